@@ -1,0 +1,3 @@
+"""Evaluation and benchmarking of musical source separation."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,230 @@
+"""Strict reading and writing of audio.
+
+One gate for every file: missing, unreadable, truncated, of another rate, with NaN or infinite samples: each is an
+`AudioError` that names the file, what was found and what was expected. Arrays are ``(channels, samples)``, float32 as
+read; nothing is resampled, mixed down or clipped without being asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.errors import AudioError
+
+__all__ = ["AudioInfo", "check_same_shape", "hash_file", "info", "read", "resample", "write"]
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says, and what is there.
+
+    Parameters
+    ----------
+    frames : int
+        Frames that can be read.
+    declared_frames : int
+        Frames that the header declares; more than `frames` means that the file is truncated.
+    """
+
+    path: Path
+    sample_rate: int
+    channels: int
+    frames: int
+    declared_frames: int
+    subtype: str
+
+
+def info(path: str | Path) -> AudioInfo:
+    """Header of an audio file.
+
+    Raises
+    ------
+    AudioError
+        When the file is missing or not an audio file that libsndfile reads.
+    """
+    import soundfile
+
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"{path} does not exist; expected an audio file")
+    try:
+        header = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        reason = str(error).partition(": ")[2] or str(error)
+        raise AudioError(f"{path} cannot be read as audio: {reason}") from error
+    declared = _declared_wav_frames(path) if header.format in ("WAV", "WAVEX", "RF64") else None
+    frames = int(header.frames)
+    return AudioInfo(
+        path, int(header.samplerate), int(header.channels), frames, max(frames, declared or 0), header.subtype
+    )
+
+
+def read(
+    path: str | Path, sample_rate: int | None = None, *, start: float = 0.0, duration: float | None = None
+) -> NDArray[np.float32]:
+    """Read a file, strictly.
+
+    Parameters
+    ----------
+    path : str or Path
+    sample_rate : int, optional
+        The expected rate in Hz; another one is an error.
+    start, duration : float
+        The part to read, in seconds; a duration beyond the end reads what is there.
+
+    Returns
+    -------
+    (channels, samples) float32
+
+    Raises
+    ------
+    AudioError
+        Missing, unreadable, truncated or empty file, wrong rate, NaN or infinite samples.
+    """
+    import soundfile
+
+    header = info(path)
+    if sample_rate is not None and header.sample_rate != sample_rate:
+        raise AudioError(f"{path} has a sample rate of {header.sample_rate} Hz, expected {sample_rate} Hz")
+    if header.frames < header.declared_frames:
+        raise AudioError(
+            f"{path} is truncated: {header.frames} frames are there, its header declares {header.declared_frames}"
+        )
+    first = round(start * header.sample_rate)
+    count = -1 if duration is None else round(duration * header.sample_rate)
+    try:
+        data, _ = soundfile.read(
+            str(path), frames=count, start=min(first, header.frames), dtype="float32", always_2d=True
+        )
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(f"{path} cannot be read to its end: {error}; the file is damaged or truncated") from error
+    wanted = header.frames - min(first, header.frames) if count < 0 else min(count, max(header.frames - first, 0))
+    if len(data) < wanted:
+        raise AudioError(f"{path} is truncated: {len(data)} frames could be read, its header declares {wanted}")
+    if not len(data):
+        raise AudioError(f"{path} has no samples from {start} s on, expected audio")
+    array = np.ascontiguousarray(data.T)
+    check_finite(array, str(path))
+    return array
+
+
+def check_finite(array: NDArray[np.floating], name: str) -> None:
+    """Refuse NaN and infinite samples, naming the first one.
+
+    Raises
+    ------
+    AudioError
+    """
+    if not np.isfinite(array).all():
+        channel, sample = np.argwhere(~np.isfinite(array))[0]
+        raise AudioError(
+            f"{name} holds {array[channel, sample]} at channel {channel}, sample {sample}; expected numbers"
+        )
+
+
+def check_same_shape(shapes: Mapping[str, tuple[int, ...]], what: str, describe: Callable[[str], str] = str) -> None:
+    """Refuse parts of different channel counts or lengths, naming the odd one.
+
+    Parameters
+    ----------
+    shapes : mapping of str to (channels, samples)
+        The first is what the others are compared with.
+
+    Raises
+    ------
+    AudioError
+    """
+    first, expected = next(iter(shapes.items()))
+    for name, shape in shapes.items():
+        if shape != expected:
+            raise AudioError(
+                f"{what}: {describe(name)} has {shape[0]} channels and {shape[1]} samples, expected {expected[0]} and "
+                f"{expected[1]} as in {describe(first)}"
+            )
+
+
+def write(path: str | Path, array: NDArray[np.floating], sample_rate: int, subtype: str = "FLOAT") -> None:
+    """Write a WAV or FLAC file whole or not at all.
+
+    Parameters
+    ----------
+    array : (channels, samples)
+    sample_rate : int
+        Hz.
+    subtype : str
+        libsndfile's name: ``"FLOAT"``, ``"PCM_16"``, ``"PCM_24"``. An integer format refuses samples beyond full scale,
+        because libsndfile would clip them without a word.
+
+    Raises
+    ------
+    AudioError
+        When samples would clip or the file cannot be written.
+    """
+    import soundfile
+
+    path = Path(path)
+    if subtype.startswith("PCM") and (peak := float(np.max(np.abs(array), initial=0.0))) > 1.0:
+        raise AudioError(f"{path}: a peak of {peak:.3f} would clip as {subtype}; write FLOAT or scale it first")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+        os.close(handle)
+        try:
+            soundfile.write(temporary, np.asarray(array).T, sample_rate, subtype=subtype)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except (OSError, soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(f"{path} cannot be written: {error}") from error
+
+
+def resample(array: NDArray[np.floating], from_rate: int, to_rate: int) -> NDArray[np.float32]:
+    """Resample with soxr at very high quality; the length becomes ``ceil(samples * to_rate / from_rate)``."""
+    if from_rate == to_rate:
+        return np.asarray(array, dtype=np.float32)
+    import soxr
+
+    wanted = -(-array.shape[-1] * to_rate // from_rate)
+    out = soxr.resample(np.asarray(array, dtype=np.float32).T, from_rate, to_rate, quality="VHQ").T
+    if out.shape[-1] < wanted:
+        out = np.pad(out, ((0, 0), (0, wanted - out.shape[-1])))
+    return np.ascontiguousarray(out[:, :wanted], dtype=np.float32)
+
+
+def hash_file(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _declared_wav_frames(path: Path) -> int | None:
+    """Frames that a RIFF header declares; libsndfile reports only those that are there. None where it does not say."""
+    with path.open("rb") as file:
+        start = file.read(12)
+        if len(start) < 12 or start[:4] not in (b"RIFF", b"RF64") or start[8:] != b"WAVE":
+            return None
+        block_align, long_size = 0, None
+        while len(head := file.read(8)) == 8:
+            kind, size = head[:4], struct.unpack("<I", head[4:])[0]
+            if kind == b"data":
+                size = long_size if size == 0xFFFFFFFF and long_size is not None else size
+                # 0 and 0xFFFFFFFF are what a writer leaves that could not seek back: the length is unknown then.
+                return None if size in (0, 0xFFFFFFFF) or not block_align else size // block_align
+            body = file.read(min(size, 64))
+            if kind == b"fmt " and len(body) >= 14:
+                block_align = struct.unpack("<H", body[12:14])[0]
+            if kind == b"ds64" and len(body) >= 16:
+                long_size = struct.unpack("<Q", body[8:16])[0]
+            file.seek(size - len(body) + (size & 1), os.SEEK_CUR)
+    return None

@@ -1,0 +1,1 @@
+"""The command line: one lazily imported file a verb."""

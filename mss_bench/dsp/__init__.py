@@ -1,0 +1,1 @@
+"""Signal processing that several separators share: STFT, masks, multichannel Wiener filter."""

@@ -1,0 +1,82 @@
+"""Errors of mss_bench.
+
+Every message says what was given, what was expected and what to do. The command line prints the message of an
+`MssBenchError` alone; anything else is a defect and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "AudioError",
+    "ConfigError",
+    "DatasetError",
+    "InvalidOutputError",
+    "MissingDependencyError",
+    "MssBenchError",
+    "RunError",
+    "UnknownNameError",
+]
+
+
+class MssBenchError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class ConfigError(MssBenchError):
+    """A configuration file, command-line value or parameter is wrong."""
+
+
+class UnknownNameError(ConfigError):
+    """A name that is not registered; the message lists what is near.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked up, in the singular: "separator", "metric", "data set".
+    name : str
+        The name as given.
+    known : iterable of str
+        The names that exist.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        near = difflib.get_close_matches(name, self.known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(self.known) or 'none'}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+class AudioError(MssBenchError):
+    """An audio file or array is missing, damaged or not what was declared."""
+
+
+class DatasetError(MssBenchError):
+    """A data set cannot be found or read as declared."""
+
+
+class InvalidOutputError(MssBenchError):
+    """A separator returned something that breaks its contract."""
+
+
+class MissingDependencyError(MssBenchError):
+    """An optional package or program is needed and absent.
+
+    Parameters
+    ----------
+    what : str
+        The missing package or program.
+    needed_for : str
+        What asked for it.
+    install : str
+        How to get it, e.g. ``pip install 'mss-bench[onnx]'``.
+    """
+
+    def __init__(self, what: str, needed_for: str, install: str) -> None:
+        super().__init__(f"{needed_for} needs {what}, which is not installed; install it with: {install}")
+
+
+class RunError(MssBenchError):
+    """A run cannot be planned, resumed or read."""

@@ -1,0 +1,129 @@
+"""The contract of a metric.
+
+A metric works in two steps, because a benchmark scores many estimates against the same references:
+`Metric.prepare` does once per track and target group what needs no estimate, `Metric.score` the rest per method. The
+constructor's keyword parameters are the metric's parameters, as for a separator. Metrics compute in float64.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.tracks import Stems, TargetGroup, TrackAudio
+
+__all__ = ["Metric", "Quantity", "Score"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number that a metric reports.
+
+    Parameters
+    ----------
+    name : str
+        Column name in the field's writing: ``"SDR"``, ``"SI-SDR"``.
+    unit : str
+        ``"dB"`` or ``""``.
+    higher_is_better : bool
+    definition : str
+        The formula or its source, in a line.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    definition: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One quantity of one target.
+
+    Parameters
+    ----------
+    target : str
+    quantity : str
+        A `Quantity.name` of the metric.
+    values : (n,) float64
+        One value a frame, or a single one of scope ``"track"``. NaN where undefined, +inf where perfect.
+    scope : {"frame", "track"}
+    window, hop : float
+        Seconds; 0 for scope ``"track"``.
+    flags : tuple of str
+        Warnings that belong to the number, e.g. ``"ill_conditioned"``.
+    reason : str
+        Why values are missing; needed where every value is NaN.
+    """
+
+    target: str
+    quantity: str
+    values: NDArray[np.float64]
+    scope: Literal["frame", "track"] = "track"
+    window: float = 0.0
+    hop: float = 0.0
+    flags: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class Metric(ABC):
+    """Base class of every metric.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry and on the command line.
+    version : str
+        Raised when a number changes; part of the score key.
+    quantities : tuple of Quantity
+        What it reports, in the order of the tables.
+    citation : str
+    preset : str
+        Name of the convention that the parameters follow, e.g. ``"museval"``; a column of the track table. An instance
+        may set its own.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+    quantities: ClassVar[tuple[Quantity, ...]] = ()
+    citation: ClassVar[str] = ""
+    extra: ClassVar[str] = ""
+    preset: str = "default"
+
+    @abstractmethod
+    def prepare(self, track: TrackAudio, group: TargetGroup) -> Any:
+        """What a track's references cost once.
+
+        Parameters
+        ----------
+        track : TrackAudio
+            ``references`` holds one array for every target of the group, in its order: the full set spans the
+            projections whatever a method delivers.
+        group : TargetGroup
+
+        Returns
+        -------
+        state
+            Passed to every `score`; never changed by it.
+        """
+
+    @abstractmethod
+    def score(self, state: Any, estimates: Stems) -> list[Score]:
+        """Score the estimates of one method.
+
+        Parameters
+        ----------
+        state
+            From `prepare`.
+        estimates : dict of str to (channels, samples) float array
+            Some or all of the group's targets, each of the references' shape.
+
+        Returns
+        -------
+        list of Score
+            One for each delivered target and quantity.
+        """

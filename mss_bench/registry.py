@@ -1,0 +1,168 @@
+"""A typed registry: names to classes that are imported only when they are used.
+
+Built-ins are registered by ``"module:object"`` strings, third parties by an entry-point group, a user's own file by
+`Registry.add_file`. Two different objects under one name are refused with both origins named.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Generic, TypeVar, cast
+
+from mss_bench.errors import ConfigError, UnknownNameError
+
+__all__ = ["Registry", "import_file"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Entry(Generic[T]):
+    target: str | type[T]
+    origin: str
+
+
+class Registry(Generic[T]):
+    """Names to classes of one kind.
+
+    Parameters
+    ----------
+    kind : str
+        What the names stand for, in the singular, as errors print it.
+    base : str
+        ``"module:object"`` of the base class; everything registered derives from it.
+    builtins : dict of str to str
+        Name to ``"module:object"``.
+    group : str
+        Entry-point group in which installed packages announce theirs.
+    """
+
+    def __init__(self, kind: str, base: str, builtins: dict[str, str], group: str) -> None:
+        self.kind, self.group, self._base = kind, group, base
+        self._entries: dict[str, _Entry[T]] = {n: _Entry(t, "mss_bench") for n, t in builtins.items()}
+        self._entry_points_read = False
+
+    def names(self) -> list[str]:
+        """All names, in the order of registration."""
+        self._read_entry_points()
+        return list(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def origin(self, name: str) -> str:
+        """Who registered the name: ``"mss_bench"``, a package or a file."""
+        self._read_entry_points()
+        return self._entry(name).origin
+
+    def add(self, name: str, target: str | type[T], origin: str) -> None:
+        """Register a class or a ``"module:object"`` string.
+
+        Raises
+        ------
+        ConfigError
+            When the name is taken by something else.
+        """
+        known = self._entries.get(name)
+        if known is not None and (known.target, known.origin) != (target, origin):
+            raise ConfigError(
+                f"{self.kind} {name!r} of {origin} is already registered by {known.origin}; rename one of them"
+            )
+        self._entries[name] = _Entry(target, origin)
+
+    def add_file(self, path: str | Path) -> list[str]:
+        """Register every class of a Python file that derives from the base and has a ``name`` of its own.
+
+        Returns
+        -------
+        list of str
+            The names found, which may be empty: a file can hold plugins of another kind.
+        """
+        module = import_file(path)
+        base = _resolve(self._base)
+        found = []
+        for obj in vars(module).values():
+            if inspect.isclass(obj) and issubclass(obj, base) and obj.__module__ == module.__name__:
+                name = vars(obj).get("name")
+                if isinstance(name, str) and name and not inspect.isabstract(obj):
+                    self.add(name, cast("type[T]", obj), str(Path(path).resolve()))
+                    found.append(name)
+        return found
+
+    def load(self, name: str) -> type[T]:
+        """The class behind a name, imported now.
+
+        Raises
+        ------
+        UnknownNameError
+            When nothing has that name.
+        ConfigError
+            When the class cannot be imported or is of another kind.
+        """
+        self._read_entry_points()
+        entry = self._entry(name)
+        if isinstance(entry.target, str):
+            try:
+                cls = _resolve(entry.target)
+            except (ImportError, AttributeError) as error:
+                raise ConfigError(
+                    f"{self.kind} {name!r} of {entry.origin} cannot be imported from {entry.target}: {error}"
+                ) from error
+        else:
+            cls = entry.target
+        base = _resolve(self._base)
+        if not (inspect.isclass(cls) and issubclass(cls, base)):
+            raise ConfigError(f"{self.kind} {name!r} of {entry.origin} is {cls!r}, expected a subclass of {self._base}")
+        return cast("type[T]", cls)
+
+    def _entry(self, name: str) -> _Entry[T]:
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise UnknownNameError(self.kind, name, self._entries) from None
+
+    def _read_entry_points(self) -> None:
+        if self._entry_points_read:
+            return
+        self._entry_points_read = True
+        for point in entry_points(group=self.group):
+            origin = point.dist.name if point.dist is not None else point.value
+            self.add(point.name, point.value, origin)
+
+
+def _resolve(target: str) -> type:
+    module, _, name = target.partition(":")
+    return cast(type, getattr(importlib.import_module(module), name))
+
+
+def import_file(path: str | Path) -> object:
+    """Import a Python file as a module of its own, once per path.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing or fails to import.
+    """
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise ConfigError(f"plugin file {path} does not exist; expected a Python file")
+    name = "mss_bench_plugin_" + "".join(c if c.isalnum() else "_" for c in str(file))
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"plugin file {path} is not a Python file (expected a name that ends in .py)")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ConfigError(f"plugin file {path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,123 @@
+"""The contract of a separator.
+
+A separator is a class whose constructor's keyword parameters, with defaults and annotations, are its parameters: they
+are written ``name:key=value,key=value`` on the command line and as a mapping in YAML and Python. It implements one
+method, `Separator.separate`, and declares facts about itself as class attributes. What is declared is checked by the
+contract suite (`mss_bench.separators.contract`) and relied upon by the runner.
+
+A minimal one::
+
+    class Halves(Separator):
+        \"\"\"Half the mixture for every stem.\"\"\"
+
+        name = "halves"
+
+        def __init__(self, gain: float = 0.5) -> None:
+            self.gain = gain
+
+        def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+            return {target: self.gain * mixture for target in targets.stems}
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from mss_bench.tracks import Audio, Stems, Targets, TrackId
+
+__all__ = ["Separator"]
+
+
+class Separator(ABC):
+    """Base class of every separation method.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry, tables and command line.
+    version : str
+        Raised when the output changes; part of the estimate key.
+    target_sets : tuple of tuple of str
+        The sets of targets that the method can produce; empty means any set of stems. On a data set the method is
+        asked for the targets of those sets that the data set has; where it has none the cell is skipped.
+    channels : tuple of int
+        Channel counts that it takes; empty means any.
+    deterministic : bool
+        The output depends on nothing but the input, the parameters and `rng`.
+    adds_up : bool
+        The estimates of each target set sum to the mixture (residual below -80 dB).
+    scale_equivariant : bool
+        A gain on the mixture is the same gain on every estimate.
+    needs_references : bool
+        An oracle: it is given the references.
+    needs_track : bool
+        It is told which track it separates (a reader of finished estimates); nothing else should want this.
+    trained_on : tuple of str
+        ``"data set/subset"`` of what it learned from.
+    licence, citation, assumption, extra : str
+        Licence of code and weights; the paper; what must hold for it to work; the packaging extra that it needs.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+    target_sets: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    channels: ClassVar[tuple[int, ...]] = ()
+    deterministic: ClassVar[bool] = True
+    adds_up: ClassVar[bool] = False
+    scale_equivariant: ClassVar[bool] = False
+    needs_references: ClassVar[bool] = False
+    needs_track: ClassVar[bool] = False
+    trained_on: ClassVar[tuple[str, ...]] = ()
+    licence: ClassVar[str] = ""
+    citation: ClassVar[str] = ""
+    assumption: ClassVar[str] = ""
+    extra: ClassVar[str] = ""
+
+    track: TrackId | None = None
+    """Set by the runner before `separate` where `needs_track` is declared."""
+
+    def load(self, device: str = "cpu") -> None:
+        """Read learned state, once, before the first `separate`. The default has none."""
+
+    def close(self) -> None:
+        """Release what `load` took. The default took nothing."""
+
+    def files(self, track: TrackId) -> list[Path]:
+        """Files whose content determines the estimates of a track, e.g. weights; hashed into the estimate key."""
+        return []
+
+    @abstractmethod
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        """Estimate stems from a mixture.
+
+        Parameters
+        ----------
+        mixture : (channels, samples) float32
+            Not to be changed.
+        sample_rate : int
+            Hz.
+        targets : Targets
+            What the data set wants: its stems (`targets.stems`) and derived targets. Any of them may be returned; a
+            derived target that is not returned is summed from its stems.
+        rng : numpy.random.Generator
+            The only source of randomness, seeded from the estimate key.
+        references : dict of str to (channels, samples) float32, optional
+            The true stems, passed only where `needs_references` is declared.
+
+        Returns
+        -------
+        dict of str to (channels, samples) float array
+            One array of the mixture's shape per estimated target.
+        """

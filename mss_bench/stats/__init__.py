@@ -1,0 +1,1 @@
+"""Statistics on score tables; nothing here reads audio."""
