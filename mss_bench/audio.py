@@ -107,7 +107,7 @@ def read(
         )
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(f"{path} cannot be read to its end: {error}; the file is damaged or truncated") from error
-    wanted = header.frames - min(first, header.frames) if count < 0 else min(count, max(header.frames - first, 0))
+    wanted = header.frames - first if count < 0 else min(count, header.frames - first)
     if len(data) < wanted:
         raise AudioError(f"{path} is truncated: {len(data)} frames could be read, its header declares {wanted}")
     if not len(data):

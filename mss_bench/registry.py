@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Generic, TypeVar, cast
 
 from mss_bench.errors import ConfigError, UnknownNameError
@@ -141,7 +142,7 @@ def _resolve(target: str) -> type:
     return cast(type, getattr(importlib.import_module(module), name))
 
 
-def import_file(path: str | Path) -> object:
+def import_file(path: str | Path) -> ModuleType:
     """Import a Python file as a module of its own, once per path.
 
     Raises

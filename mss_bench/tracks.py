@@ -41,7 +41,7 @@ class Targets(Mapping[str, tuple[str, ...]]):
 
     def __init__(self, stems: tuple[str, ...], derived: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.stems = tuple(stems)
-        self._parts = {s: (s,) for s in self.stems}
+        self._parts: dict[str, tuple[str, ...]] = {s: (s,) for s in self.stems}
         for target, parts in (derived or {}).items():
             unknown = [p for p in parts if p not in self.stems]
             if unknown or not parts:

@@ -80,10 +80,10 @@ class Separator(ABC):
     track: TrackId | None = None
     """Set by the runner before `separate` where `needs_track` is declared."""
 
-    def load(self, device: str = "cpu") -> None:
+    def load(self, device: str = "cpu") -> None:  # noqa: B027 (optional by design)
         """Read learned state, once, before the first `separate`. The default has none."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Release what `load` took. The default took nothing."""
 
     def files(self, track: TrackId) -> list[Path]:
