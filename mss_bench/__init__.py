@@ -1,3 +1,57 @@
-"""Evaluation and benchmarking of musical source separation."""
+"""Evaluation and benchmarking of musical source separation.
+
+Running
+    `run`
+        Separators over a data set, scored; returns `Results`.
+    `load`
+        The results of an earlier run.
+
+Extending
+    `Separator`, `Targets`
+        Base class of separation methods, and what they are asked for.
+    `Metric`, `Quantity`, `Score`
+        Base class of metrics, and what they report.
+
+Errors
+    `MssBenchError`
+        Base of every error that a user can cause and mend.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_LAZY = {
+    "Results": "mss_bench.api",
+    "load": "mss_bench.api",
+    "run": "mss_bench.api",
+    "Separator": "mss_bench.separators.base",
+    "Targets": "mss_bench.tracks",
+    "Metric": "mss_bench.metrics.base",
+    "Quantity": "mss_bench.metrics.base",
+    "Score": "mss_bench.metrics.base",
+    "MssBenchError": "mss_bench.errors",
+}
+
+__all__ = ["Metric", "MssBenchError", "Quantity", "Results", "Score", "Separator", "Targets", "load", "run"]
+
+if TYPE_CHECKING:
+    from mss_bench.api import Results, load, run
+    from mss_bench.errors import MssBenchError
+    from mss_bench.metrics.base import Metric, Quantity, Score
+    from mss_bench.separators.base import Separator
+    from mss_bench.tracks import Targets
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are first used, so that ``import mss_bench`` is instant."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from mss_bench.errors import ConfigError, UnknownNameError
 
-__all__ = ["Registry", "import_file"]
+__all__ = ["Registry", "import_file", "resolve"]
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Registry(Generic[T]):
             The names found, which may be empty: a file can hold plugins of another kind.
         """
         module = import_file(path)
-        base = _resolve(self._base)
+        base = resolve(self._base)
         found = []
         for obj in vars(module).values():
             if inspect.isclass(obj) and issubclass(obj, base) and obj.__module__ == module.__name__:
@@ -110,14 +110,14 @@ class Registry(Generic[T]):
         entry = self._entry(name)
         if isinstance(entry.target, str):
             try:
-                cls = _resolve(entry.target)
+                cls = resolve(entry.target)
             except (ImportError, AttributeError) as error:
                 raise ConfigError(
                     f"{self.kind} {name!r} of {entry.origin} cannot be imported from {entry.target}: {error}"
                 ) from error
         else:
             cls = entry.target
-        base = _resolve(self._base)
+        base = resolve(self._base)
         if not (inspect.isclass(cls) and issubclass(cls, base)):
             raise ConfigError(f"{self.kind} {name!r} of {entry.origin} is {cls!r}, expected a subclass of {self._base}")
         return cast("type[T]", cls)
@@ -137,9 +137,10 @@ class Registry(Generic[T]):
             self.add(point.name, point.value, origin)
 
 
-def _resolve(target: str) -> type:
+def resolve(target: str) -> Any:
+    """The object behind ``"module:object"``, imported now."""
     module, _, name = target.partition(":")
-    return cast(type, getattr(importlib.import_module(module), name))
+    return getattr(importlib.import_module(module), name)
 
 
 def import_file(path: str | Path) -> ModuleType:

@@ -52,6 +52,8 @@ class Separator(ABC):
         The estimates of each target set sum to the mixture (residual below -80 dB).
     scale_equivariant : bool
         A gain on the mixture is the same gain on every estimate.
+    channel_equivariant : bool
+        Swapping the channels of the mixture swaps those of every estimate.
     needs_references : bool
         An oracle: it is given the references.
     needs_track : bool
@@ -69,6 +71,7 @@ class Separator(ABC):
     deterministic: ClassVar[bool] = True
     adds_up: ClassVar[bool] = False
     scale_equivariant: ClassVar[bool] = False
+    channel_equivariant: ClassVar[bool] = False
     needs_references: ClassVar[bool] = False
     needs_track: ClassVar[bool] = False
     trained_on: ClassVar[tuple[str, ...]] = ()
@@ -80,6 +83,11 @@ class Separator(ABC):
     track: TrackId | None = None
     """Set by the runner before `separate` where `needs_track` is declared."""
 
+    @classmethod
+    def available(cls) -> bool:
+        """Whether what `extra` installs is there; a method that is not is left out of "all separators"."""
+        return True
+
     def load(self, device: str = "cpu") -> None:  # noqa: B027 (optional by design)
         """Read learned state, once, before the first `separate`. The default has none."""
 
@@ -89,6 +97,18 @@ class Separator(ABC):
     def files(self, track: TrackId) -> list[Path]:
         """Files whose content determines the estimates of a track, e.g. weights; hashed into the estimate key."""
         return []
+
+    def produces(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
+        """The targets of a data set that this method delivers; derived ones that follow as sums need no mention.
+
+        Raises
+        ------
+        RunError
+            Where it has nothing for this track; the cell is skipped with that reason.
+        """
+        if not self.target_sets:
+            return targets.stems
+        return tuple(dict.fromkeys(t for one in self.target_sets for t in one if t in targets))
 
     @abstractmethod
     def separate(

@@ -1,0 +1,146 @@
+"""Strict YAML: what a typo or a trap of the format would change silently is refused with file and line.
+
+Unknown and duplicate keys, aliases, sexagesimal numbers (``10:30`` would be 630) and the booleans yes/no/on/off are
+errors or plain strings here; nothing but plain data is ever built.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from mss_bench.errors import ConfigError, UnknownNameError
+
+__all__ = ["ConfigMap", "load_yaml"]
+
+
+class ConfigMap(dict[str, Any]):
+    """A mapping that knows where it was written.
+
+    Attributes
+    ----------
+    source : str
+        File name, as errors print it.
+    lines : dict of str to int
+        Line of each key, counted from 1.
+    """
+
+    def __init__(self, values: Mapping[str, Any], source: str, line: int, lines: Mapping[str, int]) -> None:
+        super().__init__(values)
+        self.source, self.line, self.lines = source, line, dict(lines)
+
+    def fail(self, message: str, key: str | None = None) -> NoReturn:
+        """Raise a `ConfigError` at a key's line, or at the mapping's."""
+        raise ConfigError(f"{self.source}:{self.lines.get(key or '', self.line)}: {message}")
+
+    def only(self, known: Iterable[str], what: str) -> None:
+        """Refuse keys that are not known, with what they may have meant."""
+        known = list(known)
+        for key in self:
+            if key not in known:
+                self.fail(str(UnknownNameError(f"key of {what}", key, known)), key)
+
+    def typed(self, key: str, kind: type | tuple[type, ...], expected: str, default: Any = None) -> Any:
+        """A value of the wanted type, or the default where the key is absent."""
+        value = self.get(key, default)
+        if key in self and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+            self.fail(f"{key} is {value!r}, expected {expected}", key)
+        return value
+
+    def names(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """A string or a list of strings, as a tuple without repetitions."""
+        value = self.get(key)
+        if value is None:
+            return default
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not values or not all(isinstance(v, str) and v for v in values):
+            self.fail(f"{key} is {value!r}, expected a name or a list of names (quote numbers)", key)
+        if len(set(values)) < len(values):
+            self.fail(f"{key} names {next(v for v in values if values.count(v) > 1)!r} twice", key)
+        return tuple(values)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    source = ""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.events.AliasEvent):
+            line = self.peek_event().start_mark.line + 1
+            raise ConfigError(f"{self.source}:{line}: YAML aliases are not allowed; write the value out")
+        return super().compose_node(parent, index)  # type: ignore[no-any-return]
+
+    def map_with_lines(self, node: yaml.MappingNode) -> ConfigMap:
+        values: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise ConfigError(f"{self.source}:{line}: key {key!r} is not a name; quote it to make it one")
+            if key in values:
+                raise ConfigError(f"{self.source}:{line}: key {key!r} stands here a second time; see line {lines[key]}")
+            values[key], lines[key] = self.construct_object(value_node, deep=True), line
+        return ConfigMap(values, self.source, node.start_mark.line + 1, lines)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:map", _StrictLoader.map_with_lines)
+# Own scalar rules instead of YAML 1.1's: true/false only, decimal numbers only, 1e-5 is a number.
+_StrictLoader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|false|True|False)$", "tfTF"),
+    ("null", r"^(?:null|~|)$", ["n", "~", ""]),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
+    ("float", r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+):
+    _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+def load_yaml(path: str | Path) -> ConfigMap:
+    """Read a YAML file whose top level is a mapping.
+
+    Raises
+    ------
+    ConfigError
+        Missing or unreadable file, YAML errors, duplicate keys, aliases; with the line.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, source: str) -> ConfigMap:
+    """As `load_yaml`, from text."""
+    loader = _StrictLoader(text)
+    loader.source = source
+    try:
+        value = loader.get_single_data()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}:{mark.line + 1}" if mark else source
+        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call]
+    if value is None:
+        return ConfigMap({}, source, 1, {})
+    if not isinstance(value, ConfigMap):
+        raise ConfigError(f"{source}: holds {type(value).__name__}, expected a mapping of keys to values")
+    return value
+
+
+def parse_scalar(text: str) -> Any:
+    """A value as written in YAML or on the command line: number, true/false, null or text."""
+    loader = _StrictLoader("")
+    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    if tag.endswith(":int"):
+        return int(text)
+    if tag.endswith(":float"):
+        return float(text)
+    if tag.endswith(":bool"):
+        return text.lower() == "true"
+    return None if tag.endswith(":null") else text

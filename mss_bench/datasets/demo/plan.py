@@ -1,0 +1,350 @@
+"""What a song is to be: tempo, key, chords, band, mix. Decided by its seed, before a note is written.
+
+Every song has seeds of its own from (generator version, split, index). The first six of each split show, by index, what
+separation methods rely on or stumble over; later ones vary freely:
+
+===== ==================================================================================================
+index property
+===== ==================================================================================================
+0     sequenced two-bar loop, centred vocals: REPET, HPSS and centre extraction find what they assume
+1     acoustic band, four-bar chords, played by hand, room reverberation, vocals centred
+2     mono vocals: both channels equal to the last bit (the covariance of the image is singular)
+3     vocals doubled and off-centre, instruments spread: centre extraction fails
+4     drums are digital silence for the first half
+5     no repetition, long reverberation, gliding vocals, plucked and struck harmony: REPET and HPSS fail
+===== ==================================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mss_bench.datasets.demo.dice import Dice
+from mss_bench.errors import ConfigError, UnknownNameError
+
+__all__ = [
+    "DATASET_ID",
+    "GENERATOR_VERSION",
+    "SPLITS",
+    "VARIANTS",
+    "SongPlan",
+    "dice_for",
+    "plan_song",
+    "song_name",
+    "song_names",
+    "stems_of",
+]
+
+GENERATOR_VERSION = 1
+"""Raised with every change of what is rendered; part of every seed."""
+DATASET_ID = f"demo-{GENERATOR_VERSION}"
+"""Names the data set's content in folders and results."""
+SPLITS = ("train", "test")
+VARIANTS = ("default", "two_voices", "two_guitars", "sources:2", "sources:3", "sources:4", "sources:5", "sources:6", "limiter")
+
+_STEMS = {
+    "default": ("vocals", "drums", "bass", "other"),
+    "limiter": ("vocals", "drums", "bass", "other"),
+    "two_voices": ("voice_1", "voice_2", "drums", "bass", "other"),
+    "two_guitars": ("vocals", "drums", "bass", "guitar_1", "guitar_2"),
+}
+
+
+def stems_of(variant: str = "default") -> tuple[str, ...]:
+    """The stems of a variant, in the order of its tables.
+
+    Raises
+    ------
+    UnknownNameError
+        For a variant that is not in `VARIANTS`.
+    """
+    if variant not in VARIANTS:
+        raise UnknownNameError("variant of the demo", variant, VARIANTS)
+    if variant.startswith("sources:"):
+        return tuple(f"source_{number}" for number in range(1, int(variant.partition(":")[2]) + 1))
+    return _STEMS[variant]
+
+
+@dataclass(frozen=True)
+class Style:
+    """A kind of music: what may be drawn for it."""
+
+    tempo: tuple[int, int]
+    harmony: tuple[tuple[str, str], ...]  # (instrument, pattern kind) layers; each song draws two
+    bass: tuple[str, ...]
+    electronic: bool
+    swing: tuple[float, ...]
+    beats: int = 4
+
+
+STYLES: dict[str, Style] = {
+    "dance": Style(
+        (116, 128), (("synth pluck", "arpeggio"), ("pad", "sustain"), ("organ", "offbeat")), ("synth bass",), True, (0.0,)
+    ),
+    "pop": Style(
+        (96, 120),
+        (("steel guitar", "strum"), ("pad", "sustain"), ("electric piano", "stab"), ("synth pluck", "arpeggio")),
+        ("finger bass", "synth bass"),
+        False,
+        (0.0, 0.0, 0.25),
+    ),
+    "ballad": Style(
+        (70, 88),
+        (("nylon guitar", "arpeggio"), ("electric piano", "stab"), ("pad", "sustain"), ("harp", "arpeggio")),
+        ("finger bass",),
+        False,
+        (0.0, 0.15),
+    ),
+    "rock": Style((108, 140), (("electric guitar", "drive"), ("organ", "sustain")), ("finger bass",), False, (0.0,)),
+    "groove": Style(
+        (90, 106),
+        (("electric guitar", "scratch"), ("electric piano", "stab"), ("organ", "offbeat"), ("steel guitar", "scratch")),
+        ("finger bass", "synth bass"),
+        False,
+        (0.0, 0.2, 0.5),
+    ),
+    "waltz": Style(
+        (104, 138),
+        (("nylon guitar", "waltz"), ("pad", "sustain"), ("harp", "arpeggio"), ("organ", "waltz")),
+        ("finger bass",),
+        False,
+        (0.0,),
+        3,
+    ),
+}
+
+_MAJOR = ("I V vi IV", "I vi IV V", "vi IV I V", "I IV vi V", "I iii IV V", "IV I V vi", "I ii IV V", "Imaj7 vi7 ii7 V7")
+_MINOR = ("i VI III VII", "i iv VI V", "i VII VI VII", "i III VII iv", "VI VII i i", "i v VI iv", "i7 iv7 VII IIImaj7")
+
+_FIRST = ("Midnight", "Paper", "Silver", "Northern", "Hollow", "Velvet", "Electric", "Quiet", "Amber", "Distant", "Broken",
+          "Golden", "Winter", "Neon", "Salt", "Summer", "Copper", "Lonely", "Crystal", "Wild", "Faded", "Second", "Slow",
+          "Painted", "Early", "Hidden", "Borrowed", "Glass", "Little", "Restless", "Blue", "Endless")  # fmt: skip
+_SECOND = ("Tram", "Harbour", "Lantern", "River", "Mirror", "Garden", "Signal", "Avenue", "Horizon", "Letters", "Carousel",
+           "Bridges", "Weather", "Satellite", "Orchard", "Station", "Shadow", "Parade", "Island", "Window", "Thunder",
+           "Compass", "Rooftops", "Ferry", "Echo", "Postcard", "Meadow", "Fires", "Circus", "Daybreak", "Tide",
+           "Balcony")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SongPlan:
+    """The decisions behind a song.
+
+    Parameters
+    ----------
+    split, index, name
+        What names it.
+    style : str
+        Key of `STYLES`.
+    sixteenth : int
+        Samples of a sixteenth note; the tempo follows from it, so that loops repeat on the sample grid.
+    beats, bars : int
+        Beats in a bar; bars before the last chord rings out.
+    swing : float
+        Delay of every second eighth, as a part of a sixteenth.
+    tonic : int
+        Pitch class of the key, 0 is C.
+    minor : bool
+    progression : tuple of str
+        Roman numerals of one loop.
+    chord_beats : int
+        Beats of each chord.
+    human : bool
+        Played by hand: small deviations of time and loudness, fills, changing takes. Otherwise a sequencer repeats the
+        loop exactly.
+    through_composed : bool
+        Whether patterns change in every bar.
+    singer : str
+        Key of `voice.SINGERS`.
+    vocal_position : float
+        Panning, -1 to 1.
+    vocal_double : bool
+        Whether a second take is panned to the opposite side.
+    mono_vocals : bool
+        Whether both channels of the vocals are equal to the last bit.
+    gliding : bool
+        Long glides and a wide vibrato.
+    intro_bars : int
+        Bars before the voice enters.
+    layers : tuple of (str, str)
+        Instruments of the harmony and their pattern kinds.
+    layer_positions : tuple of float
+    bass, bass_position
+        Instrument and panning.
+    drums_from_bar : int
+        Bars in which the drums are silent.
+    reverb_seconds : float
+        0 for a dry song.
+    reverb_wet : float
+    levels : dict of str to float
+        dB against the drums for bass and other, against the accompaniment for vocals.
+    """
+
+    split: str
+    index: int
+    name: str
+    style: str
+    sixteenth: int
+    beats: int
+    bars: int
+    swing: float
+    tonic: int
+    minor: bool
+    progression: tuple[str, ...]
+    chord_beats: int
+    human: bool
+    through_composed: bool
+    singer: str
+    vocal_position: float
+    vocal_double: bool
+    mono_vocals: bool
+    gliding: bool
+    intro_bars: int
+    layers: tuple[tuple[str, str], ...]
+    layer_positions: tuple[float, ...]
+    bass: str
+    bass_position: float
+    drums_from_bar: int
+    reverb_seconds: float
+    reverb_wet: float
+    levels: dict[str, float]
+
+    @property
+    def bar(self) -> int:
+        """Samples of a bar."""
+        return 4 * self.beats * self.sixteenth
+
+    @property
+    def tempo(self) -> float:
+        """Beats per minute."""
+        return 60.0 * 44100 / (4 * self.sixteenth)
+
+    @property
+    def key(self) -> str:
+        """E.g. ``"F# minor"``."""
+        names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+        return f"{names[self.tonic]} {'minor' if self.minor else 'major'}"
+
+
+def dice_for(split: str, index: int, purpose: str) -> Dice:
+    """The random stream of one part of one song.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        For an unknown split or a negative index.
+    """
+    if split not in SPLITS:
+        raise UnknownNameError("split of the demo", split, SPLITS)
+    if index < 0:
+        raise ConfigError(f"song index {index} of the demo is negative; the first song is 0")
+    return Dice(GENERATOR_VERSION, split, index, purpose)
+
+
+def song_name(split: str, index: int) -> str:
+    """Name of a song, e.g. ``"test-00 Midnight Tram"``: ASCII, safe as a file name, unique by its number."""
+    dice = dice_for(split, index, "name")
+    return f"{split}-{index:02d} {dice.pick(_FIRST)} {dice.pick(_SECOND)}"
+
+
+def song_names(split: str, n_songs: int, variant: str = "default") -> list[str]:
+    """Names of the first songs of a split, without rendering them; the same in every variant.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        For an unknown split or variant, or a negative number of songs.
+    """
+    stems_of(variant)
+    if n_songs < 0:
+        raise ConfigError(f"n_songs of the demo is {n_songs}; expected 0 or more")
+    return [song_name(split, index) for index in range(n_songs)]
+
+
+_FEATURED_STYLES = ("dance", "ballad", "rock", "pop", "ballad", "groove")
+
+
+def plan_song(split: str, index: int) -> SongPlan:
+    """Decide what a song is to be.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        As `dice_for`.
+    """
+    dice = dice_for(split, index, "plan")
+    style_name = dice.pick(tuple(STYLES))
+    if index < len(_FEATURED_STYLES):
+        style_name = _FEATURED_STYLES[index]
+    return _featured(_draw(split, index, style_name, dice), dice)
+
+
+def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
+    """A song of a style with everything left to chance."""
+    style = STYLES[style_name]
+    sixteenth = round(15.0 * 44100 / dice.uniform(*style.tempo))
+    bar = 4 * style.beats * sixteenth
+    bars = 2 * int((dice.uniform(15.0, 18.6) * 44100) // (2 * bar))
+    minor = dice.chance(0.45)
+    progression = tuple(dice.pick(_MINOR if minor else _MAJOR).split())
+    short_loop = dice.chance(0.5)
+    layers = tuple(dice.shuffled(style.harmony)[:2])
+    side = dice.pick((-1.0, 1.0))
+    return SongPlan(
+        split=split,
+        index=index,
+        name=song_name(split, index),
+        style=style_name,
+        sixteenth=sixteenth,
+        beats=style.beats,
+        bars=max(4, bars),
+        swing=dice.pick(style.swing),
+        tonic=dice.index(12),
+        minor=minor,
+        progression=progression if style.beats == 4 or not short_loop else progression[:2],
+        chord_beats=2 if short_loop and style.beats == 4 else style.beats,
+        human=not style.electronic or dice.chance(0.2),
+        through_composed=dice.chance(0.15),
+        singer=dice.pick(("soprano", "alto", "tenor", "baritone")),
+        vocal_position=0.0 if dice.chance(0.7) else dice.uniform(-0.5, 0.5),
+        vocal_double=dice.chance(0.25),
+        mono_vocals=False,
+        gliding=dice.chance(0.15),
+        intro_bars=dice.weighted((0, 1, 2), (0.35, 0.4, 0.25)),
+        layers=layers,
+        layer_positions=(side * dice.uniform(0.2, 0.8), -side * dice.uniform(0.1, 0.8)),
+        bass=dice.pick(style.bass),
+        bass_position=0.0 if dice.chance(0.85) else dice.uniform(-0.3, 0.3),
+        drums_from_bar=0,
+        reverb_seconds=dice.uniform(0.5, 2.2) if dice.chance(0.75) else 0.0,
+        reverb_wet=dice.uniform(0.12, 0.4),
+        levels={
+            "bass": dice.uniform(-3.5, -1.0),
+            "other": dice.uniform(-2.0, 0.8),
+            "vocals": dice.uniform(-5.0, -0.5),
+        },
+    )
+
+
+def _featured(plan: SongPlan, dice: Dice) -> SongPlan:
+    """The first six songs: what their index stands for, put over what was drawn."""
+    by_hand = {"human": True, "through_composed": False, "gliding": False}
+    centred = {"vocal_position": 0.0, "vocal_double": False}
+    changes: dict[int, dict[str, object]] = {
+        0: centred
+        | {"human": False, "through_composed": False, "gliding": False, "chord_beats": 2, "intro_bars": 0}
+        | {"layers": (("synth pluck", "arpeggio"), ("pad", "sustain")), "reverb_seconds": 0.6, "reverb_wet": 0.12},
+        1: by_hand
+        | centred
+        | {"layers": (("nylon guitar", "arpeggio"), ("pad", "sustain")), "chord_beats": 4, "intro_bars": 1}
+        | {"reverb_seconds": dice.uniform(1.1, 1.6), "reverb_wet": 0.25},
+        2: by_hand | centred | {"mono_vocals": True, "reverb_seconds": 0.7, "reverb_wet": 0.2, "intro_bars": 1},
+        3: by_hand
+        | {"vocal_position": dice.pick((-0.45, 0.45)), "vocal_double": True, "bass_position": 0.0, "intro_bars": 0}
+        | {"layers": (("steel guitar", "strum"), ("electric piano", "stab")), "layer_positions": (0.75, -0.7)}
+        | {"reverb_seconds": 0.9, "reverb_wet": 0.2},
+        4: by_hand | centred | {"drums_from_bar": plan.bars // 2, "intro_bars": 0, "reverb_seconds": 0.0},
+        5: {"human": True, "through_composed": True, "gliding": True, "intro_bars": 1, "singer": dice.pick(("alto", "soprano"))}
+        | {"layers": (("electric guitar", "scratch"), ("mallet", "arpeggio")), "vocal_position": 0.15}
+        | {"reverb_seconds": 2.4, "reverb_wet": 0.5, "chord_beats": 4},
+    }
+    return replace(plan, **changes.get(plan.index, {}))  # type: ignore[arg-type]

@@ -1,0 +1,208 @@
+"""Oscillators, strings and envelopes: the sounds that instruments are made of.
+
+All functions return float64. Phases are integers in units of 2**-40 of a cycle, so that a long note accumulates no
+rounding error and two machines whose sines differ in the last digit still agree on every phase.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.datasets.demo.dice import Dice
+
+__all__ = [
+    "SAMPLE_RATE",
+    "decay",
+    "frequency_of",
+    "harmonic_table",
+    "lookup",
+    "one_pole",
+    "phase_of",
+    "pluck",
+    "saw",
+    "saw_harmonics",
+    "sine",
+    "swell",
+]
+
+SAMPLE_RATE = 44100
+"""Hz, of everything that the demo renders."""
+
+Signal = NDArray[np.float64]
+
+_PHASE_BITS = 40
+_TABLE_BITS = 13
+
+
+def frequency_of(pitch: float) -> float:
+    """Frequency in Hz of a MIDI pitch, equal temperament, A4 = 440 Hz."""
+    return 440.0 * float(2.0 ** ((pitch - 69.0) / 12.0))
+
+
+def phase_of(frequency: float | Signal, n: int, start: float = 0.0) -> NDArray[np.int64]:
+    """Phase of an oscillator.
+
+    Parameters
+    ----------
+    frequency : float or (n,) array
+        Hz, constant or per sample.
+    n : int
+        Samples.
+    start : float
+        Phase of the first sample, in cycles.
+
+    Returns
+    -------
+    (n,) int64, in 2**-40 of a cycle, not wrapped.
+    """
+    unit = float(1 << _PHASE_BITS)
+    first = round(start * unit)
+    if isinstance(frequency, np.ndarray):
+        steps = np.rint(frequency * (unit / SAMPLE_RATE)).astype(np.int64)
+        steps[1:] = steps[:-1].copy()
+        steps[:1] = first
+        return np.cumsum(steps)
+    return first + round(frequency * (unit / SAMPLE_RATE)) * np.arange(n, dtype=np.int64)
+
+
+def lookup(table: Signal, phase: NDArray[np.int64]) -> Signal:
+    """Read one cycle, as `harmonic_table` makes it, at phases; linear between its points."""
+    fraction_bits = _PHASE_BITS - _TABLE_BITS
+    index = (phase >> fraction_bits) & ((1 << _TABLE_BITS) - 1)
+    fraction = (phase & ((1 << fraction_bits) - 1)) * (1.0 / (1 << fraction_bits))
+    low = table[index]
+    return low + fraction * (table[index + 1] - low)
+
+
+def harmonic_table(sines: Signal, cosines: Signal | None = None) -> Signal:
+    """One cycle from the amplitudes of its harmonics (the first is the fundamental), with its first point repeated."""
+    size = 1 << _TABLE_BITS
+    spectrum = np.zeros(size // 2 + 1, dtype=np.complex128)
+    spectrum[1 : len(sines) + 1] = -0.5j * size * sines
+    if cosines is not None:
+        spectrum[1 : len(cosines) + 1] += 0.5 * size * cosines
+    cycle = np.fft.irfft(spectrum, size)
+    return np.append(cycle, cycle[0])
+
+
+@lru_cache(maxsize=1)
+def _sine_table() -> Signal:
+    return harmonic_table(np.ones(1))
+
+
+def sine(phase: NDArray[np.int64]) -> Signal:
+    """Sine of a phase of `phase_of`."""
+    return lookup(_sine_table(), phase)
+
+
+def saw_harmonics(frequency: float) -> int:
+    """Harmonics of a tone below 18 kHz, rounded down to a few counts so that notes share tables."""
+    counts = [4, 6, 8, 11, 16, 22, 32, 45, 64, 90, 128, 180, 256, 360, 512]
+    fitting = [count for count in counts if count * frequency <= 18000.0]
+    return fitting[-1] if fitting else 4
+
+
+@lru_cache(maxsize=256)
+def saw(harmonics: int, cutoff: float, order: float = 1.0) -> Signal:
+    """A sawtooth cycle whose harmonics above `cutoff` (a harmonic number) fall by a further 12 dB per octave.
+
+    Parameters
+    ----------
+    harmonics : int
+        How many harmonics it has.
+    cutoff : float
+        Harmonic number of the corner.
+    order : float
+        Slope below the corner: 1 is a sawtooth.
+    """
+    number = np.arange(1, harmonics + 1, dtype=np.float64)
+    return harmonic_table(number**-order / (1.0 + (number / cutoff) ** 2))
+
+
+def decay(n: int, t60: float) -> Signal:
+    """An exponential envelope that has fallen by 60 dB after `t60` seconds."""
+    return np.exp(np.arange(n) * (-6.907755278982137 / (t60 * SAMPLE_RATE)))
+
+
+def swell(n: int, attack: float, release: float, held: int | None = None) -> Signal:
+    """An envelope with raised-cosine flanks.
+
+    Parameters
+    ----------
+    n : int
+        Samples in all.
+    attack, release : float
+        Seconds.
+    held : int, optional
+        Sample where the release begins; by default it ends with the envelope.
+    """
+    fall = max(1, round(release * SAMPLE_RATE))
+    held = max(0, n - fall) if held is None else held
+    envelope = np.ones(n)
+    rise = min(n, max(1, round(attack * SAMPLE_RATE)))
+    envelope[:rise] = 0.5 - 0.5 * np.cos(np.arange(rise) * (np.pi / max(1, round(attack * SAMPLE_RATE))))
+    tail = min(fall, n - held)
+    envelope[held : held + tail] *= 0.5 + 0.5 * np.cos(np.arange(tail) * (np.pi / fall))
+    envelope[held + tail :] = 0.0
+    return envelope
+
+
+def one_pole(signal: Signal, cutoff: float) -> Signal:
+    """Low-pass of 6 dB per octave, along the last axis; `cutoff` in Hz."""
+    from scipy.signal import lfilter
+
+    pole = float(np.exp(-2.0 * np.pi * cutoff / SAMPLE_RATE))
+    return np.asarray(lfilter([1.0 - pole], [1.0, -pole], signal, axis=-1), dtype=np.float64)
+
+
+def pluck(frequency: float, n: int, dice: Dice, *, t60: float, damping: float, brightness: float, position: float) -> Signal:
+    """A plucked string after Karplus and Strong.
+
+    A burst of noise circulates in a delay line of one period whose loop filter, here a three-tap low-pass convolved
+    with a third-order Lagrange fractional delay for the tuning, damps high harmonics faster. One period is computed at
+    a time.
+
+    Parameters
+    ----------
+    frequency : float
+        Hz.
+    n : int
+        Samples.
+    t60 : float
+        Seconds in which the fundamental falls by 60 dB.
+    damping : float
+        0 (harmonics ring as long as the fundamental) to 0.5.
+    brightness : float
+        Cutoff of the excitation in Hz.
+    position : float
+        Where the string is plucked, as a part of its length: harmonics with a node there are missing.
+
+    References
+    ----------
+    .. [1] Karplus, Strong (1983): Digital synthesis of plucked-string and drum timbres, Computer Music Journal 7(2).
+    .. [2] Jaffe, Smith (1983): Extensions of the Karplus-Strong plucked-string algorithm, Computer Music Journal 7(2).
+    """
+    period = SAMPLE_RATE / frequency
+    whole = int(period - 2.0)  # the filter delays by 1 (low-pass) + 1 + fraction (Lagrange)
+    fraction = period - 2.0 - whole
+    d = 1.0 + fraction
+    lagrange = np.array([-(d - 1) * (d - 2) * (d - 3) / 6, d * (d - 2) * (d - 3) / 2, -d * (d - 1) * (d - 3) / 2, d * (d - 1) * (d - 2) / 6])
+    lowpass = np.array([damping, 1.0 - 2.0 * damping, damping])
+    taps = 10.0 ** (-3.0 / (frequency * t60)) * np.convolve(lowpass, lagrange)
+
+    burst = one_pole(dice.noise(round(period)), brightness)
+    burst -= burst.sum() / len(burst)
+    burst -= 0.9 * np.roll(burst, max(1, round(position * len(burst))))
+    burst /= np.sqrt(np.sum(burst * burst) / len(burst)) + 1e-12
+
+    lead = whole + len(taps)
+    string = np.zeros(lead + n + whole)
+    string[lead : lead + len(burst)] = burst
+    for first in range(lead, lead + n, whole):
+        last = first + whole
+        past = string[first - whole - len(taps) + 1 : first]
+        string[first:last] += np.convolve(past, taps, "valid")
+    return string[lead : lead + n]

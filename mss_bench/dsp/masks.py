@@ -1,0 +1,68 @@
+"""Masks on spectrograms.
+
+Every mask lies in [0, 1] and is a ratio of magnitudes, so that the level of the mixture plays no part: no absolute floor
+is added anywhere, and where all magnitudes are zero the mixture is shared equally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["low_pass_gain", "ratio", "soft_masks"]
+
+
+def soft_masks(magnitudes: Sequence[NDArray[np.floating[Any]]], power: float) -> list[NDArray[Any]]:
+    """Each magnitude's share, ``M_j = V_j^p / sum_k V_k^p``.
+
+    Parameters
+    ----------
+    magnitudes : sequence of arrays of one shape
+        Not negative.
+    power : float
+        1 shares by magnitude, 2 by power (the Wiener filter); above 0.
+
+    Returns
+    -------
+    list of arrays
+        They sum to 1 everywhere.
+    """
+    # Divided by the largest first, since powers of small float32 magnitudes would vanish.
+    largest = reduce(np.maximum, magnitudes)
+    shares = [ratio(magnitude, largest) for magnitude in magnitudes]
+    if power == 2:
+        shares = [np.square(share, out=share) for share in shares]
+    elif power != 1:
+        shares = [np.power(share, power, out=share) for share in shares]
+    total = reduce(np.add, shares)
+    return [np.divide(share, total, out=share) for share in shares]
+
+
+def ratio(part: NDArray[np.floating[Any]], whole: NDArray[np.floating[Any]]) -> NDArray[Any]:
+    """``part / whole``, and 1 where the whole is zero.
+
+    Parameters
+    ----------
+    part, whole : arrays of one shape
+        ``0 <= part <= whole``.
+    """
+    return np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
+
+
+def low_pass_gain(frequencies: NDArray[np.float64], cutoff: float, order: int = 4) -> NDArray[np.float32]:
+    """A smooth crossover: ``1 / (1 + (f / cutoff)^(2 order))``, one half at the cutoff.
+
+    Parameters
+    ----------
+    frequencies : (bins,)
+        Hz.
+    cutoff : float
+        Hz, above 0.
+    order : int
+        The slope is ``12 order`` dB an octave.
+    """
+    return (1.0 / (1.0 + (frequencies / cutoff) ** (2 * order))).astype(np.float32)

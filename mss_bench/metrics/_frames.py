@@ -1,0 +1,55 @@
+"""Where frames lie in a track, and how their correlations add up to those of the whole track."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+__all__ = ["Frames", "Span"]
+
+Span = tuple[int, int]
+"""First sample and the one after the last."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames of a track as BSS Eval v4 cuts them: the partial one at the end is dropped.
+
+    Parameters
+    ----------
+    n_samples : int
+    window, hop : int
+        Samples. A track no longer than the window is one frame.
+    reach : int
+        Samples by which a correlation reaches over the edge of a segment: filter length - 1.
+    """
+
+    n_samples: int
+    window: int
+    hop: int
+    reach: int
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        """The frames."""
+        if self.window >= self.n_samples:
+            return [(0, self.n_samples)]
+        count = (self.n_samples - self.window) // self.hop + 1
+        return [(i * self.hop, i * self.hop + self.window) for i in range(count)]
+
+    @cached_property
+    def segments_per_frame(self) -> int:
+        """How many consecutive segments make up a frame; 0 where frames are no unions of segments."""
+        if len(self.spans) == 1:
+            return 1
+        return self.window // self.hop if self.window % self.hop == 0 and self.hop >= self.reach else 0
+
+    @cached_property
+    def segments(self) -> list[Span]:
+        """A partition of the whole track; only the last segment may be shorter than `reach`."""
+        if self.segments_per_frame == 0:
+            return [(0, self.n_samples)]
+        end = self.spans[-1][1]
+        step = end // (len(self.spans) + self.segments_per_frame - 1)
+        tail = [(end, self.n_samples)] if end < self.n_samples else []
+        return [(a, a + step) for a in range(0, end, step)] + tail

@@ -1,0 +1,195 @@
+"""The table at the end of a run, as text for a terminal."""
+
+from __future__ import annotations
+
+import math
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mss_bench.reports.failures import Failures, group_failures
+from mss_bench.reports.layout import Block, Quantities, Row, blocks, lower_is_better, number, wrap_name
+from mss_bench.stats.aggregate import AGGREGATIONS, aggregate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["summary"]
+
+_ASCII = str.maketrans({"–": "-", "∞": "inf", "─": "-", "†": "^", "×": "x", "…": "..."})
+_GAP = "  "
+_SHOWN_TRACKS = 3
+
+
+def summary(
+    tracks: pd.DataFrame,
+    failures: pd.DataFrame | None = None,
+    *,
+    width: int = 80,
+    over: str = "median",
+    quantities: Quantities = (),
+    encoding: str | None = None,
+) -> str:
+    """The result of a run in a screen or two of text.
+
+    One block a target group: methods sorted by their mean over the targets in the first metric (SDR where there is
+    one), the mean improvement over the floor, each target, then the means of further metrics as far as the width
+    allows. Oracles stand below a rule. Failures follow, counted by reason.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        The track table.
+    failures : DataFrame, optional
+        The failure table; without it, failures are read off the track table.
+    width : int
+        Columns of the terminal; at least 40 are used.
+    over : {"median", "mean"}
+        How tracks are aggregated.
+    quantities : sequence of mapping
+        Units and directions of metrics.
+    encoding : str, optional
+        Of the terminal, by default that of ``sys.stdout``. Where it lacks a character, ASCII stands for it.
+
+    Returns
+    -------
+    str
+        Lines without a final newline.
+    """
+    width = max(width, 40)
+    aggregated = aggregate(tracks, over=over, lower_is_better=lower_is_better(quantities))
+    plain = not _encodable(encoding or getattr(sys.stdout, "encoding", None) or "ascii")
+    lines: list[str] = []
+    for _, found in groupby(blocks(aggregated, quantities), key=lambda b: (b.dataset, b.subset, b.group)):
+        lines += [*_group(list(found), width, plain), ""]
+    if aggregated.empty:
+        lines += ["No scores: the track table is empty.", ""]
+    else:
+        lines += [*_fill(f"Values: {AGGREGATIONS[over]}; mean: over the targets.", width)]
+        lines += [*_fill("gain: improvement over the floor (the scaled mixture), paired by track.", width), ""]
+    lines += _failures(group_failures(tracks, failures), width)
+    text = "\n".join(line.rstrip() for line in lines).rstrip()
+    return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii") if plain else text
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column of numbers: a heading and a text for every method."""
+
+    heading: str
+    texts: dict[str, str]
+
+    def plain(self) -> _Column:
+        """The column in ASCII, before widths are measured."""
+        return _Column(self.heading, {method: text.translate(_ASCII) for method, text in self.texts.items()})
+
+    @property
+    def width(self) -> int:
+        return max(len(self.heading), *(len(t) for t in self.texts.values()))
+
+
+def _group(found: list[Block], width: int, plain: bool) -> list[str]:
+    """The block of a target group: the first metric in full, the others as means."""
+    first = found[0]
+    essential = _columns(first)
+    further = [_Column(b.label, {r.method: _marked_mean(r) for r in b.rows}) for b in found[1:]]
+    if plain:
+        essential, further = [c.plain() for c in essential], [c.plain() for c in further]
+    name_width = _name_width(first.rows, width, [*essential, *further])
+    shown, hidden = list(essential), [c.heading for c in further]
+    for column in further:
+        if name_width + sum(len(_GAP) + c.width for c in [*shown, column]) > width:
+            break
+        shown.append(column)
+        hidden.remove(column.heading)
+    total = min(width, name_width + sum(len(_GAP) + c.width for c in shown))
+    heading = first.title
+    n_further = len(shown) - len(essential)
+    if n_further and len(first.targets) > 1:
+        heading += f"; {', '.join(c.heading for c in shown[-n_further:])}: means"
+    lines = [*_fill(heading, width), "─" * total]
+    lines.append(" " * name_width + "".join(_GAP + c.heading.rjust(c.width) for c in shown))
+    for row in first.methods:
+        lines += _line(row, name_width, shown)
+    if first.oracles:
+        lines.append("─" * total)
+        for row in first.oracles:
+            lines += _line(row, name_width, shown)
+    lines.append("─" * total)
+    for note in first.notes:
+        lines += _fill(note, width, hanging=2)
+    if hidden:
+        lines += _fill(f"Not shown for want of width: {', '.join(hidden)}.", width, hanging=2)
+    return lines
+
+
+def _columns(block: Block) -> list[_Column]:
+    """Mean, improvement, every target, and failures where there are any."""
+    rows = block.rows
+    columns: list[_Column] = []
+    if len(block.targets) > 1:
+        columns.append(_Column("mean", {r.method: _marked_mean(r) for r in rows}))
+    columns.append(_Column("gain", {r.method: number(r.improvement, signed=True) for r in rows}))
+    columns += [_Column(t, {r.method: _cell(r, t) for r in rows}) for t in block.targets]
+    if any(r.n_failed for r in rows):
+        columns.append(_Column("failed", {r.method: str(r.n_failed or "") for r in rows}))
+    return columns
+
+
+def _marked_mean(row: Row) -> str:
+    marks = "".join(dict.fromkeys("".join(c.marks for c in row.cells.values())))
+    return number(row.mean) + (marks if not math.isnan(row.mean) else "")
+
+
+def _cell(row: Row, target: str) -> str:
+    cell = row.cells.get(target)
+    if cell is None:
+        return "–"
+    return "failed" if math.isnan(cell.value) and cell.n_failed else number(cell.value) + cell.marks
+
+
+def _name_width(rows: list[Row], width: int, columns: Sequence[_Column]) -> int:
+    """Room for names: all of the longest where the numbers leave it, at least a quarter of the width, wrapped."""
+    longest = max(len(_name(r)) for r in rows)
+    spare = width - sum(len(_GAP) + c.width for c in columns)
+    return min(longest, max(spare, width // 4))
+
+
+def _name(row: Row) -> str:
+    return f"{row.method} (floor)" if row.floor else row.method
+
+
+def _line(row: Row, name_width: int, columns: list[_Column]) -> list[str]:
+    name, *more = wrap_name(_name(row), name_width)
+    cells = "".join(_GAP + c.texts.get(row.method, "–").rjust(c.width) for c in columns)
+    return [name.ljust(name_width) + cells, *("  " + part for part in more)]
+
+
+def _fill(text: str, width: int, hanging: int = 0) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent=" " * hanging, break_long_words=True) or [""]
+
+
+def _failures(found: Failures, width: int) -> list[str]:
+    if not found.groups:
+        return [f"Failures: none in {found.n_cells} cells."]
+    skipped = f", {found.n_skipped} skipped" if found.n_skipped else ""
+    lines = [f"Failures: {found.n_failed} of {found.n_cells} cells{skipped}."]
+    for group in found.groups:
+        names = ", ".join(group.tracks[:_SHOWN_TRACKS])
+        more = len(group.tracks) - _SHOWN_TRACKS
+        where = names + (f" and {more} more" if more > 0 else "")
+        reason = f": {group.reason}" if group.reason else ""
+        lines += _fill(f"  {group.count}× {group.method}, {group.status}{reason} ({where})", width, hanging=6)
+    return lines
+
+
+def _encodable(encoding: str) -> bool:
+    """Whether the terminal has the signs that the tables use."""
+    try:
+        "".join(map(chr, _ASCII)).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

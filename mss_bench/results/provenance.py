@@ -1,0 +1,75 @@
+"""What has to be known to make a run's numbers again: versions, machine, command, source revision."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import mss_bench
+
+__all__ = ["now", "provenance"]
+
+_PACKAGES = (
+    "numpy", "scipy", "pandas", "pyarrow", "soundfile", "soxr", "joblib", "museval", "mir_eval", "musdb", "librosa",
+    "torch", "onnxruntime",
+)  # fmt: skip
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, machine and source revision."""
+    packages = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            packages[name] = version(name)
+    return {
+        "mss_bench": mss_bench.__version__,
+        "revision": _revision(Path(mss_bench.__file__).resolve().parents[1]),
+        "python": platform.python_version(),
+        "packages": packages,
+        "machine": {
+            "system": f"{platform.system()} {platform.release()}",
+            "processor": _processor(),
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "memory_gib": _memory_gib(),
+        },
+        "command": " ".join(sys.argv),
+    }
+
+
+def _revision(checkout: Path) -> str:
+    """Commit of the source tree that runs, with ``-dirty`` where it is changed; empty for an installed package."""
+    if not (checkout / ".git").exists():
+        return ""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+    return ""
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    with contextlib.suppress(OSError, ValueError):
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    return None

@@ -1,0 +1,150 @@
+"""Cells on disk: one atomic file for each track and separator.
+
+``cells/<estimate_key>.npz`` holds ``meta`` (JSON: what the cell is, how it ended, one entry for each score key with its
+rows) and ``values`` (float64: every frame, in the order of the rows). It is written to a temporary name, flushed to the
+disk and renamed, so that a cell is there whole or not at all; an fsynced write costs some milliseconds, nothing beside
+a separation. Reading the meta does not read the values.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.errors import RunError
+from mss_bench.results.schema import SCHEMA_VERSION, Status
+
+__all__ = ["Cell", "Row", "ScoreSet", "cell_path", "read_cell", "read_values", "write_atomic", "write_cell"]
+
+
+@dataclass
+class Row:
+    """One quantity of one target, aggregated over frames; the frames lie at `first` .. `first + n_frames`."""
+
+    target: str
+    metric: str
+    scope: str
+    window: float
+    hop: float
+    value: float
+    n_frames: int
+    n_valid: int
+    n_inf: int
+    flags: list[str] = field(default_factory=list)
+    reason: str = ""
+    first: int = 0
+
+
+@dataclass
+class ScoreSet:
+    """What one metric says of one target group of a cell, under one score key."""
+
+    group: str
+    metric: str
+    preset: str
+    status: str
+    reason: str = ""
+    rows: list[Row] = field(default_factory=list)
+    preimage: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass
+class Cell:
+    """One separator on one track: how it ended and its scores by score key."""
+
+    estimate_key: str
+    track: dict[str, str]
+    separator: str
+    params: str
+    status: str
+    reason: str = ""
+    log: str = ""
+    flags: list[str] = field(default_factory=list)
+    delivered: list[str] = field(default_factory=list)
+    preimage: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, ScoreSet] = field(default_factory=dict)
+    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def ok(self) -> bool:
+        return self.status == Status.OK
+
+
+def cell_path(run: Path, estimate_key: str) -> Path:
+    """Where a cell lies."""
+    return run / "cells" / f"{estimate_key}.npz"
+
+
+def write_cell(run: Path, cell: Cell) -> None:
+    """Write a cell whole or not at all."""
+    meta = asdict(cell)
+    del meta["values"]
+    meta["schema"] = SCHEMA_VERSION
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    np.savez(buffer, meta=text, values=np.asarray(cell.values, dtype=np.float64))
+    write_atomic(cell_path(run, cell.estimate_key), buffer.getvalue())
+
+
+def read_cell(run: Path, estimate_key: str) -> Cell | None:
+    """A cell without its frames; None where there is none or the file is damaged, so that it is computed again."""
+    path = cell_path(run, estimate_key)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            meta = json.loads(bytes(archive["meta"]))
+        if meta.pop("schema") != SCHEMA_VERSION or meta["estimate_key"] != estimate_key:
+            return None
+        for key, score in meta["scores"].items():
+            score["rows"] = [Row(**row) for row in score["rows"]]
+            meta["scores"][key] = ScoreSet(**score)
+        return Cell(**meta)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
+    """The frames of a cell.
+
+    Raises
+    ------
+    RunError
+        When the file is damaged.
+    """
+    path = cell_path(run, estimate_key)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return np.asarray(archive["values"], dtype=np.float64)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path} is damaged ({error}); run the same command again to compute this cell anew") from error
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write bytes so that the path holds either the old content or all of the new, even after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}; free space or choose another --out"
+        ) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

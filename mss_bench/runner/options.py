@@ -1,0 +1,176 @@
+"""Options of a run: the same for the command line, a YAML run file and Python."""
+
+from __future__ import annotations
+
+import os
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mss_bench.config import ConfigMap, load_yaml
+from mss_bench.datasets.catalog import Dataset, get
+from mss_bench.errors import ConfigError
+from mss_bench.separators import separators
+from mss_bench.spec import Spec, parameters
+
+__all__ = ["DEFAULT_METRICS", "RunOptions", "default_separators", "read_run_file"]
+
+DEFAULT_METRICS: tuple[str, ...] = ("bss_eval", "usdr", "si_sdr")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to run and how.
+
+    Parameters
+    ----------
+    dataset : str or Dataset
+        A name of the catalog, with options as ``demo:n_songs=12``, or a data set itself.
+    separators : tuple of str or mapping
+        ``"hpss:power=2"`` or ``{"name": "hpss", "power": 2}``; empty for every built-in one.
+    metrics : tuple of str or mapping
+        Likewise; empty for `DEFAULT_METRICS`.
+    subset : str, optional
+        A subset, ``"all"``, or the data set's default.
+    tracks : tuple of str
+        Names; empty for all.
+    max_tracks : int, optional
+    duration : float, optional
+        Only the first seconds of each track.
+    jobs : int, optional
+        Worker processes; one a core by default.
+    out : path, optional
+        Run folder; ``runs/<data set>`` by default.
+    seed : int
+    save_estimates : bool
+        Keep the estimates as float32 WAV in the run folder.
+    timeout : float, optional
+        Seconds that a cell may take.
+    device : str
+        For separators that can use one.
+    plugins : tuple of path
+        Python files with separators or metrics.
+    datasets : tuple of path
+        Further catalogs.
+    root : path, optional
+        Folder of the data set instead of the declared one.
+    rehash : bool
+        Hash file contents again instead of trusting size and modification time.
+    """
+
+    dataset: str | Dataset = "demo"
+    separators: tuple[Any, ...] = ()
+    metrics: tuple[Any, ...] = ()
+    subset: str | None = None
+    tracks: tuple[str, ...] = ()
+    max_tracks: int | None = None
+    duration: float | None = None
+    jobs: int | None = None
+    out: str | Path | None = None
+    seed: int = 0
+    save_estimates: bool = False
+    timeout: float | None = None
+    device: str = "cpu"
+    plugins: tuple[str, ...] = field(default=())
+    datasets: tuple[str, ...] = ()
+    root: str | Path | None = None
+    rehash: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("separators", "metrics", "tracks", "plugins", "datasets"):
+            value = getattr(self, name)
+            listed = [value] if isinstance(value, str | Mapping | Spec | Path) else value
+            if not isinstance(listed, list | tuple):
+                raise ConfigError(f"{name} is {value!r}, expected a list")
+            object.__setattr__(self, name, tuple(listed))
+        for name in ("max_tracks", "jobs", "duration", "timeout"):
+            value = getattr(self, name)
+            number = int if name in ("max_tracks", "jobs") else int | float
+            if value is not None and (not isinstance(value, number) or isinstance(value, bool) or value <= 0):
+                kind = "whole number" if number is int else "number"
+                raise ConfigError(f"{name} is {value!r}, expected a {kind} above 0")
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
+            raise ConfigError(f"seed is {self.seed!r}, expected a whole number from 0 on")
+
+    def open_dataset(self) -> Dataset:
+        """The data set with root and options applied."""
+        if isinstance(self.dataset, Dataset):
+            return self.dataset
+        spec = Spec.parse(self.dataset)
+        return get(spec.name, self.datasets, self.root, **spec.params)
+
+    def separator_specs(self) -> list[Spec]:
+        """The separators as specs."""
+        return [Spec.parse(s) for s in self.separators] or default_separators()
+
+    def metric_specs(self) -> list[Spec]:
+        """The metrics as specs."""
+        return [Spec.parse(m) for m in self.metrics or DEFAULT_METRICS]
+
+    def job_count(self) -> int:
+        """Worker processes."""
+        if self.jobs is not None:
+            return self.jobs
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def folder(self, dataset: Dataset) -> Path:
+        """The run folder."""
+        return Path(self.out) if self.out is not None else Path("runs") / dataset.name
+
+    def describe(self) -> dict[str, Any]:
+        """The options as plain data, for ``run.json``."""
+        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        shown["dataset"] = self.dataset.name if isinstance(self.dataset, Dataset) else self.dataset
+        shown["separators"] = [str(s) for s in self.separator_specs()]
+        shown["metrics"] = [str(m) for m in self.metric_specs()]
+        return {k: str(v) if isinstance(v, Path) else v for k, v in shown.items()}
+
+
+def default_separators() -> list[Spec]:
+    """Every registered separator that needs no parameter, the IRM with both exponents."""
+    specs = []
+    for name in separators.names():
+        cls = separators.load(name)
+        if any(p.default is p.empty for p in parameters(cls).values()) or (cls.extra and not cls.available()):
+            continue
+        specs.append(Spec(name))
+        if name == "irm":
+            specs.append(Spec(name, {"exponent": 2}))
+    return specs
+
+
+def read_run_file(path: str | Path) -> dict[str, Any]:
+    """Options from a YAML run file.
+
+    Raises
+    ------
+    ConfigError
+        With file and line: unknown keys, wrong types.
+    """
+    config = load_yaml(path)
+    known = {f.name for f in fields(RunOptions)}
+    config.only(known, "a run file")
+    hints = typing.get_type_hints(RunOptions)
+    for key, value in config.items():
+        if key in ("separators", "metrics", "tracks", "plugins", "datasets"):
+            if not isinstance(value, list | str | ConfigMap):
+                config.fail(f"{key} is {value!r}, expected a list", key)
+        elif (
+            value is not None
+            and not isinstance(value, hints[key])
+            and not (isinstance(value, int) and hints[key] == float | None)
+        ):
+            config.fail(f"{key} is {value!r}, expected {_name(hints[key])}", key)
+    try:
+        RunOptions(**config)
+    except ConfigError as error:
+        config.fail(str(error))
+    return dict(config)
+
+
+def _name(hint: Any) -> str:
+    names = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
+    found = [names[o.__name__] for o in typing.get_args(hint) or (hint,) if o.__name__ in names]
+    return " or ".join(found)

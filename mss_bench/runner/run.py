@@ -1,0 +1,154 @@
+"""A run from options to tables: plan, execute, write what the tables are made of."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mss_bench.datasets.catalog import Dataset
+from mss_bench.errors import RunError
+from mss_bench.metrics import Metric, metrics
+from mss_bench.results.lock import locked
+from mss_bench.results.provenance import now, provenance
+from mss_bench.results.schema import SCHEMA_VERSION
+from mss_bench.results.store import write_atomic
+from mss_bench.results.tables import TABLES, build_tables
+from mss_bench.runner.execute import Outcome, execute, pending
+from mss_bench.runner.keys import HashCache
+from mss_bench.runner.options import RunOptions
+from mss_bench.runner.plan import Plan, make_plan
+from mss_bench.runner.progress import Progress
+from mss_bench.separators import separators
+
+__all__ = ["Prepared", "prepare", "start"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before it starts."""
+
+    options: RunOptions
+    dataset: Dataset
+    folder: Path
+    plan: Plan
+
+    def tasks(self) -> list[Any]:
+        """What is left to compute."""
+        options = self.options
+        plugins = tuple(str(Path(p).resolve()) for p in options.plugins)
+        return pending(self.folder, self.plan, save=options.save_estimates, device=options.device, plugins=plugins)
+
+
+def prepare(options: RunOptions) -> Prepared:
+    """Resolve names, find the tracks, hash contents, make the plan; computes nothing yet.
+
+    Raises
+    ------
+    MssBenchError
+        Whatever is wrong with the options or the data set.
+    """
+    for plugin in options.plugins:
+        if not separators.add_file(plugin) + metrics.add_file(plugin):
+            raise RunError(f"plugin {plugin} has no Separator or Metric class with a name of its own")
+    dataset = options.open_dataset()
+    tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
+    plan = make_plan(
+        tracks, dataset.targets, dataset.groups, options.separator_specs(), options.metric_specs(),
+        seed=options.seed, hashes=HashCache(options.rehash),
+    )  # fmt: skip
+    return Prepared(options, dataset, options.folder(dataset), plan)
+
+
+def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None] | None = None) -> Outcome:
+    """Compute what is missing and write the tables.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    quiet : bool
+        No progress.
+    say : callable, optional
+        Takes notices, one line each; standard error by default.
+    """
+    say = say or (lambda text: print(text, file=sys.stderr))
+    run = prepared.folder
+    with locked(run):
+        began = now()
+        text = json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}, indent=1, ensure_ascii=False)
+        changed = _write_if_changed(run / "plan.json", text)
+        tasks = prepared.tasks()
+        for notice in [*prepared.dataset.notices, *prepared.plan.notices]:
+            say(f"note: {notice}")
+        outcome = execute(
+            run, prepared.plan, tasks, jobs=prepared.options.job_count(), timeout=prepared.options.timeout,
+            progress=Progress(len(tasks), quiet=quiet),
+        )  # fmt: skip
+        if tasks or changed or not all((run / f"{name}.parquet").is_file() for name in TABLES):
+            _write_run_json(prepared, began)
+            build_tables(run)
+    return outcome
+
+
+def _write_if_changed(path: Path, text: str) -> bool:
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return False
+    except (OSError, UnicodeDecodeError):
+        pass
+    write_atomic(path, text.encode())
+    return True
+
+
+def _write_run_json(prepared: Prepared, began: str) -> None:
+    dataset = prepared.dataset
+    content = {
+        "schema": SCHEMA_VERSION,
+        **provenance(),
+        "options": prepared.options.describe(),
+        "threads_per_worker": 1,
+        "dataset": {
+            "name": dataset.name,
+            "layout": dataset.layout,
+            "licence": dataset.licence,
+            "citation": dataset.citation,
+            "homepage": dataset.homepage,
+            "fingerprint": prepared.plan.fingerprint,
+            "groups": {g.name: list(g.targets) for g in dataset.groups},
+        },
+        "separators": _separators(prepared.plan),
+        "quantities": [q for metric in prepared.plan.metrics for q in _quantities(metric)],
+        "seed": prepared.options.seed,
+        "started": began,
+        "ended": now(),
+    }
+    write_atomic(prepared.folder / "run.json", json.dumps(content, indent=1, ensure_ascii=False, default=str).encode())
+
+
+def _quantities(metric: Metric) -> list[dict[str, Any]]:
+    shared = {"family": metric.name, "preset": metric.preset, "version": metric.version, "citation": metric.citation}
+    return [vars(q) | shared for q in metric.quantities]
+
+
+def _separators(plan: Plan) -> list[dict[str, Any]]:
+    """Facts of every method of the run, by its label in the tables."""
+    found: dict[str, dict[str, Any]] = {}
+    for cell in plan.cells:
+        cls = separators.load(cell.method.name)
+        found.setdefault(
+            cell.label,
+            {
+                "label": cell.label,
+                "name": cell.method.name,
+                "version": cls.version,
+                "params": cell.preimage["params"],
+                "oracle": cell.oracle,
+                "trained_on": list(cls.trained_on),
+                "licence": cls.licence,
+                "citation": cls.citation,
+            },
+        )
+    return list(found.values())

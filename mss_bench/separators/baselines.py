@@ -1,0 +1,128 @@
+"""Baselines without a model of music: the mixture itself, and a split at one frequency."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mss_bench.errors import ConfigError
+from mss_bench.separators.base import Separator
+from mss_bench.separators.checks import require_number, require_whole
+from mss_bench.tracks import Audio, Stems, Targets
+
+__all__ = ["BandSplit", "Mixture", "MixtureUnscaled"]
+
+
+class Mixture(Separator):
+    """The floor: each of J stems gets ``mixture / J``.
+
+    A derived target gets its stems' sum, with four stems ``3/4 mixture`` for the accompaniment. This is SiSEC's MIX: the
+    share that costs least when nothing is known of the song. A method below it does harm.
+
+    References
+    ----------
+    .. [1] F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 Signal Separation Evaluation Campaign", Proc. LVA/ICA, 2018.
+    """
+
+    name = "mixture"
+    adds_up = True
+    scale_equivariant = True
+    channel_equivariant = True
+    licence = "MIT"
+    citation = "F.-R. Stöter, A. Liutkus and N. Ito, The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018"
+    assumption = "Nothing is known: all stems are equally loud and equally likely everywhere."
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        share = mixture * np.float32(1.0 / len(targets.stems))
+        return {stem: share.copy() for stem in targets.stems}
+
+
+class MixtureUnscaled(Separator):
+    """The mixture as it is, for every target, derived ones too.
+
+    What a listener hears who does nothing, and the reference point of SI-SDR improvement. As an estimate it is far below
+    `Mixture`, because all the other stems count as its error at full level.
+
+    References
+    ----------
+    .. [1] J. Le Roux et al., "SDR - half-baked or well done?", Proc. ICASSP, 2019.
+    """
+
+    name = "mixture_unscaled"
+    scale_equivariant = True
+    channel_equivariant = True
+    licence = "MIT"
+    citation = "J. Le Roux et al., SDR - half-baked or well done?, ICASSP 2019"
+    assumption = "None: no separation is attempted."
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        return {target: mixture.copy() for target in targets}
+
+
+class BandSplit(Separator):
+    """High-pass for the vocals, low-pass for the accompaniment: SiSEC's HPLP.
+
+    A Butterworth low-pass run forwards and backwards, ``|H|^2 = 1 / (1 + (f / cutoff)^(2 order))`` without delay, and the
+    mixture less it, which is the Butterworth high-pass of the same kind.
+
+    Parameters
+    ----------
+    cutoff : float
+        Hz, above 0 and below half of the sample rate.
+    order : int
+        The slope is ``12 order`` dB an octave once the filter has run both ways; 1 to 8.
+
+    References
+    ----------
+    .. [1] F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 Signal Separation Evaluation Campaign", Proc. LVA/ICA, 2018.
+    """
+
+    name = "bandsplit"
+    target_sets = (("vocals", "accompaniment"),)
+    adds_up = True
+    scale_equivariant = True
+    channel_equivariant = True
+    licence = "MIT"
+    citation = "F.-R. Stöter, A. Liutkus and N. Ito, The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018"
+    assumption = "All of the voice lies above the cutoff and all of the accompaniment below it."
+
+    def __init__(self, cutoff: float = 100.0, order: int = 2) -> None:
+        require_number(self, "cutoff", cutoff, above=0, unit="Hz")
+        require_whole(self, "order", order, low=1, high=8)
+        self.cutoff, self.order = cutoff, order
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        from scipy import signal
+
+        if self.cutoff >= sample_rate / 2:
+            raise ConfigError(
+                f"{self.name}: cutoff={self.cutoff!r}; expected less than half of the sample rate of {sample_rate} Hz"
+            )
+        sections = signal.butter(self.order, self.cutoff, fs=sample_rate, output="sos")
+        # Three periods of the cutoff are reflected at either end, over which the filter's start-up dies away.
+        margin = min(mixture.shape[-1] - 1, round(3 * sample_rate / self.cutoff))
+        low = signal.sosfiltfilt(sections, mixture.astype(np.float64), axis=-1, padlen=margin).astype(np.float32)
+        return {"vocals": mixture - low, "accompaniment": low}

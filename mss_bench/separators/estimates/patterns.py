@@ -1,0 +1,217 @@
+"""What the files of separation tools are called: folder layouts, patterns and spellings of targets.
+
+A pattern describes a file's path below the estimates' folder, with ``/`` between folders:
+
+- ``{track}``, ``{target}``, ``{subset}``, ``{model}``: the track's name, a target (any spelling of it), the track's
+  subset, anything that names a model. A placeholder used twice stands for the same text.
+- ``{target:vocals|drums}``: only these texts. ``{wav|flac}``: one of these texts.
+- ``*``, ``?``, ``[...]`` within a name and ``**`` for any number of folders, as in a shell.
+- Without an extension, ``.wav`` and ``.flac`` are taken.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from mss_bench.errors import ConfigError
+from mss_bench.tracks import Targets
+
+__all__ = ["EXTENSIONS", "LAYOUTS", "Layout", "TargetNames", "nfc", "translate", "user_layout"]
+
+EXTENSIONS = (".wav", ".flac")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A named pattern."""
+
+    name: str
+    pattern: str
+
+
+def _layouts() -> tuple[Layout, ...]:
+    """The layouts in the order in which they are tried; a file belongs to the first that fits."""
+    by_tool = {
+        "museval": ("{subset}/{track}/{target}", "{track}/{target}"),
+        "Demucs": (
+            "{model}/{track}/{target}",
+            "{model}/{subset}/{track}/{target}",
+            "{subset}/{model}/{track}/{target}",
+        ),
+    }
+    numbers = ("", "[0-9]_", "[0-9][0-9]_", "[0-9][0-9][0-9]_")  # UVR numbers the files of a batch
+    names = [
+        *(f"{number}{{track}}{end}" for number in numbers for end in (" ({target})", "_({target})", "_({target})_*")),
+        "{track} ({target})_*",
+        "{track} - {target}",
+        "{track}_{target}",
+        "{track}.{target}",
+    ]
+    folders = ("", "{subset}/", "{model}/", "{track}/")
+    by_tool["flat"] = tuple(folder + name for folder in folders for name in names) + ("{track}/*({target})*",)
+    by_tool["stem folders"] = (
+        "{target}/{track}",
+        "{subset}/{target}/{track}",
+        "{target}/{subset}/{track}",
+        "{model}/{target}/{track}",
+    )
+    return tuple(Layout(tool, pattern) for tool, patterns in by_tool.items() for pattern in patterns)
+
+
+LAYOUTS = _layouts()
+
+# Spellings that mean one target; the data set's own name for it, whichever it is, is what they stand for.
+_SYNONYMS = (
+    ("accompaniment", "instrumental", "instrumentals", "instrum", "inst", "karaoke", "background"),
+    ("vocals", "vocal", "vox", "voice", "singing"),
+    ("drums", "drum"),
+    ("other", "others"),
+)
+_NOT_ESTIMATES = ("mixture", "mix", "linear_mixture", "original")
+# A folder of this name is a part of a data set, never a model.
+_SUBSETS = ("train", "test", "valid", "validation", "dev")
+
+_TOKEN = re.compile(r"\{(?P<brace>[^{}]*)\}|(?P<deep>\*\*/?)|(?P<star>\*)|(?P<any>\?)|(?P<set>\[!?[^\]/]+\])")
+_PLACEHOLDERS = ("track", "target", "subset", "model")
+
+
+def nfc(text: str) -> str:
+    """Text in Unicode's composed form: file systems keep either."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _key(text: str) -> str:
+    return re.sub(r"[-_\s]+", "", nfc(text).casefold())
+
+
+class TargetNames:
+    """Which target of a data set a text in a file's name means.
+
+    Parameters
+    ----------
+    targets : Targets
+        Only these are ever meant.
+    """
+
+    def __init__(self, targets: Targets) -> None:
+        self._meaning: dict[str, str | None] = {_key(name): None for name in _NOT_ESTIMATES}
+        for synonyms in _SYNONYMS:
+            keys = [_key(s) for s in synonyms]
+            meant = next((t for t in targets if _key(t) in keys), None)
+            self._meaning.update(dict.fromkeys(keys, meant) if meant else {})
+        known = {k: t for k, t in self._meaning.items() if t} | {_key(t): t for t in targets}
+        # "no_vocals" is the target that sums every other stem; where the data set has none it is no estimate of it.
+        for key, target in known.items():
+            rest = set(targets.stems) - set(targets[target])
+            self._meaning["no" + key] = next((t for t in targets if set(targets[t]) == rest), None)
+        self._meaning.update(known)
+
+    def resolve(self, text: str) -> str | None:
+        """The target, or None where the text names none."""
+        return self._meaning.get(_key(text))
+
+    def is_extra(self, text: str) -> bool:
+        """Whether tools write it beside the estimates: the mixture, or what is left without one stem."""
+        return self._meaning.get(_key(text), "") is None
+
+    def expression(self) -> str:
+        """A regular expression of every known spelling."""
+        spellings = sorted(self._meaning, key=len, reverse=True)
+        return "(?i:" + "|".join(r"[-_ ]*".join(map(re.escape, s)) for s in spellings) + ")"
+
+
+def user_layout(pattern: str) -> Layout:
+    """The layout of a pattern that a user gave.
+
+    Raises
+    ------
+    ConfigError
+        When the pattern leaves its folder, or does not tell tracks or targets apart, or has an unknown placeholder.
+    """
+    path = PurePosixPath(pattern)
+    if path.is_absolute() or ".." in path.parts or "\\" in pattern:
+        raise ConfigError(
+            f"pattern {pattern!r} leaves the folder of the estimates; expected a path below it, with / between folders"
+        )
+    for needed in ("track", "target"):
+        if not re.search(rf"\{{{needed}[:}}]", pattern):
+            raise ConfigError(f"pattern {pattern!r} has no {{{needed}}}; expected one like {{track}}/{{target}}.wav")
+    translate(pattern)
+    return Layout(f"pattern {pattern}", str(path))
+
+
+@lru_cache(maxsize=1024)
+def translate(
+    pattern: str,
+    tracks: tuple[str, ...] | None = None,
+    subsets: tuple[str, ...] | None = None,
+    target: str | None = None,
+) -> re.Pattern[str]:
+    """A pattern as a regular expression over relative paths in composed form.
+
+    Parameters
+    ----------
+    pattern : str
+    tracks, subsets : tuple of str, optional
+        The names that ``{track}`` and ``{subset}`` can be; without them, any. With them the split of
+        ``A_B_vocals.wav`` into track and target has one answer.
+    target : str, optional
+        The expression for ``{target}``; without it, any text.
+
+    Raises
+    ------
+    ConfigError
+        Unknown placeholder.
+    """
+    models = "|".join(map(re.escape, {*_SUBSETS, *(subsets or ())}))
+    meanings = {
+        "track": _names(tracks, "[^/]+?"),
+        "target": target or "[^/]+?",
+        "subset": _names(subsets, "[^/]+"),
+        "model": rf"(?!(?:{models})/)[^/]+",
+    }
+    parts, end, used = [], 0, set()
+    for token in _TOKEN.finditer(pattern):
+        parts.append(re.escape(pattern[end : token.start()]))
+        end = token.end()
+        if token["brace"] is None:
+            parts.append(_glob(token))
+            continue
+        name, colon, texts = token["brace"].partition(":")
+        if name in _PLACEHOLDERS:
+            meaning = f"(?i:{_names(tuple(texts.split('|')), '')})" if colon else meanings[name]
+            # Demucs names a folder after its input, so that a stem file leaves the first part of its extension.
+            suffix = r"(?:\.stem(?:\.mp4)?)?" if name == "track" else ""
+            parts.append(f"(?P={name})" if name in used else f"(?P<{name}>{meaning}){suffix}")
+            used.add(name)
+        elif "|" in name:
+            parts.append(f"(?:{_names(tuple(name.split('|')), '')})")
+        else:
+            raise ConfigError(
+                f"pattern {pattern!r}: {token[0]} is no placeholder; known: "
+                f"{', '.join('{' + p + '}' for p in _PLACEHOLDERS)} and alternatives like {{wav|flac}}"
+            )
+    parts.append(re.escape(pattern[end:]))
+    last = pattern.rpartition("/")[2]
+    has_extension = last.lower().endswith((*EXTENSIONS, "}")) and "." in last
+    extension = "" if has_extension else f"(?i:{'|'.join(map(re.escape, EXTENSIONS))})"
+    return re.compile("".join(parts) + extension)
+
+
+def _names(names: Iterable[str] | None, otherwise: str) -> str:
+    # The longest first: "Song 2" before "Song".
+    return otherwise if names is None else "|".join(re.escape(nfc(n)) for n in sorted(names, key=len, reverse=True))
+
+
+def _glob(token: re.Match[str]) -> str:
+    if token["set"]:
+        inner = token["set"][1:-1].replace("\\", "\\\\").replace("[", r"\[").replace("^", r"\^")
+        return f"[^{inner[1:]}/]" if inner.startswith("!") else f"[{inner}]"
+    if token["deep"]:
+        return "(?:[^/]+/)*" if token["deep"].endswith("/") else ".*"
+    return "[^/]*" if token["star"] else "[^/]"

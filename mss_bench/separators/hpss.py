@@ -1,0 +1,196 @@
+"""Harmonic-percussive separation by median filters, and the voice from two passes of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.dsp.masks import low_pass_gain, soft_masks
+from mss_bench.dsp.median import running_median
+from mss_bench.dsp.stft import STFT, Spectrogram
+from mss_bench.separators.base import Separator
+from mss_bench.separators.checks import require_number, require_whole
+from mss_bench.tracks import Audio, Stems, Targets
+
+__all__ = ["HPSS", "HPSSVocals"]
+
+
+class HPSS(Separator):
+    """Harmonic-percussive source separation by median filtering.
+
+    A sustained note is a ridge along time and a drum stroke a ridge along frequency; a median along one of them removes
+    the other. From the magnitude V of each channel's spectrogram:
+
+        H = median of V over kernel_size frames,  P = median of V over kernel_size bins,
+        M_H = H^power / (H^power + P^power),      M_P = 1 - M_H.
+
+    Drums are what M_P keeps; bass is what M_H keeps below `bass_cutoff`, by a crossover of 48 dB an octave; other is all
+    the rest. The method has no model of a voice and delivers none: the voice stays in `other` (its consonants in the
+    drums), and the three estimates add up to the whole mixture. `HPSSVocals` delivers a voice.
+
+    Parameters
+    ----------
+    kernel_size : int
+        Frames and bins of the medians; odd.
+    power : float
+        2 shares by power (the Wiener filter), a large one makes the mask binary; above 0.
+    bass_cutoff : float
+        Hz, above 0.
+    n_fft, hop : int
+        Samples.
+
+    References
+    ----------
+    .. [1] D. FitzGerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010.
+    """
+
+    name = "hpss"
+    target_sets = (("drums", "bass", "other"),)
+    adds_up = True
+    scale_equivariant = True
+    channel_equivariant = True
+    licence = "MIT"
+    citation = "D. FitzGerald, Harmonic/percussive separation using median filtering, DAFx 2010"
+    assumption = "Notes are steady in pitch over some frames, drums are broad in frequency and short in time."
+
+    def __init__(
+        self,
+        kernel_size: int = 17,
+        power: float = 2.0,
+        bass_cutoff: float = 250.0,
+        n_fft: int = 4096,
+        hop: int = 1024,
+    ) -> None:
+        require_whole(self, "kernel_size", kernel_size, low=1, odd=True)
+        require_number(self, "power", power, above=0)
+        require_number(self, "bass_cutoff", bass_cutoff, above=0, unit="Hz")
+        require_whole(self, "n_fft", n_fft, low=2)
+        require_whole(self, "hop", hop, low=1)
+        self.kernel_size, self.power, self.bass_cutoff = kernel_size, power, bass_cutoff
+        self.n_fft, self.hop = n_fft, hop
+        self._stft = STFT(n_fft, hop)
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        bass_gain = low_pass_gain(self._stft.frequencies(sample_rate), self.bass_cutoff)
+        drums, bass = np.empty_like(mixture), np.empty_like(mixture)
+        for channel in range(len(mixture)):  # one after the other: each alone needs half of the memory
+            x = self._stft.forward(mixture[channel : channel + 1])
+            percussive = x * _percussive_mask(x, self.kernel_size, self.power)
+            drums[channel] = self._stft.inverse(percussive, mixture.shape[-1])[0]
+            x -= percussive
+            x *= bass_gain
+            bass[channel] = self._stft.inverse(x, mixture.shape[-1])[0]
+        return {"drums": drums, "bass": bass, "other": mixture - drums - bass}
+
+
+class HPSSVocals(Separator):
+    """Voice by two passes of harmonic-percussive separation.
+
+    A voice glides and wavers. To long frames (`n_fft_long`, 0.37 s) it is no steady ridge and goes with the percussive
+    part; to short ones (`n_fft_short`, 23 ms) it is smooth and harmonic, while the drums remain percussive:
+
+        mixture = H_1 + P_1 (long frames),  P_1 = H_2 + P_2 (short frames).
+
+    Vocals are H_2 above `vocals_cutoff`, drums P_2, bass is H_1 below `bass_cutoff` with H_2 below `vocals_cutoff`, and
+    other the rest of H_1. Both crossovers have 48 dB an octave. The four add up to the mixture.
+
+    Parameters
+    ----------
+    kernel_size : int
+        Frames and bins of the medians; odd.
+    power : float
+        Exponent of the masks; above 0.
+    vocals_cutoff, bass_cutoff : float
+        Hz, above 0.
+    n_fft_long, hop_long, n_fft_short, hop_short : int
+        Samples.
+
+    References
+    ----------
+    .. [1] D. FitzGerald and M. Gainza, "Single channel vocal separation using median filtering and factorisation
+       techniques", ISAST Trans. Electronic and Signal Processing 4(1), 2010.
+    """
+
+    name = "hpss_vocals"
+    target_sets = (("vocals", "drums", "bass", "other"),)
+    adds_up = True
+    scale_equivariant = True
+    channel_equivariant = True
+    licence = "MIT"
+    citation = "D. FitzGerald and M. Gainza, Single channel vocal separation using median filtering, ISAST 2010"
+    assumption = "Instruments hold their pitch over a third of a second, voices do not; drums are shorter than both."
+
+    def __init__(
+        self,
+        kernel_size: int = 17,
+        power: float = 2.0,
+        vocals_cutoff: float = 100.0,
+        bass_cutoff: float = 250.0,
+        n_fft_long: int = 16384,
+        hop_long: int = 2048,
+        n_fft_short: int = 1024,
+        hop_short: int = 256,
+    ) -> None:
+        require_whole(self, "kernel_size", kernel_size, low=1, odd=True)
+        require_number(self, "power", power, above=0)
+        require_number(self, "vocals_cutoff", vocals_cutoff, above=0, unit="Hz")
+        require_number(self, "bass_cutoff", bass_cutoff, above=0, unit="Hz")
+        lengths = {"n_fft_long": n_fft_long, "hop_long": hop_long, "n_fft_short": n_fft_short, "hop_short": hop_short}
+        for parameter, value in lengths.items():
+            require_whole(self, parameter, value, low=1)
+        self.kernel_size, self.power = kernel_size, power
+        self.vocals_cutoff, self.bass_cutoff = vocals_cutoff, bass_cutoff
+        self.n_fft_long, self.hop_long, self.n_fft_short, self.hop_short = n_fft_long, hop_long, n_fft_short, hop_short
+        self._long, self._short = STFT(n_fft_long, hop_long), STFT(n_fft_short, hop_short)
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        vocals, drums, bass = (np.empty_like(mixture) for _ in range(3))
+        for channel in range(len(mixture)):
+            part = slice(channel, channel + 1)
+            first, low = self._first_pass(mixture[part], sample_rate)
+            drums[part], deep = self._second_pass(first, sample_rate)
+            vocals[part] = first - drums[part] - deep
+            bass[part] = low + deep
+        return {"vocals": vocals, "drums": drums, "bass": bass, "other": mixture - vocals - drums - bass}
+
+    def _first_pass(self, mixture: Audio, sample_rate: int) -> tuple[Audio, Audio]:
+        """The percussive part on long frames, and the harmonic part below `bass_cutoff`."""
+        x = self._long.forward(mixture)
+        percussive = x * _percussive_mask(x, self.kernel_size, self.power)
+        x -= percussive
+        x *= low_pass_gain(self._long.frequencies(sample_rate), self.bass_cutoff)
+        return self._long.inverse(percussive, mixture.shape[-1]), self._long.inverse(x, mixture.shape[-1])
+
+    def _second_pass(self, mixture: Audio, sample_rate: int) -> tuple[Audio, Audio]:
+        """The percussive part on short frames, and the harmonic part below `vocals_cutoff`.
+
+        The crossover is made on the long frames: a bin of the short ones is 43 Hz wide.
+        """
+        x = self._short.forward(mixture)
+        percussive = self._short.inverse(x * _percussive_mask(x, self.kernel_size, self.power), mixture.shape[-1])
+        x = self._long.forward(mixture - percussive)
+        x *= low_pass_gain(self._long.frequencies(sample_rate), self.vocals_cutoff)
+        return percussive, self._long.inverse(x, mixture.shape[-1])
+
+
+def _percussive_mask(spectrogram: Spectrogram, kernel_size: int, power: float) -> NDArray[np.float32]:
+    magnitude = np.abs(spectrogram)
+    along_time = running_median(magnitude, kernel_size, axis=-2)
+    along_frequency = running_median(magnitude, kernel_size, axis=-1)
+    return soft_masks([along_frequency, along_time], power)[0]

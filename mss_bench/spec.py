@@ -1,0 +1,184 @@
+"""Names with parameters: ``hpss:kernel_size=31,power=2``.
+
+One form for separators, metrics and data sets on the command line; in YAML and Python the same is a mapping
+``{name: hpss, kernel_size: 31}``. The reserved parameter ``as`` gives an alias that tables show instead of the name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mss_bench.config import parse_scalar
+from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
+from mss_bench.registry import Registry
+
+__all__ = ["Spec", "build", "parameters"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A registered name with parameters.
+
+    Parameters
+    ----------
+    name : str
+    params : dict
+        Parameters as given.
+    alias : str
+        What tables call it; empty for the name.
+    """
+
+    name: str
+    params: dict[str, Any] = field(default_factory=dict)
+    alias: str = ""
+
+    @classmethod
+    def parse(cls, value: str | Mapping[str, Any] | Spec) -> Spec:
+        """Read the text or the mapping form.
+
+        Raises
+        ------
+        ConfigError
+            When it is neither, or a parameter has no value or stands twice.
+        """
+        if isinstance(value, Spec):
+            return value
+        if isinstance(value, Mapping):
+            params = dict(value)
+            name = params.pop("name", None)
+            if not isinstance(name, str) or not name:
+                raise ConfigError(f"{dict(value)!r} has no name; expected a mapping like {{name: hpss, power: 2}}")
+        elif isinstance(value, str):
+            name, _, rest = value.partition(":")
+            params = {}
+            for part in rest.split(",") if rest else []:
+                key, equals, text = part.partition("=")
+                if not (key and equals):
+                    raise ConfigError(f"{value!r}: {part!r} is not key=value; expected name:key=value,key=value")
+                if key in params:
+                    raise ConfigError(f"{value!r} gives {key} twice")
+                params[key] = parse_scalar(text)
+        else:
+            raise ConfigError(f"{value!r} is not a name; expected text like hpss:power=2 or a mapping with a name")
+        alias = params.pop("as", "")
+        if not isinstance(alias, str):
+            raise ConfigError(f"{value!r}: as={alias!r} is not a name; quote it")
+        return cls(name, params, alias)
+
+    def __str__(self) -> str:
+        params = format_params(self.params | ({"as": self.alias} if self.alias else {}))
+        return f"{self.name}:{params}" if params else self.name
+
+
+def format_params(params: Mapping[str, Any]) -> str:
+    """``key=value,key=value`` in the order given."""
+    return ",".join(f"{key}={_format_value(value)}" for key, value in params.items())
+
+
+def _format_value(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return format(value, "g") if isinstance(value, float) and float(format(value, "g")) == value else str(value)
+
+
+def parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """The parameters of a class: its constructor's, without ``self``."""
+    found = inspect.signature(cls).parameters
+    return {n: p for n, p in found.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any], dict[str, Any]]:
+    """Make an instance from a spec.
+
+    Returns
+    -------
+    instance : T
+    params : dict
+        Every parameter with its value, defaults included, sorted by name: what goes into a key.
+    changed : dict
+        Those that differ from the defaults, in the constructor's order: what a table shows.
+
+    Raises
+    ------
+    UnknownNameError
+        Unknown name or parameter.
+    ConfigError
+        A value of the wrong type or outside its range, or a parameter without default that is not given.
+    """
+    cls = registry.load(spec.name)
+    known = parameters(cls)
+    for key in spec.params:
+        if key not in known:
+            raise UnknownNameError(f"parameter of {registry.kind} {spec.name}", key, known)
+    hints = _hints(cls)
+    values: dict[str, Any] = {}
+    for key, parameter in known.items():
+        if key in spec.params:
+            values[key] = _convert(spec.params[key], hints.get(key, Any), f"{registry.kind} {spec.name}: {key}")
+        elif parameter.default is inspect.Parameter.empty:
+            raise ConfigError(f"{registry.kind} {spec.name} needs {key}; write {spec.name}:{key}=VALUE")
+        else:
+            values[key] = parameter.default
+    try:
+        instance = cls(**values)
+    except MssBenchError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{registry.kind} {spec} cannot be made: {error}") from error
+    changed = {k: v for k, v in values.items() if k in spec.params and v != known[k].default}
+    return instance, dict(sorted(values.items())), changed
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(vars(cls).get("__init__", object.__init__))
+    except (NameError, TypeError):  # an annotation of a plugin that cannot be resolved: its values are taken as given
+        return {}
+
+
+def _convert(value: Any, hint: Any, what: str) -> Any:
+    """A value as YAML gives it, made to fit an annotation where nothing is lost."""
+    if isinstance(hint, str) or hint in (Any, inspect.Parameter.empty):
+        return value
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for option in options:
+            try:
+                return _convert(value, option, what)
+            except ConfigError:
+                continue
+    elif origin is typing.Literal:
+        for option in options:
+            if value == option or str(value) == option:
+                return option
+        raise ConfigError(f"{what} is {value!r}, expected one of {', '.join(map(str, options))}")
+    elif origin is not None:  # containers: the class checks them itself
+        return value
+    elif hint is type(None):
+        if value is None:
+            return None
+    elif hint is bool or hint is int:
+        whole = isinstance(value, float) and value.is_integer() and hint is int
+        if (isinstance(value, hint) and isinstance(value, bool) == (hint is bool)) or whole:
+            return hint(value)
+    elif hint is float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif hint is str:
+        if value is not None:
+            return str(value)
+    elif hint is Path:
+        if isinstance(value, str | Path):
+            return Path(value)
+    elif isinstance(hint, type) and isinstance(value, hint):
+        return value
+    name = " or ".join(getattr(o, "__name__", str(o)) for o in options) or getattr(hint, "__name__", str(hint))
+    raise ConfigError(f"{what} is {value!r}, expected {name}")
