@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.errors import RunError
+from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.results.schema import SCHEMA_VERSION
 from mss_bench.results.tables import read_table
 
@@ -128,6 +129,10 @@ def run(
     from mss_bench.runner.options import RunOptions
     from mss_bench.runner.run import prepare, start
 
+    known = [f.name for f in fields(RunOptions)]
+    for name in options:
+        if name not in known:
+            raise UnknownNameError("option of run", name, known)
     prepared = prepare(RunOptions(dataset, separators, metrics, **options))
     start(prepared, quiet=quiet)
     return load(prepared.folder)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from mss_bench import audio
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +26,62 @@ def test_data() -> Path:
 def excerpt(test_data: Path) -> Path:
     """The real 6.8 s song in MUSDB18-HQ's layout."""
     return test_data / "musdb18_excerpt" / "hq"
+
+
+STEMS = ("vocals", "drums", "bass", "other")
+
+
+@pytest.fixture
+def plugin() -> str:
+    """A file of separators and metrics that misbehave."""
+    return str(Path(__file__).parent / "data" / "plugin_faulty.py")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that a test caches stays with the user; the demo songs are shared between tests."""
+    cache = os.environ.get("MSS_BENCH_CACHE") or tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("MSS_BENCH_CACHE", str(cache))
+
+
+def write_song(folder: Path, seed: int = 0, seconds: float = 1.5, rate: int = 8000) -> dict[str, np.ndarray]:
+    """A small song in MUSDB18-HQ's layout: four noisy stems and their sum."""
+    rng = np.random.default_rng(seed)
+    stems = {s: (0.1 * rng.standard_normal((2, int(seconds * rate)))).astype(np.float32) for s in STEMS}
+    for name, array in ({"mixture": sum(stems.values())} | stems).items():
+        audio.write(folder / f"{name}.wav", array, rate)
+    return stems
+
+
+CATALOG = """
+tiny:
+  layout: stems
+  root: {root}
+  sample_rate: 8000
+  subsets: [train, test]
+  default_subset: test
+  stems: [vocals, drums, bass, other]
+  targets:
+    accompaniment: [drums, bass, other]
+  groups:
+    4stem: [vocals, drums, bass, other]
+    vocals_acc: [vocals, accompaniment]
+"""
+
+
+@pytest.fixture
+def song() -> Callable[..., dict[str, np.ndarray]]:
+    """`write_song`."""
+    return write_song
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A catalog file with the data set ``tiny``: two songs of 1.5 s at 8 kHz in ``test``, one in ``train``."""
+    root = tmp_path / "tiny"
+    write_song(root / "test" / "Song A", 1)
+    write_song(root / "test" / "Song B (live)", 2)
+    write_song(root / "train" / "Song C", 3)
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(CATALOG.format(root=root))
+    return catalog

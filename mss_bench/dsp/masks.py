@@ -1,7 +1,7 @@
 """Masks on spectrograms.
 
-Every mask lies in [0, 1] and is a ratio of magnitudes, so that the level of the mixture plays no part: no absolute floor
-is added anywhere, and where all magnitudes are zero the mixture is shared equally.
+Every mask lies in [0, 1] and is a ratio of magnitudes, so that the level of the mixture plays no part: no absolute
+floor is added anywhere, and where all magnitudes are zero the mixture is shared equally.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ def ratio(part: NDArray[np.floating[Any]], whole: NDArray[np.floating[Any]]) -> 
 
     Parameters
     ----------
-    part, whole : arrays of one shape
-        ``0 <= part <= whole``.
+    part : array
+        From 0 to the whole.
+    whole : array
+        Of the part's shape or broadcast to it.
     """
-    return np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.ones_like(part), where=whole > 0))
 
 
 def low_pass_gain(frequencies: NDArray[np.float64], cutoff: float, order: int = 4) -> NDArray[np.float32]:

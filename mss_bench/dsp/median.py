@@ -1,11 +1,11 @@
 """Medians of spectrograms.
 
-The running median works by selection networks. A window of ``L = 2 h + 1`` values is two runs of `h` values around a middle one. Sorted runs are shared between the
-windows that contain them and are built by merging shorter shared ones (Batcher's odd-even merge, [1]_). With the runs
-sorted, the h-th smallest of both together is ``min_i max(a_i, b_{h-i})`` and the one after it the mirror image; the
-median is the middle value limited to lie between these two. All of this is elementwise minima and maxima of shifted
-arrays, which NumPy vectorises: on blocks that stay in the cache some ten times faster than `scipy.ndimage`, and equal
-to it to the last bit, because nothing is computed, only chosen.
+The running median works by selection networks. A window of ``L = 2 h + 1`` values is two runs of `h` values around a
+middle one. Sorted runs are shared between the windows that contain them and are built by merging shorter shared ones
+(Batcher's odd-even merge, [1]_). With the runs sorted, the h-th smallest of both is ``min_i max(a_i, b_{h-i})`` and the
+one after it the mirror image; the median is the middle value limited to lie between these two. All of this is
+elementwise minima and maxima of shifted arrays, which NumPy vectorises: on blocks that stay in the cache it is many
+times faster than `scipy.ndimage`, and equal to it to the last bit, because nothing is computed, only chosen.
 
 References
 ----------
@@ -51,7 +51,7 @@ def median_of_rows(values: NDArray[np.floating[Any]]) -> NDArray[Any]:
         if rows % 2 == 0:  # the mean of the two middle values; what lies left of the upper one is not larger
             upper = (columns[:, :half].max(axis=-1) + upper) / 2
         out[first : first + step] = upper
-    return out.reshape(values.shape[1:])
+    return np.asarray(out.reshape(values.shape[1:]))
 
 
 def running_median(values: NDArray[np.floating[Any]], length: int, axis: int) -> NDArray[Any]:
@@ -124,7 +124,7 @@ def _shifted_median(flat: NDArray[Any], length: int, stride: int) -> NDArray[Any
         np.minimum(below, np.maximum(low[i], high[half - 2 - i], out=spare), out=below)
         np.maximum(above, np.minimum(low[i + 1], high[half - 1 - i], out=spare), out=above)
     middle = flat[half * stride : half * stride + count]
-    return np.maximum(below, np.minimum(middle, above, out=spare), out=spare)
+    return np.asarray(np.maximum(below, np.minimum(middle, above, out=spare), out=spare))
 
 
 def _sorted_runs(flat: NDArray[Any], size: int, stride: int) -> list[NDArray[Any]]:

@@ -88,7 +88,7 @@ class STFT:
 
     def frequencies(self, sample_rate: int) -> NDArray[np.float64]:
         """Centre of each bin in Hz."""
-        return np.arange(self.bins) * (sample_rate / self.n_fft)
+        return np.arange(self.bins, dtype=np.float64) * np.float64(sample_rate / self.n_fft)
 
     def forward(self, signal: NDArray[np.floating[Any]]) -> Spectrogram:
         """Spectrogram of a signal.
@@ -155,4 +155,4 @@ class STFT:
     def _synthesis(self) -> NDArray[np.float64]:
         parts = -(-self.n_fft // self.hop)
         square = np.pad(self._window**2, (0, parts * self.hop - self.n_fft)).reshape(parts, self.hop).sum(axis=0)
-        return self._window / np.tile(square, parts)[: self.n_fft]
+        return np.asarray(self._window / np.tile(square, parts)[: self.n_fft])

@@ -4,22 +4,26 @@ For filters h_i[l] and signals x_i that are zero outside a frame, the energy of 
 ``sum_ij sum_k a_ij[k] c_ij[k]`` with the correlations ``a_ij[k] = sum_l h_i[l + k] h_j[l]`` of the filters: no signal
 is filtered. One matrix product gives the energies of all frames and all filters.
 
-A small energy of large filters loses digits in that sum. `quadratic_forms` returns a bound on the rounding error
-beside each energy; where it is too large, `filtered` gives the signal itself.
+A small energy of large filters loses digits in that sum, so each energy comes with a bound on its rounding error;
+where that is too large, `filtered` gives the signal itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import scipy.fft
 
-from mss_bench.metrics._lags import Floats
+from mss_bench.metrics._frames import Span
+from mss_bench.metrics._signals import Floats, Reader
 
-__all__ = ["filtered", "linear_forms", "quadratic_forms"]
+__all__ = ["filtered", "linear_form", "quadratic_forms"]
 
 _EPS = float(np.finfo(np.float64).eps)
+
+_CHUNK = 1 << 16
+"""Samples that `filtered` computes at once."""
 
 
 def quadratic_forms(lags: Floats, filters: Sequence[Floats]) -> tuple[Floats, Floats]:
@@ -33,25 +37,25 @@ def quadratic_forms(lags: Floats, filters: Sequence[Floats]) -> tuple[Floats, Fl
 
     Returns
     -------
-    energies, errors : (n_frames, len(filters))
+    energies, errors : (len(filters), n_frames)
         `errors` bounds the rounding error.
     """
     n_frames, n_lags, n, _ = lags.shape
-    weights = np.full((n_lags, 1, 1), 2.0)
+    weights = np.full((n_lags, 1, 1), 2.0)  # lag -k of (i, j) is lag k of (j, i)
     weights[0] = 1.0
+    n_fft = scipy.fft.next_fast_len(2 * n_lags - 1, real=True)
     forms = np.empty((len(filters), n_lags, n, n))
     for form, taps in zip(forms, filters, strict=True):
-        n_fft = scipy.fft.next_fast_len(2 * n_lags - 1, real=True)
         spectra = scipy.fft.rfft(taps, n=n_fft, axis=0, workers=1)
-        product = np.matmul(spectra, spectra.conj().transpose(0, 2, 1))
-        np.multiply(scipy.fft.irfft(product, n=n_fft, axis=0, workers=1)[:n_lags], weights, out=form)
-    energies = lags.reshape(n_frames, -1) @ forms.reshape(len(filters), -1).T
-    amplitudes = _amplitudes(lags)
-    sizes = np.abs(forms).sum(axis=1)
-    return energies, _EPS * np.einsum("fi,qij,fj->fq", amplitudes, sizes, amplitudes)
+        products = np.matmul(spectra, spectra.conj().transpose(0, 2, 1))
+        np.multiply(scipy.fft.irfft(products, n=n_fft, axis=0, workers=1)[:n_lags], weights, out=form)
+    energies = forms.reshape(len(filters), -1) @ lags.reshape(n_frames, -1).T
+    amplitudes, sizes = _amplitudes(lags), np.abs(forms).sum(axis=1)
+    errors = np.stack([((amplitudes @ size) * amplitudes).sum(axis=1) for size in sizes])
+    return energies, _EPS * errors
 
 
-def linear_forms(lags: Floats, cross: Floats, energy: Floats, taps: Floats) -> tuple[Floats, Floats]:
+def linear_form(lags: Floats, cross: Floats, energy: Floats, taps: Floats) -> tuple[Floats, Floats]:
     """Products ``<sum_i h_i * x_i, y>``, summed over channels, in every frame.
 
     Parameters
@@ -68,20 +72,38 @@ def linear_forms(lags: Floats, cross: Floats, energy: Floats, taps: Floats) -> t
     -------
     products, errors : (n_frames,)
     """
-    products = np.tensordot(cross, taps, axes=3)
+    products: Floats = np.tensordot(cross, taps, axes=3)
     sizes = np.abs(taps).sum(axis=(0, 2))
     return products, _EPS * (_amplitudes(lags) @ sizes) * np.sqrt(energy)
 
 
-def filtered(signals: Floats, taps: Floats) -> Floats:
-    """``sum_i h_i * x_i`` with its tail: ``(channels, samples + n_lags - 1)`` from ``(n, samples)``."""
-    length = signals.shape[1] + len(taps) - 1
-    n_fft = scipy.fft.next_fast_len(length, real=True)
-    spectra = scipy.fft.rfft(signals, n=n_fft, axis=1, workers=1)
-    responses = scipy.fft.rfft(np.ascontiguousarray(taps.transpose(2, 1, 0)), n=n_fft, axis=2, workers=1)
-    sums = np.einsum("nf,cnf->cf", spectra, responses)
-    out: Floats = scipy.fft.irfft(sums, n=n_fft, axis=1, workers=1)[:, :length]
-    return out
+def filtered(signals: Reader, span: Span, filters: Sequence[Floats]) -> Iterator[tuple[Span, list[Floats]]]:
+    """Signals ``sum_i h_i * x_i`` of a frame with their tail, chunk by chunk.
+
+    Parameters
+    ----------
+    signals : Reader
+        Of the n signals x, which count as zero outside the span.
+    filters : sequence of (n_lags, n, channels)
+
+    Yields
+    ------
+    span : (int, int)
+        Samples of the chunk; the last one reaches ``n_lags - 1`` beyond the frame.
+    chunks : list of (channels, samples)
+        One for each filter.
+    """
+    (start, stop), reach = span, len(filters[0]) - 1
+    n_fft = scipy.fft.next_fast_len(min(_CHUNK, stop - start + reach) + reach, real=True)
+    spectra = [scipy.fft.rfft(np.ascontiguousarray(h.transpose(2, 1, 0)), n=n_fft, workers=1) for h in filters]
+    for a in range(start, stop + reach, n_fft - reach):
+        b = min(a + n_fft - reach, stop + reach)
+        first, last = max(start, a - reach), min(b, stop)
+        padded = np.zeros((spectra[0].shape[1], n_fft))
+        padded[:, first - (a - reach) : last - (a - reach)] = signals(first, last)
+        transformed = scipy.fft.rfft(padded, workers=1)
+        chunks = [scipy.fft.irfft(np.einsum("cnf,nf->cf", h, transformed), n=n_fft, workers=1) for h in spectra]
+        yield (a, b), [chunk[:, reach : reach + b - a] for chunk in chunks]
 
 
 def _amplitudes(lags: Floats) -> Floats:

@@ -11,7 +11,6 @@ L - 1 samples before it give with those after it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +18,9 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from mss_bench.metrics._frames import Frames, Span
+from mss_bench.metrics._signals import Floats, Reader
 
-__all__ = ["Floats", "LagCorrelations", "Reader", "correlate"]
-
-Floats = NDArray[np.float64]
-Reader = Callable[[int, int], Floats]
-"""Gives samples ``[start, stop)`` of some signals, ``(n, stop - start)``."""
+__all__ = ["LagCorrelations", "correlate"]
 
 _BATCH_SAMPLES = 1 << 16
 """Samples a channel that are transformed at once: what keeps a batch in the processor's cache."""
@@ -40,43 +36,48 @@ class LagCorrelations:
         Signals taken as zero outside the frame.
     total : (n_lags, n, m)
         Of the whole track.
+    energy : (n_frames, m)
+        Of the signals y in each frame.
     """
 
     frames: Floats
     total: Floats
+    energy: Floats
 
 
 def correlate(x: Reader, y: Reader, n: int, m: int, frames: Frames) -> LagCorrelations:
     """Lag correlations of n signals x with m signals y at lags 0 to ``frames.reach``."""
     n_lags = frames.reach + 1
     per_frame, segments, spans = frames.segments_per_frame, frames.segments, frames.spans
-    out = np.zeros((len(spans), n_lags, n, m))
+    out, energy = np.zeros((len(spans), n_lags, n, m)), np.zeros((len(spans), m))
     total = np.zeros((n_lags, n, m))
     if per_frame == 0:
         for f, span in enumerate(spans):
-            out[f] = _correlate_span(x, y, n, m, span, n_lags)
+            out[f], energy[f] = _correlate_span(x, y, n, m, span, n_lags)
     for s, span in enumerate(segments):
-        part = _correlate_span(x, y, n, m, span, n_lags)
+        part, part_energy = _correlate_span(x, y, n, m, span, n_lags)
         total += part
         members = range(max(0, s - per_frame + 1), min(s + 1, len(spans)))  # none where per_frame is 0
         for f in members:
             out[f] += part
+            energy[f] += part_energy
         if s > 0:
             seam = _correlate_seam(x, y, span[0], frames.n_samples, n_lags)
             total += seam
             for f in members:
                 if f < s:  # the seam lies inside the frame
                     out[f] += seam
-    return LagCorrelations(out, total)
+    return LagCorrelations(out, total, energy)
 
 
-def _correlate_span(x: Reader, y: Reader, n: int, m: int, span: Span, n_lags: int) -> Floats:
-    """Correlations ``(n_lags, n, m)`` within a span, outside of which the signals count as zero."""
+def _correlate_span(x: Reader, y: Reader, n: int, m: int, span: Span, n_lags: int) -> tuple[Floats, Floats]:
+    """Correlations ``(n_lags, n, m)`` within a span, outside of which the signals count as zero, and energies of y."""
     start, stop = span
     n_fft = _fft_size(stop - start, n_lags, n, m)
     block, reach = n_fft - n_lags + 1, n_lags - 1
     step = block * max(1, _BATCH_SAMPLES // block)
     spectrum = np.zeros((n_fft // 2 + 1, n, m), dtype=np.complex128)
+    energy = np.zeros(m)
     for a in range(start, stop, step):
         b = min(a + step, stop)
         count = -(-(b - a) // block)
@@ -85,11 +86,12 @@ def _correlate_span(x: Reader, y: Reader, n: int, m: int, span: Span, n_lags: in
         x_padded[:, reach - past : reach + b - a] = x(a - past, b)
         y_padded = np.zeros((m, count * block))
         y_padded[:, : b - a] = y(a, b)
+        energy += np.einsum("mt,mt->m", y_padded, y_padded)
         x_blocks = np.lib.stride_tricks.sliding_window_view(x_padded, n_fft, axis=1)[:, ::block]
         y_blocks = np.zeros((m, count, n_fft))
         y_blocks[:, :, reach:] = y_padded.reshape(m, count, block)
         spectrum += _cross_spectrum(x_blocks, y_blocks)
-    return _lags(spectrum, n_fft, n_lags)
+    return _lags(spectrum, n_fft, n_lags), energy
 
 
 def _correlate_seam(x: Reader, y: Reader, at: int, n_samples: int, n_lags: int) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from mss_bench.metrics._lags import Floats
+from mss_bench.metrics._signals import Floats
 
 __all__ = ["Projector"]
 

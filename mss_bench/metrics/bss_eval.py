@@ -5,6 +5,7 @@ TODO mathematics
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,66 +14,38 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._energies import filtered, linear_forms, quadratic_forms
+from mss_bench.metrics._decomposition import QUANTITIES, PreparedReferences, Ratios, decompose, prepare_references
 from mss_bench.metrics._frames import Frames
-from mss_bench.metrics._lags import Floats, LagCorrelations, Reader, correlate
-from mss_bench.metrics._projection import Projector
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["BSSEval", "BSSEvalState"]
 
-_QUANTITIES = ("SDR", "ISR", "SIR", "SAR")
+_SILENCE_CHUNK = 1 << 12
+"""Samples looked at before silence is ruled out; most frames need one look."""
 
-_TOLERANCE = 1e-8
-"""Relative rounding error (4e-8 dB) from which an energy is computed from the signal itself."""
-
-_DOUBT_DB = 0.1
-"""Movement between two ridges that flags a row."""
-
-_CEILING_DB = 100.0
-"""Above this, rounding decides the value; movements do not count."""
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class BSSEvalState:
-    """What the references of a track and group cost once.
+    """What a track costs once.
 
     Parameters
     ----------
-    references : dict of str to (channels, samples) float array
-        As given, not copied.
-    sample_rate : int
-    frames : Frames
-    lags : LagCorrelations
-        Of all reference channels, source after source.
-    everything : Projector
-        On all sources.
-    own : dict of str to Projector
-        On each source alone.
-    silent_sum, silent : dict of str to (n_frames,) bool
-        Frames in which the channels sum to 0 at every sample; in which every channel is 0.
+    prepared : PreparedReferences
+        Correlations and factorised Gram matrices.
+    silent : dict of str to (n_frames,) bool
+        Frames in which the silence policy finds the reference silent.
     """
 
-    references: dict[str, NDArray[np.floating]]
-    sample_rate: int
-    frames: Frames
-    lags: LagCorrelations
-    everything: Projector
-    own: dict[str, Projector]
-    silent_sum: dict[str, NDArray[np.bool_]]
-    silent: dict[str, NDArray[np.bool_]]
+    prepared: PreparedReferences
+    silent: dict[str, Mask]
 
     @property
     def condition(self) -> float:
-        """Estimated condition number of the whole system of all sources."""
-        return self.everything.condition
-
-    def columns(self, target: str) -> slice:
-        """Where the channels of a source lie among those of all."""
-        channels = self.references[target].shape[0]
-        index = list(self.references).index(target)
-        return slice(index * channels, (index + 1) * channels)
+        """Estimated condition number of the system of all references."""
+        return self.prepared.everything.condition
 
 
 class BSSEval(Metric):
@@ -141,20 +114,11 @@ class BSSEval(Metric):
             References that cannot be scored; silent ones can.
         """
         references = checked_references(track, group)
-        channels, n_samples = next(iter(references.values())).shape
-        frames = Frames(n_samples, *self._in_samples(track.sample_rate, n_samples), self.filter_length - 1)
-        reader = _stack([_reader(array) for array in references.values()])
-        n = channels * len(references)
-        lags = correlate(reader, reader, n, n, frames)
-        own = {}
-        for index, target in enumerate(references):
-            mine = slice(index * channels, (index + 1) * channels)
-            own[target] = Projector(lags.total[:, mine, mine])
-        silent_sum, silent = {}, {}
-        for target, array in references.items():
-            silent_sum[target], silent[target] = _silence(array, frames)
-        everything = Projector(lags.total)
-        return BSSEvalState(references, track.sample_rate, frames, lags, everything, own, silent_sum, silent)
+        n_samples = next(iter(references.values())).shape[1]
+        window, hop = (self._in_samples(seconds, track.sample_rate, n_samples) for seconds in (self.window, self.hop))
+        frames = Frames(n_samples, window, hop, self.filter_length - 1)
+        silent = {target: self._silent(array, frames) for target, array in references.items()}
+        return BSSEvalState(prepare_references(references, frames), silent)
 
     def score(self, state: BSSEvalState, estimates: Stems) -> list[Score]:
         """SDR, ISR, SIR and SAR of every delivered target.
@@ -164,71 +128,66 @@ class BSSEval(Metric):
         AudioError
             Estimates that cannot be scored. Silent ones, and those with NaN, give rows of NaN with the reason.
         """
-        usable, spoiled = scorable_estimates(state.references, estimates)
-        ratios = _all_ratios(state, {t: estimates[t] for t in usable}) if usable else {}
-        masks = self._masks(state, {t: estimates[t] for t in usable})
+        prepared = state.prepared
+        usable, spoiled = scorable_estimates(prepared.references, estimates)
+        silent = {t: self._silent(estimates[t], prepared.frames) for t in usable}
+        valid = {t: self._valid(t, state.silent, silent) for t in usable}
+        wanted = [t for t in usable if valid[t].any()]
+        ratios = decompose(prepared, {t: estimates[t] for t in wanted}, valid) if wanted else {}
         scores = []
-        for target in (t for t in state.references if t in estimates):
-            if target in spoiled:
-                values = {q: np.full(len(state.frames.spans), np.nan) for q in _QUANTITIES}
-                scores += self._rows(target, values, {}, spoiled[target])
-                continue
-            valid, reason = masks[target]
-            values = {q: np.where(valid, v, np.nan) for q, v in ratios[target][0].items()}
-            moved = {q: np.where(valid, v, np.nan) for q, v in {}.items()}
-            scores += self._rows(target, values, moved, reason, lonely=len(state.references) == 1)
+        for target in (t for t in prepared.references if t in estimates):
+            if target in ratios:
+                scores += self._scores(prepared, target, ratios[target], valid[target])
+            else:
+                reason = spoiled.get(target) or self._why_silent(target, state.silent, silent)
+                scores += [self._missing(prepared, target, quantity, reason) for quantity in QUANTITIES]
         return scores
 
-    def _in_samples(self, sample_rate: int, n_samples: int) -> tuple[int, int]:
-        return tuple(max(1, round(s * sample_rate)) if np.isfinite(s) else n_samples for s in (self.window, self.hop))
+    def _in_samples(self, seconds: float, sample_rate: int, n_samples: int) -> int:
+        return max(1, round(seconds * sample_rate)) if np.isfinite(seconds) else n_samples
 
-    def _masks(self, state, estimates):
-        return {t: (np.ones(len(state.frames.spans), bool), "") for t in estimates}
+    def _scores(self, prepared: PreparedReferences, target: str, ratios: Ratios, valid: Mask) -> list[Score]:
+        scores = []
+        for quantity in QUANTITIES:
+            # the own span lies in that of all: where their dimensions are equal nothing can interfere
+            if quantity == "SIR" and len(prepared.own[target].members) == len(prepared.everything.members):
+                others = (
+                    "there is no other reference" if len(prepared.references) == 1 else "no other reference adds to it"
+                )
+                scores.append(self._missing(prepared, target, quantity, f"SIR is undefined: {others}"))
+                continue
+            values = np.where(valid, ratios.values[quantity], np.nan)
+            flags = ("ill_conditioned",) if quantity in ratios.ill_conditioned else ()
+            reason = "" if np.isfinite(values).any() or np.isinf(values).any() else "numerator and denominator are 0"
+            scores.append(Score(target, quantity, values, "frame", self.window, self.hop, flags, reason))
+        return scores
 
-    def _rows(self, target, values, moved, reason, lonely=False):
-        return [Score(target, q, values[q], "frame", self.window, self.hop, (), reason) for q in _QUANTITIES]
+    def _missing(self, prepared: PreparedReferences, target: str, quantity: str, reason: str) -> Score:
+        values = np.full(len(prepared.frames.spans), np.nan)
+        return Score(target, quantity, values, "frame", self.window, self.hop, (), reason)
 
+    def _silent(self, array: NDArray[np.floating], frames: Frames) -> Mask:
+        """Frames of silence: museval's test of the channel sum, or every channel at 0."""
+        return np.array([self._is_silent(array[:, start:stop]) for start, stop in frames.spans])
 
-def _reader(array: NDArray[np.floating]) -> Reader:
-    return lambda start, stop: array[:, start:stop].astype(np.float64)
+    def _is_silent(self, samples: NDArray[np.floating]) -> bool:
+        for first in range(0, samples.shape[1], _SILENCE_CHUNK):
+            chunk = samples[:, first : first + _SILENCE_CHUNK]
+            if (chunk.sum(axis=0, dtype=np.float64) if self.silence == "joint" else chunk).any():
+                return False
+        return True
 
+    def _valid(self, target: str, references: Mapping[str, Mask], estimates: Mapping[str, Mask]) -> Mask:
+        if self.silence == "per_source":
+            return ~(references[target] | estimates[target])
+        joint: Mask = np.logical_or.reduce([*references.values(), *estimates.values()])
+        return ~joint
 
-def _difference(estimate: NDArray[np.floating], reference: NDArray[np.floating]) -> Reader:
-    return lambda start, stop: np.subtract(estimate[:, start:stop], reference[:, start:stop], dtype=np.float64)
-
-
-def _stack(readers: list[Reader]) -> Reader:
-    return lambda start, stop: np.concatenate([read(start, stop) for read in readers])
-
-
-def _silence(array, frames):
-    n=len(frames.spans)
-    return np.zeros(n,bool), np.zeros(n,bool)
-
-
-def _all_ratios(state: BSSEvalState, estimates: Stems):
-    names = list(estimates)
-    errors = [_difference(estimates[t], state.references[t]) for t in names]
-    channels = next(iter(state.references.values())).shape[0]
-    n = state.lags.total.shape[1]
-    references = _stack([_reader(array) for array in state.references.values()])
-    cross = correlate(references, _stack(errors), n, channels * len(names), state.frames)
-    filters = state.everything.solve(cross.total)
-    out = {}
-    for k, t in enumerate(names):
-        mine = state.columns(t); col = slice(k*channels,(k+1)*channels)
-        full = filters[:, :, col]
-        g = state.own[t].solve(cross.total[:, mine, col])
-        own = np.zeros_like(full); own[:, mine] = g
-        unit = np.zeros_like(full); unit[0, range(mine.start,mine.stop), range(channels)] = 1
-        forms, err = quadratic_forms(state.lags.frames, [own, own + unit, full - own, full + unit, full])
-        es = np.array([np.vdot(a, a) for a in (state.references[t][:, s:e].astype(float) for s,e in state.frames.spans)])
-        ee = np.array([np.vdot(a, a) for a in (errors[k](s,e) for s,e in state.frames.spans)])
-        prod, perr = linear_forms(state.lags.frames, cross.frames[..., col], ee, full)
-        art = ee - 2*prod + forms[:,4]
-        aerr = 2*perr+err[:,4]
-        def db(a,b):
-            with np.errstate(all='ignore'): return 10*np.log10(a/b)
-        out[t] = ({"SDR": db(es,ee), "ISR": db(es,forms[:,0]), "SIR": db(forms[:,1],forms[:,2]), "SAR": db(forms[:,3],art)}, {})
-        out[t][1]["err"]= (err/np.abs(forms), aerr/np.abs(art))
-    return out
+    def _why_silent(self, target: str, references: Mapping[str, Mask], estimates: Mapping[str, Mask]) -> str:
+        alone = self.silence == "per_source"
+        signals = {f"reference {t!r}": m for t, m in references.items() if t == target or not alone}
+        signals |= {f"estimate {t!r}": m for t, m in estimates.items() if t == target or not alone}
+        throughout = [name for name, mask in signals.items() if mask.all()]
+        if throughout:
+            return f"{' and '.join(throughout)} silent throughout (silence={self.silence})"
+        return f"in every frame one of {', '.join(signals)} is silent (silence={self.silence})"

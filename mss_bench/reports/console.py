@@ -95,7 +95,7 @@ def _group(found: list[Block], width: int, plain: bool) -> list[str]:
     """The block of a target group: the first metric in full, the others as means."""
     first = found[0]
     essential = _columns(first)
-    further = [_Column(b.label, {r.method: _marked_mean(r) for r in b.rows}) for b in found[1:]]
+    further = [_Column(b.label, {r.method: number(r.mean) + r.marks for r in b.rows}) for b in found[1:]]
     if plain:
         essential, further = [c.plain() for c in essential], [c.plain() for c in further]
     name_width = _name_width(first.rows, width, [*essential, *further])
@@ -131,17 +131,12 @@ def _columns(block: Block) -> list[_Column]:
     rows = block.rows
     columns: list[_Column] = []
     if len(block.targets) > 1:
-        columns.append(_Column("mean", {r.method: _marked_mean(r) for r in rows}))
+        columns.append(_Column("mean", {r.method: number(r.mean) + r.marks for r in rows}))
     columns.append(_Column("gain", {r.method: number(r.improvement, signed=True) for r in rows}))
     columns += [_Column(t, {r.method: _cell(r, t) for r in rows}) for t in block.targets]
     if any(r.n_failed for r in rows):
         columns.append(_Column("failed", {r.method: str(r.n_failed or "") for r in rows}))
     return columns
-
-
-def _marked_mean(row: Row) -> str:
-    marks = "".join(dict.fromkeys("".join(c.marks for c in row.cells.values())))
-    return number(row.mean) + (marks if not math.isnan(row.mean) else "")
 
 
 def _cell(row: Row, target: str) -> str:

@@ -59,6 +59,11 @@ class Row:
     n_failed: int  # tracks with a failed cell, the worst target
     flags: str
 
+    @property
+    def marks(self) -> str:
+        """The marks of the mean: all of its cells'."""
+        return "" if math.isnan(self.mean) else "".join(dict.fromkeys("".join(c.marks for c in self.cells.values())))
+
 
 @dataclass(frozen=True)
 class Block:
@@ -91,12 +96,18 @@ class Block:
         return f"{self.dataset} {self.subset}".strip() + (f", {self.group}" if self.group else "")
 
     @property
+    def caption(self) -> str:
+        """E.g. ``SDR (dB), 50 tracks``."""
+        counts = sorted(set(self.n_tracks.values()))
+        tracks = "-".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
+        unit = f" ({self.unit})" if self.unit else ""
+        lower = "" if self.higher_is_better else ", lower is better"
+        return f"{self.label}{unit}{lower}, {tracks} track{'' if tracks == '1' else 's'}"
+
+    @property
     def title(self) -> str:
         """E.g. ``musdb18 test, 4stem: SDR (dB), 50 tracks``."""
-        counts = sorted(set(self.n_tracks.values()))
-        tracks = "-".join(map(str, {counts[0]: 0, counts[-1]: 0})) if counts else "0"
-        unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.name}: {self.label}{unit}, {tracks} track{'' if tracks == '1' else 's'}"
+        return f"{self.name}: {self.caption}"
 
 
 def lower_is_better(quantities: Quantities) -> set[str]:

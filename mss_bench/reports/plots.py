@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.reports.layout import Block, wrap_name
-from mss_bench.reports.style import COLOURS, FULL_WIDTH, printable, styled
+from mss_bench.reports.style import COLOURS, FULL_WIDTH, STYLE, printable, styled
 from mss_bench.results.schema import FLOOR
 from mss_bench.stats.aggregate import method_label
 
@@ -85,7 +85,7 @@ def box_plot(values: pd.DataFrame, block: Block, target: str) -> Figure:
         arrow = "higher" if block.higher_is_better else "lower"
         axes.set_xlabel(f"{printable(block.label)}{unit}, {arrow} is better{_limit(axes, data, positions)}")
         axes.grid(axis="x")
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", length=0, pad=7)
         n_tracks = max(len(box.values) for box in data)
         tracks = f"{n_tracks} track{'s' if n_tracks > 1 else ''}"
         title = wrap_name(printable(f"{target}: {block.label} of {tracks}, {block.name}"), 84)
@@ -303,4 +303,14 @@ def save(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     with styled():
         figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
-    return buffer.getvalue()
+        return _small_png(buffer, int(STYLE["savefig.dpi"])) if kind == "png" else buffer.getvalue()
+
+
+def _small_png(buffer: io.BytesIO, dpi: int) -> bytes:
+    """The same image with a palette: flat colours need no more, and a page holds dozens of figures."""
+    from PIL import Image
+
+    small = io.BytesIO()
+    with Image.open(buffer) as image:
+        image.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(small, "png", optimize=True, dpi=(dpi, dpi))
+    return small.getvalue()

@@ -39,11 +39,12 @@ def markdown(aggregated: pd.DataFrame, *, quantities: Quantities = (), digits: i
     Returns
     -------
     str
-        Text with a final newline; where the table is empty, a line that says so.
+        How the values came about, then the tables, with a final newline; where `aggregated` is empty, a line that says
+        so.
     """
     if aggregated.empty:
         return "No scores.\n"
-    parts: list[str] = []
+    parts = [" ".join([_explanation(aggregated["aggregation"].iloc[0]), _BEST]) + "\n"]
     for block in blocks(aggregated, quantities, digits):
         heading = ["method", *_means(block), *block.targets]
         lines = [f"### {markdown_escape(block.title)}", "", _pipe([markdown_escape(h) for h in heading])]
@@ -53,8 +54,8 @@ def markdown(aggregated: pd.DataFrame, *, quantities: Quantities = (), digits: i
             kind = " (oracle)" if row.oracle else " (floor)" if row.floor else ""
             cells = _cells(row, block, digits, _markdown_cell)
             lines.append(_pipe([f"*{name}*{kind}" if row.oracle else name + kind, *cells]))
-        notes = [*_explanation(block), *block.notes]
-        parts.append("\n".join([*lines, "", *(f"- {markdown_escape(note)}" for note in notes), ""]))
+        notes = [f"- {markdown_escape(note)}" for note in block.notes]
+        parts.append("\n".join([*lines, "", *notes, *([""] if notes else [])]))
     return "\n".join(parts)
 
 
@@ -87,11 +88,10 @@ def latex(aggregated: pd.DataFrame, *, quantities: Quantities = (), digits: int 
 def _latex_table(block: Block, digits: int) -> str:
     heading = ["Method", *_means(block), *block.targets]
     label = re.sub(r"[^a-z0-9]+", "-", f"{block.name} {block.label}".lower()).strip("-")
-    caption = f"{block.title}: {AGGREGATIONS[block.aggregation]}."
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{latex_escape(caption)}}}",
+        rf"\caption{{{latex_escape(block.title)}}}",
         rf"\label{{tab:{label}}}",
         rf"\begin{{tabular}}{{@{{}}l{'r' * (len(heading) - 1)}@{{}}}}",
         r"\toprule",
@@ -105,7 +105,7 @@ def _latex_table(block: Block, digits: int) -> str:
         lines += [rf"\multicolumn{{{len(heading)}}}{{@{{}}l}}{{\emph{{Oracles}}}} \\"]
         lines += [_latex_row(row, block, digits) for row in block.oracles]
     lines += [r"\bottomrule", r"\end{tabular}"]
-    for note in [*_explanation(block), *block.notes]:
+    for note in [_explanation(block.aggregation), _BEST, *block.notes]:
         lines.append(r"\par\smallskip{\footnotesize " + latex_escape(note) + "}")
     return "\n".join([*lines, r"\end{table}", ""])
 
@@ -121,22 +121,18 @@ def _means(block: Block) -> list[str]:
     return ["mean", "gain"] if len(block.targets) > 1 else ["gain"]
 
 
-def _explanation(block: Block) -> list[str]:
-    mean = " mean: over the targets." if len(block.targets) > 1 else ""
-    arrow = "higher" if block.higher_is_better else "lower"
-    return [
-        f"Values: {AGGREGATIONS[block.aggregation]}; {arrow} is better.{mean}"
-        " gain: improvement over the floor (the scaled mixture), paired by track.",
-        _BEST,
-    ]
+def _explanation(aggregation: str) -> str:
+    return (
+        f"Values: {AGGREGATIONS[aggregation]}; mean: over the targets; gain: improvement over the floor (the scaled"
+        " mixture), paired by track."
+    )
 
 
 def _cells(row: Row, block: Block, digits: int, cell: Callable[[str, str, bool], str]) -> list[str]:
     """The numbers of a row; `cell` sets a number, its marks and whether it is the best."""
-    marks = "".join(dict.fromkeys("".join(c.marks for c in row.cells.values())))
     texts = [cell(number(row.improvement, digits, signed=True), "", False)]
     if len(block.targets) > 1:
-        texts.insert(0, cell(number(row.mean, digits), "" if math.isnan(row.mean) else marks, False))
+        texts.insert(0, cell(number(row.mean, digits), row.marks, False))
     for target in block.targets:
         found = row.cells.get(target)
         texts.append(cell(*_target(found, digits)) if found else cell("–", "", False))
@@ -181,6 +177,8 @@ _LATEX_ESCAPES = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': "''",
+    "[": "{[}",  # after a line break it would be an argument
+    "*": "{*}",
     "–": "--",
     "∞": r"$\infty$",
     "†": r"\dag{}",
@@ -190,4 +188,5 @@ _LATEX_ESCAPES = {
 
 def latex_escape(text: str) -> str:
     """Text that LaTeX prints as it is; newlines become spaces."""
-    return "".join(_LATEX_ESCAPES.get(sign, sign) for sign in " ".join(text.split()))
+    escaped = "".join(_LATEX_ESCAPES.get(sign, sign) for sign in " ".join(text.replace("--", "-\0-").split()))
+    return escaped.replace("\0", "{}")

@@ -15,8 +15,8 @@ __all__ = ["BandSplit", "Mixture", "MixtureUnscaled"]
 class Mixture(Separator):
     """The floor: each of J stems gets ``mixture / J``.
 
-    A derived target gets its stems' sum, with four stems ``3/4 mixture`` for the accompaniment. This is SiSEC's MIX: the
-    share that costs least when nothing is known of the song. A method below it does harm.
+    A derived target gets its stems' sum, with four stems ``3/4 mixture`` for the accompaniment. This is SiSEC's MIX:
+    the share that costs least when nothing is known of the song. A method below it does harm.
 
     References
     ----------
@@ -47,8 +47,8 @@ class Mixture(Separator):
 class MixtureUnscaled(Separator):
     """The mixture as it is, for every target, derived ones too.
 
-    What a listener hears who does nothing, and the reference point of SI-SDR improvement. As an estimate it is far below
-    `Mixture`, because all the other stems count as its error at full level.
+    What a listener hears who does nothing, and the reference point of SI-SDR improvement. As an estimate it is far
+    below `Mixture`, because all the other stems count as its error at full level.
 
     References
     ----------
@@ -77,8 +77,8 @@ class MixtureUnscaled(Separator):
 class BandSplit(Separator):
     """High-pass for the vocals, low-pass for the accompaniment: SiSEC's HPLP.
 
-    A Butterworth low-pass run forwards and backwards, ``|H|^2 = 1 / (1 + (f / cutoff)^(2 order))`` without delay, and the
-    mixture less it, which is the Butterworth high-pass of the same kind.
+    A Butterworth low-pass run forwards and backwards, ``|H|^2 = 1 / (1 + (f / cutoff)^(2 order))`` without delay, and
+    the mixture less it, which is the Butterworth high-pass of the same kind.
 
     Parameters
     ----------

@@ -16,10 +16,10 @@ __all__ = ["Centre", "Karaoke"]
 class Centre(Separator):
     """Centre extraction by inter-channel similarity.
 
-    In each bin the similarity of the channels says how far from the centre the sound is panned, the louder channel to
-    which side:
+    In each bin the similarity psi of the channels says how far from the centre the sound is panned, to either side;
+    what is near is taken, by a Gaussian window:
 
-        psi = 2 Re(L R*) / (|L|^2 + |R|^2),  p = (1 - psi) sign(|R| - |L|),  M = exp(-p^2 / (2 width^2)).
+        psi = 2 Re(L R*) / (|L|^2 + |R|^2),  M = exp(-(1 - psi)^2 / (2 width^2)).
 
     The vocals are the mixture under M between `low` and `high`, the accompaniment is the rest. The real part of L R*
     stands where [1]_ has the modulus: the same for panned sources, but sound in opposite phase (a widened synthesiser,
@@ -28,8 +28,8 @@ class Centre(Separator):
     Parameters
     ----------
     width : float
-        Standard deviation of the Gaussian window over p; above 0. A sound panned by a level difference of D dB has
-        p near 1 - 1/cosh(0.115 D): 0.06 at 3 dB, 0.2 at 6 dB.
+        Standard deviation of the Gaussian window over 1 - psi; above 0. A sound panned by a level difference of D dB
+        has 1 - psi = 1 - 1/cosh(0.115 D): 0.06 at 3 dB, 0.2 at 6 dB.
     low, high : float
         The band of the voice in Hz, with slopes of 48 dB an octave; outside all is accompaniment. ``low < high``.
     n_fft, hop : int
@@ -87,8 +87,8 @@ class Centre(Separator):
 class Karaoke(Separator):
     """The karaoke trick: the difference of the channels holds no voice.
 
-    Mid and side of the mixture, ``vocals = ((L + R)/2, (L + R)/2)`` and ``accompaniment = ((L - R)/2, (R - L)/2)``; what
-    the mid holds below `bass_cutoff` (bass and bass drum are in the centre, too) goes back to the accompaniment.
+    Mid and side of the mixture, ``vocals = ((L + R)/2, (L + R)/2)`` and ``accompaniment = ((L - R)/2, (R - L)/2)``;
+    what the mid holds below `bass_cutoff` (bass and bass drum are in the centre, too) goes back to the accompaniment.
 
     Parameters
     ----------

@@ -24,9 +24,9 @@ class HPSS(Separator):
         H = median of V over kernel_size frames,  P = median of V over kernel_size bins,
         M_H = H^power / (H^power + P^power),      M_P = 1 - M_H.
 
-    Drums are what M_P keeps; bass is what M_H keeps below `bass_cutoff`, by a crossover of 48 dB an octave; other is all
-    the rest. The method has no model of a voice and delivers none: the voice stays in `other` (its consonants in the
-    drums), and the three estimates add up to the whole mixture. `HPSSVocals` delivers a voice.
+    Drums are what M_P keeps; bass is what M_H keeps below `bass_cutoff`, by a crossover of 48 dB an octave; other is
+    all the rest. The method has no model of a voice and delivers none: the voice stays in `other` (its consonants in
+    the drums), and the three estimates add up to the whole mixture. `HPSSVocals` delivers a voice.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ class IBM(_Oracle):
 
     name = "ibm"
     citation = "D. Wang, On ideal binary mask as the computational goal of auditory scene analysis, 2005"
-    assumption = "In every time-frequency bin a stem either dominates the mixture or is absent; the true stems are known."
+    assumption = "In every bin a stem either dominates the mixture or is absent; the true stems are known."
 
     def __init__(self, exponent: float = 1.0, threshold: float = 0.5, n_fft: int = 2048, hop: int = 1024) -> None:
         super().__init__(n_fft, hop)

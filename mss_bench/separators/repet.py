@@ -21,8 +21,8 @@ __all__ = ["REPET", "background_mask", "beat_spectrum", "frame_of_40_ms"]
 class REPET(Separator):
     """Repeating pattern extraction technique.
 
-    The accompaniment repeats with a period p, the voice does not. The period is the lag of the greatest peak of the beat
-    spectrum, the autocorrelation along time of the power spectrogram, averaged over channels and frequencies. The
+    The accompaniment repeats with a period p, the voice does not. The period is the lag of the greatest peak of the
+    beat spectrum, the autocorrelation along time of the power spectrogram, averaged over channels and frequencies. The
     repeating part of the magnitude V is the median over the repetitions,
 
         W(t, f) = min(V(t, f), median_k V(t mod p + k p, f)),  M = W / V,
@@ -30,8 +30,8 @@ class REPET(Separator):
     and the accompaniment is the mixture under M. Below `high_pass` all is accompaniment. Frames have 40 ms, rounded up
     to a power of two, with half overlap.
 
-    The period is sought up to a third of the song. In a song too short for three periods of `min_period`, the search has
-    that one lag and the result means little; a sound of fewer than six frames (0.1 s) is all accompaniment.
+    The period is sought up to a third of the song. In a song too short for three periods of `min_period`, a third of
+    it is taken for the period and the result means little; below some 0.1 s all is accompaniment.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class REPET(Separator):
         """The repeating period in frames."""
         most = max(1, min(round(self.max_period * frame_rate), magnitude.shape[1] // 3))
         least = min(max(1, round(self.min_period * frame_rate)), most)
-        return least + int(np.argmax(beat_spectrum(magnitude)[least : most + 1]))
+        return int(least + np.argmax(beat_spectrum(magnitude)[least : most + 1]))
 
 
 def frame_of_40_ms(sample_rate: int) -> STFT:

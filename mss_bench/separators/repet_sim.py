@@ -122,4 +122,4 @@ def _directions(magnitude: NDArray[Any]) -> NDArray[Any]:
     largest = mean.max(axis=-1, keepdims=True)
     np.divide(mean, largest, out=mean, where=largest > 0)  # the squares of small float32 magnitudes would vanish
     norm = np.linalg.norm(mean, axis=-1, keepdims=True)
-    return np.divide(mean, norm, out=mean, where=norm > 0)
+    return np.asarray(np.divide(mean, norm, out=mean, where=norm > 0))

@@ -35,6 +35,11 @@ __all__ = [
     "stems_of",
 ]
 
+SAMPLE_RATE = 44100
+"""Hz, of everything that the demo renders."""
+MIN_SECONDS, MAX_SECONDS = 12.0, 20.0
+TAIL_SECONDS = 1.1
+"""What rings out after the last bar."""
 GENERATOR_VERSION = 1
 """Raised with every change of what is rendered; part of every seed."""
 DATASET_ID = f"demo-{GENERATOR_VERSION}"
@@ -170,8 +175,8 @@ class SongPlan:
     layer_positions : tuple of float
     bass, bass_position
         Instrument and panning.
-    drums_from_bar : int
-        Bars in which the drums are silent.
+    late_drums : bool
+        Whether the drums are digital silence for the first half.
     reverb_seconds : float
         0 for a dry song.
     reverb_wet : float
@@ -203,7 +208,7 @@ class SongPlan:
     layer_positions: tuple[float, ...]
     bass: str
     bass_position: float
-    drums_from_bar: int
+    late_drums: bool
     reverb_seconds: float
     reverb_wet: float
     levels: dict[str, float]
@@ -216,7 +221,7 @@ class SongPlan:
     @property
     def tempo(self) -> float:
         """Beats per minute."""
-        return 60.0 * 44100 / (4 * self.sixteenth)
+        return 60.0 * SAMPLE_RATE / (4 * self.sixteenth)
 
     @property
     def key(self) -> str:
@@ -281,9 +286,9 @@ def plan_song(split: str, index: int) -> SongPlan:
 def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
     """A song of a style with everything left to chance."""
     style = STYLES[style_name]
-    sixteenth = round(15.0 * 44100 / dice.uniform(*style.tempo))
+    sixteenth = round(15.0 * SAMPLE_RATE / dice.uniform(*style.tempo))
     bar = 4 * style.beats * sixteenth
-    bars = 2 * int((dice.uniform(15.0, 18.6) * 44100) // (2 * bar))
+    lengths = [bars for bars in range(4, 21, 2) if MIN_SECONDS <= bars * bar / SAMPLE_RATE + TAIL_SECONDS <= MAX_SECONDS]
     minor = dice.chance(0.45)
     progression = tuple(dice.pick(_MINOR if minor else _MAJOR).split())
     short_loop = dice.chance(0.5)
@@ -296,7 +301,7 @@ def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
         style=style_name,
         sixteenth=sixteenth,
         beats=style.beats,
-        bars=max(4, bars),
+        bars=dice.pick(lengths[-2:]),
         swing=dice.pick(style.swing),
         tonic=dice.index(12),
         minor=minor,
@@ -314,7 +319,7 @@ def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
         layer_positions=(side * dice.uniform(0.2, 0.8), -side * dice.uniform(0.1, 0.8)),
         bass=dice.pick(style.bass),
         bass_position=0.0 if dice.chance(0.85) else dice.uniform(-0.3, 0.3),
-        drums_from_bar=0,
+        late_drums=False,
         reverb_seconds=dice.uniform(0.5, 2.2) if dice.chance(0.75) else 0.0,
         reverb_wet=dice.uniform(0.12, 0.4),
         levels={
@@ -342,7 +347,7 @@ def _featured(plan: SongPlan, dice: Dice) -> SongPlan:
         | {"vocal_position": dice.pick((-0.45, 0.45)), "vocal_double": True, "bass_position": 0.0, "intro_bars": 0}
         | {"layers": (("steel guitar", "strum"), ("electric piano", "stab")), "layer_positions": (0.75, -0.7)}
         | {"reverb_seconds": 0.9, "reverb_wet": 0.2},
-        4: by_hand | centred | {"drums_from_bar": plan.bars // 2, "intro_bars": 0, "reverb_seconds": 0.0},
+        4: by_hand | centred | {"late_drums": True, "intro_bars": 0, "reverb_seconds": 0.6, "reverb_wet": 0.12},
         5: {"human": True, "through_composed": True, "gliding": True, "intro_bars": 1, "singer": dice.pick(("alto", "soprano"))}
         | {"layers": (("electric guitar", "scratch"), ("mallet", "arpeggio")), "vocal_position": 0.15}
         | {"reverb_seconds": 2.4, "reverb_wet": 0.5, "chord_beats": 4},

@@ -25,7 +25,7 @@ from mss_bench.datasets.demo.effects import saturate
 from mss_bench.datasets.demo.instruments import Note
 from mss_bench.datasets.demo.synth import SAMPLE_RATE, decay, harmonic_table, lookup, one_pole, phase_of
 
-__all__ = ["CONSONANTS", "F0_HOP", "SINGERS", "VOWELS", "Singer", "Syllable", "sing"]
+__all__ = ["CONSONANTS", "F0_HOP", "SINGERS", "VOWELS", "Singer", "Syllable", "sing", "sounding_end"]
 
 Signal = NDArray[np.float64]
 
@@ -173,11 +173,17 @@ def sing(syllables: Sequence[Syllable], n: int, singer: Singer, dice: Dice) -> t
     open_glottis = 0.6 + 0.4 * lookup(_open_table(), phase)
     aspiration = dice.noise(n) * open_glottis * np.interp(times, control, breath)
     tract = _vocal_tract(amplitude * pulses + aspiration, (level > 0) | (breath > 0), formants, singer)
-    voice = saturate(tract + consonants, 0.6)
+    voice = saturate(_compress(tract) + consonants, 0.6)
 
     frames = np.arange(0, n, F0_HOP)
     f0 = np.where(amplitude[frames] > 0.02, frequency[frames], 0.0)
     return voice, f0
+
+
+def sounding_end(syllable: Syllable, following: Syllable | None) -> int:
+    """Sample where a vowel ends: at its note's offset, or earlier where the next consonant begins."""
+    end = syllable.note.offset
+    return end if following is None else min(end, following.note.onset - _lead(following))
 
 
 def _lead(syllable: Syllable) -> int:
@@ -224,7 +230,7 @@ def _articulation(
     for index, syllable in enumerate(syllables):
         note = syllable.note
         following = syllables[index + 1] if index + 1 < len(syllables) else None
-        end = note.offset if following is None else min(note.offset, following.note.onset - _lead(following))
+        end = sounding_end(syllable, following)
         sonorant = syllable.consonant in _SONORANTS
         first = (note.onset - (_lead(syllable) if sonorant else 0)) // _STEP
         last = min(steps, max(first + 8, end // _STEP))
@@ -303,7 +309,7 @@ def _vocal_tract(source: Signal, active: NDArray[np.bool_], formants: Signal, si
     from scipy.signal import sosfilt
 
     bandwidths = np.array(_BANDWIDTHS)[:, np.newaxis] * singer.tract
-    sections = _resonators(formants, np.broadcast_to(bandwidths, formants.shape))
+    sections = np.ascontiguousarray(_resonators(formants, bandwidths).transpose(1, 0, 2))
     out = np.zeros_like(source)
     state = np.zeros((len(formants), 2))
     ringing = 0
@@ -313,14 +319,31 @@ def _vocal_tract(source: Signal, active: NDArray[np.bool_], formants: Signal, si
             state[:] = 0.0
             continue
         part = slice(step * _STEP, (step + 1) * _STEP)
-        out[part], state = sosfilt(sections[:, step], source[part], zi=state)
+        out[part], state = sosfilt(sections[step], source[part], zi=state)
     centres = np.arange(5150.0 * singer.tract, 20000.0, 1000.0 * singer.tract)
-    fixed = _resonators(centres[:, np.newaxis], 0.11 * centres[:, np.newaxis])[:, 0]
+    fixed = _resonators(centres, 0.11 * centres)
     return np.asarray(sosfilt(fixed, out))
 
 
+def _compress(signal: Signal) -> Signal:
+    """Bring the active part to an RMS of 0.2 and halve differences of level in dB, as a vocal chain does.
+
+    Vowels whose formants lie close together would otherwise be far louder than the others.
+    """
+    count = -(-len(signal) // _STEP)
+    power = np.zeros(count * _STEP)
+    power[: len(signal)] = signal * signal
+    power = _smooth(power.reshape(count, _STEP).sum(axis=1) / _STEP, 31)
+    active = power > 1e-3 * power.max()
+    if not active.any():
+        return signal
+    reference = float(power[active].sum() / active.sum())
+    gains = 0.2 / np.sqrt(reference) * (np.maximum(power, 1e-3 * reference) / reference) ** -0.25
+    return signal * np.interp(np.arange(len(signal)), (np.arange(count) + 0.5) * _STEP, gains)
+
+
 def _resonators(frequencies: Signal, bandwidths: Signal) -> Signal:
-    """Second-order sections of unit gain at 0 Hz, (formants, steps, 6)."""
+    """Second-order sections of unit gain at 0 Hz: the arrays' shape, then 6."""
     radius = np.exp(-np.pi * bandwidths / SAMPLE_RATE)
     middle = -2.0 * radius * np.cos(2.0 * np.pi * frequencies / SAMPLE_RATE)
     last = radius * radius

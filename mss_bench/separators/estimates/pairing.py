@@ -106,7 +106,8 @@ class Pairing:
     @property
     def unpaired_tracks(self) -> tuple[TrackId, ...]:
         """Tracks for which there is no file."""
-        return tuple(track for track, found in self.found.items() if not found)
+        disputed = {track for track, _ in self.ambiguous}
+        return tuple(track for track, found in self.found.items() if not found and track not in disputed)
 
     @property
     def incomplete(self) -> dict[TrackId, tuple[str, ...]]:
@@ -146,7 +147,7 @@ class Pairing:
         rows : int
             Complete tracks beyond this many are only counted; those with something missing are always shown.
         """
-        from mss_bench.separators.estimates.report import pairing_table
+        from mss_bench.separators.estimates.table import pairing_table
 
         return pairing_table(self, rows)
 
@@ -216,6 +217,8 @@ def claim(
     expression = names.expression() if names else None
     claims: dict[str, _Claim] = {}
     for file in listing.files:
+        if not any(name in nfc(file) for name in by_name):
+            continue
         for path, layout in _readings(listing, file, layouts, bool(pattern)):
             # The general form is quick to fail; only what passes is compared with every track's name.
             if not translate(layout.pattern).fullmatch(path):
@@ -247,6 +250,7 @@ def pair(
     targets: Targets,
     pattern: str | None = None,
     known: Sequence[TrackId] = (),
+    explain: bool = True,
 ) -> Pairing:
     """Find the estimate files of tracks.
 
@@ -263,6 +267,8 @@ def pair(
         and ignored.
     known : sequence of TrackId
         Further tracks of the data set, not to be scored now: their files are ignored, not unpaired.
+    explain : bool
+        Whether to list the files that are not paired, too.
 
     Returns
     -------
@@ -294,30 +300,31 @@ def pair(
     for (track, target), found in claimed.items():
         if len(found) > 1:
             pairing.ambiguous[track, target] = [f.path for f in found]
-        pairing.found[track][target] = found[0]
-    for file, reason in _unclaimed(listing, claims, everything, names, pattern).items():
-        (pairing.ignored if reason.startswith("the pattern") else pairing.unpaired_files)[listing.root / file] = reason
+        else:
+            pairing.found[track][target] = found[0]
+    if explain:
+        _explain_unclaimed(pairing, listing, set(claims), everything, pattern)
     return pairing
 
 
-def _unclaimed(
-    listing: Scan, claims: dict[str, _Claim], tracks: Sequence[TrackId], names: TargetNames, pattern: str | None
-) -> dict[str, str]:
-    """Why the remaining files are not paired."""
-    rest = [f for f in listing.files if f not in claims]
-    outside = "the pattern does not fit it"
-    fitting = [f for f in rest if not pattern or translate(user_layout(pattern).pattern).fullmatch(nfc(f))]
-    reasons = dict(listing.refused) if not pattern else dict.fromkeys(listing.refused, outside)
-    with_track = claim(Scan(listing.root, tuple(fitting), {}), tracks, pattern)
-    for file in rest:
-        if file not in fitting:
-            reasons[file] = outside
+def _explain_unclaimed(
+    pairing: Pairing, listing: Scan, claimed: set[str], tracks: Sequence[TrackId], pattern: str | None
+) -> None:
+    """Enter the files that are not paired, each with the reason."""
+    expression = translate(user_layout(pattern).pattern) if pattern else None
+    with_track = claim(listing, tracks, pattern)
+    for file in [*listing.refused, *(f for f in listing.files if f not in claimed)]:
+        if file in listing.refused:
+            reason = listing.refused[file]
         elif file in with_track:
-            spelling = with_track[file].spelling
-            reasons[file] = f"{spelling!r} is no target of the data set"
+            reason = f"{with_track[file].spelling!r} is no target of the data set"
         else:
-            reasons[file] = "names no track" + _suggestion(file, tracks)
-    return reasons
+            reason = "names no track" + _suggestion(file, tracks)
+        if expression and not expression.fullmatch(nfc(file)):
+            reason = listing.refused.get(file, "the pattern does not fit it")
+            pairing.ignored[listing.root / file] = reason
+        else:
+            pairing.unpaired_files[listing.root / file] = reason
 
 
 def _suggestion(file: str, tracks: Sequence[TrackId]) -> str:

@@ -1,0 +1,72 @@
+"""Entry of ``mss-bench``: finds the verb, imports its file alone, turns errors into one line.
+
+Exit status: 0 done; 1 done, but something failed on the way (a cell, a check); 2 wrong use or input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from mss_bench import __version__
+from mss_bench.errors import MssBenchError, UnknownNameError
+
+__all__ = ["VERBS", "main"]
+
+VERBS: dict[str, str] = {
+    "run": "separate the tracks of a data set and score the estimates",
+    "score": "score estimates that exist already, in a folder",
+    "report": "tables, plots and a page from a run",
+    "results": "rebuild or export the tables of a run",
+    "datasets": "list, show and check data sets",
+    "separators": "list, show and check separators",
+    "metrics": "list and show metrics",
+}
+"""Verb to help line; each is ``mss_bench.cli.<verb>`` with ``configure(parser)`` and ``execute(args)``."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    verb = next((w for w in words if not w.startswith("-")), None)
+    try:
+        return _main(words, verb)
+    except MssBenchError as error:
+        print(f"mss-bench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mss-bench: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output left, e.g. `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _main(words: list[str], verb: str | None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="mss-bench",
+        description="Evaluation and benchmarking of musical source separation.",
+        epilog="'mss-bench VERB --help' explains a verb. Start with: mss-bench run",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mss-bench {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    if verb is not None and verb not in VERBS:
+        raise UnknownNameError("verb", verb, VERBS)
+    for name, text in VERBS.items():
+        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == verb:
+            importlib.import_module(f"mss_bench.cli.{name}").configure(sub)
+    args = parser.parse_args(words)
+    if args.verb is None:
+        parser.print_help()
+        return 0
+    status: int = importlib.import_module(f"mss_bench.cli.{args.verb}").execute(args)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""``mss-bench separators``."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+
+from mss_bench.cli.arguments import add_plugins
+
+__all__ = ["configure", "execute"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add_plugins(actions.add_parser("list", help="every separator, with what it delivers"))
+    show = actions.add_parser("show", help="parameters, assumption, citation, needs of one separator")
+    show.add_argument("name", metavar="NAME")
+    add_plugins(show)
+    check = actions.add_parser("check", help="hold a separator to the contract")
+    check.add_argument("spec", metavar="SPEC", help="name or name:key=value, or a Python file with separators")
+    add_plugins(check)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """List, show or check."""
+    from mss_bench.separators import separators
+
+    for plugin in args.plugins:
+        separators.add_file(plugin)
+    if args.action == "list":
+        _list()
+        return 0
+    if args.action == "show":
+        _show(args.name)
+        return 0
+    return _check(args.spec)
+
+
+def _list() -> None:
+    from mss_bench.separators import separators
+    from mss_bench.text import columns
+
+    rows = []
+    for name in separators.names():
+        cls = separators.load(name)
+        rows.append((name, _delivers(cls), "oracle" if cls.needs_references else "", cls.citation or _summary(cls)))
+    print(columns(rows, ("name", "delivers", "kind", "citation")))
+
+
+def _delivers(cls: type) -> str:
+    sets = getattr(cls, "target_sets", ())
+    return " or ".join("/".join(s) for s in sets) or "any stems"
+
+
+def _summary(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def _show(name: str) -> None:
+    from mss_bench.separators import separators
+    from mss_bench.spec import format_params, parameters
+    from mss_bench.text import columns
+
+    cls = separators.load(name)
+    facts = [
+        ("version", cls.version),
+        ("from", separators.origin(name)),
+        ("delivers", _delivers(cls)),
+        ("channels", " or ".join(map(str, cls.channels)) or "any"),
+        ("oracle", "yes, it is given the references" if cls.needs_references else "no"),
+        ("adds up to the mixture", "yes" if cls.adds_up else "no"),
+        ("deterministic", "yes" if cls.deterministic else "no"),
+        ("assumption", cls.assumption),
+        ("trained on", ", ".join(cls.trained_on)),
+        ("needs", f"pip install 'mss-bench[{cls.extra}]'" if cls.extra else ""),
+        ("licence", cls.licence),
+        ("citation", cls.citation),
+    ]
+    print(name)
+    print(columns([f for f in facts if f[1]], indent="  "))
+    found = parameters(cls)
+    if found:
+        print("  parameters (name=default)")
+        for key, parameter in found.items():
+            required = parameter.default is parameter.empty
+            print(f"    {key} (required)" if required else f"    {format_params({key: parameter.default})}")
+    print()
+    print(inspect.getdoc(cls))
+
+
+def _check(spec: str) -> int:
+    from pathlib import Path
+
+    from mss_bench.errors import ConfigError
+    from mss_bench.separators import separators
+    from mss_bench.separators.contract import check_separator
+    from mss_bench.spec import Spec, build
+    from mss_bench.text import columns
+
+    specs = [spec]
+    if spec.endswith(".py"):
+        specs = separators.add_file(Path(spec))
+        if not specs:
+            raise ConfigError(f"{spec} has no Separator class with a name of its own")
+    failed = 0
+    for one in specs:
+        results = check_separator(build(separators, Spec.parse(one))[0])
+        failed += sum(not r.passed for r in results)
+        print(one)
+        print(columns([("ok" if r.passed else "FAIL", r.name, r.detail) for r in results], indent="  "))
+    return 1 if failed else 0

@@ -1,0 +1,171 @@
+"""The doctor: looks at every file of a data set and says what would spoil a benchmark.
+
+Errors are what a run would stumble over: missing, unreadable, truncated or empty files, wrong rate, other length or
+channel count than the mixture, NaN. Warnings are what a user should know: clipping, silent stems, a mixture far from
+the sum of its stems, the same content under two names.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mss_bench import audio
+from mss_bench.errors import AudioError, MssBenchError
+from mss_bench.tracks import Audio, Track
+
+if TYPE_CHECKING:
+    from mss_bench.datasets.catalog import Dataset
+
+__all__ = ["Finding", "Report", "examine"]
+
+CLIPPED_RUN = 4
+"""So many neighbouring samples at one and the same peak count as clipped."""
+MISMATCH_DB = -20.0
+"""A mixture further than this from the sum of its stems is worth a warning (MUSDB18's limiter leaves about -30 dB)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong or worth knowing."""
+
+    severity: Literal["error", "warning", "info"]
+    subset: str
+    track: str
+    part: str
+    message: str
+
+
+@dataclass
+class Report:
+    """All findings on a data set."""
+
+    tracks: int = 0
+    seconds: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def errors(self) -> int:
+        return sum(f.severity == "error" for f in self.findings)
+
+    def summary(self) -> str:
+        """One line of counts."""
+        warnings = sum(f.severity == "warning" for f in self.findings)
+        return f"{self.tracks} tracks, {self.seconds / 60:.1f} minutes: {self.errors} errors, {warnings} warnings"
+
+
+def examine(dataset: Dataset, tracks: Sequence[Track]) -> Report:
+    """Look at every file of the tracks.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    tracks : sequence of Track
+
+    Returns
+    -------
+    Report
+    """
+    report = Report(len(tracks))
+    contents: dict[str, list[tuple[Track, str]]] = defaultdict(list)
+    for track in tracks:
+        for severity, part, message in _examine_track(track, report, contents):
+            report.findings.append(Finding(severity, track.id.subset, track.name, part, message))
+    for places in contents.values():
+        if len(places) > 1:
+            (track, part), others = places[0], places[1:]
+            names = ", ".join(f"{t.name}/{p}" for t, p in others)
+            message = f"has the same content as {names}"
+            report.findings.append(Finding("warning", track.id.subset, track.name, part, message))
+    return report
+
+
+_Found = tuple[Literal["error", "warning", "info"], str, str]
+
+
+def _examine_track(track: Track, report: Report, contents: dict[str, list[tuple[Track, str]]]) -> list[_Found]:
+    if track.reader is not None:  # one container holds everything: it can be read or it cannot
+        try:
+            whole = track.load()
+        except MssBenchError as error:
+            return [("error", "file", str(error))]
+        parts: dict[str, Audio] = {"mixture": whole.mixture} | whole.references
+        found: list[_Found] = []
+        contents[audio.hash_file(track.mixture[0])].append((track, "file"))
+    else:
+        parts, found = _read_files(track, contents)
+    if parts:
+        report.seconds += next(iter(parts.values())).shape[1] / track.sample_rate
+    for name, array in parts.items():
+        found += [("warning", name, text) for text in _peculiarities(array)]
+    return found + _compare(track, parts)
+
+
+def _read_files(track: Track, contents: dict[str, list[tuple[Track, str]]]) -> tuple[dict[str, Audio], list[_Found]]:
+    parts: dict[str, Audio] = {}
+    found: list[_Found] = []
+    for name, files in ({"mixture": track.mixture} | track.stems).items():
+        arrays = []
+        for file in files:
+            try:
+                array = audio.read(file, track.sample_rate)
+            except AudioError as error:
+                found.append(("error", name, str(error)))
+                continue
+            arrays.append(array)
+            if array.any():  # digital silence of one length is the same everywhere
+                contents[audio.hash_file(file)].append((track, file.name if len(files) > 1 else name))
+        if arrays and len(arrays) == len(files):
+            if len({a.shape for a in arrays}) == 1:
+                parts[name] = np.add.reduce(arrays)
+            else:
+                shapes = ", ".join(f"{f.name} {a.shape}" for f, a in zip(files, arrays, strict=True))
+                found.append(("error", name, f"its files differ in (channels, samples): {shapes}"))
+        elif not files and name != "mixture":
+            found.append(("info", name, "has no file; taken as silent"))
+    return parts, found
+
+
+def _peculiarities(array: Audio) -> list[str]:
+    if not array.any():
+        return ["is silent throughout"]
+    found = []
+    peak = float(np.abs(array).max())
+    at_peak = np.abs(array) >= peak * (1 - 1e-6)
+    runs = at_peak[:, CLIPPED_RUN - 1 :].copy()
+    for shift in range(1, CLIPPED_RUN):
+        runs &= at_peak[:, CLIPPED_RUN - 1 - shift : at_peak.shape[1] - shift]
+    if peak > 0.5 and (count := int(runs.sum())):
+        found.append(f"looks clipped: {count} times {CLIPPED_RUN} or more neighbouring samples at the peak {peak:.4f}")
+    if (dc := float(np.abs(array.mean(axis=1, dtype=np.float64)).max())) > 0.01:
+        found.append(f"has an offset of {dc:.3f} from zero")
+    return found
+
+
+def _compare(track: Track, parts: dict[str, Audio]) -> list[_Found]:
+    """Stems against the mixture: shapes, and the level of what they do not add up to."""
+    mixture = parts.get("mixture")
+    if mixture is None:
+        return []
+    found: list[_Found] = []
+    for name, array in parts.items():
+        if array.shape != mixture.shape:
+            message = f"has {array.shape[0]} channels and {array.shape[1]} samples, the mixture {mixture.shape}"
+            found.append(("error", name, message))
+    if found or set(parts) != {"mixture", *track.stems}:
+        return found
+    total = np.add.reduce([parts[s] for s in track.stems])
+    energy, rest = float(np.sum(np.square(mixture, dtype=np.float64))), mixture - total
+    if energy == 0.0:
+        return found
+    level = 10 * np.log10(max(float(np.sum(np.square(rest, dtype=np.float64))) / energy, 1e-20))
+    if level > MISMATCH_DB:
+        found.append(("warning", "mixture", f"differs from the sum of the stems by {level:.1f} dB of its energy"))
+    else:
+        text = "equals the sum of the stems" if level < -150 else f"is within {level:.1f} dB of the sum of the stems"
+        found.append(("info", "mixture", text))
+    return found

@@ -1,0 +1,293 @@
+"""The contract suite: does a separator do what it declares?
+
+One function, `check_separator`, for built-in methods and for plugins alike. It separates a second of made-up music in
+many forms (louder, channels swapped, silent, very short, mono, six channels, other sample rates) and compares what
+comes out with what the class declares. A form that the method cannot take is to be refused by an `MssBenchError`, which
+says so to the user; any other exception is a defect.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mss_bench.errors import MssBenchError
+from mss_bench.separators.base import Separator
+from mss_bench.tracks import Audio, Stems, Targets, TrackId
+
+__all__ = ["CheckResult", "check_separator"]
+
+TOLERANCE_DB = -80.0
+"""Greatest difference from what is declared, relative to the mixture; far below what is heard or scored."""
+
+_STEMS = ("vocals", "drums", "bass", "other")
+_DERIVED = {"accompaniment": ("drums", "bass", "other")}
+_TRACK = TrackId("contract", "test", "Made-up music")
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found.
+
+    Parameters
+    ----------
+    name : str
+        What was checked, e.g. ``"adds up"``.
+    passed : bool
+    detail : str
+        What was measured, or why it failed.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def check_separator(separator: Separator, *, seconds: float = 1.0, seed: int = 0) -> list[CheckResult]:
+    """Check a separator against its declarations.
+
+    Parameters
+    ----------
+    separator : Separator
+        An instance, with the parameters that are to be checked. It is loaded and closed here.
+    seconds : float
+        Length of the signals.
+    seed : int
+        Of the made-up music and of the generators that the separator is given.
+
+    Returns
+    -------
+    list of CheckResult
+        In a fixed order. Where loading, the first separation or its names and shapes fail, there is that one alone.
+    """
+    try:
+        separator.load()
+        try:
+            return _check_loaded(separator, seconds, seed)
+        finally:
+            separator.close()
+    except Exception as error:
+        return [CheckResult("separates", False, _describe(error))]
+
+
+class _Broken(Exception):
+    """A promise that was not kept; the message says how."""
+
+
+@dataclass(frozen=True)
+class _Song:
+    """What a separator is given, and how to give it."""
+
+    separator: Separator
+    targets: Targets
+    stems: Stems
+    sample_rate: int
+    seed: int
+
+    @property
+    def mixture(self) -> Audio:
+        return np.asarray(np.sum([*self.stems.values()], axis=0, dtype=np.float32))
+
+    def changed(self, change: Callable[[Audio], Audio]) -> _Song:
+        """The same song with every stem changed in the same way."""
+        return replace(self, stems={name: np.ascontiguousarray(change(stem)) for name, stem in self.stems.items()})
+
+    def separate(self, mixture: Audio | None = None) -> Stems:
+        """The estimates; `mixture` is passed on where the caller wants to look at it afterwards."""
+        separator = self.separator
+        if separator.needs_track:
+            separator.track = _TRACK
+        return separator.separate(
+            self.mixture if mixture is None else mixture,
+            self.sample_rate,
+            targets=self.targets,
+            rng=np.random.default_rng(self.seed),
+            references=self.stems if separator.needs_references else None,
+        )
+
+
+def _check_loaded(separator: Separator, seconds: float, seed: int) -> list[CheckResult]:
+    song = _song(separator, 44100, seconds, seed)
+    estimates = song.separate()
+    first = _result("names and shapes", lambda: _check_output(song, estimates))
+    if not first.passed:
+        return [first]
+    checks: dict[str, Callable[[], str]] = {
+        "parameters": lambda: _check_parameters(type(separator)),
+        "input unchanged": lambda: _check_input(song),
+        "deterministic": lambda: _check_deterministic(song, estimates),
+        "adds up": lambda: _check_adds_up(song, estimates),
+        "gain": lambda: _check_gain(song, estimates),
+        "channel swap": lambda: _check_swap(song, estimates),
+        "silence": lambda: _check_silence(song),
+        "0.1 s": lambda: _check_form(song.changed(lambda stem: stem[:, :4410])),
+        "mono": lambda: _check_channels(song, 1),
+        "6 channels": lambda: _check_channels(song, 6),
+    }
+    for rate in (22050, 48000, 96000):
+        checks[f"{rate} Hz"] = lambda rate=rate: _check_form(_song(separator, rate, seconds, seed))  # type: ignore[misc]
+    return [first, *(_result(name, check) for name, check in checks.items())]
+
+
+def _result(name: str, check: Callable[[], str]) -> CheckResult:
+    try:
+        return CheckResult(name, True, check())
+    except _Broken as broken:
+        return CheckResult(name, False, str(broken))
+    except Exception as error:
+        return CheckResult(name, False, _describe(error))
+
+
+def _check_parameters(cls: type[Separator]) -> str:
+    if cls.__init__ is object.__init__:
+        return "none"
+    parameters = list(inspect.signature(cls).parameters.values())
+    for p in parameters:
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY):
+            raise _Broken(f"the constructor takes {p}; expected keyword parameters with a name each")
+        if p.default is p.empty or p.annotation is p.empty:
+            raise _Broken(f"the constructor's parameter {p.name!r} lacks a default or an annotation; expected both")
+    return ", ".join(p.name for p in parameters) or "none"
+
+
+def _check_output(song: _Song, estimates: Mapping[str, Audio]) -> str:
+    expected = [name for names in _sets(song) for name in names]
+    missing = [name for name in expected if name not in estimates]
+    unknown = [name for name in estimates if name not in song.targets]
+    if missing or unknown:
+        raise _Broken(f"estimates {sorted(estimates)}; missing: {missing}, not asked for: {unknown}")
+    shape = song.mixture.shape
+    for name, estimate in estimates.items():
+        if not isinstance(estimate, np.ndarray) or not np.issubdtype(estimate.dtype, np.floating):
+            kind = getattr(estimate, "dtype", type(estimate).__name__)
+            raise _Broken(f"{name} is of type {kind}; expected an array of floating-point numbers")
+        if estimate.shape != shape:
+            raise _Broken(f"{name} has the shape {estimate.shape}; expected the mixture's, {shape}")
+        if not np.isfinite(estimate).all():
+            raise _Broken(f"{name} holds {np.count_nonzero(~np.isfinite(estimate))} NaN or infinite samples")
+    return ", ".join(estimates)
+
+
+def _check_input(song: _Song) -> str:
+    mixture, before = song.mixture, {name: stem.copy() for name, stem in song.stems.items()}
+    song.separate(mixture)
+    changed = [name for name, stem in song.stems.items() if not np.array_equal(stem, before[name])]
+    if not np.array_equal(mixture, song.mixture):
+        changed.insert(0, "mixture")
+    if changed:
+        raise _Broken(f"separate() wrote into its input: {', '.join(changed)}; expected a copy to be changed")
+    return "as it was"
+
+
+def _check_deterministic(song: _Song, estimates: Mapping[str, Audio]) -> str:
+    if not song.separator.deterministic:
+        return "not declared"
+    again = song.separate()
+    differing = [name for name in estimates if name not in again or not np.array_equal(estimates[name], again[name])]
+    if differing:
+        raise _Broken(f"two runs with one seed differ in {', '.join(differing)}")
+    return "two runs are identical"
+
+
+def _check_adds_up(song: _Song, estimates: Mapping[str, Audio]) -> str:
+    if not song.separator.adds_up:
+        return "not declared"
+    mixture = song.mixture
+    return _within(
+        {" + ".join(names): _db(sum(estimates[n] for n in names) - mixture, mixture) for names in _sets(song)},
+        "differs from the mixture",
+    )
+
+
+def _check_gain(song: _Song, estimates: Mapping[str, Audio]) -> str:
+    if not song.separator.scale_equivariant:
+        return "not declared"
+    louder = song.changed(lambda stem: stem * np.float32(10))
+    found, mixture = louder.separate(), louder.mixture
+    return _within({name: _db(found[name] - 10 * estimates[name], mixture) for name in estimates}, "is not 10 times")
+
+
+def _check_swap(song: _Song, estimates: Mapping[str, Audio]) -> str:
+    if not song.separator.channel_equivariant:
+        return "not declared"
+    if len(song.mixture) == 1:
+        return "one channel"
+    swapped = song.changed(lambda stem: stem[::-1])
+    found, mixture = swapped.separate(), swapped.mixture
+    return _within({name: _db(found[name] - estimates[name][::-1], mixture) for name in estimates}, "does not swap")
+
+
+def _check_silence(song: _Song) -> str:
+    silent = song.changed(np.zeros_like)
+    peaks = {name: float(np.max(np.abs(estimate))) for name, estimate in silent.separate().items()}
+    for name, peak in peaks.items():
+        if not peak < 10 ** (TOLERANCE_DB / 20):  # so that NaN fails, too
+            raise _Broken(f"{name} of a silent mixture has a peak of {peak:g}; expected silence")
+    return f"greatest peak {max(peaks.values(), default=0.0):g}"
+
+
+def _check_channels(song: _Song, count: int) -> str:
+    gains = np.linspace(0.5, 1.0, count, dtype=np.float32)[:, None]
+    declared = song.separator.channels
+    return _check_form(song.changed(lambda stem: gains * stem.mean(axis=0)), must_take=count in declared)
+
+
+def _check_form(song: _Song, must_take: bool = False) -> str:
+    """A form of input is handled, or refused in so many words."""
+    try:
+        estimates = song.separate()
+    except MssBenchError as error:
+        if must_take:
+            raise _Broken(f"refused, although declared: {error}") from error
+        return f"refused: {error}"
+    _check_output(song, estimates)
+    return "handled"
+
+
+def _sets(song: _Song) -> tuple[tuple[str, ...], ...]:
+    return song.separator.target_sets or (song.targets.stems,)
+
+
+def _within(differences: Mapping[str, float], what: str) -> str:
+    for name, difference in differences.items():
+        if not difference < TOLERANCE_DB:
+            raise _Broken(f"{name} {what}: {difference:.1f} dB, expected below {TOLERANCE_DB:g} dB")
+    return f"within {max(differences.values(), default=-np.inf):.0f} dB"
+
+
+def _db(difference: Audio, mixture: Audio) -> float:
+    """Energy of a difference relative to the mixture; computed in float64."""
+    energy = float(np.sum(np.square(difference, dtype=np.float64)))
+    reference = float(np.sum(np.square(mixture, dtype=np.float64)))
+    return 10 * np.log10(energy / reference) if energy else -np.inf
+
+
+def _describe(error: Exception) -> str:
+    return str(error) if isinstance(error, MssBenchError) else f"raised {type(error).__name__}: {error}"
+
+
+def _song(separator: Separator, sample_rate: int, seconds: float, seed: int) -> _Song:
+    """A second of music with the targets that the separator declares: stereo, or what it takes instead."""
+    declared = [name for names in separator.target_sets for name in names]
+    further = tuple(dict.fromkeys(n for n in declared if n not in _STEMS and n not in _DERIVED))
+    targets = Targets(_STEMS + further, _DERIVED)
+    count = 2 if not separator.channels or 2 in separator.channels else separator.channels[0]
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    sounds = {
+        "vocals": sum(np.sin(2 * np.pi * k * (220 * time + 0.8 * np.sin(11 * np.pi * time))) / k for k in range(1, 9)),
+        "drums": rng.standard_normal(time.size) * np.exp(-40 * (time % 0.25)),
+        "bass": np.sin(2 * np.pi * 55 * time) + 0.4 * np.sin(2 * np.pi * 110 * time),
+        "other": sum(np.sin(2 * np.pi * f * time + f) for f in (262.0, 330.0, 392.0, 523.0)) * (time % 0.5 < 0.4),
+    }
+    for index, name in enumerate(further):
+        sounds[name] = np.sin(2 * np.pi * (700 + 150 * index) * time)
+    stems: Stems = {}
+    for index, (name, sound) in enumerate(sounds.items()):
+        # Each stem at a position of its own, the voice in the centre, no channel like another.
+        pan = 1 + 0.15 * index * np.linspace(-1, 1, count)[:, None] + 0.01 * index * np.arange(count)[:, None]
+        stems[name] = np.asarray(0.1 * pan * sound, dtype=np.float32)
+    return _Song(separator, targets, stems, sample_rate, seed)

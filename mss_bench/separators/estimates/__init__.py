@@ -1,0 +1,111 @@
+"""Estimates that exist already: a separator that reads them from a folder."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from mss_bench import audio
+from mss_bench.errors import AudioError, ConfigError
+from mss_bench.separators.base import Separator
+from mss_bench.separators.estimates.pairing import Pairing, Scan, claim, pair, scan
+from mss_bench.separators.estimates.patterns import user_layout
+from mss_bench.tracks import Audio, Stems, Targets, TrackId
+
+__all__ = ["Estimates"]
+
+
+class Estimates(Separator):
+    """Reads finished estimates from a folder.
+
+    Nothing is converted: another sample rate or channel count is an error. The length is left as it is.
+
+    Parameters
+    ----------
+    dir : str
+        The folder. Layouts of museval, Demucs, audio-separator and UVR are recognised.
+    pattern : str, optional
+        How the paths below the folder name tracks and targets, e.g. ``{track}/{target}.wav``; needed where no layout
+        is recognised. See `mss_bench.separators.estimates.patterns`.
+
+    Raises
+    ------
+    ConfigError
+        When the pattern is wrong.
+    """
+
+    name = "estimates"
+    needs_track = True
+    assumption = "The files are estimates of this data set's tracks, aligned with the mixture."
+
+    start: float = 0.0
+    duration: float | None = None
+    """The part of the track that is scored, in seconds; set by the runner, as `track` is."""
+
+    def __init__(self, dir: str, pattern: str | None = None) -> None:
+        self.dir, self.pattern = dir, pattern
+        if pattern is not None:
+            user_layout(pattern)
+
+    @cached_property
+    def _listing(self) -> Scan:
+        return scan(self.dir)
+
+    def pairing(self, tracks: list[TrackId], targets: Targets, known: tuple[TrackId, ...] = ()) -> Pairing:
+        """Which files the folder has for the tracks, see `mss_bench.separators.estimates.pairing.pair`."""
+        return pair(self._listing, tracks, targets, self.pattern, known)
+
+    def files(self, track: TrackId) -> list[Path]:
+        """Files that name the track, whatever target they name; empty where there is none."""
+        return [self._listing.root / file for file in claim(self._listing, [track], self.pattern)]
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        """Read the estimates of `track`.
+
+        Returns
+        -------
+        dict of str to (channels, samples) float32
+            The targets that have a file, in the data set's order.
+
+        Raises
+        ------
+        ConfigError
+            The track has no file, or two for one target.
+        AudioError
+            A file cannot be read as declared, or has another rate or channel count than the mixture.
+        """
+        if self.track is None:
+            raise ConfigError("separator 'estimates' does not know which track it reads; set its `track` first")
+        pairing = pair(self._listing, [self.track], targets, self.pattern, explain=False)
+        if pairing.ambiguous:
+            (_, target), paths = next(iter(pairing.ambiguous.items()))
+            raise ConfigError(
+                f"track {self.track.name!r} has {len(paths)} files for {target}: {', '.join(map(str, paths))}; keep one"
+            )
+        files = pairing.files.get(self.track)
+        if not files:
+            how = f"pattern {self.pattern!r}" if self.pattern else "the recognised layouts"
+            raise ConfigError(
+                f"{self.dir} has no estimate of track {self.track.name!r} (subset {self.track.subset!r}) by {how}; "
+                f"expected e.g. {self.track.name}/{next(iter(targets))}.wav"
+            )
+        return {t: self._read(files[t], mixture, sample_rate) for t in targets if t in files}
+
+    def _read(self, path: Path, mixture: Audio, sample_rate: int) -> Audio:
+        estimate = audio.read(path, sample_rate, start=self.start, duration=self.duration)
+        if len(estimate) != len(mixture):
+            raise AudioError(
+                f"{path} has {len(estimate)} channel(s), expected {len(mixture)} as in the mixture; "
+                "write the estimate with the mixture's channels, nothing is up- or downmixed here"
+            )
+        return estimate

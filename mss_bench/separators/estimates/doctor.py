@@ -1,0 +1,309 @@
+"""The estimate doctor: faults of estimates that ruin every number without a word, found before they are scored.
+
+Conventions
+-----------
+Arrays are ``(channels, samples)``. ``s`` is a target's reference, ``x`` the mixture, ``y`` the estimate; correlations
+``rho`` are normalised and taken over time and channels.
+
+How a fault is told from a poor estimate
+----------------------------------------
+An honest estimate, however poor, is made from the mixture: it is coherent with it at lag 0 and has its sign and its
+channels. So every doubt is put to the mixture as well as to the reference.
+
+- *lag*: the peak of the generalised cross-correlation (SCOT weighting: the inverse transform of the coherence, which
+  is sharp where music's own correlation is not), far above its noise, and an alignment there that betters the
+  scale-invariant SDR.
+- *gain*: ``y = a s + b (x - s)`` by least squares. An honest estimate has ``a <= 1`` (it holds no more of the target
+  than there is), and ``<y, s> / <y, y> <= 1`` (turning it up would not better it). Between the two lies what poor
+  separation does, so that a fault of a few dB in a poor estimate cannot be told.
+- *channels*: swapping them turns the sign of the side signal (left - right), and of nothing else.
+- *names*: the estimates are assigned to the references anew (Hungarian algorithm on ``|rho|``).
+
+References
+----------
+Carter, Nuttall, Cable: The smoothed coherence transform. Proc. IEEE 61 (10), 1973.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mss_bench.separators.estimates.signals import Lag, Spectra, correlation, dot, find_lag, shifted
+from mss_bench.tracks import Audio
+
+__all__ = ["MAX_TRIM", "Finding", "examine"]
+
+MAX_TRIM = 4096
+"""Samples by which an estimate's length may differ; the runner trims or pads so many."""
+RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000)
+NEAR = 0.3
+"""Correlation from which on two signals are said to be alike in sign, channels or name."""
+TOO_LOUD, TOO_QUIET = 10 ** (2 / 20), 10 ** (3 / 20)
+SILENCE = 1e-6  # -60 dB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with an estimate, or worth knowing.
+
+    Parameters
+    ----------
+    severity : {"error", "warning", "note"}
+        ``error``: the scores would say nothing of the separation. ``warning``: they probably would not.
+    target : str
+        Empty for what concerns several.
+    code : str
+        ``nan``, ``channels``, ``rate``, ``length``, ``silent``, ``lag``, ``polarity``, ``gain``, ``swapped_channels``,
+        ``swapped_names``, ``mixture``, ``clipping`` or ``absent``.
+    message : str
+        What was found, what was expected and what to do.
+    track : str
+    value : float
+        The fault's size: samples of lag, dB of gain, share of clipped samples; NaN where it has none.
+    """
+
+    severity: Literal["error", "warning", "note"]
+    target: str
+    code: str
+    message: str
+    track: str = ""
+    value: float = math.nan
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {': '.join(p for p in (self.track, self.target, self.message) if p)}"
+
+
+def examine(
+    estimates: Mapping[str, Audio],
+    references: Mapping[str, Audio],
+    mixture: Audio,
+    sample_rate: int,
+    track: str = "",
+) -> list[Finding]:
+    """Look for faults of a track's estimates.
+
+    Parameters
+    ----------
+    estimates : mapping of str to (channels, samples)
+        The targets that were delivered, as read, before any trimming.
+    references : mapping of str to (channels, samples)
+        Every target of the data set, also those without an estimate.
+    mixture : (channels, samples)
+    sample_rate : int
+        Hz.
+    track : str
+        Name for the findings.
+
+    Returns
+    -------
+    list of Finding
+        Empty for sound estimates, however poor they are.
+    """
+    findings: list[Finding] = []
+    sound: dict[str, Audio] = {}
+    for target, estimate in estimates.items():
+        if target in references:
+            found = _form(target, estimate, references[target], mixture, sample_rate)
+            findings += found
+            if not any(f.code in ("nan", "channels", "rate", "silent") for f in found):
+                sound[target] = estimate
+    patients = _align(sound, references, mixture, sample_rate)
+    for patient in patients.values():
+        findings += _lag_finding(patient, sample_rate) + _content(patient)
+    findings += _swapped_names(patients, references)
+    misnamed = {f.target for f in findings if f.code in ("swapped_names", "mixture")}
+    for target, patient in patients.items():
+        if target not in misnamed:
+            findings += _gain(patient)
+    if absent := [t for t in references if t not in estimates]:
+        message = f"no estimate for {', '.join(absent)}: not scored"
+        findings.append(Finding("note", "", "absent", message))
+    return [Finding(f.severity, f.target, f.code, f.message, track, f.value) for f in findings]
+
+
+@dataclass(frozen=True)
+class _Patient:
+    """An estimate of sound form, moved back by its lag and cut to the part that it shares with its reference."""
+
+    target: str
+    estimate: Audio
+    reference: Audio
+    mixture: Audio
+    lag: Lag | None
+
+    def cut(self, reference: Audio) -> Audio:
+        """Another reference over the same part."""
+        start = max(0, -self.lag.samples) if self.lag else 0
+        return reference[:, start : start + self.estimate.shape[-1]]
+
+
+def _form(target: str, estimate: Audio, reference: Audio, mixture: Audio, sample_rate: int) -> list[Finding]:
+    """What needs no comparison of content."""
+    if not np.isfinite(estimate).all():
+        bad = int(np.count_nonzero(~np.isfinite(estimate)))
+        return [Finding("error", target, "nan", f"{bad} samples are NaN or infinite; expected numbers", value=bad)]
+    if len(estimate) != len(reference):
+        message = f"{len(estimate)} channel(s), expected {len(reference)} as in the reference"
+        return [Finding("error", target, "channels", message)]
+    length, expected = estimate.shape[-1], reference.shape[-1]
+    if abs(length - expected) > MAX_TRIM:
+        found = f"{length} samples, expected {expected}"
+        rate = next((r for r in RATES if abs(expected * r / sample_rate - length) <= MAX_TRIM), None)
+        if rate:
+            message = f"{found}: the ratio is that of {rate} Hz to {sample_rate} Hz; resample it and write its true rate"
+            return [Finding("error", target, "rate", message, value=rate)]
+        return [
+            Finding("error", target, "length", f"{found}: at most {MAX_TRIM} may be missing or too many"),
+            *_levels(target, estimate, reference, mixture),
+        ]
+    return _levels(target, estimate, reference, mixture)
+
+
+def _levels(target: str, estimate: Audio, reference: Audio, mixture: Audio) -> list[Finding]:
+    energy, expected = dot(estimate, estimate), dot(reference, reference)
+    if expected > 0 and energy <= SILENCE * expected:
+        how = f"{10 * math.log10(energy / expected):.0f} dB against the reference" if energy else "every sample is 0"
+        return [Finding("error", target, "silent", f"the estimate is silent ({how}); look at what wrote it")]
+    share = _clipped(estimate)
+    if share > max(1e-4, 10 * _clipped(reference), 10 * _clipped(mixture)):
+        message = f"{100 * share:.2f} % of the samples lie at full scale: clipped when written; write 32-bit float"
+        return [Finding("warning", target, "clipping", message, value=share)]
+    return []
+
+
+def _clipped(array: Audio) -> float:
+    """Share of samples that lie at the peak, where the peak is an integer format's full scale."""
+    magnitude = np.abs(array)
+    peak = float(magnitude.max(initial=0.0))
+    if not 0.999 <= peak <= 1.0:
+        return 0.0
+    return float(np.count_nonzero(magnitude >= peak - 2**-14) / magnitude.size)
+
+
+def _align(
+    estimates: Mapping[str, Audio], references: Mapping[str, Audio], mixture: Audio, sample_rate: int
+) -> dict[str, _Patient]:
+    if not estimates:
+        return {}
+    mixture_spectra: dict[int, Spectra] = {}
+    patients = {}
+    for target, estimate in estimates.items():
+        length = min(estimate.shape[-1], mixture.shape[-1])
+        if length not in mixture_spectra:
+            mixture_spectra[length] = Spectra.of(mixture[:, :length], sample_rate)
+        y, s = estimate[:, :length], references[target][:, :length]
+        x = mixture[:, :length]
+        spectra = Spectra.of(y, sample_rate)
+        by_reference = find_lag(spectra, Spectra.of(s, sample_rate), y, s)
+        by_mixture = find_lag(spectra, mixture_spectra[length], y, x)
+        lag = _agreed(by_reference, by_mixture)
+        n = lag.samples if lag else 0
+        patients[target] = _Patient(target, shifted(y, n), shifted(s, -n), shifted(x, -n), lag)
+    return patients
+
+
+def _agreed(by_reference: Lag, by_mixture: Lag) -> Lag | None:
+    """The lag that one of the two shows and the other does not contradict."""
+    for lag, other in ((by_reference, by_mixture), (by_mixture, by_reference)):
+        contradicted = other.clear and abs(other.samples - lag.samples) > 2 and other.prominence > 0.5 * lag.prominence
+        if lag.clear and lag.samples and lag.gain >= 0.5 and not contradicted:
+            return lag
+    return None
+
+
+def _lag_finding(patient: _Patient, sample_rate: int) -> list[Finding]:
+    if patient.lag is None:
+        return []
+    n = patient.lag.samples
+    word = "late" if n > 0 else "early"
+    message = (
+        f"{abs(n)} samples ({1000 * abs(n) / sample_rate:.1f} ms) too {word}; cut or pad its start: "
+        "a codec or a block-wise method often adds a delay"
+    )
+    return [Finding("error", patient.target, "lag", message, value=n)]
+
+
+def _content(patient: _Patient) -> list[Finding]:
+    """Sign, channels and whether anything was separated."""
+    y, s, x, target = patient.estimate, patient.reference, patient.mixture, patient.target
+    with_mixture, expected = correlation(y, x), correlation(s, x)
+    if 1 - with_mixture**2 < 0.01 * (1 - expected**2) and 1 - with_mixture**2 < 1e-3:
+        level = 20 * math.log10(abs(dot(y, x)) / dot(x, x))
+        message = f"the estimate is the mixture at {level:+.1f} dB; nothing was separated"
+        return [Finding("warning", target, "mixture", message, value=level)]
+    inverted = _inverted_channels(y, s, x)
+    if inverted:
+        where = "" if len(inverted) == len(y) else f" in channel {', '.join(str(c + 1) for c in inverted)}"
+        return [Finding("error", target, "polarity", f"the polarity is inverted{where}; multiply it by -1")]
+    if len(y) == 2 and _side_turned(y, s, x):
+        return [Finding("error", target, "swapped_channels", "left and right are swapped; swap them back")]
+    return []
+
+
+def _inverted_channels(y: Audio, s: Audio, x: Audio) -> list[int]:
+    inverted = []
+    for c in range(len(y)):
+        with_reference, with_mixture = correlation(y[c : c + 1], s[c : c + 1]), correlation(y[c : c + 1], x[c : c + 1])
+        if min(with_reference, with_mixture) <= -NEAR and max(with_reference, with_mixture) <= 0.1:
+            inverted.append(c)
+    return inverted
+
+
+def _side_turned(y: Audio, s: Audio, x: Audio) -> bool:
+    side = [a[:1] - a[1:] for a in (y, s, x)]
+    middle = [a[:1] + a[1:] for a in (y, s, x)]
+    if dot(side[0], side[0]) < 1e-4 * dot(middle[0], middle[0]):
+        return False
+    with_reference, with_mixture = correlation(side[0], side[1]), correlation(side[0], side[2])
+    return min(with_reference, with_mixture) <= -NEAR and max(with_reference, with_mixture) <= 0.1
+
+
+def _swapped_names(patients: Mapping[str, _Patient], references: Mapping[str, Audio]) -> list[Finding]:
+    """Estimates that fit other references far better than the ones that they are named after."""
+    from scipy.optimize import linear_sum_assignment
+
+    names, targets = list(patients), list(references)
+    if not names or len(targets) < 2:
+        return []
+    rho = np.array([[abs(correlation(p.estimate, p.cut(references[t]))) for t in targets] for p in patients.values()])
+    best = dict(zip(names, (targets[j] for j in linear_sum_assignment(rho, maximize=True)[1]), strict=True))
+    findings = []
+    for i, name in enumerate(names):
+        other = best[name]
+        own, there = rho[i, targets.index(name)], rho[i, targets.index(other)]
+        # Two estimates that change places bear each other out; a single one must be plain.
+        borne_out = other in best and best[other] != other
+        if borne_out:
+            swapped = there >= 0.4 and there - own >= 0.2
+        else:
+            # Nor may it be what the mixture itself is: dominated by the other target.
+            dominance = correlation(patients[name].mixture, patients[name].cut(references[other]))
+            swapped = there >= 0.6 and own <= NEAR and there - own >= 0.4 and there >= abs(dominance) + 0.1
+        if other != name and swapped:
+            message = (
+                f"it correlates with the reference of {other} ({there:.2f}) far better than with its own ({own:.2f}); "
+                "are the names swapped?"
+            )
+            findings.append(Finding("error", name, "swapped_names", message))
+    return findings
+
+
+def _gain(patient: _Patient) -> list[Finding]:
+    y, s, x = patient.estimate, patient.reference, patient.mixture
+    rho = correlation(y, s)
+    if abs(rho) < 0.5:  # of a poor estimate the level says nothing
+        return []
+    rest = x - s
+    gram = np.array([[dot(s, s), dot(s, rest)], [dot(s, rest), dot(rest, rest)]])
+    share = abs(float(np.linalg.lstsq(gram, np.array([dot(y, s), dot(y, rest)]), rcond=1e-6)[0][0]))
+    deficit = abs(dot(y, s)) / dot(y, y)
+    if share <= TOO_LOUD and deficit <= TOO_QUIET:
+        return []
+    level = 20 * math.log10(share) if share > TOO_LOUD else -20 * math.log10(deficit)
+    message = f"the level is about {level:+.1f} dB against the reference; was it normalised or scaled? undo that"
+    return [Finding("warning", patient.target, "gain", message, value=level)]
