@@ -170,6 +170,7 @@ def write(path: str | Path, array: NDArray[np.floating], sample_rate: int, subty
         When samples would clip or the file cannot be written.
     """
     import soundfile
+    from scipy.io import wavfile
 
     path = Path(path)
     if subtype.startswith("PCM") and (peak := float(np.max(np.abs(array), initial=0.0))) > 1.0:
@@ -179,13 +180,17 @@ def write(path: str | Path, array: NDArray[np.floating], sample_rate: int, subty
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
         os.close(handle)
         try:
-            soundfile.write(temporary, np.asarray(array).T, sample_rate, subtype=subtype)
+            if subtype == "FLOAT" and path.suffix == ".wav":
+                # libsndfile puts the time of writing into float files; the same samples are to be the same bytes.
+                wavfile.write(temporary, sample_rate, np.asarray(array, dtype=np.float32).T)
+            else:
+                soundfile.write(temporary, np.asarray(array).T, sample_rate, subtype=subtype)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-    except (OSError, soundfile.LibsndfileError, RuntimeError) as error:
+    except (OSError, ValueError, soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(f"{path} cannot be written: {error}") from error
 
 

@@ -97,16 +97,16 @@ def test_taken_names_are_refused_with_both_origins(registry):
 
 def test_a_class_of_another_kind_is_refused():
     registry = Registry("separator", "mss_bench.separators.base:Separator", {"x": "pathlib:Path"}, "mss_bench.none")
-    with pytest.raises(ConfigError, match="expected a subclass of mss_bench.separators.base:Separator"):
+    with pytest.raises(ConfigError, match=r"expected a subclass of mss_bench.separators.base:Separator"):
         registry.load("x")
 
 
 def test_plugin_files_fail_clearly(registry, tmp_path):
     broken = tmp_path / "broken.py"
     broken.write_text("import a_package_that_does_not_exist")
-    with pytest.raises(ConfigError, match="broken.py cannot be imported: ModuleNotFoundError"):
+    with pytest.raises(ConfigError, match=r"broken.py cannot be imported: ModuleNotFoundError"):
         registry.add_file(broken)
-    with pytest.raises(ConfigError, match="absent.py does not exist"):
+    with pytest.raises(ConfigError, match=r"absent.py does not exist"):
         registry.add_file(tmp_path / "absent.py")
 
 

@@ -15,7 +15,7 @@ from mss_bench.metrics._energies import filtered, linear_form, quadratic_forms
 from mss_bench.metrics._frames import Frames
 from mss_bench.metrics._lags import LagCorrelations, correlate
 from mss_bench.metrics._projection import Projector
-from mss_bench.metrics._signals import Floats, Reader, Samples, difference, reader, stacked
+from mss_bench.metrics._signals import Floats, Samples, Signals
 
 __all__ = ["QUANTITIES", "PreparedReferences", "Ratios", "decompose", "prepare_references"]
 
@@ -96,8 +96,8 @@ def prepare_references(references: dict[str, Samples], frames: Frames) -> Prepar
     """Correlate the references and factorise the Gram matrices of their delayed versions."""
     channels = next(iter(references.values())).shape[0]
     n = channels * len(references)
-    signals = stacked([reader(array) for array in references.values()])
-    lags = correlate(signals, signals, n, n, frames)
+    signals = Signals(list(references.values()))
+    lags = correlate(signals, signals, frames)
     own = {}
     for first, target in zip(range(0, n, channels), references, strict=True):
         mine = slice(first, first + channels)
@@ -117,17 +117,16 @@ def decompose(
     valid : mapping of str to (n_frames,) bool
         Frames whose values are wanted; others are filled as it comes.
     """
-    errors = {t: difference(y, prepared.references[t]) for t, y in estimates.items()}
-    references = stacked([reader(array) for array in prepared.references.values()])
-    n, channels = prepared.everything.n, prepared.channels
-    cross = correlate(references, stacked(list(errors.values())), n, channels * len(errors), prepared.frames)
+    channels = prepared.channels
+    errors = Signals(list(estimates.values()), minus=[prepared.references[t] for t in estimates])
+    cross = correlate(Signals(list(prepared.references.values())), errors, prepared.frames)
     solved = prepared.everything.solve(cross.total)
     stiffer = prepared.everything.solve(cross.total, stiffer=True) if prepared.everything.doubtful else solved
     out = {}
-    for index, (target, error) in enumerate(errors.items()):
+    for index, (target, array) in enumerate(estimates.items()):
         channel = slice(index * channels, (index + 1) * channels)
         lags = LagCorrelations(cross.frames[..., channel], cross.total[..., channel], cross.energy[:, channel])
-        estimate = _Estimate(prepared, target, error, lags)
+        estimate = _Estimate(prepared, target, array, lags)
         values = estimate.ratios(estimate.filters(solved[..., channel], stiffer=False), valid[target])
         moved = frozenset[str]()
         if prepared.everything.doubtful or prepared.own[target].doubtful:
@@ -142,7 +141,7 @@ def decompose(
 class _Estimate:
     prepared: PreparedReferences
     target: str
-    error: Reader
+    array: Samples
     lags: LagCorrelations
     """Of the references with the error."""
 
@@ -181,14 +180,16 @@ class _Estimate:
     def _measured_energies(self, filters: _Filters, frame: int) -> Floats:
         """The energies of `_energies` in one frame, from the signals themselves."""
         span = self.prepared.frames.spans[frame]
-        references = stacked([reader(array) for array in self.prepared.references.values()])
-        source = reader(self.prepared.references[self.target])
+        references = Signals(list(self.prepared.references.values()))
+        source = Signals([self.prepared.references[self.target]])
+        errors = Signals([self.array], minus=[self.prepared.references[self.target]])
         energies = np.zeros(5)
         for (a, b), (all_error, own_error) in filtered(references, span, [filters.everything, filters.own]):
             padded = np.zeros((2, *all_error.shape))
             inside = min(b, span[1])
             if inside > a:
-                padded[0, :, : inside - a], padded[1, :, : inside - a] = source(a, inside), self.error(a, inside)
+                source.read(a, inside, padded[0, :, : inside - a])
+                errors.read(a, inside, padded[1, :, : inside - a])
             signal, error = padded
             parts = (own_error, signal + own_error, all_error - own_error, signal + all_error, error - all_error)
             energies += [np.vdot(part, part) for part in parts]

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.fft
 
 from mss_bench.metrics._frames import Span
-from mss_bench.metrics._signals import Floats, Reader
+from mss_bench.metrics._signals import Floats, Signals
 
 __all__ = ["filtered", "linear_form", "quadratic_forms"]
 
@@ -77,13 +77,13 @@ def linear_form(lags: Floats, cross: Floats, energy: Floats, taps: Floats) -> tu
     return products, _EPS * (_amplitudes(lags) @ sizes) * np.sqrt(energy)
 
 
-def filtered(signals: Reader, span: Span, filters: Sequence[Floats]) -> Iterator[tuple[Span, list[Floats]]]:
+def filtered(signals: Signals, span: Span, filters: Sequence[Floats]) -> Iterator[tuple[Span, list[Floats]]]:
     """Signals ``sum_i h_i * x_i`` of a frame with their tail, chunk by chunk.
 
     Parameters
     ----------
-    signals : Reader
-        Of the n signals x, which count as zero outside the span.
+    signals : Signals
+        The n signals x, which count as zero outside the span.
     filters : sequence of (n_lags, n, channels)
 
     Yields
@@ -100,7 +100,7 @@ def filtered(signals: Reader, span: Span, filters: Sequence[Floats]) -> Iterator
         b = min(a + n_fft - reach, stop + reach)
         first, last = max(start, a - reach), min(b, stop)
         padded = np.zeros((spectra[0].shape[1], n_fft))
-        padded[:, first - (a - reach) : last - (a - reach)] = signals(first, last)
+        signals.read(first, last, padded[:, first - a + reach : last - a + reach])
         transformed = scipy.fft.rfft(padded, workers=1)
         chunks = [scipy.fft.irfft(np.einsum("cnf,nf->cf", h, transformed), n=n_fft, workers=1) for h in spectra]
         yield (a, b), [chunk[:, reach : reach + b - a] for chunk in chunks]

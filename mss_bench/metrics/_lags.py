@@ -14,16 +14,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from mss_bench.metrics._frames import Frames, Span
-from mss_bench.metrics._signals import Floats, Reader
+from mss_bench.metrics._signals import Floats, Signals
 
 __all__ = ["LagCorrelations", "correlate"]
 
+Complex = NDArray[np.complex128]
+
 _BATCH_SAMPLES = 1 << 16
-"""Samples a channel that are transformed at once: what keeps a batch in the processor's cache."""
+"""Samples a channel that are transformed at once, at most."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,25 @@ class LagCorrelations:
     energy: Floats
 
 
-def correlate(x: Reader, y: Reader, n: int, m: int, frames: Frames) -> LagCorrelations:
+def correlate(x: Signals, y: Signals, frames: Frames) -> LagCorrelations:
     """Lag correlations of n signals x with m signals y at lags 0 to ``frames.reach``."""
     n_lags = frames.reach + 1
-    per_frame, segments, spans = frames.segments_per_frame, frames.segments, frames.spans
-    out, energy = np.zeros((len(spans), n_lags, n, m)), np.zeros((len(spans), m))
-    total = np.zeros((n_lags, n, m))
+    per_frame, spans = frames.segments_per_frame, frames.spans
+    correlator = _Correlator(x, y, n_lags)
+    out, energy = np.zeros((len(spans), n_lags, x.n, y.n)), np.zeros((len(spans), y.n))
+    total = np.zeros((n_lags, x.n, y.n))
     if per_frame == 0:
         for f, span in enumerate(spans):
-            out[f], energy[f] = _correlate_span(x, y, n, m, span, n_lags)
-    for s, span in enumerate(segments):
-        part, part_energy = _correlate_span(x, y, n, m, span, n_lags)
+            out[f], energy[f] = correlator.span(span)
+    for s, span in enumerate(frames.segments):
+        part, part_energy = correlator.span(span)
         total += part
         members = range(max(0, s - per_frame + 1), min(s + 1, len(spans)))  # none where per_frame is 0
         for f in members:
             out[f] += part
             energy[f] += part_energy
         if s > 0:
-            seam = _correlate_seam(x, y, span[0], frames.n_samples, n_lags)
+            seam = correlator.seam(span[0])
             total += seam
             for f in members:
                 if f < s:  # the seam lies inside the frame
@@ -70,59 +72,91 @@ def correlate(x: Reader, y: Reader, n: int, m: int, frames: Frames) -> LagCorrel
     return LagCorrelations(out, total, energy)
 
 
-def _correlate_span(x: Reader, y: Reader, n: int, m: int, span: Span, n_lags: int) -> tuple[Floats, Floats]:
-    """Correlations ``(n_lags, n, m)`` within a span, outside of which the signals count as zero, and energies of y."""
-    start, stop = span
-    n_fft = _fft_size(stop - start, n_lags, n, m)
-    block, reach = n_fft - n_lags + 1, n_lags - 1
-    step = block * max(1, _BATCH_SAMPLES // block)
-    spectrum = np.zeros((n_fft // 2 + 1, n, m), dtype=np.complex128)
-    energy = np.zeros(m)
-    for a in range(start, stop, step):
-        b = min(a + step, stop)
-        count = -(-(b - a) // block)
-        past = min(reach, a - start)
-        x_padded = np.zeros((n, reach + count * block))
-        x_padded[:, reach - past : reach + b - a] = x(a - past, b)
-        y_padded = np.zeros((m, count * block))
-        y_padded[:, : b - a] = y(a, b)
-        energy += np.einsum("mt,mt->m", y_padded, y_padded)
-        x_blocks = np.lib.stride_tricks.sliding_window_view(x_padded, n_fft, axis=1)[:, ::block]
-        y_blocks = np.zeros((m, count, n_fft))
-        y_blocks[:, :, reach:] = y_padded.reshape(m, count, block)
-        spectrum += _cross_spectrum(x_blocks, y_blocks)
-    return _lags(spectrum, n_fft, n_lags), energy
+class _Correlator:
+    """Correlates parts of two sets of signals; keeps its buffers, since fresh memory costs more than the arithmetic."""
+
+    def __init__(self, x: Signals, y: Signals, n_lags: int) -> None:
+        self._x, self._y, self._reach = x, y, n_lags - 1
+        self._buffers: dict[tuple[int, int], _Buffers] = {}
+
+    def span(self, span: Span) -> tuple[Floats, Floats]:
+        """Correlations ``(n_lags, n, m)`` within a span, outside of which the signals are zero, and energies of y."""
+        (start, stop), reach = span, self._reach
+        n_fft = _fft_size(stop - start, reach + 1, self._x.n, self._y.n)
+        block = n_fft - reach
+        step = block * min(max(1, _BATCH_SAMPLES // block), -(-(stop - start) // block))
+        buffers = self._of_size(n_fft, step // block)
+        spectrum = np.zeros_like(buffers.product)
+        energy = np.zeros(self._y.n)
+        for a in range(start, stop, step):
+            b = min(a + step, stop)
+            past = min(reach, a - start)
+            buffers.x[:, : reach - past] = 0
+            self._x.read(a - past, b, buffers.x[:, reach - past : reach + b - a])
+            buffers.x[:, reach + b - a :] = 0
+            self._y.read(a, b, buffers.y[:, : b - a])
+            buffers.y[:, b - a :] = 0
+            energy += np.einsum("mt,mt->m", buffers.y, buffers.y)
+            spectrum += buffers.cross_spectrum()
+        return buffers.lags(spectrum, reach + 1), energy
+
+    def seam(self, at: int) -> Floats:
+        """What x before a boundary gives with y after it, ``(n_lags, n, m)``."""
+        reach = self._reach
+        past, future = min(reach, at), min(reach, self._y.n_samples - at)
+        n_fft = _power_of_two(2 * reach)
+        buffers = self._of_size(n_fft, 1)
+        buffers.x[...] = 0
+        buffers.y[...] = 0
+        self._x.read(at - past, at, buffers.x[:, reach - past : reach])
+        self._y.read(at, at + future, buffers.y[:, :future])
+        return buffers.lags(buffers.cross_spectrum(), reach + 1)
+
+    def _of_size(self, n_fft: int, count: int) -> _Buffers:
+        if (n_fft, count) not in self._buffers:
+            self._buffers[n_fft, count] = _Buffers(self._x.n, self._y.n, count, n_fft, self._reach)
+        return self._buffers[n_fft, count]
 
 
-def _correlate_seam(x: Reader, y: Reader, at: int, n_samples: int, n_lags: int) -> Floats:
-    """What x before a seam gives with y after it, ``(n_lags, n, m)``."""
-    reach = n_lags - 1
-    past, future = min(reach, at), min(reach, n_samples - at)
-    n_fft = _power_of_two(max(2 * reach, 2))
-    before, after = x(at - past, at), y(at, at + future)
-    x_block = np.zeros((len(before), 1, n_fft))
-    x_block[:, 0, reach - past : reach] = before
-    y_block = np.zeros((len(after), 1, n_fft))
-    y_block[:, 0, reach : reach + future] = after
-    return _lags(_cross_spectrum(x_block, y_block), n_fft, n_lags)
+class _Buffers:
+    """Memory for ``count`` overlapping blocks of ``n_fft`` samples, and the transforms on it.
 
+    Attributes
+    ----------
+    x : (n, reach + count * block)
+        Samples of x with `reach` samples of history; a block is ``n_fft - reach`` samples.
+    y : (m, count * block)
+    """
 
-def _cross_spectrum(x_blocks: Floats, y_blocks: Floats) -> NDArray[np.complex128]:
-    """``sum_b conj(X_b) Y_b`` as ``(bins, n, m)`` from blocks ``(n or m, b, n_fft)``."""
-    x_spectra = scipy.fft.rfft(x_blocks, axis=-1, workers=1)
-    y_spectra = scipy.fft.rfft(y_blocks, axis=-1, workers=1)
-    np.conj(x_spectra, out=x_spectra)
-    # a contiguous copy with the frequency first lets BLAS take each product as it lies
-    left = np.ascontiguousarray(x_spectra.transpose(2, 0, 1))
-    right = np.ascontiguousarray(y_spectra.transpose(2, 1, 0))
-    product: NDArray[np.complex128] = np.matmul(left, right)
-    return product
+    def __init__(self, n: int, m: int, count: int, n_fft: int, reach: int) -> None:
+        bins, block = n_fft // 2 + 1, n_fft - reach
+        self.n_fft, self._reach = n_fft, reach
+        self.x, self.y = np.zeros((n, reach + count * block)), np.zeros((m, count * block))
+        self._x_blocks = np.lib.stride_tricks.sliding_window_view(self.x, n_fft, axis=1)[:, ::block]
+        self._y_blocks = np.zeros((m, count, n_fft))
+        self._x_spectra = np.empty((n, count, bins), dtype=np.complex128)
+        self._y_spectra = np.empty((m, count, bins), dtype=np.complex128)
+        self._left = np.empty((bins, n, count), dtype=np.complex128)
+        self._right = np.empty((bins, count, m), dtype=np.complex128)
+        self.product = np.empty((bins, n, m), dtype=np.complex128)
+        self._pairs = np.empty((n * m, bins), dtype=np.complex128)
+        self._correlations = np.empty((n * m, n_fft))
 
+    def cross_spectrum(self) -> Complex:
+        """``sum_b conj(X_b) Y_b`` over the blocks, ``(bins, n, m)``; overwritten by the next call."""
+        self._y_blocks[:, :, self._reach :] = self.y.reshape(len(self.y), -1, self.n_fft - self._reach)
+        np.fft.rfft(self._x_blocks, out=self._x_spectra)
+        np.fft.rfft(self._y_blocks, out=self._y_spectra)
+        # with the frequency first BLAS takes each product as it lies
+        np.conjugate(self._x_spectra.transpose(2, 0, 1), out=self._left)
+        np.copyto(self._right, self._y_spectra.transpose(2, 1, 0))
+        return np.matmul(self._left, self._right, out=self.product)
 
-def _lags(spectrum: NDArray[np.complex128], n_fft: int, n_lags: int) -> Floats:
-    pairs = np.ascontiguousarray(spectrum.reshape(len(spectrum), -1).T)
-    correlation = scipy.fft.irfft(pairs, n=n_fft, axis=-1, workers=1)[:, :n_lags]
-    return np.ascontiguousarray(correlation.T).reshape(n_lags, *spectrum.shape[1:])
+    def lags(self, spectrum: Complex, n_lags: int) -> Floats:
+        """Correlations ``(n_lags, n, m)`` from a cross-spectrum."""
+        np.copyto(self._pairs, spectrum.reshape(len(spectrum), -1).T)
+        np.fft.irfft(self._pairs, n=self.n_fft, out=self._correlations)
+        return np.ascontiguousarray(self._correlations[:, :n_lags].T).reshape(n_lags, *spectrum.shape[1:])
 
 
 def _fft_size(length: int, n_lags: int, n: int, m: int) -> int:

@@ -121,10 +121,12 @@ def _cholesky(matrix: Floats, lags: Floats, ridge: float, *, lower: bool) -> boo
 
 
 def _fill_diagonal(block: Floats, lags: Floats, ridge: float, *, lower: bool) -> None:
-    triangle = np.tril(np.ones(block.shape, dtype=bool)) if lower else np.triu(np.ones(block.shape, dtype=bool))
-    np.copyto(block, _toeplitz(lags, lags), where=triangle)
-    index = np.arange(len(block))
-    block[index, index] += ridge
+    for i in range(len(block)):  # one triangle alone: the other may hold another factor
+        if lower:
+            block[i:, i] = lags[: len(lags) - i]
+        else:
+            block[: i + 1, i] = lags[i::-1]
+        block[i, i] += ridge
 
 
 def _toeplitz(column: Floats, row: Floats) -> NDArray[np.float64]:

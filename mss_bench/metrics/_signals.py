@@ -1,41 +1,52 @@
-"""Views of arrays as float64 samples, a piece at a time, so that a song is never copied whole."""
+"""Arrays read as float64 samples, a piece at a time, so that a song is never copied whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "Reader", "Samples", "difference", "reader", "spans", "stacked"]
+__all__ = ["Floats", "Samples", "Signals", "pieces"]
 
 Floats = NDArray[np.float64]
 
 Samples = NDArray[np.floating]
 """Float samples ``(channels, samples)`` of any precision."""
 
-Reader = Callable[[int, int], Floats]
-"""Gives samples ``[start, stop)`` of some signals, ``(n, stop - start)``, in float64."""
-
 _PIECE = 1 << 16
 
 
-def reader(array: Samples) -> Reader:
-    """Samples of an array."""
-    return lambda start, stop: array[:, start:stop].astype(np.float64)
+class Signals:
+    """The channels of several arrays, or of their differences from others, as one set of signals.
+
+    Parameters
+    ----------
+    arrays : sequence of (channels, samples) float array
+    minus : sequence of (channels, samples) float array, optional
+        What to subtract from each array.
+    """
+
+    def __init__(self, arrays: Sequence[Samples], minus: Sequence[Samples] | None = None) -> None:
+        self._arrays, self._minus = arrays, minus
+        self.n = sum(len(array) for array in arrays)
+        self.n_samples: int = arrays[0].shape[1]
+
+    def read(self, start: int, stop: int, out: Floats | None = None) -> Floats:
+        """Samples ``[start, stop)`` as ``(n, stop - start)``, into `out` if given."""
+        out = np.empty((self.n, stop - start)) if out is None else out
+        first = 0
+        for index, array in enumerate(self._arrays):
+            rows = out[first : first + len(array)]
+            if self._minus is None:
+                rows[...] = array[:, start:stop]
+            else:
+                np.subtract(array[:, start:stop], self._minus[index][:, start:stop], out=rows, dtype=np.float64)
+            first += len(array)
+        return out
 
 
-def difference(left: Samples, right: Samples) -> Reader:
-    """Samples of ``left - right``."""
-    return lambda start, stop: np.subtract(left[:, start:stop], right[:, start:stop], dtype=np.float64)
-
-
-def stacked(readers: list[Reader]) -> Reader:
-    """The channels of several signals one after the other."""
-    return lambda start, stop: np.concatenate([read(start, stop) for read in readers])
-
-
-def spans(n_samples: int) -> Iterator[tuple[int, int]]:
-    """Pieces of a signal that stay in the processor's cache."""
+def pieces(n_samples: int) -> Iterator[tuple[int, int]]:
+    """Spans that cover a signal and stay in the processor's cache."""
     for start in range(0, n_samples, _PIECE):
         yield start, min(start + _PIECE, n_samples)

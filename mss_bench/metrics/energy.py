@@ -22,7 +22,7 @@ import numpy as np
 
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._signals import Reader, Samples, difference, reader, spans
+from mss_bench.metrics._signals import Samples, Signals, pieces
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
@@ -73,7 +73,7 @@ class USDR(Metric):
             References that cannot be scored.
         """
         references = checked_references(track, group)
-        energies = {target: _energy(reader(array), array.shape[1]) for target, array in references.items()}
+        energies = {target: _energy(Signals([array])) for target, array in references.items()}
         return USDRState(references, energies)
 
     def score(self, state: USDRState, estimates: Stems) -> list[Score]:
@@ -94,12 +94,12 @@ class USDR(Metric):
     def _score(self, state: USDRState, target: str, estimate: Samples, reason: str) -> Score:
         value = np.nan
         if not reason:
-            error = _energy(difference(estimate, state.references[target]), estimate.shape[1])
+            error = _energy(Signals([estimate], minus=[state.references[target]]))
             with np.errstate(divide="ignore", invalid="ignore"):
                 value = 10 * np.log10(np.float64(state.energies[target] + self.delta) / (error + self.delta))
             reason = "reference and estimate are silent, and delta is 0" if np.isnan(value) else ""
         return Score(target, "uSDR", np.array([value]), reason=reason)
 
 
-def _energy(read: Reader, n_samples: int) -> float:
-    return float(sum(np.vdot(piece, piece) for piece in (read(*span) for span in spans(n_samples))))
+def _energy(signals: Signals) -> float:
+    return float(sum(np.vdot(piece, piece) for piece in (signals.read(*span) for span in pieces(signals.n_samples))))

@@ -16,16 +16,23 @@ J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done?
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._signals import Floats, Reader, Samples, reader, spans
+from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["SISDR", "SISDRState"]
+
+_ROUNDING = 1e-24
+"""Energy of a constant after its mean is removed, relative to before, in float64."""
+
+
+_Reader = Callable[[int, int], Floats]
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,10 @@ class SISDR(Metric):
         for target, array in references.items():
             means[target] = self._mean(array)
             centred = _centred(array, means[target])
-            energies[target] = _products(centred, centred, array.shape)
+            energy = _products(centred, centred, array.shape)
+            # what rounding leaves of a constant is no signal
+            raw = energy + array.shape[1] * means[target] ** 2
+            energies[target] = np.where(energy > _ROUNDING * raw, energy, 0.0)
         return SISDRState(references, means, energies)
 
     def score(self, state: SISDRState, estimates: Stems) -> list[Score]:
@@ -112,25 +122,29 @@ class SISDR(Metric):
 
     def _why_undefined(self, state: SISDRState, target: str, estimate: Samples) -> str:
         offset = " once its mean is removed" if self.zero_mean else ""
-        if not state.energies[target].any():
+        heard = state.energies[target] > 0
+        if not heard.any():
             return f"reference {target!r} is silent throughout{offset}"
         signal = _centred(estimate, self._mean(estimate))
-        if not any(signal(*span).any() for span in spans(estimate.shape[1])):
+        empty = _products(signal, signal, estimate.shape) <= 0
+        if empty.all():
             return f"estimate {target!r} is silent throughout{offset}"
+        if self.per_channel and (lost := np.flatnonzero(heard & empty)).size:
+            return f"estimate {target!r} is silent throughout in channel {lost[0]}, its reference is not{offset}"
         return ""
 
     def _mean(self, array: Samples) -> Floats:
         return array.mean(axis=1, dtype=np.float64) if self.zero_mean else np.zeros(len(array))
 
 
-def _centred(array: Samples, mean: Floats) -> Reader:
-    read = reader(array)
-    return lambda start, stop: read(start, stop) - mean[:, np.newaxis] if mean.any() else read(start, stop)
+def _centred(array: Samples, mean: Floats) -> _Reader:
+    signals = Signals([array])
+    return lambda start, stop: np.subtract(samples := signals.read(start, stop), mean[:, np.newaxis], out=samples)
 
 
-def _products(left: Reader, right: Reader, shape: tuple[int, ...]) -> Floats:
+def _products(left: _Reader, right: _Reader, shape: tuple[int, ...]) -> Floats:
     """``<left, right>`` of each channel."""
     total = np.zeros(shape[0])
-    for span in spans(shape[1]):
+    for span in pieces(shape[1]):
         total += np.einsum("ct,ct->c", left(*span), right(*span))
     return total

@@ -60,8 +60,10 @@ def summary(
         Lines without a final newline.
     """
     width = max(width, 40)
-    aggregated = aggregate(tracks, over=over, lower_is_better=lower_is_better(quantities))
     plain = not _encodable(encoding or getattr(sys.stdout, "encoding", None) or "ascii")
+    if plain:
+        tracks, failures = _ascii(tracks), None if failures is None else _ascii(failures)
+    aggregated = aggregate(tracks, over=over, lower_is_better=lower_is_better(quantities))
     lines: list[str] = []
     for _, found in groupby(blocks(aggregated, quantities), key=lambda b: (b.dataset, b.subset, b.group)):
         lines += [*_group(list(found), width, plain), ""]
@@ -72,7 +74,7 @@ def summary(
         lines += [*_fill("gain: improvement over the floor (the scaled mixture), paired by track.", width), ""]
     lines += _failures(group_failures(tracks, failures), width)
     text = "\n".join(line.rstrip() for line in lines).rstrip()
-    return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii") if plain else text
+    return text.translate(_ASCII) if plain else text
 
 
 @dataclass(frozen=True)
@@ -99,31 +101,43 @@ def _group(found: list[Block], width: int, plain: bool) -> list[str]:
     if plain:
         essential, further = [c.plain() for c in essential], [c.plain() for c in further]
     name_width = _name_width(first.rows, width, [*essential, *further])
-    shown, hidden = list(essential), [c.heading for c in further]
-    for column in further:
-        if name_width + sum(len(_GAP) + c.width for c in [*shown, column]) > width:
-            break
-        shown.append(column)
-        hidden.remove(column.heading)
-    total = min(width, name_width + sum(len(_GAP) + c.width for c in shown))
-    heading = first.title
-    n_further = len(shown) - len(essential)
-    if n_further and len(first.targets) > 1:
-        heading += f"; {', '.join(c.heading for c in shown[-n_further:])}: means"
-    lines = [*_fill(heading, width), "─" * total]
-    lines.append(" " * name_width + "".join(_GAP + c.heading.rjust(c.width) for c in shown))
-    for row in first.methods:
-        lines += _line(row, name_width, shown)
-    if first.oracles:
-        lines.append("─" * total)
-        for row in first.oracles:
-            lines += _line(row, name_width, shown)
-    lines.append("─" * total)
+    panels = _panels(essential, width - name_width)
+    room = width - name_width - sum(len(_GAP) + c.width for c in panels[-1])
+    shown = _panels(further, room)[0] if further and further[0].width + len(_GAP) <= room else []
+    panels[-1] += shown
+    means = ", ".join(c.heading for c in shown)
+    lines = _fill(first.title + (f"; {means}: means" if means and len(first.targets) > 1 else ""), width)
+    for panel in panels:
+        lines += _panel(first, name_width, panel)
     for note in first.notes:
         lines += _fill(note, width, hanging=2)
-    if hidden:
-        lines += _fill(f"Not shown for want of width: {', '.join(hidden)}.", width, hanging=2)
+    if len(shown) < len(further):
+        hidden = ", ".join(c.heading for c in further[len(shown) :])
+        lines += _fill(f"Not shown for want of width: {hidden}.", width, hanging=2)
     return lines
+
+
+def _panels(columns: list[_Column], room: int) -> list[list[_Column]]:
+    """The columns in runs that fit beside the names, at least one in each."""
+    panels: list[list[_Column]] = [[]]
+    for column in columns:
+        if panels[-1] and sum(len(_GAP) + c.width for c in [*panels[-1], column]) > room:
+            panels.append([])
+        panels[-1].append(column)
+    return panels
+
+
+def _panel(block: Block, name_width: int, columns: list[_Column]) -> list[str]:
+    """Rules, headings and rows of some columns; oracles below a rule of their own."""
+    rule = "─" * (name_width + sum(len(_GAP) + c.width for c in columns))
+    lines = [rule, " " * name_width + "".join(_GAP + c.heading.rjust(c.width) for c in columns)]
+    for row in block.methods:
+        lines += _line(row, name_width, columns)
+    if block.oracles:
+        lines.append(rule)
+        for row in block.oracles:
+            lines += _line(row, name_width, columns)
+    return [*lines, rule]
 
 
 def _columns(block: Block) -> list[_Column]:
@@ -179,6 +193,16 @@ def _failures(found: Failures, width: int) -> list[str]:
         reason = f": {group.reason}" if group.reason else ""
         lines += _fill(f"  {group.count}× {group.method}, {group.status}{reason} ({where})", width, hanging=6)
     return lines
+
+
+def _ascii(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every name in ASCII, so that widths are those that are printed."""
+    text = table.select_dtypes(include=["string", "object"]).columns
+    return table.assign(**{c: table[c].map(_escaped, na_action="ignore") for c in text})
+
+
+def _escaped(value: object) -> str:
+    return str(value).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _encodable(encoding: str) -> bool:

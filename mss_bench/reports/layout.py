@@ -38,6 +38,7 @@ class Cell:
     n_inf: int
     n_failed: int
     n_undefined: int
+    raised: bool = False  # the stand-ins make the value better than the method's own
     best: bool = False
 
     @property
@@ -201,7 +202,13 @@ def _row(
     for r in records:
         counts = {name: int(r[name]) for name in ("n_tracks", "n_imputed", "n_inf", "n_failed", "n_undefined")}
         is_best = not r["oracle"] and not r["n_imputed"] and round(r["value"], digits) == best[r["target"]]
-        cells[r["target"]] = Cell(value=r["value"], improvement=r["improvement"], best=is_best, **counts)
+        cells[r["target"]] = Cell(
+            value=r["value"],
+            improvement=r["improvement"],
+            raised="raised_by_floor" in r["flags"].split(","),
+            best=is_best,
+            **counts,
+        )
     flags = {f: 0 for r in records for f in r["flags"].split(",") if f}
     return Row(
         method=method,
@@ -237,11 +244,14 @@ def _notes(rows: list[Row], records: list[dict[Any, Any]], targets: list[str]) -
         if stood_in:
             worst = max(stood_in.values(), key=lambda c: c.n_imputed)
             where = "" if len(stood_in) == len(row.cells) else f" ({', '.join(stood_in)})"
-            notes.append(f"* {row.method}: the floor stands in on {worst.n_imputed} of {worst.n_tracks} tracks{where}.")
+            raised = ", ".join(t for t, c in stood_in.items() if c.raised)
+            caution = f"; this makes the value better, not worse: {raised}" if raised else ""
+            counts = f"{worst.n_imputed} of {worst.n_tracks} tracks{where}"
+            notes.append(f"* {row.method}: the floor stands in on {counts}{caution}.")
         infinite = {t: c.n_inf for t, c in row.cells.items() if c.n_inf}
         if infinite:
-            counts = ", ".join(f"{t} {n}" for t, n in infinite.items())
-            notes.append(f"† {row.method}: infinite on single tracks ({counts}).")
+            where = ", ".join(f"{t} {n}" for t, n in infinite.items())
+            notes.append(f"† {row.method}: infinite on single tracks ({where}).")
         if all(math.isnan(c.value) for c in row.cells.values()):
             notes.append(f"{row.method}: no value on any track.")
     for target in targets:

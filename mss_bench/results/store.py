@@ -100,7 +100,7 @@ def read_cell(run: Path, estimate_key: str) -> Cell | None:
     """A cell without its frames; None where there is none or the file is damaged, so that it is computed again."""
     path = cell_path(run, estimate_key)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             meta = json.loads(bytes(archive["meta"]))
         if meta.pop("schema") != SCHEMA_VERSION or meta["estimate_key"] != estimate_key:
             return None
@@ -124,7 +124,7 @@ def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
     """
     path = cell_path(run, estimate_key)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return np.asarray(archive["values"], dtype=np.float64)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} is damaged ({error}); run the same command again to compute this cell anew") from error

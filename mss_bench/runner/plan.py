@@ -179,6 +179,7 @@ def _cell(
 ) -> PlannedCell:
     separator = method.instance
     preimage: dict[str, Any] = {
+        "track": vars(track.id),  # two songs of the same content are two cells
         "separator": method.spec.name,
         "version": separator.version,
         "params": method.params,
@@ -193,8 +194,6 @@ def _cell(
         preimage["files"] = [hashes.file(f) for f in separator.files(track.id)]
     except RunError as error:  # the method has nothing for this track and says so
         produced, skip = set(), str(error)
-    if separator.needs_track:
-        preimage["track"] = vars(track.id)
     if separator.needs_references:
         preimage["references"] = references
     produced |= {t for t in targets if all(part in produced for part in targets[t])}

@@ -31,7 +31,7 @@ class REPET(Separator):
     to a power of two, with half overlap.
 
     The period is sought up to a third of the song. In a song too short for three periods of `min_period`, a third of
-    it is taken for the period and the result means little; below some 0.1 s all is accompaniment.
+    it is taken for the period, and the result means little.
 
     Parameters
     ----------

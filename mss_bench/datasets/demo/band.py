@@ -79,7 +79,9 @@ class Band:
         syllables = sung_melody(plan, self.chords, plan.singer, self.dice("melody"))
         stem = self._sung(syllables, plan.singer, plan.vocal_position, "vocals")
         if plan.vocal_double:
-            take = self._sung(_retimed(syllables, self.dice("double timing")), plan.singer, -plan.vocal_position or 0.6, "double")
+            take = self._sung(
+                _retimed(syllables, self.dice("double timing")), plan.singer, -plan.vocal_position or 0.6, "double"
+            )
             stem.signal = stem.signal + 0.6 * take.signal
         return stem
 

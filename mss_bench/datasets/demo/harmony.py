@@ -209,7 +209,12 @@ def _stroke(plan: SongPlan, chord: Chord, step: int, mark: str, kind: str, centr
     onset = grid.played(step)
     length = max(1500, round(held * plan.sixteenth))
     return [
-        Note(onset + round(number * spread * SAMPLE_RATE), onset + length, pitch, grid.touch(accent * (0.5 if mark == "u" else 1.0)))
+        Note(
+            onset + round(number * spread * SAMPLE_RATE),
+            onset + length,
+            pitch,
+            grid.touch(accent * (0.5 if mark == "u" else 1.0)),
+        )
         for number, pitch in enumerate(pitches)
     ]
 

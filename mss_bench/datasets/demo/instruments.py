@@ -207,7 +207,7 @@ def _flute(frequency: float, length: int, dice: Dice) -> Signal:
     table = synth.harmonic_table(np.array([1.0, 0.45, 0.22, 0.08, 0.04, 0.02]))
     tone = lookup(table, phase_of(frequency * (1.0 + 0.006 * vibrato), n)) * (1.0 + 0.18 * vibrato)
     breath = dice.noise(n)
-    breath = 0.10 * (breath - synth.one_pole(breath, 1500.0))
+    breath = 0.05 * (breath - synth.one_pole(breath, 1500.0))
     return 0.5 * (tone + breath) * swell(n, 0.06, 0.09, length)
 
 
@@ -231,6 +231,10 @@ def _amplifier(signal: Signal) -> Signal:
     return synth.one_pole(synth.one_pole(equalise(driven, 2600.0, 5.0, 0.9), 5200.0), 7000.0)
 
 
+def _valve(signal: Signal) -> Signal:
+    return saturate(signal, 1.6)
+
+
 def _fiddle_body(signal: Signal) -> Signal:
     return equalise(equalise(equalise(signal, 290.0, 5.0, 3.0), 460.0, 5.0, 4.0), 2900.0, 6.0, 1.2)
 
@@ -245,7 +249,7 @@ INSTRUMENTS: dict[str, Instrument] = {
     "electric guitar": Instrument(_string(4.0, 0.03, 5000.0, 0.12, 0.03), _amplifier, takes=2),
     "harp": Instrument(_string(3.0, 0.08, 2600.0, 0.45, 0.6), None, takes=2),
     "pad": Instrument(_pad, stereo=True),
-    "organ": Instrument(_organ, stereo=True),
+    "organ": Instrument(_organ, _valve, stereo=True),
     "electric piano": Instrument(_electric_piano, stereo=True),
     "mallet": Instrument(_mallet),
     "synth pluck": Instrument(_synth_pluck),

@@ -14,11 +14,25 @@ __all__ = ["melody_part", "riff_part", "second_voice", "sung_melody"]
 
 # x begins a tone, . holds it, - is silence: the first bar of a phrase, and the second, which ends it.
 _OPENINGS = {
-    4: ("--x.x.x.x...x...", "x...x.x.x.x.x...", "----x.x.x.x.x...", "x..x..x.x...x.x.", "--x.x.x.x.x.x.x.", "x.....x.x.x.x..."),
+    4: (
+        "--x.x.x.x...x...",
+        "x...x.x.x.x.x...",
+        "----x.x.x.x.x...",
+        "x..x..x.x...x.x.",
+        "--x.x.x.x.x.x.x.",
+        "x.....x.x.x.x...",
+    ),
     3: ("x...x.x.x...", "x.......x...", "----x...x.x.", "x...x...x..."),
 }
 _CLOSINGS = {
-    4: ("x.......x...----", "x.x.x...x.....--", "x...........----", "x..x..x.....----", "x.x.x.......----", "x...x.x...------"),
+    4: (
+        "x.......x...----",
+        "x.x.x...x.....--",
+        "x...........----",
+        "x..x..x.....----",
+        "x.x.x.......----",
+        "x...x.x...------",
+    ),
     3: ("x.......----", "x...x.....--", "x.......x.--", "x.........--"),
 }
 
@@ -69,7 +83,9 @@ def _pitches(
     return pitches
 
 
-def melody_part(plan: SongPlan, chords: Sequence[Chord], low: int, high: int, dice: Dice, first_bar: int = 0) -> list[Note]:
+def melody_part(
+    plan: SongPlan, chords: Sequence[Chord], low: int, high: int, dice: Dice, first_bar: int = 0
+) -> list[Note]:
     """An instrumental melody between two pitches."""
     grid = Grid(plan, dice, 0.01)
     offset = 4 * plan.beats * first_bar
@@ -85,7 +101,9 @@ def melody_part(plan: SongPlan, chords: Sequence[Chord], low: int, high: int, di
 def riff_part(plan: SongPlan, chords: Sequence[Chord], low: int, dice: Dice) -> list[Note]:
     """A figure of single tones that repeats with the chords: what a second guitar plays."""
     grid = Grid(plan, dice)
-    rhythm = dice.pick(("x..x..x.--x.x...", "x.x.--x.x.--x.x.", "--x.x.x...x.x.x.") if plan.beats == 4 else ("x..x..x.x...",))
+    rhythm = dice.pick(
+        ("x..x..x.--x.x...", "x.x.--x.x.--x.x.", "--x.x.x...x.x.x.") if plan.beats == 4 else ("x..x..x.x...",)
+    )
     choice = [dice.index(4) for _ in rhythm]
     notes = []
     for step in range(4 * plan.beats * plan.bars):
@@ -107,7 +125,9 @@ def sung_melody(plan: SongPlan, chords: Sequence[Chord], singer_name: str, dice:
     return _set_words(plan, notes, dice)
 
 
-def second_voice(plan: SongPlan, lead: Sequence[Syllable], chords: Sequence[Chord], singer_name: str, dice: Dice) -> list[Syllable]:
+def second_voice(
+    plan: SongPlan, lead: Sequence[Syllable], chords: Sequence[Chord], singer_name: str, dice: Dice
+) -> list[Syllable]:
     """A second singer: alternately the lead's rhythm in chord tones below or above it, and phrases of its own."""
     singer = SINGERS[singer_name]
     own = sung_melody(plan, chords, singer_name, dice)
@@ -149,5 +169,12 @@ def _apart(syllables: Sequence[Syllable]) -> list[Syllable]:
         note = syllable.note
         end = note.offset if following is None else min(note.offset, following.note.onset)
         if end - note.onset > 2000:
-            result.append(Syllable(Note(note.onset, end, note.pitch, note.velocity), syllable.consonant, syllable.vowel, syllable.legato))
+            result.append(
+                Syllable(
+                    Note(note.onset, end, note.pitch, note.velocity),
+                    syllable.consonant,
+                    syllable.vowel,
+                    syllable.legato,
+                )
+            )
     return result

@@ -45,7 +45,17 @@ GENERATOR_VERSION = 1
 DATASET_ID = f"demo-{GENERATOR_VERSION}"
 """Names the data set's content in folders and results."""
 SPLITS = ("train", "test")
-VARIANTS = ("default", "two_voices", "two_guitars", "sources:2", "sources:3", "sources:4", "sources:5", "sources:6", "limiter")
+VARIANTS = (
+    "default",
+    "two_voices",
+    "two_guitars",
+    "sources:2",
+    "sources:3",
+    "sources:4",
+    "sources:5",
+    "sources:6",
+    "limiter",
+)
 
 _STEMS = {
     "default": ("vocals", "drums", "bass", "other"),
@@ -84,7 +94,11 @@ class Style:
 
 STYLES: dict[str, Style] = {
     "dance": Style(
-        (116, 128), (("synth pluck", "arpeggio"), ("pad", "sustain"), ("organ", "offbeat")), ("synth bass",), True, (0.0,)
+        (116, 128),
+        (("synth pluck", "arpeggio"), ("pad", "sustain"), ("organ", "offbeat")),
+        ("synth bass",),
+        True,
+        (0.0,),
     ),
     "pop": Style(
         (96, 120),
@@ -118,7 +132,16 @@ STYLES: dict[str, Style] = {
     ),
 }
 
-_MAJOR = ("I V vi IV", "I vi IV V", "vi IV I V", "I IV vi V", "I iii IV V", "IV I V vi", "I ii IV V", "Imaj7 vi7 ii7 V7")
+_MAJOR = (
+    "I V vi IV",
+    "I vi IV V",
+    "vi IV I V",
+    "I IV vi V",
+    "I iii IV V",
+    "IV I V vi",
+    "I ii IV V",
+    "Imaj7 vi7 ii7 V7",
+)
 _MINOR = ("i VI III VII", "i iv VI V", "i VII VI VII", "i III VII iv", "VI VII i i", "i v VI iv", "i7 iv7 VII IIImaj7")
 
 _FIRST = ("Midnight", "Paper", "Silver", "Northern", "Hollow", "Velvet", "Electric", "Quiet", "Amber", "Distant", "Broken",
@@ -288,7 +311,9 @@ def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
     style = STYLES[style_name]
     sixteenth = round(15.0 * SAMPLE_RATE / dice.uniform(*style.tempo))
     bar = 4 * style.beats * sixteenth
-    lengths = [bars for bars in range(4, 21, 2) if MIN_SECONDS <= bars * bar / SAMPLE_RATE + TAIL_SECONDS <= MAX_SECONDS]
+    lengths = [
+        bars for bars in range(4, 21, 2) if MIN_SECONDS <= bars * bar / SAMPLE_RATE + TAIL_SECONDS <= MAX_SECONDS
+    ]
     minor = dice.chance(0.45)
     progression = tuple(dice.pick(_MINOR if minor else _MAJOR).split())
     short_loop = dice.chance(0.5)
@@ -348,7 +373,13 @@ def _featured(plan: SongPlan, dice: Dice) -> SongPlan:
         | {"layers": (("steel guitar", "strum"), ("electric piano", "stab")), "layer_positions": (0.75, -0.7)}
         | {"reverb_seconds": 0.9, "reverb_wet": 0.2},
         4: by_hand | centred | {"late_drums": True, "intro_bars": 0, "reverb_seconds": 0.6, "reverb_wet": 0.12},
-        5: {"human": True, "through_composed": True, "gliding": True, "intro_bars": 1, "singer": dice.pick(("alto", "soprano"))}
+        5: {
+            "human": True,
+            "through_composed": True,
+            "gliding": True,
+            "intro_bars": 1,
+            "singer": dice.pick(("alto", "soprano")),
+        }
         | {"layers": (("electric guitar", "scratch"), ("mallet", "arpeggio")), "vocal_position": 0.15}
         | {"reverb_seconds": 2.4, "reverb_wet": 0.5, "chord_beats": 4},
     }

@@ -101,7 +101,9 @@ def _mix(plan: SongPlan, band: Band, stems: dict[str, Stem], variant: str) -> di
     tail = round(0.6 * SAMPLE_RATE)
     fade[-tail:] = 0.5 + 0.5 * np.cos(np.arange(tail) * (np.pi / tail))
     mixed = {name: wet[name] * (gains[name] * fade) for name in stems}
-    peak = max(float(np.max(np.abs(signal))) for signal in [*mixed.values(), sum(mixed.values(), np.zeros((2, band.n)))])
+    peak = max(
+        float(np.max(np.abs(signal))) for signal in [*mixed.values(), sum(mixed.values(), np.zeros((2, band.n)))]
+    )
     scale = _snap(_PEAK / peak)
     return {name: scale * signal for name, signal in mixed.items()}
 

@@ -158,7 +158,9 @@ def one_pole(signal: Signal, cutoff: float) -> Signal:
     return np.asarray(lfilter([1.0 - pole], [1.0, -pole], signal, axis=-1), dtype=np.float64)
 
 
-def pluck(frequency: float, n: int, dice: Dice, *, t60: float, damping: float, brightness: float, position: float) -> Signal:
+def pluck(
+    frequency: float, n: int, dice: Dice, *, t60: float, damping: float, brightness: float, position: float
+) -> Signal:
     """A plucked string after Karplus and Strong.
 
     A burst of noise circulates in a delay line of one period whose loop filter, here a three-tap low-pass convolved
@@ -189,7 +191,14 @@ def pluck(frequency: float, n: int, dice: Dice, *, t60: float, damping: float, b
     whole = int(period - 2.0)  # the filter delays by 1 (low-pass) + 1 + fraction (Lagrange)
     fraction = period - 2.0 - whole
     d = 1.0 + fraction
-    lagrange = np.array([-(d - 1) * (d - 2) * (d - 3) / 6, d * (d - 2) * (d - 3) / 2, -d * (d - 1) * (d - 3) / 2, d * (d - 1) * (d - 2) / 6])
+    lagrange = np.array(
+        [
+            -(d - 1) * (d - 2) * (d - 3) / 6,
+            d * (d - 2) * (d - 3) / 2,
+            -d * (d - 1) * (d - 3) / 2,
+            d * (d - 1) * (d - 2) / 6,
+        ]
+    )
     lowpass = np.array([damping, 1.0 - 2.0 * damping, damping])
     taps = 10.0 ** (-3.0 / (frequency * t60)) * np.convolve(lowpass, lagrange)
 

@@ -33,6 +33,7 @@ F0_HOP = 441
 """Samples between the values of the f0 track: 10 ms."""
 
 _STEP = 147  # samples of a control step: 300 a second, without remainder
+_RINGING = 10 * _STEP  # the narrowest formant has fallen by 68 dB then
 
 
 @dataclass(frozen=True)
@@ -305,24 +306,28 @@ def _formant_track(syllables: Sequence[Syllable], steps: int, singer: Singer) ->
 
 
 def _vocal_tract(source: Signal, active: NDArray[np.bool_], formants: Signal, singer: Singer) -> Signal:
-    """Filter the source through the moving formants, then through the fixed higher ones."""
+    """Filter the source through the moving formants, then through the fixed higher ones.
+
+    The source is cut into overlapping triangular windows; each passes a filter of its own and rings out. Changing the
+    coefficients of one running filter instead would click with every step.
+    """
     from scipy.signal import sosfilt
 
     bandwidths = np.array(_BANDWIDTHS)[:, np.newaxis] * singer.tract
     sections = np.ascontiguousarray(_resonators(formants, bandwidths).transpose(1, 0, 2))
-    out = np.zeros_like(source)
-    state = np.zeros((len(formants), 2))
-    ringing = 0
-    for step in range(-(-len(source) // _STEP)):
-        ringing = 12 if active[step] else ringing - 1
-        if ringing < 0:
-            state[:] = 0.0
-            continue
-        part = slice(step * _STEP, (step + 1) * _STEP)
-        out[part], state = sosfilt(sections[step], source[part], zi=state)
+    rise = (np.arange(_STEP) + 0.5) / _STEP
+    window = np.concatenate([rise, rise[::-1]])
+    padded = np.concatenate([np.zeros(_STEP), source, np.zeros(2 * _STEP)])
+    out = np.zeros(len(padded) + _RINGING)
+    part = np.zeros(2 * _STEP + _RINGING)
+    for step in range(min(len(active), len(padded) // _STEP - 1)):
+        if active[step]:
+            first = step * _STEP  # of the padded source: the window is centred on the control step
+            part[: 2 * _STEP] = window * padded[first : first + 2 * _STEP]
+            out[first : first + len(part)] += sosfilt(sections[step], part)
     centres = np.arange(5150.0 * singer.tract, 20000.0, 1000.0 * singer.tract)
     fixed = _resonators(centres, 0.11 * centres)
-    return np.asarray(sosfilt(fixed, out))
+    return np.asarray(sosfilt(fixed, out[_STEP : _STEP + len(source)]))
 
 
 def _compress(signal: Signal) -> Signal:

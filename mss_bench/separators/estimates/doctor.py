@@ -43,8 +43,14 @@ MAX_TRIM = 4096
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000)
 NEAR = 0.3
 """Correlation from which on two signals are said to be alike in sign, channels or name."""
-TOO_LOUD, TOO_QUIET = 10 ** (2 / 20), 10 ** (3 / 20)
+TOO_LOUD, TOO_QUIET = 2.0, 4.0
+"""dB."""
 SILENCE = 1e-6  # -60 dB
+SHORT_LAG = 0.001
+"""Seconds."""
+FEW_SAMPLES = 50
+
+Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Finding:
         The fault's size: samples of lag, dB of gain, share of clipped samples; NaN where it has none.
     """
 
-    severity: Literal["error", "warning", "note"]
+    severity: Severity
     target: str
     code: str
     message: str
@@ -155,7 +161,9 @@ def _form(target: str, estimate: Audio, reference: Audio, mixture: Audio, sample
         found = f"{length} samples, expected {expected}"
         rate = next((r for r in RATES if abs(expected * r / sample_rate - length) <= MAX_TRIM), None)
         if rate:
-            message = f"{found}: the ratio is that of {rate} Hz to {sample_rate} Hz; resample it and write its true rate"
+            message = (
+                f"{found}: the ratio is that of {rate} Hz to {sample_rate} Hz; resample it and write its true rate"
+            )
             return [Finding("error", target, "rate", message, value=rate)]
         return [
             Finding("error", target, "length", f"{found}: at most {MAX_TRIM} may be missing or too many"),
@@ -182,7 +190,8 @@ def _clipped(array: Audio) -> float:
     peak = float(magnitude.max(initial=0.0))
     if not 0.999 <= peak <= 1.0:
         return 0.0
-    return float(np.count_nonzero(magnitude >= peak - 2**-14) / magnitude.size)
+    count = int(np.count_nonzero(magnitude >= peak - 2**-14))
+    return count / magnitude.size if count >= FEW_SAMPLES else 0.0
 
 
 def _align(
@@ -209,7 +218,8 @@ def _align(
 
 def _agreed(by_reference: Lag, by_mixture: Lag) -> Lag | None:
     """The lag that one of the two shows and the other does not contradict."""
-    for lag, other in ((by_reference, by_mixture), (by_mixture, by_reference)):
+    lags = sorted((by_reference, by_mixture), key=lambda lag: lag.prominence, reverse=True)
+    for lag, other in zip(lags, reversed(lags), strict=True):
         contradicted = other.clear and abs(other.samples - lag.samples) > 2 and other.prominence > 0.5 * lag.prominence
         if lag.clear and lag.samples and lag.gain >= 0.5 and not contradicted:
             return lag
@@ -225,7 +235,9 @@ def _lag_finding(patient: _Patient, sample_rate: int) -> list[Finding]:
         f"{abs(n)} samples ({1000 * abs(n) / sample_rate:.1f} ms) too {word}; cut or pad its start: "
         "a codec or a block-wise method often adds a delay"
     )
-    return [Finding("error", patient.target, "lag", message, value=n)]
+    # A filter delays by some samples, too: an honest estimate can do that.
+    severity: Severity = "error" if abs(n) >= SHORT_LAG * sample_rate else "warning"
+    return [Finding(severity, patient.target, "lag", message, value=n)]
 
 
 def _content(patient: _Patient) -> list[Finding]:
@@ -248,10 +260,15 @@ def _content(patient: _Patient) -> list[Finding]:
 def _inverted_channels(y: Audio, s: Audio, x: Audio) -> list[int]:
     inverted = []
     for c in range(len(y)):
-        with_reference, with_mixture = correlation(y[c : c + 1], s[c : c + 1]), correlation(y[c : c + 1], x[c : c + 1])
-        if min(with_reference, with_mixture) <= -NEAR and max(with_reference, with_mixture) <= 0.1:
+        if _turned(y[c : c + 1], s[c : c + 1], x[c : c + 1]):
             inverted.append(c)
     return inverted
+
+
+def _turned(y: Audio, s: Audio, x: Audio) -> bool:
+    """Whether the sign is the opposite of the reference's; where that is faint, the mixture bears it out."""
+    with_reference, with_mixture = correlation(y, s), correlation(y, x)
+    return with_mixture <= 0.1 and (with_reference <= -NEAR or (with_reference <= -0.1 and with_mixture <= -NEAR))
 
 
 def _side_turned(y: Audio, s: Audio, x: Audio) -> bool:
@@ -259,8 +276,7 @@ def _side_turned(y: Audio, s: Audio, x: Audio) -> bool:
     middle = [a[:1] + a[1:] for a in (y, s, x)]
     if dot(side[0], side[0]) < 1e-4 * dot(middle[0], middle[0]):
         return False
-    with_reference, with_mixture = correlation(side[0], side[1]), correlation(side[0], side[2])
-    return min(with_reference, with_mixture) <= -NEAR and max(with_reference, with_mixture) <= 0.1
+    return _turned(*side)
 
 
 def _swapped_names(patients: Mapping[str, _Patient], references: Mapping[str, Audio]) -> list[Finding]:
@@ -272,22 +288,21 @@ def _swapped_names(patients: Mapping[str, _Patient], references: Mapping[str, Au
         return []
     rho = np.array([[abs(correlation(p.estimate, p.cut(references[t]))) for t in targets] for p in patients.values()])
     best = dict(zip(names, (targets[j] for j in linear_sum_assignment(rho, maximize=True)[1]), strict=True))
+    own = {name: float(rho[i, targets.index(name)]) for i, name in enumerate(names)}
+    there = {name: float(rho[i, targets.index(best[name])]) for i, name in enumerate(names)}
+    # Estimates that change places bear each other out: all of such a circle must fit better where the others are.
+    circle = {n for n in names if best[n] != n and there[n] >= 0.4 and there[n] - own[n] >= 0.2}
+    while weak := {n for n in circle if best[n] not in circle}:
+        circle -= weak
     findings = []
-    for i, name in enumerate(names):
-        other = best[name]
-        own, there = rho[i, targets.index(name)], rho[i, targets.index(other)]
-        # Two estimates that change places bear each other out; a single one must be plain.
-        borne_out = other in best and best[other] != other
-        if borne_out:
-            swapped = there >= 0.4 and there - own >= 0.2
-        else:
-            # Nor may it be what the mixture itself is: dominated by the other target.
-            dominance = correlation(patients[name].mixture, patients[name].cut(references[other]))
-            swapped = there >= 0.6 and own <= NEAR and there - own >= 0.4 and there >= abs(dominance) + 0.1
-        if other != name and swapped:
+    for name, patient in patients.items():
+        # A single one must be plain, and not what the mixture is itself: dominated by the other target.
+        plain = best[name] != name and there[name] >= 0.6 and own[name] <= NEAR and there[name] - own[name] >= 0.4
+        dominance = correlation(patient.mixture, patient.cut(references[best[name]]))
+        if name in circle or (plain and there[name] >= abs(dominance) + 0.1):
             message = (
-                f"it correlates with the reference of {other} ({there:.2f}) far better than with its own ({own:.2f}); "
-                "are the names swapped?"
+                f"it correlates with the reference of {best[name]} ({there[name]:.2f}) far better than with its own "
+                f"({own[name]:.2f}); are the names swapped?"
             )
             findings.append(Finding("error", name, "swapped_names", message))
     return findings
@@ -300,10 +315,12 @@ def _gain(patient: _Patient) -> list[Finding]:
         return []
     rest = x - s
     gram = np.array([[dot(s, s), dot(s, rest)], [dot(s, rest), dot(rest, rest)]])
-    share = abs(float(np.linalg.lstsq(gram, np.array([dot(y, s), dot(y, rest)]), rcond=1e-6)[0][0]))
-    deficit = abs(dot(y, s)) / dot(y, y)
-    if share <= TOO_LOUD and deficit <= TOO_QUIET:
+    share, leak = np.abs(np.linalg.lstsq(gram, np.array([dot(y, s), dot(y, rest)]), rcond=1e-6)[0])
+    excess = 20 * math.log10(max(share, 1e-6))
+    deficit = 20 * math.log10(abs(dot(y, s)) / dot(y, y))
+    # Who cannot tell the target from the rest does well to be quiet: the more leaks, the less a low level says.
+    if excess <= TOO_LOUD and deficit <= TOO_QUIET + 8 * min(leak / max(share, 1e-6), 1):
         return []
-    level = 20 * math.log10(share) if share > TOO_LOUD else -20 * math.log10(deficit)
+    level = excess if excess > TOO_LOUD else -deficit
     message = f"the level is about {level:+.1f} dB against the reference; was it normalised or scaled? undo that"
-    return [Finding("warning", patient.target, "gain", message, value=level)]
+    return [Finding("warning", patient.target, "gain", message, value=float(level))]

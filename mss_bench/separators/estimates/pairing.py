@@ -224,7 +224,9 @@ def claim(
             if not translate(layout.pattern).fullmatch(path):
                 continue
             match = translate(layout.pattern, tuple(by_name), subsets, expression).fullmatch(path)
-            if match is None or (names and names.resolve(match["target"]) is None and not names.is_extra(match["target"])):
+            if match is None or (
+                names and names.resolve(match["target"]) is None and not names.is_extra(match["target"])
+            ):
                 continue
             subset = match.groupdict().get("subset")
             meant = tuple(t for t in by_name[match["track"]] if subset in (None, t.subset))

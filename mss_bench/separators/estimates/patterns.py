@@ -53,7 +53,7 @@ def _layouts() -> tuple[Layout, ...]:
         "{track}.{target}",
     ]
     folders = ("", "{subset}/", "{model}/", "{track}/")
-    by_tool["flat"] = tuple(folder + name for folder in folders for name in names) + ("{track}/*({target})*",)
+    by_tool["flat"] = (*(folder + name for folder in folders for name in names), "{track}/*({target})*")
     by_tool["stem folders"] = (
         "{target}/{track}",
         "{subset}/{target}/{track}",

@@ -104,11 +104,11 @@ def find_lag(first_spectra: Spectra, second_spectra: Spectra, first: Audio, seco
 
     cross = np.einsum("bcf,bcf->cf", second_spectra.values.conj(), first_spectra.values) / len(first_spectra.values)
     power = first_spectra.power * second_spectra.power
-    floor = 1e-12 * float(power.max(initial=0.0))
+    floor = 1e-12 * float(np.max(power))
     coherence = cross / np.sqrt(power + max(floor, np.finfo(np.float32).tiny))
-    curve = fft.irfft(coherence.sum(axis=0), first_spectra.block)
+    curve = np.asarray(fft.irfft(coherence.sum(axis=0), first_spectra.block))
     limit = first_spectra.max_lag
-    near = np.abs(np.concatenate([curve[-limit:], curve[: limit + 1]]))
+    near: NDArray[np.float32] = np.abs(np.concatenate([curve[-limit:], curve[: limit + 1]]))
     rms = float(np.sqrt(np.mean(near**2)))
     samples = int(np.argmax(near)) - limit
     if rms == 0.0:

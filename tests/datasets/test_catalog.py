@@ -1,0 +1,194 @@
+import numpy as np
+import pytest
+
+from mss_bench import audio
+from mss_bench.datasets.catalog import default_file, get, load_catalog
+from mss_bench.errors import AudioError, ConfigError, DatasetError, UnknownNameError
+
+ENTRY = """
+mine:
+  layout: stems
+  root: {root}
+  sample_rate: 8000
+  stems:
+    vocals: "voc*.wav"
+    rest: ["drums.wav", "keys/*.flac"]
+  mixture: sum
+"""
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    def write(text):
+        file = tmp_path / "own.yaml"
+        file.write_text(text)
+        return file
+
+    return write
+
+
+def _refused(catalog, text, message):
+    with pytest.raises(ConfigError) as error:
+        load_catalog([catalog(text)])
+    assert message in str(error.value)
+
+
+def test_the_shipped_catalog_is_valid_and_complete():
+    shipped = load_catalog()
+    assert {"demo", "musdb18hq", "musdb18", "dsd100"} <= set(shipped)
+    for dataset in shipped.values():
+        assert dataset.licence
+        assert dataset.description
+        assert "4stem" in {g.name for g in dataset.groups}
+    assert default_file().name == "datasets.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x:\n  layuot: stems\n", "own.yaml:2: unknown key of data set 'x' 'layuot'; did you mean 'layout'"),
+        ("x:\n  layout: stem\n", "own.yaml:2: unknown layout 'stem'; did you mean 'stems'"),
+        ("x:\n  layout: stems\n  layout: demo\n", "own.yaml:3: key 'layout' stands here a second time; see line 2"),
+        ("x:\n  root: /tmp\n", "own.yaml:2: data set 'x' has no layout"),
+        ("x: 3\n", "data set 'x' is 3, expected a mapping"),
+        ("x:\n  layout: stems\n  stems:\n    a: ../../etc/passwd\n", "own.yaml:4: a: '../../etc/passwd' leaves"),
+        ("x:\n  layout: stems\n  stems:\n    a: /etc/passwd\n", "own.yaml:4: a: '/etc/passwd' leaves"),
+        ("x:\n  layout: stems\n  stems: [a]\n  subsets: [../b]\n", "own.yaml:4: subsets: '../b' leaves"),
+        ("x:\n  layout: stems\n  stems: [a]\n  mixture: ../m.wav\n", "own.yaml:4: mixture: '../m.wav' leaves"),
+        ("x:\n  layout: stems\n", "no stems; expected a list of names"),
+        ("x:\n  layout: stems\n  stems: [a, a]\n", "own.yaml:3: stems names 'a' twice"),
+        ("x:\n  layout: stems\n  stems: [1]\n", "own.yaml:3: stems is [1], expected a name or a list of names"),
+        ("x:\n  layout: stems\n  stems: [mixture]\n", "'mixture' cannot name a stem"),
+        ("x:\n  layout: stems\n  stems: [a]\n  sample_rate: fast\n", "own.yaml:4: sample_rate is 'fast'"),
+        ("x:\n  layout: stems\n  stems: [a]\n  sample_rate: 44\n", "own.yaml:4: sample_rate is 44, expected Hz"),
+        ("x:\n  layout: stems\n  stems: [a]\n  missing_stems: maybe\n", "own.yaml:4: missing_stems is 'maybe'"),
+        ("x:\n  layout: stems\n  stems: [a, b]\n  targets:\n    c: [a, d]\n", "own.yaml:5: target 'c' sums ['a', 'd']"),
+        ("x:\n  layout: stems\n  stems: [a, b]\n  groups:\n    g: [a]\n", "own.yaml:5: group 'g' sums ['a']; expected"),
+        ("x:\n  layout: stems\n  stems: [a, b]\n  groups:\n    g: [a, bb]\n", "own.yaml:5: unknown target in group 'g'"),
+        ("x:\n  layout: stems\n  stems: [a]\n  subsets: [p]\n  default_subset: q\n", "own.yaml:5: unknown subset 'q'"),
+        ("x:\n  layout: stems\n  stems: [a]\n  n_songs: 3\n", "own.yaml:4: n_songs and variant belong to"),
+    ],
+)  # fmt: skip
+def test_wrong_entries_are_refused_with_the_line(catalog, text, message):
+    _refused(catalog, text, message)
+
+
+def test_an_own_entry_adds_and_overrides(catalog):
+    found = load_catalog([catalog("demo:\n  layout: stems\n  stems: [a]\nmine:\n  layout: stems\n  stems: [a]\n")])
+    assert found["demo"].layout == "stems"
+    assert "mine" in found
+    assert "musdb18hq" in found
+
+
+def test_roots_come_from_the_environment_or_say_which_variable_is_missing(monkeypatch, tmp_path):
+    monkeypatch.delenv("MUSDB18HQ_ROOT", raising=False)
+    with pytest.raises(DatasetError, match="the environment variable MUSDB18HQ_ROOT is not set"):
+        get("musdb18hq").tracks()
+    monkeypatch.setenv("MUSDB18HQ_ROOT", str(tmp_path))
+    assert get("musdb18hq").root == tmp_path
+
+
+def test_a_relative_root_starts_at_the_file(catalog, tmp_path):
+    file = catalog("x:\n  layout: stems\n  stems: [a]\n  root: data\n")
+    assert get("x", [file]).root == tmp_path / "data"
+
+
+def test_any_number_of_files_sums_to_a_stem(catalog, tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {n: (0.1 * rng.standard_normal((2, 800))).astype(np.float32) for n in "abcd"}
+    folder = tmp_path / "data" / "Song"
+    audio.write(folder / "voc_lead.wav", arrays["a"], 8000)
+    audio.write(folder / "voc_back.wav", arrays["b"], 8000)
+    audio.write(folder / "drums.wav", arrays["c"], 8000)
+    audio.write(folder / "keys" / "piano.flac", arrays["d"], 8000, "PCM_24")
+    (track,) = get("mine", [catalog(ENTRY.format(root=tmp_path / "data"))]).tracks()
+    loaded = track.load()
+    np.testing.assert_allclose(loaded.references["vocals"], arrays["a"] + arrays["b"], atol=1e-6)
+    np.testing.assert_allclose(loaded.references["rest"], arrays["c"] + arrays["d"], atol=1e-6)
+    np.testing.assert_allclose(loaded.mixture, sum(arrays.values()), atol=1e-6)
+    assert track.id.subset == ""
+
+
+def test_a_missing_stem_is_an_error_or_silent_as_declared(catalog, tmp_path):
+    audio.write(tmp_path / "data" / "Song" / "voc.wav", np.ones((2, 800), np.float32) / 2, 8000)
+    text = ENTRY.format(root=tmp_path / "data")
+    (strict,) = get("mine", [catalog(text)]).tracks()
+    with pytest.raises(AudioError, match=r"drums\.wav does not exist"):
+        strict.load()
+    (lenient,) = get("mine", [catalog(text + "  missing_stems: silent\n")]).tracks()
+    assert not lenient.load().references["rest"].any()
+
+
+def test_wav_wins_over_flac_of_the_same_name(catalog, tmp_path):
+    folder = tmp_path / "data" / "Song"
+    for suffix, level in (("wav", 0.5), ("flac", 0.25)):
+        audio.write(folder / f"a.{suffix}", np.full((2, 800), level, np.float32), 8000, "PCM_16")
+    file = catalog(
+        f"x:\n  layout: stems\n  root: {tmp_path / 'data'}\n  sample_rate: 8000\n  stems: [a]\n  mixture: sum\n"
+    )
+    (track,) = get("x", [file]).tracks()
+    assert track.load().references["a"].max() == 0.5
+
+
+def test_an_absent_default_subset_is_replaced_with_a_notice(tiny):
+    dataset = get("tiny", [tiny])
+    (dataset.root / "test").rename(dataset.root / "gone")
+    assert [t.name for t in dataset.tracks()] == ["Song C"]
+    assert "the default subset 'test' is not in" in dataset.notices[0]
+    assert "using 'train'" in dataset.notices[0]
+    with pytest.raises(DatasetError, match="test does not exist"):
+        dataset.tracks("test")
+
+
+def test_all_subsets_and_cuts(tiny):
+    dataset = get("tiny", [tiny])
+    assert [t.name for t in dataset.tracks("all")] == ["Song C", "Song A", "Song B (live)"]
+    (track,) = dataset.tracks(max_tracks=1, duration=0.5)
+    assert track.load().mixture.shape == (2, 4000)
+    with pytest.raises(UnknownNameError, match="unknown subset of tiny 'tets'; did you mean 'test'"):
+        dataset.tracks("tets")
+
+
+def test_dsd100_reads_mixtures_and_sources(tmp_path, song):
+    song(tmp_path / "Mixtures" / "Test" / "Song", rate=44100, seconds=0.1)
+    for stem in ("vocals", "drums", "bass", "other"):
+        (tmp_path / "Sources" / "Test" / "Song").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "Mixtures" / "Test" / "Song" / f"{stem}.wav").rename(
+            tmp_path / "Sources" / "Test" / "Song" / f"{stem}.wav"
+        )
+    (track,) = get("dsd100", root=tmp_path).tracks()
+    loaded = track.load()
+    np.testing.assert_allclose(sum(loaded.references.values()), loaded.mixture, atol=1e-6)
+
+
+def test_a_stem_file_equals_the_wav_folder(test_data):
+    pytest.importorskip("shutil")
+    import shutil
+
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    (wav,) = get("musdb18hq", root=test_data / "musdb18_excerpt" / "hq").tracks("train")
+    (mp4,) = get("musdb18", root=test_data / "musdb18_excerpt" / "stems").tracks("train")
+    assert wav.name == mp4.name
+    one, two = wav.load(), mp4.load()
+    np.testing.assert_array_equal(one.mixture, two.mixture)
+    for stem, array in one.references.items():
+        np.testing.assert_array_equal(array, two.references[stem])
+
+
+def test_stem_files_need_ffmpeg_and_say_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Exception, match=r"ffmpeg, which is not installed; install it with: apt-get install ffmpeg"):
+        get("musdb18", root=tmp_path).tracks()
+
+
+def test_a_damaged_stem_file_is_named(test_data, tmp_path):
+    import shutil
+
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "x.stem.mp4").write_bytes(b"no stem file")
+    (track,) = get("musdb18", root=tmp_path).tracks("train")
+    with pytest.raises(AudioError, match=r"x\.stem\.mp4 cannot be decoded"):
+        track.load()

@@ -1,0 +1,44 @@
+"""What the tests of the methods share: targets, a call, and the gain over the mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from mss_bench.separators import Separator
+from mss_bench.tracks import Audio, Stems, Targets
+
+RATE = 44100
+TARGETS = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})
+
+
+@pytest.fixture
+def targets() -> Targets:
+    return TARGETS
+
+
+@pytest.fixture
+def separate() -> Callable[..., Stems]:
+    """Call a separator as the runner does."""
+
+    def call(separator: Separator, mixture: Audio, references: Stems | None = None, rate: int = RATE) -> Stems:
+        rng = np.random.default_rng(0)
+        mixture = np.asarray(mixture, dtype=np.float32)
+        return separator.separate(mixture, rate, targets=TARGETS, rng=rng, references=references)
+
+    return call
+
+
+@pytest.fixture
+def gains() -> Callable[..., list[float]]:
+    """Improvement over the mixture in dB of each source: whole-signal ratio of energies, minus that of the mixture."""
+
+    def measure(references: Mapping[str, Audio], estimates: Mapping[str, Audio], mixture: Audio) -> list[float]:
+        return [
+            10 * float(np.log10(np.sum((mixture - true) ** 2.0) / np.sum((estimates[name] - true) ** 2.0)))
+            for name, true in references.items()
+        ]
+
+    return measure

@@ -1,0 +1,196 @@
+"""One number a method: which tracks count, what stands in, and SiSEC's published table."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.results.schema import TRACK_COLUMNS
+from mss_bench.stats.aggregate import AGGREGATE_COLUMNS, COMPARABLE_COLUMNS, aggregate, comparable
+
+Score = float | str  # a value, or the status of a cell that has none
+
+
+def table(scores: dict[str, list[Score | None]], **columns: Any) -> pd.DataFrame:
+    """A track table of one target: for each separator its scores by track; None for no row."""
+    rows = [
+        {
+            "dataset": "d",
+            "subset": "test",
+            "track": f"t{i}",
+            "separator": separator,
+            "params": "",
+            "oracle": False,
+            "group": "4stem",
+            "target": "vocals",
+            "metric": "SDR",
+            "preset": "v4",
+            "value": math.nan if isinstance(score, str) else score,
+            "n_frames": 1,
+            "n_valid": 1,
+            "n_inf": 0,
+            "status": score if isinstance(score, str) else "ok",
+            "flags": "",
+            "reason": "",
+            "estimate_key": "",
+            "score_key": "",
+        }
+        | columns
+        for separator, values in scores.items()
+        for i, score in enumerate(values)
+        if score is not None
+    ]
+    return pd.DataFrame(rows, columns=list(TRACK_COLUMNS)).astype(TRACK_COLUMNS)
+
+
+def of(scores: dict[str, list[Score | None]], method: str, **options: Any) -> dict[str, Any]:
+    """The aggregated row of one method."""
+    found = aggregate(table(scores), **options).set_index("method").loc[method]
+    return {str(k): v for k, v in found.items()}
+
+
+def test_sisec_2018_median_of_medians_is_reproduced(test_data: Path) -> None:
+    wide = pd.read_csv(test_data / "sisec18" / "track_medians.csv")
+    long = wide.melt(["method", "track", "target"], ["SDR", "ISR", "SIR", "SAR"], "metric")
+    separator = long["method"].replace("MIX", "mixture")
+    constant = {"dataset": "musdb18", "subset": "test", "params": "", "oracle": False, "group": "all", "preset": "v4"}
+    tracks = long.assign(separator=separator, status="ok", flags="", **constant)
+    found = aggregate(tracks).set_index(["target", "separator", "metric"])["value"]
+    published = pd.read_csv(test_data / "sisec18" / "median_of_medians.csv").melt(
+        ["target", "method"], var_name="metric"
+    )
+    published["separator"] = published["method"].replace("MIX", "mixture")
+    expected = published.set_index(["target", "separator", "metric"])["value"]
+    assert len(found) == len(expected) == 484
+    # the published values have five decimals
+    assert (found - expected).abs().max() <= 5.01e-6
+
+
+def test_value_and_improvement_are_medians_of_paired_values() -> None:
+    row = of({"mixture": [0.0, 5.0, 1.0], "a": [4.0, 6.0, 9.0]}, "a")
+    assert (row["value"], row["improvement"], row["n_tracks"], row["flags"]) == (6.0, 4.0, 3, "")
+
+
+def test_mean_over_tracks() -> None:
+    row = of({"mixture": [0.0, 0.0], "a": [1.0, 4.0]}, "a", over="mean")
+    assert (row["value"], row["improvement"], row["aggregation"]) == (2.5, 2.5, "mean")
+
+
+def test_improvement_is_positive_where_lower_is_better() -> None:
+    assert of({"mixture": [3.0], "a": [1.0]}, "a", lower_is_better=["SDR"])["improvement"] == 2.0
+
+
+def test_the_floor_stands_in_for_a_failed_cell_and_is_counted() -> None:
+    row = of({"mixture": [0.0, -9.0, 1.0], "a": [5.0, "timeout", 7.0]}, "a", over="mean")
+    assert row["value"] == 1.0
+    assert (row["n_tracks"], row["n_own"], row["n_imputed"], row["n_failed"]) == (3, 2, 1, 1)
+    assert row["flags"] == "failed,imputed"
+
+
+def test_a_stand_in_that_makes_the_value_better_is_flagged() -> None:
+    row = of({"mixture": [30.0, 30.0, 30.0], "a": [5.0, "error", "error"]}, "a")
+    assert row["value"] == 30.0
+    assert "raised_by_floor" in row["flags"].split(",")
+
+
+def test_a_track_without_a_floor_value_is_left_out_for_every_method_alike() -> None:
+    scores: dict[str, list[Score | None]] = {"mixture": [1.0, math.nan], "a": [2.0, math.nan], "b": [3.0, 99.0]}
+    for method, value in {"mixture": 1.0, "a": 2.0, "b": 3.0}.items():
+        row = of(scores, method)
+        assert (row["value"], row["n_tracks"], row["n_left_out"]) == (value, 1, 1)
+    assert of(scores, "a")["n_undefined"] == 1
+
+
+def test_an_estimate_that_is_undefined_where_the_floor_is_not_counts_as_the_floor() -> None:
+    row = of({"mixture": [0.0, 0.0], "a": [8.0, math.nan]}, "a", over="mean")
+    assert (row["value"], row["n_imputed"], row["n_undefined"], row["n_failed"]) == (4.0, 1, 1, 0)
+
+
+@pytest.mark.parametrize("gap", ["skipped", None])
+def test_a_track_that_a_method_lacks_counts_as_the_floor(gap: str | None) -> None:
+    row = of({"mixture": [0.0, 0.0], "a": [8.0, gap]}, "a", over="mean")
+    assert (row["value"], row["n_missing"], row["n_imputed"]) == (4.0, 1, 1)
+
+
+def test_a_target_that_is_never_delivered_has_no_row() -> None:
+    assert "a" not in set(aggregate(table({"mixture": [0.0], "a": ["skipped"]}))["method"])
+
+
+def test_a_method_of_failed_cells_alone_has_no_value_rather_than_the_floor() -> None:
+    row = of({"mixture": [0.0, 1.0], "a": ["crashed", "not_installed"]}, "a")
+    assert math.isnan(row["value"])
+    assert (row["n_tracks"], row["n_failed"], row["flags"]) == (0, 2, "failed,no_value")
+
+
+def test_without_a_floor_only_tracks_of_every_method_count() -> None:
+    scores: dict[str, list[Score | None]] = {"a": [1.0, 2.0, 3.0], "b": [5.0, "error", 7.0], "c": ["error"] * 3}
+    assert of(scores, "a")["value"] == 2.0
+    row = of(scores, "b")
+    assert (row["value"], row["n_tracks"], row["n_left_out"], row["n_imputed"]) == (6.0, 2, 1, 0)
+    assert math.isnan(row["improvement"])
+    assert row["flags"] == "failed,no_floor"
+
+
+@pytest.mark.parametrize("over", ["median", "mean"])
+def test_infinite_values_are_ordered_counted_and_raise_no_warning(over: str) -> None:
+    inf = math.inf
+    scores: dict[str, list[Score | None]] = {"mixture": [0.0, inf], "a": [inf, inf], "b": [-inf, inf], "c": [1.0, -inf]}
+    assert of(scores, "a", over=over)["value"] == inf
+    assert of(scores, "a", over=over)["n_inf"] == 2
+    assert of(scores, "a", over=over)["improvement"] == inf  # inf on the first track, 0 on the second
+    assert of(scores, "b", over=over)["value"] == -inf  # never NaN, never in the method's favour
+    assert of(scores, "c", over=over)["improvement"] == -inf
+
+
+def test_methods_are_told_apart_by_their_parameters_and_flags_are_kept() -> None:
+    both = pd.concat([table({"a": [1.0]}), table({"a": [2.0]}, params="x=1", flags="trimmed")])
+    found = aggregate(both).set_index("method")
+    assert list(found.index) == ["a", "a:x=1"]
+    assert found.loc["a:x=1", "flags"] == "no_floor,trimmed"
+
+
+def test_subsets_targets_and_presets_are_aggregated_apart() -> None:
+    parts = [table({"a": [float(i)]}, **c) for i, c in enumerate([{}, {"subset": "train"}, {"preset": "v3"}])]
+    assert list(aggregate(pd.concat(parts))["value"]) == [0.0, 1.0, 2.0]
+
+
+def test_an_empty_table_gives_empty_tables_with_all_columns() -> None:
+    assert list(aggregate(table({})).columns) == list(AGGREGATE_COLUMNS)
+    assert list(comparable(table({})).columns) == list(COMPARABLE_COLUMNS)
+
+
+def test_a_malformed_table_is_refused_by_name() -> None:
+    good = table({"a": [1.0]})
+    with pytest.raises(RunError, match="no column 'preset'"):
+        aggregate(good.drop(columns="preset"))
+    with pytest.raises(RunError, match=r"1 cells twice.*separator='a'"):
+        aggregate(pd.concat([good, good]))
+    with pytest.raises(RunError, match="unknown status 'fine'"):
+        aggregate(good.assign(status="fine"))
+    with pytest.raises(UnknownNameError, match="did you mean 'median'"):
+        aggregate(good, over="medain")
+
+
+cells = st.one_of(st.floats(-60, 60), st.just(math.nan), st.sampled_from(["error", "skipped"]), st.none())
+
+
+@given(st.lists(st.tuples(st.floats(-60, 60), cells, cells), min_size=1, max_size=8))
+def test_aggregates_are_taken_over_the_comparable_values(rows: list[tuple[Score, Score, Score]]) -> None:
+    tracks = table(dict(zip(("mixture", "a", "b"), map(list, zip(*rows, strict=True)), strict=True)))
+    values = comparable(tracks)
+    for _, row in aggregate(tracks).iterrows():
+        used = values[values["method"] == row["method"]]
+        assert len(used) == row["n_tracks"]
+        assert used["imputed"].sum() == row["n_imputed"]
+        if len(used):
+            assert row["n_tracks"] == len(rows)
+            assert row["value"] == pytest.approx(np.median(used["value"]))
+            assert row["improvement"] == pytest.approx(np.median(used["value"] - used["floor"]))

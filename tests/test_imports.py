@@ -1,0 +1,90 @@
+"""The shape of the package: imports point one way, and starting costs nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mss_bench
+
+PACKAGE = Path(mss_bench.__file__).parent
+
+# What each part may import, beside itself. Everything may use what is in the first line.
+BASE = {"errors", "registry", "config", "spec", "text", "audio"}
+ALLOWED = {
+    "errors": set(),
+    "registry": {"errors"},
+    "config": {"errors"},
+    "spec": {"errors", "registry", "config"},
+    "text": set(),
+    "audio": {"errors"},
+    "tracks": BASE,
+    "dsp": BASE | {"tracks"},
+    "datasets": BASE | {"tracks", "dsp"},
+    "separators": BASE | {"tracks", "dsp"},
+    "metrics": BASE | {"tracks", "dsp"},
+    "compat": BASE | {"tracks", "metrics"},
+    "results": BASE | {"tracks"},
+    "runner": BASE | {"tracks", "datasets", "separators", "metrics", "results"},
+    # Tables only: the schema is all that statistics and reports know of a run.
+    "stats": {"errors", "text", "results.schema"},
+    "reports": {"errors", "text", "stats", "results.schema"},
+    "leaderboards": {"errors", "config", "text", "stats", "reports", "results.schema"},
+    "listening": BASE | {"tracks", "metrics", "stats"},
+    "api": {"errors", "results", "stats", "reports", "runner", "datasets", "metrics", "separators", "tracks", "spec"},
+}
+
+
+def _imports(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            names = [node.module or ""]
+            if node.module == "mss_bench":
+                names = [f"mss_bench.{a.name}" for a in node.names]
+        yield from (n.removeprefix("mss_bench.") for n in names if n.startswith("mss_bench."))
+
+
+def test_imports_point_one_way():
+    wrong = []
+    for file in PACKAGE.rglob("*.py"):
+        part = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if part in ("__init__", "__main__", "cli"):
+            continue
+        for name in _imports(file):
+            own = name.split(".")[0] == part
+            if not own and not any(name == a or name.startswith(a + ".") for a in ALLOWED[part]):
+                wrong.append(f"{file.relative_to(PACKAGE)} imports {name}")
+    assert not wrong
+
+
+def test_nothing_imports_the_command_line():
+    for file in PACKAGE.rglob("*.py"):
+        if "cli" not in file.relative_to(PACKAGE).parts and file.name != "__main__.py":
+            assert not any(name.startswith("cli") for name in _imports(file)), file
+
+
+HEAVY = (
+    "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "librosa", "torch", "sklearn", "musdb", "museval", "soundfile",
+    "jinja2", "joblib", "yaml",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["import mss_bench", "from mss_bench.cli.main import main; main(['--help'])"])
+def test_starting_imports_nothing_heavy(code):
+    catching = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\n"
+    check = catching + f"print(sorted(set(sys.modules) & set({HEAVY!r})))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_public_name_can_be_imported():
+    for name in mss_bench.__all__:
+        assert getattr(mss_bench, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        mss_bench.nonsense  # noqa: B018
