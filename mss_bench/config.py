@@ -69,9 +69,10 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
-            line = self.peek_event().start_mark.line + 1
+            event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+            line = event.start_mark.line + 1
             raise ConfigError(f"{self.source}:{line}: YAML aliases are not allowed; write the value out")
-        return super().compose_node(parent, index)  # type: ignore[no-any-return]
+        return super().compose_node(parent, index)
 
     def map_with_lines(self, node: yaml.MappingNode) -> ConfigMap:
         values: dict[str, Any] = {}
@@ -125,7 +126,7 @@ def parse_yaml(text: str, source: str) -> ConfigMap:
         where = f"{source}:{mark.line + 1}" if mark else source
         raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if value is None:
         return ConfigMap({}, source, 1, {})
     if not isinstance(value, ConfigMap):
@@ -136,7 +137,7 @@ def parse_yaml(text: str, source: str) -> ConfigMap:
 def parse_scalar(text: str) -> Any:
     """A value as written in YAML or on the command line: number, true/false, null or text."""
     loader = _StrictLoader("")
-    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    tag = str(loader.resolve(yaml.ScalarNode, text, (True, False)))  # type: ignore[no-untyped-call]
     if tag.endswith(":int"):
         return int(text)
     if tag.endswith(":float"):

@@ -20,7 +20,8 @@ LAYOUTS: dict[str, str] = {
     "musdb18": "mss_bench.datasets.musdb18:find_tracks",
     "dsd100": "mss_bench.datasets.stems:find_dsd100",
     "stems": "mss_bench.datasets.stems:find_tracks",
-    "demo": "mss_bench.datasets.demo:find_tracks",
+    "demo": "mss_bench.datasets.songs:find_tracks",
+    "references": "mss_bench.datasets.stems:find_references",
 }
 """Layout name to the function ``(dataset, subset) -> list of Track``."""
 

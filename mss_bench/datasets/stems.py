@@ -19,7 +19,7 @@ from mss_bench.tracks import Track, TrackId
 if TYPE_CHECKING:
     from mss_bench.datasets.catalog import Dataset
 
-__all__ = ["find_dsd100", "find_musdb18hq", "find_tracks", "track_folders", "tracks_in"]
+__all__ = ["find_dsd100", "find_musdb18hq", "find_references", "find_tracks", "track_folders", "tracks_in"]
 
 
 def find_tracks(dataset: Dataset, subset: str) -> list[Track]:
@@ -38,6 +38,16 @@ def find_dsd100(dataset: Dataset, subset: str) -> list[Track]:
     return tracks_in(dataset, subset, mixtures, sources)
 
 
+def find_references(dataset: Dataset, subset: str) -> list[Track]:
+    """Tracks of a bare folder of references: the folder itself where it holds stems, else its folders that do."""
+    root = dataset.folder(subset)
+    if any(_files(root, patterns) for patterns in dataset.stems.values()):
+        return [_track(dataset, subset, root, root)]
+    folders = track_folders(root, dataset.name)
+    with_stems = [f for f in folders if any(_files(f, patterns) for patterns in dataset.stems.values())]
+    return [_track(dataset, subset, folder, folder) for folder in with_stems]
+
+
 def track_folders(folder: Path, name: str) -> list[Path]:
     """The folders of the tracks, sorted; hidden ones are left out.
 
@@ -53,18 +63,18 @@ def track_folders(folder: Path, name: str) -> list[Path]:
 
 def tracks_in(dataset: Dataset, subset: str, mixtures: Path, sources: Path) -> list[Track]:
     """One track for every folder below `mixtures`, its stems below `sources`."""
-    tracks = []
-    for folder in track_folders(mixtures, dataset.name):
-        stem_folder = sources / folder.name
-        stems = {stem: _files(stem_folder, patterns) for stem, patterns in dataset.stems.items()}
-        for stem, files in stems.items():
-            if not files and dataset.missing_stems == "error":
-                # A path that does not exist: reading it says which file is missing, for this track alone.
-                stems[stem] = (stem_folder / dataset.stems[stem][0],)
-        tracks.append(
-            Track(TrackId(dataset.name, subset, folder.name), dataset.sample_rate, stems, _mixture(dataset, folder))
-        )
-    return tracks
+    folders = track_folders(mixtures, dataset.name)
+    return [_track(dataset, subset, folder, sources / folder.name) for folder in folders]
+
+
+def _track(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> Track:
+    stems = {stem: _files(stem_folder, patterns) for stem, patterns in dataset.stems.items()}
+    for stem, files in stems.items():
+        if not files and dataset.missing_stems == "error":
+            # A path that does not exist: reading it says which file is missing, for this track alone.
+            stems[stem] = (stem_folder / dataset.stems[stem][0],)
+    track = TrackId(dataset.name, subset, folder.name)
+    return Track(track, dataset.sample_rate, stems, _mixture(dataset, folder))
 
 
 def _mixture(dataset: Dataset, folder: Path) -> tuple[Path, ...]:

@@ -135,9 +135,7 @@ def default_separators() -> list[Spec]:
         cls = separators.load(name)
         if any(p.default is p.empty for p in parameters(cls).values()) or (cls.extra and not cls.available()):
             continue
-        specs.append(Spec(name))
-        if name == "irm":
-            specs.append(Spec(name, {"exponent": 2}))
+        specs += [Spec(name, {"exponent": e}) for e in (1, 2)] if name == "irm" else [Spec(name)]
     return specs
 
 

@@ -123,6 +123,9 @@ def make_plan(
     built = [(spec, *build(metrics, spec)[:2]) for spec in metric_specs]
     _refuse_shared_quantities([(spec, metric) for spec, metric, _ in built])
     cells, seen = [], {}
+    for method in made:
+        if method.instance.needs_track:
+            method.instance.tracks = tuple(t.id for t in tracks)
     for track in tracks:
         mixture, references = hashes.mixture(track), hashes.references(track)
         seen[f"{track.id.subset}/{track.name}"] = {"mixture": mixture, "references": references}

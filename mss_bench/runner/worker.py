@@ -191,6 +191,7 @@ def _estimates(task: Task, state: WorkerState, track: TrackAudio, cell: Cell) ->
         )
     if separator.needs_track:
         separator.track = planned.track.id
+        separator.start, separator.duration = planned.track.start, planned.track.duration
     references = track.references if separator.needs_references else None
     mixture = track.mixture.copy()
     rng = np.random.default_rng(int(planned.estimate_key[:32], 16))

@@ -83,6 +83,13 @@ class Separator(ABC):
     track: TrackId | None = None
     """Set by the runner before `separate` where `needs_track` is declared."""
 
+    start: float = 0.0
+    duration: float | None = None
+    """The part of the track that is separated, in seconds; set like `track`."""
+
+    tracks: tuple[TrackId, ...] = ()
+    """All tracks of the run; set before `produces` and `files` where `needs_track` is declared."""
+
     @classmethod
     def available(cls) -> bool:
         """Whether what `extra` installs is there; a method that is not is left out of "all separators"."""

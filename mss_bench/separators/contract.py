@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -128,7 +129,7 @@ def _check_loaded(separator: Separator, seconds: float, seed: int) -> list[Check
         "6 channels": lambda: _check_channels(song, 6),
     }
     for rate in (22050, 48000, 96000):
-        checks[f"{rate} Hz"] = lambda rate=rate: _check_form(_song(separator, rate, seconds, seed))  # type: ignore[misc]
+        checks[f"{rate} Hz"] = partial(_check_form, _song(separator, rate, seconds, seed))
     return [first, *(_result(name, check) for name, check in checks.items())]
 
 

@@ -59,7 +59,7 @@ def test_targets_that_do_not_fit_continue_in_a_second_panel(run_tables) -> None:
 
 
 def test_narrow_terminals_name_the_metrics_that_are_left_out(run_tables) -> None:
-    assert "Not shown for want of width: ISR, SAR." in summary(run_tables.tracks, width=70, encoding="utf-8")
+    assert "Not shown for want of width: ISR, SAR." in summary(run_tables.tracks, width=78, encoding="utf-8")
 
 
 def test_an_empty_run_and_one_of_failures_alone_say_so(run_tables) -> None:

@@ -31,10 +31,9 @@ released, before it rings out.
 
 Determinism
 -----------
-Random numbers are raw PCG64 doubles, phases are integers, gains are rounded, arithmetic is float64 without BLAS, and the
-result is rounded to 16 bits: a last digit in which two machines' sines or FFTs differ (1e-15 relative) changes a sample
-only if it lies that close to the middle between two integers, about one sample in 1e10. The hashes of the first songs
-are tested.
+Random numbers are raw PCG64 doubles, phases are integers, gains are rounded, arithmetic is float64 without BLAS, and
+the result is rounded to 16 bits: a last digit in which two machines' sines or FFTs differ changes a sample only where it
+lies that close to the middle between two integers. The hashes of the first songs are tested.
 """
 
 from mss_bench.datasets.demo.cache import cache_root, materialise

@@ -14,7 +14,8 @@ from mss_bench.datasets.demo.effects import pan
 from mss_bench.datasets.demo.harmony import bass_line, chords_of, drum_part, harmony_part
 from mss_bench.datasets.demo.instruments import Note, play
 from mss_bench.datasets.demo.melody import melody_part, riff_part, second_voice, sung_melody
-from mss_bench.datasets.demo.plan import SAMPLE_RATE, STYLES, TAIL_SECONDS, SongPlan, dice_for, stems_of
+from mss_bench.datasets.demo.plan import SAMPLE_RATE, TAIL_SECONDS, SongPlan, dice_for, stems_of
+from mss_bench.datasets.demo.styles import STYLES
 from mss_bench.datasets.demo.voice import SINGERS, Syllable, sing, sounding_end
 
 __all__ = ["Band", "Stem"]

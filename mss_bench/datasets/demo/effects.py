@@ -33,8 +33,8 @@ def pan(signal: Signal, position: float) -> Signal:
 
 
 def saturate(signal: Signal, drive: float) -> Signal:
-    """Soft clipping by a hyperbolic tangent, of unit gain for small signals; `drive` is 1 / the level where it bends."""
-    return np.tanh(signal * drive) / drive
+    """Soft clipping by a hyperbolic tangent of unit gain for small signals; it bends at the level 1 / `drive`."""
+    return np.asarray(np.tanh(signal * drive) / drive)
 
 
 def reverb_response(dice: Dice, seconds: float, *, channels: int = 2, damping: float = 4500.0) -> Signal:

@@ -7,6 +7,7 @@ them; each kind of part has several to draw from.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mss_bench.datasets.demo.dice import Dice
 from mss_bench.datasets.demo.drums import Hit
@@ -132,7 +133,7 @@ def bass_line(plan: SongPlan, chords: list[Chord], dice: Dice) -> list[Note]:
         marks += [(number * bar + step, mark) for step, mark in enumerate(pattern) if mark != "."]
     marks += [(chords[-1].first, "r"), (chords[-1].last, "-")]
     notes = []
-    for (step, mark), (following, _) in zip(marks, marks[1:], strict=False):
+    for (step, mark), (following, _) in pairwise(marks):
         if mark == "-":
             continue
         chord = next(chord for chord in chords if chord.first <= step < chord.last)
@@ -221,30 +222,84 @@ def _stroke(plan: SongPlan, chord: Chord, step: int, mark: str, kind: str, centr
 
 _KITS: dict[str, tuple[dict[str, str], ...]] = {
     "dance": (
-        {"kick": "X---X---X---X---", "clap": "----X-------X---", "open hat": "--x---x---x---x-", "shaker": "ooooooooooooooox"},
-        {"kick": "X---X---X---X---", "snare": "----X-------X--o", "closed hat": "x-oxx-oxx-oxx-ox", "open hat": "--x---x---x---x-"},
+        {
+            "kick": "X---X---X---X---",
+            "clap": "----X-------X---",
+            "open hat": "--x---x---x---x-",
+            "shaker": "ooooooooooooooox",
+        },
+        {
+            "kick": "X---X---X---X---",
+            "snare": "----X-------X--o",
+            "closed hat": "x-oxx-oxx-oxx-ox",
+            "open hat": "--x---x---x---x-",
+        },
     ),
     "pop": (
-        {"kick": "X-----x-X-x-----", "snare": "----X-------X---", "closed hat": "x-o-x-o-x-o-x-o-"},
-        {"kick": "X--x----X--x--x-", "snare": "----X-------X-o-", "closed hat": "x-x-x-x-x-x-x---", "open hat": "--------------x-"},
+        {
+            "kick": "X-----x-X-x-----",
+            "snare": "----X-------X---",
+            "closed hat": "x-o-x-o-x-o-x-o-",
+        },
+        {
+            "kick": "X--x----X--x--x-",
+            "snare": "----X-------X-o-",
+            "closed hat": "x-x-x-x-x-x-x---",
+            "open hat": "--------------x-",
+        },
     ),
     "ballad": (
-        {"kick": "X---------x-----", "snare": "--------X-------", "ride": "x---o---x---o---"},
-        {"kick": "X------x--x-----", "snare": "----X-------X---", "closed hat": "x-o-x-o-x-o-x-o-", "shaker": "o-o-o-o-o-o-o-o-"},
+        {
+            "kick": "X---------x-----",
+            "snare": "--------X-------",
+            "ride": "x---o---x---o---",
+        },
+        {
+            "kick": "X------x--x-----",
+            "snare": "----X-------X---",
+            "closed hat": "x-o-x-o-x-o-x-o-",
+            "shaker": "o-o-o-o-o-o-o-o-",
+        },
     ),
     "rock": (
-        {"kick": "X---x---X-x-x---", "snare": "----X-------X---", "open hat": "x---x---x---x---"},
-        {"kick": "X-x---x-X-x-----", "snare": "----X-------X--o", "closed hat": "x-o-x-o-x-o-x-o-"},
+        {
+            "kick": "X---x---X-x-x---",
+            "snare": "----X-------X---",
+            "open hat": "x---x---x---x---",
+        },
+        {
+            "kick": "X-x---x-X-x-----",
+            "snare": "----X-------X--o",
+            "closed hat": "x-o-x-o-x-o-x-o-",
+        },
     ),
     "groove": (
-        {"kick": "X--x--X---x--x--", "snare": "----X--o-o--X--o", "closed hat": "xoxoxoxoxoxoxo--", "open hat": "--------------x-"},
-        {"kick": "X-----x--xX-----", "snare": "----X--o----X-o-", "closed hat": "x-xox-xox-xox-xo", "shaker": "--o---o---o---o-"},
+        {
+            "kick": "X--x--X---x--x--",
+            "snare": "----X--o-o--X--o",
+            "closed hat": "xoxoxoxoxoxoxo--",
+            "open hat": "--------------x-",
+        },
+        {
+            "kick": "X-----x--xX-----",
+            "snare": "----X--o----X-o-",
+            "closed hat": "x-xox-xox-xox-xo",
+            "shaker": "--o---o---o---o-",
+        },
     ),
     "waltz": (
-        {"kick": "X-----------", "snare": "----x---x---", "closed hat": "--o-o-o-o-o-"},
-        {"kick": "X-------x---", "snare": "----X-------", "ride": "x---x---x-o-"},
+        {
+            "kick": "X-----------",
+            "snare": "----x---x---",
+            "closed hat": "--o-o-o-o-o-",
+        },
+        {
+            "kick": "X-------x---",
+            "snare": "----X-------",
+            "ride": "x---x---x-o-",
+        },
     ),
-}  # fmt: skip
+}
 _VELOCITIES = {"X": 1.0, "x": 0.72, "o": 0.38}
 _FILLS = ("s-s-S-hhh-lls-ll", "----s-s-hhhhllll", "--------S-ssS-ss", "----------hhllss")
 

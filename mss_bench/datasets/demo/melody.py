@@ -1,4 +1,4 @@
-"""Melodies: phrases of two bars in the key, with a motif that comes back, rests to breathe, and words without meaning."""
+"""Melodies: phrases of two bars in the key, with a motif that comes back, rests to breathe, words without meaning."""
 
 from __future__ import annotations
 

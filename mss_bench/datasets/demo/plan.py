@@ -18,8 +18,10 @@ index property
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mss_bench.datasets.demo.dice import Dice
+from mss_bench.datasets.demo.styles import MAJOR_PROGRESSIONS, MINOR_PROGRESSIONS, STYLES
 from mss_bench.errors import ConfigError, UnknownNameError
 
 __all__ = [
@@ -80,77 +82,8 @@ def stems_of(variant: str = "default") -> tuple[str, ...]:
     return _STEMS[variant]
 
 
-@dataclass(frozen=True)
-class Style:
-    """A kind of music: what may be drawn for it."""
-
-    tempo: tuple[int, int]
-    harmony: tuple[tuple[str, str], ...]  # (instrument, pattern kind) layers; each song draws two
-    bass: tuple[str, ...]
-    electronic: bool
-    swing: tuple[float, ...]
-    beats: int = 4
-
-
-STYLES: dict[str, Style] = {
-    "dance": Style(
-        (116, 128),
-        (("synth pluck", "arpeggio"), ("pad", "sustain"), ("organ", "offbeat")),
-        ("synth bass",),
-        True,
-        (0.0,),
-    ),
-    "pop": Style(
-        (96, 120),
-        (("steel guitar", "strum"), ("pad", "sustain"), ("electric piano", "stab"), ("synth pluck", "arpeggio")),
-        ("finger bass", "synth bass"),
-        False,
-        (0.0, 0.0, 0.25),
-    ),
-    "ballad": Style(
-        (70, 88),
-        (("nylon guitar", "arpeggio"), ("electric piano", "stab"), ("pad", "sustain"), ("harp", "arpeggio")),
-        ("finger bass",),
-        False,
-        (0.0, 0.15),
-    ),
-    "rock": Style((108, 140), (("electric guitar", "drive"), ("organ", "sustain")), ("finger bass",), False, (0.0,)),
-    "groove": Style(
-        (90, 106),
-        (("electric guitar", "scratch"), ("electric piano", "stab"), ("organ", "offbeat"), ("steel guitar", "scratch")),
-        ("finger bass", "synth bass"),
-        False,
-        (0.0, 0.2, 0.5),
-    ),
-    "waltz": Style(
-        (104, 138),
-        (("nylon guitar", "waltz"), ("pad", "sustain"), ("harp", "arpeggio"), ("organ", "waltz")),
-        ("finger bass",),
-        False,
-        (0.0,),
-        3,
-    ),
-}
-
-_MAJOR = (
-    "I V vi IV",
-    "I vi IV V",
-    "vi IV I V",
-    "I IV vi V",
-    "I iii IV V",
-    "IV I V vi",
-    "I ii IV V",
-    "Imaj7 vi7 ii7 V7",
-)
-_MINOR = ("i VI III VII", "i iv VI V", "i VII VI VII", "i III VII iv", "VI VII i i", "i v VI iv", "i7 iv7 VII IIImaj7")
-
-_FIRST = ("Midnight", "Paper", "Silver", "Northern", "Hollow", "Velvet", "Electric", "Quiet", "Amber", "Distant", "Broken",
-          "Golden", "Winter", "Neon", "Salt", "Summer", "Copper", "Lonely", "Crystal", "Wild", "Faded", "Second", "Slow",
-          "Painted", "Early", "Hidden", "Borrowed", "Glass", "Little", "Restless", "Blue", "Endless")  # fmt: skip
-_SECOND = ("Tram", "Harbour", "Lantern", "River", "Mirror", "Garden", "Signal", "Avenue", "Horizon", "Letters", "Carousel",
-           "Bridges", "Weather", "Satellite", "Orchard", "Station", "Shadow", "Parade", "Island", "Window", "Thunder",
-           "Compass", "Rooftops", "Ferry", "Echo", "Postcard", "Meadow", "Fires", "Circus", "Daybreak", "Tide",
-           "Balcony")  # fmt: skip
+_FIRST = ["Midnight", "Paper", "Silver", "Northern", "Hollow", "Velvet", "Electric", "Quiet", "Amber", "Distant", "Broken", "Golden", "Winter", "Neon", "Salt", "Summer", "Copper", "Lonely", "Crystal", "Wild", "Faded", "Second", "Slow", "Painted", "Early", "Hidden", "Borrowed", "Glass", "Little", "Restless", "Blue", "Endless"]
+_SECOND = ["Tram", "Harbour", "Lantern", "River", "Mirror", "Garden", "Signal", "Avenue", "Horizon", "Letters", "Carousel", "Bridges", "Weather", "Satellite", "Orchard", "Station", "Shadow", "Parade", "Island", "Window", "Thunder", "Compass", "Rooftops", "Ferry", "Echo", "Postcard", "Meadow", "Fires", "Circus", "Daybreak", "Tide", "Balcony"]
 
 
 @dataclass(frozen=True)
@@ -162,7 +95,7 @@ class SongPlan:
     split, index, name
         What names it.
     style : str
-        Key of `STYLES`.
+        Key of `styles.STYLES`.
     sixteenth : int
         Samples of a sixteenth note; the tempo follows from it, so that loops repeat on the sample grid.
     beats, bars : int
@@ -310,12 +243,11 @@ def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
     """A song of a style with everything left to chance."""
     style = STYLES[style_name]
     sixteenth = round(15.0 * SAMPLE_RATE / dice.uniform(*style.tempo))
-    bar = 4 * style.beats * sixteenth
     lengths = [
         bars for bars in range(4, 21, 2) if MIN_SECONDS <= bars * bar / SAMPLE_RATE + TAIL_SECONDS <= MAX_SECONDS
     ]
     minor = dice.chance(0.45)
-    progression = tuple(dice.pick(_MINOR if minor else _MAJOR).split())
+    progression = tuple(dice.pick(MINOR_PROGRESSIONS if minor else MAJOR_PROGRESSIONS).split())
     short_loop = dice.chance(0.5)
     layers = tuple(dice.shuffled(style.harmony)[:2])
     side = dice.pick((-1.0, 1.0))
@@ -326,7 +258,7 @@ def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
         style=style_name,
         sixteenth=sixteenth,
         beats=style.beats,
-        bars=dice.pick(lengths[-2:]),
+        bars=dice.pick(_lengths(4 * style.beats * sixteenth)[-2:]),
         swing=dice.pick(style.swing),
         tonic=dice.index(12),
         minor=minor,
@@ -355,13 +287,20 @@ def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
     )
 
 
+def _lengths(bar: int) -> list[int]:
+    """Even numbers of bars, of so many samples, that make a song neither too short nor too long."""
+    seconds = {bars: bars * bar / SAMPLE_RATE + TAIL_SECONDS for bars in range(4, 21, 2)}
+    return [bars for bars, length in seconds.items() if MIN_SECONDS <= length <= MAX_SECONDS]
+
+
 def _featured(plan: SongPlan, dice: Dice) -> SongPlan:
     """The first six songs: what their index stands for, put over what was drawn."""
-    by_hand = {"human": True, "through_composed": False, "gliding": False}
-    centred = {"vocal_position": 0.0, "vocal_double": False}
-    changes: dict[int, dict[str, object]] = {
+    by_hand: dict[str, Any] = {"human": True, "through_composed": False, "gliding": False}
+    centred: dict[str, Any] = {"vocal_position": 0.0, "vocal_double": False}
+    changes: dict[int, dict[str, Any]] = {
         0: centred
         | {"human": False, "through_composed": False, "gliding": False, "chord_beats": 2, "intro_bars": 0}
+        | {"bars": _lengths(plan.bar)[-1]}
         | {"layers": (("synth pluck", "arpeggio"), ("pad", "sustain")), "reverb_seconds": 0.6, "reverb_wet": 0.12},
         1: by_hand
         | centred
@@ -383,4 +322,4 @@ def _featured(plan: SongPlan, dice: Dice) -> SongPlan:
         | {"layers": (("electric guitar", "scratch"), ("mallet", "arpeggio")), "vocal_position": 0.15}
         | {"reverb_seconds": 2.4, "reverb_wet": 0.5, "chord_beats": 4},
     }
-    return replace(plan, **changes.get(plan.index, {}))  # type: ignore[arg-type]
+    return replace(plan, **changes.get(plan.index, {}))

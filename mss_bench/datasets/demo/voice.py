@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,8 @@ from numpy.typing import NDArray
 from mss_bench.datasets.demo.dice import Dice
 from mss_bench.datasets.demo.effects import saturate
 from mss_bench.datasets.demo.instruments import Note
-from mss_bench.datasets.demo.synth import SAMPLE_RATE, decay, harmonic_table, lookup, one_pole, phase_of
+from mss_bench.datasets.demo.synth import SAMPLE_RATE, decay, lookup, one_pole, phase_of, sine
+from mss_bench.datasets.demo.vocal_tract import STEP, compress, glottal_tables, smooth, vocal_tract
 
 __all__ = ["CONSONANTS", "F0_HOP", "SINGERS", "VOWELS", "Singer", "Syllable", "sing", "sounding_end"]
 
@@ -31,9 +31,6 @@ Signal = NDArray[np.float64]
 
 F0_HOP = 441
 """Samples between the values of the f0 track: 10 ms."""
-
-_STEP = 147  # samples of a control step: 300 a second, without remainder
-_RINGING = 10 * _STEP  # the narrowest formant has fallen by 68 dB then
 
 
 @dataclass(frozen=True)
@@ -67,10 +64,10 @@ class Singer:
 
 
 SINGERS: dict[str, Singer] = {
-    "soprano": Singer(62, 79, 1.20, 0.030, 45.0, 5.9, 0.060, 0.62),
-    "alto": Singer(55, 72, 1.14, 0.045, 30.0, 5.5, 0.050, 0.64),
-    "tenor": Singer(50, 67, 1.02, 0.025, 38.0, 5.6, 0.055, 0.55),
-    "baritone": Singer(43, 60, 0.96, 0.030, 32.0, 5.2, 0.060, 0.58),
+    "soprano": Singer(62, 79, 1.20, 0.048, 45.0, 5.9, 0.060, 0.62),
+    "alto": Singer(55, 72, 1.14, 0.072, 30.0, 5.5, 0.050, 0.64),
+    "tenor": Singer(50, 67, 1.02, 0.040, 38.0, 5.6, 0.055, 0.55),
+    "baritone": Singer(43, 60, 0.96, 0.048, 32.0, 5.2, 0.060, 0.58),
 }
 
 
@@ -114,7 +111,6 @@ _SONORANTS: dict[str, tuple[float, float, float]] = {
     "w": (310.0, 680.0, 2300.0),
     "y": (280.0, 2200.0, 3000.0),
 }
-_BANDWIDTHS = (75.0, 100.0, 140.0, 190.0, 260.0)
 
 
 @dataclass(frozen=True)
@@ -159,22 +155,22 @@ def sing(syllables: Sequence[Syllable], n: int, singer: Singer, dice: Dice) -> t
     f0 : (ceil(n / 441),)
         Fundamental frequency in Hz every 10 ms; 0 where nothing is voiced.
     """
-    steps = -(-n // _STEP) + 1
+    steps = -(-n // STEP) + 1
     pitch = _pitch_track(syllables, steps, singer, dice)
     level, breath, consonants = _articulation(syllables, n, steps, singer, dice)
     formants = _formant_track(syllables, steps, singer)
 
-    times, control = np.arange(n), np.arange(steps) * _STEP
+    times, control = np.arange(n), np.arange(steps) * STEP
     frequency = 440.0 * 2.0 ** ((np.interp(times, control, pitch) - 69.0) / 12.0)
     amplitude = np.interp(times, control, level)
     phase = phase_of(frequency, n)
-    soft, hard = _glottal_tables(singer.tension, int(17000.0 / frequency.max()))
+    soft, hard = glottal_tables(singer.tension, int(17000.0 / frequency.max()))
     gentle = lookup(soft, phase)
     pulses = gentle + np.clip(amplitude * 1.2 - 0.2, 0.0, 1.0) * (lookup(hard, phase) - gentle)
-    open_glottis = 0.6 + 0.4 * lookup(_open_table(), phase)
+    open_glottis = 0.6 + 0.4 * sine(phase)
     aspiration = dice.noise(n) * open_glottis * np.interp(times, control, breath)
-    tract = _vocal_tract(amplitude * pulses + aspiration, (level > 0) | (breath > 0), formants, singer)
-    voice = saturate(_compress(tract) + consonants, 0.6)
+    tract = vocal_tract(amplitude * pulses + aspiration, (level > 0) | (breath > 0), formants, singer.tract)
+    voice = saturate(compress(tract) + consonants, 0.6)
 
     frames = np.arange(0, n, F0_HOP)
     f0 = np.where(amplitude[frames] > 0.02, frequency[frames], 0.0)
@@ -199,12 +195,12 @@ def _pitch_track(syllables: Sequence[Syllable], steps: int, singer: Singer, dice
     if not syllables:
         return np.full(steps, 60.0)
     pitch = np.full(steps, float(syllables[0].note.pitch))
-    rate = SAMPLE_RATE / _STEP
+    rate = SAMPLE_RATE / STEP
     time = np.arange(steps) / rate
     vibrato = np.zeros(steps)
     for index, syllable in enumerate(syllables):
         note = syllable.note
-        first, last = note.onset // _STEP, min(steps, note.offset // _STEP + 1)
+        first, last = note.onset // STEP, min(steps, note.offset // STEP + 1)
         glide = max(2, round(singer.glide * rate))
         start = max(0, first - glide // 2)
         count = min(glide, steps - start)
@@ -227,27 +223,27 @@ def _articulation(
     """Amplitude of the voice and of its breath at each control step, and the noise consonants as a signal."""
     level, breath = np.zeros(steps), np.zeros(steps)
     noises: dict[str, Signal] = {}
-    rate = SAMPLE_RATE / _STEP
+    rate = SAMPLE_RATE / STEP
     for index, syllable in enumerate(syllables):
         note = syllable.note
         following = syllables[index + 1] if index + 1 < len(syllables) else None
         end = sounding_end(syllable, following)
         sonorant = syllable.consonant in _SONORANTS
-        first = (note.onset - (_lead(syllable) if sonorant else 0)) // _STEP
-        last = min(steps, max(first + 8, end // _STEP))
+        first = (note.onset - (_lead(syllable) if sonorant else 0)) // STEP
+        last = min(steps, max(first + 8, end // STEP))
         if sonorant:
-            level[max(0, first) : note.onset // _STEP] = 0.35 * note.velocity
+            level[max(0, first) : note.onset // STEP] = 0.35 * note.velocity
         joined = following is not None and following.legato and not following.consonant
-        shape = _loudness_curve(last - note.onset // _STEP, rate, joined)
-        level[note.onset // _STEP : last] = note.velocity * shape
+        shape = _loudness_curve(last - note.onset // STEP, rate, joined)
+        level[note.onset // STEP : last] = note.velocity * shape
         if not syllable.legato:
             inhaled = note.onset - _lead(syllable) - round(0.08 * SAMPLE_RATE)
             _add_noise(noises, "breath", inhaled - round(_NOISES["breath"].friction * SAMPLE_RATE), n, dice)
         if syllable.consonant in _NOISES:
             kind = _NOISES[syllable.consonant]
             _add_noise(noises, syllable.consonant, note.onset - round(kind.friction * SAMPLE_RATE), n, dice)
-    level = _smooth(level, 5)
-    breath = singer.breath * _smooth((level > 0.01) * (0.4 + 0.6 * level), 7)
+    level = smooth(level, 5)
+    breath = singer.breath * smooth((level > 0.01) * (0.4 + 0.6 * level), 7)
     consonants = np.zeros(n)
     for name, noise in noises.items():
         consonants += _band(noise, _NOISES[name])
@@ -262,11 +258,6 @@ def _loudness_curve(count: int, rate: float, joined: bool) -> Signal:
     if not joined and fall:
         curve[count - fall :] *= 0.5 + 0.5 * np.cos(np.arange(fall) * (np.pi / fall))
     return curve
-
-
-def _smooth(values: Signal, width: int) -> Signal:
-    kernel = np.hanning(width + 2)[1:-1]
-    return np.convolve(values, kernel / kernel.sum(), "same")
 
 
 def _add_noise(noises: dict[str, Signal], name: str, first: int, n: int, dice: Dice) -> None:
@@ -294,89 +285,12 @@ def _formant_track(syllables: Sequence[Syllable], steps: int, singer: Singer) ->
     neutral = (*_VOWELS["uh"], *upper)
     track = np.repeat(np.array(neutral)[:, np.newaxis], steps, axis=1)
     for syllable in syllables:
-        onset = syllable.note.onset // _STEP
-        start = max(0, (syllable.note.onset - _lead(syllable)) // _STEP)
+        onset = syllable.note.onset // STEP
+        start = max(0, (syllable.note.onset - _lead(syllable)) // STEP)
         track[:3, start:] = np.array(_SONORANTS.get(syllable.consonant, _VOWELS[syllable.vowel]))[:, np.newaxis]
         track[:3, onset:] = np.array(_VOWELS[syllable.vowel])[:, np.newaxis]
         # A high voice opens its mouth so that the first formant stays above the fundamental.
         floor = 1.02 * 440.0 * 2.0 ** ((syllable.note.pitch - 69) / 12.0) / singer.tract
         track[0, onset:] = max(_VOWELS[syllable.vowel][0], floor)
-    smooth = np.stack([_smooth(np.pad(row, 9, mode="edge"), 17)[9:-9] for row in track])
+    smooth = np.stack([smooth(np.pad(row, 9, mode="edge"), 17)[9:-9] for row in track])
     return smooth * singer.tract
-
-
-def _vocal_tract(source: Signal, active: NDArray[np.bool_], formants: Signal, singer: Singer) -> Signal:
-    """Filter the source through the moving formants, then through the fixed higher ones.
-
-    The source is cut into overlapping triangular windows; each passes a filter of its own and rings out. Changing the
-    coefficients of one running filter instead would click with every step.
-    """
-    from scipy.signal import sosfilt
-
-    bandwidths = np.array(_BANDWIDTHS)[:, np.newaxis] * singer.tract
-    sections = np.ascontiguousarray(_resonators(formants, bandwidths).transpose(1, 0, 2))
-    rise = (np.arange(_STEP) + 0.5) / _STEP
-    window = np.concatenate([rise, rise[::-1]])
-    padded = np.concatenate([np.zeros(_STEP), source, np.zeros(2 * _STEP)])
-    out = np.zeros(len(padded) + _RINGING)
-    part = np.zeros(2 * _STEP + _RINGING)
-    for step in range(min(len(active), len(padded) // _STEP - 1)):
-        if active[step]:
-            first = step * _STEP  # of the padded source: the window is centred on the control step
-            part[: 2 * _STEP] = window * padded[first : first + 2 * _STEP]
-            out[first : first + len(part)] += sosfilt(sections[step], part)
-    centres = np.arange(5150.0 * singer.tract, 20000.0, 1000.0 * singer.tract)
-    fixed = _resonators(centres, 0.11 * centres)
-    return np.asarray(sosfilt(fixed, out[_STEP : _STEP + len(source)]))
-
-
-def _compress(signal: Signal) -> Signal:
-    """Bring the active part to an RMS of 0.2 and halve differences of level in dB, as a vocal chain does.
-
-    Vowels whose formants lie close together would otherwise be far louder than the others.
-    """
-    count = -(-len(signal) // _STEP)
-    power = np.zeros(count * _STEP)
-    power[: len(signal)] = signal * signal
-    power = _smooth(power.reshape(count, _STEP).sum(axis=1) / _STEP, 31)
-    active = power > 1e-3 * power.max()
-    if not active.any():
-        return signal
-    reference = float(power[active].sum() / active.sum())
-    gains = 0.2 / np.sqrt(reference) * (np.maximum(power, 1e-3 * reference) / reference) ** -0.25
-    return signal * np.interp(np.arange(len(signal)), (np.arange(count) + 0.5) * _STEP, gains)
-
-
-def _resonators(frequencies: Signal, bandwidths: Signal) -> Signal:
-    """Second-order sections of unit gain at 0 Hz: the arrays' shape, then 6."""
-    radius = np.exp(-np.pi * bandwidths / SAMPLE_RATE)
-    middle = -2.0 * radius * np.cos(2.0 * np.pi * frequencies / SAMPLE_RATE)
-    last = radius * radius
-    sections = np.zeros((*frequencies.shape, 6))
-    sections[..., 0] = 1.0 + middle + last
-    sections[..., 3], sections[..., 4], sections[..., 5] = 1.0, middle, last
-    return sections
-
-
-@lru_cache(maxsize=64)
-def _glottal_tables(tension: float, harmonics: int) -> tuple[Signal, Signal]:
-    """One cycle of the glottal flow's derivative, softly and loudly sung."""
-    size = 4096
-    position = np.arange(size) / size
-    rise, fall = 0.7 * tension, 0.3 * tension
-    flow = np.where(position < rise, 0.5 - 0.5 * np.cos(np.pi * position / rise), 0.0)
-    closing = (position >= rise) & (position < rise + fall)
-    flow[closing] = np.cos(0.5 * np.pi * (position[closing] - rise) / fall)
-    number = np.arange(1, harmonics + 1)
-    spectrum = np.fft.rfft(flow)[1 : harmonics + 1] * number * 2j * np.pi / size
-    tables = []
-    for corner in (6.0, 40.0):
-        tilted = spectrum / (1.0 + (number / corner) ** 2) ** 0.5
-        tilted = tilted / np.sqrt(np.sum(np.abs(tilted) ** 2))
-        tables.append(harmonic_table(-2.0 * tilted.imag, 2.0 * tilted.real))
-    return tables[0], tables[1]
-
-
-@lru_cache(maxsize=1)
-def _open_table() -> Signal:
-    return harmonic_table(np.array([1.0]))

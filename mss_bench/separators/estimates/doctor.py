@@ -17,7 +17,8 @@ channels. So every doubt is put to the mixture as well as to the reference.
   than there is), and ``<y, s> / <y, y> <= 1`` (turning it up would not better it). Between the two lies what poor
   separation does, so that a fault of a few dB in a poor estimate cannot be told.
 - *channels*: swapping them turns the sign of the side signal (left - right), and of nothing else.
-- *names*: the estimates are assigned to the references anew (Hungarian algorithm on ``|rho|``).
+- *names*: the estimates are assigned to the targets anew (Hungarian algorithm) by their selectivity
+  ``(a - b) / (a + b)``, which is 0 for every target of the mixture itself.
 
 References
 ----------
@@ -280,47 +281,62 @@ def _side_turned(y: Audio, s: Audio, x: Audio) -> bool:
 
 
 def _swapped_names(patients: Mapping[str, _Patient], references: Mapping[str, Audio]) -> list[Finding]:
-    """Estimates that fit other references far better than the ones that they are named after."""
+    """Estimates that single out other targets than the ones that they are named after."""
     from scipy.optimize import linear_sum_assignment
 
     names, targets = list(patients), list(references)
     if not names or len(targets) < 2:
         return []
-    rho = np.array([[abs(correlation(p.estimate, p.cut(references[t]))) for t in targets] for p in patients.values()])
-    best = dict(zip(names, (targets[j] for j in linear_sum_assignment(rho, maximize=True)[1]), strict=True))
-    own = {name: float(rho[i, targets.index(name)]) for i, name in enumerate(names)}
-    there = {name: float(rho[i, targets.index(best[name])]) for i, name in enumerate(names)}
+    table = np.array([[_selectivity(p, references[t]) for t in targets] for p in patients.values()])
+    best = dict(zip(names, (targets[j] for j in linear_sum_assignment(table, maximize=True)[1]), strict=True))
+    own = {name: float(table[i, targets.index(name)]) for i, name in enumerate(names)}
+    there = {name: float(table[i, targets.index(best[name])]) for i, name in enumerate(names)}
     # Estimates that change places bear each other out: all of such a circle must fit better where the others are.
-    circle = {n for n in names if best[n] != n and there[n] >= 0.4 and there[n] - own[n] >= 0.2}
+    circle = {n for n in names if best[n] != n and there[n] >= 0.2 and own[n] <= 0.1 and there[n] - own[n] >= 0.3}
     while weak := {n for n in circle if best[n] not in circle}:
         circle -= weak
     findings = []
     for name, patient in patients.items():
-        # A single one must be plain, and not what the mixture is itself: dominated by the other target.
-        plain = best[name] != name and there[name] >= 0.6 and own[name] <= NEAR and there[name] - own[name] >= 0.4
-        dominance = correlation(patient.mixture, patient.cut(references[best[name]]))
-        if name in circle or (plain and there[name] >= abs(dominance) + 0.1):
+        # A single one must be plain, and not like what the mixture is itself: dominated by the other target.
+        reference = patient.cut(references[best[name]])
+        plain = best[name] != name and there[name] >= 0.6 and own[name] <= -0.3
+        likeness = abs(correlation(patient.estimate, reference))
+        if name in circle or (plain and likeness >= 0.6 and likeness >= abs(correlation(patient.mixture, reference))):
             message = (
-                f"it correlates with the reference of {best[name]} ({there[name]:.2f}) far better than with its own "
-                f"({own[name]:.2f}); are the names swapped?"
+                f"it singles out {best[name]} (selectivity {there[name]:.2f}, correlation {likeness:.2f}) and not its "
+                f"own target ({own[name]:.2f}, {abs(correlation(patient.estimate, patient.reference)):.2f}); "
+                "are the names swapped?"
             )
             findings.append(Finding("error", name, "swapped_names", message))
     return findings
 
 
+def _shares(y: Audio, s: Audio, x: Audio) -> tuple[float, float]:
+    """How much of a target and how much of the rest an estimate holds: ``y = a s + b (x - s)``, without sign."""
+    ss, sx, xx, ys = dot(s, s), dot(s, x), dot(x, x), dot(y, s)
+    gram = np.array([[ss, sx - ss], [sx - ss, xx - 2 * sx + ss]])
+    share, leak = np.abs(np.linalg.lstsq(gram, np.array([ys, dot(y, x) - ys]), rcond=1e-6)[0])
+    return float(share), float(leak)
+
+
+def _selectivity(patient: _Patient, reference: Audio) -> float:
+    """1 where the estimate holds a target alone, 0 where it holds it as the mixture does, -1 where it leaves it out."""
+    s = patient.cut(reference)
+    share, leak = _shares(patient.estimate, s, patient.mixture)
+    return (share - leak) / (share + leak) if dot(s, s) > 0 and share + leak > 0 else -1.0
+
+
 def _gain(patient: _Patient) -> list[Finding]:
-    y, s, x = patient.estimate, patient.reference, patient.mixture
+    y, s = patient.estimate, patient.reference
     rho = correlation(y, s)
     if abs(rho) < 0.5:  # of a poor estimate the level says nothing
         return []
-    rest = x - s
-    gram = np.array([[dot(s, s), dot(s, rest)], [dot(s, rest), dot(rest, rest)]])
-    share, leak = np.abs(np.linalg.lstsq(gram, np.array([dot(y, s), dot(y, rest)]), rcond=1e-6)[0])
+    share, leak = _shares(y, s, patient.mixture)
     excess = 20 * math.log10(max(share, 1e-6))
     deficit = 20 * math.log10(abs(dot(y, s)) / dot(y, y))
-    # Who cannot tell the target from the rest does well to be quiet: the more leaks, the less a low level says.
-    if excess <= TOO_LOUD and deficit <= TOO_QUIET + 8 * min(leak / max(share, 1e-6), 1):
+    # A method that cannot tell the target from the rest does well to be quiet: what leaks or is lost counts for it.
+    if excess <= TOO_LOUD and deficit <= TOO_QUIET + 8 * (min(leak / max(share, 1e-6), 1) + 1 - rho**2):
         return []
     level = excess if excess > TOO_LOUD else -deficit
     message = f"the level is about {level:+.1f} dB against the reference; was it normalised or scaled? undo that"
-    return [Finding("warning", patient.target, "gain", message, value=float(level))]
+    return [Finding("warning", patient.target, "gain", message, value=level)]

@@ -106,9 +106,9 @@ def find_lag(first_spectra: Spectra, second_spectra: Spectra, first: Audio, seco
     power = first_spectra.power * second_spectra.power
     floor = 1e-12 * float(np.max(power))
     coherence = cross / np.sqrt(power + max(floor, np.finfo(np.float32).tiny))
-    curve = np.asarray(fft.irfft(coherence.sum(axis=0), first_spectra.block))
+    curve = np.asarray(fft.irfft(coherence.sum(axis=0), first_spectra.block), dtype=np.float64)
     limit = first_spectra.max_lag
-    near: NDArray[np.float32] = np.abs(np.concatenate([curve[-limit:], curve[: limit + 1]]))
+    near = np.abs(np.roll(curve, limit)[: 2 * limit + 1])
     rms = float(np.sqrt(np.mean(near**2)))
     samples = int(np.argmax(near)) - limit
     if rms == 0.0:
