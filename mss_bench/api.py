@@ -69,13 +69,14 @@ class Results:
         """One row a method, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
         from mss_bench.stats.aggregate import aggregate
 
-        return aggregate(self.tracks, **options)
+        lower = [q["name"] for q in self.run["quantities"] if not q["higher_is_better"]]
+        return aggregate(self.tracks, **({"lower_is_better": lower} | options))
 
     def summary(self, width: int = 100) -> str:
         """The console table."""
         from mss_bench.reports.console import summary
 
-        return summary(self.tracks, self.failures, width=width)
+        return summary(self.tracks, self.failures, width=width, quantities=self.run["quantities"])
 
     def report(self, out: str | Path | None = None, formats: Sequence[str] | None = None) -> list[Path]:
         """Write tables, plots and a page, by default into the run's ``report`` folder.
@@ -85,10 +86,12 @@ class Results:
         list of Path
             The files.
         """
-        from mss_bench.reports.report import FORMATS, write_report
+        from mss_bench.reports.report import DEFAULT_FORMATS, write_report
 
         folder = Path(out) if out is not None else self.path / "report"
-        return write_report(folder, self.tracks, self.failures, self.costs, self.run, tuple(formats or FORMATS))
+        chosen = tuple(formats) if formats else DEFAULT_FORMATS
+        quantities = self.run["quantities"]
+        return write_report(folder, self.tracks, self.failures, self.costs, self.run, chosen, quantities=quantities)
 
 
 def run(

@@ -133,24 +133,26 @@ class _Buffers:
         self.n_fft, self._reach = n_fft, reach
         self.x, self.y = np.zeros((n, reach + count * block)), np.zeros((m, count * block))
         self._x_blocks = np.lib.stride_tricks.sliding_window_view(self.x, n_fft, axis=1)[:, ::block]
-        self._y_blocks = np.zeros((m, count, n_fft))
-        self._x_spectra = np.empty((n, count, bins), dtype=np.complex128)
-        self._y_spectra = np.empty((m, count, bins), dtype=np.complex128)
+        self._y_blocks = np.zeros((count, n_fft))
+        self._spectra = np.empty((count, bins), dtype=np.complex128)
         self._left = np.empty((bins, n, count), dtype=np.complex128)
-        self._right = np.empty((bins, count, m), dtype=np.complex128)
+        self._right = np.empty((bins, m, count), dtype=np.complex128)
         self.product = np.empty((bins, n, m), dtype=np.complex128)
         self._pairs = np.empty((n * m, bins), dtype=np.complex128)
         self._correlations = np.empty((n * m, n_fft))
 
     def cross_spectrum(self) -> Complex:
         """``sum_b conj(X_b) Y_b`` over the blocks, ``(bins, n, m)``; overwritten by the next call."""
-        self._y_blocks[:, :, self._reach :] = self.y.reshape(len(self.y), -1, self.n_fft - self._reach)
-        np.fft.rfft(self._x_blocks, out=self._x_spectra)
-        np.fft.rfft(self._y_blocks, out=self._y_spectra)
-        # with the frequency first BLAS takes each product as it lies
-        np.conjugate(self._x_spectra.transpose(2, 0, 1), out=self._left)
-        np.copyto(self._right, self._y_spectra.transpose(2, 1, 0))
-        return np.matmul(self._left, self._right, out=self.product)
+        # one channel at a time stays in cache; with the frequency first BLAS takes the products as they lie
+        for channel, blocks in enumerate(self._x_blocks):
+            np.fft.rfft(blocks, out=self._spectra)
+            np.conjugate(self._spectra, out=self._spectra)
+            np.copyto(self._left[:, channel], self._spectra.T)
+        for channel, samples in enumerate(self.y):
+            self._y_blocks[:, self._reach :] = samples.reshape(len(self._y_blocks), -1)
+            np.fft.rfft(self._y_blocks, out=self._spectra)
+            np.copyto(self._right[:, channel], self._spectra.T)
+        return np.matmul(self._left, self._right.transpose(0, 2, 1), out=self.product)
 
     def lags(self, spectrum: Complex, n_lags: int) -> Floats:
         """Correlations ``(n_lags, n, m)`` from a cross-spectrum."""

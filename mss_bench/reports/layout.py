@@ -38,7 +38,6 @@ class Cell:
     n_inf: int
     n_failed: int
     n_undefined: int
-    raised: bool = False  # the stand-ins make the value better than the method's own
     best: bool = False
 
     @property
@@ -205,7 +204,6 @@ def _row(
         cells[r["target"]] = Cell(
             value=r["value"],
             improvement=r["improvement"],
-            raised="raised_by_floor" in r["flags"].split(","),
             best=is_best,
             **counts,
         )
@@ -244,10 +242,8 @@ def _notes(rows: list[Row], records: list[dict[Any, Any]], targets: list[str]) -
         if stood_in:
             worst = max(stood_in.values(), key=lambda c: c.n_imputed)
             where = "" if len(stood_in) == len(row.cells) else f" ({', '.join(stood_in)})"
-            raised = ", ".join(t for t, c in stood_in.items() if c.raised)
-            caution = f"; this makes the value better, not worse: {raised}" if raised else ""
             counts = f"{worst.n_imputed} of {worst.n_tracks} tracks{where}"
-            notes.append(f"* {row.method}: the floor stands in on {counts}{caution}.")
+            notes.append(f"* {row.method}: the floor (or its own worst where that is worse) stands in on {counts}.")
         infinite = {t: c.n_inf for t, c in row.cells.items() if c.n_inf}
         if infinite:
             where = ", ".join(f"{t} {n}" for t, n in infinite.items())

@@ -19,9 +19,10 @@ from mss_bench.stats.aggregate import aggregate, comparable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMATS", "write_report"]
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "write_report"]
 
 FORMATS = ("md", "csv", "tex", "html", "png", "pdf", "svg")
+DEFAULT_FORMATS = FORMATS[:5]
 """What a report can hold; the last three are the figures' formats."""
 
 
@@ -31,7 +32,7 @@ def write_report(
     failures: pd.DataFrame | None = None,
     costs: pd.DataFrame | None = None,
     run: Mapping[str, Any] | None = None,
-    formats: Sequence[str] = ("md", "csv", "tex", "html", "png"),
+    formats: Sequence[str] = DEFAULT_FORMATS,
     *,
     over: str = "median",
     quantities: Quantities = (),
@@ -78,7 +79,8 @@ def write_report(
     found = group_failures(tracks, failures)
     arranged = blocks(aggregated, quantities, digits)
     kinds = [f for f in dict.fromkeys(formats) if f in {"png", "pdf", "svg"}]
-    figures = list(_figures(tracks, costs, arranged, kinds, page="html" in formats))
+    values = comparable(tracks, lower_is_better=lower_is_better(quantities))
+    figures = list(_figures(values, costs, arranged, kinds, page="html" in formats))
     written = [_write(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in kinds]
     if "csv" in formats:
         written.append(_write(out / "scores.csv", tables.csv(aggregated)))
@@ -111,7 +113,7 @@ class _Figure:
 
 
 def _figures(
-    tracks: pd.DataFrame, costs: pd.DataFrame | None, arranged: list[Block], kinds: list[str], *, page: bool
+    values: pd.DataFrame, costs: pd.DataFrame | None, arranged: list[Block], kinds: list[str], *, page: bool
 ) -> Iterator[_Figure]:
     """Every figure in the formats asked for, and as PNG where a page embeds it."""
     formats = list(dict.fromkeys([*kinds, "png"] if page else kinds))
@@ -119,7 +121,6 @@ def _figures(
         return
     from mss_bench.reports import plots
 
-    values = comparable(tracks)
     names: set[str] = set()
     seen: set[str] = set()
     for block in arranged:

@@ -9,20 +9,21 @@ Which tracks count
     metric and preset (a *unit*) a track counts
 
     - where the floor (separator ``mixture``) has a value. A method without a value of its own there (failed, undefined
-      or missing) gets the floor's, which is flagged ``imputed`` and counted;
+      or missing) gets the floor's, or its own worst value where that is worse still: the floor scores about 30 dB of
+      SAR, for the mixture has hardly any artefacts, and no failure may raise a method. The stand-in is flagged
+      ``imputed`` and counted;
     - where the unit has no floor value on any track: where every method that has values has one (complete tracks).
 
     All other tracks are left out for all methods alike, and counted: chiefly those whose reference is silent, where
     every method is undefined. A method of which every cell failed has no value (NaN, flag ``no_value``) rather than
     the floor's. A target that a method never delivers (status ``skipped`` everywhere, or no row) has no row.
 
-    So no failure, and no silent estimate, takes a hard track out of a method's average. Where the floor scores better
-    than the method, as it does in SAR (the mixture has hardly any artefacts: about 30 dB), a stand-in raises the value
-    all the same. Such a value has the flag ``raised_by_floor``, and tables never mark a value with stand-ins as best.
+    So no failure, and no silent estimate, takes a hard track out of a method's average or raises it, and tables never
+    mark a value with stand-ins as best.
 
 Improvement
     The median (or mean) over the same tracks of the paired difference *value - floor*, positive where the method is
-    better; a stand-in counts as 0. It is not the difference of the two aggregates.
+    better. It is not the difference of the two aggregates.
 
 References
     F.-R. Stöter, A. Liutkus, N. Ito, "The 2018 Signal Separation Evaluation Campaign", LVA/ICA 2018.
@@ -74,7 +75,7 @@ AGGREGATE_COLUMNS: dict[str, str] = {
     "n_failed": "int64",  # failed cells of the method, on any track
     "n_undefined": "int64",  # cells that ran and gave no number, on any track
     "n_missing": "int64",  # skipped or absent cells, on any track
-    "flags": "string",  # failed, imputed, raised_by_floor, no_value, no_floor, and the rows' flags; comma-separated
+    "flags": "string",  # failed, imputed, no_value, no_floor, and the rows' flags; comma-separated
 }
 """Columns of the aggregated table."""
 
@@ -90,7 +91,7 @@ COMPARABLE_COLUMNS: dict[str, str] = {
     "separator": "string",
     "params": "string",
     "oracle": "bool",
-    "value": "float64",  # the method's own, or the floor's where imputed
+    "value": "float64",  # the method's own, or the stand-in where imputed
     "floor": "float64",  # NaN where there is none
     "imputed": "bool",
 }
@@ -141,13 +142,12 @@ def aggregate(tracks: pd.DataFrame, *, over: str = "median", lower_is_better: Co
     if over not in AGGREGATIONS:
         raise UnknownNameError("aggregation", over, AGGREGATIONS)
     rows: list[dict[str, Any]] = []
-    for key, unit in _units(tracks):
-        sign = -1.0 if key["metric"] in lower_is_better else 1.0
-        rows.extend(key | {"aggregation": over} | row for row in unit.rows(over, sign))
+    for key, unit in _units(tracks, lower_is_better):
+        rows.extend(key | {"aggregation": over} | row for row in unit.rows(over))
     return pd.DataFrame(rows, columns=list(AGGREGATE_COLUMNS)).astype(AGGREGATE_COLUMNS)
 
 
-def comparable(tracks: pd.DataFrame) -> pd.DataFrame:
+def comparable(tracks: pd.DataFrame, *, lower_is_better: Collection[str] = ()) -> pd.DataFrame:
     """The values that `aggregate` is taken over: the tracks that count, stand-ins filled in.
 
     Within a unit every method that has a value at all has one on the same tracks, so the rows pair up for plots and
@@ -155,7 +155,7 @@ def comparable(tracks: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    tracks : DataFrame
+    tracks, lower_is_better
         As for `aggregate`.
 
     Returns
@@ -171,7 +171,7 @@ def comparable(tracks: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     parts: list[dict[str, NDArray[Any]]] = []
-    for key, unit in _units(tracks):
+    for key, unit in _units(tracks, lower_is_better):
         methods = [i for i, own in enumerate(unit.own) if own.any()]
         n_methods, n_tracks = len(methods), int(unit.counts.sum())
         identities = [unit.identity(i) for i in methods]
@@ -211,14 +211,16 @@ def _checked(tracks: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _units(tracks: pd.DataFrame) -> Iterator[tuple[dict[str, str], _Unit]]:
+def _units(tracks: pd.DataFrame, lower_is_better: Collection[str]) -> Iterator[tuple[dict[str, str], _Unit]]:
     """The units of a track table in the order of first appearance, each with its key."""
     table = _checked(tracks)
     ids = table.groupby(["separator", "params"], sort=False).ngroup().to_numpy()
     names = [(str(s), str(p)) for s, p in table[["separator", "params"]].drop_duplicates().itertuples(index=False)]
     for key, index in table.groupby(_UNIT, sort=False).indices.items():
         text = [str(part) for part in cast("tuple[str, ...]", key)]
-        yield dict(zip(_UNIT, text, strict=True)), _Unit.fill(table.iloc[index], ids[index], names)
+        named = dict(zip(_UNIT, text, strict=True))
+        sign = -1.0 if named["metric"] in lower_is_better else 1.0
+        yield named, _Unit.fill(table.iloc[index], ids[index], names, sign)
 
 
 @dataclass(frozen=True)
@@ -231,9 +233,10 @@ class _Unit:
     state: NDArray[np.int8]  # absent, ran or failed
     oracle: Bools
     flags: list[str]
+    sign: float  # -1 where lower is better
 
     @classmethod
-    def fill(cls, table: pd.DataFrame, method_ids: Ints, names: list[tuple[str, str]]) -> _Unit:
+    def fill(cls, table: pd.DataFrame, method_ids: Ints, names: list[tuple[str, str]], sign: float) -> _Unit:
         ids, row = np.unique(method_ids, return_inverse=True)
         tracks, column = np.unique(table["track"].to_numpy(dtype=object), return_inverse=True)
         status = table["status"].to_numpy()
@@ -248,7 +251,8 @@ class _Unit:
         for method, text in zip(row, table["flags"], strict=True):
             if text:
                 flags[method].update(filter(None, map(str.strip, str(text).split(","))))
-        return cls([names[i] for i in ids], tracks, values, state, oracle, [",".join(sorted(f)) for f in flags])
+        texts = [",".join(sorted(f)) for f in flags]
+        return cls([names[i] for i in ids], tracks, values, state, oracle, texts, sign)
 
     @cached_property
     def floor(self) -> Floats:
@@ -276,7 +280,9 @@ class _Unit:
         """The values of a method on the tracks that count, stand-ins filled in; none where it has none of its own."""
         if not self.own[i].any():
             return np.empty(0)
-        return np.where(self.own[i], self.values[i], self.floor)[self.counts]
+        worst = (self.sign * self.values[i][self.own[i]]).min()
+        stand_in = self.sign * np.minimum(self.sign * self.floor, worst)
+        return np.asarray(np.where(self.own[i], self.values[i], stand_in)[self.counts])
 
     def identity(self, i: int) -> dict[str, Any]:
         """The columns that say which method a row is of."""
@@ -288,15 +294,14 @@ class _Unit:
             "oracle": self.oracle[i],
         }
 
-    def rows(self, over: str, sign: float) -> Iterator[dict[str, Any]]:
+    def rows(self, over: str) -> Iterator[dict[str, Any]]:
         """One row of the aggregated table per method that delivers the target at all."""
         no_floor = bool(np.isnan(self.floor).all())
         for i, state in enumerate(self.state):
             if not state.any():
                 continue
             used = self.used(i)
-            gain = np.empty(0) if no_floor or not used.size else sign * _difference(used, self.floor[self.counts])
-            own = _centre(self.values[i][self.own[i]], over)
+            gain = np.empty(0) if no_floor or not used.size else self.sign * _difference(used, self.floor[self.counts])
             row: dict[str, Any] = {
                 "value": _centre(used, over),
                 "improvement": _centre(gain, over),
@@ -309,8 +314,7 @@ class _Unit:
                 "n_undefined": int(((state == _RAN) & np.isnan(self.values[i])).sum()),
                 "n_missing": int((state == _ABSENT).sum()),
             }
-            raised = sign * row["value"] > sign * own
-            flags = _flags(row, raised=raised, no_floor=no_floor, cells=self.flags[i])
+            flags = _flags(row, no_floor=no_floor, cells=self.flags[i])
             yield self.identity(i) | row | {"flags": flags}
 
 
@@ -334,11 +338,10 @@ def _centre(values: Floats, over: str) -> float:
     return float("-inf") if np.isneginf(values).any() else float(values.mean())
 
 
-def _flags(row: dict[str, Any], *, raised: bool, no_floor: bool, cells: str) -> str:
+def _flags(row: dict[str, Any], *, no_floor: bool, cells: str) -> str:
     names = {
         "failed": row["n_failed"] > 0,
         "imputed": row["n_imputed"] > 0,
-        "raised_by_floor": raised,
         "no_value": row["n_own"] == 0,
         "no_floor": no_floor,
     }

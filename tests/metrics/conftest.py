@@ -21,7 +21,7 @@ def evaluate() -> Evaluate:
     """``evaluate(metric, references, estimates, sample_rate)``: scores by target and quantity."""
 
     def run(metric: Metric, references: Arrays, estimates: Arrays, sample_rate: int = 8000) -> Scores:
-        mixture = sum(references.values())
+        mixture = next(iter(references.values()))  # no metric here looks at it
         state = metric.prepare(
             TrackAudio(dict(references), mixture, sample_rate), TargetGroup("group", tuple(references))
         )

@@ -99,7 +99,6 @@ class TestAgreement:
         assert_agrees(values(scores, references), theirs, 1e-6)
 
     @needs_ffmpeg
-    @pytest.mark.slow
     @pytest.mark.parametrize("mono_vocals", [False, True])
     def test_live_museval_on_music(self, evaluate, music, mono_vocals):
         """With L = R a plain Cholesky factorisation fails."""
@@ -107,9 +106,9 @@ class TestAgreement:
         rng = np.random.default_rng(0)
         if mono_vocals:
             stems["vocals"] = np.repeat(np.round(stems["vocals"][:1] * 32768) / 32768, 2, axis=0)
-        stems = {n: s[:, : 2 * RATE] for n, s in stems.items()}
-        mixture = mixture[:, : 2 * RATE]
-        references = {"vocals": stems["vocals"], "accompaniment": stems["drums"] + stems["bass"] + stems["other"]}
+            references = stems
+        else:
+            references = {"vocals": stems["vocals"], "accompaniment": mixture - stems["vocals"]}
         estimates = {
             n: s + 0.1 * mixture + 0.001 * rng.standard_normal(s.shape).astype(np.float32)
             for n, s in references.items()

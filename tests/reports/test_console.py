@@ -35,7 +35,7 @@ def test_methods_are_sorted_with_partial_then_failed_ones_last_and_oracles_below
 
 def test_what_a_reader_must_know_stands_beside_the_numbers(run_tables) -> None:
     text = summary(run_tables.tracks, run_tables.failures, width=200, encoding="utf-8")
-    assert "* repet_sim: the floor stands in on 1 of 5 tracks" in text
+    assert "* repet_sim: the floor (or its own worst where that is worse) stands in on 1 of 5 tracks" in text
     assert "broken: no value on any track." in text
     assert "vocals: 1 of 6 tracks left out for all methods" in text
     assert "infinite on single tracks (drums 1)" in text

@@ -95,10 +95,20 @@ def test_the_floor_stands_in_for_a_failed_cell_and_is_counted() -> None:
     assert row["flags"] == "failed,imputed"
 
 
-def test_a_stand_in_that_makes_the_value_better_is_flagged() -> None:
-    row = of({"mixture": [30.0, 30.0, 30.0], "a": [5.0, "error", "error"]}, "a")
-    assert row["value"] == 30.0
-    assert "raised_by_floor" in row["flags"].split(",")
+@pytest.mark.parametrize("over", ["median", "mean"])
+@pytest.mark.parametrize("lower", [(), ("SDR",)])
+def test_no_failure_improves_an_aggregate(over: str, lower: tuple[str, ...]) -> None:
+    floor = [-30.0] * 3 if lower else [30.0] * 3  # far better than the method, as in SAR
+    whole = of({"mixture": floor, "a": [5.0, 4.0, 7.0]}, "a", over=over, lower_is_better=lower)
+    for lost in ([0], [1], [2], [0, 1], [1, 2]):
+        scores: list[Score | None] = [5.0, 4.0, 7.0]
+        for i in lost:
+            scores[i] = "error"
+        row = of({"mixture": floor, "a": scores}, "a", over=over, lower_is_better=lower)
+        own = [s for s in scores if not isinstance(s, str)]
+        worst = max(own) if lower else min(own)
+        assert row["value"] == getattr(np, over)([worst if isinstance(s, str) else s for s in scores])
+    assert whole["n_imputed"] == 0
 
 
 def test_a_track_without_a_floor_value_is_left_out_for_every_method_alike() -> None:

@@ -32,8 +32,8 @@ released, before it rings out.
 Determinism
 -----------
 Random numbers are raw PCG64 doubles, phases are integers, gains are rounded, arithmetic is float64 without BLAS, and
-the result is rounded to 16 bits: a last digit in which two machines' sines or FFTs differ changes a sample only where it
-lies that close to the middle between two integers. The hashes of the first songs are tested.
+the result is rounded to 16 bits: a last digit in which two machines' sines or FFTs differ changes a sample only where
+it lies that close to the middle between two integers. The hashes of the first songs are tested.
 """
 
 from mss_bench.datasets.demo.cache import cache_root, materialise

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.datasets.demo.beats import drum_part
 from mss_bench.datasets.demo.dice import Dice
 from mss_bench.datasets.demo.drums import Hit, play_drums
 from mss_bench.datasets.demo.effects import pan
-from mss_bench.datasets.demo.harmony import bass_line, chords_of, drum_part, harmony_part
+from mss_bench.datasets.demo.harmony import bass_line, chords_of, harmony_part
 from mss_bench.datasets.demo.instruments import Note, play
 from mss_bench.datasets.demo.melody import melody_part, riff_part, second_voice, sung_melody
 from mss_bench.datasets.demo.plan import SAMPLE_RATE, TAIL_SECONDS, SongPlan, dice_for, stems_of

@@ -154,7 +154,7 @@ def limit(signal: Signal, threshold: float, *, look_ahead: float = 0.003, releas
         gains[block] = current
     edges = np.minimum(np.append(gains, 1.0), np.append(1.0, gains))  # no edge of a block exceeds its gain
     smooth = np.interp(np.arange(n), np.arange(blocks + 1) * step, edges)
-    return np.clip(signal * smooth, -threshold, threshold)
+    return np.asarray(np.clip(signal * smooth, -threshold, threshold))
 
 
 def to_pcm(signal: Signal) -> NDArray[np.int16]:

@@ -99,8 +99,7 @@ def play(name: str, notes: Sequence[Note], n: int, dice: Dice, *, human: bool, p
         out = instrument.finish(out)
     if not instrument.stereo:
         return pan(out[0], position)
-    balance = pan(np.ones(1), position)[:, :1] * np.sqrt(2.0)
-    return out * balance
+    return np.asarray(out * (pan(np.ones(1), position) * np.sqrt(2.0)))
 
 
 def _string(t60: float, damping: float, brightness: float, position: float, release: float) -> Voice:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mss_bench.datasets.demo.dice import Dice
+from mss_bench.datasets.demo.names import FIRST, SECOND
 from mss_bench.datasets.demo.styles import MAJOR_PROGRESSIONS, MINOR_PROGRESSIONS, STYLES
 from mss_bench.errors import ConfigError, UnknownNameError
 
@@ -80,10 +81,6 @@ def stems_of(variant: str = "default") -> tuple[str, ...]:
     if variant.startswith("sources:"):
         return tuple(f"source_{number}" for number in range(1, int(variant.partition(":")[2]) + 1))
     return _STEMS[variant]
-
-
-_FIRST = ["Midnight", "Paper", "Silver", "Northern", "Hollow", "Velvet", "Electric", "Quiet", "Amber", "Distant", "Broken", "Golden", "Winter", "Neon", "Salt", "Summer", "Copper", "Lonely", "Crystal", "Wild", "Faded", "Second", "Slow", "Painted", "Early", "Hidden", "Borrowed", "Glass", "Little", "Restless", "Blue", "Endless"]
-_SECOND = ["Tram", "Harbour", "Lantern", "River", "Mirror", "Garden", "Signal", "Avenue", "Horizon", "Letters", "Carousel", "Bridges", "Weather", "Satellite", "Orchard", "Station", "Shadow", "Parade", "Island", "Window", "Thunder", "Compass", "Rooftops", "Ferry", "Echo", "Postcard", "Meadow", "Fires", "Circus", "Daybreak", "Tide", "Balcony"]
 
 
 @dataclass(frozen=True)
@@ -204,7 +201,7 @@ def dice_for(split: str, index: int, purpose: str) -> Dice:
 def song_name(split: str, index: int) -> str:
     """Name of a song, e.g. ``"test-00 Midnight Tram"``: ASCII, safe as a file name, unique by its number."""
     dice = dice_for(split, index, "name")
-    return f"{split}-{index:02d} {dice.pick(_FIRST)} {dice.pick(_SECOND)}"
+    return f"{split}-{index:02d} {dice.pick(FIRST)} {dice.pick(SECOND)}"
 
 
 def song_names(split: str, n_songs: int, variant: str = "default") -> list[str]:
@@ -243,9 +240,6 @@ def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
     """A song of a style with everything left to chance."""
     style = STYLES[style_name]
     sixteenth = round(15.0 * SAMPLE_RATE / dice.uniform(*style.tempo))
-    lengths = [
-        bars for bars in range(4, 21, 2) if MIN_SECONDS <= bars * bar / SAMPLE_RATE + TAIL_SECONDS <= MAX_SECONDS
-    ]
     minor = dice.chance(0.45)
     progression = tuple(dice.pick(MINOR_PROGRESSIONS if minor else MAJOR_PROGRESSIONS).split())
     short_loop = dice.chance(0.5)

@@ -74,7 +74,7 @@ def lookup(table: Signal, phase: NDArray[np.int64]) -> Signal:
     index = (phase >> fraction_bits) & ((1 << _TABLE_BITS) - 1)
     fraction = (phase & ((1 << fraction_bits) - 1)) * (1.0 / (1 << fraction_bits))
     low = table[index]
-    return low + fraction * (table[index + 1] - low)
+    return np.asarray(low + fraction * (table[index + 1] - low))
 
 
 def harmonic_table(sines: Signal, cosines: Signal | None = None) -> Signal:
@@ -124,7 +124,7 @@ def saw(harmonics: int, cutoff: float, order: float = 1.0) -> Signal:
 
 def decay(n: int, t60: float) -> Signal:
     """An exponential envelope that has fallen by 60 dB after `t60` seconds."""
-    return np.exp(np.arange(n) * (-6.907755278982137 / (t60 * SAMPLE_RATE)))
+    return np.asarray(np.exp(np.arange(n) * (-6.907755278982137 / (t60 * SAMPLE_RATE))))
 
 
 def swell(n: int, attack: float, release: float, held: int | None = None) -> Signal:

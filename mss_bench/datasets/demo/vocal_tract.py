@@ -76,7 +76,7 @@ def compress(signal: Signal) -> Signal:
         return signal
     reference = float(power[active].sum() / active.sum())
     gains = 0.2 / np.sqrt(reference) * (np.maximum(power, 1e-3 * reference) / reference) ** -0.25
-    return signal * np.interp(np.arange(len(signal)), (np.arange(count) + 0.5) * STEP, gains)
+    return np.asarray(signal * np.interp(np.arange(len(signal)), (np.arange(count) + 0.5) * STEP, gains))
 
 
 def _resonators(frequencies: Signal, bandwidths: Signal) -> Signal:

@@ -292,5 +292,4 @@ def _formant_track(syllables: Sequence[Syllable], steps: int, singer: Singer) ->
         # A high voice opens its mouth so that the first formant stays above the fundamental.
         floor = 1.02 * 440.0 * 2.0 ** ((syllable.note.pitch - 69) / 12.0) / singer.tract
         track[0, onset:] = max(_VOWELS[syllable.vowel][0], floor)
-    smooth = np.stack([smooth(np.pad(row, 9, mode="edge"), 17)[9:-9] for row in track])
-    return smooth * singer.tract
+    return singer.tract * np.stack([smooth(np.pad(row, 9, mode="edge"), 17)[9:-9] for row in track])

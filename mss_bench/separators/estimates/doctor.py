@@ -17,8 +17,8 @@ channels. So every doubt is put to the mixture as well as to the reference.
   than there is), and ``<y, s> / <y, y> <= 1`` (turning it up would not better it). Between the two lies what poor
   separation does, so that a fault of a few dB in a poor estimate cannot be told.
 - *channels*: swapping them turns the sign of the side signal (left - right), and of nothing else.
-- *names*: the estimates are assigned to the targets anew (Hungarian algorithm) by their selectivity
-  ``(a - b) / (a + b)``, which is 0 for every target of the mixture itself.
+- *names*: the estimates are assigned to the targets anew (Hungarian algorithm) by ``|rho|`` times
+  their selectivity ``(a - b) / (a + b)``, which is 0 for every target of the mixture itself.
 
 References
 ----------
@@ -287,25 +287,24 @@ def _swapped_names(patients: Mapping[str, _Patient], references: Mapping[str, Au
     names, targets = list(patients), list(references)
     if not names or len(targets) < 2:
         return []
-    table = np.array([[_selectivity(p, references[t]) for t in targets] for p in patients.values()])
+    table = np.array([[_fit(p, references[t]) for t in targets] for p in patients.values()])
     best = dict(zip(names, (targets[j] for j in linear_sum_assignment(table, maximize=True)[1]), strict=True))
     own = {name: float(table[i, targets.index(name)]) for i, name in enumerate(names)}
     there = {name: float(table[i, targets.index(best[name])]) for i, name in enumerate(names)}
     # Estimates that change places bear each other out: all of such a circle must fit better where the others are.
-    circle = {n for n in names if best[n] != n and there[n] >= 0.2 and own[n] <= 0.1 and there[n] - own[n] >= 0.3}
+    circle = {n for n in names if best[n] != n and there[n] >= 0.15 and there[n] - own[n] >= 0.3}
     while weak := {n for n in circle if best[n] not in circle}:
         circle -= weak
     findings = []
     for name, patient in patients.items():
         # A single one must be plain, and not like what the mixture is itself: dominated by the other target.
         reference = patient.cut(references[best[name]])
-        plain = best[name] != name and there[name] >= 0.6 and own[name] <= -0.3
+        plain = best[name] != name and there[name] >= 0.5 and own[name] <= 0.0
         likeness = abs(correlation(patient.estimate, reference))
         if name in circle or (plain and likeness >= 0.6 and likeness >= abs(correlation(patient.mixture, reference))):
             message = (
-                f"it singles out {best[name]} (selectivity {there[name]:.2f}, correlation {likeness:.2f}) and not its "
-                f"own target ({own[name]:.2f}, {abs(correlation(patient.estimate, patient.reference)):.2f}); "
-                "are the names swapped?"
+                f"it fits {best[name]} far better (correlation {likeness:.2f}) than its own target "
+                f"({abs(correlation(patient.estimate, patient.reference)):.2f}); are the names swapped?"
             )
             findings.append(Finding("error", name, "swapped_names", message))
     return findings
@@ -319,11 +318,12 @@ def _shares(y: Audio, s: Audio, x: Audio) -> tuple[float, float]:
     return float(share), float(leak)
 
 
-def _selectivity(patient: _Patient, reference: Audio) -> float:
-    """1 where the estimate holds a target alone, 0 where it holds it as the mixture does, -1 where it leaves it out."""
+def _fit(patient: _Patient, reference: Audio) -> float:
+    """Correlation times selectivity: 1 where the estimate is the target, 0 where it holds it as the mixture does."""
     s = patient.cut(reference)
     share, leak = _shares(patient.estimate, s, patient.mixture)
-    return (share - leak) / (share + leak) if dot(s, s) > 0 and share + leak > 0 else -1.0
+    # Selectivity alone would take drums for the accompaniment, of which they are a part without any vocals.
+    return abs(correlation(patient.estimate, s)) * (share - leak) / (share + leak) if share + leak > 0 else 0.0
 
 
 def _gain(patient: _Patient) -> list[Finding]:
