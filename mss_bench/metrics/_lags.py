@@ -135,24 +135,24 @@ class _Buffers:
         self._x_blocks = np.lib.stride_tricks.sliding_window_view(self.x, n_fft, axis=1)[:, ::block]
         self._y_blocks = np.zeros((count, n_fft))
         self._spectra = np.empty((count, bins), dtype=np.complex128)
-        self._left = np.empty((bins, n, count), dtype=np.complex128)
-        self._right = np.empty((bins, m, count), dtype=np.complex128)
+        self._left = np.empty((n, bins, count), dtype=np.complex128)
+        self._right = np.empty((m, bins, count), dtype=np.complex128)
         self.product = np.empty((bins, n, m), dtype=np.complex128)
         self._pairs = np.empty((n * m, bins), dtype=np.complex128)
         self._correlations = np.empty((n * m, n_fft))
 
     def cross_spectrum(self) -> Complex:
         """``sum_b conj(X_b) Y_b`` over the blocks, ``(bins, n, m)``; overwritten by the next call."""
-        # one channel at a time stays in cache; with the frequency first BLAS takes the products as they lie
-        for channel, blocks in enumerate(self._x_blocks):
+        # one channel at a time stays in cache; with the blocks last BLAS takes the products as they lie
+        for blocks, left in zip(self._x_blocks, self._left, strict=True):
             np.fft.rfft(blocks, out=self._spectra)
             np.conjugate(self._spectra, out=self._spectra)
-            np.copyto(self._left[:, channel], self._spectra.T)
-        for channel, samples in enumerate(self.y):
+            np.copyto(left, self._spectra.T)
+        for samples, right in zip(self.y, self._right, strict=True):
             self._y_blocks[:, self._reach :] = samples.reshape(len(self._y_blocks), -1)
             np.fft.rfft(self._y_blocks, out=self._spectra)
-            np.copyto(self._right[:, channel], self._spectra.T)
-        return np.matmul(self._left, self._right.transpose(0, 2, 1), out=self.product)
+            np.copyto(right, self._spectra.T)
+        return np.matmul(self._left.transpose(1, 0, 2), self._right.transpose(1, 2, 0), out=self.product)
 
     def lags(self, spectrum: Complex, n_lags: int) -> Floats:
         """Correlations ``(n_lags, n, m)`` from a cross-spectrum."""

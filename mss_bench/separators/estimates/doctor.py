@@ -141,11 +141,11 @@ class _Patient:
     estimate: Audio
     reference: Audio
     mixture: Audio
-    lag: Lag | None
+    lag: int
 
     def cut(self, reference: Audio) -> Audio:
         """Another reference over the same part."""
-        start = max(0, -self.lag.samples) if self.lag else 0
+        start = max(0, -self.lag)
         return reference[:, start : start + self.estimate.shape[-1]]
 
 
@@ -198,22 +198,26 @@ def _clipped(array: Audio) -> float:
 def _align(
     estimates: Mapping[str, Audio], references: Mapping[str, Audio], mixture: Audio, sample_rate: int
 ) -> dict[str, _Patient]:
-    if not estimates:
-        return {}
     mixture_spectra: dict[int, Spectra] = {}
-    patients = {}
+    lags: dict[str, Lag] = {}
     for target, estimate in estimates.items():
         length = min(estimate.shape[-1], mixture.shape[-1])
+        y, s, x = estimate[:, :length], references[target][:, :length], mixture[:, :length]
         if length not in mixture_spectra:
-            mixture_spectra[length] = Spectra.of(mixture[:, :length], sample_rate)
-        y, s = estimate[:, :length], references[target][:, :length]
-        x = mixture[:, :length]
+            mixture_spectra[length] = Spectra.of(x, sample_rate)
         spectra = Spectra.of(y, sample_rate)
         by_reference = find_lag(spectra, Spectra.of(s, sample_rate), y, s)
-        by_mixture = find_lag(spectra, mixture_spectra[length], y, x)
-        lag = _agreed(by_reference, by_mixture)
-        n = lag.samples if lag else 0
-        patients[target] = _Patient(target, shifted(y, n), shifted(s, -n), shifted(x, -n), lag)
+        if lag := _agreed(by_reference, find_lag(spectra, mixture_spectra[length], y, x)):
+            lags[target] = lag
+    patients = {}
+    for target, estimate in estimates.items():
+        lag = lags.get(target)
+        # What holds low tones alone shows its lag to a sample or two; the others of the track know it better.
+        same = [other for other in lags.values() if lag and abs(other.samples - lag.samples) <= 3]
+        n = max(same, key=lambda other: other.prominence).samples if same else 0
+        length = min(estimate.shape[-1], mixture.shape[-1])
+        parts = (shifted(estimate[:, :length], n), *(shifted(a[:, :length], -n) for a in (references[target], mixture)))
+        patients[target] = _Patient(target, *parts, lag=n)
     return patients
 
 
@@ -228,9 +232,9 @@ def _agreed(by_reference: Lag, by_mixture: Lag) -> Lag | None:
 
 
 def _lag_finding(patient: _Patient, sample_rate: int) -> list[Finding]:
-    if patient.lag is None:
+    n = patient.lag
+    if n == 0:
         return []
-    n = patient.lag.samples
     word = "late" if n > 0 else "early"
     message = (
         f"{abs(n)} samples ({1000 * abs(n) / sample_rate:.1f} ms) too {word}; cut or pad its start: "

@@ -105,7 +105,7 @@ def find_lag(first_spectra: Spectra, second_spectra: Spectra, first: Audio, seco
     cross = np.einsum("bcf,bcf->cf", second_spectra.values.conj(), first_spectra.values) / len(first_spectra.values)
     power = first_spectra.power * second_spectra.power
     floor = 1e-12 * float(np.max(power))
-    coherence = cross / np.sqrt(power + max(floor, np.finfo(np.float32).tiny))
+    coherence = cross / np.sqrt(power + max(floor, float(np.finfo(np.float32).tiny)))
     curve = np.asarray(fft.irfft(coherence.sum(axis=0), first_spectra.block), dtype=np.float64)
     limit = first_spectra.max_lag
     near = np.abs(np.roll(curve, limit)[: 2 * limit + 1])

@@ -1,0 +1,272 @@
+"""The command line as a user types it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mss_bench import audio
+from mss_bench.cli.main import VERBS, main
+
+
+def mss_bench(*words, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "mss_bench", *map(str, words)], cwd=cwd, capture_output=True, text=True
+    )
+
+
+@pytest.fixture
+def finished(tiny, tmp_path):
+    done = mss_bench("run", "--datasets", tiny, "--dataset", "tiny", "-s", "irm", "-o", tmp_path / "run", "-j", "2")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "run", done
+
+
+def test_help_names_every_verb(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in VERBS)
+    for verb in VERBS:
+        with pytest.raises(SystemExit) as stop:
+            main([verb, "--help"])
+        assert stop.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rnu"], "unknown verb 'rnu'; did you mean 'run'"),
+        (["run", "--dataset", "dmeo"], "unknown data set 'dmeo'; did you mean 'demo'"),
+        (["run", "-s", "hpsss"], "unknown separator 'hpsss'; did you mean 'hpss'"),
+        (["run", "-s", "hpss:pwoer=2"], "unknown parameter of separator hpss 'pwoer'; did you mean 'power'"),
+        (["run", "-m", "bss_evl"], "unknown metric 'bss_evl'; did you mean 'bss_eval'"),
+        (["run", "--dataset", "demo:songs=3"], "unknown option of data set demo 'songs'"),
+        (["run", "--config", "absent.yaml"], "absent.yaml cannot be read"),
+        (["run", "--plugin", "absent.py"], "plugin file absent.py does not exist"),
+        (["separators", "show", "repett"], "unknown separator 'repett'; did you mean 'repet'"),
+        (["metrics", "show", "sdr"], "unknown metric 'sdr'; did you mean 'usdr'"),
+        (["datasets", "check", "musdb18hq", "--root", "/nowhere"], "/nowhere"),
+        (["report", "/nowhere"], "/nowhere is not a run folder"),
+        (["score", "/nowhere", "--references", "/nowhere"], "/nowhere is not a folder"),
+    ],
+)
+def test_wrong_use_is_one_line_and_status_2(words, message, capsys):
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_a_run_prints_its_table_and_where_it_lies(finished):
+    run, done = finished
+    assert "irm" in done.stdout
+    assert "mixture (floor)" in done.stdout
+    assert f"mss-bench report {run}" in done.stdout
+    assert "[1/4]" in done.stderr  # plain lines where the output is no terminal
+
+
+def test_a_run_file_holds_the_same_options_and_the_command_line_wins(tiny, tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        f"dataset: tiny\ndatasets: ['{tiny}']\nseparators:\n  - name: irm\n    exponent: 1\n  - hpss\n"
+        f"metrics: [usdr]\nmax_tracks: 2\nout: {tmp_path / 'run'}\n"
+    )
+    done = mss_bench("run", "--config", file, "--max-tracks", 1)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(tmp_path / "run" / "tracks.parquet")
+    assert set(table.separator + ":" + table.params) == {"mixture:", "irm:exponent=1", "hpss:"}
+    assert table.track.nunique() == 1
+    file.write_text("dataset: tiny\nseperators: [hpss]\n")
+    assert (
+        "run.yaml:2: unknown key of a run file 'seperators'; did you mean 'separators'"
+        in mss_bench("run", "--config", file).stderr
+    )
+
+
+def test_a_failed_cell_is_status_1_and_told(tiny, tmp_path, plugin):
+    done = mss_bench(
+        "run", "--datasets", tiny, "--dataset", "tiny", "--plugin", plugin, "-s", "raises", "-m", "usdr", "-o",
+        tmp_path / "run",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "raises: error: ValueError: boom" in done.stderr
+    assert "2× raises, error: ValueError: boom" in done.stdout
+
+
+def test_dry_run_computes_nothing(tiny, tmp_path):
+    words = ["run", "--datasets", tiny, "--dataset", "tiny", "-s", "irm", "-o", tmp_path / "run"]
+    done = mss_bench(*words, "--dry-run")
+    assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+def test_report_results_and_export(finished, tmp_path):
+    run, _ = finished
+    done = mss_bench("report", run)
+    assert done.returncode == 0, done.stderr
+    for name in ("report.md", "scores.csv", "tables.tex", "index.html"):
+        assert (run / "report" / name).stat().st_size > 0
+        assert str(run / "report" / name) in done.stdout
+    assert mss_bench("report", run, "--format", "doc").returncode == 2
+    assert mss_bench("results", "export", run, "-o", tmp_path / "x.csv").returncode == 0
+    exported = pd.read_csv(tmp_path / "x.csv")
+    assert len(exported) == len(pd.read_parquet(run / "tracks.parquet"))
+    done = mss_bench("results", "export", run, "--museval-json", "-o", tmp_path / "json")
+    assert done.returncode == 0, done.stderr
+    files = sorted((tmp_path / "json").rglob("*.json"))
+    assert len(files) == 4
+    content = json.loads(files[0].read_text())
+    assert {t["name"] for t in content["targets"]} == {"vocals", "drums", "bass", "other", "accompaniment"}
+
+
+@pytest.mark.parametrize("name", ["demo", "musdb18hq"])
+def test_data_sets_are_listed_and_shown(name, capsys):
+    assert main(["datasets", "list"]) == 0
+    assert name in capsys.readouterr().out
+    assert main(["datasets", "show", name]) == 0
+    assert "accompaniment = drums + bass + other" in capsys.readouterr().out
+
+
+def test_separators_and_metrics_are_listed_and_shown(capsys):
+    assert main(["separators", "list"]) == 0
+    assert "repet_sim" in capsys.readouterr().out
+    assert main(["separators", "show", "hpss"]) == 0
+    out = capsys.readouterr().out
+    assert "kernel_size=" in out
+    assert "FitzGerald" in out
+    assert main(["metrics", "list"]) == 0
+    assert "SDR, ISR, SIR, SAR" in capsys.readouterr().out
+    assert main(["metrics", "show", "si_sdr"]) == 0
+    assert "higher is better" in capsys.readouterr().out
+
+
+def test_the_check_of_a_data_set_fails_on_errors_alone(tiny, capsys):
+    words = ["datasets", "check", "tiny", "--datasets", str(tiny)]
+    assert main(words) == 0
+    assert "3 tracks" in capsys.readouterr().out
+    (tiny.parent / "tiny" / "train" / "Song C" / "bass.wav").write_bytes(b"x")
+    assert main(words) == 1
+    assert "bass.wav cannot be read as audio" in capsys.readouterr().out
+
+
+def test_a_plugin_is_checked_against_the_contract(plugin, capsys):
+    assert main(["separators", "check", "raises", "--plugin", plugin]) == 1
+    assert "FAIL" in capsys.readouterr().out
+    assert main(["separators", "check", "hpss"]) == 0
+
+
+# -- score -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def estimates(tiny, tmp_path):
+    """Good estimates of both songs: the stems with some of the mixture in them."""
+    for song in ("Song A", "Song B (live)"):
+        folder = tiny.parent / "tiny" / "test" / song
+        mixture = audio.read(folder / "mixture.wav")
+        for stem in ("vocals", "drums", "bass", "other"):
+            estimate = 0.9 * audio.read(folder / f"{stem}.wav") + 0.05 * mixture
+            audio.write(tmp_path / "est" / song / f"{stem}.wav", estimate, 8000)
+    return tmp_path / "est"
+
+
+def _score(estimates, tiny, *words):
+    return mss_bench(
+        "score", estimates, "--dataset", "tiny", "--datasets", tiny, "-o", estimates.parent / "scored", *words
+    )
+
+
+def test_existing_estimates_are_paired_examined_and_scored(estimates, tiny, tmp_path):
+    done = _score(estimates, tiny, "--name", "Mine", "--museval-json", tmp_path / "json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("Song B (live)") < done.stdout.index("SDR (dB)")  # the pairing comes first
+    table = pd.read_parquet(tmp_path / "scored" / "tracks.parquet")
+    mine = table[table.separator == "Mine"]
+    assert set(mine.target) == {"vocals", "drums", "bass", "other", "accompaniment"}
+    assert mine[mine.metric == "SDR"].value.min() > 10
+    assert len(list((tmp_path / "json").rglob("*.json"))) == 2
+    assert "warning" not in done.stderr
+    assert "error" not in done.stderr
+
+
+def test_scoring_takes_the_code_path_of_a_run(estimates, tiny, tmp_path):
+    assert _score(estimates, tiny, "--name", "Mine").returncode == 0
+    done = mss_bench(
+        "run", "--dataset", "tiny", "--datasets", tiny, "-s", f"estimates:dir={estimates},as=Mine", "-o", tmp_path / "r"
+    )
+    assert done.returncode == 0, done.stderr
+    one, two = (pd.read_parquet(p / "tracks.parquet") for p in (tmp_path / "scored", tmp_path / "r"))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_two_folders_need_no_data_set(estimates, tiny, tmp_path):
+    references = tiny.parent / "tiny" / "test"
+    done = mss_bench("score", estimates, "--references", references, "-o", tmp_path / "scored")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(tmp_path / "scored" / "tracks.parquet")
+    assert set(table[table.separator == "est"].group) == {"4stem", "vocals_acc"}
+    one = mss_bench("score", estimates / "Song A", "--references", references / "Song A", "-o", tmp_path / "one")
+    assert one.returncode == 0, one.stderr
+    single = pd.read_parquet(tmp_path / "one" / "tracks.parquet")
+    values = single[single.separator == "Song A"].value.to_numpy()
+    whole = table[(table.separator == "est") & (table.track == "Song A")].value.to_numpy()
+    np.testing.assert_array_equal(values, whole)
+
+
+def test_a_single_stem_is_scored_alone(estimates, tiny, tmp_path):
+    for file in estimates.rglob("*.wav"):
+        if file.name != "vocals.wav":
+            file.unlink()
+    done = _score(estimates, tiny)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(tmp_path / "scored" / "tracks.parquet")
+    assert set(table[table.separator == "est"].target) == {"vocals"}
+
+
+def test_an_absent_stem_of_one_track_is_a_failure_and_counted(estimates, tiny, tmp_path):
+    (estimates / "Song A" / "drums.wav").unlink()
+    done = _score(estimates, tiny)
+    assert done.returncode == 1
+    table = pd.read_parquet(tmp_path / "scored" / "tracks.parquet")
+    drums = table[(table.separator == "est") & (table.target == "drums") & (table.metric == "SDR")].set_index("track")
+    assert drums.status["Song A"] == "invalid_output"
+    assert drums.status["Song B (live)"] == "ok"
+
+
+def test_what_does_not_pair_is_refused(estimates, tiny):
+    audio.write(estimates / "Song X" / "vocals.wav", np.zeros((2, 100), np.float32), 8000)
+    done = _score(estimates, tiny)
+    assert done.returncode == 2
+    assert "Song X/vocals.wav" in done.stderr
+
+
+def test_tracks_without_estimates_are_refused_or_left_out(estimates, tiny, tmp_path):
+    for file in (estimates / "Song A").iterdir():
+        file.unlink()
+    done = _score(estimates, tiny)
+    assert done.returncode == 2
+    assert "1 of 2 tracks have no estimate (Song A)" in done.stderr
+    assert _score(estimates, tiny, "--partial").returncode == 0
+    table = pd.read_parquet(tmp_path / "scored" / "tracks.parquet")
+    assert set(table.track) == {"Song B (live)"}
+
+
+def test_the_doctor_warns_before_it_scores(estimates, tiny):
+    file = estimates / "Song A" / "vocals.wav"
+    audio.write(file, np.roll(audio.read(file), 100, axis=1), 8000)
+    done = _score(estimates, tiny)
+    assert done.returncode == 0
+    assert "lag" in done.stderr
+    assert "100 samples" in done.stderr
+
+
+def test_estimates_of_another_rate_are_refused_by_name(estimates, tiny):
+    file = estimates / "Song A" / "vocals.wav"
+    audio.write(file, audio.read(file), 16000)
+    done = _score(estimates, tiny)
+    assert done.returncode == 1
+    assert "vocals.wav has a sample rate of 16000 Hz, expected 8000 Hz" in done.stderr
