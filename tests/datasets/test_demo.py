@@ -6,7 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import string
-from functools import lru_cache
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,7 +32,7 @@ HASHED = [("test", index, "default") for index in range(6)] + [
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def song(split: str, index: int, variant: str = "default") -> demo.Song:
     return demo.render(split, index, variant)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ class Song:
             for k, m in masks.items()
         }
 
+    @cache  # noqa: B019 (two songs a run)
     def ratio(self, noise: float = 0.0) -> Stems:
         rng, total = np.random.default_rng(0), sum(self.power.values()) + 1e-10
         masks = {}
@@ -42,6 +44,7 @@ class Song:
             masks[k] = 1 / (1 + np.exp(-odds))
         return self.masked(masks)
 
+    @cache  # noqa: B019
     def blend(self, weight: float) -> Stems:
         return {k: weight * v + (1 - weight) / 4 * self.mixture for k, v in self.ratio().items()}
 

@@ -173,6 +173,12 @@ def test_a_longer_name_is_not_split(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("pattern", ["*_{target}_{track}", "{model}_{target}_{track}", "**_{target}_{track}"])
+def test_a_glob_does_not_eat_the_beginning_of_a_target(tmp_path: Path, pattern: str) -> None:
+    pairing = pair(touch(tmp_path, "m_no_vocals_Song.wav"), tracks("Song"), TARGETS, pattern)
+    assert set(paired(pairing)) == {("Song", "accompaniment")}
+
+
 def test_a_pattern_reads_only_what_it_fits(tmp_path: Path) -> None:
     root = touch(tmp_path, "6s/A_B-vocals.wav", "6s/A_B-guitar.wav", "6s/A_B-bass.flac", "notes/A_B.wav")
     pairing = pair(root, tracks("A_B"), TARGETS, "{model}/{track}-{target:vocals|bass}.{wav|flac}")

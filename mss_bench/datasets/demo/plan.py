@@ -11,7 +11,7 @@ index property
 2     mono vocals: both channels equal to the last bit (the covariance of the image is singular)
 3     vocals doubled and off-centre, instruments spread: centre extraction fails
 4     drums are digital silence for the first half
-5     no repetition, long reverberation, gliding vocals, plucked and struck harmony: REPET and HPSS fail
+5     no repetition, long reverberation, gliding vocals, plucked and struck harmony: strains REPET and HPSS
 ===== ==================================================================================================
 """
 

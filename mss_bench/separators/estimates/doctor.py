@@ -211,13 +211,13 @@ def _align(
             lags[target] = lag
     patients = {}
     for target, estimate in estimates.items():
-        lag = lags.get(target)
+        own = lags.get(target)
         # What holds low tones alone shows its lag to a sample or two; the others of the track know it better.
-        same = [other for other in lags.values() if lag and abs(other.samples - lag.samples) <= 3]
+        same = [other for other in lags.values() if own and abs(other.samples - own.samples) <= 3]
         n = max(same, key=lambda other: other.prominence).samples if same else 0
         length = min(estimate.shape[-1], mixture.shape[-1])
-        parts = (shifted(estimate[:, :length], n), *(shifted(a[:, :length], -n) for a in (references[target], mixture)))
-        patients[target] = _Patient(target, *parts, lag=n)
+        y, s, x = estimate[:, :length], references[target][:, :length], mixture[:, :length]
+        patients[target] = _Patient(target, shifted(y, n), shifted(s, -n), shifted(x, -n), n)
     return patients
 
 

@@ -172,8 +172,8 @@ def translate(
     meanings = {
         "track": _names(tracks, "[^/]+?"),
         "target": target or "[^/]+?",
-        "subset": _names(subsets, "[^/]+"),
-        "model": rf"(?!(?:{models})/)[^/]+",
+        "subset": _names(subsets, "[^/]+?"),
+        "model": rf"(?!(?:{models})/)[^/]+?",
     }
     parts, end, used = [], 0, set()
     for token in _TOKEN.finditer(pattern):
@@ -213,5 +213,6 @@ def _glob(token: re.Match[str]) -> str:
         inner = token["set"][1:-1].replace("\\", "\\\\").replace("[", r"\[").replace("^", r"\^")
         return f"[^{inner[1:]}/]" if inner.startswith("!") else f"[{inner}]"
     if token["deep"]:
-        return "(?:[^/]+/)*" if token["deep"].endswith("/") else ".*"
-    return "[^/]*" if token["star"] else "[^/]"
+        return "(?:[^/]+/)*?" if token["deep"].endswith("/") else ".*?"
+    # As little as will do: in "*_{target}" the text no_vocals is the target, not "..._no" and vocals.
+    return "[^/]*?" if token["star"] else "[^/]"
