@@ -1,35 +1,44 @@
-"""The decomposition of BSS Eval v4: from arrays to energy ratios, in samples and without names of policies.
+"""The decomposition of BSS Eval v4: from arrays to energy ratios, without policies and names of tools.
 
 See `mss_bench.metrics.bss_eval` for the mathematics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._energies import filtered, linear_form, quadratic_forms
 from mss_bench.metrics._frames import Frames
 from mss_bench.metrics._lags import LagCorrelations, correlate
 from mss_bench.metrics._projection import Projector
+from mss_bench.metrics._ratios import QUANTITIES, ROUGH, Filters, FramedEstimate, Ratios
 from mss_bench.metrics._signals import Floats, Samples, Signals
 
-__all__ = ["QUANTITIES", "PreparedReferences", "Ratios", "decompose", "prepare_references"]
-
-QUANTITIES = ("SDR", "ISR", "SIR", "SAR")
-
-_TOLERANCE = 1e-7
-"""Bound on the relative rounding error from which an energy is computed from the signal itself. The bound adds
-magnitudes; errors met in practice are some hundred times smaller."""
+__all__ = ["QUANTITIES", "Decomposition", "PreparedReferences", "decompose", "prepare_references"]
 
 _DOUBT_DB = 0.1
 """Movement under a tenfold ridge from which a quantity is ill-conditioned."""
 
 _CEILING_DB = 100.0
 """Beyond this a value is a matter of rounding; its movements do not count."""
+
+
+@dataclass(frozen=True)
+class Projectors:
+    """Projections on the delayed channels of all sources, and on those of each source alone."""
+
+    everything: Projector
+    own: dict[str, Projector]
+
+    def stiffer(self, targets: Iterable[str]) -> Projectors:
+        """Those with ten times the ridge, where that may matter."""
+        everything = self.everything.stiffer() if self.everything.doubtful else self.everything
+        return Projectors(
+            everything, {t: self.own[t].stiffer() if self.own[t].doubtful else self.own[t] for t in targets}
+        )
 
 
 @dataclass(frozen=True)
@@ -43,17 +52,13 @@ class PreparedReferences:
     frames : Frames
     lags : LagCorrelations
         Of all reference channels, source after source, with each other.
-    everything : Projector
-        On the delayed channels of all sources.
-    own : dict of str to Projector
-        On those of each source alone.
+    projectors : Projectors
     """
 
     references: dict[str, Samples]
     frames: Frames
     lags: LagCorrelations
-    everything: Projector
-    own: dict[str, Projector]
+    projectors: Projectors
 
     @property
     def channels(self) -> int:
@@ -65,49 +70,43 @@ class PreparedReferences:
         index = list(self.references).index(target)
         return slice(index * self.channels, (index + 1) * self.channels)
 
+    def interference_possible(self, target: str) -> bool:
+        """Whether the other references add anything to the span of one."""
+        # its span lies in that of all, so that equal dimensions mean equal spans
+        return len(self.projectors.own[target].members) < len(self.projectors.everything.members)
+
 
 @dataclass(frozen=True)
-class Ratios:
-    """Values of one estimate.
+class Decomposition:
+    """What became of one estimate.
 
     Parameters
     ----------
-    values : dict of str to (n_frames,)
+    ratios : dict of str to (n_frames,)
         SDR, ISR, SIR and SAR in dB.
     ill_conditioned : frozenset of str
         Quantities that move by more than 0.1 dB in some frame when the ridge grows tenfold.
     """
 
-    values: dict[str, Floats]
+    ratios: Ratios
     ill_conditioned: frozenset[str]
-
-
-@dataclass(frozen=True)
-class _Filters:
-    """Filters ``(n_lags, n, channels)`` that take the references to the projections of an error ``y - s``."""
-
-    everything: Floats
-    own: Floats
-    unit: Floats
-    """The one that takes them to the source itself."""
 
 
 def prepare_references(references: dict[str, Samples], frames: Frames) -> PreparedReferences:
     """Correlate the references and factorise the Gram matrices of their delayed versions."""
-    channels = next(iter(references.values())).shape[0]
-    n = channels * len(references)
     signals = Signals(list(references.values()))
     lags = correlate(signals, signals, frames)
+    channels = signals.n // len(references)
     own = {}
-    for first, target in zip(range(0, n, channels), references, strict=True):
+    for first, target in zip(range(0, signals.n, channels), references, strict=True):
         mine = slice(first, first + channels)
         own[target] = Projector(lags.total[:, mine, mine])
-    return PreparedReferences(references, frames, lags, Projector(lags.total), own)
+    return PreparedReferences(references, frames, lags, Projectors(Projector(lags.total), own))
 
 
 def decompose(
     prepared: PreparedReferences, estimates: Mapping[str, Samples], valid: Mapping[str, NDArray[np.bool_]]
-) -> dict[str, Ratios]:
+) -> dict[str, Decomposition]:
     """Ratios of estimates in every frame.
 
     Parameters
@@ -115,94 +114,82 @@ def decompose(
     estimates : mapping of str to (channels, samples) float array
         Of some of the sources, finite.
     valid : mapping of str to (n_frames,) bool
-        Frames whose values are wanted; others are filled as it comes.
+        Frames whose values are wanted; the others may hold anything.
     """
-    channels = prepared.channels
+    references = Signals(list(prepared.references.values()))
     errors = Signals(list(estimates.values()), minus=[prepared.references[t] for t in estimates])
-    cross = correlate(Signals(list(prepared.references.values())), errors, prepared.frames)
-    solved = prepared.everything.solve(cross.total)
-    stiffer = prepared.everything.solve(cross.total, stiffer=True) if prepared.everything.doubtful else solved
-    out = {}
-    for index, (target, array) in enumerate(estimates.items()):
-        channel = slice(index * channels, (index + 1) * channels)
+    cross = correlate(references, errors, prepared.frames)
+    framed = {}
+    for first, (target, array) in zip(range(0, errors.n, prepared.channels), estimates.items(), strict=True):
+        channel = slice(first, first + prepared.channels)
         lags = LagCorrelations(cross.frames[..., channel], cross.total[..., channel], cross.energy[:, channel])
-        estimate = _Estimate(prepared, target, array, lags)
-        values = estimate.ratios(estimate.filters(solved[..., channel], stiffer=False), valid[target])
-        moved = frozenset[str]()
-        if prepared.everything.doubtful or prepared.own[target].doubtful:
-            looked_at = valid[target] & np.any([v < _CEILING_DB for v in values.values()], axis=0)
-            other = estimate.ratios(estimate.filters(stiffer[..., channel], stiffer=True), looked_at)
-            moved = frozenset(q for q in QUANTITIES if _moves(values[q][looked_at], other[q][looked_at]))
-        out[target] = Ratios(values, moved)
-    return out
+        framed[target] = FramedEstimate(
+            references=prepared.references,
+            target=target,
+            array=array,
+            spans=prepared.frames.spans,
+            reference_lags=prepared.lags,
+            lags=lags,
+            valid=valid[target],
+        )
+    filters = _solve(framed, prepared.projectors)
+    ratios = {t: estimate.ratios(filters[t]) for t, estimate in framed.items()}
+    moved = _ill_conditioned(prepared.projectors, framed, filters, ratios)
+    return {t: Decomposition(ratios[t], moved[t]) for t in estimates}
 
 
-@dataclass(frozen=True)
-class _Estimate:
-    prepared: PreparedReferences
-    target: str
-    array: Samples
-    lags: LagCorrelations
-    """Of the references with the error."""
-
-    def filters(self, everything: Floats, *, stiffer: bool) -> _Filters:
-        mine, projector = self.prepared.columns(self.target), self.prepared.own[self.target]
-        own, unit = np.zeros_like(everything), np.zeros_like(everything)
-        own[:, mine] = projector.solve(self.lags.total[:, mine], stiffer=stiffer and projector.doubtful)
-        unit[0, mine] = np.eye(self.prepared.channels)
-        return _Filters(everything, own, unit)
-
-    def ratios(self, filters: _Filters, valid: NDArray[np.bool_]) -> dict[str, Floats]:
-        mine = self.prepared.columns(self.target)
-        source = self.prepared.lags.energy[:, mine].sum(axis=1)
-        error = self.lags.energy.sum(axis=1)
-        own_error, own_image, interference, image, artifacts = self._energies(filters, error, valid)
-        return {
-            "SDR": _decibels(source, error),
-            "ISR": _decibels(source, own_error),
-            "SIR": _decibels(own_image, interference),
-            "SAR": _decibels(image, artifacts),
-        }
-
-    def _energies(self, filters: _Filters, error: Floats, valid: NDArray[np.bool_]) -> Floats:
-        """``|P_j y - s|^2, |P_j y|^2, |P y - P_j y|^2, |P y|^2, |y - P y|^2`` as ``(5, n_frames)``."""
-        everything, own, unit = filters.everything, filters.own, filters.unit
-        lags = self.prepared.lags.frames
-        energies, bounds = quadratic_forms(lags, [own, unit + own, everything - own, unit + everything, everything])
-        product, product_bound = linear_form(lags, self.lags.frames, error, everything)
-        energies[4] += error - 2 * product
-        bounds[4] += 2 * product_bound
-        unsafe = valid & np.any(bounds > _TOLERANCE * energies, axis=0)
-        for frame in np.flatnonzero(unsafe):
-            energies[:, frame] = self._measured_energies(filters, int(frame))
-        return energies
-
-    def _measured_energies(self, filters: _Filters, frame: int) -> Floats:
-        """The energies of `_energies` in one frame, from the signals themselves."""
-        span = self.prepared.frames.spans[frame]
-        references = Signals(list(self.prepared.references.values()))
-        source = Signals([self.prepared.references[self.target]])
-        errors = Signals([self.array], minus=[self.prepared.references[self.target]])
-        energies = np.zeros(5)
-        for (a, b), (all_error, own_error) in filtered(references, span, [filters.everything, filters.own]):
-            padded = np.zeros((2, *all_error.shape))
-            inside = min(b, span[1])
-            if inside > a:
-                source.read(a, inside, padded[0, :, : inside - a])
-                errors.read(a, inside, padded[1, :, : inside - a])
-            signal, error = padded
-            parts = (own_error, signal + own_error, all_error - own_error, signal + all_error, error - all_error)
-            energies += [np.vdot(part, part) for part in parts]
-        return energies
+def _solve(framed: Mapping[str, FramedEstimate], projectors: Projectors) -> dict[str, Filters]:
+    """Filters of the errors of several estimates."""
+    everything = _at_once(projectors.everything.solve, [estimate.lags.total for estimate in framed.values()])
+    filters = {}
+    for (target, estimate), taps in zip(framed.items(), everything, strict=True):
+        own = np.zeros_like(taps)
+        own[:, estimate.columns] = projectors.own[target].solve(estimate.lags.total[:, estimate.columns])
+        filters[target] = Filters(taps, own)
+    return filters
 
 
-def _moves(values: Floats, others: Floats) -> bool:
+def _shifted(
+    framed: Mapping[str, FramedEstimate], projectors: Projectors, filters: Mapping[str, Filters]
+) -> dict[str, Filters]:
+    """The filters with ten times the ridge, to first order."""
+    everything = _at_once(projectors.everything.shifted, [filters[target].everything for target in framed])
+    shifted = {}
+    for (target, estimate), taps in zip(framed.items(), everything, strict=True):
+        own = np.zeros_like(taps)
+        own[:, estimate.columns] = projectors.own[target].shifted(filters[target].own[:, estimate.columns])
+        shifted[target] = Filters(taps, own)
+    return shifted
+
+
+def _at_once(function: Callable[[Floats], Floats], parts: list[Floats]) -> list[Floats]:
+    """A function of columns applied to those of several arrays together: one pass over the factor serves all."""
+    if not parts:
+        return []
+    return np.split(function(np.concatenate(parts, axis=2)), len(parts), axis=2)
+
+
+def _ill_conditioned(
+    projectors: Projectors, framed: dict[str, FramedEstimate], filters: dict[str, Filters], ratios: dict[str, Ratios]
+) -> dict[str, frozenset[str]]:
+    """Which quantities of each estimate hang on the ridge; factorises again only where a first look says they may."""
+    doubted = {
+        t: estimate for t, estimate in framed.items() if projectors.everything.doubtful or projectors.own[t].doubtful
+    }
+    shifted = _shifted(doubted, projectors, filters)
+    suspects = {t: e for t, e in doubted.items() if _moved(e, ratios[t], shifted[t], _DOUBT_DB / 2)}
+    moved = dict.fromkeys(framed, frozenset[str]())
+    if suspects:
+        stiffer = _solve(suspects, projectors.stiffer(suspects))
+        for target, estimate in suspects.items():
+            moved[target] = _moved(estimate, ratios[target], stiffer[target], _DOUBT_DB)
+    return moved
+
+
+def _moved(estimate: FramedEstimate, ratios: Ratios, filters: Filters, threshold: float) -> frozenset[str]:
+    """Quantities that differ by more than a threshold with other filters in some valid frame."""
     with np.errstate(invalid="ignore"):
-        return bool(np.any((np.abs(values - others) > _DOUBT_DB) & (values < _CEILING_DB)))
-
-
-def _decibels(numerator: Floats, denominator: Floats) -> Floats:
-    """``10 log10`` of a ratio of energies: +inf over nothing, NaN where both are nothing."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values: Floats = 10 * np.log10(numerator / denominator)
-    return values
+        wanted = {q: estimate.valid & (values < _CEILING_DB) for q, values in ratios.items()}
+        others = estimate.ratios(filters, ROUGH, wanted)
+        moved = [q for q, values in ratios.items() if np.any((np.abs(values - others[q]) > threshold) & wanted[q])]
+    return frozenset(moved)

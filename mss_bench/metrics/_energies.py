@@ -5,7 +5,7 @@ For filters h_i[l] and signals x_i that are zero outside a frame, the energy of 
 is filtered. One matrix product gives the energies of all frames and all filters.
 
 A small energy of large filters loses digits in that sum, so each energy comes with a bound on its rounding error;
-where that is too large, `filtered` gives the signal itself.
+where that is too large, a `FilterBank` gives the signal itself.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import scipy.fft
 from mss_bench.metrics._frames import Span
 from mss_bench.metrics._signals import Floats, Signals
 
-__all__ = ["filtered", "linear_form", "quadratic_forms"]
+__all__ = ["FilterBank", "linear_form", "quadratic_forms"]
 
 _EPS = float(np.finfo(np.float64).eps)
 
-_CHUNK = 1 << 16
-"""Samples that `filtered` computes at once."""
+_CHUNK = 16
+"""Length of the transforms of a `FilterBank`, in filter lengths."""
 
 
 def quadratic_forms(lags: Floats, filters: Sequence[Floats]) -> tuple[Floats, Floats]:
@@ -77,33 +77,47 @@ def linear_form(lags: Floats, cross: Floats, energy: Floats, taps: Floats) -> tu
     return products, _EPS * (_amplitudes(lags) @ sizes) * np.sqrt(energy)
 
 
-def filtered(signals: Signals, span: Span, filters: Sequence[Floats]) -> Iterator[tuple[Span, list[Floats]]]:
-    """Signals ``sum_i h_i * x_i`` of a frame with their tail, chunk by chunk.
+class FilterBank:
+    """Filters signals by overlap-save.
 
     Parameters
     ----------
-    signals : Signals
-        The n signals x, which count as zero outside the span.
     filters : sequence of (n_lags, n, channels)
-
-    Yields
-    ------
-    span : (int, int)
-        Samples of the chunk; the last one reaches ``n_lags - 1`` beyond the frame.
-    chunks : list of (channels, samples)
-        One for each filter.
+        From n signals x_i to ``sum_i h_i * x_i``.
     """
-    (start, stop), reach = span, len(filters[0]) - 1
-    n_fft = scipy.fft.next_fast_len(min(_CHUNK, stop - start + reach) + reach, real=True)
-    spectra = [scipy.fft.rfft(np.ascontiguousarray(h.transpose(2, 1, 0)), n=n_fft, workers=1) for h in filters]
-    for a in range(start, stop + reach, n_fft - reach):
-        b = min(a + n_fft - reach, stop + reach)
-        first, last = max(start, a - reach), min(b, stop)
-        padded = np.zeros((spectra[0].shape[1], n_fft))
-        signals.read(first, last, padded[:, first - a + reach : last - a + reach])
-        transformed = scipy.fft.rfft(padded, workers=1)
-        chunks = [scipy.fft.irfft(np.einsum("cnf,nf->cf", h, transformed), n=n_fft, workers=1) for h in spectra]
-        yield (a, b), [chunk[:, reach : reach + b - a] for chunk in chunks]
+
+    def __init__(self, filters: Sequence[Floats]) -> None:
+        self._reach = len(filters[0]) - 1
+        self._n_fft = 1 << (_CHUNK * len(filters[0])).bit_length()
+        taps = (np.ascontiguousarray(h.transpose(2, 1, 0)) for h in filters)
+        self._spectra = [scipy.fft.rfft(h, n=self._n_fft, workers=1) for h in taps]
+
+    def apply(self, signals: Signals, span: Span) -> Iterator[tuple[Span, list[Floats]]]:
+        """The filtered signals of a frame with their tail, chunk by chunk.
+
+        Parameters
+        ----------
+        signals : Signals
+            The n signals x, which count as zero outside the span.
+
+        Yields
+        ------
+        span : (int, int)
+            Samples of the chunk; the last one reaches ``n_lags - 1`` beyond the frame.
+        chunks : list of (channels, samples)
+            One for each filter.
+        """
+        (start, stop), reach = span, self._reach
+        padded = np.empty((signals.n, self._n_fft))
+        for a in range(start, stop + reach, self._n_fft - reach):
+            b = min(a + self._n_fft - reach, stop + reach)
+            first, last = max(start, a - reach), min(b, stop)
+            padded[:] = 0
+            signals.read(first, last, padded[:, first - a + reach : last - a + reach])
+            spectrum = scipy.fft.rfft(padded, workers=1)
+            sums = (np.einsum("cnf,nf->cf", h, spectrum) for h in self._spectra)
+            chunks = [scipy.fft.irfft(each, n=self._n_fft, workers=1) for each in sums]
+            yield (a, b), [chunk[:, reach : reach + b - a] for chunk in chunks]
 
 
 def _amplitudes(lags: Floats) -> Floats:

@@ -6,7 +6,8 @@ stem, nothing above a coder's cutoff), hence
 
 - a signal that repeats an earlier one up to its gain (or is silent) adds nothing to the span and is left out;
 - the ridge is 1e-14 of the mean diagonal of G and grows tenfold until the Cholesky factor exists;
-- where the condition estimate asks for it, a second factor with ten times the ridge tells which results to distrust.
+- with ten times the ridge the filters tell which results to distrust: to first order by `Projector.shifted`, exactly
+  by `Projector.stiffer`.
 """
 
 from __future__ import annotations
@@ -36,63 +37,54 @@ class Projector:
     ----------
     lags : (n_lags, n, n)
         Correlations of the n signals with each other, as of `correlate`.
+    ridge : float
+        The first to try, relative to the mean diagonal of the Gram matrix.
 
     Attributes
     ----------
     members : list of int
         The signals that span the projection.
-    condition : float
-        Estimated condition number (1-norm) of the Gram matrix with its ridge; 1 where nothing spans anything.
     ridge : float
-        Relative to the mean diagonal.
-    doubtful : bool
-        Whether `solve` can also answer with ten times the ridge.
+        The one that was used.
+    condition : float
+        Estimated condition number (1-norm) of the Gram matrix with its ridge; 1 where there are no members.
     """
 
-    def __init__(self, lags: Floats) -> None:
-        self.n_lags, self.n = lags.shape[0], lags.shape[1]
+    def __init__(self, lags: Floats, ridge: float = RIDGE) -> None:
         self.members = _spanning(lags[0])
-        self.condition, self.ridge, self.doubtful = 1.0, RIDGE, False
+        self.ridge, self.condition = ridge, 1.0
+        self._lags = lags
         if self.members:
-            self._factorise(lags[:, self.members][:, :, self.members])
+            mine = lags[:, self.members][:, :, self.members]
+            self._scale = float(np.trace(mine[0])) / len(self.members)
+            while (factor := _cholesky(mine, self.ridge * self._scale)) is None:
+                self.ridge *= 10
+            self._factor = factor
+            norm = float((np.abs(mine).sum(axis=0) + np.abs(mine[1:]).sum(axis=0).T).sum(axis=0).max())
+            reciprocal, _ = lapack.dpocon(factor, norm, uplo="L")
+            self.condition = 1 / reciprocal if reciprocal > 0 else np.inf
 
-    def solve(self, lags: Floats, *, stiffer: bool = False) -> Floats:
-        """Filters ``(n_lags, n, m)`` from correlations ``(n_lags, n, m)`` of the n signals with m others.
+    @property
+    def doubtful(self) -> bool:
+        """Whether the condition number allows for results that hang on the ridge."""
+        return self.condition > _WELL_CONDITIONED
 
-        Parameters
-        ----------
-        stiffer : bool
-            With ten times the ridge; only where `doubtful`.
-        """
+    def solve(self, lags: Floats) -> Floats:
+        """Filters ``(n_lags, n, m)`` from correlations ``(n_lags, n, m)`` of the n signals with m others."""
         filters = np.zeros(lags.shape)
         if self.members:
             right = lags[:, self.members].transpose(1, 0, 2).reshape(-1, lags.shape[2])
-            factor, lower = (self._stiffer_factor, 0) if stiffer else (self._factor, 1)
-            solution, _ = lapack.dpotrs(factor, right, lower=lower)
-            filters[:, self.members] = solution.reshape(len(self.members), self.n_lags, -1).transpose(1, 0, 2)
+            solution, _ = lapack.dpotrs(self._factor, right, lower=1)
+            filters[:, self.members] = solution.reshape(len(self.members), len(lags), -1).transpose(1, 0, 2)
         return filters
 
-    @property
-    def _factor(self) -> Floats:
-        return self._store[:, :-1]
+    def shifted(self, filters: Floats) -> Floats:
+        """Filters of `solve` with ten times the ridge, to first order: they move at least as far as the exact ones."""
+        return filters - 9 * self.ridge * self._scale * self.solve(filters) if self.members else filters
 
-    @property
-    def _stiffer_factor(self) -> Floats:
-        return self._store[:, 1:]
-
-    def _factorise(self, lags: Floats) -> None:
-        size = len(self.members) * self.n_lags
-        # One array holds both factors: the first in the lower triangle of all columns but the last, the second in the
-        # upper triangle of all but the first.
-        self._store = np.zeros((size, size + 1), order="F")
-        scale = float(np.trace(lags[0])) / len(self.members)
-        while not _cholesky(self._factor, lags, self.ridge * scale, lower=True):
-            self.ridge *= 10
-        norm = float((np.abs(lags).sum(axis=0) + np.abs(lags[1:]).sum(axis=0).T).sum(axis=0).max())
-        reciprocal, _ = lapack.dpocon(self._factor, norm, uplo="L")
-        self.condition = 1 / reciprocal if reciprocal > 0 else np.inf
-        if self.condition > _WELL_CONDITIONED:
-            self.doubtful = _cholesky(self._stiffer_factor, lags, 10 * self.ridge * scale, lower=False)
+    def stiffer(self) -> Projector:
+        """The same with ten times the ridge, at the price of another factorisation."""
+        return Projector(self._lags, 10 * self.ridge)
 
 
 def _spanning(gram: Floats) -> list[int]:
@@ -106,27 +98,17 @@ def _spanning(gram: Floats) -> list[int]:
     return members
 
 
-def _cholesky(matrix: Floats, lags: Floats, ridge: float, *, lower: bool) -> bool:
-    """Fill one triangle of a matrix with the Gram matrix and factorise it in place; False where it is indefinite."""
+def _cholesky(lags: Floats, ridge: float) -> Floats | None:
+    """Lower Cholesky factor of the Gram matrix, channel after channel; None where rounding makes it indefinite."""
     n_lags, n, _ = lags.shape
+    matrix = np.empty((n * n_lags, n * n_lags), order="F")
     for i in range(n):
-        for j in range(i + 1) if lower else range(i, n):
-            rows, columns = slice(i * n_lags, (i + 1) * n_lags), slice(j * n_lags, (j + 1) * n_lags)
-            if i == j:
-                _fill_diagonal(matrix[rows, columns], lags[:, i, i], ridge, lower=lower)
-            else:
-                matrix[rows, columns] = _toeplitz(lags[:, i, j], lags[:, j, i])
-    _, failed = lapack.dpotrf(matrix, lower=int(lower), clean=0, overwrite_a=1)
-    return not failed
-
-
-def _fill_diagonal(block: Floats, lags: Floats, ridge: float, *, lower: bool) -> None:
-    for i in range(len(block)):  # one triangle alone: the other may hold another factor
-        if lower:
-            block[i:, i] = lags[: len(lags) - i]
-        else:
-            block[: i + 1, i] = lags[i::-1]
-        block[i, i] += ridge
+        for j in range(i + 1):  # LAPACK reads the lower triangle alone
+            block = matrix[i * n_lags : (i + 1) * n_lags, j * n_lags : (j + 1) * n_lags]
+            np.copyto(block, _toeplitz(lags[:, i, j], lags[:, j, i]))
+    matrix.T.reshape(-1)[:: len(matrix) + 1] += ridge
+    factor, failed = lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
+    return None if failed else factor
 
 
 def _toeplitz(column: Floats, row: Floats) -> NDArray[np.float64]:

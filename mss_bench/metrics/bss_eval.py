@@ -82,7 +82,13 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._decomposition import QUANTITIES, PreparedReferences, Ratios, decompose, prepare_references
+from mss_bench.metrics._decomposition import (
+    QUANTITIES,
+    Decomposition,
+    PreparedReferences,
+    decompose,
+    prepare_references,
+)
 from mss_bench.metrics._frames import Frames
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.tracks import Stems, TargetGroup, TrackAudio
@@ -113,7 +119,7 @@ class BSSEvalState:
     @property
     def condition(self) -> float:
         """Estimated condition number of the system of all references."""
-        return self.prepared.everything.condition
+        return self.prepared.projectors.everything.condition
 
 
 class BSSEval(Metric):
@@ -201,11 +207,11 @@ class BSSEval(Metric):
         silent = {t: self._silent(estimates[t], prepared.frames) for t in usable}
         valid = {t: self._valid(t, state.silent, silent) for t in usable}
         wanted = [t for t in usable if valid[t].any()]
-        ratios = decompose(prepared, {t: estimates[t] for t in wanted}, valid) if wanted else {}
+        decomposed = decompose(prepared, {t: estimates[t] for t in wanted}, valid) if wanted else {}
         scores = []
         for target in (t for t in prepared.references if t in estimates):
-            if target in ratios:
-                scores += self._scores(prepared, target, ratios[target], valid[target])
+            if target in decomposed:
+                scores += self._scores(prepared, target, decomposed[target], valid[target])
             else:
                 reason = spoiled.get(target) or self._why_silent(target, state.silent, silent)
                 scores += [self._missing(prepared, target, quantity, reason) for quantity in QUANTITIES]
@@ -214,19 +220,17 @@ class BSSEval(Metric):
     def _in_samples(self, seconds: float, sample_rate: int, n_samples: int) -> int:
         return max(1, round(seconds * sample_rate)) if np.isfinite(seconds) else n_samples
 
-    def _scores(self, prepared: PreparedReferences, target: str, ratios: Ratios, valid: Mask) -> list[Score]:
+    def _scores(self, prepared: PreparedReferences, target: str, decomposed: Decomposition, valid: Mask) -> list[Score]:
         scores = []
         for quantity in QUANTITIES:
-            # the own span lies in that of all: where their dimensions are equal nothing can interfere
-            if quantity == "SIR" and len(prepared.own[target].members) == len(prepared.everything.members):
-                others = (
-                    "there is no other reference" if len(prepared.references) == 1 else "no other reference adds to it"
-                )
-                scores.append(self._missing(prepared, target, quantity, f"SIR is undefined: {others}"))
+            if quantity == "SIR" and not prepared.interference_possible(target):
+                lone = len(prepared.references) == 1
+                why = "there is no other reference" if lone else "no other reference adds to the span of this one"
+                scores.append(self._missing(prepared, target, quantity, f"SIR is undefined: {why}"))
                 continue
-            values = np.where(valid, ratios.values[quantity], np.nan)
-            flags = ("ill_conditioned",) if quantity in ratios.ill_conditioned else ()
-            reason = "" if np.isfinite(values).any() or np.isinf(values).any() else "numerator and denominator are 0"
+            values = np.where(valid, decomposed.ratios[quantity], np.nan)
+            flags = ("ill_conditioned",) if quantity in decomposed.ill_conditioned else ()
+            reason = "numerator and denominator are 0 in every frame" if np.isnan(values).all() else ""
             scores.append(Score(target, quantity, values, "frame", self.window, self.hop, flags, reason))
         return scores
 

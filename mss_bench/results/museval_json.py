@@ -31,7 +31,7 @@ from mss_bench.results.store import write_atomic
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "FrameScores", "read", "read_folder", "to_museval", "track_medians", "write"]
+__all__ = ["METRICS", "FrameScores", "export_run", "read", "read_folder", "to_museval", "track_medians", "write"]
 
 METRICS = ("SDR", "SIR", "SAR", "ISR")
 """The metrics of a museval file, in its order."""
@@ -131,6 +131,49 @@ def write(path: str | Path, frames: Iterable[FrameScores | tuple[str, str, float
     """
     text = json.dumps(to_museval(frames), indent=2, allow_nan=False, ensure_ascii=False)
     write_atomic(Path(path), text.encode() + b"\n")
+
+
+def export_run(frames: pd.DataFrame, out: str | Path) -> list[Path]:
+    """Write the BSS Eval frames of a run, one file a method and track: ``<out>/<method>/<subset>/<track>.json``.
+
+    A target that several groups score stands in the file once, from the smallest group: museval scores vocals against
+    accompaniment as a problem of its own, too, and keeps that row for the vocals.
+
+    Parameters
+    ----------
+    frames : DataFrame
+        A run's frame table.
+    out : path
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    RunError
+        When a file cannot be written.
+    """
+    frames = frames[frames["metric"].isin(METRICS)]
+    sizes = frames.groupby("group")["target"].nunique()
+    written = []
+    for (separator, params, subset, track), table in frames.groupby(
+        ["separator", "params", "subset", "track"], sort=False
+    ):
+        size = table["group"].map(sizes)
+        table = table[size == size.groupby(table["target"]).transform("min")]
+        scores = []
+        for (target, metric), rows in table.groupby(["target", "metric"], sort=False):
+            times = rows["time"].to_numpy()
+            window = float(rows["duration"].iloc[0])
+            hop = float(times[1] - times[0]) if len(times) > 1 else window
+            scores.append(FrameScores(str(target), str(metric), window, hop, rows["value"].to_list()))
+        label = f"{separator}:{params}" if params else str(separator)
+        folder = "".join(c if c.isalnum() or c in "-_.=+ " else "_" for c in label)
+        path = Path(out) / folder / str(subset) / f"{track}.json"
+        write(path, scores)
+        written.append(path)
+    return written
 
 
 def read(path: str | Path) -> pd.DataFrame:

@@ -38,7 +38,9 @@ def source_hash(cls: type) -> str:
         with contextlib.suppress(TypeError, OSError):
             file = inspect.getsourcefile(base)
             if file and base.__module__ != "abc":
-                files.add(Path(file))
+                # A method that is a package of its own is made of all its files.
+                own = Path(file)
+                files |= set(own.parent.glob("*.py")) if own.name == "__init__.py" else {own}
     package = Path(__file__).resolve().parents[1]
     if any(package in f.resolve().parents for f in files if f.name != "base.py"):
         files |= set((package / "dsp").glob("*.py"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mss_bench.errors import ConfigError, RunError
@@ -12,7 +14,7 @@ from mss_bench.results.schema import FLOOR
 from mss_bench.runner.keys import HashCache, digest, source_hash
 from mss_bench.separators import Separator, separators
 from mss_bench.spec import Spec, build, format_params
-from mss_bench.tracks import TargetGroup, Targets, Track
+from mss_bench.tracks import TargetGroup, Targets, Track, TrackId
 
 __all__ = ["Plan", "PlannedCell", "PlannedScore", "make_plan"]
 
@@ -45,6 +47,7 @@ class PlannedCell:
     preimage: dict[str, Any]
     scores: tuple[PlannedScore, ...]
     skip: str = ""
+    all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
 
     @property
     def label(self) -> str:
@@ -185,7 +188,7 @@ def _cell(
         "track": vars(track.id),  # two songs of the same content are two cells
         "separator": method.spec.name,
         "version": separator.version,
-        "params": method.params,
+        "params": {k: v for k, v in method.params.items() if k not in separator.path_parameters},
         "source": method.source,
         "mixture": mixture,
         "targets": dict(targets),
@@ -194,7 +197,8 @@ def _cell(
     skip = ""
     try:
         produced = set(separator.produces(targets, track.id))
-        preimage["files"] = [hashes.file(f) for f in separator.files(track.id)]
+        preimage["files"] = _contents(separator.files(track.id), hashes)
+        preimage["delivers"] = sorted(produced)
     except RunError as error:  # the method has nothing for this track and says so
         produced, skip = set(), str(error)
     if separator.needs_references:
@@ -211,8 +215,16 @@ def _cell(
                 scores.append(_score(estimate_key, references, group, targets, spec, metric, params, expected))
     return PlannedCell(
         track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
-        estimate_key, preimage, tuple(scores), skip,
+        estimate_key, preimage, tuple(scores), skip, separator.tracks,
     )  # fmt: skip
+
+
+def _contents(files: Sequence[Path], hashes: HashCache) -> dict[str, str]:
+    """Content by name below the common folder: names can say what a file is, where the folder lies says nothing."""
+    if not files:
+        return {}
+    common = Path(os.path.commonpath([f.absolute().parent for f in files]))
+    return {str(f.absolute().relative_to(common)): hashes.file(f) for f in files}
 
 
 def _sets(separator: Separator) -> str:

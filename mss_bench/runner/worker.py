@@ -190,7 +190,7 @@ def _estimates(task: Task, state: WorkerState, track: TrackAudio, cell: Cell) ->
             f"{track.mixture.shape[0]}"
         )
     if separator.needs_track:
-        separator.track = planned.track.id
+        separator.track, separator.tracks = planned.track.id, planned.all_tracks
         separator.start, separator.duration = planned.track.start, planned.track.duration
     references = track.references if separator.needs_references else None
     mixture = track.mixture.copy()

@@ -58,6 +58,8 @@ class Separator(ABC):
         An oracle: it is given the references.
     needs_track : bool
         It is told which track it separates (a reader of finished estimates); nothing else should want this.
+    path_parameters : tuple of str
+        Parameters that say where files lie; `files` names them and their content is part of the key, the place is not.
     trained_on : tuple of str
         ``"data set/subset"`` of what it learned from.
     licence, citation, assumption, extra : str
@@ -74,6 +76,7 @@ class Separator(ABC):
     channel_equivariant: ClassVar[bool] = False
     needs_references: ClassVar[bool] = False
     needs_track: ClassVar[bool] = False
+    path_parameters: ClassVar[tuple[str, ...]] = ()
     trained_on: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""

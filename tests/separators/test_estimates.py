@@ -50,6 +50,33 @@ def test_is_built_from_the_command_lines_form(tmp_path: Path) -> None:
     assert list(separate(separator)) == ["bass"]
 
 
+def test_every_track_is_expected_to_have_what_any_track_has(tmp_path: Path) -> None:
+    audio.write(tmp_path / "A Song" / "no_vocals.wav", noise(1), RATE)
+    audio.write(tmp_path / "B" / "vocals.wav", noise(2), RATE)
+    separator = Estimates(str(tmp_path))
+    separator.tracks = tuple(TrackId("data", "test", name) for name in ("A Song", "B", "C"))
+    for track in separator.tracks:
+        assert separator.produces(TARGETS, track) == ("vocals", "accompaniment")
+    assert [len(separator.files(t)) for t in separator.tracks] == [1, 1, 0]
+
+
+def test_a_folder_without_any_estimate_of_the_run_is_refused_with_the_pairing(tmp_path: Path) -> None:
+    audio.write(tmp_path / "A Sogn" / "vocals.wav", noise(1), RATE)
+    with pytest.raises(ConfigError, match=r"no track has a file[\s\S]*did you mean 'A Song'"):
+        Estimates(str(tmp_path)).produces(TARGETS, TRACK)
+
+
+def test_a_file_of_another_track_of_the_run_is_not_taken(tmp_path: Path) -> None:
+    audio.write(tmp_path / "1_Song_(Vocals).wav", noise(1), RATE)
+    song, numbered = TrackId("data", "test", "Song"), TrackId("data", "test", "1_Song")
+    separator = Estimates(str(tmp_path))
+    assert list(separate(separator, song)) == ["vocals"], "a number before the name, as UVR writes it"
+    separator.tracks = (song, numbered)
+    assert list(separate(separator, numbered)) == ["vocals"]
+    with pytest.raises(ConfigError, match="no estimate of track 'Song'"):
+        separate(separator, song)
+
+
 @pytest.mark.parametrize("samples", [3000, 5000])
 def test_the_length_is_left_as_it_is(tmp_path: Path, samples: int) -> None:
     audio.write(tmp_path / "A Song" / "bass.wav", noise(1, samples), RATE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,16 +39,14 @@ class Estimates(Separator):
 
     name = "estimates"
     needs_track = True
+    path_parameters = ("dir",)
     assumption = "The files are estimates of this data set's tracks, aligned with the mixture."
-
-    start: float = 0.0
-    duration: float | None = None
-    """The part of the track that is scored, in seconds; set by the runner, as `track` is."""
 
     def __init__(self, dir: str, pattern: str | None = None) -> None:
         self.dir, self.pattern = dir, pattern
         if pattern is not None:
             user_layout(pattern)
+        self._delivered: dict[Any, tuple[str, ...]] = {}
 
     @cached_property
     def _listing(self) -> Scan:
@@ -57,9 +56,39 @@ class Estimates(Separator):
         """Which files the folder has for the tracks, see `mss_bench.separators.estimates.pairing.pair`."""
         return pair(self._listing, tracks, targets, self.pattern, known)
 
+    @cached_property
+    def _by_track(self) -> dict[TrackId, list[Path]]:
+        files: dict[TrackId, list[Path]] = {track: [] for track in self.tracks}
+        for file, said in claim(self._listing, self.tracks, self.pattern).items():
+            for track in said.tracks:
+                files[track].append(self._listing.root / file)
+        return files
+
     def files(self, track: TrackId) -> list[Path]:
         """Files that name the track, whatever target they name; empty where there is none."""
+        if track in self.tracks:
+            return self._by_track[track]
         return [self._listing.root / file for file in claim(self._listing, [track], self.pattern)]
+
+    def produces(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
+        """The targets that any track of the run has a file for.
+
+        A track that lacks one, or all of them, has failed there: a method is not the better for what it left out.
+
+        Raises
+        ------
+        ConfigError
+            No track has a file; the message holds the pairing.
+        """
+        tracks = self.tracks or (track,)
+        key = (tracks, tuple(targets.items()))
+        if key not in self._delivered:
+            pairing = pair(self._listing, tracks, targets, self.pattern)
+            if not pairing.delivered and not pairing.ambiguous:
+                pairing.check()
+            disputed = {target for _, target in pairing.ambiguous}
+            self._delivered[key] = tuple(t for t in targets if t in pairing.delivered or t in disputed)
+        return self._delivered[key]
 
     def separate(
         self,
@@ -86,7 +115,7 @@ class Estimates(Separator):
         """
         if self.track is None:
             raise ConfigError("separator 'estimates' does not know which track it reads; set its `track` first")
-        pairing = pair(self._listing, [self.track], targets, self.pattern, explain=False)
+        pairing = pair(self._listing, [self.track], targets, self.pattern, self.tracks, explain=False)
         if pairing.ambiguous:
             (_, target), paths = next(iter(pairing.ambiguous.items()))
             raise ConfigError(

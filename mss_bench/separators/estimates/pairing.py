@@ -216,10 +216,14 @@ def claim(
     subsets = tuple(dict.fromkeys(t.subset for t in tracks if t.subset))
     expression = names.expression() if names else None
     claims: dict[str, _Claim] = {}
+    only = next(iter(by_name)) if len(by_name) == 1 and not pattern else None
     for file in listing.files:
-        if not any(name in nfc(file) for name in by_name):
+        bare = only is not None and "/" not in file and only not in nfc(file)
+        if not bare and not any(name in nfc(file) for name in by_name):
             continue
-        for path, layout in _readings(listing, file, layouts, bool(pattern)):
+        # Files named after targets alone belong to the only track that there is.
+        read = f"{only}/{file}" if bare else file
+        for path, layout in _readings(listing, read, layouts, bool(pattern)):
             # The general form is quick to fail; only what passes is compared with every track's name.
             if not translate(layout.pattern).fullmatch(path):
                 continue
