@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +37,13 @@ def plugin() -> str:
     return str(Path(__file__).parent / "data" / "plugin_faulty.py")
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing that a test caches stays with the user; the demo songs are shared between tests."""
-    cache = os.environ.get("MSS_BENCH_CACHE") or tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("MSS_BENCH_CACHE", str(cache))
+    with pytest.MonkeyPatch.context() as patch:
+        if not os.environ.get("MSS_BENCH_CACHE"):
+            patch.setenv("MSS_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def write_song(folder: Path, seed: int = 0, seconds: float = 1.5, rate: int = 8000) -> dict[str, np.ndarray]:

@@ -5,7 +5,8 @@ block-Toeplitz Gram matrix G of the delayed signals. G is singular or nearly so 
 stem, nothing above a coder's cutoff), hence
 
 - a signal that repeats an earlier one up to its gain (or is silent) adds nothing to the span and is left out;
-- the ridge is 1e-14 of the mean diagonal of G and grows tenfold until the Cholesky factor exists;
+- G is scaled to a unit diagonal, so that the gain of a signal is of no consequence;
+- the ridge is 1e-14 of that diagonal and grows tenfold until the Cholesky factor exists;
 - with ten times the ridge the filters tell which results to distrust: to first order by `Projector.shifted`, exactly
   by `Projector.stiffer`.
 """
@@ -21,7 +22,7 @@ from mss_bench.metrics._signals import Floats
 __all__ = ["Projector"]
 
 RIDGE = 1e-14
-"""First ridge, relative to the mean diagonal of the Gram matrix."""
+"""First ridge, relative to the diagonal of the Gram matrix."""
 
 _WELL_CONDITIONED = 1e9
 """Below this condition number a tenfold ridge cannot move an energy by 0.1 dB."""
@@ -38,7 +39,7 @@ class Projector:
     lags : (n_lags, n, n)
         Correlations of the n signals with each other, as of `correlate`.
     ridge : float
-        The first to try, relative to the mean diagonal of the Gram matrix.
+        The first to try, relative to the diagonal of the Gram matrix.
 
     Attributes
     ----------
@@ -47,20 +48,20 @@ class Projector:
     ridge : float
         The one that was used.
     condition : float
-        Estimated condition number (1-norm) of the Gram matrix with its ridge; 1 where there are no members.
+        Estimated condition number (1-norm) of the scaled Gram matrix with its ridge; 1 where there are no members.
     """
 
     def __init__(self, lags: Floats, ridge: float = RIDGE) -> None:
         self.members = _spanning(lags[0])
         self.ridge, self.condition = ridge, 1.0
         self._lags = lags
+        self._norms = np.sqrt(np.diagonal(lags[0])[self.members])
         if self.members:
-            mine = lags[:, self.members][:, :, self.members]
-            self._scale = float(np.trace(mine[0])) / len(self.members)
-            while (factor := _cholesky(mine, self.ridge * self._scale)) is None:
+            scaled = lags[:, self.members][:, :, self.members] / np.outer(self._norms, self._norms)
+            while (factor := _cholesky(scaled, self.ridge)) is None:
                 self.ridge *= 10
             self._factor = factor
-            norm = float((np.abs(mine).sum(axis=0) + np.abs(mine[1:]).sum(axis=0).T).sum(axis=0).max())
+            norm = float((np.abs(scaled).sum(axis=0) + np.abs(scaled[1:]).sum(axis=0).T).sum(axis=0).max())
             reciprocal, _ = lapack.dpocon(factor, norm, uplo="L")
             self.condition = 1 / reciprocal if reciprocal > 0 else np.inf
 
@@ -73,18 +74,26 @@ class Projector:
         """Filters ``(n_lags, n, m)`` from correlations ``(n_lags, n, m)`` of the n signals with m others."""
         filters = np.zeros(lags.shape)
         if self.members:
-            right = lags[:, self.members].transpose(1, 0, 2).reshape(-1, lags.shape[2])
-            solution, _ = lapack.dpotrs(self._factor, right, lower=1)
-            filters[:, self.members] = solution.reshape(len(self.members), len(lags), -1).transpose(1, 0, 2)
+            filters[:, self.members] = self._solve_scaled(lags[:, self.members] / self._norms[:, None])
+            filters[:, self.members] /= self._norms[:, None]
         return filters
 
     def shifted(self, filters: Floats) -> Floats:
         """Filters of `solve` with ten times the ridge, to first order: they move at least as far as the exact ones."""
-        return filters - 9 * self.ridge * self._scale * self.solve(filters) if self.members else filters
+        moved = filters.copy()
+        if self.members:
+            scaled = filters[:, self.members] * self._norms[:, None]
+            moved[:, self.members] -= 9 * self.ridge * self._solve_scaled(scaled) / self._norms[:, None]
+        return moved
 
     def stiffer(self) -> Projector:
         """The same with ten times the ridge, at the price of another factorisation."""
         return Projector(self._lags, 10 * self.ridge)
+
+    def _solve_scaled(self, right: Floats) -> Floats:
+        columns = right.transpose(1, 0, 2).reshape(-1, right.shape[2])
+        solution, _ = lapack.dpotrs(self._factor, columns, lower=1)
+        return solution.reshape(right.shape[1], right.shape[0], -1).transpose(1, 0, 2)
 
 
 def _spanning(gram: Floats) -> list[int]:

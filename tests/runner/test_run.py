@@ -330,3 +330,22 @@ def test_an_interrupt_keeps_what_is_finished(tiny, tmp_path, plugin):
     results = mss_bench.load(tmp_path / "run")
     assert set(results.tracks.query("status == 'ok'").separator) == {"mixture", "noisy"}
     assert not len(results.failures)  # what an interrupt cut off did not fail
+
+
+def test_moving_a_folder_of_estimates_changes_no_key_and_renaming_a_stem_does(run, tiny, tmp_path):
+    for name in ("Song A", "Song B (live)"):
+        shutil.copytree(tiny.parent / "tiny" / "test" / name, tmp_path / "one" / name)
+        (tmp_path / "one" / name / "mixture.wav").unlink()
+    first = run([f"estimates:dir={tmp_path / 'one'},as=Mine"], ["usdr"])
+    scores, cells = first.tracks, set((first.path / "cells").iterdir())
+    (tmp_path / "one").rename(tmp_path / "two")
+    second = run([f"estimates:dir={tmp_path / 'two'},as=Mine"], ["usdr"])
+    assert set((second.path / "cells").iterdir()) == cells
+    pd.testing.assert_frame_equal(second.tracks, scores)
+    song = tmp_path / "two" / "Song A"
+    (song / "bass.wav").rename(song / "x.wav")
+    (song / "drums.wav").rename(song / "bass.wav")
+    (song / "x.wav").rename(song / "drums.wav")
+    third = run([f"estimates:dir={tmp_path / 'two'},as=Mine"], ["usdr"])
+    swapped = third.tracks.query("separator == 'Mine' and track == 'Song A' and target == 'bass'").value.iloc[0]
+    assert swapped < 1 < 60 < scores.query("separator == 'Mine' and target == 'bass'").value.min()
