@@ -73,6 +73,11 @@ class Spec:
             raise ConfigError(f"{value!r}: as={alias!r} is not a name; quote it")
         return cls(name, params, alias)
 
+    def plain(self) -> str | dict[str, Any]:
+        """The shorter of the two forms that reads back whatever the values are."""
+        alias = {"as": self.alias} if self.alias else {}
+        return {"name": self.name} | self.params | alias if self.params or alias else self.name
+
     def __str__(self) -> str:
         params = format_params(self.params | ({"as": self.alias} if self.alias else {}))
         return f"{self.name}:{params}" if params else self.name

@@ -28,6 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--config", metavar="FILE", help="a YAML file of these options; the command line wins")
     parser.add_argument("--dry-run", action="store_true", help="print what would be computed and stop")
+    parser.add_argument("--shard", metavar="i/N", help="compute the i-th of N parts, for job arrays in one run folder")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="a dask scheduler, or local:N for N local dask workers")
     parser.add_argument("--device", help="device for separators that can use one (default: cpu)")
     add_dataset(parser)
     add_execution(parser)
@@ -44,7 +46,8 @@ def execute(args: argparse.Namespace) -> int:
         name: getattr(args, name)
         for name in (
             "dataset", "separators", "subset", "tracks", "max_tracks", "duration", "jobs", "out", "timeout", "seed",
-            "save_estimates", "rehash", "device", "datasets", "root",
+            "save_estimates", "rehash", "device", "datasets", "root", "memory_limit", "retries", "fail_fast", "shard",
+            "scheduler",
         )
     } | {"metrics": metric_list(args.metrics), "plugins": args.plugins or None}  # fmt: skip
     options |= {name: value for name, value in given.items() if value is not None}
@@ -77,6 +80,9 @@ def finish(prepared: object, *, quiet: bool) -> int:
             f"{outcome.computed} cells computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
             f"{prepared.folder}\nReport: mss-bench report {prepared.folder}"
         )
+    if outcome.stopped_at_failure:
+        print("stopped at the first failure; the same command goes on from here", file=sys.stderr)
+        return 1
     if outcome.interrupted:
         print("interrupted; what was finished is kept, the same command goes on from here", file=sys.stderr)
         return 130

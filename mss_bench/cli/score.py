@@ -72,15 +72,28 @@ def execute(args: argparse.Namespace) -> int:
     tracks = [t for t in tracks if t.name not in absent]
     if not args.no_doctor:
         _examine(separator, tracks, dataset)
-    spec = {"name": "estimates", "dir": str(folder), "as": name}
+    spec = {"name": "estimates", "dir": str(folder.resolve()), "as": name}
     options = {
         key: getattr(args, key)
-        for key in ("subset", "duration", "jobs", "timeout", "seed", "save_estimates", "rehash")
+        for key in (
+            "subset",
+            "duration",
+            "jobs",
+            "timeout",
+            "seed",
+            "save_estimates",
+            "rehash",
+            "memory_limit",
+            "retries",
+            "fail_fast",
+        )
         if getattr(args, key) is not None
     }
     prepared = prepare(
         RunOptions(
-            dataset=dataset,
+            dataset={"name": "references", "dir": str(dataset.root)} if args.references else args.dataset,
+            root=args.root,
+            datasets=tuple(args.datasets or ()),
             separators=(spec | ({"pattern": args.pattern} if args.pattern else {}),),
             metrics=tuple(metric_list(args.metrics) or ()),
             tracks=tuple(t.name for t in tracks),

@@ -10,8 +10,15 @@ metrics: Registry[Metric] = Registry(
     base="mss_bench.metrics.base:Metric",
     builtins={
         "bss_eval": "mss_bench.metrics.bss_eval:BSSEval",
+        "bss_eval_v3_images": "mss_bench.metrics.bss_eval_v3:BSSEvalV3Images",
+        "bss_eval_v3_sources": "mss_bench.metrics.bss_eval_v3:BSSEvalV3Sources",
         "usdr": "mss_bench.metrics.energy:USDR",
+        "csdr": "mss_bench.metrics.energy:CSDR",
+        "snr": "mss_bench.metrics.scale_invariant:SNR",
         "si_sdr": "mss_bench.metrics.scale_invariant:SISDR",
+        "sd_sdr": "mss_bench.metrics.scale_invariant:SDSDR",
+        "sa_sdr": "mss_bench.metrics.scale_invariant:SASDR",
+        "silence": "mss_bench.metrics.silence:Silence",
     },
     group="mss_bench.metrics",
 )

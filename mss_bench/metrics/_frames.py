@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +28,16 @@ class Frames:
     n_samples: int
     window: int
     hop: int
-    reach: int
+    reach: int = 0
+
+    @classmethod
+    def of_seconds(cls, n_samples: int, window: float, hop: float, sample_rate: int, reach: int = 0) -> Frames:
+        """Frames of a window and hop in seconds; infinite ones stand for the whole track."""
+
+        def size(seconds: float) -> int:
+            return max(1, round(seconds * sample_rate)) if math.isfinite(seconds) else n_samples
+
+        return cls(n_samples, size(window), size(hop), reach)
 
     @cached_property
     def spans(self) -> list[Span]:

@@ -92,7 +92,7 @@ class Projector:
 
     def _solve_scaled(self, right: Floats) -> Floats:
         columns = right.transpose(1, 0, 2).reshape(-1, right.shape[2])
-        solution, _ = lapack.dpotrs(self._factor, columns, lower=1)
+        solution: Floats = lapack.dpotrs(self._factor, columns, lower=1)[0]
         return solution.reshape(right.shape[1], right.shape[0], -1).transpose(1, 0, 2)
 
 

@@ -1,70 +1,111 @@
-"""The scale-invariant family: SI-SDR.
+"""Energy ratios of whole songs with and without a gain: SNR, SI-SDR, SD-SDR, SA-SDR.
 
-With ``alpha = <s, y> / |s|^2``, the gain at which the reference s comes closest to the estimate y,
+With ``alpha = <s, y> / |s|^2``, the gain at which the reference s comes closest to the estimate y [1]_,
 
-    SI-SDR = 10 log10(|alpha s|^2 / |alpha s - y|^2).
+    SNR    = 10 log10(|s|^2 / |s - y|^2),
+    SI-SDR = 10 log10(|alpha s|^2 / |alpha s - y|^2),
+    SD-SDR = 10 log10(|alpha s|^2 / |s - y|^2) = SNR + 10 log10 alpha^2.
 
-The definition is for one channel. Tools differ in what they make of several, and in the mean: asteroid and nussl
-subtract it from both signals first (then called SI-SNR by some), torchmetrics does so only when asked. Here both are
-parameters; the defaults are one gain a channel and no mean removal, as in torchmetrics, and the value of a song is the
-mean over its channels. No constant is added inside the logarithm.
+SI-SDR does not see a wrong gain, SD-SDR punishes it. SA-SDR [2]_ is SI-SDR (or, asked so, SNR) of all sources at once:
+energies are summed over the sources first, and one gain serves them all, so that faint sources weigh little.
+
+The definitions are for one channel. Tools differ in three ways, each of which is a parameter here:
+
+- *Channels*. One gain and ratio a channel, and the mean of their values in dB; or one over all channels, which punishes
+  a wrong balance.
+- *Mean*. auraloss subtracts that of both signals first, as asteroid and nussl do; torchmetrics does so when asked.
+- *Small constants* that keep silent signals finite. None by default: where a ratio has no value, that is said. With a
+  constant, every channel counts, silent or not.
 
 References
 ----------
-J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done? ICASSP 2019.
+.. [1] J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done? ICASSP 2019.
+.. [2] T. von Neumann, K. Kinoshita, C. Boeddeker, M. Delcroix, R. Haeb-Umbach: SA-SDR: a novel loss function for
+   separation of meeting style data. ICASSP 2022.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
+from mss_bench.metrics._moments import Moments, References, prepare_references
+from mss_bench.metrics._signals import Floats
 from mss_bench.metrics.base import Metric, Quantity, Score
+from mss_bench.metrics.presets import resolve
 from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
-__all__ = ["SISDR", "SISDRState"]
+__all__ = ["SASDR", "SDSDR", "SISDR", "SNR"]
 
-_ROUNDING = 1e-24
-"""Energy of a constant after its mean is removed, relative to before, in float64."""
+_LE_ROUX = "J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done?, ICASSP 2019"
 
-
-_Reader = Callable[[int, int], Floats]
+EpsForm = Literal["both", "denominator", "samples"]
 
 
-@dataclass(frozen=True)
-class SISDRState:
-    """References of a track, as given, with mean and energy (mean removed where asked for) of each channel."""
+_PARAMETERS = """\
+Parameters
+----------
+preset : str, optional
+    A key of ``PRESETS[name]`` in `mss_bench.metrics.presets`: the other parameters default to its values.
+per_channel : bool, optional
+    One ratio a channel and the mean in dB, leaving out channels in which the reference is silent (default); otherwise
+    one ratio over all channels.
+zero_mean : bool, optional
+    Subtract the mean of each channel of both signals first. Default False.
+eps : float, optional
+    Small constant, at least 0. Default 0.
+eps_form : {"both", "denominator", "samples"}, optional
+    Where it stands. ``"both"`` (torchmetrics): added to numerator and denominator of gain and ratio. ``"denominator"``
+    (auraloss): added to both denominators, and to the ratio itself. ``"samples"`` (ZFTurbo): to the gain's numerator
+    and denominator once for every sample, to the ratio's denominator, and to the ratio.
 
-    references: dict[str, Samples]
-    means: dict[str, Floats]
-    energies: dict[str, Floats]
+Raises
+------
+ConfigError
+    An unknown preset, or a parameter out of its range."""
 
 
-class SISDR(Metric):
-    """Scale-invariant SDR of a whole song.
+class _Ratio(Metric):
+    """What the ratios share: parameters, reading, and what becomes of silence."""
 
-    Parameters
-    ----------
-    per_channel : bool
-        One gain for each channel and the mean of their values in dB, leaving out channels in which the reference is
-        silent. Otherwise one gain and one ratio over all channels, which punishes a wrong balance.
-    zero_mean : bool
-        Subtract the mean of each channel of both signals first.
-    """
+    def __init_subclass__(cls) -> None:
+        cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{_PARAMETERS}"
 
-    name = "si_sdr"
-    version = "1"
-    quantities = (Quantity("SI-SDR", "dB", True, "10 log10(|a s|^2 / |a s - y|^2), a = <s, y> / |s|^2, whole song"),)
-    citation = "J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done?, ICASSP 2019"
+    citation = _LE_ROUX
+    _silent_estimate_has_value: ClassVar[bool] = False
 
-    def __init__(self, *, per_channel: bool = True, zero_mean: bool = False) -> None:
-        self.per_channel, self.zero_mean = per_channel, zero_mean
+    def __init__(
+        self,
+        *,
+        preset: str | None = None,
+        per_channel: bool | None = None,
+        zero_mean: bool | None = None,
+        eps: float | None = None,
+        eps_form: EpsForm | None = None,
+    ) -> None:
+        self._set(preset, per_channel=per_channel, zero_mean=zero_mean, eps=eps, eps_form=eps_form)
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> SISDRState:
+    def _set(self, preset: str | None, **given: Any) -> dict[str, Any]:
+        values, self.preset = resolve(self.name, preset, given)
+        if not 0 <= values["eps"] < np.inf:
+            raise ConfigError(f"{self.name}: eps is {values['eps']!r}, expected a number of at least 0")
+        if values["eps_form"] not in ("both", "denominator", "samples"):
+            raise ConfigError(
+                f"{self.name}: eps_form is {values['eps_form']!r}, expected 'both', 'denominator' or 'samples'"
+            )
+        self.per_channel: bool = values["per_channel"]
+        self.zero_mean: bool = values["zero_mean"]
+        self.eps: float = values["eps"]
+        self.eps_form: EpsForm = values["eps_form"]
+        return values
+
+    def prepare(self, track: TrackAudio, group: TargetGroup) -> References:
         """Means and energies of the references.
 
         Raises
@@ -72,79 +113,175 @@ class SISDR(Metric):
         ConfigError, AudioError
             References that cannot be scored.
         """
-        references = checked_references(track, group)
-        means, energies = {}, {}
-        for target, array in references.items():
-            means[target] = self._mean(array)
-            centred = _centred(array, means[target])
-            energy = _products(centred, centred, array.shape)
-            # what rounding leaves of a constant is no signal
-            raw = energy + array.shape[1] * means[target] ** 2
-            energies[target] = np.where(energy > _ROUNDING * raw, energy, 0.0)
-        return SISDRState(references, means, energies)
+        return prepare_references(checked_references(track, group), self.zero_mean)
 
-    def score(self, state: SISDRState, estimates: Stems) -> list[Score]:
-        """SI-SDR of every delivered target.
+    def score(self, state: References, estimates: Stems) -> list[Score]:
+        """The ratio of every delivered target.
 
         Raises
         ------
         AudioError
-            Estimates that cannot be scored; one with NaN, and a silent reference or estimate, give NaN with the reason.
+            Estimates that cannot be scored; one with NaN, and silence that leaves the ratio undefined, give NaN with
+            the reason.
         """
-        _, spoiled = scorable_estimates(state.references, estimates)
+        _, spoiled = scorable_estimates(state.arrays, estimates)
         scores = []
-        for target in (t for t in state.references if t in estimates):
-            reason = spoiled.get(target) or self._why_undefined(state, target, estimates[target])
-            value = np.nan if reason else self._value(state, target, estimates[target])
-            scores.append(Score(target, "SI-SDR", np.array([value]), reason=reason))
+        for target in (t for t in state.arrays if t in estimates):
+            value, reason = np.nan, spoiled.get(target, "")
+            if not reason:
+                moments = Moments(state, target, estimates[target])
+                reason = self._why_undefined(target, moments)
+                value = np.nan if reason else self._value([moments])
+            scores.append(Score(target, self.quantities[0].name, np.array([value]), reason=reason))
         return scores
 
-    def _value(self, state: SISDRState, target: str, estimate: Samples) -> float:
-        energy, shape = state.energies[target], estimate.shape
-        source = _centred(state.references[target], state.means[target])
-        signal = _centred(estimate, self._mean(estimate))
-        product = _products(source, signal, shape)
-        if not self.per_channel:
-            product, energy = np.full_like(product, product.sum()), np.full_like(energy, energy.sum())
+    @abstractmethod
+    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats]:
+        """Numerator and denominator ``(channels,)``, or ``(1,)`` if joint, of the sources together."""
+
+    def _value(self, parts: Sequence[Moments]) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
-            gain = (product / energy)[:, np.newaxis]
+            signal, error = self._energies(parts)
+            if self.eps_form == "both":
+                ratio = (signal + self.eps) / (error + self.eps)
+            else:
+                ratio = signal / (error + self.eps) + self.eps
+            values = 10 * np.log10(ratio)
+        if self.eps == 0:
+            values = values[self._sum([m.reference for m in parts]) > 0]
+        return float(values.mean())
 
-        # the error itself, and not a difference of energies: that would lose values above some 100 dB
-        def error(start: int, stop: int) -> Floats:
-            return gain * source(start, stop) - signal(start, stop)
+    def _gains_less_one(self, parts: Sequence[Moments]) -> Floats:
+        """``alpha - 1`` of every channel; 0 in channels without a reference."""
+        energy, product = self._sum([m.reference for m in parts]), self._sum([m.product for m in parts])
+        count = parts[0].samples * (1 if self.per_channel else len(parts[0].reference))
+        eps = self.eps * (count if self.eps_form == "samples" else 1)
+        # <s, y> = |s|^2 + <s, d>, so that what is added to numerator and denominator alike drops out of the numerator
+        above = product - (eps if self.eps_form == "denominator" else 0.0)
+        gains = np.divide(above, energy + eps, out=np.zeros_like(energy), where=energy + eps > 0)
+        return np.broadcast_to(gains, parts[0].reference.shape)
 
-        target_energy, error_energy = gain[:, 0] ** 2 * state.energies[target], _products(error, error, shape)
-        if not self.per_channel:
-            target_energy, error_energy = target_energy.sum(keepdims=True), error_energy.sum(keepdims=True)
-        heard = target_energy >= 0  # a silent channel of the reference has no gain
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return float(np.mean(10 * np.log10(target_energy[heard] / error_energy[heard])))
+    def _sum(self, parts: Sequence[Floats]) -> Floats:
+        """Sum over sources, and over channels where the ratio is joint."""
+        total: Floats = np.sum(parts, axis=0)
+        return total if self.per_channel else total.sum(keepdims=True)
 
-    def _why_undefined(self, state: SISDRState, target: str, estimate: Samples) -> str:
+    def _why_undefined(self, target: str, moments: Moments) -> str:
+        if self.eps > 0:
+            return ""
         offset = " once its mean is removed" if self.zero_mean else ""
-        heard = state.energies[target] > 0
+        heard = moments.reference > 0
         if not heard.any():
             return f"reference {target!r} is silent throughout{offset}"
-        signal = _centred(estimate, self._mean(estimate))
-        empty = _products(signal, signal, estimate.shape) <= 0
+        empty = moments.silent_channels()
+        if self._silent_estimate_has_value or not empty.any():
+            return ""
         if empty.all():
             return f"estimate {target!r} is silent throughout{offset}"
         if self.per_channel and (lost := np.flatnonzero(heard & empty)).size:
             return f"estimate {target!r} is silent throughout in channel {lost[0]}, its reference is not{offset}"
         return ""
 
-    def _mean(self, array: Samples) -> Floats:
-        return array.mean(axis=1, dtype=np.float64) if self.zero_mean else np.zeros(len(array))
+
+class SNR(_Ratio):
+    """Signal-to-noise ratio of a whole song: the error is all that differs from the reference, a wrong gain included.
+
+    With ``per_channel=False`` and no constant it is uSDR without its `delta`. A silent estimate has 0 dB.
+    """
+
+    name = "snr"
+    version = "1"
+    quantities = (Quantity("SNR", "dB", True, "10 log10(|s|^2 / |s - y|^2), whole song"),)
+    _silent_estimate_has_value = True
+
+    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats]:
+        return self._sum([m.reference for m in parts]), self._sum([m.difference for m in parts])
 
 
-def _centred(array: Samples, mean: Floats) -> _Reader:
-    signals = Signals([array])
-    return lambda start, stop: np.subtract(samples := signals.read(start, stop), mean[:, np.newaxis], out=samples)
+class SISDR(_Ratio):
+    """Scale-invariant SDR of a whole song."""
+
+    name = "si_sdr"
+    version = "2"
+    quantities = (Quantity("SI-SDR", "dB", True, "10 log10(|a s|^2 / |a s - y|^2), a = <s, y> / |s|^2, whole song"),)
+
+    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats]:
+        gains = self._gains_less_one(parts)
+        signal = self._sum([(1 + gains) ** 2 * m.reference for m in parts])
+        return signal, self._sum([m.error(gains) for m in parts])
 
 
-def _products(left: _Reader, right: _Reader, shape: tuple[int, ...]) -> Floats:
-    """``<left, right>`` of each channel."""
-    total = np.zeros(shape[0])
-    for span in pieces(shape[1]):
-        total += np.einsum("ct,ct->c", left(*span), right(*span))
-    return total
+class SDSDR(_Ratio):
+    """Scale-dependent SDR of a whole song: never above SI-SDR, and lower where the gain is wrong.
+
+    Without a constant it is ``SNR + 10 log10 alpha^2``.
+    """
+
+    name = "sd_sdr"
+    version = "1"
+    quantities = (Quantity("SD-SDR", "dB", True, "10 log10(|a s|^2 / |s - y|^2), a = <s, y> / |s|^2, whole song"),)
+
+    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats]:
+        signal = self._sum([(1 + self._gains_less_one(parts)) ** 2 * m.reference for m in parts])
+        return signal, self._sum([m.difference for m in parts])
+
+
+class SASDR(SISDR):
+    """Source-aggregated SDR of a whole song: one number for all delivered sources, repeated in the row of each.
+
+    ``scale_invariant=False`` (default True) leaves out the gain. A NaN in one estimate leaves no number for any. Where only some of the group's targets were delivered, the number is
+    theirs and flagged ``partial_group``.
+    """
+
+    name = "sa_sdr"
+    version = "1"
+    quantities = (Quantity("SA-SDR", "dB", True, "SI-SDR with energies summed over all sources, and one gain"),)
+    citation = "T. von Neumann et al.: SA-SDR, a novel loss function for separation of meeting style data, ICASSP 2022"
+    joint: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        preset: str | None = None,
+        per_channel: bool | None = None,
+        zero_mean: bool | None = None,
+        eps: float | None = None,
+        eps_form: EpsForm | None = None,
+        scale_invariant: bool | None = None,
+    ) -> None:
+        given = {"per_channel": per_channel, "zero_mean": zero_mean, "eps": eps, "eps_form": eps_form}
+        values = self._set(preset, **given, scale_invariant=scale_invariant)
+        self.scale_invariant: bool = values["scale_invariant"]
+
+    def score(self, state: References, estimates: Stems) -> list[Score]:
+        """The ratio of all delivered targets together, as one score for each.
+
+        Raises
+        ------
+        AudioError
+            Estimates that cannot be scored.
+        """
+        usable, spoiled = scorable_estimates(state.arrays, estimates)
+        delivered = [t for t in state.arrays if t in estimates]
+        value, reason = np.nan, ""
+        if spoiled:
+            reason = f"SA-SDR sums over all sources, and {next(iter(spoiled.values()))}"
+        else:
+            parts = [Moments(state, target, estimates[target]) for target in usable]
+            value = self._value(parts) if self._defined(parts) else np.nan
+            reason = "all references or all estimates are silent throughout" if np.isnan(value) else ""
+        flags = ("partial_group",) if len(delivered) < len(state.arrays) else ()
+        return [Score(target, "SA-SDR", np.array([value]), flags=flags, reason=reason) for target in delivered]
+
+    def _defined(self, parts: Sequence[Moments]) -> bool:
+        """Whether some channel has a reference and, where a gain is needed, all of these have an estimate."""
+        if self.eps > 0:
+            return True
+        heard = self._sum([m.reference for m in parts]) > 0
+        lost = np.logical_and.reduce([m.silent_channels() for m in parts])
+        lost = lost if self.per_channel else lost.all(keepdims=True)
+        return bool(heard.any()) and not (self.scale_invariant and (heard & lost).any())
+
+    def _gains_less_one(self, parts: Sequence[Moments]) -> Floats:
+        gains = super()._gains_less_one(parts)
+        return gains if self.scale_invariant else np.zeros_like(gains)

@@ -80,7 +80,8 @@ COST_COLUMNS: dict[str, str] = {
     "score_seconds": "float64",
     "cpu_seconds": "float64",
     "realtime_factor": "float64",  # audio seconds per second of separation
-    "peak_memory_mb": "float64",  # of the worker, at the end of the cell
+    "peak_memory_mb": "float64",  # resident, of the worker, during the cell
+    "gpu_memory_mb": "float64",  # peak of what torch held on a GPU
     "estimate_key": "string",
 }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import uuid
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -132,9 +133,10 @@ def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write bytes so that the path holds either the old content or all of the new, even after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Shards on several machines may write one name at once, each under a temporary name of its own.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()

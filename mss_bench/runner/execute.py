@@ -1,4 +1,4 @@
-"""Execute a plan: threads of joblib, each with one supervised worker process."""
+"""Execute a plan: threads of joblib, each with one supervised worker process, or joblib's dask backend on a cluster."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -17,10 +17,10 @@ from mss_bench.results.schema import Status
 from mss_bench.results.store import Cell, read_cell, write_cell
 from mss_bench.runner.plan import Plan, PlannedCell
 from mss_bench.runner.progress import Progress
-from mss_bench.runner.supervise import Supervisor
+from mss_bench.runner.supervise import Limits, Supervisor
 from mss_bench.runner.worker import Task, saved_estimates
 
-__all__ = ["Outcome", "execute", "pending"]
+__all__ = ["Outcome", "execute", "pending", "units"]
 
 
 @dataclass
@@ -31,29 +31,58 @@ class Outcome:
     cached: int = 0
     failed: int = 0
     interrupted: bool = False
+    stopped_at_failure: bool = False
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
 
 
 def pending(
-    run: Path, plan: Plan, *, save: bool = False, device: str = "cpu", plugins: Sequence[str] = ()
+    run: Path,
+    plan: Plan,
+    *,
+    save: bool = False,
+    device: str = "cpu",
+    plugins: Sequence[str] = (),
+    shard: tuple[int, int] | None = None,
 ) -> list[Task]:
-    """The tasks that are left: cells without a result, failed ones, and scores that a finished cell lacks."""
+    """The tasks that are left: cells without a result, failed ones, and scores that a finished cell lacks.
+
+    Parameters
+    ----------
+    shard : (i, n), optional
+        Only the i-th of n parts, counted from 1: every n-th track, or every n-th cell where tracks are fewer.
+    """
     tasks = []
-    for planned in plan.cells:
-        if planned.skip:
-            continue
-        cell = read_cell(run, planned.estimate_key)
-        done = cell.scores if cell is not None and cell.ok else {}
-        missing = tuple(s for s in planned.scores if s.key not in done or done[s.key].status != Status.OK)
-        unsaved = save and saved_estimates(run, planned) is None
-        if done and not missing and not unsaved:
-            continue
-        # Scores of estimates that cannot be had again belong together: a random method is scored anew as a whole.
-        keep = bool(done) and (planned.deterministic or saved_estimates(run, planned) is not None)
-        wanted = missing if keep else planned.scores
-        tasks.append(Task(run, planned, wanted, keep, save, device, tuple(plugins)))
+    for planned in _part(plan.cells, shard):
+        task = _left(run, planned, save)
+        if task is not None:
+            missing, keep = task
+            tasks.append(Task(run, planned, missing, keep, save, device, tuple(plugins)))
     return tasks
+
+
+def _left(run: Path, planned: PlannedCell, save: bool) -> tuple[tuple, bool] | None:  # type: ignore[type-arg]
+    """The scores that a cell lacks and whether those it has stay; None where nothing is left."""
+    if planned.skip:
+        return None
+    cell = read_cell(run, planned.estimate_key)
+    done = cell.scores if cell is not None and cell.ok else {}
+    missing = tuple(s for s in planned.scores if s.key not in done or done[s.key].status != Status.OK)
+    if done and not missing and not (save and saved_estimates(run, planned) is None):
+        return None
+    # Scores of estimates that cannot be had again belong together: a random method is scored anew as a whole.
+    keep = bool(done) and (planned.deterministic or saved_estimates(run, planned) is not None)
+    return (missing if keep else planned.scores), keep
+
+
+def _part(cells: Sequence[PlannedCell], shard: tuple[int, int] | None) -> list[PlannedCell]:
+    if shard is None:
+        return list(cells)
+    i, n = shard
+    tracks = {c.track.id: k for k, c in enumerate({c.track.id: c for c in cells}.values())}
+    if len(tracks) >= n:
+        return [c for c in cells if tracks[c.track.id] % n == i - 1]
+    return list(cells[i - 1 :: n])
 
 
 def execute(
@@ -62,7 +91,9 @@ def execute(
     tasks: Sequence[Task],
     *,
     jobs: int = 1,
-    timeout: float | None = None,
+    limits: Limits | None = None,
+    fail_fast: bool = False,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Compute the tasks.
@@ -76,16 +107,18 @@ def execute(
         From `pending`.
     jobs : int
         Worker processes.
-    timeout : float, optional
-        Seconds that a cell may take.
+    limits : Limits, optional
+        Time and memory of a cell, tries after a crash.
+    fail_fast : bool
+        Stop at the first cell that fails.
+    scheduler : str, optional
+        Address of a dask scheduler, or ``local:N``.
 
     Returns
     -------
     Outcome
         After an interrupt (Ctrl-C) with `interrupted` set; everything finished is on disk.
     """
-    from joblib import Parallel, delayed
-
     started = time.perf_counter()
     skipped = [c for c in plan.cells if c.skip]
     for planned in skipped:
@@ -94,12 +127,32 @@ def execute(
     if not tasks:
         return outcome
     progress = progress or Progress(len(tasks))
-    jobs = max(1, min(jobs, len(tasks)))
-    workers = [Supervisor(run / "logs" / f"worker-{i}.log", timeout) for i in range(jobs)]
+    if scheduler is not None:
+        from mss_bench.runner.cluster import execute_on_cluster
+
+        with progress:
+            execute_on_cluster(tasks, scheduler, limits or Limits(), fail_fast, outcome, progress)
+    else:
+        _execute_here(run, tasks, min(jobs, len(tasks)), limits or Limits(), fail_fast, outcome, progress)
+    outcome.seconds = time.perf_counter() - started
+    return outcome
+
+
+def _execute_here(
+    run: Path, tasks: Sequence[Task], jobs: int, limits: Limits, fail_fast: bool, outcome: Outcome, progress: Progress
+) -> None:
+    from joblib import Parallel, delayed
+
+    workers = [Supervisor(run / "logs" / f"worker-{i}.log", limits) for i in range(jobs)]
     free: queue.SimpleQueue[Supervisor] = queue.SimpleQueue()
     for worker in workers:
         free.put(worker)
     lock, stopped = threading.Lock(), threading.Event()
+
+    def stop() -> None:
+        stopped.set()
+        for worker in workers:
+            worker.stop()
 
     def work(unit: list[Task]) -> None:
         worker = free.get()
@@ -117,25 +170,22 @@ def execute(
                         outcome.failed += 1
                         outcome.failures.append(f"{task.cell.label} on {task.cell.track.name}: {reply.reason}")
                     progress.end(task.cell, reply)
+                    if reply.status != Status.OK and fail_fast:
+                        outcome.stopped_at_failure = True
+                if outcome.stopped_at_failure:
+                    stop()
         finally:
             free.put(worker)
 
-    def stop() -> None:
-        stopped.set()
-        for worker in workers:
-            worker.stop()
-
     try:
         with _interrupt(stop), progress:
-            Parallel(n_jobs=jobs, backend="threading", batch_size=1)(delayed(work)(u) for u in _units(tasks, jobs))
+            Parallel(n_jobs=jobs, backend="threading", batch_size=1)(delayed(work)(u) for u in units(tasks, jobs))
     finally:
-        outcome.interrupted = stopped.is_set()
+        outcome.interrupted = stopped.is_set() and not outcome.stopped_at_failure
         stop()
-    outcome.seconds = time.perf_counter() - started
-    return outcome
 
 
-def _units(tasks: Sequence[Task], jobs: int) -> list[list[Task]]:
+def units(tasks: Sequence[Task], jobs: int) -> list[list[Task]]:
     """A track's cells together, so that its references are prepared once; split where tracks are fewer than jobs."""
     tracks = [list(group) for _, group in groupby(tasks, key=lambda t: t.cell.track.id)]
     parts = -(-jobs // len(tracks))
@@ -155,9 +205,9 @@ def _write_skipped(run: Path, planned: PlannedCell) -> None:
 
 
 @contextmanager
-def _interrupt(stop: object) -> Iterator[None]:
+def _interrupt(stop: Callable[[], None]) -> Iterator[None]:
     """The first Ctrl-C stops the workers and lets the run end in order; the second one acts as usual."""
-    if threading.current_thread() is not threading.main_thread() or not callable(stop):
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.getsignal(signal.SIGINT)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from mss_bench.config import ConfigMap, load_yaml
 from mss_bench.datasets.catalog import Dataset, get
+from mss_bench.datasets.folder import from_references
 from mss_bench.errors import ConfigError
+from mss_bench.runner.supervise import Limits
 from mss_bench.separators import separators
 from mss_bench.spec import Spec, parameters
 
 __all__ = ["DEFAULT_METRICS", "RunOptions", "default_separators", "read_run_file"]
+
+_WORKER_MB = 1500.0  # what a worker is taken to need where no limit is given
 
 DEFAULT_METRICS: tuple[str, ...] = ("bss_eval", "usdr", "si_sdr")
 
@@ -26,8 +33,9 @@ class RunOptions:
 
     Parameters
     ----------
-    dataset : str or Dataset
-        A name of the catalog, with options as ``demo:n_songs=12``, or a data set itself.
+    dataset : str, mapping or Dataset
+        A name of the catalog, with options as ``demo:n_songs=12`` or ``{name: demo, n_songs: 12}``;
+        ``references:dir=DIR`` for a bare folder of stems; or a data set itself.
     separators : tuple of str or mapping
         ``"hpss:power=2"`` or ``{"name": "hpss", "power": 2}``; empty for every built-in one.
     metrics : tuple of str or mapping
@@ -48,6 +56,16 @@ class RunOptions:
         Keep the estimates as float32 WAV in the run folder.
     timeout : float, optional
         Seconds that a cell may take.
+    memory_limit : float, optional
+        MiB of resident memory that a worker with its descendants may take.
+    retries : int
+        How often a cell is tried again when its worker crashed.
+    fail_fast : bool
+        Stop at the first cell that fails.
+    shard : str, optional
+        ``"i/N"``: only the i-th of N parts, for job arrays; all parts share one run folder.
+    scheduler : str, optional
+        Address of a dask.distributed scheduler, or ``local:N`` for a local one with N workers.
     device : str
         For separators that can use one.
     plugins : tuple of path
@@ -60,7 +78,7 @@ class RunOptions:
         Hash file contents again instead of trusting size and modification time.
     """
 
-    dataset: str | Dataset = "demo"
+    dataset: str | Mapping[str, Any] | Dataset = "demo"
     separators: tuple[Any, ...] = ()
     metrics: tuple[Any, ...] = ()
     subset: str | None = None
@@ -72,6 +90,11 @@ class RunOptions:
     seed: int = 0
     save_estimates: bool = False
     timeout: float | None = None
+    memory_limit: float | None = None
+    retries: int = 1
+    fail_fast: bool = False
+    shard: str | None = None
+    scheduler: str | None = None
     device: str = "cpu"
     plugins: tuple[str, ...] = field(default=())
     datasets: tuple[str, ...] = ()
@@ -85,20 +108,25 @@ class RunOptions:
             if not isinstance(listed, list | tuple):
                 raise ConfigError(f"{name} is {value!r}, expected a list")
             object.__setattr__(self, name, tuple(listed))
-        for name in ("max_tracks", "jobs", "duration", "timeout"):
+        for name in ("max_tracks", "jobs", "duration", "timeout", "memory_limit"):
             value = getattr(self, name)
             number = int if name in ("max_tracks", "jobs") else int | float
             if value is not None and (not isinstance(value, number) or isinstance(value, bool) or value <= 0):
                 kind = "whole number" if number is int else "number"
                 raise ConfigError(f"{name} is {value!r}, expected a {kind} above 0")
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
-            raise ConfigError(f"seed is {self.seed!r}, expected a whole number from 0 on")
+        for name in ("seed", "retries"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ConfigError(f"{name} is {value!r}, expected a whole number from 0 on")
+        self.shard_numbers()
 
     def open_dataset(self) -> Dataset:
         """The data set with root and options applied."""
         if isinstance(self.dataset, Dataset):
             return self.dataset
         spec = Spec.parse(self.dataset)
+        if spec.name == "references":
+            return from_references(str(spec.params.get("dir", ".")))
         return get(spec.name, self.datasets, self.root, **spec.params)
 
     def separator_specs(self) -> list[Spec]:
@@ -109,11 +137,26 @@ class RunOptions:
         """The metrics as specs."""
         return [Spec.parse(m) for m in self.metrics or DEFAULT_METRICS]
 
+    def shard_numbers(self) -> tuple[int, int] | None:
+        """``shard`` as numbers."""
+        if self.shard is None:
+            return None
+        match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", self.shard)
+        if match is None or int(match[1]) > int(match[2]):
+            raise ConfigError(f"shard is {self.shard!r}, expected i/N with i from 1 to N, e.g. 3/10")
+        return int(match[1]), int(match[2])
+
+    def limits(self) -> Limits:
+        """What a cell may take."""
+        return Limits(self.timeout, self.memory_limit, self.retries)
+
     def job_count(self) -> int:
-        """Worker processes."""
+        """Worker processes: as asked, else one a core as far as the free memory reaches."""
         if self.jobs is not None:
             return self.jobs
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        room = psutil.virtual_memory().available / 2**20 / (self.memory_limit or _WORKER_MB)
+        return max(1, min(cores, int(room)))
 
     def folder(self, dataset: Dataset) -> Path:
         """The run folder."""
@@ -123,9 +166,13 @@ class RunOptions:
         """The options as plain data, for ``run.json``."""
         shown = {f.name: getattr(self, f.name) for f in fields(self)}
         shown["dataset"] = self.dataset.name if isinstance(self.dataset, Dataset) else self.dataset
-        shown["separators"] = [str(s) for s in self.separator_specs()]
-        shown["metrics"] = [str(m) for m in self.metric_specs()]
-        return {k: str(v) if isinstance(v, Path) else v for k, v in shown.items()}
+        shown["separators"] = [s.plain() for s in self.separator_specs()]
+        shown["metrics"] = [m.plain() for m in self.metric_specs()]
+        for name in ("plugins", "datasets"):
+            shown[name] = [str(Path(p).resolve()) for p in shown[name]]
+        for name in ("root", "out"):
+            shown[name] = None if shown[name] is None else str(Path(shown[name]).resolve())
+        return shown
 
 
 def default_separators() -> list[Spec]:
@@ -155,6 +202,9 @@ def read_run_file(path: str | Path) -> dict[str, Any]:
         if key in ("separators", "metrics", "tracks", "plugins", "datasets"):
             if not isinstance(value, list | str | ConfigMap):
                 config.fail(f"{key} is {value!r}, expected a list", key)
+        elif key == "dataset":
+            if not isinstance(value, str | ConfigMap):
+                config.fail(f"dataset is {value!r}, expected a name or a mapping with a name", key)
         elif (
             value is not None
             and not isinstance(value, hints[key])

@@ -1,12 +1,15 @@
-"""One display of a run's progress: a bar on a terminal, plain lines elsewhere."""
+"""One display of a run's progress: a bar on a terminal, plain lines elsewhere, and always the run's log file."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from mss_bench.results.provenance import now
 from mss_bench.results.schema import Status
 from mss_bench.runner.plan import PlannedCell
 from mss_bench.runner.worker import Reply
@@ -15,7 +18,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Shows cells as they end.
+    """Shows cells as they end: done, failures, time left, and on a terminal what each worker does now.
 
     Parameters
     ----------
@@ -24,16 +27,20 @@ class Progress:
     stream : text file, optional
         Standard error by default.
     quiet : bool
-        Show nothing.
+        Show nothing; the log is written all the same.
+    log : Path, optional
+        File to which every line is appended with the time.
     """
 
-    def __init__(self, total: int, stream: TextIO | None = None, quiet: bool = False) -> None:
+    def __init__(self, total: int, stream: TextIO | None = None, quiet: bool = False, log: Path | None = None) -> None:
         self.total, self.done, self.failed, self.quiet = total, 0, 0, quiet
-        self.stream = stream or sys.stderr
+        self.stream, self.log = stream or sys.stderr, log
         self._bar: Any = None
+        self._now: dict[int, str] = {}  # what each thread's worker does
         self._started = time.perf_counter()
 
     def __enter__(self) -> Self:
+        self._note(f"{self.total} cells to compute")
         if not self.quiet and self.stream.isatty():
             from tqdm import tqdm
 
@@ -43,38 +50,50 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._note(f"{self.done} of {self.total} cells computed, {self.failed} failed")
         if self._bar is not None:
             self._bar.close()
 
     def begin(self, cell: PlannedCell) -> None:
-        """A worker starts a cell."""
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"{cell.track.name[:24]} · {cell.label[:24]}")
+        """The calling thread's worker starts a cell."""
+        self._now[threading.get_ident()] = f"{cell.track.name[:20]}·{cell.label[:20]}"
+        self._show()
 
     def end(self, cell: PlannedCell, reply: Reply) -> None:
         """A cell ended."""
+        self._now.pop(threading.get_ident(), None)
         self.done += 1
-        bad = reply.status != Status.OK
-        self.failed += bad
+        failed = reply.status != Status.OK
+        self.failed += failed
+        text = f"{cell.track.name} · {cell.label}: {reply.status}"
+        if failed:
+            text += f": {reply.reason.splitlines()[0] if reply.reason else ''}"
+        problems = [f"metric failed: {failure.splitlines()[-1]}" for failure in reply.failed_metrics]
+        times = f"separated {reply.separate_seconds:.1f} s, scored {reply.score_seconds:.1f} s"
+        for line in [f"{text} ({times})", *problems]:
+            self._note(line)
         if self.quiet:
             return
-        text = f"{cell.track.name} · {cell.label}: {reply.status}"
-        if bad:
-            text += f": {reply.reason.splitlines()[0]}"
         if self._bar is not None:
-            if bad:
-                self._bar.write(text, file=self.stream)
-            for failure in reply.failed_metrics:
-                self._bar.write(f"{text}, but {failure.splitlines()[-1]}", file=self.stream)
+            for line in ([text] if failed else []) + [f"{text}, but {p}" for p in problems]:
+                self._bar.write(line, file=self.stream)
             self._bar.update()
+            self._show()
             return
         left = (time.perf_counter() - self._started) / self.done * (self.total - self.done)
-        width = len(str(self.total))
-        print(
-            f"[{self.done:{width}}/{self.total}] {text}"
-            f" (separated {reply.separate_seconds:.1f} s, scored {reply.score_seconds:.1f} s, left {left:.0f} s)",
-            file=self.stream,
-            flush=True,
-        )
-        for failure in reply.failed_metrics:
-            print(f"    metric failed: {failure.splitlines()[-1]}", file=self.stream, flush=True)
+        count = f"[{self.done:{len(str(self.total))}}/{self.total}]"
+        failures = f", {self.failed} failed" if self.failed else ""
+        print(f"{count} {text} ({times}, left {left:.0f} s{failures})", file=self.stream, flush=True)
+        for problem in problems:
+            print(f"    {problem}", file=self.stream, flush=True)
+
+    def _show(self) -> None:
+        if self._bar is not None:
+            failures = f"{self.failed} failed, " if self.failed else ""
+            self._bar.set_postfix_str(failures + " | ".join(self._now.copy().values()))
+
+    def _note(self, text: str) -> None:
+        if self.log is not None:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(f"{now()} {text}\n")

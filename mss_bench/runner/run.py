@@ -12,7 +12,7 @@ from typing import Any
 from mss_bench.datasets.catalog import Dataset
 from mss_bench.errors import RunError
 from mss_bench.metrics import Metric, metrics
-from mss_bench.results.lock import locked
+from mss_bench.results.lock import finalising, locked
 from mss_bench.results.provenance import now, provenance
 from mss_bench.results.schema import SCHEMA_VERSION
 from mss_bench.results.store import write_atomic
@@ -40,7 +40,10 @@ class Prepared:
         """What is left to compute."""
         options = self.options
         plugins = tuple(str(Path(p).resolve()) for p in options.plugins)
-        return pending(self.folder, self.plan, save=options.save_estimates, device=options.device, plugins=plugins)
+        return pending(
+            self.folder, self.plan, save=options.save_estimates, device=options.device, plugins=plugins,
+            shard=options.shard_numbers(),
+        )  # fmt: skip
 
 
 def prepare(options: RunOptions) -> Prepared:
@@ -75,21 +78,26 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
         Takes notices, one line each; standard error by default.
     """
     say = say or (lambda text: print(text, file=sys.stderr))
-    run = prepared.folder
-    with locked(run):
+    run, options = prepared.folder, prepared.options
+    with locked(run, options.shard):
         began = now()
         text = json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}, indent=1, ensure_ascii=False)
         changed = _write_if_changed(run / "plan.json", text)
+        if options.shard is None:  # nobody else writes here: these are of a process that was killed
+            for leftover in (run / "cells").glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
         tasks = prepared.tasks()
+        progress = Progress(len(tasks), quiet=quiet, log=run / "logs" / "run.log")
         for notice in [*prepared.dataset.notices, *prepared.plan.notices]:
             say(f"note: {notice}")
         outcome = execute(
-            run, prepared.plan, tasks, jobs=prepared.options.job_count(), timeout=prepared.options.timeout,
-            progress=Progress(len(tasks), quiet=quiet),
+            run, prepared.plan, tasks, jobs=options.job_count(), limits=options.limits(), fail_fast=options.fail_fast,
+            scheduler=options.scheduler, progress=progress,
         )  # fmt: skip
         if tasks or changed or not all((run / f"{name}.parquet").is_file() for name in TABLES):
-            _write_run_json(prepared, began)
-            build_tables(run)
+            with finalising(run):
+                _write_run_json(prepared, began)
+                build_tables(run)
     return outcome
 
 
@@ -109,6 +117,7 @@ def _write_run_json(prepared: Prepared, began: str) -> None:
         "schema": SCHEMA_VERSION,
         **provenance(),
         "options": prepared.options.describe(),
+        "jobs": prepared.options.job_count(),
         "threads_per_worker": 1,
         "dataset": {
             "name": dataset.name,

@@ -1,7 +1,8 @@
 """A warm child process that takes cells one after another, and the parent's side of watching it.
 
-A child that dies, hangs past its time or cannot be started costs the cell it was at: its process group is killed, the
-cell gets its status with the tail of the child's output, and the next cell gets a fresh child.
+A child that dies, hangs, takes too long or too much memory, or cannot be started costs the cell it was at: it is killed
+with all its descendants, the cell gets its status with the tail of the child's output, and the next cell gets a fresh
+child. A child whose parent dies kills itself and its own children.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from mss_bench.results.schema import Status
 from mss_bench.results.store import Cell, write_cell
 from mss_bench.runner.worker import Reply, Task
 
-__all__ = ["Supervisor"]
+__all__ = ["Limits", "Supervisor"]
 
 # One BLAS/OpenMP thread a worker: workers times threads would oversubscribe the machine, and a thread count that
 # depends on the machine would change last digits. Set before the child imports NumPy.
@@ -31,8 +36,31 @@ THREADS = dict.fromkeys(
 
 _CHILD = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from mss_bench.runner.worker import main; main(int(sys.argv[2]))"
+    "from mss_bench.runner.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
 )
+
+_WATCH_SECONDS = 0.2  # between looks at a child's memory
+_TAIL_BYTES = 4000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a cell may take.
+
+    Parameters
+    ----------
+    timeout : float, optional
+        Seconds.
+    memory_mb : float, optional
+        Resident memory of the worker and its descendants, in MiB. The address space is not limited: torch reserves
+        far more of it than it uses.
+    retries : int
+        How often a cell is tried again after a crash.
+    """
+
+    timeout: float | None = None
+    memory_mb: float | None = None
+    retries: int = 1
 
 
 class Supervisor:
@@ -42,33 +70,45 @@ class Supervisor:
     ----------
     log : Path
         File that gets what the child prints.
-    timeout : float, optional
-        Seconds that a cell may take.
+    limits : Limits
     """
 
-    def __init__(self, log: Path, timeout: float | None = None) -> None:
-        self.log, self.timeout = log, timeout
+    def __init__(self, log: Path, limits: Limits | None = None) -> None:
+        self.log, self.limits = log, limits or Limits()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
+        self._lifeline: int | None = None
         self._lock = threading.Lock()
         self._stopped = False
 
     def run(self, task: Task) -> Reply | None:
-        """Have one cell computed; None when stopped meanwhile."""
+        """Have one cell computed; None when stopped meanwhile.
+
+        Raises
+        ------
+        RunError
+            When the cell's file cannot be written.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        start = self.log.stat().st_size if self.log.exists() else 0
-        try:
-            connection = self._start()
-            connection.send(task)
-            if connection.poll(self.timeout):
-                reply: Reply = connection.recv()
-                return reply
-            status, reason = Status.TIMEOUT, f"took longer than {self.timeout:g} s and was killed"
-        except (EOFError, OSError):
-            status, reason = Status.CRASHED, self._cause_of_death()
-        self._kill()
-        if self._stopped:
-            return None
+        for attempt in range(self.limits.retries + 1):
+            start = self.log.stat().st_size if self.log.exists() else 0
+            try:
+                connection = self._start()
+                connection.send(task)
+                ended = self._wait(connection)
+                if ended is None:
+                    reply: Reply = connection.recv()
+                    return reply
+                status, reason = ended
+            except (EOFError, OSError):
+                status, reason = Status.CRASHED, self._cause_of_death()
+            self._kill()
+            if self._stopped:
+                return None
+            if status != Status.CRASHED or attempt == self.limits.retries:
+                break
+        if status == Status.CRASHED and self.limits.retries:
+            reason += f", {self.limits.retries + 1} times"
         return self._record(task, status, reason, start)
 
     def stop(self) -> None:
@@ -76,25 +116,58 @@ class Supervisor:
         self._stopped = True
         self._kill()
 
+    def _wait(self, connection: Connection[Any, Any]) -> tuple[Status, str] | None:
+        """None when the child has answered; else what it did wrong."""
+        timeout, memory = self.limits.timeout, self.limits.memory_mb
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            if connection.poll(left if memory is None else min(_WATCH_SECONDS, left or _WATCH_SECONDS)):
+                return None
+            if deadline is not None and time.monotonic() >= deadline:
+                return Status.TIMEOUT, f"took longer than {timeout:g} s and was killed"
+            if memory is not None and (used := self._resident_mb()) > memory:
+                return Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB"
+
     def _start(self) -> Connection[Any, Any]:
         with self._lock:
             if self._stopped:
                 raise EOFError
             if self._connection is None:
                 ours, theirs = Pipe()
+                # Only this process holds the writing end: when it dies, however, the child reads the end of file.
+                reading, self._lifeline = os.pipe()
                 with self.log.open("ab") as log:
                     self._process = subprocess.Popen(
-                        [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(theirs.fileno())],
+                        [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(theirs.fileno()), str(reading)],
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
-                        pass_fds=[theirs.fileno()],
+                        pass_fds=[theirs.fileno(), reading],
                         env=os.environ | THREADS,
                         start_new_session=True,
                     )
                 theirs.close()
+                os.close(reading)
                 self._connection = ours
             return self._connection
+
+    def _family(self) -> list[psutil.Process]:
+        """The child and its descendants, those in sessions of their own too."""
+        process = self._process
+        if process is None:
+            return []
+        with contextlib.suppress(psutil.Error):
+            child = psutil.Process(process.pid)
+            return [child, *child.children(recursive=True)]
+        return []
+
+    def _resident_mb(self) -> float:
+        total = 0
+        for process in self._family():
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+        return total / 2**20
 
     def _cause_of_death(self) -> str:
         code = None
@@ -102,23 +175,31 @@ class Supervisor:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = self._process.wait(timeout=5)
         if code is not None and code < 0:
-            return f"the worker process was killed by {signal.Signals(-code).name}"
+            hint = " (by hand, or the system ran out of memory)" if -code == signal.SIGKILL else ""
+            return f"the worker process was killed by {signal.Signals(-code).name}{hint}"
         return f"the worker process ended with exit status {code}"
 
     def _kill(self) -> None:
         with self._lock:
+            family = self._family()
             process, self._process = self._process, None
             connection, self._connection = self._connection, None
+            lifeline, self._lifeline = self._lifeline, None
+        for member in family[1:]:
+            with contextlib.suppress(psutil.Error):
+                member.kill()
         if process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         if connection is not None:
             connection.close()
+        if lifeline is not None:
+            os.close(lifeline)
 
     def _record(self, task: Task, status: Status, reason: str, start: int) -> Reply:
         with self.log.open("rb") as log:
-            log.seek(max(start, log.seek(0, os.SEEK_END) - 4000))
+            log.seek(max(start, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             tail = log.read().decode(errors="replace").strip()
         planned = task.cell
         write_cell(

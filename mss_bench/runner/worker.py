@@ -11,13 +11,16 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +150,7 @@ def run_cell(task: Task, state: WorkerState) -> Reply:
     cell.log = "\n".join([cell.log, *caught]).strip()
     cell.costs["cpu_seconds"] = time.process_time() - cpu
     cell.costs["peak_memory_mb"] = _peak_memory_mb()
+    cell.costs["gpu_memory_mb"] = _peak_gpu_memory_mb()
     cell.costs["score_seconds"] = sum(s.seconds for s in cell.scores.values())
     write_cell(task.run, cell)
     failed = tuple(f"{s.metric}: {s.reason}" for s in cell.scores.values() if s.status != Status.OK)
@@ -345,6 +349,17 @@ def _collected_warnings() -> Iterator[list[str]]:
 def _reset_peak_memory() -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak_gpu_memory_mb() -> float:
+    """Peak of what torch holds on the GPU; 0 where no method used one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return 0.0
+    return float(torch.cuda.max_memory_allocated()) / 2**20
 
 
 def _peak_memory_mb() -> float:
@@ -356,12 +371,16 @@ def _peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main(descriptor: int) -> None:
-    """Take tasks from the parent until it hangs up."""
-    import signal
-    from multiprocessing.connection import Connection
+def _die_with_parent(lifeline: int) -> None:
+    """Kill this process and its children as soon as the parent is gone, whatever they are doing."""
+    os.read(lifeline, 1)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
+
+def main(descriptor: int, lifeline: int) -> None:
+    """Take tasks from the parent until it hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
     os.dup2(sys.stderr.fileno(), 1)
     connection: Connection[Any, Any] = Connection(descriptor)
     state = WorkerState()

@@ -106,7 +106,7 @@ class TestAgreement:
         rng = np.random.default_rng(0)
         if mono_vocals:
             stems["vocals"] = np.repeat(np.round(stems["vocals"][:1] * 32768) / 32768, 2, axis=0)
-            references = stems
+            references = {n: stems[n] for n in ("vocals", "drums")} | {"rest": stems["bass"] + stems["other"]}
         else:
             references = {"vocals": stems["vocals"], "accompaniment": mixture - stems["vocals"]}
         estimates = {
@@ -386,7 +386,15 @@ class TestInput:
                 evaluate(small(), given_references, given_estimates)
 
     @pytest.mark.parametrize(
-        "parameters", [{"window": 0}, {"hop": -1.0}, {"filter_length": 0}, {"silence": "never"}, {"hop": np.nan}]
+        "parameters",
+        [
+            {"window": 0},
+            {"hop": -1.0},
+            {"filter_length": 0},
+            {"filter_length": 1.5},
+            {"silence": "never"},
+            {"hop": np.nan},
+        ],
     )
     def test_bad_parameters(self, parameters):
         with pytest.raises(ConfigError, match=next(iter(parameters))):

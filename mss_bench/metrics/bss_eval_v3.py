@@ -1,0 +1,314 @@
+"""BSS Eval version 3: filters found anew in each window, for source images and for sources.
+
+The numbers are those of the MATLAB toolbox and of ``mir_eval.separation``, which is deprecated and leaves mir_eval with
+version 0.9.
+
+Definitions
+-----------
+With the projections ``P_j`` and ``P`` of `mss_bench.metrics.bss_eval` (on the reference ``s_j``, and on all references,
+each filtered by L taps), found for each window by itself, or once where the whole track is the window:
+
+- *images*: SDR, ISR, SIR and SAR as in version 4. The target is the reference as it is; what a filter changed counts
+  as spatial distortion.
+- *sources*: the target is ``P_j y``, so that no filter on the estimate, and no gain, costs anything:
+
+      SDR = |P_j y|^2 / |y - P_j y|^2      SIR = |P_j y|^2 / |P y - P_j y|^2      SAR = |P y|^2 / |y - P y|^2
+
+  Where the reference has several channels its projection may mix them.
+
+Filters are least-squares solutions for the very window that is measured, so the three parts ``P_j y``,
+``P y - P_j y`` and ``y - P y`` are orthogonal there and the SDR of sources follows from the other two:
+
+    1 / SDR = 1 / SIR + (1 + 1 / SIR) / SAR        (as ratios of energies).
+
+Windows and order
+-----------------
+The usual framewise setting is 30 s every 15 s. A track with fewer than two windows is one window, whole, as in
+mir_eval. With ``permute`` the estimates are first put in the order of greatest mean SIR, in each window by itself; a
+row whose estimate was another one in some window is flagged ``permuted``.
+
+Differences from mir_eval
+-------------------------
+- Silent signals, NaN and a lone reference give NaN with a reason (there: an exception, or an infinite SIR).
+- References that repeat each other (L = R) are projected on once; mir_eval solves the singular system as it comes.
+- SIR, SAR, ISR, and the SDR of sources, are flagged ``ill_conditioned`` where they hang on the last bits of the
+  references.
+- In sources, several channels are allowed.
+
+References
+----------
+E. Vincent, R. Gribonval, C. Févotte: Performance measurement in blind audio source separation. IEEE TASLP 14(4), 2006.
+
+E. Vincent, S. Araki, F. J. Theis, G. Nolte, P. Bofill, H. Sawada, A. Ozerov, V. Gowreesunker, D. Lutter, N. Q. K.
+Duong: The signal separation evaluation campaign (2007-2010): achievements and remaining challenges. Signal Processing
+92, 2012.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from mss_bench.errors import ConfigError
+from mss_bench.metrics._assignment import Order, PairRatios, best_order, pair_ratios
+from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.metrics._decomposition import PreparedReferences, prepare_references
+from mss_bench.metrics._frames import Frames, Span
+from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.metrics._silence_policy import Mask, SilencePolicy
+from mss_bench.metrics._windows import Windows
+from mss_bench.metrics.base import Metric, Quantity, Score
+from mss_bench.metrics.presets import preset_name
+from mss_bench.tracks import Stems, TargetGroup, TrackAudio
+
+__all__ = ["BSSEvalV3Images", "BSSEvalV3Sources", "BSSEvalV3State", "prepare_window", "sources_sdr"]
+
+_DEFAULTS = {"window": None, "hop": None, "filter_length": 512, "permute": False, "silence": "joint"}
+
+_KEPT_BYTES = 1 << 29
+"""Factorised windows that are kept for the next method, at most; the rest is factorised again."""
+
+
+@dataclass(frozen=True)
+class BSSEvalV3State:
+    """References of a track, its windows, and what their correlations cost once.
+
+    Parameters
+    ----------
+    references : dict of str to (channels, samples) float array
+        As given, not copied.
+    spans : list of (int, int)
+        The windows.
+    seconds : (float, float)
+        Window and hop; 0 where the whole track was asked for.
+    silent : dict of str to (n_windows,) bool
+    prepared : list of PreparedReferences
+        Of the first windows, as many as may be kept.
+    reach : int
+        Filter length - 1.
+    """
+
+    references: dict[str, Samples]
+    spans: list[Span]
+    seconds: tuple[float, float]
+    silent: dict[str, Mask]
+    prepared: list[PreparedReferences]
+    reach: int
+
+    def window(self, index: int) -> PreparedReferences:
+        """The references of a window, correlated and factorised."""
+        if index < len(self.prepared):
+            return self.prepared[index]
+        return prepare_window(self.references, self.spans[index], self.reach)
+
+
+def prepare_window(references: Mapping[str, Samples], span: Span, reach: int) -> PreparedReferences:
+    """Correlate and factorise the references of one window, as if there were nothing else."""
+    start, stop = span
+    length = stop - start
+    return prepare_references(
+        {t: array[:, start:stop] for t, array in references.items()}, Frames(length, length, length, reach)
+    )
+
+
+def sources_sdr(sir: Floats, sar: Floats) -> Floats:
+    """SDR of bss_eval_sources in dB from SIR and SAR in dB, where the filters are of the window that was measured."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        interference, artifacts = 10 ** (-sir / 10), 10 ** (-sar / 10)
+        values: Floats = -10 * np.log10(interference + (1 + interference) * artifacts)
+    return values
+
+
+class _BSSEvalV3(Metric):
+    """What images and sources share.
+
+    Parameters
+    ----------
+    window, hop : float, optional
+        Seconds. No window: the whole track. No hop: half the window.
+    filter_length : int
+        Taps of the distortion filters.
+    permute : bool
+        Put the estimates in the order of greatest mean SIR.
+    silence : {"joint", "per_source"}
+        Which windows count: see `mss_bench.metrics.bss_eval.BSSEval`.
+
+    Raises
+    ------
+    ConfigError
+        A parameter out of its range, or a hop without a window.
+    """
+
+    _kind: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        window: float | None = None,
+        hop: float | None = None,
+        filter_length: int = 512,
+        permute: bool = False,
+        silence: Literal["joint", "per_source"] = "joint",
+    ) -> None:
+        if window is None and hop is not None:
+            raise ConfigError(f"{self.name}: hop is {hop!r} and there is no window; give window=30 too")
+        for key, seconds in (("window", window), ("hop", hop)):
+            if seconds is not None and not 0 < seconds < np.inf:
+                raise ConfigError(f"{self.name}: {key} is {seconds!r}, expected a positive number of seconds")
+        if filter_length < 1:
+            raise ConfigError(f"{self.name}: filter_length is {filter_length!r}, expected at least 1 tap")
+        if silence not in ("joint", "per_source"):
+            raise ConfigError(f"{self.name}: silence is {silence!r}, expected 'joint' or 'per_source'")
+        self.window, self.hop = window, hop if hop is not None or window is None else window / 2
+        self.filter_length, self.permute, self.silence = filter_length, permute, silence
+        given = {
+            "window": window, "hop": self.hop, "filter_length": filter_length, "permute": permute, "silence": silence,
+        }  # fmt: skip
+        self.preset = preset_name(f"v3 {self._kind}", given, _DEFAULTS)
+        self._scope: Literal["frame", "track"] = "track" if window is None else "frame"
+        self._policy = SilencePolicy(silence)
+
+    def prepare(self, track: TrackAudio, group: TargetGroup) -> BSSEvalV3State:
+        """Correlate the references and factorise their Gram matrices, window by window.
+
+        Raises
+        ------
+        ConfigError, AudioError
+            References that cannot be scored; silent ones can.
+        """
+        references = checked_references(track, group)
+        n_samples = next(iter(references.values())).shape[1]
+        reach = self.filter_length - 1
+        spans, seconds = self._windows(n_samples, track.sample_rate, reach)
+        silent = {target: self._policy.silent(array, spans) for target, array in references.items()}
+        rows = sum(len(array) for array in references.values()) * self.filter_length
+        kept = max(1, _KEPT_BYTES // (8 * rows**2))
+        prepared = [prepare_window(references, span, reach) for span in spans[:kept]]
+        return BSSEvalV3State(references, spans, seconds, silent, prepared, reach)
+
+    def score(self, state: BSSEvalV3State, estimates: Stems) -> list[Score]:
+        """The ratios of every delivered target.
+
+        Raises
+        ------
+        AudioError
+            Estimates that cannot be scored. Silent ones, and those with NaN, give rows of NaN with the reason.
+        """
+        usable, spoiled = scorable_estimates(state.references, estimates)
+        silent = {t: self._policy.silent(estimates[t], state.spans) for t in usable}
+        measured = self._measure(state, {t: estimates[t] for t in usable}, silent)
+        scores = []
+        for target in (t for t in state.references if t in estimates):
+            for quantity in (q.name for q in self.quantities):
+                values, flags, reason = np.full(len(state.spans), np.nan), tuple[str, ...](), spoiled.get(target, "")
+                if not reason:
+                    index = usable.index(target)
+                    values, flags = measured.row(index, quantity)
+                    if np.isnan(values).all():
+                        silence = self._policy.why(target, state.silent, silent)
+                        reason = measured.why_missing(index, quantity, silence)
+                scores.append(Score(target, quantity, values, self._scope, *state.seconds, flags, reason))
+        return scores
+
+    def _windows(self, n_samples: int, sample_rate: int, reach: int) -> tuple[list[Span], tuple[float, float]]:
+        whole = [(0, n_samples)]
+        if self.window is None or self.hop is None:
+            return whole, (0.0, 0.0)
+        spans = Frames.of_seconds(n_samples, self.window, self.hop, sample_rate, reach).spans
+        return (spans, (self.window, self.hop)) if len(spans) > 1 else (whole, (n_samples / sample_rate, self.hop))
+
+    def _measure(self, state: BSSEvalV3State, estimates: dict[str, Samples], silent: dict[str, Mask]) -> Windows:
+        targets = list(estimates)
+        quantities, lone = [q.name for q in self.quantities], len(state.references) == 1
+        measured = Windows.empty(len(targets), len(state.spans), quantities, lone=lone)
+        valid = np.array([[self._policy.valid(t, s, state.silent, silent) for s in targets] for t in targets])
+        for index, (start, stop) in enumerate(state.spans if targets else ()):
+            allowed = valid[..., index]
+            if not (allowed if self.permute else np.diag(allowed)).any():
+                continue
+            prepared = state.window(index)
+            cut = {t: array[:, start:stop] for t, array in estimates.items()}
+            pairs = pair_ratios(prepared, cut, np.ones(1, dtype=bool), all_pairs=self.permute)
+            possible = np.array([prepared.interference_possible(t) for t in targets])
+            sir = np.where(allowed & possible[:, np.newaxis], pairs.values["SIR"][..., 0], np.nan)
+            order = best_order(sir) if self.permute else np.arange(len(targets))
+            measured.add(index, self._ratios(pairs, order), order, allowed[np.arange(len(order)), order], possible)
+        return measured
+
+    def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
+        """Values and doubts ``(n,)`` of each quantity."""
+        raise NotImplementedError
+
+
+class BSSEvalV3Images(_BSSEvalV3):
+    """BSS Eval v3 of source images (``bss_eval_images``), whole or framewise.
+
+    Parameters
+    ----------
+    window, hop : float, optional
+        Seconds. No window: the whole track. No hop: half the window. The usual setting is 30 and 15.
+    filter_length : int
+        Taps of the distortion filters.
+    permute : bool
+        Put the estimates in the order of greatest mean SIR first.
+    silence : {"joint", "per_source"}
+        Which windows count, as for `mss_bench.metrics.bss_eval.BSSEval`.
+    """
+
+    name = "bss_eval_v3_images"
+    version = "1"
+    quantities = (
+        Quantity("SDR", "dB", True, "|s|^2 / |y - s|^2"),
+        Quantity("ISR", "dB", True, "|s|^2 / |P_j y - s|^2, filters of the window"),
+        Quantity("SIR", "dB", True, "|P_j y|^2 / |P y - P_j y|^2, filters of the window"),
+        Quantity("SAR", "dB", True, "|P y|^2 / |y - P y|^2, filters of the window"),
+    )
+    citation = (
+        "E. Vincent et al.: The signal separation evaluation campaign (2007-2010), Signal Processing 92, 2012; "
+        "E. Vincent, R. Gribonval, C. Févotte: Performance measurement in blind audio source separation, "
+        "IEEE TASLP 14(4), 2006"
+    )
+    _kind = "images"
+
+    def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
+        return {q: (pairs.of(q, order)[:, 0], pairs.doubtful(q, order)) for q in ("SDR", "ISR", "SIR", "SAR")}
+
+
+class BSSEvalV3Sources(_BSSEvalV3):
+    """BSS Eval v3 of sources up to a filter (``bss_eval_sources``), whole or framewise.
+
+    Zeroing a part of the spectrum in an estimate costs nothing here, since the target is filtered alike: SiSEC and this
+    package prefer the images.
+
+    Parameters
+    ----------
+    window, hop : float, optional
+        Seconds. No window: the whole track. No hop: half the window. The usual setting is 30 and 15.
+    filter_length : int
+        Taps of the distortion filters.
+    permute : bool
+        Put the estimates in the order of greatest mean SIR first.
+    silence : {"joint", "per_source"}
+        Which windows count, as for `mss_bench.metrics.bss_eval.BSSEval`.
+    """
+
+    name = "bss_eval_v3_sources"
+    version = "1"
+    quantities = (
+        Quantity("SDR", "dB", True, "|P_j y|^2 / |y - P_j y|^2, filters of the window"),
+        Quantity("SIR", "dB", True, "|P_j y|^2 / |P y - P_j y|^2, filters of the window"),
+        Quantity("SAR", "dB", True, "|P y|^2 / |y - P y|^2, filters of the window"),
+    )
+    citation = (
+        "E. Vincent, R. Gribonval, C. Févotte: Performance measurement in blind audio source separation, "
+        "IEEE TASLP 14(4), 2006"
+    )
+    _kind = "sources"
+
+    def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
+        found = {q: (pairs.of(q, order)[:, 0], pairs.doubtful(q, order)) for q in ("SIR", "SAR")}
+        (sir, sir_doubtful), (sar, sar_doubtful) = found["SIR"], found["SAR"]
+        return {"SDR": (sources_sdr(sir, sar), sir_doubtful | sar_doubtful), **found}

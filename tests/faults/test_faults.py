@@ -1,0 +1,269 @@
+"""Faults injected for real: processes killed, disks filled, files cut, plugins that misbehave."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+import mss_bench
+from mss_bench.results.store import read_cell
+
+KILLS = int(os.environ.get("MSS_BENCH_KILLS", "12"))
+
+FAULTY = """
+import os, signal, subprocess, sys, time
+import numpy as np
+from mss_bench import Separator
+
+def stems(mixture, targets):
+    return {s: mixture / len(targets.stems) for s in targets.stems}
+
+class Slow(Separator):
+    name = "slow"
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        time.sleep(0.05)
+        return {s: self.gain * m + 0.01 * rng.standard_normal(m.shape) for s, m in stems(mixture, targets).items()}
+
+class IgnoresTerm(Separator):
+    name = "ignores_term"
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            time.sleep(1)
+
+class Forks(Separator):
+    name = "forks"
+    def __init__(self, note: str = "") -> None:
+        self.note = note
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        code = f"import os, time; open({self.note!r}, 'a').write(str(os.getpid()) + chr(10)); time.sleep(600)"
+        for new_session in (False, True):
+            subprocess.Popen([sys.executable, "-c", code], start_new_session=new_session)
+        time.sleep(600)
+
+class Floods(Separator):
+    name = "floods"
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        for _ in range(20000):
+            print("x" * 1000)
+        sys.stderr.write("y" * 1000000)
+        return stems(mixture, targets)
+
+class Eats(Separator):
+    name = "eats"
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        eaten = []
+        for _ in range(200):
+            eaten.append(np.ones(2 ** 22))
+            time.sleep(0.02)
+        return stems(mixture, targets)
+
+class NoMemory(Separator):
+    name = "no_memory"
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        raise MemoryError("cannot allocate 9 TiB")
+
+class Segfaults(Separator):
+    name = "segfaults"
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path):
+    file = tmp_path / "faulty.py"
+    file.write_text(FAULTY)
+    return file
+
+
+@pytest.fixture
+def command(tiny, faulty, song):
+    for i in range(4):
+        song(tiny.parent / "tiny" / "test" / f"More {i}", seed=10 + i, seconds=0.5)
+
+    def words(out, *more, separators=("slow", "slow:gain=0.5", "slow:gain=0.2")):
+        chosen = [w for s in separators for w in ("-s", s)]
+        return [
+            sys.executable, "-m", "mss_bench", "run", "--datasets", str(tiny), "--dataset", "tiny", *chosen, "-m",
+            "usdr", "--plugin", str(faulty), "-o", str(out), "-j", "2", *map(str, more),
+        ]  # fmt: skip
+
+    return words
+
+
+def finish(words):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def tables(run):
+    return {name: (run / f"{name}.parquet").read_bytes() for name in ("tracks", "frames", "failures")}
+
+
+def stamps(run):
+    """When each finished cell was written."""
+    files = (run / "cells").glob("[!.]*.npz")
+    return {f.name: f.stat().st_mtime_ns for f in files if (cell := read_cell(run, f.stem)) is not None and cell.ok}
+
+
+def alive(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.slow
+def test_kill_9_at_random_moments_loses_only_what_was_running(command, tmp_path):
+    """Of a worker or of the parent; resumed until whole, the tables are those of an undisturbed run."""
+    undisturbed = tmp_path / "undisturbed"
+    assert finish(command(undisturbed)).returncode == 0
+    rng = random.Random(1)
+    run = tmp_path / "run"
+    kills = 0
+    while kills < KILLS:
+        if run.exists() and len(stamps(run)) == len(stamps(undisturbed)):
+            shutil.rmtree(run)
+        before = stamps(run)
+        process = subprocess.Popen(command(run, "--retries", "0"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.2, 3.0))
+        parent = psutil.Process(process.pid)
+        family = parent.children(recursive=True)
+        victim = rng.choice([parent, *family])
+        try:
+            victim.kill()
+        except psutil.NoSuchProcess:
+            continue
+        kills += 1
+        process.wait(timeout=120)
+        if victim == parent:
+            psutil.wait_procs(family, timeout=10)
+            assert not [p for p in family if alive(p.pid)], "a worker outlived its parent"
+        after = stamps(run)
+        assert {n: after.get(n) for n in before} == before, "a finished cell was computed again"
+    assert finish(command(run)).returncode == 0
+    assert tables(run) == tables(undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("separator", "options", "status", "reason"),
+    [
+        ("ignores_term", ["--timeout", 2], "timeout", "took longer than 2 s and was killed"),
+        ("eats", ["--memory-limit", 600], "out_of_memory", "more than the limit of 600 MiB"),
+        ("no_memory", [], "out_of_memory", "cannot allocate 9 TiB"),
+        ("segfaults", ["--retries", 1], "crashed", "was killed by SIGSEGV, 2 times"),
+        ("floods", [], "ok", ""),
+    ],
+)
+def test_a_plugin_that_misbehaves_costs_its_own_cell(command, tmp_path, separator, options, status, reason):
+    words = command(tmp_path / "run", "--max-tracks", 1, *options, separators=[separator, "slow"])
+    done = finish(words)
+    results = mss_bench.load(tmp_path / "run")
+    rows = results.tracks.query("separator == @separator")
+    assert set(rows.status) == {status}
+    assert done.returncode == (0 if status == "ok" else 1)
+    assert (results.tracks.query("separator == 'slow'").status == "ok").all()
+    if reason:
+        assert reason in results.failures.reason.iloc[0]
+
+
+def test_grandchildren_are_killed_with_their_worker(command, tmp_path):
+    note = tmp_path / "pids"
+    words = command(tmp_path / "run", "--max-tracks", 1, "--timeout", 4, separators=[f"forks:note={note}"])
+    assert finish(words).returncode == 1
+    pids = [int(line) for line in note.read_text().split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 5
+    while any(alive(p) for p in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [p for p in pids if alive(p)]
+
+
+def test_two_parents_at_once_exclude_each_other(command, tmp_path):
+    first = subprocess.Popen(command(tmp_path / "run"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "run").glob("cells/*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    second = finish(command(tmp_path / "run"))
+    assert second.returncode == 2
+    assert f"another process (pid {first.pid} on" in second.stderr
+    assert first.wait(timeout=120) == 0
+
+
+def test_a_dead_owner_holds_no_lock(command, tmp_path):
+    first = subprocess.Popen(command(tmp_path / "run"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "run").glob("cells/*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.kill()
+    first.wait()
+    assert finish(command(tmp_path / "run")).returncode == 0
+
+
+def test_fail_fast_stops_and_goes_on_later(command, tmp_path):
+    done = finish(command(tmp_path / "run", "--fail-fast", "-j", 1, separators=["no_memory", "slow"]))
+    assert done.returncode == 1
+    assert "stopped at the first failure" in done.stderr
+    assert len(mss_bench.load(tmp_path / "run").failures) == 1
+
+
+def test_an_interrupted_run_ends_within_seconds_and_leaves_no_process(command, tmp_path):
+    process = subprocess.Popen(
+        command(tmp_path / "run", separators=["ignores_term"]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "run").glob("cells/*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    family = psutil.Process(process.pid).children(recursive=True)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - started < 10
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert not [p for p in family if alive(p.pid)]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 2 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a tmpfs needs root and a kernel that allows it")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(command, tmp_path, small_disk):
+    undisturbed = tmp_path / "undisturbed"
+    assert finish(command(undisturbed)).returncode == 0
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * (2**21 - 60_000))
+    done = finish(command(small_disk / "run"))
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    kept = stamps(small_disk / "run")
+    filler.unlink()
+    assert finish(command(small_disk / "run")).returncode == 0
+    assert tables(small_disk / "run") == tables(undisturbed)
+    after = stamps(small_disk / "run")
+    assert {n: after[n] for n in kept} == kept
+
+
+def test_a_read_only_folder_is_refused(command, small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    done = finish(command(small_disk / "run"))
+    assert done.returncode == 2
+    assert "cannot be written: Read-only file system; choose another folder with --out" in done.stderr

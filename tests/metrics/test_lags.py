@@ -1,0 +1,55 @@
+"""Lag correlations are those of the definition, whatever the blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mss_bench.metrics._frames import Frames
+from mss_bench.metrics._lags import correlate
+from mss_bench.metrics._signals import Signals
+
+
+def directly(x, y, n_lags):
+    """``c[l, i, j] = sum_t y_j[t] x_i[t - l]``, one product at a time."""
+    samples = x.shape[1]
+    out = np.zeros((n_lags, len(x), len(y)))
+    for lag in range(min(n_lags, samples)):
+        out[lag] = x[:, : samples - lag] @ y[:, lag:].T
+    return out
+
+
+@pytest.mark.parametrize(
+    ("samples", "window", "hop", "n_lags"),
+    [
+        (5000, 1000, 1000, 64),
+        (5000, 1000, 250, 64),
+        (5000, 1000, 300, 64),
+        (5000, 1000, 1700, 64),
+        (5000, 30, 30, 64),
+        (5030, 2500, 2500, 64),
+        (5000, 9000, 9000, 64),
+        (40, 9000, 9000, 64),
+        (300, 100, 100, 1),
+        (300, 100, 100, 2),
+        (200_000, 200_000, 1, 16),
+    ],
+)
+def test_frames_and_total(samples, window, hop, n_lags):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((3, samples)), rng.standard_normal((2, samples))
+    frames = Frames(samples, window, hop, n_lags - 1)
+    lags = correlate(Signals([x[:2], x[2:]]), Signals([y]), frames)
+    np.testing.assert_allclose(lags.total, directly(x, y, n_lags), rtol=0, atol=1e-12 * samples)
+    assert len(frames.spans) == max(1, (samples - window) // hop + 1)
+    for (a, b), found, energy in zip(frames.spans, lags.frames, lags.energy, strict=True):
+        np.testing.assert_allclose(found, directly(x[:, a:b], y[:, a:b], n_lags), rtol=0, atol=1e-12 * samples)
+        np.testing.assert_allclose(energy, (y[:, a:b] ** 2).sum(axis=1), rtol=1e-12)
+
+
+def test_differences_are_taken_in_float64():
+    loud = np.full((1, 10), 1000.0, dtype=np.float32)
+    close = np.nextafter(loud, np.float32(2000))
+    exact = close.astype(np.float64) - loud
+    np.testing.assert_array_equal(Signals([close], minus=[loud]).read(0, 10), exact)
+    np.testing.assert_array_equal(Signals([close.astype(np.float64)], minus=[loud]).read(2, 5), exact[:, 2:5])
