@@ -5,6 +5,8 @@ Running
         Separators over a data set, scored; returns `Results`.
     `load`
         The results of an earlier run.
+    `evaluate`
+        Score arrays: references and estimates in, tables out.
 
 Extending
     `Separator`, `Targets`
@@ -25,7 +27,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Evaluation": "mss_bench.evaluation",
     "Results": "mss_bench.api",
+    "evaluate": "mss_bench.evaluation",
     "load": "mss_bench.api",
     "run": "mss_bench.api",
     "Separator": "mss_bench.separators.base",
@@ -36,11 +40,24 @@ _LAZY = {
     "MssBenchError": "mss_bench.errors",
 }
 
-__all__ = ["Metric", "MssBenchError", "Quantity", "Results", "Score", "Separator", "Targets", "load", "run"]
+__all__ = [
+    "Evaluation",
+    "Metric",
+    "MssBenchError",
+    "Quantity",
+    "Results",
+    "Score",
+    "Separator",
+    "Targets",
+    "evaluate",
+    "load",
+    "run",
+]
 
 if TYPE_CHECKING:
     from mss_bench.api import Results, load, run
     from mss_bench.errors import MssBenchError
+    from mss_bench.evaluation import Evaluation, evaluate
     from mss_bench.metrics.base import Metric, Quantity, Score
     from mss_bench.separators.base import Separator
     from mss_bench.tracks import Targets

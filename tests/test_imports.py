@@ -25,7 +25,7 @@ ALLOWED = {
     "datasets": BASE | {"tracks", "dsp"},
     "separators": BASE | {"tracks", "dsp"},
     "metrics": BASE | {"tracks", "dsp"},
-    "compat": BASE | {"tracks", "metrics"},
+    "compat": BASE | {"tracks", "metrics", "results"},
     "results": BASE | {"tracks"},
     "runner": BASE | {"tracks", "datasets", "separators", "metrics", "results"},
     # Tables only: the schema is all that statistics and reports know of a run.
@@ -33,6 +33,7 @@ ALLOWED = {
     "reports": {"errors", "text", "stats", "results.schema"},
     "leaderboards": {"errors", "config", "text", "stats", "reports", "results.schema"},
     "listening": BASE | {"tracks", "metrics", "stats"},
+    "evaluation": BASE | {"tracks", "metrics"},
     "api": {"errors", "results", "stats", "reports", "runner", "datasets", "metrics", "separators", "tracks", "spec"},
 }
 

@@ -229,8 +229,8 @@ class SDSDR(_Ratio):
 class SASDR(SISDR):
     """Source-aggregated SDR of a whole song: one number for all delivered sources, repeated in the row of each.
 
-    ``scale_invariant=False`` (default True) leaves out the gain. A NaN in one estimate leaves no number for any. Where only some of the group's targets were delivered, the number is
-    theirs and flagged ``partial_group``.
+    ``scale_invariant=False`` (default True) leaves out the gain. A NaN in one estimate leaves no number for any. Where
+    only some of the group's targets were delivered, the number is theirs and flagged ``partial_group``.
     """
 
     name = "sa_sdr"

@@ -7,7 +7,7 @@ Other cells in the folder are a cache. Track and failure tables read no frames; 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,15 @@ from mss_bench.results.store import Cell, Row, ScoreSet, read_cell, read_values
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 __all__ = ["TABLES", "build_tables", "read_plan", "read_table"]
 
 TABLES = ("tracks", "frames", "costs", "failures")
 
 Record = dict[str, Any]
+
+_ROW_GROUP = 500_000
 
 
 def read_plan(run: Path) -> Record:
@@ -52,6 +55,8 @@ def build_tables(run: Path) -> int:
     int
         Planned cells that have no result yet.
     """
+    import pyarrow as pa
+
     records: dict[str, list[Record]] = {name: [] for name in TABLES}
     cells = []
     missing = 0
@@ -66,8 +71,9 @@ def build_tables(run: Path) -> int:
         if cell.ok:
             records["costs"].append(_cost_row(planned, cell))
     for name, columns in (("tracks", TRACK_COLUMNS), ("costs", COST_COLUMNS), ("failures", FAILURE_COLUMNS)):
-        _write(run / f"{name}.parquet", [_frame(records[name], columns)])
-    _write(run / "frames.parquet", (_frame(_frame_rows(p, c, run), FRAME_COLUMNS) for p, c in cells))
+        table = pa.Table.from_pandas(_frame(records[name], columns), preserve_index=False)
+        _write(run / f"{name}.parquet", table.schema, [table])
+    _write(run / "frames.parquet", _frame_schema(), (_frame_table(p, c, run) for p, c in cells if c.ok))
     return missing
 
 
@@ -84,6 +90,8 @@ def read_table(run: Path, name: str) -> pd.DataFrame:
     path = run / f"{name}.parquet"
     try:
         table = pd.read_parquet(path)
+        for column in table.select_dtypes("category"):
+            table[column] = table[column].astype("string")
     except FileNotFoundError:
         raise RunError(f"{path} does not exist; make it with: mss-bench results rebuild {run}") from None
     except (OSError, ValueError) as error:
@@ -169,55 +177,81 @@ def _cost_row(planned: Record, cell: Cell) -> Record:
     return _identity(planned) | costs | {"realtime_factor": factor, "estimate_key": planned["estimate_key"]}
 
 
-def _frame_rows(planned: Record, cell: Cell, run: Path) -> dict[str, Any]:
-    """Columns of a cell's frames, whole arrays at a time."""
-    parts: dict[str, list[Any]] = {name: [] for name in FRAME_COLUMNS}
-    values = read_values(run, planned["estimate_key"]) if cell.ok else np.empty(0)
-    identity = _identity(planned)
-    for wanted in planned["scores"]:
-        score = cell.scores.get(wanted["key"])
-        for row in score.rows if score is not None else ():
-            if row.scope != "frame":
-                continue
-            frames = np.arange(row.n_frames)
-            constant = identity | {
-                "group": wanted["group"], "target": row.target, "metric": row.metric, "preset": wanted["preset"],
-                "duration": row.window, "score_key": wanted["key"],
-            }  # fmt: skip
-            for name, value in constant.items():
-                parts[name].append(np.full(row.n_frames, value, dtype=object if isinstance(value, str) else None))
-            parts["frame"].append(frames)
-            parts["time"].append(frames * row.hop)
-            parts["value"].append(values[row.first : row.first + row.n_frames])
-    return {name: np.concatenate(arrays) if arrays else [] for name, arrays in parts.items()}
+def _frame_table(planned: Record, cell: Cell, run: Path) -> pa.Table | None:
+    """A cell's frames; names are stored once (dictionary columns), as a run can have a hundred million frames."""
+    import pyarrow as pa
+
+    scored = [
+        (wanted, row)
+        for wanted in planned["scores"]
+        if wanted["key"] in cell.scores
+        for row in cell.scores[wanted["key"]].rows
+        if row.scope == "frame"
+    ]
+    if not scored:
+        return None
+    counts = np.array([row.n_frames for _, row in scored])
+    which = np.repeat(np.arange(len(scored), dtype=np.int32), counts)
+    frames = np.concatenate([np.arange(n) for n in counts])
+    whole = read_values(run, planned["estimate_key"])
+    names = {
+        "group": [wanted["group"] for wanted, _ in scored],
+        "target": [row.target for _, row in scored],
+        "metric": [row.metric for _, row in scored],
+        "preset": [wanted["preset"] for wanted, _ in scored],
+        "score_key": [wanted["key"] for wanted, _ in scored],
+    } | {name: [text] * len(scored) for name, text in _identity(planned).items()}
+    columns: dict[str, pa.Array] = {}
+    for name, texts in names.items():
+        distinct = list(dict.fromkeys(texts))
+        codes = np.array([distinct.index(t) for t in texts], dtype=np.int32)[which]
+        columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(distinct, pa.string()))
+    columns["frame"] = pa.array(frames)
+    columns["time"] = pa.array(frames * np.array([row.hop for _, row in scored])[which])
+    columns["duration"] = pa.array(np.array([row.window for _, row in scored])[which])
+    columns["value"] = pa.array(np.concatenate([whole[r.first : r.first + r.n_frames] for _, r in scored]))
+    return pa.table([columns[name] for name in FRAME_COLUMNS], schema=_frame_schema())
 
 
-def _frame(records: list[Record] | dict[str, Any], columns: dict[str, str]) -> pd.DataFrame:
+def _frame_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    kinds = {"string": pa.dictionary(pa.int32(), pa.string()), "int64": pa.int64(), "float64": pa.float64()}
+    return pa.schema([(name, kinds[kind]) for name, kind in FRAME_COLUMNS.items()])
+
+
+def _frame(records: list[Record], columns: dict[str, str]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(records, columns=list(columns)).astype(columns)
 
 
-def _write(path: Path, tables: Any) -> None:
+def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table | None]) -> None:
     """Write tables of one schema into a Parquet file, one after another, whole or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     temporary = path.with_name(f".{path.name}.tmp")
-    writer = None
     try:
-        for table in tables:
-            arrow = pa.Table.from_pandas(table, preserve_index=False)
-            if writer is None:
-                writer = pq.ParquetWriter(temporary, arrow.schema)
-            if len(table) or path.name != "frames.parquet":
-                writer.write_table(arrow)
-        if writer is None:
-            arrow = pa.Table.from_pandas(_frame([], FRAME_COLUMNS), preserve_index=False)
-            writer = pq.ParquetWriter(temporary, arrow.schema)
-        writer.close()
+        with pq.ParquetWriter(temporary, schema) as writer:
+            for batch in _batches(tables):
+                # Cells have dictionaries of their own; one row group has one.
+                writer.write_table(pa.concat_tables(batch).unify_dictionaries())
         temporary.replace(path)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _batches(tables: Iterable[pa.Table | None]) -> Iterator[list[pa.Table]]:
+    """Tables in lists of some hundred thousand rows: few row groups, little memory."""
+    batch: list[pa.Table] = []
+    for table in tables:
+        if table is not None:
+            batch.append(table)
+        if sum(t.num_rows for t in batch) >= _ROW_GROUP:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,242 @@
+"""One call from arrays to tables: `evaluate`.
+
+No data set, no separator, no files: references and estimates in, every metric of the registry out. A run
+(`mss_bench.run`) does the same for many methods and tracks, resumes, and keeps what it found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.audio import check_finite, check_same_shape
+from mss_bench.errors import AudioError, ConfigError
+from mss_bench.metrics import Metric, Score
+from mss_bench.metrics import metrics as registry
+from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.spec import Spec, build
+from mss_bench.tracks import Stems, TargetGroup, TrackAudio
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AGGREGATE_COLUMNS", "DEFAULT_METRICS", "FRAME_COLUMNS", "Evaluation", "evaluate"]
+
+DEFAULT_METRICS = ("bss_eval", "usdr", "si_sdr")
+"""What `evaluate` reports unless it is told otherwise."""
+
+FRAME_COLUMNS: dict[str, str] = {
+    "target": "string",
+    "metric": "string",  # the quantity: SDR, ISR, ...
+    "preset": "string",
+    "frame": "int64",
+    "time": "float64",  # start in seconds
+    "duration": "float64",
+    "value": "float64",
+}
+"""Columns of the frame table, as in a run's."""
+
+AGGREGATE_COLUMNS: dict[str, str] = {
+    "target": "string",
+    "metric": "string",
+    "preset": "string",
+    "value": "float64",  # median over valid frames, or the track's value; NaN where there is none
+    "n_frames": "int64",  # 1 for a metric of the whole track
+    "n_valid": "int64",  # frames that are not NaN
+    "n_inf": "int64",  # perfect frames among the valid ones
+    "flags": "string",  # comma-separated
+    "reason": "string",  # why the value is missing
+}
+"""Columns of the aggregate table, as in a run's track table."""
+
+Samples = NDArray[np.floating]
+Signals = NDArray[np.floating] | Mapping[str, NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Parameters
+    ----------
+    frames : DataFrame
+        One row for each target, quantity and frame of the metrics that go frame by frame; columns of `FRAME_COLUMNS`.
+    aggregate : DataFrame
+        One row for each target and quantity; columns of `AGGREGATE_COLUMNS`.
+    """
+
+    frames: pd.DataFrame
+    aggregate: pd.DataFrame
+
+    def __repr__(self) -> str:
+        table = self.aggregate.set_index(["metric", "preset", "target"])["value"].unstack("target", sort=False)
+        return f"{table.round(3).to_string()}\n({len(self.frames)} rows in frames, {len(self.aggregate)} in aggregate)"
+
+
+def evaluate(
+    references: Signals,
+    estimates: Signals,
+    sample_rate: int,
+    metrics: Sequence[str | Mapping[str, Any] | Metric] = DEFAULT_METRICS,
+    *,
+    mixture: Samples | None = None,
+) -> Evaluation:
+    """Score estimates of the sources of one track.
+
+    Parameters
+    ----------
+    references : dict of str to (channels, samples) float array, or (sources, channels, samples) float array
+        Mono signals may leave out the axis of channels: ``(samples,)`` in a dict, ``(sources, samples)`` as an array.
+        The sources of an array are named ``"source 0"``, ``"source 1"``, ... All of them span the projections of
+        BSS Eval, whichever were estimated.
+    estimates : dict or array
+        As the references: in a dict some or all of their names, as an array every source in the same order.
+    sample_rate : int
+        Hz.
+    metrics : sequence of str, mapping or Metric
+        ``"bss_eval:window=2"``, ``{"name": "bss_eval", "window": 2}``, or a metric of your own; see
+        ``mss-bench metrics list``.
+    mixture : (channels, samples) float array, optional
+        For metrics that look at it; the sum of the references by default.
+
+    Returns
+    -------
+    Evaluation
+        Tables `frames` and `aggregate`. A value that cannot be had is NaN with the reason beside it: a silent source,
+        SIR of a lone source, an estimate with NaN (which spoils no other).
+
+    Raises
+    ------
+    AudioError
+        Other shapes, more channels than samples (probably ``(samples, channels)``), integers, empty arrays, NaN in a
+        reference or the mixture; the message names source, channel and sample.
+    ConfigError
+        A sample rate that is none, a wrong metric or parameter, no metric, or two that report the same quantity with
+        the same preset.
+
+    Examples
+    --------
+    >>> import numpy as np, mss_bench
+    >>> rng = np.random.default_rng(0)
+    >>> stems = {name: rng.standard_normal((2, 44100)) for name in ("vocals", "accompaniment")}
+    >>> noisy = {name: stem + 0.1 * rng.standard_normal(stem.shape) for name, stem in stems.items()}
+    >>> result = mss_bench.evaluate(stems, noisy, 44100, ["usdr"])
+    >>> [round(value, 1) for value in result.aggregate["value"]]
+    [20.0, 20.0]
+    """
+    chosen = _metrics(metrics)
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate <= 0:
+        raise ConfigError(f"sample_rate is {sample_rate!r}, expected a positive whole number of Hz")
+    true, estimated = _sources(references, "reference"), _sources(estimates, "estimate")
+    if isinstance(references, Mapping) != isinstance(estimates, Mapping):
+        raise AudioError("references and estimates are a dict and an array, expected two dicts or two arrays")
+    if not isinstance(references, Mapping) and len(true) != len(estimated):
+        raise AudioError(f"{len(true)} references and {len(estimated)} estimates were given, expected as many of both")
+    track, group = _checked(true, estimated, mixture, int(sample_rate)), TargetGroup("given", tuple(true))
+    scores = [(m.preset, score) for m in chosen for score in m.score(m.prepare(track, group), estimated)]
+    return Evaluation(_frame_table(scores), _aggregate_table(scores))
+
+
+def _metrics(given: Sequence[str | Mapping[str, Any] | Metric]) -> list[Metric]:
+    if isinstance(given, str | Mapping | Metric):
+        given = [given]
+    chosen: list[Metric] = []
+    taken: set[tuple[str, str]] = set()
+    for each in given:
+        metric = each if isinstance(each, Metric) else build(registry, Spec.parse(each))[0]
+        for quantity in metric.quantities:
+            if (quantity.name, metric.preset) in taken:
+                raise ConfigError(
+                    f"two of the metrics report {quantity.name} (preset {metric.preset}); ask for one of them"
+                )
+            taken.add((quantity.name, metric.preset))
+        chosen.append(metric)
+    if not chosen:
+        raise ConfigError(f"no metric was given, expected some of {', '.join(registry.names())}")
+    return chosen
+
+
+def _sources(given: Signals, kind: str) -> Stems:
+    """Named arrays with an axis of channels; all else about them is checked by `_checked`."""
+    if isinstance(given, np.ndarray):
+        if given.ndim not in (2, 3):
+            raise AudioError(f"{kind}s have shape {given.shape}, expected (sources, channels, samples)")
+        if given.ndim == 2 and given.shape[0] > given.shape[1]:
+            raise AudioError(_turned(f"{kind}s have", given.shape, "(sources, samples)"))
+        given = {f"source {index}": array for index, array in enumerate(given)}
+    elif not isinstance(given, Mapping):
+        raise AudioError(
+            f"{kind}s are a {type(given).__name__}, expected a dict of arrays or an array (sources, channels, samples)"
+        )
+    return {name: _with_channels(array, f"{kind} {name!r}") for name, array in given.items()}
+
+
+def _with_channels(array: Samples, name: str) -> Samples:
+    if not isinstance(array, np.ndarray):
+        raise AudioError(f"{name} is a {type(array).__name__}, expected an array (channels, samples)")
+    array = array[np.newaxis] if array.ndim == 1 else array
+    if array.ndim == 2 and array.shape[0] > array.shape[1] > 0:
+        raise AudioError(_turned(f"{name} has", array.shape, "(channels, samples)"))
+    return array
+
+
+def _turned(what: str, shape: tuple[int, ...], expected: str) -> str:
+    return (
+        f"{what} shape {shape}, expected {expected}; that is more of the first than samples, so the axes are probably "
+        "the other way round (museval's order): swap them with array.swapaxes(-1, -2)"
+    )
+
+
+def _checked(references: Stems, estimates: Stems, mixture: Samples | None, sample_rate: int) -> TrackAudio:
+    """The track, once everything is known to be floats of one shape and all but the estimates to be finite."""
+    if not references:
+        raise AudioError("there are no references, expected at least one")
+    track = TrackAudio(references, next(iter(references.values())), sample_rate)
+    scorable_estimates(checked_references(track, TargetGroup("given", tuple(references))), estimates)
+    if mixture is None:
+        return replace(track, mixture=reduce(np.add, references.values()))
+    mixture = _with_channels(mixture, "the mixture")
+    if not np.issubdtype(mixture.dtype, np.floating):
+        raise AudioError(f"the mixture is of {mixture.dtype}, expected float32 or float64")
+    check_same_shape({"the references": track.mixture.shape, "the mixture": mixture.shape}, "evaluate")
+    check_finite(mixture, "the mixture")
+    return replace(track, mixture=mixture)
+
+
+def _frame_table(scores: list[tuple[str, Score]]) -> pd.DataFrame:
+    import pandas as pd
+
+    framed = [(preset, score, np.ravel(score.values)) for preset, score in scores if score.scope == "frame"]
+    lengths = [len(values) for _, _, values in framed]
+    columns: dict[str, list[Any]] = {
+        "target": [score.target for _, score, _ in framed],
+        "metric": [score.quantity for _, score, _ in framed],
+        "preset": [preset for preset, _, _ in framed],
+        "duration": [score.window for _, score, _ in framed],
+        "hop": [score.hop for _, score, _ in framed],
+    }
+    table = pd.DataFrame(columns).loc[np.repeat(np.arange(len(framed)), lengths)]
+    table["frame"] = np.concatenate([np.empty(0, dtype=int), *(np.arange(length) for length in lengths)])
+    table["time"] = table["frame"] * table["hop"]
+    table["value"] = np.concatenate([np.empty(0), *(values for _, _, values in framed)])
+    return table[list(FRAME_COLUMNS)].astype(FRAME_COLUMNS).reset_index(drop=True)
+
+
+def _aggregate_table(scores: list[tuple[str, Score]]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for preset, score in scores:
+        values = np.ravel(np.asarray(score.values, dtype=np.float64))
+        valid = values[~np.isnan(values)]
+        with np.errstate(invalid="ignore"):  # a median between -inf and inf is undefined and comes out as NaN
+            value = float(np.median(valid)) if len(valid) else float("nan")
+        reason = "" if len(valid) else score.reason or "undefined in every frame"
+        n_inf, flags = int(np.isposinf(values).sum()), ",".join(sorted(score.flags))
+        rows.append((score.target, score.quantity, preset, value, len(values), len(valid), n_inf, flags, reason))
+    return pd.DataFrame(rows, columns=list(AGGREGATE_COLUMNS)).astype(AGGREGATE_COLUMNS)

@@ -1,0 +1,207 @@
+"""Cost of running beside the work itself: overhead a cell, large plans, resuming, reporting, scaling, kills.
+
+Run: python tests/benchmarks/runner.py [overhead] [large] [cached] [scaling] [kills]   (all by default)
+
+Prints Markdown tables; the committed ones stand in tests/benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import mss_bench
+from mss_bench import audio
+from mss_bench.api import load
+from mss_bench.metrics import metrics
+from mss_bench.results.status import run_status
+from mss_bench.results.store import Cell, Row, ScoreSet, write_cell
+from mss_bench.results.tables import build_tables
+from mss_bench.runner.options import RunOptions
+from mss_bench.runner.run import prepare, start
+
+PLUGIN = '''
+import numpy as np
+from mss_bench import Metric, Quantity, Score, Separator
+
+class Nothing(Separator):
+    name = "nothing"
+    def __init__(self, n: int = 0) -> None:
+        self.n = n
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        return {s: mixture for s in targets.stems}
+
+class Four(Metric):
+    """Stands for a metric of four quantities a frame; costs nothing."""
+    name = "four"
+    quantities = tuple(Quantity(q, "dB", True, "none") for q in ("SDR", "SIR", "ISR", "SAR"))
+    def prepare(self, track, group):
+        return None
+    def score(self, state, estimates):
+        return [Score(t, q.name, np.zeros(240), "frame", 1.0, 1.0) for t in estimates for q in self.quantities]
+'''
+
+
+def report(title: str, rows: list[tuple[object, ...]], head: tuple[str, ...]) -> None:
+    """Print a Markdown table."""
+    print(f"\n### {title}\n")
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(map(str, row)) + " |")
+    sys.stdout.flush()
+
+
+def peak_gb() -> float:
+    """Peak memory of this process so far, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def data_set(folder: Path, tracks: int, seconds: float = 0.1) -> Path:
+    """A catalog with the data set ``synthetic``: so many short songs."""
+    rng = np.random.default_rng(0)
+    for i in range(tracks):
+        song = folder / "data" / f"Song {i:04}"
+        stems = {s: 0.1 * rng.standard_normal((1, int(8000 * seconds))) for s in ("vocals", "drums", "bass", "other")}
+        for name, array in ({"mixture": sum(stems.values())} | stems).items():
+            audio.write(song / f"{name}.wav", array, 8000)
+    catalog = folder / "catalog.yaml"
+    catalog.write_text(
+        f"synthetic:\n  layout: stems\n  root: {folder / 'data'}\n  sample_rate: 8000\n"
+        "  stems: [vocals, drums, bass, other]\n"
+    )
+    (folder / "plugin.py").write_text(PLUGIN)
+    return catalog
+
+
+def options(folder: Path, methods: int, out: str, **more: object) -> RunOptions:
+    """A run of that many methods that do nothing."""
+    return RunOptions(
+        "synthetic", tuple(f"nothing:n={i + 1}" for i in range(methods)), ("four",), datasets=(folder / "catalog.yaml",),
+        plugins=(folder / "plugin.py",), out=folder / out, **more,
+    )  # fmt: skip
+
+
+def overhead(folder: Path) -> None:
+    """Seconds a cell where the work is nothing."""
+    data_set(folder, 20)
+    start(prepare(options(folder, 1, "warm", jobs=1)), quiet=True)
+    rows = []
+    for jobs in (1, 2):
+        times = []
+        for methods in (5, 25):
+            began = time.perf_counter()
+            outcome = start(prepare(options(folder, methods, f"run-{jobs}-{methods}", jobs=jobs)), quiet=True)
+            times.append((time.perf_counter() - began, outcome.computed))
+        (t0, n0), (t1, n1) = times
+        rows.append((jobs, n1, f"{1000 * (t1 - t0) / (n1 - n0):.1f}"))
+    report("Overhead", rows, ("workers", "cells", "ms a cell"))
+
+
+def large(folder: Path) -> None:
+    """20,000 cells, 77 million frame values: plan, fill, tables, resume, report."""
+    data_set(folder, 500)
+    rows = []
+
+    def step(name: str, work: object) -> object:
+        began = time.perf_counter()
+        result = work()
+        rows.append((name, f"{time.perf_counter() - began:.1f}", f"{peak_gb():.2f}"))
+        print(rows[-1], file=sys.stderr)
+        return result
+
+    prepared = step("plan 20,000 cells", lambda: prepare(options(folder, 39, "large")))
+    assert len(prepared.plan.cells) == 20000
+    fill(prepared)
+    step("resume: tables of 20,000 cells, 77 million frames", lambda: start(prepared, quiet=True))
+    step("resume again: nothing to do", lambda: start(prepare(options(folder, 39, "large")), quiet=True))
+    step("status", lambda: run_status(prepared.folder))
+    step("report (md, csv, tex, html, png)", lambda: load(prepared.folder).report())
+    size = sum(f.stat().st_size for f in prepared.folder.rglob("*") if f.is_file()) / 2**30
+    report("20,000 cells", rows, ("step", "s", "peak GB so far"))
+    print(f"\nThe run folder takes {size:.2f} GB.")
+
+
+def fill(prepared: object) -> None:
+    """Finished cells with random scores, written without a disk flush each, as another machine would have left them."""
+    rng = np.random.default_rng(0)
+    quantities = [q.name for q in metrics.load("four").quantities]
+    flush, os.fsync = os.fsync, lambda descriptor: None
+    for planned in prepared.plan.cells:
+        values = rng.normal(5, 3, (16, 240))
+        (score,) = planned.scores
+        rows = [
+            Row(target, name, "frame", 1.0, 1.0, float(np.median(values[k])), 240, 240, 0, first=240 * k)
+            for k, (target, name) in enumerate((t, q) for t in score.expected for q in quantities)
+        ]
+        scores = {score.key: ScoreSet(score.group.name, "four", "default", "ok", "", rows, score.preimage)}
+        cell = Cell(
+            planned.estimate_key, vars(planned.track.id), planned.separator, planned.params, "ok",
+            preimage=planned.preimage, scores=scores, values=values.ravel(),
+            costs={"audio_seconds": 240.0, "separate_seconds": 10.0, "score_seconds": 5.0, "cpu_seconds": 15.0},
+        )  # fmt: skip
+        write_cell(prepared.folder, cell)
+    os.fsync = flush
+
+
+def cached(folder: Path) -> None:
+    """The whole command where 1,000 cells are cached."""
+    data_set(folder, 50)
+    words = [
+        sys.executable, "-m", "mss_bench", "run", "--dataset", "synthetic", "--datasets", folder / "catalog.yaml",
+        "--plugin", folder / "plugin.py", "-m", "four", "-o", folder / "cached", "-q",
+        *(w for i in range(19) for w in ("-s", f"nothing:n={i + 1}")),
+    ]  # fmt: skip
+    subprocess.run(words, check=True)
+    rows = []
+    for _ in range(3):
+        began = time.perf_counter()
+        subprocess.run(words, check=True)
+        rows.append((1000, f"{time.perf_counter() - began:.2f}"))
+    report("Everything cached", rows, ("cells", "s, the whole command"))
+
+
+def scaling(folder: Path) -> None:
+    """One worker against two on the demo."""
+    mss_bench.run("demo", ["hpss"], ["usdr"], max_tracks=1, out=folder / "warm", quiet=True)
+    rows = []
+    for pair in range(3):
+        seconds = []
+        for jobs in (1, 2):
+            began = time.perf_counter()
+            mss_bench.run("demo", jobs=jobs, out=folder / f"demo-{pair}-{jobs}", quiet=True)
+            seconds.append(time.perf_counter() - began)
+        rows.append((f"{seconds[0]:.1f}", f"{seconds[1]:.1f}", f"{seconds[0] / seconds[1]:.2f}"))
+    report("Scaling on demo", rows, ("1 worker, s", "2 workers, s", "ratio"))
+
+
+def kills(folder: Path) -> None:
+    """500 kills at random moments, by the test that does 12."""
+    began = time.perf_counter()
+    test = Path(__file__).parents[1] / "faults" / "test_faults.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", test, "-k", "kill_9", "-p", "no:cacheprovider"],
+        env=os.environ | {"MSS_BENCH_KILLS": "500"}, capture_output=True, text=True,
+    )  # fmt: skip
+    result = done.stdout.strip().splitlines()[-1]
+    report("kill -9, 500 times", [(result, f"{time.perf_counter() - began:.0f}")], ("pytest", "s"))
+
+
+def main() -> None:
+    """Run the chosen parts."""
+    parts = {f.__name__: f for f in (overhead, large, cached, scaling, kills)}
+    print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0], "numpy": np.__version__}))
+    for name in sys.argv[1:] or parts:
+        with tempfile.TemporaryDirectory() as folder:
+            parts[name](Path(folder))
+
+
+if __name__ == "__main__":
+    main()
