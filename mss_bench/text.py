@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["columns"]
+__all__ = ["columns", "duration"]
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``2 h 5 min``, ``3 min 10 s``, ``4 s``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def columns(rows: Sequence[Sequence[str]], head: Sequence[str] = (), indent: str = "") -> str:

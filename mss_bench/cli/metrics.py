@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mss_bench.cli.arguments import add_plugins
+from mss_bench.cli.arguments import add_plugins, positive_int, positive_number
+
+if TYPE_CHECKING:
+    from mss_bench.compat.compare import Material
 
 __all__ = ["configure", "execute"]
 
@@ -17,10 +23,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="definition, parameters, direction and reference of one metric")
     show.add_argument("name", metavar="NAME")
     add_plugins(show)
+    compare = actions.add_parser("compare", help="our numbers beside those of every other implementation installed")
+    compare.add_argument("--references", metavar="DIR", help="<track>/<stem>.wav or <stem>.wav (default: demo songs)")
+    compare.add_argument("--estimates", metavar="DIR", help="estimates of these references, laid out alike")
+    compare.add_argument(
+        "-s",
+        "--separator",
+        metavar="SPEC",
+        default="irm",
+        help="what makes estimates where none are given (default: irm)",
+    )
+    compare.add_argument("--max-tracks", type=positive_int, metavar="N", default=1, help="only N tracks (default: 1)")
+    compare.add_argument(
+        "--duration", type=positive_number, metavar="S", default=6.0, help="seconds of each track (default: 6; others "
+        "are slow)"
+    )  # fmt: skip
+    compare.add_argument(
+        "--tool", dest="tools", action="append", metavar="NAME",
+        help="museval, mir_eval, fast_bss_eval, torchmetrics or auraloss; repeatable (default: all that are installed)",
+    )  # fmt: skip
+    compare.add_argument("-o", "--out", metavar="FILE.md", help="write the report there, too")
+    add_plugins(compare)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """List or show."""
+    """List, show or compare."""
     from mss_bench.metrics import metrics
     from mss_bench.spec import format_params, parameters
     from mss_bench.text import columns
@@ -34,6 +61,8 @@ def execute(args: argparse.Namespace) -> int:
             rows.append((name, ", ".join(q.name for q in cls.quantities), cls.citation))
         print(columns(rows, ("name", "reports", "citation")))
         return 0
+    if args.action == "compare":
+        return _compare(args)
     cls = metrics.load(args.name)
     print(f"{args.name} (version {cls.version})")
     for q in cls.quantities:
@@ -45,3 +74,55 @@ def execute(args: argparse.Namespace) -> int:
     print()
     print(inspect.getdoc(cls))
     return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from mss_bench.compat.compare import HEAD, compare, render, rows
+    from mss_bench.compat.comparisons import TOOLS, installed
+    from mss_bench.results.store import write_atomic
+    from mss_bench.text import columns
+
+    tools = args.tools or list(TOOLS)
+    versions, missing = installed(tools)
+    material = _material(args)
+    found = compare(material, tools, say=lambda text: print(text, file=sys.stderr))
+    print(columns(rows(found), HEAD))
+    for tool, why in missing.items():
+        print(f"not compared: {tool} ({why})")
+    if args.out:
+        write_atomic(Path(args.out), render(found, material, tools).encode())
+    return 0 if versions else 1
+
+
+def _material(args: argparse.Namespace) -> list[Material]:
+    """Tracks of a folder or of the demo, with estimates from a folder or from a separator."""
+    import numpy as np
+
+    from mss_bench.compat.compare import Material
+    from mss_bench.datasets.catalog import get
+    from mss_bench.datasets.folder import from_references
+    from mss_bench.errors import ConfigError
+    from mss_bench.separators import separators
+    from mss_bench.spec import Spec, build
+
+    if args.estimates and not args.references:
+        raise ConfigError("--estimates was given without --references; name the folder of their references, too")
+    dataset = from_references(args.references) if args.references else get("demo")
+    spec = Spec("estimates", {"dir": args.estimates}) if args.estimates else Spec.parse(args.separator)
+    separator, _, _ = build(separators, spec)
+    tracks = dataset.tracks(max_tracks=args.max_tracks, duration=args.duration)
+    separator.tracks = tuple(track.id for track in tracks)
+    separator.load()
+    found = []
+    for track in tracks:
+        separator.track, separator.duration = track.id, track.duration
+        audio = track.load()
+        known = audio.references if separator.needs_references else None
+        estimates = separator.separate(
+            audio.mixture, audio.sample_rate, targets=dataset.targets, rng=np.random.default_rng(0), references=known
+        )
+        references = {stem: audio.references[stem] for stem in dataset.targets.stems}
+        chosen = {stem: estimates[stem] for stem in references if stem in estimates}
+        found.append(Material(track.name, references, chosen, audio.sample_rate))
+    separator.close()
+    return found

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["configure", "execute"]
 
@@ -22,12 +26,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     merging = actions.add_parser("merge", help="put runs that were computed apart into one folder")
     merging.add_argument("runs", metavar="RUN", nargs="+")
     merging.add_argument("-o", "--out", metavar="DIR", required=True)
+    importing = actions.add_parser("import-museval", help="make tables from a folder of museval's JSON files")
+    importing.add_argument("folder", metavar="DIR", help="<method>/<subset>/<track>.json, or one method's folder")
+    importing.add_argument("-o", "--out", metavar="FILE.csv", required=True)
+    importing.add_argument("--frames", action="store_true", help="every frame, instead of the median of each track")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Rebuild or export."""
+    """Rebuild, export, merge or import."""
+    if args.action == "import-museval":
+        return _import_museval(Path(args.folder), Path(args.out), frames=args.frames)
     from mss_bench.api import load
-    from mss_bench.errors import RunError
     from mss_bench.results.lock import locked
     from mss_bench.results.merge import merge
     from mss_bench.results.tables import build_tables
@@ -50,10 +59,29 @@ def execute(args: argparse.Namespace) -> int:
         print(f"{len(written)} files in {args.out}")
         return 0
     table = getattr(results, args.table)
-    try:
-        table.to_csv(args.out, index=False)
-    except OSError as error:
-        raise RunError(f"{args.out} cannot be written: {error.strerror or error}") from error
+    _write_csv(table, Path(args.out))
     shutil.copyfile(results.path / "run.json", f"{args.out}.provenance.json")
     print(f"{len(table)} rows in {args.out}")
     return 0
+
+
+def _import_museval(folder: Path, out: Path, *, frames: bool) -> int:
+    from mss_bench.results.museval_json import read_folder, track_medians
+
+    found = read_folder(folder)
+    table = found if frames else track_medians(found)
+    _write_csv(table, out)
+    counts = found[["method", "track", "target"]].nunique()
+    print(
+        f"{len(table)} rows in {out}: {counts['method']} methods, {counts['track']} tracks, {counts['target']} targets"
+    )
+    return 0
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    from mss_bench.errors import RunError
+
+    try:
+        table.to_csv(path, index=False)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -53,12 +53,16 @@ def execute(args: argparse.Namespace) -> int:
     options |= {name: value for name, value in given.items() if value is not None}
     prepared = prepare(RunOptions(**options))
     if args.dry_run:
+        from mss_bench.runner.estimate import estimate
+
         tasks = prepared.tasks()
         tracks = {c.track.id for c in prepared.plan.cells}
         print(
             f"{len(prepared.plan.cells)} cells ({len(tracks)} tracks x {len(prepared.plan.cells) // len(tracks)} "
             f"separators), {len(tasks)} to compute, in {prepared.folder}"
         )
+        if tasks:
+            print(estimate(prepared.folder, prepared.plan, tasks, prepared.options.job_count()) + "\n")
         for task in tasks:
             what = "scores of saved estimates" if task.keep else "separate and score"
             print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what}")

@@ -5,7 +5,7 @@ See `mss_bench.metrics.bss_eval` for the mathematics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,18 @@ from mss_bench.metrics._projection import Projector
 from mss_bench.metrics._ratios import QUANTITIES, ROUGH, Filters, FramedEstimate, Ratios
 from mss_bench.metrics._signals import Floats, Samples, Signals
 
-__all__ = ["QUANTITIES", "Decomposition", "PreparedReferences", "decompose", "prepare_references"]
+__all__ = ["QUANTITIES", "Decomposition", "PreparedReferences", "decompose", "decompose_sets", "prepare_references"]
 
 _DOUBT_DB = 0.1
 """Movement under a tenfold ridge from which a quantity is ill-conditioned."""
 
 _CEILING_DB = 100.0
 """Beyond this a value is a matter of rounding; its movements do not count."""
+
+_SHARED_BYTES = 192 << 20
+"""Memory for the correlations of the sets that are scored in one pass, unless a single one needs more."""
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def prepare_references(references: dict[str, Samples], frames: Frames) -> Prepar
 
 
 def decompose(
-    prepared: PreparedReferences, estimates: Mapping[str, Samples], valid: Mapping[str, NDArray[np.bool_]]
+    prepared: PreparedReferences, estimates: Mapping[str, Samples], valid: Mapping[str, Mask]
 ) -> dict[str, Decomposition]:
     """Ratios of estimates in every frame.
 
@@ -116,73 +121,98 @@ def decompose(
     valid : mapping of str to (n_frames,) bool
         Frames whose values are wanted; the others may hold anything.
     """
-    references = Signals(list(prepared.references.values()))
-    errors = Signals(list(estimates.values()), minus=[prepared.references[t] for t in estimates])
-    cross = correlate(references, errors, prepared.frames)
-    framed = {}
-    for first, (target, array) in zip(range(0, errors.n, prepared.channels), estimates.items(), strict=True):
-        channel = slice(first, first + prepared.channels)
-        lags = LagCorrelations(cross.frames[..., channel], cross.total[..., channel], cross.energy[:, channel])
-        framed[target] = FramedEstimate(
-            references=prepared.references,
-            target=target,
-            array=array,
-            spans=prepared.frames.spans,
-            reference_lags=prepared.lags,
-            lags=lags,
-            valid=valid[target],
-        )
+    return decompose_sets(prepared, [estimates], [valid])[0]
+
+
+def decompose_sets(
+    prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
+) -> list[dict[str, Decomposition]]:
+    """`decompose` of several sets of estimates, which share the reading and transforming of the references."""
+    at_once = max(1, _SHARED_BYTES // prepared.lags.frames.nbytes)  # those of a whole set of errors are as many
+    firsts = range(0, len(sets), at_once)
+    passes = (_decompose(prepared, sets[i : i + at_once], valid[i : i + at_once]) for i in firsts)
+    return [decomposed for each in passes for decomposed in each]
+
+
+def _decompose(
+    prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
+) -> list[dict[str, Decomposition]]:
+    framed = _framed(prepared, sets, valid)
     filters = _solve(framed, prepared.projectors)
-    ratios = {t: estimate.ratios(filters[t]) for t, estimate in framed.items()}
-    moved = _ill_conditioned(prepared.projectors, framed, filters, ratios)
-    return {t: Decomposition(ratios[t], moved[t]) for t in estimates}
+    ratios = [estimate.ratios(each) for estimate, each in zip(framed, filters, strict=True)]
+    found = map(Decomposition, ratios, _ill_conditioned(prepared.projectors, framed, filters, ratios))
+    return [{target: next(found) for target in estimates} for estimates in sets]
 
 
-def _solve(framed: Mapping[str, FramedEstimate], projectors: Projectors) -> dict[str, Filters]:
+def _framed(
+    prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
+) -> list[FramedEstimate]:
+    """All estimates of several sets with the correlations of their errors."""
+    flat = [(t, y, mask[t]) for estimates, mask in zip(sets, valid, strict=True) for t, y in estimates.items()]
+    if not flat:
+        return []
+    references = Signals(list(prepared.references.values()))
+    errors = Signals([y for _, y, _ in flat], minus=[prepared.references[t] for t, _, _ in flat])
+    cross = correlate(references, errors, prepared.frames)
+    framed = []
+    for first, (target, array, mask) in zip(range(0, errors.n, prepared.channels), flat, strict=True):
+        channel = slice(first, first + prepared.channels)
+        framed.append(
+            FramedEstimate(
+                references=prepared.references,
+                target=target,
+                array=array,
+                spans=prepared.frames.spans,
+                reference_lags=prepared.lags,
+                lags=LagCorrelations(cross.frames[..., channel], cross.total[..., channel], cross.energy[:, channel]),
+                valid=mask,
+            )
+        )
+    return framed
+
+
+def _solve(framed: Sequence[FramedEstimate], projectors: Projectors) -> list[Filters]:
     """Filters of the errors of several estimates."""
-    everything = _at_once(projectors.everything.solve, [estimate.lags.total for estimate in framed.values()])
-    filters = {}
-    for (target, estimate), taps in zip(framed.items(), everything, strict=True):
+    everything = _at_once(projectors.everything.solve, [estimate.lags.total for estimate in framed])
+    filters = []
+    for estimate, taps in zip(framed, everything, strict=True):
         own = np.zeros_like(taps)
-        own[:, estimate.columns] = projectors.own[target].solve(estimate.lags.total[:, estimate.columns])
-        filters[target] = Filters(taps, own)
+        own[:, estimate.columns] = projectors.own[estimate.target].solve(estimate.lags.total[:, estimate.columns])
+        filters.append(Filters(taps, own))
     return filters
 
 
-def _shifted(
-    framed: Mapping[str, FramedEstimate], projectors: Projectors, filters: Mapping[str, Filters]
-) -> dict[str, Filters]:
+def _shifted(framed: Sequence[FramedEstimate], projectors: Projectors, filters: Sequence[Filters]) -> list[Filters]:
     """The filters with ten times the ridge, to first order."""
-    everything = _at_once(projectors.everything.shifted, [filters[target].everything for target in framed])
-    shifted = {}
-    for (target, estimate), taps in zip(framed.items(), everything, strict=True):
+    everything = _at_once(projectors.everything.shifted, [each.everything for each in filters])
+    shifted = []
+    for estimate, given, taps in zip(framed, filters, everything, strict=True):
         own = np.zeros_like(taps)
-        own[:, estimate.columns] = projectors.own[target].shifted(filters[target].own[:, estimate.columns])
-        shifted[target] = Filters(taps, own)
+        own[:, estimate.columns] = projectors.own[estimate.target].shifted(given.own[:, estimate.columns])
+        shifted.append(Filters(taps, own))
     return shifted
 
 
 def _at_once(function: Callable[[Floats], Floats], parts: list[Floats]) -> list[Floats]:
     """A function of columns applied to those of several arrays together: one pass over the factor serves all."""
-    if not parts:
-        return []
-    return np.split(function(np.concatenate(parts, axis=2)), len(parts), axis=2)
+    return np.split(function(np.concatenate(parts, axis=2)), len(parts), axis=2) if parts else []
 
 
 def _ill_conditioned(
-    projectors: Projectors, framed: dict[str, FramedEstimate], filters: dict[str, Filters], ratios: dict[str, Ratios]
-) -> dict[str, frozenset[str]]:
+    projectors: Projectors, framed: Sequence[FramedEstimate], filters: Sequence[Filters], ratios: Sequence[Ratios]
+) -> list[frozenset[str]]:
     """Which quantities of each estimate hang on the ridge; factorises again only where a first look says they may."""
-    doubted = {
-        t: estimate for t, estimate in framed.items() if projectors.everything.doubtful or projectors.own[t].doubtful
-    }
-    shifted = _shifted(doubted, projectors, filters)
-    suspects = {t: e for t, e in doubted.items() if _moved(e, ratios[t], shifted[t], _DOUBT_DB / 2)}
-    moved = dict.fromkeys(framed, frozenset[str]())
+    moved = [frozenset[str]()] * len(framed)
+    doubted = [i for i, e in enumerate(framed) if projectors.everything.doubtful or projectors.own[e.target].doubtful]
+    shifted = _shifted([framed[i] for i in doubted], projectors, [filters[i] for i in doubted])
+    suspects = [
+        i for i, other in zip(doubted, shifted, strict=True) if _moved(framed[i], ratios[i], other, _DOUBT_DB / 2)
+    ]
     if suspects:
-        stiffer = _solve(suspects, projectors.stiffer(suspects))
-        for target, estimate in suspects.items():
-            moved[target] = _moved(estimate, ratios[target], stiffer[target], _DOUBT_DB)
+        estimates = [framed[i] for i in suspects]
+        stiffer = _solve(estimates, projectors.stiffer({e.target for e in estimates}))
+        for i, other in zip(suspects, stiffer, strict=True):
+            moved[i] = _moved(framed[i], ratios[i], other, _DOUBT_DB)
     return moved
 
 

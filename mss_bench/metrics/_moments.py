@@ -102,7 +102,7 @@ class Moments:
         """``|g s - y|^2`` of each channel for the gains g ``(channels,)``, given as g - 1."""
         g = gain_less_one
         terms = np.array([g**2 * self.reference, -2 * g * self.product, self.difference])
-        total = terms.sum(axis=0)
+        total: Floats = terms.sum(axis=0)
         lost = total < _CANCELLED * np.abs(terms).sum(axis=0)
         if lost.any():
             exact = np.zeros_like(total)

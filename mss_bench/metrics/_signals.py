@@ -38,10 +38,9 @@ class Signals:
         first = 0
         for index, array in enumerate(self._arrays):
             rows = out[first : first + len(array)]
-            if self._minus is None:
-                rows[...] = array[:, start:stop]
-            else:
-                np.subtract(array[:, start:stop], self._minus[index][:, start:stop], out=rows, dtype=np.float64)
+            rows[...] = array[:, start:stop]
+            if self._minus is not None:
+                rows -= self._minus[index][:, start:stop].astype(np.float64)
             first += len(array)
         return out
 

@@ -74,6 +74,7 @@ E. Vincent, R. Gribonval, C. Févotte: Performance measurement in blind audio so
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,7 +86,7 @@ from mss_bench.metrics._decomposition import (
     QUANTITIES,
     Decomposition,
     PreparedReferences,
-    decompose,
+    decompose_sets,
     prepare_references,
 )
 from mss_bench.metrics._frames import Frames
@@ -118,6 +119,19 @@ class BSSEvalState:
     def condition(self) -> float:
         """Estimated condition number of the system of all references."""
         return self.prepared.projectors.everything.condition
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What of a set of estimates can be scored: delivered targets, valid frames, reasons of those without any."""
+
+    targets: list[str]
+    valid: dict[str, Mask]
+    reasons: dict[str, str]
+
+    @property
+    def wanted(self) -> list[str]:
+        return [t for t in self.targets if t not in self.reasons]
 
 
 class BSSEval(Metric):
@@ -203,22 +217,39 @@ class BSSEval(Metric):
         AudioError
             Estimates that cannot be scored. Silent ones, and those with NaN, give rows of NaN with the reason.
         """
-        prepared = state.prepared
-        usable, spoiled = scorable_estimates(prepared.references, estimates)
-        silent = {t: self._policy.silent(estimates[t], prepared.frames.spans) for t in usable}
+        return self.score_sets(state, [estimates])[0]
+
+    def score_sets(self, state: BSSEvalState, sets: Sequence[Stems]) -> list[list[Score]]:
+        """`score` of the estimates of several methods, which share the reading and transforming of the references.
+
+        Values may differ from those of `score` in the last bits.
+        """
+        plans = [self._plan(state, estimates) for estimates in sets]
+        wanted = [{t: estimates[t] for t in plan.wanted} for plan, estimates in zip(plans, sets, strict=True)]
+        decomposed = decompose_sets(state.prepared, wanted, [plan.valid for plan in plans])
+        return [self._scores(state, plan, found) for plan, found in zip(plans, decomposed, strict=True)]
+
+    def _plan(self, state: BSSEvalState, estimates: Stems) -> _Plan:
+        references, spans = state.prepared.references, state.prepared.frames.spans
+        usable, reasons = scorable_estimates(references, estimates)
+        silent = {t: self._policy.silent(estimates[t], spans) for t in usable}
         valid = {t: self._policy.valid(t, t, state.silent, silent) for t in usable}
-        wanted = [t for t in usable if valid[t].any()]
-        decomposed = decompose(prepared, {t: estimates[t] for t in wanted}, valid) if wanted else {}
+        reasons |= {t: self._policy.why(t, state.silent, silent) for t in usable if not valid[t].any()}
+        return _Plan([t for t in references if t in estimates], valid, reasons)
+
+    def _scores(self, state: BSSEvalState, plan: _Plan, decomposed: Mapping[str, Decomposition]) -> list[Score]:
         scores = []
-        for target in (t for t in prepared.references if t in estimates):
+        for target in plan.targets:
             if target in decomposed:
-                scores += self._scores(prepared, target, decomposed[target], valid[target])
+                scores += self._target_scores(state.prepared, target, decomposed[target], plan.valid[target])
             else:
-                reason = spoiled.get(target) or self._policy.why(target, state.silent, silent)
-                scores += [self._missing(prepared, target, quantity, reason) for quantity in QUANTITIES]
+                reason = plan.reasons[target]
+                scores += [self._missing(state.prepared, target, quantity, reason) for quantity in QUANTITIES]
         return scores
 
-    def _scores(self, prepared: PreparedReferences, target: str, decomposed: Decomposition, valid: Mask) -> list[Score]:
+    def _target_scores(
+        self, prepared: PreparedReferences, target: str, decomposed: Decomposition, valid: Mask
+    ) -> list[Score]:
         scores = []
         for quantity in QUANTITIES:
             if quantity == "SIR" and not prepared.interference_possible(target):

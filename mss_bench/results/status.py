@@ -9,7 +9,7 @@ from pathlib import Path
 from mss_bench.results.schema import Status
 from mss_bench.results.store import read_cell
 from mss_bench.results.tables import read_plan
-from mss_bench.text import columns
+from mss_bench.text import columns, duration
 
 __all__ = ["RunStatus", "run_status"]
 
@@ -47,7 +47,7 @@ class RunStatus:
         if self.missing:
             lines += ["", "missing", columns([(f"{n}×", m) for m, n in self.missing.most_common()], indent="  ")]
             if self.done:
-                lines.append(f"  about {_duration(self.seconds_left)} of work left on one worker")
+                lines.append(f"  about {duration(self.seconds_left)} of work left on one worker")
         return "\n".join(lines)
 
 
@@ -91,9 +91,3 @@ def _first_line(text: str) -> str:
     lines = text.strip().splitlines()
     # The last line of a traceback says what it was about.
     return (lines[-1] if lines[0].startswith("Traceback") else lines[0])[:160] if lines else ""
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -159,8 +159,8 @@ def _mss_bench(references: dict[str, np.ndarray], estimates: list[dict[str, np.n
     metric = BSSEval()
     track = TrackAudio(references, next(iter(references.values())), RATE)
     state = metric.prepare(track, TargetGroup("group", tuple(references)))
-    scores = [{(s.target, s.quantity): s.values for s in metric.score(state, one)} for one in estimates]
-    return np.array([[scores[0][name, quantity] for name in references] for quantity in QUANTITIES])
+    scores = {(s.target, s.quantity): s.values for s in metric.score_sets(state, estimates)[0]}
+    return np.array([[scores[name, quantity] for name in references] for quantity in QUANTITIES])
 
 
 def _museval(references: dict[str, np.ndarray], estimates: list[dict[str, np.ndarray]]) -> np.ndarray:

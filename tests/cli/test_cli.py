@@ -101,7 +101,14 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
     words = ["run", "--datasets", tiny, "--dataset", "tiny", "-s", "irm", "-o", tmp_path / "run"]
     done = mss_bench(*words, "--dry-run")
     assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
+    assert "time    unknown" in done.stdout
     assert not (tmp_path / "run").exists()
+    assert mss_bench(*words, "--max-tracks", 1).returncode == 0
+    done = mss_bench(*words, "--dry-run", "--save-estimates")
+    assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
+    assert "on 2 workers" in done.stdout or "on 1 workers" in done.stdout
+    assert "MiB of estimates" in done.stdout
+    assert "unknown" not in done.stdout
 
 
 def test_report_results_and_export(finished, tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mss_bench.errors import AudioError, ConfigError
-from mss_bench.metrics import metrics
+from mss_bench.metrics import _decomposition, metrics
 from mss_bench.metrics.bss_eval import BSSEval
 from mss_bench.tracks import TargetGroup, TrackAudio
 
@@ -223,6 +223,24 @@ class TestProperties:
         metric.score(state, blurred(references, 2))
         for a, b in zip(first, metric.score(state, blurred(references, 1)), strict=True):
             np.testing.assert_array_equal(a.values, b.values)
+
+    @pytest.mark.parametrize("shared_bytes", [1, 1 << 30])
+    def test_several_sets_in_one_pass(self, noise, blurred, monkeypatch, shared_bytes):
+        """Sets may deliver different targets, and one of them may be spoiled."""
+        monkeypatch.setattr(_decomposition, "_SHARED_BYTES", shared_bytes)
+        references = noise()
+        metric = small()
+        state = metric.prepare(TrackAudio(references, None, 8000), TargetGroup("group", tuple(references)))
+        sets = [blurred(references, seed) for seed in range(3)]
+        del sets[1]["a"]
+        sets[2]["b"][0, 0] = np.nan
+        for estimates, together in zip(sets, metric.score_sets(state, sets), strict=True):
+            alone = metric.score(state, estimates)
+            assert [(s.target, s.quantity, s.reason) for s in together] == [
+                (s.target, s.quantity, s.reason) for s in alone
+            ]
+            for a, b in zip(together, alone, strict=True):
+                np.testing.assert_allclose(a.values, b.values, rtol=0, atol=1e-9)
 
 
 class TestPerfection:

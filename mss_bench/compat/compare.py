@@ -1,0 +1,202 @@
+"""The same audio through this engine and through every other implementation that is installed.
+
+`compare` measures, `render` writes the agreement report. Each comparison names the parameters under which two tools
+should give one number, or says why they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from mss_bench.compat.comparisons import COMPARISONS, TOOLS, Comparison, installed
+from mss_bench.errors import AudioError, MssBenchError, UnknownNameError
+from mss_bench.metrics import metrics
+from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.spec import Spec, build
+from mss_bench.tracks import TargetGroup, TrackAudio
+
+__all__ = ["HEAD", "Difference", "Material", "compare", "render", "rows"]
+
+_CEILING_DB = 100.0
+"""Beyond this a ratio is a matter of rounding and is not compared."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Audio of one track with estimates of every reference.
+
+    Parameters
+    ----------
+    name : str
+    references, estimates : dict of str to (channels, samples) float array
+    sample_rate : int
+        Hz.
+    """
+
+    name: str
+    references: dict[str, Samples]
+    estimates: dict[str, Samples]
+    sample_rate: int
+
+    def mono(self) -> Material:
+        """The same, channels averaged."""
+
+        def mix(signals: Mapping[str, Samples]) -> dict[str, Samples]:
+            return {name: array.mean(axis=0, keepdims=True, dtype=np.float64) for name, array in signals.items()}
+
+        return Material(self.name, mix(self.references), mix(self.estimates), self.sample_rate)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far a quantity of a comparison is from another tool's.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    quantity : str
+    ours, theirs : float
+        Medians over the values that were compared.
+    largest : float
+        Greatest absolute difference, NaN where nothing could be compared.
+    n : int
+        Values compared: finite in both, below 100 dB, not flagged.
+    n_flagged, n_undefined : int
+        Values left out: flagged by us as ill-conditioned; missing or infinite in one of the two alone.
+    failure : str
+        Why there are no values.
+    """
+
+    comparison: Comparison
+    quantity: str
+    ours: float = np.nan
+    theirs: float = np.nan
+    largest: float = np.nan
+    n: int = 0
+    n_flagged: int = 0
+    n_undefined: int = 0
+    failure: str = ""
+
+
+def compare(
+    material: Sequence[Material], chosen: Iterable[str] = TOOLS, say: Callable[[str], None] = lambda text: None
+) -> list[Difference]:
+    """Measure every comparison of the tools that are installed, over all tracks together.
+
+    Parameters
+    ----------
+    material : sequence of Material
+    chosen : iterable of str
+        Tools.
+    say : callable
+        Told of each comparison before it is made; some take a minute.
+
+    Raises
+    ------
+    AudioError
+        A track without an estimate of every reference.
+    """
+    for track in material:
+        absent = [name for name in track.references if name not in track.estimates]
+        if absent:
+            raise AudioError(f"track {track.name!r} has no estimate of {', '.join(absent)}; expected all references")
+    versions, _ = installed(chosen)
+    differences = []
+    for comparison in (c for c in COMPARISONS if c.tool in versions):
+        say(f"{comparison.tool} {comparison.function}")
+        differences += _compare(comparison, material)
+    return differences
+
+
+def _compare(comparison: Comparison, material: Sequence[Material]) -> list[Difference]:
+    ours: dict[str, list[Floats]] = {q: [] for q in comparison.quantities}
+    theirs, flagged = {q: list[Floats]() for q in ours}, {q: list[Floats]() for q in ours}
+    try:
+        for given in material:
+            track = given.mono() if comparison.mono else given
+            found = comparison.call(track.references, track.estimates, track.sample_rate)
+            values, flags = _ours(comparison.metric, track)
+            for q in comparison.quantities:
+                wide = np.broadcast_to(found[q], np.broadcast_shapes(found[q].shape, values[q].shape))
+                ours[q].append(np.broadcast_to(values[q], wide.shape).ravel())
+                theirs[q].append(wide.ravel())
+                flagged[q].append(np.broadcast_to(flags[q], wide.shape).ravel())
+    except UnknownNameError as error:
+        return [Difference(comparison, q, failure=str(error)) for q in ours]
+    except (MssBenchError, ValueError, RuntimeError, np.linalg.LinAlgError) as error:
+        return [Difference(comparison, q, failure=f"{type(error).__name__}: {error}") for q in ours]
+    return [_difference(comparison, q, *map(np.concatenate, (ours[q], theirs[q], flagged[q]))) for q in ours]
+
+
+def _ours(spec: str, track: Material) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Values and flags ``(targets, frames)`` by quantity."""
+    metric, _, _ = build(metrics, Spec.parse(spec))
+    references = track.references
+    audio = TrackAudio(references, reduce(np.add, references.values()), track.sample_rate)
+    scores = metric.score(metric.prepare(audio, TargetGroup("compared", tuple(references))), track.estimates)
+    by_name = {(score.quantity, score.target): score for score in scores}
+    values, flags = {}, {}
+    for quantity in dict.fromkeys(score.quantity for score in scores):
+        rows = [by_name[quantity, target] for target in references]
+        values[quantity] = np.stack([np.ravel(row.values) for row in rows])
+        doubtful = np.array([["ill_conditioned" in row.flags] for row in rows], dtype=np.float64)
+        flags[quantity] = np.broadcast_to(doubtful, values[quantity].shape)
+    return values, flags
+
+
+def _difference(comparison: Comparison, quantity: str, ours: Floats, theirs: Floats, flagged: Floats) -> Difference:
+    defined = np.isfinite(ours) & np.isfinite(theirs)
+    kept = defined & (theirs < _CEILING_DB) & (flagged == 0)
+    n_flagged = int((defined & (flagged != 0)).sum())
+    n_undefined = int((np.isfinite(ours) != np.isfinite(theirs)).sum())
+    if not kept.any():
+        return Difference(comparison, quantity, n_flagged=n_flagged, n_undefined=n_undefined)
+    medians = float(np.median(ours[kept])), float(np.median(theirs[kept]))
+    largest = float(np.abs(ours[kept] - theirs[kept]).max())
+    return Difference(comparison, quantity, *medians, largest, int(kept.sum()), n_flagged, n_undefined)
+
+
+HEAD = ("tool", "function", "metric here", "quantity", "ours", "theirs", "max abs. difference", "n", "remark")
+
+
+def rows(differences: Sequence[Difference]) -> list[tuple[str, ...]]:
+    """The table, as text."""
+    lines = []
+    for d in differences:
+        left_out = [f"{d.n_flagged} flagged ill_conditioned"] * bool(d.n_flagged)
+        left_out += [f"{d.n_undefined} defined by one alone"] * bool(d.n_undefined)
+        remark = "; ".join([d.failure or d.comparison.note, *left_out])
+        numbers = [f"{d.ours:.4f}", f"{d.theirs:.4f}", f"{d.largest:.1e}"] if d.n else ["-", "-", "-"]
+        c = d.comparison
+        lines.append((c.tool, c.function, c.metric, d.quantity, *numbers, str(d.n), remark))
+    return lines
+
+
+def render(differences: Sequence[Difference], material: Sequence[Material], chosen: Iterable[str] = TOOLS) -> str:
+    """The agreement report, as Markdown."""
+    chosen = list(chosen)
+    versions, missing = installed(chosen)
+    tracks = ", ".join(
+        f"{m.name} ({next(iter(m.references.values())).shape[1] / m.sample_rate:g} s, {len(m.references)} sources)"
+        for m in material
+    )
+    lines = [
+        "# Agreement with other implementations",
+        "",
+        f"Audio: {tracks}.",
+        "",
+        "Compared with: " + (", ".join(f"{tool} {number}" for tool, number in versions.items()) or "nothing") + ".",
+        *(f"Not compared: {tool} ({why})." for tool, why in missing.items()),
+        "",
+        "*Ours* and *theirs* are medians over the values that were compared: those finite in both, below 100 dB and "
+        "not flagged. Units are dB, but for MR-STFT. Functions for mono signals got the mean of the channels.",
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "|" + "---|" * len(HEAD),
+        *("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in rows(differences)),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,159 @@
+"""What is compared with what: functions of other tools, and the metric here that is set against each."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from mss_bench.compat import tools
+from mss_bench.errors import UnknownNameError
+
+__all__ = ["COMPARISONS", "TOOLS", "Comparison", "installed"]
+
+TOOLS = {
+    "museval": ("museval", "mss-bench itself"),
+    "mir_eval": ("mir_eval", "mss-bench itself"),
+    "fast_bss_eval": ("fast_bss_eval", "pip install fast-bss-eval"),
+    "torchmetrics": ("torchmetrics", "pip install torch torchmetrics"),
+    "auraloss": ("auraloss", "pip install torch auraloss"),
+}
+"""Tool to the module that must be importable and what brings it."""
+
+_SAME = "same definition"
+_FLOAT32 = "same definition; they compute in float32"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One function of a tool and the metric that is set against it.
+
+    Parameters
+    ----------
+    tool : str
+        A key of `TOOLS`.
+    function : str
+        What is called, as the report prints it.
+    metric : str
+        Spec of ours.
+    quantities : tuple of str
+    call : callable
+        One of `mss_bench.compat.tools`, but for its first three arguments.
+    note : str
+        Why the numbers are the same, or are not.
+    mono : bool
+        Channels are averaged first.
+    """
+
+    tool: str
+    function: str
+    metric: str
+    quantities: tuple[str, ...]
+    call: Callable[..., tools.Values]
+    note: str = _SAME
+    mono: bool = True
+
+
+def _torch(function: str, quantity: str, metric: str, note: str = _FLOAT32, **options: Any) -> Comparison:
+    shown = ", ".join(f"{key}={value}" for key, value in options.items())
+    call = partial(tools.torchmetrics, function=function, quantity=quantity, **options)
+    return Comparison("torchmetrics", f"{function}({shown})", metric, (quantity,), call, note)
+
+
+def _loss(loss: str, quantity: str, metric: str, note: str = _FLOAT32, sign: float = -1.0) -> Comparison:
+    call = partial(tools.auraloss, loss=loss, quantity=quantity, sign=sign)
+    return Comparison("auraloss", loss.partition(".")[2], metric, (quantity,), call, note)
+
+
+_IMAGES = ("SDR", "ISR", "SIR", "SAR")
+_SOURCES = ("SDR", "SIR", "SAR")
+_SCALED = ("SI-SDR", "SI-SIR", "SI-SAR")
+
+COMPARISONS: tuple[Comparison, ...] = (
+    Comparison(
+        "museval", "evaluate(mode='v4'), 1 s", "bss_eval", _IMAGES, partial(tools.museval, mode="v4", seconds=1.0),
+        "same definition; museval's ridge is 2.2e-16, ours 1e-14 of the references' energy", mono=False,
+    ),
+    Comparison(
+        "museval", "evaluate(mode='v3'), 3 s", "bss_eval_v3_images:window=3,hop=3", _IMAGES,
+        partial(tools.museval, mode="v3", seconds=3.0),
+        "same definition; museval's ridge is 2.2e-16, ours 1e-14 of the references' energy", mono=False,
+    ),
+    Comparison(
+        "mir_eval", "bss_eval_images", "bss_eval_v3_images", _IMAGES, tools.mir_eval_images,
+        "same definition; mir_eval has no ridge", mono=False,
+    ),
+    Comparison(
+        "mir_eval", "bss_eval_sources", "bss_eval_v3_sources", _SOURCES, tools.mir_eval_sources,
+        "same definition; mir_eval has no ridge",
+    ),
+    Comparison(
+        "fast_bss_eval", "bss_eval_sources", "bss_eval_v3_sources", _SOURCES,
+        partial(tools.fast_bss_eval, function="bss_eval_sources"),
+        "same definition; ratios from the cosine of angles, no ridge",
+    ),
+    Comparison(
+        "fast_bss_eval", "bss_eval_sources(use_cg_iter=10)", "bss_eval_v3_sources", _SOURCES,
+        partial(tools.fast_bss_eval, function="bss_eval_sources", use_cg_iter=10),
+        "an approximation: ten steps of conjugate gradients do not solve the system",
+    ),
+    Comparison(
+        "fast_bss_eval", "si_bss_eval_sources", "si_bss_eval:preset=fast_bss_eval", _SCALED,
+        partial(tools.fast_bss_eval, function="si_bss_eval_sources"),
+    ),
+    Comparison(
+        "fast_bss_eval", "si_bss_eval_sources", "si_bss_eval", _SCALED,
+        partial(tools.fast_bss_eval, function="si_bss_eval_sources"),
+        "SI-SAR: fast_bss_eval divides the energy of the projection on all references by that of the artefacts, Le "
+        "Roux et al. that of the scaled reference",
+    ),
+    _torch(
+        "signal_distortion_ratio", "SDR", "bss_eval_v3_sources", "same definition: SDR of sources; float64, no ridge"
+    ),
+    _torch(
+        "signal_distortion_ratio", "SDR", "bss_eval",
+        "another definition: theirs forgives any filter of 512 taps and is of the whole signal, ours is plain, of 1 s",
+    ),
+    _torch("scale_invariant_signal_distortion_ratio", "SI-SDR", "si_sdr:preset=torchmetrics"),
+    _torch("scale_invariant_signal_noise_ratio", "SI-SDR", "si_sdr:preset=torchmetrics,zero_mean=true"),
+    _torch("signal_noise_ratio", "SNR", "snr:preset=torchmetrics"),
+    _torch("source_aggregated_signal_distortion_ratio", "SA-SDR", "sa_sdr:preset=torchmetrics"),
+    _loss("time.SISDRLoss", "SI-SDR", "si_sdr:preset=auraloss"),
+    _loss("time.SISDRLoss", "SI-SDR", "si_sdr", "theirs subtracts the mean and adds 1e-8; our default does neither"),
+    _loss("time.SNRLoss", "SNR", "snr:preset=auraloss"),
+    _loss("time.SDSDRLoss", "SD-SDR", "sd_sdr:preset=auraloss"),
+    _loss("freq.MultiResolutionSTFTLoss", "MR-STFT", "mr_stft:preset=auraloss", sign=1.0),
+)  # fmt: skip
+"""What is compared with what."""
+
+
+def installed(chosen: Iterable[str] = TOOLS) -> tuple[dict[str, str], dict[str, str]]:
+    """Which tools are there.
+
+    Returns
+    -------
+    versions : dict of str to str
+    missing : dict of str to str
+        Tool to what is wrong and what would help.
+
+    Raises
+    ------
+    UnknownNameError
+        Another tool.
+    """
+    versions, missing = {}, {}
+    for tool in chosen:
+        if tool not in TOOLS:
+            raise UnknownNameError("tool", tool, TOOLS)
+        module, install = TOOLS[tool]
+        try:
+            importlib.import_module(module)
+            versions[tool] = version(module)
+        except ImportError:
+            missing[tool] = f"not installed; {install}"
+        except RuntimeError as error:  # museval without ffmpeg
+            missing[tool] = f"installed, but not usable: {error}"
+    return versions, missing
