@@ -1,9 +1,11 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from mss_bench import audio
 from mss_bench.datasets.catalog import default_file, get, load_catalog
-from mss_bench.errors import AudioError, ConfigError, DatasetError, UnknownNameError
+from mss_bench.errors import AudioError, ConfigError, DatasetError, MissingDependencyError, UnknownNameError
 
 ENTRY = """
 mine:
@@ -162,9 +164,6 @@ def test_dsd100_reads_mixtures_and_sources(tmp_path, song):
 
 
 def test_a_stem_file_equals_the_wav_folder(test_data):
-    pytest.importorskip("shutil")
-    import shutil
-
     if shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
     (wav,) = get("musdb18hq", root=test_data / "musdb18_excerpt" / "hq").tracks("train")
@@ -178,13 +177,13 @@ def test_a_stem_file_equals_the_wav_folder(test_data):
 
 def test_stem_files_need_ffmpeg_and_say_so(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Exception, match=r"ffmpeg, which is not installed; install it with: apt-get install ffmpeg"):
+    with pytest.raises(
+        MissingDependencyError, match=r"ffmpeg, which is not installed; install it with: apt-get install ffmpeg"
+    ):
         get("musdb18", root=tmp_path).tracks()
 
 
-def test_a_damaged_stem_file_is_named(test_data, tmp_path):
-    import shutil
-
+def test_a_damaged_stem_file_is_named(tmp_path):
     if shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
     (tmp_path / "train").mkdir()
