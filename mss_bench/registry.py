@@ -6,6 +6,7 @@ Built-ins are registered by ``"module:object"`` strings, third parties by an ent
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -42,12 +43,18 @@ class Registry(Generic[T]):
         Name to ``"module:object"``.
     group : str
         Entry-point group in which installed packages announce theirs.
+
+    Attributes
+    ----------
+    problems : list of str
+        Installed packages' entries that clash or cannot be imported; they do not stop anything else.
     """
 
     def __init__(self, kind: str, base: str, builtins: dict[str, str], group: str) -> None:
         self.kind, self.group, self._base = kind, group, base
         self._entries: dict[str, _Entry[T]] = {n: _Entry(t, "mss_bench") for n, t in builtins.items()}
         self._entry_points_read = False
+        self.problems: list[str] = []
 
     def names(self) -> list[str]:
         """All names, in the order of registration."""
@@ -71,7 +78,7 @@ class Registry(Generic[T]):
             When the name is taken by something else.
         """
         known = self._entries.get(name)
-        if known is not None and (known.target, known.origin) != (target, origin):
+        if known is not None and known.origin != origin:
             raise ConfigError(
                 f"{self.kind} {name!r} of {origin} is already registered by {known.origin}; rename one of them"
             )
@@ -111,9 +118,10 @@ class Registry(Generic[T]):
         if isinstance(entry.target, str):
             try:
                 cls = resolve(entry.target)
-            except (ImportError, AttributeError) as error:
+            except Exception as error:  # another package's code: whatever is wrong with it, this name cannot be used
                 raise ConfigError(
-                    f"{self.kind} {name!r} of {entry.origin} cannot be imported from {entry.target}: {error}"
+                    f"{self.kind} {name!r} of {entry.origin} cannot be imported from {entry.target}: "
+                    f"{type(error).__name__}: {error}"
                 ) from error
         else:
             cls = entry.target
@@ -121,6 +129,17 @@ class Registry(Generic[T]):
         if not (inspect.isclass(cls) and issubclass(cls, base)):
             raise ConfigError(f"{self.kind} {name!r} of {entry.origin} is {cls!r}, expected a subclass of {self._base}")
         return cast("type[T]", cls)
+
+    def load_all(self) -> dict[str, type[T]]:
+        """Every class that can be imported; what is wrong with the others is added to `problems`."""
+        found = {}
+        for name in self.names():
+            try:
+                found[name] = self.load(name)
+            except ConfigError as error:
+                if str(error) not in self.problems:
+                    self.problems.append(str(error))
+        return found
 
     def _entry(self, name: str) -> _Entry[T]:
         try:
@@ -134,7 +153,10 @@ class Registry(Generic[T]):
         self._entry_points_read = True
         for point in entry_points(group=self.group):
             origin = point.dist.name if point.dist is not None else point.value
-            self.add(point.name, point.value, origin)
+            try:
+                self.add(point.name, point.value, origin)
+            except ConfigError as error:
+                self.problems.append(str(error))
 
 
 def resolve(target: str) -> Any:
@@ -144,7 +166,7 @@ def resolve(target: str) -> Any:
 
 
 def import_file(path: str | Path) -> ModuleType:
-    """Import a Python file as a module of its own, once per path.
+    """Import a Python file as a module of its own, anew whenever its content has changed.
 
     Raises
     ------
@@ -152,9 +174,12 @@ def import_file(path: str | Path) -> ModuleType:
         When the file is missing or fails to import.
     """
     file = Path(path).resolve()
-    if not file.is_file():
-        raise ConfigError(f"plugin file {path} does not exist; expected a Python file")
-    name = "mss_bench_plugin_" + "".join(c if c.isalnum() else "_" for c in str(file))
+    try:
+        content = file.read_bytes()
+    except OSError:
+        raise ConfigError(f"plugin file {path} does not exist; expected a Python file") from None
+    identity = hashlib.sha256(str(file).encode(errors="surrogateescape") + b"\0" + content).hexdigest()[:16]
+    name = f"mss_bench_plugin_{identity}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
@@ -163,8 +188,11 @@ def import_file(path: str | Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        # Compiled here: a cached byte code of the same second would be taken for the new content.
+        exec(compile(content, str(file), "exec"), module.__dict__)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin that calls sys.exit must not end the command
         del sys.modules[name]
         raise ConfigError(f"plugin file {path} cannot be imported: {type(error).__name__}: {error}") from error
     return module

@@ -7,7 +7,7 @@ scored together; its members share no stem and together hold every stem, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
@@ -63,12 +63,21 @@ class Targets(Mapping[str, tuple[str, ...]]):
         return f"Targets({self._parts})"
 
     def resolve(self, estimates: Mapping[str, Audio]) -> Stems:
-        """The estimates plus every derived target whose stems were all delivered, as their sum."""
+        """The estimates plus, where all stems were delivered, the derived targets as sums of theirs.
+
+        A method without some stem has put it somewhere: what it calls "other" may hold the voice, and the sum of its
+        stems the whole mixture. It delivers a derived target only if it returns it itself.
+        """
         found = {t: estimates[t] for t in self if t in estimates}
-        for target, parts in self._parts.items():
-            if target not in found and all(p in estimates for p in parts):
-                found[target] = _sum(estimates, parts)
+        for target in self.derivable(estimates):
+            if target not in found:
+                found[target] = _sum(estimates, self[target])
         return found
+
+    def derivable(self, delivered: Container[str]) -> tuple[str, ...]:
+        """The derived targets that follow as sums from what a method delivers."""
+        whole = all(stem in delivered for stem in self.stems)
+        return tuple(t for t in self if t not in self.stems) if whole else ()
 
 
 @dataclass(frozen=True)
@@ -161,17 +170,22 @@ class Track:
         return list(dict.fromkeys([*self.mixture, *(f for files in self.stems.values() for f in files)]))
 
     def load(self) -> TrackAudio:
-        """Read mixture and stems; ``references`` holds the stems.
+        """Read mixture and stems, as arrays that cannot be written to; ``references`` holds the stems.
 
         Raises
         ------
         AudioError
             A file is missing, truncated, holds NaN, or has another rate, length or channel count than the others.
         """
+        stems, mixture = self._read()
+        for array in (mixture, *stems.values()):
+            array.flags.writeable = False  # an oracle that wrote into a reference would change every later score
+        return TrackAudio(stems, mixture, self.sample_rate)
+
+    def _read(self) -> tuple[Stems, Audio]:
         if self.reader is not None:
             stems, mixture = self.reader(self)
-            stems = {name: self._cut(array) for name, array in stems.items()}
-            return TrackAudio(stems, self._cut(mixture), self.sample_rate)
+            return {name: self._cut(array) for name, array in stems.items()}, self._cut(mixture)
         stems = {name: self._read_sum(files) for name, files in self.stems.items() if files}
         if self.mixture:
             mixture = self._read_sum(self.mixture)
@@ -184,7 +198,7 @@ class Track:
                 stems[name] = np.zeros_like(mixture)
         shapes = {"mixture": mixture.shape} | {name: array.shape for name, array in stems.items()}
         audio.check_same_shape(shapes, f"track {self.name!r}", self._describe)
-        return TrackAudio({name: stems[name] for name in self.stems}, mixture, self.sample_rate)
+        return {name: stems[name] for name in self.stems}, mixture
 
     def _read_sum(self, files: tuple[Path, ...]) -> Audio:
         parts = {str(f): audio.read(f, self.sample_rate, start=self.start, duration=self.duration) for f in files}

@@ -56,8 +56,7 @@ def execute(args: argparse.Namespace) -> int:
         metrics.add_file(plugin)
     if args.action == "list":
         rows = []
-        for name in metrics.names():
-            cls = metrics.load(name)
+        for name, cls in metrics.load_all().items():
             rows.append((name, ", ".join(q.name for q in cls.quantities), cls.citation))
         print(columns(rows, ("name", "reports", "citation")))
         return 0
@@ -123,6 +122,6 @@ def _material(args: argparse.Namespace) -> list[Material]:
         )
         references = {stem: audio.references[stem] for stem in dataset.targets.stems}
         chosen = {stem: estimates[stem] for stem in references if stem in estimates}
-        found.append(Material(track.name, references, chosen, audio.sample_rate))
+        found.append(Material(track.name, references, chosen, audio.sample_rate, str(args.estimates or spec)))
     separator.close()
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import sys
 
 from mss_bench.cli.arguments import add_plugins
 
@@ -42,10 +43,11 @@ def _list() -> None:
     from mss_bench.text import columns
 
     rows = []
-    for name in separators.names():
-        cls = separators.load(name)
+    for name, cls in separators.load_all().items():
         rows.append((name, _delivers(cls), "oracle" if cls.needs_references else "", cls.citation or _summary(cls)))
     print(columns(rows, ("name", "delivers", "kind", "citation")))
+    for problem in separators.problems:
+        print(f"note: {problem}", file=sys.stderr)
 
 
 def _delivers(cls: type) -> str:

@@ -7,13 +7,13 @@ should give one number, or says why they do not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
 
 from mss_bench.compat.comparisons import COMPARISONS, TOOLS, Comparison, installed
-from mss_bench.errors import AudioError, MssBenchError, UnknownNameError
+from mss_bench.errors import AudioError, MssBenchError
 from mss_bench.metrics import metrics
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.spec import Spec, build
@@ -35,12 +35,15 @@ class Material:
     references, estimates : dict of str to (channels, samples) float array
     sample_rate : int
         Hz.
+    method : str
+        What made the estimates, as the report prints it.
     """
 
     name: str
     references: dict[str, Samples]
     estimates: dict[str, Samples]
     sample_rate: int
+    method: str = ""
 
     def mono(self) -> Material:
         """The same, channels averaged."""
@@ -48,7 +51,7 @@ class Material:
         def mix(signals: Mapping[str, Samples]) -> dict[str, Samples]:
             return {name: array.mean(axis=0, keepdims=True, dtype=np.float64) for name, array in signals.items()}
 
-        return Material(self.name, mix(self.references), mix(self.estimates), self.sample_rate)
+        return replace(self, references=mix(self.references), estimates=mix(self.estimates))
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,7 @@ def _compare(comparison: Comparison, material: Sequence[Material]) -> list[Diffe
                 ours[q].append(np.broadcast_to(values[q], wide.shape).ravel())
                 theirs[q].append(wide.ravel())
                 flagged[q].append(np.broadcast_to(flags[q], wide.shape).ravel())
-    except UnknownNameError as error:
-        return [Difference(comparison, q, failure=str(error)) for q in ours]
-    except (MssBenchError, ValueError, RuntimeError, np.linalg.LinAlgError) as error:
+    except (MssBenchError, ImportError, ValueError, RuntimeError) as error:
         return [Difference(comparison, q, failure=f"{type(error).__name__}: {error}") for q in ours]
     return [_difference(comparison, q, *map(np.concatenate, (ours[q], theirs[q], flagged[q]))) for q in ours]
 
@@ -180,12 +181,11 @@ def render(differences: Sequence[Difference], material: Sequence[Material], chos
     """The agreement report, as Markdown."""
     chosen = list(chosen)
     versions, missing = installed(chosen)
-    tracks = ", ".join(
-        f"{m.name} ({next(iter(m.references.values())).shape[1] / m.sample_rate:g} s, {len(m.references)} sources)"
-        for m in material
-    )
+    tracks = "; ".join(_described(track) for track in material)
     lines = [
         "# Agreement with other implementations",
+        "",
+        "Written by `mss-bench metrics compare`, which prints the same for any audio and whatever is installed.",
         "",
         f"Audio: {tracks}.",
         "",
@@ -193,10 +193,17 @@ def render(differences: Sequence[Difference], material: Sequence[Material], chos
         *(f"Not compared: {tool} ({why})." for tool, why in missing.items()),
         "",
         "*Ours* and *theirs* are medians over the values that were compared: those finite in both, below 100 dB and "
-        "not flagged. Units are dB, but for MR-STFT. Functions for mono signals got the mean of the channels.",
+        "not flagged; n counts them, targets times frames. Units are dB, but for MR-STFT. Functions of mono signals "
+        "got the mean of the channels.",
         "",
         "| " + " | ".join(HEAD) + " |",
         "|" + "---|" * len(HEAD),
         *("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in rows(differences)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _described(track: Material) -> str:
+    channels, samples = next(iter(track.references.values())).shape
+    size = f"{samples / track.sample_rate:g} s, {len(track.references)} sources of {channels} channels"
+    return f"{track.name} ({size}{', estimates of ' + track.method if track.method else ''})"

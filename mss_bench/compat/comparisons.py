@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ __all__ = ["COMPARISONS", "TOOLS", "Comparison", "installed"]
 TOOLS = {
     "museval": ("museval", "mss-bench itself"),
     "mir_eval": ("mir_eval", "mss-bench itself"),
-    "fast_bss_eval": ("fast_bss_eval", "pip install fast-bss-eval"),
+    "fast_bss_eval": ("fast_bss_eval", "pip install torch fast-bss-eval"),
     "torchmetrics": ("torchmetrics", "pip install torch torchmetrics"),
     "auraloss": ("auraloss", "pip install torch auraloss"),
 }
@@ -60,7 +61,7 @@ class Comparison:
 def _torch(function: str, quantity: str, metric: str, note: str = _FLOAT32, **options: Any) -> Comparison:
     shown = ", ".join(f"{key}={value}" for key, value in options.items())
     call = partial(tools.torchmetrics, function=function, quantity=quantity, **options)
-    return Comparison("torchmetrics", f"{function}({shown})", metric, (quantity,), call, note)
+    return Comparison("torchmetrics", f"{function}({shown})" if shown else function, metric, (quantity,), call, note)
 
 
 def _loss(loss: str, quantity: str, metric: str, note: str = _FLOAT32, sign: float = -1.0) -> Comparison:
@@ -70,7 +71,7 @@ def _loss(loss: str, quantity: str, metric: str, note: str = _FLOAT32, sign: flo
 
 _IMAGES = ("SDR", "ISR", "SIR", "SAR")
 _SOURCES = ("SDR", "SIR", "SAR")
-_SCALED = ("SI-SDR", "SI-SIR", "SI-SAR")
+_SCALED = ("SI-SIR", "SI-SAR")
 
 COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
@@ -78,8 +79,8 @@ COMPARISONS: tuple[Comparison, ...] = (
         "same definition; museval's ridge is 2.2e-16, ours 1e-14 of the references' energy", mono=False,
     ),
     Comparison(
-        "museval", "evaluate(mode='v3'), 3 s", "bss_eval_v3_images:window=3,hop=3", _IMAGES,
-        partial(tools.museval, mode="v3", seconds=3.0),
+        "museval", "evaluate(mode='v3'), whole", "bss_eval_v3_images", _IMAGES,
+        partial(tools.museval, mode="v3", seconds=math.inf),
         "same definition; museval's ridge is 2.2e-16, ours 1e-14 of the references' energy", mono=False,
     ),
     Comparison(
@@ -93,7 +94,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         "fast_bss_eval", "bss_eval_sources", "bss_eval_v3_sources", _SOURCES,
         partial(tools.fast_bss_eval, function="bss_eval_sources"),
-        "same definition; ratios from the cosine of angles, no ridge",
+        "same definition; ratios from the cosines of angles, no ridge; torch, float64",
     ),
     Comparison(
         "fast_bss_eval", "bss_eval_sources(use_cg_iter=10)", "bss_eval_v3_sources", _SOURCES,
@@ -101,14 +102,17 @@ COMPARISONS: tuple[Comparison, ...] = (
         "an approximation: ten steps of conjugate gradients do not solve the system",
     ),
     Comparison(
+        "fast_bss_eval", "si_bss_eval_sources", "si_sdr", ("SI-SDR",),
+        partial(tools.fast_bss_eval, function="si_bss_eval_sources"),
+    ),
+    Comparison(
         "fast_bss_eval", "si_bss_eval_sources", "si_bss_eval:preset=fast_bss_eval", _SCALED,
         partial(tools.fast_bss_eval, function="si_bss_eval_sources"),
     ),
     Comparison(
-        "fast_bss_eval", "si_bss_eval_sources", "si_bss_eval", _SCALED,
+        "fast_bss_eval", "si_bss_eval_sources", "si_bss_eval", ("SI-SAR",),
         partial(tools.fast_bss_eval, function="si_bss_eval_sources"),
-        "SI-SAR: fast_bss_eval divides the energy of the projection on all references by that of the artefacts, Le "
-        "Roux et al. that of the scaled reference",
+        "theirs sets the projection on all references against the artefacts, Le Roux et al. the scaled reference",
     ),
     _torch(
         "signal_distortion_ratio", "SDR", "bss_eval_v3_sources", "same definition: SDR of sources; float64, no ridge"

@@ -7,6 +7,7 @@ Every function takes references and estimates by name, ``(channels, samples)``, 
 from __future__ import annotations
 
 import importlib
+import math
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -24,9 +25,9 @@ Signals = Mapping[str, Samples]
 
 
 def museval(references: Signals, estimates: Signals, sample_rate: int, *, mode: str, seconds: float) -> Values:
-    """``museval.evaluate`` with a window and hop of so many seconds."""
+    """``museval.evaluate`` with a window and hop of so many seconds, infinite for the whole signal."""
     evaluate = importlib.import_module("museval").evaluate
-    size = round(seconds * sample_rate)
+    size = round(seconds * sample_rate) if math.isfinite(seconds) else math.inf
     true, estimated = (np.stack([array.T for array in each.values()]) for each in (references, estimates))
     ratios = evaluate(true.astype(np.float64), estimated.astype(np.float64), win=size, hop=size, mode=mode)
     return dict(zip(("SDR", "ISR", "SIR", "SAR"), ratios, strict=True))
@@ -56,9 +57,13 @@ def _mir_eval(function: str, true: Floats, estimated: Floats) -> tuple[Floats, .
 def fast_bss_eval(
     references: Signals, estimates: Signals, sample_rate: int, *, function: str, **options: Any
 ) -> Values:
-    """``fast_bss_eval.bss_eval_sources`` or ``si_bss_eval_sources`` of the mono signal, with NumPy in float64."""
+    """``fast_bss_eval.bss_eval_sources`` or ``si_bss_eval_sources`` of the mono signal.
+
+    On float64 tensors: its solver on NumPy arrays fails under NumPy 2.
+    """
+    tensor = importlib.import_module("torch").from_numpy
     call = getattr(importlib.import_module("fast_bss_eval"), function)
-    values = call(_mono(references), _mono(estimates), compute_permutation=False, **options)
+    values = call(tensor(_mono(references)), tensor(_mono(estimates)), compute_permutation=False, **options)
     prefix = "SI-" if function.startswith("si_") else ""
     return {f"{prefix}{q}": np.reshape(v, (-1, 1)) for q, v in zip(("SDR", "SIR", "SAR"), values[:3], strict=True)}
 

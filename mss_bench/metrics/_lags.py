@@ -94,7 +94,10 @@ class _Correlator:
             buffers.x[:, : reach - past] = 0
             self._x.read(a - past, b, buffers.x[:, reach - past : reach + b - a])
             buffers.x[:, reach + b - a :] = 0
-            self._y.read(a, b, buffers.y[:, : b - a])
+            if self._y is self._x:
+                buffers.y[:, : b - a] = buffers.x[:, reach : reach + b - a]
+            else:
+                self._y.read(a, b, buffers.y[:, : b - a])
             buffers.y[:, b - a :] = 0
             energy += np.einsum("mt,mt->m", buffers.y, buffers.y)
             spectrum += buffers.cross_spectrum()

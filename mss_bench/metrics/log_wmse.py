@@ -9,9 +9,9 @@ channels. Because the error is measured against the mixture, it is defined for s
 alike; 73.68 is its ceiling, and that of a channel in which the mixture is silent.
 
 F is of zero phase and has 4000 taps at 44.1 kHz. Its magnitude is that of a high shelf (+5 dB at 1500 Hz,
-Q = 1/sqrt 2), a Butterworth high-pass filter of second order at 120 Hz, a peak (+2.5 dB at 500 Hz, Q = 1.5/sqrt 2) and a Butterworth
-low-pass filter of first order at 10 kHz, run forwards and backwards: -16, 1.3, 4.2 and -11.8 dB at 50 Hz, 1, 3 and
-16 kHz. Audio of another rate is resampled to 44.1 kHz.
+Q = 1/sqrt 2), a Butterworth high-pass filter of second order at 120 Hz, a peak (+2.5 dB at 500 Hz, Q = 1.5/sqrt 2) and
+a Butterworth low-pass filter of first order at 10 kHz, run forwards and backwards: -16, 1.3, 4.2 and -11.8 dB at 50 Hz,
+1, 3 and 16 kHz. Audio of another rate is resampled to 44.1 kHz.
 
 References
 ----------
@@ -58,9 +58,9 @@ class LogWMSE(Metric):
 
     Parameters
     ----------
-    preset : {"nomono", "torch_log_wmse"}, optional
-        The definition's own package, or its port to PyTorch, which has no gate (and at rates other than 44.1 kHz
-        resamples the filter, which is not done here).
+    preset : {"nomono"}, optional
+        The definition's own package. Its port to PyTorch, torch-log-wmse, has no gate from version 1 on, counts the
+        filter's tails, and resamples the filter instead of the audio: its numbers differ.
     gate : float, optional
         Level in dB, relative to the mixture, below which samples of the error count as 0; ``-inf`` for none.
         Default -68.

@@ -5,12 +5,11 @@ A metric with presets takes ``preset=NAME`` beside its other parameters, which t
 
 The tools: *mdx21*, the Music Demixing Challenge 2021; *demucs*, Demucs' evaluation; *zfturbo*, ZFTurbo's
 Music-Source-Separation-Training; *torchmetrics* 1.9, on float32 tensors; *auraloss* 0.4; *fast_bss_eval* 0.1.4;
-*museval* 0.4.1; *nomono*, log-wmse-audio-quality 0.2; *torch_log_wmse* 1.1.
+*museval* 0.4.1; *nomono*, log-wmse-audio-quality 0.2.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +36,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "default": {"per_channel": True, "zero_mean": False, "sar": "target"},
         "fast_bss_eval": {"per_channel": True, "zero_mean": False, "sar": "projection"},
     },
-    "log_wmse": {"nomono": {"gate": -68.0}, "torch_log_wmse": {"gate": -math.inf}},
+    "log_wmse": {"nomono": {"gate": -68.0}},
     "l1_freq": {"zfturbo": {"n_fft": 2048, "hop": 1024}},
     "bleed_full": {"zfturbo": {"n_fft": 4096, "hop": 1024, "n_mels": 512, "top_db": 80.0}},
     "mr_stft": {

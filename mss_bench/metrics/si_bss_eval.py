@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
@@ -52,12 +53,15 @@ class SIBSSEvalState:
     means : (channels, sources)
     gram, inverse : (systems, sources, sources)
         One system a channel, or one for all; the inverse leaves out directions that are none.
+    ranks : (systems,) int
+        Directions that are left.
     """
 
     references: dict[str, Samples]
     means: Floats
     gram: Floats
     inverse: Floats
+    ranks: NDArray[np.int_]
 
 
 class SIBSSEval(Metric):
@@ -119,7 +123,8 @@ class SIBSSEval(Metric):
         for s in _sources(references, means):
             gram += s @ s.transpose(0, 2, 1)
         gram = self._systems(gram)
-        return SIBSSEvalState(references, means, gram, np.array([_inverse(system) for system in gram]))
+        inverses, ranks = zip(*map(_inverse, gram), strict=True)
+        return SIBSSEvalState(references, means, gram, np.array(inverses), np.array(ranks))
 
     def score(self, state: SIBSSEvalState, estimates: Stems) -> list[Score]:
         """SI-SIR and SI-SAR of every delivered target.
@@ -152,14 +157,14 @@ class SIBSSEval(Metric):
         if not (parts.energy[heard] > 0).all():
             where = "" if not parts.energy.any() else f" in channel {np.flatnonzero(heard & (parts.energy <= 0))[0]}"
             return [np.nan] * 2, [f"estimate {target!r} is silent throughout{where}"] * 2
-        sir = _mean_db(parts.signal[heard], parts.interference[heard])
         signal = parts.signal + (parts.interference if self.sar == "projection" else 0.0)
         sar = _mean_db(signal[heard], parts.artifacts[heard])
-        if not parts.interference_possible[heard].any():
+        contested = heard & (state.ranks > 1)
+        if not contested.any():
             lone = len(state.references) == 1
             why = "there is no other reference" if lone else "no other reference adds to the span of this one"
             return [np.nan, sar], [f"SI-SIR is undefined: {why}", ""]
-        return [sir, sar], ["", ""]
+        return [_mean_db(parts.signal[contested], parts.interference[contested]), sar], ["", ""]
 
     def _systems(self, of_channels: Floats) -> Floats:
         return of_channels if self.per_channel else of_channels.sum(axis=0, keepdims=True)
@@ -192,8 +197,6 @@ class _Parts:
         if (self.artifacts < _CANCELLED * (difference + np.abs(gains * product))).any():
             weights[:, index] += gains
             self.artifacts = metric._systems(self._residual(weights, index))
-        ranks = np.array([np.linalg.matrix_rank(system, hermitian=True) for system in state.inverse])
-        self.interference_possible = ranks > 1
 
     def _residual(self, weights: Floats, index: int) -> Floats:
         """``|d - S w|^2`` of each channel."""
@@ -221,13 +224,14 @@ def _sources(references: dict[str, Samples], means: Floats) -> Iterator[Floats]:
         yield np.ascontiguousarray(stacked.transpose(1, 0, 2)) - means[:, :, np.newaxis]
 
 
-def _inverse(gram: Floats) -> Floats:
-    """Inverse of a Gram matrix on the space that the sources span."""
+def _inverse(gram: Floats) -> tuple[Floats, int]:
+    """Inverse of a Gram matrix on the space that the sources span, and its dimensions."""
     scale = np.sqrt(np.diag(gram))
     scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-    normalised = gram * np.outer(scale, scale)
-    inverse: Floats = np.linalg.pinv(normalised, rcond=_COPY * len(gram), hermitian=True) * np.outer(scale, scale)
-    return inverse
+    values, vectors = np.linalg.eigh(gram * np.outer(scale, scale))
+    kept = values > _COPY * len(gram)
+    vectors = vectors[:, kept] * scale[:, np.newaxis]
+    return (vectors / values[kept]) @ vectors.T, int(kept.sum())
 
 
 def _mean_db(signal: Floats, error: Floats) -> float:

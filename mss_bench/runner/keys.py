@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mss_bench.audio import hash_file
-from mss_bench.errors import AudioError
+from mss_bench.errors import AudioError, ConfigError
 from mss_bench.tracks import Track
 
 __all__ = ["HashCache", "digest", "source_hash"]
@@ -27,12 +27,23 @@ __all__ = ["HashCache", "digest", "source_hash"]
 
 def digest(preimage: dict[str, Any]) -> str:
     """Key of a preimage: 40 hexadecimal digits of SHA-256 over its canonical JSON."""
-    text = json.dumps(preimage, sort_keys=True, ensure_ascii=False, default=str)
+    text = json.dumps(preimage, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
+def _plain(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    # The text of an array leaves out its middle: two models would share a key.
+    raise ConfigError(f"{value!r:.200} cannot be part of a key; parameters are numbers, text, lists and mappings")
+
+
 def source_hash(cls: type) -> str:
-    """Hash of the source that a class runs: its module, those of its bases and, for a built-in, the shared `dsp`."""
+    """Hash of the source that a class runs.
+
+    That is its module, those of its bases and, for a built-in, what its family shares: `dsp` for separators, the private
+    modules of `metrics` for metrics.
+    """
     files: set[Path] = set()
     for base in cls.__mro__[:-1]:
         with contextlib.suppress(TypeError, OSError):
@@ -42,14 +53,12 @@ def source_hash(cls: type) -> str:
                 own = Path(file)
                 files |= set(own.parent.glob("*.py")) if own.name == "__init__.py" else {own}
     package = Path(__file__).resolve().parents[1]
-    if any(package in f.resolve().parents for f in files if f.name != "base.py"):
+    own = {f for f in files if package in f.resolve().parents and f.name != "base.py"}
+    if any(f.is_relative_to(package / "separators") for f in own):
         files |= set((package / "dsp").glob("*.py"))
-    return _hash_sources(tuple(sorted(files)))
-
-
-@functools.cache
-def _hash_sources(files: tuple[Path, ...]) -> str:
-    return digest({f.name: hash_file(f) for f in files})
+    if any(f.is_relative_to(package / "metrics") for f in own):
+        files |= set((package / "metrics").glob("_*.py"))
+    return digest({"files": [[f.name, hash_file(f)] for f in sorted(files)]})
 
 
 def cache_folder() -> Path:
@@ -57,6 +66,11 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(os.environ.get("MSS_BENCH_CACHE") or platformdirs.user_cache_dir("mss_bench"))
+
+
+def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
+    """What a changed content changes; the time of change catches copies that keep the time of modification."""
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 class HashCache:
@@ -71,7 +85,7 @@ class HashCache:
     def __init__(self, rehash: bool = False) -> None:
         self._rehash = rehash
         self._seen: dict[Path, str] = {}
-        self._new: list[tuple[str, int, int, str]] = []
+        self._new: list[tuple[str, int, int, int, str]] = []
         self._file = cache_folder() / "hashes.sqlite"
 
     def file(self, path: Path) -> str:
@@ -91,7 +105,7 @@ class HashCache:
             except OSError as error:
                 raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
             if known is None:
-                self._new.append((str(path), stat.st_size, stat.st_mtime_ns, self._seen[path]))
+                self._new.append((str(path), *_stamp(stat), self._seen[path]))
         return self._seen[path]
 
     def mixture(self, track: Track) -> dict[str, Any]:
@@ -116,19 +130,22 @@ class HashCache:
         with contextlib.suppress(sqlite3.Error, OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(sqlite3.connect(self._file, timeout=10)) as base, base:
-                base.execute("CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INT, mtime INT, sha TEXT)")
-                base.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", self._new)
+                base.execute(
+                    "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, sha TEXT)"
+                )
+                base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", self._new)
             self._new.clear()
 
     def _look_up(self, path: Path, stat: os.stat_result) -> str | None:
-        return self._table.get((str(path), stat.st_size, stat.st_mtime_ns))
+        return self._table.get((str(path), *_stamp(stat)))
 
     @functools.cached_property
-    def _table(self) -> dict[tuple[str, int, int], str]:
+    def _table(self) -> dict[tuple[str, int, int, int], str]:
         if not self._file.is_file():
             return {}
         try:
             with contextlib.closing(sqlite3.connect(self._file, timeout=10)) as base:
-                return {(p, s, m): h for p, s, m, h in base.execute("SELECT path, size, mtime, sha FROM hashes")}
+                rows = base.execute("SELECT path, size, mtime, ctime, sha FROM files")
+                return {(path, size, mtime, ctime): sha for path, size, mtime, ctime, sha in rows}
         except sqlite3.Error:
             return {}

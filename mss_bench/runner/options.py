@@ -178,8 +178,7 @@ class RunOptions:
 def default_separators() -> list[Spec]:
     """Every registered separator that needs no parameter, the IRM with both exponents."""
     specs = []
-    for name in separators.names():
-        cls = separators.load(name)
+    for name, cls in separators.load_all().items():
         if any(p.default is p.empty for p in parameters(cls).values()) or (cls.extra and not cls.available()):
             continue
         specs += [Spec(name, {"exponent": e}) for e in (1, 2)] if name == "irm" else [Spec(name)]

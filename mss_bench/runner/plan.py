@@ -141,6 +141,11 @@ def make_plan(
 
 def _method(spec: Spec) -> _Method:
     instance, params, changed = build(separators, spec)
+    if instance.path_parameters and type(instance).files is Separator.files:
+        raise ConfigError(
+            f"separator {spec.name} declares the path parameters {', '.join(instance.path_parameters)} but no files(); "
+            "their content would not be part of the key"
+        )
     # An alias stands for the parameters too: a folder's path has no place in a paper's table.
     shown = "" if spec.alias else format_params(changed)
     return _Method(spec, instance, params, shown, source_hash(type(instance)))
@@ -203,7 +208,7 @@ def _cell(
         produced, skip = set(), str(error)
     if separator.needs_references:
         preimage["references"] = references
-    produced |= {t for t in targets if all(part in produced for part in targets[t])}
+    produced |= set(targets.derivable(produced))
     if not produced and not skip:
         skip = f"delivers {_sets(separator)}, none of which is a target of {track.id.dataset} ({', '.join(targets)})"
     estimate_key = digest(preimage)
@@ -245,7 +250,12 @@ def _score(
         "estimate_key": estimate_key,
         "references": references,
         "group": {"name": group.name, "targets": {t: list(targets[t]) for t in group.targets}},
-        "metric": {"name": spec.name, "version": metric.version, "params": params},
+        "metric": {
+            "name": spec.name,
+            "version": metric.version,
+            "params": params,
+            "source": source_hash(type(metric)),
+        },
     }
     quantities = tuple(q.name for q in metric.quantities)
     return PlannedScore(digest(preimage), preimage, group, spec, metric.preset, quantities, expected)

@@ -40,7 +40,8 @@ class Separator(ABC):
     name : str
         Name in the registry, tables and command line.
     version : str
-        Raised when the output changes; part of the estimate key.
+        Raised when the output changes; part of the estimate key. So is the source of the class's module and of its
+        bases' modules, but not of what they import: raise the version when that changes the output.
     target_sets : tuple of tuple of str
         The sets of targets that the method can produce; empty means any set of stems. On a data set the method is
         asked for the targets of those sets that the data set has; where it has none the cell is skipped.

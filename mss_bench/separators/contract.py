@@ -8,13 +8,13 @@ says so to the user; any other exception is a defect.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from mss_bench.checks import BrokenPromise, CheckResult, check_parameters, describe, run_check
 from mss_bench.errors import MssBenchError
 from mss_bench.separators.base import Separator
 from mss_bench.tracks import Audio, Stems, Targets, TrackId
@@ -27,24 +27,6 @@ TOLERANCE_DB = -80.0
 _STEMS = ("vocals", "drums", "bass", "other")
 _DERIVED = {"accompaniment": ("drums", "bass", "other")}
 _TRACK = TrackId("contract", "test", "Made-up music")
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What one check found.
-
-    Parameters
-    ----------
-    name : str
-        What was checked, e.g. ``"adds up"``.
-    passed : bool
-    detail : str
-        What was measured, or why it failed.
-    """
-
-    name: str
-    passed: bool
-    detail: str
 
 
 def check_separator(separator: Separator, *, seconds: float = 1.0, seed: int = 0) -> list[CheckResult]:
@@ -71,11 +53,7 @@ def check_separator(separator: Separator, *, seconds: float = 1.0, seed: int = 0
         finally:
             separator.close()
     except Exception as error:
-        return [CheckResult("separates", False, _describe(error))]
-
-
-class _Broken(Exception):
-    """A promise that was not kept; the message says how."""
+        return [CheckResult("separates", False, describe(error))]
 
 
 @dataclass(frozen=True)
@@ -113,11 +91,11 @@ class _Song:
 def _check_loaded(separator: Separator, seconds: float, seed: int) -> list[CheckResult]:
     song = _song(separator, 44100, seconds, seed)
     estimates = song.separate()
-    first = _result("names and shapes", lambda: _check_output(song, estimates))
+    first = run_check("names and shapes", lambda: _check_output(song, estimates))
     if not first.passed:
         return [first]
     checks: dict[str, Callable[[], str]] = {
-        "parameters": lambda: _check_parameters(type(separator)),
+        "parameters": lambda: check_parameters(type(separator)),
         "input unchanged": lambda: _check_input(song),
         "deterministic": lambda: _check_deterministic(song, estimates),
         "adds up": lambda: _check_adds_up(song, estimates),
@@ -130,28 +108,7 @@ def _check_loaded(separator: Separator, seconds: float, seed: int) -> list[Check
     }
     for rate in (22050, 48000, 96000):
         checks[f"{rate} Hz"] = partial(_check_form, _song(separator, rate, seconds, seed))
-    return [first, *(_result(name, check) for name, check in checks.items())]
-
-
-def _result(name: str, check: Callable[[], str]) -> CheckResult:
-    try:
-        return CheckResult(name, True, check())
-    except _Broken as broken:
-        return CheckResult(name, False, str(broken))
-    except Exception as error:
-        return CheckResult(name, False, _describe(error))
-
-
-def _check_parameters(cls: type[Separator]) -> str:
-    if cls.__init__ is object.__init__:
-        return "none"
-    parameters = list(inspect.signature(cls).parameters.values())
-    for p in parameters:
-        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY):
-            raise _Broken(f"the constructor takes {p}; expected keyword parameters with a name each")
-        if p.default is p.empty or p.annotation is p.empty:
-            raise _Broken(f"the constructor's parameter {p.name!r} lacks a default or an annotation; expected both")
-    return ", ".join(p.name for p in parameters) or "none"
+    return [first, *(run_check(name, check) for name, check in checks.items())]
 
 
 def _check_output(song: _Song, estimates: Mapping[str, Audio]) -> str:
@@ -159,16 +116,16 @@ def _check_output(song: _Song, estimates: Mapping[str, Audio]) -> str:
     missing = [name for name in expected if name not in estimates]
     unknown = [name for name in estimates if name not in song.targets]
     if missing or unknown:
-        raise _Broken(f"estimates {sorted(estimates)}; missing: {missing}, not asked for: {unknown}")
+        raise BrokenPromise(f"estimates {sorted(estimates)}; missing: {missing}, not asked for: {unknown}")
     shape = song.mixture.shape
     for name, estimate in estimates.items():
         if not isinstance(estimate, np.ndarray) or not np.issubdtype(estimate.dtype, np.floating):
             kind = getattr(estimate, "dtype", type(estimate).__name__)
-            raise _Broken(f"{name} is of type {kind}; expected an array of floating-point numbers")
+            raise BrokenPromise(f"{name} is of type {kind}; expected an array of floating-point numbers")
         if estimate.shape != shape:
-            raise _Broken(f"{name} has the shape {estimate.shape}; expected the mixture's, {shape}")
+            raise BrokenPromise(f"{name} has the shape {estimate.shape}; expected the mixture's, {shape}")
         if not np.isfinite(estimate).all():
-            raise _Broken(f"{name} holds {np.count_nonzero(~np.isfinite(estimate))} NaN or infinite samples")
+            raise BrokenPromise(f"{name} holds {np.count_nonzero(~np.isfinite(estimate))} NaN or infinite samples")
     return ", ".join(estimates)
 
 
@@ -179,7 +136,7 @@ def _check_input(song: _Song) -> str:
     if not np.array_equal(mixture, song.mixture):
         changed.insert(0, "mixture")
     if changed:
-        raise _Broken(f"separate() wrote into its input: {', '.join(changed)}; expected a copy to be changed")
+        raise BrokenPromise(f"separate() wrote into its input: {', '.join(changed)}; expected a copy to be changed")
     return "as it was"
 
 
@@ -189,7 +146,7 @@ def _check_deterministic(song: _Song, estimates: Mapping[str, Audio]) -> str:
     again = song.separate()
     differing = [name for name in estimates if name not in again or not np.array_equal(estimates[name], again[name])]
     if differing:
-        raise _Broken(f"two runs with one seed differ in {', '.join(differing)}")
+        raise BrokenPromise(f"two runs with one seed differ in {', '.join(differing)}")
     return "two runs are identical"
 
 
@@ -226,7 +183,7 @@ def _check_silence(song: _Song) -> str:
     peaks = {name: float(np.max(np.abs(estimate))) for name, estimate in silent.separate().items()}
     for name, peak in peaks.items():
         if not peak < 10 ** (TOLERANCE_DB / 20):  # so that NaN fails, too
-            raise _Broken(f"{name} of a silent mixture has a peak of {peak:g}; expected silence")
+            raise BrokenPromise(f"{name} of a silent mixture has a peak of {peak:g}; expected silence")
     return f"greatest peak {max(peaks.values(), default=0.0):g}"
 
 
@@ -242,7 +199,7 @@ def _check_form(song: _Song, must_take: bool = False) -> str:
         estimates = song.separate()
     except MssBenchError as error:
         if must_take:
-            raise _Broken(f"refused, although declared: {error}") from error
+            raise BrokenPromise(f"refused, although declared: {error}") from error
         return f"refused: {error}"
     _check_output(song, estimates)
     return "handled"
@@ -255,7 +212,7 @@ def _sets(song: _Song) -> tuple[tuple[str, ...], ...]:
 def _within(differences: Mapping[str, float], what: str) -> str:
     for name, difference in differences.items():
         if not difference < TOLERANCE_DB:
-            raise _Broken(f"{name} {what}: {difference:.1f} dB, expected below {TOLERANCE_DB:g} dB")
+            raise BrokenPromise(f"{name} {what}: {difference:.1f} dB, expected below {TOLERANCE_DB:g} dB")
     return f"within {max(differences.values(), default=-np.inf):.0f} dB"
 
 
@@ -264,10 +221,6 @@ def _db(difference: Audio, mixture: Audio) -> float:
     energy = float(np.sum(np.square(difference, dtype=np.float64)))
     reference = float(np.sum(np.square(mixture, dtype=np.float64)))
     return 10 * np.log10(energy / reference) if energy else -np.inf
-
-
-def _describe(error: Exception) -> str:
-    return str(error) if isinstance(error, MssBenchError) else f"raised {type(error).__name__}: {error}"
 
 
 def _song(separator: Separator, sample_rate: int, seconds: float, seed: int) -> _Song:

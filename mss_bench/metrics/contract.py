@@ -1,0 +1,256 @@
+"""The contract suite: does a metric do what it declares?
+
+One function, `check_metric`, for built-in metrics and for plugins alike. It scores made-up signals in many forms
+(perfect, degraded, silent, with NaN, very short, mono, three channels, other sample rates, some targets only) and looks
+at what comes out. A form that the metric cannot take is to be refused by an `MssBenchError`, which says so to the user,
+or answered by NaN with a reason; any other exception is a defect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from mss_bench.checks import BrokenPromise, CheckResult, check_parameters, run_check
+from mss_bench.errors import MssBenchError
+from mss_bench.metrics.base import Metric, Score
+from mss_bench.tracks import Audio, Stems, TargetGroup, TrackAudio
+
+__all__ = ["CheckResult", "check_metric"]
+
+_TARGETS = ("vocals", "drums", "bass")
+_PAUSING = "drums"
+"""Silent in the second third of the reference, and in the last of the estimate."""
+
+_ROUNDING = 1e-9
+"""Difference up to which two values are the same, relative to the larger."""
+
+
+def check_metric(metric: Metric, *, seconds: float = 3.0, sample_rate: int = 16000, seed: int = 0) -> list[CheckResult]:
+    """Check a metric against its declarations.
+
+    Parameters
+    ----------
+    metric : Metric
+        An instance, with the parameters that are to be checked. One whose attribute ``joint`` is true gives one number
+        for all targets together, which a NaN in any of them may spoil.
+    seconds : float
+        Length of the signals; a third should be no shorter than a frame of the metric.
+    sample_rate : int
+        Hz.
+    seed : int
+        Of the made-up signals.
+
+    Returns
+    -------
+    list of CheckResult
+        In a fixed order. Where the first scores are not as declared, there is that one alone.
+    """
+    case = _case(metric, sample_rate, seconds, seed)
+    first = run_check("names and shapes", lambda: _check_scores(case, case.scores()))
+    if not first.passed:
+        return [first]
+    checks: dict[str, Callable[[], str]] = {
+        "declarations": lambda: _check_declarations(metric),
+        "parameters": lambda: check_parameters(type(metric)),
+        "input unchanged": lambda: _check_input(case),
+        "deterministic, state unchanged": lambda: _check_deterministic(case),
+        "direction": lambda: _check_direction(case),
+        "NaN": lambda: _check_nan(case),
+        "silent reference": lambda: _check_form(case.with_reference(_PAUSING, np.zeros_like)),
+        "silent estimate": lambda: _check_form(case.with_estimate(_PAUSING, np.zeros_like)),
+        "all silent": lambda: _check_form(case.changed(np.zeros_like)),
+        "one target": lambda: _check_form(replace(case, estimates={_PAUSING: case.estimates[_PAUSING]})),
+        "mono": lambda: _check_form(case.changed(lambda array: array[:1])),
+        "3 channels": lambda: _check_form(case.changed(lambda array: np.concatenate([array, array[:1] * 0.5]))),
+        "0.1 s": lambda: _check_form(case.changed(lambda array: array[:, : sample_rate // 10])),
+        "1 sample": lambda: _check_form(case.changed(lambda array: array[:, :1])),
+        "float64": lambda: _check_form(case.changed(lambda array: array.astype(np.float64))),
+    }
+    for rate in (22050, 48000):
+        checks[f"{rate} Hz"] = partial(_check_form, replace(case, sample_rate=rate))
+    return [first, *(run_check(name, check) for name, check in checks.items())]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What a metric is given."""
+
+    metric: Metric
+    references: Stems
+    estimates: Stems
+    sample_rate: int
+
+    def prepare(self) -> object:
+        mixture = np.asarray(np.sum([*self.references.values()], axis=0))
+        return self.metric.prepare(
+            TrackAudio(self.references, mixture, self.sample_rate), TargetGroup("group", tuple(self.references))
+        )
+
+    def scores(self) -> list[Score]:
+        return self.metric.score(self.prepare(), self.estimates)
+
+    def changed(self, change: Callable[[Audio], Audio]) -> _Case:
+        """The same with every signal changed in the same way."""
+        references, estimates = (
+            {name: np.ascontiguousarray(change(array)) for name, array in arrays.items()}
+            for arrays in (self.references, self.estimates)
+        )
+        return replace(self, references=references, estimates=estimates)
+
+    def with_reference(self, name: str, change: Callable[[Audio], Audio]) -> _Case:
+        return replace(self, references=self.references | {name: change(self.references[name])})
+
+    def with_estimate(self, name: str, change: Callable[[Audio], Audio]) -> _Case:
+        return replace(self, estimates=self.estimates | {name: change(self.estimates[name])})
+
+
+def _check_scores(case: _Case, scores: list[Score]) -> str:
+    expected = [(t, q.name) for t in case.references if t in case.estimates for q in case.metric.quantities]
+    found = [(score.target, score.quantity) for score in scores]
+    if sorted(found) != sorted(expected):
+        raise BrokenPromise(f"scores of {found}; expected one for each delivered target and quantity: {expected}")
+    for score in scores:
+        what = f"{score.quantity} of {score.target}"
+        values = score.values
+        if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.ndim != 1 or not values.size:
+            kind = getattr(values, "dtype", type(values).__name__)
+            raise BrokenPromise(f"{what} is {kind} of shape {np.shape(values)}; expected float64 of one axis")
+        if score.scope == "track" and (len(values) != 1 or score.window or score.hop):
+            raise BrokenPromise(f"{what} has scope track and {len(values)} values; expected one, window and hop 0")
+        if score.scope == "frame" and not (score.window > 0 and score.hop > 0):
+            raise BrokenPromise(f"{what} has scope frame, window {score.window} and hop {score.hop}; expected seconds")
+        if np.isnan(values).all() and not score.reason:
+            raise BrokenPromise(f"{what} is NaN without a reason")
+    return ", ".join(f"{q} of {t}" for t, q in found)
+
+
+def _check_declarations(metric: Metric) -> str:
+    names = [q.name for q in metric.quantities]
+    if not (metric.name and metric.version and metric.citation and metric.preset):
+        raise BrokenPromise("name, version, citation or preset is empty")
+    if not names or len(set(names)) != len(names):
+        raise BrokenPromise(f"quantities are {names}; expected at least one, with a name each")
+    for quantity in metric.quantities:
+        if not quantity.definition or quantity.unit not in ("dB", ""):
+            raise BrokenPromise(f"{quantity.name} has unit {quantity.unit!r} and definition {quantity.definition!r}")
+    return ", ".join(f"{q.name} [{q.unit or 'no unit'}]" for q in metric.quantities)
+
+
+def _check_input(case: _Case) -> str:
+    arrays = {f"{kind} {n}": a for kind in ("references", "estimates") for n, a in getattr(case, kind).items()}
+    before = {name: array.copy() for name, array in arrays.items()}
+    case.scores()
+    changed = [name for name, array in arrays.items() if not np.array_equal(array, before[name])]
+    if changed:
+        raise BrokenPromise(f"prepare() or score() wrote into its input: {', '.join(changed)}")
+    return "as it was"
+
+
+def _check_deterministic(case: _Case) -> str:
+    state = case.prepare()
+    first = case.metric.score(state, case.estimates)
+    case.metric.score(state, {name: array[:, ::-1].copy() for name, array in case.estimates.items()})
+    for what, again in (("the same state", case.metric.score(state, case.estimates)), ("a new state", case.scores())):
+        for a, b in zip(first, again, strict=True):
+            if (a.target, a.quantity) != (b.target, b.quantity) or not np.array_equal(
+                a.values, b.values, equal_nan=True
+            ):
+                raise BrokenPromise(f"{a.quantity} of {a.target} is another when scored again with {what}")
+    return "scored three times alike"
+
+
+def _check_direction(case: _Case) -> str:
+    """A perfect estimate is the best; noise, leakage or loss is worse for every quantity."""
+    perfect = _values(replace(case, estimates=dict(case.references)).scores())
+    details = []
+    degraded = {name: _values(replace(case, estimates=made).scores()) for name, made in _degraded(case).items()}
+    for quantity in case.metric.quantities:
+        sign, worse = 1 if quantity.higher_is_better else -1, set()
+        for name, values in degraded.items():
+            for target in case.references:
+                best, value = sign * perfect[target, quantity.name], sign * values[target, quantity.name]
+                if value > best + _ROUNDING * max(1.0, abs(value)):
+                    raise BrokenPromise(
+                        f"{quantity.name} of {target} is {sign * value:g} with {name} and {sign * best:g} for the "
+                        f"reference itself; expected {'less' if sign > 0 else 'more'}"
+                    )
+                if value < best:
+                    worse.add(name)
+        if not worse:
+            raise BrokenPromise(f"{quantity.name} is no worse with {', '.join(degraded)} than for the reference itself")
+        details.append(f"{quantity.name} worse with {', '.join(sorted(worse))}")
+    return "; ".join(details)
+
+
+def _degraded(case: _Case) -> dict[str, Stems]:
+    rng = np.random.default_rng(1)
+    mixture = np.sum([*case.references.values()], axis=0)
+    noise = {n: 0.05 * rng.standard_normal(s.shape) for n, s in case.references.items()}
+    made = {
+        "noise": {n: s + noise[n] for n, s in case.references.items()},
+        "leakage": {n: 0.8 * s + 0.2 * mixture for n, s in case.references.items()},
+        "loss": {n: s * (np.arange(s.shape[1]) > s.shape[1] // 3) for n, s in case.references.items()},
+    }
+    return {name: {n: y.astype(np.float32) for n, y in stems.items()} for name, stems in made.items()}
+
+
+def _check_nan(case: _Case) -> str:
+    spoiled = _TARGETS[0]
+
+    def hole(array: Audio) -> Audio:
+        array = array.copy()
+        array[-1, 7] = np.nan
+        return array
+
+    before = {(s.target, s.quantity): s.values for s in case.scores()}
+    scores = case.with_estimate(spoiled, hole).scores()
+    for score in scores:
+        key = (score.target, score.quantity)
+        if score.target == spoiled or getattr(case.metric, "joint", False):
+            if not np.isnan(score.values).all() or not score.reason:
+                raise BrokenPromise(f"{score.quantity} of {spoiled} with a NaN sample is {score.values}, expected NaN")
+        elif not np.allclose(score.values, before[key], rtol=1e-9, atol=1e-9, equal_nan=True):
+            raise BrokenPromise(f"a NaN sample in the estimate of {spoiled} changes {score.quantity} of {score.target}")
+    return next(score.reason for score in scores if score.target == spoiled)
+
+
+def _check_form(case: _Case) -> str:
+    """A form of input has scores, reasons, or is refused in so many words."""
+    try:
+        scores = case.scores()
+    except MssBenchError as error:
+        return f"refused: {error}"
+    _check_scores(case, scores)
+    reasons = dict.fromkeys(score.reason for score in scores if np.isnan(score.values).all())
+    return f"no value: {'; '.join(reasons)}" if reasons else "handled"
+
+
+def _values(scores: list[Score]) -> Mapping[tuple[str, str], float]:
+    """Medians over frames."""
+    found = {}
+    for score in scores:
+        valid = score.values[~np.isnan(score.values)]
+        found[score.target, score.quantity] = float(np.median(valid)) if len(valid) else np.nan
+    return found
+
+
+def _case(metric: Metric, sample_rate: int, seconds: float, seed: int) -> _Case:
+    rng = np.random.default_rng(seed)
+    samples = round(seconds * sample_rate)
+    references: Stems = {}
+    for index, name in enumerate(_TARGETS):
+        white = rng.standard_normal((2, samples + 1))
+        coloured = white[:, 1:] + (0.4 * index - 0.4) * white[:, :-1]
+        references[name] = (0.1 * (coloured + 0.3 * coloured[::-1])).astype(np.float32)
+    references[_PAUSING][:, samples // 3 : 2 * samples // 3] = 0
+    mixture = np.sum([*references.values()], axis=0)
+    estimates = {
+        name: (0.9 * s + 0.1 * mixture + 0.01 * rng.standard_normal(s.shape)).astype(np.float32)
+        for name, s in references.items()
+    }
+    estimates[_PAUSING][:, 2 * samples // 3 :] = 0
+    return _Case(metric, references, estimates, sample_rate)

@@ -1,0 +1,189 @@
+"""Every built-in metric keeps its declarations, and the suite catches those that do not."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from mss_bench.errors import AudioError
+from mss_bench.metrics import Metric, Quantity, Score, metrics
+from mss_bench.metrics.contract import check_metric
+
+BUILT_IN = [name for name in metrics.names() if metrics.origin(name) == "mss_bench"]
+
+# Short filters, so that the suite stays quick; two frames at least are needed for a pause beside sound.
+SMALL = {
+    "bss_eval": {"window": 0.25, "hop": 0.25, "filter_length": 16},
+    "bss_eval_v3_images": {"filter_length": 16},
+    "bss_eval_v3_sources": {"filter_length": 16},
+    "silence": {"window": 0.25, "hop": 0.25},
+    "csdr": {"window": 0.25, "hop": 0.25},
+}
+
+
+def failures(metric):
+    return {
+        result.name: result.detail
+        for result in check_metric(metric, seconds=1.5, sample_rate=8000)
+        if not result.passed
+    }
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_metrics_keep_their_declarations(name):
+    results = check_metric(metrics.load(name)(**SMALL.get(name, {})), seconds=1.5, sample_rate=8000)
+    assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
+    assert len(results) == 18
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("snr", {"preset": "auraloss"}),
+        ("snr", {"per_channel": False, "zero_mean": True}),
+        ("si_sdr", {"preset": "zfturbo"}),
+        ("si_sdr", {"preset": "torchmetrics", "zero_mean": True}),
+        ("sd_sdr", {"per_channel": False}),
+        ("sa_sdr", {"preset": "torchmetrics"}),
+        ("sa_sdr", {"scale_invariant": False}),
+        ("si_bss_eval", {"preset": "fast_bss_eval"}),
+        ("si_bss_eval", {"per_channel": False, "zero_mean": True}),
+        ("usdr", {"delta": 0.0}),
+        ("csdr", {"window": 0.25, "hop": 0.125, "silence": "per_source"}),
+        ("mr_stft", {"preset": "auraloss"}),
+        ("log_wmse", {"gate": -np.inf}),
+    ],
+)
+def test_other_parameters_keep_the_declarations_too(name, parameters):
+    assert failures(metrics.load(name)(**parameters)) == {}
+
+
+def test_every_built_in_metric_has_a_citation_with_a_year():
+    for name in BUILT_IN:
+        cls = metrics.load(name)
+        assert cls.name == name
+        assert any(str(year) in cls.citation for year in range(1995, 2027)), name
+        assert "Parameters\n" in cls.__doc__, name
+
+
+class _Honest(Metric):
+    """Greatest difference of two samples; the subclasses break a promise each."""
+
+    name = "distance"
+    quantities = (Quantity("Distance", "", False, "max |y - s|"),)
+    citation = "none, 2026"
+
+    def prepare(self, track, group):
+        return track.references
+
+    def score(self, state, estimates):
+        values = {t: np.array([self.value(state[t], y)], dtype=np.float64) for t, y in estimates.items()}
+        return [Score(t, "Distance", v, reason="NaN sample" if np.isnan(v[0]) else "") for t, v in values.items()]
+
+    def value(self, s, y):
+        return np.abs(y - s).max()
+
+
+class _NoReason(_Honest):
+    def score(self, state, estimates):
+        return [Score(s.target, s.quantity, s.values) for s in super().score(state, estimates)]
+
+
+class _OtherQuantity(_Honest):
+    def score(self, state, estimates):
+        return [Score(t, "Distanz", np.array([1.0])) for t in estimates]
+
+
+class _ThrowsAwayNaN(_Honest):
+    def value(self, s, y):
+        return np.nanmax(np.abs(y - s))
+
+
+class _WrongDirection(_Honest):
+    quantities = (Quantity("Distance", "", True, "max |y - s|"),)
+
+
+class _Blind(_Honest):
+    def value(self, s, y):
+        return 0.0 * y.max()
+
+
+class _WritesIntoInput(_Honest):
+    def value(self, s, y):
+        y -= s
+        return np.abs(y).max()
+
+
+class _Remembers(_Honest):
+    def value(self, s, y):
+        s += 0.01
+        return np.abs(y - s).max()
+
+
+class _Draws(_Honest):
+    rng = np.random.default_rng(0)
+
+    def value(self, s, y):
+        return np.abs(y - s).max() * (1 + 0.1 * self.rng.random())
+
+
+class _NeedsASecond(_Honest):
+    def value(self, s, y):
+        return np.abs(y - s)[:, 4000:].max()
+
+
+class _StereoOnly(_Honest):
+    def value(self, s, y):
+        if len(y) != 2:
+            raise AudioError("only stereo")
+        return super().value(s, y)
+
+
+class _SpoilsOthers(_Honest):
+    def score(self, state, estimates):
+        holed = any(np.isnan(y).any() for y in estimates.values())
+        return [
+            Score(s.target, s.quantity, np.array([np.nan]), reason="a NaN sample somewhere") if holed else s
+            for s in super().score(state, estimates)
+        ]
+
+
+class _Nameless(_Honest):
+    citation = ""
+
+
+class _BareParameter(_Honest):
+    def __init__(self, gain=1.0):
+        self.gain = gain
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "detail"),
+    [
+        (_NoReason, "NaN", "Distance of vocals with a NaN sample is [nan], expected NaN"),
+        (_OtherQuantity, "names and shapes", "('vocals', 'Distanz')"),
+        (_ThrowsAwayNaN, "NaN", "expected NaN"),
+        (_WrongDirection, "direction", "for the reference itself; expected less"),
+        (_Blind, "direction", "Distance is no worse with noise, leakage, loss"),
+        (_WritesIntoInput, "input unchanged", "estimates vocals"),
+        (_Remembers, "deterministic, state unchanged", "Distance of vocals is another"),
+        (_Draws, "deterministic, state unchanged", "Distance of vocals is another"),
+        (_NeedsASecond, "0.1 s", "raised ValueError: zero-size array"),
+        (_SpoilsOthers, "NaN", "changes Distance of drums"),
+        (_Nameless, "declarations", "citation"),
+        (_BareParameter, "parameters", "'gain' lacks a default or an annotation"),
+    ],
+)
+def test_a_broken_promise_is_found_and_explained(broken, check, detail):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        assert detail in failures(broken())[check]
+
+
+def test_what_keeps_its_promises_passes_and_a_refusal_in_words_is_none_of_the_failures():
+    assert failures(_Honest()) == {}
+    assert failures(_StereoOnly()) == {}
+    details = {r.name: r.detail for r in check_metric(_StereoOnly(), seconds=0.3, sample_rate=8000)}
+    assert details["mono"] == "refused: only stereo"
