@@ -76,7 +76,9 @@ class Results:
         """The console table."""
         from mss_bench.reports.console import summary
 
-        return summary(self.tracks, self.failures, width=width, quantities=self.run["quantities"])
+        text = summary(self.tracks, self.failures, width=width, quantities=self.run["quantities"])
+        missing = self.run.get("missing", 0)
+        return f"{text}\n\n{missing} planned cells have no result yet: run the same command again." if missing else text
 
     def report(self, out: str | Path | None = None, formats: Sequence[str] | None = None) -> list[Path]:
         """Write tables, plots and a page, by default into the run's ``report`` folder.
@@ -122,6 +124,8 @@ def run(
     ------
     MssBenchError
         Whatever is wrong with the options or the data set. A separator that fails is a row of ``failures``.
+    KeyboardInterrupt
+        After Ctrl-C, when what was finished is on disk and the tables are written.
 
     Examples
     --------
@@ -137,7 +141,8 @@ def run(
         if name not in known:
             raise UnknownNameError("option of run", name, known)
     prepared = prepare(RunOptions(dataset, separators, metrics, **options))
-    start(prepared, quiet=quiet)
+    if start(prepared, quiet=quiet).interrupted:
+        raise KeyboardInterrupt
     return load(prepared.folder)
 
 

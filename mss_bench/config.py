@@ -15,7 +15,21 @@ import yaml
 
 from mss_bench.errors import ConfigError, UnknownNameError
 
-__all__ = ["ConfigMap", "load_yaml"]
+__all__ = ["ConfigMap", "load_yaml", "parse_scalar", "parse_yaml", "plain_name"]
+
+
+def plain_name(name: str, what: str) -> str:
+    """Refuse a name that could not be a file's or that could lead out of its folder.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not name or name != name.strip() or name.startswith(".") or re.search(r"[/\\:\x00-\x1f]", name):
+        raise ConfigError(
+            f"{name!r} cannot name a {what}: no slash, colon, control character, leading dot or blank end"
+        )
+    return name
 
 
 class ConfigMap(dict[str, Any]):

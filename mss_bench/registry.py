@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -55,6 +56,7 @@ class Registry(Generic[T]):
         self._entries: dict[str, _Entry[T]] = {n: _Entry(t, "mss_bench") for n, t in builtins.items()}
         self._entry_points_read = False
         self.problems: list[str] = []
+        self._from_files: set[str] = set()
 
     def names(self) -> list[str]:
         """All names, in the order of registration."""
@@ -100,8 +102,21 @@ class Registry(Generic[T]):
                 name = vars(obj).get("name")
                 if isinstance(name, str) and name and not inspect.isabstract(obj):
                     self.add(name, cast("type[T]", obj), str(Path(path).resolve()))
+                    self._from_files.add(name)
                     found.append(name)
         return found
+
+    def use_files(self, paths: Iterable[str | Path]) -> list[str]:
+        """Register the classes of these files and forget those of files that were used before.
+
+        Returns
+        -------
+        list of str
+            The names found.
+        """
+        self._entries = {n: e for n, e in self._entries.items() if n not in self._from_files}
+        self._from_files = set()
+        return [name for path in paths for name in self.add_file(path)]
 
     def load(self, name: str) -> type[T]:
         """The class behind a name, imported now.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mss_bench.config import parse_scalar
+from mss_bench.config import parse_scalar, plain_name
 from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
 from mss_bench.registry import Registry
 
@@ -71,6 +71,8 @@ class Spec:
         alias = params.pop("as", "")
         if not isinstance(alias, str):
             raise ConfigError(f"{value!r}: as={alias!r} is not a name; quote it")
+        if alias:
+            plain_name(alias, "separator (as=)")
         return cls(name, params, alias)
 
     def plain(self) -> str | dict[str, Any]:
@@ -91,6 +93,8 @@ def format_params(params: Mapping[str, Any]) -> str:
 def _format_value(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        value += 0.0  # no negative zero, which would read back as 0
     return format(value, "g") if isinstance(value, float) and float(format(value, "g")) == value else str(value)
 
 
@@ -138,7 +142,7 @@ def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any], dict[st
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{registry.kind} {spec} cannot be made: {error}") from error
-    changed = {k: v for k, v in values.items() if k in spec.params and v != known[k].default}
+    changed = {k: v for k, v in values.items() if k in spec.params and repr(v) != repr(known[k].default)}
     return instance, dict(sorted(values.items())), changed
 
 

@@ -55,13 +55,15 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.separators.estimates import Estimates
 
     folder = Path(args.estimates)
-    name = args.name or folder.resolve().name
+    name = args.name or folder.resolve().name.replace(":", "_").strip(". ") or "estimates"
+    if args.museval_json and args.metrics and "bss_eval" not in " ".join(args.metrics):
+        raise ConfigError("--museval-json holds BSS Eval scores; add bss_eval to --metrics")
     dataset, tracks = _references(args)
     separator = Estimates(str(folder), args.pattern)
     pairing = separator.pairing([t.id for t in tracks], dataset.targets, tuple(t.id for t in _all_tracks(dataset)))
+    pairing.check()
     if not args.quiet:
         print(pairing.table() + "\n")
-    pairing.check()
     absent = {t.name for t in pairing.unpaired_tracks}
     if absent and not args.partial:
         raise ConfigError(
@@ -146,6 +148,8 @@ def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) ->
         except MssBenchError as error:
             print(f"warning: {error}", file=sys.stderr)
             continue
+        if len({e.shape for e in estimates.values()}) == 1:
+            estimates = dataset.targets.resolve(estimates)
         references = {
             target: sum((audio.references[s] for s in parts[1:]), audio.references[parts[0]])
             for target, parts in dataset.targets.items()

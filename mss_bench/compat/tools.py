@@ -65,7 +65,9 @@ def fast_bss_eval(
     call = getattr(importlib.import_module("fast_bss_eval"), function)
     values = call(tensor(_mono(references)), tensor(_mono(estimates)), compute_permutation=False, **options)
     prefix = "SI-" if function.startswith("si_") else ""
-    return {f"{prefix}{q}": np.reshape(v, (-1, 1)) for q, v in zip(("SDR", "SIR", "SAR"), values[:3], strict=True)}
+    return {
+        f"{prefix}{q}": np.reshape(v.numpy(), (-1, 1)) for q, v in zip(("SDR", "SIR", "SAR"), values[:3], strict=True)
+    }
 
 
 def torchmetrics(

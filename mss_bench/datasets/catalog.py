@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from mss_bench.config import ConfigMap, load_yaml
+from mss_bench.config import ConfigMap, load_yaml, plain_name
 from mss_bench.errors import ConfigError, DatasetError, UnknownNameError
 from mss_bench.registry import resolve
 from mss_bench.tracks import TargetGroup, Targets, Track
@@ -247,6 +247,12 @@ def _parse(name: str, entry: object, file: str | Path) -> Dataset:
     if not isinstance(entry, ConfigMap):
         raise ConfigError(f"{file}: data set {name!r} is {entry!r}, expected a mapping (layout, root, stems, ...)")
     entry.only(_KEYS, f"data set {name!r}")
+    for what, names in (("data set", [name]), ("target", entry.get("targets")), ("group", entry.get("groups"))):
+        for each in names or ():
+            try:
+                plain_name(str(each), what)
+            except ConfigError as error:
+                entry.fail(str(error))
     layout = entry.typed("layout", str, "a layout's name")
     if layout not in LAYOUTS:
         if layout is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 from mss_bench import audio
@@ -12,6 +13,7 @@ from mss_bench.tracks import TargetGroup, Targets
 __all__ = ["from_references"]
 
 _SUFFIXES = (".wav", ".flac")
+_ENDINGS = (".wav", ".WAV", ".flac", ".FLAC")
 
 
 def from_references(folder: str | Path) -> Dataset:
@@ -25,7 +27,7 @@ def from_references(folder: str | Path) -> Dataset:
     DatasetError
         When the folder is missing or holds no audio, or tracks differ in their stems.
     """
-    root = Path(folder)
+    root = Path(folder).absolute()
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; expected references as <track>/<stem>.wav or <stem>.wav")
     single = bool(_stems(root))
@@ -50,10 +52,10 @@ def from_references(folder: str | Path) -> Dataset:
         sample_rate=audio.info(next(iter(files.values()))).sample_rate,
         subsets={},
         default_subset="",
-        stems={s: (f"{s}.wav", f"{s}.flac") for s in stems},
+        stems={s: tuple(f"{glob.escape(s)}{end}" for end in _ENDINGS) for s in stems},
         targets=targets,
         groups=groups,
-        root=root.absolute(),
+        root=root,
         mixture="file" if "mixture" in files else "sum",
         description=f"references in {root}",
     )

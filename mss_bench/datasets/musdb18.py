@@ -85,7 +85,10 @@ def _decode(musdb: Any, file: str) -> tuple[Any, int]:
         track = musdb.MultiTrack(path=file, name=file, stem_id=0, is_wav=False)
         return np.asarray(track.stems, dtype=np.float32), int(track.rate)
     except Exception as error:  # whatever ffmpeg's failure leads to inside stempeg
-        raise AudioError(f"{file} cannot be decoded: {type(error).__name__}: {error}") from error
+        raise AudioError(
+            f"{file} cannot be decoded by ffmpeg; it is damaged, cut off or no stem file "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 def _require_ffmpeg(name: str) -> None:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,16 +50,20 @@ def find_references(dataset: Dataset, subset: str) -> list[Track]:
 
 
 def track_folders(folder: Path, name: str) -> list[Path]:
-    """The folders of the tracks, sorted; hidden ones are left out.
+    """The folders of the tracks, sorted. A name with a leading dot is a track's only where audio lies in it.
 
     Raises
     ------
     DatasetError
-        When the folder does not exist.
+        When the folder does not exist, or a name is no UTF-8.
     """
     if not folder.is_dir():
         raise DatasetError(f"data set {name!r}: {folder} does not exist; expected a folder with one folder a track")
-    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    found = sorted(f for f in folder.iterdir() if f.is_dir())
+    for track in found:
+        if any("\udc80" <= c <= "\udcff" for c in track.name):
+            raise DatasetError(f"data set {name!r}: the folder name {os.fsencode(track)!r} is no UTF-8; rename it")
+    return [f for f in found if not f.name.startswith(".") or [*f.glob("*.wav"), *f.glob("*.flac")]]
 
 
 def tracks_in(dataset: Dataset, subset: str, mixtures: Path, sources: Path) -> list[Track]:

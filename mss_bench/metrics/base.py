@@ -82,6 +82,8 @@ class Metric(ABC):
     quantities : tuple of Quantity
         What it reports, in the order of the tables.
     citation : str
+    joint : bool
+        One number for all targets of the group together, repeated for each.
     preset : str
         Name of the convention that the parameters follow, e.g. ``"museval"``; a column of the track table. An instance
         may set its own.
@@ -92,6 +94,7 @@ class Metric(ABC):
     quantities: ClassVar[tuple[Quantity, ...]] = ()
     citation: ClassVar[str] = ""
     extra: ClassVar[str] = ""
+    joint: ClassVar[bool] = False
     preset: str = "default"
 
     @abstractmethod

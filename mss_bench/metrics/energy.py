@@ -205,4 +205,10 @@ def _frame_energies(signals: Signals, frames: Frames) -> Floats:
 
 
 def _energy(signals: Signals) -> float:
-    return float(sum(np.vdot(piece, piece) for piece in (signals.read(*span) for span in pieces(signals.n_samples))))
+    total, piece = 0.0, None
+    for start, stop in pieces(signals.n_samples):
+        # in one buffer, all but the last: fresh memory for every piece costs more than the sums
+        reusable = piece is not None and piece.shape[1] == stop - start
+        piece = signals.read(start, stop, piece if reusable else None)
+        total += float(np.vdot(piece, piece))
+    return total

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mss_bench.errors import ConfigError
-from mss_bench.results.store import write_atomic
+from mss_bench.results.store import folder_name, write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +154,7 @@ def export_run(frames: pd.DataFrame, out: str | Path) -> list[Path]:
     RunError
         When a file cannot be written.
     """
-    frames = frames[frames["metric"].isin(METRICS)]
+    frames = frames[frames["metric"].isin(METRICS) & frames["preset"].str.startswith("v4")]
     sizes = frames.groupby("group")["target"].nunique()
     written = []
     for (separator, params, subset, track), table in frames.groupby(
@@ -169,8 +169,7 @@ def export_run(frames: pd.DataFrame, out: str | Path) -> list[Path]:
             hop = float(times[1] - times[0]) if len(times) > 1 else window
             scores.append(FrameScores(str(target), str(metric), window, hop, rows["value"].to_list()))
         label = f"{separator}:{params}" if params else str(separator)
-        folder = "".join(c if c.isalnum() or c in "-_.=+ " else "_" for c in label)
-        path = Path(out) / folder / str(subset) / f"{track}.json"
+        path = Path(out) / folder_name(label) / str(subset) / f"{track}.json"
         write(path, scores)
         written.append(path)
     return written

@@ -8,6 +8,7 @@ a separation. Reading the meta does not read the values.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -24,7 +25,17 @@ from numpy.typing import NDArray
 from mss_bench.errors import RunError
 from mss_bench.results.schema import SCHEMA_VERSION, Status
 
-__all__ = ["Cell", "Row", "ScoreSet", "cell_path", "read_cell", "read_values", "write_atomic", "write_cell"]
+__all__ = [
+    "Cell",
+    "Row",
+    "ScoreSet",
+    "cell_path",
+    "folder_name",
+    "read_cell",
+    "read_values",
+    "write_atomic",
+    "write_cell",
+]
 
 
 @dataclass
@@ -77,9 +88,23 @@ class Cell:
     scores: dict[str, ScoreSet] = field(default_factory=dict)
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
+    @classmethod
+    def of(cls, planned: dict[str, Any], preimage: dict[str, Any], status: str = "", reason: str = "") -> Cell:
+        """An empty cell for what a plan describes."""
+        return cls(
+            planned["estimate_key"], dict(planned["track"]), planned["separator"], planned["params"], status, reason,
+            preimage=preimage,
+        )  # fmt: skip
+
     @property
     def ok(self) -> bool:
         return self.status == Status.OK
+
+
+def folder_name(label: str) -> str:
+    """A folder's name for a method's label: the label itself where it can be one, else with a hash of it."""
+    plain = "".join(c if c.isalnum() or c in "-_.=+ " else "_" for c in label)[:80]
+    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
 
 
 def cell_path(run: Path, estimate_key: str) -> Path:
@@ -135,7 +160,7 @@ def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
 def write_atomic(path: Path, data: bytes) -> None:
     """Write bytes so that the path holds either the old content or all of the new, even after a power cut."""
     # Shards on several machines may write one name at once, each under a temporary name of its own.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

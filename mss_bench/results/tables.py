@@ -6,6 +6,7 @@ Other cells in the folder are a cache. Track and failure tables read no frames; 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mss_bench.errors import RunError
-from mss_bench.results.schema import COST_COLUMNS, FAILURE_COLUMNS, FRAME_COLUMNS, TRACK_COLUMNS, Status
-from mss_bench.results.store import Cell, Row, ScoreSet, read_cell, read_values
+from mss_bench.results.schema import COST_COLUMNS, FAILURE_COLUMNS, FLOOR, FRAME_COLUMNS, TRACK_COLUMNS, Status
+from mss_bench.results.store import Cell, Row, ScoreSet, cell_path, read_cell, read_values
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TABLES", "build_tables", "read_plan", "read_table"]
+__all__ = ["TABLES", "build_tables", "cells_digest", "read_plan", "read_table"]
 
 TABLES = ("tracks", "frames", "costs", "failures")
 
@@ -50,6 +51,8 @@ def read_plan(run: Path) -> Record:
 def build_tables(run: Path) -> int:
     """Write the four tables of a run from its cells.
 
+    A cell whose file is damaged is removed and counts as missing, so that the same command computes it again.
+
     Returns
     -------
     int
@@ -62,6 +65,9 @@ def build_tables(run: Path) -> int:
     missing = 0
     for planned in read_plan(run)["cells"]:
         cell = read_cell(run, planned["estimate_key"])
+        if cell is not None and cell.ok and not _whole(run, cell):
+            cell_path(run, cell.estimate_key).unlink(missing_ok=True)  # damaged: to be computed again
+            cell = None
         if cell is None:
             missing += 1
             continue
@@ -70,11 +76,46 @@ def build_tables(run: Path) -> int:
         records["failures"] += _failure_rows(planned, cell)
         if cell.ok:
             records["costs"].append(_cost_row(planned, cell))
+    _flag_fewer_frames(records["tracks"])
     for name, columns in (("tracks", TRACK_COLUMNS), ("costs", COST_COLUMNS), ("failures", FAILURE_COLUMNS)):
         table = pa.Table.from_pandas(_frame(records[name], columns), preserve_index=False)
         _write(run / f"{name}.parquet", table.schema, [table])
     _write(run / "frames.parquet", _frame_schema(), (_frame_table(p, c, run) for p, c in cells if c.ok))
     return missing
+
+
+def cells_digest(run: Path) -> str:
+    """What the tables are made of: the plan and the state of its cells on disk. Tables of another digest are stale."""
+    found = [(run / "plan.json").read_text(encoding="utf-8")]
+    for planned in read_plan(run)["cells"]:
+        try:
+            stat = cell_path(run, planned["estimate_key"]).stat()
+        except FileNotFoundError:
+            continue
+        found.append(f"{planned['estimate_key']} {stat.st_size} {stat.st_mtime_ns}")
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()
+
+
+def _whole(run: Path, cell: Cell) -> bool:
+    """Whether a cell's frames can be read."""
+    try:
+        return len(read_values(run, cell.estimate_key)) >= sum(r.n_frames for s in cell.scores.values() for r in s.rows)
+    except RunError:
+        return False
+
+
+def _flag_fewer_frames(rows: list[Record]) -> None:
+    """Flag values that were taken over fewer frames than the floor's.
+
+    The joint mask of BSS Eval leaves out frames in which an estimate is silent: a method that is silent where it would
+    do badly is the better for it, so such a value says so.
+    """
+    names = ("dataset", "subset", "track", "group", "target", "metric", "preset")
+    floor = {tuple(r[n] for n in names): r["n_valid"] for r in rows if r["separator"] == FLOOR and not r["params"]}
+    for row in rows:
+        whole = floor.get(tuple(row[n] for n in names), 0)
+        if row["status"] == Status.OK and 0 < row["n_valid"] < whole:
+            row["flags"] = ",".join(filter(None, [row["flags"], f"fewer_frames:{row['n_valid']}/{whole}"]))
 
 
 def read_table(run: Path, name: str) -> pd.DataFrame:

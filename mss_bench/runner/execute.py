@@ -15,10 +15,11 @@ from types import FrameType
 
 from mss_bench.results.schema import Status
 from mss_bench.results.store import Cell, read_cell, write_cell
-from mss_bench.runner.plan import Plan, PlannedCell
+from mss_bench.runner.outputs import saved_estimates
+from mss_bench.runner.plan import Plan, PlannedCell, PlannedScore
 from mss_bench.runner.progress import Progress
 from mss_bench.runner.supervise import Limits, Supervisor
-from mss_bench.runner.worker import Task, saved_estimates
+from mss_bench.runner.worker import Task
 
 __all__ = ["Outcome", "execute", "pending", "units"]
 
@@ -61,11 +62,13 @@ def pending(
     return tasks
 
 
-def _left(run: Path, planned: PlannedCell, save: bool) -> tuple[tuple, bool] | None:  # type: ignore[type-arg]
+def _left(run: Path, planned: PlannedCell, save: bool) -> tuple[tuple[PlannedScore, ...], bool] | None:
     """The scores that a cell lacks and whether those it has stay; None where nothing is left."""
     if planned.skip:
         return None
     cell = read_cell(run, planned.estimate_key)
+    if cell is not None and cell.status == Status.SKIPPED:
+        return None
     done = cell.scores if cell is not None and cell.ok else {}
     missing = tuple(s for s in planned.scores if s.key not in done or done[s.key].status != Status.OK)
     if done and not missing and not (save and saved_estimates(run, planned) is None):
@@ -195,13 +198,7 @@ def units(tasks: Sequence[Task], jobs: int) -> list[list[Task]]:
 def _write_skipped(run: Path, planned: PlannedCell) -> None:
     cell = read_cell(run, planned.estimate_key)
     if cell is None or cell.reason != planned.skip:
-        write_cell(
-            run,
-            Cell(
-                planned.estimate_key, dict(vars(planned.track.id)), planned.separator, planned.params, Status.SKIPPED,
-                planned.skip, preimage=planned.preimage,
-            ),
-        )  # fmt: skip
+        write_cell(run, Cell.of(planned.describe(), planned.preimage, Status.SKIPPED, planned.skip))
 
 
 @contextmanager

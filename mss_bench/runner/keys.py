@@ -41,8 +41,8 @@ def _plain(value: object) -> str:
 def source_hash(cls: type) -> str:
     """Hash of the source that a class runs.
 
-    That is its module, those of its bases and, for a built-in, what its family shares: `dsp` for separators, the private
-    modules of `metrics` for metrics.
+    That is its module, those of its bases and, for a built-in, what its family shares: `dsp` for separators, the
+    private modules of `metrics` for metrics.
     """
     files: set[Path] = set()
     for base in cls.__mro__[:-1]:
@@ -50,8 +50,8 @@ def source_hash(cls: type) -> str:
             file = inspect.getsourcefile(base)
             if file and base.__module__ != "abc":
                 # A method that is a package of its own is made of all its files.
-                own = Path(file)
-                files |= set(own.parent.glob("*.py")) if own.name == "__init__.py" else {own}
+                module = Path(file)
+                files |= set(module.parent.glob("*.py")) if module.name == "__init__.py" else {module}
     package = Path(__file__).resolve().parents[1]
     own = {f for f in files if package in f.resolve().parents and f.name != "base.py"}
     if any(f.is_relative_to(package / "separators") for f in own):

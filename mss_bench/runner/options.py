@@ -107,7 +107,15 @@ class RunOptions:
             listed = [value] if isinstance(value, str | Mapping | Spec | Path) else value
             if not isinstance(listed, list | tuple):
                 raise ConfigError(f"{name} is {value!r}, expected a list")
+            allowed = (str, Mapping, Spec) if name in ("separators", "metrics") else (str, Path)
+            for each in listed:
+                if not isinstance(each, allowed) or each == "":
+                    raise ConfigError(f"{name} holds {each!r}, expected {'specs' if Spec in allowed else 'names'}")
             object.__setattr__(self, name, tuple(listed))
+        for name in ("subset", "out", "root"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str | Path) or not str(value)):
+                raise ConfigError(f"{name} is {value!r}, expected a {'name' if name == 'subset' else 'folder'}")
         for name in ("max_tracks", "jobs", "duration", "timeout", "memory_limit"):
             value = getattr(self, name)
             number = int if name in ("max_tracks", "jobs") else int | float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from mss_bench.results.lock import finalising, locked
 from mss_bench.results.provenance import now, provenance
 from mss_bench.results.schema import SCHEMA_VERSION
 from mss_bench.results.store import write_atomic
-from mss_bench.results.tables import TABLES, build_tables
+from mss_bench.results.tables import TABLES, build_tables, cells_digest
 from mss_bench.runner.execute import Outcome, execute, pending
 from mss_bench.runner.keys import HashCache
 from mss_bench.runner.options import RunOptions
@@ -54,6 +55,8 @@ def prepare(options: RunOptions) -> Prepared:
     MssBenchError
         Whatever is wrong with the options or the data set.
     """
+    separators.use_files(())
+    metrics.use_files(())
     for plugin in options.plugins:
         if not separators.add_file(plugin) + metrics.add_file(plugin):
             raise RunError(f"plugin {plugin} has no Separator or Metric class with a name of its own")
@@ -82,36 +85,42 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
     with locked(run, options.shard):
         began = now()
         text = json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}, indent=1, ensure_ascii=False)
-        changed = _write_if_changed(run / "plan.json", text)
+        _write_if_changed(run / "plan.json", text)
         if options.shard is None:  # nobody else writes here: these are of a process that was killed
             for leftover in (run / "cells").glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
         tasks = prepared.tasks()
         progress = Progress(len(tasks), quiet=quiet, log=run / "logs" / "run.log")
-        for notice in [*prepared.dataset.notices, *prepared.plan.notices]:
+        for notice in dict.fromkeys([*prepared.dataset.notices, *separators.problems, *prepared.plan.notices]):
             say(f"note: {notice}")
         outcome = execute(
             run, prepared.plan, tasks, jobs=options.job_count(), limits=options.limits(), fail_fast=options.fail_fast,
             scheduler=options.scheduler, progress=progress,
         )  # fmt: skip
-        if tasks or changed or not all((run / f"{name}.parquet").is_file() for name in TABLES):
+        if tasks or _stale(run):
             with finalising(run):
-                _write_run_json(prepared, began)
-                build_tables(run)
+                missing = build_tables(run)
+                _write_run_json(prepared, began, missing)  # last: it vouches for the tables
     return outcome
 
 
-def _write_if_changed(path: Path, text: str) -> bool:
-    try:
+def _write_if_changed(path: Path, text: str) -> None:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
         if path.read_text(encoding="utf-8") == text:
-            return False
-    except (OSError, UnicodeDecodeError):
-        pass
+            return
     write_atomic(path, text.encode())
-    return True
 
 
-def _write_run_json(prepared: Prepared, began: str) -> None:
+def _stale(run: Path) -> bool:
+    """Whether the tables are not those of the plan and its cells."""
+    try:
+        tables_of = json.loads((run / "run.json").read_text(encoding="utf-8")).get("tables_of")
+    except (OSError, ValueError, AttributeError):
+        return True
+    return tables_of != cells_digest(run) or not all((run / f"{name}.parquet").is_file() for name in TABLES)
+
+
+def _write_run_json(prepared: Prepared, began: str, missing: int) -> None:
     dataset = prepared.dataset
     content = {
         "schema": SCHEMA_VERSION,
@@ -131,6 +140,8 @@ def _write_run_json(prepared: Prepared, began: str) -> None:
         "separators": _separators(prepared.plan),
         "quantities": [q for metric in prepared.plan.metrics for q in _quantities(metric)],
         "seed": prepared.options.seed,
+        "missing": missing,
+        "tables_of": cells_digest(prepared.folder),
         "started": began,
         "ended": now(),
     }

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from typing import Any
 import psutil
 
 from mss_bench.results.schema import Status
-from mss_bench.results.store import Cell, write_cell
-from mss_bench.runner.worker import Reply, Task
+from mss_bench.results.store import Cell, read_cell, read_values, write_cell
+from mss_bench.runner.worker import Reply, Task, fail, failed_score
 
 __all__ = ["Limits", "Supervisor"]
 
@@ -78,8 +78,10 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
         self._lifeline: int | None = None
-        self._lock = threading.Lock()
+        # An interrupt's handler may stop the worker in the very thread that is starting it.
+        self._lock = threading.RLock()
         self._stopped = False
+        self._stage = ""  # the metric that the child is scoring
 
     def run(self, task: Task) -> Reply | None:
         """Have one cell computed; None when stopped meanwhile.
@@ -90,40 +92,50 @@ class Supervisor:
             When the cell's file cannot be written.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(self.limits.retries + 1):
+        lost: dict[str, tuple[Status, str]] = {}  # metrics that brought the worker down, left out from then on
+        attempt = 0
+        while True:
             start = self.log.stat().st_size if self.log.exists() else 0
+            self._stage = ""
+            kept = [s for s in task.scores if str(s.metric) not in lost]
             try:
                 connection = self._start()
-                connection.send(task)
-                ended = self._wait(connection)
-                if ended is None:
-                    reply: Reply = connection.recv()
-                    return reply
-                status, reason = ended
+                connection.send(replace(task, scores=tuple(kept)))
+                answer = self._wait(connection)
+                if isinstance(answer, Reply):
+                    return self._with_lost(task, answer, lost)
+                status, reason = answer
             except (EOFError, OSError):
                 status, reason = Status.CRASHED, self._cause_of_death()
             self._kill()
             if self._stopped:
                 return None
-            if status != Status.CRASHED or attempt == self.limits.retries:
-                break
-        if status == Status.CRASHED and self.limits.retries:
-            reason += f", {self.limits.retries + 1} times"
-        return self._record(task, status, reason, start)
+            attempt += 1
+            if status == Status.CRASHED and attempt <= self.limits.retries:
+                continue
+            if status == Status.CRASHED and self.limits.retries:
+                reason += f", {attempt} times"
+            if not self._stage:
+                return self._record(task, status, reason, start)
+            lost[self._stage] = status, f"while scoring: {reason}"
+            attempt = 0
 
     def stop(self) -> None:
         """Kill the child, from any thread; `run` then returns None and starts no other."""
         self._stopped = True
         self._kill()
 
-    def _wait(self, connection: Connection[Any, Any]) -> tuple[Status, str] | None:
-        """None when the child has answered; else what it did wrong."""
+    def _wait(self, connection: Connection[Any, Any]) -> Reply | tuple[Status, str]:
+        """The child's answer, or what it did wrong."""
         timeout, memory = self.limits.timeout, self.limits.memory_mb
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
             if connection.poll(left if memory is None else min(_WATCH_SECONDS, left or _WATCH_SECONDS)):
-                return None
+                message = connection.recv()
+                if isinstance(message, Reply):
+                    return message
+                self._stage = message
             if deadline is not None and time.monotonic() >= deadline:
                 return Status.TIMEOUT, f"took longer than {timeout:g} s and was killed"
             if memory is not None and (used := self._resident_mb()) > memory:
@@ -150,6 +162,8 @@ class Supervisor:
                 theirs.close()
                 os.close(reading)
                 self._connection = ours
+            if self._stopped:  # meanwhile
+                raise EOFError
             return self._connection
 
     def _family(self) -> list[psutil.Process]:
@@ -197,16 +211,29 @@ class Supervisor:
         if lifeline is not None:
             os.close(lifeline)
 
+    def _with_lost(self, task: Task, reply: Reply, lost: dict[str, tuple[Status, str]]) -> Reply:
+        """A finished cell, with the scores of metrics that brought the worker down noted as failed."""
+        cell = read_cell(task.run, task.cell.estimate_key)
+        if not lost or cell is None or not cell.ok:
+            return reply
+        cell.values = read_values(task.run, task.cell.estimate_key)
+        for score in task.scores:
+            if str(score.metric) in lost:
+                cell.scores[score.key] = failed_score(score, *lost[str(score.metric)])
+        write_cell(task.run, cell)
+        failed = tuple(f"{name}: {reason}" for name, (_, reason) in lost.items())
+        return replace(reply, failed_metrics=reply.failed_metrics + failed)
+
     def _record(self, task: Task, status: Status, reason: str, start: int) -> Reply:
+        planned = task.cell
+        old = read_cell(task.run, planned.estimate_key) if task.keep else None
+        kept = old is not None and old.ok
+        cell = old if old is not None and kept else Cell.of(planned.describe(), planned.preimage)
+        if kept:
+            cell.values = read_values(task.run, planned.estimate_key)
         with self.log.open("rb") as log:
             log.seek(max(start, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            tail = log.read().decode(errors="replace").strip()
-        planned = task.cell
-        write_cell(
-            task.run,
-            Cell(
-                planned.estimate_key, dict(vars(planned.track.id)), planned.separator, planned.params, status, reason,
-                log=tail, preimage=planned.preimage,
-            ),
-        )  # fmt: skip
+            cell.log = log.read().decode(errors="replace").strip()
+        fail(cell, task, status, reason, kept)
+        write_cell(task.run, cell)
         return Reply(status, reason, 0.0, 0.0)

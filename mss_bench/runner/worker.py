@@ -7,10 +7,8 @@ prints goes to the child's log; standard output carries nothing.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import resource
-import shutil
 import signal
 import sys
 import threading
@@ -18,7 +16,7 @@ import time
 import traceback
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,19 +25,18 @@ from typing import Any
 import numpy as np
 
 from mss_bench import audio
-from mss_bench.errors import AudioError, InvalidOutputError, MissingDependencyError, MssBenchError
+from mss_bench.errors import InvalidOutputError, MissingDependencyError, MssBenchError, RunError
 from mss_bench.metrics import Metric, Score, metrics
 from mss_bench.results.schema import Status
 from mss_bench.results.store import Cell, Row, ScoreSet, read_cell, read_values, write_cell
+from mss_bench.runner.keys import source_hash
+from mss_bench.runner.outputs import conform, save_estimates, saved_estimates
 from mss_bench.runner.plan import PlannedCell, PlannedScore
 from mss_bench.separators import Separator, separators
 from mss_bench.spec import Spec, build
 from mss_bench.tracks import Stems, TargetGroup, Targets, Track, TrackAudio
 
-__all__ = ["LENGTH_TOLERANCE", "Reply", "Task", "WorkerState", "conform", "run_cell", "saved_estimates"]
-
-LENGTH_TOLERANCE = 4096
-"""An estimate may differ from the mixture by so many samples; it is trimmed or padded and flagged."""
+__all__ = ["Reply", "Task", "WorkerState", "fail", "failed_score", "run_cell"]
 
 _WARM_SEPARATORS = 4
 
@@ -97,11 +94,19 @@ class WorkerState:
             self.audio, self.track = track.load(), track
         return self.audio
 
-    def separator(self, spec: Spec, device: str) -> Separator:
-        """A loaded separator; the least recently used one is closed when there are too many."""
-        key = str(spec)
+    def separator(self, spec: Spec, device: str, source: str) -> Separator:
+        """A loaded separator; the least recently used one is closed when there are too many.
+
+        Raises
+        ------
+        RunError
+            When its source is not what was planned with: the result would stand under another source's key.
+        """
+        key = f"{spec} {source}"
         if key not in self.separators:
             instance: Separator = build(separators, spec)[0]
+            if source_hash(type(instance)) != source:
+                raise RunError(f"the source of {spec.name} has changed since the run was planned; run it again")
             instance.load(device)
             self.separators[key] = instance
             if len(self.separators) > _WARM_SEPARATORS:
@@ -121,54 +126,75 @@ class WorkerState:
         return self.prepared[key]
 
 
-def run_cell(task: Task, state: WorkerState) -> Reply:
-    """Compute one cell and write it; whatever fails is its status."""
-    for plugin in task.plugins:
-        separators.add_file(plugin)
-        metrics.add_file(plugin)
-    cell, planned = _new_cell(task), task.cell
+def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lambda name: None) -> Reply:
+    """Compute one cell and write it; whatever fails is its status, or that of the scores it was asked for.
+
+    Parameters
+    ----------
+    task : Task
+    state : WorkerState
+        Kept between cells.
+    stage : callable, optional
+        Told what is about to be done: the name of the metric that is to be scored, or ``""``. A parent whose worker
+        dies knows by it which metric to leave out.
+    """
+    cell, kept = _new_cell(task)
     cpu = time.process_time()
     _reset_peak_memory()
     with _collected_warnings() as caught:
         try:
-            started = time.perf_counter()
-            track = state.load_track(planned.track)
-            loaded = time.perf_counter()
-            estimates, separated = _estimates(task, state, track, cell)
-            cell.costs["audio_seconds"] = track.mixture.shape[1] / track.sample_rate
-            cell.costs["load_seconds"] = loaded - started
-            cell.costs["separate_seconds"] = separated
-            cell.delivered = [t for t in planned.targets if t in estimates]
-            resolved = planned.targets.resolve(estimates)
+            separators.use_files(task.plugins)
+            metrics.use_files(task.plugins)
+            resolved = _resolved(task, state, cell, kept)
             for score in task.scores:
-                cell.scores[score.key], values = _score(score, state, planned.targets, resolved, cell.flags)
+                stage(str(score.metric))
+                cell.scores[score.key], values = _score(score, state, task.cell.targets, resolved, cell.flags)
                 _append(cell, score.key, values)
-            cell.status = Status.OK
+            stage("")
+            cell.status, cell.reason = Status.OK, ""
         except Exception as error:
-            cell.status, cell.reason = _classify(error)
+            status, reason = (Status.SKIPPED, str(error)) if isinstance(error, _Unsuited) else _classify(error)
             cell.log = "" if isinstance(error, MssBenchError) else traceback.format_exc(limit=-12)
+            fail(cell, task, status, reason, kept)
     cell.log = "\n".join([cell.log, *caught]).strip()
     cell.costs["cpu_seconds"] = time.process_time() - cpu
     cell.costs["peak_memory_mb"] = _peak_memory_mb()
     cell.costs["gpu_memory_mb"] = _peak_gpu_memory_mb()
     cell.costs["score_seconds"] = sum(s.seconds for s in cell.scores.values())
     write_cell(task.run, cell)
-    failed = tuple(f"{s.metric}: {s.reason}" for s in cell.scores.values() if s.status != Status.OK)
+    asked = [cell.scores[s.key] for s in task.scores if s.key in cell.scores]
+    failed = tuple(f"{s.metric}: {s.reason}" for s in asked if s.status != Status.OK)
     return Reply(cell.status, cell.reason, cell.costs.get("separate_seconds", 0.0), cell.costs["score_seconds"], failed)
 
 
-def _new_cell(task: Task) -> Cell:
+def fail(cell: Cell, task: Task, status: Status, reason: str, kept: bool) -> None:
+    """Note a failure: of the cell, or where its finished scores are kept, of the scores that were asked for."""
+    if not kept:
+        cell.status, cell.reason, cell.scores, cell.values = status, reason, {}, np.empty(0)
+        return
+    cell.status, cell.reason = Status.OK, ""
+    for score in task.scores:
+        cell.scores[score.key] = failed_score(score, status, reason)
+
+
+def failed_score(score: PlannedScore, status: Status, reason: str) -> ScoreSet:
+    """A score that has no rows but says why."""
+    return ScoreSet(score.group.name, score.metric.name, score.preset, status, reason, preimage=score.preimage)
+
+
+def _new_cell(task: Task) -> tuple[Cell, bool]:
+    """The cell to fill: the one on disk without the scores that are asked for, or an empty one."""
     planned = task.cell
-    cell = Cell(
-        planned.estimate_key, dict(vars(planned.track.id)), planned.separator, planned.params, Status.ERROR,
-        preimage=planned.preimage,
-    )  # fmt: skip
     old = read_cell(task.run, planned.estimate_key) if task.keep else None
     if old is not None and old.ok:
-        cell.values, cell.scores, cell.costs = read_values(task.run, planned.estimate_key), old.scores, old.costs
-        for score in task.scores:
-            cell.scores.pop(score.key, None)
-    return cell
+        try:
+            old.values = read_values(task.run, planned.estimate_key)
+            for score in task.scores:
+                old.scores.pop(score.key, None)
+            return old, True
+        except RunError:  # damaged: nothing of it can be kept
+            pass
+    return Cell.of(planned.describe(), planned.preimage), False
 
 
 def _append(cell: Cell, key: str, values: list[np.ndarray]) -> None:
@@ -179,83 +205,49 @@ def _append(cell: Cell, key: str, values: list[np.ndarray]) -> None:
     cell.values = np.concatenate([cell.values, *values])
 
 
-def _estimates(task: Task, state: WorkerState, track: TrackAudio, cell: Cell) -> tuple[Stems, float]:
-    """Estimates from disk where they were saved for this key, else from the separator; and the seconds it took."""
+class _Unsuited(MssBenchError):
+    """The method declares that it does not take such a mixture."""
+
+
+def _resolved(task: Task, state: WorkerState, cell: Cell, kept: bool) -> Stems:
+    """Estimates of every target, from disk where they were saved for this key, else from the separator."""
     planned = task.cell
+    started = time.perf_counter()
+    track = state.load_track(planned.track)
+    cell.costs["load_seconds"] = time.perf_counter() - started
+    cell.costs["audio_seconds"] = track.mixture.shape[1] / track.sample_rate
     saved = saved_estimates(task.run, planned)
     if saved is not None:
-        loaded = {t: audio.read(f, track.sample_rate) for t, f in saved.items()}
-        return conform(loaded, track.mixture, planned.targets, ())[0], cell.costs.get("separate_seconds", 0.0)
-    separator = state.separator(planned.method, task.device)
+        loaded = {t: audio.read(f, track.sample_rate) for t, f in saved.files.items()}
+        estimates, cell.flags = conform(loaded, track.mixture, planned.targets, ())[0], saved.flags
+    else:
+        raw, seconds = _separate(task, state, track)
+        estimates, cell.flags = conform(raw[0], track.mixture, planned.targets, raw[1])
+        cell.costs["separate_seconds"] = seconds
+        if task.save:
+            save_estimates(task.run, planned, estimates, cell.flags, track.sample_rate)
+    cell.delivered = [t for t in planned.targets if t in estimates]
+    return planned.targets.resolve(estimates)
+
+
+def _separate(task: Task, state: WorkerState, track: TrackAudio) -> tuple[tuple[object, tuple[str, ...]], float]:
+    """What the separator returned with the targets that it declares, and the seconds it took."""
+    planned = task.cell
+    separator = state.separator(planned.method, task.device, str(planned.preimage["source"]))
     if separator.channels and track.mixture.shape[0] not in separator.channels:
         wanted = " or ".join(map(str, separator.channels))
-        raise AudioError(
-            f"{planned.label} takes {wanted} channels; the mixture of {planned.track.name!r} has "
-            f"{track.mixture.shape[0]}"
-        )
+        files = ", ".join(map(str, planned.track.mixture)) or f"the mixture of {planned.track.name!r}"
+        raise _Unsuited(f"{planned.label} takes {wanted} channels, {files} has {track.mixture.shape[0]}")
     if separator.needs_track:
         separator.track, separator.tracks = planned.track.id, planned.all_tracks
         separator.start, separator.duration = planned.track.start, planned.track.duration
-    references = track.references if separator.needs_references else None
-    mixture = track.mixture.copy()
+    references = dict(track.references) if separator.needs_references else None
     rng = np.random.default_rng(int(planned.estimate_key[:32], 16))
+    mixture = track.mixture.copy()
     started = time.perf_counter()
     raw = separator.separate(mixture, track.sample_rate, targets=planned.targets, rng=rng, references=references)
     seconds = time.perf_counter() - started
-    declared = tuple(t for targets in separator.target_sets for t in targets)
-    estimates, cell.flags = conform(raw, track.mixture, planned.targets, declared)
-    if task.save:
-        _save(task.run, planned, estimates, track.sample_rate)
-    return estimates, seconds
-
-
-def conform(
-    estimates: object, mixture: np.ndarray, targets: Targets, declared: tuple[str, ...]
-) -> tuple[Stems, list[str]]:
-    """Check a separator's output against the contract and make it float32 of the mixture's shape.
-
-    Returns
-    -------
-    estimates : dict of str to (channels, samples) float32
-    flags : list of str
-        ``"length:+12"`` where 12 samples too many were trimmed, ``"length:-12"`` where so many zeros were appended.
-
-    Raises
-    ------
-    InvalidOutputError
-        Naming the target, what it is and what was expected.
-    """
-    if not isinstance(estimates, dict) or not estimates:
-        raise InvalidOutputError(f"returned {type(estimates).__name__}, expected a dict of target to array, not empty")
-    known, flags = {}, []
-    for target, array in estimates.items():
-        if target not in targets:
-            if target in declared:
-                continue
-            raise InvalidOutputError(f"returned the target {target!r}, expected some of {', '.join(targets)}")
-        array = np.asarray(array)
-        if array.dtype.kind != "f":
-            raise InvalidOutputError(f"{target}: array of type {array.dtype}, expected floating point")
-        if array.ndim != 2 or array.shape[0] != mixture.shape[0]:
-            raise InvalidOutputError(
-                f"{target}: shape {array.shape}, expected {mixture.shape} (channels, samples) as the mixture"
-            )
-        extra = array.shape[1] - mixture.shape[1]
-        if abs(extra) > LENGTH_TOLERANCE:
-            raise InvalidOutputError(
-                f"{target}: {array.shape[1]} samples, expected {mixture.shape[1]}; at most {LENGTH_TOLERANCE} more or "
-                "fewer are trimmed or padded"
-            )
-        if extra:
-            flags.append(f"length:{extra:+d}")
-            array = array[:, : mixture.shape[1]] if extra > 0 else np.pad(array, ((0, 0), (0, -extra)))
-        if not np.isfinite(array).all():
-            channel, sample = np.argwhere(~np.isfinite(array))[0]
-            raise InvalidOutputError(f"{target}: {array[channel, sample]} at channel {channel}, sample {sample}")
-        known[target] = np.ascontiguousarray(array, dtype=np.float32)
-    if not known:
-        raise InvalidOutputError(f"returned only {', '.join(estimates)}, expected some of {', '.join(targets)}")
-    return known, sorted(set(flags))
+    return (raw, tuple(t for targets in separator.target_sets for t in targets)), seconds
 
 
 def _score(
@@ -304,37 +296,6 @@ def _classify(error: Exception) -> tuple[Status, str]:
     if isinstance(error, MemoryError):
         return Status.OUT_OF_MEMORY, text
     return Status.ERROR, f"{type(error).__name__}: {text}"
-
-
-def _folder(run: Path, planned: PlannedCell) -> Path:
-    label = "".join(c if c.isalnum() or c in "-_.=+ " else "_" for c in planned.label)
-    return run / "estimates" / label / planned.track.id.subset / planned.track.name
-
-
-def saved_estimates(run: Path, planned: PlannedCell) -> dict[str, Path] | None:
-    """Files of a cell's estimates where they were kept for this very key and are unharmed."""
-    folder = _folder(run, planned)
-    try:
-        note = json.loads((folder / "estimate.json").read_text())
-        files = {target: folder / f"{target}.wav" for target in note["sha256"]}
-        if note["estimate_key"] == planned.estimate_key and all(
-            audio.hash_file(file) == note["sha256"][target] for target, file in files.items()
-        ):
-            return files
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return None
-
-
-def _save(run: Path, planned: PlannedCell, estimates: Stems, sample_rate: int) -> None:
-    folder = _folder(run, planned)
-    shutil.rmtree(folder, ignore_errors=True)
-    hashes = {}
-    for target, array in estimates.items():
-        audio.write(folder / f"{target}.wav", array, sample_rate)
-        hashes[target] = audio.hash_file(folder / f"{target}.wav")
-    # Written last: it vouches for the files beside it.
-    (folder / "estimate.json").write_text(json.dumps({"estimate_key": planned.estimate_key, "sha256": hashes}))
 
 
 @contextlib.contextmanager
@@ -389,4 +350,4 @@ def main(descriptor: int, lifeline: int) -> None:
             task = connection.recv()
         except EOFError:
             return
-        connection.send(run_cell(task, state))
+        connection.send(run_cell(task, state, connection.send))

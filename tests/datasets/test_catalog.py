@@ -189,5 +189,5 @@ def test_a_damaged_stem_file_is_named(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "x.stem.mp4").write_bytes(b"no stem file")
     (track,) = get("musdb18", root=tmp_path).tracks("train")
-    with pytest.raises(AudioError, match=r"x\.stem\.mp4 cannot be decoded"):
+    with pytest.raises(AudioError, match=r"x\.stem\.mp4 cannot be decoded by ffmpeg; it is damaged"):
         track.load()

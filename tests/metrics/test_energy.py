@@ -1,4 +1,4 @@
-"""uSDR is the score of the demixing challenges."""
+"""uSDR is the score of the demixing challenges, cSDR the SDR of BSS Eval v4."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics import metrics
-from mss_bench.metrics.energy import USDR
+from mss_bench.metrics.bss_eval import BSSEval
+from mss_bench.metrics.energy import CSDR, USDR
 
 
 def test_formula_of_the_challenge(evaluate, noise, blurred):
@@ -66,3 +67,37 @@ def test_bad_input(evaluate, noise):
 
 def test_registered():
     assert metrics.load("usdr") is USDR
+
+
+class TestCSDR:
+    def test_is_the_sdr_of_bss_eval(self, evaluate, noise, blurred):
+        """Without its projections, in any window, and with silence of both kinds."""
+        references = noise()
+        estimates = blurred(references)
+        references["b"][:, 4000:8000] = 0
+        estimates["c"][:, 12000:16000] = 0
+        for parameters in (
+            {"window": 0.5, "hop": 0.5},
+            {"window": 0.5, "hop": 0.3, "silence": "per_source"},
+            {"window": 9.0, "hop": 1.0},
+        ):
+            ours = evaluate(CSDR(**parameters), references, estimates)
+            theirs = evaluate(BSSEval(**parameters, filter_length=8), references, estimates)
+            for name in references:
+                np.testing.assert_allclose(ours[name, "cSDR"].values, theirs[name, "SDR"].values, rtol=0, atol=1e-9)
+                assert ours[name, "cSDR"].window == parameters["window"]
+
+    def test_perfect_frames_are_infinite_and_silence_has_a_reason(self, evaluate, noise):
+        references = noise("ab")
+        scores = evaluate(CSDR(), references, references)
+        assert np.all(scores["a", "cSDR"].values == np.inf)
+        silent = evaluate(CSDR(), references, references | {"b": np.zeros_like(references["b"])})
+        assert np.isnan(silent["a", "cSDR"].values).all()
+        assert silent["a", "cSDR"].reason == "estimate 'b' silent throughout (silence=joint)"
+        own = evaluate(CSDR(silence="per_source"), references, references | {"b": np.zeros_like(references["b"])})
+        assert np.all(own["a", "cSDR"].values == np.inf)
+
+    @pytest.mark.parametrize("parameters", [{"window": 0.0}, {"hop": -1.0}, {"silence": "none"}])
+    def test_bad_parameters(self, parameters):
+        with pytest.raises(ConfigError, match=next(iter(parameters))):
+            CSDR(**parameters)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from mss_bench.metrics import metrics
 from mss_bench.metrics.bss_eval import BSSEval
 from mss_bench.metrics.energy import USDR
+from mss_bench.metrics.presets import PRESETS
 from mss_bench.metrics.scale_invariant import SISDR
+from mss_bench.metrics.spectral import MRSTFT
+from mss_bench.spec import Spec, build
 
 
 @pytest.mark.parametrize(
@@ -20,7 +24,25 @@ from mss_bench.metrics.scale_invariant import SISDR
         (USDR(delta=0.5), "delta=0.5"),
         (SISDR(), "default"),
         (SISDR(zero_mean=True), "default zero_mean=True"),
+        (USDR(preset="demucs"), "demucs"),
+        (USDR(preset="zfturbo", delta=1e-7), "mdx21"),
+        (USDR(preset="zfturbo", delta=0.5), "zfturbo delta=0.5"),
+        (SISDR(preset="torchmetrics"), "torchmetrics"),
+        (SISDR(preset="torchmetrics", zero_mean=True), "torchmetrics zero_mean=True"),
+        (SISDR(per_channel=True, zero_mean=True, eps=1e-8, eps_form="denominator"), "auraloss"),
+        (MRSTFT(n_ffts=[1024], hops=[256], windows=[1024]), "default n_ffts=(1024,) hops=(256,) windows=(1024,)"),
     ],
 )
 def test_preset(metric, preset):
     assert metric.preset == preset
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_hold_every_parameter_and_stand_in_the_column(name):
+    for preset, values in PRESETS[name].items():
+        metric, params, _ = build(metrics, Spec.parse(f"{name}:preset={preset}"))
+        assert metric.preset == preset
+        assert set(params) == {"preset", *values}
+        explicit = build(metrics, Spec(name, values))[0].preset
+        assert PRESETS[name][explicit] == values
+    assert metrics.load(name)().preset == next(iter(PRESETS[name]))

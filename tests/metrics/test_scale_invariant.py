@@ -1,4 +1,4 @@
-"""SI-SDR in the variants that tools use."""
+"""SNR, SI-SDR, SD-SDR and SA-SDR in the variants that tools use."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mss_bench.errors import AudioError
+from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics import metrics
-from mss_bench.metrics.scale_invariant import SISDR
+from mss_bench.metrics.energy import USDR
+from mss_bench.metrics.scale_invariant import SASDR, SDSDR, SISDR, SNR
 from mss_bench.tracks import TargetGroup, TrackAudio
 
 TARGET, ESTIMATE = np.array([[3, -0.5, 2, 7]]), np.array([[2.5, 0.0, 2, 8]])
@@ -104,3 +105,94 @@ def test_nan_and_bad_shapes(noise):
 
 def test_registered():
     assert metrics.load("si_sdr") is SISDR
+
+
+def value(metric, references, estimates, target="a"):
+    state = metric.prepare(TrackAudio(references, None, 8000), TargetGroup("group", tuple(references)))
+    return {s.target: s for s in metric.score(state, estimates)}[target]
+
+
+class TestSNR:
+    def test_published_value(self):
+        assert value(SNR(), {"a": TARGET}, {"a": ESTIMATE}).values[0] == pytest.approx(16.1805, abs=1e-4)
+
+    def test_joint_is_usdr_without_its_constant(self, noise, blurred):
+        references = noise("ab")
+        estimates = blurred(references)
+        joint = value(SNR(per_channel=False), references, estimates).values[0]
+        assert joint == pytest.approx(value(USDR(delta=0.0), references, estimates).values[0], abs=1e-9)
+
+    def test_silence(self, noise):
+        s = noise("a")["a"]
+        silent = np.zeros_like(s)
+        assert value(SNR(), {"a": s}, {"a": silent}).values[0] == 0
+        assert value(SNR(), {"a": silent}, {"a": s}).reason == "reference 'a' is silent throughout"
+        assert value(SNR(), {"a": s}, {"a": s}).values[0] == np.inf
+        with_constant = value(SNR(preset="torchmetrics"), {"a": silent}, {"a": s})
+        assert with_constant.values[0] < -60
+        assert not with_constant.reason
+
+
+class TestSDSDR:
+    @settings(max_examples=20, deadline=None)
+    @given(gain=st.floats(0.1, 10), zero_mean=st.booleans())
+    def test_is_the_snr_and_the_gain(self, gain, zero_mean):
+        rng = np.random.default_rng(5)
+        s = rng.standard_normal((1, 600)) + 0.2
+        y = gain * s + 0.2 * rng.standard_normal(s.shape)
+        centred = (lambda x: x - x.mean()) if zero_mean else (lambda x: x)
+        alpha = np.vdot(centred(s), centred(y)) / np.vdot(centred(s), centred(s))
+        found = [value(m(zero_mean=zero_mean), {"a": s}, {"a": y}).values[0] for m in (SDSDR, SNR, SISDR)]
+        assert found[0] == pytest.approx(found[1] + 20 * np.log10(alpha), abs=1e-8)
+        assert found[0] <= found[2] + 1e-9
+
+
+class TestSASDR:
+    def test_one_number_of_summed_energies_for_all(self, noise, blurred):
+        references = noise("abc", channels=1)
+        estimates = blurred(references)
+        s, y = (np.concatenate([*x.values()], axis=1) for x in (references, estimates))
+        expected = si_sdr(s, y).values[0]
+        for target in references:
+            assert value(SASDR(), references, estimates, target).values[0] == pytest.approx(expected, abs=1e-9)
+        plain = value(SASDR(scale_invariant=False), references, estimates).values[0]
+        assert plain == pytest.approx(value(SNR(), {"a": s}, {"a": y}).values[0], abs=1e-9)
+
+    def test_a_subset_is_flagged(self, noise, blurred):
+        references = noise("ab")
+        estimates = blurred(references)
+        score = value(SASDR(), references, {"b": estimates["b"]}, "b")
+        assert score.flags == ("partial_group",)
+        assert score.values[0] == pytest.approx(value(SISDR(), references, estimates, "b").values[0], abs=1e-9)
+        assert value(SASDR(), references, estimates).flags == ()
+
+    def test_nan_in_one_estimate_leaves_no_number(self, noise, blurred):
+        references = noise("ab")
+        estimates = blurred(references)
+        estimates["b"][0, 1] = np.nan
+        score = value(SASDR(), references, estimates, "a")
+        assert np.isnan(score.values[0])
+        assert score.reason == "SA-SDR sums over all sources, and estimate 'b' holds nan at channel 0, sample 1"
+
+    def test_one_silent_source_counts_as_what_leaks_into_it(self, noise, blurred):
+        references = noise("ab")
+        references["b"] = np.zeros_like(references["b"])
+        leaking = blurred(references)
+        clean = leaking | {"b": references["b"]}
+        assert value(SASDR(), references, leaking).values[0] < value(SASDR(), references, clean).values[0]
+
+
+@pytest.mark.parametrize("cls", [SNR, SISDR, SDSDR, SASDR])
+def test_bad_parameters(cls):
+    with pytest.raises(ConfigError, match="eps is -1"):
+        cls(eps=-1.0)
+    with pytest.raises(ConfigError, match="eps_form is 'inside'"):
+        cls(eps_form="inside")
+    with pytest.raises(ConfigError, match=f"unknown preset of {cls.name} 'torchmetric'"):
+        cls(preset="torchmetric")
+
+
+def test_a_faint_estimate_is_not_silent(noise):
+    """The energy of the estimate cannot be told from differences of energies here."""
+    s = noise("a")["a"]
+    assert si_sdr(s, 1e-6 * s).values[0] > 150
