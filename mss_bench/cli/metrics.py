@@ -49,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """List, show or compare."""
     from mss_bench.metrics import metrics
+    from mss_bench.metrics.presets import PRESETS
     from mss_bench.spec import format_params, parameters
     from mss_bench.text import columns
 
@@ -67,9 +68,12 @@ def execute(args: argparse.Namespace) -> int:
     for q in cls.quantities:
         better = "higher is better" if q.higher_is_better else "lower is better"
         print(f"  {q.name} [{q.unit or 'no unit'}, {better}]: {q.definition}")
-    found = {k: p.default for k, p in parameters(cls).items()}
+    presets = PRESETS.get(args.name, {})
+    found = {k: p.default for k, p in parameters(cls).items() if not (presets and p.default is None)}
     if found:
         print("  parameters (name=default): " + format_params(found))
+    for preset, values in presets.items():
+        print(f"  preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(presets))))
     print()
     print(inspect.getdoc(cls))
     return 0

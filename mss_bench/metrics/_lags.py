@@ -4,24 +4,22 @@ For signals x_i and y_j the lag correlation is ``c[l, i, j] = sum_t y_j[t] x_i[t
 signals as zero outside it. Blocks of the frame are transformed with short FFTs, their cross-spectra are summed over
 the blocks (a batch of matrix products, one a frequency) and one inverse FFT a pair gives all lags.
 
-The correlations of the whole track are the sum of those of its segments plus, at every boundary between two, what the
-L - 1 samples before it give with those after it.
+The correlations of the whole track are the sum of those of its segments plus, at every boundary between two (a seam),
+what the L - 1 samples before it give with those after it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mss_bench.metrics._frames import Frames, Span
 from mss_bench.metrics._signals import Floats, Signals
 
 __all__ = ["LagCorrelations", "correlate"]
-
-Complex = NDArray[np.complex128]
 
 _BATCH_SAMPLES = 1 << 16
 """Samples a channel that are transformed at once, at most."""
@@ -52,23 +50,22 @@ def correlate(x: Signals, y: Signals, frames: Frames) -> LagCorrelations:
     per_frame, spans = frames.segments_per_frame, frames.spans
     correlator = _Correlator(x, y, n_lags)
     out, energy = np.zeros((len(spans), n_lags, x.n, y.n)), np.zeros((len(spans), y.n))
-    total = np.zeros((n_lags, x.n, y.n))
+    total = correlator.seams([start for start, _ in frames.segments[1:]])
     if per_frame == 0:
         for f, span in enumerate(spans):
             out[f], energy[f] = correlator.span(span)
-    for s, span in enumerate(frames.segments):
-        part, part_energy = correlator.span(span)
+    for s, (start, stop) in enumerate(frames.segments):
+        part, part_energy = correlator.span((start, stop))
         total += part
         members = range(max(0, s - per_frame + 1), min(s + 1, len(spans)))  # none where per_frame is 0
         for f in members:
             out[f] += part
             energy[f] += part_energy
-        if s > 0:
-            seam = correlator.seam(span[0])
-            total += seam
-            for f in members:
-                if f < s:  # the seam lies inside the frame
-                    out[f] += seam
+        inside = [f for f in members if f < s]  # frames that the seam before this segment lies in
+        if inside:
+            seam = correlator.seams([start])
+            for f in inside:
+                out[f] += seam
     return LagCorrelations(out, total, energy)
 
 
@@ -77,105 +74,122 @@ class _Correlator:
 
     def __init__(self, x: Signals, y: Signals, n_lags: int) -> None:
         self._x, self._y, self._reach = x, y, n_lags - 1
-        self._buffers: dict[tuple[int, int], _Buffers] = {}
+        self._spectra: dict[tuple[int, int], _Spectra] = {}
 
     def span(self, span: Span) -> tuple[Floats, Floats]:
-        """Correlations ``(n_lags, n, m)`` within a span, outside of which the signals are zero, and energies of y."""
+        """Correlations ``(n_lags, n, m)`` within a span, outside of which the signals are zero, and energies of y.
+
+        The correlations are overwritten by the next call.
+        """
         (start, stop), reach = span, self._reach
         n_fft = _fft_size(stop - start, reach + 1, self._x.n, self._y.n)
         block = n_fft - reach
-        step = block * min(max(1, _BATCH_SAMPLES // block), -(-(stop - start) // block))
-        buffers = self._of_size(n_fft, step // block)
-        spectrum = np.zeros_like(buffers.product)
-        energy = np.zeros(self._y.n)
-        for a in range(start, stop, step):
-            b = min(a + step, stop)
+        count = min(max(1, _BATCH_SAMPLES // block), -(-(stop - start) // block))
+        spectra = self._of_size(n_fft, count)
+        samples, energy = np.zeros(reach + count * block), np.zeros(self._y.n)
+        blocks = samples[reach:].reshape(count, block)
+        with_past = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::block]
+        for a in range(start, stop, count * block):
+            b = min(a + count * block, stop)
             past = min(reach, a - start)
-            buffers.x[:, : reach - past] = 0
-            self._x.read(a - past, b, buffers.x[:, reach - past : reach + b - a])
-            buffers.x[:, reach + b - a :] = 0
-            if self._y is self._x:
-                buffers.y[:, : b - a] = buffers.x[:, reach : reach + b - a]
-            else:
-                self._y.read(a, b, buffers.y[:, : b - a])
-            buffers.y[:, b - a :] = 0
-            energy += np.einsum("mt,mt->m", buffers.y, buffers.y)
-            spectrum += buffers.cross_spectrum()
-        return buffers.lags(spectrum, reach + 1), energy
+            samples[: reach - past] = 0
+            samples[reach + b - a :] = 0
+            for i in range(self._x.n):
+                self._x.read_channel(i, a - past, b, samples[reach - past : reach + b - a])
+                spectra.set_x(i, with_past)
+                if self._y is self._x:
+                    energy[i] += np.vdot(blocks, blocks)
+                    spectra.set_y(i, blocks)
+            for j in range(0 if self._y is self._x else self._y.n):
+                self._y.read_channel(j, a, b, samples[reach : reach + b - a])
+                energy[j] += np.vdot(blocks, blocks)
+                spectra.set_y(j, blocks)
+            spectra.accumulate()
+        return spectra.lags(slice(n_fft - reach - 1, n_fft)), energy
 
-    def seam(self, at: int) -> Floats:
-        """What x before a boundary gives with y after it, ``(n_lags, n, m)``."""
+    def seams(self, boundaries: Sequence[int]) -> Floats:
+        """What x before boundaries gives with y after them, summed over the boundaries, ``(n_lags, n, m)``."""
         reach = self._reach
-        past, future = min(reach, at), min(reach, self._y.n_samples - at)
-        n_fft = _power_of_two(2 * reach)
-        buffers = self._of_size(n_fft, 1)
-        buffers.x[...] = 0
-        buffers.y[...] = 0
-        self._x.read(at - past, at, buffers.x[:, reach - past : reach])
-        self._y.read(at, at + future, buffers.y[:, :future])
-        return buffers.lags(buffers.cross_spectrum(), reach + 1)
+        if reach == 0 or not boundaries:
+            return np.zeros((reach + 1, self._x.n, self._y.n))
+        spectra = self._of_size(_fast_size(2 * reach), min(len(boundaries), max(1, _BATCH_SAMPLES // reach)))
+        for first in range(0, len(boundaries), spectra.count):
+            some = boundaries[first : first + spectra.count]
+            for i in range(self._x.n):
+                before = np.zeros((spectra.count, reach + 1))  # a later zero makes room for lag 0
+                for row, at in zip(before, some, strict=False):
+                    past = min(reach, at)
+                    self._x.read_channel(i, at - past, at, row[reach - past : reach])
+                spectra.set_x(i, before)
+            for j in range(self._y.n):
+                after = np.zeros((spectra.count, reach))
+                for row, at in zip(after, some, strict=False):
+                    future = min(reach, self._y.n_samples - at)
+                    self._y.read_channel(j, at, at + future, row[:future])
+                spectra.set_y(j, after)
+            spectra.accumulate()
+        return spectra.lags(slice(0, reach + 1)).copy()
 
-    def _of_size(self, n_fft: int, count: int) -> _Buffers:
-        if (n_fft, count) not in self._buffers:
-            self._buffers[n_fft, count] = _Buffers(self._x.n, self._y.n, count, n_fft, self._reach)
-        return self._buffers[n_fft, count]
+    def _of_size(self, n_fft: int, count: int) -> _Spectra:
+        if (n_fft, count) not in self._spectra:
+            self._spectra[n_fft, count] = _Spectra(self._x.n, self._y.n, count, n_fft)
+        return self._spectra[n_fft, count]
 
 
-class _Buffers:
-    """Memory for ``count`` overlapping blocks of ``n_fft`` samples, and the transforms on it.
+class _Spectra:
+    """Spectra of ``count`` blocks of n signals x and m signals y, and the sum of their cross-spectra.
 
-    Attributes
-    ----------
-    x : (n, reach + count * block)
-        Samples of x with `reach` samples of history; a block is ``n_fft - reach`` samples.
-    y : (m, count * block)
+    Blocks of x are reversed, so that products of spectra are correlations: where a block of x has w samples and that
+    of y begins ``n_lags - 1`` samples later, lag l lies at ``w - n_lags + l`` of the inverse transform.
     """
 
-    def __init__(self, n: int, m: int, count: int, n_fft: int, reach: int) -> None:
-        bins, block = n_fft // 2 + 1, n_fft - reach
-        self.n_fft, self._reach = n_fft, reach
-        self.x, self.y = np.zeros((n, reach + count * block)), np.zeros((m, count * block))
-        self._x_blocks = np.lib.stride_tricks.sliding_window_view(self.x, n_fft, axis=1)[:, ::block]
-        self._y_blocks = np.zeros((count, n_fft))
-        self._spectra = np.empty((count, bins), dtype=np.complex128)
-        self._left = np.empty((n, bins, count), dtype=np.complex128)
-        self._right = np.empty((m, bins, count), dtype=np.complex128)
-        self.product = np.empty((bins, n, m), dtype=np.complex128)
-        self._pairs = np.empty((n * m, bins), dtype=np.complex128)
-        self._correlations = np.empty((n * m, n_fft))
+    def __init__(self, n: int, m: int, count: int, n_fft: int) -> None:
+        bins = n_fft // 2 + 1
+        self.count, self._n_fft = count, n_fft
+        # with the blocks last BLAS takes the products as they lie
+        self._x = np.empty((n, bins, count), dtype=np.complex128)
+        self._y = np.empty((m, bins, count), dtype=np.complex128)
+        self._sum, self._product = np.empty((2, bins, n, m), dtype=np.complex128)
+        self._empty = True
+        self._correlations = np.empty((n_fft, n, m))
 
-    def cross_spectrum(self) -> Complex:
-        """``sum_b conj(X_b) Y_b`` over the blocks, ``(bins, n, m)``; overwritten by the next call."""
-        # one channel at a time stays in cache; with the blocks last BLAS takes the products as they lie
-        for blocks, left in zip(self._x_blocks, self._left, strict=True):
-            np.fft.rfft(blocks, out=self._spectra)
-            np.conjugate(self._spectra, out=self._spectra)
-            np.copyto(left, self._spectra.T)
-        for samples, right in zip(self.y, self._right, strict=True):
-            self._y_blocks[:, self._reach :] = samples.reshape(len(self._y_blocks), -1)
-            np.fft.rfft(self._y_blocks, out=self._spectra)
-            np.copyto(right, self._spectra.T)
-        return np.matmul(self._left.transpose(1, 0, 2), self._right.transpose(1, 2, 0), out=self.product)
+    def set_x(self, channel: int, blocks: Floats) -> None:
+        """Transform blocks ``(count, samples)`` of a signal x."""
+        np.fft.rfft(blocks[:, ::-1], n=self._n_fft, out=self._x[channel].T)
 
-    def lags(self, spectrum: Complex, n_lags: int) -> Floats:
-        """Correlations ``(n_lags, n, m)`` from a cross-spectrum."""
-        np.copyto(self._pairs, spectrum.reshape(len(spectrum), -1).T)
-        np.fft.irfft(self._pairs, n=self.n_fft, out=self._correlations)
-        return np.ascontiguousarray(self._correlations[:, :n_lags].T).reshape(n_lags, *spectrum.shape[1:])
+    def set_y(self, channel: int, blocks: Floats) -> None:
+        """Transform blocks ``(count, samples)`` of a signal y."""
+        np.fft.rfft(blocks, n=self._n_fft, out=self._y[channel].T)
+
+    def accumulate(self) -> None:
+        """Add the cross-spectra of the blocks."""
+        out = self._sum if self._empty else self._product
+        np.matmul(self._x.transpose(1, 0, 2), self._y.transpose(1, 2, 0), out=out)
+        if not self._empty:
+            self._sum += self._product
+        self._empty = False
+
+    def lags(self, at: slice) -> Floats:
+        """Part of the inverse transform of the sum, ``(n_lags, n, m)``, as a view; the sum begins anew."""
+        np.fft.irfft(self._sum, n=self._n_fft, axis=0, out=self._correlations)
+        self._empty = True
+        return self._correlations[at]
 
 
 def _fft_size(length: int, n_lags: int, n: int, m: int) -> int:
-    """The power of two that costs least for a span: short ones waste the overlap, long ones the inverse transforms."""
-    whole = _power_of_two(length + n_lags - 1)
-    smallest = min(_power_of_two(2 * n_lags), whole)
+    """The size that costs least for a span: short ones waste the overlap, long ones the inverse transforms."""
+    sizes = [_fast_size(min(2 * n_lags, length + n_lags - 1))]
+    while sizes[-1] < length + n_lags - 1:
+        sizes.append(_fast_size(sizes[-1] + 1))
 
     def cost(n_fft: int) -> float:
         blocks = -(-length // (n_fft - n_lags + 1))
         transforms = (blocks * (n + m) + n * m) * n_fft * math.log2(n_fft)
         return transforms + blocks * n_fft / 2 * n * m
 
-    return min((smallest << i for i in range((whole // smallest).bit_length())), key=cost)
+    return min(sizes, key=cost)
 
 
-def _power_of_two(at_least: int) -> int:
-    return 1 << max(1, (at_least - 1).bit_length())
+def _fast_size(at_least: int) -> int:
+    """The smallest 3 or 5 times a power of two; FFTs of a power of two itself lose time to conflicts in the cache."""
+    return min(odd << max(0, (-(-at_least // odd) - 1).bit_length()) for odd in (3, 5))

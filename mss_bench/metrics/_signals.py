@@ -28,21 +28,25 @@ class Signals:
     """
 
     def __init__(self, arrays: Sequence[Samples], minus: Sequence[Samples] | None = None) -> None:
-        self._arrays, self._minus = arrays, minus
-        self.n = sum(len(array) for array in arrays)
+        self._channels = [channel for array in arrays for channel in array]
+        self._minus = None if minus is None else [channel for array in minus for channel in array]
+        self.n = len(self._channels)
         self.n_samples: int = arrays[0].shape[1]
 
     def read(self, start: int, stop: int, out: Floats | None = None) -> Floats:
         """Samples ``[start, stop)`` as ``(n, stop - start)``, into `out` if given."""
         out = np.empty((self.n, stop - start)) if out is None else out
-        first = 0
-        for index, array in enumerate(self._arrays):
-            rows = out[first : first + len(array)]
-            rows[...] = array[:, start:stop]
-            if self._minus is not None:
-                rows -= self._minus[index][:, start:stop].astype(np.float64)
-            first += len(array)
+        for channel, row in enumerate(out):
+            self.read_channel(channel, start, stop, row)
         return out
+
+    def read_channel(self, channel: int, start: int, stop: int, out: Floats) -> None:
+        """Samples ``[start, stop)`` of one channel."""
+        samples = self._channels[channel][start:stop]
+        if self._minus is None:
+            out[...] = samples
+        else:
+            np.subtract(samples, self._minus[channel][start:stop], out=out, dtype=np.float64)
 
 
 def pieces(n_samples: int) -> Iterator[tuple[int, int]]:

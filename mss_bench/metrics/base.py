@@ -69,6 +69,34 @@ class Score:
     flags: tuple[str, ...] = ()
     reason: str = ""
 
+    @property
+    def n_frames(self) -> int:
+        """Values, 1 for scope ``"track"``."""
+        return int(np.size(self.values))
+
+    @property
+    def n_valid(self) -> int:
+        """Values that are not NaN."""
+        return int(np.count_nonzero(~np.isnan(self.values)))
+
+    @property
+    def n_inf(self) -> int:
+        """Perfect values."""
+        return int(np.isposinf(self.values).sum())
+
+    @property
+    def value(self) -> float:
+        """Median over the valid values; NaN where there is none."""
+        values = np.ravel(self.values)
+        valid = values[~np.isnan(values)]
+        with np.errstate(invalid="ignore"):  # a median between -inf and inf is undefined and comes out as NaN
+            return float(np.median(valid)) if len(valid) else float("nan")
+
+    @property
+    def why_missing(self) -> str:
+        """Empty where there is a value."""
+        return "" if self.n_valid else self.reason or "undefined in every frame"
+
 
 class Metric(ABC):
     """Base class of every metric.

@@ -147,6 +147,9 @@ class BSSEval(Metric):
         Which frames count. ``"joint"``, as museval: a frame in which the channel sum of any reference or estimate is 0
         at every sample is NaN for all sources. ``"per_source"``: a frame is NaN for a source whose own reference or
         estimate is 0 throughout it.
+    preset : {"v4", "museval"}
+        ``"museval"`` also keeps museval's two habits: perfect frames (+inf) are dropped as its files drop them, with
+        the flag ``perfect_dropped``, and only the references of delivered targets span the projections.
 
     Raises
     ------
@@ -175,6 +178,7 @@ class BSSEval(Metric):
         hop: float = 1.0,
         filter_length: int = 512,
         silence: Literal["joint", "per_source"] = "joint",
+        preset: Literal["v4", "museval"] = "v4",
     ) -> None:
         for key, seconds in (("window", window), ("hop", hop)):
             if not seconds > 0:
@@ -185,10 +189,13 @@ class BSSEval(Metric):
             )
         if silence not in ("joint", "per_source"):
             raise ConfigError(f"bss_eval: silence is {silence!r}, expected 'joint' or 'per_source'")
+        if preset not in ("v4", "museval"):
+            raise ConfigError(f"bss_eval: preset is {preset!r}, expected 'v4' or 'museval'")
+        self._as_museval = preset == "museval"
         self._policy = SilencePolicy(silence)
         self.window, self.hop, self.filter_length, self.silence = window, hop, filter_length, silence
         given = {"window": window, "hop": hop, "filter_length": filter_length, "silence": silence}
-        self.preset = preset_name("v4", given, _DEFAULTS)
+        self.preset = preset_name(preset, given, _DEFAULTS)
 
     def prepare(self, track: TrackAudio, group: TargetGroup) -> BSSEvalState:
         """Correlate the references and factorise their Gram matrices.
@@ -217,7 +224,17 @@ class BSSEval(Metric):
         AudioError
             Estimates that cannot be scored. Silent ones, and those with NaN, give rows of NaN with the reason.
         """
+        if self._as_museval:
+            state = self._delivered_alone(state, estimates)
         return self.score_sets(state, [estimates])[0]
+
+    def _delivered_alone(self, state: BSSEvalState, estimates: Stems) -> BSSEvalState:
+        """The state with the references of delivered targets alone."""
+        references = {t: array for t, array in state.prepared.references.items() if t in estimates}
+        if len(references) in (0, len(state.prepared.references)):
+            return state
+        silent = {t: state.silent[t] for t in references}
+        return BSSEvalState(prepare_references(references, state.prepared.frames), silent)
 
     def score_sets(self, state: BSSEvalState, sets: Sequence[Stems]) -> list[list[Score]]:
         """`score` of the estimates of several methods, which share the reading and transforming of the references.
@@ -258,7 +275,10 @@ class BSSEval(Metric):
                 scores.append(self._missing(prepared, target, quantity, f"SIR is undefined: {why}"))
                 continue
             values = np.where(valid, decomposed.ratios[quantity], np.nan)
-            flags = ("ill_conditioned",) if quantity in decomposed.ill_conditioned else ()
+            flags: tuple[str, ...] = ("ill_conditioned",) if quantity in decomposed.ill_conditioned else ()
+            if self._as_museval and (perfect := int(np.isposinf(values).sum())):
+                values[np.isposinf(values)] = np.nan
+                flags += (f"perfect_dropped:{perfect}",)
             reason = "numerator and denominator are 0 in every frame" if np.isnan(values).all() else ""
             scores.append(Score(target, quantity, values, "frame", self.window, self.hop, flags, reason))
         return scores

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["summary"]
 
-_ASCII = str.maketrans({"–": "-", "∞": "inf", "─": "-", "†": "^", "×": "x", "…": "..."})
+_ASCII = str.maketrans({"–": "-", "∞": "inf", "─": "-", "†": "^", "‡": "+", "×": "x", "…": "..."})
 _GAP = "  "
 _SHOWN_TRACKS = 3
 

@@ -234,6 +234,9 @@ def _rank(row: Row, sign: float) -> tuple[int, float]:
     return (1, -_mean(gains or values)) if values else (2, 0.0)
 
 
+_TOLD = {"failed", "imputed", "no_value", "no_floor"}  # flags that the tables show otherwise
+
+
 def _notes(rows: list[Row], records: list[dict[Any, Any]], targets: list[str]) -> list[str]:
     """What a reader must know beside the numbers, in sentences."""
     notes: list[str] = []
@@ -248,6 +251,9 @@ def _notes(rows: list[Row], records: list[dict[Any, Any]], targets: list[str]) -
         if infinite:
             where = ", ".join(f"{t} {n}" for t, n in infinite.items())
             notes.append(f"† {row.method}: infinite on single tracks ({where}).")
+        kinds = sorted({f.strip().partition(":")[0] for f in row.flags.split(",")} - _TOLD - {""})
+        if kinds:
+            notes.append(f"‡ {row.method}: {', '.join(kinds)} on some tracks (see flags in the track table).")
         if all(math.isnan(c.value) for c in row.cells.values()):
             notes.append(f"{row.method}: no value on any track.")
     for target in targets:

@@ -272,14 +272,9 @@ def _score(
 
 
 def _row(score: Score, flags: list[str]) -> Row:
-    values = np.asarray(score.values, dtype=np.float64).ravel()
-    valid = values[~np.isnan(values)]
-    with np.errstate(invalid="ignore"):  # a median between -inf and inf is undefined and comes out as NaN
-        value = float(np.median(valid)) if len(valid) else float("nan")
-    reason = score.reason or ("" if len(valid) else "undefined in every frame")
     return Row(
-        score.target, score.quantity, score.scope, score.window, score.hop, value, len(values), len(valid),
-        int(np.isposinf(values).sum()), sorted({*flags, *score.flags}), "" if len(valid) else reason,
+        score.target, score.quantity, score.scope, score.window, score.hop, score.value, score.n_frames, score.n_valid,
+        score.n_inf, sorted({*flags, *score.flags}), score.why_missing,
     )  # fmt: skip
 
 

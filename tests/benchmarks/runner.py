@@ -24,7 +24,6 @@ from mss_bench.api import load
 from mss_bench.metrics import metrics
 from mss_bench.results.status import run_status
 from mss_bench.results.store import Cell, Row, ScoreSet, write_cell
-from mss_bench.results.tables import build_tables
 from mss_bench.runner.options import RunOptions
 from mss_bench.runner.run import prepare, start
 
@@ -84,8 +83,8 @@ def data_set(folder: Path, tracks: int, seconds: float = 0.1) -> Path:
 def options(folder: Path, methods: int, out: str, **more: object) -> RunOptions:
     """A run of that many methods that do nothing."""
     return RunOptions(
-        "synthetic", tuple(f"nothing:n={i + 1}" for i in range(methods)), ("four",), datasets=(folder / "catalog.yaml",),
-        plugins=(folder / "plugin.py",), out=folder / out, **more,
+        "synthetic", tuple(f"nothing:n={i + 1}" for i in range(methods)), ("four",),
+        datasets=(folder / "catalog.yaml",), plugins=(folder / "plugin.py",), out=folder / out, **more,
     )  # fmt: skip
 
 

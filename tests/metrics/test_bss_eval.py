@@ -432,3 +432,31 @@ def _low_passed(signal, cutoff):
     spectrum = np.fft.rfft(signal, axis=1)
     spectrum[:, round(2 * cutoff * spectrum.shape[1]) :] = 0
     return np.fft.irfft(spectrum, n=signal.shape[1], axis=1)
+
+
+class TestMusevalPreset:
+    def test_perfect_frames_are_dropped_and_said(self, evaluate, noise, blurred):
+        references = noise()
+        estimates = blurred(references)
+        estimates["a"][:, :4000] = references["a"][:, :4000]  # the first frame
+        plain = evaluate(small(), references, estimates)["a", "SDR"]
+        dropped = evaluate(small(preset="museval"), references, estimates)["a", "SDR"]
+        assert (plain.n_inf, plain.n_valid) == (1, 5)
+        assert (dropped.n_inf, dropped.n_valid) == (0, 4)
+        assert dropped.flags == ("perfect_dropped:1",)
+        assert BSSEval(preset="museval").preset == "museval"
+
+    def test_delivered_references_alone_span_the_projections(self, evaluate, noise, blurred):
+        references = noise()
+        estimates = {t: e for t, e in blurred(references).items() if t != "c"}
+        subset = {t: references[t] for t in estimates}
+        alone = evaluate(small(), subset, estimates)
+        found = evaluate(small(preset="museval"), references, estimates)
+        full = evaluate(small(), references, estimates)
+        for key, score in alone.items():
+            np.testing.assert_allclose(found[key].values, score.values, atol=1e-9)
+        assert np.abs(full["a", "SIR"].values - found["a", "SIR"].values).max() > 0.1
+
+    def test_another_preset_is_refused(self):
+        with pytest.raises(ConfigError, match="expected 'v4' or 'museval'"):
+            BSSEval(preset="v5")
