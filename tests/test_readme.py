@@ -41,6 +41,13 @@ def test_the_catalog_entry_is_valid(tmp_path):
     assert [g.name for g in mine.groups] == ["3stem", "vocals_acc"]
 
 
+def test_the_example_on_arrays_runs(tmp_path):
+    check = "\nassert SDR.shape == (2, 2) and abs(result.aggregate.value.iloc[0] - SDR[0].mean()) < 0.5\n"
+    code = _block("python", "import numpy as np\n\nimport mss_bench") + check
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_the_python_example_runs(tmp_path):
     code = _block("python", "import mss_bench")
