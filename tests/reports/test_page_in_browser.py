@@ -39,15 +39,14 @@ def dom(tmp_path_factory, request):
     write_report(folder, tracks, tables.failures, tables.costs, {}, ("html",))
     page = folder / "index.html"
     page.write_text(page.read_text().replace("</head>", PROBE + "</head>"))
-    done = subprocess.run(
+    return subprocess.run(
         [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'profile'}",
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'profile'}",
             "--virtual-time-budget=10000", "--enable-logging=stderr", "--dump-dom", page.as_uri(),
         ],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
-    return done
 
 
 def _data(dom, name):
