@@ -39,14 +39,10 @@ def dom(tmp_path_factory, request):
     write_report(folder, tracks, tables.failures, tables.costs, {}, ("html",))
     page = folder / "index.html"
     page.write_text(page.read_text().replace("</head>", PROBE + "</head>"))
-    return subprocess.run(
-        [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'profile'}",
-            "--virtual-time-budget=10000", "--enable-logging=stderr", "--dump-dom", page.as_uri(),
-        ],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    quiet = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--enable-logging=stderr")
+    words = [CHROMIUM, *quiet, *options, f"--user-data-dir={folder / 'profile'}", "--dump-dom", page.as_uri()]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120)
 
 
 def _data(dom, name):
