@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mss_bench import audio
 
@@ -27,6 +28,10 @@ def excerpt(test_data: Path) -> Path:
     """The real 6.8 s song in MUSDB18-HQ's layout."""
     return test_data / "musdb18_excerpt" / "hq"
 
+
+# A loaded machine is no defect, and what passed once passes again.
+settings.register_profile("mss_bench", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mss_bench")
 
 STEMS = ("vocals", "drums", "bass", "other")
 

@@ -105,47 +105,47 @@ class _Correlator:
                 energy[j] += np.vdot(blocks, blocks)
                 spectra.set_y(j, blocks)
             spectra.accumulate()
-        return spectra.lags(slice(n_fft - reach - 1, n_fft)), energy
+        return spectra.lags(), energy
 
     def seams(self, boundaries: Sequence[int]) -> Floats:
         """What x before boundaries gives with y after them, summed over the boundaries, ``(n_lags, n, m)``."""
         reach = self._reach
         if reach == 0 or not boundaries:
             return np.zeros((reach + 1, self._x.n, self._y.n))
-        spectra = self._of_size(_fast_size(2 * reach), min(len(boundaries), max(1, _BATCH_SAMPLES // reach)))
+        n_fft = _fast_size(2 * reach)
+        spectra = self._of_size(n_fft, min(len(boundaries), max(1, _BATCH_SAMPLES // n_fft)))
         for first in range(0, len(boundaries), spectra.count):
             some = boundaries[first : first + spectra.count]
+            before, after = np.zeros((spectra.count, n_fft)), np.zeros((spectra.count, n_fft - reach))
             for i in range(self._x.n):
-                before = np.zeros((spectra.count, reach + 1))  # a later zero makes room for lag 0
                 for row, at in zip(before, some, strict=False):
                     past = min(reach, at)
                     self._x.read_channel(i, at - past, at, row[reach - past : reach])
                 spectra.set_x(i, before)
             for j in range(self._y.n):
-                after = np.zeros((spectra.count, reach))
                 for row, at in zip(after, some, strict=False):
                     future = min(reach, self._y.n_samples - at)
                     self._y.read_channel(j, at, at + future, row[:future])
                 spectra.set_y(j, after)
             spectra.accumulate()
-        return spectra.lags(slice(0, reach + 1)).copy()
+        return spectra.lags().copy()
 
     def _of_size(self, n_fft: int, count: int) -> _Spectra:
         if (n_fft, count) not in self._spectra:
-            self._spectra[n_fft, count] = _Spectra(self._x.n, self._y.n, count, n_fft)
+            self._spectra[n_fft, count] = _Spectra(self._x.n, self._y.n, count, n_fft, self._reach)
         return self._spectra[n_fft, count]
 
 
 class _Spectra:
     """Spectra of ``count`` blocks of n signals x and m signals y, and the sum of their cross-spectra.
 
-    Blocks of x are reversed, so that products of spectra are correlations: where a block of x has w samples and that
-    of y begins ``n_lags - 1`` samples later, lag l lies at ``w - n_lags + l`` of the inverse transform.
+    A block has ``n_fft`` samples, `reach` of which are history; that of y is zero there.
     """
 
-    def __init__(self, n: int, m: int, count: int, n_fft: int) -> None:
+    def __init__(self, n: int, m: int, count: int, n_fft: int, reach: int) -> None:
         bins = n_fft // 2 + 1
-        self.count, self._n_fft = count, n_fft
+        self._n_fft, self._reach = n_fft, reach
+        self._padded = np.zeros((count, n_fft))
         # with the blocks last BLAS takes the products as they lie
         self._x = np.empty((n, bins, count), dtype=np.complex128)
         self._y = np.empty((m, bins, count), dtype=np.complex128)
@@ -153,27 +153,35 @@ class _Spectra:
         self._empty = True
         self._correlations = np.empty((n_fft, n, m))
 
+    @property
+    def count(self) -> int:
+        """Blocks that are transformed at once."""
+        return len(self._padded)
+
     def set_x(self, channel: int, blocks: Floats) -> None:
-        """Transform blocks ``(count, samples)`` of a signal x."""
-        np.fft.rfft(blocks[:, ::-1], n=self._n_fft, out=self._x[channel].T)
+        """Transform blocks ``(count, n_fft)`` of a signal x."""
+        spectra = self._x[channel]
+        np.fft.rfft(blocks, out=spectra.T)
+        np.conjugate(spectra, out=spectra)
 
     def set_y(self, channel: int, blocks: Floats) -> None:
-        """Transform blocks ``(count, samples)`` of a signal y."""
-        np.fft.rfft(blocks, n=self._n_fft, out=self._y[channel].T)
+        """Transform blocks ``(count, n_fft - reach)`` of a signal y."""
+        self._padded[:, self._reach :] = blocks
+        np.fft.rfft(self._padded, out=self._y[channel].T)
 
     def accumulate(self) -> None:
         """Add the cross-spectra of the blocks."""
         out = self._sum if self._empty else self._product
         np.matmul(self._x.transpose(1, 0, 2), self._y.transpose(1, 2, 0), out=out)
         if not self._empty:
-            self._sum += self._product
+            self._sum += out
         self._empty = False
 
-    def lags(self, at: slice) -> Floats:
-        """Part of the inverse transform of the sum, ``(n_lags, n, m)``, as a view; the sum begins anew."""
+    def lags(self) -> Floats:
+        """Correlations ``(n_lags, n, m)`` as a view; the sum begins anew."""
         np.fft.irfft(self._sum, n=self._n_fft, axis=0, out=self._correlations)
         self._empty = True
-        return self._correlations[at]
+        return self._correlations[: self._reach + 1]
 
 
 def _fft_size(length: int, n_lags: int, n: int, m: int) -> int:
@@ -184,7 +192,8 @@ def _fft_size(length: int, n_lags: int, n: int, m: int) -> int:
 
     def cost(n_fft: int) -> float:
         blocks = -(-length // (n_fft - n_lags + 1))
-        transforms = (blocks * (n + m) + n * m) * n_fft * math.log2(n_fft)
+        # the inverse ones run across the pairs, which costs more than twice
+        transforms = (blocks * (n + m) + 2.5 * n * m) * n_fft * math.log2(n_fft)
         return transforms + blocks * n_fft / 2 * n * m
 
     return min(sizes, key=cost)

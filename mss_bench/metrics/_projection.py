@@ -7,6 +7,8 @@ stem, nothing above a coder's cutoff), hence
 - a signal that repeats an earlier one up to its gain (or is silent) adds nothing to the span and is left out;
 - G is scaled to a unit diagonal, so that the gain of a signal is of no consequence;
 - the ridge is 1e-14 of that diagonal and grows tenfold until the Cholesky factor exists;
+- large matrices are factorised by the Schur algorithm, and a step of iterative refinement takes back the digits that
+  it loses; where the condition number is too large for that, a dense factorisation takes its place;
 - with ten times the ridge the filters tell which results to distrust: to first order by `Projector.shifted`, exactly
   by `Projector.stiffer`.
 """
@@ -14,10 +16,10 @@ stem, nothing above a coder's cutoff), hence
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from mss_bench.metrics._signals import Floats
+from mss_bench.metrics._toeplitz import ToeplitzProduct, cholesky, norm, schur
 
 __all__ = ["Projector"]
 
@@ -26,6 +28,12 @@ RIDGE = 1e-14
 
 _WELL_CONDITIONED = 1e9
 """Below this condition number a tenfold ridge cannot move an energy by 0.1 dB."""
+
+_REFINABLE = 1e12
+"""Up to this condition number one step of refinement makes a factor of the Schur algorithm as good as a dense one."""
+
+_LARGE = 1500
+"""Rows from which the Schur algorithm is the faster one."""
 
 _COLLINEAR = 1e-13
 """Squared sine of the angle between two signals under which the second counts as a copy of the first."""
@@ -58,12 +66,8 @@ class Projector:
         self._norms = np.sqrt(np.diagonal(lags[0])[self.members])
         if self.members:
             scaled = lags[:, self.members][:, :, self.members] / np.outer(self._norms, self._norms)
-            while (factor := _cholesky(scaled, self.ridge)) is None:
+            while not self._factorise(_with_ridge(scaled, self.ridge)):
                 self.ridge *= 10
-            self._factor = factor
-            norm = float((np.abs(scaled).sum(axis=0) + np.abs(scaled[1:]).sum(axis=0).T).sum(axis=0).max())
-            reciprocal, _ = lapack.dpocon(factor, norm, uplo="L")
-            self.condition = 1 / reciprocal if reciprocal > 0 else np.inf
 
     @property
     def doubtful(self) -> bool:
@@ -90,10 +94,32 @@ class Projector:
         """The same with ten times the ridge, at the price of another factorisation."""
         return Projector(self._lags, 10 * self.ridge)
 
+    def _factorise(self, blocks: Floats) -> bool:
+        """Find a factor of a block-Toeplitz matrix that serves; False if there is none."""
+        self._refined = None
+        if blocks.shape[0] * blocks.shape[1] >= _LARGE and self._keep(schur(blocks), blocks):
+            if self.condition <= _REFINABLE:
+                self._refined = ToeplitzProduct(blocks)
+                return True
+            del self._factor  # there is no room for two
+        return self._keep(cholesky(blocks), blocks)
+
+    def _keep(self, factor: Floats | None, blocks: Floats) -> bool:
+        if factor is None:
+            return False
+        reciprocal, _ = lapack.dpocon(factor, norm(blocks), uplo="L")
+        self._factor, self.condition = factor, 1 / reciprocal if reciprocal > 0 else np.inf
+        return True
+
     def _solve_scaled(self, right: Floats) -> Floats:
-        columns = right.transpose(1, 0, 2).reshape(-1, right.shape[2])
-        solution: Floats = lapack.dpotrs(self._factor, columns, lower=1)[0]
-        return solution.reshape(right.shape[1], right.shape[0], -1).transpose(1, 0, 2)
+        solution = self._solve_once(right)
+        if self._refined is not None:
+            solution += self._solve_once(right - self._refined(solution))
+        return solution
+
+    def _solve_once(self, right: Floats) -> Floats:
+        solution: Floats = lapack.dpotrs(self._factor, right.reshape(-1, right.shape[2]), lower=1)[0]
+        return solution.reshape(right.shape)
 
 
 def _spanning(gram: Floats) -> list[int]:
@@ -107,20 +133,7 @@ def _spanning(gram: Floats) -> list[int]:
     return members
 
 
-def _cholesky(lags: Floats, ridge: float) -> Floats | None:
-    """Lower Cholesky factor of the Gram matrix, channel after channel; None where rounding makes it indefinite."""
-    n_lags, n, _ = lags.shape
-    matrix = np.empty((n * n_lags, n * n_lags), order="F")
-    for i in range(n):
-        for j in range(i + 1):  # LAPACK reads the lower triangle alone
-            block = matrix[i * n_lags : (i + 1) * n_lags, j * n_lags : (j + 1) * n_lags]
-            np.copyto(block, _toeplitz(lags[:, i, j], lags[:, j, i]))
-    matrix.T.reshape(-1)[:: len(matrix) + 1] += ridge
-    factor, failed = lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
-    return None if failed else factor
-
-
-def _toeplitz(column: Floats, row: Floats) -> NDArray[np.float64]:
-    """Matrix with ``column`` going down and ``row`` going right, as a view."""
-    values = np.concatenate([column[::-1], row[1:]])
-    return np.lib.stride_tricks.sliding_window_view(values, len(row))[::-1]
+def _with_ridge(blocks: Floats, ridge: float) -> Floats:
+    blocks = blocks.copy()
+    blocks[0] += ridge * np.eye(len(blocks[0]))
+    return blocks
