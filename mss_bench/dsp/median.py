@@ -55,7 +55,9 @@ def median_of_rows(values: NDArray[np.floating[Any]]) -> NDArray[Any]:
 
 
 def running_median(values: NDArray[np.floating[Any]], length: int, axis: int) -> NDArray[Any]:
-    """Median over a centred window, as `scipy.ndimage.median_filter` with ``mode="reflect"`` has it.
+    """Median over a centred window of the signal mirrored at its ends (``mode="symmetric"`` of `numpy.pad`).
+
+    It equals `scipy.ndimage.median_filter` with ``mode="reflect"`` where the window is not longer than the axis.
 
     Parameters
     ----------

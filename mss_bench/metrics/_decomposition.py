@@ -5,8 +5,8 @@ See `mss_bench.metrics.bss_eval` for the mathematics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ _CEILING_DB = 100.0
 
 _SHARED_BYTES = 192 << 20
 """Memory for the correlations of the sets that are scored in one pass, unless a single one needs more."""
+
+_KEPT_BYTES = 1 << 30
+"""Memory for the references' correlations; beyond it they are made anew, some frames at a time, for every estimate."""
 
 Mask = NDArray[np.bool_]
 
@@ -56,7 +59,8 @@ class PreparedReferences:
         As given, not copied.
     frames : Frames
     lags : LagCorrelations
-        Of all reference channels, source after source, with each other.
+        Of all reference channels, source after source, with each other; of the whole track alone where there are too
+        many frames to keep.
     projectors : Projectors
     """
 
@@ -100,7 +104,8 @@ class Decomposition:
 def prepare_references(references: dict[str, Samples], frames: Frames) -> PreparedReferences:
     """Correlate the references and factorise the Gram matrices of their delayed versions."""
     signals = Signals(list(references.values()))
-    lags = correlate(signals, signals, frames)
+    kept = frames.count <= _frames_at_once(signals.n, frames)
+    lags = correlate(signals, signals, frames if kept else frames.whole)
     channels = signals.n // len(references)
     own = {}
     for first, target in zip(range(0, signals.n, channels), references, strict=True):
@@ -128,6 +133,39 @@ def decompose_sets(
     prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
 ) -> list[dict[str, Decomposition]]:
     """`decompose` of several sets of estimates, which share the reading and transforming of the references."""
+    parts = [_decompose_sets(part, sets, masks) for part, masks in _parts(prepared, valid)]
+    return [{t: _joined([part[i][t] for part in parts]) for t in estimates} for i, estimates in enumerate(sets)]
+
+
+def _frames_at_once(n: int, frames: Frames) -> int:
+    """How many frames' correlations of n signals with each other may be in memory."""
+    return max(1, _KEPT_BYTES // (8 * (frames.reach + 1) * n * n))
+
+
+def _parts(
+    prepared: PreparedReferences, valid: Sequence[Mapping[str, Mask]]
+) -> Iterator[tuple[PreparedReferences, Sequence[Mapping[str, Mask]]]]:
+    """The references with the correlations of all frames, or, if those are not kept, of some at a time."""
+    signals = Signals(list(prepared.references.values()))
+    size = _frames_at_once(signals.n, prepared.frames)
+    if prepared.frames.count <= size:
+        yield prepared, valid
+        return
+    for frames in prepared.frames.parts(size):
+        first, stop = frames.selected or (0, frames.count)
+        part = replace(prepared, frames=frames, lags=correlate(signals, signals, frames))
+        yield part, [{t: mask[first:stop] for t, mask in masks.items()} for masks in valid]
+
+
+def _joined(parts: Sequence[Decomposition]) -> Decomposition:
+    """Consecutive frames of one estimate."""
+    ratios = {q: np.concatenate([part.ratios[q] for part in parts]) for q in QUANTITIES}
+    return Decomposition(ratios, frozenset().union(*(part.ill_conditioned for part in parts)))
+
+
+def _decompose_sets(
+    prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
+) -> list[dict[str, Decomposition]]:
     at_once = max(1, _SHARED_BYTES // prepared.lags.frames.nbytes)  # those of a whole set of errors are as many
     firsts = range(0, len(sets), at_once)
     passes = (_decompose(prepared, sets[i : i + at_once], valid[i : i + at_once]) for i in firsts)

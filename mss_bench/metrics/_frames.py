@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 __all__ = ["Frames", "Span"]
@@ -23,12 +24,15 @@ class Frames:
         Samples. A track no longer than the window is one frame.
     reach : int
         Samples by which a correlation reaches over the edge of a segment: filter length - 1.
+    selected : (int, int), optional
+        First frame and the one after the last, where not all are meant.
     """
 
     n_samples: int
     window: int
     hop: int
     reach: int = 0
+    selected: tuple[int, int] | None = None
 
     @classmethod
     def of_seconds(cls, n_samples: int, window: float, hop: float, sample_rate: int, reach: int = 0) -> Frames:
@@ -39,18 +43,35 @@ class Frames:
 
         return cls(n_samples, size(window), size(hop), reach)
 
+    def parts(self, size: int) -> Iterator[Frames]:
+        """The frames, at most `size` at a time."""
+        for first in range(0, self.count, size):
+            yield replace(self, selected=(first, min(first + size, self.count)))
+
+    @property
+    def whole(self) -> Frames:
+        """The track as one frame."""
+        return Frames(self.n_samples, self.n_samples, self.n_samples, self.reach)
+
     @cached_property
     def spans(self) -> list[Span]:
         """The frames."""
+        first, stop = self.selected or (0, self.count)
+        return [(i * self.hop, min(i * self.hop + self.window, self.n_samples)) for i in range(first, stop)]
+
+    @property
+    def count(self) -> int:
+        """How many frames the track has, selected or not."""
         if self.window >= self.n_samples:
-            return [(0, self.n_samples)]
-        count = (self.n_samples - self.window) // self.hop + 1
-        return [(i * self.hop, i * self.hop + self.window) for i in range(count)]
+            return 1
+        return (self.n_samples - self.window) // self.hop + 1
 
     @cached_property
     def segments_per_frame(self) -> int:
         """How many consecutive segments make up a frame; 0 where frames are no unions of segments."""
-        if len(self.spans) == 1:
+        if self.selected is not None:
+            return 0
+        if self.count == 1:
             return 1
         return self.window // self.hop if self.window % self.hop == 0 and self.hop >= self.reach else 0
 

@@ -7,8 +7,8 @@ stem, nothing above a coder's cutoff), hence
 - a signal that repeats an earlier one up to its gain (or is silent) adds nothing to the span and is left out;
 - G is scaled to a unit diagonal, so that the gain of a signal is of no consequence;
 - the ridge is 1e-14 of that diagonal and grows tenfold until the Cholesky factor exists;
-- large matrices are factorised by the Schur algorithm, and a step of iterative refinement takes back the digits that
-  it loses; where the condition number is too large for that, a dense factorisation takes its place;
+- large matrices are factorised by the Schur algorithm, and steps of iterative refinement take back the digits that it
+  loses; where the condition number is too large for that, a dense factorisation takes its place;
 - with ten times the ridge the filters tell which results to distrust: to first order by `Projector.shifted`, exactly
   by `Projector.stiffer`.
 """
@@ -29,8 +29,11 @@ RIDGE = 1e-14
 _WELL_CONDITIONED = 1e9
 """Below this condition number a tenfold ridge cannot move an energy by 0.1 dB."""
 
-_REFINABLE = 1e12
-"""Up to this condition number one step of refinement makes a factor of the Schur algorithm as good as a dense one."""
+_REFINABLE = 3e12
+"""Up to this condition number steps of refinement make a factor of the Schur algorithm as good as a dense one."""
+
+_ONE_STEP = 1e11
+"""Up to this one step is enough, beyond it two."""
 
 _LARGE = 1500
 """Rows from which the Schur algorithm is the faster one."""
@@ -48,6 +51,8 @@ class Projector:
         Correlations of the n signals with each other, as of `correlate`.
     ridge : float
         The first to try, relative to the diagonal of the Gram matrix.
+    dense : bool
+        Factorise densely, whatever the size.
 
     Attributes
     ----------
@@ -59,10 +64,11 @@ class Projector:
         Estimated condition number (1-norm) of the scaled Gram matrix with its ridge; 1 where there are no members.
     """
 
-    def __init__(self, lags: Floats, ridge: float = RIDGE) -> None:
+    def __init__(self, lags: Floats, ridge: float = RIDGE, *, dense: bool = False) -> None:
         self.members = _spanning(lags[0])
         self.ridge, self.condition = ridge, 1.0
         self._lags = lags
+        self._dense = dense
         self._norms = np.sqrt(np.diagonal(lags[0])[self.members])
         if self.members:
             scaled = lags[:, self.members][:, :, self.members] / np.outer(self._norms, self._norms)
@@ -92,16 +98,15 @@ class Projector:
 
     def stiffer(self) -> Projector:
         """The same with ten times the ridge, at the price of another factorisation."""
-        return Projector(self._lags, 10 * self.ridge)
+        return Projector(self._lags, 10 * self.ridge, dense=self._dense)
 
     def _factorise(self, blocks: Floats) -> bool:
         """Find a factor of a block-Toeplitz matrix that serves; False if there is none."""
-        self._refined = None
-        if blocks.shape[0] * blocks.shape[1] >= _LARGE and self._keep(schur(blocks), blocks):
-            if self.condition <= _REFINABLE:
-                self._refined = ToeplitzProduct(blocks)
+        if blocks.shape[0] * blocks.shape[1] >= _LARGE and not self._dense:
+            if self._keep(schur(blocks), blocks) and self.condition <= _REFINABLE:
+                self._product = ToeplitzProduct(blocks)
                 return True
-            del self._factor  # there is no room for two
+            self._dense, self._factor = True, np.empty((0, 0))  # there is no room for two
         return self._keep(cholesky(blocks), blocks)
 
     def _keep(self, factor: Floats | None, blocks: Floats) -> bool:
@@ -111,10 +116,16 @@ class Projector:
         self._factor, self.condition = factor, 1 / reciprocal if reciprocal > 0 else np.inf
         return True
 
+    @property
+    def _refinements(self) -> int:
+        if self._product is None:
+            return 0
+        return 1 if self.condition <= _ONE_STEP else 2
+
     def _solve_scaled(self, right: Floats) -> Floats:
         solution = self._solve_once(right)
-        if self._refined is not None:
-            solution += self._solve_once(right - self._refined(solution))
+        for _ in range(self._refinements):
+            solution += self._solve_once(right - self._product(solution))
         return solution
 
     def _solve_once(self, right: Floats) -> Floats:
