@@ -67,8 +67,8 @@ class Projector:
     def __init__(self, lags: Floats, ridge: float = RIDGE, *, dense: bool = False) -> None:
         self.members = _spanning(lags[0])
         self.ridge, self.condition = ridge, 1.0
-        self._lags = lags
-        self._dense = dense
+        self._lags, self._dense = lags, dense
+        self._product: ToeplitzProduct | None = None
         self._norms = np.sqrt(np.diagonal(lags[0])[self.members])
         if self.members:
             scaled = lags[:, self.members][:, :, self.members] / np.outer(self._norms, self._norms)
@@ -116,16 +116,11 @@ class Projector:
         self._factor, self.condition = factor, 1 / reciprocal if reciprocal > 0 else np.inf
         return True
 
-    @property
-    def _refinements(self) -> int:
-        if self._product is None:
-            return 0
-        return 1 if self.condition <= _ONE_STEP else 2
-
     def _solve_scaled(self, right: Floats) -> Floats:
         solution = self._solve_once(right)
-        for _ in range(self._refinements):
-            solution += self._solve_once(right - self._product(solution))
+        if self._product is not None:
+            for _ in range(1 if self.condition <= _ONE_STEP else 2):
+                solution += self._solve_once(right - self._product(solution))
         return solution
 
     def _solve_once(self, right: Floats) -> Floats:

@@ -242,6 +242,18 @@ class TestProperties:
             for a, b in zip(together, alone, strict=True):
                 np.testing.assert_allclose(a.values, b.values, rtol=0, atol=1e-9)
 
+    @pytest.mark.parametrize("hop", [0.5, 0.1, 0.003])
+    def test_frames_in_parts(self, evaluate, noise, blurred, monkeypatch, hop):
+        """Where the correlations of all frames would take too much memory they are made some frames at a time."""
+        references = noise()
+        estimates = blurred(references)
+        references["a"][:, 4000:9000] = 0
+        whole = evaluate(small(hop=hop), references, estimates)
+        monkeypatch.setattr(_decomposition, "_KEPT_BYTES", 8 * 32 * 36 * 3)  # three frames
+        parts = evaluate(small(hop=hop), references, estimates)
+        np.testing.assert_allclose(values(parts, references), values(whole, references), rtol=0, atol=1e-9)
+        assert {k: s.flags for k, s in parts.items()} == {k: s.flags for k, s in whole.items()}
+
 
 class TestPerfection:
     def test_perfect_estimates_are_infinite(self, evaluate, noise):

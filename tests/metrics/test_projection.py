@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mss_bench.metrics import _projection
 from mss_bench.metrics._frames import Frames
 from mss_bench.metrics._lags import correlate
 from mss_bench.metrics._projection import RIDGE, Projector
@@ -94,3 +95,26 @@ def test_first_order_shift_follows_the_exact_one(signals):
     first_order = projector.shifted(filters) - filters
     np.testing.assert_allclose(first_order, exact, rtol=1e-3, atol=1e-12)
     assert np.linalg.norm(first_order) >= np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("noise", [1.0, 1e-5])
+def test_large_systems_lose_nothing(signals, monkeypatch, noise):
+    """The Schur algorithm with refinement gives what a dense factorisation does, near dependence included."""
+    x, y = signals
+    x = np.cumsum(x, axis=1) + noise * np.roll(x, 1, axis=0)
+    gram, right = lags_of(x, x), lags_of(x, y)
+    expected = projection(x, Projector(gram).solve(right))
+    monkeypatch.setattr(_projection, "_LARGE", 1)
+    found = projection(x, Projector(gram).solve(right))
+    assert np.any(found != expected)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_hopeless_systems_are_factorised_densely(signals, monkeypatch):
+    x, y = signals
+    x = np.stack([x[0], x[1], x[0] + x[1], x[3]])
+    expected = Projector(lags_of(x, x))
+    monkeypatch.setattr(_projection, "_LARGE", 1)
+    found = Projector(lags_of(x, x))
+    assert found.ridge == expected.ridge
+    np.testing.assert_array_equal(found.solve(lags_of(x, y)), expected.solve(lags_of(x, y)))
