@@ -69,7 +69,12 @@ def info(path: str | Path) -> AudioInfo:
 
 
 def read(
-    path: str | Path, sample_rate: int | None = None, *, start: float = 0.0, duration: float | None = None
+    path: str | Path,
+    sample_rate: int | None = None,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    finite: bool = True,
 ) -> NDArray[np.float32]:
     """Read a file, strictly.
 
@@ -80,6 +85,8 @@ def read(
         The expected rate in Hz; another one is an error.
     start, duration : float
         The part to read, in seconds; a duration beyond the end reads what is there.
+    finite : bool
+        Refuse NaN and infinite samples.
 
     Returns
     -------
@@ -113,7 +120,8 @@ def read(
     if not len(data):
         raise AudioError(f"{path} has no samples from {start} s on, expected audio")
     array = np.ascontiguousarray(data.T)
-    check_finite(array, str(path))
+    if finite:
+        check_finite(array, str(path))
     return array
 
 

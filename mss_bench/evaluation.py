@@ -150,6 +150,8 @@ def evaluate(
 def _metrics(given: Sequence[str | Mapping[str, Any] | Metric]) -> list[Metric]:
     if isinstance(given, str | Mapping | Metric):
         given = [given]
+    if not isinstance(given, Sequence):
+        raise ConfigError(f"metrics is {given!r}, expected a list of names, mappings or metrics")
     chosen: list[Metric] = []
     taken: set[tuple[str, str]] = set()
     for each in given:

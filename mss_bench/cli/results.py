@@ -39,7 +39,7 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.api import load
     from mss_bench.results.lock import locked
     from mss_bench.results.merge import merge
-    from mss_bench.results.tables import build_tables
+    from mss_bench.results.tables import rebuild
 
     if args.action in ("rebuild", "merge"):
         if args.action == "merge":
@@ -48,7 +48,7 @@ def execute(args: argparse.Namespace) -> int:
         else:
             run = Path(args.run)
             with locked(run):
-                missing = build_tables(run)
+                missing = rebuild(run)
         print(f"tables of {run} made anew" + (f"; {missing} planned cells have no result yet" if missing else ""))
         return 0
     results = load(args.run)

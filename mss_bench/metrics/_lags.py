@@ -146,12 +146,14 @@ class _Spectra:
         bins = n_fft // 2 + 1
         self._n_fft, self._reach = n_fft, reach
         self._padded = np.zeros((count, n_fft))
-        # with the blocks last BLAS takes the products as they lie
-        self._x = np.empty((n, bins, count), dtype=np.complex128)
-        self._y = np.empty((m, bins, count), dtype=np.complex128)
-        self._sum, self._product = np.empty((2, bins, n, m), dtype=np.complex128)
+        # with the blocks last BLAS takes the products as they lie; transforms run down columns, and rows a power of two
+        # long would put those on a few lines of the cache
+        blocks = np.empty((n + m, bins, count | 1), dtype=np.complex128)
+        self._x, self._y = np.split(blocks[..., :count], [n])
+        spectra, correlations = np.empty((2, bins, n * m + 4), dtype=np.complex128), np.empty((n_fft, n * m + 4))
+        self._sum, self._product = spectra[:, :, : n * m].reshape(2, bins, n, m)
         self._empty = True
-        self._correlations = np.empty((n_fft, n, m))
+        self._correlations = correlations[:, : n * m].reshape(n_fft, n, m)
 
     @property
     def count(self) -> int:
@@ -192,13 +194,13 @@ def _fft_size(length: int, n_lags: int, n: int, m: int) -> int:
 
     def cost(n_fft: int) -> float:
         blocks = -(-length // (n_fft - n_lags + 1))
-        # the inverse ones run across the pairs, which costs more than twice
-        transforms = (blocks * (n + m) + 2.5 * n * m) * n_fft * math.log2(n_fft)
+        # the inverse ones run across the pairs, which costs more
+        transforms = (blocks * (n + m) + 1.5 * n * m) * n_fft * math.log2(n_fft)
         return transforms + blocks * n_fft / 2 * n * m
 
     return min(sizes, key=cost)
 
 
 def _fast_size(at_least: int) -> int:
-    """The smallest 3 or 5 times a power of two; FFTs of a power of two itself lose time to conflicts in the cache."""
-    return min(odd << max(0, (-(-at_least // odd) - 1).bit_length()) for odd in (3, 5))
+    """The smallest 3, 5 or 15 times a power of two; a power of two itself loses time to conflicts in the cache."""
+    return min(odd << max(0, (-(-at_least // odd) - 1).bit_length()) for odd in (3, 5, 15))

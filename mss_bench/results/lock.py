@@ -9,7 +9,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mss_bench.errors import RunError
@@ -55,14 +55,21 @@ def _hold(run: Path, name: str, kind: int, what: object) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             owner = file.read().strip() or "unknown"
             raise RunError(
                 f"another process ({owner}) is running in {what}; wait for it or choose another folder with --out"
             ) from None
-        if kind == fcntl.LOCK_EX:
+        except OSError as error:
+            raise RunError(f"{run} is on a file system without locks ({error}); choose another folder") from error
+        try:
             file.truncate(0)
             file.write(f"pid {os.getpid()} on {socket.gethostname()}")
             file.flush()
+        except OSError as error:
+            with suppress(OSError):
+                file.close()  # which would try to write again
+            reason = error.strerror or error
+            raise RunError(f"{run} cannot be written: {reason}; free space or choose another --out") from error
         yield

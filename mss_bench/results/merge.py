@@ -6,12 +6,15 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from mss_bench.errors import RunError
 from mss_bench.results.lock import locked
 from mss_bench.results.schema import Status
-from mss_bench.results.store import cell_path, read_cell, write_atomic
-from mss_bench.results.tables import build_tables, read_plan
+from mss_bench.results.store import Cell, read_cell, read_values, write_atomic, write_cell
+from mss_bench.results.tables import build_tables, cells_digest, read_plan
 
 __all__ = ["merge"]
 
@@ -19,8 +22,8 @@ __all__ = ["merge"]
 def merge(runs: Sequence[Path], out: Path) -> int:
     """Put the planned cells of several runs into one folder and make its tables.
 
-    Where two runs have the same cell the finished one is taken, and the one with more scores. The plan is the union;
-    ``run.json`` is the first run's, with the others named in it.
+    Where two runs have the same cell the finished one is taken, with the scores of both. The plan is the union;
+    ``run.json`` is the first run's, with the methods and quantities of all.
 
     Returns
     -------
@@ -32,7 +35,7 @@ def merge(runs: Sequence[Path], out: Path) -> int:
     RunError
         When a folder is no run, or two runs call different cells by one name.
     """
-    cells: dict[str, dict] = {}  # type: ignore[type-arg]
+    cells: dict[str, dict[str, Any]] = {}
     names: dict[str, tuple[str, Path]] = {}
     for run in runs:
         for planned in read_plan(run)["cells"]:
@@ -48,25 +51,52 @@ def merge(runs: Sequence[Path], out: Path) -> int:
             known = cells.setdefault(key, planned)
             have = {score["key"] for score in known["scores"]}
             known["scores"] += [s for s in planned["scores"] if s["key"] not in have]
+    infos = [_info(run) for run in runs]
     with locked(out):
         for key in cells:
-            best = max((r for r in [out, *runs]), key=lambda r: _worth(r, key))
-            if best != out and _worth(best, key) > (0, 0):
-                cell_path(out, key).parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(cell_path(out, key), cell_path(best, key).read_bytes())
+            united = _united([out, *runs], key)
+            if united is not None:
+                write_cell(out, united)
         text = json.dumps({"cells": list(cells.values())}, indent=1, ensure_ascii=False)
         write_atomic(out / "plan.json", text.encode())
-        info = json.loads((runs[0] / "run.json").read_text(encoding="utf-8"))
-        info["merged"] = [str(run) for run in runs]
-        write_atomic(out / "run.json", json.dumps(info, indent=1, ensure_ascii=False).encode())
         for run in runs:
             if (run / "estimates").is_dir() and run.resolve() != out.resolve():
                 shutil.copytree(run / "estimates", out / "estimates", dirs_exist_ok=True)
-        return build_tables(out)
+        missing = build_tables(out)
+        info = infos[0] | {"merged": [str(run) for run in runs], "missing": missing, "tables_of": cells_digest(out)}
+        for part in ("separators", "quantities"):
+            entries = [entry for each in infos for entry in each.get(part, [])]
+            info[part] = list({json.dumps(entry, sort_keys=True): entry for entry in entries}.values())
+        write_atomic(out / "run.json", json.dumps(info, indent=1).encode())
+        return missing
 
 
-def _worth(run: Path, key: str) -> tuple[int, int]:
-    cell = read_cell(run, key)
-    if cell is None:
-        return 0, 0
-    return (2 if cell.ok else 1), sum(s.status == Status.OK for s in cell.scores.values())
+def _info(run: Path) -> dict[str, Any]:
+    try:
+        info: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run / 'run.json'} cannot be read: {error}; finish that run first") from error
+    return info
+
+
+def _united(runs: Sequence[Path], key: str) -> Cell | None:
+    """A cell with every score that one of the runs has; the finished one where only some are."""
+    found = [(run, cell) for run in runs if (cell := read_cell(run, key)) is not None]
+    if not found:
+        return None
+    best, cell = max(found, key=lambda each: each[1].ok)
+    if not cell.ok:
+        return cell
+    cell.values = read_values(best, key)
+    for run, other in found:
+        values = read_values(run, key) if run != best and other.ok else np.empty(0)
+        for name, score in other.scores.items() if other.ok else ():
+            known = cell.scores.get(name)
+            if known is not None and (known.status == Status.OK or score.status != Status.OK):
+                continue
+            for row in score.rows:
+                frames = values[row.first : row.first + row.n_frames]
+                row.first = len(cell.values)
+                cell.values = np.concatenate([cell.values, frames])
+            cell.scores[name] = score
+    return cell

@@ -72,10 +72,14 @@ def run_status(run: Path) -> RunStatus:
         elif not cell.ok:
             status.failures[cell.status, method, _first_line(cell.reason)] += 1
         else:
-            bad = [s for s in cell.scores.values() if s.status != Status.OK]
+            asked = [(s["metric"], cell.scores.get(s["key"])) for s in planned["scores"]]
+            bad = [score for _, score in asked if score is not None and score.status != Status.OK]
             for score in bad:
                 status.failures[score.status, f"{method} / {score.metric}", _first_line(score.reason)] += 1
-            status.done += not bad
+            absent = {metric for metric, score in asked if score is None}
+            for metric in absent:
+                status.missing[f"{method} / {metric}"] += 1
+            status.done += not bad and not absent
             seconds.setdefault(method, []).append(
                 cell.costs.get("separate_seconds", 0.0) + cell.costs.get("score_seconds", 0.0)
             )

@@ -14,6 +14,7 @@ import json
 import os
 import uuid
 import zipfile
+import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from mss_bench.results.schema import SCHEMA_VERSION, Status
 
 __all__ = [
     "Cell",
+    "DamagedCellError",
     "Row",
     "ScoreSet",
     "cell_path",
@@ -36,6 +38,13 @@ __all__ = [
     "write_atomic",
     "write_cell",
 ]
+
+
+class DamagedCellError(RunError):
+    """A cell's file is not whole."""
+
+
+_DAMAGE = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass
@@ -82,6 +91,7 @@ class Cell:
     reason: str = ""
     log: str = ""
     flags: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)  # targets that could not be scored, and why
     delivered: list[str] = field(default_factory=list)
     preimage: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
@@ -137,7 +147,9 @@ def read_cell(run: Path, estimate_key: str) -> Cell | None:
         return Cell(**meta)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except OSError as error:  # a file system that does not answer now has not lost the cell
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+    except _DAMAGE:
         return None
 
 
@@ -146,15 +158,21 @@ def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
 
     Raises
     ------
-    RunError
+    DamagedCellError
         When the file is damaged.
+    RunError
+        When it cannot be read.
     """
     path = cell_path(run, estimate_key)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return np.asarray(archive["values"], dtype=np.float64)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} is damaged ({error}); run the same command again to compute this cell anew") from error
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+    except _DAMAGE as error:
+        raise DamagedCellError(
+            f"{path} is damaged ({error}); run the same command again to compute this cell anew"
+        ) from error
 
 
 def write_atomic(path: Path, data: bytes) -> None:

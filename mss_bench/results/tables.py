@@ -16,13 +16,22 @@ import numpy as np
 
 from mss_bench.errors import RunError
 from mss_bench.results.schema import COST_COLUMNS, FAILURE_COLUMNS, FLOOR, FRAME_COLUMNS, TRACK_COLUMNS, Status
-from mss_bench.results.store import Cell, Row, ScoreSet, cell_path, read_cell, read_values
+from mss_bench.results.store import (
+    Cell,
+    DamagedCellError,
+    Row,
+    ScoreSet,
+    cell_path,
+    read_cell,
+    read_values,
+    write_atomic,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TABLES", "build_tables", "cells_digest", "read_plan", "read_table"]
+__all__ = ["TABLES", "build_tables", "cells_digest", "read_plan", "read_table", "rebuild"]
 
 TABLES = ("tracks", "frames", "costs", "failures")
 
@@ -51,7 +60,7 @@ def read_plan(run: Path) -> Record:
 def build_tables(run: Path) -> int:
     """Write the four tables of a run from its cells.
 
-    A cell whose file is damaged is removed and counts as missing, so that the same command computes it again.
+    A cell whose file is damaged is put aside and counts as missing, so that the same command computes it again.
 
     Returns
     -------
@@ -66,7 +75,8 @@ def build_tables(run: Path) -> int:
     for planned in read_plan(run)["cells"]:
         cell = read_cell(run, planned["estimate_key"])
         if cell is not None and cell.ok and not _whole(run, cell):
-            cell_path(run, cell.estimate_key).unlink(missing_ok=True)  # damaged: to be computed again
+            damaged = cell_path(run, cell.estimate_key)
+            damaged.replace(damaged.with_suffix(".damaged"))  # to be computed again
             cell = None
         if cell is None:
             missing += 1
@@ -81,6 +91,24 @@ def build_tables(run: Path) -> int:
         table = pa.Table.from_pandas(_frame(records[name], columns), preserve_index=False)
         _write(run / f"{name}.parquet", table.schema, [table])
     _write(run / "frames.parquet", _frame_schema(), (_frame_table(p, c, run) for p, c in cells if c.ok))
+    return missing
+
+
+def rebuild(run: Path) -> int:
+    """`build_tables`, and note in ``run.json`` what they were made of.
+
+    Raises
+    ------
+    RunError
+        Where the folder is no run.
+    """
+    path = run / "run.json"
+    try:
+        info: Record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}; run the same command again") from error
+    missing = build_tables(run)
+    write_atomic(path, json.dumps(info | {"missing": missing, "tables_of": cells_digest(run)}, indent=1).encode())
     return missing
 
 
@@ -100,7 +128,7 @@ def _whole(run: Path, cell: Cell) -> bool:
     """Whether a cell's frames can be read."""
     try:
         return len(read_values(run, cell.estimate_key)) >= sum(r.n_frames for s in cell.scores.values() for r in s.rows)
-    except RunError:
+    except DamagedCellError:
         return False
 
 
@@ -166,8 +194,8 @@ def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
             lost = _not_reported(wanted, score)
         else:
             lost = [(t, q) for t in wanted["expected"] for q in wanted["quantities"]]
-        status, reason = _why(cell, score)
         for target, quantity in lost:
+            status, reason = _why(cell, score, target)
             yield base | {
                 "target": target, "metric": quantity, "value": np.nan, "n_frames": 0, "n_valid": 0, "n_inf": 0,
                 "status": status, "flags": "", "reason": reason,
@@ -188,14 +216,16 @@ def _not_reported(wanted: Record, score: ScoreSet) -> list[tuple[str, str]]:
     return [(t, q) for t in wanted["expected"] if t not in there for q in wanted["quantities"]]
 
 
-def _why(cell: Cell, score: ScoreSet | None) -> tuple[str, str]:
+def _why(cell: Cell, score: ScoreSet | None, *targets: str) -> tuple[str, str]:
+    """Status and reason of a cell, a metric or targets without values."""
     if not cell.ok:
         return cell.status, cell.reason
     if score is None:
         return str(Status.ERROR), "not scored yet; run the same command again"
     if score.status != Status.OK:
         return score.status, score.reason.splitlines()[-1] if score.reason else ""
-    return str(Status.INVALID_OUTPUT), "the separator did not return this target"
+    told = [cell.problems[t] for t in targets if t in cell.problems] or list(cell.problems.values())
+    return str(Status.INVALID_OUTPUT), "; ".join(sorted(set(told))) or "the separator did not return this target"
 
 
 def _failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:

@@ -51,7 +51,7 @@ def execute_on_cluster(
             for replies in Parallel(n_jobs=-1, return_as="generator_unordered")(work):
                 for key, reply in replies:
                     _count(cells[key], reply, outcome, progress)
-                    if fail_fast and reply.status != Status.OK:
+                    if fail_fast and reply.failed:
                         outcome.stopped_at_failure = True
                         return
         except KeyboardInterrupt:
@@ -67,7 +67,7 @@ def execute_on_cluster(
 
 def _count(cell: Any, reply: Reply, outcome: Outcome, progress: Progress) -> None:
     outcome.computed += 1
-    if reply.status != Status.OK:
+    if reply.failed:
         outcome.failed += 1
         outcome.failures.append(f"{cell.label} on {cell.track.name}: {reply.reason}")
     progress.end(cell, reply)
@@ -87,7 +87,7 @@ def _compute(unit: Sequence[Task], limits: Limits, fail_fast: bool) -> list[tupl
         if reply is None:
             break
         replies.append((task.cell.estimate_key, reply))
-        if fail_fast and reply.status != Status.OK:
+        if fail_fast and reply.failed:
             break
     return replies
 

@@ -71,10 +71,10 @@ def _left(run: Path, planned: PlannedCell, save: bool) -> tuple[tuple[PlannedSco
         return None
     done = cell.scores if cell is not None and cell.ok else {}
     missing = tuple(s for s in planned.scores if s.key not in done or done[s.key].status != Status.OK)
-    if done and not missing and not (save and saved_estimates(run, planned) is None):
+    if done and not missing and not (save and saved_estimates(run, planned, verify=False) is None):
         return None
     # Scores of estimates that cannot be had again belong together: a random method is scored anew as a whole.
-    keep = bool(done) and (planned.deterministic or saved_estimates(run, planned) is not None)
+    keep = bool(done) and (planned.deterministic or saved_estimates(run, planned, verify=False) is not None)
     return (missing if keep else planned.scores), keep
 
 
@@ -169,11 +169,11 @@ def _execute_here(
                     return
                 with lock:
                     outcome.computed += 1
-                    if reply.status != Status.OK:
+                    if reply.failed:
                         outcome.failed += 1
                         outcome.failures.append(f"{task.cell.label} on {task.cell.track.name}: {reply.reason}")
                     progress.end(task.cell, reply)
-                    if reply.status != Status.OK and fail_fast:
+                    if reply.failed and fail_fast:
                         outcome.stopped_at_failure = True
                 if outcome.stopped_at_failure:
                     stop()

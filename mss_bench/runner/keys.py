@@ -15,6 +15,7 @@ import inspect
 import json
 import os
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from mss_bench.audio import hash_file
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.tracks import Track
 
-__all__ = ["HashCache", "digest", "source_hash"]
+__all__ = ["HashCache", "digest", "file_stamp", "source_hash"]
 
 
 def digest(preimage: dict[str, Any]) -> str:
@@ -73,6 +74,14 @@ def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
+def file_stamp(path: str | Path) -> tuple[int, int, int]:
+    """Stamp of a file, zeros where there is none."""
+    try:
+        return _stamp(Path(path).stat())
+    except OSError:
+        return 0, 0, 0
+
+
 class HashCache:
     """Content hashes of files, remembered by path, size and modification time.
 
@@ -85,6 +94,7 @@ class HashCache:
     def __init__(self, rehash: bool = False) -> None:
         self._rehash = rehash
         self._seen: dict[Path, str] = {}
+        self._stamps: dict[Path, tuple[int, int, int]] = {}
         self._new: list[tuple[str, int, int, int, str]] = []
         self._file = cache_folder() / "hashes.sqlite"
 
@@ -104,9 +114,14 @@ class HashCache:
                 self._seen[path] = known or hash_file(path)
             except OSError as error:
                 raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
+            self._stamps[path] = _stamp(stat)
             if known is None:
                 self._new.append((str(path), *_stamp(stat), self._seen[path]))
         return self._seen[path]
+
+    def stamps(self, paths: Iterable[Path]) -> tuple[tuple[str, tuple[int, int, int]], ...]:
+        """What the files looked like when they were hashed; those that were not there have zeros."""
+        return tuple((str(p), self._stamps.get(p.absolute(), (0, 0, 0))) for p in paths)
 
     def mixture(self, track: Track) -> dict[str, Any]:
         """What determines a track's mixture."""

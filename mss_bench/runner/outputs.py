@@ -11,7 +11,7 @@ import numpy as np
 
 from mss_bench import audio
 from mss_bench.errors import InvalidOutputError
-from mss_bench.results.store import folder_name
+from mss_bench.results.store import Cell, folder_name
 from mss_bench.runner.plan import PlannedCell
 from mss_bench.tracks import Stems, Targets
 
@@ -27,12 +27,15 @@ class Saved:
 
     files: dict[str, Path]
     flags: list[str]
+    problems: dict[str, str]
 
 
 def conform(
     estimates: object, mixture: np.ndarray, targets: Targets, declared: tuple[str, ...]
-) -> tuple[Stems, list[str]]:
+) -> tuple[Stems, list[str], dict[str, str]]:
     """Check a separator's output against the contract and make it float32 of the mixture's shape.
+
+    What is wrong with one target, NaN say, costs that target alone.
 
     Parameters
     ----------
@@ -49,26 +52,34 @@ def conform(
     estimates : dict of str to (channels, samples) float32
     flags : list of str
         ``"length:+12"`` where 12 samples too many were trimmed, ``"length:-12"`` where so many zeros were appended.
+    problems : dict of str to str
+        Targets that cannot be scored: what they are and what was expected.
 
     Raises
     ------
     InvalidOutputError
-        Naming the target, what it is and what was expected.
+        Where no target can be scored, or a target is returned that nobody asked for.
     """
     if not isinstance(estimates, dict) or not estimates:
         raise InvalidOutputError(f"returned {type(estimates).__name__}, expected a dict of target to array, not empty")
-    known, flags = {}, set()
+    known, flags, problems = {}, set(), {}
     for target, array in estimates.items():
         if target not in targets:
             if target in declared:
                 continue
             raise InvalidOutputError(f"returned the target {target!r}, expected some of {', '.join(targets)}")
-        known[target], extra = _conform(target, np.asarray(array), mixture)
+        try:
+            known[target], extra = _conform(target, np.asarray(array), mixture)
+        except InvalidOutputError as error:
+            problems[target] = str(error)
+            continue
         if extra:
             flags.add(f"length:{extra:+d}")
+    if problems and not known:
+        raise InvalidOutputError("; ".join(problems.values()))
     if not known:
         raise InvalidOutputError(f"returned only {', '.join(estimates)}, expected some of {', '.join(targets)}")
-    return known, sorted(flags)
+    return known, sorted(flags), problems
 
 
 def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.ndarray, int]:
@@ -98,23 +109,30 @@ def _folder(run: Path, planned: PlannedCell) -> Path:
     return run / "estimates" / folder_name(planned.label) / planned.track.id.subset / planned.track.name
 
 
-def saved_estimates(run: Path, planned: PlannedCell) -> Saved | None:
-    """A cell's estimates where they were kept for this very key and are unharmed."""
+def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> Saved | None:
+    """A cell's estimates where they were kept for this very key.
+
+    Parameters
+    ----------
+    verify : bool
+        Hash the files: what was harmed is not there. Without it a plan can be made without reading every estimate.
+    """
     folder = _folder(run, planned)
     try:
         note = json.loads((folder / "estimate.json").read_text())
         files = {target: folder / f"{target}.wav" for target in note["sha256"]}
         if note["estimate_key"] == planned.estimate_key and all(
-            audio.hash_file(file) == note["sha256"][target] for target, file in files.items()
+            audio.hash_file(file) == note["sha256"][target] if verify else file.is_file()
+            for target, file in files.items()
         ):
-            return Saved(files, list(note["flags"]))
+            return Saved(files, list(note["flags"]), dict(note["problems"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return None
 
 
-def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, flags: list[str], sample_rate: int) -> None:
-    """Keep estimates as float32 WAV.
+def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, cell: Cell, sample_rate: int) -> None:
+    """Keep estimates as float32 WAV, with the flags and problems of their cell.
 
     Raises
     ------
@@ -128,5 +146,7 @@ def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, flags: lis
         audio.write(folder / f"{target}.wav", array, sample_rate)
         hashes[target] = audio.hash_file(folder / f"{target}.wav")
     # Written last: it vouches for the files beside it.
-    note = {"estimate_key": planned.estimate_key, "flags": flags, "sha256": hashes}
+    note = {
+        "estimate_key": planned.estimate_key, "flags": cell.flags, "problems": cell.problems, "sha256": hashes,
+    }  # fmt: skip
     (folder / "estimate.json").write_text(json.dumps(note))

@@ -47,6 +47,7 @@ class PlannedCell:
     preimage: dict[str, Any]
     scores: tuple[PlannedScore, ...]
     skip: str = ""
+    stamps: tuple[tuple[str, tuple[int, int, int]], ...] = ()  # of the files, when their content was hashed
     all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
 
     @property
@@ -199,10 +200,11 @@ def _cell(
         "targets": dict(targets),
         "seed": seed,
     }
-    skip = ""
+    skip, own = "", []
     try:
         produced = set(separator.produces(targets, track.id))
-        preimage["files"] = _contents(separator.files(track.id), hashes)
+        own = separator.files(track.id)
+        preimage["files"] = _contents(own, hashes)
         preimage["delivers"] = sorted(produced)
     except RunError as error:  # the method has nothing for this track and says so
         produced, skip = set(), str(error)
@@ -220,7 +222,8 @@ def _cell(
                 scores.append(_score(estimate_key, references, group, targets, spec, metric, params, expected))
     return PlannedCell(
         track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
-        estimate_key, preimage, tuple(scores), skip, separator.tracks,
+        estimate_key, preimage, tuple(scores), skip,
+        hashes.stamps([*track.files(), *own]), separator.tracks,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -63,12 +64,12 @@ class Progress:
         """A cell ended."""
         self._now.pop(threading.get_ident(), None)
         self.done += 1
-        failed = reply.status != Status.OK
-        self.failed += failed
+        failed = reply.status not in (Status.OK, Status.SKIPPED)
+        self.failed += reply.failed
         text = f"{cell.track.name} · {cell.label}: {reply.status}"
         if failed:
             text += f": {reply.reason.splitlines()[0] if reply.reason else ''}"
-        problems = [f"metric failed: {failure.splitlines()[-1]}" for failure in reply.failed_metrics]
+        problems = [f"failed: {failure.splitlines()[-1]}" for failure in reply.failed_metrics]
         times = f"separated {reply.separate_seconds:.1f} s, scored {reply.score_seconds:.1f} s"
         for line in [f"{text} ({times})", *problems]:
             self._note(line)
@@ -93,7 +94,9 @@ class Progress:
             self._bar.set_postfix_str(failures + " | ".join(self._now.copy().values()))
 
     def _note(self, text: str) -> None:
-        if self.log is not None:
+        if self.log is None:
+            return
+        with contextlib.suppress(OSError):  # a full disk is told where work would be lost, not for a line of the log
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(f"{now()} {text}\n")

@@ -93,6 +93,8 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
         progress = Progress(len(tasks), quiet=quiet, log=run / "logs" / "run.log")
         for notice in dict.fromkeys([*prepared.dataset.notices, *separators.problems, *prepared.plan.notices]):
             say(f"note: {notice}")
+        if tasks:  # so that what is finished can be read whatever happens to this process
+            _write_run_json(prepared, began, len(tasks))
         outcome = execute(
             run, prepared.plan, tasks, jobs=options.job_count(), limits=options.limits(), fail_fast=options.fail_fast,
             scheduler=options.scheduler, progress=progress,
@@ -100,7 +102,7 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
         if tasks or _stale(run):
             with finalising(run):
                 missing = build_tables(run)
-                _write_run_json(prepared, began, missing)  # last: it vouches for the tables
+                _write_run_json(prepared, began, missing, cells_digest(run))  # last: it vouches for the tables
     return outcome
 
 
@@ -120,7 +122,7 @@ def _stale(run: Path) -> bool:
     return tables_of != cells_digest(run) or not all((run / f"{name}.parquet").is_file() for name in TABLES)
 
 
-def _write_run_json(prepared: Prepared, began: str, missing: int) -> None:
+def _write_run_json(prepared: Prepared, began: str, missing: int, tables_of: str = "") -> None:
     dataset = prepared.dataset
     content = {
         "schema": SCHEMA_VERSION,
@@ -141,7 +143,7 @@ def _write_run_json(prepared: Prepared, began: str, missing: int) -> None:
         "quantities": [q for metric in prepared.plan.metrics for q in _quantities(metric)],
         "seed": prepared.options.seed,
         "missing": missing,
-        "tables_of": cells_digest(prepared.folder),
+        "tables_of": tables_of,
         "started": began,
         "ended": now(),
     }

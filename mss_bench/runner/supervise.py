@@ -16,15 +16,15 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from mss_bench.results.schema import Status
-from mss_bench.results.store import Cell, read_cell, read_values, write_cell
-from mss_bench.runner.worker import Reply, Task, fail, failed_score
+from mss_bench.results.store import read_cell, read_values, write_cell
+from mss_bench.runner.worker import Reply, Task, failed_cell, failed_score
 
 __all__ = ["Limits", "Supervisor"]
 
@@ -35,8 +35,9 @@ THREADS = dict.fromkeys(
 )
 
 _CHILD = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from mss_bench.runner.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); descriptor, lifeline = map(int, sys.argv[2:4]); "
+    "from mss_bench.runner.watchdog import watch; watch(lifeline, descriptor); "
+    "from mss_bench.runner.worker import main; main(descriptor)"
 )
 
 _WATCH_SECONDS = 0.2  # between looks at a child's memory
@@ -105,7 +106,7 @@ class Supervisor:
                 if isinstance(answer, Reply):
                     return self._with_lost(task, answer, lost)
                 status, reason = answer
-            except (EOFError, OSError):
+            except (EOFError, OSError, ValueError):  # ValueError: stopped meanwhile, the pipe is closed
                 status, reason = Status.CRASHED, self._cause_of_death()
             self._kill()
             if self._stopped:
@@ -129,17 +130,30 @@ class Supervisor:
         """The child's answer, or what it did wrong."""
         timeout, memory = self.limits.timeout, self.limits.memory_mb
         deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-            if connection.poll(left if memory is None else min(_WATCH_SECONDS, left or _WATCH_SECONDS)):
-                message = connection.recv()
-                if isinstance(message, Reply):
-                    return message
-                self._stage = message
-            if deadline is not None and time.monotonic() >= deadline:
-                return Status.TIMEOUT, f"took longer than {timeout:g} s and was killed"
-            if memory is not None and (used := self._resident_mb()) > memory:
-                return Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB"
+        process = self._process
+        if process is None:  # stopped meanwhile
+            raise EOFError
+        # The pipe alone does not tell of a death: children that the worker forked hold it open.
+        death = os.pidfd_open(process.pid)
+        try:
+            while True:
+                left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+                ready = wait(
+                    [connection, death], left if memory is None else min(_WATCH_SECONDS, left or _WATCH_SECONDS)
+                )
+                if connection in ready:
+                    message = connection.recv()
+                    if isinstance(message, Reply):
+                        return message
+                    self._stage = message
+                elif death in ready:
+                    raise EOFError
+                if deadline is not None and time.monotonic() >= deadline:
+                    return Status.TIMEOUT, f"took longer than {timeout:g} s and was killed"
+                if memory is not None and (used := self._resident_mb()) > memory:
+                    return Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB"
+        finally:
+            os.close(death)
 
     def _start(self) -> Connection[Any, Any]:
         with self._lock:
@@ -225,15 +239,9 @@ class Supervisor:
         return replace(reply, failed_metrics=reply.failed_metrics + failed)
 
     def _record(self, task: Task, status: Status, reason: str, start: int) -> Reply:
-        planned = task.cell
-        old = read_cell(task.run, planned.estimate_key) if task.keep else None
-        kept = old is not None and old.ok
-        cell = old if old is not None and kept else Cell.of(planned.describe(), planned.preimage)
-        if kept:
-            cell.values = read_values(task.run, planned.estimate_key)
+        cell = failed_cell(task, status, reason)
         with self.log.open("rb") as log:
             log.seek(max(start, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             cell.log = log.read().decode(errors="replace").strip()
-        fail(cell, task, status, reason, kept)
         write_cell(task.run, cell)
         return Reply(status, reason, 0.0, 0.0)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,14 +69,14 @@ def verify(
     now = {(c.track.id.subset, c.track.name, c.separator, c.params): c for c in prepared.plan.cells}
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        worker = Supervisor(Path(folder) / "worker.log")
+        worker = Supervisor(Path(folder) / "worker.log", prepared.options.limits())
         try:
             for planned in chosen:
                 track = planned["track"]
                 label = f"{planned['separator']}:{planned['params']}".rstrip(":")
                 say(f"{track['name']} · {label}")
                 cell = now.get((track["subset"], track["name"], planned["separator"], planned["params"]))
-                found.append(_compare(run, Path(folder), planned["estimate_key"], cell, prepared, worker, label, track))
+                found.append(_compare(run, Path(folder), planned, cell, prepared, worker, label, track))
         finally:
             worker.stop()
     return found
@@ -84,7 +85,7 @@ def verify(
 def _compare(
     run: Path,
     folder: Path,
-    key: str,
+    planned: dict[str, Any],
     cell: PlannedCell | None,
     prepared: Prepared,
     worker: Supervisor,
@@ -96,7 +97,7 @@ def _compare(
 
     if cell is None:
         return result(False, np.nan, "the track or the method is no longer there")
-    old = read_cell(run, key)
+    old = read_cell(run, planned["estimate_key"])
     assert old is not None
     plugins = tuple(str(Path(p).resolve()) for p in prepared.options.plugins)
     worker.run(Task(folder, cell, cell.scores, device=prepared.options.device, plugins=plugins))
@@ -104,7 +105,8 @@ def _compare(
     changed = _changed(old, cell)
     if new is None or not new.ok:
         return result(False, np.nan, f"fails now: {new.reason if new else 'no result'}" + changed)
-    before, after = _frames(run, old, key), _frames(folder, new, cell.estimate_key)
+    before = _frames(run, old, [score["key"] for score in planned["scores"]])
+    after = _frames(folder, new, [score.key for score in cell.scores])
     if before.keys() != after.keys():
         return result(False, np.nan, "other metrics or targets" + changed)
     worst = 0.0
@@ -129,10 +131,11 @@ def _plain(value: object) -> object:
     return json.loads(json.dumps(value, default=str))
 
 
-def _frames(run: Path, cell: Cell, key: str) -> dict[tuple[str, str, str], np.ndarray]:
-    values = read_values(run, key)
+def _frames(run: Path, cell: Cell, keys: list[str]) -> dict[tuple[str, ...], np.ndarray]:
+    """The frames of the scores that the run's tables show."""
+    values = read_values(run, cell.estimate_key)
     return {
-        (score.group, row.target, row.metric): values[row.first : row.first + row.n_frames]
-        for score in cell.scores.values()
+        (score.group, score.metric, score.preset, row.target, row.metric): values[row.first : row.first + row.n_frames]
+        for score in (cell.scores[key] for key in keys if key in cell.scores)
         for row in score.rows
     }

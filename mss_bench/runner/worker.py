@@ -11,7 +11,6 @@ import os
 import resource
 import signal
 import sys
-import threading
 import time
 import traceback
 import warnings
@@ -28,15 +27,15 @@ from mss_bench import audio
 from mss_bench.errors import InvalidOutputError, MissingDependencyError, MssBenchError, RunError
 from mss_bench.metrics import Metric, Score, metrics
 from mss_bench.results.schema import Status
-from mss_bench.results.store import Cell, Row, ScoreSet, read_cell, read_values, write_cell
-from mss_bench.runner.keys import source_hash
+from mss_bench.results.store import Cell, DamagedCellError, Row, ScoreSet, read_cell, read_values, write_cell
+from mss_bench.runner.keys import file_stamp, source_hash
 from mss_bench.runner.outputs import conform, save_estimates, saved_estimates
 from mss_bench.runner.plan import PlannedCell, PlannedScore
 from mss_bench.separators import Separator, separators
-from mss_bench.spec import Spec, build
-from mss_bench.tracks import Stems, TargetGroup, Targets, Track, TrackAudio
+from mss_bench.spec import build
+from mss_bench.tracks import Stems, Targets, Track, TrackAudio
 
-__all__ = ["Reply", "Task", "WorkerState", "fail", "failed_score", "run_cell"]
+__all__ = ["Reply", "Task", "WorkerState", "failed_cell", "failed_score", "run_cell"]
 
 _WARM_SEPARATORS = 4
 
@@ -76,25 +75,41 @@ class Reply:
     score_seconds: float
     failed_metrics: tuple[str, ...] = ()
 
+    @property
+    def failed(self) -> bool:
+        """Whether the cell or one of its metrics failed."""
+        return self.status not in (Status.OK, Status.SKIPPED) or bool(self.failed_metrics)
+
 
 @dataclass
 class WorkerState:
     """What a worker keeps between cells: the current track, what its metrics prepared, loaded separators."""
 
-    track: Track | None = None
+    track: tuple[Track, tuple[tuple[str, tuple[int, int, int]], ...]] | None = None
     audio: TrackAudio | None = None
     prepared: dict[tuple[str, str], tuple[Metric, Any]] = field(default_factory=dict)
     separators: OrderedDict[str, Separator] = field(default_factory=OrderedDict)
 
-    def load_track(self, track: Track) -> TrackAudio:
-        """Audio of a track, kept until another one is asked for."""
-        if self.track != track or self.audio is None:
+    def load_track(self, planned: PlannedCell) -> TrackAudio:
+        """Audio of a cell's track, kept until another track or content is asked for.
+
+        Raises
+        ------
+        RunError
+            When a file is not what it was when its content was hashed: the result would stand under another key.
+        """
+        if self.track != (planned.track, planned.stamps) or self.audio is None:
             self.track = self.audio = None
             self.prepared.clear()
-            self.audio, self.track = track.load(), track
+            self.audio = planned.track.load()
+            self.track = planned.track, planned.stamps
+        for file, stamp in planned.stamps:
+            if file_stamp(file) != stamp:
+                self.track = None
+                raise RunError(f"{file} has changed since the run was planned; run the same command again")
         return self.audio
 
-    def separator(self, spec: Spec, device: str, source: str) -> Separator:
+    def separator(self, planned: PlannedCell, device: str) -> Separator:
         """A loaded separator; the least recently used one is closed when there are too many.
 
         Raises
@@ -102,7 +117,8 @@ class WorkerState:
         RunError
             When its source is not what was planned with: the result would stand under another source's key.
         """
-        key = f"{spec} {source}"
+        spec, source = planned.method, planned.preimage["source"]
+        key = f"{spec} {source} {planned.preimage.get('files') if not planned.all_tracks else ''}"
         if key not in self.separators:
             instance: Separator = build(separators, spec)[0]
             if source_hash(type(instance)) != source:
@@ -114,12 +130,15 @@ class WorkerState:
         self.separators.move_to_end(key)
         return self.separators[key]
 
-    def metric(self, spec: Spec, group: TargetGroup, targets: Targets) -> tuple[Metric, Any]:
+    def metric(self, score: PlannedScore, targets: Targets) -> tuple[Metric, Any]:
         """A metric and what it prepared for the current track and a group."""
-        key = (str(spec), group.name)
+        group, source = score.group, score.preimage["metric"]["source"]
+        key = (f"{score.metric} {source}", group.name)
         if key not in self.prepared:
             assert self.audio is not None
-            metric: Metric = build(metrics, spec)[0]
+            metric: Metric = build(metrics, score.metric)[0]
+            if source_hash(type(metric)) != source:
+                raise RunError(f"the source of {score.metric.name} has changed since the run was planned; run it again")
             references = group.references(self.audio.references, targets)
             whole = TrackAudio(references, self.audio.mixture, self.audio.sample_rate)
             self.prepared[key] = metric, metric.prepare(whole, group)
@@ -138,14 +157,14 @@ def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lamb
         Told what is about to be done: the name of the metric that is to be scored, or ``""``. A parent whose worker
         dies knows by it which metric to leave out.
     """
-    cell, kept = _new_cell(task)
+    cell = _new_cell(task)
     cpu = time.process_time()
     _reset_peak_memory()
     with _collected_warnings() as caught:
         try:
             separators.use_files(task.plugins)
             metrics.use_files(task.plugins)
-            resolved = _resolved(task, state, cell, kept)
+            resolved = _resolved(task, state, cell)
             for score in task.scores:
                 stage(str(score.metric))
                 cell.scores[score.key], values = _score(score, state, task.cell.targets, resolved, cell.flags)
@@ -154,8 +173,9 @@ def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lamb
             cell.status, cell.reason = Status.OK, ""
         except Exception as error:
             status, reason = (Status.SKIPPED, str(error)) if isinstance(error, _Unsuited) else _classify(error)
+            costs, cell = cell.costs, failed_cell(task, status, reason)
+            cell.costs = costs | cell.costs
             cell.log = "" if isinstance(error, MssBenchError) else traceback.format_exc(limit=-12)
-            fail(cell, task, status, reason, kept)
     cell.log = "\n".join([cell.log, *caught]).strip()
     cell.costs["cpu_seconds"] = time.process_time() - cpu
     cell.costs["peak_memory_mb"] = _peak_memory_mb()
@@ -164,17 +184,32 @@ def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lamb
     write_cell(task.run, cell)
     asked = [cell.scores[s.key] for s in task.scores if s.key in cell.scores]
     failed = tuple(f"{s.metric}: {s.reason}" for s in asked if s.status != Status.OK)
+    failed += tuple(cell.problems.values())
     return Reply(cell.status, cell.reason, cell.costs.get("separate_seconds", 0.0), cell.costs["score_seconds"], failed)
 
 
-def fail(cell: Cell, task: Task, status: Status, reason: str, kept: bool) -> None:
-    """Note a failure: of the cell, or where its finished scores are kept, of the scores that were asked for."""
-    if not kept:
-        cell.status, cell.reason, cell.scores, cell.values = status, reason, {}, np.empty(0)
-        return
-    cell.status, cell.reason = Status.OK, ""
+def failed_cell(task: Task, status: Status, reason: str) -> Cell:
+    """The cell of a task that failed. A finished one is never lost: it stays, and the scores that it lacks failed."""
+    planned = task.cell
+    old = _finished(task)
+    if old is None:
+        return Cell.of(planned.describe(), planned.preimage, status, reason)
     for score in task.scores:
-        cell.scores[score.key] = failed_score(score, status, reason)
+        if score.key not in old.scores or old.scores[score.key].status != Status.OK:
+            old.scores[score.key] = failed_score(score, status, reason)
+    return old
+
+
+def _finished(task: Task) -> Cell | None:
+    """The finished cell on disk with its frames; None where there is none or it is damaged."""
+    old = read_cell(task.run, task.cell.estimate_key)
+    if old is None or not old.ok:
+        return None
+    try:
+        old.values = read_values(task.run, old.estimate_key)
+    except DamagedCellError:
+        return None
+    return old
 
 
 def failed_score(score: PlannedScore, status: Status, reason: str) -> ScoreSet:
@@ -182,19 +217,14 @@ def failed_score(score: PlannedScore, status: Status, reason: str) -> ScoreSet:
     return ScoreSet(score.group.name, score.metric.name, score.preset, status, reason, preimage=score.preimage)
 
 
-def _new_cell(task: Task) -> tuple[Cell, bool]:
-    """The cell to fill: the one on disk without the scores that are asked for, or an empty one."""
-    planned = task.cell
-    old = read_cell(task.run, planned.estimate_key) if task.keep else None
-    if old is not None and old.ok:
-        try:
-            old.values = read_values(task.run, planned.estimate_key)
-            for score in task.scores:
-                old.scores.pop(score.key, None)
-            return old, True
-        except RunError:  # damaged: nothing of it can be kept
-            pass
-    return Cell.of(planned.describe(), planned.preimage), False
+def _new_cell(task: Task) -> Cell:
+    """The cell to fill: the finished one without the scores that are asked for, or an empty one."""
+    old = _finished(task) if task.keep else None
+    if old is None:
+        return Cell.of(task.cell.describe(), task.cell.preimage)
+    for score in task.scores:
+        old.scores.pop(score.key, None)
+    return old
 
 
 def _append(cell: Cell, key: str, values: list[np.ndarray]) -> None:
@@ -209,23 +239,24 @@ class _Unsuited(MssBenchError):
     """The method declares that it does not take such a mixture."""
 
 
-def _resolved(task: Task, state: WorkerState, cell: Cell, kept: bool) -> Stems:
+def _resolved(task: Task, state: WorkerState, cell: Cell) -> Stems:
     """Estimates of every target, from disk where they were saved for this key, else from the separator."""
     planned = task.cell
     started = time.perf_counter()
-    track = state.load_track(planned.track)
+    track = state.load_track(planned)
     cell.costs["load_seconds"] = time.perf_counter() - started
     cell.costs["audio_seconds"] = track.mixture.shape[1] / track.sample_rate
     saved = saved_estimates(task.run, planned)
     if saved is not None:
         loaded = {t: audio.read(f, track.sample_rate) for t, f in saved.files.items()}
-        estimates, cell.flags = conform(loaded, track.mixture, planned.targets, ())[0], saved.flags
+        estimates, _, cell.problems = conform(loaded, track.mixture, planned.targets, ())
+        cell.flags, cell.problems = saved.flags, saved.problems
     else:
         raw, seconds = _separate(task, state, track)
-        estimates, cell.flags = conform(raw[0], track.mixture, planned.targets, raw[1])
+        estimates, cell.flags, cell.problems = conform(raw[0], track.mixture, planned.targets, raw[1])
         cell.costs["separate_seconds"] = seconds
         if task.save:
-            save_estimates(task.run, planned, estimates, cell.flags, track.sample_rate)
+            save_estimates(task.run, planned, estimates, cell, track.sample_rate)
     cell.delivered = [t for t in planned.targets if t in estimates]
     return planned.targets.resolve(estimates)
 
@@ -233,7 +264,7 @@ def _resolved(task: Task, state: WorkerState, cell: Cell, kept: bool) -> Stems:
 def _separate(task: Task, state: WorkerState, track: TrackAudio) -> tuple[tuple[object, tuple[str, ...]], float]:
     """What the separator returned with the targets that it declares, and the seconds it took."""
     planned = task.cell
-    separator = state.separator(planned.method, task.device, str(planned.preimage["source"]))
+    separator = state.separator(planned, task.device)
     if separator.channels and track.mixture.shape[0] not in separator.channels:
         wanted = " or ".join(map(str, separator.channels))
         files = ", ".join(map(str, planned.track.mixture)) or f"the mixture of {planned.track.name!r}"
@@ -258,7 +289,7 @@ def _score(
     started = time.perf_counter()
     values = []
     try:
-        metric, prepared = state.metric(score.metric, score.group, targets)
+        metric, prepared = state.metric(score, targets)
         delivered = {t: resolved[t] for t in score.group.targets if t in resolved}
         for one in metric.score(prepared, delivered) if delivered else []:
             result.rows.append(_row(one, flags))
@@ -327,16 +358,9 @@ def _peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _die_with_parent(lifeline: int) -> None:
-    """Kill this process and its children as soon as the parent is gone, whatever they are doing."""
-    os.read(lifeline, 1)
-    os.killpg(os.getpgrp(), signal.SIGKILL)
-
-
-def main(descriptor: int, lifeline: int) -> None:
+def main(descriptor: int) -> None:
     """Take tasks from the parent until it hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
     os.dup2(sys.stderr.fileno(), 1)
     connection: Connection[Any, Any] = Connection(descriptor)
     state = WorkerState()

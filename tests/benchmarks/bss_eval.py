@@ -1,40 +1,43 @@
-"""Speed and memory of BSS Eval v4 against museval, on the same arrays and one thread.
+"""Speed and memory of BSS Eval against other packages, on the same arrays and one thread.
 
-    python tests/benchmarks/bss_eval.py --seconds 15 60 240 --sources 4 --sets 1 8 --out bss_eval.md
+    python tests/benchmarks/bss_eval.py --seconds 15 60 240 --sources 4 --sets 1 8
+    python tests/benchmarks/bss_eval.py --kind sources --seconds 60
+    python tests/benchmarks/bss_eval_figures.py
 
-The audio, 16-bit coloured noise as float32, is made before the clock starts. Each measurement runs in a process of its
-own; the engines take turns, and the fastest of their runs counts. Times are seconds for one set of estimates, with the
-references' share: museval does everything anew for each set, so that its time does not depend on their number. Memory
-is the peak above the audio.
+Version 4 (``--kind v4``), stereo, is measured against museval; the sources measures of version 3 (``--kind sources``),
+mono, against mir_eval and fast_bss_eval, which have no version 4. Packages that are not installed are left out. The
+audio, 16-bit coloured noise as float32, is made before the clock starts. Each measurement runs in a process of its own;
+the engines take turns, and the fastest of their runs counts. Times are seconds for one set of estimates, with the
+references' share; the others do everything anew for each set, so that their time does not depend on the number of sets.
+Memory is the peak above the audio. Results go to ``bss_eval.json``, where they replace those of the same case.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 RATE = 44100
-QUANTITIES = ("SDR", "ISR", "SIR", "SAR")
+RESULTS = Path(__file__).with_suffix(".json")
 THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-HEADER = (
-    "| seconds | sources | sets | museval s | CPU s | MB | mss_bench s | CPU s | MB | times faster | CPU times | "
-    "largest difference, dB |\n" + 12 * "|--:" + "|"
-)
+OTHERS = {"v4": ["museval"], "sources": ["mir_eval", "fast_bss_eval"]}
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is scored: a track of stereo sources, with several sets of estimates."""
+    """What is scored: a track of sources, with several sets of estimates."""
 
+    kind: str
     seconds: float
     sources: int
     sets: int
@@ -42,132 +45,165 @@ class Case:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Seconds for one set, peak memory above the audio in MB, values ``[quantity][source][frame]`` of the first set."""
+    """Seconds for one set, peak memory above the audio in MB, values of the first set (missing ones NaN)."""
 
     wall: float
     cpu: float
     memory: float
-    values: list[list[list[float]]]
+    values: list[float]
 
 
 def main() -> None:
-    """Measure every combination that the command line asks for and print a table."""
+    """Measure every combination that the command line asks for."""
     arguments = _arguments()
     if arguments.measure:
-        engine, seconds, sources, sets = arguments.measure
-        json.dump(vars(_measure(engine, Case(float(seconds), int(sources), int(sets)))), sys.stdout)
+        engine, kind, seconds, sources, sets = arguments.measure
+        case = Case(kind, float(seconds), int(sources), int(sets))
+        json.dump(asdict(_measure(engine, case)), sys.stdout)
         return
-    lines = [_machine(), "", HEADER]
-    print("\n".join(lines), flush=True)
     for seconds in arguments.seconds:
         for sources in arguments.sources:
-            for line in _compare(seconds, sources, arguments):
-                lines.append(line)
-                print(line, flush=True)
-    if arguments.out:
-        Path(arguments.out).write_text("\n".join(lines) + "\n")
+            cases = [Case(arguments.kind, seconds, sources, sets) for sets in arguments.sets]
+            for result in _compare(cases, arguments.repeats, arguments.alone):
+                print(json.dumps(result), flush=True)
+                _keep(result)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", choices=tuple(OTHERS), default="v4", help="measures")
     parser.add_argument("--seconds", type=float, nargs="+", default=[15.0, 60.0], help="lengths of the track")
-    parser.add_argument("--sources", type=int, nargs="+", default=[4], help="numbers of stereo sources")
-    parser.add_argument("--sets", type=int, nargs="+", default=[1, 8], help="sets of estimates that share references")
+    parser.add_argument("--sources", type=int, nargs="+", default=[4], help="numbers of sources")
+    parser.add_argument("--sets", type=int, nargs="+", default=[1], help="sets of estimates that share references")
     parser.add_argument("--repeats", type=int, default=2, help="measurements of each engine")
-    parser.add_argument("--alone", action="store_true", help="do not measure museval")
-    parser.add_argument("--out", help="write the table to this Markdown file")
-    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--alone", action="store_true", help="measure no other package")
+    parser.add_argument("--measure", nargs=5, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _compare(seconds: float, sources: int, arguments: argparse.Namespace) -> list[str]:
-    cases = [Case(seconds, sources, sets) for sets in arguments.sets]
-    theirs: list[Measurement] = []
-    ours: dict[Case, list[Measurement]] = {case: [] for case in cases}
-    for _ in range(arguments.repeats):  # in turns, so that a busy machine slows both
-        if not arguments.alone:
-            theirs.append(_in_child("museval", cases[0]))
-        for case in cases:
-            ours[case].append(_in_child("mss_bench", case))
-    return [_row(case, _fastest(ours[case]), _fastest(theirs) if theirs else None) for case in cases]
+def _compare(cases: list[Case], repeats: int, alone: bool) -> list[dict[str, object]]:
+    """Results of cases that differ in the number of sets alone."""
+    single = Case(**asdict(cases[0]) | {"sets": 1})
+    others = [] if alone else [e for e in OTHERS[single.kind] if importlib.util.find_spec(e)]
+    runs: dict[tuple[str, Case], list[Measurement]] = {}
+    for _ in range(repeats):  # in turns, so that a busy machine slows all
+        for engine, case in [(e, single) for e in others] + [("mss_bench", case) for case in cases]:
+            runs.setdefault((engine, case), []).append(_in_child(engine, case))
+    ours = np.array(runs["mss_bench", cases[0]][0].values)
+    return [
+        {
+            "engine": engine,
+            **asdict(case),
+            "wall": min(r.wall for r in measured),
+            "cpu": min(r.cpu for r in measured),
+            "memory": min(r.memory for r in measured),
+            "difference": _difference(ours, np.array(measured[0].values)),
+            "repeats": repeats,
+            "machine": _machine(),
+        }
+        for (engine, case), measured in runs.items()
+    ]
 
 
-def _fastest(runs: list[Measurement]) -> Measurement:
-    return Measurement(min(r.wall for r in runs), min(r.cpu for r in runs), min(r.memory for r in runs), runs[0].values)
+def _difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    compared = theirs < 100  # not NaN either
+    return float(np.abs(ours - theirs)[compared].max())
 
 
-def _row(case: Case, ours: Measurement, theirs: Measurement | None) -> str:
-    left = f"| {case.seconds:g} | {case.sources} | {case.sets} | "
-    middle = f"{ours.wall:.2f} | {ours.cpu:.2f} | {ours.memory:.0f} | "
-    if theirs is None:
-        return left + "| | | " + middle + "| | |"
-    expected = np.array(theirs.values)
-    difference = np.abs(np.array(ours.values) - expected)[expected < 100].max()
-    return (
-        left
-        + f"{theirs.wall:.1f} | {theirs.cpu:.1f} | {theirs.memory:.0f} | "
-        + middle
-        + f"{theirs.wall / ours.wall:.0f} | {theirs.cpu / ours.cpu:.0f} | {difference:.0e} |"
-    )
+def _keep(result: dict[str, object]) -> None:
+    def key(one: dict[str, object]) -> str:
+        return json.dumps([one[k] for k in ("kind", "seconds", "sources", "engine", "sets")])
+
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    kept = [one for one in kept if key(one) != key(result)] + [result]
+    kept.sort(key=lambda one: [one[k] for k in ("kind", "seconds", "sources", "engine", "sets")])
+    RESULTS.write_text("[\n" + ",\n".join(json.dumps(one) for one in kept) + "\n]\n")
 
 
 def _in_child(engine: str, case: Case) -> Measurement:
-    command = [sys.executable, __file__, "--measure", engine, str(case.seconds), str(case.sources), str(case.sets)]
+    command = [sys.executable, __file__, "--measure", engine, *map(str, asdict(case).values())]
     done = subprocess.run(command, env=os.environ | THREADS, stdout=subprocess.PIPE, check=True)
     return Measurement(**json.loads(done.stdout))
 
 
 def _measure(engine: str, case: Case) -> Measurement:
-    run = {"mss_bench": _mss_bench, "museval": _museval}[engine]
-    sets = case.sets if engine == "mss_bench" else 1
-    run(*_audio(Case(1.5, 2, 1)))  # imports and first calls
-    references, estimates = _audio(Case(case.seconds, case.sources, sets))
+    run = {"mss_bench": _mss_bench, "museval": _museval, "mir_eval": _mir_eval, "fast_bss_eval": _fast_bss_eval}[engine]
+    run(case.kind, *_audio(Case(case.kind, 1.5, 2, 1)))  # imports and first calls
+    references, estimates = _audio(case)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     before = _memory("VmRSS")
     wall, cpu = time.perf_counter(), time.process_time()
-    values = run(references, estimates)
+    values = run(case.kind, references, estimates)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return Measurement(wall / sets, cpu / sets, _memory("VmHWM") - before, values.tolist())
+    return Measurement(wall / case.sets, cpu / case.sets, _memory("VmHWM") - before, values.ravel().tolist())
 
 
 def _audio(case: Case) -> tuple[dict[str, np.ndarray], list[dict[str, np.ndarray]]]:
     rng = np.random.default_rng(0)
-    samples = round(case.seconds * RATE)
-    references = {f"source {i}": _coloured(rng, samples) for i in range(case.sources)}
+    shape = (2 if case.kind == "v4" else 1, round(case.seconds * RATE))
+    references = {f"source {i}": _coloured(rng, shape) for i in range(case.sources)}
     mixture = np.sum(list(references.values()), axis=0)
     estimates = []
     for number in range(case.sets):
         leak = np.float32(0.1 + 0.05 * number)
-        estimates.append({n: s + leak * mixture + _coloured(rng, samples) * 0.1 for n, s in references.items()})
+        estimates.append({n: s + leak * mixture + _coloured(rng, shape) * 0.1 for n, s in references.items()})
     return references, estimates
 
 
-def _coloured(rng: np.random.Generator, samples: int) -> np.ndarray:
-    noise = rng.standard_normal((2, samples), dtype=np.float32)
+def _coloured(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    noise = rng.standard_normal(shape, dtype=np.float32)
     noise[:, 1:] += np.float32(0.9) * noise[:, :-1]
-    noise[1] += np.float32(0.5) * noise[0]
+    noise[1:] += np.float32(0.5) * noise[0]
     noise *= np.float32(2000)
     np.rint(noise, out=noise)
     noise /= np.float32(32768)
     return noise
 
 
-def _mss_bench(references: dict[str, np.ndarray], estimates: list[dict[str, np.ndarray]]) -> np.ndarray:
-    from mss_bench.metrics.bss_eval import BSSEval
+def _mss_bench(kind: str, references: dict[str, np.ndarray], estimates: list[dict[str, np.ndarray]]) -> np.ndarray:
+    from mss_bench.metrics import metrics
     from mss_bench.tracks import TargetGroup, TrackAudio
 
-    metric = BSSEval()
+    metric = metrics.load("bss_eval" if kind == "v4" else "bss_eval_v3_sources")()
     track = TrackAudio(references, next(iter(references.values())), RATE)
     state = metric.prepare(track, TargetGroup("group", tuple(references)))
-    scores = {(s.target, s.quantity): s.values for s in metric.score_sets(state, estimates)[0]}
-    return np.array([[scores[name, quantity] for name in references] for quantity in QUANTITIES])
+    if kind == "v4":
+        found = metric.score_sets(state, estimates)[0]
+    else:
+        found = [metric.score(state, one) for one in estimates][0]
+    scores = {(s.target, s.quantity): s.values for s in found}
+    quantities = ("SDR", "ISR", "SIR", "SAR") if kind == "v4" else ("SDR", "SIR", "SAR")
+    return np.array([[scores[name, quantity] for name in references] for quantity in quantities])
 
 
-def _museval(references: dict[str, np.ndarray], estimates: list[dict[str, np.ndarray]]) -> np.ndarray:
+def _museval(kind: str, references: dict[str, np.ndarray], estimates: list[dict[str, np.ndarray]]) -> np.ndarray:
     import museval
 
     stacked = [np.stack([a.T for a in arrays.values()]) for arrays in (references, estimates[0])]
     return np.array(museval.evaluate(*stacked))
+
+
+def _mir_eval(kind: str, references: dict[str, np.ndarray], estimates: list[dict[str, np.ndarray]]) -> np.ndarray:
+    import warnings
+
+    import mir_eval
+
+    stacked = [np.concatenate(list(arrays.values())) for arrays in (references, estimates[0])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # mir_eval is about to drop the module
+        return np.array(mir_eval.separation.bss_eval_sources(*stacked, compute_permutation=False)[:3])
+
+
+def _fast_bss_eval(kind: str, references: dict[str, np.ndarray], estimates: list[dict[str, np.ndarray]]) -> np.ndarray:
+    import fast_bss_eval
+    import torch
+
+    torch.set_num_threads(1)  # its NumPy half does not run with NumPy 2
+    stacked = [
+        torch.from_numpy(np.concatenate(list(arrays.values())).astype(np.float64))
+        for arrays in (references, estimates[0])
+    ]
+    return np.array([v.numpy() for v in fast_bss_eval.bss_eval_sources(*stacked, compute_permutation=False)[:3]])
 
 
 def _memory(field: str) -> float:
@@ -179,7 +215,11 @@ def _memory(field: str) -> float:
 def _machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
-    return f"{model}, {os.cpu_count()} cores, one used; Python {platform.python_version()}, NumPy {np.__version__}"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{model}, {os.cpu_count()} cores, one used; {memory:.0f} GiB; Python {platform.python_version()}, "
+        f"NumPy {np.__version__}"
+    )
 
 
 if __name__ == "__main__":

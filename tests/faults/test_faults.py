@@ -1,5 +1,6 @@
 """Faults injected for real: processes killed, disks filled, files cut, plugins that misbehave."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -267,3 +268,80 @@ def test_a_read_only_folder_is_refused(command, small_disk):
     done = finish(command(small_disk / "run"))
     assert done.returncode == 2
     assert "cannot be written: Read-only file system; choose another folder with --out" in done.stderr
+
+
+FORKING = """
+import os, time
+from mss_bench import Separator
+
+class DiesWithAFork(Separator):
+    name = "dies_with_a_fork"
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        if os.fork() == 0:
+            time.sleep(600)
+        os._exit(3)
+
+class HoldsTheInterpreter(Separator):
+    name = "holds"
+    def __init__(self, note: str = "") -> None:
+        self.note = note
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        import ctypes, subprocess, sys
+        own = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+        with open(self.note, "w") as file:
+            file.write(f"{os.getpid()} {own.pid}")
+        ctypes.PyDLL(None).sleep(600)
+"""
+
+
+def test_a_worker_that_dies_while_its_fork_lives_does_not_hang_the_run(command, tmp_path):
+    (tmp_path / "forking.py").write_text(FORKING)
+    words = command(tmp_path / "run", "--max-tracks", 1, "--retries", 0, separators=["dies_with_a_fork", "slow"])
+    done = finish([*words, "--plugin", str(tmp_path / "forking.py")])
+    assert done.returncode == 1
+    results = mss_bench.load(tmp_path / "run")
+    assert results.failures.status.to_list() == ["crashed"]
+
+
+def test_workers_that_hold_the_interpreter_die_with_their_parent(command, tmp_path):
+    (tmp_path / "forking.py").write_text(FORKING)
+    note = tmp_path / "pids"
+    words = command(tmp_path / "run", "--max-tracks", 1, separators=[f"holds:note={note}"])
+    process = subprocess.Popen(
+        [*words, "--plugin", str(tmp_path / "forking.py")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not (note.exists() and len(note.read_text().split()) == 2) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    pids = [int(p) for p in note.read_text().split()]
+    deadline = time.monotonic() + 5
+    while any(alive(p) for p in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [p for p in pids if alive(p)]
+
+
+def test_after_a_kill_the_tables_can_be_rebuilt_and_read(command, tmp_path):
+    process = subprocess.Popen(command(tmp_path / "run"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(stamps(tmp_path / "run")) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    words = [sys.executable, "-m", "mss_bench"]
+    assert finish([*words, "results", "rebuild", str(tmp_path / "run")]).returncode == 0
+    assert len(mss_bench.load(tmp_path / "run").tracks) >= 3
+    assert finish([*words, "report", str(tmp_path / "run"), "--format", "md"]).returncode == 0
+
+
+def test_a_full_disk_at_the_start_is_told(command, small_disk):
+    filler = os.open(small_disk / "filler", os.O_CREAT | os.O_WRONLY)
+    with contextlib.suppress(OSError):
+        while os.write(filler, b"x" * 4096):
+            pass
+    os.close(filler)
+    done = finish(command(small_disk / "run"))
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr

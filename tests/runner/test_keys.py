@@ -285,3 +285,50 @@ def test_a_cell_comes_back_as_it_was_written(tmp_path, run):
     np.testing.assert_array_equal(read_values(tmp_path / "other", key), cell.values)
     back = read_cell(tmp_path / "other", key)
     assert back.scores == cell.scores
+
+
+def test_audio_changed_while_a_run_is_under_way_is_not_stored_under_the_old_key(run, tiny, tmp_path, song):
+    from mss_bench.runner.options import RunOptions
+    from mss_bench.runner.run import prepare, start
+
+    prepared = prepare(
+        RunOptions("tiny", ("noisy",), ("usdr",), datasets=(str(tiny),), out=tmp_path / "run", plugins=tuple(_faulty()))
+    )
+    song(tiny.parent / "tiny" / "test" / "Song A", seed=5)
+    start(prepared, quiet=True)
+    results = mss_bench.load(tmp_path / "run")
+    assert set(results.failures.track) == {"Song A"}
+    assert "has changed since the run was planned" in results.failures.reason.iloc[0]
+    assert not len(run().failures)
+
+
+def test_a_warm_worker_serves_no_old_content(tiny, tmp_path, song):
+    """One worker process for two runs, as on a cluster that stays up."""
+    from mss_bench.runner.options import RunOptions
+    from mss_bench.runner.run import prepare
+    from mss_bench.runner.worker import WorkerState, run_cell
+
+    state, values = WorkerState(), []
+    for seed in (1, 2):
+        song(tiny.parent / "tiny" / "test" / "Song A", seed=seed)
+        options = RunOptions(
+            "tiny", ("irm",), ("usdr",), datasets=(str(tiny),), out=tmp_path / f"run{seed}", tracks=("Song A",)
+        )
+        for task in prepare(options).tasks():
+            run_cell(task, state)
+            cell = read_cell(task.run, task.cell.estimate_key)
+        values.append([row.value for score in cell.scores.values() for row in score.rows])
+    assert values[0] != values[1]
+
+
+def test_a_random_method_that_fails_later_keeps_its_finished_scores(run, tmp_path):
+    file, marker = tmp_path / "random.py", tmp_path / "marker"
+    check = f"        import pathlib\n        if pathlib.Path({str(marker)!r}).exists(): raise ValueError('gone')\n"
+    text = SEPARATOR.format(gain=0.5).replace("        return", check + "        return")
+    file.write_text(text.replace('name = "own"', 'name = "own"\n    deterministic = False'))
+    plugins = [str(file), *_faulty()]
+    before = run(["own"], ["usdr"], plugins=plugins).tracks.value.to_list()
+    marker.touch()
+    results = run(["own"], ["usdr", "peak"], plugins=plugins)
+    assert results.tracks.query("metric == 'uSDR'").value.to_list() == before
+    assert not len(run(["own"], ["usdr"], plugins=plugins).failures)

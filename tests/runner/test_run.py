@@ -147,7 +147,6 @@ def test_estimates_kept_are_what_was_scored(run):
     ("spec", "status", "reason"),
     [
         ("raises", "error", "ValueError: boom"),
-        ("returns_nan", "invalid_output", "drums: nan at channel 1, sample 7"),
         ("wrong_length", "invalid_output", "vocals: 17000 samples, expected 12000"),
         ("wrong_target", "invalid_output", "returned the target 'vox', expected some of vocals, drums"),
         ("dies", "crashed", "the worker process ended with exit status 3"),
@@ -168,6 +167,16 @@ def test_a_cell_that_fails_fails_alone_with_its_status(run, spec, status, reason
     assert rows.value.isna().all()
     assert (rows.status == status).all()
     assert (results.tracks.query("separator == 'noisy'").status == "ok").all()
+
+
+def test_nan_in_one_target_spoils_that_target_alone(run):
+    results = run(["returns_nan"], ["usdr"], max_tracks=1)
+    rows = results.tracks.query("separator == 'returns_nan'").set_index(["group", "target"])
+    for key, row in rows.iterrows():
+        bad = key[1] in ("drums", "accompaniment")  # which is the sum of drums and others
+        assert row.status == ("invalid_output" if bad else "ok"), key
+        assert ("nan at channel 1, sample 7" in row.reason) == bad
+    assert set(results.failures.status) == {"invalid_output"}
 
 
 def test_a_metric_that_fails_costs_its_columns_alone(run):

@@ -140,3 +140,44 @@ def test_exported_tables_carry_their_provenance(options, tmp_path):
     results = mss_bench.run("tiny", ["noisy"], **options)
     assert cli("results", "export", results.path, "-o", tmp_path / "t.csv").returncode == 0
     assert json.loads((tmp_path / "t.csv.provenance.json").read_text())["packages"]
+
+
+def test_verify_and_status_look_at_what_was_asked_for_last(options):
+    mss_bench.run("tiny", ["noisy"], **(options | {"metrics": ["peak", "broken_metric"]}))
+    results = mss_bench.run("tiny", ["noisy"], **(options | {"metrics": ["usdr"]}))
+    assert cli("verify", results.path, "--sample", 4).returncode == 0
+    assert cli("status", results.path).returncode == 0
+
+
+def test_status_misses_scores_that_were_not_computed_yet(options):
+    results = mss_bench.run("tiny", ["noisy"], **options)
+    more = {k: v for k, v in options.items() if k != "quiet"} | {"metrics": ["usdr", "peak"]}
+    prepared = prepare(RunOptions("tiny", ("noisy",), **more))
+    (results.path / "plan.json").write_text(json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}))
+    status = run_status(results.path)
+    assert status.done == 0
+    assert status.missing == {"mixture / peak": 2, "noisy / peak": 2}
+
+
+def test_merging_unites_the_scores_of_the_same_cells(options, tmp_path):
+    one = mss_bench.run("tiny", ["irm"], **(options | {"out": tmp_path / "one", "metrics": ["usdr"]}))
+    two = mss_bench.run(
+        "tiny", ["irm"], **(options | {"out": tmp_path / "two", "metrics": ["bss_eval:window=0.5,hop=0.5"]})
+    )
+    both = mss_bench.run(
+        "tiny", ["irm"], **(options | {"out": tmp_path / "both", "metrics": ["usdr", "bss_eval:window=0.5,hop=0.5"]})
+    )
+    assert merge([one.path, two.path], tmp_path / "merged") == 0
+    merged = mss_bench.load(tmp_path / "merged")
+    for table in ("tracks", "frames"):
+        keys = [c for c in getattr(both, table).columns if c not in ("value", "time", "duration")]
+        first, second = (getattr(r, table).sort_values(keys).reset_index(drop=True) for r in (both, merged))
+        pd.testing.assert_frame_equal(first, second)
+    assert {q["name"] for q in merged.run["quantities"]} == {q["name"] for q in both.run["quantities"]}
+
+
+def test_a_run_without_its_description_is_not_merged(options, tmp_path):
+    one = mss_bench.run("tiny", ["irm"], **(options | {"out": tmp_path / "one"}))
+    (one.path / "run.json").unlink()
+    with pytest.raises(RunError, match="finish that run first"):
+        merge([one.path], tmp_path / "merged")

@@ -131,7 +131,7 @@ class Estimates(Separator):
         return {t: self._read(files[t], mixture, sample_rate) for t in targets if t in files}
 
     def _read(self, path: Path, mixture: Audio, sample_rate: int) -> Audio:
-        estimate = audio.read(path, sample_rate, start=self.start, duration=self.duration)
+        estimate = audio.read(path, sample_rate, start=self.start, duration=self.duration, finite=False)
         if len(estimate) != len(mixture):
             raise AudioError(
                 f"{path} has {len(estimate)} channel(s), expected {len(mixture)} as in the mixture; "
