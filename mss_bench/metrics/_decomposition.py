@@ -151,7 +151,7 @@ def _parts(
     if prepared.frames.count <= size:
         yield prepared, valid
         return
-    for frames in prepared.frames.parts(size):
+    for frames in prepared.frames.parts(-(-size // 4)):  # the errors' correlations and temporaries come on top
         first, stop = frames.selected or (0, frames.count)
         part = replace(prepared, frames=frames, lags=correlate(signals, signals, frames))
         yield part, [{t: mask[first:stop] for t, mask in masks.items()} for masks in valid]

@@ -43,8 +43,8 @@ Cost
 ----
 1. and the Cholesky factors of G belong to the references: `BSSEval.prepare` does them once, for every estimate of
 every method. `BSSEval.score` correlates references and errors, which is a read of both with one short FFT each, and
-solves. With n reference channels and a track of T samples: O(n T log L + n^2 T) for the correlations, n^3 L^3 / 3 for
-the factor.
+solves. With n reference channels and a track of T samples: O(n T log L + n^2 T) for the correlations, O(n^3 L^2) for
+the factor (`mss_bench.metrics._toeplitz`), or n^3 L^3 / 3 where G is so nearly singular that only a dense one will do.
 
 Trust
 -----
@@ -203,7 +203,9 @@ class BSSEval(Metric):
         Returns
         -------
         BSSEvalState
-            For four stereo sources 0.26 MB a frame and 134 MB; it grows with the square of the number of channels.
+            For four stereo sources 0.26 MB a frame and 134 MB at most; it grows with the square of the number of
+            channels. Correlations that would take more than 1 GiB (hops of some milliseconds, hours of audio) are not
+            kept: scoring makes them anew, some frames at a time.
 
         Raises
         ------
@@ -276,12 +278,20 @@ class BSSEval(Metric):
                 continue
             values = np.where(valid, decomposed.ratios[quantity], np.nan)
             flags: tuple[str, ...] = ("ill_conditioned",) if quantity in decomposed.ill_conditioned else ()
+            if quantity != "SDR" and self._underdetermined(prepared):
+                flags += ("underdetermined",)
             if self._as_museval and (perfect := int(np.isposinf(values).sum())):
                 values[np.isposinf(values)] = np.nan
                 flags += (f"perfect_dropped:{perfect}",)
             reason = "numerator and denominator are 0 in every frame" if np.isnan(values).all() else ""
             scores.append(Score(target, quantity, values, "frame", self.window, self.hop, flags, reason))
         return scores
+
+    def _underdetermined(self, prepared: PreparedReferences) -> bool:
+        """Whether the filters have more taps than the track has samples: they then fit whatever an estimate holds."""
+        n_samples = next(iter(prepared.references.values())).shape[1]
+        n_taps = self.filter_length * sum(array.shape[0] for array in prepared.references.values())
+        return bool(n_taps > n_samples + self.filter_length - 1)
 
     def _missing(self, prepared: PreparedReferences, target: str, quantity: str, reason: str) -> Score:
         values = np.full(len(prepared.frames.spans), np.nan)

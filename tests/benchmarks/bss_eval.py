@@ -168,10 +168,10 @@ def _mss_bench(kind: str, references: dict[str, np.ndarray], estimates: list[dic
     track = TrackAudio(references, next(iter(references.values())), RATE)
     state = metric.prepare(track, TargetGroup("group", tuple(references)))
     if kind == "v4":
-        found = metric.score_sets(state, estimates)[0]
+        found = metric.score_sets(state, estimates)
     else:
-        found = [metric.score(state, one) for one in estimates][0]
-    scores = {(s.target, s.quantity): s.values for s in found}
+        found = [metric.score(state, one) for one in estimates]
+    scores = {(s.target, s.quantity): s.values for s in found[0]}
     quantities = ("SDR", "ISR", "SIR", "SAR") if kind == "v4" else ("SDR", "SIR", "SAR")
     return np.array([[scores[name, quantity] for name in references] for quantity in quantities])
 

@@ -472,3 +472,12 @@ class TestMusevalPreset:
     def test_another_preset_is_refused(self):
         with pytest.raises(ConfigError, match="expected 'v4' or 'museval'"):
             BSSEval(preset="v5")
+
+
+def test_a_track_shorter_than_the_filters_is_flagged(evaluate, noise, blurred):
+    """Three stereo sources and 512 taps have 3072 unknowns; 0.1 s at 8 kHz has 800 samples."""
+    for seconds, flagged in ((0.1, True), (0.5, False)):
+        references = noise(seconds=seconds)
+        scores = evaluate(BSSEval(), references, blurred(references))
+        for (_, quantity), score in scores.items():
+            assert ("underdetermined" in score.flags) == (flagged and quantity != "SDR")
