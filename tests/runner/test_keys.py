@@ -245,15 +245,17 @@ def test_options_of_a_wrong_type_are_refused(run, options):
         run(**options)
 
 
-def test_broken_packages_of_others_stop_nothing(run, tmp_path, monkeypatch):
-    """A real installed package whose entry points clash, fail to import or do not parse."""
+def test_broken_packages_of_others_stop_nothing(tmp_path):
+    """A real installed package with a separator that works, beside some that clash, are absent or do not parse."""
     site = tmp_path / "site"
     info = site / "broken-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[mss_bench.separators]\nhpss = broken_module:X\nunparsable = broken_module:X\nabsent = no_such_module:X\n"
+        "own = good_module:Own\n"
     )
+    (site / "good_module.py").write_text(SEPARATOR.format(gain=0.5))
     (site / "broken_module.py").write_text("this is not Python")
     done = subprocess.run(
         [sys.executable, "-m", "mss_bench", "separators", "list"], capture_output=True, text=True,
@@ -261,6 +263,7 @@ def test_broken_packages_of_others_stop_nothing(run, tmp_path, monkeypatch):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "repet_sim" in done.stdout
+    assert "own " in done.stdout
     assert "'hpss' of broken is already registered by mss_bench" in done.stderr
     assert "'unparsable' of broken cannot be imported" in done.stderr
     assert "'absent' of broken cannot be imported" in done.stderr
