@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from threadpoolctl import threadpool_limits
 
 from mss_bench import audio
 
@@ -48,6 +49,13 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if not os.environ.get("MSS_BENCH_CACHE"):
             patch.setenv("MSS_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """As in workers: linear algebra that shares a busy machine's cores with itself waits more than it computes."""
+    with threadpool_limits(limits=1):
         yield
 
 
