@@ -146,14 +146,11 @@ class _Spectra:
         bins = n_fft // 2 + 1
         self._n_fft, self._reach = n_fft, reach
         self._padded = np.zeros((count, n_fft))
-        # with the blocks last BLAS takes the products as they lie; transforms run down columns, and rows a power of two
-        # long would put those on a few lines of the cache
-        blocks = np.empty((n + m, bins, count | 1), dtype=np.complex128)
-        self._x, self._y = np.split(blocks[..., :count], [n])
-        spectra, correlations = np.empty((2, bins, n * m + 4), dtype=np.complex128), np.empty((n_fft, n * m + 4))
-        self._sum, self._product = spectra[:, :, : n * m].reshape(2, bins, n, m)
+        # with the blocks last BLAS takes the products as they lie
+        self._x, self._y = np.split(np.empty((n + m, bins, count), dtype=np.complex128), [n])
+        self._sum, self._product = np.empty((2, bins, n, m), dtype=np.complex128)
         self._empty = True
-        self._correlations = correlations[:, : n * m].reshape(n_fft, n, m)
+        self._correlations = np.empty((n_fft, n, m))
 
     @property
     def count(self) -> int:
