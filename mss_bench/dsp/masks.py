@@ -13,7 +13,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["low_pass_gain", "ratio", "soft_masks"]
+__all__ = ["binary_masks", "low_pass_gain", "ratio", "soft_masks"]
+
+
+def binary_masks(magnitudes: Sequence[NDArray[np.floating[Any]]]) -> list[NDArray[Any]]:
+    """1 where a magnitude is the greatest and 0 elsewhere; the first of equals wins.
+
+    Parameters
+    ----------
+    magnitudes : sequence of arrays of one shape
+        Not negative.
+
+    Returns
+    -------
+    list of arrays of the type of the magnitudes
+        They sum to 1 everywhere.
+    """
+    winner = np.zeros(magnitudes[0].shape, dtype=np.intp)
+    greatest = magnitudes[0].copy()
+    for index, magnitude in enumerate(magnitudes[1:], start=1):
+        winner[magnitude > greatest] = index
+        np.maximum(greatest, magnitude, out=greatest)
+    return [(winner == index).astype(greatest.dtype) for index in range(len(magnitudes))]
 
 
 def soft_masks(magnitudes: Sequence[NDArray[np.floating[Any]]], power: float) -> list[NDArray[Any]]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mss_bench.dsp.stft import Spectrogram
 
-__all__ = ["spatial_model", "wiener_filter"]
+__all__ = ["rough_spatial_model", "spatial_model", "wiener_filter"]
 
 _REGULARISATION = 1e-7
 """Added to each spatial covariance, whose trace is the number of channels. It makes a source that is the same in all
@@ -56,6 +56,34 @@ def spatial_model(source: Spectrogram) -> tuple[NDArray[np.float64], NDArray[np.
     covariance += _REGULARISATION * identity
     power = np.einsum("fct,fct->ft", y_fct.conj(), np.linalg.solve(covariance, y_fct)).real / channels
     return np.maximum(power, 0.0).T, covariance
+
+
+def rough_spatial_model(estimate: Spectrogram) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+    """Power and spatial covariance of a source that is known only through a first estimate.
+
+    ``P = mean_c |y_c|^2`` and ``R = sum_t y y^H / sum_t P``: strong frames, where an estimate is best, count most. The
+    power is not estimated again as in `spatial_model`: what leaked in from other directions would be blown up.
+
+    Parameters
+    ----------
+    estimate : (channels, frames, bins) complex
+
+    Returns
+    -------
+    power : (frames, bins) float64
+    covariance : (bins, channels, channels) complex128
+        Of trace `channels`; the identity where the estimate is silent.
+    """
+    y_fct = np.ascontiguousarray(estimate.transpose(2, 0, 1), dtype=np.complex128)
+    identity = np.eye(y_fct.shape[1])
+    power = np.mean(y_fct.real**2 + y_fct.imag**2, axis=1)
+    total = power.sum(axis=-1)[:, None, None]
+    audible = total > np.finfo(np.float64).tiny
+    covariance: NDArray[np.complex128] = np.where(
+        audible, (y_fct @ y_fct.conj().swapaxes(1, 2)) / np.where(audible, total, 1.0), identity
+    )
+    covariance += _REGULARISATION * identity
+    return power.T, covariance
 
 
 def wiener_filter(

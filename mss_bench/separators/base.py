@@ -75,7 +75,7 @@ class Separator(ABC):
     adds_up: ClassVar[bool] = False
     scale_equivariant: ClassVar[bool] = False
     channel_equivariant: ClassVar[bool] = False
-    needs_references: ClassVar[bool] = False
+    needs_references: bool = False  # not of the class alone: a parameter can make an oracle of a method
     needs_track: ClassVar[bool] = False
     path_parameters: ClassVar[tuple[str, ...]] = ()
     trained_on: ClassVar[tuple[str, ...]] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.base import Separator
 from mss_bench.tracks import Audio
 
-__all__ = ["require_channels", "require_number", "require_whole"]
+__all__ = ["require_channels", "require_choice", "require_number", "require_whole"]
 
 
 def require_number(
@@ -44,6 +45,17 @@ def require_whole(
     if not (whole and value >= low and (high is None or value <= high) and (value % 2 or not odd)):
         limit = f"at least {low}" if high is None else f"{low} to {high}"
         _refuse(separator, parameter, value, f"{'an odd' if odd else 'a whole'} number, {limit}")
+
+
+def require_choice(separator: Separator, parameter: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse what is not one of some words.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if value not in choices:
+        _refuse(separator, parameter, value, " or ".join(choices))
 
 
 def require_channels(separator: Separator, mixture: Audio) -> None:

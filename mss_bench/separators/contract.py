@@ -206,7 +206,10 @@ def _check_form(song: _Song, must_take: bool = False) -> str:
 
 
 def _sets(song: _Song) -> tuple[tuple[str, ...], ...]:
-    return song.separator.target_sets or (song.targets.stems,)
+    """The declared sets that the method, with its parameters, delivers of these targets; or all that it delivers."""
+    produced = song.separator.produces(song.targets, _TRACK)
+    whole = tuple(names for names in song.separator.target_sets if set(names) <= set(produced))
+    return whole or (produced,)
 
 
 def _within(differences: Mapping[str, float], what: str) -> str:

@@ -29,7 +29,7 @@ _BINS = 128
 class _Oracle(Separator):
     """A filter of the mixture's spectrogram that is computed from those of the true stems."""
 
-    needs_references: ClassVar[bool] = True
+    needs_references = True
     scale_equivariant: ClassVar[bool] = True
     channel_equivariant: ClassVar[bool] = True
     licence: ClassVar[str] = "MIT"

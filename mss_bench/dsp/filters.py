@@ -1,0 +1,70 @@
+"""From models of the sources to their estimates: the filters that every method shares.
+
+A method models how strong each source is in every bin, as magnitudes V_j; a filter turns that into estimates whose sum
+is the mixture X. The same magnitudes can go through each of them, so that what the filter does can be told from what
+the model does:
+
+``binary``
+    All of a bin goes to its strongest source, ``Y_j = X [j = argmax V]``: least interference, most artifacts.
+``soft``
+    Shares by magnitude with an exponent p, ``Y_j = X V_j^p / sum_k V_k^p``.
+``wiener``
+    Shares by power, p = 2: the least mean square error where the sources are independent Gaussians of these powers.
+``multichannel``
+    The multichannel Wiener filter: the estimates of ``wiener`` tell from which direction each source comes in every
+    frequency (its spatial covariance R_j), and ``Y_j = P_j R_j (sum_k P_k R_k)^-1 X``: one iteration of
+    expectation and maximisation [1]_. With one channel it is ``wiener``.
+
+References
+----------
+.. [1] N. Duong, E. Vincent and R. Gribonval, "Under-determined reverberant audio source separation using a full-rank
+   spatial covariance model", IEEE Trans. Audio, Speech, and Language Processing 18(7), 2010.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.dsp.masks import binary_masks, soft_masks
+from mss_bench.dsp.stft import Spectrogram
+from mss_bench.dsp.wiener import rough_spatial_model, wiener_filter
+
+__all__ = ["MASKS", "filter_sources"]
+
+MASKS = ("binary", "soft", "wiener", "multichannel")
+"""What the parameter `mask` of a method may be."""
+
+
+def filter_sources(
+    mixture: Spectrogram, magnitudes: Sequence[NDArray[np.floating[Any]]], mask: str, power: float = 1.0
+) -> list[Spectrogram]:
+    """Estimates of all sources, which add up to the mixture.
+
+    Parameters
+    ----------
+    mixture : (channels, frames, bins) complex
+        Left as it is.
+    magnitudes : sequence of (channels or 1, frames, bins) arrays
+        How strong each source is, not negative; one for all channels, or one for each. All of one shape.
+    mask : str
+        One of `MASKS`.
+    power : float
+        The exponent of ``soft``; the others do not look at it.
+
+    Returns
+    -------
+    list of (channels, frames, bins) arrays of the type of `mixture`
+        Where no source has any magnitude the mixture is shared equally (by ``binary`` given to the first).
+    """
+    if mask == "binary":
+        masks = binary_masks(magnitudes)
+    else:
+        masks = soft_masks(magnitudes, power if mask == "soft" else 2.0)
+    estimates = [mixture * each for each in masks]
+    if mask != "multichannel" or len(mixture) == 1:
+        return estimates
+    return wiener_filter(mixture, [rough_spatial_model(estimate) for estimate in estimates])

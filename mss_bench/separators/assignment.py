@@ -1,0 +1,138 @@
+"""Which stem is it? Names for what a blind method has found.
+
+A blind method finds components without names. They become stems in one of two ways:
+
+`by_rules`, from the components alone, in this order:
+
+1. *bass*: the component with the lowest spectral centroid;
+2. *drums*: of the others, the one that is most percussive (the share of its energy that medians along frequency keep);
+3. *vocals*: of the others, the one that is most like a voice: nearest to the centre of the stereo image (2 <L, R> over
+   the energy) and with most of its energy between 200 and 4000 Hz; the two figures, 0 to 1, are added;
+4. *other*: the sum of all that is left.
+
+Where the stems are vocals and accompaniment alone, only the third rule is used, and the rest is the accompaniment.
+
+`by_references`, from the true stems: the assignment with the greatest sum of signal-to-error ratios. A component more
+than there are stems joins the stem whose error it lessens most. What uses it is an **oracle**, and is declared as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.dsp.median import running_median
+from mss_bench.dsp.stft import STFT
+from mss_bench.tracks import Audio, Stems
+
+__all__ = ["BAND_STEMS", "VOCALS_ACCOMPANIMENT", "by_references", "by_rules"]
+
+BAND_STEMS = ("vocals", "drums", "bass", "other")
+VOCALS_ACCOMPANIMENT = ("vocals", "accompaniment")
+
+_VOICE_BAND = (200.0, 4000.0)
+_KERNEL = 17
+
+
+def by_rules(components: Sequence[Audio], sample_rate: int, names: Sequence[str]) -> Stems:
+    """Name the components of a song by how they sound.
+
+    Parameters
+    ----------
+    components : sequence of (channels, samples) arrays
+        At least as many as `names`.
+    sample_rate : int
+        Hz.
+    names : sequence of str
+        `BAND_STEMS` or `VOCALS_ACCOMPANIMENT`.
+
+    Returns
+    -------
+    dict of str to (channels, samples) array
+        Every component is in one of the stems.
+    """
+    left = list(range(len(components)))
+    looks = [_Look(component, sample_rate) for component in components]
+    chosen: dict[str, int] = {}
+    if tuple(names) == BAND_STEMS:
+        chosen["bass"] = min(left, key=lambda k: looks[k].centroid)
+        left.remove(chosen["bass"])
+        chosen["drums"] = max(left, key=lambda k: looks[k].percussive)
+        left.remove(chosen["drums"])
+    chosen["vocals"] = max(left, key=lambda k: looks[k].central + looks[k].voice_band)
+    left.remove(chosen["vocals"])
+    stems = {name: components[index] for name, index in chosen.items()}
+    rest = np.zeros_like(components[0]) + sum(components[k] for k in left)
+    return {name: stems.get(name, rest) for name in names}
+
+
+def by_references(components: Sequence[Audio], references: Mapping[str, Audio]) -> Stems:
+    """Name the components by the true stems: an oracle.
+
+    Parameters
+    ----------
+    components : sequence of (channels, samples) arrays
+        Where there are fewer than stems, the stems left over are silent.
+    references : dict of str to (channels, samples) array
+
+    Returns
+    -------
+    dict of str to (channels, samples) array
+        Every component is in one of the stems.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    names = list(references)
+    errors = np.array([[_energy(references[name] - part) for part in components] for name in names])
+    power = np.array([[_energy(references[name])] for name in names])
+    floor = 1e-12 * max(float(power.max()), np.finfo(float).tiny)
+    rows, columns = linear_sum_assignment(np.log((power + floor) / (errors + floor)), maximize=True)
+    stems = {name: np.zeros_like(components[0]) for name in names}
+    for row, column in zip(rows, columns, strict=True):
+        stems[names[row]] = components[int(column)]
+    for index in sorted(set(range(len(components))) - set(columns.tolist())):
+        part = components[index]
+        # |s - y|^2 - |s - y - c|^2 = 2 <s - y, c> - |c|^2: the stem in which the component takes most error away
+        gains = [float(np.sum((references[name] - stems[name]) * part, dtype=np.float64)) for name in names]
+        name = names[int(np.argmax(gains))]
+        stems[name] = stems[name] + part
+    return stems
+
+
+class _Look:
+    """What the rules see of a component; all zero for silence, which so becomes the bass or the rest."""
+
+    def __init__(self, component: Audio, sample_rate: int) -> None:
+        stft = STFT(4096, 2048)
+        magnitude = np.abs(stft.forward(component)).mean(axis=0)
+        power: NDArray[np.float64] = np.square(magnitude, dtype=np.float64).sum(axis=0)
+        total = float(power.sum()) or 1.0
+        frequencies = stft.frequencies(sample_rate)
+        in_band = (frequencies >= _VOICE_BAND[0]) & (frequencies <= _VOICE_BAND[1])
+        self.centroid = float(power @ frequencies) / total
+        self.voice_band = float(power[in_band].sum()) / total
+        self.central = self._centrality(component)
+        self.percussive = self._percussiveness(magnitude)
+
+    @staticmethod
+    def _centrality(component: Audio) -> float:
+        """1 where all channels are equal, 0 where they have nothing in common, -1 in opposite phase."""
+        if len(component) == 1:
+            return 1.0
+        energy = _energy(component)
+        mid = _energy(component.sum(axis=0))
+        return (mid / energy - 1) / (len(component) - 1) if energy else 0.0
+
+    @staticmethod
+    def _percussiveness(magnitude: NDArray[np.float32]) -> float:
+        """Share of the power in bins where the median along frequency is above the one along time."""
+        along_frequency = running_median(magnitude[None], _KERNEL, axis=-1)
+        along_time = running_median(magnitude[None], _KERNEL, axis=-2)
+        total = _energy(magnitude)
+        return _energy(magnitude[(along_frequency > along_time)[0]]) / total if total else 0.0
+
+
+def _energy(signal: NDArray[np.floating]) -> float:
+    return float(np.sum(np.square(signal, dtype=np.float64)))
