@@ -35,6 +35,7 @@ ALLOWED = {
     "leaderboards": {"errors", "config", "text", "stats", "reports", "results.schema"},
     "listening": BASE | {"tracks", "metrics", "stats"},
     "evaluation": BASE | {"tracks", "metrics"},
+    "gallery": BASE | {"api", "tracks", "dsp", "datasets", "separators", "metrics", "reports", "results.schema"},
     "api": {"errors", "results", "stats", "reports", "runner", "datasets", "metrics", "separators", "tracks", "spec"},
 }
 

@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "datasets": "list, show and check data sets",
     "separators": "list, show and check separators",
     "metrics": "list and show metrics",
+    "gallery": "pages that show every method at work",
 }
 """Verb to help line; each is ``mss_bench.cli.<verb>`` with ``configure(parser)`` and ``execute(args)``."""
 

@@ -39,6 +39,8 @@ class Separator(ABC):
     ----------
     name : str
         Name in the registry, tables and command line.
+    family : str
+        What kind of model it is: baseline, position, kernel, factorisation, sinusoidal, deep or oracle; empty for another.
     version : str
         Raised when the output changes; part of the estimate key. So is the source of the class's module and of its
         bases' modules, but not of what they import: raise the version when that changes the output.
@@ -68,6 +70,7 @@ class Separator(ABC):
     """
 
     name: ClassVar[str] = ""
+    family: ClassVar[str] = ""
     version: ClassVar[str] = "1"
     target_sets: ClassVar[tuple[tuple[str, ...], ...]] = ()
     channels: ClassVar[tuple[int, ...]] = ()

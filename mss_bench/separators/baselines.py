@@ -24,6 +24,7 @@ class Mixture(Separator):
     """
 
     name = "mixture"
+    family = "baseline"
     adds_up = True
     scale_equivariant = True
     channel_equivariant = True
@@ -56,6 +57,7 @@ class MixtureUnscaled(Separator):
     """
 
     name = "mixture_unscaled"
+    family = "baseline"
     scale_equivariant = True
     channel_equivariant = True
     licence = "MIT"
@@ -93,6 +95,7 @@ class BandSplit(Separator):
     """
 
     name = "bandsplit"
+    family = "baseline"
     target_sets = (("vocals", "accompaniment"),)
     adds_up = True
     scale_equivariant = True

@@ -42,6 +42,7 @@ class Centre(Separator):
     """
 
     name = "centre"
+    family = "position"
     target_sets = (("vocals", "accompaniment"),)
     channels = (2,)
     adds_up = True
@@ -102,6 +103,7 @@ class Karaoke(Separator):
     """
 
     name = "karaoke"
+    family = "position"
     target_sets = (("vocals", "accompaniment"),)
     channels = (2,)
     adds_up = True

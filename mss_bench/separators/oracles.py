@@ -94,6 +94,7 @@ class IBM(_Oracle):
     """
 
     name = "ibm"
+    family = "oracle"
     citation = "D. Wang, On ideal binary mask as the computational goal of auditory scene analysis, 2005"
     assumption = "In every bin a stem either dominates the mixture or is absent; the true stems are known."
 
@@ -130,6 +131,7 @@ class IRM(_Oracle):
     """
 
     name = "irm"
+    family = "oracle"
     adds_up = True
     citation = "A. Liutkus and R. Badeau, Generalized Wiener filtering with fractional power spectrograms, ICASSP 2015"
     assumption = "The stems' magnitudes (or powers) add up in every bin; the true ones are known, the phases are not."
@@ -165,6 +167,7 @@ class MWF(_Oracle):
     """
 
     name = "mwf"
+    family = "oracle"
     adds_up = True
     citation = "N. Duong et al., Under-determined reverberant source separation using a full-rank model, TASLP 2010"
     assumption = "Each stem is Gaussian with a spatial covariance that does not change over the song; both are known."

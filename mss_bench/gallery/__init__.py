@@ -1,0 +1,1 @@
+"""Galleries: every method and every metric of the package shown at work, as pages of figures and tables."""

@@ -1,0 +1,234 @@
+"""The gallery of separators: each method's idea, formula and assumption, a figure, its scores and its cost.
+
+One command runs every method on the demo songs, with each filter that it can be run with, and those that look for
+sources of any kind also on songs with similar sources. Runs are resumed, so that a gallery is quickly made again after
+a method has changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mss_bench import api
+from mss_bench.dsp.filters import MASKS
+from mss_bench.gallery.figures import separation_figure
+from mss_bench.gallery.texts import Description, describe
+from mss_bench.reports.plots import save
+from mss_bench.results.schema import FLOOR
+from mss_bench.separators import Separator, separators
+from mss_bench.spec import Spec, build, parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FAMILIES", "SIMILAR", "write_gallery"]
+
+FAMILIES = {
+    "position": "Position models",
+    "kernel": "Kernel models",
+    "factorisation": "Factorisation and low rank",
+    "sinusoidal": "Sinusoidal models",
+    "deep": "Neural networks",
+    "baseline": "Baselines",
+    "oracle": "Oracles",
+}
+"""Families of methods in the gallery's order, and their headings."""
+
+SIMILAR = ("two_voices", "two_guitars", "sources:2", "sources:3", "sources:4", "sources:5", "sources:6")
+"""Variants of the demo whose sources are alike or of any number."""
+
+_TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
+_METRICS = ("bss_eval", "usdr")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A method with one filter, on the demo songs."""
+
+    label: str
+    usdr: dict[str, float]  # target to median over songs
+    improvement: float  # mean over the targets, over the scaled mixture
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the page says of a method."""
+
+    name: str
+    cls: type[Separator]
+    text: Description
+    scores: list[Score]
+    sdr: dict[str, dict[str, float]]  # quantity to target to value, of the first row of scores
+    realtime: float
+    memory_mb: float
+    figure: str
+
+
+def write_gallery(
+    out: Path, work: Path, *, songs: int = 6, jobs: int | None = None, names: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+) -> list[Path]:  # fmt: skip
+    """Run the methods and write the pages.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the gallery: ``README.md``, ``scores.csv``, ``similar_sources.csv`` and ``figures/``. A file
+        ``notes.md`` in it is taken into the page.
+    work : Path
+        Folder of the runs behind it, resumed where they exist.
+    songs : int
+        Demo songs of the test split.
+    jobs : int, optional
+        Worker processes.
+    names : sequence of str
+        Only these methods; the others are left out of the page.
+    say : callable
+        Told what happens.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    MssBenchError
+        Unknown method, or a folder that cannot be written.
+    """
+    classes = _classes(names)
+    say(f"{_count(len(classes), 'method')} on {_count(songs, 'song')} of the demo")
+    specs = [spec for name in classes for spec in _specs(name)]
+    results = api.run("demo", specs, _METRICS, max_tracks=songs, jobs=jobs, out=work / "demo")
+    similar = _similar(classes, work, jobs, say)
+    table, costs = results.aggregate(), results.costs
+    (out / "figures").mkdir(parents=True, exist_ok=True)
+    files = [out / "README.md", out / "scores.csv", out / "similar_sources.csv"]
+    entries = []
+    for name, cls in classes.items():
+        say(f"figure of {name}")
+        figure = _figure(name)
+        files.append(out / "figures" / f"{name}.png")
+        files[-1].write_bytes(save(figure, "png"))
+        entries.append(_entry(name, cls, table, costs, f"figures/{name}.png"))
+    kept = [c for c in table.columns if c not in ("dataset", "subset", "flags", "params", "separator")]
+    table[kept].to_csv(files[1], index=False, float_format="%.3f")
+    similar.to_csv(files[2], float_format="%.2f")
+    notes = out / "notes.md"
+    files[0].write_text(
+        _render(entries, similar, songs, notes.read_text(encoding="utf-8") if notes.is_file() else ""), encoding="utf-8"
+    )
+    return files
+
+
+def _classes(names: Sequence[str]) -> dict[str, type[Separator]]:
+    """The methods by family, then in the registry's order; those that cannot run here are left out."""
+    found = {name: separators.load(name) for name in names} if names else separators.load_all()
+    shown = {n: c for n, c in found.items() if c.family in FAMILIES and c.available()}
+    return dict(sorted(shown.items(), key=lambda item: [*FAMILIES].index(item[1].family)))
+
+
+def _specs(name: str) -> list[dict[str, Any]]:
+    """The method as it is by default, and with every other filter."""
+    mask = parameters(separators.load(name)).get("mask")
+    others = [m for m in MASKS if m != mask.default] if mask else []
+    return [{"name": name}, *({"name": name, "mask": m} for m in others)]
+
+
+def _similar(
+    classes: dict[str, type[Separator]], work: Path, jobs: int | None, say: Callable[[str], None]
+) -> pd.DataFrame:
+    """Gain over the scaled mixture (mean uSDR over the sources) of methods that find sources of any kind."""
+    import pandas as pd
+
+    blind = [n for n, c in classes.items() if "assignment" in parameters(c)]
+    if not blind:
+        return pd.DataFrame(columns=[*SIMILAR])
+    methods = [{"name": n, "assignment": "oracle", "as": n} for n in blind] + [{"name": "irm", "as": "irm"}]
+    columns = {}
+    for variant in SIMILAR:
+        say(f"similar sources: {variant}")
+        folder = work / variant.replace(":", "_")
+        run = api.run({"name": "demo", "variant": variant, "n_songs": 2}, methods, ["usdr"], jobs=jobs, out=folder)
+        table = run.aggregate()
+        stems = table["group"].iloc[0]
+        table = table[(table["metric"] == "uSDR") & (table["group"] == stems) & (table["separator"] != FLOOR)]
+        columns[variant] = table.groupby("method", sort=False)["improvement"].mean()
+    return pd.DataFrame(columns).reindex([m["as"] for m in methods])
+
+
+def _entry(name: str, cls: type[Separator], table: pd.DataFrame, costs: pd.DataFrame, figure: str) -> Entry:
+    own = table[table["separator"] == name]
+    scores = []
+    for params in dict.fromkeys(own["params"]):
+        rows = own[(own["params"] == params) & (own["metric"] == "uSDR")].drop_duplicates("target")
+        default = parameters(cls).get("mask")
+        label = params.removeprefix("mask=") or (f"{default.default} (default)" if default else "as it is")
+        values = dict(zip(rows["target"], rows["value"], strict=True))
+        stems = rows[rows["target"] != "accompaniment"] if len(rows) > 2 else rows
+        scores.append(Score(label, values, float(stems["improvement"].mean()) if len(stems) else math.nan))
+    first = own[own["params"] == (own["params"].iloc[0] if len(own) else "")]
+    sdr = {
+        quantity: dict(part.drop_duplicates("target")[["target", "value"]].itertuples(index=False))
+        for quantity, part in first.groupby("metric", sort=False)
+    }
+    cost = costs[(costs["separator"] == name) & (costs["params"] == "")]
+    return Entry(
+        name, cls, describe(cls), scores, sdr,
+        float(cost["realtime_factor"].median()), float(cost["peak_memory_mb"].max()), figure,
+    )  # fmt: skip
+
+
+def _figure(name: str) -> Any:
+    """The method on the song that shows most: a centred voice over a loop, all stems at work."""
+    from mss_bench.datasets.catalog import get
+
+    dataset = get("demo", n_songs=1)
+    audio, targets = dataset.tracks("test")[0].load(), dataset.targets
+    separator = build(separators, Spec(name))[0]
+    separator.load()
+    estimates = separator.separate(
+        audio.mixture, audio.sample_rate, targets=targets, rng=np.random.default_rng(0),
+        references=dict(audio.references) if separator.needs_references else None,
+    )  # fmt: skip
+    separator.close()
+    shown = {t: estimates[t] for t in _TARGETS if t in estimates and t in targets}
+    references = {t: np.sum([audio.references[s] for s in targets[t]], axis=0) for t in shown}
+    return separation_figure(
+        audio.mixture, references, shown, audio.sample_rate, azimuth=type(separator).family == "position"
+    )
+
+
+def _render(entries: Sequence[Entry], similar: pd.DataFrame, songs: int, notes: str) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mss_bench.gallery", "templates"), undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    )  # fmt: skip
+    environment.filters |= {"db": _db, "round": lambda x: "–" if math.isnan(x) else f"{x:.0f}"}
+    template = environment.get_template("separators.md.j2")
+    grouped = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
+    return template.render(
+        families={title: found for title, found in grouped.items() if found}, similar=similar,
+        songs=_count(songs, "song"), targets=_TARGETS, quantities=("SDR", "ISR", "SIR", "SAR"), notes=notes.strip(),
+        parameters=_parameters,
+    )  # fmt: skip
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _db(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else "∞" if math.isinf(value) else f"{value:.1f}"
+
+
+def _parameters(cls: type) -> str:
+    return ", ".join(f"`{n}={p.default}`" for n, p in parameters(cls).items() if p.default is not p.empty)
