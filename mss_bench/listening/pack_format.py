@@ -1,0 +1,241 @@
+"""The pack: a folder with everything that a player needs, and nothing that tells what is what.
+
+::
+
+    demo_vocals/            served
+        pack.json           this module: trials, their questions and blinded files, an order for each listener
+        audio/3f9c....wav   48 kHz, 24 bit, stereo
+    demo_vocals.key/        never served
+        key.json            what each file is: see `Signal`
+        manifest.json       checksums, sources, offsets, gains, loudness, true peaks, anchors, versions, seeds
+        verification.md     what was measured on the written files, and the BS.1534 checklist
+    demo_vocals.results/    made by the server: ratings.sqlite and exports
+
+File names are ``HMAC(seed, trial|condition)`` cut to 12 hexadecimal digits, so that neither names nor their order say
+anything. What `pack.json` holds may be read by every listener.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mss_bench.errors import ConfigError
+from mss_bench.listening.protocols import Kind
+from mss_bench.listening.ratings import Role
+
+__all__ = ["VERSION", "Pack", "PackTask", "Signal", "Trial", "key_folder", "read_key", "read_pack", "results_folder"]
+
+VERSION = 1
+_FILE = re.compile(r"audio/[0-9a-f]{12}\.wav")
+
+
+@dataclass(frozen=True)
+class PackTask:
+    """A question as the player shows it; as `mss_bench.listening.protocols.Task`, without what would unblind."""
+
+    name: str
+    question: str
+    low: float
+    high: float
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One page.
+
+    Parameters
+    ----------
+    id : str
+        Opaque: 12 hexadecimal digits.
+    kind : str
+        A `Kind`.
+    task : str
+        Name of a `PackTask`.
+    title : str
+        What the listener may know, e.g. ``"Item 3"``.
+    seconds : float
+    stimuli : list of str
+        The files to rate: for pairs two, for ABX A, B and X (which is a file of its own, equal to one of the two).
+    reference, mixture : str
+        Files that may be listened to beside, or empty.
+    """
+
+    id: str
+    kind: str
+    task: str
+    title: str
+    seconds: float
+    stimuli: list[str]
+    reference: str = ""
+    mixture: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One trial in a listener's order: the order of its stimuli, and whether it repeats an earlier one."""
+
+    trial: str
+    stimuli: list[int]
+    replicate: bool = False
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A test as it is served.
+
+    Parameters
+    ----------
+    name, title, instructions, protocol : str
+    sample_rate : int
+        Hz, of all files.
+    tasks : list of PackTask
+    trials : list of Trial
+    training : str
+        Id of the trial that is also the training page, or empty; its grades are thrown away.
+    level : str
+        File for setting the level, or empty.
+    configurations : list of list of Step
+        Listener n gets the n-th, counted round.
+    """
+
+    name: str
+    title: str
+    instructions: str
+    protocol: str
+    sample_rate: int
+    tasks: list[PackTask]
+    trials: list[Trial]
+    configurations: list[list[Step]]
+    training: str = ""
+    level: str = ""
+    version: int = VERSION
+
+    def trial(self, name: str) -> Trial:
+        """A trial by its id; KeyError where there is none."""
+        return {t.id: t for t in self.trials}[name]
+
+    def files(self) -> set[str]:
+        """Every audio file that the pack names."""
+        own = {f for t in self.trials for f in [*t.stimuli, t.reference, t.mixture]}
+        return {f for f in own | {self.level} if f}
+
+    def write(self, folder: Path) -> None:
+        """Write ``pack.json``."""
+        text = json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
+        (folder / "pack.json").write_text(text + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a blinded file is; a line of ``key.json``, which maps the file to it.
+
+    Parameters
+    ----------
+    trial, item, target, task : str
+        `item` is the track with its offset, e.g. ``"Song A @31.5"``.
+    system : str
+        The method's label, ``"reference"``, ``"mixture"`` or the anchor's name; of an ABX's X the one it equals.
+    role : str
+        A `Role`; empty for files that nobody rates (open reference, mixture).
+    details : dict
+        Anything more, e.g. the remix gain.
+    """
+
+    trial: str
+    item: str
+    target: str
+    task: str
+    system: str
+    role: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def key_folder(pack: Path) -> Path:
+    """Where the key of a pack lies: beside it."""
+    return pack.with_name(pack.name + ".key")
+
+
+def results_folder(pack: Path) -> Path:
+    """Where the server keeps ratings: beside the pack."""
+    return pack.with_name(pack.name + ".results")
+
+
+def read_pack(folder: str | Path) -> Pack:
+    """Read and check ``pack.json``.
+
+    Raises
+    ------
+    ConfigError
+        No pack, another version, a file outside ``audio/`` or missing, an order that names no trial.
+    """
+    folder = Path(folder)
+    try:
+        raw = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{folder} is not a pack: it has no pack.json; make one with: mss-bench listen pack"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder / 'pack.json'} cannot be read: {error}") from error
+    version = raw.get("version") if isinstance(raw, dict) else None
+    if version != VERSION:
+        raise ConfigError(f"{folder / 'pack.json'}: version {version}, this mss_bench reads {VERSION}")
+    try:
+        pack = Pack(
+            **raw
+            | {
+                "tasks": [PackTask(**t) for t in raw["tasks"]],
+                "trials": [Trial(**t) for t in raw["trials"]],
+                "configurations": [[Step(**s) for s in steps] for steps in raw["configurations"]],
+            }
+        )
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{folder / 'pack.json'} is not as this mss_bench writes it: {error}") from error
+    _check(pack, folder)
+    return pack
+
+
+def read_key(folder: str | Path) -> dict[str, Signal]:
+    """The key of a pack: audio file to what it is.
+
+    Raises
+    ------
+    ConfigError
+        Where it is missing or damaged.
+    """
+    path = key_folder(Path(folder)) / "key.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        key = {file: Signal(**signal) for file, signal in raw.items()}
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is missing: without the key nobody knows what the files of {folder} are") from None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    for file, signal in key.items():
+        if signal.role not in ("", *Role):
+            raise ConfigError(f"{path}: {file} has the role {signal.role!r}, expected {', '.join(Role)} or none")
+    return key
+
+
+def _check(pack: Pack, folder: Path) -> None:
+    where, trials, tasks = folder / "pack.json", {t.id: t for t in pack.trials}, {t.name for t in pack.tasks}
+    for file in pack.files():
+        if not _FILE.fullmatch(file):
+            raise ConfigError(f"{where}: {file!r} is no file of a pack; expected audio/ and 12 hexadecimal digits")
+        if not (folder / file).is_file():
+            raise ConfigError(f"{folder / file} is missing; make the pack again")
+    for trial in pack.trials:
+        if trial.kind not in list(Kind) or trial.task not in tasks or not trial.stimuli:
+            raise ConfigError(f"{where}: trial {trial.id} has kind {trial.kind!r} and task {trial.task!r}")
+    for number, steps in enumerate(pack.configurations):
+        for step in steps:
+            known = trials.get(step.trial)
+            if known is None or sorted(step.stimuli) != list(range(len(known.stimuli))):
+                raise ConfigError(f"{where}: configuration {number} does not fit trial {step.trial}")
+    if not pack.configurations or (pack.training and pack.training not in trials):
+        raise ConfigError(f"{where}: has no configuration, or its training page is no trial")
