@@ -33,7 +33,7 @@ ALLOWED = {
     "stats": {"errors", "text", "results.schema"},
     "reports": {"errors", "text", "stats", "results.schema"},
     "leaderboards": {"errors", "config", "text", "stats", "reports", "results.schema"},
-    "listening": BASE | {"tracks", "metrics", "stats"},
+    "listening": BASE | {"api", "tracks", "dsp", "datasets", "metrics", "results", "stats", "reports"},
     "evaluation": BASE | {"tracks", "metrics"},
     "gallery": BASE | {"api", "tracks", "dsp", "datasets", "separators", "metrics", "reports", "results.schema"},
     "api": {"errors", "results", "stats", "reports", "runner", "datasets", "metrics", "separators", "tracks", "spec"},

@@ -126,7 +126,7 @@ def _quality(target: Signal, mixture: Signal, sample_rate: int, rng: np.random.G
 
 
 def _mixture(target: Signal, mixture: Signal, sample_rate: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    return np.asarray(mixture).copy()
+    return np.array(mixture, dtype=np.float64)
 
 
 ANCHORS: dict[str, Callable[..., NDArray[np.float64]]] = {
