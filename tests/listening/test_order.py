@@ -1,0 +1,107 @@
+"""Orders of trials are balanced and seeded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mss_bench.errors import ConfigError
+from mss_bench.listening.order import blocks, configurations, williams
+from mss_bench.listening.pack_format import Trial
+
+
+@given(st.integers(1, 15))
+def test_williams_squares_are_balanced_for_place_and_for_what_came_before(n: int) -> None:
+    rows = williams(n)
+    assert len(rows) == (2 * n if n % 2 and n > 1 else n)
+    for column in rows.T:
+        assert set(Counter(column.tolist()).values()) == {len(rows) // n}
+    follows = Counter(pair for row in rows.tolist() for pair in pairwise(row))
+    if n > 1:
+        assert len(follows) == n * (n - 1)
+        assert set(follows.values()) == {len(rows) // n}
+
+
+@settings(max_examples=30)
+@given(st.integers(2, 9), st.data())
+def test_blocks_are_as_balanced_as_can_be(items: int, data) -> None:
+    size, listeners = data.draw(st.integers(1, items)), data.draw(st.integers(1, 30))
+    found = blocks(items, size, listeners, np.random.default_rng(0))
+    assert [len(set(block)) for block in found] == [size] * listeners
+    counts = Counter(item for block in found for item in block)
+    heard = [counts[item] for item in range(items)]
+    assert max(heard) - min(heard) <= 1
+
+
+def test_pairs_meet_about_equally_often() -> None:
+    found = blocks(7, 3, 70, np.random.default_rng(0))
+    met = Counter(pair for block in found for i, a in enumerate(block) for pair in [(a, b) for b in block[i + 1 :]])
+    assert len(met) == 21
+    assert max(met.values()) - min(met.values()) <= 4  # 10 on average
+
+
+def _trials(n_items: int, tasks: tuple[str, ...], kind: str = "multi", signals: int = 5):
+    found = [
+        Trial(f"{item:06x}{number:06x}", kind, task, "", 8.0, [f"audio/{k:012x}.wav" for k in range(signals)])
+        for item in range(n_items)
+        for number, task in enumerate(tasks)
+    ]
+    return found, [f"item {item}" for item in range(n_items) for _ in tasks]
+
+
+def _configure(n_items=6, tasks=("quality",), kind="multi", **options):
+    trials, items = _trials(n_items, tasks, kind, options.pop("signals", 5))
+    wanted = {"listeners": 12, "most": 100, "replicates": 1, "seed": 0, "balance_tasks": False} | options
+    return trials, configurations(trials, items, tasks, **wanted)
+
+
+def test_every_listener_has_every_trial_once_and_replicates_later() -> None:
+    trials, found = _configure(replicates=2)
+    for steps in found:
+        assert sorted(s.trial for s in steps if not s.replicate) == sorted(t.id for t in trials)
+        again = [i for i, s in enumerate(steps) if s.replicate]
+        assert len(again) == 2
+        for place in again:
+            first = next(i for i, s in enumerate(steps) if s.trial == steps[place].trial)
+            assert place - first >= 2
+        assert all(sorted(s.stimuli) == list(range(5)) for s in steps)
+
+
+def test_same_seed_same_orders_and_listeners_differ() -> None:
+    _, one = _configure()
+    assert one == _configure()[1]
+    assert one != _configure(seed=1)[1]
+    assert len({tuple(s.trial for s in steps) for steps in one}) > 6
+    # a listener's order does not depend on how many others there are, where all hear everything
+    assert _configure(listeners=3)[1] == one[:3]
+
+
+def test_tasks_are_asked_as_given_or_balanced() -> None:
+    def orders(balance: bool) -> set[tuple[str, ...]]:
+        trials, found = _configure(tasks=("quality", "interference"), balance_tasks=balance, replicates=0)
+        task = {t.id: t.task for t in trials}
+        return {tuple(dict.fromkeys(task[s.trial] for s in steps)) for steps in found}
+
+    assert orders(False) == {("quality", "interference")}
+    assert orders(True) == {("quality", "interference"), ("interference", "quality")}
+
+
+def test_a_short_session_has_whole_items() -> None:
+    trials, found = _configure(tasks=("quality", "interference"), most=7, replicates=0)
+    for steps in found:
+        assert len(steps) == 6  # three items with both of their trials
+        assert {s.trial[:6] for s in steps} == {t.id[:6] for t in trials if t.id in {s.trial for s in steps}}
+        assert set(Counter(s.trial[:6] for s in steps).values()) == {2}
+    with pytest.raises(ConfigError, match="1 is less than the 2 trials of one item"):
+        _configure(tasks=("quality", "interference"), most=1)
+
+
+def test_the_x_of_abx_stays_last_and_a_and_b_change_places() -> None:
+    _, found = _configure(kind="abx", signals=3)
+    orders = {tuple(s.stimuli) for steps in found for s in steps}
+    assert orders == {(0, 1, 2), (1, 0, 2)}
