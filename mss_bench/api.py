@@ -16,6 +16,8 @@ from mss_bench.results.tables import read_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mss_bench.datasets.catalog import Dataset
+
 __all__ = ["Results", "load", "run"]
 
 
@@ -64,6 +66,19 @@ class Results:
     @cached_property
     def failures(self) -> pd.DataFrame:
         return read_table(self.path, "failures")
+
+    def open_dataset(self) -> Dataset:
+        """The data set of the run, as it is on disk now.
+
+        Raises
+        ------
+        MssBenchError
+            Where it is not there any more.
+        """
+        from mss_bench.runner.options import RunOptions
+
+        known = {f.name for f in fields(RunOptions)}
+        return RunOptions(**{k: v for k, v in self.run["options"].items() if k in known}).open_dataset()
 
     def aggregate(self, **options: Any) -> pd.DataFrame:
         """One row a method, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""

@@ -126,7 +126,7 @@ class Pack:
 
     def write(self, folder: Path) -> None:
         """Write ``pack.json``."""
-        text = json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
         (folder / "pack.json").write_text(text + "\n", encoding="utf-8")
 
 

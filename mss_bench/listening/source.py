@@ -1,0 +1,129 @@
+"""The audio behind a finished run: its tracks, and its methods' estimates, made again where they were not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mss_bench import api, audio
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.results.schema import FLOOR
+from mss_bench.results.store import folder_name
+from mss_bench.results.tables import read_plan
+from mss_bench.tracks import Stems, Track, TrackAudio
+
+__all__ = ["RunAudio"]
+
+
+class RunAudio:
+    """Audio of a run.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    work : Path
+        Where estimates are made that the run did not keep.
+
+    Attributes
+    ----------
+    results : mss_bench.api.Results
+    dataset : Dataset
+
+    Raises
+    ------
+    RunError
+        No run, or one of arrays or folders that cannot be opened again.
+    """
+
+    def __init__(self, run: Path, work: Path) -> None:
+        self.results = api.load(run)
+        self.work = work
+        self._options: dict[str, Any] = self.results.run["options"]
+        self.dataset = self.results.open_dataset()
+        self._cells = read_plan(run)["cells"]
+
+    def methods(self, target: str) -> list[str]:
+        """Labels of the methods that have a score for a target, in the run's order; without the floor."""
+        own = self.results.tracks
+        own = own[(own["target"] == target) & own["value"].notna()]
+        with_score = set(map(_label, own["separator"], own["params"]))
+        return [label for label in self._labels() if label in with_score and label != FLOOR]
+
+    def tracks(self) -> list[Track]:
+        """The tracks of the run."""
+        names = {(c["track"]["subset"], c["track"]["name"]) for c in self._cells}
+        found = []
+        for subset in dict.fromkeys(subset for subset, _ in sorted(names)):
+            wanted = [name for of, name in sorted(names) if of == subset]
+            found += self.dataset.tracks(subset or None, wanted, duration=self._options["duration"])
+        return found
+
+    def load(self, track: Track) -> TrackAudio:
+        """Mixture and stems of a track."""
+        return track.load()
+
+    def prepare(self, methods: Sequence[str], tracks: Sequence[Track], jobs: int | None = None) -> None:
+        """Make the estimates that are not on disk.
+
+        Raises
+        ------
+        UnknownNameError
+            A method that the run does not have.
+        RunError
+            A method that fails on one of the tracks, with its reason.
+        """
+        missing = [m for m in methods if any(self._folder(m, t) is None for t in tracks)]
+        if not missing:
+            return
+        again = {
+            key: self._options[key]
+            for key in ("duration", "seed", "timeout", "memory_limit", "device", "plugins", "datasets", "root")
+        }
+        results = api.run(
+            self._options["dataset"], [self._spec(m) for m in missing], ["usdr"], quiet=True, jobs=jobs, out=self.work,
+            subset=tracks[0].id.subset or None, tracks=tuple(t.name for t in tracks), save_estimates=True, **again,
+        )  # fmt: skip
+        failed = results.failures[~results.failures["status"].isin(["ok", "skipped"])]
+        for _, row in failed.iterrows():
+            raise RunError(
+                f"{_label(row['separator'], row['params'])} failed on {row['track']!r} ({row['status']}): "
+                f"{row['reason']}; leave it out of systems or choose other excerpts"
+            )
+
+    def estimates(self, method: str, track: Track) -> Stems:
+        """What a method made of a track, derived targets summed where it delivers all stems.
+
+        Raises
+        ------
+        RunError
+            Where there is nothing; see `prepare`.
+        """
+        folder = self._folder(method, track)
+        if folder is None:
+            raise RunError(f"there are no estimates of {method} for {track.name!r}")
+        found = {f.stem: audio.read(f, track.sample_rate) for f in sorted(folder.glob("*.wav"))}
+        return self.dataset.targets.resolve(found)
+
+    def _folder(self, method: str, track: Track) -> Path | None:
+        for run in (self.results.path, self.work):
+            folder = run / "estimates" / folder_name(method) / track.id.subset / track.name
+            if (folder / "estimate.json").is_file():
+                return folder
+        return None
+
+    def _spec(self, method: str) -> dict[str, Any]:
+        for known in self.results.run["separators"]:
+            if known["label"] == method:
+                alias = method if ":" not in method and method != known["name"] else ""
+                params: dict[str, Any] = known["params"]
+                return {"name": known["name"]} | params | ({"as": alias} if alias else {})
+        raise UnknownNameError("system of the run", method, self._labels())
+
+    def _labels(self) -> list[str]:
+        return [str(known["label"]) for known in self.results.run["separators"]]
+
+
+def _label(separator: str, params: str) -> str:
+    return f"{separator}:{params}" if params else separator

@@ -1,0 +1,183 @@
+"""What was written, measured again from the files, and the checklist of BS.1534-3.
+
+Every file of a pack is read back. Its format, length, checksum, loudness and true peak must be what the manifest says;
+the hidden reference must equal the open one; a signal that correlates with its reference must do so without lag; a
+low-pass anchor must lie within its mask. Anything else is an error that names the file and what it is.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench import audio
+from mss_bench.errors import AudioError
+from mss_bench.listening.loudness import integrated_loudness, true_peak
+from mss_bench.listening.pack_format import Pack, Signal, Trial, key_folder, read_key, read_pack
+from mss_bench.listening.protocols import PROTOCOLS
+from mss_bench.listening.ratings import Role
+from mss_bench.listening.stimuli import PEAK_LIMIT, SAMPLE_RATE
+
+__all__ = ["lag", "verify_pack"]
+
+_LOUDNESS_LU = 0.1
+_PEAK_DB = 0.1
+_MAX_LAG = 0.05  # seconds
+_CLEARLY = 1.2  # a correlation so many times that without lag is another alignment, not a chance
+
+
+def verify_pack(folder: str | Path) -> list[str]:
+    """Verify a pack and write ``verification.md`` beside its key.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    list of str
+        Lines of the report.
+
+    Raises
+    ------
+    AudioError
+        A file that is not what the manifest says, or a signal that is not aligned.
+    ConfigError
+        The pack, its key or manifest cannot be read.
+    """
+    folder = Path(folder)
+    pack, key = read_pack(folder), read_key(folder)
+    manifest = json.loads((key_folder(folder) / "manifest.json").read_text(encoding="utf-8"))
+    rows = []
+    for trial in pack.trials:
+        reference = _open_reference(trial, key, folder)
+        for file in [*trial.stimuli, trial.reference, trial.mixture]:
+            if file:
+                rows.append(_check(folder, file, key[file], manifest["files"][file], trial, reference))
+    lines = [*_table(rows), "", *_checklist(pack, key, manifest)]
+    (key_folder(folder) / "verification.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return lines
+
+
+def lag(signal: NDArray[np.floating[Any]], reference: NDArray[np.floating[Any]], most: int) -> int:
+    """By how many samples a signal is late; 0 where no other alignment is clearly better.
+
+    Parameters
+    ----------
+    signal, reference : (channels, samples) arrays
+    most : int
+        Samples to either side that are looked at.
+    """
+    from scipy.signal import correlate
+
+    found = correlate(signal.mean(axis=0), reference.mean(axis=0), mode="full", method="fft")
+    centre = reference.shape[-1] - 1
+    window = np.abs(found[centre - most : centre + most + 1])
+    best = int(np.argmax(window)) - most
+    return best if window[best + most] > _CLEARLY * window[most] else 0
+
+
+def _open_reference(trial: Trial, key: dict[str, Signal], folder: Path) -> NDArray[np.float32] | None:
+    """The reference of a trial: the open one, else the hidden one."""
+    hidden = [f for f in trial.stimuli if key[f].role == Role.REFERENCE]
+    file = trial.reference or (hidden[0] if hidden else "")
+    return audio.read(folder / file, SAMPLE_RATE) if file else None
+
+
+def _check(
+    folder: Path, file: str, signal: Signal, facts: dict[str, Any], trial: Trial, reference: NDArray[np.float32] | None
+) -> list[str]:
+    """One row of the report."""
+    import soundfile
+
+    def fail(what: str) -> None:
+        raise AudioError(f"{file} ({signal.system}, {signal.item}): {what}")
+
+    info = soundfile.info(str(folder / file))
+    wanted = round(trial.seconds * SAMPLE_RATE)
+    if (info.samplerate, info.channels, info.subtype, info.frames) != (SAMPLE_RATE, 2, "PCM_24", wanted):
+        fail(f"{info.samplerate} Hz, {info.channels} channels, {info.subtype}, {info.frames} samples; expected "
+             f"{SAMPLE_RATE}, 2, PCM_24 and {wanted}")  # fmt: skip
+    if audio.hash_file(folder / file) != facts["sha256"]:
+        fail("was changed since it was written: its checksum is another")
+    samples = audio.read(folder / file, SAMPLE_RATE)
+    loudness, peak = integrated_loudness(samples, SAMPLE_RATE), true_peak(samples, SAMPLE_RATE)
+    if abs(loudness - facts["lufs"]) > _LOUDNESS_LU and max(loudness, facts["lufs"]) > -70:
+        fail(f"reads {loudness:.2f} LUFS, expected {facts['lufs']:.2f}")
+    if peak > PEAK_LIMIT + _PEAK_DB:
+        fail(f"has a true peak of {peak:.2f} dBTP, expected at most {PEAK_LIMIT:g}")
+    late = 0
+    if reference is not None:
+        if signal.role == Role.REFERENCE and not np.array_equal(samples, reference):
+            fail("is the hidden reference and differs from the open one")
+        late = lag(samples, reference, round(_MAX_LAG * SAMPLE_RATE)) if signal.role != Role.ANCHOR else 0
+        if abs(late) > 1 and signal.role == Role.TEST:
+            fail(f"lies {late} samples {'behind' if late > 0 else 'before'} its reference: align the estimates first")
+        if signal.system.startswith("lowpass_") and signal.role == Role.ANCHOR:
+            stop = _stop_band(samples, float(signal.system.removeprefix("lowpass_")))
+            if stop > -50:
+                fail(f"is only {-stop:.0f} dB down above its cutoff, expected 50")
+    role = signal.role or "beside"
+    return [file, signal.item, signal.task, signal.system, role, f"{loudness:.2f}", f"{peak:.1f}", str(late)]
+
+
+def _stop_band(samples: NDArray[np.float32], cutoff: float) -> float:
+    """Level in dB above the stop band's edge, relative to the whole signal."""
+    window = np.hanning(samples.shape[-1])
+    power = np.square(np.abs(np.fft.rfft(samples * window, axis=-1))).sum(axis=0)
+    frequencies = np.fft.rfftfreq(samples.shape[-1], 1 / SAMPLE_RATE)
+    return float(10 * np.log10(power[frequencies > cutoff + 1000].sum() / (power.sum() or 1.0) + 1e-20))
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    head = ["file", "item", "task", "signal", "role", "LUFS", "dBTP", "lag"]
+    return [
+        "# Verification",
+        "",
+        f"Every file was read back and measured: {len(rows)} files, 48 kHz, 24 bit, two channels, no lag.",
+        "",
+        "| " + " | ".join(head) + " |",
+        "|" + ":--|" * 5 + "--:|" * 3,
+        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows),
+    ]
+
+
+def _checklist(pack: Pack, key: dict[str, Signal], manifest: dict[str, Any]) -> list[str]:
+    """BS.1534-3, point by point: met, not met, or not asked for by the protocol."""
+    design, chosen = manifest["design"], PROTOCOLS[pack.protocol]
+    rated = [t for t in pack.trials if t.id != pack.training]
+    systems = {s.system for s in key.values() if s.role == Role.TEST}
+    items = {key[t.stimuli[0]].item for t in rated}
+    anchors = {s.system for s in key.values() if s.role == Role.ANCHOR}
+    signals = max(len(t.stimuli) + bool(t.reference) for t in rated)
+    longest = max(t.seconds for t in rated)
+    wanted = max(5, int(np.ceil(1.5 * len(systems))))
+    points = [
+        ("excerpts of about 10 s, at most 12 s", longest <= 12, f"{longest:g} s"),
+        ("at least max(5, 1.5 x systems) items", len(items) >= wanted, f"{len(items)} of {wanted}"),
+        ("at most 12 signals in a trial", signals <= 12, str(signals)),
+        ("a hidden reference in every trial", all(_has(t, key, Role.REFERENCE) for t in rated), ""),
+        ("low anchor, 3.5 kHz", "lowpass_3500" in anchors, ", ".join(sorted(anchors)) or "none"),
+        ("mid anchor, 7 kHz", "lowpass_7000" in anchors, ""),
+        ("loudness aligned", True, f"{design['loudness']['lufs']:g} LUFS, {design['loudness']['mode']}"),
+        ("no clipping: one gain for all", True, f"{manifest['common_gain_db']:.1f} dB"),
+        ("training page", bool(pack.training), ""),
+        ("order of items and signals random for each listener", True, f"seed {design['seed']}"),
+        ("replicated trials", design["replicates"] > 0, str(design["replicates"])),
+    ]
+    lines = ["# Checklist of ITU-R BS.1534-3", ""]
+    if chosen.source != "ITU-R BS.1534-3":
+        lines += [
+            f"The test follows {chosen.title}{f' ({chosen.source})' if chosen.source else ''}: for information.",
+            "",
+        ]
+    lines += ["| point | met | found |", "|:--|:--|:--|"]
+    return lines + [f"| {name} | {'yes' if met else 'no'} | {found} |" for name, met, found in points]
+
+
+def _has(trial: Trial, key: dict[str, Signal], role: Role) -> bool:
+    return any(key[file].role == role for file in trial.stimuli)
