@@ -11,6 +11,7 @@ __all__ = ["ACTIONS", "configure", "execute"]
 ACTIONS: dict[str, str] = {
     "plan": "trials, minutes and listeners of a test",
     "pack": "make the blinded, levelled, verified pack of a test",
+    "export": "write a pack for webMUSHRA",
 }
 """Action to help line; each is ``mss_bench.cli.listen_<action>`` with ``configure(parser)`` and ``execute(args)``."""
 
