@@ -1,0 +1,249 @@
+"""From a run to a pack that is blinded, levelled and verified."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+
+from mss_bench import audio
+from mss_bench.errors import AudioError, ConfigError, UnknownNameError
+from mss_bench.listening.loudness import integrated_loudness
+from mss_bench.listening.pack import make_pack
+from mss_bench.listening.pack_format import key_folder, read_key, read_pack
+from mss_bench.listening.plan import describe_plan, listeners_needed
+from mss_bench.listening.protocols import PROTOCOLS
+from mss_bench.listening.verification import lag, verify_pack
+from mss_bench.listening.webmushra import export_webmushra
+
+from .conftest import RATE
+
+
+def _make(write_design, folder, text: str = "", protocol: str = "mushra", **options):
+    return make_pack(write_design(text, protocol, **options), folder, jobs=1, say=lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def pack(finished_run, tmp_path_factory):
+    from mss_bench.listening.design import read_design
+
+    folder = tmp_path_factory.mktemp("pack")
+    (folder / "test.yaml").write_text(
+        f"name: blind\nprotocol: mushra\nrun: {finished_run}\ntarget: vocals\nsystems: [centre, hpss_vocals]\n"
+        "excerpts: {count: 2, seconds: 3}\nlisteners: 5\n"
+    )
+    return make_pack(read_design(folder / "test.yaml"), folder, jobs=1, say=lambda _: None)
+
+
+def test_nothing_that_is_served_tells_what_is_what(pack) -> None:
+    key = read_key(pack)
+    served = (pack / "pack.json").read_text() + " ".join(f.name for f in pack.rglob("*"))
+    for signal in key.values():
+        for secret in (signal.item.split(" @")[0], signal.system):
+            if secret not in ("reference", "mixture"):
+                assert secret not in served
+    assert not (pack / "key.json").exists()
+    assert {f"audio/{f.name}" for f in (pack / "audio").iterdir()} == set(key) == read_pack(pack).files()
+
+
+def test_a_trial_holds_systems_hidden_reference_and_anchors(pack) -> None:
+    key, read = read_key(pack), read_pack(pack)
+    for trial in read.trials:
+        systems = sorted(key[f].system for f in trial.stimuli)
+        assert systems == ["centre", "hpss_vocals", "lowpass_3500", "lowpass_7000", "reference"]
+        assert key[trial.reference].system == "reference"
+        assert key[trial.mixture].system == "mixture"
+        assert all(key[f].item == key[trial.reference].item for f in trial.stimuli)
+    rated = {s.trial for s in read.configurations[0]}
+    assert read.training not in rated
+    assert len(rated) == 2
+    assert len(read.configurations) == 5
+
+
+def test_signals_are_level_aligned_and_equally_long(pack) -> None:
+    key, read = read_key(pack), read_pack(pack)
+    for trial in read.trials:
+        reference = audio.read(pack / trial.reference, 48000)
+        for file in trial.stimuli:
+            samples = audio.read(pack / file, 48000)
+            assert samples.shape == (2, 3 * 48000)
+            assert integrated_loudness(samples, 48000) == pytest.approx(-24, abs=0.1)
+            if key[file].role in ("test", "reference"):
+                assert lag(samples, reference, 500) == 0
+            if key[file].role == "reference":
+                np.testing.assert_array_equal(samples, reference)
+
+
+def test_the_key_tells_the_truth(pack, finished_run) -> None:
+    # What the key calls centre is closest to what centre makes of that track.
+    from mss_bench.separators.centre import Centre
+    from mss_bench.tracks import Targets
+
+    key, read = read_key(pack), read_pack(pack)
+    songs = finished_run.parent / "songs"
+    trial = read.trials[0]
+    song, _, start = key[trial.reference].item.partition(" @")
+    stems = {f.stem: audio.read(f, RATE) for f in (songs / song).glob("*.wav")}
+    mixture = np.sum(list(stems.values()), axis=0)
+    targets = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})
+    made = Centre().separate(mixture, RATE, targets=targets, rng=np.random.default_rng(0))["vocals"]
+    whole = audio.resample(made, RATE, 48000)[:, round(float(start) * 48000) :][:, : 3 * 48000]
+    similar = {
+        key[f].system: abs(np.corrcoef(audio.read(pack / f, 48000).ravel(), whole.ravel())[0, 1]) for f in trial.stimuli
+    }
+    assert max(similar, key=similar.get) == "centre"
+    assert similar["centre"] > 0.99
+
+
+def test_same_seed_same_bytes(write_design, tmp_path) -> None:
+    one, two = (_make(write_design, tmp_path / place, "systems: [centre]\nseed: 3\n") for place in "ab")
+    for first in [*sorted(one.rglob("*.*")), *sorted(key_folder(one).rglob("*.*"))]:
+        second = two.parent / first.relative_to(one.parent)
+        assert first.read_bytes() == second.read_bytes(), first.name
+    other = _make(write_design, tmp_path / "c", "systems: [centre]\nseed: 4\n")
+    assert {f.name for f in (other / "audio").iterdir()}.isdisjoint(f.name for f in (one / "audio").iterdir())
+
+
+def test_estimates_are_made_again_where_the_run_kept_none(finished_run, write_design, tmp_path) -> None:
+    design = write_design("systems: [centre]\n")
+    kept = make_pack(design, tmp_path / "kept", jobs=1, say=lambda _: None)
+    bare = tmp_path / "bare"
+    shutil.copytree(finished_run, bare, ignore=shutil.ignore_patterns("estimates"))
+    again = make_pack(replace(design, run=bare), tmp_path / "again", jobs=1, say=lambda _: None)
+    for file in (kept / "audio").iterdir():
+        assert file.read_bytes() == (again / "audio" / file.name).read_bytes()
+    assert not (bare / "estimates").exists()  # a run is read, never written to
+
+
+@pytest.mark.parametrize("protocol", [p for p in PROTOCOLS if p != "mushra"])
+def test_every_protocol_makes_a_verified_pack(protocol: str, write_design, tmp_path) -> None:
+    text = "remix_db: [6, -6]\n" if protocol == "remix" else ""
+    made = _make(write_design, tmp_path, text + "excerpts: {count: 1, seconds: 3}\n", protocol)
+    read, key = read_pack(made), read_key(made)
+    assert {t.name for t in PROTOCOLS[protocol].tasks} == {t.task for t in read.trials}
+    for trial in read.trials:
+        assert len(trial.stimuli) + bool(trial.reference) <= PROTOCOLS[protocol].max_signals
+    if protocol == "preference":
+        pairs = {frozenset(key[f].system for f in t.stimuli) for t in read.trials}
+        assert len(pairs) == 3
+    if protocol == "abx":
+        for trial in read.trials:
+            a, b, x = (audio.read(made / f, 48000) for f in trial.stimuli)
+            assert np.array_equal(x, a) != np.array_equal(x, b)
+    if protocol == "remix":
+        assert {s.details["remix_db"] for s in key.values()} == {6.0, -6.0}
+    assert "Checklist" in (key_folder(made) / "verification.md").read_text()
+
+
+def test_excerpts_where_metrics_disagree_and_given_ones(write_design, tmp_path) -> None:
+    made = _make(write_design, tmp_path, "excerpts: {count: 2, seconds: 3, rule: disagree}\n", name="disagree")
+    assert len({s.item for s in read_key(made).values()}) == 2
+    given = _make(write_design, tmp_path, "excerpts: {seconds: 3, rule: given, given: {Song 1: 2.5}}\n", name="given")
+    assert {s.item for s in read_key(given).values()} == {"Song 1 @2.5"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("systems: [centre, hpsss]\n", "has no 'hpsss' with vocals; it has centre, hpss_vocals, irm"),
+        ("excerpts: {count: 9, seconds: 3}\n", "9 items were asked for, .* has 3 tracks"),
+        ("excerpts: {seconds: 3, rule: given, given: {Song 7: 0}}\n", "has no track 'Song 7'"),
+        ("excerpts: {seconds: 3, rule: given, given: {Song 1: 6}}\n", r"ends at 9\.00 s, the signal at 7\.00 s"),
+        ("anchors: [lowpass_3000]\n", "unknown anchor 'lowpass_3000'"),
+        ("trials: 1\nexcerpts: {count: 1, seconds: 3}\nreplicates: 3\n", "replicates: 3 of a session of 1 trials"),
+    ],
+)
+def test_designs_that_do_not_fit_leave_nothing_behind(text: str, message: str, write_design, tmp_path) -> None:
+    with pytest.raises((ConfigError, AudioError), match=message):
+        _make(write_design, tmp_path / "out", text)
+    assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+
+
+def test_a_pack_is_never_overwritten(pack, write_design) -> None:
+    with pytest.raises(ConfigError, match="exists already; remove it or choose another"):
+        _make(write_design, pack.parent, name="blind")
+
+
+def test_a_changed_file_is_found(pack, tmp_path) -> None:
+    copy = tmp_path / pack.name
+    shutil.copytree(pack, copy)
+    shutil.copytree(key_folder(pack), key_folder(copy))
+    assert verify_pack(copy)
+    trial = read_pack(copy).trials[0]
+    path = copy / trial.stimuli[0]
+    audio.write(path, np.roll(audio.read(path, 48000), 40, axis=-1), 48000, "PCM_24")
+    with pytest.raises(AudioError, match="was changed since it was written"):
+        verify_pack(copy)
+    path.unlink()
+    with pytest.raises(ConfigError, match="is missing; make the pack again"):
+        read_pack(copy)
+
+
+def test_a_misaligned_estimate_is_found() -> None:
+    noise = np.random.default_rng(0).standard_normal((2, 48000))
+    assert lag(np.roll(noise, 7, axis=-1), noise, 100) == 7
+    assert lag(noise + np.random.default_rng(1).standard_normal((2, 48000)), noise, 100) == 0
+
+
+@pytest.mark.parametrize("damage", ["version", "escape", "order", "json"])
+def test_a_damaged_pack_is_refused(damage: str, pack, tmp_path) -> None:
+    copy = tmp_path / pack.name
+    shutil.copytree(pack, copy)
+    raw = json.loads((copy / "pack.json").read_text())
+    if damage == "version":
+        raw["version"] = 99
+    elif damage == "escape":
+        raw["trials"][0]["stimuli"][0] = "../secret.wav"
+    elif damage == "order":
+        raw["configurations"][0][0]["stimuli"] = [0, 0, 1]
+    (copy / "pack.json").write_text("{" if damage == "json" else json.dumps(raw))
+    with pytest.raises(ConfigError, match=r"pack\.json"):
+        read_pack(copy)
+
+
+def test_plan_says_what_a_listener_is_asked(write_design) -> None:
+    text = describe_plan(write_design("systems: [centre, irm]\n"))
+    assert "2 systems" in text
+    assert "a listener is asked 3" in text  # two trials and a replicate
+    assert "10 points  32" in text
+    assert [listeners_needed(d) for d in (5, 8, 10, 15)] == [126, 50, 32, 14]
+    with pytest.raises(ConfigError, match="expected positive numbers"):
+        listeners_needed(-1)
+
+
+def test_webmushra_gets_a_folder_that_it_can_run(pack, tmp_path) -> None:
+    files = export_webmushra(pack, tmp_path)
+    config = yaml.safe_load(files[0].read_text())
+    key = read_key(pack)
+    pages = [p for p in config["pages"] if isinstance(p, dict) and p["type"] == "mushra"]
+    shuffled = next(p for p in config["pages"] if isinstance(p, list))
+    assert shuffled[0] == "random"
+    assert len(pages) == 1
+    assert len(shuffled) == 3
+    for page in [*pages, *shuffled[1:]]:
+        assert len(page["stimuli"]) == 4  # without the hidden reference, which the player adds
+        paths = [page["reference"], *page["stimuli"].values()]
+        for path in paths:
+            assert (tmp_path / path).is_file()
+        for name, path in page["stimuli"].items():
+            assert key[f"audio/{name}.wav"].role in ("test", "anchor")
+            assert path.endswith(f"{name}.wav")
+    with pytest.raises(ConfigError, match="exists already"):
+        export_webmushra(pack, tmp_path)
+
+
+def test_webmushra_has_no_page_for_preference(write_design, tmp_path) -> None:
+    made = _make(write_design, tmp_path / "p", "excerpts: {count: 1, seconds: 3}\n", "preference")
+    with pytest.raises(ConfigError, match="no page for preference"):
+        export_webmushra(made, tmp_path / "out")
+
+
+def test_unknown_protocol_is_named() -> None:
+    from mss_bench.listening.protocols import protocol
+
+    with pytest.raises(UnknownNameError, match="did you mean 'mushra'"):
+        protocol("mushr")
