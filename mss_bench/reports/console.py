@@ -29,7 +29,7 @@ def summary(
     failures: pd.DataFrame | None = None,
     *,
     width: int = 80,
-    over: str = "median",
+    aggregation: str = "median_of_medians",
     quantities: Quantities = (),
     encoding: str | None = None,
 ) -> str:
@@ -47,7 +47,7 @@ def summary(
         The failure table; without it, failures are read off the track table.
     width : int
         Columns of the terminal; at least 40 are used.
-    over : {"median", "mean"}
+    aggregation : {"median_of_medians", "mean_of_medians", "mean_of_means"}
         How tracks are aggregated.
     quantities : sequence of mapping
         Units and directions of metrics.
@@ -63,14 +63,14 @@ def summary(
     plain = not _encodable(encoding or getattr(sys.stdout, "encoding", None) or "ascii")
     if plain:
         tracks, failures = _ascii(tracks), None if failures is None else _ascii(failures)
-    aggregated = aggregate(tracks, over=over, lower_is_better=lower_is_better(quantities))
+    aggregated = aggregate(tracks, aggregation=aggregation, lower_is_better=lower_is_better(quantities))
     lines: list[str] = []
     for _, found in groupby(blocks(aggregated, quantities), key=lambda b: (b.dataset, b.subset, b.group)):
         lines += [*_group(list(found), width, plain), ""]
     if aggregated.empty:
         lines += ["No scores: the track table is empty.", ""]
     else:
-        lines += [*_fill(f"Values: {AGGREGATIONS[over]}; mean: over the targets.", width)]
+        lines += [*_fill(f"Values: {AGGREGATIONS[aggregation]}; mean: over the targets.", width)]
         lines += [*_fill("gain: improvement over the floor (the scaled mixture), paired by track.", width), ""]
     lines += _failures(group_failures(tracks, failures), width)
     text = "\n".join(line.rstrip() for line in lines).rstrip()

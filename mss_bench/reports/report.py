@@ -34,7 +34,7 @@ def write_report(
     run: Mapping[str, Any] | None = None,
     formats: Sequence[str] = DEFAULT_FORMATS,
     *,
-    over: str = "median",
+    aggregation: str = "median_of_medians",
     quantities: Quantities = (),
     digits: int = 2,
 ) -> list[Path]:
@@ -53,7 +53,7 @@ def write_report(
         The content of ``run.json``.
     formats : sequence of str
         Any of `FORMATS`.
-    over : {"median", "mean"}
+    aggregation : {"median_of_medians", "mean_of_medians", "mean_of_means"}
         How tracks are aggregated.
     quantities : sequence of mapping
         Units, directions and definitions of metrics.
@@ -75,7 +75,7 @@ def write_report(
     for name in formats:
         if name not in FORMATS:
             raise UnknownNameError("report format", name, FORMATS)
-    aggregated = aggregate(tracks, over=over, lower_is_better=lower_is_better(quantities))
+    aggregated = aggregate(tracks, aggregation=aggregation, lower_is_better=lower_is_better(quantities))
     found = group_failures(tracks, failures)
     arranged = blocks(aggregated, quantities, digits)
     kinds = [f for f in dict.fromkeys(formats) if f in {"png", "pdf", "svg"}]

@@ -67,7 +67,8 @@ def test_markdown_rows_have_the_columns_of_their_heading(aggregated) -> None:
 
 def test_an_empty_table_says_so() -> None:
     empty = aggregate(pd.DataFrame(columns=["dataset", "subset", "track", "separator", "params", "oracle", "group",
-                                            "target", "metric", "preset", "value", "status", "flags"]))  # fmt: skip
+                                            "target", "metric", "preset", "value", "n_frames", "n_valid",
+                                            "status", "flags"]))  # fmt: skip
     assert tables.markdown(empty) == "No scores.\n"
     assert tables.latex(empty) == "% No scores.\n"
     assert tables.csv(empty).startswith("dataset,")

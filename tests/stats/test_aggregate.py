@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.results.schema import TRACK_COLUMNS
-from mss_bench.stats.aggregate import AGGREGATE_COLUMNS, COMPARABLE_COLUMNS, aggregate, comparable
+from mss_bench.stats.aggregate import AGGREGATE_COLUMNS, COMPARABLE_COLUMNS, aggregate, comparable, over_targets
 
 Score = float | str  # a value, or the status of a cell that has none
 
@@ -57,13 +57,11 @@ def of(scores: dict[str, list[Score | None]], method: str, **options: Any) -> di
     return {str(k): v for k, v in found.items()}
 
 
-def test_sisec_2018_median_of_medians_is_reproduced(test_data: Path) -> None:
-    wide = pd.read_csv(test_data / "sisec18" / "track_medians.csv")
-    long = wide.melt(["method", "track", "target"], ["SDR", "ISR", "SIR", "SAR"], "metric")
-    separator = long["method"].replace("MIX", "mixture")
-    constant = {"dataset": "musdb18", "subset": "test", "params": "", "oracle": False, "group": "all", "preset": "v4"}
-    tracks = long.assign(separator=separator, status="ok", flags="", **constant)
-    found = aggregate(tracks).set_index(["target", "separator", "metric"])["value"]
+def test_sisec_2018_median_of_medians_is_reproduced(test_data: Path, sisec: pd.DataFrame) -> None:
+    table = aggregate(sisec)
+    assert set(table["aggregation"]) == {"median_of_medians"}
+    assert (table["n_tracks"] == 50).all()
+    found = table.set_index(["target", "separator", "metric"])["value"]
     published = pd.read_csv(test_data / "sisec18" / "median_of_medians.csv").melt(
         ["target", "method"], var_name="metric"
     )
@@ -80,8 +78,8 @@ def test_value_and_improvement_are_medians_of_paired_values() -> None:
 
 
 def test_mean_over_tracks() -> None:
-    row = of({"mixture": [0.0, 0.0], "a": [1.0, 4.0]}, "a", over="mean")
-    assert (row["value"], row["improvement"], row["aggregation"]) == (2.5, 2.5, "mean")
+    row = of({"mixture": [0.0, 0.0], "a": [1.0, 4.0]}, "a", aggregation="mean_of_medians")
+    assert (row["value"], row["improvement"], row["aggregation"]) == (2.5, 2.5, "mean_of_medians")
 
 
 def test_improvement_is_positive_where_lower_is_better() -> None:
@@ -89,25 +87,25 @@ def test_improvement_is_positive_where_lower_is_better() -> None:
 
 
 def test_the_floor_stands_in_for_a_failed_cell_and_is_counted() -> None:
-    row = of({"mixture": [0.0, -9.0, 1.0], "a": [5.0, "timeout", 7.0]}, "a", over="mean")
+    row = of({"mixture": [0.0, -9.0, 1.0], "a": [5.0, "timeout", 7.0]}, "a", aggregation="mean_of_medians")
     assert row["value"] == 1.0
     assert (row["n_tracks"], row["n_own"], row["n_imputed"], row["n_failed"]) == (3, 2, 1, 1)
     assert row["flags"] == "failed,imputed"
 
 
-@pytest.mark.parametrize("over", ["median", "mean"])
+@pytest.mark.parametrize("over", ["median_of_medians", "mean_of_medians"])
 @pytest.mark.parametrize("lower", [(), ("SDR",)])
 def test_no_failure_improves_an_aggregate(over: str, lower: tuple[str, ...]) -> None:
     floor = [-30.0] * 3 if lower else [30.0] * 3  # far better than the method, as in SAR
-    whole = of({"mixture": floor, "a": [5.0, 4.0, 7.0]}, "a", over=over, lower_is_better=lower)
+    whole = of({"mixture": floor, "a": [5.0, 4.0, 7.0]}, "a", aggregation=over, lower_is_better=lower)
     for lost in ([0], [1], [2], [0, 1], [1, 2]):
         scores: list[Score | None] = [5.0, 4.0, 7.0]
         for i in lost:
             scores[i] = "error"
-        row = of({"mixture": floor, "a": scores}, "a", over=over, lower_is_better=lower)
+        row = of({"mixture": floor, "a": scores}, "a", aggregation=over, lower_is_better=lower)
         own = [s for s in scores if not isinstance(s, str)]
         worst = max(own) if lower else min(own)
-        assert row["value"] == getattr(np, over)([worst if isinstance(s, str) else s for s in scores])
+        assert row["value"] == getattr(np, over.split("_")[0])([worst if isinstance(s, str) else s for s in scores])
     assert whole["n_imputed"] == 0
 
 
@@ -120,13 +118,13 @@ def test_a_track_without_a_floor_value_is_left_out_for_every_method_alike() -> N
 
 
 def test_an_estimate_that_is_undefined_where_the_floor_is_not_counts_as_the_floor() -> None:
-    row = of({"mixture": [0.0, 0.0], "a": [8.0, math.nan]}, "a", over="mean")
+    row = of({"mixture": [0.0, 0.0], "a": [8.0, math.nan]}, "a", aggregation="mean_of_medians")
     assert (row["value"], row["n_imputed"], row["n_undefined"], row["n_failed"]) == (4.0, 1, 1, 0)
 
 
 @pytest.mark.parametrize("gap", ["skipped", None])
 def test_a_track_that_a_method_lacks_counts_as_the_floor(gap: str | None) -> None:
-    row = of({"mixture": [0.0, 0.0], "a": [8.0, gap]}, "a", over="mean")
+    row = of({"mixture": [0.0, 0.0], "a": [8.0, gap]}, "a", aggregation="mean_of_medians")
     assert (row["value"], row["n_missing"], row["n_imputed"]) == (4.0, 1, 1)
 
 
@@ -149,15 +147,15 @@ def test_without_a_floor_only_tracks_of_every_method_count() -> None:
     assert row["flags"] == "failed,no_floor"
 
 
-@pytest.mark.parametrize("over", ["median", "mean"])
+@pytest.mark.parametrize("over", ["median_of_medians", "mean_of_medians"])
 def test_infinite_values_are_ordered_counted_and_raise_no_warning(over: str) -> None:
     inf = math.inf
     scores: dict[str, list[Score | None]] = {"mixture": [0.0, inf], "a": [inf, inf], "b": [-inf, inf], "c": [1.0, -inf]}
-    assert of(scores, "a", over=over)["value"] == inf
-    assert of(scores, "a", over=over)["n_inf"] == 2
-    assert of(scores, "a", over=over)["improvement"] == inf  # inf on the first track, 0 on the second
-    assert of(scores, "b", over=over)["value"] == -inf  # never NaN, never in the method's favour
-    assert of(scores, "c", over=over)["improvement"] == -inf
+    assert of(scores, "a", aggregation=over)["value"] == inf
+    assert of(scores, "a", aggregation=over)["n_inf"] == 2
+    assert of(scores, "a", aggregation=over)["improvement"] == inf  # inf on the first track, 0 on the second
+    assert of(scores, "b", aggregation=over)["value"] == -inf  # never NaN, never in the method's favour
+    assert of(scores, "c", aggregation=over)["improvement"] == -inf
 
 
 def test_methods_are_told_apart_by_their_parameters_and_flags_are_kept() -> None:
@@ -185,8 +183,8 @@ def test_a_malformed_table_is_refused_by_name() -> None:
         aggregate(pd.concat([good, good]))
     with pytest.raises(RunError, match="unknown status 'fine'"):
         aggregate(good.assign(status="fine"))
-    with pytest.raises(UnknownNameError, match="did you mean 'median'"):
-        aggregate(good, over="medain")
+    with pytest.raises(UnknownNameError, match="did you mean 'median_of_medians'"):
+        aggregate(good, aggregation="median_of_median")
 
 
 cells = st.one_of(st.floats(-60, 60), st.just(math.nan), st.sampled_from(["error", "skipped"]), st.none())
@@ -204,3 +202,85 @@ def test_aggregates_are_taken_over_the_comparable_values(rows: list[tuple[Score,
             assert row["n_tracks"] == len(rows)
             assert row["value"] == pytest.approx(np.median(used["value"]))
             assert row["improvement"] == pytest.approx(np.median(used["value"] - used["floor"]))
+
+
+def test_the_mean_of_means_reads_the_frame_means() -> None:
+    tracks = table({"mixture": [0.0, 1.0], "a": [5.0, 7.0]}, n_frames=10, n_valid=8)
+    framed = tracks.assign(mean=tracks["value"] + 100)
+    found = aggregate(framed, aggregation="mean_of_means").set_index("method")
+    assert found.loc["a", "value"] == 106
+    assert set(found["aggregation"]) == {"mean_of_means"}
+    assert aggregate(framed, aggregation="mean_of_medians").set_index("method").loc["a", "value"] == 6
+    assert list(comparable(framed, aggregation="mean_of_means")["value"]) == [100, 101, 105, 107]
+
+
+def test_a_metric_of_the_whole_track_is_its_own_mean() -> None:
+    assert of({"a": [5.0, 7.0, 9.5]}, "a", aggregation="mean_of_means")["value"] == pytest.approx(21.5 / 3)
+
+
+def test_medians_of_frames_do_not_pass_for_means() -> None:
+    with pytest.raises(RunError, match=r"no mean over frames \(column 'mean'\) of 'SDR'"):
+        aggregate(table({"a": [5.0]}, n_frames=10), aggregation="mean_of_means")
+
+
+def test_frames_are_counted_beside_the_number() -> None:
+    row = of({"mixture": [0.0, 0.0, 0.0], "a": [5.0, 6.0, "error"]}, "a")
+    assert (row["n_frames"], row["n_frames_left_out"]) == (2, 0)
+    silent = aggregate(table({"a": [5.0, 6.0]}, n_frames=10, n_valid=8)).iloc[0]
+    assert (silent["n_frames"], silent["n_frames_left_out"]) == (20, 4)
+
+
+def test_only_complete_tracks_count_where_that_is_the_rule() -> None:
+    scores: dict[str, list[Score | None]] = {
+        "mixture": [0.0, 0, 0, 0],
+        "a": [1.0, "error", 3, 4],
+        "b": [5.0, 6, 7, None],
+    }
+    row = of(scores, "a", missing="complete")
+    assert (row["value"], row["n_tracks"], row["n_left_out"], row["n_imputed"]) == (2.0, 2, 2, 0)
+    assert (row["improvement"], row["missing"]) == (2.0, "complete")
+    assert of(scores, "a")["missing"] == "floor"
+    broken = of(scores | {"broken": ["crashed"] * 4}, "b", missing="complete")
+    assert (broken["value"], broken["n_tracks"]) == (6.0, 2)  # a method without any value takes no track away
+    with pytest.raises(UnknownNameError, match="rule for missing cells"):
+        aggregate(table(scores), missing="zero")
+
+
+def test_the_gap_to_an_oracle_is_paired() -> None:
+    scores: dict[str, list[Score | None]] = {"mixture": [0.0, 0, 0], "irm": [10.0, 20, 30], "a": [9.0, 12, 29]}
+    row = of(scores, "a", oracle="irm")
+    assert (row["gap"], row["gap_to"]) == (1.0, "irm")  # not 20 - 12
+    assert of(scores, "irm", oracle="irm")["gap"] == 0
+    assert of(scores, "a", oracle="irm", lower_is_better=["SDR"])["gap"] == -1
+    assert math.isnan(of(scores, "a")["gap"])
+    assert math.isnan(of(scores | {"irm": ["error"] * 3}, "a", oracle="irm")["gap"])
+    with pytest.raises(UnknownNameError, match="unknown method 'iRm'"):
+        of(scores, "a", oracle="iRm")
+
+
+def test_the_doubt_between_infinities_favours_no_method_whichever_way_is_better() -> None:
+    scores: dict[str, list[Score | None]] = {"mixture": [0.0, 0.0], "c": [math.inf, -math.inf]}
+    assert of(scores, "c")["value"] == -math.inf
+    assert of(scores, "c", lower_is_better=["SDR"])["value"] == math.inf
+
+
+def test_a_mean_over_targets_needs_every_target() -> None:
+    parts = [
+        table({"mixture": [0.0, 0, 0], "a": [2.0, 4, 6], "solo": [9.0, 9, 9]}, target="vocals"),
+        table({"mixture": [0.0, 0, math.nan], "a": [6.0, "error", 1]}, target="drums"),
+    ]
+    found = over_targets(comparable(pd.concat(parts)))
+    assert set(found["target"]) == {"mean"}
+    assert found.set_index(["method", "track"])["value"].to_dict() == {
+        ("mixture", "t0"): 0, ("mixture", "t1"): 0, ("a", "t0"): 4, ("a", "t1"): 2,
+    }  # fmt: skip
+    assert found.set_index(["method", "track"])["imputed"].to_dict()["a", "t1"]
+    assert list(found.columns) == list(COMPARABLE_COLUMNS)
+
+
+def test_a_mean_over_targets_keeps_infinities_and_missing_floors() -> None:
+    parts = [table({"a": [math.inf, math.inf]}, target="vocals"), table({"a": [1.0, -math.inf]}, target="drums")]
+    found = over_targets(comparable(pd.concat(parts)))
+    assert list(found["value"]) == [math.inf, -math.inf]
+    assert found["floor"].isna().all()
+    assert over_targets(comparable(table({}))).empty

@@ -1,0 +1,213 @@
+"""Matrices tracks x methods: what tests, intervals and ranks are taken of.
+
+Every statistic on a matrix is paired by track, so a matrix has no gaps: the rule for missing cells is applied once, in
+`score_matrices`, and counted. Infinite values (perfect estimates) are kept: rank statistics order them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mss_bench.errors import ConfigError, RunError, UnknownNameError
+from mss_bench.stats.aggregate import frames_of
+from mss_bench.stats.units import UNIT, Floats, Unit, units
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ScoreMatrix", "check_level", "check_matrix", "check_pairs", "score_matrices", "score_matrix"]
+
+MIN_TRACKS = 3
+"""Fewer tracks carry no statistics."""
+
+
+@dataclass(frozen=True)
+class ScoreMatrix:
+    """The scores of one unit, paired by track."""
+
+    unit: dict[str, str]  # dataset, subset, group, target, metric, preset
+    values: pd.DataFrame  # index tracks, columns methods, no NaN
+    imputed: pd.DataFrame  # the same shape: True where a stand-in stands
+    oracles: list[str]  # methods that saw the references
+    left_out: list[str]  # methods without any value
+    n_left_out: int  # tracks that count for no method
+    higher_is_better: bool
+    missing: str  # the rule for missing cells, a key of `mss_bench.stats.units.MISSING`
+
+    def without(self, methods: Collection[str]) -> ScoreMatrix:
+        """The matrix less some methods, e.g. its `oracles`; names that it does not have are passed over."""
+        kept = [name for name in self.values.columns if name not in set(methods)]
+        oracles = [name for name in self.oracles if name in kept]
+        return replace(self, values=self.values[kept], imputed=self.imputed[kept], oracles=oracles)
+
+
+def score_matrices(
+    tracks: pd.DataFrame,
+    *,
+    aggregation: str = "median_of_medians",
+    missing: str = "floor",
+    lower_is_better: Collection[str] = (),
+) -> Iterator[ScoreMatrix]:
+    """One matrix a unit: data set, subset, group, target, metric and preset.
+
+    Parameters
+    ----------
+    tracks, aggregation, missing, lower_is_better
+        As for `mss_bench.stats.aggregate.aggregate`; of `aggregation` the first step alone is taken, over frames.
+
+    Yields
+    ------
+    ScoreMatrix
+        In the order of first appearance; tracks sorted by name, methods as they appear. Empty where no track counts.
+
+    Raises
+    ------
+    RunError, UnknownNameError
+        As for `aggregate`.
+    """
+    frames = frames_of(aggregation)
+    for key, unit in units(tracks, frames=frames, missing=missing, lower_is_better=lower_is_better):
+        yield _matrix(key, unit, missing)
+
+
+def score_matrix(
+    tracks: pd.DataFrame, metric: str, target: str, *, where: dict[str, str] | None = None, **options: Any
+) -> ScoreMatrix:
+    """The matrix of one metric and target.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        Columns of `mss_bench.results.schema.TRACK_COLUMNS`.
+    metric, target : str
+        As in those columns.
+    where : dict, optional
+        Further columns, of ``dataset``, ``subset``, ``group`` and ``preset``, and what they must hold; needed where
+        metric and target alone leave several.
+    **options
+        Of `score_matrices`.
+
+    Raises
+    ------
+    UnknownNameError
+        The table has no such metric, target, ...
+    RunError
+        Several units are left.
+    """
+    found = tracks
+    for column, wanted in ({"metric": metric, "target": target} | (where or {})).items():
+        if column not in UNIT:
+            raise UnknownNameError("column of a unit", column, UNIT)
+        if column not in tracks.columns:
+            raise RunError(f"the track table has no column {column!r}; expected what mss-bench run wrote")
+        known = found[column].dropna().astype(str)
+        if not (known == wanted).any():
+            raise UnknownNameError(column, wanted, set(known))
+        found = found[(found[column] == wanted).fillna(False).astype(bool)]
+    matrices = list(score_matrices(found, **options))
+    if len(matrices) > 1:
+        several = [name for name in UNIT if len({m.unit[name] for m in matrices}) > 1]
+        choices = "; ".join(f"{n}: {', '.join(sorted({m.unit[n] for m in matrices}))}" for n in several)
+        raise RunError(f"{metric} of {target} was scored in {len(matrices)} ways; choose with where= one {choices}")
+    return matrices[0]
+
+
+def _matrix(key: dict[str, str], unit: Unit, missing: str) -> ScoreMatrix:
+    import pandas as pd
+
+    labels = unit.labels
+    methods = [labels[i] for i in unit.valued]
+    index = pd.Index(list(map(str, unit.tracks[unit.counts])), name="track")
+    columns = pd.Index(methods, name="method")
+    shape = (len(index), len(methods))
+    values = np.stack([unit.used(i) for i in unit.valued], axis=1) if methods else np.empty(shape)
+    return ScoreMatrix(
+        unit=key,
+        values=pd.DataFrame(values, index=index, columns=columns),
+        imputed=pd.DataFrame(~unit.own[unit.valued][:, unit.counts].T.reshape(shape), index=index, columns=columns),
+        oracles=[labels[i] for i in unit.valued if unit.oracle[i]],
+        left_out=[label for label in labels if label not in methods],
+        n_left_out=int((~unit.counts).sum()),
+        higher_is_better=unit.sign > 0,
+        missing=missing,
+    )
+
+
+def check_matrix(
+    matrix: pd.DataFrame | ScoreMatrix, needed_for: str, *, min_tracks: int = MIN_TRACKS, min_methods: int = 2
+) -> tuple[Floats, list[str]]:
+    """The numbers of a matrix tracks x methods and the names of its methods, or an error that says what is wrong.
+
+    Parameters
+    ----------
+    matrix : DataFrame or ScoreMatrix
+        Index tracks, columns methods.
+    needed_for : str
+        What asks, as it begins the message: "the Friedman test".
+    min_tracks, min_methods : int
+        The least that the statistic is defined for.
+
+    Raises
+    ------
+    RunError
+        Too few tracks or methods, a track or method twice, a missing value or one that is no number.
+    """
+    import pandas as pd
+
+    table = matrix.values if isinstance(matrix, ScoreMatrix) else pd.DataFrame(matrix)
+    methods = [str(name) for name in table.columns]
+    for kind, names in (("method", methods), ("track", [str(name) for name in table.index])):
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        if twice:
+            raise RunError(f"{needed_for} needs one value a track and method; {kind} {twice[0]!r} is there twice")
+    if len(methods) < min_methods:
+        got = f"{len(methods)} ({', '.join(methods)})" if methods else "0"
+        raise RunError(f"{needed_for} needs at least {min_methods} method{'s'[: min_methods > 1]}, got {got}")
+    if len(table) < min_tracks:
+        raise RunError(f"{needed_for} needs at least {min_tracks} tracks, got {len(table)}")
+    try:
+        values = table.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{needed_for} needs numbers: {error}") from None
+    gaps = np.argwhere(np.isnan(values))
+    if len(gaps):
+        track, method = gaps[0]
+        raise RunError(
+            f"{needed_for} is paired by track and found {len(gaps)} missing values, the first of method "
+            f"{methods[method]!r} on track {str(table.index[track])!r}; drop those tracks, or make the matrix with "
+            "score_matrix, which fills or drops them by a stated rule"
+        )
+    return values, methods
+
+
+def check_pairs(pairs: Collection[tuple[str, str]] | None, methods: list[str]) -> list[tuple[int, int]]:
+    """Pairs of methods as columns; every pair once where none are named.
+
+    Raises
+    ------
+    UnknownNameError
+        A method is not there.
+    RunError
+        A pair names one method twice.
+    """
+    if pairs is None:
+        return [(i, j) for i in range(len(methods)) for j in range(i + 1, len(methods))]
+    found = []
+    for a, b in pairs:
+        for name in (a, b):
+            if name not in methods:
+                raise UnknownNameError("method", name, methods)
+        if a == b:
+            raise RunError(f"a method cannot be compared with itself: {a!r}; name two methods")
+        found.append((methods.index(a), methods.index(b)))
+    return found
+
+
+def check_level(name: str, value: float) -> None:
+    """Raise `ConfigError` unless 0 < `value` < 1."""
+    if not 0.0 < value < 1.0:
+        raise ConfigError(f"{name} must lie between 0 and 1, got {value!r}; usual are 0.95 for levels, 0.05 for alpha")

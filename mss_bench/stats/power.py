@@ -1,0 +1,250 @@
+"""How many tracks it takes to tell two methods apart, and how small a difference a number of tracks can show.
+
+Both start from the observed differences of two methods on the same tracks, and say what *new* tracks of the same kind
+would show. The power at the observed number of tracks only restates the p value: it is there to plan with, not to argue
+with [3]_.
+
+References
+----------
+.. [1] G. E. Noether, "Sample size determination for some common nonparametric tests", J. Am. Stat. Assoc. 82, 1987.
+.. [2] J. Cohen, Statistical Power Analysis for the Behavioral Sciences, 2nd ed., Erlbaum 1988.
+.. [3] J. M. Hoenig, D. M. Heisey, "The abuse of power", Am. Stat. 55, 2001.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import optimize, stats
+
+from mss_bench.errors import ConfigError, RunError, UnknownNameError
+from mss_bench.stats.matrix import ScoreMatrix, check_level, check_matrix, check_pairs
+from mss_bench.stats.signed_rank import wilcoxon
+from mss_bench.stats.units import Floats, difference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["APPROACHES", "TracksNeeded", "smallest_difference", "tracks_needed", "wilcoxon_power"]
+
+APPROACHES = {
+    "simulation": "Wilcoxon's test on tracks drawn from the observed differences",
+    "noether": "Wilcoxon's test, Noether's approximation",
+    "t": "paired t test, noncentral t distribution",
+}
+"""Ways to find the number of tracks, in words."""
+
+_FEWEST = 6  # tracks with which a two-sided Wilcoxon test can reach .05
+
+
+@dataclass(frozen=True)
+class TracksNeeded:
+    """How many tracks two methods need to be told apart."""
+
+    a: str
+    b: str
+    n_tracks: int | None  # None where `max_tracks` do not suffice
+    approach: str  # a key of APPROACHES
+    power: float
+    alpha: float
+    n_observed: int
+    reason: str  # why there is no number; empty where there is
+
+
+def tracks_needed(
+    matrix: pd.DataFrame | ScoreMatrix,
+    a: str,
+    b: str,
+    *,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    approach: str = "simulation",
+    max_tracks: int = 2000,
+    draws: int = 1000,
+    seed: int = 0,
+) -> TracksNeeded:
+    """The number of tracks at which a two-sided paired test tells two methods apart with a given probability.
+
+    Parameters
+    ----------
+    matrix : DataFrame or ScoreMatrix
+        Scores, index tracks, columns methods; no NaN.
+    a, b : str
+        The methods.
+    power : float
+        The probability, in (0, 1).
+    alpha : float
+        Level of the test, in (0, 1); divide it by the number of pairs where many are tested.
+    approach : {"simulation", "noether", "t"}
+        A key of `APPROACHES`. The first two need only the signs and the order of the differences, and take infinite
+        ones; Noether's [1]_ errs where hardly any track disagrees.
+    max_tracks : int
+        Where the search ends.
+    draws, seed : int
+        Of the simulation.
+
+    Returns
+    -------
+    TracksNeeded
+
+    Raises
+    ------
+    RunError
+        Fewer than 3 tracks, a malformed matrix, or infinite differences for ``t``.
+    UnknownNameError, ConfigError
+        A method or the approach is not known; a number is out of range.
+    """
+    check_level("power", power)
+    check_level("alpha", alpha)
+    if approach not in APPROACHES:
+        raise UnknownNameError("approach to power", approach, APPROACHES)
+    if max_tracks < _FEWEST or draws < 100:
+        raise ConfigError(
+            f"max_tracks must be at least {_FEWEST} and draws 100, got {max_tracks} and {draws}; try 2000, 1000"
+        )
+    apart = _differences(matrix, a, b)
+    if not apart.any():
+        return TracksNeeded(a, b, None, approach, power, alpha, apart.size, "the methods score alike on every track")
+    if approach == "simulation":
+        needed = _by_simulation(apart, power, alpha, max_tracks, draws, seed)
+    else:
+        needed = (_noether if approach == "noether" else _by_t)(apart, power, alpha, max_tracks)
+    if needed is None or needed > max_tracks:
+        reason = f"more than {max_tracks} tracks: the difference is too small against its spread"
+        return TracksNeeded(a, b, None, approach, power, alpha, apart.size, reason)
+    return TracksNeeded(a, b, needed, approach, power, alpha, apart.size, "")
+
+
+def wilcoxon_power(
+    differences: Floats, n_tracks: int, *, alpha: float = 0.05, draws: int = 1000, seed: int = 0
+) -> float:
+    """The share of samples of `n_tracks` differences, drawn with replacement, that Wilcoxon's test finds significant.
+
+    Parameters
+    ----------
+    differences : ndarray (tracks,)
+        May hold infinities, no NaN.
+    n_tracks : int
+        Tracks in a sample.
+    alpha : float
+        Level of the two-sided test, in (0, 1).
+    draws, seed : int
+        Samples, and the seed of their drawing.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+    """
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(differences, (n_tracks, draws))
+    # Resampling makes ties, of which exact p would cost minutes.
+    return float((wilcoxon(drawn, exact=False) < alpha).mean())
+
+
+def smallest_difference(
+    matrix: pd.DataFrame | ScoreMatrix,
+    a: str,
+    b: str,
+    *,
+    n_tracks: int | None = None,
+    power: float = 0.8,
+    alpha: float = 0.05,
+) -> float:
+    """The mean difference of two methods that a number of tracks can show, given how their difference spreads.
+
+    Parameters
+    ----------
+    matrix, a, b, power, alpha
+        As for `tracks_needed`.
+    n_tracks : int, optional
+        At least 3; by default as many as were observed.
+
+    Returns
+    -------
+    float
+        In the unit of the metric, by the noncentral t distribution [2]_. 0 where the difference is the same on every
+        track.
+
+    Raises
+    ------
+    RunError, UnknownNameError, ConfigError
+        As for `tracks_needed`; differences must be finite.
+    """
+    check_level("power", power)
+    check_level("alpha", alpha)
+    apart = _finite(_differences(matrix, a, b))
+    n = apart.size if n_tracks is None else n_tracks
+    if n < 3:
+        raise ConfigError(f"n_tracks must be at least 3, got {n}")
+    standard = optimize.brentq(lambda effect: _t_power(effect, n, alpha) - power, 0.0, 50.0) if power > alpha else 0.0
+    return float(standard * apart.std(ddof=1))
+
+
+def _differences(matrix: pd.DataFrame | ScoreMatrix, a: str, b: str) -> Floats:
+    values, methods = check_matrix(matrix, "a power analysis")
+    [(i, j)] = check_pairs([(a, b)], methods)
+    return difference(values[:, i], values[:, j])
+
+
+def _finite(differences: Floats) -> Floats:
+    infinite = int((~np.isfinite(differences)).sum())
+    if infinite:
+        raise RunError(
+            f"the noncentral t distribution needs finite differences, got {infinite} infinite; use 'simulation' instead"
+        )
+    return differences
+
+
+def _by_simulation(apart: Floats, power: float, alpha: float, most: int, draws: int, seed: int) -> int | None:
+    """The number of tracks by doubling, then bisection."""
+
+    def enough(n: int) -> bool:
+        return wilcoxon_power(apart, n, alpha=alpha, draws=draws, seed=seed) >= power
+
+    low, high = _FEWEST - 1, _FEWEST
+    while not enough(high):
+        if high >= most:
+            return None
+        low, high = high, min(2 * high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _noether(apart: Floats, power: float, alpha: float, _most: int) -> int | None:
+    """Noether's formula, from the share of pairs of tracks whose differences sum to more than 0."""
+    with np.errstate(invalid="ignore"):
+        sums = (apart[:, None] + apart)[np.triu_indices(apart.size, 1)]
+    positive = float(np.where(np.isnan(sums), 0.5, (np.sign(sums) + 1) / 2).mean())
+    if positive == 0.5:
+        return None
+    z = stats.norm.isf(alpha / 2) + stats.norm.ppf(power)
+    return max(math.ceil(z**2 / (3 * (positive - 0.5) ** 2)), _FEWEST)
+
+
+def _by_t(apart: Floats, power: float, alpha: float, most: int) -> int | None:
+    mean, spread = float(_finite(apart).mean()), float(apart.std(ddof=1))
+    if mean == 0:
+        return None
+    if spread < 1e-12 * abs(mean):
+        return 3
+    low, high = 2, most
+    if _t_power(mean / spread, high, alpha) < power:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _t_power(mean / spread, middle, alpha) >= power else (middle, high)
+    return high
+
+
+def _t_power(effect: float, n: int, alpha: float) -> float:
+    """Power of the two-sided paired t test at a standardised mean difference."""
+    if effect == 0:
+        return alpha
+    # By the square, whose noncentral F distribution SciPy has without NaN in the far tail, as noncentral t has not.
+    return float(stats.ncf.sf(stats.t.isf(alpha / 2, n - 1) ** 2, 1, n - 1, n * effect**2))

@@ -1,0 +1,238 @@
+"""Ranks of methods with their uncertainty, and groups of methods that are statistically tied.
+
+References
+----------
+.. [1] J. Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006.
+.. [2] P. Hall, H. Miller, "Using the bootstrap to quantify the authority of an empirical ranking", Ann. Stat. 37, 2009.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.stats.matrix import ScoreMatrix, check_level, check_matrix
+from mss_bench.stats.resample import STATISTICS, check_bootstrap, resampled, statistic_of
+from mss_bench.stats.significance import rank_variance
+from mss_bench.stats.units import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RANK_COLUMNS", "critical_difference", "groups", "mean_ranks", "ranks", "tied_with"]
+
+RANK_COLUMNS = ("value", "rank", "rank_low", "rank_high", "first", "mean_rank", "statistic", "level", "n_tracks")
+"""Columns of a table of ranks."""
+
+
+def mean_ranks(matrix: pd.DataFrame | ScoreMatrix, *, higher_is_better: bool = True) -> pd.Series[float]:
+    """Each method's rank within a track, 1 the best and ties shared, as a mean over tracks.
+
+    Parameters
+    ----------
+    matrix : DataFrame or ScoreMatrix
+        Scores, index tracks, columns methods; no NaN.
+    higher_is_better : bool
+        Of the metric; a `ScoreMatrix` knows and is not asked.
+
+    Returns
+    -------
+    Series
+        Sorted, the best first; methods that tie in the order of the matrix.
+
+    Raises
+    ------
+    RunError
+        Fewer than 3 tracks or 2 methods, or a malformed matrix.
+    """
+    import pandas as pd
+
+    values, methods = check_matrix(matrix, "a ranking")
+    found = stats.rankdata(-_better(matrix, values, higher_is_better), axis=1).mean(axis=0)
+    return pd.Series(found, index=pd.Index(methods, name="method")).sort_values(kind="stable")
+
+
+def ranks(
+    matrix: pd.DataFrame | ScoreMatrix,
+    statistic: str = "median",
+    *,
+    higher_is_better: bool = True,
+    level: float = 0.95,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Ranks of the methods and between which ranks they lie for other tracks of the same kind [2]_.
+
+    Parameters
+    ----------
+    matrix : DataFrame or ScoreMatrix
+        Scores, index tracks, columns methods; no NaN.
+    statistic : {"median", "mean", "mean_rank"}
+        What methods are ranked by, over tracks.
+    higher_is_better : bool
+        Of the metric; a `ScoreMatrix` knows and is not asked.
+    level, draws, seed
+        As for `mss_bench.stats.intervals.bootstrap`.
+
+    Returns
+    -------
+    DataFrame
+        Index methods, the best first; columns `RANK_COLUMNS`. ``rank`` is 1 for the best, and methods that tie share
+        the mean of their ranks: where all tie, nobody is first. ``rank_low`` to ``rank_high`` is the bootstrap's
+        percentile interval, a tie counting as its lowest and highest rank. ``first`` is the share of draws in which
+        the method is the best, ties divided.
+
+    Raises
+    ------
+    RunError
+        Fewer than 3 tracks or 2 methods, or a malformed matrix.
+    UnknownNameError, ConfigError
+        The statistic is not known; level or draws are out of range.
+    """
+    import pandas as pd
+
+    if statistic not in (*STATISTICS, "mean_rank"):
+        raise UnknownNameError("statistic", statistic, (*STATISTICS, "mean_rank"))
+    over = "mean" if statistic == "mean_rank" else statistic
+    check_bootstrap(over, level, draws)
+    values, methods = check_matrix(matrix, "a ranking")
+    better = _better(matrix, values, higher_is_better)
+    within = stats.rankdata(-better, axis=1)
+    ranked_by = -within if statistic == "mean_rank" else better
+    central = statistic_of(ranked_by, over)
+    # Rounding of means must not break ties.
+    drawn = -np.round(resampled(ranked_by, over, draws=draws, seed=seed), 9)
+    lowest, highest = (stats.rankdata(drawn, method=method, axis=1) for method in ("min", "max"))
+    first = (lowest == 1) / (highest - lowest + 1)
+    columns = (
+        central * (-1 if statistic == "mean_rank" or better is not values else 1),
+        stats.rankdata(-np.round(central, 9)),
+        np.quantile(lowest, (1 - level) / 2, axis=0, method="lower").astype(np.int64),
+        np.quantile(highest, (1 + level) / 2, axis=0, method="higher").astype(np.int64),
+        first.mean(axis=0),
+        within.mean(axis=0),
+        statistic,
+        level,
+        values.shape[0],
+    )
+    table = pd.DataFrame(dict(zip(RANK_COLUMNS, columns, strict=True)), index=pd.Index(methods, name="method"))
+    return table.sort_values("rank", kind="stable")
+
+
+def groups(p: pd.DataFrame, order: Sequence[str], alpha: float = 0.05) -> list[list[str]]:
+    """Groups of methods that are statistically tied: the bars of a critical-difference diagram [1]_.
+
+    Parameters
+    ----------
+    p : DataFrame
+        From `mss_bench.stats.significance.posthoc`.
+    order : sequence of str
+        Methods from best to worst, e.g. the index of `mean_ranks`.
+    alpha : float
+        Level of the test, in (0, 1).
+
+    Returns
+    -------
+    list of list of str
+        The longest runs of two or more neighbours in `order` of which no pair differs (p >= alpha); they may overlap.
+        A method in none of them differs from both its neighbours.
+
+    Raises
+    ------
+    UnknownNameError
+        `order` names a method without p values.
+    RunError
+        P values are missing.
+    ConfigError
+        `alpha` is out of range.
+    """
+    tied = _tied(p, order, alpha)
+    found: list[list[str]] = []
+    reached = 0
+    for first in range(len(order)):
+        end = first + 1
+        while end < len(order) and tied[end, first:end].all():
+            end += 1
+        if end > reached and end - first > 1:
+            found.append(list(order[first:end]))
+        reached = max(reached, end)
+    return found
+
+
+def tied_with(p: pd.DataFrame, method: str, alpha: float = 0.05) -> list[str]:
+    """The methods that do not differ from one, itself among them; of the best: what a table prints bold.
+
+    Parameters
+    ----------
+    p, alpha
+        As for `groups`.
+    method : str
+
+    Raises
+    ------
+    UnknownNameError, RunError, ConfigError
+        As for `groups`.
+    """
+    names = [str(name) for name in p.index]
+    if method not in names:
+        raise UnknownNameError("method", method, names)
+    tied = _tied(p, names, alpha)[names.index(method)]
+    return [name for name, is_tied in zip(names, tied, strict=True) if is_tied]
+
+
+def critical_difference(matrix: pd.DataFrame | ScoreMatrix, test: str = "nemenyi", alpha: float = 0.05) -> float:
+    """The least difference of mean ranks at which two methods differ.
+
+    Parameters
+    ----------
+    matrix : DataFrame or ScoreMatrix
+        Scores, index tracks, columns methods; no NaN.
+    test : {"nemenyi", "conover"}
+        Nemenyi's holds for all pairs; Conover's for one pair, uncorrected.
+    alpha : float
+        Level of the test, in (0, 1).
+
+    Returns
+    -------
+    float
+        In ranks. 0 by Conover's test where all tracks agree on the order of the methods.
+
+    Raises
+    ------
+    RunError
+        Fewer than 3 tracks or 2 methods, or a malformed matrix.
+    UnknownNameError, ConfigError
+        The test is not known; `alpha` is out of range.
+    """
+    check_level("alpha", alpha)
+    values, _ = check_matrix(matrix, "a critical difference")
+    n, k = values.shape
+    if test == "nemenyi":
+        return float(stats.studentized_range.ppf(1 - alpha, k, np.inf) * math.sqrt(k * (k + 1) / (12.0 * n)))
+    if test == "conover":
+        variance, df = rank_variance(stats.rankdata(values, axis=1))
+        return float(stats.t.isf(alpha / 2, df) * math.sqrt(variance) / n)
+    raise UnknownNameError("test with a critical difference", test, ("conover", "nemenyi"))
+
+
+def _better(matrix: pd.DataFrame | ScoreMatrix, values: Floats, higher_is_better: bool) -> Floats:
+    """The values, turned where lower is better."""
+    higher = matrix.higher_is_better if isinstance(matrix, ScoreMatrix) else higher_is_better
+    return values if higher else -values
+
+
+def _tied(p: pd.DataFrame, order: Sequence[str], alpha: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Which pairs do not differ, in the order given."""
+    check_level("alpha", alpha)
+    for name in order:
+        if name not in p.index or name not in p.columns:
+            raise UnknownNameError("method", name, map(str, p.index))
+    values = p.loc[list(order), list(order)].to_numpy(dtype=np.float64)
+    if np.isnan(values).any():
+        raise RunError("the table of p values holds NaN; make it with posthoc, which never does")
+    return values >= alpha

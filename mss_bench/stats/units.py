@@ -1,0 +1,254 @@
+"""Which tracks count, and what stands in where a method has no value: the rule under every number of a table.
+
+A *unit* is one data set, subset, group, target, metric and preset; numbers are compared within one only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.results.schema import FLOOR, TRACK_COLUMNS, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MISSING", "UNIT", "Bools", "Floats", "Unit", "centre", "difference", "method_label", "units"]
+
+MISSING = {
+    "floor": "on tracks where a method has no value the floor's, or its own worst where that is worse, stands in",
+    "complete": "tracks on which every method has a value",
+}
+"""Rules for missing cells, in words."""
+
+UNIT = ["dataset", "subset", "group", "target", "metric", "preset"]
+"""The columns that numbers must share to be compared."""
+
+_TEXT = [*UNIT, "track", "separator", "params", "status", "flags"]
+_NEEDED = [*_TEXT, "value", "oracle", "n_frames", "n_valid"]
+_ABSENT, _RAN, _FAILED = 0, 1, 2
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer[Any]]
+Bools = NDArray[np.bool_]
+
+
+def method_label(separator: str, params: str) -> str:
+    """The name of a method in tables: ``separator``, or ``separator:params`` where it has parameters."""
+    return f"{separator}:{params}" if params else separator
+
+
+def difference(values: Floats, other: Floats) -> Floats:
+    """``values - other``, where two equal infinities differ by 0."""
+    same = values == other
+    return np.where(same, 0.0, np.where(same, 0.0, values) - np.where(same, 0.0, other))
+
+
+def centre(values: Floats, over: str) -> float:
+    """Median or mean (`over`) without warnings; NaN of nothing.
+
+    Infinities are ordered like numbers. Where +inf and -inf would have to be averaged the result is -inf: the doubt
+    never favours a method.
+    """
+    if values.size == 0:
+        return float("nan")
+    if over == "median":
+        ordered = np.sort(values)
+        values = ordered[[(values.size - 1) // 2, values.size // 2]]
+    return float("-inf") if np.isneginf(values).any() else float(values.mean())
+
+
+def units(
+    tracks: pd.DataFrame, *, frames: str, missing: str, lower_is_better: Collection[str]
+) -> Iterator[tuple[dict[str, str], Unit]]:
+    """The units of a track table in the order of first appearance, each with its key.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        Columns of `mss_bench.results.schema.TRACK_COLUMNS`.
+    frames : {"median", "mean"}
+        What a track's value is over its frames: column ``value`` or ``mean``.
+    missing : {"floor", "complete"}
+        A key of `MISSING`.
+    lower_is_better : collection of str
+        Metrics of which a smaller value is better.
+
+    Raises
+    ------
+    RunError
+        A column is missing, a cell appears twice, or a status is unknown.
+    UnknownNameError
+        `missing` is not a rule.
+    """
+    if missing not in MISSING:
+        raise UnknownNameError("rule for missing cells", missing, MISSING)
+    table = _checked(tracks, frames)
+    ids = table.groupby(["separator", "params"], sort=False).ngroup().to_numpy()
+    names = [(str(s), str(p)) for s, p in table[["separator", "params"]].drop_duplicates().itertuples(index=False)]
+    for key, index in table.groupby(UNIT, sort=False).indices.items():
+        text = [str(part) for part in cast("tuple[str, ...]", key)]
+        named = dict(zip(UNIT, text, strict=True))
+        sign = -1.0 if named["metric"] in lower_is_better else 1.0
+        yield named, Unit.fill(table.iloc[index], ids[index], names, sign, complete=missing == "complete")
+
+
+def _checked(tracks: pd.DataFrame, frames: str) -> pd.DataFrame:
+    """The table with text columns free of missing values, or an error that says what is wrong with it."""
+    absent = [c for c in _NEEDED if c not in tracks.columns]
+    if absent:
+        raise RunError(
+            f"the track table has no column {', '.join(map(repr, absent))}; expected {', '.join(TRACK_COLUMNS)}"
+        )
+    table = tracks[_NEEDED].reset_index(drop=True)
+    table[_TEXT] = table[_TEXT].astype("object").where(table[_TEXT].notna(), "")
+    table["value"] = _values(tracks, frames)
+    unknown = sorted(set(table["status"]) - set(Status))
+    if unknown:
+        raise RunError(f"the track table has the unknown status {unknown[0]!r}; expected one of {', '.join(Status)}")
+    cell = [*UNIT, "track", "separator", "params"]
+    twice = table.duplicated(cell)
+    if twice.any():
+        first = table[twice].iloc[0]
+        found = ", ".join(f"{c}={first[c]!r}" for c in cell)
+        raise RunError(f"the track table holds {int(twice.sum())} cells twice, first {found}; rebuild it from the run")
+    return table
+
+
+def _values(tracks: pd.DataFrame, frames: str) -> Floats:
+    """What each row's value over its frames is."""
+    try:
+        median = tracks["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+        if frames == "median":
+            return median
+        mean = np.full(len(tracks), np.nan)
+        if "mean" in tracks.columns:
+            mean = tracks["mean"].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"the track table holds a value that is no number ({error}); rebuild it from the run") from None
+    framed = tracks["n_frames"].to_numpy() > 1  # of one frame, median and mean are one
+    lacking = framed & ~np.isnan(median) & np.isnan(mean)
+    if lacking.any():
+        raise RunError(
+            f"the track table has no mean over frames (column 'mean') of {tracks['metric'][lacking].iloc[0]!r}; "
+            "rebuild it from the run, choose metrics of the whole track, or take the mean of medians"
+        )
+    return np.where(framed, mean, median)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The cells of one unit as arrays ``(methods, tracks)``, and the rule of which tracks count."""
+
+    methods: list[tuple[str, str]]  # separator and parameters
+    tracks: NDArray[np.object_]
+    values: Floats  # NaN where there is none
+    frames: Ints
+    valid: Ints  # frames that are not NaN
+    state: NDArray[np.int8]  # absent, ran or failed
+    oracle: Bools
+    flags: list[str]
+    sign: float  # -1 where lower is better
+    complete: bool  # only tracks of every method count, whatever the floor has
+
+    @classmethod
+    def fill(
+        cls, table: pd.DataFrame, method_ids: Ints, names: list[tuple[str, str]], sign: float, *, complete: bool
+    ) -> Unit:
+        """Arrange the rows of one unit; `method_ids` are indices into `names`."""
+        ids, row = np.unique(method_ids, return_inverse=True)
+        tracks, column = np.unique(table["track"].to_numpy(dtype=object), return_inverse=True)
+        status = table["status"].to_numpy()
+        ok, skipped = status == Status.OK, status == Status.SKIPPED
+        values = np.full((len(ids), len(tracks)), np.nan)
+        values[row, column] = np.where(ok, table["value"].to_numpy(), np.nan)
+        frames, valid = np.zeros(values.shape, dtype=np.int64), np.zeros(values.shape, dtype=np.int64)
+        frames[row, column] = table["n_frames"].to_numpy()
+        valid[row, column] = table["n_valid"].to_numpy()
+        state = np.full(values.shape, _ABSENT, dtype=np.int8)
+        state[row, column] = np.where(ok, _RAN, np.where(skipped, _ABSENT, _FAILED))
+        oracle = np.zeros(len(ids), dtype=bool)
+        oracle[row] = table["oracle"].to_numpy(dtype=bool)
+        flags: list[set[str]] = [set() for _ in ids]
+        for method, text in zip(row, table["flags"], strict=True):
+            if text:
+                flags[method].update(filter(None, map(str.strip, str(text).split(","))))
+        texts = [",".join(sorted(f)) for f in flags]
+        return cls([names[i] for i in ids], tracks, values, frames, valid, state, oracle, texts, sign, complete)
+
+    @cached_property
+    def floor(self) -> Floats:
+        """The floor's value on every track, NaN where it has none."""
+        if (FLOOR, "") in self.methods:
+            return np.asarray(self.values[self.methods.index((FLOOR, ""))])
+        return np.full(len(self.tracks), np.nan)
+
+    @cached_property
+    def counts(self) -> Bools:
+        """The tracks that count."""
+        has_floor = ~np.isnan(self.floor)
+        if has_floor.any() and not self.complete:
+            return has_floor
+        defined = ~np.isnan(self.values)
+        valued = defined.any(axis=1)
+        return np.asarray(defined[valued].all(axis=0) & valued.any())
+
+    @cached_property
+    def own(self) -> Bools:
+        """Where a method has a value of its own on a track that counts."""
+        return ~np.isnan(self.values) & self.counts
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the methods."""
+        return [method_label(*method) for method in self.methods]
+
+    @cached_property
+    def valued(self) -> list[int]:
+        """The methods that have values of their own."""
+        return [i for i, own in enumerate(self.own) if own.any()]
+
+    def used(self, i: int) -> Floats:
+        """The values of a method on the tracks that count, stand-ins filled in; none where it has none of its own."""
+        if not self.own[i].any():
+            return np.empty(0)
+        worst = (self.sign * self.values[i][self.own[i]]).min()
+        stand_in = self.sign * np.minimum(self.sign * self.floor, worst)
+        return np.asarray(np.where(self.own[i], self.values[i], stand_in)[self.counts])
+
+    def gain(self, i: int, over: int) -> Floats:
+        """How much better a method is than another on the tracks that count; nothing where one of them has no value."""
+        mine, other = self.used(i), self.used(over)
+        return self.sign * difference(mine, other) if mine.size and other.size else np.empty(0)
+
+    def identity(self, i: int) -> dict[str, Any]:
+        """The columns that say which method a row is of."""
+        separator, params = self.methods[i]
+        return {
+            "method": method_label(separator, params),
+            "separator": separator,
+            "params": params,
+            "oracle": self.oracle[i],
+        }
+
+    def tally(self, i: int) -> dict[str, int]:
+        """The counts beside a method's number."""
+        used, own, state = self.used(i), self.own[i], self.state[i]
+        return {
+            "n_tracks": used.size,
+            "n_own": int(own.sum()),
+            "n_imputed": used.size - int(own.sum()),
+            "n_inf": int(np.isinf(used).sum()),
+            "n_left_out": int((~self.counts).sum()),
+            "n_failed": int((state == _FAILED).sum()),
+            "n_undefined": int(((state == _RAN) & np.isnan(self.values[i])).sum()),
+            "n_missing": int((state == _ABSENT).sum()),
+            "n_frames": int(self.frames[i][own].sum()),
+            "n_frames_left_out": int((self.frames[i] - self.valid[i])[own].sum()),
+        }

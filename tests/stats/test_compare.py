@@ -1,0 +1,97 @@
+"""Everything on a pair, on real and on malformed tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.stats.compare import compare
+from mss_bench.stats.intervals import differences
+from mss_bench.stats.matrix import score_matrix
+from mss_bench.stats.significance import posthoc
+
+Tracks = Callable[..., pd.DataFrame]
+
+
+def test_a_pair_of_sisec_2018(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    tracks = tracks_of(vocals.rename(columns={"MIX": "mixture"}))
+    found = compare(tracks, "TAK1", "UHL2", draws=1000)
+    apart = vocals["TAK1"] - vocals["UHL2"]
+    assert found.difference.loc["median", "value"] == apart.median()
+    assert found.difference.loc["mean", "value"] == pytest.approx(apart.mean())
+    assert found.p == pytest.approx(stats.wilcoxon(apart).pvalue)
+    assert (found.wins, found.ties, found.losses) == ((apart > 0).sum(), 0, (apart < 0).sum())
+    assert found.by_track.is_monotonic_increasing
+    assert found.by_track.to_dict() == pytest.approx(apart.to_dict())
+    assert found.values.loc["UHL2", ("median", "value")] == vocals["UHL2"].median()
+    expected = differences(score_matrix(tracks, "SDR", "vocals"), pairs=[("TAK1", "UHL2")], draws=1000).iloc[0]
+    assert found.difference.loc["median", "low"] == expected["low"]
+    assert found.p == posthoc(vocals, "wilcoxon", "none").loc["TAK1", "UHL2"]
+
+
+def test_the_exchanged_pair_is_the_mirror(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    tracks = tracks_of(vocals[["TAK1", "UHL2"]])
+    found, mirror = (compare(tracks, *pair, draws=500) for pair in (("TAK1", "UHL2"), ("UHL2", "TAK1")))
+    assert mirror.rank_biserial == -found.rank_biserial
+    assert mirror.cliffs_delta == -found.cliffs_delta
+    assert (mirror.p, mirror.wins) == (found.p, found.losses)
+
+
+def test_a_comparison_reads_as_a_sentence_and_as_a_row(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    found = compare(tracks_of(vocals[["TAK1", "UHL2"]]), "TAK1", "UHL2", draws=500)
+    assert str(found).startswith("TAK1 - UHL2, SDR of vocals: median difference +")
+    assert "over 50 tracks" in str(found)
+    row = pd.DataFrame([found.to_dict()]).iloc[0]
+    assert row["median_difference"] == found.difference.loc["median", "value"]
+    assert row["mean_difference_interval"] == "bca"
+    assert (row["a"], row["metric"], row["n_imputed_b"]) == ("TAK1", "SDR", 0)
+    assert row["tracks_needed"] == found.needed.n_tracks
+
+
+def test_stand_ins_are_counted_and_told(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    tracks = tracks_of(vocals.rename(columns={"MIX": "mixture"})[["mixture", "TAK1", "UHL2"]])
+    lost = (tracks["separator"] == "TAK1") & (tracks["track"] == vocals.index[0])
+    tracks = tracks.assign(status=tracks["status"].where(~lost, "crashed"), value=tracks["value"].where(~lost))
+    found = compare(tracks, "TAK1", "UHL2", draws=500)
+    assert found.n_imputed == {"TAK1": 1, "UHL2": 0}
+    assert str(found).endswith("stand-ins: 1 of TAK1")
+    assert compare(tracks, "TAK1", "UHL2", draws=500, missing="complete").n_tracks == 49
+
+
+def test_where_lower_is_better_effects_turn_and_differences_stay(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    tracks = tracks_of(vocals[["TAK1", "UHL2"]])
+    higher = compare(tracks, "TAK1", "UHL2", draws=500)
+    lower = compare(tracks, "TAK1", "UHL2", draws=500, lower_is_better=["SDR"])
+    assert lower.rank_biserial == -higher.rank_biserial
+    assert lower.difference.equals(higher.difference)
+
+
+def test_methods_that_tie_everywhere_are_told_so(tracks_of: Tracks) -> None:
+    found = compare(tracks_of(pd.DataFrame({"a": [1.0, 2, 3], "b": [1.0, 2, 3]})), "a", "b", draws=100)
+    assert (found.p, found.rank_biserial, found.ties) == (1.0, 0.0, 3)
+    assert str(found).endswith("the methods score alike on every track")
+
+
+def test_perfect_estimates_give_no_nan(tracks_of: Tracks) -> None:
+    found = compare(tracks_of(pd.DataFrame({"a": [math.inf, 2, 3, 4], "b": [math.inf, 1, 1, 1]})), "a", "b", draws=100)
+    assert found.by_track.tolist() == [0, 1, 2, 3]
+    assert not found.values.isna().any(axis=None)
+
+
+def test_bad_input_is_refused(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    two = vocals[["TAK1", "UHL2"]]
+    with pytest.raises(RunError, match="needs at least 3 tracks, got 1"):
+        compare(tracks_of(two.iloc[:1]), "TAK1", "UHL2")
+    with pytest.raises(UnknownNameError, match="unknown method 'UHL9'; did you mean 'UHL2'"):
+        compare(tracks_of(two), "TAK1", "UHL9")
+    with pytest.raises(RunError, match="compared with itself"):
+        compare(tracks_of(two), "TAK1", "TAK1")
+    with pytest.raises(RunError, match="broken has no SDR of vocals on any track"):
+        compare(tracks_of(two.assign(broken=math.nan)), "TAK1", "broken")
+    with pytest.raises(RunError, match="holds 100 cells twice"):
+        compare(pd.concat([tracks_of(two)] * 2), "TAK1", "UHL2")
