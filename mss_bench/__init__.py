@@ -7,6 +7,8 @@ Running
         The results of an earlier run.
     `evaluate`
         Score arrays: references and estimates in, tables out.
+    `separate`
+        A file or an array into stems that add up to it.
 
 Extending
     `Separator`, `Targets`
@@ -32,6 +34,7 @@ _LAZY = {
     "evaluate": "mss_bench.evaluation",
     "load": "mss_bench.api",
     "run": "mss_bench.api",
+    "separate": "mss_bench.separation",
     "Separator": "mss_bench.separators.base",
     "Targets": "mss_bench.tracks",
     "Metric": "mss_bench.metrics.base",
@@ -52,6 +55,7 @@ __all__ = [
     "evaluate",
     "load",
     "run",
+    "separate",
 ]
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from mss_bench.errors import MssBenchError
     from mss_bench.evaluation import Evaluation, evaluate
     from mss_bench.metrics.base import Metric, Quantity, Score
+    from mss_bench.separation import separate
     from mss_bench.separators.base import Separator
     from mss_bench.tracks import Targets
 

@@ -18,6 +18,7 @@ __all__ = ["VERBS", "main"]
 
 VERBS: dict[str, str] = {
     "run": "separate the tracks of a data set and score the estimates",
+    "separate": "separate audio files of your own into stems",
     "score": "score estimates that exist already, in a folder",
     "report": "tables, plots and a page from a run",
     "status": "what of a run is done, failed and missing",

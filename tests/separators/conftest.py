@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
+from mss_bench.registry import import_file
 from mss_bench.separators import Separator
 from mss_bench.tracks import Audio, Stems, Targets
 
@@ -42,3 +45,15 @@ def gains() -> Callable[..., list[float]]:
         ]
 
     return measure
+
+
+@pytest.fixture
+def voice_signals() -> ModuleType:
+    """The module ``voice_signals.py``: a made-up voice and backgrounds."""
+    return import_file(Path(__file__).with_name("voice_signals.py"))
+
+
+@pytest.fixture
+def factor_signals() -> ModuleType:
+    """The module ``factor_signals.py``: notes, clicks, loops, glides and tones in unison."""
+    return import_file(Path(__file__).with_name("factor_signals.py"))

@@ -1,0 +1,191 @@
+"""``mss-bench separate``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from mss_bench.cli.arguments import add_plugins
+
+if TYPE_CHECKING:
+    from mss_bench.audio import AudioInfo
+    from mss_bench.separators import Separator
+    from mss_bench.spec import Spec
+
+__all__ = ["configure", "execute"]
+
+_EXAMPLES = """
+examples:
+  mss-bench separate song.mp3 -s hpss
+  mss-bench separate *.flac -s harmonic_mask -s repet_sim:max_neighbours=50 --out stems
+
+The stems lie in DIR/<separator>/<file>/<target>.wav as 32-bit float WAV of the file's rate and channels, and add up to
+the file; what a method leaves over is rest.wav. See also: mss-bench separators list
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
+    parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC, OGG, MP3 or what else libsndfile reads")
+    parser.add_argument(
+        "-s", "--separator", dest="separators", action="append", required=True, metavar="SPEC",
+        help="a separator as name or name:key=value,key=value; repeatable",
+    )  # fmt: skip
+    parser.add_argument("-o", "--out", default="separated", metavar="DIR", help="where to (default: separated)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the stems of an earlier separation")
+    parser.add_argument("--device", default="cpu", help="device for separators that can use one (default: cpu)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of random methods (default: 0)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_plugins(parser)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One file and where its stems go."""
+
+    file: AudioInfo
+    folder: Path
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Check everything first, then separate; the status is 1 where a separation failed on the way."""
+    from mss_bench.separation import make_separator, require_free
+    from mss_bench.separators import separators
+    from mss_bench.spec import Spec
+
+    for plugin in args.plugins:
+        separators.add_file(plugin)
+    chosen = {str(spec): spec for spec in map(Spec.parse, args.separators)}
+    made = {label: make_separator(spec) for label, spec in chosen.items()}
+    jobs = {label: _jobs(args, label, separator) for label, separator in made.items()}
+    for job in (job for several in jobs.values() for job in several):
+        require_free(job.folder, overwrite=args.overwrite)
+    total, done, failed = sum(map(len, jobs.values())), 0, 0
+    for label, separator in made.items():
+        separator.load(args.device)
+        try:
+            for job in jobs[label]:
+                done += 1
+                name = f"[{done}/{total}] {job.file.path.name} · {label}"
+                failed += not _separate(job, separator, chosen[label], name, args)
+        finally:
+            separator.close()
+    return 1 if failed else 0
+
+
+def _jobs(args: argparse.Namespace, label: str, separator: Separator) -> list[_Job]:
+    """What is to be done, as far as the files' headers tell that it can be.
+
+    Raises
+    ------
+    MssBenchError
+        A file that is no audio or that the separator does not take, or two files that would share a folder.
+    """
+    from mss_bench import audio
+    from mss_bench.errors import ConfigError
+    from mss_bench.results.store import folder_name
+    from mss_bench.separation import require_channels
+
+    jobs: dict[Path, _Job] = {}
+    for name in dict.fromkeys(args.files):
+        info = audio.info(name)
+        require_channels(separator, info.channels, name)
+        folder = Path(args.out) / folder_name(label) / info.path.stem
+        if folder in jobs:
+            raise ConfigError(
+                f"{jobs[folder].file.path} and {name} would both be separated into {folder}; separate them one after "
+                "the other with another --out each"
+            )
+        jobs[folder] = _Job(info, folder)
+    return list(jobs.values())
+
+
+def _separate(job: _Job, separator: Separator, spec: Spec, name: str, args: argparse.Namespace) -> bool:
+    """Read, separate, write; tells whether that went well."""
+    from mss_bench import audio
+    from mss_bench.errors import MssBenchError
+    from mss_bench.separation import separate_mixture, write_stems
+
+    facts = {"file": job.file.path.name, "separator": spec.plain(), "seed": args.seed}
+    try:
+        mixture = audio.read(job.file.path)
+        with _Progress(name, mixture.shape[1] / job.file.sample_rate, quiet=args.quiet) as progress:
+            result = separate_mixture(separator, mixture, job.file.sample_rate, seed=args.seed)
+            paths = write_stems(job.folder, result, job.file.sample_rate, facts, overwrite=args.overwrite)
+            progress.done = True
+    except MssBenchError as error:
+        print(f"mss-bench: {job.file.path}: {spec}: {error}", file=sys.stderr)
+        return False
+    except Exception as error:  # a method's defect is no reason to leave the other files unseparated
+        traceback.print_exc()
+        print(f"mss-bench: {job.file.path}: {spec}: {type(error).__name__}: {error}", file=sys.stderr)
+        return False
+    for note in result.notes:
+        print(f"note: {job.file.path.name}: {note}", file=sys.stderr)
+    for path in paths:
+        print(path)
+    return True
+
+
+class _Progress:
+    """What is being separated, for how long, and at the end how fast: one line, which on a terminal moves.
+
+    Parameters
+    ----------
+    name : str
+        What is separated by what.
+    seconds : float
+        Length of the audio.
+    quiet : bool
+        Show nothing.
+    """
+
+    def __init__(self, name: str, seconds: float, *, quiet: bool, stream: TextIO | None = None) -> None:
+        self.name, self.seconds, self.quiet, self.stream = name, seconds, quiet, stream or sys.stderr
+        self.done = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self._started = time.perf_counter()
+        if not self.quiet and self.stream.isatty():
+            self._thread = threading.Thread(target=self._tick, daemon=True)
+            self._thread.start()
+        elif not self.quiet:
+            print(f"{self.name} ({_length(self.seconds)}) ...", file=self.stream, flush=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            print("\r\x1b[K", end="", file=self.stream)
+        if self.done and not self.quiet:
+            elapsed = time.perf_counter() - self._started
+            print(
+                f"{self.name}: {_length(self.seconds)} in {_length(elapsed)}, {self.seconds / elapsed:.3g}x real time",
+                file=self.stream, flush=True,
+            )  # fmt: skip
+
+    def _tick(self) -> None:
+        while not self._stop.is_set():
+            elapsed = _length(time.perf_counter() - self._started)
+            print(f"\r\x1b[K{self.name} ({_length(self.seconds)}), {elapsed}", end="", file=self.stream, flush=True)
+            self._stop.wait(0.5)
+
+
+def _length(seconds: float) -> str:
+    from mss_bench.text import duration
+
+    return duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"

@@ -1,0 +1,167 @@
+"""The voice by a mask on the harmonics of its melody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from mss_bench.dsp.f0 import F0_METHODS, F0Track, power_of_two, require_pyin, track_f0
+from mss_bench.dsp.filters import MASKS, filter_sources
+from mss_bench.dsp.stft import STFT
+from mss_bench.separators.base import Separator
+from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.tracks import Audio, Stems, Targets
+
+__all__ = ["HarmonicMask"]
+
+
+class HarmonicMask(Separator):
+    """Voice by a harmonic mask from the f0 of its melody.
+
+    A sung vowel has all its energy at multiples of its f0, so that knowing the melody is knowing where to look. What
+    the accompaniment has at those places is read off the gaps between them, and the voice is what stands out above it.
+    With the spectrogram's magnitude V, the melody f0(t) and its partials h = 1 ... `partials`,
+
+        C(t, f) = 1 where |f - h f0(t)| < min(width / 2 + h |f0'(t)| T / 8, f0(t) / 4) for some h, else 0,
+        A^2 = mean over 200 Hz to either side of V^2 where C = 0,
+        V_voice^2 = C max(V^2 - A^2, 0),  V_accompaniment^2 = V^2 - V_voice^2,
+
+    and a filter (`mask`) turns the two magnitudes into estimates. The melody is sought in the sum of the channels
+    (`mss_bench.dsp.f0`), and where it is unvoiced all is accompaniment: consonants and breath stay there. The term with
+    f0' widens the lobes of partials that move within a frame of T seconds; f0 / 4 leaves gaps between them. Frames
+    have 93 ms, rounded to a power of two, with three quarters overlap.
+
+    Parameters
+    ----------
+    f0 : str
+        ``salience`` works in mixtures and needs nothing further; ``pyin`` is librosa's, for a voice that is louder than
+        all else (``pip install 'mss-bench[pitch]'``).
+    low, high : float
+        Range of f0 in Hz; above 0, ``low < high``.
+    partials : int
+        How many; those above half of the sample rate are left out.
+    width : float
+        Hz, of a partial that does not move: the window's main lobe.
+    subtract : bool
+        Whether A is taken off; without it all within the lobes is voice, ``V_voice = C V``.
+    mask : str
+        ``binary``, ``soft``, ``wiener`` or ``multichannel``: see `mss_bench.dsp.filters`.
+    power : float
+        Exponent of ``soft``; above 0.
+
+    References
+    ----------
+    .. [1] Y. Li and D. Wang, "Separation of singing voice from music accompaniment for monaural recordings", IEEE
+       Trans. Audio, Speech, and Language Processing 15(4), 2007.
+    .. [2] T. Virtanen, A. Mesaros and M. Ryynänen, "Combining pitch-based inference and non-negative spectrogram
+       factorization in separating vocals from polyphonic music", Proc. SAPA, 2008.
+    """
+
+    name = "harmonic_mask"
+    family = "sinusoidal"
+    target_sets = (("vocals", "accompaniment"),)
+    adds_up = True
+    scale_equivariant = True
+    channel_equivariant = True
+    licence = "MIT"
+    citation = "Y. Li and D. Wang, Separation of singing voice from music accompaniment for monaural recordings, 2007"
+    assumption = "One harmonic voice carries the melody; at its partials it is louder than the accompaniment."
+
+    def __init__(
+        self,
+        f0: str = "salience",
+        low: float = 80.0,
+        high: float = 800.0,
+        partials: int = 40,
+        width: float = 40.0,
+        subtract: bool = True,
+        mask: str = "wiener",
+        power: float = 1.0,
+    ) -> None:
+        require_choice(self, "f0", f0, F0_METHODS)
+        require_number(self, "low", low, above=0, unit="Hz")
+        require_number(self, "high", high, above=low, unit="Hz")
+        require_whole(self, "partials", partials, low=1)
+        require_number(self, "width", width, above=0, unit="Hz")
+        require_choice(self, "mask", mask, MASKS)
+        require_number(self, "power", power, above=0)
+        self.f0, self.low, self.high, self.partials, self.width = f0, low, high, partials, width
+        self.subtract, self.mask, self.power = subtract, mask, power
+
+    def load(self, device: str = "cpu") -> None:
+        if self.f0 == "pyin":
+            require_pyin()
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        track = track_f0(mixture.mean(axis=0), sample_rate, self.f0, self.low, self.high)
+        n_fft = power_of_two(0.093, sample_rate)
+        stft = STFT(n_fft, max(1, n_fft // 4))
+        vocals = np.empty_like(mixture)
+        # Only the multichannel filter looks across channels; the others need one at a time, and less memory.
+        step = len(mixture) if self.mask == "multichannel" else 1
+        for first in range(0, len(mixture), step):
+            part = slice(first, first + step)
+            x = stft.forward(mixture[part])
+            magnitudes = self._magnitudes(np.abs(x), track, stft, sample_rate)
+            voice = filter_sources(x, magnitudes, self.mask, self.power)[0]
+            vocals[part] = stft.inverse(voice, mixture.shape[-1])
+        return {"vocals": vocals, "accompaniment": mixture - vocals}
+
+    def _magnitudes(
+        self, magnitude: NDArray[Any], track: F0Track, stft: STFT, sample_rate: int
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Of the voice and of the accompaniment, ``(channels, frames, bins)`` each; the first takes the memory over."""
+        frequencies = stft.frequencies(sample_rate).astype(np.float32)
+        f0, slope = _at_frames(track, stft, magnitude.shape[1], sample_rate)
+        smear = slope * stft.n_fft / sample_rate / 8
+        reach = max(1, round(200.0 * stft.n_fft / sample_rate))
+        accompaniment = magnitude.copy()
+        for first in range(0, f0.size, 256):
+            part = slice(first, first + 256)
+            comb = self._comb(frequencies, f0[part, None], smear[part, None])
+            v = magnitude[:, part]
+            power = np.square(v)
+            kept = _gaps(power, comb, reach) if self.subtract else np.zeros_like(power)
+            kept = np.where(comb, np.minimum(kept, power), power)
+            accompaniment[:, part] = np.sqrt(kept)
+            magnitude[:, part] = np.sqrt(power - kept)
+        return magnitude, accompaniment
+
+    def _comb(self, frequencies: NDArray[Any], f0: NDArray[Any], smear: NDArray[Any]) -> NDArray[np.bool_]:
+        """Where partials are, ``(frames, bins)``."""
+        number = np.round(frequencies / np.where(f0 > 0, f0, 1.0))
+        reach = np.minimum(self.width / 2 + number * smear, f0 / 4)
+        near = np.abs(frequencies - number * f0) < reach
+        return np.asarray(near & (number >= 1) & (number <= self.partials))
+
+
+def _at_frames(track: F0Track, stft: STFT, frames: int, sample_rate: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """f0 at the centres of the frames, and how fast it moves there, in Hz a second."""
+    times = (np.arange(frames) * stft.hop + stft.hop - stft.n_fft / 2) / sample_rate
+    f0 = track.at(times)
+    half = stft.n_fft / sample_rate / 4
+    before, after = track.at(times - half), track.at(times + half)
+    slope = np.where((before > 0) & (after > 0), np.abs(after - before) / (2 * half), 0.0)
+    # A leap from note to note is no glide.
+    slope[slope * half > 0.1 * np.maximum(f0, 1.0)] = 0.0
+    return f0.astype(np.float32), slope.astype(np.float32)
+
+
+def _gaps(power: NDArray[Any], comb: NDArray[np.bool_], reach: int) -> NDArray[Any]:
+    """Mean power between the partials within `reach` bins to either side, ``(channels, frames, bins)``."""
+    size = 2 * reach + 1
+    gap = (~comb).astype(power.dtype)
+    total = uniform_filter1d(power * gap, size, axis=-1, mode="nearest")
+    count = uniform_filter1d(gap, size, axis=-1, mode="nearest")
+    return np.divide(total, count, out=np.zeros_like(total), where=count > 0.5 / size)

@@ -1,0 +1,167 @@
+"""Sinusoids plus residual: the voice as the partials of the melody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.dsp.f0 import F0_METHODS, power_of_two, require_pyin, track_f0
+from mss_bench.dsp.peaks import Peaks, find_peaks, link_peaks
+from mss_bench.dsp.stft import STFT
+from mss_bench.separators.base import Separator
+from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.tracks import Audio, Stems, Targets
+
+__all__ = ["Sinusoids"]
+
+
+class Sinusoids(Separator):
+    """Sinusoids plus residual by peak tracking.
+
+    Every partial of a sung vowel is a sinusoid of slowly changing frequency and amplitude: a track of spectral peaks.
+    The tracks that are harmonics of the melody are built up again as sinusoids and are the vocals; what is left of the
+    mixture when they are subtracted, noise, drums and everybody else's sinusoids, is the accompaniment.
+
+        peaks f_i of each frame -> tracks: f_i goes on in its nearest neighbour of the next frame, within 3 %,
+        f_i is a harmonic of f0 where |f_i - h f0| < deviation f0 + 0.01 f_i and no peak is nearer to h f0,
+        Y(t, k) = sum_i A_i W(k - f_i N / sample_rate),  A_i = <W_i, X> / <W_i, W_i>,
+
+    with the window's transform W and sums over the bins of the main lobe: amplitude and phase A_i are fitted in each
+    channel, and ``accompaniment = mixture - vocals``. A track belongs to the voice where at least half of its peaks are
+    harmonics; tracks shorter than `shortest` are dropped. There are no magnitudes of two sources here and so no
+    filter to choose: the estimate of the voice is a waveform.
+
+    Parameters
+    ----------
+    f0 : str
+        ``salience`` works in mixtures and needs nothing further; ``pyin`` is librosa's, for a voice that is louder than
+        all else (``pip install 'mss-bench[pitch]'``).
+    low, high : float
+        Range of f0 in Hz; above 0, ``low < high``.
+    partials : int
+        How many.
+    deviation : float
+        Of a partial from its harmonic, as a share of f0; above 0. Spectral modelling of a lone instrument uses 1/3.
+    shortest : float
+        Seconds; at least 0.
+
+    References
+    ----------
+    .. [1] R. McAulay and T. Quatieri, "Speech analysis/synthesis based on a sinusoidal representation", IEEE Trans.
+       Acoustics, Speech, and Signal Processing 34(4), 1986.
+    .. [2] X. Serra, "Musical sound modeling with sinusoids plus noise", in C. Roads et al. (eds.), Musical Signal
+       Processing, Swets & Zeitlinger, 1997.
+    """
+
+    name = "sinusoids"
+    family = "sinusoidal"
+    target_sets = (("vocals", "accompaniment"),)
+    adds_up = True
+    scale_equivariant = True
+    channel_equivariant = True
+    licence = "MIT"
+    citation = "X. Serra, Musical sound modeling with sinusoids plus noise, Musical Signal Processing 1997"
+    assumption = "One voice of steady or slowly gliding partials carries the melody; the partials stand out as peaks."
+
+    def __init__(
+        self,
+        f0: str = "salience",
+        low: float = 80.0,
+        high: float = 800.0,
+        partials: int = 40,
+        deviation: float = 1 / 3,
+        shortest: float = 0.02,
+    ) -> None:
+        require_choice(self, "f0", f0, F0_METHODS)
+        require_number(self, "low", low, above=0, unit="Hz")
+        require_number(self, "high", high, above=low, unit="Hz")
+        require_whole(self, "partials", partials, low=1)
+        require_number(self, "deviation", deviation, above=0, high=0.5)
+        require_number(self, "shortest", shortest, low=0, unit="s")
+        self.f0, self.low, self.high, self.partials = f0, low, high, partials
+        self.deviation, self.shortest = deviation, shortest
+
+    def load(self, device: str = "cpu") -> None:
+        if self.f0 == "pyin":
+            require_pyin()
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        mid = mixture.mean(axis=0)
+        track = track_f0(mid, sample_rate, self.f0, self.low, self.high)
+        n_fft = power_of_two(_FRAME, sample_rate)
+        stft = STFT(n_fft, max(1, n_fft // 4))
+        frames, first = stft.frames(mid.size), stft.hop - n_fft // 2
+        highest = min(sample_rate / 2, self.partials * float(track.hertz.max(initial=0.0)) * 1.05)
+        peaks = find_peaks(
+            mid, sample_rate, n_fft=n_fft, hop=stft.hop, frames=frames, first=first, highest=highest, floor=_FLOOR
+        )
+        f0 = track.at((np.arange(frames) * stft.hop + first) / sample_rate)
+        chosen = self._voice(peaks, f0, stft.hop / sample_rate)
+        frame, position = peaks.frame[chosen], peaks.hertz[chosen] * (n_fft / sample_rate)
+        vocals = np.empty_like(mixture)
+        for channel in range(len(mixture)):
+            part = slice(channel, channel + 1)
+            x = stft.forward(mixture[part])
+            vocals[part] = stft.inverse(_sinusoids(x[0], frame, position, stft)[None], mixture.shape[-1])
+        return {"vocals": vocals, "accompaniment": mixture - vocals}
+
+    def _voice(self, peaks: Peaks, f0: NDArray[np.float64], hop: float) -> NDArray[np.bool_]:
+        """Which peaks are of the voice."""
+        melody = f0[peaks.frame]
+        number = np.round(np.divide(peaks.hertz, melody, out=np.zeros_like(melody), where=melody > 0))
+        distance = np.abs(peaks.hertz - number * melody)
+        fits = (number >= 1) & (number <= self.partials) & (distance < self.deviation * melody + 0.01 * peaks.hertz)
+        tracks = link_peaks(peaks)
+        length = np.bincount(tracks)
+        harmonic = np.bincount(tracks, fits)
+        lasting = (length * hop >= self.shortest) & (2 * harmonic >= length)
+        fits &= lasting[tracks]
+        return fits & _first_of(peaks.frame * (self.partials + 1) + number.astype(np.int64), distance, fits)
+
+
+_FRAME = 0.046  # seconds
+_FLOOR = 60.0  # decibels
+_REACH = 2  # bins of the main lobe to either side
+
+
+def _first_of(group: NDArray[np.int64], distance: NDArray[np.float64], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of each group the one of least distance, chosen among some."""
+    index = np.flatnonzero(among)
+    order = index[np.lexsort((distance[index], group[index]))]
+    _, first = np.unique(group[order], return_index=True)
+    chosen = np.zeros(group.size, dtype=np.bool_)
+    chosen[order[first]] = True
+    return chosen
+
+
+def _sinusoids(x: NDArray[Any], frame: NDArray[np.int64], position: NDArray[np.float64], stft: STFT) -> NDArray[Any]:
+    """The spectrogram ``(frames, bins)`` of sinusoids at some frequencies in bins, fitted to that of the mixture."""
+    offset = np.arange(-_REACH, _REACH + 1)
+    bins = np.round(position).astype(np.int64)[:, None] + offset
+    inside = (bins >= 0) & (bins < stft.bins)
+    bins = np.clip(bins, 0, stft.bins - 1)
+    lobe = np.where(inside, _window_transform(bins - position[:, None], stft.n_fft), 0.0)
+    energy = np.sum(np.abs(lobe) ** 2, axis=1)
+    fitted = np.sum(lobe.conj() * x[frame[:, None], bins], axis=1) / energy
+    out = np.zeros_like(x)
+    np.add.at(out, (frame[:, None], bins), (fitted[:, None] * lobe).astype(x.dtype))
+    return out
+
+
+def _window_transform(bins: NDArray[np.float64], n_fft: int) -> NDArray[np.complex128]:
+    """Transform of the window sin(pi n / N) at a distance of some bins from a sinusoid's frequency."""
+
+    def rectangle(at: NDArray[np.float64]) -> NDArray[np.complex128]:
+        return np.asarray(np.exp(-1j * np.pi * at * (n_fft - 1) / n_fft) * (np.sinc(at) / np.sinc(at / n_fft)))
+
+    return (rectangle(bins - 0.5) - rectangle(bins + 0.5)) / 2j

@@ -1,0 +1,83 @@
+"""Sinusoids plus residual: partials of a voice are taken, everything else stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from mss_bench.errors import ConfigError
+from mss_bench.separators.sinusoids import Sinusoids
+from mss_bench.tracks import Stems
+
+
+@pytest.mark.parametrize(
+    ("background", "mean", "least"),
+    [("white noise", 10.0, 9.5), ("percussion", 10.4, 10.0), ("pink noise", 8.3, 7.6)],
+)
+def test_a_voice_comes_out_of_noise_and_strokes(
+    separate: Callable[..., Stems],
+    gains: Callable[..., list[float]],
+    voice_signals: ModuleType,
+    background: str,
+    mean: float,
+    least: float,
+) -> None:
+    values = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        song = {
+            "vocals": voice_signals.voice(rng)[None],
+            "accompaniment": voice_signals.BACKGROUNDS[background](rng)[None],
+        }
+        mixture = sum(song.values())
+        values += gains(song, separate(Sinusoids(), mixture), mixture)
+    assert np.mean(values) > mean
+    assert min(values) > least
+
+
+@pytest.mark.parametrize("target", ["voice", "inharmonic"])
+def test_two_voices_and_sounds_without_harmonics_are_not_separated(
+    separate: Callable[..., Stems], gains: Callable[..., list[float]], voice_signals: ModuleType, target: str
+) -> None:
+    rng = np.random.default_rng(0)
+    background = voice_signals.voice if target == "voice" else voice_signals.white_noise
+    song = {"vocals": getattr(voice_signals, target)(rng)[None], "accompaniment": background(rng)[None]}
+    mixture = sum(song.values())
+    assert max(gains(song, separate(Sinusoids(), mixture), mixture)) < 1.5
+
+
+def test_a_lone_voice_is_nearly_all_sinusoids_and_noise_is_hardly_any(
+    separate: Callable[..., Stems], voice_signals: ModuleType
+) -> None:
+    rng = np.random.default_rng(0)
+    voice, noise = voice_signals.voice(rng)[None], voice_signals.white_noise(rng)[None]
+    assert np.std(separate(Sinusoids(), voice)["accompaniment"]) < 0.15 * np.std(voice)
+    assert np.std(separate(Sinusoids(), noise)["vocals"]) < 0.3 * np.std(noise)
+
+
+def test_amplitudes_and_phases_are_of_each_channel(separate: Callable[..., Stems], voice_signals: ModuleType) -> None:
+    voice = voice_signals.voice(np.random.default_rng(0))
+    mixture = np.stack([voice, 0.3 * np.roll(voice, 20)])
+    vocals = separate(Sinusoids(), mixture)["vocals"]
+    errors = np.std(vocals - mixture, axis=1) / np.std(mixture, axis=1)
+    assert errors.max() < 0.2
+
+
+def test_short_tracks_are_dropped(separate: Callable[..., Stems]) -> None:
+    time = np.arange(44100) / 44100
+    tone = (np.sin(2 * np.pi * 300 * time) * (np.abs(time - 0.5) < 0.1))[None]
+    kept = np.std(separate(Sinusoids(), tone)["vocals"])
+    assert kept > 0.8 * np.std(tone)
+    assert np.std(separate(Sinusoids(shortest=0.5), tone)["vocals"]) < 0.01 * kept
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"deviation": 0.6}, "deviation=0.6"), ({"shortest": -1.0}, "shortest=-1.0"), ({"f0": "x"}, "salience or pyin")],
+)
+def test_wrong_parameters_are_refused(parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Sinusoids(**parameters)  # type: ignore[arg-type]
