@@ -52,6 +52,7 @@ AGGREGATE_COLUMNS: dict[str, str] = {
     "n_inf": "int64",  # perfect frames among the valid ones
     "flags": "string",  # comma-separated
     "reason": "string",  # why the value is missing
+    "condition": "float64",  # condition number of the references' system that the value comes from; NaN without one
 }
 """Columns of the aggregate table, as in a run's track table."""
 
@@ -241,5 +242,6 @@ def _aggregate_table(scores: list[tuple[str, Score]]) -> pd.DataFrame:
     for preset, score in scores:
         flags = ",".join(sorted(score.flags))
         counts = (score.n_frames, score.n_valid, score.n_inf)
-        rows.append((score.target, score.quantity, preset, score.value, *counts, flags, score.why_missing))
+        texts = (flags, score.why_missing)
+        rows.append((score.target, score.quantity, preset, score.value, *counts, *texts, score.condition))
     return pd.DataFrame(rows, columns=list(AGGREGATE_COLUMNS)).astype(AGGREGATE_COLUMNS)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import shutil
 import sys
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +15,11 @@ from mss_bench.cli.arguments import add_plugins, positive_int, positive_number
 
 if TYPE_CHECKING:
     from mss_bench.compat.compare import Material
+    from mss_bench.metrics import Metric
 
 __all__ = ["configure", "execute"]
+
+_LIST_HEAD = ("name", "reports", "what it is")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,15 +57,11 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.metrics import metrics
     from mss_bench.metrics.presets import PRESETS
     from mss_bench.spec import format_params, parameters
-    from mss_bench.text import columns
 
     for plugin in args.plugins:
         metrics.add_file(plugin)
     if args.action == "list":
-        rows = []
-        for name, cls in metrics.load_all().items():
-            rows.append((name, ", ".join(q.name for q in cls.quantities), cls.citation))
-        print(columns(rows, ("name", "reports", "citation")))
+        _list(metrics.load_all())
         return 0
     if args.action == "compare":
         return _compare(args)
@@ -74,9 +76,26 @@ def execute(args: argparse.Namespace) -> int:
         print("  parameters (name=default): " + format_params(found))
     for preset, values in presets.items():
         print(f"  preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(presets))))
+    print(f"  {cls.citation}")
     print()
     print(inspect.getdoc(cls))
     return 0
+
+
+def _list(classes: Mapping[str, type[Metric]]) -> None:
+    """A line for each metric, no wider than the terminal."""
+    from mss_bench.text import columns
+
+    reported = {name: ", ".join(q.name for q in cls.quantities) for name, cls in classes.items()}
+    room = max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
+    room -= max(map(len, reported)) + max(map(len, reported.values())) + 4
+    rows = []
+    for name, cls in classes.items():
+        summary = (inspect.getdoc(cls) or "").split("\n\n")[0].replace("``", "")
+        first, *more = textwrap.wrap(summary, room) or [""]
+        rows += [(name, reported[name], first), *(("", "", line) for line in more)]
+    print(columns(rows, _LIST_HEAD))
+    print("\nDefinitions, parameters, presets and references: mss-bench metrics show NAME")
 
 
 def _compare(args: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics._silence_policy import SilencePolicy
 from mss_bench.metrics.bss_eval_v3 import prepare_window, sources_sdr
 
-__all__ = ["MusevalError", "Scores", "bss_eval"]
+__all__ = ["IllConditionedWarning", "MusevalError", "Scores", "bss_eval"]
 
 _SILENT = {
     "reference": "All the reference sources should be non-silent (not all-zeros), but at least one of the reference "
@@ -29,6 +30,13 @@ _SILENT = {
 
 class MusevalError(AudioError, ValueError):
     """What museval would raise as a ValueError."""
+
+
+class IllConditionedWarning(UserWarning):
+    """ISR, SIR or SAR of a source hang on the last bits of the references.
+
+    They move by more than 0.1 dB under a tenfold ridge: museval's own values are no better, they only do not say so.
+    """
 
 
 class Scores(NamedTuple):
@@ -83,6 +91,11 @@ def bss_eval(
     ------
     MusevalError
         Shapes that do not fit, silent sources, NaN in a reference, windows that are no whole numbers of samples.
+
+    Warns
+    -----
+    IllConditionedWarning
+        Naming the sources, and the condition number of their system.
     """
     references, estimates = (np.atleast_3d(np.asarray(a)) for a in (reference_sources, estimated_sources))
     _validate(references, estimates)
@@ -96,7 +109,8 @@ def bss_eval(
     usable = {t: true[t] if t in spoiled else array for t, array in estimated.items()}
     policy = SilencePolicy("joint")
     silent = [policy.silent(array, frames.spans) for array in (*true.values(), *usable.values())]
-    values = _values(true, usable, ~np.any(silent, axis=0), frames, framewise, compute_permutation)
+    pairs = _pairs(true, usable, ~np.any(silent, axis=0), frames, framewise, compute_permutation)
+    values = pairs.values
     for target in spoiled:
         for ratios in values.values():
             ratios[:, list(true).index(target)] = np.nan
@@ -105,33 +119,69 @@ def bss_eval(
     own = {q: np.take_along_axis(ratios, order[:, np.newaxis], axis=1)[:, 0] for q, ratios in values.items()}
     if bsseval_sources_version:
         own["SDR"], own["ISR"] = sources_sdr(own["SIR"], own["SAR"]), np.full(order.shape, np.nan)
+    _warn_of_doubts(pairs, order)
     return Scores(own["SDR"], own["ISR"], own["SIR"], own["SAR"], perm)
 
 
-def _values(
+class _Pairs(NamedTuple):
+    """Every estimate against every reference.
+
+    Parameters
+    ----------
+    values : dict of str to (references, estimates, windows)
+        By quantity, NaN where a window or pair does not count.
+    doubtful : (references, estimates, windows) bool
+        Some quantity is ill-conditioned.
+    condition : float
+        The worst of the systems'.
+    """
+
+    values: dict[str, Floats]
+    doubtful: NDArray[np.bool_]
+    condition: float
+
+
+def _pairs(
     references: dict[str, Samples],
     estimates: dict[str, Samples],
     valid: NDArray[np.bool_],
     frames: Frames,
     framewise: bool,
     all_pairs: bool,
-) -> dict[str, Floats]:
-    """Ratios ``(references, estimates, windows)``, NaN where a window or pair does not count."""
-    if framewise:
-        n = len(references)
-        values = {q: np.full((n, n, len(valid)), np.nan) for q in QUANTITIES}
-        for window in np.flatnonzero(valid):
-            start, stop = frames.spans[window]
-            cut = {t: array[:, start:stop] for t, array in estimates.items()}
+) -> _Pairs:
+    n = len(references)
+    values = {q: np.full((n, n, len(valid)), np.nan) for q in QUANTITIES}
+    doubtful, condition = np.zeros((n, n, len(valid)), dtype=bool), 1.0
+    windows = np.flatnonzero(valid)
+    for part in windows[:, np.newaxis] if framewise else [np.arange(len(valid))]:
+        if framewise:
+            start, stop = frames.spans[part[0]]
             prepared = prepare_window(references, (start, stop), frames.reach)
-            found = pair_ratios(prepared, cut, np.ones(1, dtype=bool), all_pairs=all_pairs).values
-            for q in QUANTITIES:
-                values[q][..., window] = found[q][..., 0]
-    else:
-        values = pair_ratios(prepare_references(references, frames), estimates, valid, all_pairs=all_pairs).values
-    if len(references) == 1:
+            cut = {t: array[:, start:stop] for t, array in estimates.items()}
+        else:
+            prepared, cut = prepare_references(references, frames), estimates
+        found = pair_ratios(prepared, cut, valid[part], all_pairs=all_pairs)
+        condition = max(condition, prepared.condition)
+        for q in QUANTITIES:
+            values[q][..., part] = found.values[q]
+            doubtful[..., part] |= found.ill_conditioned[q][..., np.newaxis]
+    if n == 1:
         values["SIR"][..., valid] = np.inf
-    return values
+    return _Pairs(values, doubtful, condition)
+
+
+def _warn_of_doubts(pairs: _Pairs, order: NDArray[np.intp]) -> None:
+    """Warn of the sources that are ill-conditioned, given the estimate of each in every window."""
+    defined = ~np.isnan(pairs.values["SAR"])
+    doubtful = np.take_along_axis(pairs.doubtful & defined, order[:, np.newaxis], axis=1)
+    if doubtful.any():
+        sources = ", ".join(str(index) for index, each in enumerate(doubtful) if each.any())
+        warnings.warn(
+            f"ISR, SIR and SAR of source {sources} hang on the last bits of the references, whose system has a "
+            f"condition number of {pairs.condition:.0e}: they move by more than 0.1 dB under a tenfold ridge",
+            IllConditionedWarning,
+            stacklevel=3,
+        )
 
 
 def _orders(sir: Floats, framewise: bool, permute: bool) -> NDArray[np.intp]:

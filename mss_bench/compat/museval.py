@@ -1,7 +1,8 @@
 """museval's interface over this package's engine: the same calls, the same numbers, a fraction of the time.
 
-``from mss_bench.compat import museval`` in the place of ``import museval`` gives `evaluate`, `eval_mus_track` and
-`bss_eval` with the signatures, array layouts and return values of museval 0.4.1. Here, and only here, its rules hold:
+``from mss_bench.compat import museval`` in the place of ``import museval`` gives `evaluate`, `eval_dir`,
+`eval_mus_track`, `eval_mus_dir`, `TrackStore`, `EvalStore`, `MethodStore` and `bss_eval` with the signatures, array
+layouts and return values of museval 0.4.1. Here, and only here, its rules hold:
 
 - the references of the delivered targets alone span the projections, so that SIR depends on what was delivered;
 - arrays are ``(sources, samples, channels)``, and an estimate is cut or padded with zeros to its reference's length;
@@ -20,6 +21,11 @@ Deliberately different
 - JSON is valid: a missing value is ``null``, there it is a bare ``NaN``. A file that cannot be written raises; museval
   goes on silently.
 - A mode other than v3 and v4 raises.
+- Where the references leave the filters to rounding, an `IllConditionedWarning` names the sources; museval gives such
+  values without a word. ``warnings.simplefilter("ignore", museval.IllConditionedWarning)`` keeps it quiet.
+- `eval_dir` pairs files by name, wants the same names on both sides, and does write to `output_dir`; museval pairs them
+  in the order of the file system. An estimate of another sample rate raises.
+- The stores hold tables in `df`, and do not pickle them: ``store.df.to_csv(...)``.
 - ``bsseval_sources_version`` needs ``framewise_filters``, or a window that takes in the whole signal.
 
 Errors are `MusevalError`, a ValueError with museval's wording that names the source.
@@ -27,22 +33,32 @@ Errors are `MusevalError`, a ValueError with museval's wording that names the so
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mss_bench.compat.bss_eval import MusevalError, Scores, bss_eval
-from mss_bench.results.museval_json import METRICS, FrameScores, to_museval, write
+from mss_bench import audio
+from mss_bench.compat.bss_eval import IllConditionedWarning, MusevalError, Scores, bss_eval
+from mss_bench.compat.stores import EvalStore, MethodStore, TrackStore
+from mss_bench.results.museval_json import METRICS
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["MusevalError", "Scores", "TrackStore", "bss_eval", "eval_mus_track", "evaluate"]
+__all__ = [
+    "EvalStore",
+    "IllConditionedWarning",
+    "MethodStore",
+    "MusevalError",
+    "Scores",
+    "TrackStore",
+    "bss_eval",
+    "eval_dir",
+    "eval_mus_dir",
+    "eval_mus_track",
+    "evaluate",
+]
 
 Floats = NDArray[np.float64]
 
@@ -150,90 +166,108 @@ def eval_mus_track(
             mode=mode,
         )
         for name in kept:
-            rows = {metric: getattr(ratios, metric.lower())[members.index(name)].tolist() for metric in METRICS}
-            data.add_target(name, rows)
+            data.add_target(name, _rows(ratios, members.index(name)))
     if output_dir:
         data.save(Path(output_dir) / track.subset / f"{track.name}.json")
     return data
 
 
-class TrackStore:
-    """Framewise scores of one track.
+def eval_mus_dir(
+    dataset: Iterable[Any], estimates_dir: str | Path, output_dir: str | Path | None = None, ext: str = "wav"
+) -> None:
+    """Evaluate the estimates of the tracks of a musdb data set.
 
     Parameters
     ----------
-    track_name : str
+    dataset : musdb.DB
+        Or any tracks that `eval_mus_track` takes. Those without a folder of estimates are left out.
+    estimates_dir : path
+        Holds ``<subset>/<track>/<target>.wav``.
+    output_dir : path, optional
+        Writes ``<output_dir>/<subset>/<name>.json``.
+    ext : str
+        Of the estimates' files.
+
+    Raises
+    ------
+    AudioError
+        An estimate that cannot be read, or of another sample rate than the track.
+    MusevalError
+        As `evaluate`.
+    RunError
+        When a file cannot be written.
+    """
+    for track in dataset:
+        files = sorted((Path(estimates_dir) / track.subset / track.name).glob(f"*.{ext}"))
+        if estimates := _read_files(files, track.rate)[0]:
+            eval_mus_track(track, {Path(name).stem: array for name, array in estimates.items()}, output_dir=output_dir)
+
+
+def eval_dir(
+    reference_dir: str | Path,
+    estimates_dir: str | Path,
+    output_dir: str | Path | None = None,
+    mode: str = "v4",
+    win: float = 1.0,
+    hop: float = 1.0,
+) -> TrackStore:
+    """Evaluate a folder of WAV files against one with references of the same names.
+
+    Parameters
+    ----------
+    reference_dir, estimates_dir : path
+    output_dir : path, optional
+        Writes ``<output_dir>/<name of the references' folder>.json``.
+    mode : {"v4", "v3"}
     win, hop : float
         Seconds.
-    frames_agg : {"median", "mean"} or callable
-        How `repr` makes one number of the frames, NaN left out.
 
-    Attributes
-    ----------
-    scores : dict
-        museval's structure; numbers are floats rounded to 1e-5 dB, missing and infinite ones None.
+    Returns
+    -------
+    TrackStore
+        Targets are called as the files, ``.wav`` included.
+
+    Raises
+    ------
+    MusevalError
+        Folders that are empty or differ in names, and what `evaluate` refuses.
+    AudioError
+        Files that cannot be read, or differ in sample rate.
+    RunError
+        When the file cannot be written.
     """
+    references, rate = _read_files(sorted(Path(reference_dir).glob("*.wav")))
+    if not references:
+        raise MusevalError(f"`reference_dir` contains no wav files: {reference_dir}")
+    estimates, _ = _read_files(sorted(Path(estimates_dir).glob("*.wav")), rate)
+    if list(references) != list(estimates):
+        raise MusevalError(
+            f"{estimates_dir} holds {', '.join(estimates) or 'no wav files'}, expected the names of {reference_dir}: "
+            f"{', '.join(references)}"
+        )
+    data = TrackStore(win=win, hop=hop, track_name=Path(reference_dir).name)
+    ratios = evaluate(
+        list(references.values()), _padded(list(estimates.values())), int(win * rate), int(hop * rate), mode
+    )
+    for index, name in enumerate(references):
+        data.add_target(name, _rows(ratios, index))
+    if output_dir:
+        data.save(Path(output_dir) / f"{data.track_name}.json")
+    return data
 
-    def __init__(
-        self,
-        track_name: str,
-        win: float = 1,
-        hop: float = 1,
-        frames_agg: Literal["median", "mean"] | Callable[[Any], Any] = "median",
-    ) -> None:
-        named: dict[Any, Callable[[Any], Any]] = {"median": np.nanmedian, "mean": np.nanmean}
-        self.frames_agg = frames_agg if callable(frames_agg) else named[frames_agg]
-        self.track_name, self.win, self.hop = track_name, win, hop
-        self._frames: list[FrameScores] = []
 
-    def add_target(self, target_name: str, values: Mapping[str, Sequence[float]]) -> None:
-        """Add the scores of a target: SDR, SIR, SAR and ISR to values by frame, in dB."""
-        self._frames += [FrameScores(target_name, metric, self.win, self.hop, values[metric]) for metric in METRICS]
+def _read_files(files: Sequence[Path], rate: int | None = None) -> tuple[dict[str, NDArray[Any]], int]:
+    """Audio ``(samples, channels)`` by file name, and its sample rate."""
+    found = {}
+    for file in files:
+        rate = audio.info(file).sample_rate if rate is None else rate
+        found[file.name] = audio.read(file, rate, finite=False).T
+    return found, rate or 0
 
-    @property
-    def scores(self) -> dict[str, Any]:
-        return to_museval(self._frames)
 
-    @property
-    def json(self) -> str:
-        """The scores as JSON."""
-        return json.dumps(self.scores, indent=2, allow_nan=False, ensure_ascii=False)
-
-    @property
-    def df(self) -> pd.DataFrame:
-        """The scores as a table of ``time, target, metric, score, track``, as museval's `EvalStore.add_track` takes."""
-        import pandas as pd
-
-        rows = [
-            (frame["time"], target["name"], metric, np.nan if value is None else value, self.track_name)
-            for metric in ("SDR", "SAR", "ISR", "SIR")
-            for target in self.scores["targets"]
-            for frame in target["frames"]
-            for value in (frame["metrics"][metric],)
-        ]
-        table = pd.DataFrame(rows, columns=["time", "target", "metric", "score", "track"])
-        return table.astype({"time": "float64", "score": "float64"})
-
-    def save(self, path: str | Path) -> None:
-        """Write the JSON file, whole or not at all.
-
-        Raises
-        ------
-        RunError
-            When it cannot be written.
-        """
-        write(path, self._frames)
-
-    def __repr__(self) -> str:
-        lines = ""
-        for target in self.scores["targets"]:
-            lines += target["name"].ljust(16) + "==> "
-            for metric in ("SDR", "SIR", "ISR", "SAR"):
-                values = np.array([f["metrics"][metric] for f in target["frames"]], dtype=np.float64)
-                value = np.nan if np.isnan(values).all() else float(self.frames_agg(values))
-                lines += f"{metric}:{value:>8.3f}  "
-            lines += "\n"
-        return lines
+def _rows(ratios: Ratios, source: int) -> dict[str, list[float]]:
+    """Values by frame of one source, as `TrackStore.add_target` takes them."""
+    return {metric: getattr(ratios, metric.lower())[source].tolist() for metric in METRICS}
 
 
 def _padded(estimates: list[NDArray[Any]]) -> list[NDArray[Any]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mss_bench.metrics._frames import Frames
 from mss_bench.metrics._lags import LagCorrelations, correlate
+from mss_bench.metrics._levels import level, scaling, shifted, unusual
 from mss_bench.metrics._projection import Projector
 from mss_bench.metrics._ratios import QUANTITIES, ROUGH, Filters, FramedEstimate, Ratios
 from mss_bench.metrics._signals import Floats, Samples, Signals
@@ -25,7 +26,10 @@ _DOUBT_DB = 0.1
 _CEILING_DB = 100.0
 """Beyond this a value is a matter of rounding; its movements do not count."""
 
-_SHARED_BYTES = 192 << 20
+_SHARED_SETS = 4
+"""Sets that are scored in one pass, at most: more of them save little and take memory."""
+
+_SHARED_BYTES = 256 << 20
 """Memory for the correlations of the sets that are scored in one pass, unless a single one needs more."""
 
 _KEPT_BYTES = 1 << 30
@@ -57,6 +61,10 @@ class PreparedReferences:
     ----------
     references : dict of str to (channels, samples) float array
         As given, not copied.
+    levels : dict of str to int or None
+        Binary exponents of their levels, None where silent.
+    signals : dict of str to (channels, samples) float array
+        The references as they are correlated: as given, or scaled by a power of two where the level is unusual.
     frames : Frames
     lags : LagCorrelations
         Of all reference channels, source after source, with each other; of the whole track alone where there are too
@@ -65,6 +73,8 @@ class PreparedReferences:
     """
 
     references: dict[str, Samples]
+    levels: dict[str, int | None]
+    signals: dict[str, Samples]
     frames: Frames
     lags: LagCorrelations
     projectors: Projectors
@@ -73,6 +83,11 @@ class PreparedReferences:
     def channels(self) -> int:
         """Channels of a source."""
         return len(next(iter(self.references.values())))
+
+    @property
+    def condition(self) -> float:
+        """Estimated condition number of the system of all references."""
+        return self.projectors.everything.condition
 
     def columns(self, target: str) -> slice:
         """Where the channels of a source lie among those of all."""
@@ -103,7 +118,9 @@ class Decomposition:
 
 def prepare_references(references: dict[str, Samples], frames: Frames) -> PreparedReferences:
     """Correlate the references and factorise the Gram matrices of their delayed versions."""
-    signals = Signals(list(references.values()))
+    levels = {t: level(array) for t, array in references.items()}
+    scaled = {t: shifted(array, unusual(levels[t])) for t, array in references.items()}
+    signals = Signals(list(scaled.values()))
     kept = frames.count <= _frames_at_once(signals.n, frames)
     lags = correlate(signals, signals, frames if kept else frames.whole)
     channels = signals.n // len(references)
@@ -111,7 +128,7 @@ def prepare_references(references: dict[str, Samples], frames: Frames) -> Prepar
     for first, target in zip(range(0, signals.n, channels), references, strict=True):
         mine = slice(first, first + channels)
         own[target] = Projector(lags.total[:, mine, mine])
-    return PreparedReferences(references, frames, lags, Projectors(Projector(lags.total), own))
+    return PreparedReferences(references, levels, scaled, frames, lags, Projectors(Projector(lags.total), own))
 
 
 def decompose(
@@ -146,7 +163,7 @@ def _parts(
     prepared: PreparedReferences, valid: Sequence[Mapping[str, Mask]]
 ) -> Iterator[tuple[PreparedReferences, Sequence[Mapping[str, Mask]]]]:
     """The references with the correlations of all frames, or, if those are not kept, of some at a time."""
-    signals = Signals(list(prepared.references.values()))
+    signals = Signals(list(prepared.signals.values()))
     size = _frames_at_once(signals.n, prepared.frames)
     if prepared.frames.count <= size:
         yield prepared, valid
@@ -166,7 +183,8 @@ def _joined(parts: Sequence[Decomposition]) -> Decomposition:
 def _decompose_sets(
     prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
 ) -> list[dict[str, Decomposition]]:
-    at_once = max(1, _SHARED_BYTES // prepared.lags.frames.nbytes)  # those of a whole set of errors are as many
+    # the correlations of a whole set of errors take as much as those of the references
+    at_once = max(1, min(_SHARED_SETS, _SHARED_BYTES // prepared.lags.frames.nbytes))
     firsts = range(0, len(sets), at_once)
     passes = (_decompose(prepared, sets[i : i + at_once], valid[i : i + at_once]) for i in firsts)
     return [decomposed for each in passes for decomposed in each]
@@ -189,17 +207,20 @@ def _framed(
     flat = [(t, y, mask[t]) for estimates, mask in zip(sets, valid, strict=True) for t, y in estimates.items()]
     if not flat:
         return []
-    references = Signals(list(prepared.references.values()))
-    errors = Signals([y for _, y, _ in flat], minus=[prepared.references[t] for t, _, _ in flat])
+    references = Signals(list(prepared.signals.values()))
+    scalings = [scaling(prepared.levels[t], level(y)) for t, y, _ in flat]
+    sources, shifts = [prepared.signals[t] for t, _, _ in flat], [each.estimate for each in scalings]
+    errors = Signals([y for _, y, _ in flat], minus=sources, shifts=shifts)
     cross = correlate(references, errors, prepared.frames)
     framed = []
-    for first, (target, array, mask) in zip(range(0, errors.n, prepared.channels), flat, strict=True):
-        channel = slice(first, first + prepared.channels)
+    for i, (target, array, mask) in enumerate(flat):
+        channel = slice(i * prepared.channels, (i + 1) * prepared.channels)
         framed.append(
             FramedEstimate(
-                references=prepared.references,
+                references=prepared.signals,
                 target=target,
                 array=array,
+                scaling=scalings[i],
                 spans=prepared.frames.spans,
                 reference_lags=prepared.lags,
                 lags=LagCorrelations(cross.frames[..., channel], cross.total[..., channel], cross.energy[:, channel]),

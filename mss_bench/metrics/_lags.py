@@ -24,6 +24,9 @@ __all__ = ["LagCorrelations", "correlate"]
 _BATCH_SAMPLES = 1 << 16
 """Samples a channel that are transformed at once, at most."""
 
+_REGISTERS = np.zeros(32)
+"""Anything for a vectorised loop to run over; see `_Spectra.lags`."""
+
 
 @dataclass(frozen=True)
 class LagCorrelations:
@@ -178,6 +181,9 @@ class _Spectra:
 
     def lags(self) -> Floats:
         """Correlations ``(n_lags, n, m)`` as a view; the sum begins anew."""
+        # Some processors' BLAS leaves the vector registers in a state in which NumPy's FFT runs at half its speed; any
+        # vectorised loop of NumPy's own clears it.
+        np.add(_REGISTERS, 1.0, out=_REGISTERS)
         np.fft.irfft(self._sum, n=self._n_fft, axis=0, out=self._correlations)
         self._empty = True
         return self._correlations[: self._reach + 1]

@@ -7,12 +7,14 @@ the audio is read once more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.metrics._levels import Scaling, level, unusual
 from mss_bench.metrics._signals import Floats, Samples
 
 __all__ = ["Moments", "References", "channel_means", "prepare_references"]
@@ -37,19 +39,24 @@ class References:
     zero_mean : bool
         Whether means are subtracted from references and estimates.
     means, energies : dict of str to (channels,)
-        The mean that is subtracted, and the energy after.
+        The mean that is subtracted, and the energy after, once the reference is divided by ``2**unusual(level)``.
+    levels : dict of str to int or None
+        Binary exponents of their levels, None where silent.
     """
 
     arrays: dict[str, Samples]
     zero_mean: bool
     means: dict[str, Floats]
     energies: dict[str, Floats]
+    levels: dict[str, int | None]
 
 
 def prepare_references(arrays: Mapping[str, Samples], zero_mean: bool) -> References:
     """Means and energies of the references."""
     means = {target: channel_means(array, zero_mean) for target, array in arrays.items()}
-    return References(dict(arrays), zero_mean, means, {t: _energies(a, means[t]) for t, a in arrays.items()})
+    levels = {target: level(array) for target, array in arrays.items()}
+    energies = {t: _energies(array, means[t], unusual(levels[t])) for t, array in arrays.items()}
+    return References(dict(arrays), zero_mean, means, energies, levels)
 
 
 def channel_means(array: Samples, zero_mean: bool) -> Floats:
@@ -57,16 +64,18 @@ def channel_means(array: Samples, zero_mean: bool) -> Floats:
     return array.mean(axis=1, dtype=np.float64) if zero_mean else np.zeros(len(array))
 
 
-def _energies(array: Samples, means: Floats) -> Floats:
-    """Energy of each channel once its mean is subtracted; exactly 0 for a constant."""
+def _energies(array: Samples, means: Floats, shift: int) -> Floats:
+    """Energy of each channel divided by ``2**shift`` once its mean is subtracted; exactly 0 for a constant."""
     total, buffer = np.zeros(len(array)), np.empty(_PIECE)
     for channel, samples in enumerate(array):
         for start in range(0, array.shape[1], _PIECE):
             part = samples[start : start + _PIECE]
             s = buffer[: len(part)]
             np.subtract(part, means[channel], out=s, dtype=np.float64)
+            if shift:
+                np.ldexp(s, -shift, out=s)
             total[channel] += np.dot(s, s)
-    raw = total + array.shape[1] * means**2
+    raw = total + array.shape[1] * np.ldexp(means, -shift) ** 2
     return np.where(total > _ROUNDING * raw, total, 0.0)  # what rounding leaves of a constant is no signal
 
 
@@ -79,24 +88,43 @@ class Moments:
     target : str
     estimate : (channels, samples) float array
         Of finite samples.
+    scaling : Scaling
+        What is done to reference and estimate before they are measured.
 
     Attributes
     ----------
     reference, product, difference : (channels,)
-        ``|s|^2``, ``<s, d>`` and ``|d|^2`` of each channel.
+        ``|s|^2``, ``<s, d>`` and ``|d|^2`` of each channel, as scaled.
     samples : int
     """
 
-    def __init__(self, references: References, target: str, estimate: Samples) -> None:
+    def __init__(self, references: References, target: str, estimate: Samples, scaling: Scaling) -> None:
         self._array, self._estimate = references.arrays[target], estimate
         self._zero_mean, self._mean = references.zero_mean, references.means[target]
         self._estimate_mean = channel_means(estimate, references.zero_mean)
+        self.scaling = scaling
         self.samples: int = estimate.shape[1]
-        self.reference = references.energies[target]
+        measured = unusual(references.levels[target])
+        self.reference = np.ldexp(references.energies[target], 2 * (measured - scaling.source))
         self.product, self.difference = np.zeros(len(estimate)), np.zeros(len(estimate))
-        for channel, s, d in self._pieces():
+        for channel, s, d in self._pieces(scaling):
             self.product[channel] += np.dot(s, d)
             self.difference[channel] += np.dot(d, d)
+
+    @property
+    def distortion(self) -> Floats:
+        """``|y - s|^2`` of each channel with the true gain between the two, at the level of the louder one."""
+        if not self.scaling.gain:
+            return self.difference
+        total = np.zeros_like(self.difference)
+        s, y = self.scaling.at_louder
+        for channel, _, d in self._pieces(Scaling(self.scaling.source + s, self.scaling.estimate + y)):
+            total[channel] += np.dot(d, d)
+        return total
+
+    def constant(self, value: float) -> float:
+        """A constant that is added to energies, scaled as they are."""
+        return math.ldexp(value, -2 * self.scaling.source)
 
     def error(self, gain_less_one: Floats) -> Floats:
         """``|g s - y|^2`` of each channel for the gains g ``(channels,)``, given as g - 1."""
@@ -106,7 +134,7 @@ class Moments:
         lost = total < _CANCELLED * np.abs(terms).sum(axis=0)
         if lost.any():
             exact = np.zeros_like(total)
-            for channel, s, d in self._pieces():
+            for channel, s, d in self._pieces(self.scaling):
                 s *= g[channel]
                 s -= d
                 exact[channel] += np.dot(s, s)
@@ -119,9 +147,9 @@ class Moments:
         # a difference of energies cannot tell silence from faint sound; it can tell both from the rest
         if (energy > _CANCELLED * (self.reference + self.difference)).all():
             return np.zeros(len(energy), dtype=np.bool_)
-        return np.equal(_energies(self._estimate, self._estimate_mean), 0.0)
+        return np.equal(_energies(self._estimate, self._estimate_mean, self.scaling.estimate), 0.0)
 
-    def _pieces(self) -> Iterator[tuple[int, Floats, Floats]]:
+    def _pieces(self, scaling: Scaling) -> Iterator[tuple[int, Floats, Floats]]:
         """Channel, reference and difference, a piece at a time, in buffers that are used again."""
         buffers = np.empty((2, _PIECE))
         for channel, (reference, estimate) in enumerate(zip(self._array, self._estimate, strict=True)):
@@ -134,5 +162,9 @@ class Moments:
                     s -= offset
                 if other:
                     d -= other
+                if scaling.source:
+                    np.ldexp(s, -scaling.source, out=s)
+                if scaling.estimate:
+                    np.ldexp(d, -scaling.estimate, out=d)
                 d -= s
                 yield channel, s, d

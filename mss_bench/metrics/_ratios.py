@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from mss_bench.metrics._energies import FilterBank, linear_form, quadratic_forms
 from mss_bench.metrics._frames import Span
 from mss_bench.metrics._lags import LagCorrelations
+from mss_bench.metrics._levels import Scaling, shifted
 from mss_bench.metrics._signals import Floats, Samples, Signals
 
 __all__ = ["EXACT", "QUANTITIES", "ROUGH", "Filters", "FramedEstimate", "Ratios"]
@@ -50,12 +53,18 @@ class Filters:
 class FramedEstimate:
     """An estimate y of one source s, with the correlations of its error ``e = y - s``.
 
+    Of an estimate that is far louder or fainter than its reference the error is taken at the level of the reference, so
+    that projections keep their digits. SIR and SAR do not change with it; SDR and ISR take the gain back.
+
     Parameters
     ----------
     references : dict of str to (channels, samples) float array
+        At a usual level.
     target : str
     array : (channels, samples) float array
-        The estimate.
+        The estimate as given.
+    scaling : Scaling
+        What brings it to the level of its reference.
     spans : list of (int, int)
         The frames.
     reference_lags : LagCorrelations
@@ -69,6 +78,7 @@ class FramedEstimate:
     references: dict[str, Samples]
     target: str
     array: Samples
+    scaling: Scaling
     spans: list[Span]
     reference_lags: LagCorrelations
     lags: LagCorrelations
@@ -96,24 +106,40 @@ class FramedEstimate:
         """
         wanted = dict.fromkeys(QUANTITIES, self.valid) if wanted is None else wanted
         source = self.reference_lags.energy[:, self.columns].sum(axis=1)
-        error = self.lags.energy.sum(axis=1)
-        own_error, own_image, interference, image, artifacts = self._energies(filters, error, tolerance, wanted)
+        own_error, own_image, interference, image, artifacts = self._energies(filters, tolerance, wanted)
         return {
-            "SDR": _decibels(source, error),
-            "ISR": _decibels(source, own_error),
+            "SDR": _decibels(source, self._distortion) + self.scaling.source_db,
+            "ISR": _decibels(source, own_error) + self.scaling.source_db,
             "SIR": _decibels(own_image, interference),
             "SAR": _decibels(image, artifacts),
         }
 
-    def _energies(
-        self, filters: Filters, error: Floats, tolerance: float, wanted: Mapping[str, NDArray[np.bool_]]
-    ) -> Floats:
+    @cached_property
+    def _distortion(self) -> Floats:
+        """``|y - s|^2`` in every frame, at the level of the louder of the two."""
+        if not self.scaling.gain:
+            energies: Floats = self.lags.energy.sum(axis=1)
+            return energies
+        s, y = self.scaling.at_louder
+        source = shifted(self.references[self.target], s)
+        errors = Signals([self.array], minus=[source], shifts=[self.scaling.estimate + y])
+        return np.array([np.vdot(error, error) for error in (errors.read(*span) for span in self.spans)])
+
+    @property
+    def _gains(self) -> tuple[float, float]:
+        """Of source and estimate, as scaled, to the level of the louder of the two."""
+        s, y = self.scaling.at_louder
+        return math.ldexp(1.0, -s), math.ldexp(1.0, -y)
+
+    def _energies(self, filters: Filters, tolerance: float, wanted: Mapping[str, NDArray[np.bool_]]) -> Floats:
         """``|P_j y - s|^2, |P_j y|^2, |P y - P_j y|^2, |P y|^2, |y - P y|^2`` as ``(5, n_frames)``."""
         everything, own = filters.everything, filters.own
         unit = np.zeros_like(own)  # takes the references to the source itself
         unit[0, self.columns] = np.eye(len(self.array))
-        lags = self.reference_lags.frames
-        energies, bounds = quadratic_forms(lags, [own, unit + own, everything - own, unit + everything, everything])
+        lags, error = self.reference_lags.frames, self.lags.energy.sum(axis=1)
+        s, y = self._gains
+        forms = [y * own + (y - s) * unit, unit + own, everything - own, unit + everything, everything]
+        energies, bounds = quadratic_forms(lags, forms)
         product, product_bound = linear_form(lags, self.lags.frames, error, everything)
         energies[4] += error - 2 * product
         bounds[4] += 2 * product_bound
@@ -129,7 +155,8 @@ class FramedEstimate:
         """The energies of `_energies` in one frame, from the signals themselves."""
         reference = self.references[self.target]
         signals, source = Signals(list(self.references.values())), Signals([reference])
-        errors = Signals([self.array], minus=[reference])
+        errors = Signals([self.array], minus=[reference], shifts=[self.scaling.estimate])
+        s, y = self._gains
         energies = np.zeros(5)
         for (start, stop), (all_error, own_error) in bank.apply(signals, span):
             signal, error = np.zeros_like(own_error), np.zeros_like(own_error)
@@ -137,7 +164,13 @@ class FramedEstimate:
             if inside > start:
                 source.read(start, inside, signal[:, : inside - start])
                 errors.read(start, inside, error[:, : inside - start])
-            parts = (own_error, signal + own_error, all_error - own_error, signal + all_error, error - all_error)
+            parts = (
+                y * own_error + (y - s) * signal,
+                signal + own_error,
+                all_error - own_error,
+                signal + all_error,
+                error - all_error,
+            )
             energies += [np.vdot(part, part) for part in parts]
         return energies
 

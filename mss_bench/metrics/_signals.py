@@ -25,10 +25,15 @@ class Signals:
     arrays : sequence of (channels, samples) float array
     minus : sequence of (channels, samples) float array, optional
         What to subtract from each array.
+    shifts : sequence of int, optional
+        Each array is divided by two to the power of its shift, before anything is subtracted.
     """
 
-    def __init__(self, arrays: Sequence[Samples], minus: Sequence[Samples] | None = None) -> None:
+    def __init__(
+        self, arrays: Sequence[Samples], minus: Sequence[Samples] | None = None, shifts: Sequence[int] | None = None
+    ) -> None:
         self._channels = [channel for array in arrays for channel in array]
+        self._shifts = np.repeat(shifts or [0] * len(arrays), [len(array) for array in arrays]).tolist()
         self._minus = None if minus is None else [channel for array in minus for channel in array]
         self.n = len(self._channels)
         self.n_samples: int = arrays[0].shape[1]
@@ -43,6 +48,8 @@ class Signals:
     def read_channel(self, channel: int, start: int, stop: int, out: Floats) -> None:
         """Samples ``[start, stop)`` of one channel."""
         samples = self._channels[channel][start:stop]
+        if shift := self._shifts[channel]:
+            samples = np.ldexp(samples.astype(np.float64), -shift)
         if self._minus is None:
             out[...] = samples
         else:

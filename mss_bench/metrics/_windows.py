@@ -1,17 +1,69 @@
-"""What BSS Eval v3 finds in window after window: values, flags, and reasons where there are none."""
+"""What BSS Eval v3 prepares for its windows, and what it finds in one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mss_bench.metrics._assignment import Order
-from mss_bench.metrics._signals import Floats
+from mss_bench.metrics._decomposition import PreparedReferences, prepare_references
+from mss_bench.metrics._frames import Frames, Span
+from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics._silence_policy import Mask
+from mss_bench.tracks import Stems
 
-__all__ = ["Windows"]
+__all__ = ["BSSEvalV3State", "Windows", "prepare_window"]
+
+
+@dataclass(frozen=True)
+class BSSEvalV3State:
+    """References of a track, its windows, and what their correlations cost once.
+
+    Parameters
+    ----------
+    references : dict of str to (channels, samples) float array
+        As given, not copied.
+    spans : list of (int, int)
+        The windows.
+    seconds : (float, float)
+        Window and hop; 0 where the whole track was asked for.
+    silent : dict of str to (n_windows,) bool
+    prepared : list of PreparedReferences
+        Of the first windows, as many as may be kept.
+    reach : int
+        Filter length - 1.
+    """
+
+    references: dict[str, Samples]
+    spans: list[Span]
+    seconds: tuple[float, float]
+    silent: dict[str, Mask]
+    prepared: list[PreparedReferences]
+    reach: int
+
+    def delivered_alone(self, estimates: Stems) -> BSSEvalV3State:
+        """The state with the references of delivered targets alone."""
+        if len(estimates) == len(self.references):
+            return self
+        references = {t: array for t, array in self.references.items() if t in estimates}
+        return replace(self, references=references, silent={t: self.silent[t] for t in references}, prepared=[])
+
+    def window(self, index: int) -> PreparedReferences:
+        """The references of a window, correlated and factorised."""
+        if index < len(self.prepared):
+            return self.prepared[index]
+        return prepare_window(self.references, self.spans[index], self.reach)
+
+
+def prepare_window(references: Mapping[str, Samples], span: Span, reach: int) -> PreparedReferences:
+    """Correlate and factorise the references of one window, as if there were nothing else."""
+    start, stop = span
+    length = stop - start
+    return prepare_references(
+        {t: array[:, start:stop] for t, array in references.items()}, Frames(length, length, length, reach)
+    )
 
 
 @dataclass(frozen=True)
@@ -26,6 +78,8 @@ class Windows:
         Ill-conditioned in some window.
     valid, interference, permuted : (n,) bool
         Whether some window counted; whether SIR was defined in one; whether the estimate was another's in one.
+    conditions : (n_windows,)
+        Condition numbers of the references' systems; NaN for windows that do not count.
     lone : bool
         There is but one reference.
     """
@@ -35,6 +89,7 @@ class Windows:
     valid: Mask
     interference: Mask
     permuted: Mask
+    conditions: Floats
     lone: bool
 
     @classmethod
@@ -44,7 +99,12 @@ class Windows:
         values = {q: np.full((n, n_windows), np.nan) for q in quantities}
         doubtful = {q: np.zeros(n, dtype=bool) for q in quantities}
         valid, interference, permuted = np.zeros((3, n), dtype=bool)
-        return cls(values, doubtful, valid, interference, permuted, lone)
+        return cls(values, doubtful, valid, interference, permuted, np.full(n_windows, np.nan), lone)
+
+    @property
+    def condition(self) -> float:
+        """The worst of the windows'."""
+        return float(np.fmax.reduce(self.conditions, initial=np.nan))
 
     def add(
         self, window: int, ratios: dict[str, tuple[Floats, Mask]], order: Order, allowed: Mask, possible: Mask

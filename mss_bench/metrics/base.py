@@ -7,6 +7,7 @@ constructor's keyword parameters are the metric's parameters, as for a separator
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -58,6 +59,9 @@ class Score:
         Warnings that belong to the number, e.g. ``"ill_conditioned"``.
     reason : str
         Why values are missing; needed where every value is NaN.
+    condition : float
+        Estimated condition number of the linear system that the values come from: the digits that the last bits of the
+        references may cost. NaN where there is no such system.
     """
 
     target: str
@@ -68,6 +72,7 @@ class Score:
     hop: float = 0.0
     flags: tuple[str, ...] = ()
     reason: str = ""
+    condition: float = math.nan
 
     @property
     def n_frames(self) -> int:

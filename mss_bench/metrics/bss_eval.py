@@ -53,6 +53,14 @@ relative to the data (1e-14 of the diagonal, channel by channel), and a quantity
 frame when the ridge grows tenfold is flagged ``ill_conditioned``: it says more about the last bits of the references
 than about the estimate. SDR needs no filters and is never flagged.
 
+The condition number of G (its diagonal scaled to 1, with the ridge) stands beside every ISR, SIR and SAR, flagged or
+not. Noise has 1e2, four stems of 16-bit music 7e11. Stems with nothing above some frequency, as lossy coders leave
+them, have up to 1e17, the ridge alone keeping G invertible: decoded AAC. They cost time, too: above 3e12 nothing but a
+dense factorisation will do.
+
+Levels do not matter: signals far from full scale, and estimates 60 dB and more from their references, are scaled by
+powers of two first, so that gains from 1e-200 to 1e200 leave SIR and SAR as they are.
+
 Differences from museval
 ------------------------
 - The full set of references of the group spans P, also where fewer sources were estimated.
@@ -114,11 +122,6 @@ class BSSEvalState:
 
     prepared: PreparedReferences
     silent: dict[str, Mask]
-
-    @property
-    def condition(self) -> float:
-        """Estimated condition number of the system of all references."""
-        return self.prepared.projectors.everything.condition
 
 
 @dataclass(frozen=True)
@@ -284,7 +287,8 @@ class BSSEval(Metric):
                 values[np.isposinf(values)] = np.nan
                 flags += (f"perfect_dropped:{perfect}",)
             reason = "numerator and denominator are 0 in every frame" if np.isnan(values).all() else ""
-            scores.append(Score(target, quantity, values, "frame", self.window, self.hop, flags, reason))
+            condition = np.nan if quantity == "SDR" else prepared.condition
+            scores.append(Score(target, quantity, values, "frame", self.window, self.hop, flags, reason, condition))
         return scores
 
     def _underdetermined(self, prepared: PreparedReferences) -> bool:

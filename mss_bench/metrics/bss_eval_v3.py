@@ -27,13 +27,19 @@ The usual framewise setting is 30 s every 15 s. A track with fewer than two wind
 mir_eval. With ``permute`` the estimates are first put in the order of greatest mean SIR, in each window by itself; a
 row whose estimate was another one in some window is flagged ``permuted``.
 
-Differences from mir_eval
--------------------------
+mir_eval
+--------
+``preset=mir_eval`` stands for ``bss_eval_images`` and ``bss_eval_sources`` as they are called without further
+arguments (the whole signal, best order), ``preset=mir_eval_framewise`` for the functions of that name (30 s every 15 s,
+order as given). Both let the references of the delivered targets alone span the projections, since mir_eval knows no
+others. What remains different:
+
 - Silent signals, NaN and a lone reference give NaN with a reason (there: an exception, or an infinite SIR).
 - References that repeat each other (L = R) are projected on once; mir_eval solves the singular system as it comes.
 - SIR, SAR, ISR, and the SDR of sources, are flagged ``ill_conditioned`` where they hang on the last bits of the
-  references.
+  references; beside them stands the worst condition number of any window.
 - In sources, several channels are allowed.
+- The ISR of silent windows is NaN; mir_eval leaves there what happens to be in memory.
 
 References
 ----------
@@ -46,8 +52,7 @@ Duong: The signal separation evaluation campaign (2007-2010): achievements and r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import inspect
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -55,63 +60,18 @@ import numpy as np
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._assignment import Order, PairRatios, best_order, pair_ratios
 from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._decomposition import PreparedReferences, prepare_references
 from mss_bench.metrics._frames import Frames, Span
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics._silence_policy import Mask, SilencePolicy
-from mss_bench.metrics._windows import Windows
+from mss_bench.metrics._windows import BSSEvalV3State, Windows, prepare_window
 from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.metrics.presets import preset_name
+from mss_bench.metrics.presets import resolve
 from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["BSSEvalV3Images", "BSSEvalV3Sources", "BSSEvalV3State", "prepare_window", "sources_sdr"]
 
-_DEFAULTS = {"window": None, "hop": None, "filter_length": 512, "permute": False, "silence": "joint"}
-
 _KEPT_BYTES = 1 << 29
 """Factorised windows that are kept for the next method, at most; the rest is factorised again."""
-
-
-@dataclass(frozen=True)
-class BSSEvalV3State:
-    """References of a track, its windows, and what their correlations cost once.
-
-    Parameters
-    ----------
-    references : dict of str to (channels, samples) float array
-        As given, not copied.
-    spans : list of (int, int)
-        The windows.
-    seconds : (float, float)
-        Window and hop; 0 where the whole track was asked for.
-    silent : dict of str to (n_windows,) bool
-    prepared : list of PreparedReferences
-        Of the first windows, as many as may be kept.
-    reach : int
-        Filter length - 1.
-    """
-
-    references: dict[str, Samples]
-    spans: list[Span]
-    seconds: tuple[float, float]
-    silent: dict[str, Mask]
-    prepared: list[PreparedReferences]
-    reach: int
-
-    def window(self, index: int) -> PreparedReferences:
-        """The references of a window, correlated and factorised."""
-        if index < len(self.prepared):
-            return self.prepared[index]
-        return prepare_window(self.references, self.spans[index], self.reach)
-
-
-def prepare_window(references: Mapping[str, Samples], span: Span, reach: int) -> PreparedReferences:
-    """Correlate and factorise the references of one window, as if there were nothing else."""
-    start, stop = span
-    length = stop - start
-    return prepare_references(
-        {t: array[:, start:stop] for t, array in references.items()}, Frames(length, length, length, reach)
-    )
 
 
 def sources_sdr(sir: Floats, sar: Floats) -> Floats:
@@ -122,54 +82,78 @@ def sources_sdr(sir: Floats, sar: Floats) -> Floats:
     return values
 
 
+_PARAMETERS = """\
+Parameters
+----------
+preset : {"v3", "mir_eval", "mir_eval_framewise"}, optional
+    What the other parameters default to.
+window, hop : float, optional
+    Seconds. No window: the whole track. No hop: half the window. The usual setting is 30 and 15.
+filter_length : int, optional
+    Taps of the distortion filters. Default 512.
+permute : bool, optional
+    Put the estimates in the order of greatest mean SIR first. Default False.
+silence : {"joint", "per_source"}, optional
+    Which windows count, as for `mss_bench.metrics.bss_eval.BSSEval`. Default ``"joint"``.
+references : {"group", "delivered"}, optional
+    Which references span the projections: all of the target group (default), or those of the delivered targets alone.
+
+Raises
+------
+ConfigError
+    An unknown preset, a parameter out of its range, or a hop without a window."""
+
+
 class _BSSEvalV3(Metric):
-    """What images and sources share.
+    """What images and sources share: parameters, windows, order, and what becomes of silence."""
 
-    Parameters
-    ----------
-    window, hop : float, optional
-        Seconds. No window: the whole track. No hop: half the window.
-    filter_length : int
-        Taps of the distortion filters.
-    permute : bool
-        Put the estimates in the order of greatest mean SIR.
-    silence : {"joint", "per_source"}
-        Which windows count: see `mss_bench.metrics.bss_eval.BSSEval`.
-
-    Raises
-    ------
-    ConfigError
-        A parameter out of its range, or a hop without a window.
-    """
+    def __init_subclass__(cls) -> None:
+        cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{_PARAMETERS}"
 
     _kind: ClassVar[str]
+    _unfiltered: ClassVar[tuple[str, ...]] = ()
+    """Quantities that hang on no filter."""
 
     def __init__(
         self,
         *,
+        preset: str | None = None,
         window: float | None = None,
         hop: float | None = None,
-        filter_length: int = 512,
-        permute: bool = False,
-        silence: Literal["joint", "per_source"] = "joint",
+        filter_length: int | None = None,
+        permute: bool | None = None,
+        silence: Literal["joint", "per_source"] | None = None,
+        references: Literal["group", "delivered"] | None = None,
     ) -> None:
-        if window is None and hop is not None:
-            raise ConfigError(f"{self.name}: hop is {hop!r} and there is no window; give window=30 too")
-        for key, seconds in (("window", window), ("hop", hop)):
+        given = {
+            "window": window, "hop": window / 2 if window is not None and hop is None else hop,
+            "filter_length": filter_length, "permute": permute, "silence": silence, "references": references,
+        }  # fmt: skip
+        values, name = resolve(self.name, preset, given)
+        self.window: float | None = values["window"]
+        self.hop: float | None = values["hop"]
+        self.filter_length: int = values["filter_length"]
+        self.permute: bool = values["permute"]
+        self.silence: Literal["joint", "per_source"] = values["silence"]
+        self.references: Literal["group", "delivered"] = values["references"]
+        self._check()
+        convention, _, differences = name.partition(" ")
+        self.preset = f"{convention} {self._kind} {differences}".strip()  # both kinds report an SDR
+        self._scope: Literal["frame", "track"] = "track" if self.window is None else "frame"
+        self._policy = SilencePolicy(self.silence)
+
+    def _check(self) -> None:
+        if self.window is None and self.hop is not None:
+            raise ConfigError(f"{self.name}: hop is {self.hop!r} and there is no window; give window=30 too")
+        for key, seconds in (("window", self.window), ("hop", self.hop)):
             if seconds is not None and not 0 < seconds < np.inf:
                 raise ConfigError(f"{self.name}: {key} is {seconds!r}, expected a positive number of seconds")
-        if filter_length < 1:
-            raise ConfigError(f"{self.name}: filter_length is {filter_length!r}, expected at least 1 tap")
-        if silence not in ("joint", "per_source"):
-            raise ConfigError(f"{self.name}: silence is {silence!r}, expected 'joint' or 'per_source'")
-        self.window, self.hop = window, hop if hop is not None or window is None else window / 2
-        self.filter_length, self.permute, self.silence = filter_length, permute, silence
-        given = {
-            "window": window, "hop": self.hop, "filter_length": filter_length, "permute": permute, "silence": silence,
-        }  # fmt: skip
-        self.preset = preset_name(f"v3 {self._kind}", given, _DEFAULTS)
-        self._scope: Literal["frame", "track"] = "track" if window is None else "frame"
-        self._policy = SilencePolicy(silence)
+        if self.filter_length < 1:
+            raise ConfigError(f"{self.name}: filter_length is {self.filter_length!r}, expected at least 1 tap")
+        if self.silence not in ("joint", "per_source"):
+            raise ConfigError(f"{self.name}: silence is {self.silence!r}, expected 'joint' or 'per_source'")
+        if self.references not in ("group", "delivered"):
+            raise ConfigError(f"{self.name}: references is {self.references!r}, expected 'group' or 'delivered'")
 
     def prepare(self, track: TrackAudio, group: TargetGroup) -> BSSEvalV3State:
         """Correlate the references and factorise their Gram matrices, window by window.
@@ -198,19 +182,24 @@ class _BSSEvalV3(Metric):
             Estimates that cannot be scored. Silent ones, and those with NaN, give rows of NaN with the reason.
         """
         usable, spoiled = scorable_estimates(state.references, estimates)
+        if self.references == "delivered":
+            state = state.delivered_alone(estimates)
         silent = {t: self._policy.silent(estimates[t], state.spans) for t in usable}
         measured = self._measure(state, {t: estimates[t] for t in usable}, silent)
         scores = []
         for target in (t for t in state.references if t in estimates):
             for quantity in (q.name for q in self.quantities):
                 values, flags, reason = np.full(len(state.spans), np.nan), tuple[str, ...](), spoiled.get(target, "")
+                condition = np.nan
                 if not reason:
                     index = usable.index(target)
                     values, flags = measured.row(index, quantity)
+                    condition = np.nan if quantity in self._unfiltered else measured.condition
                     if np.isnan(values).all():
                         silence = self._policy.why(target, state.silent, silent)
                         reason = measured.why_missing(index, quantity, silence)
-                scores.append(Score(target, quantity, values, self._scope, *state.seconds, flags, reason))
+                row = (target, quantity, values, self._scope, *state.seconds, flags, reason, condition)
+                scores.append(Score(*row))
         return scores
 
     def _windows(self, n_samples: int, sample_rate: int, reach: int) -> tuple[list[Span], tuple[float, float]]:
@@ -235,6 +224,7 @@ class _BSSEvalV3(Metric):
             possible = np.array([prepared.interference_possible(t) for t in targets])
             sir = np.where(allowed & possible[:, np.newaxis], pairs.values["SIR"][..., 0], np.nan)
             order = best_order(sir) if self.permute else np.arange(len(targets))
+            measured.conditions[index] = prepared.condition
             measured.add(index, self._ratios(pairs, order), order, allowed[np.arange(len(order)), order], possible)
         return measured
 
@@ -244,19 +234,7 @@ class _BSSEvalV3(Metric):
 
 
 class BSSEvalV3Images(_BSSEvalV3):
-    """BSS Eval v3 of source images (``bss_eval_images``), whole or framewise.
-
-    Parameters
-    ----------
-    window, hop : float, optional
-        Seconds. No window: the whole track. No hop: half the window. The usual setting is 30 and 15.
-    filter_length : int
-        Taps of the distortion filters.
-    permute : bool
-        Put the estimates in the order of greatest mean SIR first.
-    silence : {"joint", "per_source"}
-        Which windows count, as for `mss_bench.metrics.bss_eval.BSSEval`.
-    """
+    """BSS Eval v3 of source images (``bss_eval_images``), whole or framewise."""
 
     name = "bss_eval_v3_images"
     version = "1"
@@ -272,6 +250,7 @@ class BSSEvalV3Images(_BSSEvalV3):
         "IEEE TASLP 14(4), 2006"
     )
     _kind = "images"
+    _unfiltered = ("SDR",)
 
     def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
         return {q: (pairs.of(q, order)[:, 0], pairs.doubtful(q, order)) for q in ("SDR", "ISR", "SIR", "SAR")}
@@ -282,17 +261,6 @@ class BSSEvalV3Sources(_BSSEvalV3):
 
     Zeroing a part of the spectrum in an estimate costs nothing here, since the target is filtered alike: SiSEC and this
     package prefer the images.
-
-    Parameters
-    ----------
-    window, hop : float, optional
-        Seconds. No window: the whole track. No hop: half the window. The usual setting is 30 and 15.
-    filter_length : int
-        Taps of the distortion filters.
-    permute : bool
-        Put the estimates in the order of greatest mean SIR first.
-    silence : {"joint", "per_source"}
-        Which windows count, as for `mss_bench.metrics.bss_eval.BSSEval`.
     """
 
     name = "bss_eval_v3_sources"

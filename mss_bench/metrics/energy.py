@@ -6,8 +6,9 @@ some papers): the energy of the reference over that of the error, summed over al
     uSDR = 10 log10((sum s^2 + delta) / (sum (s - y)^2 + delta)).
 
 `delta` keeps silent stems finite, and tools differ in it: 1e-7 in the challenges and Demucs, 1e-8 in ZFTurbo's
-training code. A song's score is the mean over its stems, a system's the mean over songs. Sums are in float64; the
-challenge's kit sums in float32.
+training code. A song's score is the mean over its stems, a system's the mean over songs. Sums are in float64, as in
+Demucs; the challenge's kit casts all audio to float32 and sums in it, in the order of its files (sample by sample), and
+so does ``precision="float32"``: the same to about 1e-6 dB, unless an error is so small that the cast drowns it.
 
 cSDR is the SDR of BSS Eval v4: the same ratio without a constant, in frames of a second, with the median over frames as
 a song's score and the median over songs as a system's. The distortion filters of BSS Eval cancel in its SDR, so that it
@@ -21,6 +22,7 @@ F.-R. Stöter, A. Liutkus, N. Ito: The 2018 Signal Separation Evaluation Campaig
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +31,7 @@ import numpy as np
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._frames import Frames
+from mss_bench.metrics._levels import DOUBLE_DB, level, louder, shifted, unusual
 from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
 from mss_bench.metrics._silence_policy import Mask, SilencePolicy
 from mss_bench.metrics.base import Metric, Quantity, Score
@@ -40,10 +43,11 @@ __all__ = ["CSDR", "USDR", "CSDRState", "USDRState"]
 
 @dataclass(frozen=True)
 class USDRState:
-    """References of a track, as given, and their energies."""
+    """References of a track, as given, the binary exponents of their levels (None where silent), and their energies."""
 
     references: dict[str, Samples]
-    energies: dict[str, float]
+    levels: dict[str, int | None]
+    energies: dict[str, np.floating]
 
 
 class USDR(Metric):
@@ -51,30 +55,42 @@ class USDR(Metric):
 
     Parameters
     ----------
-    preset : {"mdx21", "demucs", "zfturbo"}, optional
-        Whose `delta` to use.
+    preset : {"default", "mdx21", "demucs", "zfturbo"}, optional
+        ``"default"`` is the formula of the challenge in float64, which is also what Demucs has.
     delta : float, optional
         Added to both energies; at least 0. Default 1e-7.
+    precision : {"float64", "float32"}, optional
+        What samples are cast to and energies are summed in. ``"float32"``, as the challenge's kit does it, copies each
+        stem. Default ``"float64"``.
 
     Raises
     ------
     ConfigError
-        A negative `delta`, or an unknown preset.
+        A negative `delta`, another precision, or an unknown preset.
     """
 
     name = "usdr"
-    version = "1"
+    version = "2"
     quantities = (Quantity("uSDR", "dB", True, "10 log10((sum s^2 + d) / (sum (s - y)^2 + d)) over the whole song"),)
     citation = "Y. Mitsufuji et al.: Music Demixing Challenge 2021, Frontiers in Signal Processing 1, 2022"
 
-    def __init__(self, *, preset: str | None = None, delta: float | None = None) -> None:
-        values, self.preset = resolve(self.name, preset, {"delta": delta})
+    def __init__(
+        self,
+        *,
+        preset: str | None = None,
+        delta: float | None = None,
+        precision: Literal["float64", "float32"] | None = None,
+    ) -> None:
+        values, self.preset = resolve(self.name, preset, {"delta": delta, "precision": precision})
         self.delta: float = values["delta"]
+        self.precision: Literal["float64", "float32"] = values["precision"]
         if not 0 <= self.delta < np.inf:
             raise ConfigError(f"usdr: delta is {self.delta!r}, expected a number of at least 0")
+        if self.precision not in ("float64", "float32"):
+            raise ConfigError(f"usdr: precision is {self.precision!r}, expected 'float64' or 'float32'")
 
     def prepare(self, track: TrackAudio, group: TargetGroup) -> USDRState:
-        """Energies of the references.
+        """Levels and energies of the references.
 
         Raises
         ------
@@ -82,8 +98,9 @@ class USDR(Metric):
             References that cannot be scored.
         """
         references = checked_references(track, group)
-        energies = {target: _energy(Signals([array])) for target, array in references.items()}
-        return USDRState(references, energies)
+        levels = {target: level(array) for target, array in references.items()}
+        energies = {t: self._energy(array, None, self._shift(levels[t])) for t, array in references.items()}
+        return USDRState(references, levels, energies)
 
     def score(self, state: USDRState, estimates: Stems) -> list[Score]:
         """USDR of every delivered target.
@@ -103,19 +120,44 @@ class USDR(Metric):
     def _score(self, state: USDRState, target: str, estimate: Samples, reason: str) -> Score:
         value = np.nan
         if not reason:
-            error = _energy(Signals([estimate], minus=[state.references[target]]))
+            reference = state.levels[target]
+            own, common = self._shift(reference), self._shift(louder(reference, level(estimate)))
             with np.errstate(divide="ignore", invalid="ignore"):
-                value = 10 * np.log10(np.float64(state.energies[target] + self.delta) / (error + self.delta))
-            reason = "reference and estimate are silent, and delta is 0" if np.isnan(value) else ""
+                signal = state.energies[target] + self._constant(own)
+                error = self._energy(estimate, state.references[target], common) + self._constant(common)
+                value = float(signal.dtype.type(10) * np.log10(signal / error)) + DOUBLE_DB * (own - common)
+            reason = self._why_undefined(signal, error) if np.isnan(value) else ""
         return Score(target, "uSDR", np.array([value]), reason=reason)
+
+    def _why_undefined(self, signal: np.floating, error: np.floating) -> str:
+        if signal == error == 0:
+            return "reference and estimate are silent, and delta is 0"
+        return "the energies are beyond what float32 holds"
+
+    def _shift(self, exponent: int | None) -> int:
+        """The power of two by which signals of a level are divided: none where delta, or float32, has the last word."""
+        if self.precision == "float32":
+            return 0
+        return max(unusual(exponent), 0) if self.delta else unusual(exponent)
+
+    def _constant(self, shift: int) -> np.floating:
+        return np.dtype(self.precision).type(math.ldexp(self.delta, -2 * shift))
+
+    def _energy(self, array: Samples, minus: Samples | None, shift: int) -> np.floating:
+        """Energy of an array, or of its difference from another, once they are divided by ``2**shift``."""
+        if self.precision == "float32":
+            return _float32_energy(array, minus)
+        return np.float64(_energy(Signals([array], None if minus is None else [shifted(minus, shift)], [shift])))
 
 
 @dataclass(frozen=True)
 class CSDRState:
-    """References of a track, as given, with energies ``(n_frames,)`` and the silence policy's masks."""
+    """References of a track, as given, the binary exponents of their levels (None where silent), their energies
+    ``(n_frames,)`` once usual levels are made of these, and the silence policy's masks."""
 
     references: dict[str, Samples]
     frames: Frames
+    levels: dict[str, int | None]
     energies: dict[str, Floats]
     silent: dict[str, Mask]
 
@@ -170,11 +212,11 @@ class CSDR(Metric):
         """
         references = checked_references(track, group)
         frames = Frames.of_seconds(next(iter(references.values())).shape[1], self.window, self.hop, track.sample_rate)
-        energies = {t: _frame_energies(Signals([array]), frames) for t, array in references.items()}
+        levels = {t: level(array) for t, array in references.items()}
+        energies = {t: _frame_energies(array, None, unusual(levels[t]), frames) for t, array in references.items()}
         policy = SilencePolicy(self.silence)
-        return CSDRState(
-            references, frames, energies, {t: policy.silent(a, frames.spans) for t, a in references.items()}
-        )
+        silent = {t: policy.silent(array, frames.spans) for t, array in references.items()}
+        return CSDRState(references, frames, levels, energies, silent)
 
     def score(self, state: CSDRState, estimates: Stems) -> list[Score]:
         """Frame by frame, the SDR of every delivered target.
@@ -191,16 +233,23 @@ class CSDR(Metric):
         for target in (t for t in state.references if t in estimates):
             values, reason = np.full(len(state.frames.spans), np.nan), spoiled.get(target, "")
             if not reason:
-                error = _frame_energies(Signals([estimates[target]], minus=[state.references[target]]), state.frames)
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    ratio = 10 * np.log10(state.energies[target] / error)
+                ratio = self._ratios(state, target, estimates[target])
                 values = np.where(policy.valid(target, target, state.silent, silent), ratio, np.nan)
                 reason = policy.why(target, state.silent, silent) if np.isnan(values).all() else ""
             scores.append(Score(target, "cSDR", values, "frame", self.window, self.hop, (), reason))
         return scores
 
+    def _ratios(self, state: CSDRState, target: str, estimate: Samples) -> Floats:
+        own, common = unusual(state.levels[target]), unusual(louder(state.levels[target], level(estimate)))
+        error = _frame_energies(estimate, state.references[target], common, state.frames)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values: Floats = 10 * np.log10(state.energies[target] / error) + DOUBLE_DB * (own - common)
+        return values
 
-def _frame_energies(signals: Signals, frames: Frames) -> Floats:
+
+def _frame_energies(array: Samples, minus: Samples | None, shift: int, frames: Frames) -> Floats:
+    """Energy of an array, or of its difference from another, in every frame, once divided by ``2**shift``."""
+    signals = Signals([array], None if minus is None else [shifted(minus, shift)], [shift])
     return np.array([np.vdot(frame, frame) for frame in (signals.read(*span) for span in frames.spans)])
 
 
@@ -212,3 +261,13 @@ def _energy(signals: Signals) -> float:
         piece = signals.read(start, stop, piece if reusable else None)
         total += float(np.vdot(piece, piece))
     return total
+
+
+def _float32_energy(array: Samples, minus: Samples | None) -> np.floating:
+    """The sum of the challenge's kit: float32, sample by sample with the channels of each side by side."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        samples = np.ascontiguousarray(array.T, dtype=np.float32)
+        if minus is not None:
+            samples = samples - minus.T.astype(np.float32, copy=False)
+        energy: np.floating = np.sum(np.square(samples))
+    return energy

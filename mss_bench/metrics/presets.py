@@ -3,9 +3,10 @@
 A metric with presets takes ``preset=NAME`` beside its other parameters, which then default to the preset's:
 ``usdr:preset=zfturbo``, ``si_sdr:preset=torchmetrics,zero_mean=true``.
 
-The tools: *mdx21*, the Music Demixing Challenge 2021; *demucs*, Demucs' evaluation; *zfturbo*, ZFTurbo's
-Music-Source-Separation-Training; *torchmetrics* 1.9, on float32 tensors; *auraloss* 0.4; *fast_bss_eval* 0.1.4;
-*museval* 0.4.1; *nomono*, log-wmse-audio-quality 0.2.
+The tools: *mdx21*, the starter kit of the Music Demixing Challenge 2021; *demucs*, Demucs' evaluation; *zfturbo*,
+ZFTurbo's Music-Source-Separation-Training; *torchmetrics* 1.9, on float32 tensors; *auraloss* 0.4; *fast_bss_eval*
+0.1.4; *museval* 0.4.1; *mir_eval* 0.8, its whole-signal and framewise functions with their defaults; *nomono*,
+log-wmse-audio-quality 0.2.
 """
 
 from __future__ import annotations
@@ -22,8 +23,25 @@ _TORCHMETRICS = _PLAIN | {"eps": 2.0**-23}
 _AURALOSS = {"per_channel": True, "zero_mean": True, "eps": 1e-8, "eps_form": "denominator"}
 _ZFTURBO = {"per_channel": False, "zero_mean": False, "eps": 1e-8, "eps_form": "samples"}
 
+_V3: dict[str, Any] = {
+    "window": None, "hop": None, "filter_length": 512, "permute": False, "silence": "joint", "references": "group",
+}  # fmt: skip
+_MIR_EVAL = _V3 | {"references": "delivered"}
+_V3_PRESETS = {
+    "v3": _V3,
+    "mir_eval": _MIR_EVAL | {"permute": True},
+    "mir_eval_framewise": _MIR_EVAL | {"window": 30.0, "hop": 15.0},
+}
+
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "usdr": {"mdx21": {"delta": 1e-7}, "demucs": {"delta": 1e-7}, "zfturbo": {"delta": 1e-8}},
+    "bss_eval_v3_images": _V3_PRESETS,
+    "bss_eval_v3_sources": _V3_PRESETS,
+    "usdr": {
+        "default": {"delta": 1e-7, "precision": "float64"},
+        "mdx21": {"delta": 1e-7, "precision": "float32"},
+        "demucs": {"delta": 1e-7, "precision": "float64"},
+        "zfturbo": {"delta": 1e-8, "precision": "float64"},
+    },
     "csdr": {"museval": {"window": 1.0, "hop": 1.0, "silence": "joint"}},
     "snr": {"default": _PLAIN, "torchmetrics": _TORCHMETRICS, "auraloss": _AURALOSS},
     "si_sdr": {"default": _PLAIN, "torchmetrics": _TORCHMETRICS, "auraloss": _AURALOSS, "zfturbo": _ZFTURBO},
@@ -83,10 +101,10 @@ def resolve(metric: str, preset: str | None, given: Mapping[str, Any]) -> tuple[
 
     Examples
     --------
-    >>> resolve("usdr", None, {"delta": 1e-8})
-    ({'delta': 1e-08}, 'zfturbo')
-    >>> resolve("usdr", "demucs", {"delta": 0.5})
-    ({'delta': 0.5}, 'demucs delta=0.5')
+    >>> resolve("l1_freq", None, {"n_fft": None, "hop": 512})
+    ({'n_fft': 2048, 'hop': 512}, 'hop=512')
+    >>> resolve("csdr", "museval", {"window": 2.0, "hop": None, "silence": None})
+    ({'window': 2.0, 'hop': 1.0, 'silence': 'joint'}, 'museval window=2.0')
     """
     known = PRESETS[metric]
     if preset is not None and preset not in known:

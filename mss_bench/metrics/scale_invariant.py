@@ -35,6 +35,7 @@ import numpy as np
 
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.metrics._levels import Scaling, level, louder, scaling, unusual
 from mss_bench.metrics._moments import Moments, References, prepare_references
 from mss_bench.metrics._signals import Floats
 from mss_bench.metrics.base import Metric, Quantity, Score
@@ -129,24 +130,39 @@ class _Ratio(Metric):
         for target in (t for t in state.arrays if t in estimates):
             value, reason = np.nan, spoiled.get(target, "")
             if not reason:
-                moments = Moments(state, target, estimates[target])
+                (moments,) = self._moments(state, {target: estimates[target]})
                 reason = self._why_undefined(target, moments)
                 value = np.nan if reason else self._value([moments])
             scores.append(Score(target, self.quantities[0].name, np.array([value]), reason=reason))
         return scores
 
+    def _moments(self, state: References, estimates: Stems) -> list[Moments]:
+        """What there is to know of some sources, all scaled alike."""
+        reference = louder(*(state.levels[target] for target in estimates))
+        estimate = louder(*map(level, estimates.values()))
+        how = scaling(reference, estimate)
+        if self.eps > 0:  # the constant has a level of its own, which only what overflows may move
+            how = Scaling(*[max(unusual(louder(reference, estimate)), 0)] * 2)
+        return [Moments(state, target, array, how) for target, array in estimates.items()]
+
     @abstractmethod
-    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats]:
-        """Numerator and denominator ``(channels,)``, or ``(1,)`` if joint, of the sources together."""
+    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
+        """Numerator and denominator ``(channels,)``, or ``(1,)`` if joint, of all sources, and what to add in dB."""
+
+    def _plain_energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
+        """Those of a ratio without a gain."""
+        offset = parts[0].scaling.source_db
+        return self._sum([m.reference for m in parts]), self._sum([m.distortion for m in parts]), offset
 
     def _value(self, parts: Sequence[Moments]) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
-            signal, error = self._energies(parts)
+            signal, error, offset = self._energies(parts)
+            eps = parts[0].constant(self.eps)
             if self.eps_form == "both":
-                ratio = (signal + self.eps) / (error + self.eps)
+                ratio = (signal + eps) / (error + eps)
             else:
-                ratio = signal / (error + self.eps) + self.eps
-            values = 10 * np.log10(ratio)
+                ratio = signal / (error + eps) + self.eps
+            values = 10 * np.log10(ratio) + offset
         if self.eps == 0:
             values = values[self._sum([m.reference for m in parts]) > 0]
         return float(values.mean())
@@ -155,7 +171,7 @@ class _Ratio(Metric):
         """``alpha - 1`` of every channel; 0 in channels without a reference."""
         energy, product = self._sum([m.reference for m in parts]), self._sum([m.product for m in parts])
         count = parts[0].samples * (1 if self.per_channel else len(parts[0].reference))
-        eps = self.eps * (count if self.eps_form == "samples" else 1)
+        eps = parts[0].constant(self.eps) * (count if self.eps_form == "samples" else 1)
         # <s, y> = |s|^2 + <s, d>, so that what is added to numerator and denominator alike drops out of the numerator
         above = product - (eps if self.eps_form == "denominator" else 0.0)
         gains = np.divide(above, energy + eps, out=np.zeros_like(energy), where=energy + eps > 0)
@@ -194,8 +210,8 @@ class SNR(_Ratio):
     quantities = (Quantity("SNR", "dB", True, "10 log10(|s|^2 / |s - y|^2), whole song"),)
     _silent_estimate_has_value = True
 
-    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats]:
-        return self._sum([m.reference for m in parts]), self._sum([m.difference for m in parts])
+    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
+        return self._plain_energies(parts)
 
 
 class SISDR(_Ratio):
@@ -205,10 +221,10 @@ class SISDR(_Ratio):
     version = "2"
     quantities = (Quantity("SI-SDR", "dB", True, "10 log10(|a s|^2 / |a s - y|^2), a = <s, y> / |s|^2, whole song"),)
 
-    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats]:
+    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
         gains = self._gains_less_one(parts)
         signal = self._sum([(1 + gains) ** 2 * m.reference for m in parts])
-        return signal, self._sum([m.error(gains) for m in parts])
+        return signal, self._sum([m.error(gains) for m in parts]), 0.0
 
 
 class SDSDR(_Ratio):
@@ -221,9 +237,9 @@ class SDSDR(_Ratio):
     version = "1"
     quantities = (Quantity("SD-SDR", "dB", True, "10 log10(|a s|^2 / |s - y|^2), a = <s, y> / |s|^2, whole song"),)
 
-    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats]:
+    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
         signal = self._sum([(1 + self._gains_less_one(parts)) ** 2 * m.reference for m in parts])
-        return signal, self._sum([m.difference for m in parts])
+        return signal, self._sum([m.distortion for m in parts]), parts[0].scaling.estimate_db
 
 
 class SASDR(SISDR):
@@ -267,7 +283,7 @@ class SASDR(SISDR):
         if spoiled:
             reason = f"SA-SDR sums over all sources, and {next(iter(spoiled.values()))}"
         else:
-            parts = [Moments(state, target, estimates[target]) for target in usable]
+            parts = self._moments(state, {target: estimates[target] for target in usable})
             value = self._value(parts) if self._defined(parts) else np.nan
             reason = "all references or all estimates are silent throughout" if np.isnan(value) else ""
         flags = ("partial_group",) if len(delivered) < len(state.arrays) else ()
@@ -282,6 +298,5 @@ class SASDR(SISDR):
         lost = lost if self.per_channel else lost.all(keepdims=True)
         return bool(heard.any()) and not (self.scale_invariant and (heard & lost).any())
 
-    def _gains_less_one(self, parts: Sequence[Moments]) -> Floats:
-        gains = super()._gains_less_one(parts)
-        return gains if self.scale_invariant else np.zeros_like(gains)
+    def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
+        return super()._energies(parts) if self.scale_invariant else self._plain_energies(parts)

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.metrics._levels import level, scaling, unusual
 from mss_bench.metrics._moments import channel_means
 from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
 from mss_bench.metrics.base import Metric, Quantity, Score
@@ -50,6 +51,8 @@ class SIBSSEvalState:
     Parameters
     ----------
     references : dict of str to (channels, samples) float array
+    levels : list of int or None
+        Binary exponents of their levels, by which they are scaled where that is unusual.
     means : (channels, sources)
     gram, inverse : (systems, sources, sources)
         One system a channel, or one for all; the inverse leaves out directions that are none.
@@ -58,6 +61,7 @@ class SIBSSEvalState:
     """
 
     references: dict[str, Samples]
+    levels: list[int | None]
     means: Floats
     gram: Floats
     inverse: Floats
@@ -118,13 +122,14 @@ class SIBSSEval(Metric):
         """
         references = checked_references(track, group)
         means = np.stack([channel_means(array, self.zero_mean) for array in references.values()], axis=1)
+        levels = [level(array) for array in references.values()]
         n_channels, n_sources = means.shape
         gram = np.zeros((n_channels, n_sources, n_sources))
-        for s in _sources(references, means):
+        for s in _sources(references, means, levels):
             gram += s @ s.transpose(0, 2, 1)
         gram = self._systems(gram)
         inverses, ranks = zip(*map(_inverse, gram), strict=True)
-        return SIBSSEvalState(references, means, gram, np.array(inverses), np.array(ranks))
+        return SIBSSEvalState(references, levels, means, gram, np.array(inverses), np.array(ranks))
 
     def score(self, state: SIBSSEvalState, estimates: Stems) -> list[Score]:
         """SI-SIR and SI-SAR of every delivered target.
@@ -175,6 +180,7 @@ class _Parts:
 
     def __init__(self, metric: SIBSSEval, state: SIBSSEvalState, index: int, estimate: Samples) -> None:
         self._state, self._estimate, self._mean = state, estimate, channel_means(estimate, metric.zero_mean)
+        self._shift = scaling(state.levels[index], level(estimate)).estimate
         n_channels, n_sources = state.means.shape
         correlations, energy, difference = np.zeros((n_channels, n_sources)), np.zeros(n_channels), np.zeros(n_channels)
         # of d = y - s, as for SI-SDR: the error of a good estimate keeps its digits
@@ -210,15 +216,16 @@ class _Parts:
 
     def _pieces(self) -> Iterator[tuple[Floats, Floats]]:
         """References ``(channels, sources, samples)`` and estimate ``(channels, samples)``, a piece at a time."""
-        signals = Signals([self._estimate])
-        spans = pieces(signals.n_samples)
-        for s, span in zip(_sources(self._state.references, self._state.means), spans, strict=True):
-            yield s, signals.read(*span) - self._mean[:, np.newaxis]
+        signals, mean = Signals([self._estimate], shifts=[self._shift]), np.ldexp(self._mean, -self._shift)
+        spans, state = pieces(signals.n_samples), self._state
+        for s, span in zip(_sources(state.references, state.means, state.levels), spans, strict=True):
+            yield s, signals.read(*span) - mean[:, np.newaxis]
 
 
-def _sources(references: dict[str, Samples], means: Floats) -> Iterator[Floats]:
-    """The references ``(channels, sources, samples)``, a piece at a time."""
-    signals = Signals(list(references.values()))
+def _sources(references: dict[str, Samples], means: Floats, levels: list[int | None]) -> Iterator[Floats]:
+    """The references ``(channels, sources, samples)`` less their means, at usual levels, a piece at a time."""
+    shifts = [unusual(each) for each in levels]
+    signals, means = Signals(list(references.values()), shifts=shifts), np.ldexp(means, -np.array(shifts))
     for span in pieces(signals.n_samples):
         stacked = signals.read(*span).reshape(means.shape[1], means.shape[0], -1)
         yield np.ascontiguousarray(stacked.transpose(1, 0, 2)) - means[:, :, np.newaxis]

@@ -10,7 +10,8 @@ Conventions
 museval rounds to 1e-5 dB and stores infinite values (perfect frames) as missing; so does this module. museval writes a
 missing value as a bare ``NaN``, which is not JSON; here it is ``null``, which every parser takes and which museval's
 own `EvalStore.add_eval_dir` reads as missing. On the way in both are accepted, and the version key may be absent, as
-in the files of SiSEC 2018.
+in the files of SiSEC 2018. A bare ``Infinity``, which other writers leave for a perfect frame, stays infinite and is
+counted.
 
 References
 ----------
@@ -182,7 +183,7 @@ def read(path: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``target, metric, frame, time, duration, value``: seconds and dB, NaN where the file has ``NaN``,
-        ``null``, an infinite value or no such metric. Targets and metrics keep the order of the file.
+        ``null`` or no such metric, infinite where it has ``Infinity``. Targets and metrics keep the order of the file.
 
     Raises
     ------
@@ -247,7 +248,7 @@ def _number(value: Any, path: Path, where: str) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{path}: {where} is {value!r:.60}, expected a number, NaN or null")
-    return float(value) if math.isfinite(value) else math.nan
+    return float(value)
 
 
 def read_folder(directory: str | Path) -> pd.DataFrame:
@@ -293,6 +294,8 @@ def read_folder(directory: str | Path) -> pd.DataFrame:
 def track_medians(frames: pd.DataFrame) -> pd.DataFrame:
     """Median over the valid frames of each track, target and metric, as museval and SiSEC aggregate.
 
+    Perfect frames (+inf) count, if the file has them.
+
     Parameters
     ----------
     frames : DataFrame
@@ -301,10 +304,12 @@ def track_medians(frames: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The track's columns, ``target, metric, value, n_frames, n_valid``; the value is NaN where no frame is valid.
+        The track's columns, ``target, metric, value, n_frames, n_valid, n_inf``; the value is NaN where no frame is
+        valid.
     """
     keys = [k for k in TRACK_KEYS if k in frames.columns] + ["target", "metric"]
     grouped = frames.groupby(keys, sort=False)["value"]
     table = grouped.median().to_frame("value")
     table["n_frames"], table["n_valid"] = grouped.size(), grouped.count()
+    table["n_inf"] = (frames["value"] == math.inf).groupby([frames[k] for k in keys], sort=False).sum()
     return table.reset_index()

@@ -193,6 +193,114 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
         ours.TrackStore("song").save(tmp_path / "taken" / "song.json")
 
 
+def write_wavs(folder, arrays, rate=2500):
+    import soundfile
+
+    folder.mkdir(parents=True)
+    for name, array in arrays.items():
+        soundfile.write(folder / f"{name}.wav", array, rate, subtype="FLOAT")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """References and estimates of three stems as files, and museval's reading of the same."""
+    references, estimates = signals(3)
+    write_wavs(tmp_path / "song", dict(zip("bca", references, strict=True)))
+    write_wavs(tmp_path / "method", dict(zip("bca", estimates, strict=True)))
+    return tmp_path / "song", tmp_path / "method"
+
+
+def test_two_folders(museval, folders, tmp_path, monkeypatch):
+    import glob
+
+    found = ours.eval_dir(*folders, output_dir=tmp_path / "out", win=0.5)
+    listed = glob.glob
+    monkeypatch.setattr(glob, "glob", lambda pattern: sorted(listed(pattern)))  # else its pairs are a matter of luck
+    theirs = museval.eval_dir(*map(str, folders), win=0.5)
+    assert_same_tables(found.df, theirs.df)
+    assert repr(found) == repr(theirs)
+    assert json.loads((tmp_path / "out" / "song.json").read_text()) == found.scores
+
+
+def test_folders_that_do_not_match_are_refused(folders, tmp_path):
+    reference, estimate = folders
+    (estimate / "a.wav").unlink()
+    with pytest.raises(ours.MusevalError, match=r"holds b\.wav, c\.wav, expected .*a\.wav, b\.wav, c\.wav"):
+        ours.eval_dir(reference, estimate)
+    with pytest.raises(ours.MusevalError, match="contains no wav files"):
+        ours.eval_dir(tmp_path, estimate)
+    write_wavs(tmp_path / "slow", {"a": np.ones((9, 2)), "b": np.ones((9, 2)), "c": np.ones((9, 2))}, rate=2000)
+    with pytest.raises(MssBenchError, match="sample rate of 2000 Hz, expected 2500 Hz"):
+        ours.eval_dir(reference, tmp_path / "slow")
+
+
+def test_a_folder_of_tracks(museval, tmp_path):
+    """Tracks without estimates are left out; the files are those that the stores read."""
+    song, estimates = track(NAMES[:2])
+    other, _ = track(NAMES[:2])
+    other.name = "B - Not there"
+    write_wavs(tmp_path / "estimates" / "test" / song.name, estimates)
+    assert ours.eval_mus_dir([song, other], tmp_path / "estimates", tmp_path / "out") is None
+    assert [p.name for p in (tmp_path / "out").rglob("*.json")] == [f"{song.name}.json"]
+    store = ours.EvalStore()
+    store.add_eval_dir(tmp_path / "out")
+    assert_same_tables(store.df, museval.eval_mus_track(song, estimates).df)
+
+
+@pytest.mark.parametrize("how", [{}, {"frames_agg": "mean"}, {"tracks_agg": "mean"}])
+def test_stores_aggregate_as_museval_does(museval, tmp_path, how):
+    stores = [module.EvalStore(**how) for module in (museval, ours)]
+    for seed in range(3):
+        song, estimates = track(NAMES[:2], seed=seed)
+        song.name = f"song {seed}"
+        data = ours.eval_mus_track(song, estimates, output_dir=tmp_path / "method")
+        for store in stores:
+            store.add_track(data.df)
+    theirs, mine = stores
+    import pandas as pd
+
+    pd.testing.assert_series_equal(mine.agg_frames_scores(), theirs.agg_frames_scores())
+    pd.testing.assert_series_equal(mine.agg_frames_tracks_scores(), theirs.agg_frames_tracks_scores())
+    assert repr(mine) == repr(theirs)
+    methods = [module.MethodStore(**how) for module in (museval, ours)]
+    for method, store in zip(methods, stores, strict=True):
+        method.add_evalstore(store, "one")
+        method.add_eval_dir(tmp_path / "method")
+    theirs, mine = methods
+    pd.testing.assert_series_equal(mine.agg_frames_scores(), theirs.agg_frames_scores())
+    pd.testing.assert_series_equal(mine.agg_frames_tracks_scores(), theirs.agg_frames_tracks_scores())
+    assert "method" not in stores[1].df
+
+
+def test_stores_that_hold_nothing(tmp_path):
+    store = ours.EvalStore()
+    with pytest.raises(MssBenchError, match="the EvalStore holds no scores yet"):
+        store.agg_frames_tracks_scores()
+    with pytest.raises(MssBenchError, match="holds no JSON file"):
+        store.add_eval_dir(tmp_path)
+    with pytest.raises(MssBenchError, match="tracks_agg is 'max'"):
+        ours.MethodStore(tracks_agg="max")
+    assert len(repr(store).splitlines()) == 1
+
+
+class TestIllConditioned:
+    def low_passed(self):
+        references, estimates = signals(3)
+        spectra = np.fft.rfft(references, axis=1)
+        spectra[:, 300:] = 0
+        references = np.fft.irfft(spectra, n=references.shape[1], axis=1)
+        return references, estimates
+
+    @pytest.mark.parametrize("mode", ["v4", "v3"])
+    def test_is_said_in_a_warning(self, mode):
+        with pytest.warns(ours.IllConditionedWarning, match=r"SAR of source 0, 1.* number of \de\+1\d"):
+            ours.evaluate(*self.low_passed(), 2500, 2500, mode=mode)
+
+    def test_is_not_said_of_good_references(self, recwarn):
+        ours.evaluate(*signals(3), 2500, 2500)
+        assert not recwarn
+
+
 def test_real_music(museval, excerpt):
     import soundfile
 

@@ -363,6 +363,18 @@ class TestHardReferences:
         references = noise()
         assert not any(s.flags for s in evaluate(small(), references, blurred(references)).values())
 
+    def test_condition_number_stands_beside_what_hangs_on_it(self, evaluate, noise, blurred):
+        """That of the Gram matrix of delayed references, its diagonal scaled to 1, in the 1-norm."""
+        references = noise("ab")
+        scores = evaluate(small(), references, blurred(references))
+        delayed = [np.pad(c, (lag, 31 - lag)) for s in references.values() for c in s for lag in range(32)]
+        gram = np.corrcoef(delayed)
+        expected = np.linalg.cond(gram, 1)
+        for (_, quantity), score in scores.items():
+            assert np.isnan(score.condition) if quantity == "SDR" else expected / 5 < score.condition < 5 * expected
+        narrow = {n: _low_passed(s, 0.125) for n, s in references.items()}
+        assert evaluate(small(), narrow, blurred(narrow))["a", "SIR"].condition > 1e10
+
     @pytest.mark.parametrize("samples", [1, 2, 31, 32, 33, 700])
     def test_tracks_shorter_than_filter_and_window(self, evaluate, noise, blurred, samples):
         references = {n: s[:, :samples] for n, s in noise("ab").items()}

@@ -79,18 +79,74 @@ def test_golden_numbers_of_mir_eval(evaluate, kind, mode):
         assert {s.flags for s in scores.values()} == {("permuted",)}
 
 
-def test_live_mir_eval(evaluate, noise, blurred):
-    separation = pytest.importorskip("mir_eval.separation")
-    references = noise("ab", seconds=0.5, channels=1)
-    estimates = blurred(references)
-    with pytest.warns(FutureWarning, match="Deprecated"):
-        *theirs, order = separation.bss_eval_sources(
-            np.concatenate(list(references.values())), np.concatenate(list(estimates.values()))
-        )
-    assert list(order) == [0, 1]
-    scores = evaluate(BSSEvalV3Sources(permute=True), references, estimates)
-    for quantity, column in zip(("SDR", "SIR", "SAR"), theirs, strict=True):
-        np.testing.assert_allclose(values(scores, references, quantity)[:, 0], column, rtol=0, atol=1e-6)
+class TestMirEvalPresets:
+    """The numbers that mir_eval itself gives with its defaults; at 100 Hz its 30 s are 3000 samples."""
+
+    RATE = 100
+
+    @pytest.fixture(params=["images", "sources"])
+    def kind(self, request):
+        return request.param
+
+    @pytest.fixture
+    def tool(self):
+        separation = pytest.importorskip("mir_eval.separation")
+
+        def run(function, references, estimates, **options):
+            stacked = [np.stack([a.T.squeeze() for a in each.values()]) for each in (references, estimates)]
+            with pytest.warns(FutureWarning, match="Deprecated"):
+                *values, order = getattr(separation, function)(*stacked, **options)
+            names = ("SDR", "ISR", "SIR", "SAR") if "images" in function else ("SDR", "SIR", "SAR")
+            return dict(zip(names, values, strict=True)), order
+
+        return run
+
+    @pytest.fixture
+    def turned(self, noise, blurred, kind):
+        """60 s of two sources, the estimates in the wrong order."""
+        references = noise("ab", seconds=0.75, channels=2 if kind == "images" else 1)
+        estimates = blurred(references)
+        return references, {"a": estimates["b"], "b": estimates["a"]}
+
+    def test_whole_signal_in_the_best_order(self, evaluate, tool, kind, turned):
+        theirs, order = tool(f"bss_eval_{kind}", *turned)
+        assert list(order) == [1, 0]
+        scores = evaluate(METRICS[kind](preset="mir_eval"), *turned, self.RATE)
+        for quantity, column in theirs.items():
+            np.testing.assert_allclose(values(scores, "ab", quantity)[:, 0], column, rtol=0, atol=1e-6)
+
+    def test_framewise_in_the_given_order_with_a_silent_window(self, evaluate, tool, kind, turned):
+        references, estimates = turned
+        references["a"][:, :3000] = 0
+        theirs, _ = tool(f"bss_eval_{kind}_framewise", references, estimates, window=3000, hop=1500)
+        scores = evaluate(METRICS[kind](preset="mir_eval_framewise"), references, estimates, self.RATE)
+        assert np.isnan(theirs["SDR"]).sum() == 2
+        for quantity, expected in theirs.items():
+            if quantity == "ISR":
+                expected[:, 0] = np.nan  # there it is memory that was never written
+            np.testing.assert_allclose(values(scores, "ab", quantity), expected, rtol=0, atol=1e-6)
+
+    def test_a_short_track_is_one_window(self, evaluate, tool, kind, turned):
+        short = [{n: a[:, :4000] for n, a in each.items()} for each in turned]
+        theirs, _ = tool(f"bss_eval_{kind}_framewise", *short, window=3000, hop=1500)
+        scores = evaluate(METRICS[kind](preset="mir_eval_framewise"), *short, self.RATE)
+        np.testing.assert_allclose(values(scores, "ab", "SIR"), theirs["SIR"], rtol=0, atol=1e-6)
+
+    def test_delivered_references_alone_span_the_projections(self, evaluate, tool, kind, noise, blurred):
+        references = noise("abc", seconds=0.4, channels=1)
+        estimates = {n: y for n, y in blurred(references).items() if n != "b"}
+        theirs, _ = tool(f"bss_eval_{kind}", {n: references[n] for n in "ac"}, estimates)
+        found = evaluate(METRICS[kind](preset="mir_eval"), references, estimates)
+        np.testing.assert_allclose(values(found, "ac", "SIR")[:, 0], theirs["SIR"], rtol=0, atol=1e-6)
+        whole = evaluate(METRICS[kind](permute=True), references, estimates)
+        assert np.abs(values(whole, "ac", "SIR")[:, 0] - theirs["SIR"]).min() > 0.01
+
+    def test_names(self, kind):
+        found = {METRICS[kind](preset=name).preset for name in ("v3", "mir_eval", "mir_eval_framewise")}
+        assert found == {f"v3 {kind}", f"mir_eval {kind}", f"mir_eval_framewise {kind}"}
+        assert METRICS[kind](preset="mir_eval_framewise", window=20.0).hop == 10
+        with pytest.raises(ConfigError, match="references is 'some'"):
+            METRICS[kind](references="some")
 
 
 def test_sdr_of_sources_is_the_ratio_that_it_is_said_to_be(evaluate, noise, blurred):
@@ -182,6 +238,22 @@ def test_silent_windows_are_undefined_and_leave_the_others_alone(evaluate, noise
     scores = evaluate(small("sources"), references, estimates)
     assert np.isnan(scores["a", "SDR"].values).all()
     assert scores["a", "SDR"].reason == "reference 'b' silent throughout (silence=joint)"
+
+
+def test_the_worst_condition_number_of_any_window(evaluate, noise, blurred):
+    references = noise("ab", seconds=1.0, channels=1)
+    for array in references.values():
+        array[:, 4000:] = np.cumsum(np.cumsum(array[:, 4000:], axis=1), axis=1)  # very dull
+    estimates = blurred(references)
+    framed = evaluate(small("images", window=0.5, hop=0.5), references, estimates)
+    each = [
+        evaluate(small("images"), *({n: a[:, part] for n, a in x.items()} for x in (references, estimates)))
+        for part in (slice(0, 4000), slice(4000, 8000))
+    ]
+    conditions = [scores["a", "SIR"].condition for scores in each]
+    assert conditions[1] > 100 * conditions[0]
+    assert framed["a", "SIR"].condition == max(conditions)
+    assert np.isnan(framed["a", "SDR"].condition)
 
 
 def test_a_lone_reference_has_no_sir(evaluate, noise, blurred):

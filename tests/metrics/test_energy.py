@@ -47,6 +47,59 @@ def test_silence_and_perfection(evaluate, noise):
     assert nothing.reason == "reference and estimate are silent, and delta is 0"
 
 
+class TestChallengePreset:
+    """What the kit of the Music Demixing Challenge does: stack ``(stems, samples, channels)``, cast, sum in float32."""
+
+    @staticmethod
+    def kit(references, estimates):
+        s, y = (np.stack([a.T for a in each.values()]).astype(np.float32) for each in (references, estimates))
+        num, den = np.sum(np.square(s), axis=(1, 2)), np.sum(np.square(s - y), axis=(1, 2))
+        num += 1e-7
+        den += 1e-7
+        return (10 * np.log10(num / den)).tolist()
+
+    def test_to_the_bit(self, evaluate, noise, blurred):
+        references = noise("abc", seconds=20.0)
+        estimates = blurred(references)
+        references["b"] *= 0  # silent stems
+        references["c"] *= 0
+        estimates["c"] *= 1e-6
+        found = evaluate(USDR(preset="mdx21"), references, estimates)
+        assert [found[name, "uSDR"].values[0] for name in "abc"] == self.kit(references, estimates)
+
+    def test_the_cast_is_what_sets_it_apart_from_demucs(self, evaluate, noise):
+        """An error below the last bit of float32 is lost in the kit and measured by Demucs in float64."""
+        references = noise("a", seconds=20.0)
+        estimates = {"a": references["a"] * (1 + 2.0**-26)}
+        assert (
+            evaluate(USDR(preset="mdx21"), references, estimates)["a", "uSDR"].values[0]
+            == (self.kit(references, estimates)[0])
+        )
+        kit, demucs = (
+            evaluate(USDR(preset=preset), references, estimates)["a", "uSDR"].values[0]
+            for preset in ("mdx21", "demucs")
+        )
+        exact = np.sum(references["a"] ** 2)
+        assert demucs == pytest.approx(10 * np.log10((exact + 1e-7) / (exact * 2.0**-52 + 1e-7)), abs=1e-9)
+        assert abs(kit - demucs) > 1e-5
+
+    def test_sums_differ_in_the_last_bits_of_float32(self, evaluate, noise, blurred):
+        references = noise("a", seconds=20.0)
+        estimates = blurred(references)
+        kit, demucs = (
+            evaluate(USDR(preset=preset), references, estimates)["a", "uSDR"].values[0]
+            for preset in ("mdx21", "demucs")
+        )
+        assert kit != demucs
+        assert kit == pytest.approx(demucs, abs=1e-4)
+
+    def test_what_float32_cannot_hold_has_a_reason(self, evaluate, noise):
+        references = {"a": 1e30 * noise("a")["a"]}
+        score = evaluate(USDR(preset="mdx21"), references, {"a": 0.5 * references["a"]})["a", "uSDR"]
+        assert np.isnan(score.values[0])
+        assert score.reason == "the energies are beyond what float32 holds"
+
+
 def test_nan_spoils_its_own_estimate_alone(evaluate, noise, blurred):
     references = noise("ab")
     estimates = blurred(references)
@@ -63,6 +116,8 @@ def test_bad_input(evaluate, noise):
         evaluate(USDR(), references, {"a": references["a"][:1]})
     with pytest.raises(ConfigError, match="delta"):
         USDR(delta=-1.0)
+    with pytest.raises(ConfigError, match="precision is 'float16'"):
+        USDR(precision="float16")
 
 
 def test_registered():

@@ -101,6 +101,19 @@ def test_a_metric_that_was_not_computed_is_missing_in_every_frame(tmp_path: Path
     assert medians.value.drop("SDR").isna().all()
 
 
+def test_infinite_values_of_other_writers_are_counted(tmp_path: Path) -> None:
+    """museval's own files have none; Python's json writes a perfect frame as a bare Infinity."""
+    file = tmp_path / "t.json"
+    values = ["1.0", "Infinity", "3.0", "NaN", "Infinity", "null", "-Infinity"]
+    frames = ",".join(
+        f'{{"time": {i}, "duration": 1, "metrics": {{"SDR": {v}, "SIR": 2}}}}' for i, v in enumerate(values)
+    )
+    file.write_text(f'{{"targets": [{{"name": "bass", "frames": [{frames}]}}]}}')
+    medians = museval_json.track_medians(museval_json.read(file)).set_index("metric")
+    assert medians.loc["SDR", ["value", "n_frames", "n_valid", "n_inf"]].tolist() == [3.0, 7, 5, 2]
+    assert medians.loc["SIR", ["value", "n_frames", "n_valid", "n_inf"]].tolist() == [2.0, 7, 7, 0]
+
+
 @pytest.mark.parametrize(
     ("frames", "message"),
     [

@@ -1,0 +1,95 @@
+"""Levels of signals, as powers of two: whatever their gain, energies are to overflow and underflow nowhere.
+
+Ratios of energies do not change when signals are scaled, and a power of two changes no digit. Signals of a usual level
+are left as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mss_bench.metrics._signals import Samples
+
+__all__ = ["DOUBLE_DB", "Scaling", "level", "louder", "scaling", "shifted", "unusual"]
+
+DOUBLE_DB = 20 * math.log10(2)
+"""A factor of two in dB."""
+
+_USUAL = 30
+"""Levels between 2**-30 and 2**30 are usual: their energies, and products of these, are far from the limits."""
+
+_NEAR = 10
+"""Up to a gain of 2**10 an estimate keeps its digits beside its reference."""
+
+
+def level(array: Samples) -> int | None:
+    """Binary exponent of the root mean square of finite samples ``(channels, samples)``; None of silence."""
+    with np.errstate(over="ignore", under="ignore"):
+        energy = sum(float(np.dot(channel, channel)) for channel in array) / array.size
+    if 2.0**-100 < energy < 2.0**100:  # where float32, too, has lost nothing
+        return round(math.log2(energy) / 2)
+    peak = float(np.abs(array).max())
+    if peak == 0:
+        return None
+    exponent = math.frexp(peak)[1]
+    scaled = shifted(array, exponent)
+    return exponent + round(math.log2(np.vdot(scaled, scaled) / array.size) / 2)
+
+
+def unusual(exponent: int | None) -> int:
+    """The exponent of a level that needs scaling, 0 of any other."""
+    return exponent if exponent is not None and abs(exponent) > _USUAL else 0
+
+
+def shifted(array: Samples, exponent: int) -> Samples:
+    """Samples divided by ``2**exponent``; for 0 the array as it is."""
+    return np.ldexp(array.astype(np.float64), -exponent) if exponent else array
+
+
+def louder(*levels: int | None) -> int | None:
+    """The highest of several levels, None where all are silent."""
+    return max((each for each in levels if each is not None), default=None)
+
+
+class Scaling(NamedTuple):
+    """How a reference s and an estimate y are brought to one level.
+
+    Parameters
+    ----------
+    source, estimate : int
+        Either is divided by two to this power.
+    """
+
+    source: int
+    estimate: int
+
+    @property
+    def gain(self) -> int:
+        """Binary exponent of what the estimate gains against its reference; 0 unless their levels are far apart."""
+        return self.source - self.estimate
+
+    @property
+    def at_louder(self) -> tuple[int, int]:
+        """Exponents by which source and estimate, as scaled, are divided further for the true gain between the two."""
+        return max(-self.gain, 0), max(self.gain, 0)
+
+    @property
+    def source_db(self) -> float:
+        """What an energy of the source, as scaled, takes to stand beside one at the level of the louder of the two."""
+        return -DOUBLE_DB * self.at_louder[0]
+
+    @property
+    def estimate_db(self) -> float:
+        """The same for an energy of the estimate."""
+        return -DOUBLE_DB * self.at_louder[1]
+
+
+def scaling(reference: int | None, estimate: int | None) -> Scaling:
+    """How signals of these levels are measured: both as they are, if the levels are usual and not far apart."""
+    if reference is None or estimate is None:
+        return Scaling(*[unusual(louder(reference, estimate))] * 2)
+    gain = reference - estimate if abs(reference - estimate) > _NEAR else 0
+    return Scaling(unusual(reference), unusual(reference) - gain)
