@@ -2,15 +2,18 @@
 
 A blind method finds components without names. They become stems in one of two ways:
 
-`by_rules`, from the components alone, in this order:
+`by_rules`, from the components alone. Each is given a figure for how much it is like a
 
-1. *bass*: the component with the lowest spectral centroid;
-2. *drums*: of the others, the one that is most percussive (the share of its energy that medians along frequency keep);
-3. *vocals*: of the others, the one that is most like a voice: nearest to the centre of the stereo image (2 <L, R> over
-   the energy) and with most of its energy between 200 and 4000 Hz; the two figures, 0 to 1, are added;
-4. *other*: the sum of all that is left.
+- *bass*: the share of its energy below 250 Hz;
+- *drum kit*: half the share of its energy that is percussive (kept by medians along frequency rather than by medians
+  along time), and twice the flatness of its spectrum, which tells cymbals from a bass that is plucked;
+- *voice*: half of its nearness to the centre of the stereo image (2 <L, R> over the energy) and of the share of its
+  energy between 200 and 4000 Hz, less half of the percussive share.
 
-Where the stems are vocals and accompaniment alone, only the third rule is used, and the rest is the accompaniment.
+The components that become bass, drums and vocals are those whose three figures have the greatest sum; *other* is the
+sum of all that is left. Where the stems are vocals and accompaniment alone, the most voice-like component is the voice
+and the rest is the accompaniment. On the true stems of the first six demo songs of either split the rules name 44 of 48
+rightly.
 
 `by_references`, from the true stems: the assignment with the greatest sum of signal-to-error ratios. A component more
 than there are stems joins the stem whose error it lessens most. What uses it is an **oracle**, and is declared as one.
@@ -33,6 +36,7 @@ BAND_STEMS = ("vocals", "drums", "bass", "other")
 VOCALS_ACCOMPANIMENT = ("vocals", "accompaniment")
 
 _VOICE_BAND = (200.0, 4000.0)
+_BASS_BAND = 250.0
 _KERNEL = 17
 
 
@@ -53,17 +57,14 @@ def by_rules(components: Sequence[Audio], sample_rate: int, names: Sequence[str]
     dict of str to (channels, samples) array
         Every component is in one of the stems.
     """
-    left = list(range(len(components)))
+    from scipy.optimize import linear_sum_assignment
+
     looks = [_Look(component, sample_rate) for component in components]
-    chosen: dict[str, int] = {}
-    if tuple(names) == BAND_STEMS:
-        chosen["bass"] = min(left, key=lambda k: looks[k].centroid)
-        left.remove(chosen["bass"])
-        chosen["drums"] = max(left, key=lambda k: looks[k].percussive)
-        left.remove(chosen["drums"])
-    chosen["vocals"] = max(left, key=lambda k: looks[k].central + looks[k].voice_band)
-    left.remove(chosen["vocals"])
-    stems = {name: components[index] for name, index in chosen.items()}
+    named = tuple(name for name in names if name in ("vocals", "drums", "bass"))
+    scores = np.array([[look.likeness(name) for look in looks] for name in named])
+    rows, columns = linear_sum_assignment(scores, maximize=True)
+    stems = {named[row]: components[int(column)] for row, column in zip(rows, columns, strict=True)}
+    left = sorted(set(range(len(components))) - set(columns.tolist()))
     rest = np.zeros_like(components[0]) + sum(components[k] for k in left)
     return {name: stems.get(name, rest) for name in names}
 
@@ -102,7 +103,7 @@ def by_references(components: Sequence[Audio], references: Mapping[str, Audio]) 
 
 
 class _Look:
-    """What the rules see of a component; all zero for silence, which so becomes the bass or the rest."""
+    """What the rules see of a component; all zero for silence."""
 
     def __init__(self, component: Audio, sample_rate: int) -> None:
         stft = STFT(4096, 2048)
@@ -111,10 +112,19 @@ class _Look:
         total = float(power.sum()) or 1.0
         frequencies = stft.frequencies(sample_rate)
         in_band = (frequencies >= _VOICE_BAND[0]) & (frequencies <= _VOICE_BAND[1])
-        self.centroid = float(power @ frequencies) / total
         self.voice_band = float(power[in_band].sum()) / total
+        self.low = float(power[frequencies < _BASS_BAND].sum()) / total
+        self.flatness = _flatness(power)
         self.central = self._centrality(component)
         self.percussive = self._percussiveness(magnitude)
+
+    def likeness(self, stem: str) -> float:
+        """How much the component is like vocals, drums or bass; higher is more."""
+        if stem == "bass":
+            return self.low
+        if stem == "drums":
+            return 0.5 * self.percussive + 2 * self.flatness
+        return 0.5 * (self.central + self.voice_band - self.percussive)
 
     @staticmethod
     def _centrality(component: Audio) -> float:
@@ -132,6 +142,12 @@ class _Look:
         along_time = running_median(magnitude[None], _KERNEL, axis=-2)
         total = _energy(magnitude)
         return _energy(magnitude[(along_frequency > along_time)[0]]) / total if total else 0.0
+
+
+def _flatness(power: NDArray[np.float64]) -> float:
+    """Geometric over arithmetic mean of a spectrum: 1 for white noise, near 0 for a few partials."""
+    mean = float(power.mean())
+    return float(np.exp(np.log(power / mean + 1e-12).mean())) if mean else 0.0
 
 
 def _energy(signal: NDArray[np.floating]) -> float:

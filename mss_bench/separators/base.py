@@ -40,7 +40,7 @@ class Separator(ABC):
     name : str
         Name in the registry, tables and command line.
     family : str
-        What kind of model it is: baseline, position, kernel, factorisation, sinusoidal, deep or oracle; empty for another.
+        The kind of model: baseline, position, kernel, factorisation, sinusoidal, deep or oracle; empty for another.
     version : str
         Raised when the output changes; part of the estimate key. So is the source of the class's module and of its
         bases' modules, but not of what they import: raise the version when that changes the output.
@@ -81,7 +81,7 @@ class Separator(ABC):
     needs_references: bool = False  # not of the class alone: a parameter can make an oracle of a method
     needs_track: ClassVar[bool] = False
     path_parameters: ClassVar[tuple[str, ...]] = ()
-    trained_on: ClassVar[tuple[str, ...]] = ()
+    trained_on: tuple[str, ...] = ()  # not of the class alone: a file of learned state says what it is of
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     assumption: ClassVar[str] = ""

@@ -57,3 +57,9 @@ def voice_signals() -> ModuleType:
 def factor_signals() -> ModuleType:
     """The module ``factor_signals.py``: notes, clicks, loops, glides and tones in unison."""
     return import_file(Path(__file__).with_name("factor_signals.py"))
+
+
+@pytest.fixture
+def kernel_signals() -> ModuleType:
+    """The module ``kernel_signals.py``: clicks, chords, a voice, loops and glides."""
+    return import_file(Path(__file__).with_name("kernel_signals.py"))

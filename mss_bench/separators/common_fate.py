@@ -1,0 +1,225 @@
+"""The common fate model: sources of one pitch, told apart by how they waver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.dsp.filters import MASKS, filter_sources
+from mss_bench.dsp.nmf import Factors, divergence, factorise, normalised, random_factors
+from mss_bench.dsp.stft import STFT, Spectrogram
+from mss_bench.separators.blind import BlindSeparator
+from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.tracks import Audio
+
+__all__ = ["CommonFate", "Patches"]
+
+_BLOCK = 1 << 22
+"""Values of the common fate transform that are held at a time."""
+
+
+class CommonFate(BlindSeparator):
+    """Common fate model.
+
+    Partials of one source rise, fall and waver together, and the ear takes them together for it. A small patch of the
+    complex spectrogram shows how it wavers there as a pattern in its two-dimensional Fourier transform, and a source is
+    modelled as one such pattern at each frequency, which comes and goes as a whole:
+
+        X(t, f) = STFT of the mixture;   P(a, b, u, v) = FFT2 of the windowed patch u in time, v in frequency,
+        |P(a, b, u, v, c)| ~ Lambda = sum_j A(a, b, v, j) H(u, j) C(c, j),   least Kullback-Leibler divergence,
+        A <- A * (sum_uc H C |P| / Lambda) / (sum_uc H C),   H and C likewise,
+        source j:  P A H C / Lambda, transformed back and added up.
+
+    With two instruments in unison, one with vibrato, plain NMF fails, since their spectra are the same; their
+    patterns are not. There is one pattern a source: it is meant for few sustained sounds rather than for a song of many
+    notes, and sources that are never apart in time stay together. The result depends on the start; the best of
+    `restarts` is taken. A patch of 1 x 1 is plain NMF with one spectrum a source.
+
+    Parameters
+    ----------
+    sources : int
+        0 for as many as the data set has stems.
+    patch_frames, patch_bins : int
+        Size of a patch; at least 1. Patches overlap by half, under a sine window.
+    iterations : int
+        Of the updates; at least 1.
+    restarts : int
+        Starts from random factors; at least 1.
+    mask : str
+        ``binary``, ``soft``, ``wiener`` or ``multichannel``, on the transform.
+    power : float
+        Exponent of the soft mask; above 0.
+    n_fft, hop : int
+        Samples.
+    assignment : str
+        ``rules`` or ``oracle``.
+
+    References
+    ----------
+    .. [1] F.-R. Stöter, A. Liutkus, R. Badeau, B. Edler and P. Magron, "Common fate model for unison source
+       separation", Proc. ICASSP, 2016.
+    """
+
+    name = "common_fate"
+    family = "factorisation"
+    adds_up = True
+    scale_equivariant = True
+    channel_equivariant = True
+    licence = "MIT"
+    citation = "F.-R. Stöter et al., Common fate model for unison source separation, ICASSP 2016"
+    assumption = "Each source wavers in its own way, the same one whenever it sounds, and not always with the others."
+
+    def __init__(
+        self,
+        sources: int = 0,
+        patch_frames: int = 10,
+        patch_bins: int = 10,
+        iterations: int = 100,
+        restarts: int = 3,
+        mask: str = "soft",
+        power: float = 1.0,
+        n_fft: int = 1024,
+        hop: int = 512,
+        assignment: str = "rules",
+    ) -> None:
+        super().__init__(sources, assignment)
+        require_whole(self, "patch_frames", patch_frames, low=1)
+        require_whole(self, "patch_bins", patch_bins, low=1)
+        require_whole(self, "iterations", iterations, low=1)
+        require_whole(self, "restarts", restarts, low=1)
+        require_choice(self, "mask", mask, MASKS)
+        require_number(self, "power", power, above=0)
+        self.patch_frames, self.patch_bins, self.iterations, self.restarts = (
+            patch_frames, patch_bins, iterations, restarts,
+        )  # fmt: skip
+        self.mask, self.power, self.n_fft, self.hop = mask, power, n_fft, hop
+        self._stft = STFT(n_fft, hop)
+
+    def components(self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator) -> Sequence[Audio]:
+        if not mixture.any():
+            return [np.zeros_like(mixture) for _ in range(count)]
+        x = self._stft.forward(mixture)
+        patches = Patches(x.shape, self.patch_frames, self.patch_bins)
+        factors = self._factorise(patches, x, count, rng)
+        sources = [patches.canvas(x.dtype) for _ in range(count)]
+        padded = patches.pad(x)
+        del x
+        for columns in patches.blocks():
+            block = patches.forward(padded, columns)
+            own = Factors(factors.w[:, patches.values(columns)], factors.h, factors.q)
+            models = [own.model(slice(j, j + 1)) for j in range(count)]
+            for source, estimate in zip(sources, filter_sources(block, models, self.mask, self.power), strict=True):
+                patches.add(source, estimate, columns)
+        del padded
+        return [self._stft.inverse(patches.crop(sources.pop(0)), mixture.shape[-1]) for _ in range(count)]
+
+    def _factorise(self, patches: Patches, x: Spectrogram, count: int, rng: np.random.Generator) -> Factors:
+        """The factors of the start that ends nearest to the patches: A as spectra, H activations, C gains."""
+        padded = patches.pad(x)
+        magnitude = np.empty((len(x), patches.rows, patches.size * patches.columns), dtype=np.float32)
+        for columns in patches.blocks():
+            np.abs(patches.forward(padded, columns), out=magnitude[..., patches.values(columns)])
+        v = normalised(magnitude, beta=1)
+        del magnitude, padded
+        fixed = ("q",) if len(x) == 1 else ()
+        best, least = None, np.inf
+        for _ in range(self.restarts):
+            factors = random_factors(v, count, rng)
+            factorise(v, factors, 1, self.iterations, fixed)
+            cost = divergence(v, factors, 1)
+            if best is None or cost < least:
+                best, least = factors, cost
+        assert best is not None
+        return best
+
+
+class Patches:
+    """The two-dimensional Fourier transform of overlapping patches of a spectrogram, and its inverse.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(channels, frames, bins)`` of the spectrogram.
+    height, width : int
+        Frames and bins of a patch. One begins every half patch.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Patches along time and frequency.
+    size : int
+        Values of a patch.
+    """
+
+    def __init__(self, shape: tuple[int, ...], height: int, width: int) -> None:
+        self.shape, self.height, self.width, self.size = shape, height, width, height * width
+        self._steps = step, across = max(1, height // 2), max(1, width // 2)
+        self._lead = height - step, width - across
+        self.rows = -(-(shape[1] + self._lead[0]) // step)
+        self.columns = -(-(shape[2] + self._lead[1]) // across)
+        self._window = np.outer(_sine(height), _sine(width)).astype(np.float32)
+        self._padded = ((self.rows - 1) * step + height, (self.columns - 1) * across + width)
+
+    def blocks(self) -> Iterator[slice]:
+        """Columns of patches that are to be held at a time."""
+        step = max(1, _BLOCK // (self.shape[0] * self.rows * self.size))
+        return (slice(first, min(first + step, self.columns)) for first in range(0, self.columns, step))
+
+    def values(self, columns: slice) -> slice:
+        """Where the values of these columns lie among those of all columns."""
+        return slice(columns.start * self.size, columns.stop * self.size)
+
+    def canvas(self, dtype: np.dtype[Any]) -> Spectrogram:
+        """Zeros, to which `add` adds."""
+        return np.zeros((self.shape[0], *self._padded), dtype=dtype)
+
+    def pad(self, x: Spectrogram) -> Spectrogram:
+        """The spectrogram, with zeros around it: each of its bins lies under the same number of patches."""
+        out = self.canvas(x.dtype)
+        self.crop(out)[...] = x
+        return out
+
+    def crop(self, canvas: Spectrogram) -> Spectrogram:
+        """The part of a canvas that is the spectrogram, as a view."""
+        (top, left), (_, frames, bins) = self._lead, self.shape
+        return canvas[:, top : top + frames, left : left + bins]
+
+    def forward(self, padded: Spectrogram, columns: slice) -> Spectrogram:
+        """The transform of some columns of patches, ``(channels, rows, patches * size)``."""
+        from scipy.fft import fft2
+
+        first, last = columns.start * self._steps[1], (columns.stop - 1) * self._steps[1] + self.width
+        views = np.lib.stride_tricks.sliding_window_view(
+            padded[..., first:last], (self.height, self.width), axis=(1, 2)
+        )
+        patches = views[:, :: self._steps[0], :: self._steps[1]] * self._window
+        return np.asarray(fft2(patches, axes=(-2, -1), overwrite_x=True)).reshape(len(padded), self.rows, -1)
+
+    def add(self, canvas: Spectrogram, transform: Spectrogram, columns: slice) -> None:
+        """Transform some columns back and add them where they came from; unchanged they give what `pad` took."""
+        from scipy.fft import ifft2
+
+        patches = transform.reshape(len(transform), self.rows, -1, self.height, self.width)
+        patches = ifft2(patches, axes=(-2, -1)) * self._synthesis()
+        down, across = self._steps
+        left, count = columns.start * across, columns.stop - columns.start
+        for a in range(self.height):
+            for b in range(self.width):
+                into = canvas[:, a : a + self.rows * down : down, left + b : left + b + count * across : across]
+                into += patches[..., a, b]
+
+    def _synthesis(self) -> NDArray[np.float32]:
+        """The window divided by the sum of the squares of all windows over a bin."""
+        weights = []
+        for length, step in zip((self.height, self.width), self._steps, strict=True):
+            window = _sine(length)
+            total = [np.sum(window[k % step :: step] ** 2) for k in range(length)]
+            weights.append(window / total)
+        return np.outer(*weights).astype(np.float32)
+
+
+def _sine(length: int) -> NDArray[np.float64]:
+    return np.sin(np.pi * (np.arange(length) + 0.5) / length)

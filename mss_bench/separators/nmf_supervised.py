@@ -1,0 +1,136 @@
+"""Supervised non-negative matrix factorisation: the spectra are learned from other songs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.dsp.filters import MASKS
+from mss_bench.dsp.nmf import Factors, factorise, filter_models, normalised
+from mss_bench.separators.base import Separator
+from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.separators.nmf_dictionary import Dictionary, learn
+from mss_bench.tracks import Audio, Stems, Targets, TrackId
+
+__all__ = ["Dictionary", "SupervisedNMF", "learn"]
+
+DEMO = Path(__file__).with_name("nmf_demo.npz")
+"""The dictionary of the demo's train split, which is used where no other is given; ``tests/data/make_nmf_demo.py``
+makes it."""
+
+
+class SupervisedNMF(Separator):
+    """Supervised non-negative matrix factorisation.
+
+    From the stems of training songs the spectra of each kind of source are learned beforehand, as a dictionary. In a
+    new mixture the spectra stay, only how strong each of them is when is estimated, and each source is what its own
+    spectra explain:
+
+        learning:     S_j[t, f] ~ sum_k H_j[t, k] W_j[k, f]  on stem j of the training songs; H_j is forgotten,
+        separation:   V[t, f] ~ Lambda = sum_j sum_k H_j[t, k] W_j[k, f],
+                      H <- H * ((V / Lambda^(2 - beta)) W') / (Lambda^(beta - 1) W'),
+        estimate:     M_j = (H_j W_j)^p / sum_i (H_i W_i)^p.
+
+    Each channel has activations of its own. The dictionary is a file that `learn` makes; it also says with which
+    frames and which divergence, and what it was learned from, which is declared in `trained_on`. A mixture of another
+    sample rate gets frames of the same duration. Sounds that are unlike all that was learned go where they fit least
+    badly, and where two dictionaries hold the same spectra nothing is separated.
+
+    Parameters
+    ----------
+    dictionary : str
+        A file made by `learn` and saved; empty for the one of the demo's train split, which is shipped: vocals, drums,
+        bass and other.
+    iterations : int
+        Of the activations; at least 1.
+    mask : str
+        ``binary``, ``soft``, ``wiener`` or ``multichannel``.
+    power : float
+        Exponent of the soft mask; above 0.
+
+    References
+    ----------
+    .. [1] P. Smaragdis, B. Raj and M. Shashanka, "Supervised and semi-supervised separation of sounds from
+       single-channel mixtures", Proc. ICA, 2007.
+    .. [2] M. Schmidt and R. Olsson, "Single-channel speech separation using sparse non-negative matrix factorization",
+       Proc. Interspeech, 2006.
+    """
+
+    name = "nmf_supervised"
+    family = "factorisation"
+    target_sets = (("vocals", "drums", "bass", "other"),)
+    adds_up = True
+    scale_equivariant = True
+    channel_equivariant = True
+    path_parameters = ("dictionary",)
+    trained_on: tuple[str, ...] = ("demo/train",)
+    licence = "MIT"
+    citation = "P. Smaragdis, B. Raj and M. Shashanka, Supervised and semi-supervised separation of sounds, ICA 2007"
+    assumption = "Each kind of source has spectra of its own, the same ones in the training songs and in this."
+
+    def __init__(self, dictionary: str = "", iterations: int = 50, mask: str = "soft", power: float = 1.0) -> None:
+        require_whole(self, "iterations", iterations, low=1)
+        require_choice(self, "mask", mask, MASKS)
+        require_number(self, "power", power, above=0)
+        self.dictionary, self.iterations, self.mask, self.power = dictionary, iterations, mask, power
+        self._path = Path(dictionary).expanduser() if dictionary else DEMO
+        self._loaded: Dictionary | None = None
+        if dictionary:
+            self.trained_on = self._read().trained_on
+
+    def files(self, track: TrackId) -> list[Path]:
+        return [self._path]
+
+    def load(self, device: str = "cpu") -> None:
+        self._read()
+
+    def close(self) -> None:
+        self._loaded = None
+
+    def produces(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
+        return tuple(target for target in self._read().spectra if target in targets)
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        known = self._read()
+        if not mixture.any():
+            return {name: np.zeros_like(mixture) for name in known.spectra}
+        stft, spectra = known.at(sample_rate)
+        x = stft.forward(mixture)
+        w = np.concatenate(list(spectra.values()))
+        h = self._activations(normalised(x, known.beta), w, known.beta)
+        ends = np.cumsum([0, *(len(each) for each in spectra.values())])
+        parts = [slice(first, last) for first, last in pairwise(ends)]
+
+        def model(source: int, bins: slice) -> NDArray[Any]:
+            found: NDArray[Any] = h[..., parts[source]] @ w[parts[source], bins]
+            return np.sqrt(found) if known.beta == 0 else found
+
+        estimates = filter_models(x, model, len(parts), self.mask, self.power)
+        del x
+        return {name: stft.inverse(estimates.pop(0), mixture.shape[-1]) for name in spectra}
+
+    def _activations(self, v: NDArray[np.float32], w: NDArray[np.float32], beta: int) -> NDArray[np.float32]:
+        """Activations ``(channels, frames, components)`` of the spectra `w`."""
+        channels, frames, bins = v.shape
+        alike = np.full((channels * frames, len(w)), 1 / len(w), dtype=np.float32)
+        factors = Factors(w, alike, np.ones((len(w), 1), dtype=np.float32))
+        # The channels one after the other in time: the spectra are common to all of them, the activations are not.
+        factorise(v.reshape(1, -1, bins), factors, beta, self.iterations, fixed=("w", "q"))
+        return factors.h.reshape(channels, frames, -1)
+
+    def _read(self) -> Dictionary:
+        if self._loaded is None:
+            self._loaded = Dictionary.read(self._path)
+        return self._loaded
