@@ -23,7 +23,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,20 @@ from numpy.typing import NDArray
 
 from mss_bench.dsp.masks import binary_masks, soft_masks
 from mss_bench.dsp.stft import Spectrogram
-from mss_bench.dsp.wiener import rough_spatial_model, wiener_filter
+from mss_bench.dsp.wiener import bin_blocks, rough_spatial_model, wiener_filter
 
-__all__ = ["MASKS", "filter_sources"]
+__all__ = ["MASKS", "channel_groups", "filter_blocks", "filter_sources"]
 
 MASKS = ("binary", "soft", "wiener", "multichannel")
 """What the parameter `mask` of a method may be."""
+
+_BLOCK = 1 << 16
+"""Values of a block of frames: masks and estimates of a few sources stay near a second-level cache."""
+
+
+def channel_groups(channels: int, mask: str) -> list[slice]:
+    """The channels that a mask filters together: all of them, or each for itself, which needs less memory."""
+    return [slice(None)] if mask == "multichannel" else [slice(c, c + 1) for c in range(channels)]
 
 
 def filter_sources(
@@ -60,11 +68,47 @@ def filter_sources(
     list of (channels, frames, bins) arrays of the type of `mixture`
         Where no source has any magnitude the mixture is shared equally (by ``binary`` given to the first).
     """
+    out = [np.empty_like(mixture) for _ in magnitudes]
+    for part, estimates in filter_blocks(mixture, magnitudes, mask, power):
+        for whole, estimate in zip(out, estimates, strict=True):
+            whole[part] = estimate
+    return out
+
+
+def filter_blocks(
+    mixture: Spectrogram, magnitudes: Sequence[NDArray[np.floating[Any]]], mask: str, power: float = 1.0
+) -> Iterator[tuple[tuple[slice, slice, slice], list[Spectrogram]]]:
+    """The estimates of `filter_sources` part by part, for those that cannot hold all of them.
+
+    Parameters
+    ----------
+    mixture, magnitudes, mask, power
+        As for `filter_sources`.
+
+    Yields
+    ------
+    part : tuple of slices
+        Of the mixture. The mixture under it is not looked at again: an estimate may be written in its place.
+    estimates : list of arrays of the shape of ``mixture[part]``
+    """
+    channels, frames, bins = mixture.shape
+    if mask == "multichannel" and channels > 1:  # a spatial covariance is a mean over all frames
+        for columns in bin_blocks(mixture.shape):
+            part = (slice(None), slice(None), columns)
+            first = _masked(mixture[part], [magnitude[part] for magnitude in magnitudes], mask, power)
+            yield part, wiener_filter(mixture[part], [rough_spatial_model(estimate) for estimate in first])
+        return
+    height = max(1, _BLOCK // (channels * bins))
+    for row in range(0, frames, height):
+        part = (slice(None), slice(row, row + height), slice(None))
+        yield part, _masked(mixture[part], [magnitude[part] for magnitude in magnitudes], mask, power)
+
+
+def _masked(
+    mixture: Spectrogram, magnitudes: Sequence[NDArray[np.floating[Any]]], mask: str, power: float
+) -> list[Spectrogram]:
     if mask == "binary":
         masks = binary_masks(magnitudes)
     else:
         masks = soft_masks(magnitudes, power if mask == "soft" else 2.0)
-    estimates = [mixture * each for each in masks]
-    if mask != "multichannel" or len(mixture) == 1:
-        return estimates
-    return wiener_filter(mixture, [rough_spatial_model(estimate) for estimate in estimates])
+    return [mixture * each for each in masks]

@@ -14,6 +14,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError
 
-__all__ = ["median_of_rows", "running_median"]
+__all__ = ["median_of_arrays", "median_of_frames", "median_of_rows", "running_median"]
 
 _BLOCK = 16384
 """Values of a block: with the runs of a window of 17 the work stays near a second-level cache."""
@@ -52,6 +53,52 @@ def median_of_rows(values: NDArray[np.floating[Any]]) -> NDArray[Any]:
             upper = (columns[:, :half].max(axis=-1) + upper) / 2
         out[first : first + step] = upper
     return np.asarray(out.reshape(values.shape[1:]))
+
+
+def median_of_arrays(arrays: Sequence[NDArray[np.floating[Any]]]) -> NDArray[Any]:
+    """Elementwise median of a few arrays: for some dozens faster than `median_of_rows`.
+
+    Parameters
+    ----------
+    arrays : sequence of arrays of one shape and type
+        At least one, finite.
+
+    Returns
+    -------
+    array of their shape and type
+        Of an even number the mean of the two middle values.
+    """
+    rows, half = list(arrays), len(arrays) // 2
+    if half == 0:
+        return rows[0].copy()
+    below, above = _middle(_sorted(rows[:half]), _sorted(rows[len(rows) - half :]))
+    if len(rows) % 2 == 0:
+        return np.asarray((below + above) / 2)
+    return np.asarray(np.maximum(below, np.minimum(rows[half], above)))
+
+
+def median_of_frames(values: NDArray[np.floating[Any]], index: NDArray[np.intp]) -> NDArray[Any]:
+    """For each frame the median over some frames, ``out[t] = median_k values[index[k, t]]``.
+
+    Parameters
+    ----------
+    values : (frames, bins)
+        Finite.
+    index : (count, results) of whole numbers
+        Which frames; the work grows as ``count log^2 count``, and a few dozen are still fast.
+
+    Returns
+    -------
+    (results, bins) array of the type of `values`
+        Of an even count the mean of the two middle values.
+    """
+    count, results = index.shape
+    out = np.empty((results, values.shape[1]), dtype=values.dtype)
+    step = max(1, _BLOCK // values.shape[1])
+    for first in range(0, results, step):
+        part = slice(first, min(first + step, results))
+        out[part] = median_of_arrays([values[index[k, part]] for k in range(count)])
+    return out
 
 
 def running_median(values: NDArray[np.floating[Any]], length: int, axis: int) -> NDArray[Any]:
@@ -120,13 +167,36 @@ def _shifted_median(flat: NDArray[Any], length: int, stride: int) -> NDArray[Any
     runs = _sorted_runs(flat, half, stride)
     low = [run[:count] for run in runs]
     high = [run[(half + 1) * stride : (half + 1) * stride + count] for run in runs]
+    below, above = _middle(low, high)
+    middle = flat[half * stride : half * stride + count]
+    return np.asarray(np.maximum(below, np.minimum(middle, above, out=above), out=above))
+
+
+def _middle(low: list[NDArray[Any]], high: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The two middle values of two sorted runs of one length."""
+    half = len(low)
     below, above = np.minimum(low[-1], high[-1]), np.maximum(low[0], high[0])
     spare = np.empty_like(below)
     for i in range(half - 1):
         np.minimum(below, np.maximum(low[i], high[half - 2 - i], out=spare), out=below)
         np.maximum(above, np.minimum(low[i + 1], high[half - 1 - i], out=spare), out=above)
-    middle = flat[half * stride : half * stride + count]
-    return np.asarray(np.maximum(below, np.minimum(middle, above, out=spare), out=spare))
+    return below, above
+
+
+def _sorted(rows: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Arrays of one shape, sorted elementwise: one array a rank."""
+    if len(rows) == 1:
+        return rows
+    middle = len(rows) // 2
+    return _merged(_sorted(rows[:middle]), _sorted(rows[middle:]))
+
+
+def _merged(left: list[NDArray[Any]], right: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Two sorted runs made one."""
+    wires = left + right
+    for i, j in _merge_network(len(left), len(right)):
+        wires[i], wires[j] = np.minimum(wires[i], wires[j]), np.maximum(wires[i], wires[j])
+    return [wires[i] for i in _merged_order(len(left), len(right))]
 
 
 def _sorted_runs(flat: NDArray[Any], size: int, stride: int) -> list[NDArray[Any]]:
@@ -137,10 +207,7 @@ def _sorted_runs(flat: NDArray[Any], size: int, stride: int) -> list[NDArray[Any
         if size not in known:
             left, right = build(size - size // 2), build(size // 2)
             count, shift = flat.size - (size - 1) * stride, (size - size // 2) * stride
-            wires = [run[:count] for run in left] + [run[shift : shift + count] for run in right]
-            for i, j in _merge_network(len(left), len(right)):
-                wires[i], wires[j] = np.minimum(wires[i], wires[j]), np.maximum(wires[i], wires[j])
-            known[size] = [wires[i] for i in _merged_order(len(left), len(right))]
+            known[size] = _merged([run[:count] for run in left], [run[shift : shift + count] for run in right])
         return known[size]
 
     return build(size)

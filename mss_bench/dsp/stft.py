@@ -119,7 +119,7 @@ class STFT:
         Parameters
         ----------
         spectrogram : (channels, frames, bins) complex
-            Of a signal of `samples` samples, changed or not.
+            Of a signal of `samples` samples, changed or not. It may hold the lower bins alone: the others are zero.
         samples : int
 
         Returns

@@ -5,6 +5,9 @@ power that moves and a spatial covariance that stays [1]_, [2]_. Its estimate fr
 
     y_j = P_j R_j (sum_k P_k R_k)^-1 x.
 
+Every formula holds for each frequency alone. The work is done on a few of them at a time, in double precision, so that
+the covariances of a whole song are never held.
+
 References
 ----------
 .. [1] N. Duong, E. Vincent and R. Gribonval, "Under-determined reverberant audio source separation using a full-rank
@@ -14,7 +17,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,11 +25,29 @@ from numpy.typing import NDArray
 
 from mss_bench.dsp.stft import Spectrogram
 
-__all__ = ["rough_spatial_model", "spatial_model", "wiener_filter"]
+__all__ = [
+    "bin_blocks",
+    "filter_bins",
+    "frames_last",
+    "rough_covariance",
+    "rough_spatial_model",
+    "spatial_model",
+    "wiener_filter",
+]
 
 _REGULARISATION = 1e-7
 """Added to each spatial covariance, whose trace is the number of channels. It makes a source that is the same in all
 channels (a covariance without an inverse) lose nothing, and is far below what any recording holds."""
+
+_BLOCK = 1 << 18
+"""Values of a block of frequencies: some megabytes in double precision."""
+
+
+def bin_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices of the last axis of ``(channels, frames, bins)`` that bound the memory of what is computed on each."""
+    channels, frames, bins = shape
+    width = max(1, _BLOCK // max(1, channels * frames))
+    return (slice(first, min(first + width, bins)) for first in range(0, bins, width))
 
 
 def spatial_model(source: Spectrogram) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
@@ -45,17 +66,19 @@ def spatial_model(source: Spectrogram) -> tuple[NDArray[np.float64], NDArray[np.
     covariance : (bins, channels, channels) complex128
         The identity where the source is silent.
     """
-    y_fct = np.ascontiguousarray(source.transpose(2, 0, 1), dtype=np.complex128)
-    channels = y_fct.shape[1]
-    power = np.mean(y_fct.real**2 + y_fct.imag**2, axis=1)
-    weight = np.divide(1.0, power, out=np.zeros_like(power), where=power > np.finfo(np.float64).tiny)
-    covariance = (y_fct * weight[:, None]) @ y_fct.conj().swapaxes(1, 2)
-    trace = np.trace(covariance, axis1=1, axis2=2).real[:, None, None]
-    identity = np.eye(channels)
-    covariance = np.where(trace > 0, covariance * (channels / np.where(trace > 0, trace, 1.0)), identity)
-    covariance += _REGULARISATION * identity
-    power = np.einsum("fct,fct->ft", y_fct.conj(), np.linalg.solve(covariance, y_fct)).real / channels
-    return np.maximum(power, 0.0).T, covariance
+    channels, frames, bins = source.shape
+    power = np.empty((frames, bins))
+    covariance = np.empty((bins, channels, channels), dtype=np.complex128)
+    for part in bin_blocks(source.shape):
+        y_fct = frames_last(source[..., part])
+        rough = _mean_power(y_fct)
+        weight = np.divide(1.0, rough, out=np.zeros_like(rough), where=rough > np.finfo(np.float64).tiny)
+        spatial = (y_fct * weight[:, None]) @ y_fct.conj().swapaxes(1, 2)
+        covariance[part] = _normalised(spatial, np.trace(spatial, axis1=1, axis2=2).real / channels)
+        whitened = np.linalg.solve(covariance[part], y_fct)
+        again = np.sum(y_fct.real * whitened.real + y_fct.imag * whitened.imag, axis=1) / channels
+        power[:, part] = np.maximum(again, 0.0).T
+    return power, covariance
 
 
 def rough_spatial_model(estimate: Spectrogram) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
@@ -74,16 +97,29 @@ def rough_spatial_model(estimate: Spectrogram) -> tuple[NDArray[np.float64], NDA
     covariance : (bins, channels, channels) complex128
         Of trace `channels`; the identity where the estimate is silent.
     """
-    y_fct = np.ascontiguousarray(estimate.transpose(2, 0, 1), dtype=np.complex128)
-    identity = np.eye(y_fct.shape[1])
-    power = np.mean(y_fct.real**2 + y_fct.imag**2, axis=1)
-    total = power.sum(axis=-1)[:, None, None]
-    audible = total > np.finfo(np.float64).tiny
-    covariance: NDArray[np.complex128] = np.where(
-        audible, (y_fct @ y_fct.conj().swapaxes(1, 2)) / np.where(audible, total, 1.0), identity
-    )
-    covariance += _REGULARISATION * identity
-    return power.T, covariance
+    channels, frames, bins = estimate.shape
+    power = np.empty((frames, bins))
+    covariance = np.empty((bins, channels, channels), dtype=np.complex128)
+    for part in bin_blocks(estimate.shape):
+        power_ft, covariance[part] = rough_covariance(frames_last(estimate[..., part]))
+        power[:, part] = power_ft.T
+    return power, covariance
+
+
+def rough_covariance(y_fct: NDArray[np.complex128]) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+    """`rough_spatial_model` of some frequencies, with frames along the last axis.
+
+    Parameters
+    ----------
+    y_fct : (bins, channels, frames) complex128
+
+    Returns
+    -------
+    power : (bins, frames) float64
+    covariance : (bins, channels, channels) complex128
+    """
+    power = _mean_power(y_fct)
+    return power, _normalised(y_fct @ y_fct.conj().swapaxes(1, 2), power.sum(axis=-1))
 
 
 def wiener_filter(
@@ -102,32 +138,77 @@ def wiener_filter(
     list of (channels, frames, bins) arrays of the type of `mixture`
         Where no source has power the mixture is shared equally.
     """
-    x_ftc = mixture.transpose(2, 1, 0).astype(np.complex128)
-    powers = [power.T[..., None] for power, _ in models]
-    total: NDArray[np.float64] = np.sum(powers, axis=0)
+    out = [np.empty_like(mixture) for _ in models]
+    for part in bin_blocks(mixture.shape):
+        powers = [np.asarray(power[:, part].T, dtype=np.float64) for power, _ in models]
+        estimates = filter_bins(frames_last(mixture[..., part]), powers, [spatial[part] for _, spatial in models])
+        for whole, estimate in zip(out, estimates, strict=True):
+            whole[..., part] = estimate.transpose(1, 2, 0)
+    return out
+
+
+def filter_bins(
+    x_fct: NDArray[np.complex128],
+    powers: Sequence[NDArray[np.floating[Any]]],
+    covariances: Sequence[NDArray[np.complex128]],
+) -> list[NDArray[np.complex128]]:
+    """The multichannel Wiener filter on some frequencies, with frames along the last axis.
+
+    Parameters
+    ----------
+    x_fct : (bins, channels, frames) complex128
+    powers : sequence of (bins, frames) arrays
+        One a source; not negative.
+    covariances : sequence of (bins, channels, channels) complex128
+
+    Returns
+    -------
+    list of (bins, channels, frames) complex128
+    """
+    total: NDArray[np.float64] = np.sum(powers, axis=0, dtype=np.float64)
     # Only the ratios of the powers matter; with their sum made 1 nothing depends on the level of the mixture.
+    audible = total > np.finfo(np.float64).tiny
     shares = [
-        np.divide(p, total, out=np.full_like(p, 1.0 / len(models)), where=total > np.finfo(np.float64).tiny)
-        for p in powers
+        np.divide(power, total, out=np.full(total.shape, 1.0 / len(powers)), where=audible, dtype=np.float64)
+        for power in powers
     ]
-    covariance: NDArray[Any] = np.zeros((*x_ftc.shape, x_ftc.shape[-1]), dtype=np.complex128)
-    for share, (_, spatial) in zip(shares, models, strict=True):
-        covariance += share[..., None] * spatial[:, None]
-    whitened = _solve(covariance, x_ftc)
-    return [
-        (share * (whitened @ spatial.swapaxes(1, 2))).transpose(2, 1, 0).astype(mixture.dtype)
-        for share, (_, spatial) in zip(shares, models, strict=True)
-    ]
+    whitened = _whitened(x_fct, shares, covariances)
+    return [share[:, None] * (spatial @ whitened) for share, spatial in zip(shares, covariances, strict=True)]
 
 
-def _solve(matrices: NDArray[Any], vectors: NDArray[Any]) -> NDArray[Any]:
-    """``matrices^-1 vectors`` for Hermitian ``(..., n, n)`` and ``(..., n)``; one and two channels in closed form."""
-    channels = vectors.shape[-1]
+def frames_last(spectrogram: Spectrogram) -> NDArray[np.complex128]:
+    """``(channels, frames, bins)`` as ``(bins, channels, frames)`` in double precision."""
+    return np.ascontiguousarray(spectrogram.transpose(2, 0, 1), dtype=np.complex128)
+
+
+def _whitened(
+    x_fct: NDArray[np.complex128], shares: Sequence[NDArray[np.float64]], covariances: Sequence[NDArray[np.complex128]]
+) -> NDArray[np.complex128]:
+    """``(sum_k P_k R_k)^-1 x``; one and two channels in closed form."""
+
+    def entry(i: int, j: int) -> NDArray[Any]:
+        weights = [spatial[:, i, j, None] if i != j else spatial[:, i, j, None].real for spatial in covariances]
+        return np.asarray(sum(share * weight for share, weight in zip(shares, weights, strict=True)))
+
+    channels = x_fct.shape[1]
     if channels == 1:
-        return np.asarray(vectors / matrices[..., 0])
+        return np.asarray(x_fct / entry(0, 0)[:, None])
     if channels == 2:
-        a, b, d = matrices[..., 0, 0].real, matrices[..., 0, 1], matrices[..., 1, 1].real
-        x, y = vectors[..., 0], vectors[..., 1]
-        determinant = a * d - (b.real**2 + b.imag**2)
-        return np.stack([(d * x - b * y) / determinant, (a * y - b.conj() * x) / determinant], axis=-1)
-    return np.asarray(np.linalg.solve(matrices, vectors[..., None])[..., 0])
+        a, b, d = entry(0, 0), entry(0, 1), entry(1, 1)
+        x, y = x_fct[:, 0], x_fct[:, 1]
+        inverse = 1.0 / (a * d - (b.real**2 + b.imag**2))
+        return np.stack([(d * x - b * y) * inverse, (a * y - b.conj() * x) * inverse], axis=1)
+    matrices = np.stack([np.stack([entry(i, j) for j in range(channels)], axis=-1) for i in range(channels)], axis=-2)
+    return np.ascontiguousarray(np.linalg.solve(matrices, x_fct.swapaxes(1, 2)[..., None])[..., 0].swapaxes(1, 2))
+
+
+def _mean_power(y_fct: NDArray[np.complex128]) -> NDArray[np.float64]:
+    return np.asarray(np.mean(y_fct.real**2 + y_fct.imag**2, axis=1))
+
+
+def _normalised(spatial: NDArray[np.complex128], scale: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Divided by a scale for each frequency and made invertible; the identity where the scale is zero."""
+    identity = np.eye(spatial.shape[-1])
+    scale = scale[:, None, None]
+    audible = scale > np.finfo(np.float64).tiny
+    return np.asarray(np.where(audible, spatial / np.where(audible, scale, 1.0), identity) + _REGULARISATION * identity)

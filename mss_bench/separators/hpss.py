@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.dsp.masks import low_pass_gain, soft_masks
+from mss_bench.dsp.crossover import audible_gain, low_pass
+from mss_bench.dsp.filters import MASKS, channel_groups, filter_blocks
 from mss_bench.dsp.median import running_median
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_number, require_whole
+from mss_bench.separators.checks import require_choice, require_number, require_whole
 from mss_bench.tracks import Audio, Stems, Targets
 
-__all__ = ["HPSS", "HPSSVocals"]
+__all__ = ["HPSS", "HPSSVocals", "harmonic_percussive", "split_percussive"]
 
 
 class HPSS(Separator):
@@ -24,6 +27,8 @@ class HPSS(Separator):
         H = median of V over kernel_size frames,  P = median of V over kernel_size bins,
         M_H = H^power / (H^power + P^power),      M_P = 1 - M_H.
 
+    H and P are models of the two magnitudes, and `mask` may choose another filter than these shares.
+
     Drums are what M_P keeps; bass is what M_H keeps below `bass_cutoff`, by a crossover of 48 dB an octave; other is
     all the rest. The method has no model of a voice and delivers none: the voice stays in `other` (its consonants in
     the drums), and the three estimates add up to the whole mixture. `HPSSVocals` delivers a voice.
@@ -32,8 +37,10 @@ class HPSS(Separator):
     ----------
     kernel_size : int
         Frames and bins of the medians; odd.
+    mask : str
+        The filter, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
     power : float
-        2 shares by power (the Wiener filter), a large one makes the mask binary; above 0.
+        Exponent of ``soft``: 2 shares by power (the Wiener filter), a large one makes the mask binary; above 0.
     bass_cutoff : float
         Hz, above 0.
     n_fft, hop : int
@@ -45,6 +52,7 @@ class HPSS(Separator):
     """
 
     name = "hpss"
+    family = "kernel"
     target_sets = (("drums", "bass", "other"),)
     adds_up = True
     scale_equivariant = True
@@ -56,18 +64,20 @@ class HPSS(Separator):
     def __init__(
         self,
         kernel_size: int = 17,
+        mask: str = "soft",
         power: float = 2.0,
         bass_cutoff: float = 250.0,
         n_fft: int = 4096,
         hop: int = 1024,
     ) -> None:
         require_whole(self, "kernel_size", kernel_size, low=1, odd=True)
+        require_choice(self, "mask", mask, MASKS)
         require_number(self, "power", power, above=0)
         require_number(self, "bass_cutoff", bass_cutoff, above=0, unit="Hz")
         require_whole(self, "n_fft", n_fft, low=2)
         require_whole(self, "hop", hop, low=1)
-        self.kernel_size, self.power, self.bass_cutoff = kernel_size, power, bass_cutoff
-        self.n_fft, self.hop = n_fft, hop
+        self.kernel_size, self.mask, self.power = kernel_size, mask, power
+        self.bass_cutoff, self.n_fft, self.hop = bass_cutoff, n_fft, hop
         self._stft = STFT(n_fft, hop)
 
     def separate(
@@ -79,15 +89,12 @@ class HPSS(Separator):
         rng: np.random.Generator,
         references: Stems | None = None,
     ) -> Stems:
-        bass_gain = low_pass_gain(self._stft.frequencies(sample_rate), self.bass_cutoff)
+        gain = audible_gain(self._stft.frequencies(sample_rate), self.bass_cutoff)
         drums, bass = np.empty_like(mixture), np.empty_like(mixture)
-        for channel in range(len(mixture)):  # one after the other: each alone needs half of the memory
-            x = self._stft.forward(mixture[channel : channel + 1])
-            percussive = x * _percussive_mask(x, self.kernel_size, self.power)
-            drums[channel] = self._stft.inverse(percussive, mixture.shape[-1])[0]
-            x -= percussive
-            x *= bass_gain
-            bass[channel] = self._stft.inverse(x, mixture.shape[-1])[0]
+        for part in channel_groups(len(mixture), self.mask):
+            drums[part], bass[part] = split_percussive(
+                mixture[part], self._stft, self.kernel_size, self.mask, self.power, gain
+            )
         return {"drums": drums, "bass": bass, "other": mixture - drums - bass}
 
 
@@ -106,8 +113,10 @@ class HPSSVocals(Separator):
     ----------
     kernel_size : int
         Frames and bins of the medians; odd.
+    mask : str
+        The filter of both passes, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
     power : float
-        Exponent of the masks; above 0.
+        Exponent of ``soft``; above 0.
     vocals_cutoff, bass_cutoff : float
         Hz, above 0.
     n_fft_long, hop_long, n_fft_short, hop_short : int
@@ -120,6 +129,7 @@ class HPSSVocals(Separator):
     """
 
     name = "hpss_vocals"
+    family = "kernel"
     target_sets = (("vocals", "drums", "bass", "other"),)
     adds_up = True
     scale_equivariant = True
@@ -131,6 +141,7 @@ class HPSSVocals(Separator):
     def __init__(
         self,
         kernel_size: int = 17,
+        mask: str = "soft",
         power: float = 2.0,
         vocals_cutoff: float = 100.0,
         bass_cutoff: float = 250.0,
@@ -140,13 +151,14 @@ class HPSSVocals(Separator):
         hop_short: int = 256,
     ) -> None:
         require_whole(self, "kernel_size", kernel_size, low=1, odd=True)
+        require_choice(self, "mask", mask, MASKS)
         require_number(self, "power", power, above=0)
         require_number(self, "vocals_cutoff", vocals_cutoff, above=0, unit="Hz")
         require_number(self, "bass_cutoff", bass_cutoff, above=0, unit="Hz")
         lengths = {"n_fft_long": n_fft_long, "hop_long": hop_long, "n_fft_short": n_fft_short, "hop_short": hop_short}
         for parameter, value in lengths.items():
             require_whole(self, parameter, value, low=1)
-        self.kernel_size, self.power = kernel_size, power
+        self.kernel_size, self.mask, self.power = kernel_size, mask, power
         self.vocals_cutoff, self.bass_cutoff = vocals_cutoff, bass_cutoff
         self.n_fft_long, self.hop_long, self.n_fft_short, self.hop_short = n_fft_long, hop_long, n_fft_short, hop_short
         self._long, self._short = STFT(n_fft_long, hop_long), STFT(n_fft_short, hop_short)
@@ -160,37 +172,61 @@ class HPSSVocals(Separator):
         rng: np.random.Generator,
         references: Stems | None = None,
     ) -> Stems:
+        bass_gain = audible_gain(self._long.frequencies(sample_rate), self.bass_cutoff)
+        nothing = bass_gain[:0]
         vocals, drums, bass = (np.empty_like(mixture) for _ in range(3))
-        for channel in range(len(mixture)):
-            part = slice(channel, channel + 1)
-            first, low = self._first_pass(mixture[part], sample_rate)
-            drums[part], deep = self._second_pass(first, sample_rate)
-            vocals[part] = first - drums[part] - deep
-            bass[part] = low + deep
+        for part in channel_groups(len(mixture), self.mask):
+            first, low = split_percussive(mixture[part], self._long, self.kernel_size, self.mask, self.power, bass_gain)
+            drums[part], _ = split_percussive(first, self._short, self.kernel_size, self.mask, self.power, nothing)
+            first -= drums[part]
+            # On the long frames: a bin of the short ones is 43 Hz wide.
+            deep = low_pass(first, sample_rate, self.vocals_cutoff, self._long)
+            vocals[part], bass[part] = first - deep, low + deep
         return {"vocals": vocals, "drums": drums, "bass": bass, "other": mixture - vocals - drums - bass}
 
-    def _first_pass(self, mixture: Audio, sample_rate: int) -> tuple[Audio, Audio]:
-        """The percussive part on long frames, and the harmonic part below `bass_cutoff`."""
-        x = self._long.forward(mixture)
-        percussive = x * _percussive_mask(x, self.kernel_size, self.power)
-        x -= percussive
-        x *= low_pass_gain(self._long.frequencies(sample_rate), self.bass_cutoff)
-        return self._long.inverse(percussive, mixture.shape[-1]), self._long.inverse(x, mixture.shape[-1])
 
-    def _second_pass(self, mixture: Audio, sample_rate: int) -> tuple[Audio, Audio]:
-        """The percussive part on short frames, and the harmonic part below `vocals_cutoff`.
+def harmonic_percussive(spectrogram: Spectrogram, frames: int, bins: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Magnitudes of what is steady in time and of what is broad in frequency.
 
-        The crossover is made on the long frames: a bin of the short ones is 43 Hz wide.
-        """
-        x = self._short.forward(mixture)
-        percussive = self._short.inverse(x * _percussive_mask(x, self.kernel_size, self.power), mixture.shape[-1])
-        x = self._long.forward(mixture - percussive)
-        x *= low_pass_gain(self._long.frequencies(sample_rate), self.vocals_cutoff)
-        return percussive, self._long.inverse(x, mixture.shape[-1])
+    Parameters
+    ----------
+    spectrogram : (channels, frames, bins) complex
+    frames, bins : int
+        Lengths of the medians along time and along frequency; odd.
 
-
-def _percussive_mask(spectrogram: Spectrogram, kernel_size: int, power: float) -> NDArray[np.float32]:
+    Returns
+    -------
+    harmonic, percussive : (channels, frames, bins)
+    """
     magnitude = np.abs(spectrogram)
-    along_time = running_median(magnitude, kernel_size, axis=-2)
-    along_frequency = running_median(magnitude, kernel_size, axis=-1)
-    return soft_masks([along_frequency, along_time], power)[0]
+    return running_median(magnitude, frames, axis=-2), running_median(magnitude, bins, axis=-1)
+
+
+def split_percussive(
+    signal: Audio, stft: STFT, kernel_size: int, mask: str, power: float, gain: NDArray[np.float32]
+) -> tuple[Audio, Audio]:
+    """The percussive part of a signal, and the harmonic part under a gain on its lowest bins.
+
+    Parameters
+    ----------
+    signal : (channels, samples)
+    stft : STFT
+    kernel_size : int
+        Frames and bins of the medians; odd.
+    mask, power
+        As for `mss_bench.dsp.filters.filter_sources`.
+    gain : (count,) float32
+        Of the lowest bins; elsewhere it is zero.
+
+    Returns
+    -------
+    percussive, low : (channels, samples)
+    """
+    samples, x = signal.shape[-1], stft.forward(signal)
+    harmonic, percussive = harmonic_percussive(x, kernel_size, kernel_size)
+    low = np.empty((*x.shape[:2], gain.size), dtype=x.dtype)
+    for part, (estimate, rest) in filter_blocks(x, [percussive, harmonic], mask, power):
+        x[part] = estimate
+        columns = slice(*part[-1].indices(gain.size))
+        low[(*part[:2], columns)] = rest[..., : max(0, columns.stop - columns.start)] * gain[columns]
+    return stft.inverse(x, samples), stft.inverse(low, samples) if gain.size else np.zeros_like(signal)

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.dsp.median import median_of_rows
-from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_number, require_whole
-from mss_bench.separators.repet import background_mask, frame_of_40_ms
-from mss_bench.tracks import Audio, Stems, Targets
+from mss_bench.separators.repet import RepeatingBackground
 
 __all__ = ["REPETSIM"]
 
@@ -19,7 +17,7 @@ _BLOCK = 256
 """Frames whose similarities to all others are held at a time: memory grows with the song, not with its square."""
 
 
-class REPETSIM(Separator):
+class REPETSIM(RepeatingBackground):
     """REPET with the similarity matrix.
 
     Where REPET needs one period, this looks for similar frames wherever they are. The similarity of two frames is the
@@ -29,7 +27,8 @@ class REPETSIM(Separator):
         W(t, f) = min(V(t, f), median_{j in J(t)} V(j, f)),  M = W / V,
 
     and the accompaniment is the mixture under M. Below `high_pass` all is accompaniment. Frames have 40 ms, rounded up
-    to a power of two, with half overlap. A song shorter than some 15 s has few neighbours, and one shorter than
+    to a power of two, with half overlap. W and V - W are models of two magnitudes, and `mask` may choose another filter
+    than these shares. A song shorter than some 15 s has few neighbours, and one shorter than
     `min_gap` none: all of it is accompaniment.
 
     Parameters
@@ -40,6 +39,10 @@ class REPETSIM(Separator):
         At least 1.
     min_similarity : float
         Neighbours are more similar than this; 0 to 1.
+    mask : str
+        The filter, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
+    power : float
+        Exponent of ``soft``, above 0; with 1 the mask is W / V.
     high_pass : float
         Hz; 0 for none.
 
@@ -49,47 +52,34 @@ class REPETSIM(Separator):
     """
 
     name = "repet_sim"
-    target_sets = (("vocals", "accompaniment"),)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
     citation = "Z. Rafii and B. Pardo, Music/voice separation using the similarity matrix, ISMIR 2012"
     assumption = "Each moment of the accompaniment is heard again, often enough; the voice over it differs each time."
 
     def __init__(
-        self, min_gap: float = 1.0, max_neighbours: int = 100, min_similarity: float = 0.0, high_pass: float = 100.0
+        self,
+        min_gap: float = 1.0,
+        max_neighbours: int = 100,
+        min_similarity: float = 0.0,
+        mask: str = "soft",
+        power: float = 1.0,
+        high_pass: float = 100.0,
     ) -> None:
+        super().__init__(mask, power, high_pass)
         require_number(self, "min_gap", min_gap, above=0, unit="s")
         require_whole(self, "max_neighbours", max_neighbours, low=1)
         require_number(self, "min_similarity", min_similarity, low=0, high=1)
-        require_number(self, "high_pass", high_pass, low=0, unit="Hz")
-        self.min_gap, self.max_neighbours = min_gap, max_neighbours
-        self.min_similarity, self.high_pass = min_similarity, high_pass
+        self.min_gap, self.max_neighbours, self.min_similarity = min_gap, max_neighbours, min_similarity
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
-        stft = frame_of_40_ms(sample_rate)
-        x = stft.forward(mixture)
-        magnitude = np.abs(x)
-        voiced = stft.frequencies(sample_rate) > self.high_pass
-        gap = max(1, round(self.min_gap * sample_rate / stft.hop))
+    def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:
+        gap = max(1, round(self.min_gap * frame_rate))
         directions = _directions(magnitude)
+        out = np.empty_like(magnitude)
         for first in range(0, len(directions), _BLOCK):
-            part = slice(first, first + _BLOCK)
-            neighbours = self._neighbours(directions[part] @ directions.T, first, gap)
-            for channel, v in enumerate(magnitude):
-                model = np.stack([median_of_rows(v[found]) for found in neighbours])
-                x[channel, part] *= background_mask(v[part], model, voiced)
-        accompaniment = stft.inverse(x, mixture.shape[-1])
-        return {"vocals": mixture - accompaniment, "accompaniment": accompaniment}
+            neighbours = self._neighbours(directions[first : first + _BLOCK] @ directions.T, first, gap)
+            for v, model in zip(magnitude, out, strict=True):
+                for frame, found in enumerate(neighbours, start=first):
+                    model[frame] = median_of_rows(v[found])
+        return out
 
     def _neighbours(self, similarity: NDArray[Any], first: int, gap: int) -> list[NDArray[np.intp]]:
         """Similar frames of each frame.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mss_bench.dsp.filters import MASKS, filter_sources
+from mss_bench.dsp.filters import MASKS, channel_groups, filter_blocks, filter_sources
 
 
 @pytest.fixture
@@ -70,3 +70,24 @@ def test_silence_is_shared(mask: str) -> None:
     nothing = [np.zeros((1, 3, 5))] * 2
     mixture = np.ones((2, 3, 5), dtype=complex)
     np.testing.assert_allclose(sum(filter_sources(mixture, nothing, mask)), mixture)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_blocks_are_the_whole_and_may_be_overwritten(scene, mask: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, magnitudes = scene
+    mixture = images.sum(axis=0)
+    whole = filter_sources(mixture, magnitudes, mask, 1.5)
+    monkeypatch.setattr("mss_bench.dsp.filters._BLOCK", 500)
+    monkeypatch.setattr("mss_bench.dsp.wiener._BLOCK", 500)
+    work, second, parts = mixture.copy(), np.empty_like(mixture), 0
+    for part, (first, other, _) in filter_blocks(work, magnitudes, mask, 1.5):
+        work[part], second[part] = first, other
+        parts += 1
+    assert parts > 5
+    np.testing.assert_allclose(work, whole[0], atol=1e-10)
+    np.testing.assert_allclose(second, whole[1], atol=1e-10)
+
+
+def test_channels_are_filtered_together_where_their_directions_count() -> None:
+    assert channel_groups(3, "multichannel") == [slice(None)]
+    assert channel_groups(2, "soft") == [slice(0, 1), slice(1, 2)]

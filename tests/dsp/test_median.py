@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import median_filter
 
-from mss_bench.dsp.median import median_of_rows, running_median
+from mss_bench.dsp.median import median_of_arrays, median_of_frames, median_of_rows, running_median
 from mss_bench.errors import ConfigError
 
 
@@ -60,3 +60,21 @@ def test_median_of_rows_of_many_blocks_leaves_its_input_alone() -> None:
     before = values.copy()
     np.testing.assert_array_equal(median_of_rows(values), np.median(values, axis=0))
     np.testing.assert_array_equal(values, before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 11, 24, 25])
+@pytest.mark.parametrize("levels", [2, 10**6])
+def test_medians_of_arrays_and_of_frames_are_numpys(count: int, levels: int) -> None:
+    rng = np.random.default_rng(count)
+    values = rng.integers(0, levels, (60, 700)).astype(np.float32)
+    index = rng.integers(0, 60, (count, 90))
+    before = values.copy()
+    np.testing.assert_array_equal(median_of_frames(values, index), np.median(values[index], axis=0))
+    np.testing.assert_array_equal(median_of_arrays(values[:count]), np.median(values[:count], axis=0))
+    np.testing.assert_array_equal(values, before)
+
+
+def test_the_median_of_one_array_is_a_copy() -> None:
+    values = np.zeros(3)
+    median_of_arrays([values])[0] = 1.0
+    assert values[0] == 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mss_bench.dsp.wiener import spatial_model, wiener_filter
+from mss_bench.dsp.wiener import rough_spatial_model, spatial_model, wiener_filter
 
 
 def _noise(seed: int, *shape: int) -> NDArray[np.complex128]:
@@ -54,3 +54,34 @@ def test_silence_and_a_source_alike_in_all_channels_give_numbers() -> None:
     np.testing.assert_allclose(second, 0.0, atol=1e-9)
     halves = wiener_filter(mono, [spatial_model(silent), spatial_model(silent)])
     np.testing.assert_allclose(halves[0], mono / 2)
+
+
+@pytest.mark.parametrize("model", [spatial_model, rough_spatial_model])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_blocks_of_frequencies_are_the_whole(model, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [_noise(seed, channels, 20, 33) for seed in range(2)]
+    sources[1][..., 7] = 0.0
+    whole = [model(source) for source in sources]
+    estimates = wiener_filter(sum(sources), whole)
+    monkeypatch.setattr("mss_bench.dsp.wiener._BLOCK", 250)
+    for source, (power, covariance) in zip(sources, whole, strict=True):
+        again, spatial = model(source)
+        np.testing.assert_allclose(again, power, atol=1e-12)
+        np.testing.assert_allclose(spatial, covariance, atol=1e-12)
+    for one, other in zip(wiener_filter(sum(sources), whole), estimates, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-10)
+
+
+def test_a_long_song_needs_little_more_than_its_estimates() -> None:
+    import tracemalloc
+
+    source = _noise(0, 2, 4000, 257).astype(np.complex64)
+    models = [(np.ones((4000, 257)), np.tile(np.eye(2, dtype=complex), (257, 1, 1)))] * 2
+    tracemalloc.start()
+    try:
+        estimates = wiener_filter(source, models)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The covariances of all bins at once would alone take 66 MB, the estimates take 33 MB.
+    assert peak < sum(estimate.nbytes for estimate in estimates) + 60e6
