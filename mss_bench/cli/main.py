@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "separators": "list, show and check separators",
     "metrics": "list and show metrics",
     "gallery": "pages that show every method at work",
+    "leaderboard": "add to, verify, build and compare boards of methods",
     "listen": "listening tests: plan, pack, serve, analyse",
 }
 """Verb to help line; each is ``mss_bench.cli.<verb>`` with ``configure(parser)`` and ``execute(args)``."""

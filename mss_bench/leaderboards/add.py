@@ -1,0 +1,140 @@
+"""Entries from results: of a run made with mss_bench, of museval's JSON files, or of a published table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mss_bench.errors import ConfigError
+from mss_bench.leaderboards.board import COLUMNS, Board, Entry
+from mss_bench.results.schema import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["entries_of_medians", "entries_of_run"]
+
+
+def entries_of_run(
+    board: Board, tracks: pd.DataFrame, run: Mapping[str, Any], methods: Sequence[str] = ()
+) -> list[Entry]:
+    """Entries of a run's methods.
+
+    Parameters
+    ----------
+    board : Board
+    tracks : DataFrame
+        The run's track table.
+    run : mapping
+        Its ``run.json``.
+    methods : sequence of str
+        Labels; empty for all.
+
+    Returns
+    -------
+    list of Entry
+
+    Raises
+    ------
+    ConfigError
+        The run is of other data or another definition of the metrics, or has none of the methods.
+    """
+    revision = run["dataset"]["fingerprint"]
+    if run["dataset"]["name"] != board.dataset or (board.revision and revision != board.revision):
+        raise ConfigError(
+            f"the run is of {run['dataset']['name']} ({revision}), the board {board.folder.name} of {board.dataset} "
+            f"({board.revision or 'any revision'})"
+        )
+    own = tracks[(tracks["subset"] == board.subset) & tracks["metric"].isin(board.metrics)]
+    own = own[own["target"].isin(board.targets) & own["track"].isin(board.tracks)]
+    presets = sorted({*own["preset"]})
+    if board.preset not in presets:
+        raise ConfigError(
+            f"the run's {', '.join(board.metrics)} are defined as {presets}, the board's as {board.preset!r}"
+        )
+    own = own[own["preset"] == board.preset]
+    label = own["separator"] + own["params"].map(lambda p: f":{p}" if p else "")
+    known = list(dict.fromkeys(label))
+    for name in methods:
+        if name not in known:
+            raise ConfigError(f"the run has no {name!r} with the board's metrics; it has {', '.join(known)}")
+    facts = {s["label"]: s for s in run["separators"]}
+    found = []
+    for name in methods or known:
+        table = _one_group(own[label == name])
+        if (table["status"] == str(Status.SKIPPED)).all():
+            continue
+        fact = facts.get(name, {})
+        found.append(
+            Entry(
+                name, "run", table[list(COLUMNS)], description=str(fact.get("citation", "")),
+                licence=str(fact.get("licence", "")), oracle=bool(fact.get("oracle", False)),
+                trained_on=tuple(fact.get("trained_on", ())),
+                provenance={
+                    "mss_bench": run["mss_bench"], "revision": run["revision"], "started": run["started"],
+                    "revision_of_data": revision, "seed": run["seed"], "preset": board.preset,
+                    "params": fact.get("params", {}), "version": fact.get("version", ""),
+                },
+            )
+        )  # fmt: skip
+    return found
+
+
+def _one_group(table: pd.DataFrame) -> pd.DataFrame:
+    """A target that is scored in two groups counts in the larger one: a row for each target and metric of a track."""
+    sizes = table.groupby("group")["target"].nunique()
+    order = table["group"].map(sizes).rank(method="dense", ascending=False)
+    return (
+        table.assign(order=order)
+        .sort_values("order", kind="stable")
+        .drop_duplicates(["track", "target", "metric"])
+        .drop(columns="order")
+    )
+
+
+def entries_of_medians(
+    board: Board, table: pd.DataFrame, *, origin: str, provenance: Mapping[str, Any],
+    descriptions: Mapping[str, str] | None = None, oracles: Sequence[str] = (),
+) -> list[Entry]:  # fmt: skip
+    """Entries of a table of per-track values, as `mss-bench results import-museval` or a publication gives them.
+
+    Parameters
+    ----------
+    board : Board
+    table : DataFrame
+        Columns method, track, target and either metric and value, or a column for each metric; n_frames, n_valid and
+        n_inf where they are known.
+    origin : str
+        ``museval`` or ``published``.
+    provenance : mapping
+    descriptions : mapping of str to str
+    oracles : sequence of str
+        Methods that saw the references.
+
+    Raises
+    ------
+    ConfigError
+        A column is missing.
+    """
+    keys = ["method", "track", "target"]
+    missing = [c for c in keys if c not in table]
+    if missing:
+        raise ConfigError(f"the table lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}")
+    if "value" not in table:
+        present = [m for m in board.metrics if m in table]
+        table = table.melt(keys, present, var_name="metric", value_name="value")
+    table = table[table["metric"].isin(board.metrics) & table["target"].isin(board.targets)]
+    table = table[table["track"].isin(board.tracks)]
+    if table.empty:
+        raise ConfigError(f"the table has nothing of the board {board.folder.name}: other tracks, targets or metrics")
+    valued = table["value"].notna().astype("int64")
+    defaults: dict[str, Any] = {"n_frames": 1, "n_valid": valued, "n_inf": 0, "group": ""}
+    table = table.assign(status=str(Status.OK), **{c: v for c, v in defaults.items() if c not in table})
+    return [
+        Entry(
+            str(method), origin, part[list(COLUMNS)].reset_index(drop=True),
+            description=(descriptions or {}).get(str(method), ""), oracle=method in oracles,
+            provenance={"preset": board.preset, **provenance},
+        )
+        for method, part in table.groupby("method", sort=True)
+    ]  # fmt: skip

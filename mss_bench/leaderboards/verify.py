@@ -1,0 +1,158 @@
+"""Is a board what it says? Every number is derived again from the per-track rows."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mss_bench.errors import MssBenchError
+from mss_bench.leaderboards.board import ORIGINS, Board, Entry, aggregates, entry_names, file_stem, read_entry
+from mss_bench.results.schema import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["compare_with_run", "verify_board"]
+
+_TOLERANCE = 1e-6
+
+
+def verify_board(board: Board) -> list[str]:
+    """What is wrong with a board.
+
+    Parameters
+    ----------
+    board : Board
+
+    Returns
+    -------
+    list of str
+        Sentences that name the entry and the place; empty where all is right: files there and unchanged, no track
+        missing, none twice, aggregates as derived, one revision of the data set, no method twice.
+    """
+    if board.kind == "literature":
+        from mss_bench.leaderboards.literature import read_rows
+
+        try:
+            read_rows(board)
+        except MssBenchError as error:
+            return [str(error)]
+        return []
+    problems: list[str] = []
+    seen: dict[str, str] = {}
+    for name in entry_names(board):
+        try:
+            entry = read_entry(board, name)
+        except MssBenchError as error:
+            problems.append(str(error))
+            continue
+        if entry.method in seen:
+            problems.append(f"{name}: the method {entry.method!r} stands also in {seen[entry.method]}")
+        seen[entry.method] = name
+        problems += [f"{name}: {problem}" for problem in _entry_problems(board, name, entry)]
+    if not seen and not problems:
+        problems.append(f"{board.folder} has no entries")
+    return problems
+
+
+def _entry_problems(board: Board, name: str, entry: Entry) -> Iterator[str]:
+    content = (board.folder / "entries" / f"{name}.csv").read_bytes()
+    if name != file_stem(entry.method):
+        yield f"holds the method {entry.method!r}, whose files are to be called {file_stem(entry.method)}"
+    if entry.origin not in ORIGINS:
+        yield f"origin is {entry.origin!r}, expected {', '.join(ORIGINS)}"
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        yield "the table was changed: its checksum is not the one that the entry names"
+    yield from _row_problems(board, entry)
+    revision = entry.provenance.get("revision_of_data", board.revision)
+    if board.revision and revision != board.revision:
+        yield f"was made from another revision of the data, {revision}; the board's is {board.revision}"
+    preset = entry.provenance.get("preset", board.preset)
+    if preset != board.preset:
+        yield f"its metrics are defined as {preset!r}, the board's as {board.preset!r}"
+    try:
+        derived = aggregates(board, entry.method, entry.table)
+    except MssBenchError as error:
+        yield str(error)
+        return
+    for target in sorted({*derived, *entry.aggregates}):
+        found, named = derived.get(target, {}), entry.aggregates.get(target, {})
+        for metric in sorted({*found, *named}):
+            if not _same(found.get(metric), named.get(metric)):
+                yield (
+                    f"{target} {metric}: the entry says {named.get(metric)}, its tracks give {found.get(metric)} "
+                    f"({board.aggregation})"
+                )
+
+
+def _row_problems(board: Board, entry: Entry) -> Iterator[str]:
+    table = entry.table
+    twice = table.duplicated(["track", "group", "target", "metric"])
+    for row in table[twice].head(3).itertuples():
+        yield f"{row.track}, {row.target}, {row.metric} stands twice"
+    unknown = sorted({*table["track"]} - {*board.tracks})
+    if unknown:
+        yield f"has tracks that are not the board's: {', '.join(unknown[:3])}"
+    for column, allowed in (("target", board.targets), ("metric", board.metrics), ("status", tuple(Status))):
+        strange = sorted({*table[column]} - {*allowed})
+        if strange:
+            yield f"{column} is {strange[0]!r}, expected {', '.join(allowed)}"
+    for (target, metric), part in table.groupby(["target", "metric"], sort=False):
+        missing = sorted({*board.tracks} - {*part["track"]})
+        if missing:
+            yield f"{target} {metric} lacks {len(missing)} of {len(board.tracks)} tracks: {', '.join(missing[:3])}"
+    without = table[table["value"].isna() & (table["status"] == str(Status.OK)) & (table["n_valid"] > 0)]
+    for row in without.head(3).itertuples():
+        yield f"{row.track}, {row.target}, {row.metric} has {row.n_valid} valid frames and no value"
+
+
+def _same(a: float | None, b: float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a == b or (math.isfinite(a) and math.isfinite(b) and abs(a - b) <= _TOLERANCE)
+
+
+def compare_with_run(board: Board, tracks: pd.DataFrame, run: Mapping[str, Any], tolerance: float = 1e-3) -> list[str]:
+    """Do a run's scores agree with the entries that were made of runs?
+
+    Parameters
+    ----------
+    board : Board
+    tracks : DataFrame
+        The run's track table.
+    run : mapping
+        Its ``run.json``.
+    tolerance : float
+        Greatest difference of a track's value, in the metric's unit.
+
+    Returns
+    -------
+    list of str
+        Entries that the run lacks, and those that differ, with the greatest difference.
+    """
+    from mss_bench.leaderboards.add import entries_of_run
+
+    made = {entry.method: entry for entry in entries_of_run(board, tracks, run)}
+    problems = []
+    for name in entry_names(board):
+        entry = read_entry(board, name)
+        if entry.origin != "run":
+            continue
+        if entry.method not in made:
+            problems.append(f"{name}: the run has no {entry.method!r}")
+            continue
+        keys = ["track", "target", "metric"]
+        both = entry.table.merge(made[entry.method].table, on=keys, suffixes=("", "_now"), how="outer")
+        was, now = both["value"].to_numpy(dtype=float), both["value_now"].to_numpy(dtype=float)
+        same = (was == now) | (np.isnan(was) & np.isnan(now)) | (np.abs(was - now) <= tolerance)
+        if not same.all():
+            worst = both.loc[~same].iloc[0]
+            problems.append(
+                f"{name}: {int((~same).sum())} of {len(both)} values differ from the run's, e.g. {worst['track']}, "
+                f"{worst['target']} {worst['metric']}: {worst['value']} and {worst['value_now']}"
+            )
+    return problems
