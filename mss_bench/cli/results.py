@@ -37,6 +37,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.action == "import-museval":
         return _import_museval(Path(args.folder), Path(args.out), frames=args.frames)
     from mss_bench.api import load
+    from mss_bench.results.epoch import epoch
     from mss_bench.results.lock import locked
     from mss_bench.results.merge import merge
     from mss_bench.results.tables import rebuild
@@ -47,7 +48,7 @@ def execute(args: argparse.Namespace) -> int:
             missing = merge([Path(r) for r in args.runs], run)
         else:
             run = Path(args.run)
-            with locked(run):
+            with locked(run), epoch(run):  # no worker of an earlier client writes meanwhile
                 missing = rebuild(run)
         print(f"tables of {run} made anew" + (f"; {missing} planned cells have no result yet" if missing else ""))
         return 0

@@ -90,4 +90,4 @@ def finish(prepared: object, *, quiet: bool) -> int:
     if outcome.interrupted:
         print("interrupted; what was finished is kept, the same command goes on from here", file=sys.stderr)
         return 130
-    return 1 if len(results.failures.query("status != 'skipped'")) else 0
+    return 1 if outcome.lost or len(results.failures.query("status != 'skipped'")) else 0

@@ -8,13 +8,18 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from mss_bench.errors import RunError
 
 __all__ = ["finalising", "locked"]
+
+_TRIES = 5  # a lock may be held for an instant by one who looks whether it is held
+_TRY_SECONDS = 0.05
 
 
 @contextmanager
@@ -30,6 +35,7 @@ def locked(run: Path, shard: str | None = None) -> Iterator[None]:
         if shard is None:
             stack.enter_context(_hold(run, ".lock", fcntl.LOCK_EX, run))
         else:
+            # Held by all shards together, so that no name of one of them stands in it.
             stack.enter_context(_hold(run, ".lock", fcntl.LOCK_SH, run))
             name = f".lock-{shard.replace('/', '-of-')}"
             stack.enter_context(_hold(run, name, fcntl.LOCK_EX, f"shard {shard} of {run}"))
@@ -54,22 +60,51 @@ def _hold(run: Path, name: str, kind: int, what: object) -> Iterator[None]:
         raise RunError(f"{run} cannot be written: {reason}; choose another folder with --out") from error
     with file:
         try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            raise RunError(
-                f"another process ({owner}) is running in {what}; wait for it or choose another folder with --out"
-            ) from None
+            taken = _take(file, kind)
         except OSError as error:
             raise RunError(f"{run} is on a file system without locks ({error}); choose another folder") from error
-        try:
-            file.truncate(0)
-            file.write(f"pid {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-        except OSError as error:
-            with suppress(OSError):
-                file.close()  # which would try to write again
-            reason = error.strerror or error
-            raise RunError(f"{run} cannot be written: {reason}; free space or choose another --out") from error
+        if not taken:
+            file.seek(0)
+            owner = (_shards_that_run(run) if name == ".lock" else "") or file.read().strip() or "unknown"
+            raise RunError(
+                f"another process ({owner}) is running in {what}; wait for it or choose another folder with --out"
+            )
+        if kind == fcntl.LOCK_EX:
+            _sign(run, file)
         yield
+
+
+def _take(file: IO[str], kind: int) -> bool:
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_TRY_SECONDS)
+        with suppress(BlockingIOError):
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+            return True
+    return False
+
+
+def _sign(run: Path, file: IO[str]) -> None:
+    try:
+        file.truncate(0)
+        file.write(f"pid {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+    except OSError as error:
+        with suppress(OSError):
+            file.close()  # which would try to write again
+        reason = error.strerror or error
+        raise RunError(f"{run} cannot be written: {reason}; free space or choose another --out") from error
+
+
+def _shards_that_run(run: Path) -> str:
+    """The owners of the shards that are held now; those that have ended left their names behind, too."""
+    owners = []
+    for path in sorted(run.glob(".lock-*-of-*")):
+        with suppress(OSError), path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                shard = path.name.removeprefix(".lock-").replace("-of-", "/")
+                owners.append(f"{file.read().strip() or 'unknown'}, shard {shard}")
+    return "; ".join(owners)

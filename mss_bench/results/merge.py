@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mss_bench.errors import RunError
+from mss_bench.results.epoch import epoch
 from mss_bench.results.lock import locked
 from mss_bench.results.schema import Status
 from mss_bench.results.store import Cell, read_cell, read_values, write_atomic, write_cell
@@ -52,7 +53,7 @@ def merge(runs: Sequence[Path], out: Path) -> int:
             have = {score["key"] for score in known["scores"]}
             known["scores"] += [s for s in planned["scores"] if s["key"] not in have]
     infos = [_info(run) for run in runs]
-    with locked(out):
+    with locked(out), epoch(out):  # no worker of an earlier client writes meanwhile
         for key in cells:
             united = _united([out, *runs], key)
             if united is not None:

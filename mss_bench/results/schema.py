@@ -76,14 +76,20 @@ COST_COLUMNS: dict[str, str] = {
     "separator": "string",
     "params": "string",
     "audio_seconds": "float64",
-    "separate_seconds": "float64",
-    "score_seconds": "float64",
-    "cpu_seconds": "float64",
-    "realtime_factor": "float64",  # audio seconds per second of separation
-    "peak_memory_mb": "float64",  # resident, of the worker, during the cell
-    "gpu_memory_mb": "float64",  # peak of what torch held on a GPU
+    "separate_seconds": "float64",  # wall time of the pass that separated last, without loading the track
+    "score_seconds": "float64",  # wall time of the run's metrics, each of the pass that computed it
+    "separate_cpu_seconds": "float64",  # CPU time of that separation, of the worker and all it started
+    "cpu_seconds": "float64",  # the same with that of the metrics
+    "realtime_factor": "float64",  # audio seconds per wall second of separation
+    "peak_memory_mb": "float64",  # resident while separating, of the worker and all it started (sampled)
+    "score_memory_mb": "float64",  # likewise while scoring, the highest of the passes
+    "gpu_memory_mb": "float64",  # peak of what torch held on a GPU while separating
     "estimate_key": "string",
 }
+"""Cost table, one row a finished cell. A cell that is scored again with a further metric is not separated again where
+its estimates were kept: its times are then of several passes, each column of those that its line names. Columns of the
+separation are empty where the estimates came from the folder and no pass of this run separated. The first method of a
+track pays what a metric prepares of the references."""
 
 FAILURE_COLUMNS: dict[str, str] = {
     "dataset": "string",

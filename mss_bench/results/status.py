@@ -81,7 +81,7 @@ def run_status(run: Path) -> RunStatus:
                 status.missing[f"{method} / {metric}"] += 1
             status.done += not bad and not absent
             seconds.setdefault(method, []).append(
-                cell.costs.get("separate_seconds", 0.0) + cell.costs.get("score_seconds", 0.0)
+                cell.costs.get("separate_seconds", 0.0) + cell.score_seconds(s["key"] for s in planned["scores"])
             )
     if seconds:
         everything = [s for values in seconds.values() for s in values]

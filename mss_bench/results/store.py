@@ -15,7 +15,8 @@ import os
 import uuid
 import zipfile
 import zlib
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.errors import RunError
+from mss_bench.results.epoch import in_force
 from mss_bench.results.schema import SCHEMA_VERSION, Status
 
 __all__ = [
@@ -77,11 +79,22 @@ class ScoreSet:
     rows: list[Row] = field(default_factory=list)
     preimage: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 @dataclass
 class Cell:
-    """One separator on one track: how it ended and its scores by score key."""
+    """One separator on one track: how it ended and its scores by score key.
+
+    Attributes
+    ----------
+    costs : dict of str to float
+        ``separate_seconds``, ``separate_cpu_seconds``, ``peak_memory_mb`` and ``gpu_memory_mb`` are of the pass that
+        separated last; ``load_seconds`` and ``audio_seconds`` of the last pass; ``score_memory_mb`` is the highest of
+        all passes that scored. What scoring took stands with each score.
+    epoch : str
+        Token of the client for which the cell was computed.
+    """
 
     estimate_key: str
     track: dict[str, str]
@@ -96,6 +109,7 @@ class Cell:
     preimage: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
     scores: dict[str, ScoreSet] = field(default_factory=dict)
+    epoch: str = ""
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @classmethod
@@ -110,6 +124,14 @@ class Cell:
     def ok(self) -> bool:
         return self.status == Status.OK
 
+    def score_seconds(self, keys: Iterable[str]) -> float:
+        """Wall seconds of the scores under these keys, each of the pass that computed it."""
+        return sum(self.scores[key].seconds for key in keys if key in self.scores)
+
+    def score_cpu_seconds(self, keys: Iterable[str]) -> float:
+        """CPU seconds likewise."""
+        return sum(self.scores[key].cpu_seconds for key in keys if key in self.scores)
+
 
 def folder_name(label: str) -> str:
     """A folder's name for a method's label: the label itself where it can be one, else with a hash of it."""
@@ -122,15 +144,31 @@ def cell_path(run: Path, estimate_key: str) -> Path:
     return run / "cells" / f"{estimate_key}.npz"
 
 
-def write_cell(run: Path, cell: Cell) -> None:
-    """Write a cell whole or not at all."""
+def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
+    """Write a cell whole or not at all.
+
+    Parameters
+    ----------
+    run : Path
+    cell : Cell
+    epoch : str
+        Token of the client for which it was computed, see `mss_bench.results.epoch`.
+
+    Raises
+    ------
+    SupersededError
+        When that client no longer runs; nothing is changed.
+    RunError
+        When the file cannot be written.
+    """
+    cell.epoch = epoch or cell.epoch
     meta = asdict(cell)
     del meta["values"]
     meta["schema"] = SCHEMA_VERSION
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
     np.savez(buffer, meta=text, values=np.asarray(cell.values, dtype=np.float64))
-    write_atomic(cell_path(run, cell.estimate_key), buffer.getvalue())
+    write_atomic(cell_path(run, cell.estimate_key), buffer.getvalue(), in_force(run, epoch))
 
 
 def read_cell(run: Path, estimate_key: str) -> Cell | None:
@@ -175,8 +213,21 @@ def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
         ) from error
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write bytes so that the path holds either the old content or all of the new, even after a power cut."""
+def write_atomic(path: Path, data: bytes, holding: AbstractContextManager[None] | None = None) -> None:
+    """Write bytes so that the path holds either the old content or all of the new, even after a power cut.
+
+    Parameters
+    ----------
+    path : Path
+    data : bytes
+    holding : context manager, optional
+        Held while the new content is put in place; what it raises leaves the old one.
+
+    Raises
+    ------
+    RunError
+        When it cannot be written.
+    """
     # Shards on several machines may write one name at once, each under a temporary name of its own.
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
@@ -185,7 +236,8 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with holding or nullcontext():
+            os.replace(temporary, path)
     except OSError as error:
         with suppress(OSError):  # the folder itself may be what is missing
             temporary.unlink(missing_ok=True)

@@ -242,10 +242,20 @@ def _failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:
 
 
 def _cost_row(planned: Record, cell: Cell) -> Record:
-    seconds = cell.costs.get("separate_seconds", 0.0)
+    """What a cell took. Its parts may be of several passes: the last that separated, and those that scored."""
+    keys = [wanted["key"] for wanted in planned["scores"]]
+    seconds = cell.costs.get("separate_seconds", np.nan)
     costs = {key: cell.costs.get(key, np.nan) for key in COST_COLUMNS if key in cell.costs}
-    factor = cell.costs.get("audio_seconds", np.nan) / seconds if seconds else np.nan
-    return _identity(planned) | costs | {"realtime_factor": factor, "estimate_key": planned["estimate_key"]}
+    return (
+        _identity(planned)
+        | costs
+        | {
+            "score_seconds": cell.score_seconds(keys),
+            "cpu_seconds": cell.costs.get("separate_cpu_seconds", np.nan) + cell.score_cpu_seconds(keys),
+            "realtime_factor": cell.costs.get("audio_seconds", np.nan) / seconds if seconds else np.nan,
+            "estimate_key": planned["estimate_key"],
+        }
+    )
 
 
 def _frame_table(planned: Record, cell: Cell, run: Path) -> pa.Table | None:

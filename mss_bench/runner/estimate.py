@@ -53,9 +53,11 @@ def _experience(run: Path, plan: Plan) -> tuple[dict[str, float], dict[str, floa
         if cell is None or not cell.ok or not cell.costs.get("audio_seconds"):
             continue
         length, label = cell.costs["audio_seconds"], planned.label
-        spent = sum(cell.costs.get(f"{what}_seconds", 0.0) for what in ("load", "separate", "score"))
+        spent = sum(cell.costs.get(f"{what}_seconds", 0.0) for what in ("load", "separate"))
+        spent += cell.score_seconds(s.key for s in planned.scores)
         pace[label].append(spent / length)
-        memory[label] = max(memory.get(label, 0.0), cell.costs.get("peak_memory_mb", 0.0))
+        used = (cell.costs.get(f"{what}_memory_mb", 0.0) for what in ("peak", "score"))
+        memory[label] = max(memory.get(label, 0.0), *used)
         sizes.append(cell_path(run, planned.estimate_key).stat().st_size / length)
     means = {label: sum(values) / len(values) for label, values in pace.items()}
     return means, memory, sum(sizes) / len(sizes) if sizes else 0.0

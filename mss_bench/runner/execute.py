@@ -1,4 +1,4 @@
-"""Execute a plan: threads of joblib, each with one supervised worker process, or joblib's dask backend on a cluster."""
+"""Execute a plan: threads of joblib, each with one supervised worker process, or a dask.distributed cluster."""
 
 from __future__ import annotations
 
@@ -19,14 +19,26 @@ from mss_bench.runner.outputs import saved_estimates
 from mss_bench.runner.plan import Plan, PlannedCell, PlannedScore
 from mss_bench.runner.progress import Progress
 from mss_bench.runner.supervise import Limits, Supervisor
-from mss_bench.runner.worker import Task
+from mss_bench.runner.worker import Reply, Task
 
-__all__ = ["Outcome", "execute", "pending", "units"]
+__all__ = ["Outcome", "execute", "interruptible", "part", "pending", "units"]
 
 
 @dataclass
 class Outcome:
-    """What an execution did."""
+    """What an execution did.
+
+    Attributes
+    ----------
+    computed, failed : int
+        Cells, and those of them that failed.
+    cached : int
+        Cells of this part of the run that were there already.
+    interrupted, stopped_at_failure : bool
+        Why it ended early.
+    lost : list of str
+        What a cluster could not compute, in words; the cells stay missing.
+    """
 
     computed: int = 0
     cached: int = 0
@@ -35,6 +47,14 @@ class Outcome:
     stopped_at_failure: bool = False
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    def count(self, task: Task, reply: Reply) -> None:
+        """Note a cell that was computed."""
+        self.computed += 1
+        if reply.failed:
+            self.failed += 1
+            self.failures.append(f"{task.cell.label} on {task.cell.track.name}: {reply.reason}")
 
 
 def pending(
@@ -45,6 +65,7 @@ def pending(
     device: str = "cpu",
     plugins: Sequence[str] = (),
     shard: tuple[int, int] | None = None,
+    epoch: str = "",
 ) -> list[Task]:
     """The tasks that are left: cells without a result, failed ones, and scores that a finished cell lacks.
 
@@ -52,13 +73,16 @@ def pending(
     ----------
     shard : (i, n), optional
         Only the i-th of n parts, counted from 1: every n-th track, or every n-th cell where tracks are fewer.
+    epoch : str
+        Token of the client that will have them computed.
     """
     tasks = []
-    for planned in _part(plan.cells, shard):
+    run = run.absolute()  # workers on other machines have working folders of their own
+    for planned in part(plan.cells, shard):
         task = _left(run, planned, save)
         if task is not None:
             missing, keep = task
-            tasks.append(Task(run, planned, missing, keep, save, device, tuple(plugins)))
+            tasks.append(Task(run, planned, missing, keep, save, device, tuple(plugins), epoch))
     return tasks
 
 
@@ -69,16 +93,18 @@ def _left(run: Path, planned: PlannedCell, save: bool) -> tuple[tuple[PlannedSco
     cell = read_cell(run, planned.estimate_key)
     if cell is not None and cell.status == Status.SKIPPED:
         return None
-    done = cell.scores if cell is not None and cell.ok else {}
+    finished = cell is not None and cell.ok
+    done = cell.scores if cell is not None and finished else {}
     missing = tuple(s for s in planned.scores if s.key not in done or done[s.key].status != Status.OK)
-    if done and not missing and not (save and saved_estimates(run, planned, verify=False) is None):
+    if finished and not missing and not (save and saved_estimates(run, planned, verify=False) is None):
         return None
     # Scores of estimates that cannot be had again belong together: a random method is scored anew as a whole.
     keep = bool(done) and (planned.deterministic or saved_estimates(run, planned, verify=False) is not None)
     return (missing if keep else planned.scores), keep
 
 
-def _part(cells: Sequence[PlannedCell], shard: tuple[int, int] | None) -> list[PlannedCell]:
+def part(cells: Sequence[PlannedCell], shard: tuple[int, int] | None) -> list[PlannedCell]:
+    """The cells of a shard, all of them without one."""
     if shard is None:
         return list(cells)
     i, n = shard
@@ -96,6 +122,7 @@ def execute(
     jobs: int = 1,
     limits: Limits | None = None,
     fail_fast: bool = False,
+    shard: tuple[int, int] | None = None,
     scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -114,6 +141,8 @@ def execute(
         Time and memory of a cell, tries after a crash.
     fail_fast : bool
         Stop at the first cell that fails.
+    shard : (i, n), optional
+        The part of the plan that the tasks are what is left of.
     scheduler : str, optional
         Address of a dask scheduler, or ``local:N``.
 
@@ -123,10 +152,11 @@ def execute(
         After an interrupt (Ctrl-C) with `interrupted` set; everything finished is on disk.
     """
     started = time.perf_counter()
-    skipped = [c for c in plan.cells if c.skip]
+    own = part(plan.cells, shard)
+    skipped = [c for c in own if c.skip]
     for planned in skipped:
         _write_skipped(run, planned)
-    outcome = Outcome(cached=len(plan.cells) - len(tasks) - len(skipped))
+    outcome = Outcome(cached=len(own) - len(tasks) - len(skipped))
     if not tasks:
         return outcome
     progress = progress or Progress(len(tasks))
@@ -168,10 +198,7 @@ def _execute_here(
                 if reply is None:
                     return
                 with lock:
-                    outcome.computed += 1
-                    if reply.failed:
-                        outcome.failed += 1
-                        outcome.failures.append(f"{task.cell.label} on {task.cell.track.name}: {reply.reason}")
+                    outcome.count(task, reply)
                     progress.end(task.cell, reply)
                     if reply.failed and fail_fast:
                         outcome.stopped_at_failure = True
@@ -181,7 +208,7 @@ def _execute_here(
             free.put(worker)
 
     try:
-        with _interrupt(stop), progress:
+        with interruptible(stop), progress:
             Parallel(n_jobs=jobs, backend="threading", batch_size=1)(delayed(work)(u) for u in units(tasks, jobs))
     finally:
         outcome.interrupted = stopped.is_set() and not outcome.stopped_at_failure
@@ -202,7 +229,7 @@ def _write_skipped(run: Path, planned: PlannedCell) -> None:
 
 
 @contextmanager
-def _interrupt(stop: Callable[[], None]) -> Iterator[None]:
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
     """The first Ctrl-C stops the workers and lets the run end in order; the second one acts as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield

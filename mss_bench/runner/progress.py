@@ -6,6 +6,7 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -55,9 +56,19 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
+    @property
+    def live(self) -> bool:
+        """Whether what workers do now is shown."""
+        return self._bar is not None
+
     def begin(self, cell: PlannedCell) -> None:
         """The calling thread's worker starts a cell."""
         self._now[threading.get_ident()] = f"{cell.track.name[:20]}·{cell.label[:20]}"
+        self._show()
+
+    def now(self, doing: Sequence[str]) -> None:
+        """What workers elsewhere do now."""
+        self._now = dict(enumerate(text[:20] for text in doing))
         self._show()
 
     def end(self, cell: PlannedCell, reply: Reply) -> None:
@@ -87,6 +98,14 @@ class Progress:
         print(f"{count} {text} ({times}, left {left:.0f} s{failures})", file=self.stream, flush=True)
         for problem in problems:
             print(f"    {problem}", file=self.stream, flush=True)
+
+    def say(self, text: str) -> None:
+        """A line about the run as a whole."""
+        self._note(text)
+        if self._bar is not None:
+            self._bar.write(text, file=self.stream)
+        elif not self.quiet:
+            print(text, file=self.stream, flush=True)
 
     def _show(self) -> None:
         if self._bar is not None:

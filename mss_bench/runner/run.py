@@ -13,6 +13,7 @@ from typing import Any
 from mss_bench.datasets.catalog import Dataset
 from mss_bench.errors import RunError
 from mss_bench.metrics import Metric, metrics
+from mss_bench.results.epoch import epoch
 from mss_bench.results.lock import finalising, locked
 from mss_bench.results.provenance import now, provenance
 from mss_bench.results.schema import SCHEMA_VERSION
@@ -23,6 +24,7 @@ from mss_bench.runner.keys import HashCache
 from mss_bench.runner.options import RunOptions
 from mss_bench.runner.plan import Plan, make_plan
 from mss_bench.runner.progress import Progress
+from mss_bench.runner.worker import Task
 from mss_bench.separators import separators
 
 __all__ = ["Prepared", "prepare", "start"]
@@ -37,13 +39,13 @@ class Prepared:
     folder: Path
     plan: Plan
 
-    def tasks(self) -> list[Any]:
-        """What is left to compute."""
+    def tasks(self, epoch: str = "") -> list[Task]:
+        """What is left to compute, for the client of that token."""
         options = self.options
         plugins = tuple(str(Path(p).resolve()) for p in options.plugins)
         return pending(
             self.folder, self.plan, save=options.save_estimates, device=options.device, plugins=plugins,
-            shard=options.shard_numbers(),
+            shard=options.shard_numbers(), epoch=epoch,
         )  # fmt: skip
 
 
@@ -82,14 +84,14 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
     """
     say = say or (lambda text: print(text, file=sys.stderr))
     run, options = prepared.folder, prepared.options
-    with locked(run, options.shard):
+    with locked(run, options.shard), epoch(run, options.shard) as token:
         began = now()
         text = json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}, indent=1, ensure_ascii=False)
         _write_if_changed(run / "plan.json", text)
         if options.shard is None:  # nobody else writes here: these are of a process that was killed
             for leftover in (run / "cells").glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
-        tasks = prepared.tasks()
+        tasks = prepared.tasks(token)
         progress = Progress(len(tasks), quiet=quiet, log=run / "logs" / "run.log")
         for notice in dict.fromkeys([*prepared.dataset.notices, *separators.problems, *prepared.plan.notices]):
             say(f"note: {notice}")
@@ -97,8 +99,10 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
             _write_run_json(prepared, began, len(tasks))
         outcome = execute(
             run, prepared.plan, tasks, jobs=options.job_count(), limits=options.limits(), fail_fast=options.fail_fast,
-            scheduler=options.scheduler, progress=progress,
+            shard=options.shard_numbers(), scheduler=options.scheduler, progress=progress,
         )  # fmt: skip
+        for lost in outcome.lost:
+            say(f"lost on the cluster: {lost}; what was finished is kept, the same command computes the rest")
         if tasks or _stale(run):
             with finalising(run):
                 missing = build_tables(run)

@@ -2,7 +2,8 @@
 
 A child that dies, hangs, takes too long or too much memory, or cannot be started costs the cell it was at: it is killed
 with all its descendants, the cell gets its status with the tail of the child's output, and the next cell gets a fresh
-child. A child whose parent dies kills itself and its own children.
+child. A child whose parent dies kills itself and its own children. A child whose cell nobody waits for any more, since
+the client on whose behalf it works has ended, is killed as well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
@@ -22,8 +24,11 @@ from typing import Any
 
 import psutil
 
+from mss_bench.results.epoch import SupersededError, current
 from mss_bench.results.schema import Status
 from mss_bench.results.store import read_cell, read_values, write_cell
+from mss_bench.runner.log import WorkerLog
+from mss_bench.runner.usage import descendants, resident_mb
 from mss_bench.runner.worker import Reply, Task, failed_cell, failed_score
 
 __all__ = ["Limits", "Supervisor"]
@@ -41,7 +46,7 @@ _CHILD = (
 )
 
 _WATCH_SECONDS = 0.2  # between looks at a child's memory
-_TAIL_BYTES = 4000
+_CALL_SECONDS = 1.0  # between looks whether the client still runs
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,15 @@ class Supervisor:
     Parameters
     ----------
     log : Path
-        File that gets what the child prints.
+        File that gets what the child prints, of bounded size.
     limits : Limits
+    folder : Path, optional
+        Working folder of the child where that exists; this process's own by default.
     """
 
-    def __init__(self, log: Path, limits: Limits | None = None) -> None:
-        self.log, self.limits = log, limits or Limits()
+    def __init__(self, log: Path, limits: Limits | None = None, folder: Path | None = None) -> None:
+        self.log, self.limits = WorkerLog(log), limits or Limits()
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
         self._lifeline: int | None = None
@@ -84,32 +92,49 @@ class Supervisor:
         self._stopped = False
         self._stage = ""  # the metric that the child is scoring
 
-    def run(self, task: Task) -> Reply | None:
-        """Have one cell computed; None when stopped meanwhile.
+    def run(self, task: Task, withdrawn: Callable[[], bool] | None = None) -> Reply | None:
+        """Have one cell computed; None when stopped or called off meanwhile.
+
+        Parameters
+        ----------
+        task : Task
+        withdrawn : callable, optional
+            Asked every second or so whether nobody waits for the cell any more; by default, whether the client's
+            token no longer stands in the run folder.
 
         Raises
         ------
         RunError
             When the cell's file cannot be written.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        withdrawn = withdrawn or (lambda: not current(task.run, task.epoch))
+        try:
+            return self._attempts(task, withdrawn)
+        except SupersededError:
+            self._kill()
+            return None
+
+    def _attempts(self, task: Task, withdrawn: Callable[[], bool]) -> Reply | None:
         lost: dict[str, tuple[Status, str]] = {}  # metrics that brought the worker down, left out from then on
         attempt = 0
         while True:
-            start = self.log.stat().st_size if self.log.exists() else 0
+            self.log.mark()
             self._stage = ""
             kept = [s for s in task.scores if str(s.metric) not in lost]
             try:
                 connection = self._start()
                 connection.send(replace(task, scores=tuple(kept)))
-                answer = self._wait(connection)
+                answer = self._wait(connection, withdrawn)
+                if answer is None:
+                    self._kill()
+                    return None
                 if isinstance(answer, Reply):
                     return self._with_lost(task, answer, lost)
                 status, reason = answer
             except (EOFError, OSError, ValueError):  # ValueError: stopped meanwhile, the pipe is closed
                 status, reason = Status.CRASHED, self._cause_of_death()
             self._kill()
-            if self._stopped:
+            if self._stopped or withdrawn():
                 return None
             attempt += 1
             if status == Status.CRASHED and attempt <= self.limits.retries:
@@ -117,7 +142,7 @@ class Supervisor:
             if status == Status.CRASHED and self.limits.retries:
                 reason += f", {attempt} times"
             if not self._stage:
-                return self._record(task, status, reason, start)
+                return self._record(task, status, reason)
             lost[self._stage] = status, f"while scoring: {reason}"
             attempt = 0
 
@@ -126,10 +151,14 @@ class Supervisor:
         self._stopped = True
         self._kill()
 
-    def _wait(self, connection: Connection[Any, Any]) -> Reply | tuple[Status, str]:
-        """The child's answer, or what it did wrong."""
+    def _wait(
+        self, connection: Connection[Any, Any], withdrawn: Callable[[], bool]
+    ) -> Reply | tuple[Status, str] | None:
+        """The child's answer, or what it did wrong; None where nobody waits for it any more."""
         timeout, memory = self.limits.timeout, self.limits.memory_mb
         deadline = None if timeout is None else time.monotonic() + timeout
+        pause = _CALL_SECONDS if memory is None else _WATCH_SECONDS
+        asked = time.monotonic()
         process = self._process
         if process is None:  # stopped meanwhile
             raise EOFError
@@ -137,10 +166,8 @@ class Supervisor:
         death = os.pidfd_open(process.pid)
         try:
             while True:
-                left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-                ready = wait(
-                    [connection, death], left if memory is None else min(_WATCH_SECONDS, left or _WATCH_SECONDS)
-                )
+                left = pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0))
+                ready = wait([connection, death], left)
                 if connection in ready:
                     message = connection.recv()
                     if isinstance(message, Reply):
@@ -148,10 +175,15 @@ class Supervisor:
                     self._stage = message
                 elif death in ready:
                     raise EOFError
-                if deadline is not None and time.monotonic() >= deadline:
+                now = time.monotonic()
+                if deadline is not None and now >= deadline:
                     return Status.TIMEOUT, f"took longer than {timeout:g} s and was killed"
-                if memory is not None and (used := self._resident_mb()) > memory:
+                if memory is not None and (used := self._resident_mb(process.pid)) > memory:
                     return Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB"
+                if now - asked >= _CALL_SECONDS:
+                    asked = now
+                    if withdrawn():
+                        return None
         finally:
             os.close(death)
 
@@ -163,18 +195,22 @@ class Supervisor:
                 ours, theirs = Pipe()
                 # Only this process holds the writing end: when it dies, however, the child reads the end of file.
                 reading, self._lifeline = os.pipe()
-                with self.log.open("ab") as log:
+                output = self.log.open()
+                try:
                     self._process = subprocess.Popen(
                         [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(theirs.fileno()), str(reading)],
                         stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
+                        stdout=output,
+                        stderr=output,
+                        cwd=self._folder if self._folder and self._folder.is_dir() else None,
                         pass_fds=[theirs.fileno(), reading],
                         env=os.environ | THREADS,
                         start_new_session=True,
                     )
-                theirs.close()
-                os.close(reading)
+                finally:
+                    theirs.close()
+                    os.close(reading)
+                    os.close(output)
                 self._connection = ours
             if self._stopped:  # meanwhile
                 raise EOFError
@@ -190,12 +226,11 @@ class Supervisor:
             return [child, *child.children(recursive=True)]
         return []
 
-    def _resident_mb(self) -> float:
-        total = 0
-        for process in self._family():
-            with contextlib.suppress(psutil.Error):
-                total += process.memory_info().rss
-        return total / 2**20
+    def _resident_mb(self, pid: int) -> float:
+        try:
+            return resident_mb([pid, *descendants(pid)])
+        except OSError:  # it ends just now
+            return 0.0
 
     def _cause_of_death(self) -> str:
         code = None
@@ -224,6 +259,7 @@ class Supervisor:
             connection.close()
         if lifeline is not None:
             os.close(lifeline)
+        self.log.close()
 
     def _with_lost(self, task: Task, reply: Reply, lost: dict[str, tuple[Status, str]]) -> Reply:
         """A finished cell, with the scores of metrics that brought the worker down noted as failed."""
@@ -234,14 +270,12 @@ class Supervisor:
         for score in task.scores:
             if str(score.metric) in lost:
                 cell.scores[score.key] = failed_score(score, *lost[str(score.metric)])
-        write_cell(task.run, cell)
+        write_cell(task.run, cell, task.epoch)
         failed = tuple(f"{name}: {reason}" for name, (_, reason) in lost.items())
         return replace(reply, failed_metrics=reply.failed_metrics + failed)
 
-    def _record(self, task: Task, status: Status, reason: str, start: int) -> Reply:
+    def _record(self, task: Task, status: Status, reason: str) -> Reply:
         cell = failed_cell(task, status, reason)
-        with self.log.open("rb") as log:
-            log.seek(max(start, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            cell.log = log.read().decode(errors="replace").strip()
-        write_cell(task.run, cell)
+        cell.log = self.log.tail()
+        write_cell(task.run, cell, task.epoch)
         return Reply(status, reason, 0.0, 0.0)

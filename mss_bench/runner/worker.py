@@ -6,16 +6,12 @@ prints goes to the child's log; standard output carries nothing.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
 import signal
 import sys
 import time
-import traceback
-import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,18 +20,21 @@ from typing import Any
 import numpy as np
 
 from mss_bench import audio
-from mss_bench.errors import InvalidOutputError, MissingDependencyError, MssBenchError, RunError
+from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Metric, Score, metrics
+from mss_bench.results.epoch import SupersededError, in_force
 from mss_bench.results.schema import Status
 from mss_bench.results.store import Cell, DamagedCellError, Row, ScoreSet, read_cell, read_values, write_cell
+from mss_bench.runner.failures import classify, collected_warnings, trace
 from mss_bench.runner.keys import file_stamp, source_hash
 from mss_bench.runner.outputs import conform, save_estimates, saved_estimates
 from mss_bench.runner.plan import PlannedCell, PlannedScore
+from mss_bench.runner.usage import Usage, cpu_seconds
 from mss_bench.separators import Separator, separators
 from mss_bench.spec import build
 from mss_bench.tracks import Stems, Targets, Track, TrackAudio
 
-__all__ = ["Reply", "Task", "WorkerState", "failed_cell", "failed_score", "run_cell"]
+__all__ = ["Reply", "Task", "WorkerState", "failed_cell", "failed_score", "reply_of", "run_cell"]
 
 _WARM_SEPARATORS = 4
 
@@ -54,6 +53,8 @@ class Task:
         Scores that the cell's file already has stay.
     save : bool
         Keep the estimates as float32 WAV.
+    epoch : str
+        Token of the client that asks for it; nothing is written once it stands no more.
     """
 
     run: Path
@@ -63,11 +64,12 @@ class Task:
     save: bool = False
     device: str = "cpu"
     plugins: tuple[str, ...] = ()
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """How a cell ended, for the parent's display."""
+    """How a cell ended, for the parent's display; the seconds are those of this pass."""
 
     status: str
     reason: str
@@ -158,34 +160,36 @@ def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lamb
         dies knows by it which metric to leave out.
     """
     cell = _new_cell(task)
-    cpu = time.process_time()
-    _reset_peak_memory()
-    with _collected_warnings() as caught:
+    separated: float | None = None
+    with collected_warnings() as caught:
         try:
             separators.use_files(task.plugins)
             metrics.use_files(task.plugins)
-            resolved = _resolved(task, state, cell)
+            resolved, separated = _resolved(task, state, cell)
+            usage = Usage()
             for score in task.scores:
                 stage(str(score.metric))
                 cell.scores[score.key], values = _score(score, state, task.cell.targets, resolved, cell.flags)
                 _append(cell, score.key, values)
             stage("")
+            cell.costs["score_memory_mb"] = max(usage.peak_memory_mb(), cell.costs.get("score_memory_mb", 0.0))
             cell.status, cell.reason = Status.OK, ""
         except Exception as error:
-            status, reason = (Status.SKIPPED, str(error)) if isinstance(error, _Unsuited) else _classify(error)
+            status, reason = (Status.SKIPPED, str(error)) if isinstance(error, _Unsuited) else classify(error)
             costs, cell = cell.costs, failed_cell(task, status, reason)
             cell.costs = costs | cell.costs
-            cell.log = "" if isinstance(error, MssBenchError) else traceback.format_exc(limit=-12)
+            cell.log = "" if isinstance(error, MssBenchError) else trace(error, 12)
     cell.log = "\n".join([cell.log, *caught]).strip()
-    cell.costs["cpu_seconds"] = time.process_time() - cpu
-    cell.costs["peak_memory_mb"] = _peak_memory_mb()
-    cell.costs["gpu_memory_mb"] = _peak_gpu_memory_mb()
-    cell.costs["score_seconds"] = sum(s.seconds for s in cell.scores.values())
-    write_cell(task.run, cell)
-    asked = [cell.scores[s.key] for s in task.scores if s.key in cell.scores]
-    failed = tuple(f"{s.metric}: {s.reason}" for s in asked if s.status != Status.OK)
+    write_cell(task.run, cell, task.epoch)
+    return reply_of(task, cell, separated or 0.0)
+
+
+def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
+    """What a cell that was computed for a task says of how it ended."""
+    asked = [(s, cell.scores[s.key]) for s in task.scores if s.key in cell.scores]
+    failed = tuple(f"{planned.metric}: {score.reason}" for planned, score in asked if score.status != Status.OK)
     failed += tuple(cell.problems.values())
-    return Reply(cell.status, cell.reason, cell.costs.get("separate_seconds", 0.0), cell.costs["score_seconds"], failed)
+    return Reply(cell.status, cell.reason, separate_seconds, cell.score_seconds(s.key for s in task.scores), failed)
 
 
 def failed_cell(task: Task, status: Status, reason: str) -> Cell:
@@ -239,12 +243,15 @@ class _Unsuited(MssBenchError):
     """The method declares that it does not take such a mixture."""
 
 
-def _resolved(task: Task, state: WorkerState, cell: Cell) -> Stems:
-    """Estimates of every target, from disk where they were saved for this key, else from the separator."""
+def _resolved(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float | None]:
+    """Estimates of every target, from disk where they were saved for this key, else from the separator.
+
+    Beside them the seconds that the separation took, None where there was none.
+    """
     planned = task.cell
-    started = time.perf_counter()
+    usage = Usage()
     track = state.load_track(planned)
-    cell.costs["load_seconds"] = time.perf_counter() - started
+    cell.costs["load_seconds"] = usage.seconds()
     cell.costs["audio_seconds"] = track.mixture.shape[1] / track.sample_rate
     saved = saved_estimates(task.run, planned)
     if saved is not None:
@@ -252,17 +259,18 @@ def _resolved(task: Task, state: WorkerState, cell: Cell) -> Stems:
         estimates, _, cell.problems = conform(loaded, track.mixture, planned.targets, ())
         cell.flags, cell.problems = saved.flags, saved.problems
     else:
-        raw, seconds = _separate(task, state, track)
-        estimates, cell.flags, cell.problems = conform(raw[0], track.mixture, planned.targets, raw[1])
-        cell.costs["separate_seconds"] = seconds
+        raw, declared, costs = _separate(task, state, track)
+        estimates, cell.flags, cell.problems = conform(raw, track.mixture, planned.targets, declared)
+        cell.costs |= costs  # all of one pass, in place of those of an earlier one
         if task.save:
-            save_estimates(task.run, planned, estimates, cell, track.sample_rate)
+            with in_force(task.run, task.epoch):
+                save_estimates(task.run, planned, estimates, cell, track.sample_rate)
     cell.delivered = [t for t in planned.targets if t in estimates]
-    return planned.targets.resolve(estimates)
+    return planned.targets.resolve(estimates), cell.costs["separate_seconds"] if saved is None else None
 
 
-def _separate(task: Task, state: WorkerState, track: TrackAudio) -> tuple[tuple[object, tuple[str, ...]], float]:
-    """What the separator returned with the targets that it declares, and the seconds it took."""
+def _separate(task: Task, state: WorkerState, track: TrackAudio) -> tuple[object, tuple[str, ...], dict[str, float]]:
+    """What the separator returned, the targets that it declares, and what it cost."""
     planned = task.cell
     separator = state.separator(planned, task.device)
     if separator.channels and track.mixture.shape[0] not in separator.channels:
@@ -275,10 +283,13 @@ def _separate(task: Task, state: WorkerState, track: TrackAudio) -> tuple[tuple[
     references = dict(track.references) if separator.needs_references else None
     rng = np.random.default_rng(int(planned.estimate_key[:32], 16))
     mixture = track.mixture.copy()
-    started = time.perf_counter()
+    usage = Usage()
     raw = separator.separate(mixture, track.sample_rate, targets=planned.targets, rng=rng, references=references)
-    seconds = time.perf_counter() - started
-    return (raw, tuple(t for targets in separator.target_sets for t in targets)), seconds
+    costs = {
+        "separate_seconds": usage.seconds(), "separate_cpu_seconds": usage.cpu_seconds(),
+        "peak_memory_mb": usage.peak_memory_mb(), "gpu_memory_mb": usage.gpu_memory_mb(),
+    }  # fmt: skip
+    return raw, tuple(t for targets in separator.target_sets for t in targets), costs
 
 
 def _score(
@@ -286,7 +297,7 @@ def _score(
 ) -> tuple[ScoreSet, list[np.ndarray]]:
     """Scores of one metric on one group; a metric that fails costs its own rows only."""
     result = ScoreSet(score.group.name, score.metric.name, score.preset, Status.OK, preimage=score.preimage)
-    started = time.perf_counter()
+    began, cpu_began = time.perf_counter(), cpu_seconds()
     values = []
     try:
         metric, prepared = state.metric(score, targets)
@@ -295,10 +306,10 @@ def _score(
             result.rows.append(_row(one, flags))
             values.append(np.asarray(one.values, dtype=np.float64).ravel())
     except Exception as error:
-        result.status, reason = _classify(error)
-        result.reason = reason if isinstance(error, MssBenchError) else traceback.format_exc(limit=-4).strip()
+        result.status, reason = classify(error)
+        result.reason = reason if isinstance(error, MssBenchError) else trace(error, 4)
         result.rows, values = [], []
-    result.seconds = time.perf_counter() - started
+    result.seconds, result.cpu_seconds = time.perf_counter() - began, max(0.0, cpu_seconds() - cpu_began)
     return result, values
 
 
@@ -307,55 +318,6 @@ def _row(score: Score, flags: list[str]) -> Row:
         score.target, score.quantity, score.scope, score.window, score.hop, score.value, score.n_frames, score.n_valid,
         score.n_inf, sorted({*flags, *score.flags}), score.why_missing,
     )  # fmt: skip
-
-
-def _classify(error: Exception) -> tuple[Status, str]:
-    text = str(error) or type(error).__name__
-    if isinstance(error, InvalidOutputError):
-        return Status.INVALID_OUTPUT, text
-    if isinstance(error, MissingDependencyError):
-        return Status.NOT_INSTALLED, text
-    if isinstance(error, MssBenchError):
-        return Status.ERROR, text
-    if isinstance(error, ImportError):
-        return Status.NOT_INSTALLED, f"{type(error).__name__}: {text}"
-    if isinstance(error, MemoryError):
-        return Status.OUT_OF_MEMORY, text
-    return Status.ERROR, f"{type(error).__name__}: {text}"
-
-
-@contextlib.contextmanager
-def _collected_warnings() -> Iterator[list[str]]:
-    found: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("default")
-        yield found
-    found += sorted({f"{w.category.__name__}: {w.message}" for w in caught})
-
-
-def _reset_peak_memory() -> None:
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-
-
-def _peak_gpu_memory_mb() -> float:
-    """Peak of what torch holds on the GPU; 0 where no method used one."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return 0.0
-    return float(torch.cuda.max_memory_allocated()) / 2**20
-
-
-def _peak_memory_mb() -> float:
-    """Peak resident memory since the last reset where Linux can tell, else of the process."""
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main(descriptor: int) -> None:
@@ -369,4 +331,7 @@ def main(descriptor: int) -> None:
             task = connection.recv()
         except EOFError:
             return
-        connection.send(run_cell(task, state, connection.send))
+        try:
+            connection.send(run_cell(task, state, connection.send))
+        except SupersededError:  # the parent finds the same out for itself
+            return

@@ -29,12 +29,21 @@ def table(run):
 
 
 @pytest.mark.slow
-def test_a_local_cluster_gives_the_local_result(words, tmp_path):
-    assert subprocess.run(words(tmp_path / "here", "-j", 1)).returncode == 1
-    done = subprocess.run(words(tmp_path / "there", "--scheduler", "local:2"), capture_output=True, text=True)
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_cluster_of_one_thread_gives_the_local_result_and_its_client_only_watches(words, tmp_path):
+    assert subprocess.run(words(tmp_path / "here", "-j", 1), capture_output=True).returncode == 1
+    process = subprocess.Popen(
+        words(tmp_path / "there", "--scheduler", "local:1"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err
     assert table(tmp_path / "there") == table(tmp_path / "here")
+    logs = [log.name for log in (tmp_path / "there" / "logs").glob("worker-*.log")]
+    assert len(logs) == 1
+    assert f"-{process.pid}-" not in logs[0]  # the name tells which process had the worker
 
 
 @pytest.mark.slow
@@ -69,9 +78,13 @@ def test_a_worker_killed_midway_costs_its_running_cell_at_most(words, tmp_path, 
     ("local:x", "expected local:N with N from 1 on"),
     ("tcp://127.0.0.1:9", "no dask scheduler answers at tcp://127.0.0.1:9"),
 ])  # fmt: skip
-def test_a_scheduler_that_is_none_is_named(tiny, tmp_path, monkeypatch, scheduler, message):
-    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
-    with pytest.raises(mss_bench.MssBenchError, match=message):
+def test_a_scheduler_that_is_none_is_named(tiny, tmp_path, scheduler, message):
+    import dask
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(mss_bench.MssBenchError, match=message),
+    ):
         mss_bench.run(
             "tiny", ["irm"], ["usdr"], datasets=[str(tiny)], out=tmp_path / "run", quiet=True, scheduler=scheduler
         )
