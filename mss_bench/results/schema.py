@@ -10,7 +10,7 @@ from enum import StrEnum
 
 __all__ = ["COST_COLUMNS", "FAILURE_COLUMNS", "FLOOR", "FRAME_COLUMNS", "SCHEMA_VERSION", "TRACK_COLUMNS", "Status"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 FLOOR = "mixture"
 """The separator whose scores are the floor: baseline of improvements, stand-in for failed cells."""
@@ -41,12 +41,14 @@ TRACK_COLUMNS: dict[str, str] = {
     "metric": "string",  # the quantity: SDR, ISR, ..., uSDR, SI-SDR
     "preset": "string",
     "value": "float64",  # median over valid frames, or the track's value; NaN where status is not ok or none is valid
+    "mean": "float64",  # mean over valid frames; NaN where value is
     "n_frames": "int64",  # 1 for a metric of the whole track
     "n_valid": "int64",  # frames that are not NaN
     "n_inf": "int64",  # perfect frames among the valid ones
     "status": "string",
     "flags": "string",  # comma-separated
     "reason": "string",  # why the value is missing
+    "condition": "float64",  # condition number of the references' system that the value comes from; NaN without one
     "estimate_key": "string",
     "score_key": "string",
 }

@@ -65,6 +65,8 @@ class Row:
     flags: list[str] = field(default_factory=list)
     reason: str = ""
     first: int = 0
+    mean: float = float("nan")
+    condition: float = float("nan")
 
 
 @dataclass

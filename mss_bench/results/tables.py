@@ -197,16 +197,16 @@ def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
         for target, quantity in lost:
             status, reason = _why(cell, score, target)
             yield base | {
-                "target": target, "metric": quantity, "value": np.nan, "n_frames": 0, "n_valid": 0, "n_inf": 0,
-                "status": status, "flags": "", "reason": reason,
+                "target": target, "metric": quantity, "value": np.nan, "mean": np.nan, "n_frames": 0, "n_valid": 0,
+                "n_inf": 0, "status": status, "flags": "", "reason": reason, "condition": np.nan,
             }  # fmt: skip
 
 
 def _values(row: Row) -> Record:
     return {
-        "target": row.target, "metric": row.metric, "value": row.value, "n_frames": row.n_frames,
+        "target": row.target, "metric": row.metric, "value": row.value, "mean": row.mean, "n_frames": row.n_frames,
         "n_valid": row.n_valid, "n_inf": row.n_inf, "status": str(Status.OK), "flags": ",".join(row.flags),
-        "reason": row.reason,
+        "reason": row.reason, "condition": row.condition,
     }  # fmt: skip
 
 

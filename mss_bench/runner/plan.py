@@ -49,6 +49,7 @@ class PlannedCell:
     skip: str = ""
     stamps: tuple[tuple[str, tuple[int, int, int]], ...] = ()  # of the files, when their content was hashed
     all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
+    trained_on: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -223,7 +224,7 @@ def _cell(
     return PlannedCell(
         track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
         estimate_key, preimage, tuple(scores), skip,
-        hashes.stamps([*track.files(), *own]), separator.tracks,
+        hashes.stamps([*track.files(), *own]), separator.tracks, separator.trained_on,
     )  # fmt: skip
 
 

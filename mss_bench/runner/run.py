@@ -172,7 +172,7 @@ def _separators(plan: Plan) -> list[dict[str, Any]]:
                 "version": cls.version,
                 "params": cell.preimage["params"],
                 "oracle": cell.oracle,
-                "trained_on": list(cls.trained_on),
+                "trained_on": list(cell.trained_on),
                 "licence": cls.licence,
                 "citation": cls.citation,
             },

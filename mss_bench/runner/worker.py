@@ -317,7 +317,16 @@ def _row(score: Score, flags: list[str]) -> Row:
     return Row(
         score.target, score.quantity, score.scope, score.window, score.hop, score.value, score.n_frames, score.n_valid,
         score.n_inf, sorted({*flags, *score.flags}), score.why_missing,
+        mean=_mean(score), condition=score.condition,
     )  # fmt: skip
+
+
+def _mean(score: Score) -> float:
+    """Mean over the valid frames; the value itself for a metric of the whole track."""
+    values = np.asarray(score.values, dtype=np.float64).ravel()
+    valid = values[~np.isnan(values)]
+    with np.errstate(invalid="ignore"):  # frames of +inf and -inf have no mean
+        return float(valid.mean()) if valid.size and not np.isnan(score.value) else float("nan")
 
 
 def main(descriptor: int) -> None:
