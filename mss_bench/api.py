@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,55 +17,83 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mss_bench.datasets.catalog import Dataset
+    from mss_bench.reports.combine import RunTables
+    from mss_bench.reports.plots.accessor import Plots
+    from mss_bench.reports.report import Options
+    from mss_bench.stats.compare import Comparison
+    from mss_bench.stats.matrix import ScoreMatrix
 
 __all__ = ["Results", "load", "run"]
 
 
 class Results:
-    """A finished run: its tables and what is made of them.
+    """A finished run, or several over the same data as one: tables and what is made of them.
 
     Attributes
     ----------
     path : Path
-        The run folder.
+        The run folder, of several the first.
+    paths : list of Path
+        All of them.
     run : dict
-        ``run.json``: options, versions, machine, data set, quantities.
+        ``run.json``: options, versions, machine, data set, quantities; of several the first's, with the methods and
+        quantities of all.
     tracks, frames, costs, failures : pandas.DataFrame
         The tables, read when first used; columns in `mss_bench.results.schema`.
+    plot : Plots
+        Figures: ``results.plot.box("SDR", "vocals")``.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        try:
-            self.run: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunError(f"{self.path} is not a run folder: it has no run.json") from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / 'run.json'} cannot be read: {error}") from error
-        if self.run.get("schema") != SCHEMA_VERSION:
-            raise RunError(
-                f"{self.path} has tables of version {self.run.get('schema')}, this mss_bench reads {SCHEMA_VERSION}; "
-                "run the same command again to make them anew"
-            )
+    def __init__(self, path: str | Path, *further: str | Path) -> None:
+        self.paths = [Path(path), *map(Path, further)]
+        self.path = self.paths[0]
+        self._infos = [_read_run_json(each) for each in self.paths]
 
     def __repr__(self) -> str:
-        return f"Results({str(self.path)!r}, {len(self.tracks)} scores, {len(self.failures)} failures)"
+        names = ", ".join(repr(str(path)) for path in self.paths)
+        return f"Results({names}, {len(self.tracks)} scores, {len(self.failures)} failures)"
+
+    @cached_property
+    def _tables(self) -> RunTables:
+        """Track, failure and cost tables of all runs."""
+        from mss_bench.reports.combine import RunTables, combine
+
+        def read(path: Path, info: dict[str, Any]) -> RunTables:
+            tracks, failures, costs = (read_table(path, name) for name in ("tracks", "failures", "costs"))
+            return RunTables(str(path), tracks, failures, costs, info)
+
+        return combine([read(path, info) for path, info in zip(self.paths, self._infos, strict=True)])
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        return self._infos[0] if len(self.paths) == 1 else dict(self._tables.run)
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
-        return read_table(self.path, "tracks")
+        return read_table(self.path, "tracks") if len(self.paths) == 1 else self._tables.tracks
 
     @cached_property
     def frames(self) -> pd.DataFrame:
-        return read_table(self.path, "frames")
+        import pandas as pd
+
+        from mss_bench.reports.frames import FRAME
+
+        tables = [read_table(path, "frames") for path in self.paths]
+        return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True).drop_duplicates(FRAME)
 
     @cached_property
     def costs(self) -> pd.DataFrame:
-        return read_table(self.path, "costs")
+        return read_table(self.path, "costs") if len(self.paths) == 1 else self._tables.costs
 
     @cached_property
     def failures(self) -> pd.DataFrame:
-        return read_table(self.path, "failures")
+        return read_table(self.path, "failures") if len(self.paths) == 1 else self._tables.failures
+
+    @cached_property
+    def plot(self) -> Plots:
+        from mss_bench.reports.plots.accessor import Plots
+
+        return Plots(self)
 
     def open_dataset(self) -> Dataset:
         """The data set of the run, as it is on disk now.
@@ -84,31 +112,97 @@ class Results:
         """One row a method, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
         from mss_bench.stats.aggregate import aggregate
 
-        lower = [q["name"] for q in self.run["quantities"] if not q["higher_is_better"]]
-        return aggregate(self.tracks, **({"lower_is_better": lower} | options))
+        return aggregate(self.tracks, **(self._directions() | options))
+
+    def scores(self, metric: str = "SDR", target: str = "vocals", **options: Any) -> ScoreMatrix:
+        """The matrix tracks x methods (``.values``) that every statistic takes.
+
+        Options of `mss_bench.stats.matrix.score_matrix`; where metric and target alone leave several, choose with
+        ``where={"group": "4stem"}``.
+
+        Raises
+        ------
+        UnknownNameError, RunError
+            There is no such metric or target, or several are left.
+        """
+        from mss_bench.stats.matrix import score_matrix
+
+        return score_matrix(self.tracks, metric, target, **(self._directions() | options))
+
+    def compare(self, a: str, b: str, metric: str = "SDR", target: str = "vocals", **options: Any) -> Comparison:
+        """Two methods on the same tracks: difference, interval, p value, effect size, tracks needed.
+
+        Options of `mss_bench.stats.compare.compare`. Print the result for a sentence, or take its attributes.
+
+        Raises
+        ------
+        UnknownNameError, RunError
+            There is no such method, metric or target; fewer than 3 tracks count; several units are left.
+
+        Examples
+        --------
+        >>> import mss_bench
+        >>> results = mss_bench.load("runs/demo")  # doctest: +SKIP
+        >>> print(results.compare("repet_sim", "hpss_vocals", where={"group": "4stem"}))  # doctest: +SKIP
+        """
+        from mss_bench.stats.compare import compare
+
+        return compare(self.tracks, a, b, metric, target, **(self._directions() | options))
+
+    def _directions(self) -> dict[str, Any]:
+        return {"lower_is_better": [q["name"] for q in self.run["quantities"] if not q["higher_is_better"]]}
 
     def summary(self, width: int = 100) -> str:
         """The console table."""
         from mss_bench.reports.console import summary
 
-        text = summary(self.tracks, self.failures, width=width, quantities=self.run["quantities"])
+        text = summary(
+            self.tracks,
+            self.failures,
+            width=width,
+            quantities=self.run["quantities"],
+            separators=self.run.get("separators", ()),
+        )
         missing = self.run.get("missing", 0)
         return f"{text}\n\n{missing} planned cells have no result yet: run the same command again." if missing else text
 
-    def report(self, out: str | Path | None = None, formats: Sequence[str] | None = None) -> list[Path]:
+    def report(
+        self, out: str | Path | None = None, formats: Sequence[str] | None = None, options: Options | None = None
+    ) -> list[Path]:
         """Write tables, plots and a page, by default into the run's ``report`` folder.
+
+        Parameters
+        ----------
+        out : path, optional
+            The folder; to be named where there are several runs.
+        formats : sequence of str, optional
+            Some of `mss_bench.reports.report.FORMATS`; those of `options` by default.
+        options : mss_bench.reports.report.Options, optional
+            Which metrics, targets, methods, columns, figures, statistics.
 
         Returns
         -------
         list of Path
             The files.
-        """
-        from mss_bench.reports.report import DEFAULT_FORMATS, write_report
 
+        Raises
+        ------
+        RunError
+            There are several runs and no folder, or it cannot be written.
+        UnknownNameError
+            An option names what is not there.
+        """
+        from mss_bench.reports.report import Options, write_report
+
+        if out is None and len(self.paths) > 1:
+            raise RunError(f"a report of {len(self.paths)} runs belongs to none of them; name a folder with -o, --out")
         folder = Path(out) if out is not None else self.path / "report"
-        chosen = tuple(formats) if formats else DEFAULT_FORMATS
-        quantities = self.run["quantities"]
-        return write_report(folder, self.tracks, self.failures, self.costs, self.run, chosen, quantities=quantities)
+        chosen = options or Options()
+        if formats:
+            chosen = replace(chosen, formats=tuple(formats))
+        frames = [path / "frames.parquet" for path in self.paths]
+        tables = (self.tracks, self.failures, self.costs, self.run)
+        return write_report(folder, *tables, chosen, frames=frames)
 
 
 def run(
@@ -161,12 +255,27 @@ def run(
     return load(prepared.folder)
 
 
-def load(path: str | Path) -> Results:
-    """Open a run folder.
+def load(path: str | Path, *further: str | Path) -> Results:
+    """Open a run folder, or several over the same data as one.
 
     Raises
     ------
     RunError
-        Where there is none.
+        Where there is none, or, when tables of several are read, where their data or metrics differ.
     """
-    return Results(path)
+    return Results(path, *further)
+
+
+def _read_run_json(path: Path) -> dict[str, Any]:
+    try:
+        run: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path} is not a run folder: it has no run.json") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path / 'run.json'} cannot be read: {error}") from error
+    if run.get("schema") != SCHEMA_VERSION:
+        raise RunError(
+            f"{path} has tables of version {run.get('schema')}, this mss_bench reads {SCHEMA_VERSION}; "
+            "run the same command again to make them anew"
+        )
+    return run

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mss_bench.reports.arrangement import blocks
 from mss_bench.reports.failures import Failures, group_failures
-from mss_bench.reports.layout import Block, Quantities, Row, blocks, lower_is_better, number, wrap_name
+from mss_bench.reports.layout import Block, Quantities, Row, lower_is_better, number, trained_on, wrap_name
 from mss_bench.stats.aggregate import AGGREGATIONS, aggregate
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["summary"]
 
-_ASCII = str.maketrans({"–": "-", "∞": "inf", "─": "-", "†": "^", "‡": "+", "×": "x", "…": "..."})
+_ASCII = str.maketrans({"–": "-", "∞": "inf", "─": "-", "†": "^", "‡": "+", "×": "x", "…": "...", "§": "$"})
 _GAP = "  "
 _SHOWN_TRACKS = 3
 
@@ -31,6 +32,7 @@ def summary(
     width: int = 80,
     aggregation: str = "median_of_medians",
     quantities: Quantities = (),
+    separators: Sequence[Mapping[str, Any]] = (),
     encoding: str | None = None,
 ) -> str:
     """The result of a run in a screen or two of text.
@@ -51,6 +53,8 @@ def summary(
         How tracks are aggregated.
     quantities : sequence of mapping
         Units and directions of metrics.
+    separators : sequence of mapping
+        Facts of methods, as in ``run.json``: a method trained on what is evaluated is marked.
     encoding : str, optional
         Of the terminal, by default that of ``sys.stdout``. Where it lacks a character, ASCII stands for it.
 
@@ -65,7 +69,8 @@ def summary(
         tracks, failures = _ascii(tracks), None if failures is None else _ascii(failures)
     aggregated = aggregate(tracks, aggregation=aggregation, lower_is_better=lower_is_better(quantities))
     lines: list[str] = []
-    for _, found in groupby(blocks(aggregated, quantities), key=lambda b: (b.dataset, b.subset, b.group)):
+    arranged = blocks(aggregated, quantities, training=trained_on(separators))
+    for _, found in groupby(arranged, key=lambda b: (b.dataset, b.subset, b.group)):
         lines += [*_group(list(found), width, plain), ""]
     if aggregated.empty:
         lines += ["No scores: the track table is empty.", ""]
@@ -168,7 +173,7 @@ def _name_width(rows: list[Row], width: int, columns: Sequence[_Column]) -> int:
 
 
 def _name(row: Row) -> str:
-    return f"{row.method} (floor)" if row.floor else row.method
+    return f"{row.name} (floor)" if row.floor else row.name
 
 
 def _line(row: Row, name_width: int, columns: list[_Column]) -> list[str]:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.reports.failures import Failures
 from mss_bench.reports.layout import Block, Cell, Quantities, Row, number
-from mss_bench.stats.aggregate import AGGREGATIONS, method_label
+from mss_bench.reports.sheets import Style, explanations
+from mss_bench.reports.significance import OVERALL, RANKING, how_tested, overall, ranking
+from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +34,13 @@ class Picture:
     png : bytes
     alt : str
         What it shows, for readers who do not see it.
+    folded : bool
+        Whether it is shown on a click only.
     """
 
     png: bytes
     alt: str
+    folded: bool = False
 
     @property
     def uri(self) -> str:
@@ -52,7 +57,7 @@ def page(
     quantities: Quantities = (),
     pictures: Mapping[tuple[str, str], Sequence[Picture]] | None = None,
     title: str = "",
-    digits: int = 2,
+    style: Style | None = None,
 ) -> str:
     """The page as text; every name and value in it is escaped.
 
@@ -72,14 +77,15 @@ def page(
         Figures by `Block.name` and `Block.label`; under an empty label, those of the whole group.
     title : str
         By default made from the data set's name.
-    digits : int
-        Decimals.
+    style : Style, optional
+        Decimals and intervals.
 
     Returns
     -------
     str
         A complete HTML document.
     """
+    style = style or Style()
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -96,7 +102,7 @@ def page(
         {
             "id": f"group-{i}",
             "name": name,
-            "tables": [_table(b, digits, figures.get((name, b.label), ())) for b in found],
+            "tables": [_table(b, style.digits, figures.get((name, b.label), ())) for b in found],
             "pictures": figures.get((name, ""), ()),
         }
         for i, (name, found) in enumerate((n, list(f)) for n, f in groupby(blocks, key=lambda b: b.name))
@@ -104,7 +110,8 @@ def page(
     return environment.get_template("report.html.j2").render(
         title=title or f"Source separation: {datasets or 'no scores'}",
         facts=_facts(blocks, failures),
-        aggregation=AGGREGATIONS[blocks[0].aggregation] if blocks else "",
+        explanation=" ".join(explanations(blocks, style)),
+        tested=next((how_tested(f) for b in blocks for f in b.findings.values()), ""),
         groups=groups,
         failures=failures,
         costs=_costs(costs),
@@ -130,7 +137,7 @@ def _table(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, 
     several = len(block.targets) > 1
     rows = [
         {
-            "method": row.method,
+            "method": row.name,
             "kind": "floor" if row.floor else "oracle" if row.oracle else "method",
             "cells": [
                 *([_number(row.mean, digits) | {"marks": row.marks}] if several else []),
@@ -152,7 +159,23 @@ def _table(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, 
         "any_flags": any(_other_flags(row) for row in block.rows),
         "notes": block.notes,
         "pictures": pictures,
+        "tests": _tests(block),
+        "rankings": [_ranking(block, target, digits) for target in block.findings],
     }
+
+
+def _tests(block: Block) -> dict[str, Any] | None:
+    """Friedman's test of every target, and what was refused."""
+    if not block.findings:
+        return None
+    found = overall(block)
+    refusals = dict.fromkeys(f"{each.target}: {text}" for each in found for text in each.refusals)
+    return {"headings": OVERALL, "rows": [each.cells for each in found], "refusals": list(refusals)}
+
+
+def _ranking(block: Block, target: str, digits: int) -> dict[str, Any]:
+    rows = [{"method": name, "texts": texts} for name, texts in ranking(block, target, digits).rows]
+    return {"target": target, "headings": RANKING, "rows": rows}
 
 
 def _other_flags(row: Row) -> str:
@@ -181,7 +204,9 @@ def _target(cell: Cell | None, digits: int) -> dict[str, Any]:
     hints = [f"{cell.n_tracks} tracks", f"gain {number(cell.improvement, digits, signed=True)}"]
     hints += [f"the floor stands in on {cell.n_imputed}"] if cell.n_imputed else []
     hints += [f"infinite on {cell.n_inf}"] if cell.n_inf else []
-    return _number(cell.value, digits) | {"marks": cell.marks, "best": cell.best, "hint": ", ".join(hints)}
+    if not math.isnan(cell.low):
+        hints.append(f"interval {number(cell.low, digits)} to {number(cell.high, digits)}")
+    return _number(cell.value, digits) | {"marks": cell.marks, "best": cell.bold, "hint": ", ".join(hints)}
 
 
 def _costs(costs: pd.DataFrame | None) -> list[dict[str, Any]]:

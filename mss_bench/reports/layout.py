@@ -1,30 +1,36 @@
-"""The arrangement that console, tables and pages share: blocks of methods against targets.
-
-A block is one metric of one target group. Its methods are sorted by their mean over the targets; methods that deliver
-only some of the targets follow, sorted by their improvement, as a mean over fewer targets compares with nothing;
-methods without any value come last. Oracles are kept apart, sorted the same way.
-"""
+"""What console, tables and pages share: blocks of methods against targets, their order, numbers and names as text."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mss_bench.results.schema import FLOOR
+from mss_bench.reports.findings import Finding
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Block", "Cell", "Quantities", "Row", "blocks", "lower_is_better", "metric_order", "number", "wrap_name"]
+__all__ = [
+    "TARGETS",
+    "UNITLESS",
+    "Block",
+    "Cell",
+    "Quantities",
+    "Row",
+    "lower_is_better",
+    "metric_order",
+    "number",
+    "ordered",
+    "target_order",
+    "trained_on",
+    "wrap_name",
+]
 
 Quantities = Sequence[Mapping[str, Any]]
 """What is known of metrics: ``name``, ``unit``, ``higher_is_better``, ``definition``, each optional but the first."""
 
 _METRICS = ("SDR", "SIR", "ISR", "SAR", "uSDR", "SI-SDR")
-_TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
-_UNITLESS = ("PESQ", "STOI", "ESTOI")
+TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
+UNITLESS = ("PESQ", "STOI", "ESTOI")
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,16 @@ class Cell:
     n_inf: int
     n_failed: int
     n_undefined: int
+    gap: float = math.nan  # to the oracle that was asked for
+    low: float = math.nan  # of the confidence interval; NaN where there is none
+    high: float = math.nan
     best: bool = False
+    tied: bool = False  # with the best, statistically
+
+    @property
+    def bold(self) -> bool:
+        """Whether tables print it bold."""
+        return self.best or self.tied
 
     @property
     def marks(self) -> str:
@@ -58,6 +73,13 @@ class Row:
     improvement: float  # the same
     n_failed: int  # tracks with a failed cell, the worst target
     flags: str
+    gap: float = math.nan  # the same as the mean
+    leaks: tuple[str, ...] = ()  # training data that are evaluated here
+
+    @property
+    def name(self) -> str:
+        """The method, with ``§`` where it was trained on what is evaluated."""
+        return self.method + (" §" if self.leaks else "")
 
     @property
     def marks(self) -> str:
@@ -78,12 +100,14 @@ class Block:
     unit: str
     higher_is_better: bool
     aggregation: str
+    missing: str  # the rule for missing cells
     targets: list[str]
     methods: list[Row]  # sorted, the floor among them
     oracles: list[Row]
     n_tracks: dict[str, int]  # tracks that count, by target
     n_left_out: dict[str, int]
     notes: list[str] = field(default_factory=list)
+    findings: dict[str, Finding] = field(default_factory=dict)  # by target; empty where none were asked for
 
     @property
     def rows(self) -> list[Row]:
@@ -117,157 +141,23 @@ def lower_is_better(quantities: Quantities) -> set[str]:
 
 def metric_order(names: Iterable[str], quantities: Quantities = ()) -> list[str]:
     """Metrics in the order of the tables: the field's usual ones, then as declared, then as they come."""
-    return _ordered(names, [*_METRICS, *(str(q["name"]) for q in quantities)])
+    return ordered(names, [*_METRICS, *(str(q["name"]) for q in quantities)])
 
 
-def _ordered(names: Iterable[str], known: Sequence[str]) -> list[str]:
+def target_order(names: Iterable[str]) -> list[str]:
+    """Targets in the order of the tables: the field's usual ones, then as they come."""
+    return ordered(names, TARGETS)
+
+
+def trained_on(separators: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Training data by method, from the ``separators`` of ``run.json``."""
+    return {str(s["label"]): [str(d) for d in s.get("trained_on") or ()] for s in separators if "label" in s}
+
+
+def ordered(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Names without repetition, those that are known first and in that order."""
     distinct = list(dict.fromkeys(names))
     return sorted(distinct, key=lambda name: known.index(name) if name in known else len(known) + distinct.index(name))
-
-
-def blocks(aggregated: pd.DataFrame, quantities: Quantities = (), digits: int = 2) -> list[Block]:
-    """Arrange an aggregated table into blocks.
-
-    Parameters
-    ----------
-    aggregated : DataFrame
-        From `mss_bench.stats.aggregate.aggregate`.
-    quantities : sequence of mapping
-        Units and directions of the metrics; unknown ones are in dB and better when higher.
-    digits : int
-        Decimals that will be printed: values that print alike share the first place.
-
-    Returns
-    -------
-    list of Block
-        Sorted by data set, subset and group as they appear, then by metric.
-    """
-    known = {str(q["name"]): q for q in quantities}
-    found: list[Block] = []
-    for (dataset, subset, group), part in aggregated.groupby(["dataset", "subset", "group"], sort=False):
-        presets = part.groupby("metric", sort=False)["preset"].unique()
-        for metric in metric_order(part["metric"], quantities):
-            facts = known.get(metric, {})
-            for preset in presets[metric]:
-                table = part[(part["metric"] == metric) & (part["preset"] == preset)]
-                head: dict[str, Any] = {
-                    "dataset": str(dataset),
-                    "subset": str(subset),
-                    "group": str(group),
-                    "metric": metric,
-                    "preset": str(preset),
-                    "label": metric if len(presets[metric]) == 1 else f"{metric} [{preset}]",
-                    "unit": str(facts.get("unit", "" if metric in _UNITLESS else "dB")),
-                    "higher_is_better": bool(facts.get("higher_is_better", True)),
-                    "aggregation": str(table["aggregation"].iloc[0]),
-                }
-                found.append(_block(table, head, digits))
-    return found
-
-
-def _block(table: pd.DataFrame, head: dict[str, Any], digits: int) -> Block:
-    targets = _ordered(table["target"], _TARGETS)
-    records = table.to_dict("records")
-    sign = 1.0 if head["higher_is_better"] else -1.0
-    best = {t: _best([r for r in records if r["target"] == t], sign, digits) for t in targets}
-    by_method: dict[str, list[dict[str, Any]]] = {}
-    for record in records:
-        by_method.setdefault(record["method"], []).append({str(k): v for k, v in record.items()})
-    rows = [_row(method, found, targets, best, digits) for method, found in by_method.items()]
-    rows.sort(key=lambda row: _rank(row, sign))
-    return Block(
-        **head,
-        targets=targets,
-        methods=[row for row in rows if not row.oracle],
-        oracles=[row for row in rows if row.oracle],
-        n_tracks={t: max(r["n_tracks"] for r in records if r["target"] == t) for t in targets},
-        n_left_out={t: max(r["n_left_out"] for r in records if r["target"] == t) for t in targets},
-        notes=_notes(rows, records, targets),
-    )
-
-
-def _best(records: list[dict[Any, Any]], sign: float, digits: int) -> float | None:
-    """The best value of a target as printed: no oracle and nothing with stand-ins takes the first place."""
-    values = [
-        float(r["value"]) for r in records if not r["oracle"] and not r["n_imputed"] and not math.isnan(r["value"])
-    ]
-    return round(sign * max(sign * v for v in values), digits) if values else None
-
-
-def _row(
-    method: str, records: list[dict[str, Any]], targets: list[str], best: dict[str, float | None], digits: int
-) -> Row:
-    cells: dict[str, Cell] = {}
-    for r in records:
-        counts = {name: int(r[name]) for name in ("n_tracks", "n_imputed", "n_inf", "n_failed", "n_undefined")}
-        is_best = not r["oracle"] and not r["n_imputed"] and round(r["value"], digits) == best[r["target"]]
-        cells[r["target"]] = Cell(
-            value=r["value"],
-            improvement=r["improvement"],
-            best=is_best,
-            **counts,
-        )
-    flags = {f: 0 for r in records for f in r["flags"].split(",") if f}
-    return Row(
-        method=method,
-        oracle=bool(records[0]["oracle"]),
-        floor=records[0]["separator"] == FLOOR and not records[0]["params"],
-        cells=cells,
-        mean=_mean([cells[t].value if t in cells else math.nan for t in targets]),
-        improvement=_mean([cells[t].improvement if t in cells else math.nan for t in targets]),
-        n_failed=max(cell.n_failed for cell in cells.values()),
-        flags=", ".join(sorted(flags)),
-    )
-
-
-def _mean(values: list[float]) -> float:
-    """Mean over targets; -inf where infinities of both signs meet."""
-    return -math.inf if -math.inf in values else sum(values) / len(values)
-
-
-def _rank(row: Row, sign: float) -> tuple[int, float]:
-    """Complete methods by mean, then partial ones by improvement, then those without a value."""
-    if not math.isnan(row.mean):
-        return (0, -sign * row.mean)
-    gains = [c.improvement for c in row.cells.values() if not math.isnan(c.improvement)]
-    values = [sign * c.value for c in row.cells.values() if not math.isnan(c.value)]
-    return (1, -_mean(gains or values)) if values else (2, 0.0)
-
-
-_TOLD = {"failed", "imputed", "no_value", "no_floor"}  # flags that the tables show otherwise
-
-
-def _notes(rows: list[Row], records: list[dict[Any, Any]], targets: list[str]) -> list[str]:
-    """What a reader must know beside the numbers, in sentences."""
-    notes: list[str] = []
-    for row in rows:
-        stood_in = {t: c for t, c in row.cells.items() if c.n_imputed}
-        if stood_in:
-            worst = max(stood_in.values(), key=lambda c: c.n_imputed)
-            where = "" if len(stood_in) == len(row.cells) else f" ({', '.join(stood_in)})"
-            counts = f"{worst.n_imputed} of {worst.n_tracks} tracks{where}"
-            notes.append(f"* {row.method}: the floor (or its own worst where that is worse) stands in on {counts}.")
-        infinite = {t: c.n_inf for t, c in row.cells.items() if c.n_inf}
-        if infinite:
-            where = ", ".join(f"{t} {n}" for t, n in infinite.items())
-            notes.append(f"† {row.method}: infinite on single tracks ({where}).")
-        kinds = sorted({f.strip().partition(":")[0] for f in row.flags.split(",")} - _TOLD - {""})
-        if kinds:
-            notes.append(f"‡ {row.method}: {', '.join(kinds)} on some tracks (see flags in the track table).")
-        if all(math.isnan(c.value) for c in row.cells.values()):
-            notes.append(f"{row.method}: no value on any track.")
-    for target in targets:
-        of_target = [r for r in records if r["target"] == target]
-        left_out = max(r["n_left_out"] for r in of_target)
-        if left_out:
-            total = left_out + max(r["n_tracks"] for r in of_target)
-            notes.append(
-                f"{target}: {left_out} of {total} tracks left out for all methods, undefined there (a silent reference)"
-                " or without a floor."
-            )
-    if all("no_floor" in str(r["flags"]).split(",") for r in records):
-        notes.append("No floor (mixture) in this table: no improvements, and only tracks that every method has count.")
-    return notes
 
 
 def number(value: float, digits: int = 2, *, signed: bool = False) -> str:

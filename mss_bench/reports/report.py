@@ -3,27 +3,156 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.reports import tables
+from mss_bench.reports.arrangement import blocks
 from mss_bench.reports.failures import Failures, group_failures
-from mss_bench.reports.layout import Block, Quantities, blocks, lower_is_better
-from mss_bench.stats.aggregate import aggregate, comparable
+from mss_bench.reports.figures import DEFAULT_FIGURES, FIGURES, Drawing, draw
+from mss_bench.reports.findings import Findings, Statistics, examine
+from mss_bench.reports.frames import frames_of_track
+from mss_bench.reports.latex import latex
+from mss_bench.reports.layout import Block, Quantities, lower_is_better, trained_on
+from mss_bench.reports.selection import chosen_methods, labels, select
+from mss_bench.reports.sheets import Style
+from mss_bench.reports.significance import friedman_table, markdown_findings, pairs_table, with_findings
+from mss_bench.results.schema import FLOOR
+from mss_bench.stats.aggregate import aggregate
+from mss_bench.stats.matrix import score_matrices
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DEFAULT_FORMATS", "FORMATS", "write_report"]
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "Contents", "Options", "arrange", "write_report"]
 
 FORMATS = ("md", "csv", "tex", "html", "png", "pdf", "svg")
 DEFAULT_FORMATS = FORMATS[:5]
 """What a report can hold; the last three are the figures' formats."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a report holds, of which numbers.
+
+    Parameters
+    ----------
+    formats : sequence of str
+        Some of `FORMATS`.
+    metrics, targets, methods, groups : sequence of str
+        What the report is of, in this order (groups as they are); everything where empty. A method is named by its
+        label, or by its separator's name for all variants.
+    sort : str
+        Order of rows: ``mean``, ``gain``, ``name``, ``given`` (as `methods`) or a target.
+    aggregation : {"median_of_medians", "mean_of_medians", "mean_of_means"}
+        How tracks are aggregated.
+    missing : {"floor", "complete"}
+        What becomes of tracks on which a method has no value.
+    gap_to : str
+        The oracle that the column ``gap`` is about.
+    style : Style
+        Columns, digits, intervals of the tables.
+    figures : sequence of str
+        Keys of `mss_bench.reports.figures.FIGURES`.
+    tracks : sequence of str
+        Tracks whose frames are drawn.
+    statistics : Statistics or None
+        The post hoc test, levels, draws and seed; None for no statistics.
+    """
+
+    formats: Sequence[str] = DEFAULT_FORMATS
+    metrics: Sequence[str] = ()
+    targets: Sequence[str] = ()
+    methods: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    sort: str = "mean"
+    aggregation: str = "median_of_medians"
+    missing: str = "floor"
+    gap_to: str = ""
+    style: Style = field(default_factory=Style)
+    figures: Sequence[str] = DEFAULT_FIGURES
+    tracks: Sequence[str] = ()
+    statistics: Statistics | None = field(default_factory=Statistics)
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in FORMATS:
+                raise UnknownNameError("report format", name, FORMATS)
+        for name in self.figures:
+            if name not in FIGURES:
+                raise UnknownNameError("figure", name, FIGURES)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the options choose of the tables, arranged."""
+
+    tracks: pd.DataFrame
+    aggregated: pd.DataFrame
+    blocks: list[Block]
+    findings: Findings
+    quantities: Quantities
+
+
+def arrange(
+    tracks: pd.DataFrame,
+    options: Options | None = None,
+    *,
+    quantities: Quantities = (),
+    separators: Sequence[Mapping[str, Any]] = (),
+) -> Contents:
+    """Choose, aggregate and test.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        The track table.
+    options : Options, optional
+    quantities, separators : sequence of mapping
+        Facts of metrics and methods, as in ``run.json``.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such metric, target, method, aggregation or rule.
+    RunError
+        The track table is malformed.
+    """
+    options = options or Options()
+    methods = chosen_methods(tracks, options.methods)
+    gap_to = chosen_methods(tracks, [options.gap_to])[0] if options.gap_to else ""
+    wanted = [*methods, gap_to] if methods and gap_to else methods
+    table = select(tracks, options.metrics, options.targets, wanted, options.groups)
+    rule: dict[str, Any] = {
+        "aggregation": options.aggregation,
+        "missing": options.missing,
+        "lower_is_better": lower_is_better(quantities),
+    }
+    aggregated = aggregate(table, oracle=gap_to, **rule)
+    hidden = {FLOOR, gap_to} - set(methods) - {""} if methods else set()
+    aggregated = aggregated[~aggregated["method"].isin(hidden)].reset_index(drop=True)
+    findings = {}
+    if options.statistics is not None:
+        matrices = (scores.without(hidden) for scores in score_matrices(table, **rule))
+        statistic = "median" if options.aggregation == "median_of_medians" else "mean"
+        findings = examine(matrices, statistic, options.statistics)
+    arranged = blocks(
+        aggregated,
+        quantities,
+        options.style.digits,
+        findings=findings,
+        training=trained_on(separators),
+        sort=options.sort,
+        metrics=options.metrics,
+        targets=options.targets,
+        methods=methods,
+    )
+    return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities)
 
 
 def write_report(
@@ -32,16 +161,16 @@ def write_report(
     failures: pd.DataFrame | None = None,
     costs: pd.DataFrame | None = None,
     run: Mapping[str, Any] | None = None,
-    formats: Sequence[str] = DEFAULT_FORMATS,
+    options: Options | None = None,
     *,
-    aggregation: str = "median_of_medians",
     quantities: Quantities = (),
-    digits: int = 2,
+    frames: Sequence[Path] = (),
 ) -> list[Path]:
     """Write a report.
 
-    The folder then holds ``report.md``, ``scores.csv`` (the aggregated table), ``tables.tex``, ``index.html`` and
-    ``figures/``. Each file is replaced as a whole: a report that is interrupted leaves no half-written one.
+    The folder then holds ``report.md``, ``index.html``, ``tables.tex``, ``figures/``, and as CSV ``scores.csv`` (one
+    row a method, target and metric), ``tests.csv`` (one a target and metric) and ``pairs.csv`` (one a pair of methods).
+    Each file is replaced as a whole: a report that is interrupted leaves no half-written one.
 
     Parameters
     ----------
@@ -51,14 +180,11 @@ def write_report(
         The tables of a run. Without failures they are read off the track table.
     run : mapping, optional
         The content of ``run.json``.
-    formats : sequence of str
-        Any of `FORMATS`.
-    aggregation : {"median_of_medians", "mean_of_medians", "mean_of_means"}
-        How tracks are aggregated.
+    options : Options, optional
     quantities : sequence of mapping
-        Units, directions and definitions of metrics.
-    digits : int
-        Decimals of the tables.
+        Units, directions and definitions of metrics; by default those of `run`.
+    frames : sequence of Path
+        Frame tables, for the tracks whose frames are drawn.
 
     Returns
     -------
@@ -68,101 +194,96 @@ def write_report(
     Raises
     ------
     UnknownNameError
-        A format or aggregation is not known.
+        A format, metric, target, method, track or rule is not known.
     RunError
         The track table is malformed, or the folder cannot be written.
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise UnknownNameError("report format", name, FORMATS)
-    aggregated = aggregate(tracks, aggregation=aggregation, lower_is_better=lower_is_better(quantities))
-    found = group_failures(tracks, failures)
-    arranged = blocks(aggregated, quantities, digits)
-    kinds = [f for f in dict.fromkeys(formats) if f in {"png", "pdf", "svg"}]
-    values = comparable(tracks, lower_is_better=lower_is_better(quantities))
-    figures = list(_figures(values, costs, arranged, kinds, page="html" in formats))
+    options, run = options or Options(), run or {}
+    quantities = quantities or run.get("quantities", ())
+    contents = arrange(tracks, options, quantities=quantities, separators=run.get("separators", ()))
+    found = group_failures(*(_chosen(t, tracks, options.methods) for t in (tracks, failures)))
+    kinds = [f for f in dict.fromkeys(options.formats) if f in {"png", "pdf", "svg"}]
+    # A page has its figures in itself.
+    formats = list(dict.fromkeys([*kinds, "png"] if "html" in options.formats else kinds))
+    readers = {name: partial(_frames, frames, name, contents.tracks) for name in _known_tracks(tracks, options.tracks)}
+    figures = list(
+        draw(contents.blocks, contents.tracks, costs, kinds=options.figures, formats=formats, frames=readers)
+    )
     written = [_write(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in kinds]
-    if "csv" in formats:
-        written.append(_write(out / "scores.csv", tables.csv(aggregated)))
-    if "tex" in formats:
-        written.append(_write(out / "tables.tex", tables.latex(aggregated, quantities=quantities, digits=digits)))
-    if "md" in formats:
-        body = tables.markdown(aggregated, quantities=quantities, digits=digits)
+    if "csv" in options.formats:
+        written += [_write(out / f"{name}.csv", tables.csv(table)) for name, table in _csv_tables(contents).items()]
+    if "tex" in options.formats:
+        written.append(_write(out / "tables.tex", latex(contents.blocks, options.style)))
+    if "md" in options.formats:
         linked = [f for f in figures if f.main] if "png" in kinds else []
-        written.append(_write(out / "report.md", _markdown(body, found, run or {}, linked)))
-    if "html" in formats:
-        from mss_bench.reports.html import Picture, page
-
-        pictures: dict[tuple[str, str], list[Picture]] = {}
-        for figure in figures:
-            pictures.setdefault(figure.place, []).append(Picture(figure.contents["png"], figure.alt))
-        text = page(
-            arranged, failures=found, costs=costs, run=run, quantities=quantities, pictures=pictures, digits=digits
-        )
-        written.append(_write(out / "index.html", text))
+        written.append(_write(out / "report.md", _markdown(contents, options.style, found, run, linked)))
+    if "html" in options.formats:
+        written.append(_write(out / "index.html", _page(contents, options.style, found, costs, run, figures)))
     return written
 
 
-@dataclass(frozen=True)
-class _Figure:
-    place: tuple[str, str]  # `Block.name`, and `Block.label` or nothing where it belongs to the whole group
-    name: str  # of its file, without the ending
-    alt: str
-    contents: dict[str, bytes]  # by format
-    main: bool  # of the first metric of its group
+def _csv_tables(contents: Contents) -> dict[str, pd.DataFrame]:
+    return {
+        "scores": with_findings(contents.aggregated, contents.blocks),
+        "tests": friedman_table(contents.findings),
+        "pairs": pairs_table(contents.findings),
+    }
 
 
-def _figures(
-    values: pd.DataFrame, costs: pd.DataFrame | None, arranged: list[Block], kinds: list[str], *, page: bool
-) -> Iterator[_Figure]:
-    """Every figure in the formats asked for, and as PNG where a page embeds it."""
-    formats = list(dict.fromkeys([*kinds, "png"] if page else kinds))
-    if not formats:
-        return
-    from mss_bench.reports import plots
+def _page(
+    contents: Contents, style: Style, failures: Failures, costs: pd.DataFrame | None, run: Mapping[str, Any],
+    figures: Sequence[Drawing],
+) -> str:  # fmt: skip
+    from mss_bench.reports.html import Picture, page
 
-    names: set[str] = set()
-    seen: set[str] = set()
-    for block in arranged:
-        main = block.name not in seen
-        seen.add(block.name)
-        for target in block.targets:
-            if not block.n_tracks[target]:
-                continue
-            figure = plots.box_plot(values, block, target)
-            name = _file_name(f"{block.name} {target} {block.label}", names)
-            alt = f"Box plots of {block.label} by method: {target}, {block.name}"
-            contents = {kind: plots.save(figure, kind) for kind in formats}
-            yield _Figure((block.name, block.label), name, alt, contents, main)
-        if costs is None or not main:
-            continue
-        try:
-            figure = plots.cost_plot(block, costs)
-        except RunError:  # nothing has both a score and a time: the report has no such figure
-            continue
-        name = _file_name(f"{block.name} cost", names)
-        alt = f"Mean {block.label} against separation time by method: {block.name}"
-        yield _Figure((block.name, ""), name, alt, {kind: plots.save(figure, kind) for kind in formats}, main)
+    pictures: dict[tuple[str, str], list[Picture]] = {}
+    for figure in figures:
+        folded = figure.kind in ("pairs", "heat", "scatter")
+        pictures.setdefault(figure.place, []).append(Picture(figure.contents["png"], figure.alt, folded))
+    return page(
+        contents.blocks,
+        failures=failures,
+        costs=costs,
+        run=run,
+        quantities=contents.quantities,
+        pictures=pictures,
+        style=style,
+    )
 
 
-def _file_name(text: str, taken: set[str]) -> str:
-    """A file name of plain characters that is not taken yet, and takes it."""
-    plain = re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip("_.")[:120] or "figure"
-    name, i = plain, 1
-    while name.lower() in taken:
-        i += 1
-        name = f"{plain}_{i}"
-    taken.add(name.lower())
-    return name
+def _chosen(table: pd.DataFrame | None, tracks: pd.DataFrame, methods: Sequence[str]) -> Any:
+    """The rows of the methods that the report is of."""
+    if table is None or not methods or table.empty:
+        return table
+    return table[labels(table).isin(chosen_methods(tracks, methods))]
 
 
-def _markdown(body: str, failures: Failures, run: Mapping[str, Any], figures: Sequence[_Figure]) -> str:
+def _known_tracks(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
+    known = set(tracks["track"].dropna().astype(str))
+    for name in wanted:
+        if name not in known:
+            raise UnknownNameError("track", name, known)
+    return list(wanted)
+
+
+def _frames(paths: Sequence[Path], track: str, tracks: pd.DataFrame, **where: str) -> pd.DataFrame:
+    """The frames of a track, of the methods that the report is of."""
+    found = frames_of_track(paths, track, **where)
+    return found[labels(found).isin(set(labels(tracks)))]
+
+
+def _markdown(
+    contents: Contents, style: Style, failures: Failures, run: Mapping[str, Any], figures: Sequence[Drawing]
+) -> str:
     escape = tables.markdown_escape
     lines = ["# Report", ""]
     if run.get("command"):
         command = run["command"] if isinstance(run["command"], str) else " ".join(map(str, run["command"]))
         lines += [f"Command: {escape(command)}", ""]
-    lines += [body]
+    lines += [tables.markdown(contents.blocks, style)]
+    significance = markdown_findings(contents.blocks, style.digits)
+    lines += [significance] if significance else []
+    lines += ["## Figures", ""] if figures else []
     for figure in figures:
         lines += [f"![{escape(figure.alt)}](figures/{figure.name}.png)", ""]
     lines += ["## Failures", ""]
@@ -173,7 +294,7 @@ def _markdown(body: str, failures: Failures, run: Mapping[str, Any], figures: Se
     lines += ["| method | status | cells | concerns | reason |", "| --- | --- | ---: | --- | --- |"]
     for group in failures.groups:
         cells = [group.method, group.status, str(group.count), group.scope or "separation", group.reason]
-        lines.append(f"| {' | '.join(map(escape, cells))} |")
+        lines.append(tables.pipe(list(map(escape, cells))))
     return "\n".join([*lines, ""])
 
 

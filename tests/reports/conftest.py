@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from mss_bench.results.schema import COST_COLUMNS, FAILURE_COLUMNS, TRACK_COLUMNS
+from mss_bench.stats.matrix import ScoreMatrix, score_matrix
 
 AWKWARD = "<script>alert(1)</script> & $x_1$ 100% [a]|b #{c}~^\\ 日本"
 LONG = "weights=/a/very/long/path/to/a/checkpoint_file_name_that_goes_on,overlap=0.25,shifts=10"
@@ -83,3 +85,26 @@ def run_tables() -> Tables:
 def awkward() -> tuple[str, str]:
     """The separator and parameters that no format may trip over."""
     return AWKWARD, LONG
+
+
+@pytest.fixture(scope="session")
+def sisec_vocals() -> pd.DataFrame:
+    """Track table of SDR of vocals of SiSEC 2018, 31 methods x 50 tracks (source in the file)."""
+    file = Path(__file__).parents[1] / "data" / "sisec18_vocals_sdr.csv"
+    wide = pd.read_csv(file, comment="#", index_col="track").rename(columns={"MIX": "mixture"})
+    long = wide.rename_axis(columns="separator").stack().rename("value").reset_index()
+    plain = {
+        name: {"string": "", "int64": 1, "bool": False}.get(kind, math.nan) for name, kind in TRACK_COLUMNS.items()
+    }
+    facts = {"dataset": "musdb18", "subset": "test", "group": "all", "target": "vocals", "metric": "SDR",
+             "preset": "v4", "status": "ok", "n_frames": 100}  # fmt: skip
+    filled = long.assign(**{name: value for name, value in (plain | facts).items() if name not in long})
+    filled["oracle"] = filled["separator"].isin(["IBM1", "IBM2", "IRM1", "IRM2", "MWF"])
+    return filled[list(TRACK_COLUMNS)].astype(TRACK_COLUMNS)
+
+
+@pytest.fixture(scope="session")
+def vocals_scores(sisec_vocals) -> ScoreMatrix:
+    """The same as a matrix, without oracles."""
+    scores = score_matrix(sisec_vocals, "SDR", "vocals")
+    return scores.without(scores.oracles)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from mss_bench.reports.report import write_report
+from mss_bench.reports.report import Options, write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -36,7 +36,7 @@ def dom(tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("page")
     tracks = tables.tracks.copy()
     tracks["separator"] = tracks["separator"].str.replace("karaoke", '<b class="injected">karaoke</b>')
-    write_report(folder, tracks, tables.failures, tables.costs, {}, ("html",))
+    write_report(folder, tracks, tables.failures, tables.costs, {}, Options(formats=("html",), figures=("box", "cd")))
     page = folder / "index.html"
     page.write_text(page.read_text().replace("</head>", PROBE + "</head>"))
     quiet = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")

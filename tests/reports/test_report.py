@@ -6,7 +6,12 @@ from html.parser import HTMLParser
 import pytest
 
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.reports.report import write_report
+from mss_bench.reports.findings import Statistics
+from mss_bench.reports.report import Options, write_report
+from mss_bench.reports.sheets import Style
+
+FEW = Options(statistics=Statistics(draws=200))
+THIN = Options(figures=("box", "cost", "heat"), statistics=Statistics(draws=200))
 
 RUN = {
     "command": 'mss-bench run -s "<b>x</b>"',
@@ -45,7 +50,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def report(run_tables, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "report"
-    files = write_report(out, *run_tables, RUN, quantities=QUANTITIES)
+    files = write_report(out, *run_tables, RUN, FEW, quantities=QUANTITIES)
     return out, files
 
 
@@ -54,7 +59,8 @@ def test_every_file_is_there_and_nothing_else(report) -> None:
     on_disk = {p for p in out.rglob("*") if p.is_file()}
     assert set(files) == on_disk
     names = {p.name for p in files}
-    assert {"report.md", "scores.csv", "tables.tex", "index.html", "demo_test_4stem_vocals_SDR.png"} <= names
+    assert {"report.md", "scores.csv", "tests.csv", "pairs.csv", "tables.tex", "index.html"} <= names
+    assert {f"demo_test_4stem_vocals_SDR{kind}.png" for kind in ("", "_cd", "_pairs", "_heat", "_scatter")} <= names
     assert "demo_test_vocals_acc_cost.png" in names
     assert all(p.stat().st_size for p in files)
 
@@ -92,15 +98,17 @@ def test_the_page_tells_failures_and_provenance(report) -> None:
 def test_markdown_links_figures_that_exist(report) -> None:
     out, _ = report
     linked = re.findall(r"\]\((figures/.*?)\)", (out / "report.md").read_text(encoding="utf-8"))
-    assert len(linked) == 8  # six targets and two cost plots
+    assert len(linked) == 6 * 5 + 2 * 2  # five of each target, cost and silence of each group
     assert all((out / path).is_file() for path in linked)
 
 
-def test_the_same_tables_give_the_same_report(report, run_tables, tmp_path) -> None:
-    out, files = report
-    write_report(tmp_path, *run_tables, RUN, quantities=QUANTITIES)
-    for path in files:
-        assert (tmp_path / path.relative_to(out)).read_bytes() == path.read_bytes()
+def test_the_same_tables_give_the_same_report(run_tables, tmp_path) -> None:
+    options = Options(metrics=("SDR",), figures=("box", "cd"), statistics=Statistics(draws=200))
+    one, two = (write_report(tmp_path / n, *run_tables, RUN, options, quantities=QUANTITIES) for n in ("a", "b"))
+    assert len(one) > 10
+    for first, second in zip(one, two, strict=True):
+        assert first.name == second.name
+        assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize("which", ["empty", "failed", "one", "no cost"])
@@ -112,7 +120,7 @@ def test_thin_runs_are_reported(run_tables, tmp_path, which) -> None:
         tracks = tracks[tracks["separator"] == "broken"]
     elif which == "one":
         tracks = tracks[(tracks["separator"] == "repet_sim") & (tracks["track"] == "Song 0")]
-    files = write_report(tmp_path, tracks, failures, costs if which != "no cost" else None)
+    files = write_report(tmp_path, tracks, failures, costs if which != "no cost" else None, None, THIN)
     assert (tmp_path / "index.html") in files
     expected = {"empty": "No scores", "failed": "no value on any track", "one": "No floor", "no cost": "Failures"}
     assert expected[which] in (tmp_path / "report.md").read_text(encoding="utf-8")
@@ -120,22 +128,80 @@ def test_thin_runs_are_reported(run_tables, tmp_path, which) -> None:
 
 
 def test_only_the_formats_asked_for_are_written(run_tables, tmp_path) -> None:
-    files = write_report(tmp_path, *run_tables, RUN, formats=("csv", "tex"))
-    assert sorted(p.name for p in files) == ["scores.csv", "tables.tex"]
+    files = write_report(tmp_path, *run_tables, RUN, Options(formats=("csv", "tex")))
+    assert sorted(p.name for p in files) == ["pairs.csv", "scores.csv", "tables.tex", "tests.csv"]
     assert not (tmp_path / "figures").exists()
 
 
 def test_bad_requests_are_refused_before_anything_is_written(run_tables, tmp_path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'html'"):
-        write_report(tmp_path / "a", *run_tables, RUN, formats=("csv", "htm"))
+        write_report(tmp_path / "a", *run_tables, RUN, Options(formats=("csv", "htm")))
     assert not (tmp_path / "a").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write the report to"):
-        write_report(tmp_path / "file", *run_tables, RUN, formats=("csv",))
+        write_report(tmp_path / "file", *run_tables, RUN, Options(formats=("csv",)))
 
 
 def test_a_file_that_cannot_be_replaced_leaves_no_temporary_one(run_tables, tmp_path) -> None:
     (tmp_path / "scores.csv").mkdir()
     with pytest.raises(RunError, match=r"cannot write .*scores\.csv"):
-        write_report(tmp_path, *run_tables, RUN, formats=("csv",))
+        write_report(tmp_path, *run_tables, RUN, Options(formats=("csv",)))
     assert [p.name for p in tmp_path.iterdir()] == ["scores.csv"]
+
+
+def test_a_table_and_a_figure_for_a_paper_are_one_call(run_tables, tmp_path) -> None:
+    options = Options(
+        formats=("tex", "pdf"), metrics=("SDR",), targets=("vocals",), figures=("box", "cd"),
+        style=Style(digits=1, intervals=True), statistics=Statistics(draws=200),
+    )  # fmt: skip
+    files = write_report(tmp_path, *run_tables, RUN, options, quantities=QUANTITIES)
+    assert sorted(p.name for p in files) == [
+        "demo_test_4stem_vocals_SDR.pdf", "demo_test_4stem_vocals_SDR_cd.pdf",
+        "demo_test_vocals_acc_vocals_SDR.pdf", "demo_test_vocals_acc_vocals_SDR_cd.pdf", "tables.tex",
+    ]  # fmt: skip
+    text = (tmp_path / "tables.tex").read_text(encoding="utf-8")
+    assert text.count(r"\caption{") == 2
+    assert re.search(r"\d\.\d \{\\scriptsize\[", text)
+
+
+def test_leakage_is_marked_in_every_format(run_tables, tmp_path) -> None:
+    from mss_bench.reports.console import summary
+
+    separators = [{"label": "repet_sim", "trained_on": ["demo/train", "demo/test"]}]
+    options = Options(formats=("md", "csv", "tex", "html"), figures=(), statistics=None)
+    write_report(tmp_path, *run_tables, {"separators": separators}, options, quantities=QUANTITIES)
+    for name, mark in (("report.md", "repet\\_sim §"), ("index.html", "repet_sim §"),
+                       ("tables.tex", r"repet\_sim\textsuperscript{\S}"), ("scores.csv", "demo/test")):  # fmt: skip
+        assert mark in (tmp_path / name).read_text(encoding="utf-8"), name
+    for name in ("report.md", "index.html", "tables.tex"):
+        assert "trained on demo/test" in (tmp_path / name).read_text(encoding="utf-8")
+    text = summary(run_tables.tracks, separators=separators, encoding="utf-8")
+    assert "repet_sim §" in text
+    assert "trained on demo/test" in " ".join(text.split())
+
+
+@pytest.mark.slow
+def test_the_report_of_sisec_2018_is_made_in_a_minute(test_data, tmp_path) -> None:
+    import resource
+    import time
+
+    import pandas as pd
+
+    from mss_bench.results.schema import TRACK_COLUMNS
+
+    wide = pd.read_csv(test_data / "sisec18" / "track_medians.csv")
+    long = wide.melt(["method", "track", "target"], ["SDR", "SIR", "ISR", "SAR"], "metric")
+    long["separator"] = long["method"].replace("MIX", "mixture")
+    long["oracle"] = long["method"].isin(["IBM1", "IBM2", "IRM1", "IRM2", "MWF"])
+    facts = {"dataset": "musdb18", "subset": "test", "group": "all", "preset": "v4", "status": "ok", "params": "",
+             "n_frames": 100, "n_valid": 90, "n_inf": 0, "flags": "", "reason": "", "estimate_key": "",
+             "score_key": ""}  # fmt: skip
+    tracks = long.assign(**facts)[list(TRACK_COLUMNS)].astype(TRACK_COLUMNS)
+    began = time.process_time()
+    files = write_report(tmp_path, tracks)
+    assert time.process_time() - began < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2**20  # KiB: of this process and all before in it
+    assert len([p for p in files if p.suffix == ".png"]) == 5 * 4 + 5 * 4 + 1
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert len(scores) == len(long[["method", "target", "metric"]].drop_duplicates())
+    assert scores["low"].notna().all()

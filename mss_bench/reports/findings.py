@@ -1,0 +1,123 @@
+"""What the statistics say of each unit of a report: tests, intervals, ranks and ties, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from mss_bench.errors import RunError
+from mss_bench.stats.intervals import bootstrap
+from mss_bench.stats.matrix import ScoreMatrix
+from mss_bench.stats.ranking import groups, mean_ranks, ranks, tied_with
+from mss_bench.stats.significance import FriedmanResult, friedman, posthoc
+from mss_bench.stats.units import UNIT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Finding", "Findings", "Statistics", "examine", "unit_key"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How the statistics of a report are made."""
+
+    posthoc: str = "conover"
+    alpha: float = 0.05
+    level: float = 0.95
+    draws: int = 10_000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The statistics of one unit; each is absent where it is refused, and `refusals` says why.
+
+    Tests and ranks are of the methods that are no oracles, intervals of all.
+    """
+
+    scores: ScoreMatrix
+    how: Statistics
+    statistic: str  # of the aggregation, over tracks: median or mean
+    friedman: FriedmanResult | None = None
+    p: pd.DataFrame | None = None  # of every pair, corrected
+    intervals: pd.DataFrame | None = None
+    ranks: pd.DataFrame | None = None  # sorted by mean rank
+    groups: list[list[str]] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+    def tied(self, best: str) -> list[str]:
+        """The methods that do not differ from one, itself among them; none where nothing was tested."""
+        return tied_with(self.p, best, self.how.alpha) if self.p is not None and best in self.p.index else []
+
+    @cached_property
+    def letters(self) -> dict[str, str]:
+        """Letters of the groups of ties that each method is in: methods that share one do not differ."""
+        found: dict[str, str] = {}
+        for i, group in enumerate(self.groups):
+            for name in group:
+                found[name] = found.get(name, "") + _letter(i)
+        return found
+
+
+Findings = Mapping[tuple[str, ...], Finding]
+"""Findings by data set, subset, group, target, metric and preset."""
+
+
+def unit_key(unit: Mapping[str, str]) -> tuple[str, ...]:
+    """The key of a unit in `Findings`."""
+    return tuple(unit[name] for name in UNIT)
+
+
+def examine(matrices: Iterable[ScoreMatrix], statistic: str, how: Statistics) -> dict[tuple[str, ...], Finding]:
+    """Every statistic of every unit.
+
+    Parameters
+    ----------
+    matrices : iterable of ScoreMatrix
+    statistic : {"median", "mean"}
+        What the aggregation takes over tracks.
+    how : Statistics
+
+    Returns
+    -------
+    dict
+        By `unit_key`. A unit with too few tracks or methods has refusals instead.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        The options of `how` are wrong.
+    """
+    return {unit_key(scores.unit): _examine(scores, statistic, how) for scores in matrices}
+
+
+def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
+    refusals: list[str] = []
+
+    def attempt(make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except RunError as error:
+            refusals.append(str(error))
+            return None
+
+    tested = scores.without(scores.oracles)
+    drawn = {"level": how.level, "draws": how.draws, "seed": how.seed}
+    overall = attempt(lambda: friedman(tested))
+    p = attempt(lambda: posthoc(tested, how.posthoc))
+    intervals = attempt(lambda: bootstrap(scores, statistic, **drawn))  # type: ignore[arg-type]
+    order = attempt(lambda: mean_ranks(tested))
+    table = None if order is None else ranks(tested, statistic, **drawn).loc[list(order.index)]  # type: ignore[arg-type]
+    found = groups(p, [str(name) for name in order.index], how.alpha) if p is not None and order is not None else []
+    return Finding(scores, how, statistic, overall, p, intervals, table, found, list(dict.fromkeys(refusals)))
+
+
+def _letter(i: int) -> str:
+    """a, b, ..., z, then a1, b1, ..."""
+    turn, place = divmod(i, 26)
+    return chr(ord("a") + place) + (str(turn) if turn else "")

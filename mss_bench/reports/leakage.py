@@ -1,0 +1,56 @@
+"""Whether a method has seen the data that it is evaluated on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["overlap"]
+
+# Editions of one collection of songs: MUSDB18 as stem files, as WAV (HQ), and its 7 s previews.
+_EDITIONS = re.compile(r"[-_]?(hq|7s|sample|preview)$")
+
+
+def overlap(trained_on: Iterable[str], dataset: str, subset: str) -> list[str]:
+    """The declared training data that share songs with an evaluated subset.
+
+    Parameters
+    ----------
+    trained_on : iterable of str
+        ``data set/subset``, or ``data set`` for all of it, as separators declare; several subsets are joined by ``+``.
+        What names no data set ("500 songs of our own") overlaps with nothing that is known.
+    dataset, subset : str
+        Of the table; an empty subset, or ``all``, is everything.
+
+    Returns
+    -------
+    list of str
+        Entries of `trained_on`.
+
+    Examples
+    --------
+    >>> overlap(["musdb18/train", "demo"], "musdb18hq", "train")
+    ['musdb18/train']
+    >>> overlap(["musdb18/train"], "musdb18hq", "test")
+    []
+    """
+    evaluated = _plain(dataset), _parts(subset)
+    return [entry for entry in trained_on if _shares(entry, *evaluated)]
+
+
+def _shares(entry: str, dataset: str, subsets: set[str]) -> bool:
+    name, _, rest = entry.partition("/")
+    if _plain(name) != dataset:
+        return False
+    trained = _parts(rest)
+    return not trained or not subsets or bool(trained & subsets)
+
+
+def _plain(dataset: str) -> str:
+    return _EDITIONS.sub("", dataset.strip().casefold())
+
+
+def _parts(subset: str) -> set[str]:
+    """Names of subsets; nothing for all."""
+    found = {part.strip().casefold() for part in re.split(r"[+,]", subset)} - {""}
+    return set() if "all" in found else found

@@ -1,0 +1,165 @@
+"""The facade on a finished run, and the report verb."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import mss_bench
+from mss_bench import audio
+from mss_bench.api import Results
+from mss_bench.errors import RunError, UnknownNameError
+
+STEMS = ("vocals", "drums", "bass", "other")
+GROUP = {"where": {"group": "4stem"}}
+
+
+CATALOG = """
+tiny:
+  layout: stems
+  root: {root}
+  sample_rate: 8000
+  subsets: [test]
+  stems: [vocals, drums, bass, other]
+  targets:
+    accompaniment: [drums, bass, other]
+  groups:
+    4stem: [vocals, drums, bass, other]
+    vocals_acc: [vocals, accompaniment]
+"""
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    """Four songs of two seconds at 8 kHz."""
+    root = tmp_path_factory.mktemp("data")
+    for i in range(4):
+        rng = np.random.default_rng(i)
+        stems = {s: (0.1 * rng.standard_normal((2, 16000))).astype(np.float32) for s in STEMS}
+        for name, array in ({"mixture": sum(stems.values())} | stems).items():
+            audio.write(root / "tiny" / "test" / f"Song {i}" / f"{name}.wav", array, 8000)
+    (root / "catalog.yaml").write_text(CATALOG.format(root=root / "tiny"))
+    return root / "catalog.yaml"
+
+
+@pytest.fixture(scope="module")
+def results(catalog) -> Results:
+    return mss_bench.run("tiny", ["centre", "karaoke", "irm"], ["bss_eval", "usdr"], datasets=(str(catalog),),
+                         out=catalog.parent / "one", quiet=True, jobs=1)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def other(catalog) -> Results:
+    return mss_bench.run("tiny", ["mixture_unscaled", "centre"], ["bss_eval", "usdr"], datasets=(str(catalog),),
+                         out=catalog.parent / "two", quiet=True, jobs=1)  # fmt: skip
+
+
+def test_tables_are_plain_pandas(results) -> None:
+    assert isinstance(results.tracks, pd.DataFrame)
+    table = results.aggregate(aggregation="mean_of_medians", oracle="irm")
+    assert set(table["method"]) == {"mixture", "centre", "karaoke", "irm"}
+    assert (table.query("method == 'irm'")["gap"] == 0).all()
+
+
+def test_two_methods_are_compared(results) -> None:
+    found = results.compare("irm", "karaoke", "SDR", "vocals", draws=500, **GROUP)
+    assert found.n_tracks == 4
+    assert found.difference.loc["median", "value"] > 0
+    assert "irm - karaoke, SDR of vocals" in str(found)
+    with pytest.raises(UnknownNameError, match="unknown method 'karaok'; did you mean 'karaoke'"):
+        results.compare("irm", "karaok", **GROUP)
+    with pytest.raises(RunError, match="was scored in 2 ways; choose with where= one group: 4stem, vocals_acc"):
+        results.compare("irm", "karaoke")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda plot: plot.box("SDR", "vocals", **GROUP),
+        lambda plot: plot.box("SDR", "drums", shape="violin"),
+        lambda plot: plot.critical_difference("SDR", "vocals", **GROUP),
+        lambda plot: plot.significance("SDR", "vocals", oracles=True, test="wilcoxon", **GROUP),
+        lambda plot: plot.heat("SIR", "vocals", **GROUP),
+        lambda plot: plot.scatter("SIR", "SDR", "vocals", **GROUP),
+        lambda plot: plot.cost("uSDR", "vocals_acc"),
+        lambda plot: plot.silence("SDR", **GROUP),
+        lambda plot: plot.frames("Song 1", "SDR", "vocals", **GROUP),
+    ],
+)
+def test_every_figure_has_a_short_name(results, draw) -> None:
+    figure = draw(results.plot)
+    assert isinstance(figure, Figure)
+    assert figure.axes
+
+
+def test_figures_of_what_is_not_there_are_refused(results) -> None:
+    with pytest.raises(UnknownNameError, match="unknown track 'Song 9'"):
+        results.plot.frames("Song 9")
+    with pytest.raises(UnknownNameError, match="unknown metric 'SRD'"):
+        results.plot.box("SRD")
+    with pytest.raises(UnknownNameError, match="unknown metric 'SRD'"):
+        results.plot.cost("SRD")
+    with pytest.raises(UnknownNameError, match="unknown target group '3stem'"):
+        results.plot.cost("SDR", "3stem")
+    with pytest.raises(RunError, match="of one group, got 2"):
+        results.plot.silence("SDR")
+
+
+def test_several_runs_are_one(results, other, tmp_path) -> None:
+    both = mss_bench.load(results.path, other.path)
+    assert set(both.tracks["separator"]) == {"mixture", "centre", "karaoke", "irm", "mixture_unscaled"}
+    for table in ("tracks", "frames", "costs"):
+        new = getattr(other, table)["separator"] == "mixture_unscaled"
+        assert len(getattr(both, table)) == len(getattr(results, table)) + int(new.sum())
+    assert {s["label"] for s in both.run["separators"]} == set(both.tracks["separator"])
+    assert "mixture_unscaled" in both.summary()
+    assert len(both.plot.frames("Song 1", "SDR", "vocals", **GROUP).axes[0].get_legend().get_texts()) == 5
+    with pytest.raises(RunError, match="a report of 2 runs belongs to none of them"):
+        both.report(formats=("csv",))
+
+
+def test_no_run_is_told(tmp_path) -> None:
+    with pytest.raises(RunError, match="is not a run folder"):
+        mss_bench.load(tmp_path)
+
+
+def cli(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mss_bench", "report", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_path) -> None:
+    chosen = "--metrics SDR,SIR --targets vocals --groups 4stem --methods mixture_unscaled,centre,karaoke --sort given"
+    how = "--digits 1 --aggregation mean_of_medians --missing complete --ci --table-by target --gap-to irm --draws 200"
+    done = cli(results.path, other.path, "-o", tmp_path, "--format", "md,csv,tex,pdf", *chosen.split(), *how.split(),
+               "--figures", "box,frames", "--track", "Song 2")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    names = {line.rpartition("/")[2] for line in done.stdout.splitlines()}
+    assert {"report.md", "scores.csv", "tables.tex", "tiny_test_4stem_vocals_SDR_frames.pdf"} <= names
+    rows = [line for line in (tmp_path / "report.md").read_text().splitlines() if line.startswith("| ")]
+    assert rows[0] == "| method | gain (SDR) | gap (SDR) | SDR (dB) | SIR (dB) |"
+    assert [row.split("|")[1].strip() for row in rows[2:5]] == ["mixture\\_unscaled", "centre", "karaoke"]
+    assert "mean of medians" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--format", "doc"], "unknown report format 'doc'"),
+        (["--methods", "karaok"], "unknown method 'karaok'; did you mean 'karaoke'"),
+        (["--columns", "vocals"], "unknown column 'vocals'"),
+        (["--track", "Song 9"], "unknown track 'Song 9'"),
+        (["--test", "t"], "unknown post hoc test 't'"),
+        (["--sort", "drumz"], "unknown order of rows 'drumz'; did you mean 'drums'"),
+    ],
+)
+def test_wrong_words_are_one_line(results, tmp_path, words, message) -> None:
+    done = cli(results.path, "-o", tmp_path, "--figures", "none", *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
