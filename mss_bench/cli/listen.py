@@ -12,6 +12,10 @@ ACTIONS: dict[str, str] = {
     "plan": "trials, minutes and listeners of a test",
     "pack": "make the blinded, levelled, verified pack of a test",
     "export": "write a pack for webMUSHRA",
+    "serve": "collect ratings: pages for listeners, and one for the experimenter",
+    "import": "ratings of any player into one table",
+    "analyse": "screening, statistics, metrics against ears: the report of a test",
+    "fit": "models of the ratings from metrics, validated on songs and systems left out",
 }
 """Action to help line; each is ``mss_bench.cli.listen_<action>`` with ``configure(parser)`` and ``execute(args)``."""
 

@@ -1,0 +1,259 @@
+"""What the ratings of one question say: centres with intervals, tests of systems, and pairs of systems.
+
+Medians and quartiles are over all ratings, replicates included, as publications give them. Means, tests and effect
+sizes start from each listener's mean over items and replicates, so that a listener counts once however much they rated:
+ratings of one listener are not independent, and a test over all of them finds too much. Bootstrap intervals resample
+listeners and items alike.
+
+References
+----------
+.. [1] ITU-R BS.1534-3, 2015, 9 and Annex 4.
+.. [2] C. Mendonça, S. Delikaris-Manias, "Statistical tests with MUSHRA data", AES Convention 144, 2018.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mss_bench.errors import UnknownNameError
+from mss_bench.listening.bootstrap import Places, TwoWay, percentile_interval
+from mss_bench.listening.rating_table import RatingsError
+from mss_bench.listening.ratings import Role
+from mss_bench.stats.effect import paired
+from mss_bench.stats.matrix import MIN_TRACKS
+from mss_bench.stats.resample import check_bootstrap
+from mss_bench.stats.significance import FriedmanResult, correct, friedman, posthoc
+from mss_bench.stats.units import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PAIR_COLUMNS", "SUMMARY_COLUMNS", "SystemTests", "compare_systems", "matrix", "permutation", "questions",
+           "summarise"]  # fmt: skip
+
+SUMMARY_COLUMNS = (
+    "role", "n", "n_listeners", "n_items", "median", "q1", "q3", "median_low", "median_high", "mean", "t_low", "t_high",
+    "mean_low", "mean_high",
+)  # fmt: skip
+"""Of each signal: quartiles of all ratings, mean of the listeners' means, its t interval over listeners, and two-way
+bootstrap intervals of median and mean."""
+
+PAIR_COLUMNS = (
+    "a", "b", "difference", "low", "high", "rank_biserial", "wins", "ties", "losses", "p_conover", "p_wilcoxon",
+    "p_permutation", "p_nemenyi",
+)  # fmt: skip
+"""Of each pair of systems: mean difference *a - b* with its two-way bootstrap interval, effect size and wins over
+listeners, p values after Holm (Nemenyi's has its own correction)."""
+
+OVER = ("listener", "item")
+
+_EXACT = 13  # listeners up to which all patterns of swaps are gone through
+_AT_ONCE = 1000  # patterns
+
+
+@dataclass(frozen=True)
+class SystemTests:
+    """Whether systems differ, and which.
+
+    Parameters
+    ----------
+    friedman : FriedmanResult or None
+        With Kendall's W, listeners as blocks; None of fewer than three systems.
+    pairs : DataFrame
+        Columns `PAIR_COLUMNS`.
+    conover : DataFrame
+        p values of Conover's test after Holm, systems x systems.
+    listeners : int
+    """
+
+    friedman: FriedmanResult | None
+    pairs: pd.DataFrame
+    conover: pd.DataFrame
+    listeners: int
+
+
+def questions(ratings: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Task, target and ratings of each question of a test, in the order of first appearance."""
+    for (task, target), rows in ratings.groupby(["task", "target"], sort=False):
+        yield str(task), str(target), rows
+
+
+def summarise(ratings: pd.DataFrame, *, level: float = 0.95, draws: int = 10_000, seed: int = 0) -> pd.DataFrame:
+    """Centre and spread of every signal of one question.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Of one task and target.
+    level : float
+        Of the intervals.
+    draws, seed : int
+        Of the bootstrap over listeners and items.
+
+    Returns
+    -------
+    DataFrame
+        Index system, the highest median first, columns `SUMMARY_COLUMNS`. t intervals of one listener are NaN.
+    """
+    import pandas as pd
+
+    check_bootstrap("median", level, draws)
+    listener, listeners = pd.factorize(ratings["listener"])
+    item, items = pd.factorize(ratings["item"])
+    two_way = TwoWay(len(listeners), len(items), draws=draws, seed=seed)
+    rows = {}
+    for system, places in ratings.groupby("system").indices.items():
+        own = ratings.iloc[places]
+        scores = own["score"].to_numpy(dtype=np.float64)
+        by_listener = own.groupby(["listener", "item"])["score"].mean().groupby("listener").mean().to_numpy()
+        medians = two_way.medians(scores, listener[places], item[places])
+        means = two_way.means(scores, listener[places], item[places])
+        rows[str(system)] = (
+            own["role"].iloc[0], len(own), by_listener.size, own["item"].nunique(), float(np.median(scores)),
+            *np.quantile(scores, [0.25, 0.75]), *percentile_interval(medians, level), by_listener.mean(),
+            *_t_interval(by_listener, level), *percentile_interval(means, level),
+        )  # fmt: skip
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(SUMMARY_COLUMNS)).rename_axis("system")
+    return table.sort_values(["median", "mean"], ascending=False, kind="stable")
+
+
+def _t_interval(values: Floats, level: float) -> tuple[float, float]:
+    from scipy import stats
+
+    if values.size < 2:
+        return math.nan, math.nan
+    half = stats.t.ppf((1 + level) / 2, values.size - 1) * values.std(ddof=1) / math.sqrt(values.size)
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def matrix(ratings: pd.DataFrame, over: str = "listener", roles: Sequence[str] = (Role.TEST,)) -> pd.DataFrame:
+    """Mean scores as a matrix that the tests of `mss_bench.stats` take.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Of one task and target.
+    over : {"listener", "item"}
+        The rows. A cell is the mean over the other of the two, replicates averaged first.
+    roles : sequence of str
+        Which signals.
+
+    Returns
+    -------
+    DataFrame
+        Index listeners or items, columns systems; rows that lack a system are left out.
+
+    Raises
+    ------
+    UnknownNameError
+        `over` is neither.
+    """
+    if over not in OVER:
+        raise UnknownNameError("unit of a matrix of ratings", over, OVER)
+    return _cells(ratings, roles).groupby(over).mean()
+
+
+def compare_systems(ratings: pd.DataFrame, *, level: float = 0.95, draws: int = 10_000, seed: int = 0) -> SystemTests:
+    """Test whether the systems of one question differ, and which pairs.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Of one task and target; references and anchors take no part.
+    level, draws, seed
+        As for `summarise`.
+
+    Returns
+    -------
+    SystemTests
+
+    Raises
+    ------
+    RatingsError
+        Fewer than 2 systems, or than 3 listeners who rated all systems on some item.
+    """
+    import pandas as pd
+
+    scores = matrix(ratings)
+    if scores.shape[1] < 2 or scores.shape[0] < MIN_TRACKS:
+        raise RatingsError(
+            f"tests of systems need at least 2 systems and {MIN_TRACKS} listeners who rated all of them on some item, "
+            f"got {scores.shape[1]} and {scores.shape[0]}"
+        )
+    names = list(map(str, scores.columns))
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    effects = paired(scores, pairs)
+    conover = posthoc(scores, "conover")
+    wilcoxon, nemenyi = posthoc(scores, "wilcoxon"), posthoc(scores, "nemenyi")
+    cells = _cells(ratings, (Role.TEST,))
+    listener = pd.factorize(cells.index.get_level_values("listener"))[0]
+    item, items = pd.factorize(cells.index.get_level_values("item"))
+    values = {name: cells[name].to_numpy(dtype=np.float64) for name in names}
+    two_way = TwoWay(len(scores), len(items), draws=draws, seed=seed)
+    drawn = {name: two_way.means(values[name], listener, item) for name in names}
+    rows = []
+    for (_, effect), (a, b) in zip(effects.iterrows(), pairs, strict=True):
+        apart = scores[a].to_numpy() - scores[b].to_numpy()
+        low, high = percentile_interval(drawn[a] - drawn[b], level)
+        two = (values[a], values[b], listener)
+        rows.append(
+            (a, b, apart.mean(), low, high, effect["rank_biserial"], effect["wins"], effect["ties"], effect["losses"],
+             conover.loc[a, b], wilcoxon.loc[a, b], permutation(*two, draws=draws, seed=seed),
+             nemenyi.loc[a, b])
+        )  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
+    table["p_permutation"] = correct(table["p_permutation"].to_numpy(dtype=np.float64))
+    return SystemTests(
+        friedman=friedman(scores) if len(names) > 2 else None,
+        pairs=table,
+        conover=conover,
+        listeners=len(scores),
+    )
+
+
+def _cells(ratings: pd.DataFrame, roles: Sequence[str]) -> pd.DataFrame:
+    """Scores of each listener and item (index) for the signals (columns), where all of them were rated."""
+    own = ratings[ratings["role"].isin(list(map(str, roles)))]
+    # Only items on which a listener rated every system count for them: an easy item must not favour one system.
+    found = own.groupby(["listener", "item", "system"])["score"].mean().unstack("system").dropna()
+    found.columns.name = None
+    return found
+
+
+def permutation(a: Floats, b: Floats, listener: Places, *, draws: int = 10_000, seed: int = 0) -> float:
+    """Two-sided p of the difference of two systems' medians, under swaps of their names within listeners.
+
+    Were two systems alike, a listener might as well have given either the other's scores: all of a listener's scores
+    keep or change sides together. All patterns are gone through up to 13 listeners, else `draws` random ones, the
+    observed among them.
+
+    Parameters
+    ----------
+    a, b : (n,) arrays
+        Scores of the two systems by the same listeners of the same items.
+    listener : (n,) array
+        Whose scores they are, from 0.
+    draws, seed : int
+
+    Returns
+    -------
+    float
+    """
+    n = int(listener.max()) + 1
+    if n <= _EXACT:
+        swaps = ((np.arange(2**n)[:, None] >> np.arange(n)) & 1).astype(bool)
+    else:
+        swaps = np.random.default_rng(seed).integers(0, 2, size=(draws, n)).astype(bool)
+        swaps[0] = False
+    observed = abs(float(np.median(a)) - float(np.median(b)))
+    extreme = 0
+    for first in range(0, len(swaps), _AT_ONCE):
+        swapped = swaps[first : first + _AT_ONCE][:, listener]
+        apart = np.median(np.where(swapped, b, a), axis=1) - np.median(np.where(swapped, a, b), axis=1)
+        extreme += int((np.abs(apart) >= observed - 1e-9).sum())
+    return extreme / len(swaps)

@@ -1,0 +1,273 @@
+"""From metrics to ratings: simple models, held against songs and systems that they have not seen.
+
+Whatever is chosen or estimated (the best metric, a ridge's weight, the standardisation) is so within the training part
+of each fold. A model that does not beat the mean rating on unseen songs or systems is said not to generalise.
+
+References
+----------
+.. [1] V. Emiya, E. Vincent, N. Harlander, V. Hohmann, "Subjective and objective quality assessment of audio source
+   separation", IEEE Trans. Audio, Speech, and Language Processing 19(7), 2011: the mapping of PEASS.
+.. [2] T. Hastie, R. Tibshirani, J. Friedman, The Elements of Statistical Learning, 2nd ed., Springer 2009, 7.10.2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mss_bench.listening.bootstrap import percentile_interval
+from mss_bench.listening.correlation import cluster_weights, correlations
+from mss_bench.listening.metric_table import Joined
+from mss_bench.listening.metrics_against_ears import ceiling
+from mss_bench.listening.rating_table import SCALE, RatingsError
+from mss_bench.stats.units import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FOLDS", "MODELS", "Fit", "fit_metrics"]
+
+MODELS = {
+    "mean": "the mean rating of all, what is left out included: the best that no metric at all can do",
+    "best_linear": "a straight line of the one metric that correlates best in the training part",
+    "best_monotone": "the best non-decreasing curve of that metric",
+    "all_linear": "all metrics, ridge regression, its weight by cross-validation within the training part",
+    "all_monotone": "all metrics with weights that are not negative: better in any metric is never worse",
+}
+"""Names of the models and what they are, in words."""
+
+FOLDS = {"item": "songs", "system": "systems"}
+"""What is left out, one at a time."""
+
+_FEWEST = 3
+_GAPS = 0.2  # of a metric's values that may be missing
+_PENALTIES = np.logspace(-3, 4, 15)
+
+Predictor = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Models of ratings and how they do on what they have not seen.
+
+    Parameters
+    ----------
+    validation : DataFrame
+        ``left_out`` (``item`` or ``system``), ``model``, ``rmse``, ``low``, ``high``, ``r``, ``rho``;
+        ``over_mean`` with ``over_mean_low`` and ``over_mean_high``, the change of the error against the mean, and
+        ``over_best`` likewise against the better of the single-metric models: negative is better. Intervals resample
+        what was left out; those of changes are wider, for four models that could look better by chance.
+    predictions : DataFrame
+        ``item``, ``system``, ``rating``, then ``left_out/model``.
+    listeners : dict
+        From `mss_bench.listening.metrics_against_ears.ceiling`.
+    models : dict
+        The models fitted to everything, as plain data.
+    conclusions : list of str
+    notes : list of str
+    """
+
+    validation: pd.DataFrame
+    predictions: pd.DataFrame
+    listeners: dict[str, float]
+    models: dict[str, Any]
+    conclusions: list[str]
+    notes: list[str]
+
+    def to_json(self) -> str:
+        """The fitted models as JSON."""
+        return json.dumps(self.models, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def fit_metrics(
+    joined: Joined, ratings: pd.DataFrame, *, scale: tuple[float, float] = SCALE, level: float = 0.95,
+    draws: int = 2000, seed: int = 0,
+) -> Fit:  # fmt: skip
+    """Fit models and validate them.
+
+    Parameters
+    ----------
+    joined : Joined
+    ratings : DataFrame
+        Of the same task and target, for the listeners' own agreement.
+    scale : (float, float)
+        Predictions are kept within it.
+    level : float
+    draws, seed : int
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    RatingsError
+        Fewer than 3 songs or systems with finite metrics.
+    """
+    import pandas as pd
+
+    table, metrics, notes = _complete(joined)
+    x, y = table[metrics].to_numpy(dtype=np.float64), table["rating"].to_numpy(dtype=np.float64)
+    predictions = table[["item", "system", "rating"]].copy()
+    rows: list[dict[str, Any]] = []
+    for column in FOLDS:
+        groups = pd.factorize(table[column])[0]
+        found = {n: np.clip(_held_out(n, x, y, groups), *scale) for n in MODELS if n != "mean"}
+        # The mean of the others alone lies off the left-out part, the further the fewer there are: luck would beat it.
+        found = {"mean": np.full(y.size, y.mean())} | found
+        for name, values in found.items():
+            predictions[f"{column}/{name}"] = values
+        weights = cluster_weights(groups, draws, seed)
+        errors = {name: (values - y) ** 2 for name, values in found.items()}
+        best = min(("best_linear", "best_monotone"), key=lambda name: errors[name].mean())
+        rows += [
+            {"left_out": column, "model": name}
+            | _errors(errors[name], errors["mean"], errors[best], weights, level)
+            | {c: _correlation(found[name], y, c, model=name) for c in ("r", "rho")}
+            for name in MODELS
+        ]
+    validation = pd.DataFrame(rows)
+    listeners = ceiling(ratings, seed=seed)
+    models = {name: _describe(name, x, y, metrics, joined.turned) for name in MODELS if name != "mean"}
+    return Fit(validation, predictions, listeners, models, _conclusions(validation, listeners), notes)
+
+
+def _complete(joined: Joined) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Signals with every metric, metrics with too many gaps left out first."""
+    notes = list(joined.notes)
+    finite = {m: np.isfinite(joined.table[m].to_numpy(dtype=np.float64)) for m in joined.metrics}
+    metrics = [m for m in joined.metrics if (~finite[m]).mean() <= _GAPS]
+    notes += [f"{m} was left out of the models: not finite on too many signals." for m in finite if m not in metrics]
+    if not metrics:
+        raise RatingsError("no metric is finite on four fifths of the rated signals: nothing to fit")
+    whole = np.all([finite[m] for m in metrics], axis=0)
+    if not whole.all():
+        notes.append(f"{int((~whole).sum())} of {whole.size} signals lack one of the metrics, and were left out.")
+    table = joined.table[whole].reset_index(drop=True)
+    for column, what in FOLDS.items():
+        if table[column].nunique() < _FEWEST:
+            raise RatingsError(
+                f"a fit needs at least {_FEWEST} {what} with metrics and ratings, got {table[column].nunique()}: with "
+                "fewer there is nothing to be left out"
+            )
+    return table, metrics, notes
+
+
+def _held_out(name: str, x: Floats, y: Floats, groups: Any) -> Floats:
+    """Each group's predictions of a model that was fitted without it."""
+    found = np.empty_like(y)
+    for group in range(int(groups.max()) + 1):
+        out = groups == group
+        found[out] = _train(name, x[~out], y[~out])(x[out])
+    return found
+
+
+def _train(name: str, x: Floats, y: Floats) -> Predictor:
+    if name.startswith("best"):
+        chosen = _best(x, y)
+        if name == "best_linear":
+            slope, offset = np.polyfit(x[:, chosen], y, 1)
+            return lambda new: np.asarray(slope * new[:, chosen] + offset)
+        from sklearn.isotonic import IsotonicRegression
+
+        curve = IsotonicRegression(out_of_bounds="clip").fit(x[:, chosen], y)
+        return lambda new: np.asarray(curve.predict(new[:, chosen]))
+    weights, offset = _weights(name, x, y)
+    return lambda new: np.asarray(new @ weights + offset)
+
+
+def _best(x: Floats, y: Floats) -> int:
+    r = [float(correlations(column, y)["r"][0]) for column in x.T]
+    return int(np.nanargmax(np.where(np.isnan(r), -2.0, r)))
+
+
+def _weights(name: str, x: Floats, y: Floats) -> tuple[Floats, float]:
+    """Weights of the metrics and an offset, in the metrics' own units."""
+    middle, spread = x.mean(axis=0), x.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    z = (x - middle) / spread
+    if name == "all_monotone":
+        from scipy.optimize import nnls
+
+        found = nnls(z, y - y.mean())[0]
+    else:
+        from sklearn.linear_model import RidgeCV
+
+        found = RidgeCV(_PENALTIES).fit(z, y - y.mean()).coef_
+    weights = np.asarray(found) / spread
+    return weights, float(y.mean() - middle @ weights)
+
+
+def _errors(squares: Floats, mean: Floats, best: Floats, weights: Floats, level: float) -> dict[str, float]:
+    def rmse(values: Floats) -> Floats:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.sqrt(weights @ values / weights.sum(axis=1)))
+
+    row = {"rmse": float(np.sqrt(squares.mean()))}
+    row["low"], row["high"] = percentile_interval(rmse(squares), level)
+    strict = 1 - (1 - level) / (len(MODELS) - 1)  # Bonferroni
+    for name, other in (("over_mean", mean), ("over_best", best)):
+        row[name] = row["rmse"] - float(np.sqrt(other.mean()))
+        row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(rmse(squares) - rmse(other), strict)
+    return row
+
+
+def _correlation(predicted: Floats, y: Floats, name: str, *, model: str) -> float:
+    return float("nan") if model == "mean" else float(correlations(predicted, y)[name][0])
+
+
+def _describe(name: str, x: Floats, y: Floats, metrics: Sequence[str], turned: Sequence[str]) -> dict[str, Any]:
+    """A model fitted to everything, in the metrics' own units and signs."""
+    signs = np.array([-1.0 if m in turned else 1.0 for m in metrics])
+    if name.startswith("all"):
+        weights, offset = _weights(name, x, y)
+        return {"offset": offset, "weights": dict(zip(metrics, map(float, weights * signs), strict=True))}
+    chosen = _best(x, y)
+    if name == "best_linear":
+        slope, offset = np.polyfit(x[:, chosen], y, 1)
+        return {"offset": float(offset), "weights": {metrics[chosen]: float(slope * signs[chosen])}}
+    from sklearn.isotonic import IsotonicRegression
+
+    curve = IsotonicRegression(out_of_bounds="clip").fit(x[:, chosen], y)
+    return {
+        "metric": metrics[chosen], "interpolation": "linear, constant outside",
+        "at": [float(v) for v in curve.X_thresholds_ * signs[chosen]],
+        "rating": [float(v) for v in curve.y_thresholds_],
+    }  # fmt: skip
+
+
+def _conclusions(validation: pd.DataFrame, listeners: dict[str, float]) -> list[str]:
+    told = []
+    for column, what in FOLDS.items():
+        own = {str(r["model"]): r for r in validation.to_dict("records") if r["left_out"] == column}
+        mean = own["mean"]["rmse"]
+        better = {name: row for name, row in own.items() if row["over_mean_high"] < 0}
+        if not better:
+            least, row = min(((n, r) for n, r in own.items() if n != "mean"), key=lambda pair: float(pair[1]["rmse"]))
+            told.append(
+                f"Nothing is shown to generalise to new {what}: no model is surely better there than the mean rating "
+                f"(error {mean:.1f} points). {least} comes to {row['rmse']:.1f} ({row['low']:.1f} to "
+                f"{row['high']:.1f})."
+            )
+            continue
+        name, best = min(better.items(), key=lambda pair: float(pair[1]["rmse"]))
+        helping = [m for m in ("all_linear", "all_monotone") if own[m]["over_best_high"] < 0]
+        told.append(
+            f"On new {what} {name} does best: error {best['rmse']:.1f} points ({best['low']:.1f} to "
+            f"{best['high']:.1f}), r {best['r']:.2f}; the mean alone has {mean:.1f}."
+            + (
+                f" More metrics than one help: {', '.join(helping)}."
+                if helping
+                else " No model of all metrics is surely better than the best single metric."
+            )
+        )
+    if np.isfinite(listeners["ceiling"]):
+        told.append(
+            f"Listeners: one alone has r {listeners['single']:.2f} with the median of the others; no metric can be "
+            f"expected above {listeners['ceiling']:.2f}."
+        )
+    return told

@@ -1,0 +1,199 @@
+"""How far listeners agree: with each other, and with themselves.
+
+References
+----------
+.. [1] K. Krippendorff, "Computing Krippendorff's alpha-reliability", University of Pennsylvania, 2011.
+.. [2] P. E. Shrout, J. L. Fleiss, "Intraclass correlations: uses in assessing rater reliability", Psychological
+   Bulletin 86(2), 1979.
+.. [3] K. O. McGraw, S. P. Wong, "Forming inferences about some intraclass correlation coefficients", Psychological
+   Methods 1(1), 1996.
+.. [4] L. I-K. Lin, "A concordance correlation coefficient to evaluate reproducibility", Biometrics 45, 1989; corrected
+   in Biometrics 56, 2000.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mss_bench.errors import UnknownNameError
+from mss_bench.listening.rating_table import RatingsError
+from mss_bench.listening.ratings import Role
+from mss_bench.stats.matrix import check_level
+from mss_bench.stats.units import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LEVELS", "Agreement", "concordance", "icc", "krippendorff_alpha", "rating_units", "replicate_pairs"]
+
+LEVELS = ("nominal", "ordinal", "interval", "ratio")
+"""Levels of measurement that differences of scores are taken at; alphas of different levels do not compare."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A coefficient with its interval and how many it was taken over."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def rating_units(ratings: pd.DataFrame, *, everything: bool = False) -> pd.DataFrame:
+    """What was rated by whom: index item and system, columns listeners, replicates averaged, NaN where not rated.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Of one task and target.
+    everything : bool
+        Hidden references and anchors too; they are easy to agree on, and raise every coefficient.
+    """
+    own = ratings if everything else ratings[ratings["role"] == Role.TEST]
+    return own.groupby(["item", "system", "listener"])["score"].mean().unstack("listener")
+
+
+def krippendorff_alpha(units: Floats, level: str = "interval") -> float:
+    """Krippendorff's alpha [1]_, ``1 - D_o / D_e``.
+
+    Parameters
+    ----------
+    units : (units, observers) array
+        NaN where an observer did not rate. Units with one rating do not count.
+    level : {"nominal", "ordinal", "interval", "ratio"}
+        What a difference of two values is.
+
+    Returns
+    -------
+    float
+        1 at full agreement, 0 where observers agree as by chance; NaN where all values are alike.
+
+    Raises
+    ------
+    UnknownNameError
+        The level is not known.
+    RatingsError
+        No unit has two ratings, or a ratio level meets negative values.
+    """
+    if level not in LEVELS:
+        raise UnknownNameError("level of measurement", level, LEVELS)
+    counted = units[(~np.isnan(units)).sum(axis=1) >= 2]
+    if not len(counted):
+        raise RatingsError("Krippendorff's alpha needs something that two listeners rated")
+    values, codes = np.unique(counted[~np.isnan(counted)], return_inverse=True)
+    if level == "ratio" and values[0] < 0:
+        raise RatingsError(f"the ratio level needs a scale from 0 up, got {values[0]:g}")
+    counts = np.zeros((len(counted), values.size))
+    np.add.at(counts, (np.nonzero(~np.isnan(counted))[0], codes), 1)
+    apart = _differences(values, counts.sum(axis=0), level)
+    pairable = counts.sum(axis=1)
+    observed = float((((counts @ apart) * counts).sum(axis=1) / (pairable - 1)).sum())
+    totals = counts.sum(axis=0)
+    expected = float(totals @ apart @ totals) / (float(totals.sum()) - 1)
+    return 1 - observed / expected if expected > 0 else math.nan
+
+
+def _differences(values: Floats, totals: Floats, level: str) -> Floats:
+    """Squared differences of values, at a level of measurement."""
+    if level == "nominal":
+        return 1.0 - np.eye(values.size)
+    if level == "ordinal":
+        middle = np.cumsum(totals) - totals / 2
+        return np.asarray((middle[:, None] - middle) ** 2)
+    apart = values[:, None] - values
+    if level == "ratio":
+        whole = values[:, None] + values
+        apart = np.divide(apart, whole, out=np.zeros_like(apart), where=whole != 0)
+    return np.asarray(apart**2)
+
+
+def icc(units: Floats, *, average: bool = False, level: float = 0.95) -> Agreement:
+    """Intraclass correlation of two-way random effects, absolute agreement: ICC(2,1), or ICC(2,k) [2]_.
+
+    Parameters
+    ----------
+    units : (units, raters) array
+        Complete.
+    average : bool
+        ICC(2,k), how reliable the mean of all raters is; else ICC(2,1), a single rater.
+    level : float
+        Of the interval [3]_.
+
+    Raises
+    ------
+    RatingsError
+        Missing values, or fewer than 2 units or raters.
+    """
+    from scipy import stats
+
+    check_level("level", level)
+    n, k = units.shape
+    if n < 2 or k < 2 or np.isnan(units).any():
+        raise RatingsError(f"an intraclass correlation needs a complete table of at least 2 x 2, got {n} x {k} with "
+                           f"{int(np.isnan(units).sum())} gaps")  # fmt: skip
+    grand = units.mean()
+    between = k * float(((units.mean(axis=1) - grand) ** 2).sum()) / (n - 1)
+    raters = n * float(((units.mean(axis=0) - grand) ** 2).sum()) / (k - 1)
+    error = (float(((units - grand) ** 2).sum()) - (n - 1) * between - (k - 1) * raters) / ((n - 1) * (k - 1))
+    single = (between - error) / (between + (k - 1) * error + k * (raters - error) / n)
+    if error <= 0:
+        return Agreement(single, math.nan, math.nan, n)
+    a, b = k * single / (n * (1 - single)), 1 + k * single * (n - 1) / (n * (1 - single))
+    freedom = (a * raters + b * error) ** 2 / ((a * raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
+    below, above = stats.f.ppf((1 + level) / 2, n - 1, freedom), stats.f.ppf((1 + level) / 2, freedom, n - 1)
+    rest = k * raters + (k * n - k - n) * error
+    low = n * (between - below * error) / (below * rest + n * between)
+    high = n * (above * between - error) / (rest + n * above * between)
+    if not average:
+        return Agreement(single, float(low), float(high), n)
+    value = (between - error) / (between + (raters - error) / n)
+    low, high = (k * end / (1 + (k - 1) * end) for end in (low, high))
+    return Agreement(value, float(low), float(high), n)
+
+
+def replicate_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Each replicate beside its original: ``listener``, ``item``, ``system``, ``role``, ``first``, ``again``."""
+    same = ["test", "listener", "trial", "item", "target", "task", "system", "role"]
+    first = ratings[~ratings["replicate"]][[*same, "score"]].rename(columns={"score": "first"})
+    again = ratings[ratings["replicate"]][[*same, "score"]].rename(columns={"score": "again"})
+    return first.merge(again, on=same)[["listener", "item", "system", "role", "first", "again"]]
+
+
+def concordance(first: Floats, again: Floats, *, level: float = 0.95) -> Agreement:
+    """Lin's concordance correlation coefficient [4]_: how near pairs lie to the line of equality.
+
+    Parameters
+    ----------
+    first, again : (n,) arrays
+    level : float
+        Of the interval, by Fisher's z.
+
+    Returns
+    -------
+    Agreement
+        NaN of fewer than 3 pairs or where nothing spreads.
+    """
+    from scipy import stats
+
+    check_level("level", level)
+    n = first.size
+    spread = first.var() + again.var() + (first.mean() - again.mean()) ** 2
+    if n < 3 or first.var() == 0 or again.var() == 0:
+        return Agreement(math.nan, math.nan, math.nan, n)
+    value = 2 * float(((first - first.mean()) * (again - again.mean())).mean()) / float(spread)
+    r = float(np.corrcoef(first, again)[0, 1])
+    if abs(value) >= 1 - 1e-12 or abs(r) < 1e-12:
+        return Agreement(value, value if abs(r) > 1e-12 else math.nan, value if abs(r) > 1e-12 else math.nan, n)
+    shift = float((first.mean() - again.mean()) / math.sqrt(first.std() * again.std()))
+    variance = (
+        (1 - r**2) * value**2 / ((1 - value**2) * r**2)
+        + 2 * value**3 * (1 - value) * shift**2 / (r * (1 - value**2) ** 2)
+        - value**4 * shift**4 / (2 * r**2 * (1 - value**2) ** 2)
+    ) / (n - 2)
+    half = stats.norm.ppf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
+    return Agreement(value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half), n)

@@ -1,0 +1,215 @@
+"""The report of a test: what it says, its files, and that text of others stays text."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mss_bench.cli.main import main
+from mss_bench.errors import MssBenchError
+from mss_bench.listening.design import read_design
+from mss_bench.listening.findings import find
+from mss_bench.listening.pack import make_pack
+from mss_bench.listening.pack_format import read_key, read_pack, results_folder
+from mss_bench.listening.paper_tables import Table, latex, markdown, p_text
+from mss_bench.listening.paper_tables import csv as table_csv
+from mss_bench.listening.rating_table import RatingsError, build_ratings, write_ratings
+from mss_bench.listening.report import conclusions, write_report
+
+from .real_ratings import made_ratings, similarity
+
+
+@pytest.fixture(scope="module")
+def pack(finished_run, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "test.yaml").write_text(
+        f"name: heard\nprotocol: mushra\nrun: {finished_run}\ntarget: vocals\nexcerpts: {{count: 3, seconds: 3}}\n"
+        "listeners: 4\nreplicates: 1\n"
+    )
+    return make_pack(read_design(folder / "test.yaml"), folder, jobs=1, say=lambda _: None)
+
+
+HEARD = {"reference": 100, "irm": 80, "centre": 45, "hpss_vocals": 40, "lowpass_7000": 30, "lowpass_3500": 10}
+
+
+def _collect(pack: Path, listeners: int = 6) -> None:
+    """Ratings in the server's own database."""
+    from mss_bench.listening.server.flow import Sitting
+    from mss_bench.listening.server.store import Store
+
+    read, key, rng = read_pack(pack), read_key(pack), np.random.default_rng(0)
+    store = Store(results_folder(pack), Sitting(pack).checksum)
+    try:
+        for number in range(listeners):
+            one = store.add("trials")
+            for place, step in enumerate(read.configurations[number % len(read.configurations)]):
+                trial = read.trial(step.trial)
+                scores = []
+                for k in step.stimuli:
+                    system = key[trial.stimuli[k]].system
+                    off = rng.integers(-6, 7) if system != "reference" else 0
+                    scores.append(float(np.clip(HEARD[system] + off, 0, 100)))
+                store.save(
+                    one, place, f"s{number}-{place}", trial.id, {"scores": scores}, 20_000.0, last=False, after=""
+                )
+    finally:
+        store.close()
+
+
+def test_a_pack_with_collected_ratings_becomes_a_report_in_one_command(pack, finished_run, tmp_path, capsys) -> None:
+    _collect(pack)
+    out = tmp_path / "report"
+    assert main(["listen", "analyse", str(pack), "--run", str(finished_run), "-o", str(out), "--draws", "200"]) == 0
+    told = capsys.readouterr().out
+    assert "Quality of vocals: irm" in told
+    assert "Metrics:" in told
+    page = (out / "index.html").read_text()
+    assert page.count("<img src=") == 3  # scores, items, metrics
+    for heading in ("In short", "Scores", "Pairs of systems", "Metrics against ears", "Listeners",
+                    "Can the metric rank these systems?", "Checklist of ITU-R BS.1534-3"):  # fmt: skip
+        assert heading in page
+    assert "http" not in re.sub(r"http-equiv", "", page)  # nothing is fetched
+    with (out / "tables" / "quality_vocals_scores.csv").open() as file:
+        scores = {row["signal"]: float(row["median"]) for row in csv.DictReader(file)}
+    assert {name: round(value / 10) for name, value in scores.items()} == pytest.approx(
+        {name: round(value / 10) for name, value in HEARD.items()}, abs=1
+    )
+    assert (out / "figures" / "quality_vocals_scores.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "figures" / "quality_vocals_scores.pdf").read_bytes().startswith(b"%PDF")
+    assert "\\begin{tabular}" in (out / "tables.tex").read_text()
+    with (out / "tables" / "checklist.csv").open() as file:
+        assert {"point": "training page", "met": "yes", "found": ""} in list(csv.DictReader(file))
+
+
+def test_fit_from_a_pack_and_its_run(pack, finished_run, tmp_path, capsys) -> None:
+    if not (results_folder(pack) / "ratings.sqlite").exists():
+        _collect(pack)
+    command = ["listen", "fit", str(pack), "--run", str(finished_run), "-o", str(tmp_path)]
+    assert main(command) == 0
+    assert "On new songs" in capsys.readouterr().out
+    models = json.loads((tmp_path / "model.json").read_text())
+    assert set(models) == {"best_linear", "best_monotone", "all_linear", "all_monotone"}
+    assert (tmp_path / "index.html").exists()
+    assert main(["listen", "fit", str(pack), "-o", str(tmp_path)]) == 2
+    assert "a fit needs metrics" in capsys.readouterr().err
+
+
+def test_the_published_test_is_reported_with_and_without_screening(test_data: Path, tmp_path: Path) -> None:
+    found = find(similarity(test_data), mid_anchor="Anch2", draws=100)
+    (question,) = found.questions
+    assert question.summary_all is not None
+    assert question.summary_all.loc["REP2", "median"] == 29
+    assert question.summary is not None
+    assert question.summary.loc["REP2", "median"] == 28
+    told = conclusions(found)
+    assert told[0] == (
+        "Quality of vocals: TAK2 80, UHL3 75, JY3 71, MDL1 39, REP2 28, MELO 26 (medians). "
+        "Not told apart: UHL3 and JY3; REP2 and MELO."
+    )
+    assert told[-1] == "Post-screening excluded 3 of 24 listeners: L10, L11, L17."
+    names = [name for name, _ in question.reliability]
+    assert "Krippendorff's alpha, interval, systems alone" in names
+    assert dict(question.needed)[10.0] > 20
+    files = write_report(tmp_path, found)
+    table = (tmp_path / "tables" / "listeners.csv").read_text()
+    assert "hidden reference below 90 in 7 of 16 trials (43.8%)" in table
+    assert all(file.exists() for file in files)
+    assert "| L10 | 16 | 7 | 43.8 |" in (tmp_path / "report.md").read_text()
+
+
+def test_preferences_and_abx_have_their_own_tables(tmp_path: Path) -> None:
+    rows = []
+    for n in range(12):
+        for k, (a, b, score) in enumerate(
+            [("x", "y", float(n % 4 > 0)), ("y", "z", float(n % 3 > 0)), ("x", "z", 0.5)]
+        ):
+            shared = {"listener": f"P{n}", "trial": f"pair{k}", "item": "Song", "task": "preference", "order": k}
+            rows += [shared | {"system": a, "score": score}, shared | {"system": b, "score": 1 - score}]
+        rows.append({"listener": f"P{n}", "trial": "abx", "item": "Song", "task": "identity", "system": "x",
+                     "score": 1.0, "order": 3})  # fmt: skip
+    scales = {"preference": (0.0, 1.0), "identity": (0.0, 1.0)}
+    found = find(build_ratings(rows, ["row"] * len(rows), scales=scales), scales=scales, draws=100)
+    assert found.screening.excluded == []
+    told = conclusions(found)
+    assert told == ["Preference: x > y > z (Bradley-Terry).", "Told from the reference: x (5 %, Holm)."]
+    write_report(tmp_path, found)
+    page = (tmp_path / "index.html").read_text()
+    for heading in ("Bradley-Terry", "Thurstone, case V", "Right answers"):
+        assert heading in page
+
+
+def test_names_of_others_stay_text(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script> & $x_1$ | `b`"
+    ratings = made_ratings({evil: 10.0, "plain": 0.0}, listeners=4, items=2)
+    write_report(tmp_path, find(ratings.assign(test=evil, item=ratings["item"] + evil), draws=100))
+    page = (tmp_path / "index.html").read_text()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>" not in (tmp_path / "report.md").read_text().replace("&lt;script&gt;", "")
+    tex = (tmp_path / "tables.tex").read_text()
+    assert r"\$x\_1\$" in tex
+
+
+def test_a_test_too_small_for_statistics_is_reported_with_reasons(tmp_path: Path) -> None:
+    found = find(made_ratings({"a": 0.0, "b": 5.0}, listeners=2, items=2), draws=100)
+    (question,) = found.questions
+    assert question.tests is None
+    assert any("No tests: tests of systems need" in note for note in question.notes)
+    assert any("No mixed model" in note for note in question.notes)
+    write_report(tmp_path, found)
+    assert "No tests: tests of systems need" in (tmp_path / "index.html").read_text()
+
+
+def test_when_nobody_is_left_it_is_said() -> None:
+    ratings = made_ratings({"a": 0.0, "b": 5.0})
+    ratings.loc[ratings["role"] == "reference", "score"] = 50.0
+    with pytest.raises(RatingsError, match="post-screening leaves no listener"):
+        find(ratings, draws=100)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--kind", "generative=nobody"], "'nobody' is no system; systems: Ref, a, b"),
+        (["--kind", "x=a", "--kind", "y=a"], "'a' is of two kinds"),
+        (["--kind", "generative"], "expected KIND=SYSTEM"),
+        (["--mid-anchor", "mid"], "unknown anchor of the test 'mid'"),
+        (["--run", "r", "--metrics", "m"], "two sources of metrics"),
+        (["--metrics", "nothing.csv"], "nothing.csv cannot be read"),
+        (["--pack", "."], "is not a pack"),
+    ],
+)
+def test_wrong_use_is_named(options: list[str], message: str, tmp_path: Path, capsys) -> None:
+    write_ratings(made_ratings({"a": 0.0, "b": 5.0}), tmp_path / "r.csv")
+    assert main(["listen", "analyse", str(tmp_path / "r.csv"), *options, "-o", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_ratings_is_named(tmp_path: Path, capsys) -> None:
+    assert main(["listen", "analyse", str(tmp_path), "-o", str(tmp_path / "out")]) == 2
+    assert "holds no ratings" in capsys.readouterr().err
+
+
+def test_tables_in_three_languages() -> None:
+    table = Table("t", "A & B", ["system", "value", "p test", "sure"],
+                  [["a_b", -1.234, 0.0004, True], ["c", float("nan"), 0.04, False]], 2, ["100 % of it"])  # fmt: skip
+    assert table.numeric() == [False, True, True, False]
+    assert table.texts() == [["a_b", "−1.23", "< .001", "yes"], ["c", "–", ".040", "no"]]
+    assert table_csv(table) == "system,value,p test,sure\na_b,-1.234,0.0004,True\nc,,0.04,False\n"
+    assert r"| a\_b | −1.23 | &lt; .001 | yes |" in markdown(table)
+    assert r"a\_b & $-$1.23 & \textless{} .001 & yes \\" in latex(table)
+    assert r"\caption{A \& B}" in latex(table)
+    assert r"a $-$ b of $\rho$" in latex(Table("t", "a − b of ρ", ["x"], [["1"]]))
+    assert p_text(1.0) == "1.000"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MssBenchError, match="cannot be written"):
+        write_report(tmp_path / "file", find(made_ratings({"a": 0.0, "b": 5.0}, listeners=4), draws=100))
