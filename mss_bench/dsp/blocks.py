@@ -111,7 +111,8 @@ def filter_in_blocks(
     covariances = _spatial_covariances(mixture, magnitudes, size)
 
     def estimate(x: Spectrogram) -> list[Spectrogram]:
-        powers = [np.mean(np.abs(y) ** 2, axis=0, dtype=np.float64) for y in filter_sources(x, magnitudes(x), "wiener")]
+        rough = filter_sources(x, magnitudes(x), "wiener")
+        powers = [np.asarray(np.mean(np.abs(y) ** 2, axis=0, dtype=np.float64)) for y in rough]
         return wiener_filter(x, list(zip(powers, covariances, strict=True)))
 
     return inverse_in_blocks(stft, mixture, samples, estimate, size)

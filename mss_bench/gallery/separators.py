@@ -174,10 +174,10 @@ def _entry(name: str, cls: type[Separator], table: pd.DataFrame, costs: pd.DataF
         stems = rows[rows["target"] != "accompaniment"] if len(rows) > 2 else rows
         scores.append(Score(label, values, float(stems["improvement"].mean()) if len(stems) else math.nan))
     first = own[own["params"] == (own["params"].iloc[0] if len(own) else "")]
-    sdr = {
-        quantity: dict(part.drop_duplicates("target")[["target", "value"]].itertuples(index=False))
-        for quantity, part in first.groupby("metric", sort=False)
-    }
+    sdr: dict[str, dict[str, float]] = {}
+    rows_of_first = zip(first["metric"], first["target"], first["value"].to_numpy(float).tolist(), strict=True)
+    for quantity, target, value in rows_of_first:
+        sdr.setdefault(quantity, {}).setdefault(target, value)
     cost = costs[(costs["separator"] == name) & (costs["params"] == "")]
     return Entry(
         name, cls, describe(cls), scores, sdr,
