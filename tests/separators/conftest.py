@@ -11,6 +11,8 @@ import pytest
 
 from mss_bench.registry import import_file
 from mss_bench.separators import Separator
+from mss_bench.separators.assignment import by_references
+from mss_bench.separators.blind import BlindSeparator
 from mss_bench.tracks import Audio, Stems, Targets
 
 RATE = 44100
@@ -63,3 +65,23 @@ def factor_signals() -> ModuleType:
 def kernel_signals() -> ModuleType:
     """The module ``kernel_signals.py``: clicks, chords, a voice, loops and glides."""
     return import_file(Path(__file__).with_name("kernel_signals.py"))
+
+
+@pytest.fixture
+def position_signals() -> ModuleType:
+    """The module ``position_signals.py``: melodies panned to given places."""
+    return import_file(Path(__file__).with_name("position_signals.py"))
+
+
+@pytest.fixture
+def oracle_gains(gains: Callable[..., list[float]]) -> Callable[..., list[float]]:
+    """Gains of a blind method over the mixture, its sources named by the true ones."""
+
+    def measure(separator: BlindSeparator, references: Mapping[str, Audio], seed: int = 0) -> list[float]:
+        mixture = np.asarray(sum(references.values()), dtype=np.float32)
+        rng = np.random.default_rng(seed)
+        found = separator.components(mixture, RATE, count=len(references), rng=rng)
+        np.testing.assert_allclose(sum(found), mixture, atol=1e-4 * np.abs(mixture).max())
+        return gains(references, by_references(found, references), mixture)
+
+    return measure

@@ -1,0 +1,211 @@
+"""DUET: each bin belongs to the source whose level and delay between the channels it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.dsp.blocks import blocks, filter_in_blocks
+from mss_bench.dsp.filters import MASKS
+from mss_bench.dsp.stft import STFT, Spectrogram
+from mss_bench.separators.blind import BlindSeparator
+from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.tracks import Audio
+
+__all__ = ["DUET"]
+
+_ANGLES = 181  # half degrees from 0 to 90; odd, so that the centre lies in the middle of a cell
+_DELAY_STEP = 0.1
+_SMOOTHING = {"level": (2.0, 0.0), "level_delay": (4.0, 4.0)}  # cells, the kernel's standard deviations
+_ONE_SIDED = 0.05  # a channel weaker than this share of the other: too little to measure a delay by
+_LEAST_RESIDUAL = 1e-5  # of a bin's power: nearer than this to a direction, no bin is told apart
+
+
+class DUET(BlindSeparator):
+    """Degenerate unmixing estimation technique: clusters of level and delay between the channels.
+
+    Sources that seldom sound in the same bin leave there a ratio of the channels that tells where the source is. A
+    histogram of these ratios over the song has a peak for each source, and each bin goes to the peak that explains it
+    best:
+
+        R = X_2 / X_1,  phi = arctan |R|,  delta = -arg(R) / omega,
+        h(phi, delta) = sum of (|X_1|^2 + |X_2|^2)^p omega^q over the bins there,
+        d_j = |sin(phi_j) e^(-i omega delta_j) X_1 - cos(phi_j) X_2|^2 at the J highest peaks,
+        binary mask of source j: d_j is the least.
+
+    The papers [1]_, [2]_ bin the symmetric attenuation a - 1/a with a = |R|, within [-3, 3]; the angle phi = arctan a
+    is the same on a finite scale, on which no source is panned too far to be seen. For the same reason the weight holds
+    the power of both channels where the papers have the product |X_1 X_2|^p, zero for a source in one channel alone.
+    The residuals d_j are those of the papers, with ``|a e^(-i omega delta) X_1 - X_2|^2 / (1 + a^2)``.
+
+    ``mode="level"`` has one axis, phi, with all delays zero: music is mostly panned by level, without any delay. With
+    ``level_delay``, delays show in the phase only below ``sample_rate / (2 max_delay)``, where it cannot wrap, and only
+    those bins are in the histogram; the residuals need no such limit.
+
+    Where fewer peaks are found than sources are wanted, the sources left over are silent. For filters other than
+    ``binary`` a source's magnitude is taken as ``V_j = sqrt((min d + e) / (d_j + e))``, e being 10^-5 of the bin's
+    power: one for the nearest source, less for those that would leave a larger residual.
+
+    Parameters
+    ----------
+    sources : int
+        How many to look for; 0 means as many as the data set has stems.
+    assignment : str
+        ``rules`` or ``oracle``; see `mss_bench.separators.blind.BlindSeparator`.
+    mode : str
+        ``level`` or ``level_delay``.
+    mask : str
+        ``binary`` (the paper's), ``soft``, ``wiener`` or ``multichannel``; see `mss_bench.dsp.filters`.
+    power : float
+        Exponent of ``soft``; above 0.
+    p, q : float
+        Exponents of the histogram's weights; 0 or more.
+    max_delay : float
+        Samples, to either side; above 0. The histogram's steps are a tenth of a sample.
+    min_gap : float
+        The directions of two peaks are further apart than this in degrees; above 0. For sources in the centre a delay
+        of ``min_gap max_delay / 45`` samples is as much.
+    n_fft, hop : int
+        Samples.
+
+    References
+    ----------
+    .. [1] O. Yilmaz and S. Rickard, "Blind separation of speech mixtures via time-frequency masking", IEEE Trans.
+       Signal Processing 52(7), 2004.
+    .. [2] S. Rickard, "The DUET blind source separation algorithm", in "Blind Speech Separation", Springer, 2007.
+    """
+
+    name = "duet"
+    family = "position"
+    channels = (2,)
+    adds_up = True
+    scale_equivariant = True
+    channel_equivariant = True
+    licence = "MIT"
+    citation = "O. Yilmaz and S. Rickard, Blind separation of speech mixtures via time-frequency masking, TSP 2004"
+    assumption = "In each bin at most one source sounds, and each source is panned to a point of its own."
+
+    def __init__(
+        self,
+        sources: int = 0,
+        assignment: str = "rules",
+        mode: str = "level",
+        mask: str = "multichannel",
+        power: float = 4.0,
+        p: float = 1.0,
+        q: float = 0.0,
+        max_delay: float = 3.0,
+        min_gap: float = 4.0,
+        n_fft: int = 2048,
+        hop: int = 512,
+    ) -> None:
+        super().__init__(sources, assignment)
+        require_choice(self, "mode", mode, ("level", "level_delay"))
+        require_choice(self, "mask", mask, MASKS)
+        require_number(self, "power", power, above=0)
+        require_number(self, "p", p, low=0)
+        require_number(self, "q", q, low=0)
+        require_number(self, "max_delay", max_delay, above=0, unit="samples")
+        require_number(self, "min_gap", min_gap, above=0, unit="degrees")
+        require_whole(self, "n_fft", n_fft, low=2)
+        require_whole(self, "hop", hop, low=1)
+        self.mode, self.mask, self.power, self.p, self.q = mode, mask, power, p, q
+        self.max_delay, self.min_gap, self.n_fft, self.hop = max_delay, min_gap, n_fft, hop
+        self._stft = STFT(n_fft, hop)
+
+    def components(self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator) -> Sequence[Audio]:
+        spectrogram = self._stft.forward(mixture)
+        omega = 2 * np.pi * np.arange(self._stft.bins) / self.n_fft
+        places = self._places(spectrogram, omega, count)
+        silent = [np.zeros_like(mixture)] * (count - len(places))
+        signals = filter_in_blocks(
+            self._stft,
+            spectrogram,
+            mixture.shape[-1],
+            lambda x: _closeness(x, places, omega),
+            self.mask,
+            self.power,
+        )
+        return signals + silent
+
+    def _places(self, spectrogram: Spectrogram, omega: NDArray[np.float64], count: int) -> list[tuple[float, float]]:
+        """Angle in radians and delay in samples of the highest peaks, `count` at most and one at least."""
+        histogram = self._histogram(spectrogram, omega)
+        middle = histogram.shape[1] // 2
+        found: list[tuple[float, float]] = []
+        for row, column in _maxima(histogram):
+            place = np.deg2rad(row / 2), (column - middle) * _DELAY_STEP
+            if len(found) < count and all(self._gap(place, other) > self.min_gap for other in found):
+                found.append(place)
+        return found
+
+    def _gap(self, one: tuple[float, float], other: tuple[float, float]) -> float:
+        """Degrees between the directions of two places, at the middle of the band in which delays show."""
+        phase = np.exp(0.5j * np.pi / self.max_delay * (one[1] - other[1]))
+        cosine = abs(np.cos(one[0]) * np.cos(other[0]) + np.sin(one[0]) * np.sin(other[0]) * phase)
+        return float(np.rad2deg(np.arccos(min(cosine, 1.0))))
+
+    def _histogram(self, spectrogram: Spectrogram, omega: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Smoothed, (angles, delays); one column where only the level counts."""
+        from scipy.ndimage import gaussian_filter
+
+        steps = 0 if self.mode == "level" else round(self.max_delay / _DELAY_STEP)
+        # Above pi / max_delay the phase of a delay may have wrapped; omega = 0 has no phase.
+        heard = slice(1, None) if not steps else slice(1, 1 + int(np.sum(omega[1:] <= np.pi / self.max_delay)))
+        frequencies = omega[heard].astype(np.float32)
+        histogram = np.zeros((_ANGLES, 2 * steps + 1))
+        loudest = float(np.max(np.abs(spectrogram), initial=np.finfo(np.float32).tiny))
+        for part in blocks(spectrogram):
+            left, right = spectrogram[:, part, heard] / np.float32(loudest)
+            level = np.abs(left), np.abs(right)
+            weight = (level[0] ** 2 + level[1] ** 2) ** self.p * frequencies**self.q
+            cell = np.rint(np.arctan2(level[1], level[0]) * np.float32((_ANGLES - 1) * 2 / np.pi)).astype(np.intp)
+            if steps:
+                column = np.angle(left * right.conj()) / (frequencies * np.float32(_DELAY_STEP))
+                column[np.minimum(*level) < _ONE_SIDED * np.maximum(*level)] = 0.0
+                weight *= np.abs(column) <= steps
+                cell = cell * (2 * steps + 1) + steps + np.clip(np.rint(column), -steps, steps).astype(np.intp)
+            histogram += np.bincount(cell.ravel(), weight.ravel(), histogram.size).reshape(histogram.shape)
+        return np.asarray(gaussian_filter(histogram, _SMOOTHING[self.mode], mode="reflect"))
+
+
+def _closeness(
+    mixture: Spectrogram, places: Sequence[tuple[float, float]], omega: NDArray[np.float64]
+) -> list[NDArray[Any]]:
+    """The magnitudes V_j, (1, frames, bins) each."""
+    left, right = mixture
+    power_left, power_right = np.square(left.real) + np.square(left.imag), np.square(right.real) + np.square(right.imag)
+    cross = left * right.conj()
+    floor = _LEAST_RESIDUAL * (power_left + power_right)
+    residuals = []
+    for phi, delay in places:
+        sine, cosine = np.float32(np.sin(phi)), np.float32(np.cos(phi))
+        turn = np.exp(-1j * omega * delay).astype(np.complex64)
+        # |sin e^(-i w d) X_1 - cos X_2|^2, multiplied out; rounding can leave it just below zero
+        in_phase = cross.real * turn.real - cross.imag * turn.imag if delay else cross.real
+        residual = sine**2 * power_left + cosine**2 * power_right - 2 * sine * cosine * in_phase
+        residuals.append(np.maximum(residual, 0) + floor)
+    least = np.minimum.reduce(residuals)
+    return [np.sqrt(np.divide(least, r, out=np.zeros_like(r), where=r > 0))[None] for r in residuals]
+
+
+def _maxima(histogram: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Local maxima, the highest first, with their places between the cells; the middle where there is none."""
+    from scipy.ndimage import maximum_filter
+
+    maxima = (histogram == maximum_filter(histogram, 3, mode="nearest")) & (histogram > 0)
+    order = np.argsort(-histogram[maxima], kind="stable")
+    places = np.argwhere(maxima)[order] if maxima.any() else [np.array(histogram.shape) // 2]
+    return [(_between(histogram[:, c], r), _between(histogram[r], c)) for r, c in places]
+
+
+def _between(values: NDArray[np.float64], index: int) -> float:
+    """Place of a maximum by the parabola through it and its neighbours; as it is at the ends."""
+    if not 0 < index < len(values) - 1:
+        return float(index)
+    before, at, after = values[index - 1 : index + 2]
+    bend = before - 2 * at + after
+    return float(index + (0.5 * (before - after) / bend if bend < 0 else 0.0))

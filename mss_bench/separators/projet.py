@@ -1,0 +1,294 @@
+"""PROJET: sources told apart by how loud they are in projections of the mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.dsp.blocks import BLOCK, filter_in_blocks, inverse_in_blocks
+from mss_bench.dsp.filters import MASKS
+from mss_bench.dsp.stft import STFT, Spectrogram
+from mss_bench.separators.blind import BlindSeparator
+from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.tracks import Audio
+
+__all__ = ["PROJET"]
+
+Array = NDArray[Any]
+
+_LEARNED_BINS = 1 << 17
+_POWER_ITERATIONS = 80  # of P alone, with Q known
+_CHUNK = 1 << 17  # values of projections that are worked on at a time, so that they stay in the cache
+_FLOOR = 1e-12  # of P and Q, relative to the loudest bin: what is zero would stay zero
+_LEAKAGE = 1e-4  # of K: a projection that cancels a direction exactly would divide by zero
+
+
+class PROJET(BlindSeparator):
+    """Projection estimation technique: sources seen through projections that each cancel one direction.
+
+    A projection of the two channels to one, at right angles to a direction, loses the sound from there and keeps the
+    rest. How loud each source is in each of many projections follows from where it is; a non-negative factorisation of
+    all projections finds, for each source, its power in every bin and its spread over the directions:
+
+        theta_l = [cos phi_l, e^(-i omega tau_l) sin phi_l],  C_m = <w_m, X>,  V_m = |C_m|^alpha,
+        K_ml = |<w_m, theta_l>|^alpha,  V_m ~ sigma_m = sum_j (K Q)_mj P_j,
+        P_j <- P_j sum_m (K Q)_mj V_m / sigma_m / sum_m (K Q)_mj,
+        Q_lj <- Q_lj sum_m,f,t K_ml V_m P_j / sigma_m / sum_m,f,t K_ml P_j,
+        C_mj = C_m (K Q)_mj P_j / sigma_m,  Y_j = pinv(W) C_j.
+
+    The updates lessen the Kullback-Leibler divergence of V from sigma; where they end depends on the start, so that of
+    `restarts` random ones the one of least divergence is kept. Q is the same in every bin: it is learned from frames
+    drawn at random (some 130 000 bins, or all of a song that has fewer), and P, which given Q is a convex
+    problem in each bin, is then found for the whole song a block at a time.
+
+    With ``max_delay=0`` sources differ in level alone. Otherwise both directions and projections come with `delays`
+    delays each, from ``-max_delay`` to `max_delay`, and K depends on the frequency. The cost grows with `delays`.
+
+    Parameters
+    ----------
+    sources : int
+        How many to look for; 0 means as many as the data set has stems.
+    assignment : str
+        ``rules`` or ``oracle``; see `mss_bench.separators.blind.BlindSeparator`.
+    restarts : int
+        Random starts; at least 1.
+    iterations : int
+        Updates of P and Q in each.
+    directions, projections : int
+        Angles L and M over a quarter of a circle; at least 2.
+    alpha : float
+        Exponent of the magnitudes; above 0.
+    max_delay : float
+        Samples, to either side; 0 or more.
+    delays : int
+        At least 1; counts only where ``max_delay > 0``.
+    mask : str
+        ``projection`` (the paper's: the last line of the formulas), or of the magnitudes of the sources in both
+        channels ``binary``, ``soft``, ``wiener`` or ``multichannel``; see `mss_bench.dsp.filters`.
+    power : float
+        Exponent of ``soft``; above 0.
+    n_fft, hop : int
+        Samples.
+
+    References
+    ----------
+    .. [1] D. FitzGerald, A. Liutkus and R. Badeau, "PROJET - Spatial audio separation using projections", Proc. ICASSP,
+       2016.
+    .. [2] D. FitzGerald, A. Liutkus and R. Badeau, "Projection-based demixing of spatial audio", IEEE/ACM Trans. Audio,
+       Speech, and Language Processing 24(9), 2016.
+    """
+
+    name = "projet"
+    family = "position"
+    channels = (2,)
+    adds_up = True
+    scale_equivariant = True
+    licence = "MIT"
+    citation = "D. FitzGerald, A. Liutkus and R. Badeau, Projection-based demixing of spatial audio, TASLP 2016"
+    assumption = "Sources come from different directions, and their magnitudes add up in every projection."
+
+    def __init__(
+        self,
+        sources: int = 0,
+        assignment: str = "rules",
+        restarts: int = 3,
+        iterations: int = 100,
+        directions: int = 30,
+        projections: int = 10,
+        alpha: float = 1.0,
+        max_delay: float = 0.0,
+        delays: int = 7,
+        mask: str = "projection",
+        power: float = 1.0,
+        n_fft: int = 4096,
+        hop: int = 1024,
+    ) -> None:
+        super().__init__(sources, assignment)
+        require_whole(self, "restarts", restarts, low=1)
+        require_whole(self, "iterations", iterations, low=1)
+        require_whole(self, "directions", directions, low=2)
+        require_whole(self, "projections", projections, low=2)
+        require_number(self, "alpha", alpha, above=0)
+        require_number(self, "max_delay", max_delay, low=0, unit="samples")
+        require_whole(self, "delays", delays, low=1)
+        require_choice(self, "mask", mask, ("projection", *MASKS))
+        require_number(self, "power", power, above=0)
+        require_whole(self, "n_fft", n_fft, low=2)
+        require_whole(self, "hop", hop, low=1)
+        self.restarts, self.iterations, self.directions, self.projections = (
+            restarts,
+            iterations,
+            directions,
+            projections,
+        )
+        self.alpha, self.max_delay, self.delays = alpha, max_delay, delays
+        self.mask, self.power, self.n_fft, self.hop = mask, power, n_fft, hop
+        self._stft = STFT(n_fft, hop)
+
+    def components(self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator) -> Sequence[Audio]:
+        spectrogram = self._stft.forward(mixture)
+        samples = mixture.shape[-1]
+        geometry = _Geometry(self)
+        level = np.float32(np.max(np.abs(spectrogram), initial=np.finfo(np.float32).tiny))
+        spread = self._learn(spectrogram / level, geometry, count, rng)
+        size = BLOCK // geometry.delays
+        if self.mask == "projection":
+            return inverse_in_blocks(
+                self._stft, spectrogram, samples, lambda x: geometry.separate(x, level, spread), size
+            )
+        return filter_in_blocks(
+            self._stft,
+            spectrogram,
+            samples,
+            lambda x: geometry.magnitudes(x, level, spread),
+            self.mask,
+            self.power,
+            size,
+        )
+
+    def _learn(self, spectrogram: Spectrogram, geometry: _Geometry, count: int, rng: np.random.Generator) -> Array:
+        """Q of the best start, (directions, sources)."""
+        _, frames, bins = spectrogram.shape
+        wanted = max(1, _LEARNED_BINS // (bins * geometry.delays))
+        drawn = np.sort(rng.choice(frames, min(wanted, frames), replace=False))
+        observed = geometry.observe(spectrogram[:, drawn])
+        starts = [_factorise(observed, geometry.response, count, self.iterations, rng) for _ in range(self.restarts)]
+        return min(starts, key=lambda start: start[1])[0]
+
+
+class _Geometry:
+    """Directions and projections, and what they make of a spectrogram.
+
+    Bins that share their directions form a group: all bins where there are no delays, else those of one frequency.
+    Arrays are (groups, ..., bins of the group).
+    """
+
+    def __init__(self, model: PROJET) -> None:
+        self.alpha = model.alpha
+        self.delays = model.delays if model.max_delay else 1
+        omega = 2 * np.pi * np.arange(model.n_fft // 2 + 1) / model.n_fft if model.max_delay else np.zeros(1)
+        directions = self._lines(model.directions, model.max_delay, omega)
+        # (-sin, cos) of the conjugate is at right angles to (cos, sin), delay included
+        projections = self._lines(model.projections, model.max_delay, omega)[..., ::-1] * np.array([-1.0, 1.0])
+        self.projections = projections if model.max_delay else projections.real.astype(np.float32)
+        self.inverse = np.linalg.pinv(projections if model.max_delay else projections.real).astype(projections.dtype)
+        response = np.abs(projections @ directions.swapaxes(1, 2)) ** self.alpha
+        self.response = np.maximum(response, np.float32(_LEAKAGE))
+        self.gains = np.abs(directions[0]) ** self.alpha
+
+    def _lines(self, angles: int, max_delay: float, omega: NDArray[np.float64]) -> Array:
+        """(cos phi, e^(-i omega tau) sin phi), of the shape (groups, angles * delays, 2), complex64."""
+        phi = np.linspace(0, np.pi / 2, angles)
+        tau = np.linspace(-max_delay, max_delay, self.delays) if self.delays > 1 else np.zeros(1)
+        turn = np.exp(-1j * omega[:, None, None] * tau[:, None])
+        lines = np.stack(np.broadcast_arrays(np.cos(phi), turn * np.sin(phi)), axis=-1)
+        return lines.reshape(omega.size, -1, 2).astype(np.complex64)
+
+    def observe(self, spectrogram: Spectrogram) -> Array:
+        """V, (groups, projections, bins of the group)."""
+        return np.asarray(np.abs(self.projections @ self._grouped(spectrogram)) ** self.alpha)
+
+    def separate(self, x: Spectrogram, level: Any, spread: Array) -> list[Spectrogram]:
+        """The sources: shares of the projections, taken back to two channels."""
+        grouped = self._grouped(x)
+        loudness = self.response @ spread
+        powers = _powers(self.observe(x / level), loudness)
+        total = loudness @ powers
+        # pinv(W) diag(share) W is a matrix of two by two in each bin, linear in the shares
+        there_and_back = np.einsum("gam,gmb->gabm", self.inverse, self.projections)
+        there_and_back = there_and_back.reshape(len(self.inverse), 4, -1)
+        estimates = []
+        for source in range(powers.shape[1]):
+            share = loudness[:, :, source, None] * powers[:, source, None] / total
+            a, b, c, d = (there_and_back @ share).swapaxes(0, 1)
+            left, right = grouped[:, 0], grouped[:, 1]
+            estimates.append(self._ungrouped(np.stack([a * left + b * right, c * left + d * right], axis=1), x.shape))
+        return estimates
+
+    def magnitudes(self, x: Spectrogram, level: Any, spread: Array) -> list[Array]:
+        """The magnitudes of the sources in both channels."""
+        powers = _powers(self.observe(x / level), self.response @ spread)
+        gains = self.gains.T @ spread
+        found = []
+        for source in range(powers.shape[1]):
+            both = gains[None, :, source, None] * powers[:, source, None]
+            found.append(self._ungrouped(both, x.shape) ** (1 / self.alpha))
+        return found
+
+    def _grouped(self, x: Spectrogram) -> Array:
+        return x.reshape(1, 2, -1) if len(self.projections) == 1 else np.ascontiguousarray(x.transpose(2, 0, 1))
+
+    def _ungrouped(self, grouped: Array, shape: tuple[int, ...]) -> Array:
+        return grouped.reshape(shape) if len(self.projections) == 1 else grouped.transpose(1, 2, 0)
+
+
+def _factorise(
+    observed: Array, response: Array, count: int, iterations: int, rng: np.random.Generator
+) -> tuple[Array, float]:
+    """Q after a number of updates from a random start, and the divergence that is left."""
+    groups, _, bins = observed.shape
+    spread = rng.random((response.shape[2], count), dtype=np.float32) + np.float32(0.1)
+    powers = rng.random((groups, count, bins), dtype=np.float32) + np.float32(0.1)
+    seen = response.sum(axis=1)[..., None]  # K summed over the projections
+    for _ in range(iterations):
+        spread /= spread.sum(axis=0)
+        loudness = response @ spread
+        gained = np.zeros_like(spread)
+        for g, n in _chunks(observed):
+            v, k, p = observed[g, :, n], loudness[g], powers[g, :, n]
+            p *= _gain(v, k, p)
+            np.maximum(p, _FLOOR, out=p)
+            correlation = (v / (k @ p)) @ p.swapaxes(1, 2)
+            gained += np.sum(response[g].swapaxes(1, 2) @ correlation, axis=0)
+        spread *= gained / np.sum(seen * powers.sum(axis=2)[:, None], axis=0)
+        np.maximum(spread, _FLOOR, out=spread)
+    return spread, _divergence(observed, response @ spread, powers)
+
+
+def _powers(observed: Array, loudness: Array) -> Array:
+    """P for known Q, (groups, sources, bins of the group).
+
+    Parameters
+    ----------
+    observed : (groups, projections, bins of the group)
+        V.
+    loudness : (groups, projections, sources)
+        K Q.
+    """
+    groups, projections, bins = observed.shape
+    powers = np.empty((groups, loudness.shape[2], bins), dtype=np.float32)
+    for g, n in _chunks(observed):
+        v, k, p = observed[g, :, n], loudness[g], powers[g, :, n]
+        p[:] = v.sum(axis=1, keepdims=True) / np.float32(projections)
+        for _ in range(_POWER_ITERATIONS):
+            p *= _gain(v, k, p)
+            np.maximum(p, _FLOOR, out=p)
+    return powers
+
+
+def _gain(observed: Array, loudness: Array, powers: Array) -> Array:
+    """The factor of the multiplicative update of P."""
+    numerator = loudness.swapaxes(1, 2) @ (observed / np.maximum(loudness @ powers, _FLOOR))
+    return np.asarray(numerator / loudness.sum(axis=1)[..., None])
+
+
+def _divergence(observed: Array, loudness: Array, powers: Array) -> float:
+    """Kullback-Leibler divergence of V from its model, V log V left out, which no model changes."""
+    total = 0.0
+    for g, n in _chunks(observed):
+        model = loudness[g] @ powers[g, :, n]
+        total += float(np.sum(model - observed[g, :, n] * np.log(model), dtype=np.float64))
+    return total
+
+
+def _chunks(observed: Array) -> Iterator[tuple[slice, slice]]:
+    """Groups and bins that are worked on at a time, so that they stay in the cache."""
+    groups, projections, bins = observed.shape
+    step = max(1, _CHUNK // projections)
+    for n in range(0, bins, step):
+        together = max(1, step // min(step, bins))
+        for g in range(0, groups, together):
+            yield slice(g, g + together), slice(n, n + step)

@@ -1,0 +1,107 @@
+"""PROJET: right where sources come from different directions, wrong where they come from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from mss_bench.dsp.filters import MASKS
+from mss_bench.errors import AudioError, ConfigError
+from mss_bench.separators.contract import check_separator
+from mss_bench.separators.projet import PROJET, _factorise, _Geometry
+from mss_bench.tracks import Stems
+
+Gains = Callable[..., list[float]]
+
+
+def test_three_sparse_sources_come_apart(position_signals: ModuleType, oracle_gains: Gains) -> None:
+    found = [g for seed in range(3) for g in oracle_gains(PROJET(), position_signals.sparse_sources(seed))]
+    assert np.mean(found) > 17.5
+    assert min(found) > 13
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_every_filter_separates(mask: str, position_signals: ModuleType, oracle_gains: Gains) -> None:
+    method = PROJET(mask=mask, restarts=1, iterations=60)
+    assert np.mean(oracle_gains(method, position_signals.sparse_sources(0))) > 16
+
+
+def test_sources_that_differ_in_delay_need_delays(position_signals: ModuleType, oracle_gains: Gains) -> None:
+    song = position_signals.sparse_sources(0, (35.0, 55.0), (-6.0, 6.0))
+    without = oracle_gains(PROJET(restarts=1), song)
+    found = oracle_gains(PROJET(restarts=1, iterations=60, max_delay=6, delays=5), song)
+    assert min(found) > 22
+    assert np.mean(found) > np.mean(without) + 6
+
+
+def test_what_comes_from_one_direction_stays_together(position_signals: ModuleType, oracle_gains: Gains) -> None:
+    # A third of the mixture for each would gain 4.8 dB.
+    song = position_signals.sparse_sources(0, (45.0, 45.0, 45.0))
+    assert np.mean(oracle_gains(PROJET(restarts=1), song)) < 6
+
+
+@pytest.mark.parametrize("max_delay", [0.0, 2.0])
+def test_a_projection_cancels_its_direction(max_delay: float) -> None:
+    model = PROJET(directions=5, projections=5, max_delay=max_delay, delays=3, n_fft=64, hop=16)
+    geometry = _Geometry(model)
+    cancelled = np.diagonal(geometry.response, axis1=1, axis2=2)
+    np.testing.assert_allclose(cancelled, 1e-4, rtol=1e-6)  # no more than the leakage that keeps it from zero
+    assert geometry.response.max() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("max_delay", [0.0, 2.0])
+def test_updates_lessen_the_divergence(max_delay: float) -> None:
+    geometry = _Geometry(PROJET(directions=8, projections=5, max_delay=max_delay, delays=3, n_fft=64, hop=16))
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((2, 30, 33)) + 1j * rng.standard_normal((2, 30, 33))).astype(np.complex64)
+    observed = geometry.observe(x)
+    costs = [
+        _factorise(observed, geometry.response, 3, iterations, np.random.default_rng(0))[1]
+        for iterations in (1, 2, 4, 8, 16, 32)
+    ]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_the_start_of_least_divergence_is_kept(position_signals: ModuleType) -> None:
+    song = position_signals.sparse_sources(0)
+    method = PROJET(restarts=4, iterations=10)
+    x = method._stft.forward(np.asarray(sum(song.values()), dtype=np.float32))
+    geometry = _Geometry(method)
+    kept = method._learn(x, geometry, 3, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    drawn = np.sort(rng.choice(x.shape[1], min((1 << 17) // x.shape[2], x.shape[1]), replace=False))
+    starts = [_factorise(geometry.observe(x[:, drawn]), geometry.response, 3, 10, rng) for _ in range(4)]
+    costs = [cost for _, cost in starts]
+    assert len(set(costs)) == 4
+    np.testing.assert_array_equal(kept, starts[int(np.argmin(costs))][0])
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"max_delay": 2.0, "delays": 3}, {"mask": "multichannel"}, {"alpha": 1.5, "mask": "soft"}]
+)
+def test_forms_keep_the_contract(parameters: dict[str, object]) -> None:
+    results = check_separator(PROJET(restarts=1, iterations=5, assignment="oracle", **parameters))
+    assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
+
+
+def test_a_mono_mixture_is_refused(separate: Callable[..., Stems]) -> None:
+    with pytest.raises(AudioError, match="projet: the mixture has 1 channel, expected 2"):
+        separate(PROJET(), np.zeros((1, 100)))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        ({"restarts": 0}, "restarts=0; expected a whole number, at least 1"),
+        ({"projections": 1}, "projections=1; expected a whole number, at least 2"),
+        ({"max_delay": -1.0}, "max_delay=-1.0; expected a number at least 0 samples"),
+        ({"mask": "hard"}, "mask='hard'; expected projection or binary"),
+        ({"alpha": 0}, "alpha=0; expected a number above 0"),
+    ],
+)
+def test_impossible_parameters_are_named(parameters: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        PROJET(**parameters)
