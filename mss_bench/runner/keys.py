@@ -43,7 +43,7 @@ def source_hash(cls: type) -> str:
     """Hash of the source that a class runs.
 
     That is its module, those of its bases and, for a built-in, what its family shares: `dsp` for separators, the
-    private modules of `metrics` for metrics.
+    private modules of `metrics` for metrics and all of a subpackage of it.
     """
     files: set[Path] = set()
     for base in cls.__mro__[:-1]:
@@ -59,6 +59,7 @@ def source_hash(cls: type) -> str:
         files |= set((package / "dsp").glob("*.py"))
     if any(f.is_relative_to(package / "metrics") for f in own):
         files |= set((package / "metrics").glob("_*.py"))
+        files |= {g for f in own if f.parent != package / "metrics" for g in f.parent.glob("*.py")}
     return digest({"files": [[f.name, hash_file(f)] for f in sorted(files)]})
 
 
