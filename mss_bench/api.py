@@ -217,7 +217,7 @@ def run(
     dataset : str or Dataset
         ``"demo"``, ``"musdb18hq"``, ``"demo:n_songs=12"``, ...
     separators : sequence of str or mapping
-        ``"hpss:power=2"`` or ``{"name": "hpss", "power": 2}``; empty for every built-in one.
+        ``"hpss:power=2"`` or ``{"name": "hpss", "power": 2}``; ``"all"`` for every one, empty for all but slow ones.
     metrics : sequence of str or mapping
         Empty for BSS Eval v4, uSDR and SI-SDR.
     quiet : bool

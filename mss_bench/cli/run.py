@@ -11,7 +11,8 @@ __all__ = ["configure", "execute", "finish"]
 
 _EXAMPLES = """
 examples:
-  mss-bench run                                    every separator on the built-in demo songs
+  mss-bench run                                    all but the slow separators on the built-in demo songs
+  mss-bench run -s all                             every separator
   mss-bench run --dataset musdb18hq --root DIR -s hpss -s irm:exponent=2
   mss-bench run --config comparison.yaml --jobs 8
 """
@@ -24,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="NAME", help="data set (default: demo); see: mss-bench datasets list")
     parser.add_argument(
         "-s", "--separator", dest="separators", action="append", default=None, metavar="SPEC",
-        help="a separator as name or name:key=value,key=value; repeatable (default: all)",
+        help="a separator as name or name:key=value,key=value, or all; repeatable (default: all but slow ones)",
     )  # fmt: skip
     parser.add_argument("--config", metavar="FILE", help="a YAML file of these options; the command line wins")
     parser.add_argument("--dry-run", action="store_true", help="print what would be computed and stop")

@@ -37,7 +37,7 @@ class RunOptions:
         A name of the catalog, with options as ``demo:n_songs=12`` or ``{name: demo, n_songs: 12}``;
         ``references:dir=DIR`` for a bare folder of stems; or a data set itself.
     separators : tuple of str or mapping
-        ``"hpss:power=2"`` or ``{"name": "hpss", "power": 2}``; empty for every built-in one.
+        ``"hpss:power=2"`` or ``{"name": "hpss", "power": 2}``; ``"all"`` for every one, empty for all but slow ones.
     metrics : tuple of str or mapping
         Likewise; empty for `DEFAULT_METRICS`.
     subset : str, optional
@@ -139,7 +139,12 @@ class RunOptions:
 
     def separator_specs(self) -> list[Spec]:
         """The separators as specs."""
-        return [Spec.parse(s) for s in self.separators] or default_separators()
+        if not self.separators:
+            return default_separators()
+        found = []
+        for spec in map(Spec.parse, self.separators):
+            found += default_separators(slow=True) if str(spec) == "all" else [spec]
+        return list({str(spec): spec for spec in found}.values())  # one that is named besides "all" stands once
 
     def metric_specs(self) -> list[Spec]:
         """The metrics as specs."""
@@ -183,11 +188,19 @@ class RunOptions:
         return shown
 
 
-def default_separators() -> list[Spec]:
-    """Every registered separator that needs no parameter, the IRM with both exponents."""
+def default_separators(*, slow: bool = False) -> list[Spec]:
+    """Every registered separator that needs no parameter, the IRM with both exponents.
+
+    Parameters
+    ----------
+    slow : bool
+        Those, too, that declare to be slow: what ``all`` means.
+    """
     specs = []
     for name, cls in separators.load_all().items():
         if any(p.default is p.empty for p in parameters(cls).values()) or (cls.extra and not cls.available()):
+            continue
+        if cls.slow and not slow:
             continue
         specs += [Spec(name, {"exponent": e}) for e in (1, 2)] if name == "irm" else [Spec(name)]
     return specs

@@ -57,6 +57,8 @@ class Separator(ABC):
         A gain on the mixture is the same gain on every estimate.
     channel_equivariant : bool
         Swapping the channels of the mixture swaps those of every estimate.
+    slow : bool
+        Takes longer than the music: a run of which no separators are named leaves it out, ``-s all`` does not.
     needs_references : bool
         An oracle: it is given the references.
     needs_track : bool
@@ -78,6 +80,7 @@ class Separator(ABC):
     adds_up: ClassVar[bool] = False
     scale_equivariant: ClassVar[bool] = False
     channel_equivariant: ClassVar[bool] = False
+    slow: ClassVar[bool] = False
     needs_references: bool = False  # not of the class alone: a parameter can make an oracle of a method
     needs_track: ClassVar[bool] = False
     path_parameters: ClassVar[tuple[str, ...]] = ()

@@ -82,6 +82,7 @@ class PROJET(BlindSeparator):
     """
 
     name = "projet"
+    slow = True
     family = "position"
     channels = (2,)
     adds_up = True
