@@ -24,6 +24,11 @@ metrics: Registry[Metric] = Registry(
         "mr_stft": "mss_bench.metrics.spectral:MRSTFT",
         "bleed_full": "mss_bench.metrics.bleed_full:BleedFull",
         "silence": "mss_bench.metrics.silence:Silence",
+        "2f": "mss_bench.metrics.perceptual.two_f:TwoF",
+        "artifacts": "mss_bench.metrics.perceptual.artifacts:Artifacts",
+        "subband_ratios": "mss_bench.metrics.perceptual.subband_ratios:SubbandRatios",
+        "peass": "mss_bench.metrics.perceptual.peass:PEASS",
+        "visqol": "mss_bench.metrics.perceptual.visqol:ViSQOL",
     },
     group="mss_bench.metrics",
 )

@@ -29,7 +29,7 @@ class Quantity:
     name : str
         Column name in the field's writing: ``"SDR"``, ``"SI-SDR"``.
     unit : str
-        ``"dB"`` or ``""``.
+        ``"dB"``, ``"LU"``, ``"ms"``, ``"µs"`` or ``""``.
     higher_is_better : bool
     definition : str
         The formula or its source, in a line.
@@ -115,6 +115,10 @@ class Metric(ABC):
     quantities : tuple of Quantity
         What it reports, in the order of the tables.
     citation : str
+    extra : str
+        The optional dependencies of this package that it needs, e.g. ``"peass"``; empty for none.
+    slow : bool
+        Takes so long that "all metrics" leaves it out: it is asked for by name.
     joint : bool
         One number for all targets of the group together, repeated for each.
     preset : str
@@ -127,8 +131,14 @@ class Metric(ABC):
     quantities: ClassVar[tuple[Quantity, ...]] = ()
     citation: ClassVar[str] = ""
     extra: ClassVar[str] = ""
+    slow: ClassVar[bool] = False
     joint: ClassVar[bool] = False
     preset: str = "default"
+
+    @classmethod
+    def available(cls) -> bool:
+        """Whether what `extra` installs is there; a metric that is not is left out of "all metrics"."""
+        return True
 
     @abstractmethod
     def prepare(self, track: TrackAudio, group: TargetGroup) -> Any:

@@ -25,6 +25,8 @@ _TARGETS = ("vocals", "drums", "bass")
 _PAUSING = "drums"
 """Silent in the second third of the reference, and in the last of the estimate."""
 
+_UNITS = ("", "dB", "LU", "ms", "µs")
+
 _ROUNDING = 1e-9
 """Difference up to which two values are the same, relative to the larger."""
 
@@ -135,7 +137,7 @@ def _check_declarations(metric: Metric) -> str:
     if not names or len(set(names)) != len(names):
         raise BrokenPromise(f"quantities are {names}; expected at least one, with a name each")
     for quantity in metric.quantities:
-        if not quantity.definition or quantity.unit not in ("dB", ""):
+        if not quantity.definition or quantity.unit not in _UNITS:
             raise BrokenPromise(f"{quantity.name} has unit {quantity.unit!r} and definition {quantity.definition!r}")
     return ", ".join(f"{q.name} [{q.unit or 'no unit'}]" for q in metric.quantities)
 

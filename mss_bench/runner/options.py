@@ -39,7 +39,7 @@ class RunOptions:
     separators : tuple of str or mapping
         ``"hpss:power=2"`` or ``{"name": "hpss", "power": 2}``; ``"all"`` for every one, empty for all but slow ones.
     metrics : tuple of str or mapping
-        Likewise; empty for `DEFAULT_METRICS`.
+        Likewise; ``"all"`` for every fast one that is installed, empty for `DEFAULT_METRICS`.
     subset : str, optional
         A subset, ``"all"``, or the data set's default.
     tracks : tuple of str
@@ -148,7 +148,10 @@ class RunOptions:
 
     def metric_specs(self) -> list[Spec]:
         """The metrics as specs."""
-        return [Spec.parse(m) for m in self.metrics or DEFAULT_METRICS]
+        found = []
+        for spec in map(Spec.parse, self.metrics or DEFAULT_METRICS):
+            found += all_metrics() if str(spec) == "all" else [spec]
+        return list({str(spec): spec for spec in found}.values())
 
     def shard_numbers(self) -> tuple[int, int] | None:
         """``shard`` as numbers."""
@@ -204,6 +207,17 @@ def default_separators(*, slow: bool = False) -> list[Spec]:
             continue
         specs += [Spec(name, {"exponent": e}) for e in (1, 2)] if name == "irm" else [Spec(name)]
     return specs
+
+
+def all_metrics() -> list[Spec]:
+    """Every registered metric that is fast and installed and needs no parameter: what ``all`` means."""
+    from mss_bench.metrics import metrics
+
+    return [
+        Spec(name)
+        for name, cls in metrics.load_all().items()
+        if not cls.slow and cls.available() and all(p.default is not p.empty for p in parameters(cls).values())
+    ]
 
 
 def read_run_file(path: str | Path) -> dict[str, Any]:

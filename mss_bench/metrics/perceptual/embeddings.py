@@ -1,0 +1,137 @@
+"""Distances of embeddings: what a trained network makes of references and estimates, compared.
+
+The networks are not part of this package, and nothing is downloaded: embeddings are arrays ``(frames, dimensions)``
+that the user has computed with local weights, in memory or as one ``.npy`` file a signal in a folder. With embeddings
+of VGGish `frechet_distance` is the Frechet audio distance (FAD) [1]_, with those of MERT `embedding_mse` is MERT-MSE.
+
+    FAD = |m_1 - m_2|^2 + tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2))
+
+with means m and covariances C of all frames of each side. It compares sets, not pairs: it is biased upwards where there
+are few frames, and not to be compared between sets of different sizes.
+
+References
+----------
+.. [1] K. Kilgour, M. Zuluaga, D. Roblek, M. Sharifi: Frechet audio distance: a reference-free metric for evaluating
+   music enhancement algorithms. Interspeech 2019.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mss_bench.errors import AudioError
+from mss_bench.metrics._signals import Floats, Samples
+
+__all__ = ["embedding_mse", "frechet_distance", "read_embeddings"]
+
+
+def read_embeddings(folder: str | Path) -> dict[str, Floats]:
+    """Embeddings of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``<name>.npy`` files of float arrays ``(frames, dimensions)``.
+
+    Returns
+    -------
+    dict of str to (frames, dimensions) float64
+        In the order of the names.
+
+    Raises
+    ------
+    AudioError
+        No folder, no file in it, a file that is no such array, or files of different dimensions.
+    """
+    files = sorted(Path(folder).glob("*.npy")) if Path(folder).is_dir() else []
+    if not files:
+        raise AudioError(f"there are no embeddings in {folder}; expected <name>.npy files (frames, dimensions)")
+    found = {}
+    for file in files:
+        try:
+            array = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise AudioError(f"{file} cannot be read as an array of NumPy: {error}") from None
+        found[file.stem] = _checked(array, str(file))
+    dimensions = {array.shape[1] for array in found.values()}
+    if len(dimensions) > 1:
+        raise AudioError(
+            f"embeddings in {folder} have {sorted(dimensions)} dimensions, expected the same in every file"
+        )
+    return found
+
+
+def frechet_distance(references: Samples, estimates: Samples) -> float:
+    """Frechet distance of two sets of embeddings, seen as normal distributions.
+
+    Parameters
+    ----------
+    references, estimates : (frames, dimensions) float array
+        Of any numbers of frames, two at least; join those of many signals with ``np.concatenate``.
+
+    Returns
+    -------
+    float
+        0 for equal means and covariances.
+
+    Raises
+    ------
+    AudioError
+        Arrays that are not of two axes, of different dimensions, of less than two frames, or with NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> frames = np.random.default_rng(0).standard_normal((1000, 4))
+    >>> round(frechet_distance(frames, frames + 3.0), 6)
+    36.0
+    """
+    a, b = _checked(references, "references"), _checked(estimates, "estimates")
+    if a.shape[1] != b.shape[1]:
+        raise AudioError(f"embeddings have {a.shape[1]} and {b.shape[1]} dimensions, expected the same")
+    for name, array in (("references", a), ("estimates", b)):
+        if len(array) < 2:
+            raise AudioError(f"{name} hold {len(array)} frame, expected at least 2 for a covariance")
+    covariances = [np.cov(array, rowvar=False, ddof=1).reshape(array.shape[1], -1) for array in (a, b)]
+    # tr((C_1 C_2)^(1/2)) by the eigenvalues of the symmetric R C_2 R, with R the root of C_1: never complex
+    values, vectors = np.linalg.eigh(covariances[0])
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    product = np.linalg.eigvalsh(root @ covariances[1] @ root)
+    cross = float(np.sqrt(np.maximum(product, 0.0)).sum())
+    means = a.mean(axis=0) - b.mean(axis=0)
+    distance = float(means @ means) + float(np.trace(covariances[0] + covariances[1])) - 2 * cross
+    return max(0.0, distance)
+
+
+def embedding_mse(reference: Samples, estimate: Samples) -> float:
+    """Mean squared difference of the embeddings of two signals, frame by frame.
+
+    Parameters
+    ----------
+    reference, estimate : (frames, dimensions) float array
+        Of one shape.
+
+    Raises
+    ------
+    AudioError
+        Other shapes, or NaN.
+    """
+    a, b = _checked(reference, "the reference"), _checked(estimate, "the estimate")
+    if a.shape != b.shape:
+        raise AudioError(
+            f"embeddings have shapes {a.shape} and {b.shape}, expected the same frames of the same network"
+        )
+    return float(np.mean((a - b) ** 2))
+
+
+def _checked(array: Samples, name: str) -> Floats:
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or 0 in array.shape:
+        found = getattr(array, "shape", type(array).__name__)
+        raise AudioError(f"embeddings of {name} are {found}, expected an array (frames, dimensions)")
+    if not np.issubdtype(array.dtype, np.floating):
+        raise AudioError(f"embeddings of {name} are of {array.dtype}, expected float32 or float64")
+    if not np.isfinite(array).all():
+        raise AudioError(f"embeddings of {name} hold NaN or infinite values, expected numbers")
+    return array.astype(np.float64)
