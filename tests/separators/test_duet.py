@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.datasets.demo import render
 from mss_bench.dsp.filters import MASKS
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.contract import check_separator
@@ -25,9 +26,7 @@ def test_three_sparse_sources_come_apart(position_signals: ModuleType, oracle_ga
 
 
 @pytest.mark.parametrize(("mask", "least"), list(zip(MASKS, (15, 16, 15.5, 17), strict=True)))
-def test_every_filter_separates(
-    mask: str, least: float, position_signals: ModuleType, oracle_gains: Gains
-) -> None:
+def test_every_filter_separates(mask: str, least: float, position_signals: ModuleType, oracle_gains: Gains) -> None:
     assert np.mean(oracle_gains(DUET(mask=mask), position_signals.sparse_sources(0))) > least
 
 
@@ -82,6 +81,13 @@ def test_forms_and_filters_keep_the_contract(mode: str, mask: str) -> None:
 def test_more_sources_than_channels_are_all_found(position_signals: ModuleType, oracle_gains: Gains) -> None:
     degrees = (5.0, 25.0, 45.0, 65.0, 85.0)
     assert min(oracle_gains(DUET(), position_signals.sparse_sources(0, degrees))) > 9
+
+
+def test_panned_instruments_come_apart_better_than_equal_shares(oracle_gains: Gains, gains: Gains) -> None:
+    song = {name: stem[:, : 6 * 44100] for name, stem in render("test", 0, "sources:3").stems.items()}
+    mixture = sum(song.values())
+    shares = gains(song, dict.fromkeys(song, mixture / 3), mixture)
+    assert np.mean(oracle_gains(DUET(), song)) > np.mean(shares) + 8
 
 
 def test_a_mono_mixture_is_refused(separate: Callable[..., Stems]) -> None:

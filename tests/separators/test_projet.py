@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.datasets.demo import render
 from mss_bench.dsp.filters import MASKS
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.contract import check_separator
@@ -85,6 +86,13 @@ def test_the_start_of_least_divergence_is_kept(position_signals: ModuleType) -> 
 def test_forms_keep_the_contract(parameters: dict[str, object]) -> None:
     results = check_separator(PROJET(restarts=1, iterations=5, assignment="oracle", **parameters))
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
+
+
+def test_panned_instruments_come_apart_better_than_equal_shares(oracle_gains: Gains, gains: Gains) -> None:
+    song = {name: stem[:, : 6 * 44100] for name, stem in render("test", 0, "sources:3").stems.items()}
+    mixture = sum(song.values())
+    shares = gains(song, dict.fromkeys(song, mixture / 3), mixture)
+    assert np.mean(oracle_gains(PROJET(restarts=1), song)) > np.mean(shares) + 8
 
 
 def test_a_mono_mixture_is_refused(separate: Callable[..., Stems]) -> None:
