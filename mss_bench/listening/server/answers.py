@@ -1,0 +1,197 @@
+"""Checks everything that a listener's browser sends: each field, its type and its range, and nothing beside them.
+
+The player sends nothing else; what is refused here is a defect, another program, or somebody's try.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mss_bench.errors import MssBenchError
+from mss_bench.listening.pack_format import PackTask, Trial
+from mss_bench.listening.protocols import Kind
+
+__all__ = [
+    "CODE", "QUESTIONS", "RequestError", "check_answer", "check_fields", "check_name", "check_number",
+    "check_questionnaire", "heard_seconds",
+]  # fmt: skip
+
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""A listener's code, e.g. a panel's participant id."""
+
+_SUBMISSION = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_DAY = 86_400_000.0  # ms
+_LONGEST = {"name": 120, "remarks": 2000}  # characters
+
+QUESTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "device": ("What did you listen with?", ("headphones", "earphones", "loudspeakers", "other")),
+    "room": ("How quiet was the room?", ("quiet", "some noise", "noisy")),
+    "experience": (
+        "How experienced are you in listening to sound critically?",
+        ("none", "some: I make music or work with sound", "much: I took part in such tests before"),
+    ),
+    "hearing": ("Do you know of any hearing loss?", ("no", "yes", "I prefer not to say")),
+    "remarks": ("Anything that we should know?", ()),
+}
+"""The questionnaire: field, question, and the choices; none for free text, which may be left empty."""
+
+
+class RequestError(MssBenchError):
+    """A request that cannot be served.
+
+    Parameters
+    ----------
+    message : str
+    status : int
+        Of HTTP.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def check_fields(raw: Any, names: Sequence[str]) -> dict[str, Any]:
+    """An object with exactly these fields.
+
+    Raises
+    ------
+    RequestError
+    """
+    if not isinstance(raw, dict):
+        raise RequestError(f"expected a JSON object with {', '.join(names) or 'no fields'}")
+    missing, beyond = [n for n in names if n not in raw], [str(n)[:40] for n in raw if n not in names]
+    if missing or beyond:
+        raise RequestError(
+            f"the fields must be {', '.join(names) or 'none'}"
+            + (f"; missing: {', '.join(missing)}" if missing else "")
+            + (f"; unknown: {', '.join(beyond)}" if beyond else "")
+        )
+    return raw
+
+
+def check_number(value: Any, what: str, low: float, high: float) -> float:
+    """A number in a range.
+
+    Raises
+    ------
+    RequestError
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise RequestError(f"{what} is {str(value)[:40]!r}, expected a number from {low:g} to {high:g}", 422)
+    return float(value)
+
+
+def heard_seconds(trial: Trial) -> float:
+    """How long each signal of a trial must be listened to: one second, a single one to its end."""
+    most = trial.seconds if trial.kind in (Kind.SINGLE, Kind.DEGRADATION) else 1.0
+    return min(most, trial.seconds) * 0.95  # the clock of the player runs in steps
+
+
+def check_answer(raw: Any, trial: Trial, task: PackTask) -> tuple[str, dict[str, Any], float]:
+    """The answer to a trial, in the order in which its signals were shown.
+
+    Parameters
+    ----------
+    raw : object
+        ``{id, ms, heard, scores, moved}``, for pairs ``choice`` instead of the last two: the place of the chosen signal
+        or null for no difference. `heard` has the stimuli and then, if there is one, the open reference.
+    trial : Trial
+    task : PackTask
+
+    Returns
+    -------
+    submission : str
+    answer : dict
+        ``scores`` or ``choice``, and ``heard``.
+    ms : float
+
+    Raises
+    ------
+    RequestError
+        What is wrong with it, e.g. a score outside the scale, or a signal that was not listened to.
+    """
+    pairs = trial.kind in (Kind.PREFERENCE, Kind.ABX)
+    fields = check_fields(raw, ["id", "ms", "heard", *(["choice"] if pairs else ["scores", "moved"])])
+    if not isinstance(fields["id"], str) or not _SUBMISSION.fullmatch(fields["id"]):
+        raise RequestError("id is not 16 to 64 letters, digits, - or _")
+    ms = check_number(fields["ms"], "ms", 0.0, _DAY)
+    heard = _numbers(fields["heard"], "heard", len(trial.stimuli) + bool(trial.reference), 0.0, _DAY)
+    needed = heard_seconds(trial)
+    for place, seconds in enumerate(heard):
+        if seconds < needed:
+            raise RequestError(
+                f"signal {place + 1} was listened to for {seconds:.2f} s, expected at least {needed:.2f} s", 422
+            )
+    answer = {"choice": _choice(fields["choice"], trial.kind)} if pairs else {"scores": _scores(fields, trial, task)}
+    return fields["id"], answer | {"heard": heard}, ms
+
+
+def _choice(value: Any, kind: str) -> int | None:
+    if value is None and kind == Kind.PREFERENCE:
+        return None
+    if isinstance(value, bool) or value not in (0, 1):
+        also = " or null" if kind == Kind.PREFERENCE else ""
+        raise RequestError(f"choice is {str(value)[:40]!r}, expected 0, 1{also}", 422)
+    return int(value)
+
+
+def _scores(fields: Mapping[str, Any], trial: Trial, task: PackTask) -> list[float]:
+    count = len(trial.stimuli)
+    scores = _numbers(fields["scores"], "scores", count, task.low, task.high)
+    moved = fields["moved"]
+    if not isinstance(moved, list) or len(moved) != count or not all(isinstance(m, bool) for m in moved):
+        raise RequestError(f"moved must be {count} times true or false")
+    if not all(moved):
+        raise RequestError(f"signal {moved.index(False) + 1} was not rated", 422)
+    if trial.kind != Kind.MULTI:
+        for score in scores:
+            if score != int(score):
+                raise RequestError(f"scores has {score:g}, expected a whole grade", 422)
+    return scores
+
+
+def _numbers(value: Any, what: str, count: int, low: float, high: float) -> list[float]:
+    if not isinstance(value, list):
+        raise RequestError(f"{what} must be a list of {count} numbers")
+    if len(value) != count:
+        raise RequestError(f"{what} has {len(value)} values, this trial has {count} signals")
+    return [check_number(v, f"{what}[{place}]", low, high) for place, v in enumerate(value)]
+
+
+def check_questionnaire(raw: Any) -> dict[str, str]:
+    """The questionnaire.
+
+    Raises
+    ------
+    RequestError
+    """
+    fields = check_fields(raw, list(QUESTIONS))
+    for name, (_, choices) in QUESTIONS.items():
+        value = fields[name]
+        if not choices:
+            fields[name] = _text(value, name)
+        elif value not in choices:
+            raise RequestError(f"{name} is {str(value)[:40]!r}, expected one of: {'; '.join(choices)}", 422)
+    return fields
+
+
+def check_name(value: Any) -> str:
+    """A name, where the test asks for it.
+
+    Raises
+    ------
+    RequestError
+    """
+    text = _text(value, "name").strip()
+    if not text:
+        raise RequestError("name is empty", 422)
+    return text
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST[name]:
+        raise RequestError(f"{name} must be text of at most {_LONGEST[name]} characters", 422)
+    return "".join(c for c in value if c.isprintable() or c == "\n")

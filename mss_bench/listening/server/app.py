@@ -1,0 +1,267 @@
+"""The routes: a listener's page and its requests, the join link, the experimenter's page."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, jsonify, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+
+from mss_bench.listening.pack_format import read_key
+from mss_bench.listening.server import headphones
+from mss_bench.listening.server.answers import (
+    CODE,
+    RequestError,
+    check_answer,
+    check_fields,
+    check_name,
+    check_number,
+    check_questionnaire,
+)
+from mss_bench.listening.server.export import listeners_csv, ratings_csv
+from mss_bench.listening.server.flow import Sitting, Stage
+from mss_bench.listening.server.progress import progress
+from mss_bench.listening.server.protection import protect
+from mss_bench.listening.server.store import Conflict, Listener, Store
+
+__all__ = ["create_app"]
+
+_NOT_FOUND = "there is nothing at this address; please use the link that you were given"
+_COOKIE = "listener"
+_MOST_AT_ONCE = 100  # links that the experimenter makes with one click
+
+
+def create_app(sitting: Sitting, store: Store) -> Flask:
+    """The application of a test.
+
+    Parameters
+    ----------
+    sitting : Sitting
+    store : Store
+    """
+    app = Flask(__name__, static_folder="static", template_folder="templates")
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    protect(app)
+    _listener_routes(app, sitting, store)
+    _stage_routes(app, sitting, store)
+    _join_routes(app, sitting, store)
+    _experimenter_routes(app, sitting, store)
+
+    @app.get("/")
+    def home() -> str:
+        return render_template("message.html", message="Please use the link that you were given.", status=200)
+
+    @app.get("/favicon.ico")
+    def icon() -> ResponseReturnValue:
+        return app.send_static_file("icon.svg")
+
+    return app
+
+
+def _known(store: Store) -> Callable[[Callable[..., ResponseReturnValue]], Callable[..., ResponseReturnValue]]:
+    """Decorator: replaces the token of the address by its listener, and refuses others."""
+
+    def decorate(view: Callable[..., ResponseReturnValue]) -> Callable[..., ResponseReturnValue]:
+        @wraps(view)
+        def checked(token: str, **rest: Any) -> ResponseReturnValue:
+            listener = store.find(token)
+            if listener is None:
+                raise RequestError(_NOT_FOUND, 404)
+            return view(listener, **rest)
+
+        return checked
+
+    return decorate
+
+
+def _body() -> Any:
+    if request.mimetype != "application/json":
+        raise RequestError("expected application/json", 415)
+    try:
+        return json.loads(request.get_data())
+    except (ValueError, RecursionError):
+        raise RequestError("the request is no JSON") from None
+
+
+def _wav(path: Path) -> Response:
+    # A name of its own: the file's would tell that two trials play the same.
+    return send_file(path, mimetype="audio/wav", download_name="signal.wav", conditional=True, max_age=3600)
+
+
+def _listener_routes(app: Flask, sitting: Sitting, store: Store) -> None:
+    known = _known(store)
+
+    @app.get("/l/<token>/")
+    @known
+    def page(listener: Listener) -> ResponseReturnValue:
+        return render_template("listen.html", title=sitting.pack.title)
+
+    @app.get("/l/<token>/api/state")
+    @known
+    def state(listener: Listener) -> ResponseReturnValue:
+        store.touch(listener)
+        return jsonify(sitting.state(listener))
+
+    @app.get("/l/<token>/audio/level")
+    @known
+    def level_audio(listener: Listener) -> ResponseReturnValue:
+        return _wav(sitting.level_file())
+
+    @app.get("/l/<token>/audio/headphones/<int:number>")
+    @known
+    def tones(listener: Listener, number: int) -> ResponseReturnValue:
+        if listener.stage != Stage.HEADPHONES or number >= headphones.ROUNDS:
+            raise RequestError("no such signal", 404)
+        return Response(headphones.tones(headphones.orders(listener)[number]), mimetype="audio/wav")
+
+    @app.get("/l/<token>/audio/<int(signed=True):step>/<place>")
+    @known
+    def signal(listener: Listener, step: int, place: str) -> ResponseReturnValue:
+        return _wav(sitting.audio(listener, step, place))
+
+    @app.post("/l/<token>/api/trials/<int:step>")
+    @known
+    def save(listener: Listener, step: int) -> ResponseReturnValue:
+        raw = _body()
+        steps = sitting.steps(listener)
+        if step >= steps:
+            raise RequestError(f"trial {step + 1} was sent, this listener has {steps}", 404)
+        if Stage(listener.stage) not in (Stage.TRIALS, Stage.QUESTIONNAIRE, Stage.DONE):
+            raise Conflict("the trials have not begun; reload this page")
+        trial, task = sitting.trial(listener, step)
+        submission, answer, ms = check_answer(raw, trial, task)
+        new = store.save(
+            listener, step, submission, trial.id, answer, ms, last=step + 1 == steps, after=Stage.QUESTIONNAIRE
+        )
+        return jsonify(saved=step, new=new, **_now(sitting, store, listener))
+
+
+def _now(sitting: Sitting, store: Store, listener: Listener) -> dict[str, Any]:
+    fresh = store.find(listener.token)
+    assert fresh is not None
+    return {"state": sitting.state(fresh)}
+
+
+def _stage_routes(app: Flask, sitting: Sitting, store: Store) -> None:
+    known = _known(store)
+
+    def advance(listener: Listener, expected: Stage, **changes: object) -> ResponseReturnValue:
+        if listener.stage != expected:
+            raise Conflict(f"{expected} is not where you are; reload this page")
+        store.advance(listener, **{"stage": sitting.after(expected)} | changes)
+        return jsonify(_now(sitting, store, listener))
+
+    @app.post("/l/<token>/api/consent")
+    @known
+    def consent(listener: Listener) -> ResponseReturnValue:
+        asked = sitting.options.ask_name
+        raw = check_fields(_body(), ["agreed", *(["name"] if asked else [])])
+        if raw["agreed"] is not True:
+            raise RequestError("agreed must be true", 422)
+        return advance(listener, Stage.CONSENT, **({"name": check_name(raw["name"])} if asked else {}))
+
+    @app.post("/l/<token>/api/level")
+    @known
+    def level(listener: Listener) -> ResponseReturnValue:
+        raw = check_fields(_body(), ["level_db"])
+        return advance(listener, Stage.LEVEL, level_db=check_number(raw["level_db"], "level_db", -40.0, 0.0))
+
+    @app.post("/l/<token>/api/headphones")
+    @known
+    def check(listener: Listener) -> ResponseReturnValue:
+        raw = check_fields(_body(), ["answers"])
+        if headphones.passed(listener, raw["answers"]):
+            return advance(listener, Stage.HEADPHONES)
+        failed = listener.attempts + 1
+        stage = Stage.REFUSED if failed >= headphones.ATTEMPTS else Stage.HEADPHONES
+        return advance(listener, Stage.HEADPHONES, stage=stage, attempts=failed)
+
+    @app.post("/l/<token>/api/training")
+    @known
+    def training(listener: Listener) -> ResponseReturnValue:
+        check_fields(_body(), [])  # grades of the training page are not even sent
+        return advance(listener, Stage.TRAINING)
+
+    @app.post("/l/<token>/api/questionnaire")
+    @known
+    def questionnaire(listener: Listener) -> ResponseReturnValue:
+        answers = check_questionnaire(_body())
+        return advance(
+            listener, Stage.QUESTIONNAIRE, questionnaire=json.dumps(answers, ensure_ascii=False), finished=time.time()
+        )
+
+
+def _join_routes(app: Flask, sitting: Sitting, store: Store) -> None:
+    options = sitting.options
+
+    def check(token: str) -> str:
+        """The participant's id, or an empty text."""
+        if not options.open_places or not hmac.compare_digest(token.encode(), store.join.encode()):
+            raise RequestError(_NOT_FOUND, 404)
+        code = request.args.get(options.participant_parameter, "")
+        if code and not CODE.fullmatch(code):
+            raise RequestError("the participant id of this link is not made of letters, digits, - and _")
+        return code
+
+    @app.get("/join/<token>")
+    def join(token: str) -> ResponseReturnValue:
+        check(token)  # a page of its own, so that a preview of the link makes no listener
+        return render_template("join.html", title=sitting.pack.title, instructions=sitting.pack.instructions)
+
+    @app.post("/join/<token>")
+    def joined(token: str) -> ResponseReturnValue:
+        code = check(token)
+        known = store.participant(code) if code else store.find(request.cookies.get(_COOKIE, ""))
+        one = known or store.add(
+            sitting.stages[0], way="panel" if code else "open", code=code or None, most=options.open_places
+        )
+        response = redirect(url_for("page", token=one.token), 303)
+        if not code:
+            response.set_cookie(
+                _COOKIE, one.token, max_age=30 * 86400, path=request.path, httponly=True, samesite="Lax"
+            )
+        return response
+
+
+def _experimenter_routes(app: Flask, sitting: Sitting, store: Store) -> None:
+    def check(token: str) -> None:
+        if not hmac.compare_digest(token.encode(), store.experimenter.encode()):
+            raise RequestError(_NOT_FOUND, 404)
+
+    def table(text: str, name: str) -> Response:
+        shown = f'attachment; filename="{name}.csv"'
+        return Response(text, mimetype="text/csv", headers={"Content-Disposition": shown})
+
+    @app.get("/experimenter/<token>/")
+    def experimenter(token: str) -> ResponseReturnValue:
+        check(token)
+        return render_template(
+            "experimenter.html", pack=sitting.pack, progress=progress(sitting, store), token=token,
+            options=sitting.options, join=store.join, most=_MOST_AT_ONCE,
+        )  # fmt: skip
+
+    @app.get("/experimenter/<token>/ratings.csv")
+    def ratings(token: str) -> ResponseReturnValue:
+        check(token)
+        return table(ratings_csv(sitting.pack, read_key(sitting.folder), store), f"{sitting.pack.name}-ratings")
+
+    @app.get("/experimenter/<token>/listeners.csv")
+    def people(token: str) -> ResponseReturnValue:
+        check(token)
+        return table(listeners_csv(store, names=sitting.options.ask_name), f"{sitting.pack.name}-listeners")
+
+    @app.post("/experimenter/<token>/listeners")
+    def more(token: str) -> ResponseReturnValue:
+        check(token)
+        text = request.form.get("count", "")
+        if not text.isdecimal() or not 1 <= int(text) <= _MOST_AT_ONCE:
+            raise RequestError(f"count is {text[:20]!r}, expected 1 to {_MOST_AT_ONCE}", 422)
+        for _ in range(int(text)):
+            store.add(sitting.stages[0])
+        return redirect(url_for("experimenter", token=token), 303)

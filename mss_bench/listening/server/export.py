@@ -1,0 +1,128 @@
+"""From blinded answers to tables: the only place that reads the key."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mss_bench.errors import ConfigError
+from mss_bench.listening.pack_format import Pack, Signal, Trial, read_key, read_pack, results_folder
+from mss_bench.listening.protocols import Kind
+from mss_bench.listening.ratings import RATING_COLUMNS, Role
+from mss_bench.listening.server.answers import QUESTIONS
+from mss_bench.listening.server.store import Answer, Listener, Store
+
+__all__ = ["listeners_csv", "ratings_csv", "write_ratings_file"]
+
+
+def ratings_csv(pack: Pack, key: dict[str, Signal], store: Store) -> str:
+    """The long table of all ratings, columns `RATING_COLUMNS`.
+
+    Parameters
+    ----------
+    pack : Pack
+    key : dict
+        As `read_key` gives it.
+    store : Store
+
+    Raises
+    ------
+    ConfigError
+        The key is another pack's.
+    """
+    if missing := [f for t in pack.trials for f in t.stimuli if f not in key]:
+        raise ConfigError(f"the key of {pack.name} lacks {missing[0]}; it belongs to another pack")
+    listeners = {one.number: one for one in store.listeners()}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(RATING_COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    for answer in store.answers():
+        writer.writerows(_rows(pack, key, listeners[answer.listener], answer))
+    return text.getvalue()
+
+
+def listeners_csv(store: Store, *, names: bool) -> str:
+    """One row a listener: how they came, where they are, their times, and their questionnaire."""
+    fields = ["listener", "way", "stage", "trials", "started", "finished", "level_db", "failed_headphone_checks"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*fields, *QUESTIONS, *(["name"] if names else [])])
+    for one in store.listeners():
+        own = [one.code, one.way, one.stage, one.done, _date(one.started), _date(one.finished)]
+        answers = [_plain(one.questionnaire.get(name, "")) for name in QUESTIONS]
+        writer.writerow(
+            [*own, f"{one.level_db:g}", one.attempts, *answers, *([_plain(one.name)] if names else [])]
+        )  # fmt: skip
+    return text.getvalue()
+
+
+def write_ratings_file(folder: Path) -> Path:
+    """Write ``ratings.csv`` beside the database of a pack, also while it is served.
+
+    Raises
+    ------
+    ConfigError
+        No pack, no key, or nobody was asked yet.
+    """
+    from mss_bench.listening.server.flow import Sitting
+    from mss_bench.results.store import write_atomic
+
+    results = results_folder(folder)
+    if not (results / "ratings.sqlite").exists():
+        raise ConfigError(f"{results} holds no ratings; collect some with: mss-bench listen serve {folder}")
+    store = Store(results, Sitting(folder).checksum)
+    try:
+        text = ratings_csv(read_pack(folder), read_key(folder), store)
+    finally:
+        store.close()
+    write_atomic(results / "ratings.csv", text.encode())
+    return results / "ratings.csv"
+
+
+def _rows(pack: Pack, key: dict[str, Signal], listener: Listener, answer: Answer) -> Iterator[dict[str, Any]]:
+    step = pack.configurations[listener.number % len(pack.configurations)][answer.step]
+    trial = pack.trial(step.trial)
+    shared = {
+        "test": pack.name, "listener": listener.code, "session": _date(listener.started), "trial": trial.id,
+        "order": answer.step, "replicate": step.replicate, "moved": True, "ms": round(answer.ms),
+    }  # fmt: skip
+    for position, (place, score) in enumerate(_scores(trial, key, step.stimuli, answer.answer)):
+        signal = key[trial.stimuli[place]]
+        where = position if trial.kind != Kind.ABX else step.stimuli.index(place)
+        yield shared | {
+            "item": signal.item, "target": signal.target, "task": signal.task, "system": signal.system,
+            "role": signal.role, "score": f"{score:g}", "position": where,
+        }  # fmt: skip
+
+
+def _scores(trial: Trial, key: dict[str, Signal], shown: list[int], answer: dict[str, Any]) -> list[tuple[int, float]]:
+    """Places in the trial as the pack has it, in the order in which they were shown, with their scores."""
+    choice = answer.get("choice")
+    match trial.kind:
+        case Kind.PREFERENCE:
+            values = [0.5 if choice is None else float(position == choice) for position in range(len(shown))]
+            return list(zip(shown, values, strict=True))
+        case Kind.ABX:
+            signals = [key[file] for file in trial.stimuli]
+            rated = next((k for k in (0, 1) if signals[k].role != Role.REFERENCE), 0)
+            assert choice is not None
+            right = signals[shown[choice]].system == signals[2].system
+            return [(rated, float(right))]
+        case _:
+            return list(zip(shown, answer["scores"], strict=True))
+
+
+def _date(seconds: float | None) -> str:
+    if seconds is None or math.isnan(seconds):
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _plain(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

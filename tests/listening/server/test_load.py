@@ -1,0 +1,141 @@
+"""Many listeners at once against a real server, and a server that is killed under them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from mss_bench.listening.pack_format import read_pack
+from mss_bench.listening.server.answers import QUESTIONS
+
+from .conftest import Running, valid_answer, write_pack
+
+TRIALS = 3
+QUESTIONNAIRE = {name: choices[0] if choices else "" for name, (_, choices) in QUESTIONS.items()}
+
+
+class Simulated(threading.Thread):
+    """A listener who rates as fast as the server takes it, and sends again what was not acknowledged."""
+
+    def __init__(self, number: int, page: str, port: int, answers: list[dict], *, patient: bool) -> None:
+        super().__init__(daemon=True)
+        self.number, self.page, self.port, self.patient = number, page, port, patient
+        self.rng = random.Random(number)
+        self.answers = [a | {"id": f"listener-{number:06d}-{step}"} for step, a in enumerate(answers)]
+        for answer in self.answers:
+            answer["scores"] = [float(self.rng.randrange(101)) for _ in answer["scores"]]
+        self.acknowledged: dict[int, list[float]] = {}
+        self.slowest = 0.0
+        self.problem = ""
+        self.connection: http.client.HTTPConnection | None = None
+
+    def run(self) -> None:
+        try:
+            self.post("consent", {"agreed": True}, 200, 409)
+            for step, answer in enumerate(self.answers):
+                self.post(f"trials/{step}", answer, 200)
+                self.acknowledged[step] = answer["scores"]
+                if self.rng.random() < 0.2:  # an answer that was lost on its way back is sent a second time
+                    self.post(f"trials/{step}", answer, 200)
+            self.post("questionnaire", QUESTIONNAIRE, 200, 409)
+        except Exception as error:
+            self.problem = repr(error)
+        finally:
+            if self.connection:
+                self.connection.close()
+
+    def post(self, path: str, body: dict, *expected: int) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            begun = time.monotonic()
+            try:
+                self.connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+                self.connection.request(
+                    "POST", f"{self.page}api/{path}", json.dumps(body), {"Content-Type": "application/json"}
+                )
+                reply = self.connection.getresponse()
+                text = reply.read()
+            except (OSError, http.client.HTTPException):
+                if self.connection:
+                    self.connection.close()
+                self.connection = None
+                if not self.patient or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+                continue
+            self.slowest = max(self.slowest, time.monotonic() - begun)
+            assert reply.status in expected, (path, reply.status, text)
+            return
+
+
+def _simulate(server: Running, *, patient: bool) -> list[Simulated]:
+    trials = {t.id: t for t in read_pack(server.folder).trials}
+    steps = read_pack(server.folder).configurations[0]
+    answers = [valid_answer(trials[s.trial]) for s in steps]
+    people = [Simulated(n, page, server.port, answers, patient=patient) for n, page in enumerate(server.listeners)]
+    for one in people:
+        one.start()
+    return people
+
+
+def _stored(server: Running) -> dict[tuple[int, int], list[float]]:
+    db = sqlite3.connect(server.database)
+    try:
+        rows = db.execute("SELECT listener, step, answer FROM answers").fetchall()
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    finally:
+        db.close()
+    assert max(Counter((n, step) for n, step, _ in rows).values(), default=1) == 1
+    return {(n, step): json.loads(answer)["scores"] for n, step, answer in rows}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    # three trials of one kind, without training and level, so that nothing but ratings is measured
+    return write_pack(tmp_path / "load", ["multi", "multi", "multi"], training=False, level=False)
+
+
+@pytest.mark.slow
+def test_200_listeners_at_once_lose_and_double_nothing(folder, serve) -> None:
+    server = serve(folder, "--listeners", "200")
+    begun = time.monotonic()
+    people = _simulate(server, patient=False)
+    for one in people:
+        one.join(60)
+    took = time.monotonic() - begun
+    assert [one.problem for one in people if one.problem] == []
+    expected = {(one.number, step): scores for one in people for step, scores in one.acknowledged.items()}
+    assert len(expected) == 200 * TRIALS
+    assert _stored(server) == expected
+    print(f"{took:.2f} s, slowest request {max(one.slowest for one in people):.3f} s")
+    assert took < 60
+
+
+@pytest.mark.slow
+def test_kill_9_under_load_loses_nothing_that_was_acknowledged(folder, serve) -> None:
+    server = serve(folder, "--listeners", "40")
+    people = _simulate(server, patient=True)
+    total = len(people) * TRIALS
+    for share in (0.2, 0.5, 0.8):
+        deadline = time.monotonic() + 30
+        while sum(len(one.acknowledged) for one in people) < share * total and time.monotonic() < deadline:
+            time.sleep(0.002)
+        server.stop(signal.SIGKILL)
+        acknowledged = {(one.number, step): s for one in people for step, s in list(one.acknowledged.items())}
+        assert len(acknowledged) >= share * total
+        stored = _stored(server)
+        assert {key: stored.get(key) for key in acknowledged} == acknowledged
+        server.start()
+    for one in people:
+        one.join(60)
+    assert [one.problem for one in people if one.problem] == []
+    assert _stored(server) == {(one.number, step): s for one in people for step, s in one.acknowledged.items()}
+    assert len(_stored(server)) == total

@@ -1,0 +1,90 @@
+"""The command: links, restarts, and what it refuses."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+
+from mss_bench.cli.main import main
+from mss_bench.listening.pack_format import read_key
+from mss_bench.listening.server.flow import Sitting
+
+from .conftest import write_pack
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+@pytest.fixture
+def small(tmp_path):
+    return write_pack(tmp_path / "small", ["single"], listeners=3)
+
+
+def test_links_stay_over_a_restart_and_the_key_is_not_served(small, serve) -> None:
+    server = serve(small, "--open", "5", "--host", "127.0.0.1")
+    links = dict(server.links)
+    assert len(server.listeners) == 3
+    assert _status(links["experimenter"]) == 200
+    assert _status(links["join"].split(" ")[-1]) == 200
+    base = links["experimenter"].partition("/experimenter")[0]
+    for path in ("/../small.key/key.json", "/%2e%2e/small.key/key.json", "/small.key/key.json", "//etc/passwd"):
+        assert _status(base + path) in (400, 404)
+    server.stop(signal.SIGINT)
+    again = server.start()
+    assert again.links == links
+    assert read_key(small)
+
+
+def test_a_body_beyond_the_limit_is_refused_before_it_is_read(small, serve) -> None:
+    server = serve(small)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        line.sendall(
+            f"POST {server.listeners[0]}api/consent HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            "Content-Length: 1000000000\r\n\r\n".encode()
+        )
+        assert b" 413 " in line.recv(100)
+
+
+def test_wrong_use_is_told(small, tmp_path, capsys) -> None:
+    assert main(["listen", "serve", str(tmp_path)]) == 2
+    assert "is not a pack" in capsys.readouterr().err
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["listen", "serve", str(small), "--port", str(port)]) == 2
+        assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+    assert main(["listen", "serve", str(small), "--consent", str(tmp_path / "none.txt")]) == 2
+    assert "none.txt cannot be read" in capsys.readouterr().err
+    for words in (["--completion-url", "javascript:alert(1)"], ["--port", "70000"], ["--open", "0"]):
+        with pytest.raises(SystemExit):
+            main(["listen", "serve", str(small), *words])
+
+
+def test_a_pack_that_was_made_anew_does_not_mix_with_old_ratings(small, serve, capsys) -> None:
+    serve(small).stop()
+    text = (small / "pack.json").read_text()
+    (small / "pack.json").write_text(text.replace("Listen well", "Listen better"))
+    assert main(["listen", "serve", str(small), "--port", "0"]) == 2
+    assert "made anew" in capsys.readouterr().err
+
+
+def test_ratings_are_written_without_a_server(small, capsys) -> None:
+    assert main(["listen", "serve", str(small), "--export"]) == 2
+    assert "holds no ratings" in capsys.readouterr().err
+    from mss_bench.listening.pack_format import results_folder
+    from mss_bench.listening.server.store import Store
+
+    Store(results_folder(small), Sitting(small).checksum).close()
+    assert main(["listen", "serve", str(small), "--export"]) == 0
+    assert (results_folder(small) / "ratings.csv").read_text().startswith("test,listener,session")
