@@ -161,6 +161,8 @@ def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, 
     require_channels(separator, len(mixture), "the mixture")
     targets = _targets_for(separator)
     declared = tuple(name for names in separator.target_sets for name in names)
+    if seed < 0:
+        raise ConfigError(f"seed={seed}; expected a whole number from 0 on")
     rng = np.random.default_rng(seed)
     raw = separator.separate(mixture.copy(), sample_rate, targets=targets, rng=rng)
     estimates, flags, problems = conform(raw, mixture, targets, declared)

@@ -150,7 +150,8 @@ def _similar(
     blind = [n for n, c in classes.items() if "assignment" in parameters(c)]
     if not blind:
         return pd.DataFrame(columns=[*SIMILAR])
-    methods = [{"name": n, "assignment": "oracle", "as": n} for n in blind] + [{"name": "irm", "as": "irm"}]
+    methods = [{"name": n, "assignment": "oracle", "as": f"{n} (oracle names)"} for n in blind]
+    methods.append({"name": "irm", "as": "irm (oracle)"})
     columns = {}
     for variant in SIMILAR:
         say(f"similar sources: {variant}")
@@ -166,14 +167,14 @@ def _similar(
 def _entry(name: str, cls: type[Separator], table: pd.DataFrame, costs: pd.DataFrame, figure: str) -> Entry:
     own = table[table["separator"] == name]
     scores = []
-    for params in dict.fromkeys(own["params"]):
+    for params in sorted(dict.fromkeys(own["params"]), key=len):  # the default, which has none, first
         rows = own[(own["params"] == params) & (own["metric"] == "uSDR")].drop_duplicates("target")
         default = parameters(cls).get("mask")
         label = params.removeprefix("mask=") or (f"{default.default} (default)" if default else "as it is")
         values = dict(zip(rows["target"], rows["value"], strict=True))
         stems = rows[rows["target"] != "accompaniment"] if len(rows) > 2 else rows
         scores.append(Score(label, values, float(stems["improvement"].mean()) if len(stems) else math.nan))
-    first = own[own["params"] == (own["params"].iloc[0] if len(own) else "")]
+    first = own[own["params"] == ""]
     sdr: dict[str, dict[str, float]] = {}
     rows_of_first = zip(first["metric"], first["target"], first["value"].to_numpy(float).tolist(), strict=True)
     for quantity, target, value in rows_of_first:
@@ -212,7 +213,7 @@ def _render(entries: Sequence[Entry], similar: pd.DataFrame, songs: int, notes: 
         loader=PackageLoader("mss_bench.gallery", "templates"), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
-    environment.filters |= {"db": _db, "round": lambda x: "–" if math.isnan(x) else f"{x:.0f}"}
+    environment.filters |= {"db": _db, "round": _round}
     template = environment.get_template("separators.md.j2")
     grouped = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
     return template.render(
@@ -220,6 +221,11 @@ def _render(entries: Sequence[Entry], similar: pd.DataFrame, songs: int, notes: 
         songs=_count(songs, "song"), targets=_TARGETS, quantities=("SDR", "ISR", "SIR", "SAR"), notes=notes.strip(),
         parameters=_parameters,
     )  # fmt: skip
+
+
+def _round(value: float) -> str:
+    """Whole from 10 on, two digits below."""
+    return "–" if math.isnan(value) else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _count(number: int, noun: str) -> str:

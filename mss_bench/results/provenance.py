@@ -18,8 +18,9 @@ import mss_bench
 __all__ = ["now", "provenance"]
 
 _PACKAGES = (
-    "numpy", "scipy", "pandas", "pyarrow", "soundfile", "soxr", "joblib", "museval", "mir_eval", "musdb", "librosa",
-    "torch", "onnxruntime",
+    "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "soundfile", "soxr", "joblib", "threadpoolctl", "museval",
+    "mir_eval", "musdb", "librosa", "distributed", "statsmodels", "torch", "onnxruntime", "python-peass",
+    "visqol-python",
 )  # fmt: skip
 
 

@@ -215,6 +215,16 @@ def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
         ) from error
 
 
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a power cut; not every file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def write_atomic(path: Path, data: bytes, holding: AbstractContextManager[None] | None = None) -> None:
     """Write bytes so that the path holds either the old content or all of the new, even after a power cut.
 
@@ -240,6 +250,7 @@ def write_atomic(path: Path, data: bytes, holding: AbstractContextManager[None] 
             os.fsync(file.fileno())
         with holding or nullcontext():
             os.replace(temporary, path)
+        _sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):  # the folder itself may be what is missing
             temporary.unlink(missing_ok=True)

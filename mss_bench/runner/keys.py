@@ -8,6 +8,7 @@ are in neither. A key is the SHA-256 of its preimage's JSON; the preimage is sto
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import hashlib
@@ -42,25 +43,49 @@ def _plain(value: object) -> str:
 def source_hash(cls: type) -> str:
     """Hash of the source that a class runs.
 
-    That is its module, those of its bases and, for a built-in, what its family shares: `dsp` for separators, the
-    private modules of `metrics` for metrics and all of a subpackage of it.
+    That is its module, those of its bases, and whatever these import, directly or through others, of the parts of this
+    package that compute: `separators`, `metrics`, `dsp`, `audio`. Other packages are not looked into: raise the
+    version.
     """
     files: set[Path] = set()
     for base in cls.__mro__[:-1]:
         with contextlib.suppress(TypeError, OSError):
-            file = inspect.getsourcefile(base)
-            if file and base.__module__ != "abc":
+            source = inspect.getsourcefile(base)
+            if source and base.__module__ != "abc":
                 # A method that is a package of its own is made of all its files.
-                module = Path(file)
+                module = Path(source).resolve()
                 files |= set(module.parent.glob("*.py")) if module.name == "__init__.py" else {module}
-    package = Path(__file__).resolve().parents[1]
-    own = {f for f in files if package in f.resolve().parents and f.name != "base.py"}
-    if any(f.is_relative_to(package / "separators") for f in own):
-        files |= set((package / "dsp").glob("*.py"))
-    if any(f.is_relative_to(package / "metrics") for f in own):
-        files |= set((package / "metrics").glob("_*.py"))
-        files |= {g for f in own if f.parent != package / "metrics" for g in f.parent.glob("*.py")}
-    return digest({"files": [[f.name, hash_file(f)] for f in sorted(files)]})
+    waiting = list(files)
+    while waiting:
+        for file in _computing_imports(waiting.pop()):
+            if file not in files:
+                files.add(file)
+                waiting.append(file)
+    return digest({"files": [[str(_place(f)), hash_file(f)] for f in sorted(files)]})
+
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_COMPUTING = ("separators", "metrics", "dsp", "audio")
+
+
+def _place(file: Path) -> Path:
+    """How a file is called in a hash: inside the package by its path there, else by its name."""
+    return file.relative_to(_PACKAGE) if file.is_relative_to(_PACKAGE) else Path(file.name)
+
+
+@functools.cache
+def _computing_imports(file: Path) -> tuple[Path, ...]:
+    """Files of the computing packages that a module imports, inside its functions too; the registries are none."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    paths = [_PACKAGE.joinpath(*name.split(".")[1:]) for name in names if name.startswith("mss_bench.")]
+    inside = [p for p in paths if p.relative_to(_PACKAGE).parts[0] in _COMPUTING]
+    files = [f for p in inside for f in (p.with_suffix(".py"), p / "__init__.py") if f.is_file()]
+    return tuple(f for f in files if f.parent.parent != _PACKAGE or f.name != "__init__.py")
 
 
 def cache_folder() -> Path:

@@ -89,6 +89,7 @@ class ADRess(Separator):
         require_whole(self, "n_fft", n_fft, low=2)
         require_whole(self, "hop", hop, low=1)
         self.azimuth, self.width, self.low, self.high = azimuth, width, low, high
+        self.channel_equivariant = azimuth == 0  # elsewhere, swapped channels put the voice on the other side
         self.mask, self.power, self.n_fft, self.hop = mask, power, n_fft, hop
         self._stft = STFT(n_fft, hop)
 

@@ -79,7 +79,7 @@ class Separator(ABC):
     deterministic: ClassVar[bool] = True
     adds_up: ClassVar[bool] = False
     scale_equivariant: ClassVar[bool] = False
-    channel_equivariant: ClassVar[bool] = False
+    channel_equivariant: bool = False  # not of the class alone: a direction as a parameter breaks it
     slow: ClassVar[bool] = False
     needs_references: bool = False  # not of the class alone: a parameter can make an oracle of a method
     needs_track: ClassVar[bool] = False

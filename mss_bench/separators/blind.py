@@ -91,4 +91,7 @@ class BlindSeparator(Separator):
         return self.sources or max(2, len(targets.stems))
 
     def _names(self, targets: Targets) -> tuple[str, ...]:
-        return BAND_STEMS if self._count(targets) >= len(BAND_STEMS) else VOCALS_ACCOMPANIMENT
+        """Four names where there are as many sources and the data set knows more than the voice by them."""
+        known = any(name in targets for name in BAND_STEMS if name not in VOCALS_ACCOMPANIMENT)
+        enough = self._count(targets) >= len(BAND_STEMS)
+        return BAND_STEMS if enough and (known or "accompaniment" not in targets) else VOCALS_ACCOMPANIMENT

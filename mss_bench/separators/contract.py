@@ -190,7 +190,9 @@ def _check_silence(song: _Song) -> str:
 def _check_channels(song: _Song, count: int) -> str:
     gains = np.linspace(0.5, 1.0, count, dtype=np.float32)[:, None]
     declared = song.separator.channels
-    return _check_form(song.changed(lambda stem: gains * stem.mean(axis=0)), must_take=count in declared)
+    return _check_form(
+        song.changed(lambda stem: gains * stem.mean(axis=0)), must_take=not declared or count in declared
+    )
 
 
 def _check_form(song: _Song, must_take: bool = False) -> str:

@@ -120,7 +120,7 @@ class DUET(BlindSeparator):
         spectrogram = self._stft.forward(mixture)
         omega = 2 * np.pi * np.arange(self._stft.bins) / self.n_fft
         places = self._places(spectrogram, omega, count)
-        silent = [np.zeros_like(mixture)] * (count - len(places))
+        silent = [np.zeros_like(mixture) for _ in range(count - len(places))]
         signals = filter_in_blocks(
             self._stft,
             spectrogram,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mss_bench.dsp.nmf import DIVERGENCES, factorise, normalised, random_factors
 from mss_bench.dsp.stft import STFT
-from mss_bench.errors import ConfigError
+from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.tracks import Track
 
 __all__ = ["Dictionary", "learn"]
@@ -158,6 +158,12 @@ def learn(
 
         learn(load_catalog()["musdb18hq"].tracks("train")).save("musdb.npz")
     """
+    if divergence not in DIVERGENCES:
+        raise UnknownNameError("divergence", divergence, DIVERGENCES)
+    least = {"components": (components, 1), "iterations": (iterations, 1), "frames": (frames, len(tracks))}
+    for parameter, (value, low) in least.items():
+        if value < low:
+            raise ConfigError(f"learn: {parameter}={value}; expected at least {low}")
     if not tracks:
         raise ConfigError("learn: no tracks; expected at least one of a train split")
     rates = {track.sample_rate for track in tracks}

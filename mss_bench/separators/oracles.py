@@ -31,7 +31,7 @@ class _Oracle(Separator):
 
     needs_references = True
     scale_equivariant: ClassVar[bool] = True
-    channel_equivariant: ClassVar[bool] = True
+    channel_equivariant = True
     licence: ClassVar[str] = "MIT"
 
     def __init__(self, n_fft: int, hop: int) -> None:

@@ -40,7 +40,7 @@ class RepeatingBackground(Separator):
     target_sets = (("vocals", "accompaniment"),)
     adds_up: ClassVar[bool] = True
     scale_equivariant: ClassVar[bool] = True
-    channel_equivariant: ClassVar[bool] = True
+    channel_equivariant = True
     licence: ClassVar[str] = "MIT"
 
     def __init__(self, mask: str, power: float, high_pass: float) -> None:

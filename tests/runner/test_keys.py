@@ -335,3 +335,30 @@ def test_a_random_method_that_fails_later_keeps_its_finished_scores(run, tmp_pat
     results = run(["own"], ["usdr", "peak"], plugins=plugins)
     assert results.tracks.query("metric == 'uSDR'").value.to_list() == before
     assert not len(run(["own"], ["usdr"], plugins=plugins).failures)
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "expected"),
+    [
+        ("separators", "kam", {"hpss.py", "repet.py", "backfitting.py", "stft.py"}),
+        ("separators", "nmf", {"clustering.py", "assignment.py", "blind.py", "nmf.py"}),
+        ("separators", "nmf_supervised", {"nmf_dictionary.py"}),
+        ("metrics", "usdr", {"presets.py", "energy.py", "_levels.py"}),
+        ("metrics", "2f", {"ear.py", "modulation.py", "detection.py"}),
+    ],
+)
+def test_whatever_a_class_imports_to_compute_is_part_of_its_key(
+    registry: str, name: str, expected: set[str], monkeypatch
+) -> None:
+    import importlib
+
+    from mss_bench.runner import keys
+
+    cls = getattr(importlib.import_module(f"mss_bench.{registry}"), registry).load(name)
+    read: list[str] = []
+    monkeypatch.setattr(keys, "hash_file", lambda path: read.append(path.name) or "0")
+    before = keys.source_hash(cls)
+    assert expected <= set(read)
+    for changed in expected:  # another content of any of them is another key
+        monkeypatch.setattr(keys, "hash_file", lambda path, changed=changed: "1" if path.name == changed else "0")
+        assert keys.source_hash(cls) != before, changed
