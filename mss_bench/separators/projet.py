@@ -40,7 +40,8 @@ class PROJET(BlindSeparator):
         C_mj = C_m (K Q)_mj P_j / sigma_m,  Y_j = pinv(W) C_j.
 
     The updates lessen the Kullback-Leibler divergence of V from sigma; where they end depends on the start, so that of
-    `restarts` random ones the one of least divergence is kept. Q is the same in every bin: it is learned from frames
+    `restarts` random ones the one of least divergence is kept. In each the sources start around directions drawn from
+    different sectors of the quarter circle: from a Q that is all random, two of them often end at one place. Q is the same in every bin: it is learned from frames
     drawn at random (some 130 000 bins, or all of a song that has fewer), and P, which given Q is a convex
     problem in each bin, is then found for the whole song a block at a time.
 
@@ -135,7 +136,7 @@ class PROJET(BlindSeparator):
         geometry = _Geometry(self)
         level = np.float32(np.max(np.abs(spectrogram), initial=np.finfo(np.float32).tiny))
         spread = self._learn(spectrogram / level, geometry, count, rng)
-        size = BLOCK // geometry.delays
+        size = BLOCK // (4 * geometry.delays)  # ten and more projections of each bin are held
         if self.mask == "projection":
             return inverse_in_blocks(
                 self._stft, spectrogram, samples, lambda x: geometry.separate(x, level, spread), size
@@ -156,8 +157,19 @@ class PROJET(BlindSeparator):
         wanted = max(1, _LEARNED_BINS // (bins * geometry.delays))
         drawn = np.sort(rng.choice(frames, min(wanted, frames), replace=False))
         observed = geometry.observe(spectrogram[:, drawn])
-        starts = [_factorise(observed, geometry.response, count, self.iterations, rng) for _ in range(self.restarts)]
+        starts = [
+            _factorise(observed, geometry.response, self._start(geometry, count, rng), self.iterations, rng)
+            for _ in range(self.restarts)
+        ]
         return min(starts, key=lambda start: start[1])[0]
+
+    def _start(self, geometry: _Geometry, count: int, rng: np.random.Generator) -> Array:
+        """A random Q whose sources lie in different sectors of the quarter circle."""
+        width = self.directions / count
+        centre = width * (np.arange(count) + rng.random(count)) - 0.5
+        distance = (np.arange(self.directions)[:, None] - centre) / max(1.0, self.directions / 15)
+        sector = np.tile(np.exp(-(distance**2) / 2) + 0.05, (geometry.delays, 1))
+        return (sector * (0.1 + rng.random(sector.shape))).astype(np.float32)
 
 
 class _Geometry:
@@ -227,12 +239,12 @@ class _Geometry:
 
 
 def _factorise(
-    observed: Array, response: Array, count: int, iterations: int, rng: np.random.Generator
+    observed: Array, response: Array, start: Array, iterations: int, rng: np.random.Generator
 ) -> tuple[Array, float]:
-    """Q after a number of updates from a random start, and the divergence that is left."""
+    """Q after a number of updates from a start of its own and a random P, and the divergence that is left."""
     groups, _, bins = observed.shape
-    spread = rng.random((response.shape[2], count), dtype=np.float32) + np.float32(0.1)
-    powers = rng.random((groups, count, bins), dtype=np.float32) + np.float32(0.1)
+    spread = start.copy()
+    powers = rng.random((groups, start.shape[1], bins), dtype=np.float32) + np.float32(0.1)
     seen = response.sum(axis=1)[..., None]  # K summed over the projections
     for _ in range(iterations):
         spread /= spread.sum(axis=0)
