@@ -41,9 +41,9 @@ class PROJET(BlindSeparator):
 
     The updates lessen the Kullback-Leibler divergence of V from sigma; where they end depends on the start, so that of
     `restarts` random ones the one of least divergence is kept. In each the sources start around directions drawn from
-    different sectors of the quarter circle: from a Q that is all random, two of them often end at one place. Q is the same in every bin: it is learned from frames
-    drawn at random (some 130 000 bins, or all of a song that has fewer), and P, which given Q is a convex
-    problem in each bin, is then found for the whole song a block at a time.
+    different sectors of the quarter circle: from a Q that is all random, two of them often end at one place. Q is the
+    same in every bin: it is learned from frames drawn at random (some 130 000 bins, or all of a song that has fewer),
+    and P, which given Q is a convex problem in each bin, is then found for the whole song a block at a time.
 
     With ``max_delay=0`` sources differ in level alone. Otherwise both directions and projections come with `delays`
     delays each, from ``-max_delay`` to `max_delay`, and K depends on the frequency. The cost grows with `delays`.
