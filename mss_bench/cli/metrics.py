@@ -8,6 +8,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,14 +87,14 @@ def _list(classes: Mapping[str, type[Metric]]) -> None:
     """A line for each metric, no wider than the terminal."""
     from mss_bench.text import columns
 
-    reported = {name: ", ".join(q.name for q in cls.quantities) for name, cls in classes.items()}
+    reported = {name: textwrap.wrap(", ".join(q.name for q in cls.quantities), 32) for name, cls in classes.items()}
     room = max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
-    room -= max(map(len, reported)) + max(map(len, reported.values())) + 4
+    room -= max(map(len, reported)) + max(len(line) for lines in reported.values() for line in lines) + 4
     rows = []
     for name, cls in classes.items():
         summary = (inspect.getdoc(cls) or "").split("\n\n")[0].replace("``", "")
-        first, *more = textwrap.wrap(summary, room) or [""]
-        rows += [(name, reported[name], first), *(("", "", line) for line in more)]
+        lines = zip_longest([name], reported[name], textwrap.wrap(summary, room), fillvalue="")
+        rows += [tuple(line) for line in lines]
     print(columns(rows, _LIST_HEAD))
     print("\nDefinitions, parameters, presets and references: mss-bench metrics show NAME")
 

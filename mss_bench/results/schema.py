@@ -48,7 +48,7 @@ TRACK_COLUMNS: dict[str, str] = {
     "status": "string",
     "flags": "string",  # comma-separated
     "reason": "string",  # why the value is missing
-    "condition": "float64",  # condition number of the references' system that the value comes from; NaN without one
+    "condition": "float64",  # condition number of the references' system, to three digits; NaN without one
     "estimate_key": "string",
     "score_key": "string",
 }

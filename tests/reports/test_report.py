@@ -194,8 +194,8 @@ def test_the_report_of_sisec_2018_is_made_in_a_minute(test_data, tmp_path) -> No
     long["separator"] = long["method"].replace("MIX", "mixture")
     long["oracle"] = long["method"].isin(["IBM1", "IBM2", "IRM1", "IRM2", "MWF"])
     facts = {"dataset": "musdb18", "subset": "test", "group": "all", "preset": "v4", "status": "ok", "params": "",
-             "n_frames": 100, "n_valid": 90, "n_inf": 0, "flags": "", "reason": "", "estimate_key": "",
-             "score_key": ""}  # fmt: skip
+             "n_frames": 100, "n_valid": 90, "n_inf": 0, "mean": float("nan"), "condition": float("nan"),
+             "flags": "", "reason": "", "estimate_key": "", "score_key": ""}  # fmt: skip
     tracks = long.assign(**facts)[list(TRACK_COLUMNS)].astype(TRACK_COLUMNS)
     began = time.process_time()
     files = write_report(tmp_path, tracks)
