@@ -58,7 +58,7 @@ class Separator(ABC):
     channel_equivariant : bool
         Swapping the channels of the mixture swaps those of every estimate.
     slow : bool
-        Takes longer than the music: a run of which no separators are named leaves it out, ``-s all`` does not.
+        Takes so long that a run of which no separators are named leaves it out; ``-s all`` does not.
     needs_references : bool
         An oracle: it is given the references.
     needs_track : bool
