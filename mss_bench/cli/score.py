@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mss_bench.datasets.catalog import Dataset
+    from mss_bench.runner.options import RunOptions
     from mss_bench.separators.estimates import Estimates
     from mss_bench.tracks import Track
 
@@ -50,7 +51,6 @@ def execute(args: argparse.Namespace) -> int:
     """Pair, examine, score."""
     from mss_bench.cli.run import finish
     from mss_bench.errors import ConfigError
-    from mss_bench.runner.options import RunOptions
     from mss_bench.runner.run import prepare
     from mss_bench.separators.estimates import Estimates
 
@@ -74,40 +74,33 @@ def execute(args: argparse.Namespace) -> int:
     tracks = [t for t in tracks if t.name not in absent]
     if not args.no_doctor:
         _examine(separator, tracks, dataset)
-    spec = {"name": "estimates", "dir": str(folder.resolve()), "as": name}
-    options = {
-        key: getattr(args, key)
-        for key in (
-            "subset",
-            "duration",
-            "jobs",
-            "timeout",
-            "seed",
-            "save_estimates",
-            "rehash",
-            "memory_limit",
-            "retries",
-            "fail_fast",
-        )
-        if getattr(args, key) is not None
-    }
-    prepared = prepare(
-        RunOptions(
-            dataset={"name": "references", "dir": str(dataset.root)} if args.references else args.dataset,
-            root=args.root,
-            datasets=tuple(args.datasets or ()),
-            separators=(spec | ({"pattern": args.pattern} if args.pattern else {}),),
-            metrics=tuple(metric_list(args.metrics) or ()),
-            tracks=tuple(t.name for t in tracks),
-            out=args.out or Path("runs") / f"{dataset.name}-{name}",
-            plugins=tuple(args.plugins),
-            **options,
-        )
-    )
+    prepared = prepare(_options(args, dataset, name, [t.name for t in tracks]))
     status = finish(prepared, quiet=args.quiet)
     if args.museval_json:
         _write_museval(prepared.folder, name, Path(args.museval_json))
     return status
+
+
+def _options(args: argparse.Namespace, dataset: Dataset, name: str, tracks: list[str]) -> RunOptions:
+    """The run that scores these tracks' estimates under a name."""
+    from mss_bench.runner.options import RunOptions
+
+    spec = {"name": "estimates", "dir": str(Path(args.estimates).resolve()), "as": name}
+    same = (
+        "subset", "duration", "jobs", "timeout", "seed", "save_estimates", "rehash", "memory_limit", "retries",
+        "fail_fast",
+    )  # fmt: skip
+    return RunOptions(
+        dataset={"name": "references", "dir": str(dataset.root)} if args.references else args.dataset,
+        root=args.root,
+        datasets=tuple(args.datasets or ()),
+        separators=(spec | ({"pattern": args.pattern} if args.pattern else {}),),
+        metrics=tuple(metric_list(args.metrics) or ()),
+        tracks=tuple(tracks),
+        out=args.out or Path("runs") / f"{dataset.name}-{name}",
+        plugins=tuple(args.plugins),
+        **{key: getattr(args, key) for key in same if getattr(args, key) is not None},
+    )
 
 
 def _references(args: argparse.Namespace) -> tuple[Dataset, list[Track]]:

@@ -53,6 +53,7 @@ Duong: The signal separation evaluation campaign (2007-2010): achievements and r
 from __future__ import annotations
 
 import inspect
+from abc import abstractmethod
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -228,9 +229,9 @@ class _BSSEvalV3(Metric):
             measured.add(index, self._ratios(pairs, order), order, allowed[np.arange(len(order)), order], possible)
         return measured
 
+    @abstractmethod
     def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
         """Values and doubts ``(n,)`` of each quantity."""
-        raise NotImplementedError
 
 
 class BSSEvalV3Images(_BSSEvalV3):
