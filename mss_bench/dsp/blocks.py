@@ -19,8 +19,8 @@ from mss_bench.dsp.wiener import rough_spatial_model, wiener_filter
 
 __all__ = ["BLOCK", "blocks", "filter_in_blocks", "inverse_in_blocks"]
 
-Magnitudes = Callable[[Spectrogram], Sequence[NDArray[Any]]]
-"""The magnitudes of all sources in a block of the mixture, as `filter_sources` takes them."""
+Magnitudes = Callable[[Spectrogram, slice], Sequence[NDArray[Any]]]
+"""From a block of the mixture and its frames to the magnitudes of all sources there, as `filter_sources` takes them."""
 
 BLOCK = 1 << 20
 """Frames times bins of a block."""
@@ -37,7 +37,7 @@ def inverse_in_blocks(
     stft: STFT,
     mixture: Spectrogram,
     samples: int,
-    estimate: Callable[[Spectrogram], Sequence[Spectrogram]],
+    estimate: Callable[[Spectrogram, slice], Sequence[Spectrogram]],
     size: int = BLOCK,
 ) -> list[NDArray[Any]]:
     """Signals of sources that are estimated a block of frames at a time.
@@ -50,7 +50,8 @@ def inverse_in_blocks(
     samples : int
         Of the mixture's signal.
     estimate : callable
-        From a block (channels, frames of the block, bins) of the mixture to the same block of each source.
+        From a block (channels, frames of the block, bins) of the mixture and the slice of its frames to that block of
+        each source.
     size : int
         Frames times bins of a block.
 
@@ -64,7 +65,7 @@ def inverse_in_blocks(
     signals: list[NDArray[Any]] = []
     for part in blocks(mixture, size):
         first, last = (part.start - lead) * stft.hop, min(part.stop * stft.hop, samples)
-        for index, source in enumerate(estimate(mixture[:, part])):
+        for index, source in enumerate(estimate(mixture[:, part], part)):
             padded = np.pad(source, ((0, 0), (lead, 0), (0, 0)))
             signal = stft.inverse(padded, (lead + part.stop - part.start) * stft.hop)
             if index == len(signals):
@@ -92,8 +93,9 @@ def filter_in_blocks(
     samples : int
         Of the mixture's signal.
     magnitudes : callable
-        From a block of the mixture to the magnitudes of the sources there. ``multichannel`` asks for each block twice:
-        once for the spatial covariances, which are of the whole song, and once for the estimates.
+        From a block of the mixture, and the slice of its frames, to the magnitudes of the sources there.
+        ``multichannel`` asks for each block twice: once for the spatial covariances, which are of the whole song, and
+        once for the estimates.
     mask : str
         One of `mss_bench.dsp.filters.MASKS`.
     power : float
@@ -107,11 +109,13 @@ def filter_in_blocks(
         What `filter_sources` and `STFT.inverse` give for the whole spectrograms, up to rounding.
     """
     if mask != "multichannel" or len(mixture) == 1:
-        return inverse_in_blocks(stft, mixture, samples, lambda x: filter_sources(x, magnitudes(x), mask, power), size)
+        return inverse_in_blocks(
+            stft, mixture, samples, lambda x, part: filter_sources(x, magnitudes(x, part), mask, power), size
+        )
     covariances = _spatial_covariances(mixture, magnitudes, size)
 
-    def estimate(x: Spectrogram) -> list[Spectrogram]:
-        rough = filter_sources(x, magnitudes(x), "wiener")
+    def estimate(x: Spectrogram, part: slice) -> list[Spectrogram]:
+        rough = filter_sources(x, magnitudes(x, part), "wiener")
         powers = [np.asarray(np.mean(np.abs(y) ** 2, axis=0, dtype=np.float64)) for y in rough]
         return wiener_filter(x, list(zip(powers, covariances, strict=True)))
 
@@ -124,7 +128,7 @@ def _spatial_covariances(mixture: Spectrogram, magnitudes: Magnitudes, size: int
     weights: list[NDArray[np.float64]] = []
     for part in blocks(mixture, size):
         x = mixture[:, part]
-        for index, estimate in enumerate(filter_sources(x, magnitudes(x), "wiener")):
+        for index, estimate in enumerate(filter_sources(x, magnitudes(x, part), "wiener")):
             power, covariance = rough_spatial_model(estimate)
             weight = power.sum(axis=0)[:, None, None]
             if index == len(sums):

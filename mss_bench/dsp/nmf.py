@@ -29,25 +29,20 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.dsp.filters import filter_sources
-from mss_bench.dsp.stft import Spectrogram
-
-__all__ = ["DIVERGENCES", "Factors", "divergence", "factorise", "filter_models", "normalised", "random_factors"]
+__all__ = ["DIVERGENCES", "Factors", "divergence", "factorise", "normalised", "random_factors"]
 
 DIVERGENCES = {"euclidean": 2, "kl": 1, "is": 0}
 """Names of the divergences and their beta."""
 
 _BLOCK = 1 << 19
 """Elements of the model that are held at a time: 2 MB, which stay in the cache."""
-_BINS = 64
-"""Bins that `filter_models` takes at a time."""
 _FLOOR = 1e-8
 """Least value of a factor whose mean is about 1: nothing can become zero for good, or divide by zero."""
 
@@ -154,42 +149,6 @@ def divergence(v: NDArray[np.float32], factors: Factors, beta: int) -> float:
             else:
                 total += float(np.sum(x / model - np.log(x / model) - 1))
     return total / v.size
-
-
-def filter_models(
-    mixture: Spectrogram,
-    model: Callable[[int, slice], NDArray[Any]],
-    count: int,
-    mask: str,
-    power: float = 1.0,
-) -> list[Spectrogram]:
-    """`mss_bench.dsp.filters.filter_sources` for models that are made a few bins at a time.
-
-    Parameters
-    ----------
-    mixture : (channels, frames, bins) complex
-        Overwritten: it becomes the last estimate.
-    model : callable
-        ``model(source, bins)`` gives the magnitudes ``(channels or 1, frames, bins of the block)`` of a source.
-    count : int
-        How many sources there are.
-    mask : str
-        One of `mss_bench.dsp.filters.MASKS`.
-    power : float
-        The exponent of ``soft``.
-
-    Returns
-    -------
-    list of `count` arrays of the mixture's shape
-        They add up to what the mixture was.
-    """
-    estimates = [np.empty_like(mixture) for _ in range(count - 1)]
-    for first in range(0, mixture.shape[-1], _BINS):
-        part = slice(first, first + _BINS)
-        found = filter_sources(mixture[..., part], [model(source, part) for source in range(count)], mask, power)
-        for whole, block in zip((*estimates, mixture), found, strict=True):
-            whole[..., part] = block
-    return [*estimates, mixture]
 
 
 def _gradient(

@@ -106,7 +106,7 @@ class ADRess(Separator):
         frequencies = self._stft.frequencies(sample_rate)
         band = low_pass_gain(frequencies, self.high) * (1 - low_pass_gain(frequencies, self.low))
 
-        def magnitudes(x: Spectrogram) -> list[NDArray[Any]]:
+        def magnitudes(x: Spectrogram, _: slice) -> list[NDArray[Any]]:
             azimuth, cancelled, greatest = azimuths(x)
             vocals = np.where(np.abs(azimuth - self.azimuth) <= self.width / 2, cancelled, 0) * band
             return [vocals[None], (greatest - vocals)[None]]

@@ -96,7 +96,7 @@ class Centre(Separator):
         frequencies = self._stft.frequencies(sample_rate)
         band = low_pass_gain(frequencies, self.high) * (1 - low_pass_gain(frequencies, self.low))
 
-        def shares(x: Spectrogram) -> list[NDArray[Any]]:
+        def shares(x: Spectrogram, _: slice) -> list[NDArray[Any]]:
             left, right = x
             power = left.real**2 + left.imag**2 + right.real**2 + right.imag**2
             similarity = 2 * (left.real * right.real + left.imag * right.imag)

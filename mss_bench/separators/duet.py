@@ -45,7 +45,8 @@ class DUET(BlindSeparator):
     ``level_delay``, delays show in the phase only below ``sample_rate / (2 max_delay)``, where it cannot wrap, and only
     those bins are in the histogram; the residuals need no such limit.
 
-    Where fewer peaks are found than sources are wanted, the sources left over are silent. For filters other than
+    Where fewer peaks are found than sources are wanted, each further direction is the cell in which those found leave
+    most energy, ``h min_j sin^2(gap to j)``; only where nothing is left are sources silent. For filters other than
     ``binary`` a source's magnitude is taken as ``V_j = sqrt((min d + e) / (d_j + e))``, e being 10^-5 of the bin's
     power: one for the nearest source, less for those that would leave a larger residual.
 
@@ -125,7 +126,7 @@ class DUET(BlindSeparator):
             self._stft,
             spectrogram,
             mixture.shape[-1],
-            lambda x: _closeness(x, places, omega),
+            lambda x, _: _closeness(x, places, omega),
             self.mask,
             self.power,
         )
@@ -140,13 +141,22 @@ class DUET(BlindSeparator):
             place = np.deg2rad(row / 2), (column - middle) * _DELAY_STEP
             if len(found) < count and all(self._gap(place, other) > self.min_gap for other in found):
                 found.append(place)
+        angles = np.deg2rad(np.arange(len(histogram)) / 2)[:, None]
+        delays = (np.arange(histogram.shape[1]) - middle) * _DELAY_STEP
+        while len(found) < count:
+            gap = np.minimum.reduce([self._gap((angles, delays), other) for other in found])
+            left = np.where(gap > self.min_gap, histogram * np.sin(np.deg2rad(gap)) ** 2, 0.0)
+            angle, delay = np.unravel_index(np.argmax(left), left.shape)
+            if not left[angle, delay]:
+                break
+            found.append((float(angles[angle, 0]), float(delays[delay])))
         return found
 
-    def _gap(self, one: tuple[float, float], other: tuple[float, float]) -> float:
+    def _gap(self, one: tuple[Any, Any], other: tuple[float, float]) -> Any:
         """Degrees between the directions of two places, at the middle of the band in which delays show."""
         phase = np.exp(0.5j * np.pi / self.max_delay * (one[1] - other[1]))
-        cosine = abs(np.cos(one[0]) * np.cos(other[0]) + np.sin(one[0]) * np.sin(other[0]) * phase)
-        return float(np.rad2deg(np.arccos(min(cosine, 1.0))))
+        cosine = np.abs(np.cos(one[0]) * np.cos(other[0]) + np.sin(one[0]) * np.sin(other[0]) * phase)
+        return np.rad2deg(np.arccos(np.minimum(cosine, 1.0)))
 
     def _histogram(self, spectrogram: Spectrogram, omega: NDArray[np.float64]) -> NDArray[np.float64]:
         """Smoothed, (angles, delays); one column where only the level counts."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.dsp.blocks import filter_in_blocks
 from mss_bench.dsp.filters import MASKS
-from mss_bench.dsp.nmf import DIVERGENCES, Factors, factorise, filter_models, normalised, random_factors
+from mss_bench.dsp.nmf import DIVERGENCES, Factors, factorise, normalised, random_factors
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.separators.blind import BlindSeparator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
@@ -105,11 +106,14 @@ class NMF(BlindSeparator):
         beta = DIVERGENCES[self.divergence]
         factors = self._factorise(x, beta, rng)
         parts = cluster(factors, self._stft.frequencies(sample_rate), count, rng)
-        estimates = filter_models(
-            x, lambda source, bins: magnitudes(factors, parts[source], bins, beta), count, self.mask, self.power
+        return filter_in_blocks(
+            self._stft,
+            x,
+            mixture.shape[-1],
+            lambda _, frames: [magnitudes(factors, part, frames, beta) for part in parts],
+            self.mask,
+            self.power,
         )
-        del x
-        return [self._stft.inverse(estimates.pop(0), mixture.shape[-1]) for _ in range(count)]
 
     def _factorise(self, x: Spectrogram, beta: int, rng: np.random.Generator) -> Factors:
         """The factors of the mean over the channels."""
@@ -119,7 +123,7 @@ class NMF(BlindSeparator):
         return factors
 
 
-def magnitudes(factors: Factors, part: NDArray[np.intp], bins: slice, beta: int) -> NDArray[Any]:
-    """Modelled magnitudes ``(channels, frames, bins)`` of the sum of some components in some bins."""
-    model = Factors(factors.w[part, bins], factors.h[:, part], factors.q[part]).model()
+def magnitudes(factors: Factors, part: NDArray[np.intp], frames: slice, beta: int) -> NDArray[Any]:
+    """Modelled magnitudes ``(channels, frames, bins)`` of the sum of some components in some frames."""
+    model = Factors(factors.w[part], factors.h[frames, part], factors.q[part]).model()
     return np.sqrt(model) if beta == 0 else model

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.dsp.blocks import filter_in_blocks
 from mss_bench.dsp.filters import MASKS
-from mss_bench.dsp.nmf import Factors, factorise, filter_models, normalised
+from mss_bench.dsp.nmf import Factors, factorise, normalised
+from mss_bench.dsp.stft import Spectrogram
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
 from mss_bench.separators.nmf_dictionary import Dictionary, learn
@@ -113,13 +115,12 @@ class SupervisedNMF(Separator):
         ends = np.cumsum([0, *(len(each) for each in spectra.values())])
         parts = [slice(first, last) for first, last in pairwise(ends)]
 
-        def model(source: int, bins: slice) -> NDArray[Any]:
-            found: NDArray[Any] = h[..., parts[source]] @ w[parts[source], bins]
-            return np.sqrt(found) if known.beta == 0 else found
+        def magnitudes(_: Spectrogram, frames: slice) -> list[NDArray[Any]]:
+            found: list[NDArray[Any]] = [h[:, frames, part] @ w[part] for part in parts]
+            return [np.sqrt(each) for each in found] if known.beta == 0 else found
 
-        estimates = filter_models(x, model, len(parts), self.mask, self.power)
-        del x
-        return {name: stft.inverse(estimates.pop(0), mixture.shape[-1]) for name in spectra}
+        signals = filter_in_blocks(stft, x, mixture.shape[-1], magnitudes, self.mask, self.power)
+        return dict(zip(spectra, signals, strict=True))
 
     def _activations(self, v: NDArray[np.float32], w: NDArray[np.float32], beta: int) -> NDArray[np.float32]:
         """Activations ``(channels, frames, components)`` of the spectra `w`."""

@@ -139,13 +139,13 @@ class PROJET(BlindSeparator):
         size = BLOCK // (4 * geometry.delays)  # ten and more projections of each bin are held
         if self.mask == "projection":
             return inverse_in_blocks(
-                self._stft, spectrogram, samples, lambda x: geometry.separate(x, level, spread), size
+                self._stft, spectrogram, samples, lambda x, _: geometry.separate(x, level, spread), size
             )
         return filter_in_blocks(
             self._stft,
             spectrogram,
             samples,
-            lambda x: geometry.magnitudes(x, level, spread),
+            lambda x, _: geometry.magnitudes(x, level, spread),
             self.mask,
             self.power,
             size,

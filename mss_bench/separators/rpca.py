@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.dsp.blocks import filter_in_blocks
 from mss_bench.dsp.filters import MASKS
-from mss_bench.dsp.nmf import filter_models
 from mss_bench.dsp.stft import STFT
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
@@ -129,10 +129,14 @@ class RPCA(Separator):
         backing *= np.float32(self.gain)
         deep = self._stft.frequencies(sample_rate) <= self.high_pass
         voice[:, deep], backing[:, deep] = 0.0, 1.0
-        sources = (backing[None], voice[None])  # where both are silent, a binary mask takes the first
-        accompaniment = filter_models(x, lambda source, bins: sources[source][..., bins], 2, self.mask, self.power)[0]
-        del x
-        found = self._stft.inverse(accompaniment, mixture.shape[-1])
+        found, _ = filter_in_blocks(
+            self._stft,
+            x,
+            mixture.shape[-1],
+            lambda _, rows: (backing[None, rows], voice[None, rows]),  # where both are silent, `binary` takes the first
+            self.mask,
+            self.power,
+        )
         return {"vocals": mixture - found, "accompaniment": found}
 
 

@@ -116,7 +116,7 @@ class SpatialClustering(BlindSeparator):
             self._stft,
             spectrogram,
             mixture.shape[-1],
-            lambda x: list(np.sqrt(model.posteriors(_features(x)))[:, None]),
+            lambda x, _: list(np.sqrt(model.posteriors(_features(x)))[:, None]),
             self.mask,
             self.power,
         )

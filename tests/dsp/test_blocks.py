@@ -26,7 +26,7 @@ def test_the_inverse_by_blocks_is_the_inverse(n_fft: int, hop: int, samples: int
     spectrogram = stft.forward(rng.standard_normal((2, samples)))
     spectrogram *= rng.random(spectrogram.shape)  # no signal's spectrogram any more: overlaps count
     whole = stft.inverse(spectrogram, samples)
-    same, half = inverse_in_blocks(stft, spectrogram, samples, lambda x: [x, 0.5 * x], size)
+    same, half = inverse_in_blocks(stft, spectrogram, samples, lambda x, _: [x, 0.5 * x], size)
     np.testing.assert_allclose(same, whole, atol=1e-12)
     np.testing.assert_allclose(half, 0.5 * whole, atol=1e-12)
 
@@ -40,7 +40,7 @@ def test_every_filter_by_blocks_is_the_filter(mask: str, channels: int) -> None:
     signal[:, 500:900] = 0.0  # a block without sound has no covariance
     spectrogram = stft.forward(signal)
 
-    def magnitudes(x):
+    def magnitudes(x, _=None):
         return [np.abs(x[:1]), np.abs(x[-1:]) ** 2, np.abs(x.sum(axis=0, keepdims=True))]
 
     expected = [stft.inverse(y, 2000) for y in filter_sources(spectrogram, magnitudes(spectrogram), mask, 1.5)]
