@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import AudioError
 
-__all__ = ["block_loudness", "decibels", "integrated_loudness", "k_weighting", "true_peak"]
+__all__ = ["block_loudness", "decibels", "gated_loudness", "integrated_loudness", "k_weighting", "true_peak"]
 
 BLOCK = 0.4
 """Seconds of a gating block; blocks overlap by three quarters."""
@@ -50,7 +50,22 @@ def integrated_loudness(signal: NDArray[np.floating[Any]], sample_rate: int) -> 
     AudioError
         More than two channels (surround weights are not known), or less than one block.
     """
-    power = _block_power(signal, sample_rate, BLOCK)
+    return gated_loudness(_block_power(signal, sample_rate, BLOCK))
+
+
+def gated_loudness(power: NDArray[np.float64]) -> float:
+    """Loudness of the blocks that are neither silent nor much fainter than the others.
+
+    Parameters
+    ----------
+    power : (blocks,)
+        Mean squares of K-weighted samples, summed over channels.
+
+    Returns
+    -------
+    float
+        LUFS; -inf where no block is above -70 LUFS.
+    """
     loud = power[_lufs(power) > _ABSOLUTE_GATE]
     if not len(loud):
         return -np.inf

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mss_bench import api
 from mss_bench.dsp.filters import MASKS
 from mss_bench.gallery.figures import separation_figure
+from mss_bench.gallery.once import Example, separate_once
 from mss_bench.gallery.texts import Description, describe
 from mss_bench.reports.plots import save
 from mss_bench.results.schema import FLOOR
 from mss_bench.separators import Separator, separators
-from mss_bench.spec import Spec, build, parameters
+from mss_bench.spec import parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +42,9 @@ FAMILIES = {
 SIMILAR = ("two_voices", "two_guitars", "sources:2", "sources:3", "sources:4", "sources:5", "sources:6")
 """Variants of the demo whose sources are alike or of any number."""
 
+_ALIKE = ("voice_", "guitar_")
+"""What the names of the stems that are alike begin with."""
+
 _TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
 _METRICS = ("bss_eval", "usdr")
 
@@ -53,7 +55,8 @@ class Score:
 
     label: str
     usdr: dict[str, float]  # target to median over songs
-    improvement: float  # mean over the targets, over the scaled mixture
+    vocals: float  # gain over the scaled mixture on the vocals
+    gain: float  # its mean over the stems that the method delivers
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,15 @@ class Entry:
     text: Description
     scores: list[Score]
     sdr: dict[str, dict[str, float]]  # quantity to target to value, of the first row of scores
-    realtime: float
+    realtime: float  # seconds of music per CPU second
     memory_mb: float
     figure: str
+
+    @property
+    def stems(self) -> int:
+        """How many stems it delivers; the accompaniment is one of two."""
+        found = [t for t in self.scores[0].usdr if t != "accompaniment"]
+        return len(found) if len(found) > 1 else len(self.scores[0].usdr)
 
 
 def write_gallery(
@@ -113,17 +122,24 @@ def write_gallery(
     entries = []
     for name, cls in classes.items():
         say(f"figure of {name}")
-        figure = _figure(name)
+        example = separate_once(name)
+        figure = separation_figure(
+            example.mixture, example.references, example.estimates, example.sample_rate,
+            azimuth=cls.family == "position",
+        )  # fmt: skip
         files.append(out / "figures" / f"{name}.png")
         files[-1].write_bytes(save(figure, "png"))
-        entries.append(_entry(name, cls, table, costs, f"figures/{name}.png"))
+        entries.append(_entry(name, cls, table, costs, example))
     kept = [c for c in table.columns if c not in ("dataset", "subset", "flags", "params", "separator")]
     table[kept].to_csv(files[1], index=False, float_format="%.3f")
     similar.to_csv(files[2], float_format="%.2f")
     notes = out / "notes.md"
-    files[0].write_text(
-        _render(entries, similar, songs, notes.read_text(encoding="utf-8") if notes.is_file() else ""), encoding="utf-8"
+    command = " ".join(["mss-bench gallery separators", *names, f"--songs {songs}"])
+    text = notes.read_text(encoding="utf-8") if notes.is_file() else ""
+    page = _render(
+        entries, similar, notes=text.strip(), command=command, songs=_count(songs, "song"), seconds=example.seconds
     )
+    files[0].write_text(page, encoding="utf-8")
     return files
 
 
@@ -144,7 +160,11 @@ def _specs(name: str) -> list[dict[str, Any]]:
 def _similar(
     classes: dict[str, type[Separator]], work: Path, jobs: int | None, say: Callable[[str], None]
 ) -> pd.DataFrame:
-    """Gain over the scaled mixture (mean uSDR over the sources) of methods that find sources of any kind."""
+    """Gain over the scaled mixture (mean uSDR over the sources) of methods that find sources of any kind.
+
+    Of songs with two stems that are alike only those two count: the mean over all stems would say how well the drums
+    come out.
+    """
     import pandas as pd
 
     blind = [n for n, c in classes.items() if "assignment" in parameters(c)]
@@ -158,55 +178,39 @@ def _similar(
         folder = work / variant.replace(":", "_")
         run = api.run({"name": "demo", "variant": variant, "n_songs": 2}, methods, ["usdr"], jobs=jobs, out=folder)
         table = run.aggregate()
-        stems = table["group"].iloc[0]
-        table = table[(table["metric"] == "uSDR") & (table["group"] == stems) & (table["separator"] != FLOOR)]
+        table = table[(table["metric"] == "uSDR") & (table["separator"] != FLOOR)].drop_duplicates(["method", "target"])
+        alike = table["target"].str.startswith(_ALIKE)
+        table = table[alike] if alike.any() else table
         columns[variant] = table.groupby("method", sort=False)["improvement"].mean()
     return pd.DataFrame(columns).reindex([m["as"] for m in methods])
 
 
-def _entry(name: str, cls: type[Separator], table: pd.DataFrame, costs: pd.DataFrame, figure: str) -> Entry:
+def _entry(name: str, cls: type[Separator], table: pd.DataFrame, costs: pd.DataFrame, example: Example) -> Entry:
     own = table[table["separator"] == name]
+    # A method of more than two stems is judged on all stems first, any other on vocals and accompaniment.
+    pair = len(own[own["metric"] == "uSDR"]["target"].unique()) <= 2
+    own = own.sort_values("group", key=lambda g: (g == "vocals_acc") != pair, kind="stable")
     scores = []
     for params in sorted(dict.fromkeys(own["params"]), key=len):  # the default, which has none, first
         rows = own[(own["params"] == params) & (own["metric"] == "uSDR")].drop_duplicates("target")
         default = parameters(cls).get("mask")
         label = params.removeprefix("mask=") or (f"{default.default} (default)" if default else "as it is")
         values = dict(zip(rows["target"], rows["value"], strict=True))
-        stems = rows[rows["target"] != "accompaniment"] if len(rows) > 2 else rows
-        scores.append(Score(label, values, float(stems["improvement"].mean()) if len(stems) else math.nan))
+        gains = dict(zip(rows["target"], rows["improvement"], strict=True))
+        stems = [t for t in gains if t != "accompaniment" or len(gains) <= 2]
+        mean = sum(gains[t] for t in stems) / len(stems) if stems else math.nan
+        scores.append(Score(label, values, gains.get("vocals", math.nan), mean))
     first = own[own["params"] == ""]
     sdr: dict[str, dict[str, float]] = {}
     rows_of_first = zip(first["metric"], first["target"], first["value"].to_numpy(float).tolist(), strict=True)
     for quantity, target, value in rows_of_first:
         sdr.setdefault(quantity, {}).setdefault(target, value)
     cost = costs[(costs["separator"] == name) & (costs["params"] == "")]
-    return Entry(
-        name, cls, describe(cls), scores, sdr,
-        float(cost["realtime_factor"].median()), float(cost["peak_memory_mb"].max()), figure,
-    )  # fmt: skip
+    speed = float((cost["audio_seconds"] / cost["separate_cpu_seconds"]).median())
+    return Entry(name, cls, describe(cls), scores, sdr, speed, example.memory_mb, f"figures/{name}.png")
 
 
-def _figure(name: str) -> Any:
-    """The method on the song that shows most: a centred voice over a loop, all stems at work."""
-    from mss_bench.datasets.catalog import get
-
-    dataset = get("demo", n_songs=1)
-    audio, targets = dataset.tracks("test")[0].load(), dataset.targets
-    separator = build(separators, Spec(name))[0]
-    separator.load()
-    estimates = separator.separate(
-        audio.mixture, audio.sample_rate, targets=targets, rng=np.random.default_rng(0),
-        references=dict(audio.references) if separator.needs_references else None,
-    )  # fmt: skip
-    separator.close()
-    shown = {t: estimates[t] for t in _TARGETS if t in estimates and t in targets}
-    references = {t: np.sum([audio.references[s] for s in targets[t]], axis=0) for t in shown}
-    return separation_figure(
-        audio.mixture, references, shown, audio.sample_rate, azimuth=type(separator).family == "position"
-    )
-
-
-def _render(entries: Sequence[Entry], similar: pd.DataFrame, songs: int, notes: str) -> str:
+def _render(entries: Sequence[Entry], similar: pd.DataFrame, **facts: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -218,8 +222,7 @@ def _render(entries: Sequence[Entry], similar: pd.DataFrame, songs: int, notes: 
     grouped = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
     return template.render(
         families={title: found for title, found in grouped.items() if found}, similar=similar,
-        songs=_count(songs, "song"), targets=_TARGETS, quantities=("SDR", "ISR", "SIR", "SAR"), notes=notes.strip(),
-        parameters=_parameters,
+        targets=_TARGETS, quantities=("SDR", "ISR", "SIR", "SAR"), parameters=_parameters, **facts,
     )  # fmt: skip
 
 

@@ -42,4 +42,4 @@ def describe(cls: type) -> Description:
             break
         else:
             idea.append(" ".join(block.split()))
-    return Description(blocks[0].strip().removesuffix("."), "\n\n".join(idea).removesuffix(":"), "\n".join(formula))
+    return Description(blocks[0].strip().removesuffix("."), re.sub(r":$", ".", "\n\n".join(idea)), "\n".join(formula))

@@ -13,10 +13,13 @@ __all__ = ["BandSplit", "Mixture", "MixtureUnscaled"]
 
 
 class Mixture(Separator):
-    """The floor: each of J stems gets ``mixture / J``.
+    """The floor: each of J stems gets an equal share of the mixture.
 
-    A derived target gets its stems' sum, with four stems ``3/4 mixture`` for the accompaniment. This is SiSEC's MIX:
-    the share that costs least when nothing is known of the song. A method below it does harm.
+    This is SiSEC's MIX: the share that costs least when nothing is known of the song. A method below it does harm.
+
+        y_j = x / J;
+
+    a derived target gets its stems' sum, with four stems ``3/4 x`` for the accompaniment.
 
     References
     ----------
@@ -48,8 +51,11 @@ class Mixture(Separator):
 class MixtureUnscaled(Separator):
     """The mixture as it is, for every target, derived ones too.
 
-    What a listener hears who does nothing, and the reference point of SI-SDR improvement. As an estimate it is far
-    below `Mixture`, because all the other stems count as its error at full level.
+    What a listener hears who does nothing, and the reference point of SI-SDR improvement.
+
+        y_j = x.
+
+    As an estimate it is far below `Mixture`, because all the other stems count as its error at full level.
 
     References
     ----------
@@ -79,8 +85,10 @@ class MixtureUnscaled(Separator):
 class BandSplit(Separator):
     """High-pass for the vocals, low-pass for the accompaniment: SiSEC's HPLP.
 
-    A Butterworth low-pass run forwards and backwards, ``|H|^2 = 1 / (1 + (f / cutoff)^(2 order))`` without delay, and
-    the mixture less it, which is the Butterworth high-pass of the same kind.
+    A Butterworth low-pass run forwards and backwards, so that it has no delay, and the mixture less it, which is the
+    Butterworth high-pass of the same kind:
+
+        Y_acc = X / (1 + (f / cutoff)^(2 order)),  Y_voc = X - Y_acc.
 
     Parameters
     ----------

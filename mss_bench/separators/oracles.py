@@ -113,8 +113,11 @@ class IBM(_Oracle):
 class IRM(_Oracle):
     """Ideal ratio mask.
 
-    Each stem takes its share of a bin, ``Y_j = X |S_j|^a / sum_k |S_k|^a``. With a = 1 this is SiSEC's IRM1, with a = 2
-    its IRM2, the Wiener filter of each channel alone.
+    Each stem takes its share of a bin:
+
+        Y_j = X |S_j|^a / sum_k |S_k|^a.
+
+    With a = 1 this is SiSEC's IRM1, with a = 2 its IRM2, the Wiener filter of each channel alone.
 
     Parameters
     ----------

@@ -1,0 +1,86 @@
+"""One song through one method, in a process of its own, so that its memory is its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from mss_bench.tracks import Audio, Stems
+
+__all__ = ["Example", "separate_once"]
+
+_SHOWN = ("vocals", "drums", "bass", "other", "accompaniment")
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a method made of a song.
+
+    Parameters
+    ----------
+    mixture : (channels, samples) float32
+    references, estimates : dict of str to array
+        The targets that the method delivers, true and estimated.
+    sample_rate : int
+        Hz.
+    memory_mb : float
+        Peak above what the process held with the song loaded and the method ready, MiB.
+    """
+
+    mixture: Audio
+    references: Stems
+    estimates: Stems
+    sample_rate: int
+    memory_mb: float
+
+    @property
+    def seconds(self) -> float:
+        """Length of the song."""
+        return float(self.mixture.shape[-1] / self.sample_rate)
+
+
+def separate_once(name: str) -> Example:
+    """Run a method with its defaults on the first song of the demo's test split: a centred voice over a loop.
+
+    Parameters
+    ----------
+    name : str
+        Of a registered separator.
+
+    Raises
+    ------
+    MssBenchError
+        What the method raises.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_separate, (name,))
+
+
+def _separate(name: str) -> Example:
+    from mss_bench.datasets.catalog import get
+    from mss_bench.runner.usage import Usage, resident_mb
+    from mss_bench.separators import separators
+    from mss_bench.spec import Spec, build
+
+    dataset = get("demo", n_songs=1)
+    audio, targets = dataset.tracks("test")[0].load(), dataset.targets
+    separator = build(separators, Spec(name))[0]
+    separator.load()
+
+    def separate(samples: int | None) -> Stems:
+        return separator.separate(
+            audio.mixture[:, :samples], audio.sample_rate, targets=targets, rng=np.random.default_rng(0),
+            references={n: s[:, :samples] for n, s in audio.references.items()} if separator.needs_references else None,
+        )  # fmt: skip
+
+    separate(audio.sample_rate)  # libraries are loaded at the first call
+    before, usage = resident_mb([os.getpid()]), Usage()
+    estimates = separate(None)
+    memory = usage.peak_memory_mb() - before
+    separator.close()
+    shown = {t: estimates[t] for t in _SHOWN if t in estimates and t in targets}
+    references = {t: np.sum([audio.references[s] for s in targets[t]], axis=0) for t in shown}
+    return Example(audio.mixture, references, shown, audio.sample_rate, memory)
