@@ -14,7 +14,7 @@ from mss_bench.errors import RunError
 from mss_bench.results.epoch import epoch
 from mss_bench.results.lock import locked
 from mss_bench.results.schema import Status
-from mss_bench.results.store import Cell, read_cell, read_values, write_atomic, write_cell
+from mss_bench.results.store import Cell, read_cell, write_atomic, write_cell
 from mss_bench.results.tables import build_tables, cells_digest, read_plan
 
 __all__ = ["merge"]
@@ -82,21 +82,17 @@ def _info(run: Path) -> dict[str, Any]:
 
 def _united(runs: Sequence[Path], key: str) -> Cell | None:
     """A cell with every score that one of the runs has; the finished one where only some are."""
-    found = [(run, cell) for run in runs if (cell := read_cell(run, key)) is not None]
+    found = [cell for run in runs if (cell := read_cell(run, key, frames=True)) is not None]
     if not found:
         return None
-    best, cell = max(found, key=lambda each: each[1].ok)
-    if not cell.ok:
-        return cell
-    cell.values = read_values(best, key)
-    for run, other in found:
-        values = read_values(run, key) if run != best and other.ok else np.empty(0)
-        for name, score in other.scores.items() if other.ok else ():
+    cell = max(found, key=lambda each: each.ok)
+    for other in found if cell.ok else ():
+        for name, score in other.scores.items() if other.ok and other is not cell else ():
             known = cell.scores.get(name)
             if known is not None and (known.status == Status.OK or score.status != Status.OK):
                 continue
             for row in score.rows:
-                frames = values[row.first : row.first + row.n_frames]
+                frames = other.values[row.first : row.first + row.n_frames]
                 row.first = len(cell.values)
                 cell.values = np.concatenate([cell.values, frames])
             cell.scores[name] = score

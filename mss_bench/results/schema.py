@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["COST_COLUMNS", "FAILURE_COLUMNS", "FLOOR", "FRAME_COLUMNS", "SCHEMA_VERSION", "TRACK_COLUMNS", "Status"]
+__all__ = [
+    "COST_COLUMNS",
+    "FAILURE_COLUMNS",
+    "FLOOR",
+    "FRAME_COLUMNS",
+    "MEDIA_VERSION",
+    "SCHEMA_VERSION",
+    "TRACK_COLUMNS",
+    "Status",
+]
 
 SCHEMA_VERSION = 2
+
+MEDIA_VERSION = 1
+"""Of ``media/<subset>/<track>/media.json``, which names the excerpts that a run kept to be heard and seen."""
 
 FLOOR = "mixture"
 """The separator whose scores are the floor: baseline of improvements, stand-in for failed cells."""
@@ -86,6 +98,7 @@ COST_COLUMNS: dict[str, str] = {
     "peak_memory_mb": "float64",  # resident while separating, of the worker and all it started (sampled)
     "score_memory_mb": "float64",  # likewise while scoring, the highest of the passes
     "gpu_memory_mb": "float64",  # peak of what torch held on a GPU while separating
+    "device": "string",  # that the separator used, where it has a choice
     "estimate_key": "string",
 }
 """Cost table, one row a finished cell. A cell that is scored again with a further metric is not separated again where

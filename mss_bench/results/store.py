@@ -110,6 +110,7 @@ class Cell:
     delivered: list[str] = field(default_factory=list)
     preimage: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
+    device: str = ""  # that the separator used, where it has a choice
     scores: dict[str, ScoreSet] = field(default_factory=dict)
     epoch: str = ""
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -173,12 +174,14 @@ def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
     write_atomic(cell_path(run, cell.estimate_key), buffer.getvalue(), in_force(run, epoch))
 
 
-def read_cell(run: Path, estimate_key: str) -> Cell | None:
-    """A cell without its frames; None where there is none or the file is damaged, so that it is computed again."""
+def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | None:
+    """A cell, with its frames if wanted; None where there is none or what is read is damaged: to be computed again."""
     path = cell_path(run, estimate_key)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             meta = json.loads(bytes(archive["meta"]))
+            if frames:
+                meta["values"] = np.asarray(archive["values"], dtype=np.float64)
         if meta.pop("schema") != SCHEMA_VERSION or meta["estimate_key"] != estimate_key:
             return None
         for key, score in meta["scores"].items():

@@ -18,12 +18,10 @@ from mss_bench.errors import RunError
 from mss_bench.results.schema import COST_COLUMNS, FAILURE_COLUMNS, FLOOR, FRAME_COLUMNS, TRACK_COLUMNS, Status
 from mss_bench.results.store import (
     Cell,
-    DamagedCellError,
     Row,
     ScoreSet,
     cell_path,
     read_cell,
-    read_values,
     write_atomic,
 )
 
@@ -70,27 +68,27 @@ def build_tables(run: Path) -> int:
     import pyarrow as pa
 
     records: dict[str, list[Record]] = {name: [] for name in TABLES}
-    cells = []
     missing = 0
-    for planned in read_plan(run)["cells"]:
-        cell = read_cell(run, planned["estimate_key"])
-        if cell is not None and cell.ok and not _whole(run, cell):
-            damaged = cell_path(run, cell.estimate_key)
-            damaged.replace(damaged.with_suffix(".damaged"))  # to be computed again
-            cell = None
-        if cell is None:
-            missing += 1
-            continue
-        cells.append((planned, cell))
-        records["tracks"] += _track_rows(planned, cell)
-        records["failures"] += _failure_rows(planned, cell)
-        if cell.ok:
-            records["costs"].append(_cost_row(planned, cell))
+
+    def frames() -> Iterator[pa.Table | None]:
+        """Of all cells, each read once; their other rows are noted on the way."""
+        nonlocal missing
+        for planned in read_plan(run)["cells"]:
+            cell = _read_whole(run, planned["estimate_key"])
+            if cell is None:
+                missing += 1
+                continue
+            records["tracks"] += _track_rows(planned, cell)
+            records["failures"] += _failure_rows(planned, cell)
+            if cell.ok:
+                records["costs"].append(_cost_row(planned, cell))
+                yield _frame_table(planned, cell)
+
+    _write(run / "frames.parquet", _frame_schema(), frames())
     _flag_fewer_frames(records["tracks"])
     for name, columns in (("tracks", TRACK_COLUMNS), ("costs", COST_COLUMNS), ("failures", FAILURE_COLUMNS)):
         table = pa.Table.from_pandas(_frame(records[name], columns), preserve_index=False)
         _write(run / f"{name}.parquet", table.schema, [table])
-    _write(run / "frames.parquet", _frame_schema(), (_frame_table(p, c, run) for p, c in cells if c.ok))
     return missing
 
 
@@ -124,12 +122,15 @@ def cells_digest(run: Path) -> str:
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
-def _whole(run: Path, cell: Cell) -> bool:
-    """Whether a cell's frames can be read."""
-    try:
-        return len(read_values(run, cell.estimate_key)) >= sum(r.n_frames for s in cell.scores.values() for r in s.rows)
-    except DamagedCellError:
-        return False
+def _read_whole(run: Path, key: str) -> Cell | None:
+    """A cell with its frames; None where there is none, or where it is damaged and therefore put aside."""
+    cell = read_cell(run, key, frames=True)
+    if cell is not None and len(cell.values) >= sum(r.n_frames for s in cell.scores.values() for r in s.rows):
+        return cell
+    if cell is not None or read_cell(run, key) is not None:  # only its frames are damaged
+        damaged = cell_path(run, key)
+        damaged.replace(damaged.with_suffix(".damaged"))
+    return None
 
 
 def _flag_fewer_frames(rows: list[Record]) -> None:
@@ -250,6 +251,7 @@ def _cost_row(planned: Record, cell: Cell) -> Record:
         _identity(planned)
         | costs
         | {
+            "device": cell.device,
             "score_seconds": cell.score_seconds(keys),
             "cpu_seconds": cell.costs.get("separate_cpu_seconds", np.nan) + cell.score_cpu_seconds(keys),
             "realtime_factor": cell.costs.get("audio_seconds", np.nan) / seconds if seconds else np.nan,
@@ -258,7 +260,7 @@ def _cost_row(planned: Record, cell: Cell) -> Record:
     )
 
 
-def _frame_table(planned: Record, cell: Cell, run: Path) -> pa.Table | None:
+def _frame_table(planned: Record, cell: Cell) -> pa.Table | None:
     """A cell's frames; names are stored once (dictionary columns), as a run can have a hundred million frames."""
     import pyarrow as pa
 
@@ -274,7 +276,6 @@ def _frame_table(planned: Record, cell: Cell, run: Path) -> pa.Table | None:
     counts = np.array([row.n_frames for _, row in scored])
     which = np.repeat(np.arange(len(scored), dtype=np.int32), counts)
     frames = np.concatenate([np.arange(n) for n in counts])
-    whole = read_values(run, planned["estimate_key"])
     names = {
         "group": [wanted["group"] for wanted, _ in scored],
         "target": [row.target for _, row in scored],
@@ -290,7 +291,7 @@ def _frame_table(planned: Record, cell: Cell, run: Path) -> pa.Table | None:
     columns["frame"] = pa.array(frames)
     columns["time"] = pa.array(frames * np.array([row.hop for _, row in scored])[which])
     columns["duration"] = pa.array(np.array([row.window for _, row in scored])[which])
-    columns["value"] = pa.array(np.concatenate([whole[r.first : r.first + r.n_frames] for _, r in scored]))
+    columns["value"] = pa.array(np.concatenate([cell.values[r.first : r.first + r.n_frames] for _, r in scored]))
     return pa.table([columns[name] for name in FRAME_COLUMNS], schema=_frame_schema())
 
 
@@ -314,7 +315,8 @@ def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table | None]) -> 
 
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with pq.ParquetWriter(temporary, schema) as writer:
+        repeated = [name for name in schema.names if name != "value"]  # a dictionary of scores is longer than they are
+        with pq.ParquetWriter(temporary, schema, use_dictionary=repeated) as writer:
             for batch in _batches(tables):
                 # Cells have dictionaries of their own; one row group has one.
                 writer.write_table(pa.concat_tables(batch).unify_dictionaries())
@@ -328,11 +330,13 @@ def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table | None]) -> 
 def _batches(tables: Iterable[pa.Table | None]) -> Iterator[list[pa.Table]]:
     """Tables in lists of some hundred thousand rows: few row groups, little memory."""
     batch: list[pa.Table] = []
+    rows = 0
     for table in tables:
         if table is not None:
             batch.append(table)
-        if sum(t.num_rows for t in batch) >= _ROW_GROUP:
+            rows += table.num_rows
+        if rows >= _ROW_GROUP:
             yield batch
-            batch = []
+            batch, rows = [], 0
     if batch:
         yield batch

@@ -137,6 +137,18 @@ def stamps(run):
     return {f.name: f.stat().st_mtime_ns for f in files if (cell := read_cell(run, f.stem)) is not None and cell.ok}
 
 
+def wait_for(moment, process, run, before):
+    """Until a run has started a worker or finished another cell, or has ended; "start" does not wait."""
+    seen = {
+        "start": lambda: True,
+        "worker": lambda: psutil.Process(process.pid).children(),
+        "cell": lambda: any(f.name not in before for f in (run / "cells").glob("[!.]*.npz")),
+    }[moment]
+    deadline = time.monotonic() + 60
+    while process.poll() is None and not seen() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def alive(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
@@ -158,11 +170,14 @@ def test_kill_9_at_random_moments_loses_only_what_was_running(command, tmp_path)
             shutil.rmtree(run)
         before = stamps(run)
         process = subprocess.Popen(command(run, "--retries", "0"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.2, 3.0))
         parent = psutil.Process(process.pid)
-        family = parent.children(recursive=True)
-        victim = rng.choice([parent, *family])
+        wait_for(rng.choice(["start", "worker", "cell", "cell"]), process, run, before)
+        time.sleep(rng.uniform(0.0, 0.6))
         try:
+            family = parent.children(recursive=True)
+            victim = rng.choice(family) if family and rng.random() < 0.6 else parent
+            if process.poll() is not None:
+                continue
             victim.kill()
         except psutil.NoSuchProcess:
             continue
