@@ -28,7 +28,7 @@ from mss_bench.results.epoch import SupersededError, current
 from mss_bench.results.schema import Status
 from mss_bench.results.store import read_cell, read_values, write_cell
 from mss_bench.runner.log import WorkerLog
-from mss_bench.runner.usage import descendants, resident_mb
+from mss_bench.runner.usage import descendants, oom_kills, resident_mb
 from mss_bench.runner.worker import Reply, Task, failed_cell, failed_score
 
 __all__ = ["Limits", "Supervisor"]
@@ -91,6 +91,7 @@ class Supervisor:
         self._lock = threading.RLock()
         self._stopped = False
         self._stage = ""  # the metric that the child is scoring
+        self._oom_kills = 0  # of the whole system, when the child was started
 
     def run(self, task: Task, withdrawn: Callable[[], bool] | None = None) -> Reply | None:
         """Have one cell computed; None when stopped or called off meanwhile.
@@ -121,6 +122,7 @@ class Supervisor:
             self.log.mark()
             self._stage = ""
             kept = [s for s in task.scores if str(s.metric) not in lost]
+            died = False
             try:
                 connection = self._start()
                 connection.send(replace(task, scores=tuple(kept)))
@@ -132,14 +134,15 @@ class Supervisor:
                     return self._with_lost(task, answer, lost)
                 status, reason = answer
             except (EOFError, OSError, ValueError):  # ValueError: stopped meanwhile, the pipe is closed
-                status, reason = Status.CRASHED, self._cause_of_death()
+                died = True
+                status, reason = self._cause_of_death()
             self._kill()
             if self._stopped or withdrawn():
                 return None
             attempt += 1
-            if status == Status.CRASHED and attempt <= self.limits.retries:
+            if died and attempt <= self.limits.retries:
                 continue
-            if status == Status.CRASHED and self.limits.retries:
+            if died and self.limits.retries:
                 reason += f", {attempt} times"
             if not self._stage:
                 return self._record(task, status, reason)
@@ -212,6 +215,7 @@ class Supervisor:
                     os.close(reading)
                     os.close(output)
                 self._connection = ours
+                self._oom_kills = oom_kills()
             if self._stopped:  # meanwhile
                 raise EOFError
             return self._connection
@@ -232,15 +236,18 @@ class Supervisor:
         except OSError:  # it ends just now
             return 0.0
 
-    def _cause_of_death(self) -> str:
+    def _cause_of_death(self) -> tuple[Status, str]:
         code = None
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = self._process.wait(timeout=5)
         if code is not None and code < 0:
-            hint = " (by hand, or the system ran out of memory)" if -code == signal.SIGKILL else ""
-            return f"the worker process was killed by {signal.Signals(-code).name}{hint}"
-        return f"the worker process ended with exit status {code}"
+            if -code == signal.SIGKILL and oom_kills() > self._oom_kills:
+                return Status.OUT_OF_MEMORY, (
+                    "the kernel killed the worker process for lack of memory; use fewer --jobs, or a --memory-limit"
+                )
+            return Status.CRASHED, f"the worker process was killed by {signal.Signals(-code).name}"
+        return Status.CRASHED, f"the worker process ended with exit status {code}"
 
     def _kill(self) -> None:
         with self._lock:

@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-__all__ = ["Usage", "cpu_seconds", "descendants", "resident_mb", "sample_descendants", "share_with"]
+__all__ = ["Usage", "cpu_seconds", "descendants", "oom_kills", "resident_mb", "sample_descendants", "share_with"]
 
 _PAGE_MB = resource.getpagesize() / 2**20
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -99,6 +99,15 @@ def resident_mb(pids: list[int]) -> float:
         with contextlib.suppress(OSError, IndexError, ValueError):
             total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_MB
     return total
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for lack of memory since it was started; 0 where it does not tell."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def sample_descendants(worker: int) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -70,6 +71,11 @@ class Eats(Separator):
             eaten.append(np.ones(2 ** 22))
             time.sleep(0.02)
         return stems(mixture, targets)
+
+class Grabs(Separator):
+    name = "grabs"
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        return {"vocals": np.ones((2, 2 ** 28))}
 
 class EatsElsewhere(Separator):
     name = "eats_elsewhere"
@@ -137,11 +143,18 @@ def stamps(run):
     return {f.name: f.stat().st_mtime_ns for f in files if (cell := read_cell(run, f.stem)) is not None and cell.ok}
 
 
+def workers(process):
+    """Those that a run has started; git, which it asks for the commit, is none."""
+    with contextlib.suppress(psutil.Error):
+        return [child for child in psutil.Process(process.pid).children() if child.name().startswith("python")]
+    return []
+
+
 def wait_for(moment, process, run, before):
     """Until a run has started a worker or finished another cell, or has ended; "start" does not wait."""
     seen = {
         "start": lambda: True,
-        "worker": lambda: psutil.Process(process.pid).children(),
+        "worker": lambda: workers(process),
         "cell": lambda: any(f.name not in before for f in (run / "cells").glob("[!.]*.npz")),
     }[moment]
     deadline = time.monotonic() + 60
@@ -175,7 +188,7 @@ def test_kill_9_at_random_moments_loses_only_what_was_running(command, tmp_path)
         time.sleep(rng.uniform(0.0, 0.6))
         try:
             family = parent.children(recursive=True)
-            victim = rng.choice(family) if family and rng.random() < 0.6 else parent
+            victim = rng.choice(family) if family and rng.random() < 0.75 else parent
             if process.poll() is not None:
                 continue
             victim.kill()
@@ -192,6 +205,34 @@ def test_kill_9_at_random_moments_loses_only_what_was_running(command, tmp_path)
     assert finish(command(run)).returncode == 0
     assert tables(run) == tables(undisturbed)
     print(f"{kills} kills: {parents} of the parent, {kills - parents} of a worker; {wholes + 1} whole runs compared")
+
+
+CGROUP = Path("/sys/fs/cgroup/memory") if Path("/sys/fs/cgroup/memory").is_dir() else Path("/sys/fs/cgroup")
+
+
+@pytest.fixture
+def little_memory():
+    """A control group of processes in which 1.2 GB may be used, as on a cluster's node; its list of processes."""
+    group = CGROUP / f"mss_bench_{os.getpid()}"
+    try:
+        group.mkdir()
+        limit = next(f for n in ("memory.limit_in_bytes", "memory.max") if (f := group / n).exists())
+        limit.write_text(str(1200 * 2**20))
+    except (OSError, StopIteration):
+        pytest.skip("needs a memory control group that may be written (root)")
+    yield group / "cgroup.procs"
+    group.rmdir()
+
+
+def test_a_cell_that_the_kernel_kills_for_its_memory_says_so(command, tmp_path, little_memory):
+    words = command(tmp_path / "run", "--max-tracks", 1, "--retries", 0, separators=["grabs", "slow"])
+    done = subprocess.run(
+        ["sh", "-c", f'echo $$ > {little_memory}; exec "$@"', "sh", *words], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 1
+    failures = mss_bench.load(tmp_path / "run").failures
+    assert list(failures["status"]) == ["out_of_memory"]
+    assert "the kernel killed the worker process for lack of memory" in failures["reason"].iloc[0]
 
 
 @pytest.mark.parametrize(
