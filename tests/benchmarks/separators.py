@@ -5,7 +5,7 @@
     python tests/benchmarks/separators.py hpss:mask=binary
 
 The audio is the built-in demo's songs one after another, stereo, 44.1 kHz, made before the clock starts. Each
-measurement runs in a process of its own, on one thread, after a first call on two seconds. The real-time factor is
+measurement runs in a process of its own, on one thread, after a first call on five seconds. The real-time factor is
 seconds of audio per CPU second, memory the peak above the audio during a call on `--memory-seconds`. A method's peer is
 measured next to it, in the same run. Results go to ``separators.json``, where they replace those of the same method,
 and to the table in ``separators.md``.
@@ -78,7 +78,7 @@ def _in_child(what: str, seconds: float) -> dict[str, float]:
 def _measure(what: str, seconds: float) -> dict[str, float]:
     mixture, stems = _audio(seconds)
     run = _peer(what) if what.startswith("peer:") else _method(what, stems)
-    run(mixture[:, : 2 * RATE])  # imports and first calls
+    run(mixture[:, : 5 * RATE])  # imports and first calls
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     before = _memory("VmRSS")
     cpu = time.process_time()
