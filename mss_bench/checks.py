@@ -54,14 +54,12 @@ def check_parameters(cls: type) -> str:
     Raises
     ------
     BrokenPromise
-        One has no name of its own, no default or no annotation.
+        One has no name of its own or no annotation.
     """
     parameters = list(inspect.signature(cls).parameters.values())
     for p in parameters:
-        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY):
+        if p.kind in (p.VAR_POSITIONAL, p.POSITIONAL_ONLY):
             raise BrokenPromise(f"the constructor takes {p}; expected keyword parameters with a name each")
-        if p.default is p.empty or p.annotation is p.empty:
-            raise BrokenPromise(
-                f"the constructor's parameter {p.name!r} lacks a default or an annotation; expected both"
-            )
+        if p.annotation is p.empty:
+            raise BrokenPromise(f"the constructor's parameter {p.name!r} lacks an annotation; expected its type")
     return ", ".join(p.name for p in parameters) or "none"

@@ -17,6 +17,9 @@ __all__ = [
     "MissingDependencyError",
     "MssBenchError",
     "RunError",
+    "SeparatorCrashError",
+    "SeparatorError",
+    "SeparatorTimeoutError",
     "UnknownNameError",
 ]
 
@@ -76,6 +79,30 @@ class MissingDependencyError(MssBenchError):
 
     def __init__(self, what: str, needed_for: str, install: str) -> None:
         super().__init__(f"{needed_for} needs {what}, which is not installed; install it with: {install}")
+
+
+class SeparatorError(MssBenchError):
+    """What a separator has in another process, an interpreter or a program, has failed."""
+
+
+class SeparatorCrashError(SeparatorError):
+    """The other process has died.
+
+    Parameters
+    ----------
+    what : str
+        Which process it was.
+    cause : str
+        How it ended: "was killed by SIGSEGV".
+    """
+
+    def __init__(self, what: str, cause: str) -> None:
+        self.cause = cause
+        super().__init__(f"{what} {cause}")
+
+
+class SeparatorTimeoutError(SeparatorError):
+    """The other process took too long and was killed."""
 
 
 class RunError(MssBenchError):

@@ -104,6 +104,11 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
     return {n: p for n, p in found.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 
+def takes_further(cls: type) -> bool:
+    """Whether a class takes parameters that it does not name: it hands them on to something that knows them."""
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls).parameters.values())
+
+
 def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any], dict[str, Any]]:
     """Make an instance from a spec.
 
@@ -124,9 +129,9 @@ def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any], dict[st
     """
     cls = registry.load(spec.name)
     known = parameters(cls)
-    for key in spec.params:
-        if key not in known:
-            raise UnknownNameError(f"parameter of {registry.kind} {spec.name}", key, known)
+    further = [key for key in spec.params if key not in known]
+    if further and not takes_further(cls):
+        raise UnknownNameError(f"parameter of {registry.kind} {spec.name}", further[0], known)
     hints = _hints(cls)
     values: dict[str, Any] = {}
     for key, parameter in known.items():
@@ -136,13 +141,16 @@ def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any], dict[st
             raise ConfigError(f"{registry.kind} {spec.name} needs {key}; write {spec.name}:{key}=VALUE")
         else:
             values[key] = parameter.default
+    values |= {key: spec.params[key] for key in further}
     try:
         instance = cls(**values)
     except MssBenchError:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{registry.kind} {spec} cannot be made: {error}") from error
-    changed = {k: v for k, v in values.items() if k in spec.params and repr(v) != repr(known[k].default)}
+    changed = {
+        k: v for k, v in values.items() if k in spec.params and (k in further or repr(v) != repr(known[k].default))
+    }
     return instance, dict(sorted(values.items())), changed
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
+from typing import TYPE_CHECKING
 
 from mss_bench.cli.arguments import add_plugins
+
+if TYPE_CHECKING:
+    from mss_bench.checks import CheckResult
 
 __all__ = ["configure", "execute"]
 
@@ -19,7 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show.add_argument("name", metavar="NAME")
     add_plugins(show)
     check = actions.add_parser("check", help="hold a separator to the contract")
-    check.add_argument("spec", metavar="SPEC", help="name or name:key=value, or a Python file with separators")
+    check.add_argument(
+        "spec",
+        metavar="SPEC",
+        help="name or name:key=value, a Python file with separators, or a model's manifest (.yaml)",
+    )
     add_plugins(check)
 
 
@@ -91,6 +99,19 @@ def _show(name: str) -> None:
     print(inspect.getdoc(cls))
 
 
+def _check_manifest(path: str) -> int:
+    from mss_bench.separators.contract import check_separator
+    from mss_bench.separators.deep.manifest import ManifestError, read_manifest
+    from mss_bench.separators.deep.model import Model
+
+    try:
+        described = read_manifest(path, check_weights=True)
+    except ManifestError as error:
+        print("\n".join(error.problems))
+        return 1
+    return _print_results(path, check_separator(Model(path), sample_rate=described.sample_rate))
+
+
 def _check(spec: str) -> int:
     from pathlib import Path
 
@@ -98,17 +119,21 @@ def _check(spec: str) -> int:
     from mss_bench.separators import separators
     from mss_bench.separators.contract import check_separator
     from mss_bench.spec import Spec, build
-    from mss_bench.text import columns
 
+    if spec.endswith((".yaml", ".yml")) and spec.partition(":")[0] not in separators:
+        return _check_manifest(spec)
     specs = [spec]
-    if spec.endswith(".py"):
+    if spec.endswith(".py") and spec.partition(":")[0] not in separators:
         specs = separators.add_file(Path(spec))
         if not specs:
             raise ConfigError(f"{spec} has no Separator class with a name of its own")
-    failed = 0
-    for one in specs:
-        results = check_separator(build(separators, Spec.parse(one))[0])
-        failed += sum(not r.passed for r in results)
-        print(one)
-        print(columns([("ok" if r.passed else "FAIL", r.name, r.detail) for r in results], indent="  "))
-    return 1 if failed else 0
+    found = [_print_results(one, check_separator(build(separators, Spec.parse(one))[0])) for one in specs]
+    return max(found)
+
+
+def _print_results(name: str, results: list[CheckResult]) -> int:
+    from mss_bench.text import columns
+
+    print(name)
+    print(columns([("ok" if r.passed else "FAIL", r.name, r.detail) for r in results], indent="  "))
+    return 0 if all(r.passed for r in results) else 1

@@ -20,7 +20,7 @@ __all__ = ["now", "provenance"]
 _PACKAGES = (
     "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "soundfile", "soxr", "joblib", "threadpoolctl", "museval",
     "mir_eval", "musdb", "librosa", "distributed", "statsmodels", "torch", "onnxruntime", "python-peass",
-    "visqol-python",
+    "visqol-python", "onnxruntime-gpu", "torchaudio", "demucs", "openunmix",
 )  # fmt: skip
 
 

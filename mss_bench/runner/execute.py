@@ -62,6 +62,7 @@ def pending(
     plan: Plan,
     *,
     save: bool = False,
+    media: Sequence[str] = (),
     device: str = "cpu",
     plugins: Sequence[str] = (),
     shard: tuple[int, int] | None = None,
@@ -71,6 +72,10 @@ def pending(
 
     Parameters
     ----------
+    save : bool
+        Estimates are to be kept.
+    media : sequence of str
+        Names of tracks whose estimates are to be kept whatever `save` says.
     shard : (i, n), optional
         Only the i-th of n parts, counted from 1: every n-th track, or every n-th cell where tracks are fewer.
     epoch : str
@@ -79,10 +84,11 @@ def pending(
     tasks = []
     run = run.absolute()  # workers on other machines have working folders of their own
     for planned in part(plan.cells, shard):
-        task = _left(run, planned, save)
+        kept = save or planned.track.name in media
+        task = _left(run, planned, kept)
         if task is not None:
             missing, keep = task
-            tasks.append(Task(run, planned, missing, keep, save, device, tuple(plugins), epoch))
+            tasks.append(Task(run, planned, missing, keep, kept, device, tuple(plugins), epoch))
     return tasks
 
 

@@ -10,7 +10,13 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from mss_bench.errors import InvalidOutputError, MissingDependencyError, MssBenchError
+from mss_bench.errors import (
+    InvalidOutputError,
+    MissingDependencyError,
+    MssBenchError,
+    SeparatorCrashError,
+    SeparatorTimeoutError,
+)
 from mss_bench.results.schema import Status
 
 __all__ = ["classify", "collected_warnings", "shortened", "trace"]
@@ -35,6 +41,10 @@ def classify(error: BaseException) -> tuple[Status, str]:
         return Status.INVALID_OUTPUT, text
     if isinstance(error, MissingDependencyError):
         return Status.NOT_INSTALLED, text
+    if isinstance(error, SeparatorCrashError):
+        return Status.CRASHED, text
+    if isinstance(error, SeparatorTimeoutError):
+        return Status.TIMEOUT, text
     if isinstance(error, MssBenchError):
         return Status.ERROR, text
     if isinstance(error, ImportError):

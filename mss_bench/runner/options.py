@@ -54,6 +54,9 @@ class RunOptions:
     seed : int
     save_estimates : bool
         Keep the estimates as float32 WAV in the run folder.
+    media : tuple of str
+        Tracks of which estimates are kept and, once all methods are scored, excerpts to hear and see are written;
+        ``"all"`` for every one. See `mss_bench.runner.media`.
     timeout : float, optional
         Seconds that a cell may take.
     memory_limit : float, optional
@@ -89,6 +92,7 @@ class RunOptions:
     out: str | Path | None = None
     seed: int = 0
     save_estimates: bool = False
+    media: tuple[str, ...] = ()
     timeout: float | None = None
     memory_limit: float | None = None
     retries: int = 1
@@ -102,7 +106,7 @@ class RunOptions:
     rehash: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("separators", "metrics", "tracks", "plugins", "datasets"):
+        for name in ("separators", "metrics", "tracks", "media", "plugins", "datasets"):
             value = getattr(self, name)
             listed = [value] if isinstance(value, str | Mapping | Spec | Path) else value
             if not isinstance(listed, list | tuple):
@@ -233,7 +237,7 @@ def read_run_file(path: str | Path) -> dict[str, Any]:
     config.only(known, "a run file")
     hints = typing.get_type_hints(RunOptions)
     for key, value in config.items():
-        if key in ("separators", "metrics", "tracks", "plugins", "datasets"):
+        if key in ("separators", "metrics", "tracks", "media", "plugins", "datasets"):
             if not isinstance(value, list | str | ConfigMap):
                 config.fail(f"{key} is {value!r}, expected a list", key)
         elif key == "dataset":

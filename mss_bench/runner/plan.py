@@ -50,6 +50,8 @@ class PlannedCell:
     stamps: tuple[tuple[str, tuple[int, int, int]], ...] = ()  # of the files, when their content was hashed
     all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
     trained_on: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
 
     @property
     def label(self) -> str:
@@ -97,6 +99,7 @@ class _Method:
     params: dict[str, Any]
     shown: str
     source: str
+    environment: dict[str, Any]
 
     @property
     def column(self) -> str:
@@ -138,6 +141,7 @@ def make_plan(
             cells.append(_cell(track, targets, groups, method, built, mixture, references, seed, hashes))
     hashes.save()
     notices = sorted({f"{c.label}: {c.skip}" for c in cells if c.skip})
+    notices += [notice for spec, metric, _ in built if (notice := _without_targets(spec, metric, groups))]
     return Plan(tuple(cells), tuple(m for _, m, _ in built), digest(seen), seed, notices)
 
 
@@ -150,7 +154,7 @@ def _method(spec: Spec) -> _Method:
         )
     # An alias stands for the parameters too: a folder's path has no place in a paper's table.
     shown = "" if spec.alias else format_params(changed)
-    return _Method(spec, instance, params, shown, source_hash(type(instance)))
+    return _Method(spec, instance, params, shown, source_hash(type(instance)), instance.environment())
 
 
 def _distinct(made: list[_Method]) -> list[_Method]:
@@ -201,6 +205,8 @@ def _cell(
         "targets": dict(targets),
         "seed": seed,
     }
+    if method.environment:
+        preimage["environment"] = method.environment
     skip, own = "", []
     try:
         produced = set(separator.produces(targets, track.id))
@@ -217,15 +223,33 @@ def _cell(
     estimate_key = digest(preimage)
     scores = []
     for group in groups:
-        expected = tuple(t for t in group.targets if t in produced)
-        if expected:
-            for spec, metric, params in built:
-                scores.append(_score(estimate_key, references, group, targets, spec, metric, params, expected))
+        delivered = tuple(t for t in group.targets if t in produced)
+        for spec, metric, params in built:
+            expected = tuple(t for t in delivered if t in (metric.targets or delivered))
+            if expected:
+                content = references | _played(track, metric, hashes)
+                scores.append(_score(estimate_key, content, group, targets, spec, metric, params, expected))
     return PlannedCell(
         track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
         estimate_key, preimage, tuple(scores), skip,
         hashes.stamps([*track.files(), *own]), separator.tracks, separator.trained_on,
+        separator.licence, separator.citation,
     )  # fmt: skip
+
+
+def _without_targets(spec: Spec, metric: Metric, groups: Sequence[TargetGroup]) -> str:
+    """Why a metric has nothing to score in a whole run; empty where it has."""
+    known = list(dict.fromkeys(t for group in groups for t in group.targets))
+    if not metric.targets or set(metric.targets) & set(known):
+        return ""
+    return f"{spec}: scores {', '.join(metric.targets)}, the data set's targets are {', '.join(known)}"
+
+
+def _played(track: Track, metric: Metric, hashes: HashCache) -> dict[str, Any]:
+    """The content of the annotations, for a metric that looks at them."""
+    if not metric.needs_annotations:
+        return {}
+    return {"annotations": None if track.annotations is None else hashes.file(track.annotations)}
 
 
 def _contents(files: Sequence[Path], hashes: HashCache) -> dict[str, str]:

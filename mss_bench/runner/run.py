@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mss_bench.datasets.catalog import Dataset
-from mss_bench.errors import RunError
+from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import Metric, metrics
 from mss_bench.results.epoch import epoch
 from mss_bench.results.lock import finalising, locked
@@ -21,6 +21,7 @@ from mss_bench.results.store import write_atomic
 from mss_bench.results.tables import TABLES, build_tables, cells_digest
 from mss_bench.runner.execute import Outcome, execute, pending
 from mss_bench.runner.keys import HashCache
+from mss_bench.runner.media import write_media
 from mss_bench.runner.options import RunOptions
 from mss_bench.runner.plan import Plan, make_plan
 from mss_bench.runner.progress import Progress
@@ -39,13 +40,19 @@ class Prepared:
     folder: Path
     plan: Plan
 
+    @property
+    def media(self) -> list[str]:
+        """Names of the tracks of which excerpts are kept."""
+        names = list(dict.fromkeys(cell.track.name for cell in self.plan.cells))
+        return [name for name in names if "all" in self.options.media or name in self.options.media]
+
     def tasks(self, epoch: str = "") -> list[Task]:
         """What is left to compute, for the client of that token."""
         options = self.options
         plugins = tuple(str(Path(p).resolve()) for p in options.plugins)
         return pending(
-            self.folder, self.plan, save=options.save_estimates, device=options.device, plugins=plugins,
-            shard=options.shard_numbers(), epoch=epoch,
+            self.folder, self.plan, save=options.save_estimates, media=self.media, device=options.device,
+            plugins=plugins, shard=options.shard_numbers(), epoch=epoch,
         )  # fmt: skip
 
 
@@ -64,6 +71,9 @@ def prepare(options: RunOptions) -> Prepared:
             raise RunError(f"plugin {plugin} has no Separator or Metric class with a name of its own")
     dataset = options.open_dataset()
     tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
+    for name in options.media:
+        if name not in {"all", *(track.name for track in tracks)}:
+            raise UnknownNameError("track of --media", name, ["all", *(track.name for track in tracks)])
     plan = make_plan(
         tracks, dataset.targets, dataset.groups, options.separator_specs(), options.metric_specs(),
         seed=options.seed, hashes=HashCache(options.rehash),
@@ -107,6 +117,10 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
             with finalising(run):
                 missing = build_tables(run)
                 _write_run_json(prepared, began, missing, cells_digest(run))  # last: it vouches for the tables
+        if prepared.media and not (outcome.interrupted or outcome.stopped_at_failure):
+            with finalising(run):
+                for notice in write_media(run, prepared.plan, prepared.media):
+                    say(f"note: {notice}")
     return outcome
 
 
@@ -171,10 +185,11 @@ def _separators(plan: Plan) -> list[dict[str, Any]]:
                 "name": cell.method.name,
                 "version": cls.version,
                 "params": cell.preimage["params"],
+                "environment": cell.preimage.get("environment", {}),
                 "oracle": cell.oracle,
                 "trained_on": list(cell.trained_on),
-                "licence": cls.licence,
-                "citation": cls.citation,
+                "licence": cell.licence,
+                "citation": cell.citation,
             },
         )
     return list(found.values())

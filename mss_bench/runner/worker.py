@@ -12,7 +12,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -117,14 +117,18 @@ class WorkerState:
         Raises
         ------
         RunError
-            When its source is not what was planned with: the result would stand under another source's key.
+            When its source or what it uses outside is not what was planned with: the result would stand under another
+            key.
         """
         spec, source = planned.method, planned.preimage["source"]
-        key = f"{spec} {source} {planned.preimage.get('files') if not planned.all_tracks else ''}"
+        environment = planned.preimage.get("environment", {})
+        key = f"{spec} {source} {environment} {planned.preimage.get('files') if not planned.all_tracks else ''}"
         if key not in self.separators:
             instance: Separator = build(separators, spec)[0]
             if source_hash(type(instance)) != source:
                 raise RunError(f"the source of {spec.name} has changed since the run was planned; run it again")
+            if instance.environment() != environment:
+                raise RunError(f"what {spec.name} uses has changed since the run was planned; run it again")
             instance.load(device)
             self.separators[key] = instance
             if len(self.separators) > _WARM_SEPARATORS:
@@ -142,8 +146,7 @@ class WorkerState:
             if source_hash(type(metric)) != source:
                 raise RunError(f"the source of {score.metric.name} has changed since the run was planned; run it again")
             references = group.references(self.audio.references, targets)
-            whole = TrackAudio(references, self.audio.mixture, self.audio.sample_rate)
-            self.prepared[key] = metric, metric.prepare(whole, group)
+            self.prepared[key] = metric, metric.prepare(replace(self.audio, references=references), group)
         return self.prepared[key]
 
 
@@ -262,6 +265,7 @@ def _resolved(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float 
         raw, declared, costs = _separate(task, state, track)
         estimates, cell.flags, cell.problems = conform(raw, track.mixture, planned.targets, declared)
         cell.costs |= costs  # all of one pass, in place of those of an earlier one
+        cell.device = state.separator(planned, task.device).used_device
         if task.save:
             with in_force(task.run, task.epoch):
                 save_estimates(task.run, planned, estimates, cell, track.sample_rate)

@@ -39,6 +39,10 @@ separators: Registry[Separator] = Registry(
         "irm": "mss_bench.separators.oracles:IRM",
         "mwf": "mss_bench.separators.oracles:MWF",
         "estimates": "mss_bench.separators.estimates:Estimates",
+        "demo_net": "mss_bench.separators.deep.demo_net.separator:DemoNet",
+        "model": "mss_bench.separators.deep.model:Model",
+        "external": "mss_bench.separators.external.interpreter:External",
+        "command": "mss_bench.separators.external.command:Command",
     },
     group="mss_bench.separators",
 )

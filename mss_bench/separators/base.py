@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -74,20 +74,21 @@ class Separator(ABC):
     name: ClassVar[str] = ""
     family: ClassVar[str] = ""
     version: ClassVar[str] = "1"
-    target_sets: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    channels: ClassVar[tuple[int, ...]] = ()
-    deterministic: ClassVar[bool] = True
-    adds_up: ClassVar[bool] = False
-    scale_equivariant: ClassVar[bool] = False
-    channel_equivariant: bool = False  # not of the class alone: a direction as a parameter breaks it
+    # What is no ClassVar can depend on the parameters: a direction, a file of learned state, a script.
+    target_sets: tuple[tuple[str, ...], ...] = ()
+    channels: tuple[int, ...] = ()
+    deterministic: bool = True
+    adds_up: bool = False
+    scale_equivariant: bool = False
+    channel_equivariant: bool = False
     slow: ClassVar[bool] = False
-    needs_references: bool = False  # not of the class alone: a parameter can make an oracle of a method
+    needs_references: bool = False
     needs_track: ClassVar[bool] = False
     path_parameters: ClassVar[tuple[str, ...]] = ()
-    trained_on: tuple[str, ...] = ()  # not of the class alone: a file of learned state says what it is of
-    licence: ClassVar[str] = ""
-    citation: ClassVar[str] = ""
-    assumption: ClassVar[str] = ""
+    trained_on: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
+    assumption: str = ""
     extra: ClassVar[str] = ""
 
     track: TrackId | None = None
@@ -96,6 +97,9 @@ class Separator(ABC):
     start: float = 0.0
     duration: float | None = None
     """The part of the track that is separated, in seconds; set like `track`."""
+
+    used_device: str = ""
+    """Where `load` put what it read, e.g. ``cuda:0``; recorded with the costs. Empty for a method without a choice."""
 
     tracks: tuple[TrackId, ...] = ()
     """All tracks of the run; set before `produces` and `files` where `needs_track` is declared."""
@@ -114,6 +118,10 @@ class Separator(ABC):
     def files(self, track: TrackId) -> list[Path]:
         """Files whose content determines the estimates of a track, e.g. weights; hashed into the estimate key."""
         return []
+
+    def environment(self) -> dict[str, Any]:
+        """What else determines the estimates: programs and packages outside this process; part of the estimate key."""
+        return {}
 
     def produces(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
         """The targets of a data set that this method delivers; derived ones that follow as sums need no mention.

@@ -1,0 +1,225 @@
+"""Demucs checkpoints (Demucs, Hybrid Demucs, HTDemucs) from local files, for the package demucs 4.1.
+
+The call::
+
+    mss-bench run -s model:manifest=htdemucs/manifest.yaml,device=cuda
+
+The manifest, for a single model::
+
+    kind: demucs
+    weights: {955717e8-8726e21a.th: <sha256>}      # or a .safetensors of the Hugging Face repositories
+    sample_rate: 44100
+    channels: 2
+    stems: [drums, bass, other, vocals]            # in the order of the model
+    trained_on: [musdb18hq/train, 800 songs of Meta's own]
+    options: {shifts: 0}                           # more: the mean over random shifts, slower and slightly better
+    overlap: 0.25                                  # of a segment; the library's default
+
+and for a bag of models, whose YAML file is that of the library's local repository::
+
+    weights:
+      htdemucs_ft.yaml: <sha256>                   # models: [f7e0c4bc, d12395a8, ...], weights: [...]
+      f7e0c4bc-ba3fe64a.th: <sha256>
+      d12395a8-e57c48e6.th: <sha256>               # and so on
+
+``chunk`` (samples) is the length of a segment, the model's own where it is left out; HTDemucs takes none that is
+longer. As in ``demucs.api.Separator`` the mixture is normalised by the mean and deviation of its mono sum. The shifts
+are drawn from the run's seed.
+
+A ``.th`` file is a pickle, which the library opens without any check: code in it would run. Here only the three
+classes of models, fractions and tensors are let through, and a ``.safetensors`` file that names another class is
+refused, too. Quantised models (``mdx_q``, ``mdx_extra_q``) are not taken.
+
+Demucs is under the MIT licence, and so are the weights that Meta published; some of those were trained on data that may
+not be redistributed. Install it with ``pip install 'mss-bench[demucs]'``.
+
+References
+----------
+.. [1] S. Rouard, F. Massa and A. Défossez, "Hybrid transformers for music source separation", Proc. ICASSP, 2023.
+.. [2] A. Défossez, "Hybrid spectrogram and waveform source separation", Proc. MDX Workshop, 2021.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import random
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mss_bench.config import load_yaml
+from mss_bench.errors import ConfigError
+from mss_bench.separators.deep.adapter import pickle_reason, require_package, torch_context, torch_device
+from mss_bench.separators.deep.manifest import Manifest
+from mss_bench.tracks import Audio, Stems
+
+__all__ = ["load"]
+
+_CLASSES = {"HTDemucs": "demucs.htdemucs", "HDemucs": "demucs.hdemucs", "Demucs": "demucs.demucs"}
+
+
+def load(manifest: Manifest, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Demucs:
+    """The model, or the bag of models, of a manifest of kind ``demucs``.
+
+    Raises
+    ------
+    ConfigError
+        A file that is no such checkpoint or could run code, keys that are missing or unexpected, other stems, rates or
+        channels than the manifest's; a GPU that is not there.
+    MissingDependencyError
+        Demucs is not installed.
+    """
+    torch = require_package("torch", "demucs")
+    apply = require_package("demucs.apply", "demucs")
+    place, named = torch_device(device, "demucs")
+    bags = [file for file in manifest.weights if file.suffix in (".yaml", ".yml")]
+    files = {_signature(file): file for file in manifest.weights if file not in bags}
+    if len(bags) > 1 or len(files) + len(bags) < len(manifest.weights) or not files or (not bags and len(files) > 1):
+        found = ", ".join(file.name for file in manifest.weights)
+        raise ConfigError(f"{manifest.path}: weights are {found}; expected one model, or a bag's YAML and its models")
+    model = _bag(torch, apply, bags[0], files) if bags else _model(torch, next(iter(files.values())))
+    _compare(manifest, model)
+    segment = _segment(manifest, apply, model)
+    return Demucs(manifest, apply.apply_model, model.eval().to(place), segment, place, named, precision)
+
+
+class Demucs:
+    """The library's models, as an adapter."""
+
+    def __init__(
+        self, manifest: Manifest, apply: Any, model: Any, segment: float | None, place: Any, device: str, precision: str
+    ) -> None:
+        self.manifest, self.device = manifest, device
+        self._apply, self._model, self._segment, self._place, self._precision = apply, model, segment, place, precision
+
+    def separate(self, mixture: Audio, seed: int = 0) -> Stems:
+        """The stems of a mixture; `seed` is that of the random shifts."""
+        import torch
+
+        with torch_context(self._place, self._precision), _seeded(seed):
+            wave = torch.from_numpy(np.array(mixture, dtype=np.float32))
+            mono = wave.mean(0)
+            mean, deviation = mono.mean(), mono.std() + 1e-8
+            found = self._apply(
+                self._model,
+                ((wave - mean) / deviation)[None],
+                shifts=self.manifest.options["shifts"],
+                overlap=self.manifest.chunks.overlap,
+                segment=self._segment,
+                device=self._place,
+            )
+            stems = (found[0].float() * deviation + mean).cpu().numpy()
+        return dict(zip(self.manifest.stems, stems, strict=True))
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """The library draws its shifts from Python's global generator, which is given back as it was."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _signature(file: Path) -> str:
+    """What a bag calls a model: the name without the checksum."""
+    return file.stem.rsplit("-", 1)[0] if file.suffix == ".th" else file.stem
+
+
+def _bag(torch: Any, apply: Any, file: Path, files: Mapping[str, Path]) -> Any:
+    raw = load_yaml(file)
+    names = raw.get("models")
+    if not isinstance(names, list) or sorted(set(map(str, names))) != sorted(files):
+        raw.fail(f"models is {names!r}, expected the models among the manifest's weights: {', '.join(files)}", "models")
+    loaded = {name: _model(torch, path) for name, path in files.items()}
+    try:
+        return apply.BagOfModels([loaded[str(name)] for name in names], raw.get("weights"), raw.get("segment"))
+    except (AssertionError, TypeError) as error:
+        raise ConfigError(
+            f"{file}: the models do not fit together, or weights is no list of a number a stem for each model"
+        ) from error
+
+
+def _model(torch: Any, file: Path) -> Any:
+    try:
+        if file.suffix == ".th":
+            return require_package("demucs.states", "demucs").load_model(_package(torch, file))
+        if file.suffix == ".safetensors":
+            _check_tensors(file)
+            return require_package("demucs.hf", "demucs").load_safetensors_model(file)
+    except ConfigError:
+        raise
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        first = str(error).strip().replace("\n", " ")
+        raise ConfigError(
+            f"{file} is no checkpoint of Demucs: {type(error).__name__}: {first:.300}; expected the keys of its class"
+        ) from error
+    raise ConfigError(f"{file} is no checkpoint of Demucs; expected a name that ends in .th or .safetensors")
+
+
+def _package(torch: Any, file: Path) -> dict[str, Any]:
+    """The content of a ``.th`` file, in which nothing but the models' classes, fractions and tensors may be named."""
+    classes = [getattr(require_package(module, "demucs"), name) for name, module in _CLASSES.items()]
+    try:
+        with torch.serialization.safe_globals([*classes, Fraction]):
+            package = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, OSError) as error:
+        raise ConfigError(
+            f"{file} is refused: a checkpoint of Demucs names its class and holds tensors, this one holds more, or is "
+            f"damaged, and could run code when it is opened ({pickle_reason(error)})"
+        ) from error
+    if not isinstance(package, dict) or package.get("klass") not in classes:
+        raise ConfigError(f"{file} is no checkpoint of Demucs; expected a class, its arguments and a state")
+    if isinstance(package.get("state"), dict) and package["state"].get("__quantized"):
+        raise ConfigError(f"{file} is quantised, which is not taken; use the model's safetensors, or another model")
+    return package
+
+
+def _check_tensors(file: Path) -> None:
+    """Refuse a safetensors file whose metadata name another class: the library would import and call it."""
+    safetensors = require_package("safetensors", "demucs")
+    try:
+        with safetensors.safe_open(str(file), framework="pt") as opened:
+            metadata = opened.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ConfigError(f"{file} is no safetensors file: {error}") from error
+    known = [f"{module}.{name}" for name, module in _CLASSES.items()]
+    if metadata.get("klass") not in known:
+        raise ConfigError(
+            f"{file} is refused: it names the class {metadata.get('klass')!r}, expected {' or '.join(known)}"
+        )
+    if "structure" in metadata:
+        raise ConfigError(
+            f"{file} is refused: it is quantised, or names classes in its structure; expected plain tensors"
+        )
+
+
+def _compare(manifest: Manifest, model: Any) -> None:
+    said = {"stems": list(manifest.stems), "sample_rate": manifest.sample_rate, "channels": manifest.channels}
+    found = {"stems": list(model.sources), "sample_rate": model.samplerate, "channels": model.audio_channels}
+    for field, value in said.items():
+        if value != found[field]:
+            raise ConfigError(
+                f"{manifest.path}: {field} is {value}, but the model's is {found[field]}; mend the manifest"
+            )
+
+
+def _segment(manifest: Manifest, apply: Any, model: Any) -> float | None:
+    """Seconds of a segment, None for the model's own."""
+    if not manifest.chunks.length:
+        return None
+    seconds = manifest.chunks.length / manifest.sample_rate
+    if isinstance(model, apply.BagOfModels):
+        longest = float(model.max_allowed_segment)
+    else:
+        longest = float(model.segment) if type(model).__name__ == "HTDemucs" else float("inf")
+    if seconds > longest:
+        most = int(longest * manifest.sample_rate)
+        raise ConfigError(f"{manifest.path}: chunk is {manifest.chunks.length} samples; expected at most {most}")
+    return seconds

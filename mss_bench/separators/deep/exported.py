@@ -1,0 +1,95 @@
+"""Models exported by ``torch.export`` (``.pt2``).
+
+The call::
+
+    mss-bench run -s model:manifest=my_model/manifest.yaml,device=cuda,batch=8
+
+The manifest, for a network from waveforms ``(batch, channels, samples)`` to ``(batch, stems, channels, samples)``::
+
+    kind: pt2
+    weights: {model.pt2: <sha256>}
+    sample_rate: 44100
+    channels: 2
+    stems: [vocals, accompaniment]
+    trained_on: [musdb18/train]
+    input: waveform
+    output: sources
+    chunk: 441000                # leave it out where the length is dynamic and the memory suffices
+    normalisation: mean_std
+
+The file is made by::
+
+    batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=...)
+    program = torch.export.export(model.eval(), (example,), dynamic_shapes=({0: batch, 2: samples},))
+    torch.export.save(program, "model.pt2")
+
+Files of the major formats before PyTorch 2.8, TorchScript and whole pickled modules are not taken: export again, or
+export to ONNX. A ``.pt2`` file can hold pickles and compiled libraries, which would run as code: one that does is
+refused (`mss_bench.separators.deep.archive`). PyTorch has a licence in the style of BSD; install it with
+``pip install 'mss-bench[torch]'``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.errors import ConfigError
+from mss_bench.separators.deep.adapter import require_package, torch_context, torch_device
+from mss_bench.separators.deep.archive import checked_archive
+from mss_bench.separators.deep.manifest import Manifest
+from mss_bench.separators.deep.network import Network
+
+__all__ = ["load"]
+
+
+def load(manifest: Manifest, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Network:
+    """The network of a manifest of kind ``pt2``.
+
+    Raises
+    ------
+    ConfigError
+        The file is no exported program, or would run code; a GPU that is not there.
+    MissingDependencyError
+        PyTorch is not installed.
+    """
+    torch = require_package("torch", "pt2")
+    place, named = torch_device(device, "pt2")
+    if len(manifest.weights) != 1:
+        found = ", ".join(file.name for file in manifest.weights)
+        raise ConfigError(f"{manifest.path}: weights are {found}; expected one .pt2 file")
+    file = next(iter(manifest.weights))
+    content = checked_archive(torch, file)
+    try:
+        program = torch.export.load(content)
+        if place.type != "cpu":
+            from torch.export.passes import move_to_device_pass
+
+            program = move_to_device_pass(program, place)
+        module = program.module()
+    except Exception as error:  # whatever torch makes of a file that is damaged or of another version
+        first = str(error).strip().partition("\n")[0]
+        raise ConfigError(f"{file} cannot be loaded by torch {torch.__version__}: {first}; export it again") from error
+    return Network(manifest, _call(torch, module, manifest, place, precision), named, batch)
+
+
+def _call(
+    torch: Any, module: Any, manifest: Manifest, place: Any, precision: str
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    def call(array: NDArray[Any]) -> NDArray[Any]:
+        with torch_context(place, precision):
+            try:
+                found = module(torch.from_numpy(array).to(place))
+            except AssertionError as error:  # a guard on the shape
+                raise ConfigError(
+                    f"{manifest.path}: the model refuses {array.shape} ({manifest.input_layout.text}): {error}; mend "
+                    "layout, chunk, channels or stft, or the batch size"
+                ) from error
+            if not isinstance(found, torch.Tensor):
+                raise ConfigError(f"{manifest.path}: the model returns {type(found).__name__}, expected one tensor")
+            return np.asarray(found.float().cpu().numpy())
+
+    return call

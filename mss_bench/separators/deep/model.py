@@ -1,0 +1,146 @@
+"""Trained models as separators: ``model:manifest=PATH``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mss_bench import audio
+from mss_bench.errors import AudioError, ConfigError, InvalidOutputError
+from mss_bench.separators.base import Separator
+from mss_bench.separators.checks import require_channels, require_choice, require_whole
+from mss_bench.separators.deep.adapter import PRECISIONS, Adapter, check_device
+from mss_bench.separators.deep.manifest import Manifest, read_manifest
+from mss_bench.tracks import Audio, Stems, Targets, TrackId
+
+__all__ = ["Model"]
+
+
+class Model(Separator):
+    """A trained model that a manifest describes.
+
+    The manifest is a YAML file beside the weights; see `mss_bench.separators.deep.manifest` for its keys, and the
+    adapters `onnx`, `exported` (``.pt2``), `openunmix` and `demucs` beside it for each kind of checkpoint.
+    ``mss-bench separators check MANIFEST`` says what is wrong with it. Nothing is downloaded, and no checkpoint that
+    could run code is opened.
+
+    Parameters
+    ----------
+    manifest : str
+        The YAML file.
+    device : str
+        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:n``; empty for the run's ``--device``.
+    batch : int
+        Chunks that go through the model at once; at least 1. The result does not depend on it. Demucs takes no notice.
+    precision : str
+        ``float32``, or ``mixed``: half of the bits where torch deems it safe, which changes the estimates slightly.
+    """
+
+    name = "model"
+    family = "deep"
+    path_parameters = ("manifest",)
+    assumption = "The mixture is like what the model was trained on."
+
+    def __init__(self, manifest: str, device: str = "", batch: int = 1, precision: str = "float32") -> None:
+        if device:
+            check_device(device)
+        require_whole(self, "batch", batch, low=1)
+        require_choice(self, "precision", precision, PRECISIONS)
+        self.manifest, self.device, self.batch, self.precision = manifest, device, batch, precision
+        self.described: Manifest = read_manifest(manifest)
+        self.trained_on = self.described.trained_on
+        self.target_sets = (self.described.delivers,)
+        self.channels = () if self.described.channels == 1 else (self.described.channels,)
+        self.licence, self.citation = self.described.licence, self.described.citation
+        self._adapter: Adapter | None = None
+
+    def files(self, track: TrackId) -> list[Path]:
+        return [self.described.path, *self.described.weights]
+
+    def load(self, device: str = "cpu") -> None:
+        """Check the weights and load them.
+
+        Raises
+        ------
+        ConfigError
+            Weights that are missing, altered or not what the manifest says; a GPU that is not there.
+        MissingDependencyError
+            The package for this kind of model is not installed.
+        """
+        self.described.require_weights()
+        self._adapter = _load(self.described, check_device(self.device or device), self.precision, self.batch)
+        self.used_device = self._adapter.device
+
+    def close(self) -> None:
+        self._adapter = None
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        described = self.described
+        require_channels(self, mixture)
+        if sample_rate != described.sample_rate and not described.resample:
+            raise AudioError(
+                f"{described.path}: the model is for {described.sample_rate} Hz, the mixture has {sample_rate} Hz; "
+                "write resample: true into the manifest to have it resampled"
+            )
+        if self._adapter is None:
+            self.load()
+        assert self._adapter is not None
+        if not mixture.any():
+            return {name: np.zeros_like(mixture) for name in described.delivers}
+        given = audio.resample(mixture, sample_rate, described.sample_rate)
+        found = self._adapter.separate(given, int(rng.integers(2**31)))
+        stems = {name: self._checked(name, stem, given) for name, stem in found.items()}
+        if sample_rate != described.sample_rate:
+            stems = {name: _back(stem, mixture, described.sample_rate, sample_rate) for name, stem in stems.items()}
+        if described.residual and described.residual not in stems:
+            rest = mixture - np.sum(list(stems.values()), axis=0, dtype=np.float64)
+            stems[described.residual] = rest.astype(np.float32)
+        return stems
+
+    def _checked(self, name: str, stem: Audio, given: Audio) -> Audio:
+        if stem.shape != given.shape:
+            raise InvalidOutputError(
+                f"{self.described.path}: the model returned {name} of the shape {stem.shape}, expected {given.shape}"
+            )
+        if not np.isfinite(stem).all():
+            count = np.count_nonzero(~np.isfinite(stem))
+            raise InvalidOutputError(
+                f"{self.described.path}: the model returned {count} NaN or infinite samples of {name}"
+            )
+        return np.asarray(stem, dtype=np.float32)
+
+
+def _load(manifest: Manifest, device: str, precision: str, batch: int) -> Adapter:
+    """The adapter of a manifest's kind, imported now."""
+    if manifest.kind == "onnx":
+        from mss_bench.separators.deep import onnx
+
+        return onnx.load(manifest, device, precision, batch)
+    if manifest.kind == "pt2":
+        from mss_bench.separators.deep import exported
+
+        return exported.load(manifest, device, precision, batch)
+    if manifest.kind == "openunmix":
+        from mss_bench.separators.deep import openunmix
+
+        return openunmix.load(manifest, device, precision, batch)
+    if manifest.kind == "demucs":
+        from mss_bench.separators.deep import demucs
+
+        return demucs.load(manifest, device, precision, batch)
+    raise ConfigError(f"{manifest.path}: kind {manifest.kind} has no adapter")
+
+
+def _back(stem: Audio, mixture: Audio, from_rate: int, to_rate: int) -> Audio:
+    """A stem at the mixture's rate and of its length."""
+    found = audio.resample(stem, from_rate, to_rate)[:, : mixture.shape[-1]]
+    return np.pad(found, ((0, 0), (0, mixture.shape[-1] - found.shape[-1])))

@@ -1,0 +1,136 @@
+"""Models in ONNX, run by ONNX Runtime.
+
+The call::
+
+    mss-bench run -s model:manifest=my_model/manifest.yaml           # or device=cuda, with onnxruntime-gpu
+
+The manifest, for a network that takes magnitudes ``(batch, channels, bins, frames)`` and returns a mask for each stem,
+``(batch, stems, channels, bins, frames)``, of any number of frames::
+
+    kind: onnx
+    weights: {model.onnx: <sha256>}
+    sample_rate: 44100
+    channels: 2
+    stems: [vocals, drums, bass, other]
+    trained_on: [musdb18/train]
+    input: magnitude
+    output: masks
+    stft: {n_fft: 4096, hop: 1024}
+
+A network with a fixed length gets it as ``chunk``. The model has one input and one output, of 16, 32 or 64 bits;
+weights beside the model file (external data) are files of their own in ``weights``. From PyTorch:
+``torch.onnx.export(model, (example,), "model.onnx", dynamo=True, dynamic_shapes=...)``.
+
+An ONNX file is data, not code: nothing in it can reach outside the network. ``precision=mixed`` is refused, since the
+precision is part of the file. ONNX Runtime is under the MIT licence; install it with
+``pip install 'mss-bench[onnx]'``, or ``onnxruntime-gpu`` in its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.errors import ConfigError
+from mss_bench.separators.deep.adapter import check_device, require_package
+from mss_bench.separators.deep.manifest import Manifest
+from mss_bench.separators.deep.network import Network
+
+__all__ = ["load"]
+
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+
+
+def load(manifest: Manifest, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Network:
+    """The network of a manifest of kind ``onnx``.
+
+    Raises
+    ------
+    ConfigError
+        The file is no ONNX model of one input and one output, or cannot be run; a GPU that is not there.
+    MissingDependencyError
+        ONNX Runtime is not installed.
+    """
+    runtime = require_package("onnxruntime", "onnx")
+    if precision != "float32":
+        raise ConfigError(f"{manifest.path}: precision={precision}: the precision of an ONNX model is that of its file")
+    provider, named = _provider(runtime, check_device(device))
+    session = _session(runtime, manifest, provider)
+    if session.get_providers()[0] != _name(provider):
+        raise ConfigError(f"device={device}: ONNX Runtime could not use {_name(provider)}; choose device=cpu")
+    return Network(manifest, _call(runtime, session, manifest), named, batch)
+
+
+def _provider(runtime: Any, device: str) -> tuple[Any, str]:
+    there = "CUDAExecutionProvider" in runtime.get_available_providers()
+    if device == "cpu" or (device == "auto" and not there):
+        return "CPUExecutionProvider", "cpu"
+    if not there:
+        raise ConfigError(
+            f"device={device}: this build of ONNX Runtime ({runtime.__version__}) has no CUDA; choose device=cpu or "
+            "auto, or install onnxruntime-gpu in its place"
+        )
+    number = int(device.partition(":")[2] or 0)
+    return ("CUDAExecutionProvider", {"device_id": number}), f"cuda:{number}"
+
+
+def _name(provider: Any) -> str:
+    return str(provider if isinstance(provider, str) else provider[0])
+
+
+def _session(runtime: Any, manifest: Manifest, provider: Any) -> Any:
+    models = [file for file in manifest.weights if file.suffix == ".onnx"]
+    if len(models) != 1:
+        found = ", ".join(file.name for file in manifest.weights)
+        raise ConfigError(f"{manifest.path}: weights are {found}; expected one that ends in .onnx")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    # As many threads as whoever started this process allows; ONNX Runtime itself does not look.
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    options.inter_op_num_threads = 1
+    external = [file for file in manifest.weights if file != models[0]]
+    if external:
+        if not hasattr(options, "add_external_initializers_from_files_in_memory"):
+            raise ConfigError(
+                f"{manifest.path}: weights beside the model file need a newer ONNX Runtime than {runtime.__version__}; "
+                "update it, or save the model as one file"
+            )
+        names = [file.relative_to(models[0].parent).as_posix() for file in external]
+        contents = [file.read_bytes() for file in external]
+        options.add_external_initializers_from_files_in_memory(names, contents, [len(c) for c in contents])
+    try:
+        # From memory, so that no file is read that the manifest does not name.
+        return runtime.InferenceSession(models[0].read_bytes(), options, providers=[provider])
+    except Exception as error:  # its exceptions have no base but this
+        raise ConfigError(f"{models[0]} cannot be loaded by ONNX Runtime: {_first_line(error)}") from error
+
+
+def _call(runtime: Any, session: Any, manifest: Manifest) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type not in _TYPES:
+        described = "; ".join(
+            f"{what} {', '.join(f'{each.name} {each.type}' for each in some)}"
+            for what, some in (("inputs", inputs), ("outputs", outputs))
+        )
+        raise ConfigError(f"{manifest.path}: the model has the {described}; expected one of floats each")
+    name, kind, shape = inputs[0].name, _TYPES[inputs[0].type], inputs[0].shape
+
+    def call(array: NDArray[Any]) -> NDArray[Any]:
+        fixed = [size if isinstance(size, int) else found for size, found in zip(shape, array.shape, strict=False)]
+        if shape and (len(shape) != array.ndim or tuple(fixed) != array.shape):
+            raise ConfigError(
+                f"{manifest.path}: the model takes {tuple(shape)}, the manifest makes it {array.shape} "
+                f"({manifest.input_layout.text}); mend layout, chunk, channels or stft, or the batch size"
+            )
+        found: NDArray[Any] = session.run(None, {name: array.astype(kind, copy=False)})[0]
+        return found
+
+    return call
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"

@@ -1,0 +1,147 @@
+"""The manifest: everything that is wrong with one is said at once, one line each."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mss_bench.cli.main import main
+from mss_bench.errors import ConfigError
+from mss_bench.separators.deep.layout import Layout
+from mss_bench.separators.deep.manifest import ManifestError, read_manifest
+from mss_bench.separators.deep.overlap_add import Chunks
+
+WEIGHTS = b"weights"
+
+
+@pytest.fixture
+def write(tmp_path: Path, manifest: Callable[..., Path]) -> Callable[..., Path]:
+    (tmp_path / "model.onnx").write_bytes(WEIGHTS)
+    return lambda **keys: manifest("model.onnx", **({"kind": "onnx", "output": "sources"} | keys))
+
+
+def _problems(path: Path) -> tuple[str, ...]:
+    with pytest.raises(ManifestError) as found:
+        read_manifest(path, check_weights=True)
+    return found.value.problems
+
+
+def test_defaults_are_those_of_a_waveform_model(write: Callable[..., Path], tmp_path: Path) -> None:
+    found = read_manifest(write())
+    assert (found.input, found.output, found.stft, found.chunks) == ("waveform", "sources", None, Chunks())
+    assert found.output_layout == Layout("batch stems channels samples")
+    assert found.weights == {tmp_path / "model.onnx": hashlib.sha256(WEIGHTS).hexdigest()}
+    assert found.delivers == ("vocals", "drums", "bass", "other")
+    found.require_weights()
+
+
+def test_layouts_follow_the_input(write: Callable[..., Path]) -> None:
+    found = read_manifest(write(input="complex", output="spectrograms", stft={"n_fft": 512, "hop": 128}))
+    assert found.input_layout == Layout("batch channels complex bins frames")
+    assert (found.bins, found.stft.centre if found.stft else None) == (257, True)
+
+
+def test_options_of_a_library_are_complete(write: Callable[..., Path]) -> None:
+    found = read_manifest(write(kind="openunmix", output=None, options={"window": 0}))
+    assert found.options == {"iterations": 1, "window": 0, "softmask": False}
+    assert read_manifest(write(kind="demucs", output=None)).chunks.overlap == 0.25
+
+
+def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(
+        "kind: onnx\n"
+        "weights:\n"
+        "  model.onnx:\n"
+        "  ../other.onnx: 00\n"
+        "sample_rate: 44.1\n"
+        "channels: 0\n"
+        "stems: [vocals, a/b]\n"
+        "input: magnitude\n"
+        "output: sources\n"
+        "layout: {output: batch stems bins frames channels samples}\n"
+        "stft: {n_fft: 512, hop: 300}\n"
+        "chunk: 10\n"
+        "border: 5\n"
+        "overlap: 1\n"
+        "license: MIT\n"
+    )
+    (tmp_path / "model.onnx").write_bytes(WEIGHTS)
+    expected = [
+        "15: unknown key of a manifest of kind onnx 'license'; did you mean 'licence'?",
+        f"3: weights model.onnx: None is not .* its content has {hashlib.sha256(WEIGHTS).hexdigest()}",
+        "4: weights '../other.onnx' leads out of the manifest's folder",
+        "5: sample_rate is 44.1, expected a whole number, at least 1",
+        "6: channels is 0, expected a whole number, at least 1",
+        "7: stems: 'a/b' cannot name a stem",
+        "1: trained_on is missing, expected a list of data set/subset",
+        "13: border is 5, expected less than half of chunk=10",
+        "9: output is 'sources', expected masks or spectrograms",
+        "10: layout of the output: .*samples unknown",
+        r"11: stft: hop=300: expected 1 to 256 samples",
+    ]
+    found = _problems(path)
+    assert len(found) == len(expected)
+    for problem, wanted in zip(found, expected, strict=True):
+        assert problem.startswith(f"{path}:")
+        assert re.search(wanted, problem), problem
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ({"kind": "keras"}, "kind is 'keras', expected onnx or pt2 or openunmix or demucs"),
+        ({"kind": None}, "kind is missing"),
+        ({"weights": "model.onnx"}, "weights is 'model.onnx', expected each file and its SHA-256"),
+        ({"stft": {"n_fft": 512, "hop": 128}}, "stft is for models that are given spectrograms"),
+        ({"input": "magnitude", "output": "masks"}, "stft is missing"),
+        ({"filter": "wiener"}, "filter wiener needs magnitudes"),
+        ({"residual": "vocals"}, "residual 'vocals' is one of the stems already"),
+        ({"layout": {"output": "batch channels samples"}}, "stems missing"),
+        ({"layout": {"input": "batch (channels samples"}}, "is not a list of axes"),
+        ({"layout": {"input": "batch channels samples samples"}}, "names samples twice"),
+        ({"options": {"shifts": 1}}, "unknown key of a manifest of kind onnx 'options'"),
+        ({"kind": "demucs", "output": None, "options": {"shifts": -1}}, "shifts is -1, expected a whole number"),
+        ({"kind": "demucs"}, "unknown key of a manifest of kind demucs 'output'"),
+    ],
+)
+def test_one_thing_wrong_is_one_line(keys: dict[str, Any], wanted: str, write: Callable[..., Path]) -> None:
+    problems = _problems(write(**keys))
+    assert len([p for p in problems if wanted in p]) == 1, problems
+
+
+def test_altered_and_missing_weights_are_said(write: Callable[..., Path], tmp_path: Path) -> None:
+    path = write()
+    (tmp_path / "model.onnx").write_bytes(b"other")
+    expected = f"SHA-256 {hashlib.sha256(b'other').hexdigest()}, expected {hashlib.sha256(WEIGHTS).hexdigest()}"
+    assert [expected in problem for problem in _problems(path)] == [True]
+    (tmp_path / "model.onnx").unlink()
+    assert ["cannot be read: No such file" in problem for problem in _problems(path)] == [True]
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read_manifest(path).require_weights()
+
+
+def test_a_manifest_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_manifest(tmp_path / "none.yaml")
+
+
+def test_check_prints_what_is_wrong_then_holds_to_the_contract(
+    onnx_file: Callable[..., Path], manifest: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    keys = {"kind": "onnx", "output": "sources", "chunk": 4000}
+    assert main(["separators", "check", str(manifest(onnx_file().name, **keys, channels="two", stems=None))]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert "channels is 'two'" in said[0]
+    assert "stems is missing" in said[1]
+    assert main(["separators", "check", str(manifest("model.onnx", **keys))]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert any("deterministic" in line for line in said)
+    assert not any("FAIL" in line for line in said)
