@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -100,3 +101,32 @@ def tiny(tmp_path: Path) -> Path:
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text(CATALOG.format(root=root))
     return catalog
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The browser that is installed; one at a time, as Playwright's drivers do not stand each other."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on two songs of 8 s that kept excerpts of ``Song A``, scored frame by frame."""
+    import mss_bench
+
+    folder = tmp_path_factory.mktemp("kept")
+    for i, name in enumerate(("Song A", "Song B")):
+        write_song(folder / "tiny" / "test" / name, seed=i, seconds=8.0)
+    (folder / "catalog.yaml").write_text(CATALOG.format(root=folder / "tiny"))
+    mss_bench.run(
+        "tiny", ["mixture_unscaled", "centre", "irm"], ["bss_eval:filter_length=32"],
+        datasets=[str(folder / "catalog.yaml")], media=["Song A"], out=folder / "run", jobs=1, quiet=True,
+    )  # fmt: skip
+    return folder / "run"

@@ -113,3 +113,16 @@ def test_plugin_files_fail_clearly(registry, tmp_path):
 def test_unknown_names_without_a_near_one_list_all(registry):
     with pytest.raises(UnknownNameError, match="known: sample"):
         registry.load("zzzzzz")
+
+
+def test_a_class_that_hands_parameters_on_takes_any():
+    class HandsOn:
+        def __init__(self, script: str, gain: float = 1.0, **options: object) -> None:
+            self.options = options
+
+    registry = Registry("thing", "builtins:object", {}, "mss_bench.none")
+    registry.add("hands_on", HandsOn, "here")
+    made, params, changed = build(registry, Spec.parse("hands_on:script=a.py,stems=4,mode=fast"))
+    assert made.options == {"stems": 4, "mode": "fast"}
+    assert params == {"gain": 1.0, "mode": "fast", "script": "a.py", "stems": 4}
+    assert changed == {"script": "a.py", "stems": 4, "mode": "fast"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
@@ -30,9 +29,9 @@ class _Oracle(Separator):
     """A filter of the mixture's spectrogram that is computed from those of the true stems."""
 
     needs_references = True
-    scale_equivariant: ClassVar[bool] = True
+    scale_equivariant = True
     channel_equivariant = True
-    licence: ClassVar[str] = "MIT"
+    licence = "MIT"
 
     def __init__(self, n_fft: int, hop: int) -> None:
         require_whole(self, "n_fft", n_fft, low=2)

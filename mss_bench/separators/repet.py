@@ -38,10 +38,10 @@ class RepeatingBackground(Separator):
 
     family: ClassVar[str] = "kernel"
     target_sets = (("vocals", "accompaniment"),)
-    adds_up: ClassVar[bool] = True
-    scale_equivariant: ClassVar[bool] = True
+    adds_up = True
+    scale_equivariant = True
     channel_equivariant = True
-    licence: ClassVar[str] = "MIT"
+    licence = "MIT"
 
     def __init__(self, mask: str, power: float, high_pass: float) -> None:
         require_choice(self, "mask", mask, MASKS)

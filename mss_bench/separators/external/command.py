@@ -1,0 +1,312 @@
+"""Any program that reads an audio file and writes audio files, as a separator."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shlex
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mss_bench import audio
+from mss_bench.errors import (
+    AudioError,
+    ConfigError,
+    InvalidOutputError,
+    SeparatorCrashError,
+    SeparatorError,
+    SeparatorTimeoutError,
+)
+from mss_bench.separators.base import Separator
+from mss_bench.separators.checks import require_number
+from mss_bench.separators.estimates.pairing import Scan, pair, scan
+from mss_bench.separators.estimates.patterns import user_layout
+from mss_bench.separators.external.interpreter import weight_files
+from mss_bench.separators.external.process import OwnProcess, find_program
+from mss_bench.separators.external.rates import back_at, checked_rate, taken_to
+from mss_bench.tracks import Audio, Stems, Targets, TrackId
+
+__all__ = ["Command"]
+
+_PLACEHOLDERS = ("input", "output_dir", "sample_rate", "weights", "device")
+_NEEDED = ("input", "output_dir")
+_SONG = TrackId("", "", "song")  # what the input file is called
+_SCRATCH = "mss_bench-command-"
+_STALE_SECONDS = 60.0
+
+
+class Command(Separator):
+    """Any program: it is given the mixture as a WAV file and writes estimates into a folder.
+
+    ::
+
+        separators:
+          - {name: command, as: umx, targets: [vocals, drums, bass, other], weights: /models/umxl,
+             command: "/venvs/umx/bin/umx {input} --model {weights} --outdir {output_dir}"}
+          - {name: command, as: my_tool, targets: [vocals, accompaniment], sample_rate: 44100,
+             command: "my_tool -i {input} -o {output_dir}", pattern: "*_({target})_*.wav"}
+
+    No shell is involved: the command is split into words as a shell would, and nothing else. The program is started
+    anew for each track; one that loads for long is better run as `mss_bench.separators.external`. What it prints comes
+    through as it comes, on standard error or in the worker's log. It is ended with its worker, with all that it
+    started.
+
+    The program has succeeded when its exit status is 0 and every target has a file. The files are found and read as
+    those of `mss_bench.separators.estimates`: spellings and layouts of the usual tools are recognised, other files are
+    left alone, a wrong sample rate or channel count is an error, a wrong length is for the runner to judge.
+
+    The words of the command are part of the estimate key; of a word that is a file, the program first of all, the
+    content is, and not the place. So is the content of `weights`. What the program itself loads is not looked into:
+    say by `release` which version it is.
+
+    Parameters
+    ----------
+    command : str or list of str
+        The command line, or its words. ``{input}`` is the mixture, ``song.wav``, in float32; ``{output_dir}`` an empty
+        folder; both are needed. ``{weights}``, ``{sample_rate}`` (Hz) and ``{device}`` (of the run) may be used.
+    targets : str or list of str
+        What it delivers, with ``+`` between them or as a list; empty for all stems of the data set.
+    pattern : str
+        How the files below the output folder are called, see `mss_bench.separators.estimates.patterns`; ``{track}`` is
+        ``song`` and may be left out. Needed where the names are not recognised.
+    sample_rate : int, optional
+        Hz, where the program works at one rate only: the mixture is resampled to it, and the estimates back.
+    timeout : float, optional
+        Seconds that one track may take; without it only the run's own limit holds.
+    weights : str
+        A file or folder that the program reads.
+    release : str
+        What else determines the estimates, in words: "2.4.2".
+
+    Raises
+    ------
+    ConfigError
+        The program is not there, a placeholder is missing or unknown, or another parameter is wrong.
+    """
+
+    name = "command"
+    path_parameters = ("command", "weights")
+
+    def __init__(
+        self,
+        command: list[str] | str,
+        targets: list[str] | str = "",
+        pattern: str = "",
+        sample_rate: int | None = None,
+        timeout: float | None = None,
+        weights: str = "",
+        release: str = "",
+    ) -> None:
+        self._words = _words(command)
+        self._program = find_program(self._words[0], "separator command")
+        names = list(map(str, targets if isinstance(targets, list) else str(targets).split("+"))) if targets else []
+        if not all(names) or len(set(names)) < len(names):
+            raise ConfigError(f"separator command: targets={targets!r}; expected different names with + between them")
+        self.target_sets = (tuple(names),) if names else ()
+        if pattern:
+            user_layout(_with_track(pattern))
+        if timeout is not None:
+            require_number(self, "timeout", timeout, above=0, unit="s")
+        self._weights = Path(weights).expanduser().absolute() if weights else None
+        if any("weights" in _placeholders(word) for word in self._words) != bool(weights):
+            raise ConfigError(
+                f"separator command: weights={weights!r} and {command!r}; {{weights}} stands for weights="
+            )
+        weight_files(self._weights)
+        self.command, self.targets, self.pattern, self.weights = command, targets, pattern, weights
+        self.sample_rate, self.timeout, self.release = checked_rate(sample_rate, "separator command"), timeout, release
+        self._device = "cpu"
+
+    def environment(self) -> dict[str, Any]:
+        """The words of the command; of those that are files the content."""
+        return {"command": [_content(self._program), *map(_content, self._words[1:])]}
+
+    def files(self, track: TrackId) -> list[Path]:
+        """The weights."""
+        return weight_files(self._weights)
+
+    def load(self, device: str = "cpu") -> None:
+        """Note the device; the program is started for each track."""
+        self._device = device
+
+    def separate(
+        self,
+        mixture: Audio,
+        sample_rate: int,
+        *,
+        targets: Targets,
+        rng: np.random.Generator,
+        references: Stems | None = None,
+    ) -> Stems:
+        """Run the program on a mixture and read what it wrote.
+
+        Raises
+        ------
+        SeparatorError
+            The program failed; `SeparatorCrashError` where it was killed, `SeparatorTimeoutError` where it took too
+            long.
+        InvalidOutputError
+            A target has no file, or two.
+        AudioError
+            A file cannot be read, or has another sample rate or channel count than the mixture.
+        """
+        rate = self.sample_rate or sample_rate
+        with _scratch() as folder:
+            source, output = folder / f"{_SONG.name}.wav", folder / "estimates"
+            output.mkdir()
+            audio.write(source, taken_to(self.sample_rate, mixture, sample_rate), rate)
+            values = {"input": source, "output_dir": output, "sample_rate": rate, "device": self._device}
+            values["weights"] = self._weights or ""
+            self._run([_filled(word, values) for word in self._words[1:]])
+            found = self._found(output, targets)
+            estimates = {target: self._read(file, mixture, rate) for target, file in found.items()}
+        samples = mixture.shape[-1]
+        return {t: back_at(sample_rate, e, self.sample_rate, samples) for t, e in estimates.items()}
+
+    def _run(self, arguments: list[str]) -> None:
+        name = Path(self._program).name
+        process = OwnProcess([self._program, *arguments], name)
+        try:
+            if not wait([process.death], self.timeout):
+                process.kill()
+                raise SeparatorTimeoutError(
+                    f"{name} took longer than {self.timeout:g} s and was killed{process.tail()}"
+                )
+            status = process.exit_status()
+            if status < 0:
+                raise SeparatorCrashError(name, process.cause_of_death())
+            if status:
+                raise SeparatorError(f"{name} {process.cause_of_death()}")
+        finally:
+            process.kill()
+
+    def _found(self, output: Path, targets: Targets) -> dict[str, Path]:
+        """The file of each target that is to be delivered."""
+        wanted = self.produces(targets, _SONG)
+        listing, pattern, root = scan(output), self.pattern or None, output
+        if pattern and _with_track(pattern) != pattern:
+            # Every file is then of the one song that there is.
+            root, pattern = output.with_name(_SONG.name), _with_track(pattern)
+            output.rename(root)
+            listing = scan(root)
+            listing = Scan(root.parent, tuple(f"{root.name}/{f}" for f in listing.files), listing.refused)
+        pairing = pair(listing, [_SONG], targets, pattern, explain=False)
+        found = pairing.files.get(_SONG, {})
+        name = Path(self._program).name
+        for target in wanted:
+            if paths := pairing.ambiguous.get((_SONG, target)):
+                shown = ", ".join(str(path.relative_to(root)) for path in paths)
+                raise InvalidOutputError(f"{name} wrote {shown} for {target}; expected one file, see `pattern`")
+        if missing := [target for target in wanted if target not in found]:
+            raise InvalidOutputError(
+                f"{name} wrote no file for {', '.join(missing)}; it wrote {_written(root, listing)}"
+            )
+        return {target: found[target] for target in wanted}
+
+    def _read(self, file: Path, mixture: Audio, rate: int) -> Audio:
+        try:
+            estimate = audio.read(file, rate, finite=False)
+        except AudioError as error:
+            hint = "" if self.sample_rate else "; is `sample_rate` what the program works at?"
+            message = str(error).replace(str(file), f"{file.name}, which {Path(self._program).name} wrote,")
+            raise AudioError(message + (hint if "sample rate" in message else "")) from None
+        if len(estimate) != len(mixture):
+            raise AudioError(
+                f"{file.name}, which {Path(self._program).name} wrote, has {len(estimate)} channel(s), expected "
+                f"{len(mixture)} as in the mixture"
+            )
+        return estimate
+
+
+def _words(command: str | list[str]) -> list[str]:
+    """The words of a command, checked.
+
+    Raises
+    ------
+    ConfigError
+    """
+    what = f"separator command: command={command!r}"
+    if isinstance(command, str):
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise ConfigError(f"{what} cannot be split into words: {error}") from error
+    else:
+        words = list(map(str, command))
+    if not words:
+        raise ConfigError(f"{what} is empty; expected a program with {{input}} and {{output_dir}}")
+    used = [name for word in words for name in _placeholders(word)]
+    for name in used:
+        if name not in _PLACEHOLDERS:
+            raise ConfigError(f"{what} has {{{name}}}; known: {', '.join(f'{{{p}}}' for p in _PLACEHOLDERS)}")
+    for name in _NEEDED:
+        if name not in used:
+            raise ConfigError(f"{what} has no {{{name}}}; both {{input}} and {{output_dir}} are needed")
+    return words
+
+
+def _content(word: str) -> str | dict[str, str]:
+    """A word of a command, or what the file is that it names."""
+    with contextlib.suppress(OSError):  # too long for the name of a file
+        if Path(word).is_file():
+            return {"file": Path(word).name, "sha256": audio.hash_file(word)}
+    return word
+
+
+def _placeholders(word: str) -> list[str]:
+    return re.findall(r"\{(\w+)\}", word)
+
+
+def _filled(word: str, values: dict[str, object]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: str(values[match[1]]), word)
+
+
+def _with_track(pattern: str) -> str:
+    return pattern if "{track" in pattern else f"{{track}}/{pattern}"
+
+
+def _written(root: Path, listing: Scan) -> str:
+    """All files that a program wrote, and why some are not read."""
+    files = sorted(str(file.relative_to(root)) for file in root.rglob("*") if file.is_file())
+    shown = [f"{file} ({listing.refused[file]})" if file in listing.refused else file for file in files[:10]]
+    return ", ".join(shown) + (f" and {len(files) - 10} more" if len(files) > 10 else "") or "nothing"
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder that is removed afterwards, by the next one to come where this process is killed meanwhile."""
+    parent = Path(tempfile.gettempdir())
+    for old in parent.glob(f"{_SCRATCH}{os.getuid()}-*"):
+        with contextlib.suppress(OSError):
+            # One that is not locked yet is younger than that.
+            if time.time() - old.stat().st_mtime > _STALE_SECONDS and (lock := _lock(old)) is not None:
+                shutil.rmtree(old, ignore_errors=True)
+                os.close(lock)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getuid()}-"))
+    lock = _lock(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """A folder's lock, which ends with the process that holds it; None where another holds it or there are no locks."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -1,0 +1,309 @@
+"""Another interpreter's process: started, asked, listened to, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import psutil
+
+from mss_bench.errors import (
+    ConfigError,
+    InvalidOutputError,
+    MissingDependencyError,
+    SeparatorCrashError,
+    SeparatorError,
+    SeparatorTimeoutError,
+)
+from mss_bench.separators.external import peer
+
+__all__ = ["OwnProcess", "PeerProcess", "explain_start", "find_program"]
+
+_TAIL = 2000  # bytes of what a process printed that an error tells
+_CLOSE_SECONDS = 5.0
+_MEMORY_ERRORS = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
+
+
+def find_program(program: str, what: str) -> str:
+    """Path of a program, which is not resolved: an interpreter knows its environment by the link it is called by.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or it is no program.
+    """
+    path = Path(program).expanduser()
+    if path.is_dir():
+        inside = path / "bin" / "python"
+        hint = f"; did you mean {inside}?" if inside.is_file() else ""
+        raise ConfigError(f"{what}: {program} is a folder, expected a program{hint}")
+    if "/" not in program:
+        found = shutil.which(program)
+        if found is None:
+            raise ConfigError(f"{what}: there is no program {program!r} on the PATH; give its whole path")
+        return found
+    if not path.is_file():
+        raise ConfigError(f"{what}: {program} does not exist; expected a program, e.g. /path/to/venv/bin/python")
+    if not os.access(path, os.X_OK):
+        raise ConfigError(f"{what}: {program} is not executable; expected a program")
+    return str(path.absolute())
+
+
+class Relay:
+    """Passes on to standard error what a process prints, as it comes, and remembers the end of it."""
+
+    def __init__(self) -> None:
+        reading, self.writing = os.pipe()
+        self._tail = b""
+        self._thread = threading.Thread(target=self._carry, args=(reading,), daemon=True)
+        self._thread.start()
+
+    def _carry(self, reading: int) -> None:
+        with os.fdopen(reading, "rb", buffering=0) as pipe:
+            while chunk := pipe.read(2**16):
+                self._tail = (self._tail + chunk)[-_TAIL:]
+                with contextlib.suppress(OSError):
+                    os.write(2, chunk)
+
+    def tail(self) -> str:
+        """The end of what was printed, in an error's words; empty where that is nothing."""
+        self._thread.join(timeout=1)  # a child of the process can hold the pipe open
+        text = self._tail.decode(errors="replace").strip()
+        return f"; the last it printed:\n{text}" if text else ""
+
+
+class OwnProcess:
+    """A child process that ends with this object and is killed with all its descendants.
+
+    It stays in this process's group and session: what ends a worker ends it, too.
+
+    Raises
+    ------
+    ConfigError
+        The program cannot be started.
+    """
+
+    def __init__(self, words: Sequence[str], what: str, pass_fds: Sequence[int] = (), **options: Any) -> None:
+        self.what, self._relay = what, Relay()
+        try:
+            self._popen = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=self._relay.writing, stderr=self._relay.writing,
+                pass_fds=pass_fds, **options,
+            )  # fmt: skip
+        except OSError as error:
+            raise ConfigError(f"{what}: {words[0]} cannot be started: {error.strerror or error}") from error
+        finally:
+            os.close(self._relay.writing)
+        # A pipe alone does not tell of a death: children of the process can hold it open.
+        self.death = os.pidfd_open(self._popen.pid)
+        self._end = weakref.finalize(self, _end, self._popen, self.death)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._end.alive and self._popen.poll() is None
+
+    def kill(self) -> None:
+        """Kill it with its descendants; once is enough."""
+        self._end()
+
+    def exit_status(self) -> int:
+        """Wait for its end: 0 is well, a negative number is a signal's."""
+        return self._popen.wait()
+
+    def tail(self) -> str:
+        """The end of what it printed, see `Relay.tail`."""
+        return self._relay.tail()
+
+    def cause_of_death(self) -> str:
+        """How it ended, and the last that it printed; it is killed where it has not."""
+        try:
+            code = self._popen.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            code = self.exit_status()
+        if code >= 0:
+            return f"ended with exit status {code}{self.tail()}"
+        hint = " (by hand, or the system ran out of memory)" if -code == signal.SIGKILL else ""
+        return f"was killed by {signal.Signals(-code).name}{hint}{self.tail()}"
+
+
+def _end(popen: subprocess.Popen[bytes], death: int) -> None:
+    family: list[psutil.Process] = []
+    if popen.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            family = psutil.Process(popen.pid).children(recursive=True)
+        popen.kill()
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    popen.wait()
+    os.close(death)
+
+
+class PeerProcess:
+    """`mss_bench.separators.external.peer` under another interpreter.
+
+    Parameters
+    ----------
+    python : str
+        The interpreter, see `find_program`.
+    what : str
+        How errors call it.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be started.
+    """
+
+    def __init__(self, python: str, what: str) -> None:
+        self.python, self.what = python, what
+        self._sent, self._received = _exchange_file(), _exchange_file()
+        reading, writing = os.pipe()
+        answers, answering = os.pipe()
+        theirs = (reading, answering, self._sent.fileno(), self._received.fileno())
+        # Another environment's paths would lead the interpreter to another NumPy than its own.
+        surroundings = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        try:
+            self._process = OwnProcess(
+                [python, "-I", "-u", str(Path(peer.__file__)), *map(str, theirs)], what, theirs, env=surroundings
+            )
+        except ConfigError:
+            os.close(writing)
+            os.close(answers)
+            self._sent.close()
+            self._received.close()
+            raise
+        finally:
+            os.close(reading)
+            os.close(answering)
+        self._requests = os.fdopen(writing, "wb")
+        self._replies = os.fdopen(answers, "rb", buffering=0)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.alive
+
+    def ask(self, do: str, timeout: float | None = None, **request: Any) -> dict[str, Any]:
+        """Have one request done.
+
+        Raises
+        ------
+        SeparatorError
+            It failed over there; `SeparatorCrashError` where the process died, `SeparatorTimeoutError` where it did
+            not answer in time. After these two it is killed.
+        InvalidOutputError, MissingDependencyError, MemoryError
+            What failed over there was that.
+        """
+        try:
+            self._requests.write(json.dumps({"do": do} | request, default=np.ndarray.tolist).encode() + b"\n")
+            self._requests.flush()
+            reply = self._reply(timeout)
+        except BrokenPipeError:
+            raise self._crash() from None
+        except BaseException:  # whoever stops waiting has nobody to ask any more: the answer is still to come
+            self.kill()
+            raise
+        if "error" in reply:
+            raise self._failure(reply["error"])
+        return reply
+
+    def send(self, arrays: Sequence[np.ndarray]) -> None:
+        """Put the arrays that the next request is about where the other side finds them."""
+        with os.fdopen(os.dup(self._sent.fileno()), "wb") as file:
+            file.seek(0)
+            file.truncate()
+            for array in arrays:
+                np.save(file, array, allow_pickle=False)
+
+    def receive(self, count: int) -> list[np.ndarray]:
+        """The arrays of the last answer."""
+        with os.fdopen(os.dup(self._received.fileno()), "rb") as file:
+            file.seek(0)
+            return [np.load(file, allow_pickle=False) for _ in range(count)]
+
+    def close(self) -> None:
+        """End it, after its separator had a few seconds to release what it holds."""
+        if self.alive:
+            with contextlib.suppress(SeparatorError, MissingDependencyError, InvalidOutputError, MemoryError, OSError):
+                self.ask("close", timeout=_CLOSE_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        with contextlib.suppress(OSError):
+            self._requests.close()
+        for file in (self._replies, self._sent, self._received):
+            file.close()
+
+    def _reply(self, timeout: float | None) -> dict[str, Any]:
+        line = b""
+        while not line.endswith(b"\n"):
+            answers = self._replies.fileno()
+            ready = wait([answers, self._process.death], timeout)
+            if not ready:
+                raise SeparatorTimeoutError(f"{self.what} did not answer within {timeout:g} s and was killed")
+            chunk = self._replies.read(2**16) if answers in ready else b""
+            if not chunk:
+                raise self._crash()
+            line += chunk
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+    def _crash(self) -> SeparatorCrashError:
+        cause = self._process.cause_of_death()
+        self.kill()
+        return SeparatorCrashError(self.what, cause)
+
+    def _failure(self, error: Mapping[str, Any]) -> Exception:
+        classes, message = error["classes"], error["message"]
+        if classes[0] == "InvalidOutput":
+            return InvalidOutputError(message)
+        if "ImportError" in classes and error["module"]:
+            module = error["module"].partition(".")[0]
+            return MissingDependencyError(
+                f"the module {error['module']}", self.what, f"{self.python} -m pip install {module}"
+            )
+        text = f"{self.what}: {classes[0]}: {message}"
+        if any(name in classes for name in _MEMORY_ERRORS):
+            return MemoryError(text)
+        trace = error["traceback"].rstrip()
+        return SeparatorError(f"{text}\n{trace}" if trace else text)
+
+
+def _exchange_file() -> IO[bytes]:
+    """A file without a name: whatever happens, nothing is left behind."""
+    return tempfile.TemporaryFile(prefix="mss_bench-")
+
+
+def explain_start(python: str, what: str, cause: str) -> ConfigError:
+    """Why a process that died before its first answer did so: is this a Python at all, and which?"""
+    marker = "mss_bench asks"
+    code = f"import sys; sys.stdout.write('{marker} %d %d %d' % sys.version_info[:3])"
+    try:
+        done = subprocess.run([python, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ConfigError(f"{what}: {python} is not a Python interpreter: it {cause}")
+    found = done.stdout.decode(errors="replace").rpartition(marker)
+    if not found[1]:
+        return ConfigError(f"{what}: {python} is not a Python interpreter: it {cause}")
+    version = tuple(map(int, found[2].split()[:3]))
+    if version < peer.OLDEST:
+        shown, oldest = (".".join(map(str, v)) for v in (version, peer.OLDEST))
+        return ConfigError(f"{what}: {python} is Python {shown}; expected {oldest} or newer")
+    return ConfigError(f"{what}: {python} {cause}")
