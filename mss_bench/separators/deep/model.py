@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Model(Separator):
 
     name = "model"
     family = "deep"
-    path_parameters = ("manifest",)
+    path_parameters: ClassVar[tuple[str, ...]] = ("manifest",)
     assumption = "The mixture is like what the model was trained on."
 
     def __init__(self, manifest: str, device: str = "", batch: int = 1, precision: str = "float32") -> None:

@@ -1,0 +1,197 @@
+"""Training of the network that is shipped: one command, which ends with ``demo_net.onnx`` and ``demo_net.yaml``.
+
+::
+
+    python -m mss_bench.separators.deep.demo_net.train --out DIR
+
+needs ``pip install 'mss-bench[train]'`` and, on two cores, about half an hour and 8 GB of disk for the songs and
+features, which other trainings with the same ``--cache`` use again. Order of examples, starting point and songs follow
+from the seed; two processors' sums differ in the last digits and so, in the end, do the weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mss_bench.separators.deep.demo_net.data import STEMS, VALIDATION, Excerpts, prepare, read_song
+from mss_bench.separators.deep.demo_net.export import write_model
+from mss_bench.separators.deep.demo_net.features import Features, features_of, kept_features
+from mss_bench.separators.deep.demo_net.losses import LOSSES, Signals, sdr_of_spectrograms, to_tensors
+from mss_bench.separators.deep.demo_net.network import DemoNet
+
+__all__ = ["Plan", "Training", "train"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training.
+
+    Parameters
+    ----------
+    loss : str
+        One of `LOSSES`.
+    steps : int
+    batch : int
+        Excerpts of 6 s a step.
+    rate : float
+        Largest learning rate: reached after the first twentieth of the steps, then falling to 0 along a cosine.
+    songs, excerpts : int
+        Songs of the train split and mixtures of them.
+    validation : int
+        Songs on which the network is watched.
+    every : int
+        Steps between two looks.
+    seed : int
+    """
+
+    loss: str = "sdr"
+    steps: int = 2500
+    batch: int = 8
+    rate: float = 3e-3
+    songs: int = 360
+    excerpts: int = 2000
+    validation: int = len(VALIDATION)
+    every: int = 100
+    seed: int = 0
+
+
+@dataclass
+class Training:
+    """What came of it.
+
+    Parameters
+    ----------
+    plan : Plan
+    network : DemoNet
+        Ready for use.
+    curve : list of dict
+        One row a look: step, mean of the cost since the last one, SDR of the validation songs in dB (mean over them).
+    seconds : float
+        CPU time of the steps.
+    """
+
+    plan: Plan
+    network: DemoNet
+    curve: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def train(plan: Plan, cache: Path, *, jobs: int = 1, say: Callable[[str], None] = print) -> Training:
+    """Train a network.
+
+    Parameters
+    ----------
+    plan : Plan
+    cache : Path
+        Folder of songs and features.
+    jobs : int
+        Processes that render songs.
+    say : callable
+        Told how it goes.
+    """
+    say(f"songs and features in {cache}")
+    excerpts = Excerpts(prepare(cache, range(plan.songs), jobs), plan.seed)
+    features = kept_features(cache, excerpts, plan.excerpts, jobs)
+    watched = [_song_features(path) for path in prepare(cache, VALIDATION[: plan.validation], jobs)]
+    torch.manual_seed(plan.seed)
+    done = Training(plan, DemoNet())
+    optimiser = torch.optim.AdamW(done.network.parameters(), plan.rate, weight_decay=1e-2)
+    loss, costs = LOSSES[plan.loss], list[float]()
+    for step, (numbers, swapped) in enumerate(_batches(plan), start=1):
+        began = time.process_time()
+        for group in optimiser.param_groups:
+            group["lr"] = plan.rate * _share(step, plan.steps)
+        batch = to_tensors(features.batch(numbers, swapped=swapped))
+        signals = Signals.of(excerpts.batch(numbers, swapped=swapped)) if loss.signals else None
+        cost = loss.value(done.network(batch.mixture), batch, signals)
+        optimiser.zero_grad()
+        cost.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(done.network.parameters(), 1.0)
+        optimiser.step()
+        costs.append(cost.item())
+        done.seconds += time.process_time() - began
+        if step % plan.every == 0 or step == plan.steps:
+            done.curve.append({"step": step, "cost": float(np.mean(costs))} | _watch(done.network, watched))
+            costs.clear()
+            say(", ".join(f"{name} {value:.4g}" for name, value in done.curve[-1].items()))
+    done.network.eval()
+    return done
+
+
+def _batches(plan: Plan) -> Iterator[tuple[NDArray[np.int64], bool]]:
+    """For every step numbers of excerpts, all of them in a new order, then again; and whether left and right swap."""
+    rng, left = np.random.default_rng([plan.seed, 1]), np.empty(0, dtype=np.int64)
+    for _ in range(plan.steps):
+        if len(left) < plan.batch:
+            left = np.concatenate([left, rng.permutation(plan.excerpts)])
+        now, left = left[: plan.batch], left[plan.batch :]
+        yield np.sort(now), bool(rng.random() < 0.5)
+
+
+def _share(step: int, steps: int) -> float:
+    """Of the largest learning rate."""
+    rise = min(1.0, step / max(1.0, 0.05 * steps))
+    return float(rise * (0.5 + 0.5 * np.cos(np.pi * step / steps)))
+
+
+def _song_features(path: Path) -> Features:
+    stems = np.asarray(read_song(path), dtype=np.float32)
+    stems /= np.sqrt(np.mean(np.square(stems.sum(axis=0), dtype=np.float64)))
+    return to_tensors(features_of(stems).batch(slice(None)))
+
+
+def _watch(network: DemoNet, songs: Sequence[Features]) -> dict[str, float]:
+    """SDR in dB of each stem, mean over songs."""
+    network.eval()
+    with torch.no_grad():
+        found = torch.stack([sdr_of_spectrograms(network(song.mixture), song)[0] for song in songs])
+    network.train()
+    mean = found.clamp(-30.0, 60.0).mean(dim=0).tolist()  # a silent stem has none
+    return {"SDR": float(np.mean(mean))} | dict(zip(STEMS, mean, strict=True))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    default = Plan()
+    parser = argparse.ArgumentParser(prog="python -m mss_bench.separators.deep.demo_net.train", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model, curve and what was done")
+    parser.add_argument("--cache", type=Path, default=Path("demo_net_cache"), metavar="DIR", help="%(default)s")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes and threads, %(default)s")
+    parser.add_argument("--loss", choices=LOSSES, default=default.loss, help="%(default)s")
+    for name in ("steps", "batch", "songs", "excerpts", "validation", "every", "seed"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(default, name), metavar="N", help="%(default)s")
+    args = vars(parser.parse_args(arguments))
+    out, cache, jobs = (args.pop(name) for name in ("out", "cache", "jobs"))
+    torch.set_num_threads(jobs)
+    write(train(Plan(**args), cache, jobs=jobs), out)
+
+
+def write(done: Training, out: Path) -> None:
+    """Write the model, its weights for PyTorch (``demo_net.pt``), ``curve.csv`` and ``training.json``."""
+    out.mkdir(parents=True, exist_ok=True)
+    torch.save(done.network.state_dict(), out / "demo_net.pt")
+    write_model(done.network, out)
+    with open(out / "curve.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(done.curve[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows({name: round(value, 4) for name, value in row.items()} for row in done.curve)
+    facts = asdict(done.plan) | {
+        "parameters": sum(p.numel() for p in done.network.parameters()),
+        "cpu_minutes": round(done.seconds / 60, 1),
+        "torch": torch.__version__,
+    }
+    (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
