@@ -202,7 +202,8 @@ class Results:
             chosen = replace(chosen, formats=tuple(formats))
         frames = [path / "frames.parquet" for path in self.paths]
         tables = (self.tracks, self.failures, self.costs, self.run)
-        return write_report(folder, *tables, chosen, frames=frames)
+        media = [path / "media" for path in self.paths]
+        return write_report(folder, *tables, chosen, frames=frames, media=media)
 
 
 def run(

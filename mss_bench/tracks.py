@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench import audio
+from mss_bench.annotations import Annotations
 from mss_bench.errors import DatasetError
 
 __all__ = ["Audio", "Stems", "TargetGroup", "Targets", "Track", "TrackAudio", "TrackId"]
@@ -120,11 +121,14 @@ class TrackAudio:
     mixture : (channels, samples) float32
     sample_rate : int
         Hz.
+    annotations : Annotations, optional
+        What was played, where that is known.
     """
 
     references: Stems
     mixture: Audio
     sample_rate: int
+    annotations: Annotations | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,8 @@ class Track:
         Reads ``(stems, mixture)`` from a container instead of one file a stem.
     facts : dict
         What belongs to the content beside the files, e.g. how a container is decoded.
+    annotations : Path, optional
+        File that says what was played.
     """
 
     id: TrackId
@@ -156,6 +162,7 @@ class Track:
     duration: float | None = None
     reader: Callable[[Track], tuple[Stems, Audio]] | None = None
     facts: dict[str, str] = field(default_factory=dict)
+    annotations: Path | None = None
 
     @property
     def name(self) -> str:
@@ -180,7 +187,8 @@ class Track:
         stems, mixture = self._read()
         for array in (mixture, *stems.values()):
             array.flags.writeable = False  # an oracle that wrote into a reference would change every later score
-        return TrackAudio(stems, mixture, self.sample_rate)
+        played = None if self.annotations is None else Annotations(self.annotations, self.start, self.duration)
+        return TrackAudio(stems, mixture, self.sample_rate, played)
 
     def _read(self) -> tuple[Stems, Audio]:
         if self.reader is not None:

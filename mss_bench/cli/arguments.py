@@ -60,6 +60,11 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fail-fast", action="store_true", default=None, help="stop at the first cell that fails")
     group.add_argument("--seed", type=int, help="seed of random methods (default: 0)")
     group.add_argument("--save-estimates", action="store_true", default=None, help="keep estimates as float32 WAV")
+    group.add_argument(
+        "--media", action="append", default=None, metavar="TRACK",
+        help="keep its estimates, and excerpts to hear and see in the report: best, worst, most disagreeing; "
+        "repeatable, or all",
+    )  # fmt: skip
     group.add_argument("--rehash", action="store_true", default=None, help="hash every file's content again")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress and no table")
 

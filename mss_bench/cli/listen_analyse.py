@@ -40,7 +40,8 @@ def add_metrics(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("metrics")
     group.add_argument("--run", type=Path, metavar="RUN", help="finished run with the metrics of the systems")
     group.add_argument("--metrics", type=Path, metavar="CSV", help="or a table: item, system, a column a metric")
-    group.add_argument("--metric-columns", metavar="item=COLUMN,system=COLUMN", help="where they are named otherwise")
+    group.add_argument("--metric-columns", metavar="item=COLUMN,...",
+                       help="item, system, target: where they are named otherwise")  # fmt: skip
     group.add_argument("--lower", metavar="METRIC,...", default="", help="metrics of the table of which less is better")
     group.add_argument("--whole-tracks", action="store_true", help="the run's values of whole tracks, not of excerpts")
     parser.add_argument("--scale", metavar="LOW,HIGH", help="ends of the scale (default: the pack's, else 0,100)")
@@ -79,29 +80,39 @@ def read_any(args: argparse.Namespace) -> pd.DataFrame:
     return import_ratings([args.ratings], pack=args.pack, scale=scale_of(args.scale)).ratings
 
 
-def read_metrics(args: argparse.Namespace, ratings: pd.DataFrame) -> MetricTable | None:
-    """The metrics that were named, if any.
+def read_metrics(args: argparse.Namespace, ratings: pd.DataFrame) -> dict[str, MetricTable]:
+    """The metrics that were named, if any, of each target that was rated.
 
     Raises
     ------
     ConfigError
-        Both a run and a table.
+        Both a run and a table, or a table that does not say which of several targets it is of.
     """
     from mss_bench.listening.metric_table import metrics_of_csv, metrics_of_run
     from mss_bench.listening.pack_format import read_pack
+    from mss_bench.listening.rating_table import read_sheet
 
     if args.run and args.metrics:
         raise ConfigError("--run and --metrics are two sources of metrics; give one")
+    items = {str(target): set(rows["item"]) for target, rows in ratings.groupby("target", sort=False)}
     if args.metrics:
-        columns = pairs_of(args.metric_columns, "--metric-columns")
-        return metrics_of_csv(args.metrics, columns=columns, lower_is_better=names_of(args.lower))
+        columns, lower = pairs_of(args.metric_columns, "--metric-columns"), names_of(args.lower)
+        if len(items) > 1 and columns.get("target", "target") not in read_sheet(args.metrics).header:
+            raise ConfigError(
+                f"the ratings are of {', '.join(items)}, and {args.metrics} does not say which it is of: add a column "
+                "target, or name it with --metric-columns target=..."
+            )
+        return {
+            target: metrics_of_csv(args.metrics, columns=columns, lower_is_better=lower, target=target)
+            for target in items
+        }
     if not args.run:
-        return None
-    targets = sorted(set(ratings["target"]))
-    if len(targets) > 1:
-        raise ConfigError(f"the ratings are of several targets ({', '.join(targets)}): analyse them one by one")
+        return {}
     seconds = max(t.seconds for t in read_pack(args.pack).trials) if args.pack else None
-    return metrics_of_run(args.run, set(ratings["item"]), targets[0], seconds=seconds, excerpts=not args.whole_tracks)
+    return {
+        target: metrics_of_run(args.run, own, target, seconds=seconds, excerpts=not args.whole_tracks)
+        for target, own in items.items()
+    }
 
 
 def kinds_of(given: list[str], systems: set[str]) -> dict[str, str]:

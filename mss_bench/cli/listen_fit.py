@@ -16,6 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_metrics(parser)
     parser.add_argument("--task", metavar="NAME", help="which question, where the test asks several")
+    parser.add_argument("--target", metavar="NAME", help="of which target, where it asks of several")
     parser.add_argument("-o", "--out", type=Path, default=Path("listening_fit"), metavar="DIR", help="%(default)s")
     parser.add_argument("--seed", type=int, default=0, help="%(default)s")
 
@@ -31,16 +32,18 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.listening.report import write_fit
 
     ratings = read_any(args)
-    asked = [rows for task, _, rows in questions(ratings) if args.task in (None, task)]
+    known = {(task, target): rows for task, target, rows in questions(ratings)}
+    asked = [one for one in known if args.task in (None, one[0]) and args.target in (None, one[1])]
     if len(asked) != 1:
-        raise ConfigError(f"name one question with --task: {', '.join(sorted(set(ratings['task'])))}")
-    metrics = read_metrics(args, asked[0])
+        raise ConfigError(f"name one question with --task and --target: {', '.join(map(' of '.join, known))}")
+    task, target = asked[0]
+    own = known[asked[0]]
+    metrics = read_metrics(args, own).get(target)
     if metrics is None:
         raise ConfigError("a fit needs metrics: give --run or --metrics")
-    task = str(asked[0]["task"].iloc[0])
-    known = scales_of(read_pack(args.pack)) if args.pack else {}
-    scale = scale_of(args.scale) or known.get(task, SCALE)
-    found = fit_metrics(join(asked[0], metrics), asked[0], scale=scale, seed=args.seed)
+    scales = scales_of(read_pack(args.pack)) if args.pack else {}
+    scale = scale_of(args.scale) or scales.get(task, SCALE)
+    found = fit_metrics(join(own, metrics), own, scale=scale, seed=args.seed)
     files = write_fit(args.out, found, name=str(ratings["test"].iloc[0]), scale=scale)
     print("\n".join([*found.conclusions, "", f"{files[0]} and {len(files) - 1} more files"]))
     return 0

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     add_plugins(actions.add_parser("list", help="every metric, with what it reports"))
-    show = actions.add_parser("show", help="definition, parameters, direction and reference of one metric")
+    show = actions.add_parser("show", help="one metric: definition, range, cost, what it reacts to, caution")
     show.add_argument("name", metavar="NAME")
     add_plugins(show)
     compare = actions.add_parser("compare", help="our numbers beside those of every other implementation installed")
@@ -56,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """List, show or compare."""
     from mss_bench.metrics import metrics
+    from mss_bench.metrics.cards import card_lines, range_text
     from mss_bench.metrics.presets import PRESETS
     from mss_bench.spec import format_params, parameters
 
@@ -70,7 +71,7 @@ def execute(args: argparse.Namespace) -> int:
     print(f"{args.name} (version {cls.version})")
     for q in cls.quantities:
         better = "higher is better" if q.higher_is_better else "lower is better"
-        print(f"  {q.name} [{q.unit or 'no unit'}, {better}]: {q.definition}")
+        print(f"  {q.name} [{q.unit or 'no unit'}, {better}, {range_text(q)}]: {q.definition}")
     presets = PRESETS.get(args.name, {})
     found = {k: p.default for k, p in parameters(cls).items() if not (presets and p.default is None)}
     if found:
@@ -78,6 +79,9 @@ def execute(args: argparse.Namespace) -> int:
     for preset, values in presets.items():
         print(f"  preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(presets))))
     print(f"  {cls.citation}")
+    width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
+    for line in card_lines(args.name, cls):
+        print(textwrap.fill(line, width, initial_indent="  ", subsequent_indent="    "))
     print()
     print(inspect.getdoc(cls))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from mss_bench.cli.arguments import positive_int
@@ -13,6 +14,7 @@ _EXAMPLES = """\
 examples:
   mss-bench report runs/demo                                     everything, into runs/demo/report
   mss-bench report runs/demo --format tex,pdf --metrics SDR --targets vocals --figures box,cd
+  mss-bench report runs/demo --single-file                       one page to send: runs/demo/report/report.html
   mss-bench report runs/a runs/b -o both --methods irm,hpss --ci  two runs over the same data in one report
 """
 
@@ -26,6 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", metavar="F,F", **names, help="some of md, csv, tex, html, png, pdf, svg (default: first five)"
     )
+    parser.add_argument(
+        "--single-file", action="store_true",
+        help="one page with everything in it, report.html, and only what --format names beside it",
+    )  # fmt: skip
     parser.add_argument("-o", "--out", metavar="DIR", help="folder for the files (default: RUN/report)")
     what = parser.add_argument_group("what is shown")
     what.add_argument("--metrics", metavar="M,M", **names, help="only these, in this order")
@@ -46,7 +52,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--figures", metavar="F,F", type=_names,
         help="some of box, violin, cd, pairs, heat, scatter, cost, silence, frames, or none (default: all but violin)",
     )  # fmt: skip
-    what.add_argument("--track", metavar="NAME", action="append", default=[], help="draw its frames; repeatable")
+    what.add_argument(
+        "--track",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="draw its frames, and a page of its own; repeatable",
+    )
     _add_statistics(parser)
 
 
@@ -75,6 +87,12 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _formats(args: argparse.Namespace, default: Sequence[str]) -> Sequence[str]:
+    if args.single_file:
+        return tuple(dict.fromkeys([*args.format, "html"]))
+    return args.format or default
+
+
 def execute(args: argparse.Namespace) -> int:
     """Write the report and name its files."""
     from mss_bench.api import load
@@ -86,7 +104,7 @@ def execute(args: argparse.Namespace) -> int:
     figures = DEFAULT_FIGURES if args.figures is None else tuple(f for f in args.figures if f != "none")
     columns = args.columns or (("mean", "gain", "gap", "targets") if args.gap_to else Style.columns)
     options = Options(
-        formats=args.format or DEFAULT_FORMATS,
+        formats=_formats(args, DEFAULT_FORMATS),
         metrics=args.metrics,
         targets=args.targets,
         methods=args.methods,
@@ -98,6 +116,7 @@ def execute(args: argparse.Namespace) -> int:
         style=Style(columns=columns, by=args.table_by, digits=args.digits, intervals=args.ci),
         figures=figures,
         tracks=args.track,
+        single_file=args.single_file,
         statistics=Statistics(posthoc=args.test, alpha=args.alpha, draws=args.draws, seed=args.seed),
     )
     for path in load(*args.runs).report(args.out, options=options):

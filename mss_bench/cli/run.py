@@ -47,8 +47,8 @@ def execute(args: argparse.Namespace) -> int:
         name: getattr(args, name)
         for name in (
             "dataset", "separators", "subset", "tracks", "max_tracks", "duration", "jobs", "out", "timeout", "seed",
-            "save_estimates", "rehash", "device", "datasets", "root", "memory_limit", "retries", "fail_fast", "shard",
-            "scheduler",
+            "save_estimates", "media", "rehash", "device", "datasets", "root", "memory_limit", "retries", "fail_fast",
+            "shard", "scheduler",
         )
     } | {"metrics": metric_list(args.metrics), "plugins": args.plugins or None}  # fmt: skip
     options |= {name: value for name, value in given.items() if value is not None}

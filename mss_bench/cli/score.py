@@ -87,8 +87,8 @@ def _options(args: argparse.Namespace, dataset: Dataset, name: str, tracks: list
 
     spec = {"name": "estimates", "dir": str(Path(args.estimates).resolve()), "as": name}
     same = (
-        "subset", "duration", "jobs", "timeout", "seed", "save_estimates", "rehash", "memory_limit", "retries",
-        "fail_fast",
+        "subset", "duration", "jobs", "timeout", "seed", "save_estimates", "media", "rehash", "memory_limit",
+        "retries", "fail_fast",
     )  # fmt: skip
     return RunOptions(
         dataset={"name": "references", "dir": str(dataset.root)} if args.references else args.dataset,

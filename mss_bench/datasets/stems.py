@@ -6,6 +6,8 @@
     the same with MUSDB18-HQ's names.
 ``dsd100``
     ``<root>/Mixtures/<subset>/<track>/mixture.wav`` and ``<root>/Sources/<subset>/<track>/<stem>.wav``.
+
+What was played can stand beside a track's mixture (`mss_bench.annotations`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mss_bench.annotations import FILE_NAME
 from mss_bench.errors import DatasetError
 from mss_bench.tracks import Track, TrackId
 
@@ -79,7 +82,10 @@ def _track(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> Tr
             # A path that does not exist: reading it says which file is missing, for this track alone.
             stems[stem] = (stem_folder / dataset.stems[stem][0],)
     track = TrackId(dataset.name, subset, folder.name)
-    return Track(track, dataset.sample_rate, stems, _mixture(dataset, folder))
+    played = folder / FILE_NAME
+    return Track(
+        track, dataset.sample_rate, stems, _mixture(dataset, folder), annotations=played if played.is_file() else None
+    )
 
 
 def _mixture(dataset: Dataset, folder: Path) -> tuple[Path, ...]:

@@ -8,9 +8,9 @@ power that moves and a spatial covariance that stays [1]_, [2]_. Its estimate fr
 Every formula holds for each frequency alone. The work is done on a few of them at a time, in double precision, so that
 the covariances of a whole song are never held.
 
-Why this is here although norbert has it: norbert 0.2.1, its last version, is of 2019, works on whole songs, overwrites
-what it is given and knows no spatial covariances but those of its own iterations; the same filter (four sources, 30 s of
-stereo, one thread) takes 2.7 to 2.9 times the CPU time there.
+Why this is here although norbert has it: norbert 0.2.1, its last version, of 2019, works on whole songs, overwrites
+what it is given and knows no spatial covariances but those of its own iterations; the same filter (four sources, 30 s
+of stereo, one thread) takes 2.7 to 2.9 times the CPU time there.
 
 References
 ----------

@@ -53,15 +53,18 @@ def entries_of_run(
             f"the run's {', '.join(board.metrics)} are defined as {presets}, the board's as {board.preset!r}"
         )
     own = own[own["preset"] == board.preset]
-    label = own["separator"] + own["params"].map(lambda p: f":{p}" if p else "")
-    known = list(dict.fromkeys(label))
+    own = own.assign(label=own["separator"] + own["params"].map(lambda p: f":{p}" if p else ""))
+    known = list(dict.fromkeys(own["label"]))
     for name in methods:
         if name not in known:
             raise ConfigError(f"the run has no {name!r} with the board's metrics; it has {', '.join(known)}")
     facts = {s["label"]: s for s in run["separators"]}
     found = []
+    # A target that is scored in two groups counts in the larger one, for every method in the same.
+    order = own["group"].map(own.groupby("group")["target"].nunique()).rank(method="dense", ascending=False)
+    own = own.assign(order=order).sort_values("order", kind="stable")
     for name in methods or known:
-        table = _one_group(own[label == name])
+        table = own[own["label"] == name].drop_duplicates(["track", "target", "metric"])
         if (table["status"] == str(Status.SKIPPED)).all():
             continue
         fact = facts.get(name, {})
@@ -78,18 +81,6 @@ def entries_of_run(
             )
         )  # fmt: skip
     return found
-
-
-def _one_group(table: pd.DataFrame) -> pd.DataFrame:
-    """A target that is scored in two groups counts in the larger one: a row for each target and metric of a track."""
-    sizes = table.groupby("group")["target"].nunique()
-    order = table["group"].map(sizes).rank(method="dense", ascending=False)
-    return (
-        table.assign(order=order)
-        .sort_values("order", kind="stable")
-        .drop_duplicates(["track", "target", "metric"])
-        .drop(columns="order")
-    )
 
 
 def entries_of_medians(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from mss_bench.errors import MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, read_entry, track_table
@@ -123,14 +126,14 @@ def build(board: Board) -> list[Path]:
         facts["sheet"] = standings(board)
         name = "scores"
     files = []
-    for file, template, escape in (("README.md", f"{name}.md.j2", False), ("index.html", f"{name}.html.j2", True)):
+    for file, template, escaped in (("README.md", f"{name}.md.j2", False), ("index.html", f"{name}.html.j2", True)):
         environment = Environment(
             loader=PackageLoader("mss_bench.leaderboards", "templates"), undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, keep_trailing_newline=True, autoescape=escape,
+            lstrip_blocks=True, keep_trailing_newline=True, autoescape=escaped,
         )  # fmt: skip
-        environment.filters |= {"number": _number, "cell": _cell}
+        environment.filters |= {"number": _number, "cell": _cell, "prose": _prose}
         environment.globals["style"] = _shared("style.css.j2")
-        environment.globals["script"] = _shared("sort.js.j2")
+        environment.globals["script"] = _shared("tables.js.j2")
         text = environment.get_template(template).render(facts)
         files.append(board.folder / file)
         files[-1].write_text(text, encoding="utf-8")
@@ -211,7 +214,20 @@ def _shared(name: str) -> str:
 
 
 def _number(value: float) -> str:
-    return "–" if math.isnan(value) else "∞" if value == math.inf else "-∞" if value == -math.inf else f"{value:.2f}"
+    return (
+        "–"
+        if math.isnan(value)
+        else "∞"
+        if value == math.inf
+        else "-∞"
+        if value == -math.inf
+        else f"{round(value, 2) + 0.0:.2f}"
+    )
+
+
+def _prose(text: str) -> Markup:
+    """Text of a board in HTML: escaped, and what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _cell(cell: tuple[float, bool]) -> str:

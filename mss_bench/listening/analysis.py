@@ -3,7 +3,7 @@
 Medians and quartiles are over all ratings, replicates included, as publications give them. Means, tests and effect
 sizes start from each listener's mean over items and replicates, so that a listener counts once however much they rated:
 ratings of one listener are not independent, and a test over all of them finds too much. Bootstrap intervals resample
-listeners and items alike.
+listeners and songs alike; excerpts and remixes of one song go together.
 
 References
 ----------
@@ -23,7 +23,7 @@ import numpy as np
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.bootstrap import Places, TwoWay, percentile_interval
 from mss_bench.listening.rating_table import RatingsError
-from mss_bench.listening.ratings import Role
+from mss_bench.listening.ratings import Role, song_of
 from mss_bench.stats.effect import paired
 from mss_bench.stats.matrix import MIN_TRACKS
 from mss_bench.stats.resample import check_bootstrap
@@ -104,15 +104,15 @@ def summarise(ratings: pd.DataFrame, *, level: float = 0.95, draws: int = 10_000
 
     check_bootstrap("median", level, draws)
     listener, listeners = pd.factorize(ratings["listener"])
-    item, items = pd.factorize(ratings["item"])
-    two_way = TwoWay(len(listeners), len(items), draws=draws, seed=seed)
+    song, songs = pd.factorize(ratings["item"].map(song_of))
+    two_way = TwoWay(len(listeners), len(songs), draws=draws, seed=seed)
     rows = {}
     for system, places in ratings.groupby("system").indices.items():
         own = ratings.iloc[places]
         scores = own["score"].to_numpy(dtype=np.float64)
         by_listener = own.groupby(["listener", "item"])["score"].mean().groupby("listener").mean().to_numpy()
-        medians = two_way.medians(scores, listener[places], item[places])
-        means = two_way.means(scores, listener[places], item[places])
+        medians = two_way.medians(scores, listener[places], song[places])
+        means = two_way.means(scores, listener[places], song[places])
         rows[str(system)] = (
             own["role"].iloc[0], len(own), by_listener.size, own["item"].nunique(), float(np.median(scores)),
             *np.quantile(scores, [0.25, 0.75]), *percentile_interval(medians, level), by_listener.mean(),
@@ -192,10 +192,10 @@ def compare_systems(ratings: pd.DataFrame, *, level: float = 0.95, draws: int = 
     wilcoxon, nemenyi = posthoc(scores, "wilcoxon"), posthoc(scores, "nemenyi")
     cells = _cells(ratings, (Role.TEST,))
     listener = pd.factorize(cells.index.get_level_values("listener"))[0]
-    item, items = pd.factorize(cells.index.get_level_values("item"))
+    song, songs = pd.factorize(cells.index.get_level_values("item").map(song_of))
     values = {name: cells[name].to_numpy(dtype=np.float64) for name in names}
-    two_way = TwoWay(len(scores), len(items), draws=draws, seed=seed)
-    drawn = {name: two_way.means(values[name], listener, item) for name in names}
+    two_way = TwoWay(len(scores), len(songs), draws=draws, seed=seed)
+    drawn = {name: two_way.means(values[name], listener, song) for name in names}
     rows = []
     for (_, effect), (a, b) in zip(effects.iterrows(), pairs, strict=True):
         apart = scores[a].to_numpy() - scores[b].to_numpy()

@@ -28,17 +28,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.dsp.stft import STFT
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.loudness import integrated_loudness
 
-__all__ = ["ANCHORS", "low_pass", "make_anchor"]
+__all__ = ["ANCHORS", "PARAMETERS", "low_pass", "make_anchor"]
 
 Signal = NDArray[np.floating[Any]]
 
 _TRANSITION = 500.0
 _ATTENUATION_DB = 65.0
 _WINDOW = 0.046
+
+_HOLES = 0.2  # share of bins or frames that are missing
+_SPARSE = 0.99  # likewise, for musical noise
+
+PARAMETERS: dict[str, Any] = {
+    "low_pass": {"filter": "linear-phase Kaiser", "transition_hz": _TRANSITION, "attenuation_db": _ATTENUATION_DB},
+    "stft": {"window": "sine", "seconds": _WINDOW, "overlap": 0.5},
+    "missing_bins": {"distorted_target": _HOLES, "artifacts": _SPARSE, "quality": _SPARSE},
+    "missing_frames": {"quality": _HOLES},
+}
+"""What the anchors are made with, for a pack's manifest."""
 
 
 def make_anchor(
@@ -106,7 +117,7 @@ def _low(cutoff: float) -> Callable[..., NDArray[np.float64]]:
 def _distorted_target(
     target: Signal, mixture: Signal, sample_rate: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    return _without_bins(low_pass(target, sample_rate, 3500.0), sample_rate, 0.2, rng)
+    return _without_bins(low_pass(target, sample_rate, 3500.0), sample_rate, _HOLES, rng)
 
 
 def _interference(target: Signal, mixture: Signal, sample_rate: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -114,14 +125,14 @@ def _interference(target: Signal, mixture: Signal, sample_rate: int, rng: np.ran
 
 
 def _artifacts(target: Signal, mixture: Signal, sample_rate: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    musical = _without_bins(target, sample_rate, 0.99, rng)
+    musical = _without_bins(target, sample_rate, _SPARSE, rng)
     return np.asarray(target + _as_loud_as(musical, target, sample_rate))
 
 
 def _quality(target: Signal, mixture: Signal, sample_rate: int, rng: np.random.Generator) -> NDArray[np.float64]:
     low = low_pass(target, sample_rate, 3500.0)
-    gaps = _without_frames(low, sample_rate, 0.2, rng)
-    musical = low_pass(_without_bins(target, sample_rate, 0.99, rng), sample_rate, 3500.0)
+    gaps = _without_frames(low, sample_rate, _HOLES, rng)
+    musical = low_pass(_without_bins(target, sample_rate, _SPARSE, rng), sample_rate, 3500.0)
     return np.asarray(_as_loud_as(gaps, target, sample_rate) + _as_loud_as(musical, target, sample_rate))
 
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.dsp.loudness import BLOCK, block_loudness, integrated_loudness
 from mss_bench.errors import AudioError, RunError
-from mss_bench.listening.loudness import BLOCK, block_loudness, integrated_loudness
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mss_bench.listening.fit import FOLDS
 from mss_bench.listening.metric_table import Joined
 from mss_bench.listening.ratings import Role
 from mss_bench.reports.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
@@ -78,7 +79,7 @@ def box_plot(
         means = summary[["mean", "mean_low", "mean_high"]].to_numpy(dtype=np.float64)
         axes.errorbar(
             places + 0.38, means[:, 0], [means[:, 0] - means[:, 1], means[:, 2] - means[:, 0]], fmt="D", markersize=2.5,
-            color=COLOURS["line"], elinewidth=1, capsize=2, label="mean, 95 % over listeners and items",
+            color=COLOURS["line"], elinewidth=1, capsize=2, label="mean, 95 % over listeners and songs",
         )  # fmt: skip
         axes.set_xlim(0.4, len(names) + 0.8)
         slanted = len(names) > 8 or any(len(name) > 9 for name in names)
@@ -151,7 +152,7 @@ def scatter_plot(joined: Joined, rows: pd.DataFrame, *, most: int = 12) -> Figur
     from matplotlib.figure import Figure
 
     metrics = [str(name) for name in rows.index[:most]]
-    songs = sorted(set(map(str, joined.table["item"])))
+    songs = sorted(set(map(str, joined.table["song"])))
     # tab20's pairs differ by lightness, symbols tell neighbours apart without colour
     colours = {song: colormaps["tab20"](number % 20) for number, song in enumerate(songs)}
     markers = {song: _MARKERS[number % len(_MARKERS)] for number, song in enumerate(songs)}
@@ -166,7 +167,7 @@ def scatter_plot(joined: Joined, rows: pd.DataFrame, *, most: int = 12) -> Figur
         for axes, metric in zip(grid.flat, metrics, strict=False):
             values = joined.table[metric].to_numpy(dtype=np.float64)
             for song in songs:
-                own = (joined.table["item"] == song) & np.isfinite(values)
+                own = (joined.table["song"] == song) & np.isfinite(values)
                 axes.plot(values[own], joined.table.loc[own, "rating"], markers[song], color=colours[song],
                           markersize=4, markeredgecolor="white", markeredgewidth=0.3, label=_shown(song))  # fmt: skip
             row = rows.loc[metric]
@@ -213,7 +214,7 @@ def fit_plot(found: Fit, scale: tuple[float, float] = (0.0, 100.0)) -> Figure:
     with styled():
         figure = Figure(figsize=(FULL_WIDTH, COLUMN_WIDTH), layout="constrained")
         panels: Any = figure.subplots(1, 2, sharey=True)
-        for axes, (column, what) in zip(panels, {"item": "songs", "system": "systems"}.items(), strict=True):
+        for axes, (column, what) in zip(panels, FOLDS.items(), strict=True):
             own = found.validation[(found.validation["left_out"] == column) & (found.validation["model"] != "mean")]
             best = min(own.to_dict("records"), key=lambda row: float(row["rmse"]))
             x = found.predictions[f"{column}/{best['model']}"].to_numpy(dtype=np.float64)

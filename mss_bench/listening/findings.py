@@ -105,7 +105,7 @@ def find(
     scale: tuple[float, float] = SCALE,
     mid_anchor: str | None = None,
     seconds: float | None = None,
-    metrics: MetricTable | None = None,
+    metrics: Mapping[str, MetricTable] | None = None,
     kinds: Mapping[str, str] | None = None,
     draws: int = 10_000,
     seed: int = 0,
@@ -124,8 +124,8 @@ def find(
         As for `mss_bench.listening.screening.screen`.
     seconds : float, optional
         Length of the excerpts.
-    metrics : MetricTable, optional
-        To hold against the ratings.
+    metrics : mapping, optional
+        To hold against the ratings: target to table; questions of other targets have none.
     kinds : mapping, optional
         System to kind; metrics are then held against each kind apart too.
     draws, seed : int
@@ -160,7 +160,7 @@ def find(
         elif kind is Kind.ABX:
             found.append(Question(task, target, str(kind), known[task], own, abx=abx(own)))
         else:
-            found.append(_scored(question, rows, metrics, kinds or {}, draws, seed))
+            found.append(_scored(question, rows, (metrics or {}).get(target), kinds or {}, draws, seed))
     flags = flag_listeners(rated, seconds=seconds, scale=scale) if len(rated) else flag_listeners(ratings)
     return Findings(
         ", ".join(filter(None, dict.fromkeys(map(str, ratings["test"])))), ratings, screening, flags,

@@ -40,7 +40,7 @@ MODELS = {
 }
 """Names of the models and what they are, in words."""
 
-FOLDS = {"item": "songs", "system": "systems"}
+FOLDS = {"song": "songs", "system": "systems"}
 """What is left out, one at a time."""
 
 _FEWEST = 3
@@ -57,12 +57,12 @@ class Fit:
     Parameters
     ----------
     validation : DataFrame
-        ``left_out`` (``item`` or ``system``), ``model``, ``rmse``, ``low``, ``high``, ``r``, ``rho``;
+        ``left_out`` (``song`` or ``system``), ``model``, ``rmse``, ``low``, ``high``, ``r``, ``rho``;
         ``over_mean`` with ``over_mean_low`` and ``over_mean_high``, the change of the error against the mean, and
         ``over_best`` likewise against the better of the single-metric models: negative is better. Intervals resample
         what was left out; those of changes are wider, for four models that could look better by chance.
     predictions : DataFrame
-        ``item``, ``system``, ``rating``, then ``left_out/model``.
+        ``item``, ``song``, ``system``, ``rating``, then ``left_out/model``.
     listeners : dict
         From `mss_bench.listening.metrics_against_ears.ceiling`.
     models : dict
@@ -112,7 +112,7 @@ def fit_metrics(
 
     table, metrics, notes = _complete(joined)
     x, y = table[metrics].to_numpy(dtype=np.float64), table["rating"].to_numpy(dtype=np.float64)
-    predictions = table[["item", "system", "rating"]].copy()
+    predictions = table[["item", "song", "system", "rating"]].copy()
     rows: list[dict[str, Any]] = []
     for column in FOLDS:
         groups = pd.factorize(table[column])[0]

@@ -6,7 +6,6 @@ has them, for a median over four minutes says little of eight seconds; metrics o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,15 @@ import numpy as np
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.rating_table import RatingsError, read_sheet
-from mss_bench.listening.ratings import Role
+from mss_bench.listening.ratings import Role, excerpt_of, song_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Joined", "MetricTable", "join", "metrics_of_csv", "metrics_of_run", "rating_medians"]
 
-_EXCERPT = re.compile(r"(?P<track>.*?) @(?P<start>\d+(?:\.\d+)?)(?: [+-][\d.]+ dB)?")
 _TEXT = ("item", "system")
+_OURS = ("rating", "n", "song")  # columns that stand beside metrics
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,8 @@ class Joined:
     Parameters
     ----------
     table : DataFrame
-        ``item``, ``system``, ``rating`` (the median over listeners), then the metrics, turned so that more is better.
+        ``item``, ``system``, ``rating`` (the median over listeners), ``song`` (of the item), then the metrics, turned
+        so that more is better.
     metrics : list of str
     turned : list of str
         Metrics whose sign was changed, for lower is better.
@@ -86,7 +86,11 @@ def rating_medians(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def metrics_of_csv(
-    path: str | Path, *, columns: Mapping[str, str] | None = None, lower_is_better: Collection[str] = ()
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    lower_is_better: Collection[str] = (),
+    target: str = "",
 ) -> MetricTable:
     """Read metrics from a table with an item, a system and any number of metrics as columns.
 
@@ -94,7 +98,9 @@ def metrics_of_csv(
     ----------
     path : path
     columns : mapping, optional
-        ``item`` and ``system`` to the columns of the file.
+        ``item``, ``system`` and ``target`` to the columns of the file, where they are named otherwise.
+    target : str
+        Whose rows are taken, where the file has a column of targets.
     lower_is_better : collection of str
         Metrics of which less is better.
 
@@ -117,16 +123,22 @@ def metrics_of_csv(
             )
     frame = pd.DataFrame(sheet.rows)
     keys = [named[name] for name in _TEXT]
+    of = (columns or {}).get("target", "target")
+    if of in sheet.header and target:
+        known = sorted(set(frame[of]))
+        if target not in known:
+            raise UnknownNameError(f"target of {path}", target, known)
+        frame = frame[frame[of] == target]
     twice = frame.duplicated(keys)
     if twice.any():
-        first = int(np.flatnonzero(twice)[0])
+        first = int(twice.index[np.flatnonzero(twice)[0]])
         raise RatingsError(
             f"{path}:{sheet.lines[first]}: {' of '.join(sheet.rows[first][name] for name in keys[::-1])} is there twice"
         )
     numbers = {
         name: pd.to_numeric(frame[name].replace("", "nan"), errors="coerce")
         for name in sheet.header
-        if name not in keys and _numeric(frame[name])
+        if name not in (*keys, of, *_OURS) and _numeric(frame[name])
     }
     if not numbers:
         raise RatingsError(f"{path} holds no metric: no column beside {' and '.join(keys)} is of numbers")
@@ -183,12 +195,13 @@ def metrics_of_run(
     frames = _of_target(results.frames, target, str(run)) if framed and excerpts and seconds else None
     rows, cut = [], 0
     for item in sorted(set(items)):
-        match = _EXCERPT.fullmatch(item)
-        name, start = (match["track"], float(match["start"])) if match else (item, None)
+        name, start = excerpt_of(item)
         values = whole[whole.index.get_level_values("track") == name].droplevel("track").unstack("metric")
         if frames is not None and start is not None and seconds:
             inside = _inside(frames[frames["track"] == name], start, seconds)
-            values.update(inside)
+            # A metric that is nowhere defined in the excerpt has no value there; that of the track is another thing.
+            measured = [name for name in inside.columns if name in values.columns]
+            values[measured] = inside[measured].reindex(values.index)
             cut += bool(len(inside))
         rows.append(values.assign(item=item).rename_axis("system").reset_index())
     table = pd.concat([part for part in rows if len(part)] or [pd.DataFrame()], ignore_index=True)
@@ -223,7 +236,8 @@ def _of_target(table: pd.DataFrame, target: str, run: str) -> pd.DataFrame:
 
 
 def _inside(frames: pd.DataFrame, start: float, seconds: float) -> pd.DataFrame:
-    """Median over the frames that lie at least half within the excerpt: methods x metrics."""
+    """Median over the frames that lie at least half within the excerpt: methods x metrics; NaN where none has a
+    value."""
     import pandas as pd
 
     middle = frames["time"] + frames["duration"] / 2
@@ -275,4 +289,6 @@ def join(ratings: pd.DataFrame, metrics: MetricTable) -> Joined:
         names.append(name)
     if not names:
         raise RatingsError("no metric has 3 finite values that differ on the rated signals")
-    return Joined(found[[*_TEXT, "rating", *names]], names, turned, notes)
+    kept = found[[*_TEXT, "rating", *names]]
+    kept.insert(3, "song", kept["item"].map(song_of))
+    return Joined(kept, names, turned, notes)

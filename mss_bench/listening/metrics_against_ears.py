@@ -110,11 +110,12 @@ def _row(joined: Joined, metric: str, level: float, draws: int, seed: int) -> di
 
     own = _finite(joined, metric)
     x, y = own[metric].to_numpy(dtype=np.float64), own["rating"].to_numpy(dtype=np.float64)
-    song, songs = pd.factorize(own["item"])
-    pooled, drawn = correlations(x, y), correlations(x, y, cluster_weights(song, draws, seed))
+    item, items = pd.factorize(own["item"])
+    weights = cluster_weights(pd.factorize(own["song"])[0], draws, seed)
+    pooled, drawn = correlations(x, y), correlations(x, y, weights)
     within: dict[str, list[float]] = {name: [] for name in COEFFICIENTS}
-    for number in range(len(songs)):
-        at = song == number
+    for number in range(len(items)):
+        at = item == number
         if at.sum() >= _FEWEST:
             for name, value in correlations(x[at], y[at]).items():
                 within[name].append(float(value[0]))
@@ -170,7 +171,7 @@ def compare_metrics(
         x, z = _columns(own, first, other)
         y = own["rating"].to_numpy(dtype=np.float64)
         a, b, ab = correlations(x, y), correlations(z, y), correlations(x, z)
-        weights = cluster_weights(pd.factorize(own["item"])[0], draws, seed)
+        weights = cluster_weights(pd.factorize(own["song"])[0], draws, seed)
         apart = correlations(x, y, weights)["r"] - correlations(z, y, weights)["r"]
         t, p_t = williams(float(a["r"][0]), float(b["r"][0]), float(ab["r"][0]), y.size)
         m, p_m = meng(float(a["rho"][0]), float(b["rho"][0]), float(ab["rho"][0]), y.size)
@@ -218,12 +219,12 @@ def verdicts(
 
 
 def _verdict(joined: Joined, metric: str, heard: list[tuple[str, str]], alpha: float, draws: int, seed: int) -> Verdict:
-    values = _finite(joined, metric).pivot(index="item", columns="system", values=metric)
+    values = _finite(joined, metric).pivot(index=["song", "item"], columns="system", values=metric)
     sorted_out: dict[str, list[tuple[str, str]]] = {"right": [], "unsure": [], "wrong": []}
     for better, worse in heard:
         if better not in values or worse not in values:
             continue
-        apart = (values[better] - values[worse]).dropna().to_numpy(dtype=np.float64)
+        apart = (values[better] - values[worse]).dropna().groupby("song").mean().to_numpy(dtype=np.float64)
         if not apart.size:
             continue
         weights = draw_counts(apart.size, draws, np.random.default_rng(seed))

@@ -11,7 +11,7 @@ import hmac
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench import __version__, audio
-from mss_bench.errors import ConfigError
-from mss_bench.listening.anchors import make_anchor
+from mss_bench.errors import AudioError, ConfigError
+from mss_bench.listening.anchors import PARAMETERS, make_anchor
 from mss_bench.listening.design import TestDesign
 from mss_bench.listening.excerpts import Excerpt, active_excerpt, disagreeing_excerpts
 from mss_bench.listening.order import configurations
 from mss_bench.listening.pack_format import Pack, PackTask, Signal, Trial, key_folder
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
-from mss_bench.listening.source import RunAudio
-from mss_bench.listening.stimuli import SAMPLE_RATE, Stimulus, cut, headroom, level
+from mss_bench.listening.stimuli import FADE, SAMPLE_RATE, Stimulus, cut, flat_tops, headroom, level
 from mss_bench.listening.trials import PlannedTrial, plan_trials
 from mss_bench.listening.verification import verify_pack
+from mss_bench.run_audio import RunAudio
 from mss_bench.tracks import Track
 
 __all__ = ["choose", "make_pack"]
@@ -40,10 +40,22 @@ Say = Callable[[str], None]
 
 @dataclass
 class _Item:
-    """An item's signals, by name: methods' labels, anchors' names, ``reference``, ``mixture``."""
+    """An item's signals, by name: methods' labels, anchors' names, ``reference``, ``mixture``.
+
+    `sources` are the files that each was made of and their SHA-256; an anchor's are those of the reference.
+    """
 
     signals: dict[str, Stimulus]
-    sources: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, dict[str, str]]
+
+
+@dataclass
+class _Cuts:
+    """Excerpts of a track before their gain: signals by name, everything else of each system, where it has that."""
+
+    signals: dict[str, NDArray[np.float32]]
+    rest: dict[str, NDArray[np.float32]]
+    sources: dict[str, dict[str, str]]
 
 
 def make_pack(design: TestDesign, out: Path, *, jobs: int | None = None, say: Say = print) -> Path:
@@ -145,30 +157,48 @@ def _render(
     planned: Sequence[PlannedTrial],
 ) -> dict[str, _Item]:  # fmt: skip
     """Every signal of an excerpt, for each item made of it (a remix test makes several)."""
-    loaded = source.load(track)
-    targets = source.dataset.targets
-    reference = np.sum([loaded.references[s] for s in targets[design.target]], axis=0)
-    whole: dict[str, NDArray[Any]] = {"reference": reference, "mixture": loaded.mixture}
-    for name in systems:
-        estimates = source.estimates(name, track)
-        if design.target not in estimates:
-            raise ConfigError(f"{name} delivered no {design.target} for {track.name!r}; leave it out of systems")
-        whole[name] = estimates[design.target]
-    cuts = {n: cut(signal, track.sample_rate, excerpt.start, excerpt.seconds) for n, signal in whole.items()}
+    cuts = _cut(design, source, track, excerpt, systems)
     anchors = list(dict.fromkeys(c.name for t in planned for c in t.conditions if c.role is Role.ANCHOR))
     own = {trial.item: trial.details for trial in planned if trial.excerpt.item == excerpt.item}
     return {item: _level(design, cuts, details, anchors, item) for item, details in own.items()}
 
 
-def _level(
-    design: TestDesign, cuts: dict[str, NDArray[np.float32]], details: dict[str, Any], anchors: Sequence[str], item: str
-) -> _Item:
-    signals: dict[str, NDArray[Any]] = dict(cuts)
-    if "remix_db" in details:  # the target at another gain, the rest of the mixture as it was
-        gain = 10 ** (details["remix_db"] / 20) - 1
-        signals = {n: cuts["mixture"] + gain * s for n, s in cuts.items() if n != "mixture"} | {
-            "mixture": cuts["mixture"]
-        }
+def _cut(design: TestDesign, source: RunAudio, track: Track, excerpt: Excerpt, systems: Sequence[str]) -> _Cuts:
+    loaded = source.load(track)
+    reference = np.sum([loaded.references[s] for s in source.dataset.targets[design.target]], axis=0)
+
+    def part(signal: NDArray[Any]) -> NDArray[np.float32]:
+        return cut(signal, track.sample_rate, excerpt.start, excerpt.seconds)
+
+    files = {f"{f.parent.name}/{f.name}": audio.hash_file(f) for f in track.files()}
+    found = _Cuts(
+        {"reference": part(reference), "mixture": part(loaded.mixture)}, {}, {"reference": files, "mixture": files}
+    )
+    first = round(excerpt.start * track.sample_rate)
+    inside = slice(first, first + round(excerpt.seconds * track.sample_rate))
+    of_song = max(flat_tops(s[:, inside]) for s in (reference, loaded.mixture))
+    for name in systems:
+        estimate = source.estimate(name, track, design.target, rest=design.protocol.name == "remix")
+        clipped = flat_tops(estimate.target[:, inside])
+        if clipped > of_song:
+            raise AudioError(
+                f"{name} is clipped in {excerpt.item}: {clipped} samples stay at full scale, {of_song} of the song do; "
+                "choose another excerpt, leave it out of systems, or keep its estimates as float"
+            )
+        found.signals[name], found.sources[name] = part(estimate.target), estimate.sources
+        if estimate.rest is not None:
+            found.rest[name] = part(estimate.rest)
+    return found
+
+
+def _level(design: TestDesign, cuts: _Cuts, details: dict[str, Any], anchors: Sequence[str], item: str) -> _Item:
+    signals: dict[str, NDArray[Any]] = dict(cuts.signals)
+    mixture = signals["mixture"]
+    if "remix_db" in details:
+        # The target at another gain, and beside it what the system itself takes for the rest: without that, all that
+        # it left in the mixture.
+        gain = 10 ** (details["remix_db"] / 20)
+        signals = {n: gain * s + cuts.rest.get(n, mixture - s) for n, s in signals.items()} | {"mixture": mixture}
     rng = np.random.default_rng([design.seed, *item.encode()])
     for name in anchors:
         if name != "mixture":
@@ -177,7 +207,7 @@ def _level(
         levelled = level(signals, "reference", ["mixture"], design.loudness.lufs, design.loudness.mode)
     except Exception as error:
         raise type(error)(f"{item}: {error}") from error
-    return _Item(levelled)
+    return _Item(levelled, cuts.sources)
 
 
 def _write(
@@ -197,6 +227,7 @@ def _write(
         facts[path] = {
             "sha256": audio.hash_file(folder / path), "gain_db": stimulus.gain_db + common,
             "lufs": stimulus.lufs + common, "true_peak_dbtp": stimulus.peak + common,
+            "sources": items[plan.item].sources.get(name, items[plan.item].sources["reference"]),
         }  # fmt: skip
         return path
 
@@ -222,7 +253,7 @@ def _write(
     rated = len(planned)
     level_file = trials[0].reference or trials[0].stimuli[0]
     Pack(
-        design.name, design.title or design.protocol.title, design.instructions, design.protocol.name, SAMPLE_RATE,
+        design.name, design.title or "Listening test", design.instructions, design.protocol.name, SAMPLE_RATE,
         tasks, trials,
         configurations(
             trials[:rated], of[:rated], [t.name for t in tasks], listeners=design.listeners, most=design.trials,
@@ -243,7 +274,7 @@ def _manifest(
     described = asdict(design) | {"protocol": design.protocol.name, "run": design.run.name}
     return {
         "mss_bench": __version__, "design": described, "sample_rate": SAMPLE_RATE, "resampler": "soxr VHQ",
-        "loudness": "ITU-R BS.1770-4", "common_gain_db": common,
+        "loudness": "ITU-R BS.1770-4", "common_gain_db": common, "fade_s": FADE, "anchors": PARAMETERS,
         "excerpts": [asdict(e) | {"criterion": None if np.isnan(e.criterion) else e.criterion} for e in excerpts],
         "files": facts,
     }  # fmt: skip

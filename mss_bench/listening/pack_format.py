@@ -27,9 +27,15 @@ from mss_bench.errors import ConfigError
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
 
-__all__ = ["VERSION", "Pack", "PackTask", "Signal", "Trial", "key_folder", "read_key", "read_pack", "results_folder"]
+__all__ = [
+    "HEARD", "VERSION", "Pack", "PackTask", "Signal", "Step", "Trial", "key_folder", "read_key", "read_pack",
+    "results_folder", "trial_seconds",
+]  # fmt: skip
 
 VERSION = 1
+HEARD = 2.5
+"""How often a listener hears each signal of a trial, on average."""
+_BESIDE = 10.0  # seconds of a trial beside listening
 _FILE = re.compile(r"audio/[0-9a-f]{12}\.wav")
 
 
@@ -155,14 +161,24 @@ class Signal:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+def trial_seconds(seconds: float, signals: int) -> float:
+    """About how long a trial takes of so many signals, the open reference included, each of so many seconds."""
+    return _BESIDE + HEARD * signals * seconds
+
+
 def key_folder(pack: Path) -> Path:
     """Where the key of a pack lies: beside it."""
-    return pack.with_name(pack.name + ".key")
+    return _beside(pack, ".key")
 
 
 def results_folder(pack: Path) -> Path:
     """Where the server keeps ratings: beside the pack."""
-    return pack.with_name(pack.name + ".results")
+    return _beside(pack, ".results")
+
+
+def _beside(pack: Path, ending: str) -> Path:
+    whole = pack if pack.name not in ("", "..") else pack.resolve()  # "." has no name
+    return whole.with_name(whole.name + ending)
 
 
 def read_pack(folder: str | Path) -> Pack:

@@ -10,15 +10,13 @@ from mss_bench.errors import ConfigError
 from mss_bench.listening.design import TestDesign
 from mss_bench.listening.order import configurations
 from mss_bench.listening.pack import choose
-from mss_bench.listening.pack_format import Trial
-from mss_bench.listening.source import RunAudio
+from mss_bench.listening.pack_format import HEARD, Trial, trial_seconds
 from mss_bench.listening.trials import PlannedTrial, plan_trials
+from mss_bench.run_audio import RunAudio
 from mss_bench.text import columns
 
 __all__ = ["describe_plan", "listeners_needed"]
 
-_HEARD = 2.5  # how often a signal is heard on average
-_BESIDE = 10.0  # seconds of a trial beside listening
 _DIFFERENCES = (5.0, 8.0, 10.0, 15.0)
 
 
@@ -71,7 +69,7 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float = 20.0) -
             ("items", str(len({t.item for t in planned}))),
             ("trials", f"{len(planned)}, of which a listener is asked {len(steps[0])} (replicates included)"),
             ("signals in a trial", str(max(len(t.conditions) for t in planned))),
-            ("minutes for a listener", f"about {max(minutes):.0f}, each signal heard {_HEARD:g} times"),
+            ("minutes for a listener", f"about {max(minutes):.0f}, each signal heard {HEARD:g} times"),
             ("systems", ", ".join(systems)),
         ]),
         "",
@@ -89,5 +87,4 @@ def _as_trial(design: TestDesign, number: int, trial: PlannedTrial) -> Trial:
 
 
 def _seconds(trial: PlannedTrial) -> float:
-    signals = len(trial.conditions) + trial.reference
-    return _BESIDE + _HEARD * signals * trial.excerpt.seconds
+    return trial_seconds(trial.excerpt.seconds, len(trial.conditions) + trial.reference)

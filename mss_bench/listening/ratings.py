@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
-__all__ = ["RATING_COLUMNS", "Role"]
+__all__ = ["RATING_COLUMNS", "Role", "excerpt_of", "song_of"]
+
+_EXCERPT = re.compile(r"(?P<track>.*?) @(?P<start>\d+(?:\.\d+)?)(?: [+-][\d.]+ dB)?")
 
 
 class Role(StrEnum):
@@ -35,3 +38,15 @@ RATING_COLUMNS: dict[str, str] = {
     "ms": "float64",  # time on the trial; NaN where unknown
 }
 """Columns of the long table of ratings. A pair is two rows of one trial."""
+
+
+def excerpt_of(item: str) -> tuple[str, float | None]:
+    """Track and start in seconds of an item: of ``"Song A @31.5 +6 dB"`` Song A and 31.5; None where it has none."""
+    match = _EXCERPT.fullmatch(item)
+    return (match["track"], float(match["start"])) if match else (item, None)
+
+
+def song_of(item: str) -> str:
+    """The song of an item. Excerpts and remixes of one song are not independent: what resamples or leaves out items
+    does so by song."""
+    return excerpt_of(item)[0]

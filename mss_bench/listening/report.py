@@ -20,7 +20,7 @@ from mss_bench.listening.report_tables import (
     listener_table,
     question_tables,
 )
-from mss_bench.reports.html import Picture
+from mss_bench.reports.html import Picture, data_uri
 from mss_bench.reports.tables import markdown_escape
 from mss_bench.stats.ranking import groups
 
@@ -41,7 +41,7 @@ class _Figure:
 
     @property
     def picture(self) -> Picture:
-        return Picture(self.contents["png"], self.alt)
+        return Picture(data_uri(self.contents["png"]), self.alt)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def write_report(out: Path, found: Findings, *, pack: Path | None = None) -> lis
         The folder cannot be written.
     """
     sections = [_question(question) for question in found.questions]
-    sections += [_ears(question, ears) for question in found.questions for ears in question.ears]
+    several = len(found.questions) > 1
+    sections += [_ears(question, ears, several) for question in found.questions for ears in question.ears]
     sections.append(_listeners(found))
     checked = checklist(pack) if pack is not None else None
     if checked is not None:
@@ -112,7 +113,7 @@ def write_fit(out: Path, found: Fit, *, name: str = "", scale: tuple[float, floa
     figure = _figure("fit", "Predicted against heard scores, on songs and on systems left out",
                      figures.fit_plot(found, scale))  # fmt: skip
     section = _Section("fit", "Metrics as predictors", found.notes, [figure], [fit_table(found)], [])
-    facts = [("signals", str(len(found.predictions))), ("songs", str(found.predictions["item"].nunique())),
+    facts = [("signals", str(len(found.predictions))), ("songs", str(found.predictions["song"].nunique())),
              ("systems", str(found.predictions["system"].nunique()))]  # fmt: skip
     files = _write(out, f"From metrics to ratings: {name}".rstrip(": "), facts, found.conclusions, [section])
     for file, text in (
@@ -130,7 +131,7 @@ def conclusions(found: Findings) -> list[str]:
     for question in found.questions:
         told += _answer(question)
         for ears in question.ears:
-            told += _heard(ears)
+            told += _heard(ears, question.title if len(found.questions) > 1 else "")
     excluded = found.screening.excluded
     if excluded:
         told.append(f"Post-screening excluded {len(excluded)} of {len(found.screening.listeners)} listeners: "
@@ -160,7 +161,7 @@ def _answer(question: Question) -> list[str]:
     return []
 
 
-def _heard(ears: Ears) -> list[str]:
+def _heard(ears: Ears, title: str) -> list[str]:
     answers: dict[str, list[str]] = {}
     for verdict in ears.verdicts:
         answers.setdefault(verdict.answer, []).append(verdict.metric)
@@ -170,7 +171,7 @@ def _heard(ears: Ears) -> list[str]:
     words = {"yes": "rank them as listeners do", "partly": "do so in part", "no": "do not",
              "open": "cannot be judged, for listeners tell no pair apart"}  # fmt: skip
     told = "; ".join(f"{', '.join(answers[a])} {words[a]}" for a in words if a in answers)
-    return [f"Metrics{part}: {told}."]
+    return [f"Metrics{part}{title and f' on {title}'}: {told}."]
 
 
 def _facts(found: Findings) -> list[tuple[str, str]]:
@@ -205,14 +206,13 @@ def _question(question: Question) -> _Section:
     return _Section(name, question.title.capitalize(), question.notes, drawn, tables[:2], tables[2:])
 
 
-def _ears(question: Question, ears: Ears) -> _Section:
+def _ears(question: Question, ears: Ears, several: bool) -> _Section:
     tables = ear_tables(question, ears)
     name = tables[0].name
     alt = f"Each metric against the median scores: {question.title} {ears.name}"
     drawn = [_figure(f"{name}_scatter", alt, figures.scatter_plot(ears.joined, ears.agreement))]
-    title = "Metrics against ears" + (f": {ears.name}" if ears.name else "")
-    if ears.name == "" and question.task not in ("quality", ""):
-        title += f": {question.title}"
+    part = ", ".join(filter(None, [question.title if several else "", ears.name]))
+    title = "Metrics against ears" + (f": {part}" if part else "")
     return _Section(name, title, [], drawn, tables[:2], tables[2:])
 
 

@@ -107,7 +107,7 @@ def _summary(question: Question) -> Table:
     return Table(
         _name(question, "scores"), "Scores", headings, rows, 1,
         ["Median and quartiles of all ratings, replicates included; mean of the listeners' means, t interval over "
-         "listeners; the other intervals by a bootstrap of listeners and items. All 95 %."],
+         "listeners; the other intervals by a bootstrap of listeners and songs. All 95 %."],
     )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def _pairs(question: Question) -> Table:
     ]  # fmt: skip
     notes = [
         f"Over {tests.listeners} listeners, each with the mean of their items; interval by a bootstrap of listeners "
-        "and items; p after Holm (Nemenyi's has its own correction). Permutation: difference of medians, "
+        "and songs; p after Holm (Nemenyi's has its own correction). Permutation: difference of medians, "
         "systems swapped within listeners."
     ]
     if tests.friedman is not None:
@@ -218,7 +218,7 @@ def _verdicts(question: Question, told: list[Verdict], part: str) -> Table:
 
 def fit_table(found: Fit) -> Table:
     """Models on what they have not seen."""
-    what = {"item": "a song", "system": "a system"}
+    what = {"song": "a song", "system": "a system"}
     columns = ("rmse", "low", "high", "r", "rho", "over_mean", "over_mean_low", "over_mean_high", "over_best",
                "over_best_low", "over_best_high")  # fmt: skip
     rows: list[list[Cell]] = [

@@ -18,17 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench import audio
+from mss_bench.dsp.loudness import integrated_loudness, true_peak
 from mss_bench.errors import AudioError
-from mss_bench.listening.loudness import integrated_loudness, true_peak
 
-__all__ = ["PEAK_LIMIT", "SAMPLE_RATE", "Stimulus", "cut", "headroom", "level"]
+__all__ = ["FADE", "PEAK_LIMIT", "SAMPLE_RATE", "Stimulus", "cut", "flat_tops", "headroom", "level"]
 
 SAMPLE_RATE = 48000
 """Hz, of every pack."""
 PEAK_LIMIT = -1.0
 """dBTP."""
 
-_FADE = 0.02  # seconds
+FADE = 0.02
+"""Seconds, at either end of every signal."""
+
+_FULL = 0.999  # of full scale: 16-bit files end at 0.99997
 _MARGIN = 0.05  # seconds beside the excerpt, so that the resampler's ends lie outside it
 
 
@@ -88,7 +91,7 @@ def cut(signal: NDArray[np.floating[Any]], sample_rate: int, start: float, secon
     offset = margin * SAMPLE_RATE // sample_rate
     part = part[:, offset : offset + wanted]
     part = np.pad(part, ((0, 0), (0, wanted - part.shape[-1])))
-    ramp = np.sin(np.pi / 2 * (np.arange(round(_FADE * SAMPLE_RATE)) + 0.5) / round(_FADE * SAMPLE_RATE)) ** 2
+    ramp = np.sin(np.pi / 2 * (np.arange(round(FADE * SAMPLE_RATE)) + 0.5) / round(FADE * SAMPLE_RATE)) ** 2
     part = np.repeat(part, 2, axis=0) if len(part) == 1 else part.copy()
     part[:, : len(ramp)] *= ramp
     part[:, -len(ramp) :] *= ramp[::-1]
@@ -128,6 +131,18 @@ def level(
         out = np.asarray(signal * 10 ** (gain / 20), dtype=np.float32)
         found[name] = Stimulus(out, float(gain), float(measured[name] + gain), true_peak(out, SAMPLE_RATE))
     return found
+
+
+def flat_tops(signal: NDArray[np.floating[Any]]) -> int:
+    """Samples that stay at one value of full scale or more for three in a row: where a signal was clipped.
+
+    Parameters
+    ----------
+    signal : (channels, samples) array
+    """
+    level = np.abs(signal)
+    same = (level[:, 1:] >= _FULL) & (signal[:, 1:] == signal[:, :-1])
+    return int((same[:, 1:] & same[:, :-1]).sum())
 
 
 def headroom(peaks: Iterable[float]) -> float:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench import audio
+from mss_bench.dsp.loudness import integrated_loudness, true_peak
 from mss_bench.errors import AudioError
-from mss_bench.listening.loudness import integrated_loudness, true_peak
 from mss_bench.listening.pack_format import Pack, Signal, Trial, key_folder, read_key, read_pack
 from mss_bench.listening.protocols import PROTOCOLS
 from mss_bench.listening.ratings import Role

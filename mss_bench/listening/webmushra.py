@@ -23,10 +23,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from mss_bench import audio
 from mss_bench.errors import ConfigError
 from mss_bench.listening.pack_format import Pack, Trial, read_key, read_pack
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
+from mss_bench.listening.stimuli import SAMPLE_RATE
 
 __all__ = ["export_webmushra"]
 
@@ -87,8 +89,10 @@ def export_webmushra(folder: str | Path, out: Path) -> list[Path]:
             },
         ],
     }  # fmt: skip
+    lengths = {f: t.seconds for t in pack.trials for f in [*t.stimuli, t.reference, t.mixture]}
     files = [config_file]
     for file in sorted(pack.files() - (hidden if kind is Kind.MULTI else set())):
+        _check_format(folder / file, lengths[file])
         files.append(out / _place(file, resources))
         files[-1].parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / file, files[-1])
@@ -123,6 +127,17 @@ def _page(pack: Pack, trial: Trial, hidden: set[str], resources: Path, kind: Kin
     return {"type": "likert_single_stimulus"} | page | shown | {
         "mustRate": True, "mustPlayback": "ended", "stimuli": named, "response": grades,
     }  # fmt: skip
+
+
+def _check_format(file: Path, seconds: float) -> None:
+    """One rate, channel count and length for all: webMUSHRA cannot play others together."""
+    found = audio.info(file)
+    wanted = (SAMPLE_RATE, 2, round(seconds * SAMPLE_RATE))
+    if (found.sample_rate, found.channels, found.frames) != wanted:
+        raise ConfigError(
+            f"{file} has {found.sample_rate} Hz, {found.channels} channels, {found.frames} samples; webMUSHRA needs "
+            f"all of a trial alike, here {wanted[0]}, {wanted[1]} and {wanted[2]}: make the pack again"
+        )
 
 
 def _place(file: str, resources: Path) -> str:

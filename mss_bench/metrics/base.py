@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -33,12 +34,16 @@ class Quantity:
     higher_is_better : bool
     definition : str
         The formula or its source, in a line.
+    least, most : float
+        The range; unbounded by default. A ratio in dB of a perfect estimate is +inf.
     """
 
     name: str
     unit: str
     higher_is_better: bool
     definition: str
+    least: float = -math.inf
+    most: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -115,12 +120,21 @@ class Metric(ABC):
     quantities : tuple of Quantity
         What it reports, in the order of the tables.
     citation : str
+    caution : str
+        Where it must not be trusted, in a sentence or two.
     extra : str
         The optional dependencies of this package that it needs, e.g. ``"peass"``; empty for none.
     slow : bool
         Takes so long that "all metrics" leaves it out: it is asked for by name.
+    path_parameters : tuple of str
+        Parameters that say where files lie; `files` names them and their content is part of the key, the place is not.
     joint : bool
         One number for all targets of the group together, repeated for each.
+    targets : tuple of str
+        The targets that it has numbers for, e.g. the vocals for a measure of their melody; empty for all. An instance
+        may set its own. A group without any of them is not scored.
+    needs_annotations : bool
+        Looks at what was played, whose content is then part of the score key. An instance may set its own.
     preset : str
         Name of the convention that the parameters follow, e.g. ``"museval"``; a column of the track table. An instance
         may set its own.
@@ -130,15 +144,23 @@ class Metric(ABC):
     version: ClassVar[str] = "1"
     quantities: ClassVar[tuple[Quantity, ...]] = ()
     citation: ClassVar[str] = ""
+    caution: ClassVar[str] = ""
     extra: ClassVar[str] = ""
     slow: ClassVar[bool] = False
+    path_parameters: ClassVar[tuple[str, ...]] = ()
     joint: ClassVar[bool] = False
+    targets: tuple[str, ...] = ()
+    needs_annotations: bool = False
     preset: str = "default"
 
     @classmethod
     def available(cls) -> bool:
         """Whether what `extra` installs is there; a metric that is not is left out of "all metrics"."""
         return True
+
+    def files(self) -> list[Path]:
+        """Files whose content determines the scores, e.g. a network's weights; part of the score key."""
+        return []
 
     @abstractmethod
     def prepare(self, track: TrackAudio, group: TargetGroup) -> Any:
@@ -171,5 +193,5 @@ class Metric(ABC):
         Returns
         -------
         list of Score
-            One for each delivered target and quantity.
+            One for each quantity and delivered target, of `targets` where the metric names them.
         """

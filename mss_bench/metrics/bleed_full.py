@@ -73,10 +73,28 @@ class BleedFull(Metric):
     name = "bleed_full"
     version = "1"
     quantities = (
-        Quantity("Bleedless", "", True, "100 / (1 + mean of D > 0), D = difference of mel spectrograms in dB"),
-        Quantity("Fullness", "", True, "100 / (1 + |mean of D < 0|), D = difference of mel spectrograms in dB"),
+        Quantity(
+            "Bleedless",
+            "",
+            True,
+            "100 / (1 + mean of D > 0), D = difference of mel spectrograms in dB",
+            least=0,
+            most=100,
+        ),
+        Quantity(
+            "Fullness",
+            "",
+            True,
+            "100 / (1 + |mean of D < 0|), D = difference of mel spectrograms in dB",
+            least=0,
+            most=100,
+        ),
     )
     citation = "R. Solovyev: Music-Source-Separation-Training, https://github.com/ZFTurbo, 2023"
+    caution = (
+        "They are named after what they are read as: any excess is bleed, reverberation and noise too, any lack is "
+        "lost fullness. A gain counts as either, and bins 80 dB below the peak count as much as the loudest."
+    )
 
     def __init__(
         self,

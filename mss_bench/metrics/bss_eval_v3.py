@@ -250,6 +250,11 @@ class BSSEvalV3Images(_BSSEvalV3):
         "E. Vincent, R. Gribonval, C. Févotte: Performance measurement in blind audio source separation, "
         "IEEE TASLP 14(4), 2006"
     )
+    caution = (
+        "Filters found anew in each window explain part of any error by chance, the more the shorter the window: ISR, "
+        "SIR and SAR are not to be compared with version 4's or between windows. As energy ratios they hardly follow "
+        "listeners on generative systems."
+    )
     _kind = "images"
     _unfiltered = ("SDR",)
 
@@ -274,6 +279,10 @@ class BSSEvalV3Sources(_BSSEvalV3):
     citation = (
         "E. Vincent, R. Gribonval, C. Févotte: Performance measurement in blind audio source separation, "
         "IEEE TASLP 14(4), 2006"
+    )
+    caution = (
+        "Any filter of so many taps is forgiven, and so are a low-pass, a gain and a small delay, however they sound: "
+        "it does not show lost treble and is no score of stems that are to be heard."
     )
     _kind = "sources"
 

@@ -73,6 +73,11 @@ class USDR(Metric):
     version = "2"
     quantities = (Quantity("uSDR", "dB", True, "10 log10((sum s^2 + d) / (sum (s - y)^2 + d)) over the whole song"),)
     citation = "Y. Mitsufuji et al.: Music Demixing Challenge 2021, Frontiers in Signal Processing 1, 2022"
+    caution = (
+        "Energies are summed over the song before the ratio, so that loud passages decide and pauses hardly count; "
+        "the value of a silent stem is decided by delta. A delay of a millisecond that nobody hears costs all, and on "
+        "generative systems energy ratios hardly follow listeners."
+    )
 
     def __init__(
         self,
@@ -183,6 +188,10 @@ class CSDR(Metric):
     version = "1"
     quantities = (Quantity("cSDR", "dB", True, "10 log10(|s|^2 / |y - s|^2) in each frame: SDR of BSS Eval v4"),)
     citation = "F.-R. Stöter, A. Liutkus, N. Ito: The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018"
+    caution = (
+        "Frames in which any source is silent count for none, so that leakage into pauses costs nothing; a delay of a "
+        "millisecond that nobody hears costs all. On generative systems it hardly follows listeners (Spearman .18)."
+    )
 
     def __init__(
         self,

@@ -73,8 +73,15 @@ class LogWMSE(Metric):
 
     name = "log_wmse"
     version = "1"
-    quantities = (Quantity("log-WMSE", "", True, "-4 ln(mean d^2 + 1e-8), d = F(y - s) / rms F(mixture), gated"),)
+    quantities = (
+        Quantity("log-WMSE", "", True, "-4 ln(mean d^2 + 1e-8), d = F(y - s) / rms F(mixture), gated", most=73.69),
+    )
     citation = "I. Jordal: log-wmse-audio-quality, Nomono, 2023"
+    caution = (
+        "Errors are measured against the mixture: a soft stem scores high whatever is wrong with it, and numbers of "
+        "different stems are not to be compared. Its weighting is of the ear at one level, without masking, and was "
+        "not checked against listening tests of separation."
+    )
 
     def __init__(self, *, preset: str | None = None, gate: float | None = None) -> None:
         values, self.preset = resolve(self.name, preset, {"gate": gate})

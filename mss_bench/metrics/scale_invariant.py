@@ -208,6 +208,10 @@ class SNR(_Ratio):
     name = "snr"
     version = "1"
     quantities = (Quantity("SNR", "dB", True, "10 log10(|s|^2 / |s - y|^2), whole song"),)
+    caution = (
+        "Every difference counts by its energy, audible or not: a wrong gain, a delay of a millisecond or turned "
+        "phases cost as much as loud leakage. It hardly follows listeners on generative systems."
+    )
     _silent_estimate_has_value = True
 
     def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
@@ -220,6 +224,11 @@ class SISDR(_Ratio):
     name = "si_sdr"
     version = "2"
     quantities = (Quantity("SI-SDR", "dB", True, "10 log10(|a s|^2 / |a s - y|^2), a = <s, y> / |s|^2, whole song"),)
+    caution = (
+        "It forgives a wrong level, which a remix does not, and nothing else that cannot be heard: a delay of a "
+        "millisecond costs all. It follows listeners on systems that mask (Spearman .69), not on generative ones "
+        "(.11)."
+    )
 
     def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
         gains = self._gains_less_one(parts)
@@ -236,6 +245,10 @@ class SDSDR(_Ratio):
     name = "sd_sdr"
     version = "1"
     quantities = (Quantity("SD-SDR", "dB", True, "10 log10(|a s|^2 / |s - y|^2), a = <s, y> / |s|^2, whole song"),)
+    caution = (
+        "It rises with the gain of the target and falls with the error, so that too soft costs more than too loud; "
+        "energy does not say how an error sounds, least of all on generative systems."
+    )
 
     def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
         signal = self._sum([(1 + self._gains_less_one(parts)) ** 2 * m.reference for m in parts])
@@ -253,6 +266,10 @@ class SASDR(SISDR):
     version = "1"
     quantities = (Quantity("SA-SDR", "dB", True, "SI-SDR with energies summed over all sources, and one gain"),)
     citation = "T. von Neumann et al.: SA-SDR, a novel loss function for separation of meeting style data, ICASSP 2022"
+    caution = (
+        "One number for all sources, in which the loud ones decide: a soft stem can be missing altogether. As an "
+        "energy ratio it hardly follows listeners on generative systems."
+    )
     joint: ClassVar[bool] = True
 
     def __init__(

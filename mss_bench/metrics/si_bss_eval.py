@@ -95,6 +95,10 @@ class SIBSSEval(Metric):
         Quantity("SI-SAR", "dB", True, "10 log10(|a s|^2 / |e - e_i|^2), e = y - a s"),
     )
     citation = "J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done?, ICASSP 2019"
+    caution = (
+        "References are allowed one gain and no filter: leakage that comes late, filtered or with a moved image, and "
+        "a delayed target itself, count as artifacts. A high SI-SIR is no proof that nothing of the others is heard."
+    )
 
     def __init__(
         self,

@@ -63,10 +63,14 @@ class Silence(Metric):
     name = "silence"
     version = "1"
     quantities = (
-        Quantity("PES", "dB", False, "10 log10(sum y^2 + 1e-12) in frames where the reference is silent"),
-        Quantity("EPS", "dB", False, "10 log10(sum s^2 + 1e-12) in frames where the estimate is silent"),
+        Quantity("PES", "dB", False, "10 log10(sum y^2 + 1e-12) in frames where the reference is silent", least=-120),
+        Quantity("EPS", "dB", False, "10 log10(sum s^2 + 1e-12) in frames where the estimate is silent", least=-120),
     )
     citation = "K. Schulze-Forster et al.: Weakly informed audio source separation, WASPAA 2019"
+    caution = (
+        "They speak of pauses alone, few frames or none in many songs, and in dB of full scale: the level of the "
+        "audio and the threshold of silence decide. EPS says nothing of estimates that are never silent."
+    )
 
     def __init__(self, *, window: float = 1.0, hop: float = 1.0, threshold: float = -80.0) -> None:
         for key, seconds in (("window", window), ("hop", hop)):

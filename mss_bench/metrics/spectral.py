@@ -86,8 +86,16 @@ class L1Freq(_Spectral):
 
     name = "l1_freq"
     version = "1"
-    quantities = (Quantity("L1-freq", "", True, "100 / (1 + 10 mean| |STFT y| - |STFT s| |), rectangular window"),)
+    quantities = (
+        Quantity(
+            "L1-freq", "", True, "100 / (1 + 10 mean| |STFT y| - |STFT s| |), rectangular window", least=0, most=100
+        ),
+    )
     citation = "R. Solovyev: Music-Source-Separation-Training, https://github.com/ZFTurbo, 2023"
+    caution = (
+        "It depends on the level and the sample rate of the audio and, with a rectangular window, on what a loud tone "
+        "leaks into other bins; songs are not to be compared by it. Phases do not count."
+    )
 
     def __init__(self, *, preset: str | None = None, n_fft: int | None = None, hop: int | None = None) -> None:
         values, self.preset = resolve(self.name, preset, {"n_fft": n_fft, "hop": hop})
@@ -127,9 +135,20 @@ class MRSTFT(_Spectral):
     name = "mr_stft"
     version = "1"
     quantities = (
-        Quantity("MR-STFT", "", False, "mean over resolutions of |Y - S|_F / |S|_F + mean|ln Y - ln S| of magnitudes"),
+        Quantity(
+            "MR-STFT",
+            "",
+            False,
+            "mean over resolutions of |Y - S|_F / |S|_F + mean|ln Y - ln S| of magnitudes",
+            least=0,
+        ),
     )
     citation = "R. Yamamoto, E. Song, J.-M. Kim: Parallel WaveGAN, ICASSP 2020"
+    caution = (
+        "Phases do not count, nor does what they do to the stereo image, and logarithms make soft bins weigh as much "
+        "as loud ones: a low-pass or exact silence costs more than it is heard. Values at different sample rates are "
+        "not comparable."
+    )
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from mss_bench.reports.layout import TARGETS, UNITLESS, Block, Cell, Quantities,
 from mss_bench.reports.leakage import overlap
 from mss_bench.reports.notes import notes
 from mss_bench.results.schema import FLOOR
+from mss_bench.stats.matrix import OVER_TARGETS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,6 +124,10 @@ class _Arrangement:
         rows = [self._row(found, targets, findings, head) for found in by_method.values()]
         for target in targets:
             rows = _with_best(rows, target, findings[target], sign, self.digits)
+        over = None
+        if len(targets) > 1 and OVER_TARGETS not in targets:
+            over = self.findings.get((*place, OVER_TARGETS, head["metric"], head["preset"]))
+            rows = _with_best([_with_mean(row, over) for row in rows], OVER_TARGETS, over, sign, self.digits)
         rows.sort(key=lambda row: self._rank(row, sign))
         return Block(
             **head,
@@ -133,6 +138,7 @@ class _Arrangement:
             n_left_out={t: max(r["n_left_out"] for r in records if r["target"] == t) for t in targets},
             notes=notes(rows, records, targets),
             findings={t: f for t, f in findings.items() if f is not None},
+            over_targets=over,
         )
 
     def _row(
@@ -174,10 +180,26 @@ class _Arrangement:
         return usual if self.sort == "mean" else (1, *usual)
 
 
+def _interval(method: str, finding: Finding | None) -> tuple[float, float]:
+    if finding is None or finding.intervals is None or method not in finding.intervals.index:
+        return math.nan, math.nan
+    low, high = finding.intervals.loc[[method], ["low", "high"]].to_numpy(dtype=float)[0]
+    return float(low), float(high)
+
+
+def _with_mean(row: Row, finding: Finding | None) -> Row:
+    """The row with its mean over the targets as a cell; a method that lacks a target has none."""
+    if math.isnan(row.mean):
+        return row
+    cells = list(row.cells.values())
+    low, high = _interval(row.method, finding)
+    counts = {name: max(getattr(c, name) for c in cells) for name in ("n_imputed", "n_inf", "n_failed", "n_undefined")}
+    n_tracks = len(finding.scores.values) if finding is not None else min(c.n_tracks for c in cells)
+    return replace(row, over=Cell(row.mean, row.improvement, n_tracks, **counts, gap=row.gap, low=low, high=high))
+
+
 def _cell(record: Mapping[str, Any], finding: Finding | None) -> Cell:
-    low = high = math.nan
-    if finding is not None and finding.intervals is not None and record["method"] in finding.intervals.index:
-        low, high = (float(finding.intervals.loc[record["method"], end]) for end in ("low", "high"))
+    low, high = _interval(record["method"], finding)
     return Cell(
         value=record["value"],
         improvement=record["improvement"],
@@ -194,13 +216,13 @@ def _cell(record: Mapping[str, Any], finding: Finding | None) -> Cell:
 
 def _with_best(rows: list[Row], target: str, finding: Finding | None, sign: float, digits: int) -> list[Row]:
     """The rows with the first place of a target marked, and what is tied with it; nobody is first among one."""
+    competing = {row.method: cell for row in rows if not row.oracle and (cell := row.cell(target)) is not None}
+    leaking = {row.method for row in rows if row.leaks}
     runs_for_it = {
-        row.method: row.cells[target].value
-        for row in rows
-        if not row.oracle and not row.leaks and target in row.cells
-        and not row.cells[target].n_imputed and math.isfinite(row.cells[target].value)
-    }  # fmt: skip
-    competing = [row for row in rows if not row.oracle and target in row.cells]
+        method: cell.value
+        for method, cell in competing.items()
+        if method not in leaking and not cell.n_imputed and math.isfinite(cell.value)
+    }
     if len(competing) < 2 or not runs_for_it:
         return rows
     first = max(runs_for_it, key=lambda name: sign * runs_for_it[name])
@@ -210,8 +232,9 @@ def _with_best(rows: list[Row], target: str, finding: Finding | None, sign: floa
     for row in rows:
         if row.method in runs_for_it:
             is_best = round(runs_for_it[row.method], digits) == best
-            cell = replace(row.cells[target], best=is_best, tied=row.method in tied)
-            row = replace(row, cells=row.cells | {target: cell})
+            cell = replace(competing[row.method], best=is_best, tied=row.method in tied)
+            whole = row.over is not None and target == OVER_TARGETS
+            row = replace(row, over=cell) if whole else replace(row, cells=row.cells | {target: cell})
         marked.append(row)
     return marked
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["DEFAULT_FIGURES", "FIGURES", "Drawing", "draw"]
+__all__ = ["DEFAULT_FIGURES", "FIGURES", "Drawing", "draw", "file_name", "quantity"]
 
 FIGURES = {
     "box": "box plots of every target and metric",
@@ -46,6 +46,7 @@ class Drawing:
     alt: str
     contents: dict[str, bytes]  # by format
     main: bool  # of the first metric of its group
+    target: str = ""  # empty where it is of all
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,11 @@ def draw(
                 figure = plan.make()
                 place = (block.name, "" if plan.whole else block.label)
                 what = "" if plan.kind == "box" else plan.kind
-                name = _file_name(
+                name = file_name(
                     f"{block.name} {plan.target} {'' if plan.kind == 'cost' else block.label} {what}", taken
                 )
                 contents = {kind: plots.save(figure, kind) for kind in formats}
-                yield Drawing(place, plan.kind, name, f"{plan.alt}, {block.name}", contents, main)
+                yield Drawing(place, plan.kind, name, f"{plan.alt}, {block.name}", contents, main, plan.target)
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def quantity(block: Block) -> str:
     return block.label + (f" ({block.unit})" if block.unit else "")
 
 
-def _file_name(text: str, taken: set[str]) -> str:
+def file_name(text: str, taken: set[str]) -> str:
     """A file name of plain characters that is not taken yet, and takes it."""
     plain = re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip("_.")[:120] or "figure"
     name, i = plain, 1

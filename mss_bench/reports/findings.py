@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mss_bench.errors import RunError
 from mss_bench.stats.intervals import bootstrap
-from mss_bench.stats.matrix import ScoreMatrix
+from mss_bench.stats.matrix import OVER_TARGETS, ScoreMatrix, check_matrix, mean_over_targets
 from mss_bench.stats.ranking import groups, mean_ranks, ranks, tied_with
+from mss_bench.stats.resample import check_bootstrap, parts_of, resampled
 from mss_bench.stats.significance import FriedmanResult, friedman, posthoc
-from mss_bench.stats.units import UNIT
+from mss_bench.stats.units import UNIT, Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,14 +87,23 @@ def examine(matrices: Iterable[ScoreMatrix], statistic: str, how: Statistics) ->
     Returns
     -------
     dict
-        By `unit_key`. A unit with too few tracks or methods has refusals instead.
+        By `unit_key`; where a metric has several targets also of their mean, the target being `OVER_TARGETS`. A unit
+        with too few tracks or methods has refusals instead.
 
     Raises
     ------
     UnknownNameError, ConfigError
         The options of `how` are wrong.
     """
-    return {unit_key(scores.unit): _examine(scores, statistic, how) for scores in matrices}
+    found: dict[tuple[str, ...], Finding] = {}
+    alike: dict[tuple[str, ...], list[ScoreMatrix]] = {}
+    for scores in matrices:
+        found[unit_key(scores.unit)] = _examine(scores, statistic, how)
+        alike.setdefault(unit_key(scores.unit | {"target": OVER_TARGETS}), []).append(scores)
+    for key, several in alike.items():
+        if len(several) > 1 and key not in found:  # a data set may have a target of that name
+            found[key] = _examine(mean_over_targets(several), statistic, how)
+    return found
 
 
 def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
@@ -110,11 +120,22 @@ def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
     drawn = {"level": how.level, "draws": how.draws, "seed": how.seed}
     overall = attempt(lambda: friedman(tested))
     p = attempt(lambda: posthoc(tested, how.posthoc))
-    intervals = attempt(lambda: bootstrap(scores, statistic, **drawn))  # type: ignore[arg-type]
+    resamples = attempt(lambda: _resamples(scores, statistic, how))
+    intervals = attempt(lambda: bootstrap(scores, statistic, **drawn, drawn=resamples))  # type: ignore[arg-type]
     order = attempt(lambda: mean_ranks(tested))
-    table = None if order is None else ranks(tested, statistic, **drawn).loc[list(order.index)]  # type: ignore[arg-type]
+    table = None
+    if order is not None:
+        own = None if resamples is None else resamples[:, scores.values.columns.get_indexer(tested.values.columns)]
+        table = ranks(tested, statistic, **drawn, drawn=own).loc[list(order.index)]  # type: ignore[arg-type]
     found = groups(p, [str(name) for name in order.index], how.alpha) if p is not None and order is not None else []
     return Finding(scores, how, statistic, overall, p, intervals, table, found, list(dict.fromkeys(refusals)))
+
+
+def _resamples(scores: ScoreMatrix, statistic: str, how: Statistics) -> Floats:
+    """The statistic of every method on every resample, for intervals and ranks."""
+    check_bootstrap(statistic, how.level, how.draws)
+    values, _ = check_matrix(scores, "a confidence interval", min_methods=1)
+    return resampled(parts_of(scores, values), statistic, draws=how.draws, seed=how.seed)
 
 
 def _letter(i: int) -> str:

@@ -1,4 +1,7 @@
-"""One self-contained HTML page: tables, figures, failures, provenance; no network, no file beside it."""
+"""The report's page: tables, figures, failures, provenance; no network.
+
+Figures are in the page itself or beside it, as their addresses say.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +18,13 @@ from mss_bench.reports.layout import Block, Cell, Quantities, Row, number
 from mss_bench.reports.sheets import Style, explanations
 from mss_bench.reports.significance import OVERALL, RANKING, how_tested, overall, ranking
 from mss_bench.stats.aggregate import method_label
+from mss_bench.stats.matrix import OVER_TARGETS
 
 if TYPE_CHECKING:
     import pandas as pd
+    from jinja2 import Environment
 
-__all__ = ["Picture", "page"]
+__all__ = ["Picture", "TrackLink", "cell", "data_uri", "page", "sort_key", "templates"]
 
 _HEADLINE = ("command", "dataset", "subset", "started", "ended", "seed", "version")
 """Provenance shown first, in this order; everything else follows."""
@@ -31,21 +36,48 @@ class Picture:
 
     Parameters
     ----------
-    png : bytes
+    uri : str
+        Where it is: beside the page, or the image itself, from `data_uri`.
     alt : str
         What it shows, for readers who do not see it.
     folded : bool
         Whether it is shown on a click only.
+    target : str
+        That it is of; empty where of all.
     """
 
-    png: bytes
+    uri: str
     alt: str
     folded: bool = False
+    target: str = ""
 
-    @property
-    def uri(self) -> str:
-        """The image as a data URI."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+
+@dataclass(frozen=True)
+class TrackLink:
+    """A page of a track, and how many sounds it has."""
+
+    href: str
+    name: str
+    subset: str
+    sounds: int
+
+
+def data_uri(png: bytes) -> str:
+    """An image as an address that is the image."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def templates() -> Environment:
+    """Templates of the package: everything that they are given is escaped, nothing may be missing."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("mss_bench.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def page(
@@ -56,6 +88,7 @@ def page(
     run: Mapping[str, Any] | None = None,
     quantities: Quantities = (),
     pictures: Mapping[tuple[str, str], Sequence[Picture]] | None = None,
+    tracks: Sequence[TrackLink] = (),
     title: str = "",
     style: Style | None = None,
 ) -> str:
@@ -75,6 +108,8 @@ def page(
         Definitions of metrics; those that occur are listed.
     pictures : mapping, optional
         Figures by `Block.name` and `Block.label`; under an empty label, those of the whole group.
+    tracks : sequence of TrackLink
+        Pages of single tracks.
     title : str
         By default made from the data set's name.
     style : Style, optional
@@ -86,15 +121,6 @@ def page(
         A complete HTML document.
     """
     style = style or Style()
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("mss_bench.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     datasets = ", ".join(dict.fromkeys(f"{b.dataset} {b.subset}".strip() for b in blocks))
     shown = {b.metric for b in blocks}
     figures = pictures or {}
@@ -102,21 +128,35 @@ def page(
         {
             "id": f"group-{i}",
             "name": name,
-            "tables": [_table(b, style.digits, figures.get((name, b.label), ())) for b in found],
+            "tables": [
+                _table(b, style.digits, figures.get((name, b.label), ()))
+                | {"main": b is found[0], "others": [other.label for other in found[1:]]}
+                for b in found
+            ],
             "pictures": figures.get((name, ""), ()),
         }
         for i, (name, found) in enumerate((n, list(f)) for n, f in groupby(blocks, key=lambda b: b.name))
     ]
-    return environment.get_template("report.html.j2").render(
-        title=title or f"Source separation: {datasets or 'no scores'}",
-        facts=_facts(blocks, failures),
-        explanation=" ".join(explanations(blocks, style)),
-        tested=next((how_tested(f) for b in blocks for f in b.findings.values()), ""),
-        groups=groups,
-        failures=failures,
-        costs=_costs(costs),
-        quantities=[q for q in quantities if q["name"] in shown],
-        provenance=_provenance(run or {}),
+    return (
+        templates()
+        .get_template("report.html.j2")
+        .render(
+            title=title or f"Source separation: {datasets or 'no scores'}",
+            facts=_facts(blocks, failures),
+            # Intervals stand below each table, not in its cells.
+            explanation=" ".join(explanations(blocks, replace(style, intervals=False))),
+            tested=next((how_tested(f) for b in blocks for f in b.findings.values()), ""),
+            groups=groups,
+            filters=[
+                ("target", list(dict.fromkeys(t for b in blocks for t in b.targets))),
+                ("metric", list(dict.fromkeys(b.label for b in blocks))),
+            ],
+            tracks=tracks,
+            failures=failures,
+            costs=_costs(costs),
+            quantities=[q for q in quantities if q["name"] in shown],
+            provenance=_provenance(run or {}),
+        )
     )
 
 
@@ -137,12 +177,13 @@ def _table(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, 
     several = len(block.targets) > 1
     rows = [
         {
-            "method": row.name,
-            "kind": "floor" if row.floor else "oracle" if row.oracle else "method",
+            "method": row.method,
+            "name": row.name,
+            "kind": _kind(row),
             "cells": [
-                *([_number(row.mean, digits) | {"marks": row.marks}] if several else []),
+                *([_mean(row, digits)] if several else []),
                 _number(row.improvement, digits, signed=True),
-                *(_target(row.cells.get(t), digits) for t in block.targets),
+                *(cell(row.cells.get(t), digits) for t in block.targets),
             ],
             "failed": row.n_failed,
             "flags": _other_flags(row),
@@ -152,7 +193,10 @@ def _table(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, 
     return {
         "title": block.caption,
         "label": block.label,
-        "headings": [*(["mean"] if several else []), "gain", *block.targets],
+        "headings": [
+            *({"text": text, "target": ""} for text in ([OVER_TARGETS] if several else []) + ["gain"]),
+            *({"text": target, "target": target} for target in block.targets),
+        ],
         "higher_is_better": block.higher_is_better,
         "rows": rows,
         "any_failed": any(row.n_failed for row in block.rows),
@@ -160,7 +204,7 @@ def _table(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, 
         "notes": block.notes,
         "pictures": pictures,
         "tests": _tests(block),
-        "rankings": [_ranking(block, target, digits) for target in block.findings],
+        "rankings": [_ranking(block, target, digits) for target in block.tested],
     }
 
 
@@ -169,13 +213,33 @@ def _tests(block: Block) -> dict[str, Any] | None:
     if not block.findings:
         return None
     found = overall(block)
-    refusals = dict.fromkeys(f"{each.target}: {text}" for each in found for text in each.refusals)
-    return {"headings": OVERALL, "rows": [each.cells for each in found], "refusals": list(refusals)}
+    reasons = dict.fromkeys(text for each in found for text in each.refusals)
+    refusals = [f"{', '.join(each.target for each in found if text in each.refusals)}: {text}" for text in reasons]
+    rows = [{"target": _filtered(block, each.target), "texts": each.cells} for each in found]
+    return {"headings": OVERALL, "rows": rows, "refusals": refusals}
+
+
+def _filtered(block: Block, target: str) -> str:
+    """By which target the page's filter takes a row: that of the mean over targets is of all."""
+    return target if target in block.targets else ""
+
+
+def _kind(row: Row) -> str:
+    return "floor" if row.floor else "oracle" if row.oracle else "method"
 
 
 def _ranking(block: Block, target: str, digits: int) -> dict[str, Any]:
-    rows = [{"method": name, "texts": texts} for name, texts in ranking(block, target, digits).rows]
-    return {"target": target, "headings": RANKING, "rows": rows}
+    rows = [
+        {"method": row.method, "name": row.name, "kind": _kind(row), "texts": texts}
+        for row, texts in ranking(block, target, digits).rows
+    ]
+    title = target if target in block.targets else "mean over targets"
+    return {"target": _filtered(block, target), "title": title, "headings": RANKING, "rows": rows}
+
+
+def _mean(row: Row, digits: int) -> dict[str, Any]:
+    """The mean over targets; that of a method that lacks one is missing rather than undefined."""
+    return _number(math.nan, digits) if row.over is None else cell(row.over, digits)
 
 
 def _other_flags(row: Row) -> str:
@@ -186,27 +250,28 @@ def _other_flags(row: Row) -> str:
 
 def _number(value: float, digits: int, *, signed: bool = False) -> dict[str, Any]:
     text = number(value, digits, signed=signed).replace("-", "−")
-    return {"text": text, "key": _sort_key(value), "marks": "", "best": False, "hint": ""}
+    return {"text": text, "key": sort_key(value), "marks": "", "best": False, "hint": ""}
 
 
-def _sort_key(value: float) -> str:
+def sort_key(value: float) -> str:
     """What the page's script sorts by: a number that JavaScript reads, nothing for a missing one."""
     if math.isnan(value):
         return ""
     return repr(value) if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def _target(cell: Cell | None, digits: int) -> dict[str, Any]:
-    if cell is None:
+def cell(found: Cell | None, digits: int) -> dict[str, Any]:
+    """A cell of a page's table."""
+    if found is None:
         return _number(math.nan, digits) | {"hint": "not delivered"}
-    if math.isnan(cell.value):
-        return _number(math.nan, digits) | {"text": "failed" if cell.n_failed else "undefined"}
-    hints = [f"{cell.n_tracks} tracks", f"gain {number(cell.improvement, digits, signed=True)}"]
-    hints += [f"the floor stands in on {cell.n_imputed}"] if cell.n_imputed else []
-    hints += [f"infinite on {cell.n_inf}"] if cell.n_inf else []
-    if not math.isnan(cell.low):
-        hints.append(f"interval {number(cell.low, digits)} to {number(cell.high, digits)}")
-    return _number(cell.value, digits) | {"marks": cell.marks, "best": cell.bold, "hint": ", ".join(hints)}
+    if math.isnan(found.value):
+        return _number(math.nan, digits) | {"text": "failed" if found.n_failed else "undefined"}
+    hints = [f"{found.n_tracks} tracks", f"gain {number(found.improvement, digits, signed=True)}"]
+    hints += [f"the floor stands in on {found.n_imputed}"] if found.n_imputed else []
+    hints += [f"infinite on {found.n_inf}"] if found.n_inf else []
+    if not math.isnan(found.low):
+        hints.append(f"interval {number(found.low, digits)} to {number(found.high, digits)}")
+    return _number(found.value, digits) | {"marks": found.marks, "best": found.bold, "hint": ", ".join(hints)}
 
 
 def _costs(costs: pd.DataFrame | None) -> list[dict[str, Any]]:

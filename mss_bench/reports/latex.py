@@ -56,7 +56,7 @@ def _table(sheet: Sheet, told: list[str]) -> str:
         rf"\caption{{{latex_escape(sheet.title)}}}",
         rf"\label{{tab:{label}}}",
         size,
-        rf"\setlength{{\tabcolsep}}{{{4 if width <= _PAGE else 3}pt}}",
+        rf"\setlength{{\tabcolsep}}{{{4 if width <= _PAGE else 3 if width <= 1.25 * _PAGE else 1.5}pt}}",
         rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
         r"\toprule",
         " & ".join(map(latex_escape, ["Method", *sheet.headings])) + r" \\",

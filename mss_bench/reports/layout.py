@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mss_bench.reports.findings import Finding
+from mss_bench.stats.matrix import OVER_TARGETS
 
 __all__ = [
     "TARGETS",
@@ -75,6 +76,11 @@ class Row:
     flags: str
     gap: float = math.nan  # the same as the mean
     leaks: tuple[str, ...] = ()  # training data that are evaluated here
+    over: Cell | None = None  # the mean as a cell of its own, with its interval; None where it is not tested
+
+    def cell(self, target: str) -> Cell | None:
+        """What is known of a target, or of the mean over targets; None where it is not delivered."""
+        return self.over if target == OVER_TARGETS and self.over is not None else self.cells.get(target)
 
     @property
     def name(self) -> str:
@@ -108,11 +114,18 @@ class Block:
     n_left_out: dict[str, int]
     notes: list[str] = field(default_factory=list)
     findings: dict[str, Finding] = field(default_factory=dict)  # by target; empty where none were asked for
+    over_targets: Finding | None = None  # of the mean over targets
 
     @property
     def rows(self) -> list[Row]:
         """Methods, then oracles."""
         return [*self.methods, *self.oracles]
+
+    @property
+    def tested(self) -> dict[str, Finding]:
+        """Findings by target, those of the mean over targets first."""
+        over = {} if self.over_targets is None else {OVER_TARGETS: self.over_targets}
+        return over | self.findings
 
     @property
     def name(self) -> str:

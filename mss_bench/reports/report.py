@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.errors import UnknownNameError
 from mss_bench.reports import tables
 from mss_bench.reports.arrangement import blocks
 from mss_bench.reports.failures import Failures, group_failures
 from mss_bench.reports.figures import DEFAULT_FIGURES, FIGURES, Drawing, draw
+from mss_bench.reports.files import write_file
 from mss_bench.reports.findings import Findings, Statistics, examine
 from mss_bench.reports.frames import frames_of_track
 from mss_bench.reports.latex import latex
 from mss_bench.reports.layout import Block, Quantities, lower_is_better, trained_on
+from mss_bench.reports.markdown import markdown_report
+from mss_bench.reports.media import TrackMedia, read_media
 from mss_bench.reports.selection import chosen_methods, labels, select
 from mss_bench.reports.sheets import Style
-from mss_bench.reports.significance import friedman_table, markdown_findings, pairs_table, with_findings
+from mss_bench.reports.significance import friedman_table, means_table, pairs_table, with_findings
+from mss_bench.reports.style import looks
 from mss_bench.results.schema import FLOOR
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.matrix import score_matrices
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mss_bench.reports.html import TrackLink
 
 __all__ = ["DEFAULT_FORMATS", "FORMATS", "Contents", "Options", "arrange", "write_report"]
 
@@ -60,7 +65,10 @@ class Options:
     figures : sequence of str
         Keys of `mss_bench.reports.figures.FIGURES`.
     tracks : sequence of str
-        Tracks whose frames are drawn.
+        Tracks whose frames are drawn, and that have pages of their own.
+    single_file : bool
+        The page is ``report.html`` with all figures in it, and links nothing; else ``index.html``, which links figures
+        and pages of tracks beside it.
     statistics : Statistics or None
         The post hoc test, levels, draws and seed; None for no statistics.
     """
@@ -77,6 +85,7 @@ class Options:
     style: Style = field(default_factory=Style)
     figures: Sequence[str] = DEFAULT_FIGURES
     tracks: Sequence[str] = ()
+    single_file: bool = False
     statistics: Statistics | None = field(default_factory=Statistics)
 
     def __post_init__(self) -> None:
@@ -165,12 +174,14 @@ def write_report(
     *,
     quantities: Quantities = (),
     frames: Sequence[Path] = (),
+    media: Sequence[Path] = (),
 ) -> list[Path]:
     """Write a report.
 
-    The folder then holds ``report.md``, ``index.html``, ``tables.tex``, ``figures/``, and as CSV ``scores.csv`` (one
-    row a method, target and metric), ``tests.csv`` (one a target and metric) and ``pairs.csv`` (one a pair of methods).
-    Each file is replaced as a whole: a report that is interrupted leaves no half-written one.
+    The folder then holds ``report.md``, ``index.html``, ``tables.tex``, ``figures/``, ``tracks/`` and as CSV
+    ``scores.csv`` (one row a method, target and metric), ``means.csv`` (one a method and metric: the mean over
+    targets), ``tests.csv`` (one a target and metric) and ``pairs.csv`` (one a pair of methods). Each file is replaced
+    as a whole: a report that is interrupted leaves no half-written one.
 
     Parameters
     ----------
@@ -185,6 +196,8 @@ def write_report(
         Units, directions and definitions of metrics; by default those of `run`.
     frames : sequence of Path
         Frame tables, for the tracks whose frames are drawn.
+    media : sequence of Path
+        Folders of excerpts that runs kept; their tracks have pages of their own, which link them.
 
     Returns
     -------
@@ -203,43 +216,52 @@ def write_report(
     contents = arrange(tracks, options, quantities=quantities, separators=run.get("separators", ()))
     found = group_failures(*(_chosen(t, tracks, options.methods) for t in (tracks, failures)))
     kinds = [f for f in dict.fromkeys(options.formats) if f in {"png", "pdf", "svg"}]
-    # A page has its figures in itself.
-    formats = list(dict.fromkeys([*kinds, "png"] if "html" in options.formats else kinds))
+    page = "html" in options.formats
+    drawn = list(dict.fromkeys([*kinds, "png"])) if page else kinds
+    beside = kinds if options.single_file else drawn
     readers = {name: partial(_frames, frames, name, contents.tracks) for name in _known_tracks(tracks, options.tracks)}
-    figures = list(
-        draw(contents.blocks, contents.tracks, costs, kinds=options.figures, formats=formats, frames=readers)
-    )
-    written = [_write(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in kinds]
+    figures = list(draw(contents.blocks, contents.tracks, costs, kinds=options.figures, formats=drawn, frames=readers))
+    written = [write_file(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in beside]
     if "csv" in options.formats:
-        written += [_write(out / f"{name}.csv", tables.csv(table)) for name, table in _csv_tables(contents).items()]
+        written += [write_file(out / f"{name}.csv", tables.csv(table)) for name, table in _csv_tables(contents).items()]
     if "tex" in options.formats:
-        written.append(_write(out / "tables.tex", latex(contents.blocks, options.style)))
+        written.append(write_file(out / "tables.tex", latex(contents.blocks, options.style)))
     if "md" in options.formats:
-        linked = [f for f in figures if f.main] if "png" in kinds else []
-        written.append(_write(out / "report.md", _markdown(contents, options.style, found, run, linked)))
-    if "html" in options.formats:
-        written.append(_write(out / "index.html", _page(contents, options.style, found, costs, run, figures)))
+        linked = [f for f in figures if f.main] if "png" in beside else []
+        text = markdown_report(contents.blocks, options.style, found, run, linked)
+        written.append(write_file(out / "report.md", text))
+    if page:
+        links: list[TrackLink] = []
+        if not options.single_file:
+            kept = read_media(media, set(tracks["estimate_key"].dropna()), set(labels(contents.tracks)))
+            for file, link in _track_pages(out, contents, options, frames, kept):
+                written.append(file)
+                links += [link] if link is not None else []
+        name = "report.html" if options.single_file else "index.html"
+        written.append(write_file(out / name, _page(contents, options, found, costs, run, figures, links)))
     return written
 
 
 def _csv_tables(contents: Contents) -> dict[str, pd.DataFrame]:
     return {
         "scores": with_findings(contents.aggregated, contents.blocks),
+        "means": means_table(contents.blocks),
         "tests": friedman_table(contents.findings),
         "pairs": pairs_table(contents.findings),
     }
 
 
 def _page(
-    contents: Contents, style: Style, failures: Failures, costs: pd.DataFrame | None, run: Mapping[str, Any],
-    figures: Sequence[Drawing],
+    contents: Contents, options: Options, failures: Failures, costs: pd.DataFrame | None, run: Mapping[str, Any],
+    figures: Sequence[Drawing], links: Sequence[TrackLink],
 ) -> str:  # fmt: skip
-    from mss_bench.reports.html import Picture, page
+    from mss_bench.reports.html import Picture, data_uri, page
 
     pictures: dict[tuple[str, str], list[Picture]] = {}
     for figure in figures:
         folded = figure.kind in ("pairs", "heat", "scatter")
-        pictures.setdefault(figure.place, []).append(Picture(figure.contents["png"], figure.alt, folded))
+        uri = data_uri(figure.contents["png"]) if options.single_file else f"figures/{quote(figure.name)}.png"
+        pictures.setdefault(figure.place, []).append(Picture(uri, figure.alt, folded, figure.target))
     return page(
         contents.blocks,
         failures=failures,
@@ -247,8 +269,22 @@ def _page(
         run=run,
         quantities=contents.quantities,
         pictures=pictures,
-        style=style,
+        tracks=links,
+        style=options.style,
     )
+
+
+def _track_pages(
+    out: Path, contents: Contents, options: Options, frames: Sequence[Path], media: Sequence[TrackMedia]
+) -> Iterator[tuple[Path, TrackLink | None]]:
+    from mss_bench.reports.track_pages import TrackPages
+
+    def read(track: str, **where: str) -> pd.DataFrame:
+        return _frames(frames, track, contents.tracks, **where)
+
+    look = looks(row.method for block in contents.blocks for row in block.rows)
+    pages = TrackPages(out, contents.blocks, contents.tracks, read, look, options.style.digits)
+    yield from pages.write(options.tracks, media)
 
 
 def _chosen(table: pd.DataFrame | None, tracks: pd.DataFrame, methods: Sequence[str]) -> Any:
@@ -270,48 +306,3 @@ def _frames(paths: Sequence[Path], track: str, tracks: pd.DataFrame, **where: st
     """The frames of a track, of the methods that the report is of."""
     found = frames_of_track(paths, track, **where)
     return found[labels(found).isin(set(labels(tracks)))]
-
-
-def _markdown(
-    contents: Contents, style: Style, failures: Failures, run: Mapping[str, Any], figures: Sequence[Drawing]
-) -> str:
-    escape = tables.markdown_escape
-    lines = ["# Report", ""]
-    if run.get("command"):
-        command = run["command"] if isinstance(run["command"], str) else " ".join(map(str, run["command"]))
-        lines += [f"Command: {escape(command)}", ""]
-    lines += [tables.markdown(contents.blocks, style)]
-    significance = markdown_findings(contents.blocks, style.digits)
-    lines += [significance] if significance else []
-    lines += ["## Figures", ""] if figures else []
-    for figure in figures:
-        lines += [f"![{escape(figure.alt)}](figures/{figure.name}.png)", ""]
-    lines += ["## Failures", ""]
-    if not failures.groups:
-        return "\n".join([*lines, f"None in {failures.n_cells} cells.", ""])
-    skipped = f", {failures.n_skipped} skipped" if failures.n_skipped else ""
-    lines += [f"{failures.n_failed} of {failures.n_cells} cells failed{skipped}.", ""]
-    lines += ["| method | status | cells | concerns | reason |", "| --- | --- | ---: | --- | --- |"]
-    for group in failures.groups:
-        cells = [group.method, group.status, str(group.count), group.scope or "separation", group.reason]
-        lines.append(tables.pipe(list(map(escape, cells))))
-    return "\n".join([*lines, ""])
-
-
-def _write(path: Path, content: str | bytes) -> Path:
-    """Replace a file as a whole, by way of a temporary one beside it."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
-    except OSError as error:
-        raise RunError(f"cannot write the report to {path.parent}: {error.strerror}; choose another folder") from error
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise RunError(f"cannot write {path}: {error.strerror}; free space or choose another folder") from error
-    return path

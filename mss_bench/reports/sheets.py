@@ -87,6 +87,7 @@ def by_target(blocks: Sequence[Block]) -> list[Block]:
                     oracles=[row for row in rows if row.oracle],
                     n_tracks={target: block.n_tracks[target]},
                     n_left_out={target: block.n_left_out[target]},
+                    over_targets=None,
                     notes=[note for note in block.notes if not note.startswith(about)] if about else block.notes,
                 )
             )
@@ -95,7 +96,7 @@ def by_target(blocks: Sequence[Block]) -> list[Block]:
 
 def _only(row: Row, target: str) -> Row:
     cell = row.cells[target]
-    return replace(row, cells={target: cell}, mean=cell.value, improvement=cell.improvement, gap=cell.gap)
+    return replace(row, cells={target: cell}, mean=cell.value, improvement=cell.improvement, gap=cell.gap, over=None)
 
 
 def sheets(blocks: Sequence[Block], style: Style) -> list[Sheet]:
@@ -185,7 +186,7 @@ def _value(cell: Cell | None, style: Style) -> Entry:
 
 def _other(row: Row, column: str, style: Style) -> Entry:
     if column == "mean":
-        return Entry(number(row.mean, style.digits), row.marks)
+        return _value(row.over, style) if row.over is not None else Entry(number(row.mean, style.digits), row.marks)
     if column == "tracks":
         counts = sorted({cell.n_tracks for cell in row.cells.values()})
         return Entry("-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))))

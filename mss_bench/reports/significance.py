@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mss_bench.reports.findings import Finding, Findings
-from mss_bench.reports.layout import Block, number
+from mss_bench.reports.layout import Block, Row, number
 from mss_bench.reports.tables import markdown_escape, pipe
 from mss_bench.stats.effect import paired
 from mss_bench.stats.significance import POSTHOC
@@ -27,6 +27,7 @@ __all__ = [
     "friedman_table",
     "how_tested",
     "markdown_findings",
+    "means_table",
     "overall",
     "p_text",
     "pairs_table",
@@ -62,7 +63,7 @@ class Ranking:
     """Methods of a unit with intervals, ranks and letters of ties; `rows` are in the order of the headings."""
 
     target: str
-    rows: list[tuple[str, list[str]]]  # method and texts
+    rows: list[tuple[Row, list[str]]]  # method and texts
 
 
 def how_tested(finding: Finding) -> str:
@@ -74,7 +75,9 @@ def how_tested(finding: Finding) -> str:
         "Friedman's test asks whether any methods differ, Kendall's W (0 to 1) how much the tracks agree on their"
         f" order. Which pairs do: {POSTHOC[test.posthoc]}{corrected}; methods that share a letter do not differ (p at"
         f" least {test.alpha:g}). Oracles are not tested. Intervals: {test.level:.0%}, {kind} over tracks, {test.draws}"
-        f" draws, seed {test.seed}; they say how far a number may be off for other tracks of the same kind."
+        f" draws, seed {test.seed}; they say how far a number may be off for other tracks of the same kind. The mean"
+        " over targets is tested by each track's mean; its intervals resample all targets alike, over the tracks that"
+        " count for every target."
     )
 
 
@@ -84,12 +87,12 @@ def p_text(p: float) -> str:
 
 
 def overall(block: Block) -> list[Overall]:
-    """Friedman's test of every target of a block that has findings."""
+    """Friedman's test of the mean over targets and of every target of a block that has findings."""
     found = []
-    for target, finding in block.findings.items():
+    for target, finding in block.tested.items():
         tested = finding.scores.without(finding.scores.oracles)
         test = finding.friedman
-        best = next((r.method for r in block.methods if target in r.cells and r.cells[target].best), "")
+        best = next((r.method for r in block.methods if (cell := r.cell(target)) is not None and cell.best), "")
         tied = set(finding.tied(best)) - {best} if best else set()
         order = [str(name) for name in finding.ranks.index] if finding.ranks is not None else []
         names = ", ".join(name for name in order if name in tied) or "none"
@@ -110,7 +113,7 @@ def overall(block: Block) -> list[Overall]:
 
 def ranking(block: Block, target: str, digits: int) -> Ranking:
     """Methods of a target, the best mean rank first, then oracles; those without a value are left out."""
-    finding = block.findings[target]
+    finding = block.tested[target]
     scores, ranks, intervals = finding.scores, finding.ranks, finding.intervals
     order = list(ranks.index) if ranks is not None else []
     order += [name for name in scores.values.columns if name not in order]
@@ -118,15 +121,16 @@ def ranking(block: Block, target: str, digits: int) -> Ranking:
     rows = []
     for name in map(str, order):
         row = known.get(name)
-        if row is None or target not in row.cells:
+        cell = row.cell(target) if row is not None else None
+        if row is None or cell is None:
             continue
         ends = [math.nan, math.nan] if intervals is None else [float(intervals.loc[name, e]) for e in ("low", "high")]  # type: ignore[arg-type]
         interval = "–" if math.isnan(ends[0]) else " to ".join(number(end, digits) for end in ends)
-        texts = [number(row.cells[target].value, digits), interval, "–", "–", "–", finding.letters.get(name, "")]
+        texts = [number(cell.value, digits), interval, "–", "–", "–", finding.letters.get(name, "")]
         if ranks is not None and name in ranks.index:
             of = ranks.loc[name]
             texts[2:5] = [f"{of['mean_rank']:.2f}", f"{of['rank']:g}", f"{of['rank_low']} to {of['rank_high']}"]
-        rows.append((row.name + (" (oracle)" if row.oracle else " (floor)" if row.floor else ""), texts))
+        rows.append((row, texts))
     return Ranking(target, rows)
 
 
@@ -149,11 +153,12 @@ def markdown_findings(blocks: Sequence[Block], digits: int) -> str:
         if block.name in seen:  # in full for the first metric; the page has the others
             continue
         seen.add(block.name)
-        for target in block.findings:
+        for target in block.tested:
             lines += [f"**{markdown_escape(f'{target}, {block.label}')}**", "", pipe(["method", *RANKING])]
             lines.append(pipe(["---", *["---:"] * (len(RANKING) - 1), "---"]))
-            rows = ranking(block, target, digits).rows
-            lines += [pipe([markdown_escape(cell) for cell in (name, *texts)]) for name, texts in rows]
+            for row, texts in ranking(block, target, digits).rows:
+                kind = " (oracle)" if row.oracle else " (floor)" if row.floor else ""
+                lines.append(pipe([markdown_escape(cell) for cell in (row.name + kind, *texts)]))
             lines.append("")
     return "\n".join(lines)
 
@@ -192,6 +197,35 @@ def pairs_table(findings: Findings) -> pd.DataFrame:
             table.insert(i, name, value)
         parts.append(table)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*UNIT, "a", "b", "p"])
+
+
+def means_table(blocks: Sequence[Block]) -> pd.DataFrame:
+    """One row a metric and method that has every target: the mean over targets, its interval, rank and ties."""
+    import pandas as pd
+
+    places = ("dataset", "subset", "group", "metric", "preset")
+    names = ("mean_rank", "rank", "rank_low", "rank_high")
+    rows = []
+    for block in blocks:
+        finding = block.over_targets
+        ranked = finding.ranks if finding is not None else None
+        for row in block.rows:
+            if (cell := row.over) is None:
+                continue
+            of: Mapping[Any, Any] = {}
+            if ranked is not None and row.method in ranked.index:
+                of = ranked.loc[row.method].to_dict()
+            rows.append(
+                {name: getattr(block, name) for name in places}
+                | {"targets": ", ".join(block.targets), "method": row.method, "oracle": row.oracle}
+                | {"value": cell.value, "low": cell.low, "high": cell.high, "improvement": cell.improvement}
+                | {"n_tracks": cell.n_tracks}
+                | {name: of.get(name, np.nan) for name in names}
+                | {"ties": finding.letters.get(row.method, "") if finding else "", "best": cell.best}
+                | {"best_or_tied": cell.bold}
+            )
+    columns = (*places, "targets", "method", "oracle", "value", "low", "high", "improvement", "n_tracks", *names)
+    return pd.DataFrame(rows, columns=[*columns, "ties", "best", "best_or_tied"])
 
 
 def with_findings(aggregated: pd.DataFrame, blocks: Sequence[Block]) -> pd.DataFrame:

@@ -102,4 +102,4 @@ def _rows(sample_rate: int) -> NDArray[np.float32]:
     bins = np.arange(_N_FFT // 2 + 1) * sample_rate / _N_FFT
     width = np.maximum(np.gradient(centres), sample_rate / _N_FFT)
     weights = np.maximum(0, 1 - np.abs(bins - centres[:, None]) / width[:, None])
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)

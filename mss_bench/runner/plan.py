@@ -228,11 +228,12 @@ def _cell(
             expected = tuple(t for t in delivered if t in (metric.targets or delivered))
             if expected:
                 content = references | _played(track, metric, hashes)
-                scores.append(_score(estimate_key, content, group, targets, spec, metric, params, expected))
+                files = _contents(metric.files(), hashes)
+                scores.append(_score(estimate_key, content, group, targets, spec, metric, params, files, expected))
     return PlannedCell(
         track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
         estimate_key, preimage, tuple(scores), skip,
-        hashes.stamps([*track.files(), *own]), separator.tracks, separator.trained_on,
+        hashes.stamps([*track.files(), *own, *_weights(built)]), separator.tracks, separator.trained_on,
         separator.licence, separator.citation,
     )  # fmt: skip
 
@@ -250,6 +251,11 @@ def _played(track: Track, metric: Metric, hashes: HashCache) -> dict[str, Any]:
     if not metric.needs_annotations:
         return {}
     return {"annotations": None if track.annotations is None else hashes.file(track.annotations)}
+
+
+def _weights(built: Sequence[tuple[Spec, Metric, dict[str, Any]]]) -> list[Path]:
+    """Files that metrics read."""
+    return [file for _, metric, _ in built for file in metric.files()]
 
 
 def _contents(files: Sequence[Path], hashes: HashCache) -> dict[str, str]:
@@ -272,18 +278,21 @@ def _score(
     spec: Spec,
     metric: Metric,
     params: dict[str, Any],
+    files: dict[str, str],
     expected: tuple[str, ...],
 ) -> PlannedScore:
-    preimage = {
+    preimage: dict[str, Any] = {
         "estimate_key": estimate_key,
         "references": references,
         "group": {"name": group.name, "targets": {t: list(targets[t]) for t in group.targets}},
         "metric": {
             "name": spec.name,
             "version": metric.version,
-            "params": params,
+            "params": {k: v for k, v in params.items() if k not in metric.path_parameters},
             "source": source_hash(type(metric)),
         },
     }
+    if files:
+        preimage["metric"]["files"] = files
     quantities = tuple(q.name for q in metric.quantities)
     return PlannedScore(digest(preimage), preimage, group, spec, metric.preset, quantities, expected)

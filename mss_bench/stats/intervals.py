@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from mss_bench.stats.matrix import ScoreMatrix, check_matrix, check_pairs
-from mss_bench.stats.resample import check_bootstrap, quantiles, resampled, statistic_of
+from mss_bench.stats.resample import check_bootstrap, parts_of, quantiles, resampled, statistic_of
 from mss_bench.stats.units import Bools, Floats, difference
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def bootstrap(
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
+    drawn: Floats | None = None,
 ) -> pd.DataFrame:
     """Confidence intervals of each method's median or mean over tracks.
 
@@ -58,6 +59,8 @@ def bootstrap(
         Resamples, at least 100.
     seed : int
         The same seed gives the same intervals, whatever the other methods and their order.
+    drawn : ndarray (draws, methods), optional
+        The statistic on these resamples, where it is known already.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def bootstrap(
 
     check_bootstrap(statistic, level, draws)
     values, methods = check_matrix(matrix, "a confidence interval", min_methods=1)
-    columns = _intervals(values, statistic, level, draws, seed)
+    columns = _intervals(values, statistic, level, draws, seed, parts_of(matrix, values), drawn)
     return pd.DataFrame(columns, index=pd.Index(methods, name="method"))
 
 
@@ -134,9 +137,13 @@ def differences(
     return pd.concat([names, found], axis=1)
 
 
-def _intervals(values: Floats, statistic: str, level: float, draws: int, seed: int) -> dict[str, object]:
-    value = statistic_of(values, statistic)
-    drawn = resampled(values, statistic, draws=draws, seed=seed)
+def _intervals(
+    values: Floats, statistic: str, level: float, draws: int, seed: int,
+    parts: Floats | None = None, drawn: Floats | None = None,
+) -> dict[str, object]:  # fmt: skip
+    parts = values if parts is None else parts
+    value = statistic_of(parts, statistic)
+    drawn = resampled(parts, statistic, draws=draws, seed=seed) if drawn is None else drawn
     levels = np.repeat([[(1 - level) / 2], [(1 + level) / 2]], value.size, axis=1)
     corrected = np.zeros(value.size, dtype=bool)
     if statistic == "mean":

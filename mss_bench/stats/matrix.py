@@ -6,7 +6,7 @@ Every statistic on a matrix is paired by track, so a matrix has no gaps: the rul
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,20 @@ from mss_bench.stats.units import UNIT, Floats, Unit, units
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ScoreMatrix", "check_level", "check_matrix", "check_pairs", "score_matrices", "score_matrix"]
+__all__ = [
+    "OVER_TARGETS",
+    "ScoreMatrix",
+    "check_level",
+    "check_matrix",
+    "check_pairs",
+    "mean_of",
+    "mean_over_targets",
+    "score_matrices",
+    "score_matrix",
+]
+
+OVER_TARGETS = "mean"
+"""Stands for the target in the unit of a mean over targets."""
 
 MIN_TRACKS = 3
 """Fewer tracks carry no statistics."""
@@ -37,12 +50,14 @@ class ScoreMatrix:
     n_left_out: int  # tracks that count for no method
     higher_is_better: bool
     missing: str  # the rule for missing cells, a key of `mss_bench.stats.units.MISSING`
+    parts: tuple[pd.DataFrame, ...] = ()  # of a mean over targets, the scores of each target: shaped as `values`
 
     def without(self, methods: Collection[str]) -> ScoreMatrix:
         """The matrix less some methods, e.g. its `oracles`; names that it does not have are passed over."""
         kept = [name for name in self.values.columns if name not in set(methods)]
         oracles = [name for name in self.oracles if name in kept]
-        return replace(self, values=self.values[kept], imputed=self.imputed[kept], oracles=oracles)
+        parts = tuple(part[kept] for part in self.parts)
+        return replace(self, values=self.values[kept], imputed=self.imputed[kept], oracles=oracles, parts=parts)
 
 
 def score_matrices(
@@ -72,6 +87,46 @@ def score_matrices(
     frames = frames_of(aggregation)
     for key, unit in units(tracks, frames=frames, missing=missing, lower_is_better=lower_is_better):
         yield _matrix(key, unit, missing)
+
+
+def mean_over_targets(matrices: Sequence[ScoreMatrix]) -> ScoreMatrix:
+    """The matrix of each track's mean over the targets, of the tracks and methods that all targets have.
+
+    Tests are of these means. A median over tracks of them is not what a report calls the mean over targets, which is
+    the mean of the targets' medians: intervals and ranks are of the latter, from `ScoreMatrix.parts`, every target
+    resampled alike.
+
+    Parameters
+    ----------
+    matrices : sequence of ScoreMatrix
+        One a target, alike but for it.
+    """
+    first = matrices[0]
+    methods = [name for name in first.values.columns if all(name in m.values.columns for m in matrices)]
+    tracks = [name for name in first.values.index if all(name in m.values.index for m in matrices)]
+    parts = tuple(m.values.loc[tracks, methods] for m in matrices)
+    stacked = np.stack([part.to_numpy(dtype=np.float64) for part in parts])
+    values = parts[0].copy()
+    values[:] = mean_of(stacked)
+    imputed = parts[0].astype(bool).copy()
+    imputed[:] = np.any([m.imputed.loc[tracks, methods].to_numpy(dtype=bool) for m in matrices], axis=0)
+    seen = dict.fromkeys(str(name) for m in matrices for name in (*m.values.columns, *m.left_out))
+    return replace(
+        first,
+        unit=first.unit | {"target": OVER_TARGETS},
+        values=values,
+        imputed=imputed,
+        oracles=[name for name in first.oracles if name in methods],
+        left_out=[name for name in seen if name not in methods],
+        n_left_out=max(m.n_left_out + len(m.values) for m in matrices) - len(tracks),
+        parts=parts,
+    )
+
+
+def mean_of(stacked: Floats) -> Floats:
+    """Mean over the first axis; -inf where infinities of both signs meet."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isneginf(stacked).any(axis=0), -np.inf, stacked.mean(axis=0))
 
 
 def score_matrix(

@@ -17,7 +17,7 @@ from scipy import stats
 
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.matrix import ScoreMatrix, check_level, check_matrix
-from mss_bench.stats.resample import STATISTICS, check_bootstrap, resampled, statistic_of
+from mss_bench.stats.resample import STATISTICS, check_bootstrap, parts_of, resampled, statistic_of
 from mss_bench.stats.significance import rank_variance
 from mss_bench.stats.units import Floats
 
@@ -65,6 +65,7 @@ def ranks(
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
+    drawn: Floats | None = None,
 ) -> pd.DataFrame:
     """Ranks of the methods and between which ranks they lie for other tracks of the same kind [2]_.
 
@@ -76,8 +77,8 @@ def ranks(
         What methods are ranked by, over tracks.
     higher_is_better : bool
         Of the metric; a `ScoreMatrix` knows and is not asked.
-    level, draws, seed
-        As for `mss_bench.stats.intervals.bootstrap`.
+    level, draws, seed, drawn
+        As for `mss_bench.stats.intervals.bootstrap`; `drawn` counts where higher is better and by a median or mean.
 
     Returns
     -------
@@ -103,11 +104,13 @@ def ranks(
     values, methods = check_matrix(matrix, "a ranking")
     better = _better(matrix, values, higher_is_better)
     within = stats.rankdata(-better, axis=1)
-    ranked_by = -within if statistic == "mean_rank" else better
+    sign = 1.0 if better is values else -1.0
+    ranked_by = -within[None] if statistic == "mean_rank" else sign * parts_of(matrix, values)
     central = statistic_of(ranked_by, over)
-    # Rounding of means must not break ties.
-    drawn = -np.round(resampled(ranked_by, over, draws=draws, seed=seed), 9)
-    lowest, highest = (stats.rankdata(drawn, method=method, axis=1) for method in ("min", "max"))
+    if drawn is None or sign < 0 or statistic == "mean_rank":
+        drawn = resampled(ranked_by, over, draws=draws, seed=seed)
+    ordered = -np.round(drawn, 9)  # rounding of means must not break ties
+    lowest, highest = (stats.rankdata(ordered, method=method, axis=1) for method in ("min", "max"))
     first = (lowest == 1) / (highest - lowest + 1)
     columns = (
         central * (-1 if statistic == "mean_rank" or better is not values else 1),

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError, UnknownNameError
-from mss_bench.stats.matrix import check_level
+from mss_bench.stats.matrix import ScoreMatrix, check_level, mean_of
 from mss_bench.stats.units import Floats, centre
 
-__all__ = ["STATISTICS", "check_bootstrap", "quantiles", "resampled", "statistic_of"]
+__all__ = ["STATISTICS", "check_bootstrap", "parts_of", "quantiles", "resampled", "statistic_of"]
 
 Counts = NDArray[np.unsignedinteger[Any]]
 
@@ -36,8 +36,17 @@ def check_bootstrap(statistic: str, level: float, draws: int) -> None:
         raise ConfigError(f"draws must be at least 100, got {draws!r}; 10000 is usual")
 
 
+def parts_of(matrix: object, values: Floats) -> Floats:
+    """What a statistic is taken of before a mean over targets: (targets, tracks, methods), of one target (1, ...)."""
+    if isinstance(matrix, ScoreMatrix) and matrix.parts:
+        return np.stack([part.to_numpy(dtype=np.float64) for part in matrix.parts])
+    return values[None]
+
+
 def statistic_of(values: Floats, statistic: str) -> Floats:
-    """The median or mean of each column, infinities as in aggregates."""
+    """The median or mean of each column, infinities as in aggregates; of several targets the mean over them."""
+    if values.ndim == 3:
+        return mean_of(np.stack([statistic_of(part, statistic) for part in values]))
     return np.array([centre(column, statistic) for column in values.T])
 
 
@@ -46,8 +55,8 @@ def resampled(values: Floats, statistic: str, *, draws: int, seed: int) -> Float
 
     Parameters
     ----------
-    values : ndarray (tracks, series)
-        May hold infinities, no NaN.
+    values : ndarray (tracks, series) or (targets, tracks, series)
+        May hold infinities, no NaN. Of several targets the mean over them, each resampled alike.
     statistic : {"median", "mean"}
     draws, seed : int
         Resamples of as many tracks as there are, with replacement. The same number of tracks, draws and seed give the
@@ -57,6 +66,10 @@ def resampled(values: Floats, statistic: str, *, draws: int, seed: int) -> Float
     -------
     ndarray (draws, series)
     """
+    if values.ndim == 3:
+        if len(values) == 1:
+            return resampled(values[0], statistic, draws=draws, seed=seed)
+        return mean_of(np.stack([resampled(part, statistic, draws=draws, seed=seed) for part in values]))
     prepare = _median if statistic == "median" else _mean
     evaluate = prepare(values)
     found = np.empty((draws, values.shape[1]))

@@ -113,11 +113,14 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
 
 def test_report_results_and_export(finished, tmp_path):
     run, _ = finished
-    done = mss_bench("report", run)
+    few = ("--metrics", "SDR", "--figures", "box,cost", "--draws", "200")  # all figures take half a minute
+    done = mss_bench("report", run, *few)
     assert done.returncode == 0, done.stderr
     for name in ("report.md", "scores.csv", "tables.tex", "index.html"):
         assert (run / "report" / name).stat().st_size > 0
         assert str(run / "report" / name) in done.stdout
+    done = mss_bench("report", run, *few, "--single-file", "-o", tmp_path / "alone")
+    assert done.stdout.split() == [str(tmp_path / "alone" / "report.html")], done.stderr
     assert mss_bench("report", run, "--format", "doc").returncode == 2
     assert mss_bench("results", "export", run, "-o", tmp_path / "x.csv").returncode == 0
     exported = pd.read_csv(tmp_path / "x.csv")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mss_bench.errors import AudioError
 from mss_bench.dsp.loudness import block_loudness, integrated_loudness, k_weighting, true_peak
+from mss_bench.errors import AudioError
 
 
 def _sine(hertz: float, seconds: float, rate: int, amplitude: float = 1.0) -> np.ndarray:

@@ -175,10 +175,15 @@ def test_from_a_run_to_a_board(finished: tuple[Path, Path], tmp_path, capsys) ->
     page = (board / "README.md").read_text()
     assert page.index("| centre |") < page.index("*irm* (oracle)")
     assert read_entry(read_board(board), "irm").oracle
+    for name in ("centre", "irm"):  # vocals of every method in the same group, whatever else it delivers
+        table = read_entry(read_board(board), name).table
+        assert set(table.loc[table["target"] == "vocals", "group"]) == {"4stem"}
     assert "needs at least" in page  # two tracks are too few for a test, and the page says so
     results = mss_bench.load(run)
     moved = results.tracks.assign(value=results.tracks["value"] + 0.1)
     assert "differ from the run's" in compare_with_run(read_board(board), moved, results.run)[0]
+    rounded = results.tracks.assign(value=results.tracks["value"] + 0.002)  # as another processor's
+    assert compare_with_run(read_board(board), rounded, results.run) == []
     capsys.readouterr()
 
 

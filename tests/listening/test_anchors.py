@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mss_bench.datasets.demo import render
+from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.anchors import ANCHORS, low_pass, make_anchor
-from mss_bench.listening.loudness import integrated_loudness
 
 RATE = 44100
 

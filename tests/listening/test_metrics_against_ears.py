@@ -191,11 +191,11 @@ def test_listeners_own_ceiling(test_data: Path) -> None:
 def test_a_fit_generalises_where_something_does(published: Joined, test_data: Path) -> None:
     found = fit_metrics(published, similarity(test_data), draws=300)
     own = found.validation.set_index(["left_out", "model"])
-    assert own.loc[("item", "best_linear"), "rmse"] == pytest.approx(12.77, abs=0.01)
-    assert own.loc[("item", "all_monotone"), "over_mean_high"] < 0
-    assert own.loc[("item", "all_monotone"), "rmse"] < own.loc[("item", "mean"), "rmse"]
+    assert own.loc[("song", "best_linear"), "rmse"] == pytest.approx(12.77, abs=0.01)
+    assert own.loc[("song", "all_monotone"), "over_mean_high"] < 0
+    assert own.loc[("song", "all_monotone"), "rmse"] < own.loc[("song", "mean"), "rmse"]
     # What is left out is harder where it is a system.
-    assert own.loc[("system", "best_linear"), "rmse"] > own.loc[("item", "best_linear"), "rmse"]
+    assert own.loc[("system", "best_linear"), "rmse"] > own.loc[("song", "best_linear"), "rmse"]
     # No system was seen in training: predictions of a straight line, by hand.
     table = published.table
     out = table["system"] == "MDL1"

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from mss_bench import audio
+from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.errors import AudioError, ConfigError, UnknownNameError
-from mss_bench.listening.loudness import integrated_loudness
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import key_folder, read_key, read_pack
 from mss_bench.listening.plan import describe_plan, listeners_needed

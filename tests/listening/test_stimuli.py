@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.errors import AudioError
-from mss_bench.listening.loudness import integrated_loudness
 from mss_bench.listening.stimuli import SAMPLE_RATE, cut, headroom, level
 
 

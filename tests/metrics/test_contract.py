@@ -175,7 +175,7 @@ class _BareParameter(_Honest):
         (_NeedsASecond, "0.1 s", "raised ValueError: zero-size array"),
         (_SpoilsOthers, "NaN", "changes Distance of drums"),
         (_Nameless, "declarations", "citation"),
-        (_BareParameter, "parameters", "'gain' lacks a default or an annotation"),
+        (_BareParameter, "parameters", "'gain' lacks an annotation"),
     ],
 )
 def test_a_broken_promise_is_found_and_explained(broken, check, detail):

@@ -174,3 +174,23 @@ def test_a_label_with_commas_is_one_method(run_tables, awkward) -> None:
     assert {row.method for row in contents.blocks[0].rows} == {label, "karaoke"}
     by_separator = arrange(run_tables.tracks, Options(methods=(awkward[0], "oracle_irm"), statistics=FEW))
     assert {row.method for row in by_separator.blocks[0].rows} == {label, "oracle_irm:exponent=2"}
+
+
+def test_the_mean_over_targets_has_an_interval_and_ties(run_tables, tmp_path) -> None:
+    options = Options(metrics=("SDR",), groups=("4stem",), formats=("csv", "md"), figures=(), statistics=FEW)
+    contents = arrange(run_tables.tracks, options)
+    (block,) = contents.blocks
+    assert [each.target for each in overall(block)] == ["mean", "vocals", "drums", "bass", "other"]
+    assert "karaoke" in {row.method for row in block.rows if row.over is None}  # has no mean
+    shown = {row.method: row.over for row in block.rows if row.over is not None}
+    assert all(cell.low < cell.value < cell.high for name, cell in shown.items() if math.isfinite(cell.value))
+    bold = {name for name, cell in shown.items() if cell.bold}
+    assert "mixture" in shown
+    assert not bold & {row.method for row in block.oracles}
+    write_report(tmp_path, run_tables.tracks, options=options)
+    means = pd.read_csv(tmp_path / "means.csv").set_index("method")
+    assert set(means.index) == set(shown)
+    assert set(means.index[means["best_or_tied"]]) == bold
+    tests = pd.read_csv(tmp_path / "tests.csv")
+    assert list(tests["target"]) == ["vocals", "drums", "bass", "other", "mean"]
+    assert "**mean, SDR**" in (tmp_path / "report.md").read_text()

@@ -212,7 +212,9 @@ def _join_routes(app: Flask, sitting: Sitting, store: Store) -> None:
     @app.get("/join/<token>")
     def join(token: str) -> ResponseReturnValue:
         check(token)  # a page of its own, so that a preview of the link makes no listener
-        return render_template("join.html", title=sitting.pack.title, instructions=sitting.pack.instructions)
+        return render_template(
+            "join.html", title=sitting.pack.title, instructions=sitting.pack.instructions, minutes=sitting.minutes()
+        )
 
     @app.post("/join/<token>")
     def joined(token: str) -> ResponseReturnValue:

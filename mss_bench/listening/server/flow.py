@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mss_bench.errors import ConfigError
-from mss_bench.listening.pack_format import Pack, PackTask, Trial, read_pack
+from mss_bench.listening.pack_format import Pack, PackTask, Step, Trial, read_pack, trial_seconds
 from mss_bench.listening.server.answers import QUESTIONS, RequestError, heard_seconds
 from mss_bench.listening.server.store import Listener
 
@@ -124,7 +124,10 @@ class Sitting:
 
     def steps(self, listener: Listener) -> int:
         """Trials that a listener is asked."""
-        return len(self.pack.configurations[listener.number % len(self.pack.configurations)])
+        return len(self._order(listener.number))
+
+    def _order(self, number: int) -> list[Step]:
+        return self.pack.configurations[number % len(self.pack.configurations)]
 
     def trial(self, listener: Listener, step: int) -> tuple[Trial, PackTask]:
         """A trial of a listener, with its stimuli in the order in which they are shown.
@@ -138,7 +141,7 @@ class Sitting:
         if step < 0:
             found = self.pack.trial(self.pack.training)
         else:
-            at = self.pack.configurations[listener.number % len(self.pack.configurations)][step]
+            at = self._order(listener.number)[step]
             plain = self.pack.trial(at.trial)
             shown = [plain.stimuli[k] for k in at.stimuli]
             found = Trial(**vars(plain) | {"stimuli": shown})
@@ -188,7 +191,7 @@ class Sitting:
             case Stage.CONSENT:
                 told |= {
                     "instructions": self.pack.instructions, "consent": self.options.consent,
-                    "ask_name": self.options.ask_name, "minutes": self._minutes(listener),
+                    "ask_name": self.options.ask_name, "minutes": self.minutes(listener.number),
                     "headphones": self.options.headphone_check,
                 }  # fmt: skip
             case Stage.HEADPHONES:
@@ -212,13 +215,10 @@ class Sitting:
                 pass
         return told
 
-    def _minutes(self, listener: Listener) -> int:
-        """About how long it takes, reckoned as in ``listen plan``, and three minutes around it."""
-        seconds = 0.0
-        for step in range(self.steps(listener)):
-            trial, _ = self.trial(listener, step)
-            seconds += 10 + 2.5 * trial.seconds * (len(trial.stimuli) + bool(trial.reference))
-        return 3 + round(seconds / 60)
+    def minutes(self, number: int = 0) -> int:
+        """About how long it takes the listener of a number, and three minutes around it."""
+        trials = [self.pack.trial(step.trial) for step in self._order(number)]
+        return 3 + round(sum(trial_seconds(t.seconds, len(t.stimuli) + bool(t.reference)) for t in trials) / 60)
 
     def _describe(self, listener: Listener, step: int) -> dict[str, Any]:
         # without the trial's title: an item's number that comes again would tell a replicate

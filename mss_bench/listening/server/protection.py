@@ -68,4 +68,5 @@ def protect(app: Flask) -> None:
 def _answer(message: str, status: int) -> ResponseReturnValue:
     if "/api/" in request.path:
         return jsonify(error=message), status
-    return render_template("message.html", message=message[:1].upper() + message[1:], status=status), status
+    told = f"{message[:1].upper()}{message[1:].rstrip('.')}."
+    return render_template("message.html", message=told, status=status), status

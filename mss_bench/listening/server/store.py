@@ -212,7 +212,7 @@ class Store:
             joined = self._db.execute("SELECT count(*) FROM listeners WHERE way <> 'link'").fetchone()[0]
             if most is not None and joined >= most:
                 raise Conflict("this test has all the listeners that it needs; thank you for your interest")
-            name = code or (f"L{number + 1:03d}" if way == "link" else f"O{number + 1:03d}-{secrets.token_hex(3)}")
+            name = code or self._free_code(number, way)
             try:
                 self._db.execute(
                     "INSERT INTO listeners (number, code, way, token, digest, stage) VALUES (?, ?, ?, ?, ?, ?)",
@@ -223,6 +223,15 @@ class Store:
         found = self.find(token)
         assert found is not None
         return found
+
+    def _free_code(self, number: int, way: str) -> str:
+        """A code that nobody has: a panel may have named a participant as links are named."""
+        taken = {row["code"] for row in self._db.execute("SELECT code FROM listeners")}
+        plain = f"{'L' if way == 'link' else 'O'}{number + 1:03d}"
+        name = plain if way == "link" else f"{plain}-{secrets.token_hex(3)}"
+        while name in taken:
+            name = f"{plain}-{secrets.token_hex(3)}"
+        return name
 
     def participant(self, code: str) -> Listener | None:
         """The listener who came from a panel with this id."""

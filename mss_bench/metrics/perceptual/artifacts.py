@@ -79,14 +79,32 @@ class Artifacts(Metric):
     name = "artifacts"
     version = "1"
     quantities = (
-        Quantity("LKR", "", False, "log kurtosis ratio: median of ln(kurt |Y| / kurt |S|) over patches, at least 0"),
-        Quantity("Smearing", "ms", False, "envelope of attacks that comes before its time, times how much before"),
-        Quantity("HF-loss", "dB", False, "mean loss of level in the treble beyond that of the middle"),
-        Quantity("ILD-error", "dB", False, "|median change of the channels' level difference|"),
-        Quantity("ITD-error", "µs", False, "|change of the channels' time difference|"),
-        Quantity("Phase-error", "", False, "1 - |mean of e^(i (arg Y - arg S))| in half a second, weighted by |S|^2"),
+        Quantity(
+            "LKR", "", False, "log kurtosis ratio: median of ln(kurt |Y| / kurt |S|) over patches, at least 0", least=0
+        ),
+        Quantity(
+            "Smearing", "ms", False, "envelope of attacks that comes before its time, times how much before", least=0
+        ),
+        Quantity(
+            "HF-loss", "dB", False, "mean loss of level in the treble beyond that of the middle", least=0, most=60
+        ),
+        Quantity("ILD-error", "dB", False, "|median change of the channels' level difference|", least=0),
+        Quantity("ITD-error", "µs", False, "|change of the channels' time difference|", least=0, most=1000),
+        Quantity(
+            "Phase-error",
+            "",
+            False,
+            "1 - |mean of e^(i (arg Y - arg S))| in two seconds, weighted by |S|^2",
+            least=0,
+            most=1,
+        ),
     )
     citation = "Y. Uemura et al.: Automatic optimization scheme of spectral subtraction, IWAENC 2008 (LKR)"
+    caution = (
+        "Made to tell single constructed faults apart, not checked against listeners, and not for adding up. Only "
+        "places where the reference dominates its mixture count; where it hardly does, the log kurtosis ratio also "
+        "sees reverberation."
+    )
 
     def __init__(self, *, treble: float = 4000.0, dominance: float = 10.0) -> None:
         if not 0 < treble < np.inf:

@@ -62,13 +62,18 @@ class PEASS(Metric):
     extra: ClassVar[str] = "peass"
     slow: ClassVar[bool] = True
     quantities = (
-        Quantity("OPS", "", True, "overall perceptual score of PEASS v2, 0 to 100"),
-        Quantity("TPS", "", True, "target-related perceptual score of PEASS v2, 0 to 100"),
-        Quantity("IPS", "", True, "interference-related perceptual score of PEASS v2, 0 to 100"),
-        Quantity("APS", "", True, "artifact-related perceptual score of PEASS v2, 0 to 100"),
+        Quantity("OPS", "", True, "overall perceptual score of PEASS v2, 0 to 100", least=0, most=100),
+        Quantity("TPS", "", True, "target-related perceptual score of PEASS v2, 0 to 100", least=0, most=100),
+        Quantity("IPS", "", True, "interference-related perceptual score of PEASS v2, 0 to 100", least=0, most=100),
+        Quantity("APS", "", True, "artifact-related perceptual score of PEASS v2, 0 to 100", least=0, most=100),
     )
     citation = (
         "V. Emiya, E. Vincent, N. Harlander, V. Hohmann: Quality assessment of source separation, IEEE TASLP 2011"
+    )
+    caution = (
+        "Trained on listening tests of systems of its time (2011): OPS follows listeners on systems that mask "
+        "(Spearman .53), not on generative ones (-.07). APS is the one to trust on artifacts of singing; short "
+        "excerpts at 16 kHz only: nothing above 8 kHz counts."
     )
 
     @classmethod

@@ -55,6 +55,10 @@ class SubbandRatios(Metric):
     citation = (
         "V. Emiya, E. Vincent, N. Harlander, V. Hohmann: Quality assessment of source separation, IEEE TASLP 2011"
     )
+    caution = (
+        "They are ratios of energies of the decomposition, not what is heard of its parts, and not to be compared "
+        "with BSS Eval's of the same names. A delay beyond the short filters counts as artifacts."
+    )
 
     def prepare(self, track: TrackAudio, group: TargetGroup) -> SubbandRatiosState:
         """The references, checked.

@@ -92,14 +92,34 @@ class TwoF(Metric):
     version = "1"
     quantities = (
         Quantity(
-            "2f", "", True, "56.1345 / (1 + (-0.0282 AvgModDiff1B - 0.8628)^2) - 27.1451 ADBB + 86.3515, 0 to 100"
+            "2f",
+            "",
+            True,
+            "56.1345 / (1 + (-0.0282 AvgModDiff1B - 0.8628)^2) - 27.1451 ADBB + 86.3515, 0 to 100",
+            least=0,
+            most=100,
         ),
         Quantity(
-            "AvgModDiff1B", "", False, "PEAQ basic: weighted mean of 100/N sum |M_y - M_s| / (1 + M_s), in percent"
+            "AvgModDiff1B",
+            "",
+            False,
+            "PEAQ basic: weighted mean of 100/N sum |M_y - M_s| / (1 + M_s), in percent",
+            least=0,
         ),
-        Quantity("ADBB", "", False, "PEAQ basic: log10 of the mean number of noticeable steps in distorted frames"),
+        Quantity(
+            "ADBB",
+            "",
+            False,
+            "PEAQ basic: log10 of the mean number of noticeable steps in distorted frames",
+            least=-0.5,
+        ),
     )
     citation = "T. Kastner, J. Herre: An efficient model for estimating subjective quality, WASPAA 2019"
+    caution = (
+        "An overall grade that does not tell interference from artifacts (correlation with listeners on the latter "
+        ".39); it depends on the level of the audio. It must not be trusted on phases, on the delay between channels, "
+        "or on how many dropouts there are."
+    )
 
     def prepare(self, track: TrackAudio, group: TargetGroup) -> TwoFState:
         """The ear model's patterns of every reference.

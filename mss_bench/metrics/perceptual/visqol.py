@@ -58,9 +58,15 @@ class ViSQOL(Metric):
     extra: ClassVar[str] = "visqol"
     slow: ClassVar[bool] = True
     quantities = (
-        Quantity("ViSQOL", "", True, "MOS-LQO of ViSQOL v3, audio mode, of the mean of the channels, 1 to 5"),
+        Quantity(
+            "ViSQOL", "", True, "MOS-LQO of ViSQOL v3, audio mode, of the mean of the channels, 1 to 5", least=1, most=5
+        ),
     )
     citation = "M. Chinen et al.: ViSQOL v3: an open source production ready objective metric, QoMEX 2020"
+    caution = (
+        "Made for codecs: it takes the mean of the channels, so that the stereo image does not count, and aligns in "
+        "time, so that delays are forgiven. A single grade that does not tell what is wrong."
+    )
 
     @classmethod
     def available(cls) -> bool:

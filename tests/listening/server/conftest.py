@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -161,16 +160,3 @@ def read_trials(folder: Path) -> dict[str, Trial]:
     """The trials of a pack by kind, without the training page."""
     read = read_pack(folder)
     return {t.kind: t for t in read.trials if t.id != read.training}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """The browser that is installed."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()

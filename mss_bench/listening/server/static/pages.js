@@ -2,7 +2,7 @@
 
 import { choices, element, paragraphs, say, show } from "./dom.js";
 import { Player, load } from "./player.js";
-import { Transport, takesLetters, takesSpace } from "./transport.js";
+import { Transport, keepSpace, takesLetters, takesSpace } from "./transport.js";
 
 function form(submit, ...children) {
   const node = element("form", {}, ...children.filter(Boolean));
@@ -33,10 +33,12 @@ function drive(transport) {
   };
   player.onChange = () => transport.update();
   document.addEventListener("keydown", onkey);
+  document.addEventListener("keyup", keepSpace);
   transport.update();
   tick();
   return () => {
     document.removeEventListener("keydown", onkey);
+    document.removeEventListener("keyup", keepSpace);
     cancelAnimationFrame(frame);
     transport.close();
   };

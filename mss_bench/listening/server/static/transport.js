@@ -76,3 +76,8 @@ export function takesSpace(target) {
 export function takesLetters(target) {
   return target.matches("textarea, input[type=text], select");
 }
+
+// Firefox clicks a focused button when the space bar comes up, though its going down was taken for play and stop.
+export function keepSpace(event) {
+  if (event.key === " " && !takesSpace(event.target)) event.preventDefault();
+}

@@ -2,7 +2,7 @@
 
 import { announce, choices, element, show } from "./dom.js";
 import { Player, load, prefetch } from "./player.js";
-import { Transport, takesLetters, takesSpace } from "./transport.js";
+import { Transport, keepSpace, takesLetters, takesSpace } from "./transport.js";
 
 const PAIRS = ["preference", "abx"];
 const MORE_KEYS = ["q", "w", "e"]; // for the tenth signal and those after it
@@ -76,6 +76,7 @@ export class TrialPage {
     this.opened = performance.now();
     this.build();
     document.addEventListener("keydown", this.onkey);
+    document.addEventListener("keyup", keepSpace);
     this.frame = requestAnimationFrame(() => this.tick());
     this.update();
     if (this.state.next) prefetch(urls(this.state.next));
@@ -83,6 +84,7 @@ export class TrialPage {
 
   close() {
     document.removeEventListener("keydown", this.onkey);
+    document.removeEventListener("keyup", keepSpace);
     cancelAnimationFrame(this.frame);
     if (this.transport) this.transport.close();
   }
@@ -216,7 +218,8 @@ export class TrialPage {
 
   unheard() {
     const rated = this.trial.signals + (this.trial.reference ? 1 : 0); // the mixture may be left out
-    return this.names.filter((_, k) => k < rated && this.player.heard[k] < this.trial.heard);
+    const found = this.names.filter((_, k) => k < rated && this.player.heard[k] < this.trial.heard);
+    return this.trial.kind === "degradation" ? found.reverse() : found; // the reference comes first there
   }
 
   unanswered() {
@@ -237,7 +240,7 @@ export class TrialPage {
     const [unheard, unanswered] = [this.unheard(), this.unanswered()];
     const verb = this.trial.kind === "multi" ? "to grade" : "to answer";
     const lines = [
-      unheard.length ? `still to listen to${this.trial.heard > 1 ? " to the end" : ""}: ${unheard.join(", ")}` : "",
+      unheard.length ? `still to ${this.trial.heard > 1 ? "hear to the end" : "listen to"}: ${unheard.join(", ")}` : "",
       unanswered.length ? (this.trial.kind === "multi" ? `still ${verb}: ${unanswered.join(", ")}` : "still to answer") : "",
     ].filter(Boolean);
     const text = lines.join("; ");

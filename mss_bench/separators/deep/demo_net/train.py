@@ -4,7 +4,7 @@
 
     python -m mss_bench.separators.deep.demo_net.train --out DIR
 
-needs ``pip install 'mss-bench[train]'`` and, on two cores, about half an hour and 8 GB of disk for the songs and
+needs ``pip install 'mss-bench[train]'`` and, on two cores, about half an hour, and 8 GB of disk for the songs and
 features, which other trainings with the same ``--cache`` use again. Order of examples, starting point and songs follow
 from the seed; two processors' sums differ in the last digits and so, in the end, do the weights.
 """

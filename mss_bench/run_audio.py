@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mss_bench import api, audio
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.results.schema import FLOOR
 from mss_bench.results.store import folder_name
 from mss_bench.results.tables import read_plan
-from mss_bench.tracks import Stems, Track, TrackAudio
+from mss_bench.tracks import Audio, Stems, Track, TrackAudio
 
-__all__ = ["RunAudio"]
+__all__ = ["Estimate", "RunAudio"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One target of a track as a method made it.
+
+    Parameters
+    ----------
+    target : (channels, samples) float32
+    rest : (channels, samples) float32 or None
+        Everything else in the mixture, where it was asked for and the method delivered that too.
+    sources : dict of str to str
+        The files that were read, relative to a run's estimates, and their SHA-256.
+    """
+
+    target: Audio
+    rest: Audio | None
+    sources: dict[str, str]
 
 
 class RunAudio:
@@ -106,6 +128,71 @@ class RunAudio:
         found = {f.stem: audio.read(f, track.sample_rate) for f in sorted(folder.glob("*.wav"))}
         return self.dataset.targets.resolve(found)
 
+    def estimate(self, method: str, track: Track, target: str, *, rest: bool = False) -> Estimate:
+        """One target of a track as a method made it, summed where it is a sum and all stems were delivered.
+
+        Only files that are needed are read, and each must be what the run wrote.
+
+        Parameters
+        ----------
+        method : str
+        track : Track
+        target : str
+        rest : bool
+            Whether everything else is read too.
+
+        Raises
+        ------
+        RunError
+            There are no estimates (see `prepare`), none of this target, or a file was changed since the run.
+        """
+        folder = self._folder(method, track)
+        if folder is None:
+            raise RunError(f"there are no estimates of {method} for {track.name!r}")
+        known: dict[str, str] = json.loads((folder / "estimate.json").read_text())["sha256"]
+        files = self._files(target, known)
+        if not files:
+            raise RunError(
+                f"{method} delivered no {target} for {track.name!r}, only {', '.join(known)}; leave it out of systems"
+            )
+        others = self._files_beside(target, known) if rest else ()
+        read = {name: _read(folder / f"{name}.wav", known[name], track) for name in dict.fromkeys([*files, *others])}
+        where = f"{folder_name(method)}/{track.id.subset}/{track.name}"
+        return Estimate(
+            np.sum([read[name] for name in files], axis=0),
+            np.sum([read[name] for name in others], axis=0) if others else None,
+            {f"{where}/{name}.wav": known[name] for name in sorted(read)},
+        )
+
+    def _files(self, target: str, delivered: dict[str, str]) -> tuple[str, ...]:
+        """What of a method's output makes up a target; empty where it cannot be had."""
+        targets = self.dataset.targets
+        if target in delivered:
+            return (target,)
+        return targets[target] if target in targets.derivable(delivered) else ()
+
+    def _files_beside(self, target: str, delivered: dict[str, str]) -> tuple[str, ...]:
+        """What of it makes up everything but a target."""
+        targets = self.dataset.targets
+        wanted = tuple(s for s in targets.stems if s not in targets[target])
+        one = next((t for t in targets if t in delivered and set(targets[t]) == set(wanted)), None)
+        if one is not None:
+            return (one,)
+        return wanted if all(s in delivered for s in wanted) else ()
+
+    def as_scored(self, method: str, track: Track) -> bool:
+        """Whether the estimates are those that the run scored: made by the same code of the same data."""
+        folder = self._folder(method, track)
+        if folder is None:
+            return False
+        made = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))["estimate_key"]
+        return any(
+            cell["estimate_key"] == made
+            for cell in self._cells
+            if (cell["track"]["subset"], cell["track"]["name"]) == (track.id.subset, track.name)
+            and _label(cell["separator"], cell["params"]) == method
+        )
+
     def _folder(self, method: str, track: Track) -> Path | None:
         for run in (self.results.path, self.work):
             folder = run / "estimates" / folder_name(method) / track.id.subset / track.name
@@ -123,6 +210,15 @@ class RunAudio:
 
     def _labels(self) -> list[str]:
         return [str(known["label"]) for known in self.results.run["separators"]]
+
+
+def _read(file: Path, sha256: str, track: Track) -> Audio:
+    if not file.is_file() or audio.hash_file(file) != sha256:
+        raise RunError(
+            f"{file} is {'not what the run wrote' if file.is_file() else 'missing'}; delete its folder, and the "
+            "estimates are made again"
+        )
+    return audio.read(file, track.sample_rate)
 
 
 def _label(separator: str, params: str) -> str:

@@ -1,0 +1,262 @@
+"""The page of the network that is shipped: how its training went, and what cost functions do.
+
+Two steps, since trainings take long and their outcome is committed: `compare` runs trained networks on songs of the
+demo's test split and keeps scores, curves and plans as text files; `write_page` makes figures and page of these alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench import api
+from mss_bench.errors import ConfigError
+from mss_bench.reports.plots.base import canvas, save
+from mss_bench.reports.style import FULL_WIDTH, styled
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COSTS", "METRICS", "compare", "write_page"]
+
+COSTS = {
+    "magnitude_mse": "MSE on magnitudes",
+    "magnitude_l1": "L1 on magnitudes",
+    "mask_mse": "MSE on masks",
+    "si_sdr": "SI-SDR in time",
+    "sdr": "SDR of complex spectrograms",
+}
+"""Cost functions of `mss_bench.separators.deep.demo_net.losses`, as the page calls them."""
+
+METRICS = ("uSDR", "SI-SDR", "SDR", "SIR", "SAR")
+
+_STEMS = ("vocals", "drums", "bass", "other")
+_LOOKS = {  # Okabe and Ito's colours
+    "vocals": ("#0072B2", "o"),
+    "drums": ("#E69F00", "^"),
+    "bass": ("#009E73", "s"),
+    "other": ("#CC79A7", "D"),
+}
+_LINES = {
+    "magnitude_mse": ("#D55E00", "-"),
+    "magnitude_l1": ("#E69F00", "--"),
+    "mask_mse": ("#009E73", "-."),
+    "si_sdr": ("#0072B2", ":"),
+    "sdr": ("#222222", "-"),
+}
+_USUAL = "magnitude_mse"
+_RUN_METRICS = ("bss_eval", "usdr", "si_sdr")
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What is committed: scores of each network and metric, curves, plans."""
+
+    scores: pd.DataFrame  # training, track, metric, target, value
+    curves: pd.DataFrame  # training, step, cost, SDR, one column a stem
+    facts: dict[str, dict[str, Any]]  # plan and cost of each training, and of the comparison
+
+    @classmethod
+    def read(cls, folder: Path) -> _Numbers:
+        import pandas as pd
+
+        missing = [name for name in ("scores.csv", "curves.csv", "trainings.json") if not (folder / name).is_file()]
+        if missing:
+            raise ConfigError(f"{folder} lacks {', '.join(missing)}; expected what a comparison of trainings wrote")
+        facts = json.loads((folder / "trainings.json").read_text(encoding="utf-8"))
+        return cls(pd.read_csv(folder / "scores.csv"), pd.read_csv(folder / "curves.csv"), facts)
+
+    def table(self, metric: str) -> pd.DataFrame:
+        """Trainings x stems, medians over songs, with their mean."""
+        own = self.scores[self.scores["metric"] == metric]
+        found = own.pivot_table(index="training", columns="target", values="value", aggfunc="median")
+        found = found.reindex([name for name in [*COSTS, "demo_net", "irm"] if name in found.index])[list(_STEMS)]
+        return found.assign(mean=found.mean(axis=1))
+
+    def gains(self, metric: str, cost: str) -> pd.DataFrame:
+        """Songs x stems: what a cost function gives over MSE on magnitudes, with the mean of the stems."""
+        own = self.scores[self.scores["metric"] == metric]
+        song = own.pivot_table(index=["track", "target"], columns="training", values="value")
+        found = (song[cost] - song[_USUAL]).unstack("target")[list(_STEMS)]
+        return found.assign(mean=found.mean(axis=1))
+
+
+def compare(
+    trainings: Path, out: Path, work: Path, *, songs: int = 12, jobs: int | None = None,
+    say: Callable[[str], None] = print,
+) -> list[Path]:  # fmt: skip
+    """Score trained networks, and keep what the page is made of.
+
+    Parameters
+    ----------
+    trainings : Path
+        Folders that ``python -m mss_bench.separators.deep.demo_net.train --out`` wrote: one for each cost function,
+        named after it, and ``demo_net``, the training of the network that is shipped.
+    out : Path
+        For ``scores.csv``, ``curves.csv`` and ``trainings.json``.
+    work : Path
+        Folder of the run behind it.
+    songs : int
+        Of the demo's test split.
+    jobs : int, optional
+        Worker processes.
+    say : callable
+        Told what happens.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    ConfigError
+        A training is missing.
+    """
+    import pandas as pd
+
+    names = [*COSTS, "demo_net"]
+    missing = [name for name in names if not (trainings / name / "demo_net.yaml").is_file()]
+    if missing:
+        raise ConfigError(f"{trainings} lacks the trainings {', '.join(missing)}; make each with train --out")
+    say(f"{len(names)} networks on {songs} songs of the demo")
+    models = [{"name": "model", "manifest": str(trainings / n / "demo_net.yaml"), "as": n} for n in names]
+    run = api.run({"name": "demo", "n_songs": songs}, [*models, "irm"], _RUN_METRICS, jobs=jobs, out=work)
+    found = run.tracks.rename(columns={"separator": "training"})
+    found = found[(found["group"] == "4stem") & found["metric"].isin(METRICS) & found["training"].isin([*names, "irm"])]
+    found = found[["training", "track", "metric", "target", "value"]]
+    curves = pd.concat([pd.read_csv(trainings / n / "curve.csv").assign(training=n) for n in names])
+    facts = {n: json.loads((trainings / n / "training.json").read_text(encoding="utf-8")) for n in names}
+    out.mkdir(parents=True, exist_ok=True)
+    files = [out / "scores.csv", out / "curves.csv", out / "trainings.json"]
+    found.to_csv(files[0], index=False, float_format="%.3f", lineterminator="\n")
+    curves[["training", *curves.columns[:-1]]].to_csv(files[1], index=False, lineterminator="\n")
+    facts["comparison"] = {"songs": songs}
+    files[2].write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return files
+
+
+def write_page(folder: Path) -> list[Path]:
+    """Make figures and page from the numbers in a folder; a file ``notes.md`` in it is taken into the page.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    ConfigError
+        The numbers are not there.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    numbers = _Numbers.read(folder)
+    (folder / "figures").mkdir(exist_ok=True)
+    figures = {"training": _training_figure(numbers), "costs": _cost_figure(numbers)}
+    files = [folder / "README.md"]
+    for name, figure in figures.items():
+        files.append(folder / "figures" / f"{name}.png")
+        files[-1].write_bytes(save(figure, "png"))
+    environment = Environment(
+        loader=PackageLoader("mss_bench.gallery", "templates"), undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    )  # fmt: skip
+    notes = folder / "notes.md"
+    text = environment.get_template("demo_net.md.j2").render(
+        costs=COSTS, stems=_STEMS, facts=numbers.facts, tables={m: numbers.table(m) for m in METRICS},
+        best=_best(numbers), gains={cost: _gain_text(numbers, cost) for cost in COSTS if cost != _USUAL},
+        notes=notes.read_text(encoding="utf-8").strip() if notes.is_file() else "",
+    )  # fmt: skip
+    files[0].write_text(text, encoding="utf-8")
+    return files
+
+
+def _best(numbers: _Numbers) -> dict[str, str]:
+    """The cost function with the highest mean of each metric."""
+    return {metric: str(numbers.table(metric).loc[[*COSTS], "mean"].idxmax()) for metric in METRICS}
+
+
+def _gain_text(numbers: _Numbers, cost: str) -> str:
+    """Mean uSDR over MSE on magnitudes with its 95 % interval."""
+    mean, reach = _interval(numbers.gains("uSDR", cost)["mean"].to_numpy(float))
+    return f"{mean:+.2f} ± {reach:.2f}"
+
+
+def _training_figure(numbers: _Numbers) -> Figure:
+    """The shipped network's cost and validation SDR, and the validation SDR of every cost function."""
+    with styled():
+        figure = canvas(2.5, FULL_WIDTH)
+        left, middle, right = figure.subplots(1, 3)
+        own = numbers.curves[numbers.curves["training"] == "demo_net"]
+        left.plot(own["step"], own["cost"], color="#222222")
+        left.set_title("demo_net: cost (dB)")
+        for stem in _STEMS:
+            colour = _LOOKS[stem][0]
+            middle.plot(own["step"], own[stem], color=colour)
+            end = (own["step"].iloc[-1], own[stem].iloc[-1])
+            middle.annotate(
+                stem, end, xytext=(3, 0), textcoords="offset points", va="center", fontsize=7, color=colour
+            )  # fmt: skip
+        middle.set_title("demo_net: validation SDR (dB)")
+        middle.margins(x=0.25)
+        for cost, (colour, line) in _LINES.items():
+            curve = numbers.curves[numbers.curves["training"] == cost]
+            right.plot(curve["step"], curve["SDR"], color=colour, linestyle=line, label=COSTS[cost], linewidth=1.2)
+        right.set_title("by cost: the same (dB)")
+        right.legend(loc="lower right", fontsize=6.5)
+        for axes in (left, middle, right):
+            axes.title.set_fontsize(8)
+            axes.set_xlabel("step")
+            axes.grid(axis="y")
+    return figure
+
+
+def _cost_figure(numbers: _Numbers) -> Figure:
+    """For each metric what the other costs give over MSE on magnitudes."""
+    others = [cost for cost in COSTS if cost != _USUAL]
+    with styled():
+        figure = canvas(2.4, FULL_WIDTH)
+        panels: Sequence[Axes] = figure.subplots(1, len(METRICS), sharey=True)
+        for axes, metric in zip(panels, METRICS, strict=True):
+            axes.axvline(0, color="#222222", linewidth=0.8)
+            for row, cost in enumerate(others):
+                gains = numbers.gains(metric, cost)
+                mean, reach = _interval(gains["mean"].to_numpy(float))
+                for stem in _STEMS:
+                    colour, marker = _LOOKS[stem]
+                    label = stem if row == 0 else None
+                    axes.plot(gains[stem].mean(), row + 0.18, marker, color=colour, markersize=4, label=label)
+                axes.errorbar(
+                    mean, row - 0.18, xerr=reach, color="#222222", marker="|", markersize=7, capsize=2, linewidth=1.2,
+                    label="mean of the stems, 95 % interval" if row == 0 else None, linestyle="none",
+                )  # fmt: skip
+            axes.set_title(metric)
+            axes.grid(axis="x")
+        panels[0].set_yticks(range(len(others)), [COSTS[c].replace(" of ", "\nof ") for c in others])
+        panels[0].set_ylim(len(others) - 0.5, -0.5)
+        panels[2].set_xlabel("gain over MSE on magnitudes (dB)")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    return figure
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean, and half of the width of its 95 % interval (Student's t)."""
+    from scipy.stats import t
+
+    known = values[np.isfinite(values)]
+    error = known.std(ddof=1) / np.sqrt(len(known))
+    return float(known.mean()), float(t.ppf(0.975, len(known) - 1) * error)

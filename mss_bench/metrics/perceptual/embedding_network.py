@@ -1,0 +1,109 @@
+"""A network that turns sound into embeddings, from a local ONNX file."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.errors import ConfigError, MissingDependencyError
+from mss_bench.metrics._signals import Floats
+
+__all__ = ["EmbeddingNetwork", "onnx_available"]
+
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_BATCH = 8
+
+
+def onnx_available() -> bool:
+    """Whether ONNX Runtime is installed."""
+    return find_spec("onnxruntime") is not None
+
+
+class EmbeddingNetwork:
+    """A loaded network.
+
+    It has one input ``(batch, samples)`` or ``(batch, 1, samples)`` of mono sound and one output
+    ``(batch, dimensions)`` or ``(batch, frames, dimensions)``, of 16, 32 or 64 bits. An ONNX file is data, not code.
+
+    Parameters
+    ----------
+    path : Path
+    user : str
+        Who asks, for errors.
+
+    Raises
+    ------
+    MissingDependencyError
+        ONNX Runtime is not installed.
+    ConfigError
+        The file is missing or no such network.
+    """
+
+    def __init__(self, path: Path, user: str) -> None:
+        if not onnx_available():
+            raise MissingDependencyError("onnxruntime", f"the metric {user}", "pip install 'mss-bench[onnx]'")
+        onnxruntime = import_module("onnxruntime")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # As many threads as whoever started this process allows; ONNX Runtime itself does not look.
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+        options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        except OSError as error:
+            raise ConfigError(f"{user}: model {path} cannot be read: {error.strerror}; expected an ONNX file") from None
+        except Exception as error:  # its exceptions have no base but this
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ConfigError(f"{user}: model {path} cannot be loaded by ONNX Runtime: {first}") from error
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        axes = len(inputs[0].shape) if inputs else 0
+        if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type not in _TYPES or axes not in (2, 3):
+            described = ", ".join(f"{each.name} {each.type} {each.shape}" for each in (*inputs, *outputs))
+            raise ConfigError(
+                f"{user}: model {path} has {described}; expected one input (batch, samples) or (batch, 1, samples) of "
+                "floats and one output"
+            )
+        self._path, self._user, self._input = path, user, inputs[0]
+
+    def embed(self, windows: NDArray[Any]) -> Floats:
+        """Embeddings of windows of sound.
+
+        Parameters
+        ----------
+        windows : (n, samples)
+
+        Returns
+        -------
+        (n, dimensions), or (n * frames, dimensions), float64
+
+        Raises
+        ------
+        ConfigError
+            The network takes another length, or returns something else.
+        """
+        kind, single = _TYPES[self._input.type], self._input.shape[0] == 1
+        step, found = 1 if single else _BATCH, []
+        for start in range(0, len(windows), step):
+            batch = np.ascontiguousarray(windows[start : start + step], dtype=kind)
+            if len(self._input.shape) == 3:
+                batch = batch[:, None]
+            try:
+                out = np.asarray(self._session.run(None, {self._input.name: batch})[0], dtype=np.float64)
+            except Exception as error:
+                raise ConfigError(
+                    f"{self._user}: model {self._path} takes {tuple(self._input.shape)} and was given {batch.shape}; "
+                    "set window and sample_rate to what it was made for"
+                ) from error
+            if out.ndim not in (2, 3) or len(out) != len(batch):
+                raise ConfigError(
+                    f"{self._user}: model {self._path} returns {out.shape} for {len(batch)} windows, expected (batch, "
+                    "dimensions) or (batch, frames, dimensions)"
+                )
+            found.append(out.reshape(-1, out.shape[-1]))
+        return np.concatenate(found)

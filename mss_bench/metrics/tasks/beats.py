@@ -1,0 +1,76 @@
+"""Beats, as they are tracked in the drums.
+
+The transcriber is librosa's beat tracker with its defaults: dynamic programming on the onset strength [1]_. Scores are
+mir_eval's for beats [2]_; unlike its ``evaluate`` they count the first five seconds, too, as the tracker knows the
+whole track from the start.
+
+References
+----------
+.. [1] D. Ellis: Beat tracking by dynamic programming. J. New Music Res. 36 (2007).
+.. [2] M. Davies, N. Degara, M. Plumbley: Evaluation methods for musical audio beat tracking algorithms. Queen Mary
+   University of London, Tech. Rep. C4DM-TR-09-06, 2009.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mss_bench.annotations import Annotations
+from mss_bench.metrics._signals import Samples
+from mss_bench.metrics.base import Quantity
+from mss_bench.metrics.tasks.transcription import RATE, Against, Transcript, Transcription
+
+__all__ = ["Beats"]
+
+
+class Beats(Transcription):
+    """F-measure and continuity of beats against the reference's, or against the annotated ones.
+
+    On one core it runs at 500 times real time.
+
+    Parameters
+    ----------
+    target : str
+        In which stem beats are tracked.
+    against : {"reference", "played"}
+        What counts as right: the beats of the reference, or those of the track's annotations.
+
+    Raises
+    ------
+    ConfigError
+        `against` is something else.
+    """
+
+    name = "beats"
+    version = "1"
+    what: ClassVar[str] = "beats"
+    quantities = (
+        Quantity(
+            "Beat-AMLt", "", True, "share of beats right in tempo and phase, at half or double tempo too, mir_eval"
+        ),
+        Quantity("Beat-F", "", True, "F-measure of beats within 70 ms, mir_eval"),
+        Quantity("Beat-gap", "", True, "share of the gap in Beat-F from mixture to reference that is closed"),
+    )
+    citation = "D. Ellis: Beat tracking by dynamic programming, JNMR 2007; C. Raffel et al.: mir_eval, ISMIR 2014"
+
+    def __init__(self, *, target: str = "drums", against: Against = "reference") -> None:
+        super().__init__(target, "drums", against)
+
+    def transcribe(self, signal: Samples) -> Transcript:
+        """The tracked beats."""
+        from librosa.beat import beat_track
+
+        return Transcript(np.asarray(beat_track(y=signal, sr=RATE, units="time")[1], dtype=np.float64))
+
+    def played(self, annotations: Annotations) -> Transcript | None:
+        """The annotated beats."""
+        beats = annotations.beats()
+        return None if beats is None else Transcript(beats)
+
+    def compare(self, truth: Transcript, found: Transcript) -> tuple[float, ...]:
+        """AMLt and the F-measure."""
+        from mir_eval import beat
+
+        return beat.continuity(truth.times, found.times)[3], beat.f_measure(truth.times, found.times)

@@ -1,0 +1,218 @@
+"""Upmixing from stereo to 5.1: the channels made from the estimates, beside those made from the references.
+
+The rule, with left and right channels l and r of each stem, its mid ``(l + r) / 2`` and its side ``(l - r) / 2``:
+
+========== ============================================================================================
+centre     the mid of the vocals, times the square root of 2
+front      left and right: drums and bass as they are, and the mid of every other stem
+rear       left and right, ambience: the side of the vocals and of every other stem, right with its sign
+           turned
+LFE        the mid of drums and bass below 120 Hz (Butterworth, 24 dB an octave), times the square root of 2;
+           front keeps it, too
+========== ============================================================================================
+
+It adds nothing and loses nothing: front + centre / sqrt(2) + rear, as a downmix to stereo adds them, is the mixture.
+Stems go by their names; a group without drums and bass, as vocals against accompaniment, has no LFE.
+
+- *Upmix-centre, -front, -rear, -LFE*: the channels' error, ``10 log10(|u' - u|^2 / |u|^2)``.
+- *Upmix-crosstalk*: between channels: what each channel holds of stems that do not belong there, ``10 log10`` of its
+  energy over that of the right content, over all channels. How much of each true stem a channel holds is measured in
+  patches of time and frequency (`mss_bench.metrics.tasks.gains`).
+
+Levels end at -120 dB, which is what the references reach. The numbers are joint: they need every target of the group
+and stand for all of them.
+
+- *Channels.* Stereo alone.
+- *Rates.* Any; nothing is resampled.
+- *Length.* From 0.4 s on.
+- *Silence.* A channel whose true content is silent, such as the rear of mono stems, has no error.
+
+References
+----------
+.. [1] ITU-R BS.775-3, "Multichannel stereophonic sound system with and without accompanying picture", 2012.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mss_bench.errors import AudioError
+from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.metrics.base import Metric, Quantity, Score
+from mss_bench.metrics.tasks.gains import SHORTEST, Patches, Products, Spectra, View, level
+from mss_bench.tracks import Stems, TargetGroup, TrackAudio
+
+__all__ = ["Upmix", "UpmixState"]
+
+_CROSSOVER = 120.0
+_RHYTHM = ("drums", "bass")
+_VOICE = "vocals"
+
+
+@dataclass(frozen=True)
+class UpmixState:
+    """References of a track, as given."""
+
+    references: dict[str, Samples]
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """One loudspeaker, or a symmetrical pair of them.
+
+    Parameters
+    ----------
+    name : str
+    mid, side, whole : tuple of int
+        The stems of which it holds the mid, the side or all.
+    """
+
+    name: str
+    mid: tuple[int, ...] = ()
+    side: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
+
+    @property
+    def stems(self) -> tuple[int, ...]:
+        """What belongs there."""
+        return tuple(sorted({*self.mid, *self.side, *self.whole}))
+
+    def view(self, spectra: Spectra) -> Spectra:
+        """What a channel holds.
+
+        Parameters
+        ----------
+        spectra : (2 J, 2, frames, bins)
+            True and estimated stems, mid and side, both times the square root of 2: as loud as left and right.
+
+        Returns
+        -------
+        (J + 3, 1 or 2, frames, bins)
+            Each true stem as it sounds here, or would if it belonged here; the content found, the true one, its error.
+        """
+        if not self.whole:
+            spectra = spectra[:, 1:] if self.side else spectra[:, :1]
+        elif self.mid:
+            count = len(spectra) // 2
+            spectra = spectra.copy()
+            spectra[[*self.mid, *(count + stem for stem in self.mid)], 1] = 0
+        true, found = np.split(spectra, 2)
+        content, right = (x[list(self.stems)].sum(axis=0) for x in (found, true))
+        return np.concatenate([true, [content, right, content - right]])
+
+
+class Upmix(Metric):
+    """Stereo to 5.1 with the estimates: error of each channel, and crosstalk between them.
+
+    It takes no parameters. On one core, the four stems of a method together are scored at 33 times real time.
+
+    Parameters
+    ----------
+    """
+
+    name = "upmix"
+    version = "1"
+    joint = True
+    quantities = (
+        Quantity("Upmix-centre", "dB", False, "10 log10(|u' - u|^2 / |u|^2) of the centre: mid of the vocals"),
+        Quantity("Upmix-front", "dB", False, "the same of front: drums, bass and the mid of other stems"),
+        Quantity("Upmix-rear", "dB", False, "the same of the rear: the side of vocals and other stems"),
+        Quantity("Upmix-LFE", "dB", False, "the same of the LFE: drums and bass below 120 Hz"),
+        Quantity(
+            "Upmix-crosstalk",
+            "dB",
+            False,
+            "level of stems in channels where they do not belong, against the right ones",
+        ),
+    )
+    citation = "ITU-R BS.775-3: Multichannel stereophonic sound system with and without accompanying picture, 2012"
+
+    def prepare(self, track: TrackAudio, group: TargetGroup) -> UpmixState:
+        """References, checked.
+
+        Raises
+        ------
+        ConfigError, AudioError
+            References that cannot be used, or not of two channels.
+        """
+        references = checked_references(track, group)
+        channels = next(iter(references.values())).shape[0]
+        if channels != 2:
+            raise AudioError(f"upmix takes stereo to 5.1, found {channels} channel{'s' * (channels != 1)}")
+        return UpmixState(references, track.sample_rate)
+
+    def score(self, state: UpmixState, estimates: Stems) -> list[Score]:
+        """The quantities, the same for every delivered target.
+
+        Raises
+        ------
+        AudioError
+            Estimates that cannot be scored; one with NaN gives NaN with the reason, for all.
+        """
+        _, spoiled = scorable_estimates(state.references, estimates)
+        reason = next(iter(spoiled.values()), "") or _why_undefined(state, estimates)
+        values = {} if reason else _measure(state, estimates)
+        scores = []
+        for target in (t for t in state.references if t in estimates):
+            for quantity in self.quantities:
+                value = values.get(quantity.name, np.nan)
+                why = (reason or "what belongs there is silent") if np.isnan(value) else ""
+                scores.append(Score(target, quantity.name, np.array([value]), reason=why))
+        return scores
+
+
+def _why_undefined(state: UpmixState, estimates: Stems) -> str:
+    missing = [t for t in state.references if t not in estimates]
+    if missing:
+        return f"an upmix needs every stem; there is no estimate of {', '.join(missing)}"
+    samples, least = next(iter(estimates.values())).shape[1], round(SHORTEST * state.sample_rate)
+    return f"{samples} samples are too few for an upmix: expected at least {least}" if samples < least else ""
+
+
+def _channels(names: Sequence[str]) -> list[_Channel]:
+    """The rule, for stems of these names; without channels that hold nothing."""
+    voice = tuple(i for i, name in enumerate(names) if name == _VOICE)
+    rhythm = tuple(i for i, name in enumerate(names) if name in _RHYTHM)
+    rest = tuple(i for i in range(len(names)) if i not in (*voice, *rhythm))
+    channels = [
+        _Channel("centre", mid=voice),
+        _Channel("front", mid=rest, whole=rhythm),
+        _Channel("rear", side=(*voice, *rest)),
+        _Channel("LFE", mid=rhythm),
+    ]
+    return [channel for channel in channels if channel.stems]
+
+
+def _measure(state: UpmixState, estimates: Stems) -> dict[str, float]:
+    """Errors of the channels and the crosstalk of all."""
+    names = list(state.references)
+    patches, channels = Patches(state.sample_rate), _channels(names)
+    flat = np.ones(len(patches.frequency))
+    low = 1 / (1 + (patches.frequency / _CROSSOVER) ** 8)
+    views = [View(low if channel.name == "LFE" else flat, channel.view) for channel in channels]
+    arrays = [_mid_and_side(x) for x in (*state.references.values(), *(estimates[name] for name in names))]
+    found = patches.products(arrays, len(names), views)
+    values, foreign, right = {}, 0.0, 0.0
+    for channel, products in zip(channels, found, strict=True):
+        _, content, error = (float(part) for part in products.power.sum(axis=(0, 1)))
+        values[f"Upmix-{channel.name}"] = level(error / content) if content > 0 else float("nan")
+        right += content
+        foreign += _foreign(products, [i for i in range(len(names)) if i not in channel.stems])
+    return values | {"Upmix-crosstalk": level(foreign / right) if right > 0 else float("nan")}
+
+
+def _mid_and_side(stereo: Samples) -> Samples:
+    """Both times the square root of 2, so that they have the energy of left and right."""
+    left, right = stereo
+    return np.asarray(np.stack([left + right, left - right]) / np.sqrt(2, dtype=stereo.dtype))
+
+
+def _foreign(products: Products, stems: list[int]) -> float:
+    """Energy of stems in a channel in which they do not belong."""
+    gains: Floats = products.gains[..., 0]
+    return float(products.energy(gains, stems).sum())

@@ -1,0 +1,53 @@
+"""The page of the shipped network is what the committed numbers say."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import mss_bench
+from mss_bench.cli.main import main
+from mss_bench.errors import ConfigError
+from mss_bench.gallery.demo_net import COSTS, compare, write_page
+
+REPORT = Path(mss_bench.__file__).parents[1] / "reports" / "separators" / "demo_net"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    for name in ("scores.csv", "curves.csv", "trainings.json", "notes.md"):
+        shutil.copy(REPORT / name, folder)
+    assert main(["gallery", "demo_net", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_committed_page_is_that_of_the_committed_numbers(page: Path) -> None:
+    assert (page / "README.md").read_text() == (REPORT / "README.md").read_text()
+    for name in ("training", "costs"):
+        with Image.open(page / "figures" / f"{name}.png") as image:
+            assert image.width > 1000
+            assert np.asarray(image.convert("L")).std() > 20  # something is drawn
+
+
+def test_every_cost_has_its_row_and_the_best_is_bold(page: Path) -> None:
+    text = (page / "README.md").read_text()
+    scores = pd.read_csv(page / "scores.csv")
+    own = scores[scores["metric"] == "uSDR"]
+    means = own.groupby(["training", "target"])["value"].median().groupby("training").mean()
+    for cost, words in COSTS.items():
+        assert f"| {words} | " in text
+        assert f"{means[cost]:.2f}" in text
+    assert f"**{means[list(COSTS)].max():.2f}**" in text
+
+
+def test_numbers_or_trainings_that_are_missing_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"lacks scores\.csv, curves\.csv, trainings\.json"):
+        write_page(tmp_path)
+    with pytest.raises(ConfigError, match="lacks the trainings magnitude_mse, magnitude_l1"):
+        compare(tmp_path, tmp_path / "out", tmp_path / "work")
