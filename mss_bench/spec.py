@@ -18,7 +18,7 @@ from mss_bench.config import parse_scalar, plain_name
 from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
 from mss_bench.registry import Registry
 
-__all__ = ["Spec", "build", "parameters"]
+__all__ = ["Spec", "build", "needs_parameters", "parameters", "takes_further"]
 
 T = TypeVar("T")
 
@@ -102,6 +102,11 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
     """The parameters of a class: its constructor's, without ``self``."""
     found = inspect.signature(cls).parameters
     return {n: p for n, p in found.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def needs_parameters(cls: type) -> bool:
+    """Whether a class has parameters without a default: its name alone does not make an instance."""
+    return any(p.default is p.empty for p in parameters(cls).values())
 
 
 def takes_further(cls: type) -> bool:

@@ -39,7 +39,9 @@ ALLOWED = {
     "explanation": BASE | {"api", "run_audio", "tracks", "dsp", "metrics", "results", "reports"},
     "separation": BASE | {"tracks", "separators", "results", "runner"},
     "evaluation": BASE | {"tracks", "metrics"},
-    "gallery": BASE | {"api", "tracks", "dsp", "datasets", "separators", "metrics", "reports", "results.schema"},
+    "gallery": BASE
+    | {"api", "tracks", "dsp", "datasets", "separators", "metrics", "reports", "results.schema"}
+    | {"runner.usage"},
     "api": {"errors", "results", "stats", "reports", "runner", "datasets", "metrics", "separators", "tracks", "spec"},
 }
 

@@ -22,8 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     cards.add_argument("--out", type=Path, default=Path("reports/metrics"), metavar="DIR", help="%(default)s")
     cards.add_argument("--songs", type=int, default=2, metavar="N", help="excerpts of the demo, %(default)s")
     cards.add_argument(
-        "--rule-songs", type=int, default=4, metavar="N", help="songs for the measures of artifacts, %(default)s"
+        "--rule-songs", type=int, default=3, metavar="N", help="songs for the measures of artifacts, %(default)s"
     )
+    cards.add_argument("--page", action="store_true", help="measure nothing: pages from the numbers in --out")
     cards.add_argument("--ship", action="store_true", help="also what `metrics show` prints (in the package itself)")
     net = kinds.add_parser("demo_net", help="the training of the network that is shipped, and what cost functions do")
     net.add_argument("--trainings", type=Path, metavar="DIR", help="score these first; otherwise the numbers in --out")
@@ -49,7 +50,9 @@ def execute(args: argparse.Namespace) -> int:
 def _metrics(args: argparse.Namespace) -> int:
     from mss_bench.gallery.metrics import write_gallery
 
-    files = write_gallery(args.out, names=args.names, songs=args.songs, rule_songs=args.rule_songs, ship=args.ship)
+    files = write_gallery(
+        args.out, names=args.names, songs=args.songs, rule_songs=args.rule_songs, anew=not args.page, ship=args.ship
+    )
     print(f"{len(files)} files in {args.out}")
     return 0
 

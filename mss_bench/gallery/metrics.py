@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mss_bench.gallery.artifact_rule import LEAST, OWN_FAULT, Case, check_rule, read_cases, write_cases
 from mss_bench.gallery.reaction_figure import reaction_figure
-from mss_bench.gallery.reactions import SECONDS, built_in, measure
+from mss_bench.gallery.reactions import SECONDS, Measurement, built_in, measure
 from mss_bench.gallery.texts import describe
 from mss_bench.metrics import Metric, metrics
 from mss_bench.metrics.cards import (
@@ -36,7 +36,7 @@ __all__ = ["write_gallery"]
 
 
 def write_gallery(
-    out: Path, *, names: Sequence[str] = (), songs: int = 2, rule_songs: int = 4, ship: bool = False,
+    out: Path, *, names: Sequence[str] = (), songs: int = 2, rule_songs: int = 3, anew: bool = True, ship: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[Path]:  # fmt: skip
     """Measure metrics and write the pages.
@@ -52,6 +52,8 @@ def write_gallery(
         Excerpts for metrics that are not slow.
     rule_songs : int
         Songs on which the measures of artifacts are tried, each with four stems.
+    anew : bool
+        Measure; otherwise pages are made from the numbers in `out`.
     ship : bool
         Write what was measured into the package as well, where ``mss-bench metrics show`` reads it.
     say : callable
@@ -74,14 +76,14 @@ def write_gallery(
     page, table, cost_table, rule, picture = (
         out / name for name in ("README.md", "reaction.csv", "costs.csv", "artifact_rule.csv", "reaction.png")
     )
-    measured = measure(names, songs=songs, say=say)
+    measured = measure(names, songs=songs, say=say) if anew else Measurement({}, {})
     reactions = {**(read_reactions(table) if table.is_file() else {}), **measured.reactions}
     costs = _costs(classes, measured.costs, read_costs(cost_table) if cost_table.is_file() else {})
     targets = [(table, cost_table), (REACTIONS, COSTS)] if ship else [(table, cost_table)]
     for reaction_file, cost_file in targets:
         write_reactions(reaction_file, classes, reactions)
         write_costs(cost_file, costs)
-    if not names or "artifacts" in names:
+    if anew and (not names or "artifacts" in names):
         write_cases(rule, check_rule(rule_songs, say))
     picture.write_bytes(save(reaction_figure(classes, reactions), "png"))
     cases = read_cases(rule) if rule.is_file() else []

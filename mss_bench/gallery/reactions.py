@@ -1,6 +1,6 @@
 """Every metric against every ladder of degradations: the measurement behind the metric cards.
 
-Excerpts of six seconds of the built-in songs. The target is silent in the last of them, so that measures of silence
+Excerpts of five seconds of the built-in songs. The target is silent in the last of them, so that measures of silence
 have something to say; then it is spoilt, step by step.
 """
 
@@ -24,7 +24,7 @@ from mss_bench.tracks import Audio, Stems, TargetGroup, TrackAudio
 
 __all__ = ["LEFT_OUT", "Measurement", "Scene", "built_in", "measure", "scenes", "trend"]
 
-SECONDS = 6.0
+SECONDS = 5.0
 _START = 3.0
 _PAUSE = 1.0
 _FADE = 0.01

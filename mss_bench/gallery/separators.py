@@ -21,7 +21,7 @@ from mss_bench.gallery.texts import Description, describe
 from mss_bench.reports.plots import save
 from mss_bench.results.schema import FLOOR
 from mss_bench.separators import Separator, separators
-from mss_bench.spec import parameters
+from mss_bench.spec import needs_parameters, parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,9 +144,13 @@ def write_gallery(
 
 
 def _classes(names: Sequence[str]) -> dict[str, type[Separator]]:
-    """The methods by family, then in the registry's order; those that cannot run here are left out."""
+    """The methods by family, then in the registry's order; those that cannot run here, or need a file, are left out."""
     found = {name: separators.load(name) for name in names} if names else separators.load_all()
-    shown = {n: c for n, c in found.items() if c.family in FAMILIES and c.available()}
+    shown = {
+        name: cls
+        for name, cls in found.items()
+        if cls.family in FAMILIES and cls.available() and not needs_parameters(cls)
+    }
     return dict(sorted(shown.items(), key=lambda item: [*FAMILIES].index(item[1].family)))
 
 

@@ -18,7 +18,7 @@ from mss_bench.datasets.folder import from_references
 from mss_bench.errors import ConfigError
 from mss_bench.runner.supervise import Limits
 from mss_bench.separators import separators
-from mss_bench.spec import Spec, parameters
+from mss_bench.spec import Spec, needs_parameters
 
 __all__ = ["DEFAULT_METRICS", "RunOptions", "default_separators", "read_run_file"]
 
@@ -205,7 +205,7 @@ def default_separators(*, slow: bool = False) -> list[Spec]:
     """
     specs = []
     for name, cls in separators.load_all().items():
-        if any(p.default is p.empty for p in parameters(cls).values()) or (cls.extra and not cls.available()):
+        if needs_parameters(cls) or (cls.extra and not cls.available()):
             continue
         if cls.slow and not slow:
             continue
@@ -220,7 +220,7 @@ def all_metrics() -> list[Spec]:
     return [
         Spec(name)
         for name, cls in metrics.load_all().items()
-        if not cls.slow and cls.available() and all(p.default is not p.empty for p in parameters(cls).values())
+        if not cls.slow and cls.available() and not needs_parameters(cls)
     ]
 
 

@@ -21,7 +21,11 @@ from mss_bench.metrics.perceptual.degradations import LADDERS
 CASES = [
     Case("Song C", "drums", "LKR", 1.2, 0.4, "reverb"),
     Case("Song C", "drums", "HF-loss", 40.0, 2.0, "phase"),
-    Case("Song C", "drums", "Smearing", math.nan, math.nan, ""),
+    Case("Song C", "drums", "ITD-error", 600.0, 0.0, "gain"),
+    *(
+        Case("Song C", "drums", quantity, math.nan, math.nan, "")
+        for quantity in ("Smearing", "ILD-error", "Phase-error")
+    ),
 ]
 
 
@@ -68,9 +72,9 @@ def test_every_metric_has_a_card_on_the_page(gallery):
 
 def test_where_the_rule_of_five_fails_is_said(gallery):
     page = (gallery / "README.md").read_text()
-    assert "**1 of 2** cases" in page
-    assert "| Song C | drums | **3.0** (reverb) | – | 20 |" in page
-    assert read_cases(gallery / "artifact_rule.csv")[:2] == CASES[:2]
+    assert "**2 of 3** cases" in page
+    assert "| Song C | drums | **3.0** (reverb) | – | 20 | – | ∞ | – |" in page
+    assert read_cases(gallery / "artifact_rule.csv")[:3] == CASES[:3]
 
 
 def test_the_figure_has_something_to_see(gallery):

@@ -8,8 +8,10 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from mss_bench.api import load
 from mss_bench.cli.main import main
 from mss_bench.errors import MssBenchError
 from mss_bench.listening.design import read_design
@@ -84,6 +86,38 @@ def test_a_pack_with_collected_ratings_becomes_a_report_in_one_command(pack, fin
     assert "\\begin{tabular}" in (out / "tables.tex").read_text()
     with (out / "tables" / "checklist.csv").open() as file:
         assert {"point": "training page", "met": "yes", "found": ""} in list(csv.DictReader(file))
+
+
+def test_several_targets_each_meet_their_own_metrics(finished_run, tmp_path, capsys) -> None:
+    heard = {"irm": 30.0, "centre": -20.0, "hpss_vocals": 0.0}
+    both = [
+        made_ratings(heard, items=3, listeners=4).assign(target=target, trial=lambda t, of=target: t["trial"] + of)
+        for target in ("vocals", "accompaniment")
+    ]
+    table = tmp_path / "ratings.csv"
+    write_ratings(pd.concat(both, ignore_index=True), table)
+    command = ["listen", "analyse", str(table), "-o", str(tmp_path / "report"), "--draws", "100"]
+    assert main([*command, "--run", str(finished_run)]) == 0
+    told = capsys.readouterr().out
+    assert "on quality of vocals:" in told
+    assert "on quality of accompaniment:" in told
+    tracks = load(finished_run).tracks
+    for target in ("vocals", "accompaniment"):
+        own = tracks[(tracks["target"] == target) & (tracks["group"] == "vocals_acc") & (tracks["metric"] == "uSDR")]
+        values = own.pivot(index="track", columns="separator", values="value")[list(heard)].to_numpy().ravel()
+        with (tmp_path / "report" / "tables" / f"quality_{target}_metrics.csv").open() as file:
+            (row,) = (r for r in csv.DictReader(file) if r["metric"] == "uSDR")
+        ratings = both[target == "accompaniment"]
+        medians = ratings[ratings["role"] == "test"].groupby(["item", "system"])["score"].median().unstack()
+        expected = np.corrcoef(values, medians[list(heard)].to_numpy().ravel())[0, 1]
+        assert float(row["r"]) == pytest.approx(expected)
+    (tmp_path / "m.csv").write_text("item,system,SDR\nSong 0,irm,1\n")
+    assert main([*command, "--metrics", str(tmp_path / "m.csv")]) == 2
+    assert "does not say which it is of: add a column target" in capsys.readouterr().err
+    fit = ["listen", "fit", str(table), "--run", str(finished_run), "-o", str(tmp_path / "fit")]
+    assert main(fit) == 2
+    assert "name one question with --task and --target: quality of vocals" in capsys.readouterr().err
+    assert main([*fit, "--target", "accompaniment"]) == 0
 
 
 def test_fit_from_a_pack_and_its_run(pack, finished_run, tmp_path, capsys) -> None:

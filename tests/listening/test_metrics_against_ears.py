@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import stats
 
 from mss_bench.api import load
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.listening.analysis import compare_systems
+from mss_bench.listening.analysis import compare_systems, summarise
 from mss_bench.listening.correlation import correlations, fisher_mean, meng, monotone_rmse, williams
 from mss_bench.listening.fit import fit_metrics
 from mss_bench.listening.metric_table import Joined, MetricTable, join, metrics_of_csv, metrics_of_run, rating_medians
@@ -229,6 +230,36 @@ def test_models_in_the_metrics_own_signs() -> None:
     assert model["offset"] == pytest.approx(100.0)
 
 
+def _remixed(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Every item twice, as two remixes of its song that were heard alike."""
+    items = ratings["item"] + " @10.0"
+    twice = [ratings.assign(item=items + gain, trial=items + gain) for gain in (" +6 dB", " -6 dB")]
+    return pd.concat(twice, ignore_index=True)
+
+
+def test_items_of_one_song_are_not_counted_as_new_songs() -> None:
+    ratings = made_ratings(EFFECTS, noise=20.0)
+    noise = np.random.default_rng(1).normal(0, 20, 18)
+    once = join(ratings.assign(item=ratings["item"] + " @10.0"), _metrics(
+        ratings.assign(item=ratings["item"] + " @10.0"), m=lambda r: r + noise))  # fmt: skip
+    both = _remixed(ratings)
+    twice = join(both, _metrics(both, m=lambda r: r + np.repeat(noise.reshape(6, 3), 2, axis=0).ravel()))
+    columns = ["r", "r_low", "r_high", "rho_low", "rho_high"]
+    rows = [agreement(joined, draws=300).loc["m", columns].to_numpy(dtype=float) for joined in (once, twice)]
+    assert rows[1][:3] == pytest.approx(rows[0][:3])
+    assert rows[1][3:] == pytest.approx(rows[0][3:], abs=0.02)  # mid-ranks of pairs
+    summaries = [summarise(table, draws=200)[["mean_low", "mean_high"]] for table in (ratings, both)]
+    assert summaries[1].to_numpy() == pytest.approx(summaries[0].to_numpy())
+    # A song that is left out is left out with all of its remixes.
+    found = fit_metrics(twice, both, draws=100).predictions
+    table = twice.table
+    out = table["song"] == "Song 2"
+    assert out.sum() == 6
+    slope, offset = np.polyfit(table.loc[~out, "m"], table.loc[~out, "rating"], 1)
+    expected = (slope * table.loc[out, "m"] + offset).clip(0, 100)
+    assert found.loc[out, "song/best_linear"].to_numpy() == pytest.approx(expected.to_numpy())
+
+
 def test_too_little_for_a_fit_is_said() -> None:
     ratings = made_ratings({"a": 0.0, "b": 10.0})
     joined = join(ratings, _metrics(ratings, copy=lambda r: r))
@@ -255,6 +286,17 @@ def test_metrics_of_a_run_are_taken_over_the_excerpt(finished_run: Path) -> None
     assert found.values.loc[("Song 0 @2.0", "irm"), "uSDR"] == pytest.approx(usdr)
 
 
+def test_a_metric_that_is_not_defined_in_the_excerpt_has_no_value_there(finished_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_run, tmp_path / "run", ignore=shutil.ignore_patterns("estimates"))
+    file = tmp_path / "run" / "frames.parquet"
+    frames = pd.read_parquet(file)
+    frames.loc[(frames["metric"] == "SIR") & (frames["time"] < 3), "value"] = np.nan
+    frames.to_parquet(file)
+    found = metrics_of_run(tmp_path / "run", {"Song 0 @0.0"}, "vocals", seconds=3.0).values
+    assert found["SIR"].isna().all()  # not that of the whole track
+    assert found["SDR"].notna().all()
+
+
 def test_runs_that_do_not_fit_are_refused(finished_run: Path, tmp_path: Path) -> None:
     with pytest.raises(RatingsError, match="has none of the items that were rated"):
         metrics_of_run(finished_run, {"Song 9 @1"}, "vocals")
@@ -274,6 +316,7 @@ def test_runs_that_do_not_fit_are_refused(finished_run: Path, tmp_path: Path) ->
         ("item,system,kind\nS,a,deep\n", {}, "holds no metric"),
         ("item,system,SDR\nS,a,1\nS,a,2\n", {}, "csv:3: a of S is there twice"),
         ("item,system,SDR\nS,a,1\n", {"lower_is_better": ["SIR"]}, "unknown metric in"),
+        ("item,system,target,SDR\nS,a,bass,1\n", {"target": "vocals"}, "unknown target of .*available: bass"),
     ],
 )
 def test_tables_of_metrics_that_do_not_fit_are_refused(text: str, options, message: str, tmp_path: Path) -> None:

@@ -236,6 +236,16 @@ def test_webmushra_gets_a_folder_that_it_can_run(pack, tmp_path) -> None:
         export_webmushra(pack, tmp_path)
 
 
+def test_webmushra_is_not_given_files_that_it_cannot_play_together(pack, tmp_path) -> None:
+    copy = tmp_path / pack.name
+    shutil.copytree(pack, copy)
+    shutil.copytree(key_folder(pack), key_folder(copy))
+    path = copy / read_pack(copy).trials[0].reference
+    audio.write(path, audio.read(path, 48000)[:, :-1], 48000, "PCM_24")
+    with pytest.raises(ConfigError, match="2 channels, 143999 samples; webMUSHRA needs all of a trial alike"):
+        export_webmushra(copy, tmp_path / "out")
+
+
 def test_webmushra_has_no_page_for_preference(write_design, tmp_path) -> None:
     made = _make(write_design, tmp_path / "p", "excerpts: {count: 1, seconds: 3}\n", "preference")
     with pytest.raises(ConfigError, match="no page for preference"):

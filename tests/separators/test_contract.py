@@ -10,7 +10,7 @@ import pytest
 from mss_bench.errors import AudioError
 from mss_bench.separators import Separator, separators
 from mss_bench.separators.contract import check_separator
-from mss_bench.spec import parameters
+from mss_bench.spec import needs_parameters
 from mss_bench.tracks import Stems
 
 # Those that need a folder, a model or a program to be named are held to the contract in tests of their own.
@@ -18,7 +18,7 @@ BUILT_IN = [
     name
     for name in separators.names()
     if separators.origin(name) == "mss_bench"
-    and all(p.default is not p.empty for p in parameters(separators.load(name)).values())
+    and not needs_parameters(separators.load(name))
 ]
 FEW: dict[str, dict[str, Any]] = {  # what a method promises, its first updates have to keep
     "projet": {"restarts": 1, "iterations": 5},

@@ -71,6 +71,12 @@ def test_wrong_use_is_told(small, tmp_path, capsys) -> None:
             main(["listen", "serve", str(small), *words])
 
 
+def test_a_pack_is_served_from_within(small, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    assert main(["listen", "serve", ".", "--export"]) == 2
+    assert "small.results holds no ratings" in capsys.readouterr().err
+
+
 def test_a_pack_that_was_made_anew_does_not_mix_with_old_ratings(small, serve, capsys) -> None:
     serve(small).stop()
     text = (small / "pack.json").read_text()

@@ -56,6 +56,13 @@ def test_links_are_the_owners_alone(store) -> None:
     assert store.find("ü") is None
 
 
+def test_a_panel_cannot_take_the_codes_of_links_to_come(store) -> None:
+    store.add("consent", way="panel", code="L002")
+    codes = [store.add("consent").code for _ in range(2)]
+    assert len({"L002", *codes}) == 3
+    assert codes[1] == "L003"
+
+
 def test_a_listener_twice_is_refused(store) -> None:
     store.add("consent", way="panel", code="5f00")
     with pytest.raises(Conflict, match="'5f00' is taken"):

@@ -28,9 +28,9 @@ class DemoNet(Model):
         M = softmax_j g(log(1 + |X|)),    Y_j = M_j X,
 
     where g sees all frequencies of both channels over 1.5 s to either side, in 272 bands. It has 0.9 million weights of
-    16 bits and was trained in half an hour on a laptop's processor, from 33 hours of mixtures of the songs that the
-    package itself composes, on the squared error of the complex spectrogram in dB. It knows these singers, instruments
-    and rooms and no others: on real music it is no model to be proud of, but a deep row that needs no download.
+    16 bits and learned for some minutes on a processor, from mixtures of the songs that the package itself composes, to
+    lessen the squared error of the complex spectrogram in dB. It knows these singers, instruments and rooms and no
+    others: on real music it is no model to be proud of, but a deep row that needs no download.
 
     Parameters
     ----------
