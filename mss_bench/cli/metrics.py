@@ -81,7 +81,7 @@ def execute(args: argparse.Namespace) -> int:
     print(f"  {cls.citation}")
     width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
     for line in card_lines(args.name, cls):
-        print(textwrap.fill(line, width, initial_indent="  ", subsequent_indent="    "))
+        print(textwrap.fill(line, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
     print()
     print(inspect.getdoc(cls))
     return 0

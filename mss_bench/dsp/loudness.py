@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import AudioError
 
-__all__ = ["block_loudness", "decibels", "gated_loudness", "integrated_loudness", "k_weighting", "true_peak"]
+__all__ = [
+    "block_loudness", "block_power", "decibels", "gated_loudness", "integrated_loudness", "k_weighting", "lufs",
+    "true_peak",
+]  # fmt: skip
 
 BLOCK = 0.4
 """Seconds of a gating block; blocks overlap by three quarters."""
@@ -50,7 +53,7 @@ def integrated_loudness(signal: NDArray[np.floating[Any]], sample_rate: int) -> 
     AudioError
         More than two channels (surround weights are not known), or less than one block.
     """
-    return gated_loudness(_block_power(signal, sample_rate, BLOCK))
+    return gated_loudness(block_power(signal, sample_rate, BLOCK))
 
 
 def gated_loudness(power: NDArray[np.float64]) -> float:
@@ -66,11 +69,11 @@ def gated_loudness(power: NDArray[np.float64]) -> float:
     float
         LUFS; -inf where no block is above -70 LUFS.
     """
-    loud = power[_lufs(power) > _ABSOLUTE_GATE]
+    loud = power[lufs(power) > _ABSOLUTE_GATE]
     if not len(loud):
         return -np.inf
-    gate = float(_lufs(loud.mean())) + _RELATIVE_GATE
-    return float(_lufs(loud[_lufs(loud) > gate].mean()))
+    gate = float(lufs(loud.mean())) + _RELATIVE_GATE
+    return float(lufs(loud[lufs(loud) > gate].mean()))
 
 
 def block_loudness(signal: NDArray[np.floating[Any]], sample_rate: int, seconds: float = BLOCK) -> NDArray[np.float64]:
@@ -86,7 +89,7 @@ def block_loudness(signal: NDArray[np.floating[Any]], sample_rate: int, seconds:
     AudioError
         As `integrated_loudness`.
     """
-    return np.asarray(_lufs(_block_power(signal, sample_rate, seconds)))
+    return np.asarray(lufs(block_power(signal, sample_rate, seconds)))
 
 
 def true_peak(signal: NDArray[np.floating[Any]], sample_rate: int) -> float:
@@ -128,8 +131,22 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
     return np.array([shelf, high_pass])
 
 
-def _block_power(signal: NDArray[np.floating[Any]], sample_rate: int, seconds: float) -> NDArray[np.float64]:
-    """Mean square of the weighted blocks, summed over channels."""
+def block_power(signal: NDArray[np.floating[Any]], sample_rate: int, seconds: float) -> NDArray[np.float64]:
+    """Mean square of the weighted blocks, summed over channels: what `gated_loudness` takes, and `lufs`.
+
+    Parameters
+    ----------
+    signal : (channels, samples) array
+    sample_rate : int
+        Hz.
+    seconds : float
+        Of a block; block k starts at 0.1 k seconds.
+
+    Raises
+    ------
+    AudioError
+        As `integrated_loudness`.
+    """
     from scipy.signal import sosfilt
 
     channels, samples = signal.shape
@@ -146,6 +163,7 @@ def _block_power(signal: NDArray[np.floating[Any]], sample_rate: int, seconds: f
     return np.asarray(np.maximum(running[starts + length] - running[starts], 0.0) / length)
 
 
-def _lufs(power: Any) -> Any:
+def lufs(power: Any) -> Any:
+    """Loudness of `block_power`; -inf for silence."""
     with np.errstate(divide="ignore"):
         return _OFFSET + 10 * np.log10(power)

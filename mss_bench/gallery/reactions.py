@@ -36,7 +36,7 @@ _ALL_STEPS, _SLOW_STEPS, _VERY_SLOW_STEPS = (0, 1, 2, 3, 4), (0, 2, 4), (4,)
 _VERY_SLOW = ("peass",)
 
 LEFT_OUT = {
-    "peass": "one signal of these excerpts takes minutes; measured when it is named",
+    "peass": "one signal of these excerpts takes half a minute; measured when it is named",
     "fad": "it needs a network that does not come with this package",
     "embedding_mse": "it needs a network that does not come with this package",
 }

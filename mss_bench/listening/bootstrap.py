@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 
 from mss_bench.stats.units import Floats
 
-__all__ = ["Places", "TwoWay", "draw_counts", "percentile_interval"]
+__all__ = ["FEWEST", "Places", "TwoWay", "draw_counts", "percentile_interval"]
 
 Places = NDArray[np.intp]
 """Numbers, from 0, of what each score belongs to."""
+
+FEWEST = 6
+"""Songs or systems from which on a bootstrap over them may call something sure: that fewer all lie on one side happens
+by chance more often than once in thirty times."""
 
 _AT_ONCE = 4_000_000  # weights in memory at a time
 

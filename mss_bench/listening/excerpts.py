@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.dsp.loudness import BLOCK, block_loudness, integrated_loudness
+from mss_bench.dsp.loudness import BLOCK, block_power, gated_loudness, lufs
 from mss_bench.errors import AudioError, RunError
 
 if TYPE_CHECKING:
@@ -88,11 +88,12 @@ def active_excerpt(
     width = 1 + round((seconds - BLOCK) / _STEP)
     activity, level, silent = [], [], []
     for name, stem in stems.items():
-        whole = integrated_loudness(stem, sample_rate)
+        measured = block_power(stem, sample_rate, BLOCK)
+        whole = gated_loudness(measured)
         if not np.isfinite(whole):
             silent.append(name)
             continue
-        blocks = block_loudness(stem, sample_rate)
+        blocks = lufs(measured)
         active = blocks > whole - _ACTIVE_LU
         power = np.where(active, 10 ** (blocks / 10), 0.0)
         count = _windows(active.astype(float), width)

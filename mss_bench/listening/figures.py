@@ -153,10 +153,10 @@ def scatter_plot(joined: Joined, rows: pd.DataFrame, *, most: int = 12) -> Figur
 
     metrics = [str(name) for name in rows.index[:most]]
     songs = sorted(set(map(str, joined.table["song"])))
-    # tab20's pairs differ by lightness, symbols tell neighbours apart without colour
-    colours = {song: colormaps["tab20"](number % 20) for number, song in enumerate(songs)}
+    # tab20's pairs differ by lightness: the dark ones first; symbols tell neighbours apart without colour
+    colours = {song: colormaps["tab20"](2 * (number % 10) + number // 10 % 2) for number, song in enumerate(songs)}
     markers = {song: _MARKERS[number % len(_MARKERS)] for number, song in enumerate(songs)}
-    columns = min(3, len(metrics))
+    columns = 2 if len(metrics) in (2, 4) else min(3, len(metrics))
     lines = math.ceil(len(metrics) / columns)
     shown = songs[:30]
     with styled():

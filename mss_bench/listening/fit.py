@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mss_bench.listening.bootstrap import percentile_interval
+from mss_bench.listening.bootstrap import FEWEST, percentile_interval
 from mss_bench.listening.correlation import cluster_weights, correlations
 from mss_bench.listening.metric_table import Joined
 from mss_bench.listening.metrics_against_ears import ceiling
@@ -133,7 +133,8 @@ def fit_metrics(
     validation = pd.DataFrame(rows)
     listeners = ceiling(ratings, seed=seed)
     models = {name: _describe(name, x, y, metrics, joined.turned) for name in MODELS if name != "mean"}
-    return Fit(validation, predictions, listeners, models, _conclusions(validation, listeners), notes)
+    left_out = {column: int(table[column].nunique()) for column in FOLDS}
+    return Fit(validation, predictions, listeners, models, _conclusions(validation, left_out, listeners), notes)
 
 
 def _complete(joined: Joined) -> tuple[pd.DataFrame, list[str], list[str]]:
@@ -240,11 +241,19 @@ def _describe(name: str, x: Floats, y: Floats, metrics: Sequence[str], turned: S
     }  # fmt: skip
 
 
-def _conclusions(validation: pd.DataFrame, listeners: dict[str, float]) -> list[str]:
+def _conclusions(validation: pd.DataFrame, groups: dict[str, int], listeners: dict[str, float]) -> list[str]:
     told = []
     for column, what in FOLDS.items():
         own = {str(r["model"]): r for r in validation.to_dict("records") if r["left_out"] == column}
         mean = own["mean"]["rmse"]
+        if groups[column] < FEWEST:
+            name = min(own, key=lambda model: float(own[model]["rmse"]))
+            told.append(
+                f"{groups[column]} {what} are too few to show that anything generalises to new {what}, expected at "
+                f"least {FEWEST}: the least error there is that of {name}, {own[name]['rmse']:.1f} points; the mean "
+                f"alone has {mean:.1f}."
+            )
+            continue
         better = {name: row for name, row in own.items() if row["over_mean_high"] < 0}
         if not better:
             least, row = min(((n, r) for n, r in own.items() if n != "mean"), key=lambda pair: float(pair[1]["rmse"]))

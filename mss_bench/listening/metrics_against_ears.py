@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mss_bench.listening.analysis import SystemTests
-from mss_bench.listening.bootstrap import draw_counts, percentile_interval
+from mss_bench.listening.bootstrap import FEWEST, draw_counts, percentile_interval
 from mss_bench.listening.correlation import (
     COEFFICIENTS,
     cluster_weights,
@@ -57,10 +57,12 @@ class Verdict:
     answer : str
         ``yes``: every pair of systems that listeners tell apart has the same order, surely; ``partly``: no more than
         a sixth of those pairs is reversed, and two thirds are surely right; ``no``; or ``open``, where listeners tell
-        no pair apart.
+        no pair apart, or the songs are fewer than `mss_bench.listening.bootstrap.FEWEST`.
     right, unsure, wrong : list of (str, str)
         Pairs that listeners tell apart, the better first: those that the metric orders alike, with an interval over
         songs that leaves out 0; those whose interval holds 0; and those that it surely reverses.
+    songs : int
+        Over which intervals were taken.
     """
 
     metric: str
@@ -68,11 +70,14 @@ class Verdict:
     right: list[tuple[str, str]]
     unsure: list[tuple[str, str]]
     wrong: list[tuple[str, str]]
+    songs: int = FEWEST
 
     def __str__(self) -> str:
         asked = len(self.right) + len(self.unsure) + len(self.wrong)
         if not asked:
             return "open: listeners tell no two of these systems apart"
+        if self.answer == "open":
+            return f"open: {self.songs} songs are too few to be sure of anything, expected at least {FEWEST}"
         text = f"{self.answer}: orders {len(self.right)} of {asked} pairs as listeners do"
         for what, pairs in (("cannot tell", self.unsure), ("reverses", self.wrong)):
             if pairs:
@@ -232,13 +237,14 @@ def _verdict(joined: Joined, metric: str, heard: list[tuple[str, str]], alpha: f
         sorted_out["right" if low > 0 else "wrong" if high < 0 else "unsure"].append((better, worse))
     right, asked = len(sorted_out["right"]), sum(map(len, sorted_out.values()))
     answer = "no"
-    if not asked:
+    songs = values.index.get_level_values("song").nunique()
+    if not asked or songs < FEWEST:
         answer = "open"
     elif right == asked:
         answer = "yes"
     elif 6 * len(sorted_out["wrong"]) <= asked and 3 * right >= 2 * asked:
         answer = "partly"
-    return Verdict(metric, answer, **sorted_out)
+    return Verdict(metric, answer, **sorted_out, songs=songs)
 
 
 def ceiling(ratings: pd.DataFrame, *, splits: int = 200, seed: int = 0) -> dict[str, float]:

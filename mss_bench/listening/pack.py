@@ -11,6 +11,7 @@ import hmac
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
 from mss_bench.listening.stimuli import FADE, SAMPLE_RATE, Stimulus, cut, flat_tops, headroom, level
 from mss_bench.listening.trials import PlannedTrial, plan_trials
-from mss_bench.listening.verification import verify_pack
+from mss_bench.listening.verification import THREADS, verify_pack
 from mss_bench.run_audio import RunAudio
 from mss_bench.tracks import Track
 
@@ -96,9 +97,10 @@ def make_pack(design: TestDesign, out: Path, *, jobs: int | None = None, say: Sa
         say(f"{len(planned)} trials of {len(excerpts)} items: {', '.join(systems)}")
         source.prepare(systems, tracks, jobs)
         items: dict[str, _Item] = {}
-        for track, excerpt in zip(tracks, excerpts, strict=True):
-            say(f"rendering {excerpt.item}")
-            items |= _render(design, source, track, excerpt, systems, planned)
+        say(f"rendering {', '.join(e.item for e in excerpts)}")
+        with ThreadPoolExecutor(THREADS) as pool:  # reading, hashing and filtering leave the interpreter alone
+            for one in pool.map(lambda t, e: _render(design, source, t, e, systems, planned), tracks, excerpts):
+                items |= one
         _write(design, work / design.name, planned, items, excerpts, say)
         say("verifying what was written")
         verify_pack(work / design.name)

@@ -169,9 +169,10 @@ def _heard(ears: Ears, title: str) -> list[str]:
         return []
     part = f" of {ears.name} systems" if ears.name else ""
     words = {"yes": "rank them as listeners do", "partly": "do so in part", "no": "do not",
-             "open": "cannot be judged, for listeners tell no pair apart"}  # fmt: skip
+             "open": "cannot be judged"}  # fmt: skip
     told = "; ".join(f"{', '.join(answers[a])} {words[a]}" for a in words if a in answers)
-    return [f"Metrics{part}{title and f' on {title}'}: {told}."]
+    why = next((str(v).partition(": ")[2] for v in ears.verdicts if v.answer == "open"), "")
+    return [f"Metrics{part}{title and f' on {title}'}: {told}{why and f' ({why})'}."]
 
 
 def _facts(found: Findings) -> list[tuple[str, str]]:

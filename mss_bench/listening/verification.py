@@ -8,6 +8,8 @@ low-pass anchor must lie within its mask. Anything else is an error that names t
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,10 @@ from mss_bench.listening.protocols import PROTOCOLS
 from mss_bench.listening.ratings import Role
 from mss_bench.listening.stimuli import PEAK_LIMIT, SAMPLE_RATE
 
-__all__ = ["lag", "verify_pack"]
+__all__ = ["THREADS", "lag", "verify_pack"]
+
+THREADS = min(4, os.cpu_count() or 1)
+"""Files of a pack that are worked on at a time."""
 
 _LOUDNESS_LU = 0.1
 _PEAK_DB = 0.1
@@ -52,12 +57,14 @@ def verify_pack(folder: str | Path) -> list[str]:
     folder = Path(folder)
     pack, key = read_pack(folder), read_key(folder)
     manifest = json.loads((key_folder(folder) / "manifest.json").read_text(encoding="utf-8"))
-    rows = []
-    for trial in pack.trials:
+
+    def check(trial: Trial) -> list[list[str]]:
         reference = _open_reference(trial, key, folder)
-        for file in [*trial.stimuli, trial.reference, trial.mixture]:
-            if file:
-                rows.append(_check(folder, file, key[file], manifest["files"][file], trial, reference))
+        files = [f for f in [*trial.stimuli, trial.reference, trial.mixture] if f]
+        return [_check(folder, f, key[f], manifest["files"][f], trial, reference) for f in files]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        rows = [row for rows in pool.map(check, pack.trials) for row in rows]
     lines = [*_table(rows), "", *_checklist(pack, key, manifest)]
     (key_folder(folder) / "verification.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return lines

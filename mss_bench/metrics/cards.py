@@ -99,6 +99,8 @@ def loss(quantity: Quantity, reaction: Reaction) -> float:
     Ratios in dB count from -10 to 40 dB: a softer error is hardly heard, and in a louder one the target is lost.
     """
     clean, worst = reaction.clean, reaction.worst
+    if math.isnan(clean) or math.isnan(worst):
+        return math.nan
     if quantity.unit == "dB" and quantity.higher_is_better:
         clean, worst = (max(DROWNED, min(value, AUDIBLE)) for value in (clean, worst))
     elif quantity.unit == "dB" and quantity.least < 0:

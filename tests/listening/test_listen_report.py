@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import re
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from mss_bench.api import load
+from mss_bench.cli import listen_analyse
 from mss_bench.cli.main import main
 from mss_bench.errors import MssBenchError
 from mss_bench.listening.design import read_design
@@ -88,36 +90,46 @@ def test_a_pack_with_collected_ratings_becomes_a_report_in_one_command(pack, fin
         assert {"point": "training page", "met": "yes", "found": ""} in list(csv.DictReader(file))
 
 
-def test_several_targets_each_meet_their_own_metrics(finished_run, tmp_path, capsys) -> None:
+def test_several_targets_each_meet_their_own_metrics(finished_run, tmp_path) -> None:
     heard = {"irm": 30.0, "centre": -20.0, "hpss_vocals": 0.0}
-    both = [
-        made_ratings(heard, items=3, listeners=4).assign(target=target, trial=lambda t, of=target: t["trial"] + of)
+    both = {
+        target: made_ratings(heard, items=3, listeners=4).assign(target=target, trial=lambda t, of=target: t.trial + of)
         for target in ("vocals", "accompaniment")
-    ]
+    }
+    ratings = pd.concat(both.values(), ignore_index=True)
     table = tmp_path / "ratings.csv"
-    write_ratings(pd.concat(both, ignore_index=True), table)
-    command = ["listen", "analyse", str(table), "-o", str(tmp_path / "report"), "--draws", "100"]
-    assert main([*command, "--run", str(finished_run)]) == 0
-    told = capsys.readouterr().out
-    assert "on quality of vocals:" in told
-    assert "on quality of accompaniment:" in told
+    write_ratings(ratings, table)
+    parser = argparse.ArgumentParser()
+    listen_analyse.configure(parser)
+    metrics = listen_analyse.read_metrics(parser.parse_args([str(table), "--run", str(finished_run)]), ratings)
+    found = find(ratings, metrics=metrics, draws=100)
     tracks = load(finished_run).tracks
-    for target in ("vocals", "accompaniment"):
-        own = tracks[(tracks["target"] == target) & (tracks["group"] == "vocals_acc") & (tracks["metric"] == "uSDR")]
+    for question in found.questions:
+        own = tracks[(tracks["target"] == question.target) & (tracks["metric"] == "uSDR")]
+        own = own[own["group"] == "vocals_acc"]
         values = own.pivot(index="track", columns="separator", values="value")[list(heard)].to_numpy().ravel()
-        with (tmp_path / "report" / "tables" / f"quality_{target}_metrics.csv").open() as file:
-            (row,) = (r for r in csv.DictReader(file) if r["metric"] == "uSDR")
-        ratings = both[target == "accompaniment"]
-        medians = ratings[ratings["role"] == "test"].groupby(["item", "system"])["score"].median().unstack()
-        expected = np.corrcoef(values, medians[list(heard)].to_numpy().ravel())[0, 1]
-        assert float(row["r"]) == pytest.approx(expected)
-    (tmp_path / "m.csv").write_text("item,system,SDR\nSong 0,irm,1\n")
-    assert main([*command, "--metrics", str(tmp_path / "m.csv")]) == 2
+        tested = question.ratings[question.ratings["role"] == "test"]
+        medians = tested.groupby(["item", "system"])["score"].median().unstack()[list(heard)].to_numpy().ravel()
+        (ears,) = question.ears
+        assert ears.agreement.loc["uSDR", "r"] == pytest.approx(np.corrcoef(values, medians)[0, 1])
+    told = " ".join(conclusions(found))
+    assert "Metrics on quality of vocals:" in told
+    assert "Metrics on quality of accompaniment:" in told
+
+
+def test_which_of_several_targets_is_meant_must_be_said(finished_run, tmp_path, capsys) -> None:
+    ratings = made_ratings({"irm": 30.0, "centre": -20.0}, items=3, listeners=3)
+    both = [ratings.assign(target=t, trial=ratings["trial"] + t) for t in ("vocals", "accompaniment")]
+    table, metrics = tmp_path / "ratings.csv", tmp_path / "m.csv"
+    write_ratings(pd.concat(both, ignore_index=True), table)
+    metrics.write_text("item,system,SDR\nSong 0,irm,1\n")
+    command = [str(table), "-o", str(tmp_path / "out")]
+    assert main(["listen", "analyse", *command, "--metrics", str(metrics)]) == 2
     assert "does not say which it is of: add a column target" in capsys.readouterr().err
-    fit = ["listen", "fit", str(table), "--run", str(finished_run), "-o", str(tmp_path / "fit")]
-    assert main(fit) == 2
+    assert main(["listen", "fit", *command, "--run", str(finished_run)]) == 2
     assert "name one question with --task and --target: quality of vocals" in capsys.readouterr().err
-    assert main([*fit, "--target", "accompaniment"]) == 0
+    assert main(["listen", "fit", *command, "--run", str(finished_run), "--target", "accompaniment"]) == 2
+    assert "at least 3 systems with metrics and ratings, got 2" in capsys.readouterr().err
 
 
 def test_fit_from_a_pack_and_its_run(pack, finished_run, tmp_path, capsys) -> None:
@@ -125,7 +137,7 @@ def test_fit_from_a_pack_and_its_run(pack, finished_run, tmp_path, capsys) -> No
         _collect(pack)
     command = ["listen", "fit", str(pack), "--run", str(finished_run), "-o", str(tmp_path)]
     assert main(command) == 0
-    assert "On new songs" in capsys.readouterr().out
+    assert "3 songs are too few to show that anything generalises" in capsys.readouterr().out
     models = json.loads((tmp_path / "model.json").read_text())
     assert set(models) == {"best_linear", "best_monotone", "all_linear", "all_monotone"}
     assert (tmp_path / "index.html").exists()

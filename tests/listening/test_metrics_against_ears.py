@@ -152,6 +152,16 @@ def test_verdicts_tell_good_metrics_from_bad() -> None:
     assert table.loc["reversed", "rho"] == pytest.approx(-1.0)
 
 
+def test_a_few_songs_make_nothing_sure() -> None:
+    ratings = made_ratings(EFFECTS, items=5, noise=4.0)
+    joined = join(ratings, _metrics(ratings, copy=lambda r: r))
+    (verdict,) = verdicts(joined, compare_systems(ratings, draws=100), draws=100)
+    assert str(verdict) == "open: 5 songs are too few to be sure of anything, expected at least 6"
+    told = fit_metrics(joined, ratings, draws=100).conclusions
+    assert told[0].startswith("5 songs are too few to show that anything generalises to new songs")
+    assert told[1].startswith("3 systems are too few")
+
+
 def test_where_listeners_tell_nothing_apart_no_metric_is_judged() -> None:
     ratings = made_ratings({"a": 0.0, "b": 0.0, "c": 0.0}, seed=3)
     joined = join(ratings, _metrics(ratings, copy=lambda r: r))
@@ -316,7 +326,7 @@ def test_runs_that_do_not_fit_are_refused(finished_run: Path, tmp_path: Path) ->
         ("item,system,kind\nS,a,deep\n", {}, "holds no metric"),
         ("item,system,SDR\nS,a,1\nS,a,2\n", {}, "csv:3: a of S is there twice"),
         ("item,system,SDR\nS,a,1\n", {"lower_is_better": ["SIR"]}, "unknown metric in"),
-        ("item,system,target,SDR\nS,a,bass,1\n", {"target": "vocals"}, "unknown target of .*available: bass"),
+        ("item,system,target,SDR\nS,a,bass,1\n", {"target": "vocals"}, "unknown target of .*known: bass"),
     ],
 )
 def test_tables_of_metrics_that_do_not_fit_are_refused(text: str, options, message: str, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from mss_bench.listening.webmushra import export_webmushra
 
 from .conftest import RATE
 
+SMALL = "systems: [centre]\nexcerpts: {count: 1, seconds: 1}\nreplicates: 0\n"
+
 
 def _make(write_design, folder, text: str = "", protocol: str = "mushra", **options):
     return make_pack(write_design(text, protocol, **options), folder, jobs=1, say=lambda _: None)
@@ -100,16 +102,16 @@ def test_the_key_tells_the_truth(pack, finished_run) -> None:
 
 
 def test_same_seed_same_bytes(write_design, tmp_path) -> None:
-    one, two = (_make(write_design, tmp_path / place, "systems: [centre]\nseed: 3\n") for place in "ab")
+    one, two = (_make(write_design, tmp_path / place, f"{SMALL}seed: 3\n") for place in "ab")
     for first in [*sorted(one.rglob("*.*")), *sorted(key_folder(one).rglob("*.*"))]:
         second = two.parent / first.relative_to(one.parent)
         assert first.read_bytes() == second.read_bytes(), first.name
-    other = _make(write_design, tmp_path / "c", "systems: [centre]\nseed: 4\n")
+    other = _make(write_design, tmp_path / "c", f"{SMALL}seed: 4\n")
     assert {f.name for f in (other / "audio").iterdir()}.isdisjoint(f.name for f in (one / "audio").iterdir())
 
 
 def test_estimates_are_made_again_where_the_run_kept_none(finished_run, write_design, tmp_path) -> None:
-    design = write_design("systems: [centre]\n")
+    design = write_design(SMALL)
     kept = make_pack(design, tmp_path / "kept", jobs=1, say=lambda _: None)
     bare = tmp_path / "bare"
     shutil.copytree(finished_run, bare, ignore=shutil.ignore_patterns("estimates"))
@@ -122,7 +124,7 @@ def test_estimates_are_made_again_where_the_run_kept_none(finished_run, write_de
 @pytest.mark.parametrize("protocol", [p for p in PROTOCOLS if p != "mushra"])
 def test_every_protocol_makes_a_verified_pack(protocol: str, write_design, tmp_path) -> None:
     text = "remix_db: [6, -6]\n" if protocol == "remix" else ""
-    made = _make(write_design, tmp_path, text + "excerpts: {count: 1, seconds: 3}\n", protocol)
+    made = _make(write_design, tmp_path, text + "excerpts: {count: 1, seconds: 1}\n", protocol)
     read, key = read_pack(made), read_key(made)
     assert {t.name for t in PROTOCOLS[protocol].tasks} == {t.task for t in read.trials}
     for trial in read.trials:

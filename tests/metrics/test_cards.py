@@ -110,6 +110,13 @@ def test_a_loss_is_positive_where_a_value_gets_worse(quantity, clean, worst, exp
     assert loss(quantity, Reaction(clean, worst, 1.0)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("values", [(math.nan, 3.0), (3.0, math.nan)])
+def test_without_a_value_there_is_no_loss(values):
+    for quantity in (RATIO, LEVEL, SHARE):
+        assert math.isnan(loss(quantity, Reaction(*values, 1.0)))
+        assert losses(quantity, {"gain": Reaction(*values, 1.0)}) == {}
+
+
 def test_reactions_in_words():
     made = {"a": 0.1, "b": 0.5, "c": 0.7, "d": 0.9, "e": 1.0, "f": math.nan}
     reactions = {ladder: Reaction(0.9, worst, 1.0) for ladder, worst in made.items()}

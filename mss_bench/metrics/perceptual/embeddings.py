@@ -3,6 +3,8 @@
 The networks are not part of this package, and nothing is downloaded: embeddings are arrays ``(frames, dimensions)``
 that the user has computed with local weights, in memory or as one ``.npy`` file a signal in a folder. With embeddings
 of VGGish `frechet_distance` is the Frechet audio distance (FAD) [1]_, with those of MERT `embedding_mse` is MERT-MSE.
+The metrics ``fad`` and ``embedding_mse`` (`mss_bench.metrics.perceptual.embedding_distances`) run a network of the
+user's themselves.
 
     FAD = |m_1 - m_2|^2 + tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2))
 
