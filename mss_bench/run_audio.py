@@ -159,8 +159,8 @@ class RunAudio:
         read = {name: _read(folder / f"{name}.wav", known[name], track) for name in dict.fromkeys([*files, *others])}
         where = f"{folder_name(method)}/{track.id.subset}/{track.name}"
         return Estimate(
-            np.sum([read[name] for name in files], axis=0),
-            np.sum([read[name] for name in others], axis=0) if others else None,
+            _sum([read[name] for name in files]),
+            _sum([read[name] for name in others]) if others else None,
             {f"{where}/{name}.wav": known[name] for name in sorted(read)},
         )
 
@@ -219,6 +219,10 @@ def _read(file: Path, sha256: str, track: Track) -> Audio:
             "estimates are made again"
         )
     return audio.read(file, track.sample_rate)
+
+
+def _sum(parts: Sequence[Audio]) -> Audio:
+    return parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=np.float32)
 
 
 def _label(separator: str, params: str) -> str:

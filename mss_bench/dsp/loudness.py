@@ -158,7 +158,7 @@ def block_power(signal: NDArray[np.floating[Any]], sample_rate: int, seconds: fl
             f"loudness of {samples / sample_rate:.3f} s was asked for; a block has {seconds:g} s: take a longer excerpt"
         )
     weighted = sosfilt(k_weighting(sample_rate), np.asarray(signal, dtype=np.float64), axis=-1)
-    running = np.concatenate([[0.0], np.cumsum(np.square(weighted).sum(axis=0))])
+    running = np.concatenate([[0.0], np.cumsum(np.einsum("cn,cn->n", weighted, weighted))])
     starts = np.arange(0, samples - length + 1, step)
     return np.asarray(np.maximum(running[starts + length] - running[starts], 0.0) / length)
 

@@ -25,6 +25,7 @@ from mss_bench.metrics.cards import (
     reaction_text,
     read_costs,
     read_reactions,
+    speed_text,
     write_costs,
     write_reactions,
 )
@@ -112,7 +113,7 @@ def _page(
         loader=PackageLoader("mss_bench.gallery", "templates"), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
-    environment.filters |= {"ratio": _ratio, "cell": _cell}
+    environment.filters |= {"ratio": _ratio, "cell": _cell, "speed": speed_text}
     stems = list(dict.fromkeys((case.song, case.stem) for case in cases))
     by_place = {(case.song, case.stem, case.quantity): case for case in cases}
     return environment.get_template("metrics.md.j2").render(

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.datasets.catalog import get
-from mss_bench.metrics import Metric, metrics
-from mss_bench.metrics.cards import Cost, Reaction, Reactions
+from mss_bench.metrics import Metric, Quantity, metrics
+from mss_bench.metrics.cards import Cost, Reaction, Reactions, loss
 from mss_bench.metrics.perceptual.degradations import LADDERS
 from mss_bench.spec import Spec, build
 from mss_bench.tracks import Audio, Stems, TargetGroup, TrackAudio
@@ -216,10 +216,10 @@ def _measured(
             steps = [clean, *(score(scene.spoilt(ladder, level)) for level in levels)]
             for quantity in clean:
                 values.setdefault((quantity, ladder), []).append([step[quantity] for step in steps])
-    signs = {q.name: -1.0 if q.higher_is_better else 1.0 for q in metric.quantities}
+    quantities = {q.name: q for q in metric.quantities}
     found: dict[str, dict[str, Reaction]] = {}
-    for (quantity, ladder), series in values.items():
-        found.setdefault(quantity, {})[ladder] = _reaction(np.array(series), signs[quantity])
+    for (name, ladder), series in values.items():
+        found.setdefault(name, {})[ladder] = _reaction(series, quantities[name])
     seconds = own[0].others.shape[1] / own[0].sample_rate
     # The median of many calls; the references are prepared once a song, and the first time loads libraries.
     score_cost, prepare_cost = float(np.median(scored)), min(prepared)
@@ -233,15 +233,11 @@ def _effort(metric: Metric) -> tuple[tuple[int, ...], str]:
     return (_SLOW_STEPS, "one excerpt, three steps of each ladder") if metric.slow else (_ALL_STEPS, "")
 
 
-def _reaction(series: NDArray[np.float64], sign: float) -> Reaction:
-    """From values ``(scenes, steps)``, the first step being the reference itself."""
-    return Reaction(_median(series[:, 0]), _median(series[:, -1]), _median(np.array([trend(sign * s) for s in series])))
-
-
-def _median(values: NDArray[np.float64]) -> float:
-    """Of what there is."""
-    there = values[~np.isnan(values)]
-    return float(np.median(there)) if there.size else math.nan
+def _reaction(series: list[list[float]], quantity: Quantity) -> Reaction:
+    """Of the scene in which a quantity reacts more, given each one's values, the first for the reference itself."""
+    sign = -1.0 if quantity.higher_is_better else 1.0
+    found = [Reaction(values[0], values[-1], trend(sign * np.array(values))) for values in series]
+    return max(found, key=lambda reaction: float(np.nan_to_num(abs(loss(quantity, reaction)), nan=-1.0)))
 
 
 def trend(badness: NDArray[np.float64]) -> float:

@@ -138,13 +138,13 @@ def choose(design: TestDesign, source: RunAudio) -> tuple[list[str], list[Excerp
         label = frames["separator"] + frames["params"].map(lambda p: f":{p}" if p else "")
         found = disagreeing_excerpts(frames.assign(method=label), design.target, systems, seconds)
     else:
-        rng = np.random.default_rng([design.seed, 2])
+        # a fair choice of tracks, not the loudest
+        names = np.random.default_rng([design.seed, 2]).permutation(sorted(tracks)).tolist()
         found = []
-        for name in rng.permutation(sorted(tracks)).tolist():  # a fair choice of tracks, not the loudest
-            loaded = tracks[name].load()
-            found.append(active_excerpt(name, loaded.references, loaded.sample_rate, seconds, rng))
-            if sum(not e.note for e in found) == count:
-                break
+        with ThreadPoolExecutor(THREADS) as pool:
+            while names and (missing := count - sum(not e.note for e in found)):
+                found += pool.map(lambda name: _active(design, tracks[name]), names[:missing])
+                names = names[missing:]
         found.sort(key=lambda e: bool(e.note))  # stable: those without a remark first
     if len(found) < count:
         raise ConfigError(f"excerpts: {count} items were asked for, {design.run} has {len(found)} tracks for them")
@@ -152,6 +152,13 @@ def choose(design: TestDesign, source: RunAudio) -> tuple[list[str], list[Excerp
         if excerpt.track not in tracks:
             raise ConfigError(f"{design.run} has no track {excerpt.track!r}; it has {', '.join(sorted(tracks))}")
     return systems, found[:count], [tracks[e.track] for e in found[:count]]
+
+
+def _active(design: TestDesign, track: Track) -> Excerpt:
+    """The excerpt of a track, whatever other tracks there are."""
+    loaded = track.load()
+    rng = np.random.default_rng([design.seed, 3, *track.name.encode()])
+    return active_excerpt(track.name, loaded.references, loaded.sample_rate, design.excerpts.seconds, rng)
 
 
 def _render(

@@ -26,11 +26,13 @@ __all__ = [
     "Reactions",
     "card_lines",
     "cost_text",
+    "loss",
     "losses",
     "range_text",
     "reaction_text",
     "read_costs",
     "read_reactions",
+    "speed_text",
     "write_costs",
     "write_reactions",
 ]
@@ -53,7 +55,7 @@ FOLLOWS = 0.9
 
 @dataclass(frozen=True)
 class Reaction:
-    """What one ladder makes of a quantity, medians over excerpts.
+    """What one ladder makes of a quantity, in the excerpt in which it reacts more.
 
     Parameters
     ----------
@@ -142,13 +144,15 @@ def cost_text(cost: Cost) -> str:
     """In words."""
     if math.isnan(cost.score):
         return cost.note
-    speeds = f"{_round(cost.score)} times real time for a target, {_round(cost.prepare)} for a track's references"
+    speeds = (
+        f"{speed_text(cost.score)} times real time for a target, {speed_text(cost.prepare)} for a track's references"
+    )
     return f"{speeds} ({cost.note})" if cost.note else speeds
 
 
-def _round(value: float) -> str:
+def speed_text(speed: float) -> str:
     """Two digits."""
-    return f"{float(f'{value:.2g}'):g}"
+    return f"{float(f'{speed:.2g}'):g}"
 
 
 def read_reactions(path: Path = REACTIONS) -> Reactions:
