@@ -281,8 +281,8 @@ class BSSEvalV3Sources(_BSSEvalV3):
         "IEEE TASLP 14(4), 2006"
     )
     caution = (
-        "Any filter of so many taps is forgiven, and so are a low-pass, a gain and a small delay, however they sound: "
-        "it does not show lost treble and is no score of stems that are to be heard."
+        "Any filter of so many taps is forgiven, and with it a gain, a small delay, a moved image and part of a "
+        "low-pass, however they sound: it is no score of stems that are to be heard."
     )
     _kind = "sources"
 

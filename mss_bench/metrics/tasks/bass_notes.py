@@ -60,10 +60,21 @@ class BassNotes(Transcription):
     slow: ClassVar[bool] = True
     what: ClassVar[str] = "notes"
     quantities = (
-        Quantity("Note-F", "", True, "F-measure of notes: onset within 50 ms, pitch within half a semitone, mir_eval"),
+        Quantity(
+            "Note-F",
+            "",
+            True,
+            "F-measure of notes: onset within 50 ms, pitch within half a semitone, mir_eval",
+            least=0,
+            most=1,
+        ),
         Quantity("Note-gap", "", True, "share of the gap in Note-F from mixture to reference that is closed"),
     )
     citation = "M. Mauch, S. Dixon: pYIN, ICASSP 2014; C. Raffel et al.: mir_eval, ISMIR 2014"
+    caution = (
+        "The truth is what pYIN and an onset detector make of the reference, unless against=played: slides, ghost "
+        "notes and two notes at a time are beyond them. One missed onset merges two notes and costs both."
+    )
 
     def __init__(self, *, target: str = "bass", against: Against = "reference") -> None:
         super().__init__(target, "bass", against)

@@ -48,12 +48,21 @@ class Beats(Transcription):
     what: ClassVar[str] = "beats"
     quantities = (
         Quantity(
-            "Beat-AMLt", "", True, "share of beats right in tempo and phase, at half or double tempo too, mir_eval"
+            "Beat-AMLt",
+            "",
+            True,
+            "share of beats right in tempo and phase, at half or double tempo too, mir_eval",
+            least=0,
+            most=1,
         ),
-        Quantity("Beat-F", "", True, "F-measure of beats within 70 ms, mir_eval"),
+        Quantity("Beat-F", "", True, "F-measure of beats within 70 ms, mir_eval", least=0, most=1),
         Quantity("Beat-gap", "", True, "share of the gap in Beat-F from mixture to reference that is closed"),
     )
     citation = "D. Ellis: Beat tracking by dynamic programming, JNMR 2007; C. Raffel et al.: mir_eval, ISMIR 2014"
+    caution = (
+        "The tracker finds a tempo in nearly anything: scores jump between right and wrong by a whole level, a few "
+        "seconds decide nothing, and songs without drums on the beat fail in the reference already."
+    )
 
     def __init__(self, *, target: str = "drums", against: Against = "reference") -> None:
         super().__init__(target, "drums", against)

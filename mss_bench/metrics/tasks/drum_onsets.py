@@ -46,11 +46,16 @@ class DrumOnsets(Transcription):
     version = "1"
     what: ClassVar[str] = "onsets"
     quantities = (
-        Quantity("Onset-F", "", True, "F-measure of onsets within 50 ms, mir_eval"),
+        Quantity("Onset-F", "", True, "F-measure of onsets within 50 ms, mir_eval", least=0, most=1),
         Quantity("Onset-gap", "", True, "share of the gap in Onset-F from mixture to reference that is closed"),
     )
     citation = (
         "S. Böck, G. Widmer: Maximum filter vibrato suppression, DAFx 2013; C. Raffel et al.: mir_eval, ISMIR 2014"
+    )
+    caution = (
+        "The truth is what the detector finds in the reference, with its mistakes, unless against=played, and not "
+        "which drum it was; a mixture in which the drums are loud scores high, so that the gap can be small or "
+        "undefined."
     )
 
     _TOGETHER = 0.03

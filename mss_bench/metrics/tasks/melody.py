@@ -52,15 +52,39 @@ class Melody(Transcription):
     what: ClassVar[str] = "voiced frames"
     quantities = (
         Quantity(
-            "Melody-VR", "", True, "voicing recall: share of voiced frames that are voiced in the estimate, mir_eval"
+            "Melody-VR",
+            "",
+            True,
+            "voicing recall: share of voiced frames that are voiced in the estimate, mir_eval",
+            least=0,
+            most=1,
         ),
-        Quantity("Melody-RPA", "", True, "raw pitch accuracy: share of voiced frames within half a semitone, mir_eval"),
-        Quantity("Melody-OA", "", True, "overall accuracy: share of frames right in voicing and pitch, mir_eval"),
+        Quantity(
+            "Melody-RPA",
+            "",
+            True,
+            "raw pitch accuracy: share of voiced frames within half a semitone, mir_eval",
+            least=0,
+            most=1,
+        ),
+        Quantity(
+            "Melody-OA",
+            "",
+            True,
+            "overall accuracy: share of frames right in voicing and pitch, mir_eval",
+            least=0,
+            most=1,
+        ),
         Quantity(
             "Melody-gap", "", True, "share of the gap in overall accuracy from mixture to reference that is closed"
         ),
     )
     citation = "M. Mauch, S. Dixon: pYIN, ICASSP 2014; C. Raffel et al.: mir_eval, ISMIR 2014"
+    caution = (
+        "The truth is what pYIN hears in the reference, with its mistakes, unless against=played: backing voices "
+        "and reverberation make it doubtful. The pitch survives most faults; the voicing does not, and with it "
+        "overall accuracy: a low-pass that leaves every pitch alone costs a fifth."
+    )
 
     def __init__(self, *, target: str = "vocals", against: Against = "reference") -> None:
         super().__init__(target, "vocals", against)

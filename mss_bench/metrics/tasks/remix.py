@@ -73,14 +73,42 @@ class Remix(Metric):
     version = "1"
     quantities = (
         Quantity(
-            "Remix-error", "dB", False, "mean of 10 log10(|(a - 1)(y - s)|^2 / |m + (a - 1) s|^2) over the gains a"
+            "Remix-error",
+            "dB",
+            False,
+            "mean of 10 log10(|(a - 1)(y - s)|^2 / |m + (a - 1) s|^2) over the gains a",
+            least=-120,
         ),
-        Quantity("Balance-error", "LU", False, "mean |error of the stem's loudness against the rest's| in the remix"),
-        Quantity("Remix-leakage", "dB", False, "mean level of what other sources are turned along, against the remix"),
-        Quantity("Mute-residual", "dB", False, "level of what is left of the stem when it is muted, against the stem"),
+        Quantity(
+            "Balance-error",
+            "LU",
+            False,
+            "mean |error of the stem's loudness against the rest's| in the remix",
+            least=0,
+            most=60,
+        ),
+        Quantity(
+            "Remix-leakage",
+            "dB",
+            False,
+            "mean level of what other sources are turned along, against the remix",
+            least=-120,
+        ),
+        Quantity(
+            "Mute-residual",
+            "dB",
+            False,
+            "level of what is left of the stem when it is muted, against the stem",
+            least=-120,
+        ),
     )
     citation = (
         "H. Wierstorf et al.: Perceptual evaluation of source separation for remixing music, AES Convention 143, 2017"
+    )
+    caution = (
+        "A stem that is missed leaks nothing: leakage is to be read beside the residual. All but the remix error "
+        "are measured by gains of the true sources in patches: what no gain explains, as noise or long "
+        "reverberation, counts too little, and masking is not modelled."
     )
 
     def prepare(self, track: TrackAudio, group: TargetGroup) -> RemixState:

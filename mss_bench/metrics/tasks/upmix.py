@@ -119,18 +119,25 @@ class Upmix(Metric):
     version = "1"
     joint = True
     quantities = (
-        Quantity("Upmix-centre", "dB", False, "10 log10(|u' - u|^2 / |u|^2) of the centre: mid of the vocals"),
-        Quantity("Upmix-front", "dB", False, "the same of front: drums, bass and the mid of other stems"),
-        Quantity("Upmix-rear", "dB", False, "the same of the rear: the side of vocals and other stems"),
-        Quantity("Upmix-LFE", "dB", False, "the same of the LFE: drums and bass below 120 Hz"),
+        Quantity(
+            "Upmix-centre", "dB", False, "10 log10(|u' - u|^2 / |u|^2) of the centre: mid of the vocals", least=-120
+        ),
+        Quantity("Upmix-front", "dB", False, "the same of front: drums, bass and the mid of other stems", least=-120),
+        Quantity("Upmix-rear", "dB", False, "the same of the rear: the side of vocals and other stems", least=-120),
+        Quantity("Upmix-LFE", "dB", False, "the same of the LFE: drums and bass below 120 Hz", least=-120),
         Quantity(
             "Upmix-crosstalk",
             "dB",
             False,
             "level of stems in channels where they do not belong, against the right ones",
+            least=-120,
         ),
     )
     citation = "ITU-R BS.775-3: Multichannel stereophonic sound system with and without accompanying picture, 2012"
+    caution = (
+        "It is about one stated rule of many: another arrangement of the loudspeakers weighs errors otherwise. "
+        "Errors are energies; crosstalk between front channels that add up again in the room counts in full."
+    )
 
     def prepare(self, track: TrackAudio, group: TargetGroup) -> UpmixState:
         """References, checked.
