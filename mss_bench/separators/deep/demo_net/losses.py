@@ -11,7 +11,7 @@ All of them compare estimates ``Y_j = m_j X`` with stems S_j; M are the magnitud
 ``sdr``              minus the SDR of the complex spectrograms in dB: the phase counts, and so does the level
 ===================  ===================================================================================================
 
-Means of magnitudes weigh each band by its bins.
+Magnitudes and ideal masks are those of the network's bands; each band counts as much as its bins.
 """
 
 from __future__ import annotations
