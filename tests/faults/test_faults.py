@@ -270,11 +270,13 @@ def test_grandchildren_are_killed_with_their_worker(command, tmp_path):
 
 
 def test_two_parents_at_once_exclude_each_other(command, tmp_path):
-    first = subprocess.Popen(command(tmp_path / "run"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    long = tuple(f"slow:gain={i / 100}" for i in range(1, 60))  # so that the second has time to begin
+    words = command(tmp_path / "run", separators=long)
+    first = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not list((tmp_path / "run").glob("cells/*.npz")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    second = finish(command(tmp_path / "run"))
+    second = finish(words)
     assert second.returncode == 2
     assert f"another process (pid {first.pid} on" in second.stderr
     assert first.wait(timeout=120) == 0

@@ -180,7 +180,7 @@ def test_the_table_sorts_both_ways_and_what_is_filtered_stays_hidden(pages) -> N
 def test_the_report_links_the_page_of_the_track(pages, report: Path) -> None:
     page, said = pages("index.html")
     page.get_by_role("link", name="Song A").click()
-    page.wait_for_selector("audio")
+    page.wait_for_selector("audio", state="attached")
     assert unquote(page.url).endswith("/run & 1/report/tracks/test_Song_A.html")
     page.get_by_role("link", name="Report").click()
     page.wait_for_selector("#failures")

@@ -133,7 +133,7 @@ class Running:
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         self.process.send_signal(how)
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stdout.close()
 
     @property
