@@ -53,6 +53,7 @@ _LINES = {
     "sdr": ("#222222", "-"),
 }
 _USUAL = "magnitude_mse"
+_OFF_SCALE = 1.5  # dB, means beyond which would squeeze all others
 _RUN_METRICS = ("bss_eval", "usdr", "si_sdr")
 
 
@@ -233,17 +234,9 @@ def _cost_figure(numbers: _Numbers) -> Figure:
         for axes, metric in zip(panels, METRICS, strict=True):
             axes.axvline(0, color="#222222", linewidth=0.8)
             for row, cost in enumerate(others):
-                gains = numbers.gains(metric, cost)
-                mean, reach = _interval(gains["mean"].to_numpy(float))
-                for stem in _STEMS:
-                    colour, marker = _LOOKS[stem]
-                    label = stem if row == 0 else None
-                    axes.plot(gains[stem].mean(), row + 0.18, marker, color=colour, markersize=4, label=label)
-                axes.errorbar(
-                    mean, row - 0.18, xerr=reach, color="#222222", marker="|", markersize=7, capsize=2, linewidth=1.2,
-                    label="mean of the stems, 95 % interval" if row == 0 else None, linestyle="none",
-                )  # fmt: skip
+                _draw_gains(axes, numbers.gains(metric, cost), row)
             axes.set_title(metric)
+            axes.locator_params(axis="x", nbins=3)
             axes.grid(axis="x")
         panels[0].set_yticks(range(len(others)), [COSTS[c].replace(" of ", "\nof ") for c in others])
         panels[0].set_ylim(len(others) - 0.5, -0.5)
@@ -251,6 +244,25 @@ def _cost_figure(numbers: _Numbers) -> Figure:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5)
     return figure
+
+
+def _draw_gains(axes: Axes, gains: pd.DataFrame, row: int) -> None:
+    """One cost function in one metric; far from the others its numbers stand at the edge."""
+    mean, reach = _interval(gains["mean"].to_numpy(float))
+    if abs(mean) > _OFF_SCALE:
+        axes.text(
+            0.03, row, f"◀ {mean:.1f} ± {reach:.1f}", transform=axes.get_yaxis_transform(), va="center", fontsize=7
+        )  # fmt: skip
+        return
+    for stem in _STEMS:
+        colour, marker = _LOOKS[stem]
+        axes.plot(
+            gains[stem].mean(), row + 0.18, marker, color=colour, markersize=4, label=stem if row == 0 else None
+        )  # fmt: skip
+    axes.errorbar(
+        mean, row - 0.18, xerr=reach, color="#222222", marker="|", markersize=7, capsize=2, linewidth=1.2,
+        label="mean of the stems, 95 % interval" if row == 0 else None, linestyle="none",
+    )  # fmt: skip
 
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float]:

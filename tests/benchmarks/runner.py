@@ -33,6 +33,9 @@ from mss_bench.results.store import Cell, Row, ScoreSet, write_cell
 from mss_bench.runner.options import RunOptions
 from mss_bench.runner.run import prepare, start
 
+METHODS = ("hpss", "duet", "nmf", "kam", "repet_sim", "irm")
+"""Run on the demo by `scaling`, with the default metrics."""
+
 PLUGIN = '''
 import numpy as np
 from mss_bench import Metric, Quantity, Score, Separator
@@ -183,12 +186,12 @@ def scaling(folder: Path, pairs: int) -> None:
         seconds = []
         for jobs in (1, 2) if pair % 2 == 0 else (2, 1):
             began = time.perf_counter()
-            mss_bench.run("demo", jobs=jobs, out=folder / f"demo-{pair}-{jobs}", quiet=True)
+            mss_bench.run("demo", METHODS, jobs=jobs, out=folder / f"demo-{pair}-{jobs}", quiet=True)
             seconds.append(time.perf_counter() - began)
         one, two = seconds if pair % 2 == 0 else reversed(seconds)
         ratios.append(one / two)
         rows.append((f"{one:.1f}", f"{two:.1f}", f"{one / two:.2f}", f"{load:.1f}"))
-    report("Scaling on demo", rows, ("1 worker, s", "2 workers, s", "ratio", "load before"))
+    report(f"Scaling on demo: {', '.join(METHODS)}", rows, ("1 worker, s", "2 workers, s", "ratio", "load before"))
     print(f"\nMedian ratio: {statistics.median(ratios):.2f}")
 
 
