@@ -17,8 +17,7 @@ from mss_bench.tracks import Stems
 BUILT_IN = [
     name
     for name in separators.names()
-    if separators.origin(name) == "mss_bench"
-    and not needs_parameters(separators.load(name))
+    if separators.origin(name) == "mss_bench" and not needs_parameters(separators.load(name))
 ]
 FEW: dict[str, dict[str, Any]] = {  # what a method promises, its first updates have to keep
     "projet": {"restarts": 1, "iterations": 5},
