@@ -50,7 +50,7 @@ export function consent(state, { post }) {
     element("h1", {}, state.title),
     ...paragraphs(state.instructions),
     element("ul", { class: "facts" },
-      element("li", {}, `${state.steps} trials, about ${state.minutes} minutes`),
+      element("li", {}, `${state.steps} ${state.steps === 1 ? "trial" : "trials"}, about ${state.minutes} minutes`),
       ...headphones.map((text) => element("li", {}, text)),
       element("li", {}, "Every trial is saved; you can close this page and come back by the same link.")),
     element("h2", {}, "Consent"),
