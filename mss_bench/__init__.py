@@ -34,9 +34,9 @@ _LAZY = {
     "evaluate": "mss_bench.evaluation",
     "load": "mss_bench.api",
     "run": "mss_bench.api",
-    "separate": "mss_bench.separation",
+    "separate": "mss_bench.running.separation",
     "Separator": "mss_bench.separators.base",
-    "Targets": "mss_bench.tracks",
+    "Targets": "mss_bench.core.tracks",
     "Metric": "mss_bench.metrics.base",
     "Quantity": "mss_bench.metrics.base",
     "Score": "mss_bench.metrics.base",
@@ -60,12 +60,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from mss_bench.api import Results, load, run
+    from mss_bench.core.tracks import Targets
     from mss_bench.errors import MssBenchError
     from mss_bench.evaluation import Evaluation, evaluate
     from mss_bench.metrics.base import Metric, Quantity, Score
-    from mss_bench.separation import separate
+    from mss_bench.running.separation import separate
     from mss_bench.separators.base import Separator
-    from mss_bench.tracks import Targets
 
 
 def __getattr__(name: str) -> Any:

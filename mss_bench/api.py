@@ -9,17 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.core.schema import SCHEMA_VERSION
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.results.schema import SCHEMA_VERSION
-from mss_bench.results.tables import read_table
+from mss_bench.running.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mss_bench.datasets.catalog import Dataset
-    from mss_bench.reports.combine import RunTables
-    from mss_bench.reports.plots.accessor import Plots
-    from mss_bench.reports.report import Options
+    from mss_bench.report.combine import RunTables
+    from mss_bench.report.plots.accessor import Plots
+    from mss_bench.report.report import Options
     from mss_bench.stats.compare import Comparison
     from mss_bench.stats.matrix import ScoreMatrix
 
@@ -39,7 +39,7 @@ class Results:
         ``run.json``: options, versions, machine, data set, quantities; of several the first's, with the methods and
         quantities of all.
     tracks, frames, costs, failures : pandas.DataFrame
-        The tables, read when first used; columns in `mss_bench.results.schema`.
+        The tables, read when first used; columns in `mss_bench.core.schema`.
     plot : Plots
         Figures: ``results.plot.box("SDR", "vocals")``.
     """
@@ -56,7 +56,7 @@ class Results:
     @cached_property
     def _tables(self) -> RunTables:
         """Track, failure and cost tables of all runs."""
-        from mss_bench.reports.combine import RunTables, combine
+        from mss_bench.report.combine import RunTables, combine
 
         def read(path: Path, info: dict[str, Any]) -> RunTables:
             tracks, failures, costs = (read_table(path, name) for name in ("tracks", "failures", "costs"))
@@ -76,7 +76,7 @@ class Results:
     def frames(self) -> pd.DataFrame:
         import pandas as pd
 
-        from mss_bench.reports.frames import FRAME
+        from mss_bench.report.frames import FRAME
 
         tables = [read_table(path, "frames") for path in self.paths]
         return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True).drop_duplicates(FRAME)
@@ -91,7 +91,7 @@ class Results:
 
     @cached_property
     def plot(self) -> Plots:
-        from mss_bench.reports.plots.accessor import Plots
+        from mss_bench.report.plots.accessor import Plots
 
         return Plots(self)
 
@@ -103,7 +103,7 @@ class Results:
         MssBenchError
             Where it is not there any more.
         """
-        from mss_bench.runner.options import RunOptions
+        from mss_bench.running.options import RunOptions
 
         known = {f.name for f in fields(RunOptions)}
         return RunOptions(**{k: v for k, v in self.run["options"].items() if k in known}).open_dataset()
@@ -154,7 +154,7 @@ class Results:
 
     def summary(self, width: int = 100) -> str:
         """The console table."""
-        from mss_bench.reports.console import summary
+        from mss_bench.report.console import summary
 
         text = summary(
             self.tracks,
@@ -176,8 +176,8 @@ class Results:
         out : path, optional
             The folder; to be named where there are several runs.
         formats : sequence of str, optional
-            Some of `mss_bench.reports.report.FORMATS`; those of `options` by default.
-        options : mss_bench.reports.report.Options, optional
+            Some of `mss_bench.report.report.FORMATS`; those of `options` by default.
+        options : mss_bench.report.report.Options, optional
             Which metrics, targets, methods, columns, figures, statistics.
 
         Returns
@@ -192,7 +192,7 @@ class Results:
         UnknownNameError
             An option names what is not there.
         """
-        from mss_bench.reports.report import Options, write_report
+        from mss_bench.report.report import Options, write_report
 
         if out is None and len(self.paths) > 1:
             raise RunError(f"a report of {len(self.paths)} runs belongs to none of them; name a folder with -o, --out")
@@ -224,7 +224,7 @@ def run(
     quiet : bool
         Show no progress.
     **options
-        As in `mss_bench.runner.options.RunOptions`: subset, tracks, max_tracks, duration, jobs, out, ...
+        As in `mss_bench.running.options.RunOptions`: subset, tracks, max_tracks, duration, jobs, out, ...
 
     Returns
     -------
@@ -243,8 +243,8 @@ def run(
     >>> results = mss_bench.run("demo", ["hpss", "irm"], max_tracks=1)  # doctest: +SKIP
     >>> results.aggregate().query("metric == 'SDR'")  # doctest: +SKIP
     """
-    from mss_bench.runner.options import RunOptions
-    from mss_bench.runner.run import prepare, start
+    from mss_bench.running.options import RunOptions
+    from mss_bench.running.start import prepare, start
 
     known = [f.name for f in fields(RunOptions)]
     for name in options:

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from mss_bench.audio import check_finite, check_same_shape
+from mss_bench.core.audio import check_finite, check_same_shape
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics import Metric, Score
 from mss_bench.metrics import metrics as registry
 from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.spec import Spec, build
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
-from mss_bench import audio
+from mss_bench.core import audio
 
 
 @pytest.fixture(scope="session")

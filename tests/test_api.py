@@ -11,8 +11,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import mss_bench
-from mss_bench import audio
 from mss_bench.api import Results
+from mss_bench.core import audio
 from mss_bench.errors import RunError, UnknownNameError
 
 STEMS = ("vocals", "drums", "bass", "other")

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import mss_bench
-from mss_bench import audio
 from mss_bench.cli.main import main
+from mss_bench.core import audio
 from mss_bench.errors import AudioError, MssBenchError, UnknownNameError
 from mss_bench.explanation import explain
 

@@ -11,38 +11,28 @@ import mss_bench
 
 PACKAGE = Path(mss_bench.__file__).parent
 
-# What each part may import, beside itself. Everything may use what is in the first line.
-BASE = {"checks", "errors", "registry", "config", "spec", "text", "audio"}
+# What each part may import beside itself.
+CORE = {"errors", "registry", "core"}
+TABLES = {"errors", "core.schema", "core.text", "core.config", "core.parameters", "core.files"}  # no audio, no run
 ALLOWED = {
     "errors": set(),
-    "checks": {"errors"},
     "registry": {"errors"},
-    "config": {"errors"},
-    "spec": {"errors", "registry", "config"},
-    "text": set(),
-    "audio": {"errors"},
-    "annotations": {"errors"},
-    "tracks": BASE | {"annotations"},
-    "dsp": BASE | {"tracks"},
-    "datasets": BASE | {"annotations", "tracks", "dsp"},
-    "separators": BASE | {"tracks", "dsp", "datasets.demo"},  # the songs that the shipped network learned from
-    "metrics": BASE | {"annotations", "tracks", "dsp"},
-    "compat": BASE | {"tracks", "metrics", "results"},
-    "results": BASE | {"tracks"},
-    "runner": BASE | {"tracks", "dsp", "datasets", "separators", "metrics", "results"},
+    "core": {"errors", "registry"},
+    "dsp": CORE,
+    "datasets": CORE | {"dsp"},
+    "separators": CORE | {"dsp", "datasets.demo"},  # the songs that the shipped network learned from
+    "metrics": CORE | {"dsp"},
+    "compat": CORE | {"metrics", "running.store"},
+    "running": CORE | {"dsp", "datasets", "separators", "metrics", "api"},
     # Tables only: the schema is all that statistics and reports know of a run.
-    "stats": {"errors", "text", "results.schema"},
-    "reports": {"errors", "text", "stats", "results.schema"},
-    "leaderboards": {"errors", "config", "text", "stats", "reports", "results.schema"},
-    "listening": BASE | {"api", "run_audio", "tracks", "dsp", "datasets", "metrics", "results", "stats", "reports"},
-    "run_audio": BASE | {"api", "tracks", "results"},
-    "explanation": BASE | {"api", "run_audio", "tracks", "dsp", "metrics", "results", "reports"},
-    "separation": BASE | {"tracks", "separators", "results", "runner"},
-    "evaluation": BASE | {"tracks", "metrics"},
-    "gallery": BASE
-    | {"api", "tracks", "dsp", "datasets", "separators", "metrics", "reports", "results.schema"}
-    | {"runner.usage"},
-    "api": {"errors", "results", "stats", "reports", "runner", "datasets", "metrics", "separators", "tracks", "spec"},
+    "stats": TABLES,
+    "report": TABLES | {"stats"},
+    "leaderboards": TABLES | {"stats", "report"},
+    "listening": CORE | {"api", "running", "dsp", "datasets", "metrics", "stats", "report"},
+    "explanation": CORE | {"api", "running", "dsp", "metrics", "report"},
+    "evaluation": CORE | {"metrics"},
+    "gallery": CORE | {"api", "dsp", "datasets", "separators", "metrics", "report", "running.usage"},
+    "api": CORE | {"stats", "report", "running", "datasets", "metrics", "separators"},
 }
 
 

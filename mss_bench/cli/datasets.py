@@ -24,9 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """List, show or check."""
+    from mss_bench.core.spec import Spec
+    from mss_bench.core.text import columns
     from mss_bench.datasets.catalog import get, load_catalog
-    from mss_bench.spec import Spec
-    from mss_bench.text import columns
 
     if args.action == "list":
         rows = []
@@ -64,9 +64,9 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _check(dataset: object, args: argparse.Namespace) -> int:
+    from mss_bench.core.text import columns
     from mss_bench.datasets.catalog import Dataset
     from mss_bench.datasets.doctor import examine
-    from mss_bench.text import columns
 
     assert isinstance(dataset, Dataset)
     subset = None if not dataset.subsets else args.subset

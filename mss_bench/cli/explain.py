@@ -43,7 +43,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _summary(explained: Explanation) -> str:
     """Ratios and levels of one target."""
-    from mss_bench.text import columns
+    from mss_bench.core.text import columns
 
     parts = explained.components
     rows = [

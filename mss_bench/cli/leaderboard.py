@@ -58,7 +58,7 @@ def _add(source: Path, folder: Path, methods: list[str]) -> int:
         results = load(source)
         entries = entries_of_run(board, results.tracks, results.run, methods)
     else:
-        from mss_bench.results.museval_json import read_folder, track_medians
+        from mss_bench.compat.museval_json import read_folder, track_medians
 
         found = track_medians(read_folder(source))
         if methods:

@@ -55,10 +55,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """List, show or compare."""
+    from mss_bench.core.parameters import parameters
+    from mss_bench.core.spec import format_params
     from mss_bench.metrics import metrics
     from mss_bench.metrics.cards import card_lines, range_text
     from mss_bench.metrics.presets import PRESETS
-    from mss_bench.spec import format_params, parameters
 
     for plugin in args.plugins:
         metrics.add_file(plugin)
@@ -89,7 +90,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _list(classes: Mapping[str, type[Metric]]) -> None:
     """A line for each metric, no wider than the terminal."""
-    from mss_bench.text import columns
+    from mss_bench.core.text import columns
 
     reported = {name: textwrap.wrap(", ".join(q.name for q in cls.quantities), 32) for name, cls in classes.items()}
     room = max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
@@ -106,8 +107,8 @@ def _list(classes: Mapping[str, type[Metric]]) -> None:
 def _compare(args: argparse.Namespace) -> int:
     from mss_bench.compat.compare import HEAD, compare, render, rows
     from mss_bench.compat.comparisons import TOOLS, installed
-    from mss_bench.results.store import write_atomic
-    from mss_bench.text import columns
+    from mss_bench.core.text import columns
+    from mss_bench.running.store import write_atomic
 
     tools = args.tools or list(TOOLS)
     versions, missing = installed(tools)
@@ -126,11 +127,11 @@ def _material(args: argparse.Namespace) -> list[Material]:
     import numpy as np
 
     from mss_bench.compat.compare import Material
+    from mss_bench.core.spec import Spec, build
     from mss_bench.datasets.catalog import get
     from mss_bench.datasets.folder import from_references
     from mss_bench.errors import ConfigError
     from mss_bench.separators import separators
-    from mss_bench.spec import Spec, build
 
     if args.estimates and not args.references:
         raise ConfigError("--estimates was given without --references; name the folder of their references, too")

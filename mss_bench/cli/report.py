@@ -96,10 +96,10 @@ def _formats(args: argparse.Namespace, default: Sequence[str]) -> Sequence[str]:
 def execute(args: argparse.Namespace) -> int:
     """Write the report and name its files."""
     from mss_bench.api import load
-    from mss_bench.reports.figures import DEFAULT_FIGURES
-    from mss_bench.reports.findings import Statistics
-    from mss_bench.reports.report import DEFAULT_FORMATS, Options
-    from mss_bench.reports.sheets import Style
+    from mss_bench.report.figures import DEFAULT_FIGURES
+    from mss_bench.report.findings import Statistics
+    from mss_bench.report.report import DEFAULT_FORMATS, Options
+    from mss_bench.report.sheets import Style
 
     figures = DEFAULT_FIGURES if args.figures is None else tuple(f for f in args.figures if f != "none")
     columns = args.columns or (("mean", "gain", "gap", "targets") if args.gap_to else Style.columns)

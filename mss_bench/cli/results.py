@@ -37,10 +37,10 @@ def execute(args: argparse.Namespace) -> int:
     if args.action == "import-museval":
         return _import_museval(Path(args.folder), Path(args.out), frames=args.frames)
     from mss_bench.api import load
-    from mss_bench.results.epoch import epoch
-    from mss_bench.results.lock import locked
-    from mss_bench.results.merge import merge
-    from mss_bench.results.tables import rebuild
+    from mss_bench.running.epoch import epoch
+    from mss_bench.running.lock import locked
+    from mss_bench.running.merge import merge
+    from mss_bench.running.tables import rebuild
 
     if args.action in ("rebuild", "merge"):
         if args.action == "merge":
@@ -54,7 +54,7 @@ def execute(args: argparse.Namespace) -> int:
         return 0
     results = load(args.run)
     if args.museval_json:
-        from mss_bench.results.museval_json import export_run
+        from mss_bench.compat.museval_json import export_run
 
         written = export_run(results.frames, Path(args.out))
         print(f"{len(written)} files in {args.out}")
@@ -67,7 +67,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _import_museval(folder: Path, out: Path, *, frames: bool) -> int:
-    from mss_bench.results.museval_json import read_folder, track_medians
+    from mss_bench.compat.museval_json import read_folder, track_medians
 
     found = read_folder(folder)
     table = found if frames else track_medians(found)

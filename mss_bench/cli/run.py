@@ -39,8 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Run; the status is 1 where cells failed."""
-    from mss_bench.runner.options import RunOptions, read_run_file
-    from mss_bench.runner.run import prepare
+    from mss_bench.running.options import RunOptions, read_run_file
+    from mss_bench.running.start import prepare
 
     options = read_run_file(args.config) if args.config else {}
     given = {
@@ -54,7 +54,7 @@ def execute(args: argparse.Namespace) -> int:
     options |= {name: value for name, value in given.items() if value is not None}
     prepared = prepare(RunOptions(**options))
     if args.dry_run:
-        from mss_bench.runner.estimate import estimate
+        from mss_bench.running.estimate import estimate
 
         tasks = prepared.tasks()
         tracks = {c.track.id for c in prepared.plan.cells}
@@ -74,7 +74,7 @@ def execute(args: argparse.Namespace) -> int:
 def finish(prepared: object, *, quiet: bool) -> int:
     """Start a prepared run, print its table, tell how it ended."""
     from mss_bench.api import load
-    from mss_bench.runner.run import Prepared, start
+    from mss_bench.running.start import Prepared, start
 
     assert isinstance(prepared, Prepared)
     outcome = start(prepared, quiet=quiet)

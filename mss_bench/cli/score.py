@@ -12,10 +12,10 @@ from mss_bench.cli.arguments import add_dataset, add_execution, add_plugins, met
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mss_bench.core.tracks import Track
     from mss_bench.datasets.catalog import Dataset
-    from mss_bench.runner.options import RunOptions
+    from mss_bench.running.options import RunOptions
     from mss_bench.separators.estimates import Estimates
-    from mss_bench.tracks import Track
 
 __all__ = ["configure", "execute"]
 
@@ -51,7 +51,7 @@ def execute(args: argparse.Namespace) -> int:
     """Pair, examine, score."""
     from mss_bench.cli.run import finish
     from mss_bench.errors import ConfigError
-    from mss_bench.runner.run import prepare
+    from mss_bench.running.start import prepare
     from mss_bench.separators.estimates import Estimates
 
     folder = Path(args.estimates)
@@ -83,7 +83,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _options(args: argparse.Namespace, dataset: Dataset, name: str, tracks: list[str]) -> RunOptions:
     """The run that scores these tracks' estimates under a name."""
-    from mss_bench.runner.options import RunOptions
+    from mss_bench.running.options import RunOptions
 
     spec = {"name": "estimates", "dir": str(Path(args.estimates).resolve()), "as": name}
     same = (
@@ -104,9 +104,9 @@ def _options(args: argparse.Namespace, dataset: Dataset, name: str, tracks: list
 
 
 def _references(args: argparse.Namespace) -> tuple[Dataset, list[Track]]:
+    from mss_bench.core.spec import Spec
     from mss_bench.datasets.catalog import get
     from mss_bench.datasets.folder import from_references
-    from mss_bench.spec import Spec
 
     if args.references:
         dataset = from_references(args.references)
@@ -156,7 +156,7 @@ def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) ->
 
 def _write_museval(run: Path, name: str, out: Path) -> None:
     from mss_bench.api import load
-    from mss_bench.results.museval_json import export_run
+    from mss_bench.compat.museval_json import export_run
 
     frames = load(run).frames
     written = export_run(frames[frames.separator == name], out)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Self, TextIO
 from mss_bench.cli.arguments import add_plugins
 
 if TYPE_CHECKING:
-    from mss_bench.audio import AudioInfo
+    from mss_bench.core.audio import AudioInfo
+    from mss_bench.core.spec import Spec
     from mss_bench.separators import Separator
-    from mss_bench.spec import Spec
 
 __all__ = ["configure", "execute"]
 
@@ -58,9 +58,9 @@ class _Job:
 
 def execute(args: argparse.Namespace) -> int:
     """Check everything first, then separate; the status is 1 where a separation failed on the way."""
-    from mss_bench.separation import make_separator, require_free
+    from mss_bench.core.spec import Spec
+    from mss_bench.running.separation import make_separator, require_free
     from mss_bench.separators import separators
-    from mss_bench.spec import Spec
 
     for plugin in args.plugins:
         separators.add_file(plugin)
@@ -90,10 +90,10 @@ def _jobs(args: argparse.Namespace, label: str, separator: Separator) -> list[_J
     MssBenchError
         A file that is no audio or that the separator does not take, or two files that would share a folder.
     """
-    from mss_bench import audio
+    from mss_bench.core import audio
     from mss_bench.errors import ConfigError
-    from mss_bench.results.store import folder_name
-    from mss_bench.separation import require_channels
+    from mss_bench.running.separation import require_channels
+    from mss_bench.running.store import folder_name
 
     jobs: dict[Path, _Job] = {}
     for name in dict.fromkeys(args.files):
@@ -111,9 +111,9 @@ def _jobs(args: argparse.Namespace, label: str, separator: Separator) -> list[_J
 
 def _separate(job: _Job, separator: Separator, spec: Spec, name: str, args: argparse.Namespace) -> bool:
     """Read, separate, write; tells whether that went well."""
-    from mss_bench import audio
+    from mss_bench.core import audio
     from mss_bench.errors import MssBenchError
-    from mss_bench.separation import separate_mixture, write_stems
+    from mss_bench.running.separation import separate_mixture, write_stems
 
     facts = {"file": job.file.path.name, "separator": spec.plain(), "seed": args.seed}
     try:
@@ -186,6 +186,6 @@ class _Progress:
 
 
 def _length(seconds: float) -> str:
-    from mss_bench.text import duration
+    from mss_bench.core.text import duration
 
     return duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mss_bench.cli.arguments import add_plugins
 
 if TYPE_CHECKING:
-    from mss_bench.checks import CheckResult
+    from mss_bench.core.checks import CheckResult
 
 __all__ = ["configure", "execute"]
 
@@ -47,8 +47,8 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _list() -> None:
+    from mss_bench.core.text import columns
     from mss_bench.separators import separators
-    from mss_bench.text import columns
 
     rows = []
     for name, cls in separators.load_all().items():
@@ -68,9 +68,10 @@ def _summary(cls: type) -> str:
 
 
 def _show(name: str) -> None:
+    from mss_bench.core.parameters import parameters
+    from mss_bench.core.spec import format_params
+    from mss_bench.core.text import columns
     from mss_bench.separators import separators
-    from mss_bench.spec import format_params, parameters
-    from mss_bench.text import columns
 
     cls = separators.load(name)
     facts = [
@@ -93,7 +94,7 @@ def _show(name: str) -> None:
     if found:
         print("  parameters (name=default)")
         for key, parameter in found.items():
-            required = parameter.default is parameter.empty
+            required = parameter.required
             print(f"    {key} (required)" if required else f"    {format_params({key: parameter.default})}")
     print()
     print(inspect.getdoc(cls))
@@ -115,10 +116,10 @@ def _check_manifest(path: str) -> int:
 def _check(spec: str) -> int:
     from pathlib import Path
 
+    from mss_bench.core.spec import Spec, build
     from mss_bench.errors import ConfigError
     from mss_bench.separators import separators
     from mss_bench.separators.contract import check_separator
-    from mss_bench.spec import Spec, build
 
     if spec.endswith((".yaml", ".yml")) and spec.partition(":")[0] not in separators:
         return _check_manifest(spec)
@@ -132,7 +133,7 @@ def _check(spec: str) -> int:
 
 
 def _print_results(name: str, results: list[CheckResult]) -> int:
-    from mss_bench.text import columns
+    from mss_bench.core.text import columns
 
     print(name)
     print(columns([("ok" if r.passed else "FAIL", r.name, r.detail) for r in results], indent="  "))

@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print what is done, failed and missing; the status is 1 where anything is missing or failed."""
-    from mss_bench.results.status import run_status
+    from mss_bench.running.status import run_status
 
     status = run_status(Path(args.run))
     print(status.text())

@@ -21,8 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Recompute and compare; the status is 1 where a number differs."""
     from mss_bench.api import load
-    from mss_bench.runner.verify import verify
-    from mss_bench.text import columns
+    from mss_bench.core.text import columns
+    from mss_bench.running.verify import verify
 
     results = load(args.run)
     found = verify(

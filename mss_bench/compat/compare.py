@@ -13,11 +13,11 @@ from functools import reduce
 import numpy as np
 
 from mss_bench.compat.comparisons import COMPARISONS, TOOLS, Comparison, installed
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, MssBenchError
 from mss_bench.metrics import metrics
 from mss_bench.metrics._signals import Floats, Samples
-from mss_bench.spec import Spec, build
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 __all__ = ["HEAD", "Difference", "Material", "compare", "render", "rows"]
 

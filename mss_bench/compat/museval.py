@@ -41,10 +41,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mss_bench import audio
 from mss_bench.compat.bss_eval import IllConditionedWarning, MusevalError, Scores, bss_eval
+from mss_bench.compat.museval_json import METRICS
 from mss_bench.compat.stores import EvalStore, MethodStore, TrackStore
-from mss_bench.results.museval_json import METRICS
+from mss_bench.core import audio
 
 __all__ = [
     "EvalStore",

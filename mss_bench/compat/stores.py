@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mss_bench.compat.museval_json import METRICS, FrameScores, read, to_museval, write
 from mss_bench.errors import ConfigError
-from mss_bench.results.museval_json import METRICS, FrameScores, read, to_museval, write
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from mss_bench.config import ConfigMap, load_yaml, plain_name
+from mss_bench.core.config import ConfigMap, load_yaml, plain_name
+from mss_bench.core.tracks import TargetGroup, Targets, Track
 from mss_bench.errors import ConfigError, DatasetError, UnknownNameError
 from mss_bench.registry import resolve
-from mss_bench.tracks import TargetGroup, Targets, Track
 
 __all__ = ["LAYOUTS", "Dataset", "default_file", "get", "load_catalog"]
 

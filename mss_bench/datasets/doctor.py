@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.tracks import Audio, Track
 from mss_bench.errors import AudioError, MssBenchError
-from mss_bench.tracks import Audio, Track
 
 if TYPE_CHECKING:
     from mss_bench.datasets.catalog import Dataset

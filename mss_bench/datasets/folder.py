@@ -5,10 +5,10 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.tracks import TargetGroup, Targets
 from mss_bench.datasets.catalog import Dataset
 from mss_bench.errors import DatasetError
-from mss_bench.tracks import TargetGroup, Targets
 
 __all__ = ["from_references"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mss_bench.audio import check_finite
+from mss_bench.core.audio import check_finite
+from mss_bench.core.tracks import Audio, Stems, Track, TrackId
 from mss_bench.errors import AudioError, DatasetError, MissingDependencyError
-from mss_bench.tracks import Audio, Stems, Track, TrackId
 
 if TYPE_CHECKING:
     from mss_bench.datasets.catalog import Dataset

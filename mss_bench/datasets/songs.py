@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mss_bench.core.tracks import Track
 from mss_bench.datasets.stems import tracks_in
-from mss_bench.tracks import Track
 
 if TYPE_CHECKING:
     from mss_bench.datasets.catalog import Dataset

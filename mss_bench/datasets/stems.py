@@ -7,7 +7,7 @@
 ``dsd100``
     ``<root>/Mixtures/<subset>/<track>/mixture.wav`` and ``<root>/Sources/<subset>/<track>/<stem>.wav``.
 
-What was played can stand beside a track's mixture (`mss_bench.annotations`).
+What was played can stand beside a track's mixture (`mss_bench.core.annotations`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.annotations import FILE_NAME
+from mss_bench.core.annotations import FILE_NAME
+from mss_bench.core.tracks import Track, TrackId
 from mss_bench.errors import DatasetError
-from mss_bench.tracks import Track, TrackId
 
 if TYPE_CHECKING:
     from mss_bench.datasets.catalog import Dataset

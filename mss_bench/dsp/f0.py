@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.dsp.masks import ratio, soft_masks
 from mss_bench.dsp.median import running_median
 from mss_bench.dsp.peaks import Peaks, find_peaks

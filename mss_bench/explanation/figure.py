@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mss_bench.dsp.stft import STFT
 from mss_bench.metrics._signals import Samples
-from mss_bench.reports.style import FULL_WIDTH, printable, styled
+from mss_bench.report.style import FULL_WIDTH, printable, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from mss_bench import api
 from mss_bench.errors import ConfigError
-from mss_bench.reports.plots.base import canvas, save
-from mss_bench.reports.style import FULL_WIDTH, styled
+from mss_bench.report.plots.base import canvas, save
+from mss_bench.report.style import FULL_WIDTH, styled
 
 if TYPE_CHECKING:
     import pandas as pd

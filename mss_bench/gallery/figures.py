@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio
 from mss_bench.dsp.stft import STFT
-from mss_bench.reports.style import COLOURS, FULL_WIDTH, styled
-from mss_bench.tracks import Audio
+from mss_bench.report.style import COLOURS, FULL_WIDTH, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from mss_bench.core.parameters import parameters
 from mss_bench.gallery.artifact_rule import LEAST, OWN_FAULT, Case, check_rule, read_cases, write_cases
 from mss_bench.gallery.reaction_figure import reaction_figure
 from mss_bench.gallery.reactions import SECONDS, Measurement, built_in, measure
@@ -30,8 +31,7 @@ from mss_bench.metrics.cards import (
     write_reactions,
 )
 from mss_bench.metrics.perceptual.degradations import LADDERS
-from mss_bench.reports.plots import save
-from mss_bench.spec import parameters
+from mss_bench.report.plots import save
 
 __all__ = ["write_gallery"]
 
@@ -140,4 +140,4 @@ def _cell(text: str) -> str:
 
 def _parameters(cls: type) -> str:
     found = parameters(cls).items()
-    return ", ".join(f"`{n}`" if p.default is p.empty or p.default is None else f"`{n}={p.default}`" for n, p in found)
+    return ", ".join(f"`{n}`" if p.required or p.default is None else f"`{n}={p.default}`" for n, p in found)

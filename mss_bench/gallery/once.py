@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mss_bench.tracks import Audio, Stems
+from mss_bench.core.tracks import Audio, Stems
 
 __all__ = ["Example", "separate_once"]
 
@@ -60,10 +60,10 @@ def separate_once(name: str) -> Example:
 
 
 def _separate(name: str) -> Example:
+    from mss_bench.core.spec import Spec, build
     from mss_bench.datasets.catalog import get
-    from mss_bench.runner.usage import Usage, resident_mb
+    from mss_bench.running.usage import Usage, resident_mb
     from mss_bench.separators import separators
-    from mss_bench.spec import Spec, build
 
     dataset = get("demo", n_songs=1)
     audio, targets = dataset.tracks("test")[0].load(), dataset.targets

@@ -11,8 +11,8 @@ import numpy as np
 from mss_bench.metrics import Metric, Quantity
 from mss_bench.metrics.cards import FOLLOWS, HARDLY, Reactions, losses
 from mss_bench.metrics.perceptual.degradations import LADDERS
-from mss_bench.reports.plots.base import canvas
-from mss_bench.reports.style import COLOURS, FULL_WIDTH, styled
+from mss_bench.report.plots.base import canvas
+from mss_bench.report.style import COLOURS, FULL_WIDTH, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,12 +15,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import Audio, Stems, TargetGroup, TrackAudio
 from mss_bench.datasets.catalog import get
 from mss_bench.metrics import Metric, Quantity, metrics
 from mss_bench.metrics.cards import Cost, Reaction, Reactions, loss
 from mss_bench.metrics.perceptual.degradations import LADDERS
-from mss_bench.spec import Spec, build
-from mss_bench.tracks import Audio, Stems, TargetGroup, TrackAudio
 
 __all__ = ["LEFT_OUT", "Measurement", "Scene", "built_in", "measure", "scenes", "trend"]
 

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mss_bench import api
+from mss_bench.core.parameters import parameters
+from mss_bench.core.schema import FLOOR
+from mss_bench.core.spec import needs_parameters
 from mss_bench.dsp.filters import MASKS
 from mss_bench.gallery.figures import separation_figure
 from mss_bench.gallery.once import Example, separate_once
 from mss_bench.gallery.texts import Description, describe
-from mss_bench.reports.plots import save
-from mss_bench.results.schema import FLOOR
+from mss_bench.report.plots import save
 from mss_bench.separators import Separator, separators
-from mss_bench.spec import needs_parameters, parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,4 +245,4 @@ def _db(value: float | None) -> str:
 
 
 def _parameters(cls: type) -> str:
-    return ", ".join(f"`{n}={p.default}`" for n, p in parameters(cls).items() if p.default is not p.empty)
+    return ", ".join(f"`{n}={p.default}`" for n, p in parameters(cls).items() if not p.required)

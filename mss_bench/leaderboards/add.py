@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError
 from mss_bench.leaderboards.board import COLUMNS, Board, Entry
-from mss_bench.results.schema import Status
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.config import ConfigMap, load_yaml
+from mss_bench.core.config import ConfigMap, load_yaml
+from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError
-from mss_bench.results.schema import Status
 from mss_bench.stats.aggregate import AGGREGATIONS, aggregate
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def aggregates(board: Board, method: str, table: pd.DataFrame) -> dict[str, dict
 
 
 def _yaml(facts: dict[str, Any]) -> str:
-    """Text that `mss_bench.config` reads back: strings are quoted, as in JSON, which YAML contains."""
+    """Text that `mss_bench.core.config` reads back: strings are quoted, as in JSON, which YAML contains."""
     lines = []
     for key, value in facts.items():
         if isinstance(value, dict) and value:

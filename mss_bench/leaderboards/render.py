@@ -210,7 +210,7 @@ def _published(board: Board, rows: Any) -> list[dict[str, Any]]:
 def _shared(name: str) -> str:
     from importlib.resources import files
 
-    return (files("mss_bench.reports") / "templates" / name).read_text(encoding="utf-8")
+    return (files("mss_bench.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _number(value: float) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mss_bench.core.schema import Status
 from mss_bench.errors import MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, aggregates, entry_names, file_stem, read_entry
-from mss_bench.results.schema import Status
 
 if TYPE_CHECKING:
     import pandas as pd

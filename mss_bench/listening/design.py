@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mss_bench.config import ConfigMap, load_yaml, plain_name
+from mss_bench.core.config import ConfigMap, load_yaml, plain_name
 from mss_bench.errors import ConfigError
 from mss_bench.listening.protocols import Kind, Protocol, protocol
 

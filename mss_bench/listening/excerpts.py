@@ -120,7 +120,7 @@ def disagreeing_excerpts(frames: pd.DataFrame, target: str, systems: list[str], 
     Parameters
     ----------
     frames : DataFrame
-        Columns of `mss_bench.results.schema.FRAME_COLUMNS` and ``method``.
+        Columns of `mss_bench.core.schema.FRAME_COLUMNS` and ``method``.
     target : str
     systems : list of str
         Methods, at least three.

@@ -11,7 +11,7 @@ import numpy as np
 from mss_bench.listening.fit import FOLDS
 from mss_bench.listening.metric_table import Joined
 from mss_bench.listening.ratings import Role
-from mss_bench.reports.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
+from mss_bench.report.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
 
 if TYPE_CHECKING:
     import pandas as pd

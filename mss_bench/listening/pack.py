@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench import __version__, audio
+from mss_bench import __version__
+from mss_bench.core import audio
+from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.listening.anchors import PARAMETERS, make_anchor
 from mss_bench.listening.design import TestDesign
@@ -31,8 +33,7 @@ from mss_bench.listening.ratings import Role
 from mss_bench.listening.stimuli import FADE, SAMPLE_RATE, Stimulus, cut, flat_tops, headroom, level
 from mss_bench.listening.trials import PlannedTrial, plan_trials
 from mss_bench.listening.verification import THREADS, verify_pack
-from mss_bench.run_audio import RunAudio
-from mss_bench.tracks import Track
+from mss_bench.running.audio import RunAudio
 
 __all__ = ["choose", "make_pack"]
 

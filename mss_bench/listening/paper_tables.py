@@ -10,8 +10,8 @@ from csv import writer
 from dataclasses import dataclass, field
 from typing import Any
 
-from mss_bench.reports.latex import latex_escape
-from mss_bench.reports.tables import markdown_escape
+from mss_bench.report.latex import latex_escape
+from mss_bench.report.tables import markdown_escape
 
 __all__ = ["Cell", "Table", "csv", "latex", "markdown", "p_text"]
 

@@ -6,14 +6,14 @@ import math
 import tempfile
 from pathlib import Path
 
+from mss_bench.core.text import columns
 from mss_bench.errors import ConfigError
 from mss_bench.listening.design import TestDesign
 from mss_bench.listening.order import configurations
 from mss_bench.listening.pack import choose
 from mss_bench.listening.pack_format import HEARD, Trial, trial_seconds
 from mss_bench.listening.trials import PlannedTrial, plan_trials
-from mss_bench.run_audio import RunAudio
-from mss_bench.text import columns
+from mss_bench.running.audio import RunAudio
 
 __all__ = ["describe_plan", "listeners_needed"]
 

@@ -20,8 +20,8 @@ from mss_bench.listening.report_tables import (
     listener_table,
     question_tables,
 )
-from mss_bench.reports.html import Picture, data_uri
-from mss_bench.reports.tables import markdown_escape
+from mss_bench.report.html import Picture, data_uri
+from mss_bench.report.tables import markdown_escape
 from mss_bench.stats.ranking import groups
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def write_fit(out: Path, found: Fit, *, name: str = "", scale: tuple[float, floa
     list of Path
         The files, the page first.
     """
-    from mss_bench.results.store import write_atomic
+    from mss_bench.running.store import write_atomic
 
     figure = _figure("fit", "Predicted against heard scores, on songs and on systems left out",
                      figures.fit_plot(found, scale))  # fmt: skip
@@ -223,7 +223,7 @@ def _listeners(found: Findings) -> _Section:
 
 
 def _figure(name: str, alt: str, figure: Figure) -> _Figure:
-    from mss_bench.reports.plots import save
+    from mss_bench.report.plots import save
 
     return _Figure(name, alt, {kind: save(figure, kind) for kind in _PAPER})
 
@@ -231,7 +231,7 @@ def _figure(name: str, alt: str, figure: Figure) -> _Figure:
 def _write(
     out: Path, title: str, facts: Sequence[tuple[str, str]], told: Sequence[str], sections: Sequence[_Section]
 ) -> list[Path]:
-    from mss_bench.results.store import write_atomic
+    from mss_bench.running.store import write_atomic
 
     tables = [table for section in sections for table in [*section.tables, *section.more]]
     drawn = [figure for section in sections for figure in section.figures]
@@ -251,7 +251,7 @@ def _page(title: str, facts: Sequence[tuple[str, str]], told: Sequence[str], sec
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader("mss_bench.listening"), PackageLoader("mss_bench.reports")]),
+        loader=ChoiceLoader([PackageLoader("mss_bench.listening"), PackageLoader("mss_bench.report")]),
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     page: str = environment.get_template("listening_report.html.j2").render(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.dsp.loudness import integrated_loudness, true_peak
 from mss_bench.errors import AudioError
 

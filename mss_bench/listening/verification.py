@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.dsp.loudness import integrated_loudness, true_peak
 from mss_bench.errors import AudioError
 from mss_bench.listening.pack_format import Pack, Signal, Trial, key_folder, read_key, read_pack

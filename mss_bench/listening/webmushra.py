@@ -23,7 +23,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.errors import ConfigError
 from mss_bench.listening.pack_format import Pack, Trial, read_key, read_pack
 from mss_bench.listening.protocols import Kind

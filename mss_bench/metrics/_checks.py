@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 __all__ = ["checked_references", "first_bad_sample", "scorable_estimates"]
 

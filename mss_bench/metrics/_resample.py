@@ -10,7 +10,7 @@ __all__ = ["at_rate"]
 def at_rate(array: Samples, from_rate: int, to_rate: int) -> Samples:
     """An array ``(channels, samples)`` resampled with soxr at high quality, in its precision; at least one sample.
 
-    The quality is that of the tools whose numbers are to be met; `mss_bench.audio.resample` makes float32.
+    The quality is that of the tools whose numbers are to be met; `mss_bench.core.audio.resample` makes float32.
     """
     if from_rate == to_rate:
         return array

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems
 from mss_bench.metrics._assignment import Order
 from mss_bench.metrics._decomposition import PreparedReferences, prepare_references
 from mss_bench.metrics._frames import Frames, Span
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics._silence_policy import Mask
-from mss_bench.tracks import Stems
 
 __all__ = ["BSSEvalV3State", "Windows", "prepare_window"]
 

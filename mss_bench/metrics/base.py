@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
+from mss_bench.core.parameters import Parameterized
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["Metric", "Quantity", "Score"]
 
@@ -108,7 +109,7 @@ class Score:
         return "" if self.n_valid else self.reason or "undefined in every frame"
 
 
-class Metric(ABC):
+class Metric(Parameterized, ABC):
     """Base class of every metric.
 
     Attributes

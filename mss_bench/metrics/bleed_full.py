@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._magnitudes import Magnitudes, hann
@@ -31,7 +32,6 @@ from mss_bench.metrics._resample import at_rate
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.presets import resolve
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

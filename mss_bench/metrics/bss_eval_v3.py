@@ -58,6 +58,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._assignment import Order, PairRatios, best_order, pair_ratios
 from mss_bench.metrics._checks import checked_references, scorable_estimates
@@ -67,7 +68,6 @@ from mss_bench.metrics._silence_policy import Mask, SilencePolicy
 from mss_bench.metrics._windows import BSSEvalV3State, Windows, prepare_window
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.presets import resolve
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["BSSEvalV3Images", "BSSEvalV3Sources", "BSSEvalV3State", "prepare_window", "sources_sdr"]
 

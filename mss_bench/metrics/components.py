@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._energies import FilterBank
@@ -26,7 +27,6 @@ from mss_bench.metrics._frames import Frames
 from mss_bench.metrics._lags import correlate
 from mss_bench.metrics._projection import Projector
 from mss_bench.metrics._signals import Floats, Samples, Signals
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 __all__ = ["Components", "bss_components"]
 

@@ -14,10 +14,10 @@ from functools import partial
 
 import numpy as np
 
-from mss_bench.checks import BrokenPromise, CheckResult, check_parameters, run_check
+from mss_bench.core.checks import BrokenPromise, CheckResult, check_parameters, run_check
+from mss_bench.core.tracks import Audio, Stems, TargetGroup, TrackAudio
 from mss_bench.errors import MssBenchError
 from mss_bench.metrics.base import Metric, Score
-from mss_bench.tracks import Audio, Stems, TargetGroup, TrackAudio
 
 __all__ = ["CheckResult", "check_metric"]
 

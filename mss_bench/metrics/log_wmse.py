@@ -26,13 +26,13 @@ from functools import cache
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics._checks import checked_references, first_bad_sample, scorable_estimates
 from mss_bench.metrics._resample import at_rate
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.presets import resolve
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["LogWMSE", "LogWMSEState", "weighting_filter"]
 

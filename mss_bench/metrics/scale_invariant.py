@@ -33,6 +33,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._levels import Scaling, level, louder, scaling, unusual
@@ -40,7 +41,6 @@ from mss_bench.metrics._moments import Moments, References, prepare_references
 from mss_bench.metrics._signals import Floats
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.presets import resolve
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["SASDR", "SDSDR", "SISDR", "SNR"]
 

@@ -26,6 +26,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._levels import level, scaling, unusual
@@ -33,7 +34,6 @@ from mss_bench.metrics._moments import channel_means
 from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.presets import resolve
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["SIBSSEval", "SIBSSEvalState"]
 

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._frames import Frames
 from mss_bench.metrics._signals import Floats, Samples, Signals
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.presets import preset_name
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["Silence", "SilenceState"]
 

@@ -21,13 +21,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._magnitudes import Magnitudes, hann
 from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.presets import resolve
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["MRSTFT", "L1Freq"]
 

@@ -26,9 +26,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.median import running_median
 from mss_bench.dsp.stft import STFT
-from mss_bench.tracks import Audio, Stems
 
 __all__ = ["BAND_STEMS", "VOCALS_ACCOMPANIMENT", "by_references", "by_rules"]
 

@@ -27,12 +27,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
+from mss_bench.core.parameters import Parameterized
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 
 __all__ = ["Separator"]
 
 
-class Separator(ABC):
+class Separator(Parameterized, ABC):
     """Base class of every separation method.
 
     Attributes
@@ -109,10 +110,10 @@ class Separator(ABC):
         """Whether what `extra` installs is there; a method that is not is left out of "all separators"."""
         return True
 
-    def load(self, device: str = "cpu") -> None:  # noqa: B027 (optional by design)
+    def load(self, device: str = "cpu") -> None:
         """Read learned state, once, before the first `separate`. The default has none."""
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Release what `load` took. The default took nothing."""
 
     def files(self, track: TrackId) -> list[Path]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import ConfigError
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_number, require_whole
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["BandSplit", "Mixture", "MixtureUnscaled"]
 

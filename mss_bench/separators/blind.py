@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import RunError
 from mss_bench.separators.assignment import BAND_STEMS, VOCALS_ACCOMPANIMENT, by_references, by_rules
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_channels, require_choice, require_whole
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 __all__ = ["BlindSeparator"]
 

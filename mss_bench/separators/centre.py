@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.blocks import filter_in_blocks
 from mss_bench.dsp.filters import MASKS
 from mss_bench.dsp.masks import low_pass_gain
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_channels, require_choice, require_number, require_whole
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["Centre", "Karaoke"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mss_bench.core.tracks import Audio
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.base import Separator
-from mss_bench.tracks import Audio
 
 __all__ = ["require_channels", "require_choice", "require_number", "require_whole"]
 

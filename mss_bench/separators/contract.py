@@ -14,10 +14,10 @@ from functools import partial
 
 import numpy as np
 
-from mss_bench.checks import BrokenPromise, CheckResult, check_parameters, describe, run_check
+from mss_bench.core.checks import BrokenPromise, CheckResult, check_parameters, describe, run_check
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import MssBenchError
 from mss_bench.separators.base import Separator
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 __all__ = ["CheckResult", "check_separator"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.crossover import low_pass
 from mss_bench.dsp.filters import MASKS, channel_groups, filter_blocks
 from mss_bench.dsp.stft import STFT
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
 from mss_bench.separators.hpss import harmonic_percussive
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["HPR"]
 

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.crossover import audible_gain, low_pass
 from mss_bench.dsp.filters import MASKS, channel_groups, filter_blocks
 from mss_bench.dsp.median import running_median
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["HPSS", "HPSSVocals", "harmonic_percussive", "split_percussive"]
 
@@ -33,19 +34,6 @@ class HPSS(Separator):
     all the rest. The method has no model of a voice and delivers none: the voice stays in `other` (its consonants in
     the drums), and the three estimates add up to the whole mixture. `HPSSVocals` delivers a voice.
 
-    Parameters
-    ----------
-    kernel_size : int
-        Frames and bins of the medians; odd.
-    mask : str
-        The filter, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
-    power : float
-        Exponent of ``soft``: 2 shares by power (the Wiener filter), a large one makes the mask binary; above 0.
-    bass_cutoff : float
-        Hz, above 0.
-    n_fft, hop : int
-        Samples.
-
     References
     ----------
     .. [1] D. FitzGerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010.
@@ -61,34 +49,17 @@ class HPSS(Separator):
     citation = "D. FitzGerald, Harmonic/percussive separation using median filtering, DAFx 2010"
     assumption = "Notes are steady in pitch over some frames, drums are broad in frequency and short in time."
 
-    def __init__(
-        self,
-        kernel_size: int = 17,
-        mask: str = "soft",
-        power: float = 2.0,
-        bass_cutoff: float = 250.0,
-        n_fft: int = 4096,
-        hop: int = 1024,
-    ) -> None:
-        require_whole(self, "kernel_size", kernel_size, low=1, odd=True)
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        require_number(self, "bass_cutoff", bass_cutoff, above=0, unit="Hz")
-        require_whole(self, "n_fft", n_fft, low=2)
-        require_whole(self, "hop", hop, low=1)
-        self.kernel_size, self.mask, self.power = kernel_size, mask, power
-        self.bass_cutoff, self.n_fft, self.hop = bass_cutoff, n_fft, hop
-        self._stft = STFT(n_fft, hop)
+    kernel_size: int = param(17, at_least=1, odd=True, unit="frames", doc="Length of both medians, in frames and bins.")
+    mask: str = param("soft", choices=MASKS, doc="Filter from magnitudes to estimates, see `dsp.filters`.")
+    power: float = param(2.0, above=0, doc="Exponent of ``soft``: 2 shares by power, a large one is binary.")
+    bass_cutoff: float = param(250.0, above=0, unit="Hz", doc="Crossover below which the harmonic part is bass.")
+    n_fft: int = param(4096, at_least=2, unit="samples", doc="Length of the frames.")
+    hop: int = param(1024, at_least=1, unit="samples", doc="Step from frame to frame.")
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
+    def setup(self) -> None:
+        self._stft = STFT(self.n_fft, self.hop)
+
+    def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
         gain = audible_gain(self._stft.frequencies(sample_rate), self.bass_cutoff)
         drums, bass = np.empty_like(mixture), np.empty_like(mixture)
         for part in channel_groups(len(mixture), self.mask):

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio
 from mss_bench.separators.blind import BlindSeparator
 from mss_bench.separators.checks import require_choice
-from mss_bench.tracks import Audio
 
 __all__ = ["ICA"]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.dsp.backfitting import Smoother, backfit, wiener_blocks
 from mss_bench.dsp.crossover import low_pass
 from mss_bench.dsp.filters import MASKS, channel_groups, filter_blocks
@@ -17,7 +18,6 @@ from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
 from mss_bench.separators.hpss import split_percussive
 from mss_bench.separators.repet import beat_spectrum, repeating_period
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 __all__ = ["KAM", "KERNELS", "comb", "comb_lags", "cross_median"]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio
 from mss_bench.dsp.blocks import filter_in_blocks
 from mss_bench.dsp.filters import MASKS
 from mss_bench.dsp.nmf import DIVERGENCES, Factors, factorise, normalised, random_factors
@@ -15,7 +16,6 @@ from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.separators.blind import BlindSeparator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
 from mss_bench.separators.clustering import cluster
-from mss_bench.tracks import Audio
 
 __all__ = ["NMF"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Track
 from mss_bench.dsp.nmf import DIVERGENCES, factorise, normalised, random_factors
 from mss_bench.dsp.stft import STFT
 from mss_bench.errors import ConfigError, UnknownNameError
-from mss_bench.tracks import Track
 
 __all__ = ["Dictionary", "learn"]
 

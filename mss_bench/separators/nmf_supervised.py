@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.dsp.blocks import filter_in_blocks
 from mss_bench.dsp.filters import MASKS
 from mss_bench.dsp.nmf import Factors, factorise, normalised
@@ -16,7 +17,6 @@ from mss_bench.dsp.stft import Spectrogram
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
 from mss_bench.separators.nmf_dictionary import Dictionary, learn
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 __all__ = ["Dictionary", "SupervisedNMF", "learn"]
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.masks import soft_masks
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.dsp.wiener import spatial_model, wiener_filter
 from mss_bench.errors import ConfigError
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_number, require_whole
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["IBM", "IRM", "MWF"]
 

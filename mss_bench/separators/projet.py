@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio
 from mss_bench.dsp.blocks import BLOCK, filter_in_blocks, inverse_in_blocks
 from mss_bench.dsp.filters import MASKS
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.separators.blind import BlindSeparator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
-from mss_bench.tracks import Audio
 
 __all__ = ["PROJET"]
 

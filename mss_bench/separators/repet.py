@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.filters import MASKS, channel_groups, filter_blocks
 from mss_bench.dsp.masks import ratio
 from mss_bench.dsp.median import median_of_rows
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["REPET", "RepeatingBackground", "beat_spectrum", "frame_of_40_ms", "keep_background", "repeating_period"]
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.median import median_of_frames
 from mss_bench.dsp.segments import crossfaded
 from mss_bench.separators.checks import require_number, require_whole
 from mss_bench.separators.repet import REPET, RepeatingBackground, beat_spectrum, repeating_period
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["AdaptiveREPET", "SegmentedREPET"]
 

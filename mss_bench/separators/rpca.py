@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.blocks import filter_in_blocks
 from mss_bench.dsp.filters import MASKS
 from mss_bench.dsp.stft import STFT
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["RPCA", "low_rank_and_sparse"]
 

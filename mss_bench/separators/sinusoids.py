@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.f0 import F0_METHODS, power_of_two, require_pyin, track_f0
 from mss_bench.dsp.peaks import Peaks, find_peaks, link_peaks
 from mss_bench.dsp.stft import STFT
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["Sinusoids"]
 

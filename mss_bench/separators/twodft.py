@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.filters import MASKS, channel_groups
 from mss_bench.dsp.segments import crossfaded
 from mss_bench.dsp.stft import STFT
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_choice, require_number, require_whole
 from mss_bench.separators.repet import keep_background
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["TwoDFT", "periodic_part"]
 

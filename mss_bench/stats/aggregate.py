@@ -49,8 +49,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.schema import FLOOR
 from mss_bench.errors import UnknownNameError
-from mss_bench.results.schema import FLOOR
 from mss_bench.stats.units import UNIT, Floats, Unit, centre, method_label, units
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def aggregate(
     Parameters
     ----------
     tracks : DataFrame
-        Columns of `mss_bench.results.schema.TRACK_COLUMNS` (the keys, ``value``, ``status``, ``oracle``, ``n_frames``,
+        Columns of `mss_bench.core.schema.TRACK_COLUMNS` (the keys, ``value``, ``status``, ``oracle``, ``n_frames``,
         ``n_valid`` and ``flags`` are read; ``mean`` as well for means of framed metrics).
     aggregation : {"median_of_medians", "mean_of_medians", "mean_of_means"}
         How frames become a track's value and tracks a method's.

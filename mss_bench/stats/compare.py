@@ -88,7 +88,7 @@ def compare(
     Parameters
     ----------
     tracks : DataFrame
-        Columns of `mss_bench.results.schema.TRACK_COLUMNS`.
+        Columns of `mss_bench.core.schema.TRACK_COLUMNS`.
     a, b : str
         The methods, as tables name them.
     metric, target, where

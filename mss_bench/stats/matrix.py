@@ -137,7 +137,7 @@ def score_matrix(
     Parameters
     ----------
     tracks : DataFrame
-        Columns of `mss_bench.results.schema.TRACK_COLUMNS`.
+        Columns of `mss_bench.core.schema.TRACK_COLUMNS`.
     metric, target : str
         As in those columns.
     where : dict, optional

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from mss_bench.core.schema import FLOOR
 from mss_bench.errors import MissingDependencyError, RunError, UnknownNameError
-from mss_bench.results.schema import FLOOR
 from mss_bench.stats.matrix import MIN_TRACKS, ScoreMatrix, check_level, check_matrix
 from mss_bench.stats.units import Floats
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.schema import FLOOR, TRACK_COLUMNS, Status
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.results.schema import FLOOR, TRACK_COLUMNS, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def units(
     Parameters
     ----------
     tracks : DataFrame
-        Columns of `mss_bench.results.schema.TRACK_COLUMNS`.
+        Columns of `mss_bench.core.schema.TRACK_COLUMNS`.
     frames : {"median", "mean"}
         What a track's value is over its frames: column ``value`` or ``mean``.
     missing : {"floor", "complete"}

@@ -161,8 +161,8 @@ def _coloured(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _mss_bench(kind: str, references: dict[str, np.ndarray], estimates: list[dict[str, np.ndarray]]) -> np.ndarray:
+    from mss_bench.core.tracks import TargetGroup, TrackAudio
     from mss_bench.metrics import metrics
-    from mss_bench.tracks import TargetGroup, TrackAudio
 
     metric = metrics.load("bss_eval" if kind == "v4" else "bss_eval_v3_sources")()
     track = TrackAudio(references, next(iter(references.values())), RATE)

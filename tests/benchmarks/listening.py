@@ -22,7 +22,7 @@ from scipy.signal import lfilter
 from threadpoolctl import threadpool_limits
 
 import mss_bench
-from mss_bench import audio
+from mss_bench.core import audio
 
 SONGS, SECONDS, RATE = 15, 180, 44100
 METHODS = 6

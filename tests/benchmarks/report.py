@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from mss_bench.reports.report import write_report
-from mss_bench.results.schema import TRACK_COLUMNS
+from mss_bench.core.schema import TRACK_COLUMNS
+from mss_bench.report.report import write_report
 
 BOARD = Path(__file__).parents[2] / "leaderboards" / "sisec18"
 

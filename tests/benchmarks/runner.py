@@ -25,13 +25,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import mss_bench
-from mss_bench import audio
 from mss_bench.api import load
+from mss_bench.core import audio
 from mss_bench.metrics import metrics
-from mss_bench.results.status import run_status
-from mss_bench.results.store import Cell, Row, ScoreSet, write_cell
-from mss_bench.runner.options import RunOptions
-from mss_bench.runner.run import prepare, start
+from mss_bench.running.options import RunOptions
+from mss_bench.running.start import prepare, start
+from mss_bench.running.status import run_status
+from mss_bench.running.store import Cell, Row, ScoreSet, write_cell
 
 METHODS = ("hpss", "duet", "nmf", "kam", "repet_sim", "irm")
 """Run on the demo by `scaling`, with the default metrics."""

@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _all() -> list[str]:
-    from mss_bench.runner.options import default_separators
+    from mss_bench.running.options import default_separators
 
     return [*map(str, default_separators(slow=True)), "projet:restarts=1"]
 
@@ -102,9 +102,9 @@ def _audio(seconds: float) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def _method(spec: str, stems: dict[str, np.ndarray]) -> Run:
+    from mss_bench.core.spec import Spec, build
+    from mss_bench.core.tracks import Targets
     from mss_bench.separators import separators
-    from mss_bench.spec import Spec, build
-    from mss_bench.tracks import Targets
 
     separator = build(separators, Spec.parse(spec))[0]
     separator.load()
@@ -144,8 +144,8 @@ def _peer(what: str) -> Run:
         return hpss if method == "hpss" else repet_sim
     from sklearn.decomposition import NMF
 
+    from mss_bench.core.parameters import parameters
     from mss_bench.separators import separators
-    from mss_bench.spec import parameters
 
     ours = {name: p.default for name, p in parameters(separators.load(method)).items()}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mss_bench import audio
 from mss_bench.cli.main import VERBS, main
+from mss_bench.core import audio
 
 
 def mss_bench(*words, cwd=None):

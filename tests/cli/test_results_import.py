@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mss_bench.cli.main import main
-from mss_bench.results.museval_json import write
+from mss_bench.compat.museval_json import write
 
 
 def test_a_folder_of_museval_files_becomes_tables(tmp_path, capsys):

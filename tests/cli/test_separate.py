@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from mss_bench import audio
 from mss_bench.cli.main import main
 from mss_bench.cli.separate import _Progress
+from mss_bench.core import audio
 
 FORMATS = {
     "pcm16.wav": ("WAV", "PCM_16", 44100, 2),

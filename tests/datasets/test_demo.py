@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.datasets import demo
 from mss_bench.datasets.demo import effects, plan
 from mss_bench.datasets.demo.dice import Dice

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.datasets.catalog import get
 from mss_bench.datasets.doctor import examine
 

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 import mss_bench
-from mss_bench.results.store import read_cell
-from mss_bench.runner.log import LOG_BYTES
+from mss_bench.running.log import LOG_BYTES
+from mss_bench.running.store import read_cell
 
 KILLS = int(os.environ.get("MSS_BENCH_KILLS", "12"))
 KILL_MINUTES = float(os.environ.get("MSS_BENCH_KILL_MINUTES", "inf"))  # after which no further one is made

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from mss_bench.cli.main import main
+from mss_bench.core.spec import needs_parameters
 from mss_bench.gallery.figures import azimuth_histogram
 from mss_bench.gallery.separators import FAMILIES
 from mss_bench.gallery.texts import describe
 from mss_bench.separators import separators
-from mss_bench.spec import needs_parameters
 
 
 @pytest.fixture(scope="module")

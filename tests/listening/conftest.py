@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mss_bench
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.listening.design import read_design
 
 RATE = 22050

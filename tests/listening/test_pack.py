@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.errors import AudioError, ConfigError, UnknownNameError
 from mss_bench.listening.pack import make_pack
@@ -82,8 +82,8 @@ def test_signals_are_level_aligned_and_equally_long(pack) -> None:
 
 def test_the_key_tells_the_truth(pack, finished_run) -> None:
     # What the key calls centre is closest to what centre makes of that track.
+    from mss_bench.core.tracks import Targets
     from mss_bench.separators.centre import Centre
-    from mss_bench.tracks import Targets
 
     key, read = read_key(pack), read_pack(pack)
     songs = finished_run.parent / "songs"

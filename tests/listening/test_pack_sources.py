@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.errors import AudioError, RunError
 from mss_bench.listening.anchors import PARAMETERS
 from mss_bench.listening.pack import make_pack

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.metrics import Metric, Score
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 Arrays = Mapping[str, NDArray[np.floating]]
 Scores = dict[tuple[str, str], Score]

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics import _decomposition, metrics
 from mss_bench.metrics.bss_eval import BSSEval
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 QUANTITIES = ("SDR", "ISR", "SIR", "SAR")
 RATE = 44100

@@ -8,9 +8,9 @@ import pytest
 from mss_bench.cli.main import main
 from mss_bench.compat.compare import HEAD, Difference, Material, compare, render, rows
 from mss_bench.compat.comparisons import COMPARISONS, TOOLS, installed
+from mss_bench.core.spec import Spec, build
 from mss_bench.errors import AudioError, UnknownNameError
 from mss_bench.metrics import metrics
-from mss_bench.spec import Spec, build
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mss_bench.compat import museval
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.metrics.bss_eval import BSSEval
 from mss_bench.metrics.bss_eval_v3 import BSSEvalV3Images, BSSEvalV3Sources
 from mss_bench.metrics.energy import CSDR, USDR
 from mss_bench.metrics.scale_invariant import SASDR, SDSDR, SISDR, SNR
 from mss_bench.metrics.si_bss_eval import SIBSSEval
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 RATE = 8000
 _RNG = np.random.default_rng(5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError
 from mss_bench.metrics.log_wmse import LogWMSE, weighting_filter
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 RATE = 44100
 

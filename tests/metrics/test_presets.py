@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from mss_bench.core.spec import Spec, build
 from mss_bench.metrics import metrics
 from mss_bench.metrics.bss_eval import BSSEval
 from mss_bench.metrics.energy import USDR
 from mss_bench.metrics.presets import PRESETS
 from mss_bench.metrics.scale_invariant import SISDR
 from mss_bench.metrics.spectral import MRSTFT
-from mss_bench.spec import Spec, build
 
 
 @pytest.mark.parametrize(

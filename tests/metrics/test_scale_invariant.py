@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics import metrics
 from mss_bench.metrics.energy import USDR
 from mss_bench.metrics.scale_invariant import SASDR, SDSDR, SISDR, SNR
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 TARGET, ESTIMATE = np.array([[3, -0.5, 2, 7]]), np.array([[2.5, 0.0, 2, 8]])
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.metrics import metrics
 from mss_bench.registry import import_file
-from mss_bench.spec import Spec, build
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 DATA = Path(__file__).parents[1] / "data"
 make = import_file(DATA / "make_metric_families.py")

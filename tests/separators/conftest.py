@@ -9,11 +9,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.registry import import_file
 from mss_bench.separators import Separator
 from mss_bench.separators.assignment import by_references
 from mss_bench.separators.blind import BlindSeparator
-from mss_bench.tracks import Audio, Stems, Targets
 
 RATE = 44100
 TARGETS = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})

@@ -8,11 +8,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.dsp.filters import MASKS
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.adress import ADRess, azimuths
 from mss_bench.separators.contract import check_separator
-from mss_bench.tracks import Stems
 
 Separate = Callable[..., Stems]
 Gains = Callable[..., list[float]]

@@ -7,12 +7,12 @@ from itertools import pairwise, permutations
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Targets, TrackId
 from mss_bench.datasets.demo import render
 from mss_bench.errors import ConfigError, RunError
 from mss_bench.separators.assignment import BAND_STEMS, VOCALS_ACCOMPANIMENT, by_references, by_rules
 from mss_bench.separators.blind import BlindSeparator
 from mss_bench.separators.contract import check_separator
-from mss_bench.tracks import Targets, TrackId
 
 RATE = 44100
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems, Targets
 from mss_bench.errors import ConfigError
 from mss_bench.separators.baselines import BandSplit, Mixture, MixtureUnscaled
-from mss_bench.tracks import Stems, Targets
 
 NOISE = np.random.default_rng(0).standard_normal((2, 44100)).astype(np.float32)
 

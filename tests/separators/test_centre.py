@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.centre import Centre, Karaoke
-from mss_bench.tracks import Stems
 
 TIME = np.arange(4 * 44100) / 44100
 INNER = slice(4410, -4410)  # a tone's beginning and end are clicks, with energy outside any band

@@ -8,9 +8,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems, Targets
 from mss_bench.errors import ConfigError
 from mss_bench.separators.common_fate import CommonFate, Patches
-from mss_bench.tracks import Stems, Targets
 
 
 def _gains(method: CommonFate, song: Stems, gains: Callable[..., list[float]], rate: int) -> list[float]:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mss_bench.core.spec import needs_parameters
+from mss_bench.core.tracks import Stems
 from mss_bench.errors import AudioError
 from mss_bench.separators import Separator, separators
 from mss_bench.separators.contract import check_separator
-from mss_bench.spec import needs_parameters
-from mss_bench.tracks import Stems
 
 # Those that need a folder, a model or a program to be named are held to the contract in tests of their own.
 BUILT_IN = [

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import Stems, Targets, TrackId
 from mss_bench.errors import AudioError, ConfigError, MssBenchError
 from mss_bench.separators import separators
 from mss_bench.separators.estimates import Estimates
-from mss_bench.spec import Spec, build
-from mss_bench.tracks import Stems, Targets, TrackId
 
 TARGETS = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})
 RATE = 8000

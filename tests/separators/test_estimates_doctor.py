@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.separators.estimates.doctor import Finding, examine
-from mss_bench.tracks import Audio, Stems
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mss_bench.core.tracks import Targets, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.separators.estimates.pairing import Pairing, pair
 from mss_bench.separators.estimates.patterns import LAYOUTS, TargetNames
-from mss_bench.tracks import Targets, TrackId
 
 TARGETS = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})
 NAMES = ["Al - Song [live] v1.2", "Song", "Song 2", "Björk (Intro)", "A_B"]

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.separators import separators
 from mss_bench.separators.baselines import Mixture
 from mss_bench.separators.oracles import IBM, IRM, MWF
-from mss_bench.tracks import Audio, Stems
 
 STEMS = ("vocals", "drums", "bass", "other")
 

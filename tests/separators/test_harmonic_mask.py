@@ -9,11 +9,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.dsp.filters import MASKS
 from mss_bench.errors import ConfigError, MissingDependencyError
 from mss_bench.separators.contract import check_separator
 from mss_bench.separators.harmonic_mask import HarmonicMask
-from mss_bench.tracks import Stems
 
 Make = Callable[[np.random.Generator], np.ndarray]
 

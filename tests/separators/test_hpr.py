@@ -8,10 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators.hpr import HPR
 from mss_bench.separators.hpss import HPSSVocals
-from mss_bench.tracks import Stems
 
 RATE = 44100
 

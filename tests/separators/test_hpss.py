@@ -8,9 +8,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators.hpss import HPSS, HPSSVocals
-from mss_bench.tracks import Stems
 
 RATE = 44100
 TIME = np.arange(6 * RATE) / RATE

@@ -8,9 +8,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems, Targets
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.ica import ICA
-from mss_bench.tracks import Stems, Targets
 
 
 def _gains(song: Stems, gains: Callable[..., list[float]]) -> list[float]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import median_filter
 
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.separators.kam import KAM, comb, comb_lags, cross_median
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 THREE = "percussive+harmonic+repeating"
 SECONDS = 15.0

@@ -8,10 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.dsp.filters import MASKS
 from mss_bench.separators import separators
 from mss_bench.separators.contract import check_separator
-from mss_bench.tracks import Stems
 
 FEW = {"kam": {"iterations": 2}}
 METHODS = ["hpss", "hpss_vocals", "hpr", "repet", "repet_adaptive", "repet_segmented", "repet_sim", "twodft", "kam"]

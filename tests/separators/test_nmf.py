@@ -8,11 +8,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems, Targets
 from mss_bench.dsp.nmf import Factors
 from mss_bench.errors import ConfigError
 from mss_bench.separators.clustering import cluster, mel_cepstrum, mel_filters, suddenness
 from mss_bench.separators.nmf import NMF
-from mss_bench.tracks import Stems, Targets
 
 SMALL = {"n_fft": 1024, "hop": 256, "components": 20, "assignment": "oracle"}
 

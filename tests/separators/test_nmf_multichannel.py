@@ -8,10 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems, Targets
 from mss_bench.dsp.nmf import DIVERGENCES
 from mss_bench.separators.nmf import NMF
 from mss_bench.separators.nmf_multichannel import MultichannelNMF
-from mss_bench.tracks import Stems, Targets
 
 
 def _gains(method: NMF, song: Stems, gains: Callable[..., list[float]], rate: int) -> list[float]:

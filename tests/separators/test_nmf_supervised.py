@@ -10,14 +10,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.tracks import Stems, Targets, Track, TrackId
 from mss_bench.datasets.catalog import load_catalog
 from mss_bench.datasets.demo import render
 from mss_bench.errors import ConfigError
 from mss_bench.registry import import_file
 from mss_bench.separators.nmf import NMF
 from mss_bench.separators.nmf_supervised import DEMO, Dictionary, SupervisedNMF, learn
-from mss_bench.tracks import Stems, Targets, Track, TrackId
 
 NAMES = ("vocals", "drums", "bass", "other")
 SMALL = {"n_fft": 1024, "hop": 256, "components": 10}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators.oracles import IBM, IRM, MWF
-from mss_bench.tracks import Stems
 
 TIME = np.arange(2 * 44100) / 44100
 

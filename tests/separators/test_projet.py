@@ -8,12 +8,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.datasets.demo import render
 from mss_bench.dsp.filters import MASKS
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.contract import check_separator
 from mss_bench.separators.projet import PROJET, _factorise, _Geometry
-from mss_bench.tracks import Stems
 
 Gains = Callable[..., list[float]]
 

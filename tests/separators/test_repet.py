@@ -8,10 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators.repet import REPET, beat_spectrum, frame_of_40_ms
 from mss_bench.separators.repet_sim import REPETSIM
-from mss_bench.tracks import Stems
 
 RATE = 22050
 SECONDS, LOOP = 20, 2.0

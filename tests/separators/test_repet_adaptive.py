@@ -8,11 +8,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.dsp.stft import STFT
 from mss_bench.errors import ConfigError
 from mss_bench.separators.repet import REPET, RepeatingBackground
 from mss_bench.separators.repet_adaptive import AdaptiveREPET, SegmentedREPET, repetitions
-from mss_bench.tracks import Stems
 
 Gains = Callable[..., list[float]]
 

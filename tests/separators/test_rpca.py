@@ -8,9 +8,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators.rpca import RPCA, low_rank_and_sparse
-from mss_bench.tracks import Stems
 
 
 def _gains(song: Stems, separate: Callable[..., Stems], gains: Callable[..., list[float]], rate: int) -> list[float]:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mss_bench.results.schema import TRACK_COLUMNS
+from mss_bench.core.schema import TRACK_COLUMNS
 
 METRICS = ["SDR", "ISR", "SIR", "SAR"]
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mss_bench.core.schema import TRACK_COLUMNS
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.results.schema import TRACK_COLUMNS
 from mss_bench.stats.aggregate import AGGREGATE_COLUMNS, COMPARABLE_COLUMNS, aggregate, comparable, over_targets
 
 Score = float | str  # a value, or the status of a cell that has none

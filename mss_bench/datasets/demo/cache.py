@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.datasets.demo.plan import DATASET_ID, SAMPLE_RATE, song_names, stems_of
 from mss_bench.datasets.demo.song import Song, render
 from mss_bench.errors import AudioError, DatasetError

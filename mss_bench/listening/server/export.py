@@ -70,7 +70,7 @@ def write_ratings_file(folder: Path) -> Path:
         No pack, no key, or nobody was asked yet.
     """
     from mss_bench.listening.server.flow import Sitting
-    from mss_bench.results.store import write_atomic
+    from mss_bench.running.store import write_atomic
 
     results = results_folder(folder)
     if not (results / "ratings.sqlite").exists():

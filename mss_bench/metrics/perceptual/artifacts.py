@@ -30,6 +30,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._signals import Samples
@@ -44,7 +45,6 @@ from mss_bench.metrics.perceptual.artifact_measures import (
 from mss_bench.metrics.perceptual.spectra import Piece, spectra
 from mss_bench.metrics.perceptual.transients import TransientSmearing
 from mss_bench.metrics.presets import preset_name
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["Artifacts", "ArtifactsState"]
 

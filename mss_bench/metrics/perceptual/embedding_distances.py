@@ -27,6 +27,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._resample import at_rate
@@ -34,7 +35,6 @@ from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.perceptual.embedding_network import EmbeddingNetwork, onnx_available
 from mss_bench.metrics.perceptual.embeddings import embedding_mse, frechet_distance
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["FAD", "EmbeddingDistanceState", "EmbeddingMSE"]
 

@@ -18,11 +18,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.perceptual.decomposition import decompose
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["SubbandRatios", "SubbandRatiosState"]
 

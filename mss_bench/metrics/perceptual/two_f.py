@@ -32,6 +32,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._resample import at_rate
@@ -40,7 +41,6 @@ from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.perceptual.peaq import bounds as limits
 from mss_bench.metrics.perceptual.peaq import detection, ear
 from mss_bench.metrics.perceptual.peaq import modulation as modulations
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["TwoF", "TwoFState", "two_f_score"]
 

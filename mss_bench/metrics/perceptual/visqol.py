@@ -21,12 +21,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import MissingDependencyError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._resample import at_rate
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["ViSQOL", "ViSQOLState"]
 

@@ -22,7 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mss_bench.annotations import Annotations
+from mss_bench.core.annotations import Annotations
 from mss_bench.dsp.f0 import F0Track, pyin_f0
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Quantity

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mss_bench.annotations import Annotations
+from mss_bench.core.annotations import Annotations
 from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Quantity
 from mss_bench.metrics.tasks.transcription import RATE, Against, Transcript, Transcription

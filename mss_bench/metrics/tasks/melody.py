@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from mss_bench.annotations import Annotations
+from mss_bench.core.annotations import Annotations
 from mss_bench.dsp.f0 import pyin_f0
 from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Quantity

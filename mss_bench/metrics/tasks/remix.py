@@ -35,13 +35,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.dsp.loudness import gated_loudness
 from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import checked_references, first_bad_sample, scorable_estimates
 from mss_bench.metrics._signals import Floats, Samples, pieces
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.tasks.gains import FLOOR, SHORTEST, Patches, Products, View, k_power, level
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["GAINS", "Remix", "RemixState"]
 

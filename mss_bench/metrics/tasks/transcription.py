@@ -2,7 +2,7 @@
 
 A fixed, published transcriber writes down the reference stem, the estimate and the mixture. The scores are those of
 mir_eval [1]_, with the reference's transcript as the truth (``against=reference``), or with what was really played
-where that is known (``against=played``; `mss_bench.annotations`). The last quantity says how much simpler the
+where that is known (``against=played``; `mss_bench.core.annotations`). The last quantity says how much simpler the
 separation makes it: the share of the gap between mixture and reference that it closes,
 
     gap = (x_estimate - x_mixture) / (x_reference - x_mixture),
@@ -37,14 +37,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from mss_bench.annotations import Annotations
-from mss_bench.audio import resample
+from mss_bench.core.annotations import Annotations
+from mss_bench.core.audio import resample
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError, MissingDependencyError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Score
 from mss_bench.metrics.presets import preset_name
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["RATE", "Against", "Transcript", "Transcription", "TranscriptionState"]
 

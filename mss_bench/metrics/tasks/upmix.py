@@ -39,12 +39,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.metrics.tasks.gains import SHORTEST, Patches, Products, Spectra, View, level
-from mss_bench.tracks import Stems, TargetGroup, TrackAudio
 
 __all__ = ["Upmix", "UpmixState"]
 

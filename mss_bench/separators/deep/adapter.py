@@ -6,8 +6,8 @@ import importlib
 import re
 from typing import Any, Protocol
 
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError, MissingDependencyError
-from mss_bench.tracks import Audio, Stems
 
 __all__ = ["PRECISIONS", "Adapter", "check_device", "pickle_reason", "require_package", "torch_context", "torch_device"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mss_bench.audio import hash_file
-from mss_bench.config import ConfigMap, plain_name
+from mss_bench.core.audio import hash_file
+from mss_bench.core.config import ConfigMap, plain_name
 from mss_bench.errors import ConfigError
 from mss_bench.separators.deep.overlap_add import PADDINGS, Chunks
 from mss_bench.separators.deep.stft import WINDOWS, ModelSTFT

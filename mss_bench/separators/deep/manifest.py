@@ -58,7 +58,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mss_bench.config import ConfigMap, load_yaml
+from mss_bench.core.config import ConfigMap, load_yaml
 from mss_bench.dsp.filters import MASKS
 from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.separators.deep import fields

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import AudioError, ConfigError, InvalidOutputError
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_channels, require_choice, require_whole
 from mss_bench.separators.deep.adapter import PRECISIONS, Adapter, check_device
 from mss_bench.separators.deep.manifest import Manifest, read_manifest
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 __all__ = ["Model"]
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.filters import filter_sources
 from mss_bench.dsp.stft import Spectrogram
 from mss_bench.errors import InvalidOutputError
 from mss_bench.separators.deep.manifest import Manifest
 from mss_bench.separators.deep.overlap_add import overlap_add
-from mss_bench.tracks import Audio, Stems
 
 __all__ = ["Network"]
 

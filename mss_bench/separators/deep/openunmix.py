@@ -45,11 +45,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators.deep.adapter import pickle_reason, require_package, torch_context, torch_device
 from mss_bench.separators.deep.manifest import Manifest
 from mss_bench.separators.deep.overlap_add import overlap_add
-from mss_bench.tracks import Audio, Stems
 
 __all__ = ["load"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.base import Separator
 from mss_bench.separators.estimates.pairing import Pairing, Scan, claim, pair, scan
 from mss_bench.separators.estimates.patterns import user_layout
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 __all__ = ["Estimates"]
 

@@ -34,8 +34,8 @@ from typing import Literal
 
 import numpy as np
 
+from mss_bench.core.tracks import Audio
 from mss_bench.separators.estimates.signals import Lag, Spectra, correlation, dot, find_lag, shifted
-from mss_bench.tracks import Audio
 
 __all__ = ["MAX_TRIM", "Finding", "examine"]
 

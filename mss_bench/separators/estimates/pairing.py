@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mss_bench.core.tracks import Targets, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.separators.estimates.patterns import (
     EXTENSIONS,
@@ -32,7 +33,6 @@ from mss_bench.separators.estimates.patterns import (
     translate,
     user_layout,
 )
-from mss_bench.tracks import Targets, TrackId
 
 __all__ = ["Found", "Pairing", "Scan", "claim", "pair", "scan"]
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from mss_bench.core.tracks import Targets
 from mss_bench.errors import ConfigError
-from mss_bench.tracks import Targets
 
 __all__ = ["EXTENSIONS", "LAYOUTS", "Layout", "TargetNames", "nfc", "translate", "user_layout"]
 

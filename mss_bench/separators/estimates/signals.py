@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.tracks import Audio
+from mss_bench.core.tracks import Audio
 
 __all__ = ["Lag", "Spectra", "correlation", "dot", "find_lag", "shifted"]
 

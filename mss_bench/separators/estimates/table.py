@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.tracks import TrackId
+from mss_bench.core.tracks import TrackId
 
 if TYPE_CHECKING:
     from mss_bench.separators.estimates.pairing import Pairing

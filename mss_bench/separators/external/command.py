@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import (
     AudioError,
     ConfigError,
@@ -33,7 +34,6 @@ from mss_bench.separators.estimates.patterns import user_layout
 from mss_bench.separators.external.interpreter import weight_files
 from mss_bench.separators.external.process import OwnProcess, find_program
 from mss_bench.separators.external.rates import back_at, checked_rate, taken_to
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 __all__ = ["Command"]
 

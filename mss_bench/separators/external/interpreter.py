@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mss_bench.audio import hash_file
+from mss_bench.core.audio import hash_file
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError, RunError, SeparatorCrashError
 from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_channels
 from mss_bench.separators.external.process import PeerProcess, explain_start, find_program
 from mss_bench.separators.external.rates import back_at, checked_rate, taken_to
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 __all__ = ["RECIPES", "External", "weight_files"]
 

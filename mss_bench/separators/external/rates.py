@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.tracks import Audio
 from mss_bench.errors import ConfigError
-from mss_bench.tracks import Audio
 
 __all__ = ["back_at", "checked_rate", "taken_to"]
 

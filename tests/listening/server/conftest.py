@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mss_bench import audio
+from mss_bench.core import audio
 from mss_bench.listening.pack_format import Pack, PackTask, Signal, Step, Trial, key_folder, read_pack, results_folder
 
 pytest.importorskip("flask", reason="pip install 'mss-bench[listen]'")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics.perceptual.alignment import delayed_by
 from mss_bench.metrics.perceptual.artifacts import Artifacts
 from mss_bench.metrics.perceptual.degradations import LADDERS
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 OWN = {
     "LKR": "musical_noise",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics.perceptual.decomposition import decompose
 from mss_bench.metrics.perceptual.subband_ratios import SubbandRatios
 from mss_bench.metrics.perceptual.subbands import erb, filterbank
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 RATE = 44100
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import mss_bench
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics import metrics
 from mss_bench.metrics.contract import check_metric
 from mss_bench.metrics.perceptual.embedding_distances import FAD, EmbeddingMSE
 from mss_bench.metrics.perceptual.embeddings import embedding_mse, frechet_distance
-from mss_bench.runner.options import all_metrics
-from mss_bench.tracks import TargetGroup, TrackAudio
+from mss_bench.running.options import all_metrics
 
 onnx = pytest.importorskip("onnx", reason="pip install onnx")
 pytest.importorskip("onnxruntime", reason="pip install 'mss-bench[onnx]'")

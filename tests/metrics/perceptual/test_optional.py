@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, MissingDependencyError
 from mss_bench.metrics import metrics
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 RATE = 44100
 

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError
 from mss_bench.metrics.perceptual.degradations import LADDERS
 from mss_bench.metrics.perceptual.two_f import TwoF, two_f_score
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 RATE = 48000
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import TrackAudio
 from mss_bench.datasets.catalog import get
 from mss_bench.separators import separators
-from mss_bench.spec import Spec, build
-from mss_bench.tracks import TrackAudio
 
 Arrays = dict[str, NDArray[np.float32]]
 

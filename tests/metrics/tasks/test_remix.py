@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.errors import AudioError
 from mss_bench.metrics.tasks.remix import GAINS, Remix
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 RATE = 16000
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.datasets.catalog import get
 from mss_bench.errors import MissingDependencyError, MssBenchError
 from mss_bench.metrics import metrics
 from mss_bench.metrics.contract import check_metric
-from mss_bench.runner.keys import HashCache
-from mss_bench.runner.plan import make_plan
-from mss_bench.spec import Spec, build
-from mss_bench.tracks import TargetGroup, TrackAudio
+from mss_bench.running.keys import HashCache
+from mss_bench.running.plan import make_plan
 
 TASKS = ("remix", "upmix", "drum_onsets", "beats", "melody", "bass_notes")
 STEMS = ("vocals", "drums", "bass", "other")

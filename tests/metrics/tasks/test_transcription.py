@@ -8,7 +8,8 @@ import mir_eval
 import numpy as np
 import pytest
 
-from mss_bench.annotations import Annotations
+from mss_bench.core.annotations import Annotations
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.dsp.f0 import F0Track
 from mss_bench.errors import ConfigError
 from mss_bench.metrics.tasks.bass_notes import BassNotes, notes_of
@@ -16,7 +17,6 @@ from mss_bench.metrics.tasks.beats import Beats
 from mss_bench.metrics.tasks.drum_onsets import DrumOnsets
 from mss_bench.metrics.tasks.melody import Melody
 from mss_bench.metrics.tasks.transcription import Transcript
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 RNG = np.random.default_rng(0)
 TIMES = np.sort(RNG.uniform(0, 20, 40))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
+from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.metrics.tasks.upmix import Upmix
-from mss_bench.tracks import TargetGroup, TrackAudio
 
 RATE = 16000
 STEMS = ("vocals", "drums", "bass", "other")

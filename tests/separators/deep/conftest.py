@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.separators.deep.model import Model
-from mss_bench.tracks import Audio, Stems, Targets
 
 RATE = 8000
 STEMS = ["vocals", "drums", "bass", "other"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import mss_bench
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.datasets.demo import render
 from mss_bench.errors import ConfigError
 from mss_bench.separators import separators
@@ -19,7 +20,6 @@ from mss_bench.separators.deep.demo_net.bands import BANDS, TRANSFORM, WIDTHS, b
 from mss_bench.separators.deep.demo_net.features import Features, features_of
 from mss_bench.separators.deep.demo_net.separator import MANIFEST, DemoNet
 from mss_bench.separators.deep.manifest import read_manifest
-from mss_bench.tracks import Audio, Stems, Targets
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")

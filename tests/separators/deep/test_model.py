@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from mss_bench.cli.main import main
+from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import AudioError, ConfigError, MissingDependencyError
 from mss_bench.separators.deep.model import Model
-from mss_bench.tracks import Audio, Stems, Targets, TrackId
 
 KEYS: dict[str, Any] = {"kind": "onnx", "output": "sources"}
 

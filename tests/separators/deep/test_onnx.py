@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError, InvalidOutputError
 from mss_bench.separators.deep.stft import ModelSTFT
-from mss_bench.tracks import Audio, Stems
 
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError
-from mss_bench.tracks import Audio, Stems
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mss_bench import audio
+from mss_bench.core import audio
+from mss_bench.core.spec import Spec
+from mss_bench.core.tracks import Targets, Track, TrackId
 from mss_bench.errors import (
     AudioError,
     ConfigError,
@@ -23,13 +25,11 @@ from mss_bench.errors import (
     SeparatorError,
     SeparatorTimeoutError,
 )
-from mss_bench.runner.failures import classify
-from mss_bench.runner.outputs import conform
-from mss_bench.runner.plan import make_plan
+from mss_bench.running.failures import classify
+from mss_bench.running.outputs import conform
+from mss_bench.running.plan import make_plan
 from mss_bench.separators.contract import check_separator
 from mss_bench.separators.external.command import Command
-from mss_bench.spec import Spec
-from mss_bench.tracks import Targets, Track, TrackId
 
 BOTH = 'cp "$1" "$2/vocals.wav"; cp "$1" "$2/no_vocals.wav"'
 TARGETS = "vocals+accompaniment"

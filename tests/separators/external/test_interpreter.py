@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import mss_bench.separators.external as page
-from mss_bench.config import parse_yaml
+from mss_bench.core.config import parse_yaml
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import Stems, Targets, Track, TrackId
 from mss_bench.errors import (
     AudioError,
     ConfigError,
@@ -25,14 +27,12 @@ from mss_bench.errors import (
     SeparatorCrashError,
     SeparatorError,
 )
-from mss_bench.runner.failures import classify
-from mss_bench.runner.plan import make_plan
+from mss_bench.running.failures import classify
+from mss_bench.running.plan import make_plan
 from mss_bench.separators import separators
 from mss_bench.separators.contract import check_separator
 from mss_bench.separators.external import peer
 from mss_bench.separators.external.interpreter import RECIPES, External
-from mss_bench.spec import Spec, build
-from mss_bench.tracks import Stems, Targets, Track, TrackId
 
 HALVES = """
 import numpy as np

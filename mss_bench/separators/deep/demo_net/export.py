@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mss_bench.audio import hash_file
+from mss_bench.core.audio import hash_file
 from mss_bench.datasets.demo import SAMPLE_RATE
 from mss_bench.separators.deep.demo_net.bands import BANDS, POOLING, TRANSFORM
 from mss_bench.separators.deep.demo_net.data import STEMS

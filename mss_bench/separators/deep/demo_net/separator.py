@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.filters import MASKS
 from mss_bench.separators.checks import require_choice
 from mss_bench.separators.deep.model import Model
-from mss_bench.tracks import Audio, Stems, Targets
 
 __all__ = ["MANIFEST", "DemoNet"]
 

@@ -20,8 +20,8 @@ class Separator:
     """A separator that is built and called over there as it would be here."""
 
     def __init__(self, separator: Any, plugin: str = "") -> None:
+        from mss_bench.core.spec import Spec, build
         from mss_bench.separators import separators
-        from mss_bench.spec import Spec, build
 
         if plugin:
             separators.add_file(plugin)
@@ -34,8 +34,8 @@ class Separator:
         return getattr(self.made, name)
 
     def environment(self) -> dict[str, Any]:
-        from mss_bench.audio import hash_file
-        from mss_bench.tracks import TrackId
+        from mss_bench.core.audio import hash_file
+        from mss_bench.core.tracks import TrackId
 
         files: list[Any] = [*self.made.files(TrackId("", "", "")), *([self.plugin] if self.plugin else [])]
         return {"version": self.made.version, "files": [hash_file(f) for f in files], **self.made.environment()}
@@ -43,7 +43,7 @@ class Separator:
     def separate(
         self, mixture: Any, sample_rate: int, *, targets: Any, rng: Any, references: Any = None
     ) -> dict[str, Any]:
-        from mss_bench.tracks import Targets
+        from mss_bench.core.tracks import Targets
 
         derived = {name: stems for name, stems in targets.items() if name not in targets.stems}
         wanted = Targets(targets.stems, derived)

@@ -1,0 +1,1 @@
+"""What every part uses: audio, tracks, declared parameters, configuration files, text."""

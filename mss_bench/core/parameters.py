@@ -1,0 +1,498 @@
+"""Parameters, declared once.
+
+A parameter is written in the body of a class, with its type, default, range, unit and a sentence about it::
+
+    class LowPass(Separator):
+        cutoff: float = param(150.0, above=0, unit="Hz", doc="Cutoff of the filter.")
+
+Everything else follows from that line: the constructor ``LowPass(cutoff=200.0)`` and its checks, the form
+``low_pass:cutoff=200`` of the command line, the mapping ``{name: low_pass, cutoff: 200}`` of YAML and Python, the error
+messages, ``mss-bench separators show low_pass``, the options of a verb, and the section *Parameters* of the docstring.
+`Separator`, `Metric`, the options of a run and the contents of configuration files are all such classes.
+
+The standard library's dataclasses carry less than half of this (no ranges, units, conversion or YAML lines), and the
+libraries that carry more were measured before this was written: importing pydantic takes 90 ms, attrs with cattrs 60 ms
+and msgspec 15 ms of the 50 ms that ``import mss_bench`` may take. msgspec would fit, but its messages name a type where
+a user needs the range, its unit and the line of the file, so that each would have to be written again here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import numbers
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from mss_bench.errors import ConfigError, UnknownNameError
+
+__all__ = ["REQUIRED", "MappingError", "Parameter", "Parameterized", "param", "parameters", "takes_further"]
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED: Any = _Required()
+"""The default of a parameter that has none."""
+
+
+class MappingError(ConfigError):
+    """A mapping of a configuration file with something wrong in it.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        Everything that is wrong, one line each, with file and line.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problems))
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a class.
+
+    Parameters
+    ----------
+    name : str
+        Its name in Python and YAML.
+    kind : type or annotation
+        What a value is: ``bool``, ``int``, ``float``, ``str``, ``Path``, a ``Literal``, a `Parameterized` class (a
+        mapping in YAML), ``X | None``, ``tuple[X, ...]`` (a list, or one value), ``dict[str, X]``. Of anything else
+        only ``isinstance`` is asked; ``Any`` takes every value.
+    default : object
+        `REQUIRED` where there is none.
+    at_least, above, at_most, below : float, optional
+        Bounds of a number, or of every number of a sequence.
+    odd : bool
+        Refuse even numbers.
+    choices : tuple of str, or callable
+        The words that are allowed; a callable is asked when a value is checked.
+    unit : str
+        Unit of a number, e.g. ``"Hz"``.
+    doc : str
+        What it does, in a sentence or two.
+    flag, short, metavar : str
+        How a command line calls it where the name does not serve: ``"--separator"``, ``"-s"``, ``"SPEC"``.
+    expects : str
+        What a message says was expected, where the type and the bounds do not say it.
+    """
+
+    name: str = ""
+    kind: Any = Any
+    default: Any = REQUIRED
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    odd: bool = False
+    choices: tuple[str, ...] | Callable[[], Sequence[str]] = ()
+    unit: str = ""
+    doc: str = ""
+    flag: str = ""
+    short: str = ""
+    metavar: str = ""
+    expects: str = ""
+
+    @property
+    def required(self) -> bool:
+        """Whether a value must be given."""
+        return self.default is REQUIRED
+
+    @property
+    def optional(self) -> bool:
+        """Whether ``None`` is a value."""
+        return type(None) in _alternatives(self.kind)
+
+    @property
+    def many(self) -> bool:
+        """Whether the value is a tuple."""
+        return any(typing.get_origin(kind) is tuple or kind is tuple for kind in _alternatives(self.kind))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The allowed words; empty where any will do."""
+        if callable(self.choices):
+            return tuple(self.choices())
+        literals = [c for kind in _alternatives(self.kind) for c in _literals(kind)]
+        return tuple(self.choices) or tuple(map(str, literals))
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, in words: ``a whole number of at least 1``."""
+        if self.expects:
+            return self.expects
+        if self.words and not self.many:
+            return _either(self.words)
+        kinds = [k for k in _alternatives(self.kind) if k is not type(None)]
+        words = dict.fromkeys(_in_words(kind, self) for kind in kinds)  # int | float are one kind of number
+        return _either(list(words)) + (" or none" if self.optional and self.default is not None else "")
+
+    def convert(self, value: Any, owner: str = "") -> Any:
+        """Return a value as Python, YAML or a command line gives it, made to fit where nothing is lost.
+
+        Parameters
+        ----------
+        value : object
+        owner : str
+            What messages name before the parameter.
+
+        Raises
+        ------
+        ConfigError
+            A value of another type, out of the bounds or none of the choices.
+        """
+        for kind in _alternatives(self.kind):
+            converted = _fit(value, kind)
+            if converted is not _MISFIT and self._within(converted):
+                return converted
+        raise ConfigError(self.refusal(value, owner))
+
+    def refusal(self, value: Any, owner: str = "", expected: str = "") -> str:
+        """Return the message that refuses a value."""
+        start = f"{owner}: " if owner else ""
+        near = difflib.get_close_matches(str(value), self.words, n=1, cutoff=0.6) if self.words else []
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{start}{self.name} is {value!r}, expected {expected or self.expected}{hint}"
+
+    def _within(self, value: Any) -> bool:
+        if isinstance(value, tuple):
+            return all(map(self._within, value))
+        if self.words and isinstance(value, str):
+            return value in self.words
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return True
+        return (
+            math.isfinite(value)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+            and (not self.odd or value % 2 == 1)
+        )
+
+
+def param(
+    default: Any = REQUIRED,
+    *,
+    doc: str,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    odd: bool = False,
+    choices: Sequence[str] | Callable[[], Sequence[str]] = (),
+    unit: str = "",
+    flag: str = "",
+    short: str = "",
+    metavar: str = "",
+    expects: str = "",
+) -> Any:
+    """Declare a parameter in the body of a class; the annotation beside it gives name and type.
+
+    The arguments are those of `Parameter`.
+    """
+    fixed = choices if callable(choices) else tuple(choices)
+    return Parameter(
+        default=default, doc=doc, at_least=at_least, above=above, at_most=at_most, below=below, odd=odd, choices=fixed,
+        unit=unit, flag=flag, short=short, metavar=metavar, expects=expects,
+    )  # fmt: skip
+
+
+class Parameterized:
+    """Base of classes that declare their parameters with `param`.
+
+    The constructor takes the parameters as keywords, converts and checks them, sets one attribute for each and calls
+    `setup`. A subclass has its own parameters and then those of its bases; ``n_fft = 2048`` in its body gives an
+    inherited parameter another default. A subclass may write an ``__init__`` of its own instead, whose arguments are
+    then its parameters, without ranges and help.
+    """
+
+    further_parameters: ClassVar[bool] = False
+    """Whether parameters that are not declared are taken and kept in `further`, for something that knows them."""
+
+    _declared: ClassVar[dict[str, Parameter]] = {}
+    _bare_doc: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = {
+            name: replace(value, name=name, kind=_annotation(cls, name))
+            for name, value in vars(cls).items()
+            if isinstance(value, Parameter)
+        }
+        inherited: dict[str, Parameter] = {}
+        for base in cls.__mro__[1:]:
+            for name, known in getattr(base, "_declared", {}).items():
+                inherited.setdefault(name, known)
+        for name, known in inherited.items():
+            if name not in own and name in vars(cls):
+                inherited[name] = replace(known, default=vars(cls)[name])
+        cls._declared = own | {name: known for name, known in inherited.items() if name not in own}
+        for name in cls._declared:
+            if name in vars(cls):
+                setattr(cls, name, cls._declared[name])
+        if cls._declared and not _has_own_constructor(cls):
+            keywords = [
+                inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, annotation=p.kind, default=_shown_default(p))
+                for p in cls._declared.values()
+            ]
+            cls.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+        if cls.__doc__ and "__doc__" in vars(cls):
+            cls._bare_doc = cls.__doc__
+            cls.__doc__ = _with_parameters(inspect.cleandoc(cls.__doc__), list(cls._declared.values()))
+
+    def __init__(self, **values: Any) -> None:
+        owner = self.label()
+        for name in values:
+            if name not in self._declared and not self.further_parameters:
+                raise UnknownNameError(f"parameter of {owner}", name, self._declared)
+        for name, parameter in self._declared.items():
+            if name in values:
+                setattr(self, name, parameter.convert(values.pop(name), owner))
+            elif parameter.required:
+                raise ConfigError(f"{owner} needs {name}, expected {parameter.expected}")
+            else:
+                setattr(self, name, parameter.default)
+        self.further: dict[str, Any] = values
+        self.setup()
+
+    def setup(self) -> None:
+        """Check parameters against each other and derive what they determine; called by the constructor."""
+
+    @classmethod
+    def label(cls) -> str:
+        """Return what messages call an instance: its registered name, or that of the class."""
+        return str(getattr(cls, "name", "") or cls.__name__)
+
+    def refuse(self, name: str, expected: str) -> typing.NoReturn:
+        """Raise the error that refuses the value of a parameter.
+
+        Raises
+        ------
+        ConfigError
+        """
+        parameter = type(self)._declared[name]
+        raise ConfigError(parameter.refusal(getattr(self, name), self.label(), expected))
+
+    def values(self) -> dict[str, Any]:
+        """Return every parameter with its value, in the order of the declaration."""
+        return {name: getattr(self, name) for name in self._declared} | self.further
+
+    def with_values(self, **changes: Any) -> Self:
+        """Return a copy with some parameters changed."""
+        return type(self)(**(self.values() | changes))
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], what: str = "") -> Self:
+        """Make an instance of the mapping that a configuration file holds.
+
+        Parameters
+        ----------
+        mapping : mapping
+            A `ConfigMap` gives messages their file and line.
+        what : str
+            What messages call the mapping: ``"a run file"``.
+
+        Raises
+        ------
+        MappingError
+            Everything that is wrong with it.
+        """
+        what = what or cls.label()
+        problems = []
+        values = {}
+        for name in mapping:
+            if name not in cls._declared and not cls.further_parameters:
+                message = str(UnknownNameError(f"key of {what}", name, cls._declared))
+                problems.append(_at(mapping, name, message))
+        for name, parameter in cls._declared.items():
+            if name in mapping:
+                try:
+                    values[name] = parameter.convert(mapping[name])
+                except MappingError as error:  # of a mapping within this one, which knows its own lines
+                    problems += error.problems
+                except ConfigError as error:
+                    problems.append(_at(mapping, name, str(error)))
+            elif parameter.required:
+                problems.append(_at(mapping, "", f"{name} is missing in {what}, expected {parameter.expected}"))
+        if not problems:
+            further = {n: v for n, v in mapping.items() if n not in cls._declared}
+            try:
+                return cls(**values, **further)
+            except ConfigError as error:
+                problems.append(_at(mapping, "", str(error)))
+        raise MappingError(problems)
+
+    def __repr__(self) -> str:
+        changed = (f"{n}={getattr(self, n)!r}" for n, p in self._declared.items() if getattr(self, n) != p.default)
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+def parameters(cls: type) -> dict[str, Parameter]:
+    """Return the parameters of a class in order, declared or read from the signature of its constructor."""
+    if not _has_own_constructor(cls):
+        declared: dict[str, Parameter] = getattr(cls, "_declared", {})
+        return declared
+    try:
+        hints = typing.get_type_hints(vars(cls).get("__init__", object.__init__))
+    except (NameError, TypeError):  # an annotation that cannot be resolved here: values are taken as given
+        hints = {}
+    arguments = [
+        p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    return {
+        p.name: Parameter(p.name, hints.get(p.name, Any), REQUIRED if p.default is p.empty else p.default)
+        for p in arguments
+    }
+
+
+def takes_further(cls: type) -> bool:
+    """Return whether a class takes parameters that it does not declare and hands them on."""
+    if not _has_own_constructor(cls):
+        return bool(getattr(cls, "further_parameters", False))
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls).parameters.values())
+
+
+def _has_own_constructor(cls: type) -> bool:
+    return getattr(cls, "__init__", None) is not Parameterized.__init__
+
+
+_MISFIT: Any = object()
+
+
+def _fit(value: Any, kind: Any) -> Any:
+    """Return a value made to fit one kind, or `_MISFIT`."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any or isinstance(kind, str | typing.TypeVar):
+        return value
+    if _literals(kind):
+        return next((c for c in _literals(kind) if value == c or str(value) == str(c)), _MISFIT)
+    if kind is type(None):
+        return None if value is None else _MISFIT
+    if kind is bool:
+        return value if isinstance(value, bool) else _MISFIT
+    if kind in (int, float):
+        return _number(value, kind)
+    if kind is str:
+        return value if isinstance(value, str) else str(value) if isinstance(value, int | float | bool) else _MISFIT
+    if kind is Path:
+        return Path(value) if isinstance(value, str | Path) and str(value) else _MISFIT
+    if origin is tuple or kind is tuple:
+        listed = [value] if isinstance(value, str | Mapping | Path) or not isinstance(value, Sequence) else list(value)
+        items = [_fit_any(each, inner[0] if inner else Any) for each in listed]
+        return _MISFIT if any(item is _MISFIT for item in items) else tuple(items)
+    if origin in (dict, Mapping) or kind in (dict, Mapping):
+        if not isinstance(value, Mapping):
+            return _MISFIT
+        items_of = {key: _fit_any(each, inner[1] if inner else Any) for key, each in value.items()}
+        if any(item is _MISFIT for item in items_of.values()):
+            return _MISFIT
+        return value if all(items_of[key] is each for key, each in value.items()) else items_of  # keeps its lines
+    if isinstance(kind, type) and issubclass(kind, Parameterized) and isinstance(value, Mapping):
+        return kind.from_mapping(value)
+    expected = origin or kind
+    return value if isinstance(expected, type) and isinstance(value, expected) else _MISFIT
+
+
+def _fit_any(value: Any, kind: Any) -> Any:
+    return next((f for k in _alternatives(kind) if (f := _fit(value, k)) is not _MISFIT), _MISFIT)
+
+
+def _number(value: Any, kind: type) -> Any:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return _MISFIT
+    if kind is float:
+        return float(value)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return int(float(value)) if float(value).is_integer() else _MISFIT
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    return typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+
+
+def _literals(kind: Any) -> tuple[Any, ...]:
+    return typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
+
+
+def _in_words(kind: Any, parameter: Parameter) -> str:
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if kind in (int, float):
+        name = "an odd number" if parameter.odd else "a whole number" if kind is int else "a number"
+        return " ".join(filter(None, [name, _bounds(parameter), f"(in {parameter.unit})" if parameter.unit else ""]))
+    if origin is tuple or kind is tuple:
+        items = parameter.words
+        each = _either(items) if items else _in_words(inner[0], parameter).removeprefix("a ") if inner else ""
+        return f"a list of {each}" if each else "a list"
+    if (isinstance(kind, type) and issubclass(kind, Parameterized)) or origin in (dict, Mapping):
+        return "a mapping of keys to values"
+    names = {bool: "true or false", str: "text", Path: "a path"}
+    return names.get(kind) or str(getattr(kind, "__name__", kind))
+
+
+def _bounds(parameter: Parameter) -> str:
+    bounds = {
+        "above": parameter.above, "of at least": parameter.at_least,
+        "below": parameter.below, "at most": parameter.at_most,
+    }  # fmt: skip
+    given = [f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None]
+    if parameter.at_least is not None and parameter.at_most is not None:
+        return f"from {parameter.at_least:g} to {parameter.at_most:g}"
+    return " and ".join(given)
+
+
+def _either(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}" if words else "a value"
+
+
+def _at(mapping: Mapping[str, Any], key: str, message: str) -> str:
+    """Return a message behind the file and line of a key, where the mapping knows them."""
+    if not hasattr(mapping, "source"):
+        return message
+    return f"{mapping.source}:{mapping.lines.get(key, mapping.line)}: {message}"  # type: ignore[attr-defined]
+
+
+def _annotation(cls: type, name: str) -> Any:
+    """Return the annotation of a name in a class body, evaluated; a string where that fails."""
+    annotation = inspect.get_annotations(cls).get(name, Any)
+    if not isinstance(annotation, str):
+        return annotation
+    module = sys.modules.get(cls.__module__)
+    try:
+        return eval(annotation, dict(vars(module)) if module else {}, dict(vars(cls)))
+    except NameError as error:
+        raise TypeError(f"{cls.__name__}.{name}: the annotation {annotation!r} cannot be resolved: {error}") from error
+
+
+def _shown_default(parameter: Parameter) -> Any:
+    return inspect.Parameter.empty if parameter.required else parameter.default
+
+
+def _with_parameters(doc: str, declared: Sequence[Parameter]) -> str:
+    """Return a docstring with a section on the parameters, before its other sections."""
+    if not declared or "\nParameters\n---" in doc:
+        return doc
+    section = ["Parameters", "----------"]
+    for p in declared:
+        kind = p.kind if isinstance(p.kind, str) else getattr(p.kind, "__name__", str(p.kind)).replace("typing.", "")
+        shown = "{" + ", ".join(map(repr, p.words)) + "}" if p.words else kind
+        section.append(f"{p.name} : {shown}" + ("" if p.required else f", default {p.default!r}"))
+        limits = _bounds(p)
+        facts = ", ".join(filter(None, [p.unit, limits]))
+        section.append(f"    {p.doc}" + (f" ({facts})" if facts else ""))
+    lines = doc.splitlines()
+    headed = (i for i in range(len(lines) - 1) if lines[i] and lines[i + 1].startswith("---"))
+    cut = next(headed, len(lines))
+    return "\n".join([*lines[:cut], *([""] if cut == len(lines) else []), *section, "", *lines[cut:]]).rstrip()

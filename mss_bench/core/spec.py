@@ -1,0 +1,144 @@
+"""Names with parameters: ``hpss:kernel_size=31,power=2``.
+
+One form for separators, metrics and data sets on the command line; in YAML and Python the same is a mapping
+``{name: hpss, kernel_size: 31}``. The reserved parameter ``as`` gives an alias that tables show instead of the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from mss_bench.core.config import parse_scalar, plain_name
+from mss_bench.core.parameters import parameters, takes_further
+from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
+from mss_bench.registry import Registry
+
+__all__ = ["Spec", "build", "format_params", "needs_parameters"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A registered name with parameters.
+
+    Parameters
+    ----------
+    name : str
+    params : dict
+        Parameters as given.
+    alias : str
+        What tables call it; empty for the name.
+    """
+
+    name: str
+    params: dict[str, Any] = field(default_factory=dict)
+    alias: str = ""
+
+    @classmethod
+    def parse(cls, value: str | Mapping[str, Any] | Spec) -> Spec:
+        """Read the text or the mapping form.
+
+        Raises
+        ------
+        ConfigError
+            When it is neither, or a parameter has no value or stands twice.
+        """
+        if isinstance(value, Spec):
+            return value
+        if isinstance(value, Mapping):
+            params = dict(value)
+            name = params.pop("name", None)
+            if not isinstance(name, str) or not name:
+                raise ConfigError(f"{dict(value)!r} has no name; expected a mapping like {{name: hpss, power: 2}}")
+        elif isinstance(value, str):
+            name, _, rest = value.partition(":")
+            params = {}
+            for part in rest.split(",") if rest else []:
+                key, equals, text = part.partition("=")
+                if not (key and equals):
+                    raise ConfigError(f"{value!r}: {part!r} is not key=value; expected name:key=value,key=value")
+                if key in params:
+                    raise ConfigError(f"{value!r} gives {key} twice")
+                params[key] = parse_scalar(text)
+        else:
+            raise ConfigError(f"{value!r} is not a name; expected text like hpss:power=2 or a mapping with a name")
+        alias = params.pop("as", "")
+        if not isinstance(alias, str):
+            raise ConfigError(f"{value!r}: as={alias!r} is not a name; quote it")
+        if alias:
+            plain_name(alias, "separator (as=)")
+        return cls(name, params, alias)
+
+    def plain(self) -> str | dict[str, Any]:
+        """The shorter of the two forms that reads back whatever the values are."""
+        alias = {"as": self.alias} if self.alias else {}
+        return {"name": self.name} | self.params | alias if self.params or alias else self.name
+
+    def __str__(self) -> str:
+        params = format_params(self.params | ({"as": self.alias} if self.alias else {}))
+        return f"{self.name}:{params}" if params else self.name
+
+
+def format_params(params: Mapping[str, Any]) -> str:
+    """``key=value,key=value`` in the order given."""
+    return ",".join(f"{key}={_format_value(value)}" for key, value in params.items())
+
+
+def _format_value(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        value += 0.0  # no negative zero, which would read back as 0
+    return format(value, "g") if isinstance(value, float) and float(format(value, "g")) == value else str(value)
+
+
+def needs_parameters(cls: type) -> bool:
+    """Return whether a class has parameters without a default, so that its name alone does not make an instance."""
+    return any(p.required for p in parameters(cls).values())
+
+
+def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any], dict[str, Any]]:
+    """Make an instance of a spec.
+
+    Returns
+    -------
+    instance : T
+    params : dict
+        Every parameter with its value, defaults included, sorted by name: what goes into a key.
+    changed : dict
+        Those that differ from the defaults, in the constructor's order: what a table shows.
+
+    Raises
+    ------
+    UnknownNameError
+        Unknown name or parameter.
+    ConfigError
+        A value of the wrong type or outside its range, or a parameter without default that is not given.
+    """
+    cls = registry.load(spec.name)
+    known = parameters(cls)
+    further = [key for key in spec.params if key not in known]
+    if further and not takes_further(cls):
+        raise UnknownNameError(f"parameter of {registry.kind} {spec.name}", further[0], known)
+    values: dict[str, Any] = {}
+    for key, parameter in known.items():
+        if key in spec.params:
+            values[key] = parameter.convert(spec.params[key], spec.name)
+        elif parameter.required:
+            raise ConfigError(f"{registry.kind} {spec.name} needs {key}; write {spec.name}:{key}=VALUE")
+        else:
+            values[key] = parameter.default
+    values |= {key: spec.params[key] for key in further}
+    try:
+        instance = cls(**values)
+    except MssBenchError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{registry.kind} {spec} cannot be made: {error}") from error
+    changed = {
+        k: v for k, v in values.items() if k in spec.params and (k in further or repr(v) != repr(known[k].default))
+    }
+    return instance, dict(sorted(values.items())), changed

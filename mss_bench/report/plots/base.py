@@ -1,0 +1,198 @@
+"""What all figures share: the canvas, names and titles, legends of kinds, and saving."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mss_bench.core.schema import FLOOR
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.report.layout import wrap_name
+from mss_bench.report.style import FULL_WIDTH, STYLE, Look, looks, printable, styled
+from mss_bench.stats.matrix import ScoreMatrix
+from mss_bench.stats.units import Floats, centre
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "HATCHES",
+    "KINDS",
+    "LINE",
+    "Looks",
+    "PaperFigure",
+    "axis_label",
+    "better_first",
+    "canvas",
+    "fitted",
+    "heading",
+    "kind_of",
+    "label",
+    "look_of",
+    "medians",
+    "row_height",
+    "save",
+    "set_title",
+    "whisker_limits",
+]
+
+Looks = Mapping[str, Look]
+
+LINE = 0.145  # inches of a line of text
+KINDS = {"method": "method", "oracle": "oracle (sees the references)", "floor": "floor: the scaled mixture"}
+"""Kinds of methods and how legends call them."""
+HATCHES = {"method": "", "oracle": "////", "floor": "...."}
+
+_LABEL_WIDTH = 30  # characters in a line of a method's name
+_HALF_LINE = 0.066  # inches of half a line of a name in small type
+_TITLE_WIDTH = 84  # characters in a line above a figure of both columns
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "svg": {"Date": None, "Creator": None},
+}
+
+
+class PaperFigure(Figure):
+    """A figure that notebooks show by themselves."""
+
+    def _repr_png_(self) -> bytes:
+        return save(self, "png")
+
+
+def canvas(height: float, width: float = FULL_WIDTH, *, layout: str | None = "constrained") -> PaperFigure:
+    """An empty figure of a width and height in inches; to be called within `styled`."""
+    return PaperFigure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
+
+
+def save(figure: Figure, kind: str) -> bytes:
+    """The figure as the content of a file; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+    kind : {"png", "pdf", "svg"}
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    UnknownNameError
+        `kind` is none of these.
+    """
+    if kind not in _METADATA:
+        raise UnknownNameError("figure format", kind, _METADATA)
+    buffer = io.BytesIO()
+    with styled():
+        figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
+        return _small_png(buffer, int(STYLE["savefig.dpi"])) if kind == "png" else buffer.getvalue()
+
+
+def _small_png(buffer: io.BytesIO, dpi: int) -> bytes:
+    """The same image with a palette: flat colours need no more, and a page holds dozens of figures.
+
+    The palette covers the colours there are, however few pixels have them: a method's must not change.
+    """
+    from PIL import Image
+
+    small = io.BytesIO()
+    with Image.open(buffer) as image:
+        flat = image.convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        flat.save(small, "png", optimize=True, dpi=(dpi, dpi))
+    return small.getvalue()
+
+
+def label(name: str, width: int = _LABEL_WIDTH) -> str:
+    """A method's name in lines of at most so many characters, each of which the font has."""
+    return "\n".join(wrap_name(printable(name), width))
+
+
+def fitted(names: Sequence[str], room: float, width: int) -> list[str]:
+    """Labels whose lines fit into rows of `room` inches: long names lose their middle, which varies least."""
+    lines = max(int(room / (2 * _HALF_LINE)), 1)
+    found = []
+    for name in map(printable, names):
+        keep = len(name)
+        while len(text := wrap_name(_shortened(name, keep), width)) > lines:
+            keep -= 1
+        found.append("\n".join(text))
+    return found
+
+
+def _shortened(name: str, keep: int) -> str:
+    return name if keep >= len(name) else name[: (keep + 1) // 2] + "…" + name[len(name) - keep // 2 :]
+
+
+def kind_of(scores: ScoreMatrix, method: str) -> str:
+    """``method``, ``oracle`` or ``floor``."""
+    return "floor" if method == FLOOR else "oracle" if method in scores.oracles else "method"
+
+
+def look_of(look: Looks | None, methods: Sequence[str]) -> Looks:
+    """The looks as given, or made of these methods alone."""
+    return look if look is not None and all(name in look for name in methods) else looks(methods)
+
+
+def medians(scores: ScoreMatrix) -> dict[str, float]:
+    """Each method's median over tracks."""
+    sign = 1.0 if scores.higher_is_better else -1.0
+    values: Floats = scores.values.to_numpy(dtype=np.float64)
+    return {str(name): sign * centre(sign * values[:, i], "median") for i, name in enumerate(scores.values.columns)}
+
+
+def better_first(scores: ScoreMatrix) -> list[str]:
+    """Methods sorted by their median, the best first; ties as in the matrix.
+
+    Raises
+    ------
+    RunError
+        No method has a value on a track that counts.
+    """
+    found = medians(scores)
+    if not found or not len(scores.values):
+        unit = scores.unit
+        where = ", ".join(filter(None, (unit["dataset"], unit["subset"], unit["group"], unit["target"])))
+        raise RunError(f"nothing to draw for {unit['metric']} of {where}: no method has a value")
+    return sorted(found, key=lambda name: -found[name] if scores.higher_is_better else found[name])
+
+
+def whisker_limits(values: Floats) -> tuple[float, float]:
+    """The last finite values within 1.5 times the quartiles' distance: a scale that few far values do not stretch."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    q1, q3 = np.percentile(finite, [25, 75])
+    inside = finite[(finite >= q1 - 1.5 * (q3 - q1)) & (finite <= q3 + 1.5 * (q3 - q1))]
+    return float(inside.min()), float(inside.max())
+
+
+def row_height(labels: Sequence[str], least: float) -> float:
+    """Inches between rows of one height at which no two neighbouring labels touch."""
+    lines = [text.count("\n") + 1 for text in labels]
+    return max([least, *(_HALF_LINE * (a + b) for a, b in pairwise(lines))])
+
+
+def axis_label(scores: ScoreMatrix, quantity: str = "") -> str:
+    """E.g. ``SDR (dB), higher is better``."""
+    return (
+        f"{printable(quantity or scores.unit['metric'])}, {'higher' if scores.higher_is_better else 'lower'} is better"
+    )
+
+
+def heading(scores: ScoreMatrix, what: str) -> str:
+    """E.g. ``vocals: SDR of 50 tracks, musdb18 test, 4stem``, where `what` is ``SDR``."""
+    unit, n = scores.unit, len(scores.values)
+    place = ", ".join(filter(None, (f"{unit['dataset']} {unit['subset']}".strip(), unit["group"])))
+    return f"{unit['target']}: {what} of {n} track{'' if n == 1 else 's'}, {place}"
+
+
+def set_title(axes: Axes, text: str, width: int = _TITLE_WIDTH, **options: Any) -> None:
+    """A title in as many lines as it needs."""
+    axes.set_title("\n".join(wrap_name(printable(text), width)), x=0, **options)

@@ -1,0 +1,95 @@
+"""The heat map of every track and method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mss_bench.report.plots.base import (
+    axis_label,
+    better_first,
+    canvas,
+    heading,
+    kind_of,
+    label,
+    row_height,
+    set_title,
+    whisker_limits,
+)
+from mss_bench.report.style import COLOURS, printable, styled
+from mss_bench.stats.matrix import ScoreMatrix
+from mss_bench.stats.units import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["heat_map"]
+
+_NAMED_TRACKS = 60
+_NAME_WIDTH = 30
+
+
+def heat_map(scores: ScoreMatrix, *, quantity: str = "") -> Figure:
+    """Every track and method as a colour: methods best first, tracks from hard to easy.
+
+    Tracks are sorted by their median over the methods that are no oracles. Colours differ over the range of the values
+    within 1.5 times the quartiles' distance; a cross marks a value that stands in for a missing one. Names of tracks
+    are shown up to 60.
+
+    Parameters
+    ----------
+    scores : ScoreMatrix
+        Values of tracks x methods.
+    quantity : str
+        Metric and unit, ``SDR (dB)``; by default the metric's name.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    RunError
+        There is no value to draw.
+    """
+    methods = better_first(scores)
+    plain = [name for name in methods if kind_of(scores, name) != "oracle"] or methods
+    tracks = scores.values[plain].median(axis=1).sort_values(ascending=scores.higher_is_better, kind="stable").index
+    values: Floats = scores.values.loc[tracks, methods].to_numpy(dtype=np.float64).T
+    low, high = whisker_limits(values)
+    named = len(tracks) <= _NAMED_TRACKS
+    with styled():
+        kinds = {name: kind_of(scores, name) for name in methods}
+        rows = [label(name + ("" if kinds[name] == "method" else f" ({kinds[name]})"), 26) for name in methods]
+        names = [_short(str(name)) for name in tracks]
+        tall = 0.052 * max(map(len, names)) if named else 0.1
+        figure = canvas(row_height(rows, 0.155) * len(rows) + tall + 1.0)
+        axes = figure.subplots()
+        image = axes.imshow(
+            values,
+            aspect="auto",
+            interpolation="nearest",
+            cmap="cividis" if scores.higher_is_better else "cividis_r",
+            vmin=low,
+            vmax=high if high > low else low + 1.0,
+        )
+        row, column = np.nonzero(scores.imputed.loc[tracks, methods].to_numpy().T)
+        axes.plot(column, row, "x", color="white", markersize=3, markeredgewidth=0.8, linestyle="none")
+        axes.set_yticks(range(len(rows)), rows, fontsize=7, linespacing=1.05)
+        axes.set_xticks(range(len(names)) if named else [], names if named else [], rotation=90, fontsize=6)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        crosses = "; ×: a stand-in" if row.size else ""
+        axes.set_xlabel(f"{len(tracks)} tracks, from hard to easy (median over the methods{crosses})")
+        bar = figure.colorbar(image, ax=axes, extend="both", pad=0.01, aspect=30)
+        bar.set_label(axis_label(scores, quantity))
+        bar.outline.set_linewidth(0.4)
+        bar.ax.tick_params(labelsize=7, color=COLOURS["ink"])
+        set_title(axes, heading(scores, scores.unit["metric"]))
+    return figure
+
+
+def _short(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1].rstrip() + "…"

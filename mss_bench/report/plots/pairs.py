@@ -1,0 +1,110 @@
+"""The pairwise significance matrix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.patches import Patch
+
+from mss_bench.report.layout import wrap_name
+from mss_bench.report.plots.base import canvas, fitted, heading, label, row_height
+from mss_bench.report.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
+from mss_bench.stats.matrix import ScoreMatrix
+from mss_bench.stats.ranking import mean_ranks
+from mss_bench.stats.significance import POSTHOC, posthoc
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["significance_plot"]
+
+_LEVELS = (0.001, 0.01, 0.05)
+# Blue where the row is better, orange where it is worse, the darker the surer.
+_BETTER = ("#08519C", "#4292C6", "#C6DBEF")
+_WORSE = ("#A63603", "#F16913", "#FDD0A2")
+_TIED = "#E6E6E6"
+_WRITTEN = 12  # so many methods leave room for p values
+_CELL = 0.175  # inches
+
+
+def significance_plot(scores: ScoreMatrix, *, test: str = "conover") -> Figure:
+    """Every method against every other: which is better by mean rank, and how sure that is.
+
+    Methods are sorted by mean rank, the best at the top and left. With up to 12 methods the p values stand in the
+    cells.
+
+    Parameters
+    ----------
+    scores : ScoreMatrix
+        Values of tracks x methods, without those that the question is not about.
+    test : str
+        A key of `mss_bench.stats.significance.POSTHOC`, with its usual correction.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    RunError
+        Fewer than 3 tracks or 2 methods.
+    UnknownNameError
+        The test is not known.
+    """
+    order = mean_ranks(scores)
+    names = [str(name) for name in order.index]
+    p = posthoc(scores, test).loc[names, names].to_numpy(dtype=np.float64)
+    ranks = order.to_numpy(dtype=np.float64)
+    level = np.searchsorted(_LEVELS, p, side="right")  # 0 the surest, 3 tied
+    sign = np.sign(ranks[None, :] - ranks[:, None])
+    shown = np.where(level == len(_LEVELS), 0.0, sign * (len(_LEVELS) - level))
+    np.fill_diagonal(shown, np.nan)
+    with styled():
+        rows = [label(name, 26) for name in names]
+        columns = [label(name, 18) for name in names]
+        written = len(names) <= _WRITTEN
+        cell = max(row_height([*rows, *columns], _CELL), 0.42 if written else 0.0)
+        margin = 0.075 * max(len(line) for text in rows for line in text.split("\n"))
+        cell = min(cell, (FULL_WIDTH - margin - 0.3) / len(names))
+        rows, columns = fitted(names, cell, 26), fitted(names, cell, 18)
+        tall = 0.068 * max(len(line) for text in columns for line in text.split("\n"))
+        width = min(max(margin + cell * len(names) + 0.4, COLUMN_WIDTH), FULL_WIDTH)
+        title = wrap_name(printable(heading(scores, scores.unit["metric"])), int(10.5 * (width - margin)))
+        figure = canvas(cell * len(names) + tall + 1.0 + 0.14 * len(title), width)
+        axes = figure.subplots()
+        colours = [*_WORSE, _TIED, *_BETTER[::-1]]
+        axes.imshow(shown, cmap=ListedColormap(colours), norm=BoundaryNorm(np.arange(-3.5, 4.0), 7), aspect="equal")
+        if written:
+            _write(axes, p, shown)
+        axes.set_xticks(range(len(names)), columns, rotation=90, fontsize=7, linespacing=1.05)
+        axes.set_yticks(range(len(names)), rows, fontsize=7, linespacing=1.05)
+        axes.tick_params(length=0)
+        axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color="white", linewidth=0.8)
+        axes.tick_params(which="minor", length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_title("\n".join(title), x=0)
+        _legend(figure, test)
+    return figure
+
+
+def _write(axes: Axes, p: np.ndarray, shown: np.ndarray) -> None:
+    for i, j in zip(*np.nonzero(~np.isnan(shown)), strict=True):
+        text = "<.001" if p[i, j] < 0.001 else f"{p[i, j]:.3f}"[1:] if p[i, j] < 0.9995 else "1"
+        dark = abs(shown[i, j]) >= 2
+        axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color="white" if dark else COLOURS["ink"])
+
+
+def _legend(figure: Figure, test: str) -> None:
+    texts = [f"p < {level:g}".replace("0.", ".") for level in _LEVELS]
+    handles = [Patch(facecolor=c, label=f"row better, {t}") for c, t in zip(_BETTER, texts, strict=True)]
+    handles.append(Patch(facecolor=_TIED, edgecolor=COLOURS["floor"], linewidth=0.4, label="no difference"))
+    handles += [Patch(facecolor=c, label=f"row worse, {t}") for c, t in zip(_WORSE, texts, strict=True)]
+    handles.append(Patch(facecolor="none", label=""))
+    corrected = "" if test in ("nemenyi", "conover_iman") else ", Holm's correction"
+    title = "\n".join(wrap_name(f"{POSTHOC[test]}{corrected}", 50))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, title=title, title_fontsize=7.5)

@@ -1,0 +1,123 @@
+"""How many frames a metric leaves out, because reference or estimate is silent in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mss_bench.core.schema import FLOOR, Status
+from mss_bench.errors import RunError
+from mss_bench.report.layout import target_order
+from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, set_title
+from mss_bench.report.style import COLOURS, printable, styled
+from mss_bench.stats.aggregate import method_label
+from mss_bench.stats.units import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["silence_plot"]
+
+_KEYS = ["dataset", "subset", "track", "target"]
+
+
+def silence_plot(tracks: pd.DataFrame, *, look: Looks | None = None) -> Figure:
+    """The share of frames left out of each track, by target; and what single methods leave out beyond that.
+
+    A frame that is left out for every method (the best one's count) is one in which the reference is silent. What a
+    method leaves out beyond is its own silence: it is not measured where it would do badly.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        The rows of one data set, subset, group, metric and preset of a track table.
+    look : mapping, optional
+        From `mss_bench.report.style.looks`.
+
+    Returns
+    -------
+    Figure
+        Above, a dot a track with box and median; a number tells how many tracks are silent throughout. Below, for each
+        method that leaves out more than the others, the mean share over all tracks and targets.
+
+    Raises
+    ------
+    RunError
+        The metric has no frames, or rows of several metrics.
+    """
+    table = _framed(tracks)
+    shares = 1 - table.groupby(_KEYS, sort=False)["n_valid"].max() / table.groupby(_KEYS, sort=False)["n_frames"].max()
+    own = _own(table)
+    with styled():
+        targets = target_order(map(str, shares.index.unique("target")))
+        labels = [
+            label(f"{name} ({100 * share:.1f} %)" if share >= 0.0005 else f"{name} (<0.1 %)", 30)
+            for name, share in own.items()
+        ]
+        heights = [0.25 * len(targets) + 0.1, max(LINE * sum(t.count("\n") + 1.3 for t in labels), 0.01)]
+        figure = canvas(sum(heights) + (1.55 if own else 0.95))
+        rows = figure.subplots(2 if own else 1, 1, squeeze=False, height_ratios=heights[: 2 if own else 1])[:, 0]
+        _draw_targets(rows[0], [100 * shares.xs(t, level="target").to_numpy() for t in targets], targets)
+        first = tracks.iloc[0]
+        place = f"{first['dataset']} {first['subset']}, {first['group']}"
+        n = len(tracks[_KEYS[:3]].drop_duplicates())
+        set_title(rows[0], f"Frames left out of {first['metric']}, {n} track{'' if n == 1 else 's'}, {place}")
+        if own:
+            _draw_methods(rows[1], {name: 100 * share for name, share in own.items()}, labels, look)
+    return figure
+
+
+def _framed(tracks: pd.DataFrame) -> pd.DataFrame:
+    for column in ("dataset", "subset", "group", "metric", "preset"):
+        several = sorted(map(str, tracks[column].unique()))
+        if len(several) > 1:
+            raise RunError(
+                f"a figure of silent frames is of one {column}, got {len(several)}: {', '.join(several[:5])}"
+            )
+    table = tracks[(tracks["status"] == Status.OK) & (tracks["n_frames"] > 1)]
+    if table.empty:
+        raise RunError("nothing to draw of silent frames: the metric is of the whole track, or nothing was scored")
+    return table
+
+
+def _own(table: pd.DataFrame) -> dict[str, float]:
+    """By method: the mean share of frames that it leaves out and others do not, the largest first."""
+    most = table.groupby(_KEYS, sort=False)["n_valid"].transform("max")
+    share = ((most - table["n_valid"]) / table["n_frames"]).groupby([table["separator"], table["params"]], sort=False)
+    found = {method_label(str(s), str(p)): float(part.mean()) for (s, p), part in share}
+    return {name: v for name, v in sorted(found.items(), key=lambda item: -item[1]) if v > 0 and name != FLOOR}
+
+
+def _draw_targets(axes: Axes, data: list[Floats], targets: list[str]) -> None:
+    axes.boxplot(data, positions=-np.arange(len(data), dtype=np.float64), orientation="horizontal", widths=0.6,
+                 manage_ticks=False, showfliers=False, medianprops={"color": COLOURS["line"], "linewidth": 1.4},
+                 boxprops={"linewidth": 0.7}, whiskerprops={"linewidth": 0.7}, capprops={"linewidth": 0.7})  # fmt: skip
+    for i, values in enumerate(data):
+        # A quiet pattern, the same every time, keeps dots apart.
+        spread = 0.44 * ((np.arange(values.size) * 0.618) % 1 - 0.5)
+        axes.plot(np.sort(values), -i + spread, ".", color="#0072B2", markersize=5, alpha=0.6, markeredgewidth=0)
+    silent = [int((values >= 100).sum()) for values in data]
+    names = [printable(t) + (f" ({n} silent)" if n else "") for t, n in zip(targets, silent, strict=True)]
+    axes.set_yticks(-np.arange(len(data)), names)
+    axes.set_ylim(-len(data) + 0.4, 0.6)
+    most = max(5.0, *(float(values.max()) for values in data))
+    axes.set_xlim(-0.015 * most, 1.03 * most)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.set_xlabel("frames left out for all methods (%); a dot is a track")
+
+
+def _draw_methods(axes: Axes, own: dict[str, float], labels: list[str], look: Looks | None) -> None:
+    chosen = look_of(look, list(own))
+    heights = [text.count("\n") + 1.3 for text in labels]
+    places = [-(sum(heights[:i]) + heights[i] / 2) for i in range(len(heights))]
+    axes.barh(places, list(own.values()), 0.8, color=[chosen[n].colour for n in own], edgecolor=COLOURS["ink"],
+              linewidth=0.5)  # fmt: skip
+    axes.set_yticks(places, labels)
+    axes.set_ylim(-sum(heights), 0)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.set_xlabel("frames left out by this method alone (%), mean over tracks and targets")

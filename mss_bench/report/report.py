@@ -1,0 +1,308 @@
+"""A report of a run: tables, figures and a page, written into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from mss_bench.core.schema import FLOOR
+from mss_bench.errors import UnknownNameError
+from mss_bench.report import tables
+from mss_bench.report.arrangement import blocks
+from mss_bench.report.failures import Failures, group_failures
+from mss_bench.report.figures import DEFAULT_FIGURES, FIGURES, Drawing, draw
+from mss_bench.report.files import write_file
+from mss_bench.report.findings import Findings, Statistics, examine
+from mss_bench.report.frames import frames_of_track
+from mss_bench.report.latex import latex
+from mss_bench.report.layout import Block, Quantities, lower_is_better, trained_on
+from mss_bench.report.markdown import markdown_report
+from mss_bench.report.media import TrackMedia, read_media
+from mss_bench.report.selection import chosen_methods, labels, select
+from mss_bench.report.sheets import Style
+from mss_bench.report.significance import friedman_table, means_table, pairs_table, with_findings
+from mss_bench.report.style import looks
+from mss_bench.stats.aggregate import aggregate
+from mss_bench.stats.matrix import score_matrices
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mss_bench.report.html import TrackLink
+
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "Contents", "Options", "arrange", "write_report"]
+
+FORMATS = ("md", "csv", "tex", "html", "png", "pdf", "svg")
+DEFAULT_FORMATS = FORMATS[:5]
+"""What a report can hold; the last three are the figures' formats."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a report holds, of which numbers.
+
+    Parameters
+    ----------
+    formats : sequence of str
+        Some of `FORMATS`.
+    metrics, targets, methods, groups : sequence of str
+        What the report is of, in this order (groups as they are); everything where empty. A method is named by its
+        label, or by its separator's name for all variants.
+    sort : str
+        Order of rows: ``mean``, ``gain``, ``name``, ``given`` (as `methods`) or a target.
+    aggregation : {"median_of_medians", "mean_of_medians", "mean_of_means"}
+        How tracks are aggregated.
+    missing : {"floor", "complete"}
+        What becomes of tracks on which a method has no value.
+    gap_to : str
+        The oracle that the column ``gap`` is about.
+    style : Style
+        Columns, digits, intervals of the tables.
+    figures : sequence of str
+        Keys of `mss_bench.report.figures.FIGURES`.
+    tracks : sequence of str
+        Tracks whose frames are drawn, and that have pages of their own.
+    single_file : bool
+        The page is ``report.html`` with all figures in it, and links nothing; else ``index.html``, which links figures
+        and pages of tracks beside it.
+    statistics : Statistics or None
+        The post hoc test, levels, draws and seed; None for no statistics.
+    """
+
+    formats: Sequence[str] = DEFAULT_FORMATS
+    metrics: Sequence[str] = ()
+    targets: Sequence[str] = ()
+    methods: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    sort: str = "mean"
+    aggregation: str = "median_of_medians"
+    missing: str = "floor"
+    gap_to: str = ""
+    style: Style = field(default_factory=Style)
+    figures: Sequence[str] = DEFAULT_FIGURES
+    tracks: Sequence[str] = ()
+    single_file: bool = False
+    statistics: Statistics | None = field(default_factory=Statistics)
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in FORMATS:
+                raise UnknownNameError("report format", name, FORMATS)
+        for name in self.figures:
+            if name not in FIGURES:
+                raise UnknownNameError("figure", name, FIGURES)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the options choose of the tables, arranged."""
+
+    tracks: pd.DataFrame
+    aggregated: pd.DataFrame
+    blocks: list[Block]
+    findings: Findings
+    quantities: Quantities
+
+
+def arrange(
+    tracks: pd.DataFrame,
+    options: Options | None = None,
+    *,
+    quantities: Quantities = (),
+    separators: Sequence[Mapping[str, Any]] = (),
+) -> Contents:
+    """Choose, aggregate and test.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        The track table.
+    options : Options, optional
+    quantities, separators : sequence of mapping
+        Facts of metrics and methods, as in ``run.json``.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such metric, target, method, aggregation or rule.
+    RunError
+        The track table is malformed.
+    """
+    options = options or Options()
+    methods = chosen_methods(tracks, options.methods)
+    gap_to = chosen_methods(tracks, [options.gap_to])[0] if options.gap_to else ""
+    wanted = [*methods, gap_to] if methods and gap_to else methods
+    table = select(tracks, options.metrics, options.targets, wanted, options.groups)
+    rule: dict[str, Any] = {
+        "aggregation": options.aggregation,
+        "missing": options.missing,
+        "lower_is_better": lower_is_better(quantities),
+    }
+    aggregated = aggregate(table, oracle=gap_to, **rule)
+    hidden = {FLOOR, gap_to} - set(methods) - {""} if methods else set()
+    aggregated = aggregated[~aggregated["method"].isin(hidden)].reset_index(drop=True)
+    findings = {}
+    if options.statistics is not None:
+        matrices = (scores.without(hidden) for scores in score_matrices(table, **rule))
+        statistic = "median" if options.aggregation == "median_of_medians" else "mean"
+        findings = examine(matrices, statistic, options.statistics)
+    arranged = blocks(
+        aggregated,
+        quantities,
+        options.style.digits,
+        findings=findings,
+        training=trained_on(separators),
+        sort=options.sort,
+        metrics=options.metrics,
+        targets=options.targets,
+        methods=methods,
+    )
+    return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities)
+
+
+def write_report(
+    out: Path,
+    tracks: pd.DataFrame,
+    failures: pd.DataFrame | None = None,
+    costs: pd.DataFrame | None = None,
+    run: Mapping[str, Any] | None = None,
+    options: Options | None = None,
+    *,
+    quantities: Quantities = (),
+    frames: Sequence[Path] = (),
+    media: Sequence[Path] = (),
+) -> list[Path]:
+    """Write a report.
+
+    The folder then holds ``report.md``, ``index.html``, ``tables.tex``, ``figures/``, ``tracks/`` and as CSV
+    ``scores.csv`` (one row a method, target and metric), ``means.csv`` (one a method and metric: the mean over
+    targets), ``tests.csv`` (one a target and metric) and ``pairs.csv`` (one a pair of methods). Each file is replaced
+    as a whole: a report that is interrupted leaves no half-written one.
+
+    Parameters
+    ----------
+    out : Path
+        The folder, made where it is absent.
+    tracks, failures, costs : DataFrame
+        The tables of a run. Without failures they are read off the track table.
+    run : mapping, optional
+        The content of ``run.json``.
+    options : Options, optional
+    quantities : sequence of mapping
+        Units, directions and definitions of metrics; by default those of `run`.
+    frames : sequence of Path
+        Frame tables, for the tracks whose frames are drawn.
+    media : sequence of Path
+        Folders of excerpts that runs kept; their tracks have pages of their own, which link them.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of writing.
+
+    Raises
+    ------
+    UnknownNameError
+        A format, metric, target, method, track or rule is not known.
+    RunError
+        The track table is malformed, or the folder cannot be written.
+    """
+    options, run = options or Options(), run or {}
+    quantities = quantities or run.get("quantities", ())
+    contents = arrange(tracks, options, quantities=quantities, separators=run.get("separators", ()))
+    found = group_failures(*(_chosen(t, tracks, options.methods) for t in (tracks, failures)))
+    kinds = [f for f in dict.fromkeys(options.formats) if f in {"png", "pdf", "svg"}]
+    page = "html" in options.formats
+    drawn = list(dict.fromkeys([*kinds, "png"])) if page else kinds
+    beside = kinds if options.single_file else drawn
+    readers = {name: partial(_frames, frames, name, contents.tracks) for name in _known_tracks(tracks, options.tracks)}
+    figures = list(draw(contents.blocks, contents.tracks, costs, kinds=options.figures, formats=drawn, frames=readers))
+    written = [write_file(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in beside]
+    if "csv" in options.formats:
+        written += [write_file(out / f"{name}.csv", tables.csv(table)) for name, table in _csv_tables(contents).items()]
+    if "tex" in options.formats:
+        written.append(write_file(out / "tables.tex", latex(contents.blocks, options.style)))
+    if "md" in options.formats:
+        linked = [f for f in figures if f.main] if "png" in beside else []
+        text = markdown_report(contents.blocks, options.style, found, run, linked)
+        written.append(write_file(out / "report.md", text))
+    if page:
+        links: list[TrackLink] = []
+        if not options.single_file:
+            kept = read_media(media, set(tracks["estimate_key"].dropna()), set(labels(contents.tracks)))
+            for file, link in _track_pages(out, contents, options, frames, kept):
+                written.append(file)
+                links += [link] if link is not None else []
+        name = "report.html" if options.single_file else "index.html"
+        written.append(write_file(out / name, _page(contents, options, found, costs, run, figures, links)))
+    return written
+
+
+def _csv_tables(contents: Contents) -> dict[str, pd.DataFrame]:
+    return {
+        "scores": with_findings(contents.aggregated, contents.blocks),
+        "means": means_table(contents.blocks),
+        "tests": friedman_table(contents.findings),
+        "pairs": pairs_table(contents.findings),
+    }
+
+
+def _page(
+    contents: Contents, options: Options, failures: Failures, costs: pd.DataFrame | None, run: Mapping[str, Any],
+    figures: Sequence[Drawing], links: Sequence[TrackLink],
+) -> str:  # fmt: skip
+    from mss_bench.report.html import Picture, data_uri, page
+
+    pictures: dict[tuple[str, str], list[Picture]] = {}
+    for figure in figures:
+        folded = figure.kind in ("pairs", "heat", "scatter")
+        uri = data_uri(figure.contents["png"]) if options.single_file else f"figures/{quote(figure.name)}.png"
+        pictures.setdefault(figure.place, []).append(Picture(uri, figure.alt, folded, figure.target))
+    return page(
+        contents.blocks,
+        failures=failures,
+        costs=costs,
+        run=run,
+        quantities=contents.quantities,
+        pictures=pictures,
+        tracks=links,
+        style=options.style,
+    )
+
+
+def _track_pages(
+    out: Path, contents: Contents, options: Options, frames: Sequence[Path], media: Sequence[TrackMedia]
+) -> Iterator[tuple[Path, TrackLink | None]]:
+    from mss_bench.report.track_pages import TrackPages
+
+    def read(track: str, **where: str) -> pd.DataFrame:
+        return _frames(frames, track, contents.tracks, **where)
+
+    look = looks(row.method for block in contents.blocks for row in block.rows)
+    pages = TrackPages(out, contents.blocks, contents.tracks, read, look, options.style.digits)
+    yield from pages.write(options.tracks, media)
+
+
+def _chosen(table: pd.DataFrame | None, tracks: pd.DataFrame, methods: Sequence[str]) -> Any:
+    """The rows of the methods that the report is of."""
+    if table is None or not methods or table.empty:
+        return table
+    return table[labels(table).isin(chosen_methods(tracks, methods))]
+
+
+def _known_tracks(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
+    known = set(tracks["track"].dropna().astype(str))
+    for name in wanted:
+        if name not in known:
+            raise UnknownNameError("track", name, known)
+    return list(wanted)
+
+
+def _frames(paths: Sequence[Path], track: str, tracks: pd.DataFrame, **where: str) -> pd.DataFrame:
+    """The frames of a track, of the methods that the report is of."""
+    found = frames_of_track(paths, track, **where)
+    return found[labels(found).isin(set(labels(tracks)))]

@@ -1,0 +1,84 @@
+"""Which metrics, targets and methods of a track table a report is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mss_bench.core.schema import FLOOR
+from mss_bench.errors import UnknownNameError
+from mss_bench.stats.aggregate import method_label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["chosen_methods", "labels", "select"]
+
+
+def labels(tracks: pd.DataFrame) -> pd.Series[str]:
+    """Each row's method, as tables name it."""
+    params = tracks["params"].astype("object").where(tracks["params"].notna(), "")
+    return (tracks["separator"].astype("object") + (":" + params).where(params != "", "")).astype("object")
+
+
+def select(
+    tracks: pd.DataFrame,
+    metrics: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    groups: Sequence[str] = (),
+) -> pd.DataFrame:
+    """The rows of some metrics, targets, methods and target groups; all where none are named.
+
+    The floor stays, as it stands in for missing values and improvements are over it; hide it in what is shown.
+
+    Raises
+    ------
+    UnknownNameError
+        The table has no such metric, target, method or group.
+    """
+    found = tracks
+    for column, wanted in (("metric", metrics), ("target", targets), ("group", groups)):
+        if wanted:
+            _known(column, wanted, tracks[column].dropna().astype(str).unique())
+            found = found[found[column].isin(list(wanted))]
+    if methods:
+        found = found[labels(found).isin([*methods, FLOOR])]
+    return found
+
+
+def chosen_methods(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
+    """The methods that are meant: each by its label, or all variants of a separator by its name.
+
+    A label holds commas where it has several parameters: pieces that make one together are joined.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such method.
+    """
+    pairs = tracks[["separator", "params"]].drop_duplicates().fillna("")
+    variants: dict[str, list[str]] = {}
+    for separator, params in pairs.itertuples(index=False):
+        label = method_label(str(separator), str(params))
+        variants.setdefault(str(separator), []).append(label)
+        if label != separator:
+            variants.setdefault(label, []).append(label)
+    found: list[str] = []
+    rest = [piece.strip() for piece in wanted if piece.strip()]
+    while rest:
+        joined = [",".join(rest[:n]) for n in range(1, len(rest) + 1)]
+        fits = [n for n, text in enumerate(joined, start=1) if text in variants]
+        if not fits:
+            _known("method", [rest[0]], {label for each in variants.values() for label in each})
+        n = max(fits)
+        found += [label for label in variants[joined[n - 1]] if label not in found]
+        rest = rest[n:]
+    return found
+
+
+def _known(kind: str, wanted: Iterable[str], known: Iterable[str]) -> None:
+    there = {str(name) for name in known}
+    for name in wanted:
+        if name not in there:
+            raise UnknownNameError(kind, name, there)

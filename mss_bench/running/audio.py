@@ -1,0 +1,230 @@
+"""The audio behind a finished run: its tracks, and its methods' estimates, made again where they were not kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mss_bench import api
+from mss_bench.core import audio
+from mss_bench.core.schema import FLOOR
+from mss_bench.core.tracks import Audio, Stems, Track, TrackAudio
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.running.store import folder_name
+from mss_bench.running.tables import read_plan
+
+__all__ = ["Estimate", "RunAudio"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One target of a track as a method made it.
+
+    Parameters
+    ----------
+    target : (channels, samples) float32
+    rest : (channels, samples) float32 or None
+        Everything else in the mixture, where it was asked for and the method delivered that too.
+    sources : dict of str to str
+        The files that were read, relative to a run's estimates, and their SHA-256.
+    """
+
+    target: Audio
+    rest: Audio | None
+    sources: dict[str, str]
+
+
+class RunAudio:
+    """Audio of a run.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    work : Path
+        Where estimates are made that the run did not keep.
+
+    Attributes
+    ----------
+    results : mss_bench.api.Results
+    dataset : Dataset
+
+    Raises
+    ------
+    RunError
+        No run, or one of arrays or folders that cannot be opened again.
+    """
+
+    def __init__(self, run: Path, work: Path) -> None:
+        self.results = api.load(run)
+        self.work = work
+        self._options: dict[str, Any] = self.results.run["options"]
+        self.dataset = self.results.open_dataset()
+        self._cells = read_plan(run)["cells"]
+
+    def methods(self, target: str) -> list[str]:
+        """Labels of the methods that have a score for a target, in the run's order; without the floor."""
+        own = self.results.tracks
+        own = own[(own["target"] == target) & own["value"].notna()]
+        with_score = set(map(_label, own["separator"], own["params"]))
+        return [label for label in self._labels() if label in with_score and label != FLOOR]
+
+    def tracks(self) -> list[Track]:
+        """The tracks of the run."""
+        names = {(c["track"]["subset"], c["track"]["name"]) for c in self._cells}
+        found = []
+        for subset in dict.fromkeys(subset for subset, _ in sorted(names)):
+            wanted = [name for of, name in sorted(names) if of == subset]
+            found += self.dataset.tracks(subset or None, wanted, duration=self._options["duration"])
+        return found
+
+    def load(self, track: Track) -> TrackAudio:
+        """Mixture and stems of a track."""
+        return track.load()
+
+    def prepare(self, methods: Sequence[str], tracks: Sequence[Track], jobs: int | None = None) -> None:
+        """Make the estimates that are not on disk.
+
+        Raises
+        ------
+        UnknownNameError
+            A method that the run does not have.
+        RunError
+            A method that fails on one of the tracks, with its reason.
+        """
+        missing = [m for m in methods if any(self._folder(m, t) is None for t in tracks)]
+        if not missing:
+            return
+        again = {
+            key: self._options[key]
+            for key in ("duration", "seed", "timeout", "memory_limit", "device", "plugins", "datasets", "root")
+        }
+        results = api.run(
+            self._options["dataset"], [self._spec(m) for m in missing], ["usdr"], quiet=True, jobs=jobs, out=self.work,
+            subset=tracks[0].id.subset or None, tracks=tuple(t.name for t in tracks), save_estimates=True, **again,
+        )  # fmt: skip
+        failed = results.failures[~results.failures["status"].isin(["ok", "skipped"])]
+        for _, row in failed.iterrows():
+            raise RunError(
+                f"{_label(row['separator'], row['params'])} failed on {row['track']!r} ({row['status']}): "
+                f"{row['reason']}; leave it out of systems or choose other excerpts"
+            )
+
+    def estimates(self, method: str, track: Track) -> Stems:
+        """What a method made of a track, derived targets summed where it delivers all stems.
+
+        Raises
+        ------
+        RunError
+            Where there is nothing; see `prepare`.
+        """
+        folder = self._folder(method, track)
+        if folder is None:
+            raise RunError(f"there are no estimates of {method} for {track.name!r}")
+        found = {f.stem: audio.read(f, track.sample_rate) for f in sorted(folder.glob("*.wav"))}
+        return self.dataset.targets.resolve(found)
+
+    def estimate(self, method: str, track: Track, target: str, *, rest: bool = False) -> Estimate:
+        """One target of a track as a method made it, summed where it is a sum and all stems were delivered.
+
+        Only files that are needed are read, and each must be what the run wrote.
+
+        Parameters
+        ----------
+        method : str
+        track : Track
+        target : str
+        rest : bool
+            Whether everything else is read too.
+
+        Raises
+        ------
+        RunError
+            There are no estimates (see `prepare`), none of this target, or a file was changed since the run.
+        """
+        folder = self._folder(method, track)
+        if folder is None:
+            raise RunError(f"there are no estimates of {method} for {track.name!r}")
+        known: dict[str, str] = json.loads((folder / "estimate.json").read_text())["sha256"]
+        files = self._files(target, known)
+        if not files:
+            raise RunError(
+                f"{method} delivered no {target} for {track.name!r}, only {', '.join(known)}; leave it out of systems"
+            )
+        others = self._files_beside(target, known) if rest else ()
+        read = {name: _read(folder / f"{name}.wav", known[name], track) for name in dict.fromkeys([*files, *others])}
+        where = f"{folder_name(method)}/{track.id.subset}/{track.name}"
+        return Estimate(
+            _sum([read[name] for name in files]),
+            _sum([read[name] for name in others]) if others else None,
+            {f"{where}/{name}.wav": known[name] for name in sorted(read)},
+        )
+
+    def _files(self, target: str, delivered: dict[str, str]) -> tuple[str, ...]:
+        """What of a method's output makes up a target; empty where it cannot be had."""
+        targets = self.dataset.targets
+        if target in delivered:
+            return (target,)
+        return targets[target] if target in targets.derivable(delivered) else ()
+
+    def _files_beside(self, target: str, delivered: dict[str, str]) -> tuple[str, ...]:
+        """What of it makes up everything but a target."""
+        targets = self.dataset.targets
+        wanted = tuple(s for s in targets.stems if s not in targets[target])
+        one = next((t for t in targets if t in delivered and set(targets[t]) == set(wanted)), None)
+        if one is not None:
+            return (one,)
+        return wanted if all(s in delivered for s in wanted) else ()
+
+    def as_scored(self, method: str, track: Track) -> bool:
+        """Whether the estimates are those that the run scored: made by the same code of the same data."""
+        folder = self._folder(method, track)
+        if folder is None:
+            return False
+        made = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))["estimate_key"]
+        return any(
+            cell["estimate_key"] == made
+            for cell in self._cells
+            if (cell["track"]["subset"], cell["track"]["name"]) == (track.id.subset, track.name)
+            and _label(cell["separator"], cell["params"]) == method
+        )
+
+    def _folder(self, method: str, track: Track) -> Path | None:
+        for run in (self.results.path, self.work):
+            folder = run / "estimates" / folder_name(method) / track.id.subset / track.name
+            if (folder / "estimate.json").is_file():
+                return folder
+        return None
+
+    def _spec(self, method: str) -> dict[str, Any]:
+        for known in self.results.run["separators"]:
+            if known["label"] == method:
+                alias = method if ":" not in method and method != known["name"] else ""
+                params: dict[str, Any] = known["params"]
+                return {"name": known["name"]} | params | ({"as": alias} if alias else {})
+        raise UnknownNameError("system of the run", method, self._labels())
+
+    def _labels(self) -> list[str]:
+        return [str(known["label"]) for known in self.results.run["separators"]]
+
+
+def _read(file: Path, sha256: str, track: Track) -> Audio:
+    if not file.is_file() or audio.hash_file(file) != sha256:
+        raise RunError(
+            f"{file} is {'not what the run wrote' if file.is_file() else 'missing'}; delete its folder, and the "
+            "estimates are made again"
+        )
+    return audio.read(file, track.sample_rate)
+
+
+def _sum(parts: Sequence[Audio]) -> Audio:
+    return parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=np.float32)
+
+
+def _label(separator: str, params: str) -> str:
+    return f"{separator}:{params}" if params else separator

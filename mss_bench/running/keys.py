@@ -1,0 +1,192 @@
+"""The two keys.
+
+*Estimate key*: what determines the estimates: separator, version, parameters, the code and files it is made of, the
+content of the mixture (of the references too for an oracle), the targets asked for, the seed. *Score key*: the estimate
+key, the content of the references, the target group, the metric with version and parameters. Paths, jobs and display
+are in neither. A key is the SHA-256 of its preimage's JSON; the preimage is stored beside it.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import hashlib
+import inspect
+import json
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mss_bench.core.audio import hash_file
+from mss_bench.core.tracks import Track
+from mss_bench.errors import AudioError, ConfigError
+
+__all__ = ["HashCache", "digest", "file_stamp", "source_hash"]
+
+
+def digest(preimage: dict[str, Any]) -> str:
+    """Key of a preimage: 40 hexadecimal digits of SHA-256 over its canonical JSON."""
+    text = json.dumps(preimage, sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    # The text of an array leaves out its middle: two models would share a key.
+    raise ConfigError(f"{value!r:.200} cannot be part of a key; parameters are numbers, text, lists and mappings")
+
+
+def source_hash(cls: type) -> str:
+    """Hash of the source that a class runs.
+
+    That is its module, those of its bases, and whatever these import, directly or through others, of the parts of this
+    package that compute: `separators`, `metrics`, `dsp`, `audio`. Other packages are not looked into: raise the
+    version.
+    """
+    files: set[Path] = set()
+    for base in cls.__mro__[:-1]:
+        with contextlib.suppress(TypeError, OSError):
+            source = inspect.getsourcefile(base)
+            if source and base.__module__ != "abc":
+                # A method that is a package of its own is made of all its files.
+                module = Path(source).resolve()
+                files |= set(module.parent.glob("*.py")) if module.name == "__init__.py" else {module}
+    waiting = list(files)
+    while waiting:
+        for file in _computing_imports(waiting.pop()):
+            if file not in files:
+                files.add(file)
+                waiting.append(file)
+    return digest({"files": [[str(_place(f)), hash_file(f)] for f in sorted(files)]})
+
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_COMPUTING = ("separators", "metrics", "dsp", "core")
+
+
+def _place(file: Path) -> Path:
+    """How a file is called in a hash: inside the package by its path there, else by its name."""
+    return file.relative_to(_PACKAGE) if file.is_relative_to(_PACKAGE) else Path(file.name)
+
+
+@functools.cache
+def _computing_imports(file: Path) -> tuple[Path, ...]:
+    """Files of the computing packages that a module imports, inside its functions too; the registries are none."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    paths = [_PACKAGE.joinpath(*name.split(".")[1:]) for name in names if name.startswith("mss_bench.")]
+    inside = [p for p in paths if p.relative_to(_PACKAGE).parts[0] in _COMPUTING]
+    files = [f for p in inside for f in (p.with_suffix(".py"), p / "__init__.py") if f.is_file()]
+    return tuple(f for f in files if f.parent.parent != _PACKAGE or f.name != "__init__.py")
+
+
+def cache_folder() -> Path:
+    """Folder for what can be made anew: ``$MSS_BENCH_CACHE`` or the user's cache."""
+    import platformdirs
+
+    return Path(os.environ.get("MSS_BENCH_CACHE") or platformdirs.user_cache_dir("mss_bench"))
+
+
+def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
+    """What a changed content changes; the time of change catches copies that keep the time of modification."""
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def file_stamp(path: str | Path) -> tuple[int, int, int]:
+    """Stamp of a file, zeros where there is none."""
+    try:
+        return _stamp(Path(path).stat())
+    except OSError:
+        return 0, 0, 0
+
+
+class HashCache:
+    """Content hashes of files, remembered by path, size and modification time.
+
+    Parameters
+    ----------
+    rehash : bool
+        Read every file again whatever is remembered.
+    """
+
+    def __init__(self, rehash: bool = False) -> None:
+        self._rehash = rehash
+        self._seen: dict[Path, str] = {}
+        self._stamps: dict[Path, tuple[int, int, int]] = {}
+        self._new: list[tuple[str, int, int, int, str]] = []
+        self._file = cache_folder() / "hashes.sqlite"
+
+    def file(self, path: Path) -> str:
+        """SHA-256 of a file's content.
+
+        Raises
+        ------
+        AudioError
+            When it cannot be read.
+        """
+        path = path.absolute()
+        if path not in self._seen:
+            try:
+                stat = path.stat()
+                known = None if self._rehash else self._look_up(path, stat)
+                self._seen[path] = known or hash_file(path)
+            except OSError as error:
+                raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
+            self._stamps[path] = _stamp(stat)
+            if known is None:
+                self._new.append((str(path), *_stamp(stat), self._seen[path]))
+        return self._seen[path]
+
+    def stamps(self, paths: Iterable[Path]) -> tuple[tuple[str, tuple[int, int, int]], ...]:
+        """What the files looked like when they were hashed; those that were not there have zeros."""
+        return tuple((str(p), self._stamps.get(p.absolute(), (0, 0, 0))) for p in paths)
+
+    def mixture(self, track: Track) -> dict[str, Any]:
+        """What determines a track's mixture."""
+        if track.mixture:
+            return self._content(track, {"mixture": track.mixture})
+        return self._content(track, track.stems) | {"mixture": "sum"}
+
+    def references(self, track: Track) -> dict[str, Any]:
+        """What determines a track's references."""
+        return self._content(track, track.stems)
+
+    def _content(self, track: Track, files: dict[str, tuple[Path, ...]]) -> dict[str, Any]:
+        # A file that is missing has no content; reading the track says so for this track alone.
+        content = {n: [self.file(f) if f.is_file() else "missing" for f in fs] for n, fs in sorted(files.items())}
+        return {"content": content, "start": track.start, "duration": track.duration} | track.facts
+
+    def save(self) -> None:
+        """Remember what was hashed. A cache that cannot be written is only slower next time."""
+        if not self._new:
+            return
+        with contextlib.suppress(sqlite3.Error, OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.closing(sqlite3.connect(self._file, timeout=10)) as base, base:
+                base.execute(
+                    "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, sha TEXT)"
+                )
+                base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", self._new)
+            self._new.clear()
+
+    def _look_up(self, path: Path, stat: os.stat_result) -> str | None:
+        return self._table.get((str(path), *_stamp(stat)))
+
+    @functools.cached_property
+    def _table(self) -> dict[tuple[str, int, int, int], str]:
+        if not self._file.is_file():
+            return {}
+        try:
+            with contextlib.closing(sqlite3.connect(self._file, timeout=10)) as base:
+                rows = base.execute("SELECT path, size, mtime, ctime, sha FROM files")
+                return {(path, size, mtime, ctime): sha for path, size, mtime, ctime, sha in rows}
+        except sqlite3.Error:
+            return {}

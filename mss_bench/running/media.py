@@ -1,0 +1,238 @@
+"""What a run keeps to be heard and seen: excerpts of references and estimates, each with a picture.
+
+::
+
+    media/<subset>/<track>/media.json                   which excerpts, why, and what is in each
+    media/<subset>/<track>/<target>-<kind>/<name>.flac  16 bits, made quieter where it would clip
+    media/<subset>/<track>/<target>-<kind>/<name>.png   waveform and spectrogram
+
+Made from the kept estimates when all methods of a track are scored, as the excerpts depend on all their frames. A
+report links these files and reads no audio.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.core import audio
+from mss_bench.core.schema import FLOOR, MEDIA_VERSION
+from mss_bench.core.tracks import Stems
+from mss_bench.errors import RunError
+from mss_bench.metrics import Quantity
+from mss_bench.running.excerpts import Excerpt, choose
+from mss_bench.running.keys import digest
+from mss_bench.running.outputs import saved_estimates
+from mss_bench.running.pictures import level, picture
+from mss_bench.running.plan import Plan, PlannedCell
+from mss_bench.running.store import Cell, folder_name, read_cell
+
+__all__ = ["SECONDS", "write_media"]
+
+SECONDS = 4.0
+"""Length of an excerpt."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """The frames of one target: of which metric, methods and when."""
+
+    target: str
+    group: str
+    preset: str
+    quantity: Quantity
+    hop: float
+    window: float
+    cells: list[PlannedCell]
+    values: Floats  # methods, frames
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """Something to hear."""
+
+    name: str
+    role: str  # mixture, reference or estimate
+    array: NDArray[np.floating]
+    facts: dict[str, Any]
+
+
+def write_media(run: Path, plan: Plan, names: Sequence[str]) -> list[str]:
+    """Write excerpts of these tracks where they are missing or of other scores.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder, with cells and estimates.
+    plan : Plan
+    names : sequence of str
+        Tracks, by name.
+
+    Returns
+    -------
+    list of str
+        What could not be written and why, in words.
+    """
+    notices = []
+    for track in dict.fromkeys(c.track.id for c in plan.cells if c.track.name in set(names)):
+        planned = [c for c in plan.cells if c.track.id == track and not c.skip]
+        try:
+            _write_track(run, plan, planned)
+        except RunError as error:
+            notices.append(f"no media of {track.name}: {error}")
+    return notices
+
+
+def _write_track(run: Path, plan: Plan, planned: Sequence[PlannedCell]) -> None:
+    cells = [(c, read_cell(run, c.estimate_key, frames=True)) for c in planned]
+    waiting = [c.label for c, cell in cells if cell is None]
+    if waiting:
+        raise RunError(f"{', '.join(waiting[:3])} are not computed yet; the same command goes on")
+    done = [(c, cell) for c, cell in cells if cell is not None and cell.ok]
+    folder = run / "media" / folder_name(planned[0].track.id.subset or "all") / folder_name(planned[0].track.name)
+    keys = sorted(key for _, cell in done for key in cell.scores)
+    key = digest({"version": MEDIA_VERSION, "seconds": SECONDS, "scores": keys})
+    if _key_of(folder) == key:
+        return
+    # Beside the folder, then put in its place: a page never finds half of it.
+    temporary = folder.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        about = _Writer(run, plan, done, temporary).write()
+        if not about["targets"]:
+            raise RunError("no target has a metric of frames, such as bss_eval, and an estimate that was kept")
+        text = json.dumps({"schema": MEDIA_VERSION, "key": key} | about, indent=1, ensure_ascii=False)
+        (temporary / "media.json").write_text(text, encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _key_of(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "media.json").read_text(encoding="utf-8"))["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """The excerpts of one track."""
+
+    run: Path
+    plan: Plan
+    done: Sequence[tuple[PlannedCell, Cell]]
+    folder: Path
+
+    def write(self) -> dict[str, Any]:
+        """Write sounds and pictures; what ``media.json`` says of them."""
+        first = self.done[0][0]
+        targets = []
+        for frames in self._frames():
+            heard = [i for i, c in enumerate(frames.cells) if c.label != FLOOR]
+            decide = [i for i in heard if not frames.cells[i].oracle] or heard
+            length = max(1, round(SECONDS / frames.hop))
+            better = frames.quantity.higher_is_better
+            found = choose(frames.values, decide, length, higher_is_better=better)
+            if found:
+                targets.append(
+                    {
+                        "target": frames.target, "group": frames.group, "metric": frames.quantity.name,
+                        "preset": frames.preset, "unit": frames.quantity.unit, "deciding": len(decide),
+                        "excerpts": [self._excerpt(frames, e) for e in found],
+                    }
+                )  # fmt: skip
+        return {**vars(first.track.id), "sample_rate": first.track.sample_rate, "targets": targets}
+
+    def _frames(self) -> Iterator[_Frames]:
+        """The first metric of frames of each target, in the first group that has it."""
+        seen: set[str] = set()
+        facts = {q.name: q for metric in self.plan.metrics for q in metric.quantities}
+        for group, metric, target in dict.fromkeys(
+            (s.group.name, s.metric.name, t) for c, _ in self.done for s in c.scores for t in s.group.targets
+        ):
+            if target in seen:
+                continue
+            rows = [
+                (planned, score.preset, row, cell.values[row.first : row.first + row.n_frames])
+                for planned, cell in self.done
+                for score in planned.scores
+                if (score.group.name, score.metric.name) == (group, metric) and score.key in cell.scores
+                for row in cell.scores[score.key].rows
+                if row.target == target and row.scope == "frame" and row.metric == score.quantities[0]
+            ]
+            if not rows:
+                continue
+            seen.add(target)
+            _, preset, head, _ = rows[0]
+            same = [(c, values) for c, _, row, values in rows if (row.hop, row.n_frames) == (head.hop, head.n_frames)]
+            table, quantity = np.stack([values for _, values in same]), facts[head.metric]
+            yield _Frames(target, group, preset, quantity, head.hop, head.window, [c for c, _ in same], table)
+
+    def _excerpt(self, frames: _Frames, excerpt: Excerpt) -> dict[str, Any]:
+        start = excerpt.first * frames.hop
+        seconds = (excerpt.frames - 1) * frames.hop + frames.window
+        place = f"{folder_name(frames.target)}-{excerpt.kind}"
+        sounds = list(self._sounds(frames, excerpt, start, seconds))
+        rate = frames.cells[0].track.sample_rate
+        # Of mixture and reference: an estimate that runs away does not dim the others.
+        top = max(level(s.array, rate) for s in sounds[:2])
+        peak = max(float(np.abs(s.array).max()) for s in sounds[:2])
+        told = [self._write(sound, place, rate, top, peak) for sound in sounds]
+        facts = {"kind": excerpt.kind, "start": start, "seconds": seconds, "value": _number(excerpt.value)}
+        return facts | {"sounds": told}
+
+    def _sounds(self, frames: _Frames, excerpt: Excerpt, start: float, seconds: float) -> Iterator[_Sound]:
+        """Mixture, reference, then estimates, the best first and oracles last; those that were not kept are absent."""
+        track, targets = frames.cells[0].track, frames.cells[0].targets
+        whole = track.excerpt(seconds, track.start + start).load()
+        group = next(s.group for c in frames.cells for s in c.scores if s.group.name == frames.group)
+        yield _Sound("mixture", "mixture", whole.mixture, {})
+        yield _Sound("reference", "reference", group.references(whole.references, targets)[frames.target], {})
+        sign = 1.0 if frames.quantity.higher_is_better else -1.0
+        values = np.where(np.isnan(excerpt.scores), -math.inf, sign * excerpt.scores)
+        for i in sorted(range(len(values)), key=lambda i: (frames.cells[i].oracle, -values[i])):
+            planned = frames.cells[i]
+            array = None if planned.label == FLOOR else self._estimate(planned, frames.target, start, seconds)
+            if array is not None:
+                facts = {"oracle": planned.oracle, "estimate_key": planned.estimate_key}
+                yield _Sound(planned.label, "estimate", array, facts | {"value": _number(excerpt.scores[i])})
+
+    def _estimate(self, planned: PlannedCell, target: str, start: float, seconds: float) -> NDArray[np.floating] | None:
+        saved = saved_estimates(self.run, planned, verify=False)
+        if saved is None:
+            return None
+        wanted = [target] if target in saved.files else list(planned.targets.stems)
+        if not all(name in saved.files for name in wanted):
+            return None
+        rate = planned.track.sample_rate
+        parts: Stems = {t: audio.read(saved.files[t], rate, start=start, duration=seconds) for t in wanted}
+        return planned.targets.resolve(parts).get(target)
+
+    def _write(self, sound: _Sound, place: str, rate: int, top: float, peak: float) -> dict[str, Any]:
+        name = f"{place}/{folder_name(sound.name)}" if sound.role == "estimate" else f"{place}/_{sound.role}"
+        loudest = float(np.abs(sound.array).max())
+        gain = min(1.0, 0.999 / loudest) if loudest > 0.999 else 1.0
+        audio.write(self.folder / f"{name}.flac", sound.array * np.float32(gain), rate, "PCM_16")
+        (self.folder / f"{name}.png").write_bytes(picture(sound.array, rate, top, peak))
+        facts = {"name": sound.name, "role": sound.role, "audio": f"{name}.flac", "picture": f"{name}.png"}
+        return facts | {"gain_db": round(20 * math.log10(gain), 1)} | sound.facts
+
+
+def _number(value: float) -> float | None:
+    """For JSON, which has no NaN."""
+    return round(float(value), 3) if math.isfinite(value) else None

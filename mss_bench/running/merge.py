@@ -1,0 +1,99 @@
+"""Run folders computed apart made into one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mss_bench.core.schema import Status
+from mss_bench.errors import RunError
+from mss_bench.running.epoch import epoch
+from mss_bench.running.lock import locked
+from mss_bench.running.store import Cell, read_cell, write_atomic, write_cell
+from mss_bench.running.tables import build_tables, cells_digest, read_plan
+
+__all__ = ["merge"]
+
+
+def merge(runs: Sequence[Path], out: Path) -> int:
+    """Put the planned cells of several runs into one folder and make its tables.
+
+    Where two runs have the same cell the finished one is taken, with the scores of both. The plan is the union;
+    ``run.json`` is the first run's, with the methods and quantities of all.
+
+    Returns
+    -------
+    int
+        Planned cells without a result.
+
+    Raises
+    ------
+    RunError
+        When a folder is no run, or two runs call different cells by one name.
+    """
+    cells: dict[str, dict[str, Any]] = {}
+    names: dict[str, tuple[str, Path]] = {}
+    for run in runs:
+        for planned in read_plan(run)["cells"]:
+            key = planned["estimate_key"]
+            name = json.dumps([planned["track"], planned["separator"], planned["params"]])
+            other, where = names.setdefault(name, (key, run))
+            if other != key:
+                label = f"{planned['separator']}:{planned['params']}".rstrip(":")
+                raise RunError(
+                    f"{label} on {planned['track']['name']!r} is another computation in {run} than in {where} (the "
+                    "version, source, audio or seed differ); such runs cannot be one table"
+                )
+            known = cells.setdefault(key, planned)
+            have = {score["key"] for score in known["scores"]}
+            known["scores"] += [s for s in planned["scores"] if s["key"] not in have]
+    infos = [_info(run) for run in runs]
+    with locked(out), epoch(out):  # no worker of an earlier client writes meanwhile
+        for key in cells:
+            united = _united([out, *runs], key)
+            if united is not None:
+                write_cell(out, united)
+        text = json.dumps({"cells": list(cells.values())}, indent=1, ensure_ascii=False)
+        write_atomic(out / "plan.json", text.encode())
+        for run in runs:
+            if (run / "estimates").is_dir() and run.resolve() != out.resolve():
+                shutil.copytree(run / "estimates", out / "estimates", dirs_exist_ok=True)
+        missing = build_tables(out)
+        info = infos[0] | {"merged": [str(run) for run in runs], "missing": missing, "tables_of": cells_digest(out)}
+        for part in ("separators", "quantities"):
+            entries = [entry for each in infos for entry in each.get(part, [])]
+            info[part] = list({json.dumps(entry, sort_keys=True): entry for entry in entries}.values())
+        write_atomic(out / "run.json", json.dumps(info, indent=1).encode())
+        return missing
+
+
+def _info(run: Path) -> dict[str, Any]:
+    try:
+        info: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run / 'run.json'} cannot be read: {error}; finish that run first") from error
+    return info
+
+
+def _united(runs: Sequence[Path], key: str) -> Cell | None:
+    """A cell with every score that one of the runs has; the finished one where only some are."""
+    found = [cell for run in runs if (cell := read_cell(run, key, frames=True)) is not None]
+    if not found:
+        return None
+    cell = max(found, key=lambda each: each.ok)
+    for other in found if cell.ok else ():
+        for name, score in other.scores.items() if other.ok and other is not cell else ():
+            known = cell.scores.get(name)
+            if known is not None and (known.status == Status.OK or score.status != Status.OK):
+                continue
+            for row in score.rows:
+                frames = other.values[row.first : row.first + row.n_frames]
+                row.first = len(cell.values)
+                cell.values = np.concatenate([cell.values, frames])
+            cell.scores[name] = score
+    return cell

@@ -1,0 +1,152 @@
+"""What a separator returned: checked against the contract, kept on disk, found again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mss_bench.core import audio
+from mss_bench.core.tracks import Stems, Targets
+from mss_bench.errors import InvalidOutputError
+from mss_bench.running.plan import PlannedCell
+from mss_bench.running.store import Cell, folder_name
+
+__all__ = ["LENGTH_TOLERANCE", "Saved", "conform", "save_estimates", "saved_estimates"]
+
+LENGTH_TOLERANCE = 4096
+"""An estimate may differ from the mixture by so many samples; it is trimmed or padded and flagged."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Estimates that an earlier run kept."""
+
+    files: dict[str, Path]
+    flags: list[str]
+    problems: dict[str, str]
+
+
+def conform(
+    estimates: object, mixture: np.ndarray, targets: Targets, declared: tuple[str, ...]
+) -> tuple[Stems, list[str], dict[str, str]]:
+    """Check a separator's output against the contract and make it float32 of the mixture's shape.
+
+    What is wrong with one target, NaN say, costs that target alone.
+
+    Parameters
+    ----------
+    estimates
+        What `separate` returned.
+    mixture : (channels, samples)
+    targets : Targets
+        Of the data set.
+    declared : tuple of str
+        Targets that the method declares; those that the data set does not have are passed over.
+
+    Returns
+    -------
+    estimates : dict of str to (channels, samples) float32
+    flags : list of str
+        ``"length:+12"`` where 12 samples too many were trimmed, ``"length:-12"`` where so many zeros were appended.
+    problems : dict of str to str
+        Targets that cannot be scored: what they are and what was expected.
+
+    Raises
+    ------
+    InvalidOutputError
+        Where no target can be scored, or a target is returned that nobody asked for.
+    """
+    if not isinstance(estimates, dict) or not estimates:
+        raise InvalidOutputError(f"returned {type(estimates).__name__}, expected a dict of target to array, not empty")
+    known, flags, problems = {}, set(), {}
+    for target, array in estimates.items():
+        if target not in targets:
+            if target in declared:
+                continue
+            raise InvalidOutputError(f"returned the target {target!r}, expected some of {', '.join(targets)}")
+        try:
+            known[target], extra = _conform(target, np.asarray(array), mixture)
+        except InvalidOutputError as error:
+            problems[target] = str(error)
+            continue
+        if extra:
+            flags.add(f"length:{extra:+d}")
+    if problems and not known:
+        raise InvalidOutputError("; ".join(problems.values()))
+    if not known:
+        raise InvalidOutputError(f"returned only {', '.join(estimates)}, expected some of {', '.join(targets)}")
+    return known, sorted(flags), problems
+
+
+def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.ndarray, int]:
+    """One estimate, and by how many samples it was too long."""
+    if array.dtype.kind != "f":
+        raise InvalidOutputError(f"{target}: array of type {array.dtype}, expected floating point")
+    if array.ndim != 2 or array.shape[0] != mixture.shape[0]:
+        raise InvalidOutputError(
+            f"{target}: shape {array.shape}, expected {mixture.shape} (channels, samples) as the mixture"
+        )
+    extra = array.shape[1] - mixture.shape[1]
+    if abs(extra) > LENGTH_TOLERANCE:
+        raise InvalidOutputError(
+            f"{target}: {array.shape[1]} samples, expected {mixture.shape[1]}; at most {LENGTH_TOLERANCE} more or "
+            "fewer are trimmed or padded"
+        )
+    array = array[:, : mixture.shape[1]] if extra > 0 else np.pad(array, ((0, 0), (0, -extra)))
+    with np.errstate(over="ignore"):  # what float32 cannot hold is found below
+        array = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(array).all():
+        channel, sample = np.argwhere(~np.isfinite(array))[0]
+        raise InvalidOutputError(f"{target}: {array[channel, sample]} at channel {channel}, sample {sample}")
+    return array, extra
+
+
+def _folder(run: Path, planned: PlannedCell) -> Path:
+    return run / "estimates" / folder_name(planned.label) / planned.track.id.subset / planned.track.name
+
+
+def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> Saved | None:
+    """A cell's estimates where they were kept for this very key.
+
+    Parameters
+    ----------
+    verify : bool
+        Hash the files: what was harmed is not there. Without it a plan can be made without reading every estimate.
+    """
+    folder = _folder(run, planned)
+    try:
+        note = json.loads((folder / "estimate.json").read_text())
+        files = {target: folder / f"{target}.wav" for target in note["sha256"]}
+        if note["estimate_key"] == planned.estimate_key and all(
+            audio.hash_file(file) == note["sha256"][target] if verify else file.is_file()
+            for target, file in files.items()
+        ):
+            return Saved(files, list(note["flags"]), dict(note["problems"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None
+
+
+def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, cell: Cell, sample_rate: int) -> None:
+    """Keep estimates as float32 WAV, with the flags and problems of their cell.
+
+    Raises
+    ------
+    AudioError
+        When they cannot be written.
+    """
+    folder = _folder(run, planned)
+    shutil.rmtree(folder, ignore_errors=True)
+    hashes = {}
+    for target, array in estimates.items():
+        audio.write(folder / f"{target}.wav", array, sample_rate)
+        hashes[target] = audio.hash_file(folder / f"{target}.wav")
+    # Written last: it vouches for the files beside it.
+    note = {
+        "estimate_key": planned.estimate_key, "flags": cell.flags, "problems": cell.problems, "sha256": hashes,
+    }  # fmt: skip
+    (folder / "estimate.json").write_text(json.dumps(note))

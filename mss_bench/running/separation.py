@@ -1,0 +1,314 @@
+"""Separation of a user's own audio: `separate` for one file or array, `write_stems` for what it returns.
+
+No data set and no references: a file in, stems that add up to it out. What a method does not deliver, the voice of
+HPSS say, or what it adds or loses, is a stem of its own, ``rest``, so that nothing of the file is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mss_bench
+from mss_bench.core import audio
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import Audio, Stems, Targets
+from mss_bench.errors import AudioError, ConfigError, InvalidOutputError, MissingDependencyError, RunError
+from mss_bench.separators import Separator, separators
+
+__all__ = ["REST", "Separation", "make_separator", "require_free", "separate", "separate_mixture", "write_stems"]
+
+REST = "rest"
+"""The stem that holds what a method leaves over."""
+
+_TARGETS = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})
+_ADDS_UP_DB = -90.0  # a smaller rest is rounding
+_NOTE = "separation.json"
+
+
+@dataclass(frozen=True)
+class Separation:
+    """What came of one mixture.
+
+    Parameters
+    ----------
+    stems : dict of str to (channels, samples) float32
+        They add up to the mixture.
+    notes : list of str
+        What a listener should know: where there is a rest, and why; where estimates were trimmed.
+    """
+
+    stems: Stems
+    notes: list[str]
+
+
+def separate(
+    source: str | Path | np.ndarray,
+    separator: str | Mapping[str, Any] | Separator,
+    sample_rate: int | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Stems:
+    """Separate a file or an array into stems that add up to it.
+
+    Parameters
+    ----------
+    source : path or (channels, samples) float array
+        Any file that libsndfile reads (WAV, FLAC, OGG, MP3, ...), or samples; ``(samples,)`` for mono.
+    separator : str, mapping or Separator
+        ``"hpss:power=2"``, ``{"name": "hpss", "power": 2}``, or one of your own; see ``mss-bench separators list``.
+    sample_rate : int, optional
+        Hz. Needed for an array; for a file it may be left out, and another one than the file's is an error.
+    seed : int
+        Of random methods.
+    device : str
+        For methods that can use another than ``"cpu"``.
+
+    Returns
+    -------
+    dict of str to (channels, samples) float32
+        One array a target, of the source's length and channels, and ``"rest"`` where the targets do not add up.
+
+    Raises
+    ------
+    AudioError
+        A file that is missing or no audio, an array of a wrong shape or with NaN, channels that the method cannot take.
+    ConfigError
+        An unknown separator or parameter, an oracle (it needs the true stems), an array without sample rate.
+    InvalidOutputError
+        The separator returned something else than stems.
+
+    Examples
+    --------
+    >>> import numpy as np, mss_bench
+    >>> music = np.random.default_rng(0).standard_normal((2, 44100)).astype(np.float32)
+    >>> stems = mss_bench.separate(music, "hpss", 44100)
+    >>> sorted(stems), bool(np.abs(sum(stems.values()) - music).max() < 1e-4)
+    (['bass', 'drums', 'other'], True)
+    """
+    made = check_separable(separator) if isinstance(separator, Separator) else make_separator(separator)
+    if isinstance(source, np.ndarray):
+        mixture, rate = _checked(source, sample_rate)
+    else:
+        rate = audio.info(source).sample_rate if sample_rate is None else sample_rate
+        mixture = audio.read(source, rate)
+    made.load(device)
+    try:
+        return separate_mixture(made, mixture, rate, seed=seed).stems
+    finally:
+        made.close()
+
+
+def make_separator(spec: str | Mapping[str, Any] | Spec) -> Separator:
+    """A separator that needs nothing but a mixture.
+
+    Raises
+    ------
+    ConfigError
+        Unknown name or parameter, or a method that needs references or finished estimates.
+    MissingDependencyError
+        What it needs is not installed.
+    """
+    return check_separable(build(separators, Spec.parse(spec))[0])
+
+
+def check_separable(separator: Separator) -> Separator:
+    """Refuse what cannot separate a mixture alone: oracles, readers of estimates, methods that are not installed.
+
+    Raises
+    ------
+    ConfigError, MissingDependencyError
+    """
+    name = separator.name or type(separator).__name__
+    if separator.needs_references:
+        raise ConfigError(
+            f"{name} is an oracle: it separates by the true stems, which a mixture alone does not come with; choose "
+            "another separator, or use it on a data set: mss-bench run"
+        )
+    if separator.needs_track:
+        raise ConfigError(f"{name} reads finished estimates of a data set; choose a separator that makes its own")
+    if not type(separator).available():
+        raise MissingDependencyError("a package", name, f"pip install 'mss-bench[{separator.extra}]'")
+    return separator
+
+
+def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, seed: int = 0) -> Separation:
+    """Separate with a loaded separator and see to it that the stems add up.
+
+    Parameters
+    ----------
+    separator : Separator
+        As `make_separator` returns it, loaded.
+    mixture : (channels, samples) float32
+    sample_rate : int
+        Hz.
+    seed : int
+
+    Raises
+    ------
+    AudioError, InvalidOutputError
+    """
+    from mss_bench.running.outputs import conform
+
+    require_channels(separator, len(mixture), "the mixture")
+    targets = _targets_for(separator)
+    declared = tuple(name for names in separator.target_sets for name in names)
+    if seed < 0:
+        raise ConfigError(f"seed={seed}; expected a whole number from 0 on")
+    rng = np.random.default_rng(seed)
+    raw = separator.separate(mixture.copy(), sample_rate, targets=targets, rng=rng)
+    estimates, flags, problems = conform(raw, mixture, targets, declared)
+    if problems:
+        raise InvalidOutputError(f"{separator.name}: {'; '.join(problems.values())}")
+    stems = {name: estimates[name] for name in _disjoint(separator, estimates, targets)}
+    notes = [f"{separator.name} returned estimates of another length ({flag}), which were fitted" for flag in flags]
+    rest = mixture - np.sum(list(stems.values()), axis=0, dtype=np.float64)
+    level = _level(rest, mixture)
+    if level > _ADDS_UP_DB:
+        stems[REST] = rest.astype(np.float32)
+        notes.append(
+            f"{', '.join(s for s in stems if s != REST)} do not add up to the file; {REST} holds what is left over, at "
+            f"{level:.1f} dB of the file"
+        )
+    return Separation(stems, notes)
+
+
+def require_channels(separator: Separator, channels: int, what: str) -> None:
+    """Refuse a mixture whose channel count the separator does not take.
+
+    Raises
+    ------
+    AudioError
+    """
+    if separator.channels and channels not in separator.channels:
+        names = {1: "mono", 2: "stereo"}
+        wanted = " or ".join(names.get(c, f"{c} channels") for c in separator.channels)
+        found = names.get(channels, f"{channels} channels")
+        raise AudioError(f"{separator.name} takes {wanted}, {what} is {found}; choose another separator or file")
+
+
+def require_free(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that has something in it already.
+
+    Raises
+    ------
+    RunError
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise RunError(f"{there} is a file, expected a folder or nothing; choose another with --out")
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise RunError(f"{folder} exists and is not empty; pass --overwrite, or choose another with --out")
+
+
+def write_stems(
+    folder: Path, separation: Separation, sample_rate: int, facts: Mapping[str, Any], *, overwrite: bool = False
+) -> list[Path]:
+    """Write stems as float32 WAV, which cannot clip, with a note on what they are: all of them or none.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is not there.
+    separation : Separation
+    sample_rate : int
+        Hz.
+    facts : mapping
+        What else goes into ``separation.json``.
+    overwrite : bool
+        Replace the stems of an earlier separation; other files in the folder are left alone.
+
+    Returns
+    -------
+    list of Path
+        The stems' files.
+
+    Raises
+    ------
+    RunError
+        The folder has something in it, or cannot be written, e.g. on a full disk: then it is as it was.
+    """
+    require_free(folder, overwrite=overwrite)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    names = [f"{stem}.wav" for stem in separation.stems]
+    note = dict(facts) | {"mss_bench": mss_bench.__version__, "stems": names, "notes": separation.notes}
+    try:
+        partial.mkdir(parents=True)
+        for stem, array in separation.stems.items():
+            audio.write(partial / f"{stem}.wav", array, sample_rate)
+        (partial / _NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+        _move(partial, folder)
+    except (AudioError, OSError) as error:
+        reason = getattr(error.__cause__ or error, "strerror", None) or str(error)
+        raise RunError(f"{folder} cannot be written: {reason}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return [folder / name for name in names]
+
+
+def _move(partial: Path, folder: Path) -> None:
+    """Put a finished folder in its place; what an earlier separation left there goes."""
+    folder.mkdir(exist_ok=True)
+    for name in _earlier_stems(folder):
+        (folder / name).unlink(missing_ok=True)
+    for file in partial.iterdir():
+        os.replace(file, folder / file.name)
+
+
+def _earlier_stems(folder: Path) -> Iterable[str]:
+    try:
+        names = json.loads((folder / _NOTE).read_text(encoding="utf-8"))["stems"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [n for n in names if isinstance(n, str) and Path(n).name == n and n.endswith(".wav")]
+
+
+def _targets_for(separator: Separator) -> Targets:
+    """The usual targets, or those of the separator's own where it knows none of the usual."""
+    sets = separator.target_sets
+    if not sets or any(name in _TARGETS for names in sets for name in names):
+        return _TARGETS
+    return Targets(sets[0])
+
+
+def _disjoint(separator: Separator, estimates: Stems, targets: Targets) -> tuple[str, ...]:
+    """Targets of which no two hold the same stem: a declared set that is there, else what goes together."""
+    for names in separator.target_sets:
+        if all(name in estimates for name in names):
+            return names
+    chosen: list[str] = []
+    held: set[str] = set()
+    for name in sorted(estimates, key=lambda n: len(targets[n])):
+        if not held & set(targets[name]):
+            chosen.append(name)
+            held |= set(targets[name])
+    return tuple(chosen)
+
+
+def _checked(array: np.ndarray, sample_rate: int | None) -> tuple[Audio, int]:
+    whole = isinstance(sample_rate, int | np.integer) and not isinstance(sample_rate, bool)
+    if sample_rate is None or not whole or sample_rate <= 0:
+        raise ConfigError(f"sample_rate is {sample_rate!r}; an array needs it, as a positive whole number of Hz")
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or not array.size or not np.issubdtype(array.dtype, np.floating):
+        raise AudioError(f"the array is {array.dtype} of shape {array.shape}; expected floats (channels, samples)")
+    if array.shape[0] > array.shape[1]:
+        raise AudioError(f"the array has shape {array.shape}, expected (channels, samples); transpose it")
+    mixture = np.array(array, dtype=np.float32)
+    audio.check_finite(mixture, "the array")
+    return mixture, int(sample_rate)
+
+
+def _level(part: np.ndarray, whole: np.ndarray) -> float:
+    """Energy of a part in dB of the whole; -inf where it is silent."""
+    energies = [float(np.sum(np.square(x, dtype=np.float64))) for x in (part, whole)]
+    return float(10 * np.log10(energies[0] / energies[1])) if energies[0] and energies[1] else -np.inf

@@ -1,0 +1,265 @@
+"""Cells on disk: one atomic file for each track and separator.
+
+``cells/<estimate_key>.npz`` holds ``meta`` (JSON: what the cell is, how it ended, one entry for each score key with its
+rows) and ``values`` (float64: every frame, in the order of the rows). It is written to a temporary name, flushed to the
+disk and renamed, so that a cell is there whole or not at all; an fsynced write costs some milliseconds, nothing beside
+a separation. Reading the meta does not read the values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import uuid
+import zipfile
+import zlib
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.core.schema import SCHEMA_VERSION, Status
+from mss_bench.errors import RunError
+from mss_bench.running.epoch import in_force
+
+__all__ = [
+    "Cell",
+    "DamagedCellError",
+    "Row",
+    "ScoreSet",
+    "cell_path",
+    "folder_name",
+    "read_cell",
+    "read_values",
+    "write_atomic",
+    "write_cell",
+]
+
+
+class DamagedCellError(RunError):
+    """A cell's file is not whole."""
+
+
+_DAMAGE = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass
+class Row:
+    """One quantity of one target, aggregated over frames; the frames lie at `first` .. `first + n_frames`."""
+
+    target: str
+    metric: str
+    scope: str
+    window: float
+    hop: float
+    value: float
+    n_frames: int
+    n_valid: int
+    n_inf: int
+    flags: list[str] = field(default_factory=list)
+    reason: str = ""
+    first: int = 0
+    mean: float = float("nan")
+    condition: float = float("nan")
+
+
+@dataclass
+class ScoreSet:
+    """What one metric says of one target group of a cell, under one score key."""
+
+    group: str
+    metric: str
+    preset: str
+    status: str
+    reason: str = ""
+    rows: list[Row] = field(default_factory=list)
+    preimage: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+@dataclass
+class Cell:
+    """One separator on one track: how it ended and its scores by score key.
+
+    Attributes
+    ----------
+    costs : dict of str to float
+        ``separate_seconds``, ``separate_cpu_seconds``, ``peak_memory_mb`` and ``gpu_memory_mb`` are of the pass that
+        separated last; ``load_seconds`` and ``audio_seconds`` of the last pass; ``score_memory_mb`` is the highest of
+        all passes that scored. What scoring took stands with each score.
+    epoch : str
+        Token of the client for which the cell was computed.
+    """
+
+    estimate_key: str
+    track: dict[str, str]
+    separator: str
+    params: str
+    status: str
+    reason: str = ""
+    log: str = ""
+    flags: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)  # targets that could not be scored, and why
+    delivered: list[str] = field(default_factory=list)
+    preimage: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
+    device: str = ""  # that the separator used, where it has a choice
+    scores: dict[str, ScoreSet] = field(default_factory=dict)
+    epoch: str = ""
+    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    @classmethod
+    def of(cls, planned: dict[str, Any], preimage: dict[str, Any], status: str = "", reason: str = "") -> Cell:
+        """An empty cell for what a plan describes."""
+        return cls(
+            planned["estimate_key"], dict(planned["track"]), planned["separator"], planned["params"], status, reason,
+            preimage=preimage,
+        )  # fmt: skip
+
+    @property
+    def ok(self) -> bool:
+        return self.status == Status.OK
+
+    def score_seconds(self, keys: Iterable[str]) -> float:
+        """Wall seconds of the scores under these keys, each of the pass that computed it."""
+        return sum(self.scores[key].seconds for key in keys if key in self.scores)
+
+    def score_cpu_seconds(self, keys: Iterable[str]) -> float:
+        """CPU seconds likewise."""
+        return sum(self.scores[key].cpu_seconds for key in keys if key in self.scores)
+
+
+def folder_name(label: str) -> str:
+    """A folder's name for a method's label: the label itself where it can be one, else with a hash of it."""
+    plain = "".join(c if c.isalnum() or c in "-_.=+ " else "_" for c in label)[:80]
+    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
+
+
+def cell_path(run: Path, estimate_key: str) -> Path:
+    """Where a cell lies."""
+    return run / "cells" / f"{estimate_key}.npz"
+
+
+def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
+    """Write a cell whole or not at all.
+
+    Parameters
+    ----------
+    run : Path
+    cell : Cell
+    epoch : str
+        Token of the client for which it was computed, see `mss_bench.running.epoch`.
+
+    Raises
+    ------
+    SupersededError
+        When that client no longer runs; nothing is changed.
+    RunError
+        When the file cannot be written.
+    """
+    cell.epoch = epoch or cell.epoch
+    meta = asdict(cell)
+    del meta["values"]
+    meta["schema"] = SCHEMA_VERSION
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    np.savez(buffer, meta=text, values=np.asarray(cell.values, dtype=np.float64))
+    write_atomic(cell_path(run, cell.estimate_key), buffer.getvalue(), in_force(run, epoch))
+
+
+def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | None:
+    """A cell, with its frames if wanted; None where there is none or what is read is damaged: to be computed again."""
+    path = cell_path(run, estimate_key)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            meta = json.loads(bytes(archive["meta"]))
+            if frames:
+                meta["values"] = np.asarray(archive["values"], dtype=np.float64)
+        if meta.pop("schema") != SCHEMA_VERSION or meta["estimate_key"] != estimate_key:
+            return None
+        for key, score in meta["scores"].items():
+            score["rows"] = [Row(**row) for row in score["rows"]]
+            meta["scores"][key] = ScoreSet(**score)
+        return Cell(**meta)
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # a file system that does not answer now has not lost the cell
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+    except _DAMAGE:
+        return None
+
+
+def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
+    """The frames of a cell.
+
+    Raises
+    ------
+    DamagedCellError
+        When the file is damaged.
+    RunError
+        When it cannot be read.
+    """
+    path = cell_path(run, estimate_key)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return np.asarray(archive["values"], dtype=np.float64)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+    except _DAMAGE as error:
+        raise DamagedCellError(
+            f"{path} is damaged ({error}); run the same command again to compute this cell anew"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a power cut; not every file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_atomic(path: Path, data: bytes, holding: AbstractContextManager[None] | None = None) -> None:
+    """Write bytes so that the path holds either the old content or all of the new, even after a power cut.
+
+    Parameters
+    ----------
+    path : Path
+    data : bytes
+    holding : context manager, optional
+        Held while the new content is put in place; what it raises leaves the old one.
+
+    Raises
+    ------
+    RunError
+        When it cannot be written.
+    """
+    # Shards on several machines may write one name at once, each under a temporary name of its own.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with holding or nullcontext():
+            os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):  # the folder itself may be what is missing
+            temporary.unlink(missing_ok=True)
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}; free space or choose another --out"
+        ) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,288 @@
+"""A warm child process that takes cells one after another, and the parent's side of watching it.
+
+A child that dies, hangs, takes too long or too much memory, or cannot be started costs the cell it was at: it is killed
+with all its descendants, the cell gets its status with the tail of the child's output, and the next cell gets a fresh
+child. A child whose parent dies kills itself and its own children. A child whose cell nobody waits for any more, since
+the client on whose behalf it works has ended, is killed as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mss_bench.core.schema import Status
+from mss_bench.running.epoch import SupersededError, current
+from mss_bench.running.log import WorkerLog
+from mss_bench.running.store import read_cell, read_values, write_cell
+from mss_bench.running.usage import descendants, oom_kills, resident_mb
+from mss_bench.running.worker import Reply, Task, failed_cell, failed_score
+
+__all__ = ["Limits", "Supervisor"]
+
+# One BLAS/OpenMP thread a worker: workers times threads would oversubscribe the machine, and a thread count that
+# depends on the machine would change last digits. Set before the child imports NumPy.
+THREADS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+
+_CHILD = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); descriptor, lifeline = map(int, sys.argv[2:4]); "
+    "from mss_bench.running.watchdog import watch; watch(lifeline, descriptor); "
+    "from mss_bench.running.worker import main; main(descriptor)"
+)
+
+_WATCH_SECONDS = 0.2  # between looks at a child's memory
+_CALL_SECONDS = 1.0  # between looks whether the client still runs
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a cell may take.
+
+    Parameters
+    ----------
+    timeout : float, optional
+        Seconds.
+    memory_mb : float, optional
+        Resident memory of the worker and its descendants, in MiB. The address space is not limited: torch reserves
+        far more of it than it uses.
+    retries : int
+        How often a cell is tried again after a crash.
+    """
+
+    timeout: float | None = None
+    memory_mb: float | None = None
+    retries: int = 1
+
+
+class Supervisor:
+    """One worker process, started when first needed and again after each death.
+
+    Parameters
+    ----------
+    log : Path
+        File that gets what the child prints, of bounded size.
+    limits : Limits
+    folder : Path, optional
+        Working folder of the child where that exists; this process's own by default.
+    """
+
+    def __init__(self, log: Path, limits: Limits | None = None, folder: Path | None = None) -> None:
+        self.log, self.limits = WorkerLog(log), limits or Limits()
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self._lifeline: int | None = None
+        # An interrupt's handler may stop the worker in the very thread that is starting it.
+        self._lock = threading.RLock()
+        self._stopped = False
+        self._stage = ""  # the metric that the child is scoring
+        self._oom_kills = 0  # of the whole system, when the child was started
+
+    def run(self, task: Task, withdrawn: Callable[[], bool] | None = None) -> Reply | None:
+        """Have one cell computed; None when stopped or called off meanwhile.
+
+        Parameters
+        ----------
+        task : Task
+        withdrawn : callable, optional
+            Asked every second or so whether nobody waits for the cell any more; by default, whether the client's
+            token no longer stands in the run folder.
+
+        Raises
+        ------
+        RunError
+            When the cell's file cannot be written.
+        """
+        withdrawn = withdrawn or (lambda: not current(task.run, task.epoch))
+        try:
+            return self._attempts(task, withdrawn)
+        except SupersededError:
+            self._kill()
+            return None
+
+    def _attempts(self, task: Task, withdrawn: Callable[[], bool]) -> Reply | None:
+        lost: dict[str, tuple[Status, str]] = {}  # metrics that brought the worker down, left out from then on
+        attempt = 0
+        while True:
+            self.log.mark()
+            self._stage = ""
+            kept = [s for s in task.scores if str(s.metric) not in lost]
+            died = False
+            try:
+                connection = self._start()
+                connection.send(replace(task, scores=tuple(kept)))
+                answer = self._wait(connection, withdrawn)
+                if answer is None:
+                    self._kill()
+                    return None
+                if isinstance(answer, Reply):
+                    return self._with_lost(task, answer, lost)
+                status, reason = answer
+            except (EOFError, OSError, ValueError):  # ValueError: stopped meanwhile, the pipe is closed
+                died = True
+                status, reason = self._cause_of_death()
+            self._kill()
+            if self._stopped or withdrawn():
+                return None
+            attempt += 1
+            if died and attempt <= self.limits.retries:
+                continue
+            if died and self.limits.retries:
+                reason += f", {attempt} times"
+            if not self._stage:
+                return self._record(task, status, reason)
+            lost[self._stage] = status, f"while scoring: {reason}"
+            attempt = 0
+
+    def stop(self) -> None:
+        """Kill the child, from any thread; `run` then returns None and starts no other."""
+        self._stopped = True
+        self._kill()
+
+    def _wait(
+        self, connection: Connection[Any, Any], withdrawn: Callable[[], bool]
+    ) -> Reply | tuple[Status, str] | None:
+        """The child's answer, or what it did wrong; None where nobody waits for it any more."""
+        timeout, memory = self.limits.timeout, self.limits.memory_mb
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = _CALL_SECONDS if memory is None else _WATCH_SECONDS
+        asked = time.monotonic()
+        process = self._process
+        if process is None:  # stopped meanwhile
+            raise EOFError
+        # The pipe alone does not tell of a death: children that the worker forked hold it open.
+        death = os.pidfd_open(process.pid)
+        try:
+            while True:
+                left = pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0))
+                ready = wait([connection, death], left)
+                if connection in ready:
+                    message = connection.recv()
+                    if isinstance(message, Reply):
+                        return message
+                    self._stage = message
+                elif death in ready:
+                    raise EOFError
+                now = time.monotonic()
+                if deadline is not None and now >= deadline:
+                    return Status.TIMEOUT, f"took longer than {timeout:g} s and was killed"
+                if memory is not None and (used := self._resident_mb(process.pid)) > memory:
+                    return Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB"
+                if now - asked >= _CALL_SECONDS:
+                    asked = now
+                    if withdrawn():
+                        return None
+        finally:
+            os.close(death)
+
+    def _start(self) -> Connection[Any, Any]:
+        with self._lock:
+            if self._stopped:
+                raise EOFError
+            if self._connection is None:
+                ours, theirs = Pipe()
+                # Only this process holds the writing end: when it dies, however, the child reads the end of file.
+                reading, self._lifeline = os.pipe()
+                output = self.log.open()
+                try:
+                    self._process = subprocess.Popen(
+                        [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(theirs.fileno()), str(reading)],
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=output,
+                        cwd=self._folder if self._folder and self._folder.is_dir() else None,
+                        pass_fds=[theirs.fileno(), reading],
+                        env=os.environ | THREADS,
+                        start_new_session=True,
+                    )
+                finally:
+                    theirs.close()
+                    os.close(reading)
+                    os.close(output)
+                self._connection = ours
+                self._oom_kills = oom_kills()
+            if self._stopped:  # meanwhile
+                raise EOFError
+            return self._connection
+
+    def _family(self) -> list[psutil.Process]:
+        """The child and its descendants, those in sessions of their own too."""
+        process = self._process
+        if process is None:
+            return []
+        with contextlib.suppress(psutil.Error):
+            child = psutil.Process(process.pid)
+            return [child, *child.children(recursive=True)]
+        return []
+
+    def _resident_mb(self, pid: int) -> float:
+        try:
+            return resident_mb([pid, *descendants(pid)])
+        except OSError:  # it ends just now
+            return 0.0
+
+    def _cause_of_death(self) -> tuple[Status, str]:
+        code = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(timeout=5)
+        if code is not None and code < 0:
+            if -code == signal.SIGKILL and oom_kills() > self._oom_kills:
+                return Status.OUT_OF_MEMORY, (
+                    "the kernel killed the worker process for lack of memory; use fewer --jobs, or a --memory-limit"
+                )
+            return Status.CRASHED, f"the worker process was killed by {signal.Signals(-code).name}"
+        return Status.CRASHED, f"the worker process ended with exit status {code}"
+
+    def _kill(self) -> None:
+        with self._lock:
+            family = self._family()
+            process, self._process = self._process, None
+            connection, self._connection = self._connection, None
+            lifeline, self._lifeline = self._lifeline, None
+        for member in family[1:]:
+            with contextlib.suppress(psutil.Error):
+                member.kill()
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if connection is not None:
+            connection.close()
+        if lifeline is not None:
+            os.close(lifeline)
+        self.log.close()
+
+    def _with_lost(self, task: Task, reply: Reply, lost: dict[str, tuple[Status, str]]) -> Reply:
+        """A finished cell, with the scores of metrics that brought the worker down noted as failed."""
+        cell = read_cell(task.run, task.cell.estimate_key)
+        if not lost or cell is None or not cell.ok:
+            return reply
+        cell.values = read_values(task.run, task.cell.estimate_key)
+        for score in task.scores:
+            if str(score.metric) in lost:
+                cell.scores[score.key] = failed_score(score, *lost[str(score.metric)])
+        write_cell(task.run, cell, task.epoch)
+        failed = tuple(f"{name}: {reason}" for name, (_, reason) in lost.items())
+        return replace(reply, failed_metrics=reply.failed_metrics + failed)
+
+    def _record(self, task: Task, status: Status, reason: str) -> Reply:
+        cell = failed_cell(task, status, reason)
+        cell.log = self.log.tail()
+        write_cell(task.run, cell, task.epoch)
+        return Reply(status, reason, 0.0, 0.0)

@@ -1,0 +1,351 @@
+"""The work of one cell: load the track, separate, check, score, write. Runs in a child process that a parent watches.
+
+The child takes pickled tasks from its parent's pipe (never from a file) and answers with a `Reply`. What a separator
+prints goes to the child's log; standard output carries nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mss_bench.core import audio
+from mss_bench.core.schema import Status
+from mss_bench.core.spec import build
+from mss_bench.core.tracks import Stems, Targets, Track, TrackAudio
+from mss_bench.errors import MssBenchError, RunError
+from mss_bench.metrics import Metric, Score, metrics
+from mss_bench.running.epoch import SupersededError, in_force
+from mss_bench.running.failures import classify, collected_warnings, trace
+from mss_bench.running.keys import file_stamp, source_hash
+from mss_bench.running.outputs import conform, save_estimates, saved_estimates
+from mss_bench.running.plan import PlannedCell, PlannedScore
+from mss_bench.running.store import Cell, DamagedCellError, Row, ScoreSet, read_cell, read_values, write_cell
+from mss_bench.running.usage import Usage, cpu_seconds
+from mss_bench.separators import Separator, separators
+
+__all__ = ["Reply", "Task", "WorkerState", "failed_cell", "failed_score", "reply_of", "run_cell"]
+
+_WARM_SEPARATORS = 4
+
+
+@dataclass(frozen=True)
+class Task:
+    """One cell to compute.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder.
+    scores : tuple of PlannedScore
+        Those that are missing.
+    keep : bool
+        Scores that the cell's file already has stay.
+    save : bool
+        Keep the estimates as float32 WAV.
+    epoch : str
+        Token of the client that asks for it; nothing is written once it stands no more.
+    """
+
+    run: Path
+    cell: PlannedCell
+    scores: tuple[PlannedScore, ...]
+    keep: bool = False
+    save: bool = False
+    device: str = "cpu"
+    plugins: tuple[str, ...] = ()
+    epoch: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How a cell ended, for the parent's display; the seconds are those of this pass."""
+
+    status: str
+    reason: str
+    separate_seconds: float
+    score_seconds: float
+    failed_metrics: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the cell or one of its metrics failed."""
+        return self.status not in (Status.OK, Status.SKIPPED) or bool(self.failed_metrics)
+
+
+@dataclass
+class WorkerState:
+    """What a worker keeps between cells: the current track, what its metrics prepared, loaded separators."""
+
+    track: tuple[Track, tuple[tuple[str, tuple[int, int, int]], ...]] | None = None
+    audio: TrackAudio | None = None
+    prepared: dict[tuple[str, str], tuple[Metric, Any]] = field(default_factory=dict)
+    separators: OrderedDict[str, Separator] = field(default_factory=OrderedDict)
+
+    def load_track(self, planned: PlannedCell) -> TrackAudio:
+        """Audio of a cell's track, kept until another track or content is asked for.
+
+        Raises
+        ------
+        RunError
+            When a file is not what it was when its content was hashed: the result would stand under another key.
+        """
+        if self.track != (planned.track, planned.stamps) or self.audio is None:
+            self.track = self.audio = None
+            self.prepared.clear()
+            self.audio = planned.track.load()
+            self.track = planned.track, planned.stamps
+        for file, stamp in planned.stamps:
+            if file_stamp(file) != stamp:
+                self.track = None
+                raise RunError(f"{file} has changed since the run was planned; run the same command again")
+        return self.audio
+
+    def separator(self, planned: PlannedCell, device: str) -> Separator:
+        """A loaded separator; the least recently used one is closed when there are too many.
+
+        Raises
+        ------
+        RunError
+            When its source or what it uses outside is not what was planned with: the result would stand under another
+            key.
+        """
+        spec, source = planned.method, planned.preimage["source"]
+        environment = planned.preimage.get("environment", {})
+        key = f"{spec} {source} {environment} {planned.preimage.get('files') if not planned.all_tracks else ''}"
+        if key not in self.separators:
+            instance: Separator = build(separators, spec)[0]
+            if source_hash(type(instance)) != source:
+                raise RunError(f"the source of {spec.name} has changed since the run was planned; run it again")
+            if instance.environment() != environment:
+                raise RunError(f"what {spec.name} uses has changed since the run was planned; run it again")
+            instance.load(device)
+            self.separators[key] = instance
+            if len(self.separators) > _WARM_SEPARATORS:
+                self.separators.popitem(last=False)[1].close()
+        self.separators.move_to_end(key)
+        return self.separators[key]
+
+    def metric(self, score: PlannedScore, targets: Targets) -> tuple[Metric, Any]:
+        """A metric and what it prepared for the current track and a group."""
+        group, source = score.group, score.preimage["metric"]["source"]
+        key = (f"{score.metric} {source}", group.name)
+        if key not in self.prepared:
+            assert self.audio is not None
+            metric: Metric = build(metrics, score.metric)[0]
+            if source_hash(type(metric)) != source:
+                raise RunError(f"the source of {score.metric.name} has changed since the run was planned; run it again")
+            references = group.references(self.audio.references, targets)
+            self.prepared[key] = metric, metric.prepare(replace(self.audio, references=references), group)
+        return self.prepared[key]
+
+
+def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lambda name: None) -> Reply:
+    """Compute one cell and write it; whatever fails is its status, or that of the scores it was asked for.
+
+    Parameters
+    ----------
+    task : Task
+    state : WorkerState
+        Kept between cells.
+    stage : callable, optional
+        Told what is about to be done: the name of the metric that is to be scored, or ``""``. A parent whose worker
+        dies knows by it which metric to leave out.
+    """
+    cell = _new_cell(task)
+    separated: float | None = None
+    with collected_warnings() as caught:
+        try:
+            separators.use_files(task.plugins)
+            metrics.use_files(task.plugins)
+            resolved, separated = _resolved(task, state, cell)
+            usage = Usage()
+            for score in task.scores:
+                stage(str(score.metric))
+                cell.scores[score.key], values = _score(score, state, task.cell.targets, resolved, cell.flags)
+                _append(cell, score.key, values)
+            stage("")
+            cell.costs["score_memory_mb"] = max(usage.peak_memory_mb(), cell.costs.get("score_memory_mb", 0.0))
+            cell.status, cell.reason = Status.OK, ""
+        except Exception as error:
+            status, reason = (Status.SKIPPED, str(error)) if isinstance(error, _Unsuited) else classify(error)
+            costs, cell = cell.costs, failed_cell(task, status, reason)
+            cell.costs = costs | cell.costs
+            cell.log = "" if isinstance(error, MssBenchError) else trace(error, 12)
+    cell.log = "\n".join([cell.log, *caught]).strip()
+    write_cell(task.run, cell, task.epoch)
+    return reply_of(task, cell, separated or 0.0)
+
+
+def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
+    """What a cell that was computed for a task says of how it ended."""
+    asked = [(s, cell.scores[s.key]) for s in task.scores if s.key in cell.scores]
+    failed = tuple(f"{planned.metric}: {score.reason}" for planned, score in asked if score.status != Status.OK)
+    failed += tuple(cell.problems.values())
+    return Reply(cell.status, cell.reason, separate_seconds, cell.score_seconds(s.key for s in task.scores), failed)
+
+
+def failed_cell(task: Task, status: Status, reason: str) -> Cell:
+    """The cell of a task that failed. A finished one is never lost: it stays, and the scores that it lacks failed."""
+    planned = task.cell
+    old = _finished(task)
+    if old is None:
+        return Cell.of(planned.describe(), planned.preimage, status, reason)
+    for score in task.scores:
+        if score.key not in old.scores or old.scores[score.key].status != Status.OK:
+            old.scores[score.key] = failed_score(score, status, reason)
+    return old
+
+
+def _finished(task: Task) -> Cell | None:
+    """The finished cell on disk with its frames; None where there is none or it is damaged."""
+    old = read_cell(task.run, task.cell.estimate_key)
+    if old is None or not old.ok:
+        return None
+    try:
+        old.values = read_values(task.run, old.estimate_key)
+    except DamagedCellError:
+        return None
+    return old
+
+
+def failed_score(score: PlannedScore, status: Status, reason: str) -> ScoreSet:
+    """A score that has no rows but says why."""
+    return ScoreSet(score.group.name, score.metric.name, score.preset, status, reason, preimage=score.preimage)
+
+
+def _new_cell(task: Task) -> Cell:
+    """The cell to fill: the finished one without the scores that are asked for, or an empty one."""
+    old = _finished(task) if task.keep else None
+    if old is None:
+        return Cell.of(task.cell.describe(), task.cell.preimage)
+    for score in task.scores:
+        old.scores.pop(score.key, None)
+    return old
+
+
+def _append(cell: Cell, key: str, values: list[np.ndarray]) -> None:
+    first = len(cell.values)
+    for row, frames in zip(cell.scores[key].rows, values, strict=True):
+        row.first = first
+        first += len(frames)
+    cell.values = np.concatenate([cell.values, *values])
+
+
+class _Unsuited(MssBenchError):
+    """The method declares that it does not take such a mixture."""
+
+
+def _resolved(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float | None]:
+    """Estimates of every target, from disk where they were saved for this key, else from the separator.
+
+    Beside them the seconds that the separation took, None where there was none.
+    """
+    planned = task.cell
+    usage = Usage()
+    track = state.load_track(planned)
+    cell.costs["load_seconds"] = usage.seconds()
+    cell.costs["audio_seconds"] = track.mixture.shape[1] / track.sample_rate
+    saved = saved_estimates(task.run, planned)
+    if saved is not None:
+        loaded = {t: audio.read(f, track.sample_rate) for t, f in saved.files.items()}
+        estimates, _, cell.problems = conform(loaded, track.mixture, planned.targets, ())
+        cell.flags, cell.problems = saved.flags, saved.problems
+    else:
+        raw, declared, costs = _separate(task, state, track)
+        estimates, cell.flags, cell.problems = conform(raw, track.mixture, planned.targets, declared)
+        cell.costs |= costs  # all of one pass, in place of those of an earlier one
+        cell.device = state.separator(planned, task.device).used_device
+        if task.save:
+            with in_force(task.run, task.epoch):
+                save_estimates(task.run, planned, estimates, cell, track.sample_rate)
+    cell.delivered = [t for t in planned.targets if t in estimates]
+    return planned.targets.resolve(estimates), cell.costs["separate_seconds"] if saved is None else None
+
+
+def _separate(task: Task, state: WorkerState, track: TrackAudio) -> tuple[object, tuple[str, ...], dict[str, float]]:
+    """What the separator returned, the targets that it declares, and what it cost."""
+    planned = task.cell
+    separator = state.separator(planned, task.device)
+    if separator.channels and track.mixture.shape[0] not in separator.channels:
+        wanted = " or ".join(map(str, separator.channels))
+        files = ", ".join(map(str, planned.track.mixture)) or f"the mixture of {planned.track.name!r}"
+        raise _Unsuited(f"{planned.label} takes {wanted} channels, {files} has {track.mixture.shape[0]}")
+    if separator.needs_track:
+        separator.track, separator.tracks = planned.track.id, planned.all_tracks
+        separator.start, separator.duration = planned.track.start, planned.track.duration
+    references = dict(track.references) if separator.needs_references else None
+    rng = np.random.default_rng(int(planned.estimate_key[:32], 16))
+    mixture = track.mixture.copy()
+    usage = Usage()
+    raw = separator.separate(mixture, track.sample_rate, targets=planned.targets, rng=rng, references=references)
+    costs = {
+        "separate_seconds": usage.seconds(), "separate_cpu_seconds": usage.cpu_seconds(),
+        "peak_memory_mb": usage.peak_memory_mb(), "gpu_memory_mb": usage.gpu_memory_mb(),
+    }  # fmt: skip
+    return raw, tuple(t for targets in separator.target_sets for t in targets), costs
+
+
+def _score(
+    score: PlannedScore, state: WorkerState, targets: Targets, resolved: Stems, flags: list[str]
+) -> tuple[ScoreSet, list[np.ndarray]]:
+    """Scores of one metric on one group; a metric that fails costs its own rows only."""
+    result = ScoreSet(score.group.name, score.metric.name, score.preset, Status.OK, preimage=score.preimage)
+    began, cpu_began = time.perf_counter(), cpu_seconds()
+    values = []
+    try:
+        metric, prepared = state.metric(score, targets)
+        delivered = {t: resolved[t] for t in score.group.targets if t in resolved}
+        for one in metric.score(prepared, delivered) if delivered else []:
+            result.rows.append(_row(one, flags))
+            values.append(np.asarray(one.values, dtype=np.float64).ravel())
+    except Exception as error:
+        result.status, reason = classify(error)
+        result.reason = reason if isinstance(error, MssBenchError) else trace(error, 4)
+        result.rows, values = [], []
+    result.seconds, result.cpu_seconds = time.perf_counter() - began, max(0.0, cpu_seconds() - cpu_began)
+    return result, values
+
+
+def _row(score: Score, flags: list[str]) -> Row:
+    return Row(
+        score.target, score.quantity, score.scope, score.window, score.hop, score.value, score.n_frames, score.n_valid,
+        score.n_inf, sorted({*flags, *score.flags}), score.why_missing,
+        # Its last digits depend on where arrays lie in memory, and score tables are the same bytes each time.
+        mean=_mean(score), condition=float(f"{score.condition:.3g}"),
+    )  # fmt: skip
+
+
+def _mean(score: Score) -> float:
+    """Mean over the valid frames; the value itself for a metric of the whole track."""
+    values = np.asarray(score.values, dtype=np.float64).ravel()
+    valid = values[~np.isnan(values)]
+    with np.errstate(invalid="ignore"):  # frames of +inf and -inf have no mean
+        return float(valid.mean()) if valid.size and not np.isnan(score.value) else float("nan")
+
+
+def main(descriptor: int) -> None:
+    """Take tasks from the parent until it hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    os.dup2(sys.stderr.fileno(), 1)
+    connection: Connection[Any, Any] = Connection(descriptor)
+    state = WorkerState()
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        try:
+            connection.send(run_cell(task, state, connection.send))
+        except SupersededError:  # the parent finds the same out for itself
+            return

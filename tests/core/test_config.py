@@ -1,0 +1,50 @@
+import pytest
+
+from mss_bench.core.config import load_yaml, parse_scalar, parse_yaml
+from mss_bench.errors import ConfigError
+
+
+def test_duplicate_keys_are_refused_with_both_lines():
+    with pytest.raises(ConfigError, match=r"f.yaml:3: key 'a' stands here a second time; see line 1"):
+        parse_yaml("a: 1\nb: 2\na: 3\n", "f.yaml")
+
+
+def test_aliases_are_refused():
+    with pytest.raises(ConfigError, match=r"f.yaml:2: YAML aliases are not allowed"):
+        parse_yaml("a: &x [1]\nb: *x\n", "f.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("10:30", "10:30"), ("no", "no"), ("on", "on"), ("true", True), ("False", False), ("null", None), ("~", None),
+        ("12", 12), ("-3", -3), ("012", "012"), ("1.5", 1.5), (".5", 0.5), ("1e-5", 1e-5), ("-2E3", -2000.0),
+        ("1_000", "1_000"),
+        ("hann", "hann"), ("2018-01-01", "2018-01-01"),
+    ],
+)  # fmt: skip
+def test_scalars_mean_what_they_look_like(text, value):
+    for found in (parse_yaml(f"a: {text}", "f")["a"], parse_scalar(text)):
+        assert found == value
+        assert type(found) is type(value)
+
+
+def test_syntax_errors_have_a_line():
+    with pytest.raises(ConfigError, match=r"f.yaml:2: not valid YAML"):
+        parse_yaml("a: [1, 2\nb: }", "f.yaml")
+
+
+@pytest.mark.parametrize("text", ["- a\n- b", "just text"])
+def test_the_top_level_is_a_mapping(text):
+    with pytest.raises(ConfigError, match="expected a mapping"):
+        parse_yaml(text, "f.yaml")
+
+
+def test_tags_build_nothing():
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        parse_yaml("a: !!python/object/apply:os.system ['true']", "f.yaml")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent.yaml cannot be read"):
+        load_yaml(tmp_path / "absent.yaml")

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from mss_bench.report.console import summary
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+def test_lines_fit_and_can_be_encoded(run_tables, width, encoding) -> None:
+    text = summary(run_tables.tracks, run_tables.failures, width=width, encoding=encoding)
+    assert max(map(len, text.splitlines())) <= width
+    assert all(line == line.rstrip() for line in text.splitlines())
+    if encoding == "ascii":
+        assert text.isascii()
+
+
+def block(text: str, heading: str) -> list[str]:
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(heading))
+    return lines[start : next(i for i in range(start, len(lines)) if not lines[i])]
+
+
+def test_methods_are_sorted_with_partial_then_failed_ones_last_and_oracles_below_a_rule(run_tables) -> None:
+    lines = block(summary(run_tables.tracks, run_tables.failures, width=150, encoding="utf-8"), "demo test, 4stem: SDR")
+    first = [line.split()[0] for line in lines[3:]]
+    order = [w for w in first if w in {"<script>alert(1)</script>", "repet_sim", "mixture", "karaoke", "broken"}]
+    assert order[:5] == ["<script>alert(1)</script>", "repet_sim", "mixture", "karaoke", "broken"]
+    rules = [i for i, line in enumerate(lines) if set(line) == {"─"}]
+    oracle = next(i for i, line in enumerate(lines) if line.startswith("oracle_irm"))
+    assert rules[1] < oracle < rules[2]
+    assert next(line for line in lines if line.startswith("karaoke")).split()[1:3] == ["–", "–"]
+    assert "failed" in next(line for line in lines if line.startswith("broken"))
+
+
+def test_what_a_reader_must_know_stands_beside_the_numbers(run_tables) -> None:
+    text = summary(run_tables.tracks, run_tables.failures, width=200, encoding="utf-8")
+    assert "* repet_sim: the floor (or its own worst where that is worse) stands in on 1 of 5 tracks" in text
+    assert "broken: no value on any track." in text
+    assert "vocals: 1 of 6 tracks left out for all methods" in text
+    assert "infinite on single tracks (drums 1)" in text
+    assert "median over tracks of each track's value" in text
+    assert "Failures: 7 of 36 cells." in text
+    assert "6× broken, crashed: killed by signal 11 (Song 0, Song 1, Song 2 and 3 more)" in text
+
+
+def test_failures_are_read_off_the_track_table_where_no_other_is_given(run_tables) -> None:
+    given = summary(run_tables.tracks, run_tables.failures, width=100, encoding="utf-8")
+    assert summary(run_tables.tracks, None, width=100, encoding="utf-8") == given
+
+
+def test_targets_that_do_not_fit_continue_in_a_second_panel(run_tables) -> None:
+    lines = block(summary(run_tables.tracks, width=50, encoding="utf-8"), "demo test, 4stem: SDR")
+    words = {"mean", "gain", "vocals", "drums", "bass", "other", "failed", "ISR", "SAR"}
+    headings = [line.split() for line in lines if len(set(line.split())) > 0 and set(line.split()) <= words]
+    found = [word for heading in headings for word in heading]
+    assert found[:7] == ["mean", "gain", "vocals", "drums", "bass", "other", "failed"]
+    assert sum(line.startswith("karaoke") for line in lines) == len(headings) == 2
+
+
+def test_narrow_terminals_name_the_metrics_that_are_left_out(run_tables) -> None:
+    assert "Not shown for want of width: ISR, SAR." in summary(run_tables.tracks, width=78, encoding="utf-8")
+
+
+def test_an_empty_run_and_one_of_failures_alone_say_so(run_tables) -> None:
+    empty = summary(run_tables.tracks.iloc[:0], run_tables.failures.iloc[:0], encoding="utf-8")
+    assert empty.splitlines()[0] == "No scores: the track table is empty."
+    only = run_tables.tracks[run_tables.tracks["separator"] == "broken"]
+    text = summary(only, encoding="utf-8")
+    assert "broken: no value on any track." in text
+    assert "nan" not in text.lower()
+
+
+def test_one_track_and_one_method(run_tables) -> None:
+    tracks = run_tables.tracks
+    one = tracks[(tracks["separator"] == "repet_sim") & (tracks["track"] == "Song 0")]
+    text = summary(one, encoding="utf-8")
+    assert "1 track" in text
+    assert "No floor (mixture)" in text

@@ -1,0 +1,196 @@
+"""What a report says of significance, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.report.findings import Statistics
+from mss_bench.report.report import Options, arrange, write_report
+from mss_bench.report.significance import (
+    friedman_table,
+    markdown_findings,
+    overall,
+    pairs_table,
+    ranking,
+    with_findings,
+)
+
+FEW = Statistics(draws=200)
+
+
+@pytest.fixture(scope="module")
+def sisec(sisec_vocals):
+    return arrange(sisec_vocals, Options(statistics=FEW))
+
+
+def only(contents):
+    (finding,) = contents.findings.values()
+    return finding
+
+
+def test_tables_mark_the_best_and_what_is_tied_with_it(sisec) -> None:
+    (block,) = sisec.blocks
+    bold = {row.method for row in block.rows if row.cells["vocals"].bold}
+    best = [row.method for row in block.rows if row.cells["vocals"].best]
+    assert best == ["TAK2"]
+    assert bold == set(only(sisec).tied("TAK2")) == {"TAU1", "TAK2", "TAK3"}
+    assert not any(row.cells["vocals"].bold for row in block.oracles)
+
+
+def test_friedman_groups_and_intervals_are_printed(sisec) -> None:
+    finding = only(sisec)
+    assert finding.friedman is not None
+    text = markdown_findings(sisec.blocks, 2)
+    assert (
+        f"| vocals | 50 | 26 | {finding.friedman.statistic:.1f} (25) | &lt; 0.001 | 0.88 | TAK2: TAU1, TAK3 |" in text
+    )
+    (row,) = [line for line in text.splitlines() if line.startswith("| TAK2 |")]
+    low, high = finding.intervals.loc["TAK2", ["low", "high"]]
+    assert f"| 7.16 | {low:.2f} to {high:.2f} | 2.56 | 1 |" in row
+    assert row.endswith("| a |")
+    assert "Conover's test after Friedman's, paired by track, Holm's correction" in text
+    assert "200 draws, seed 0" in text
+
+
+def test_methods_share_a_letter_exactly_where_they_share_a_group(sisec) -> None:
+    finding = only(sisec)
+    for group in finding.groups:
+        assert set.intersection(*(set(finding.letters[name]) for name in group))
+    names = list(finding.letters)
+    for a in names:
+        for b in names:
+            together = any({a, b} <= set(group) for group in finding.groups)
+            assert together == bool(set(finding.letters[a]) & set(finding.letters[b]))
+
+
+def test_csv_tables_hold_every_unit_and_pair(sisec) -> None:
+    tests, pairs = friedman_table(sisec.findings), pairs_table(sisec.findings)
+    assert len(tests) == 1
+    assert tests.loc[0, "friedman_w"] == only(sisec).friedman.w
+    assert len(pairs) == 26 * 25 // 2
+    first = pairs.iloc[0]
+    assert first["p"] == only(sisec).p.loc[first["a"], first["b"]]
+    scores = with_findings(sisec.aggregated, sisec.blocks)
+    assert len(scores) == 31
+    best = scores[scores["best_or_tied"]]
+    assert set(best["method"]) == {"TAU1", "TAK2", "TAK3"}
+    assert (scores["low"] <= scores["value"]).all()
+    assert (scores["value"] <= scores["high"]).all()
+
+
+def thin(sisec_vocals: pd.DataFrame, tracks: int, methods: list[str]) -> pd.DataFrame:
+    names = sorted(set(sisec_vocals["track"]))[:tracks]
+    return sisec_vocals[sisec_vocals["track"].isin(names) & sisec_vocals["separator"].isin(methods)]
+
+
+@pytest.mark.parametrize(
+    ("tracks", "methods", "refusal"),
+    [
+        (1, ["mixture", "TAU1", "TAK1"], "the Friedman test needs at least 3 tracks, got 1"),
+        (50, ["TAU1"], "the Friedman test needs at least 3 methods, got 1 (TAU1)"),
+        (50, ["mixture", "TAU1"], "the Friedman test needs at least 3 methods, got 2"),
+    ],
+)
+def test_refusals_stand_in_the_report_and_nothing_raises(sisec_vocals, tmp_path, tracks, methods, refusal) -> None:
+    table = thin(sisec_vocals, tracks, methods)
+    files = write_report(tmp_path, table, options=Options(statistics=FEW))
+    assert tmp_path / "index.html" in files
+    for name in ("report.md", "index.html"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert refusal in text
+        assert "nan" not in text.partition("<script>")[0].lower().split()
+    assert refusal in (tmp_path / "tests.csv").read_text()
+
+
+def test_all_ties_leave_nobody_ahead(sisec_vocals) -> None:
+    table = thin(sisec_vocals, 10, ["mixture", "TAU1", "TAK1", "JY3"]).assign(value=1.0)
+    contents = arrange(table, Options(statistics=FEW))
+    finding = only(contents)
+    assert finding.friedman.p == 1.0
+    assert finding.friedman.w == 0.0
+    assert [len(group) for group in finding.groups] == [4]
+    (block,) = contents.blocks
+    assert all(row.cells["vocals"].bold for row in block.methods)  # all or none: no first place
+    assert {texts[3] for _, texts in ranking(block, "vocals", 2).rows} == {"2.5"}
+
+
+def test_missing_infinite_and_doubled_values_have_a_stated_result(sisec_vocals) -> None:
+    table = thin(sisec_vocals, 10, ["mixture", "TAU1", "TAK1", "JY3"]).reset_index(drop=True)
+    gaps = table.copy()
+    lost = gaps.index[gaps["separator"] == "TAU1"][:2]
+    gaps.loc[lost, "value"] = math.nan
+    gaps.loc[gaps.index[gaps["separator"] == "JY3"][:1], "value"] = math.inf
+    contents = arrange(gaps.drop(index=gaps.index[gaps["separator"] == "TAK1"][:1]), Options(statistics=FEW))
+    (block,) = contents.blocks
+    cells = {row.method: row.cells["vocals"] for row in block.rows}
+    assert (cells["TAU1"].n_imputed, cells["TAK1"].n_imputed, cells["JY3"].n_inf) == (2, 1, 1)
+    assert not cells["TAU1"].bold
+    assert any("TAU1: the floor" in note for note in block.notes)
+    assert np.isfinite(only(contents).p.to_numpy()).all()
+    assert overall(block)[0].p != "–"
+    with pytest.raises(RunError, match="holds 1 cells twice"):
+        arrange(pd.concat([table, table.iloc[:1]]))
+
+
+def test_metrics_targets_and_methods_are_chosen_in_their_order(run_tables) -> None:
+    contents = arrange(
+        run_tables.tracks,
+        Options(metrics=("SAR", "SDR"), targets=("drums", "vocals"), methods=("repet_sim", "karaoke"), sort="given",
+                statistics=FEW),
+    )  # fmt: skip
+    first = contents.blocks[0]
+    assert [b.metric for b in contents.blocks if b.group == "4stem"] == ["SAR", "SDR"]
+    assert first.targets == ["drums", "vocals"]
+    assert [row.method for row in first.rows] == ["repet_sim", "karaoke"]
+    assert first.rows[0].cells["drums"].n_imputed == 1  # the floor stands in, though it is not shown
+    assert not math.isnan(first.rows[0].improvement)
+    assert set(contents.findings[next(iter(contents.findings))].scores.values) <= {"repet_sim", "karaoke"}
+
+
+def test_what_is_not_there_is_refused_by_name(run_tables) -> None:
+    for options, message in (
+        (Options(metrics=("SRD",)), "unknown metric 'SRD'; did you mean 'SDR'"),
+        (Options(targets=("vocal",)), "unknown target 'vocal'; did you mean 'vocals'"),
+        (Options(methods=("repetsim",)), "unknown method 'repetsim'; did you mean 'repet_sim'"),
+        (Options(gap_to="irm"), "unknown method 'irm'"),
+        (Options(aggregation="mean"), "unknown aggregation 'mean'"),
+        (Options(missing="drop"), "unknown rule for missing cells"),
+        (Options(statistics=Statistics(posthoc="tukey")), "unknown post hoc test 'tukey'"),
+    ):
+        with pytest.raises(UnknownNameError, match=message):
+            arrange(run_tables.tracks, options)
+    with pytest.raises(UnknownNameError, match="unknown figure 'boxes'; did you mean 'box'"):
+        Options(figures=("boxes",))
+
+
+def test_a_label_with_commas_is_one_method(run_tables, awkward) -> None:
+    label = f"{awkward[0]}:{awkward[1]}"
+    contents = arrange(run_tables.tracks, Options(methods=(*label.split(","), "karaoke"), statistics=FEW))
+    assert {row.method for row in contents.blocks[0].rows} == {label, "karaoke"}
+    by_separator = arrange(run_tables.tracks, Options(methods=(awkward[0], "oracle_irm"), statistics=FEW))
+    assert {row.method for row in by_separator.blocks[0].rows} == {label, "oracle_irm:exponent=2"}
+
+
+def test_the_mean_over_targets_has_an_interval_and_ties(run_tables, tmp_path) -> None:
+    options = Options(metrics=("SDR",), groups=("4stem",), formats=("csv", "md"), figures=(), statistics=FEW)
+    contents = arrange(run_tables.tracks, options)
+    (block,) = contents.blocks
+    assert [each.target for each in overall(block)] == ["mean", "vocals", "drums", "bass", "other"]
+    assert "karaoke" in {row.method for row in block.rows if row.over is None}  # has no mean
+    shown = {row.method: row.over for row in block.rows if row.over is not None}
+    assert all(cell.low < cell.value < cell.high for name, cell in shown.items() if math.isfinite(cell.value))
+    bold = {name for name, cell in shown.items() if cell.bold}
+    assert "mixture" in shown
+    assert not bold & {row.method for row in block.oracles}
+    write_report(tmp_path, run_tables.tracks, options=options)
+    means = pd.read_csv(tmp_path / "means.csv").set_index("method")
+    assert set(means.index) == set(shown)
+    assert set(means.index[means["best_or_tied"]]) == bold
+    tests = pd.read_csv(tmp_path / "tests.csv")
+    assert list(tests["target"]) == ["vocals", "drums", "bass", "other", "mean"]
+    assert "**mean, SDR**" in (tmp_path / "report.md").read_text()

@@ -1,0 +1,68 @@
+"""LaTeX tables as LaTeX sees them: compiled where one is installed, by their structure elsewhere."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mss_bench.report.latex import latex
+from mss_bench.report.report import Options, arrange
+from mss_bench.report.sheets import Style
+
+LATEX = next(filter(None, map(shutil.which, ("pdflatex", "lualatex", "xelatex", "tectonic"))), None)
+DOCUMENT = r"""\documentclass[twocolumn]{article}
+\usepackage[T1]{fontenc}
+\usepackage{booktabs}
+\begin{document}
+Before. \input{tables.tex} After.
+\end{document}
+"""
+
+
+def check(text: str, folder: Path) -> None:
+    """What holds without a LaTeX, and that it compiles where there is one."""
+    for name in ("table", "tabular"):
+        ends = [len(re.findall(rf"\\{end}\{{{name}\*?\}}", text)) for end in ("begin", "end")]
+        assert ends[0] == ends[1] > 0
+    bare = re.sub(r"\\[&%$#_{}\\]", "", text)
+    assert bare.count("{") == bare.count("}")
+    assert bare.count("$") % 2 == 0
+    if LATEX is None:
+        return
+    (folder / "tables.tex").write_text(text, encoding="utf-8")
+    (folder / "paper.tex").write_text(DOCUMENT)
+    options = [] if LATEX.endswith("tectonic") else ["-interaction=nonstopmode", "-halt-on-error"]
+    done = subprocess.run([LATEX, *options, "paper.tex"], cwd=folder, capture_output=True, timeout=300)
+    output = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, output[-3000:]
+    assert (folder / "paper.pdf").stat().st_size
+    assert "Missing character" not in output
+    too_wide = [float(points) for points in re.findall(r"Overfull .hbox .([0-9.]+)pt too wide", output)]
+    assert not [points for points in too_wide if points > 10], output[-3000:]
+
+
+@pytest.mark.parametrize("style", [Style(), Style(intervals=True), Style(by="target", columns=("targets", "failed"))])
+def test_tables_with_awkward_names_compile(run_tables, tmp_path, style) -> None:
+    contents = arrange(
+        run_tables.tracks,
+        Options(metrics=("SDR", "SAR"), style=style),
+        separators=[{"label": "repet_sim", "trained_on": ["demo"]}],
+    )
+    text = latex(contents.blocks, style)
+    assert r"\textsuperscript{\S}" in text
+    assert r"\texttt{U+65E5}" in text
+    assert ("{\\scriptsize[" in text) == style.intervals
+    check(text, tmp_path)
+
+
+def test_letters_of_latin_scripts_compile_as_they_are(sisec_vocals, tmp_path) -> None:
+    tracks = sisec_vocals.copy()
+    tracks["separator"] = tracks["separator"].replace("TAU1", "Stöter Łukasz Žižek ÀÿŐğ – “q” … × µ")
+    contents = arrange(tracks)
+    text = latex(contents.blocks)
+    assert "Stöter Łukasz Žižek ÀÿŐğ -- ``q" in text
+    check(text, tmp_path)

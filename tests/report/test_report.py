@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.report.findings import Statistics
+from mss_bench.report.report import Options, write_report
+from mss_bench.report.sheets import Style
+
+# Of everything some: each figure takes a third of a second.
+FEW = Options(
+    metrics=("SDR", "SAR"), targets=("vocals", "drums", "accompaniment"), statistics=Statistics(draws=200)
+)  # fmt: skip
+THIN = Options(figures=("box", "cost", "heat"), statistics=Statistics(draws=200))
+
+RUN = {
+    "command": 'mss-bench run -s "<b>x</b>"',
+    "packages": {"numpy": "2.0"},
+    "seed": 0,
+    "started": "2025-01-01T00:00:00Z",
+    "extra": None,
+}
+QUANTITIES = [{"name": "SDR", "unit": "dB", "higher_is_better": True, "definition": "all distortion <together>"}]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, text, and whether every element is closed."""
+
+    VOID = ("meta", "img", "br", "input")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def report(run_tables, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "report"
+    files = write_report(out, *run_tables, RUN, FEW, quantities=QUANTITIES)
+    return out, files
+
+
+def test_every_file_is_there_and_nothing_else(report) -> None:
+    out, files = report
+    on_disk = {p for p in out.rglob("*") if p.is_file()}
+    assert set(files) == on_disk
+    names = {p.name for p in files}
+    assert {"report.md", "scores.csv", "tests.csv", "pairs.csv", "tables.tex", "index.html"} <= names
+    assert {f"demo_test_4stem_vocals_SDR{kind}.png" for kind in ("", "_cd", "_pairs", "_heat", "_scatter")} <= names
+    assert "demo_test_vocals_acc_cost.png" in names
+    assert all(p.stat().st_size for p in files)
+
+
+def test_the_page_is_well_formed_and_needs_no_network(report) -> None:
+    text = (report[0] / "index.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    for tag, attributes in page.tags:
+        for name in ("src", "href"):
+            value = attributes.get(name)
+            assert value is None or value.startswith("#") or (report[0] / value).is_file(), (tag, value)
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert {a["href"][1:] for _, a in page.tags if "href" in a} <= set(ids)
+    assert all(a["alt"] for tag, a in page.tags if tag == "img")
+    assert not re.search(r"url\(|@import|https?://", text)
+
+
+def test_names_with_html_in_them_stay_text(report, awkward) -> None:
+    page = Page((report[0] / "index.html").read_text(encoding="utf-8"))
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert awkward[0] in "".join(page.text).replace("\n", " ")
+    assert "<b>x</b>" in "".join(page.text)
+    assert "all distortion <together>" in "".join(page.text)
+
+
+def test_the_page_tells_failures_and_provenance(report) -> None:
+    text = "".join(Page((report[0] / "index.html").read_text(encoding="utf-8")).text)
+    assert "7 of 36" in text
+    assert "killed by signal 11" in text
+    assert "numpy: 2.0" in text
+    assert "nan" not in re.sub(r"[^ ]*(NaN|isNaN)[^ ]*", "", text).lower().split()
+
+
+def test_markdown_links_figures_that_exist(report) -> None:
+    out, _ = report
+    linked = re.findall(r"\]\((figures/.*?)\)", (out / "report.md").read_text(encoding="utf-8"))
+    assert len(linked) == 4 * 5 + 2 * 2  # five of each target, cost and silence of each group
+    assert all((out / path).is_file() for path in linked)
+
+
+def test_the_same_tables_give_the_same_report(run_tables, tmp_path) -> None:
+    options = Options(
+        metrics=("SDR",), targets=("vocals",), figures=("box", "cd"), statistics=Statistics(draws=200)
+    )  # fmt: skip
+    one, two = (write_report(tmp_path / n, *run_tables, RUN, options, quantities=QUANTITIES) for n in ("a", "b"))
+    assert len(one) > 10
+    for first, second in zip(one, two, strict=True):
+        assert first.name == second.name
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_single_file_holds_its_figures_and_links_nothing(run_tables, tmp_path) -> None:
+    options = Options(
+        formats=("html",), metrics=("SDR",), targets=("vocals",), figures=("box", "cd"), single_file=True,
+        statistics=Statistics(draws=200),
+    )  # fmt: skip
+    assert write_report(tmp_path, *run_tables, RUN, options) == [tmp_path / "report.html"]
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    images = [a["src"] or "" for tag, a in page.tags if tag == "img"]
+    assert len(images) == 4
+    assert all(image.startswith("data:image/png;base64,") for image in images)
+    assert all((a.get("href") or "#").startswith("#") for _, a in page.tags)
+
+
+def test_the_page_says_which_figures_are_of_the_main_metric_alone(report) -> None:
+    text = " ".join("".join(Page((report[0] / "index.html").read_text(encoding="utf-8")).text).split())
+    assert "other figures are of SDR alone, the main metric; of the others (SAR) there are tables and tests" in text
+
+
+@pytest.mark.parametrize("which", ["empty", "failed", "one", "no cost"])
+def test_thin_runs_are_reported(run_tables, tmp_path, which) -> None:
+    tracks, failures, costs = run_tables
+    tracks = tracks[
+        (tracks["metric"] == "SDR") & (tracks["group"] == "4stem") & tracks["target"].isin(["vocals", "drums"])
+    ]
+    if which == "empty":
+        tracks, failures, costs = tracks.iloc[:0], failures.iloc[:0], costs.iloc[:0]
+    elif which == "failed":
+        tracks = tracks[tracks["separator"] == "broken"]
+    elif which == "one":
+        tracks = tracks[(tracks["separator"] == "repet_sim") & (tracks["track"] == "Song 0")]
+    files = write_report(tmp_path, tracks, failures, costs if which != "no cost" else None, None, THIN)
+    assert (tmp_path / "index.html") in files
+    expected = {"empty": "No scores", "failed": "no value on any track", "one": "No floor", "no cost": "Failures"}
+    assert expected[which] in (tmp_path / "report.md").read_text(encoding="utf-8")
+    Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+
+
+def test_only_the_formats_asked_for_are_written(run_tables, tmp_path) -> None:
+    options = Options(formats=("csv", "tex"), statistics=Statistics(draws=200))
+    files = write_report(tmp_path, *run_tables, RUN, options)
+    assert sorted(p.name for p in files) == ["means.csv", "pairs.csv", "scores.csv", "tables.tex", "tests.csv"]
+    assert not (tmp_path / "figures").exists()
+
+
+def test_bad_requests_are_refused_before_anything_is_written(run_tables, tmp_path) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'html'"):
+        write_report(tmp_path / "a", *run_tables, RUN, Options(formats=("csv", "htm")))
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write the report to"):
+        write_report(tmp_path / "file", *run_tables, RUN, Options(formats=("csv",), statistics=None))
+
+
+def test_a_file_that_cannot_be_replaced_leaves_no_temporary_one(run_tables, tmp_path) -> None:
+    (tmp_path / "scores.csv").mkdir()
+    with pytest.raises(RunError, match=r"cannot write .*scores\.csv"):
+        write_report(tmp_path, *run_tables, RUN, Options(formats=("csv",), statistics=None))
+    assert [p.name for p in tmp_path.iterdir()] == ["scores.csv"]
+
+
+def test_a_table_and_a_figure_for_a_paper_are_one_call(run_tables, tmp_path) -> None:
+    options = Options(
+        formats=("tex", "pdf"), metrics=("SDR",), targets=("vocals",), figures=("box", "cd"),
+        style=Style(digits=1, intervals=True), statistics=Statistics(draws=200),
+    )  # fmt: skip
+    files = write_report(tmp_path, *run_tables, RUN, options, quantities=QUANTITIES)
+    assert sorted(p.name for p in files) == [
+        "demo_test_4stem_vocals_SDR.pdf", "demo_test_4stem_vocals_SDR_cd.pdf",
+        "demo_test_vocals_acc_vocals_SDR.pdf", "demo_test_vocals_acc_vocals_SDR_cd.pdf", "tables.tex",
+    ]  # fmt: skip
+    text = (tmp_path / "tables.tex").read_text(encoding="utf-8")
+    assert text.count(r"\caption{") == 2
+    assert re.search(r"\d\.\d \{\\scriptsize\[", text)
+
+
+def test_leakage_is_marked_in_every_format(run_tables, tmp_path) -> None:
+    from mss_bench.report.console import summary
+
+    separators = [{"label": "repet_sim", "trained_on": ["demo/train", "demo/test"]}]
+    options = Options(formats=("md", "csv", "tex", "html"), figures=(), statistics=None)
+    write_report(tmp_path, *run_tables, {"separators": separators}, options, quantities=QUANTITIES)
+    for name, mark in (("report.md", "repet\\_sim §"), ("index.html", "repet_sim §"),
+                       ("tables.tex", r"repet\_sim\textsuperscript{\S}"), ("scores.csv", "demo/test")):  # fmt: skip
+        assert mark in (tmp_path / name).read_text(encoding="utf-8"), name
+    for name in ("report.md", "index.html", "tables.tex"):
+        assert "trained on demo/test" in (tmp_path / name).read_text(encoding="utf-8")
+    text = summary(run_tables.tracks, separators=separators, encoding="utf-8")
+    assert "repet_sim §" in text
+    assert "trained on demo/test" in " ".join(text.split())
+
+
+def test_the_report_of_sisec_2018_has_every_target_and_metric(tmp_path) -> None:
+    from mss_bench.leaderboards.board import entry_names, read_board, read_entry, track_table
+
+    board = read_board(Path(__file__).parents[2] / "leaderboards" / "sisec18")
+    entries = {"mixture" if name == "MIX" else name: read_entry(board, name) for name in entry_names(board)}
+    tables = {name: e.table for name, e in entries.items()}
+    tracks = track_table(board, tables, {name: e.oracle for name, e in entries.items()})
+    options = Options(formats=("csv", "svg"), figures=("cd",), statistics=Statistics(draws=100))
+    files = write_report(tmp_path, tracks, options=options)
+    assert len([p for p in files if p.suffix == ".svg"]) == 5  # a target, of the main metric
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert len(scores) == len(tracks[["separator", "target", "metric"]].drop_duplicates())
+    assert scores["low"].notna().all()

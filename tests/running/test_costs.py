@@ -1,0 +1,93 @@
+"""What a run notes of time and memory, over several passes and for all processes of a separator."""
+
+import pytest
+
+import mss_bench
+from mss_bench.running.store import read_cell
+
+COSTLY = """
+import subprocess, sys, time
+import numpy as np
+from mss_bench import Metric, Quantity, Score, Separator
+
+BUSY = "import time; began = time.process_time(); x = b'x' * {size}\\n"
+BUSY += "while time.process_time() - began < {seconds}: pass\\n"
+
+class Costly(Separator):
+    name = "costly"
+    def __init__(self, where: str = "here") -> None:
+        self.where = where
+    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        if self.where == "here":
+            exec(BUSY.format(size=2**28, seconds=0.3))
+        if self.where == "child":
+            code = BUSY.format(size=2**28, seconds=0.3) + "time.sleep(0.7)"  # to be seen, memory is looked at by and by
+            subprocess.run([sys.executable, "-c", code], check=True)
+        if self.where == "left":  # a pool that a method keeps for the next song
+            code = BUSY.format(size=2**28, seconds=0.3) + "time.sleep(0.7); print('done', flush=True); time.sleep(600)"
+            subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE).stdout.readline()
+        return {s: mixture / 4 for s in targets.stems}
+
+class Busy(Metric):
+    name = "busy"
+    quantities = (Quantity("Busy", "", True, "a constant"),)
+    def prepare(self, track, group):
+        return None
+    def score(self, state, estimates):
+        began = time.process_time()
+        x = np.ones(2**25)
+        while time.process_time() - began < 0.2:
+            pass
+        return [Score(t, "Busy", np.array([1.0])) for t in estimates]
+"""
+
+
+@pytest.fixture
+def run(tiny, tmp_path, plugin):
+    (tmp_path / "costly.py").write_text(COSTLY)
+
+    def start(separators, metrics=("peak",), **options):
+        defaults = {
+            "datasets": [str(tiny)], "out": tmp_path / "run", "plugins": [plugin, str(tmp_path / "costly.py")],
+            "quiet": True, "jobs": 1, "max_tracks": 1,
+        }  # fmt: skip
+        return mss_bench.run("tiny", list(separators), list(metrics), **(defaults | options))
+
+    return start
+
+
+def test_cpu_time_and_memory_of_children_count_whether_they_were_waited_for_or_not(run):
+    costs = run([f"costly:where={w},as={w}" for w in ("nowhere", "here", "child", "left")]).costs
+    costs = costs.set_index("separator")
+    idle = costs.loc["nowhere"]
+    assert idle.separate_cpu_seconds < 0.2
+    for where in ("here", "child", "left"):
+        row = costs.loc[where]
+        assert 0.3 <= row.separate_cpu_seconds < 2, where
+        assert row.peak_memory_mb > idle.peak_memory_mb + 200, where
+
+
+def test_each_column_is_of_the_passes_that_it_names(run):
+    first = run(["costly"], ["busy"], save_estimates=True).costs.query("separator == 'costly'").iloc[0]
+    assert first.separate_cpu_seconds >= 0.3
+    assert first.score_seconds >= 0.4  # two groups
+    assert first.cpu_seconds >= first.separate_cpu_seconds + 0.4
+    assert first.score_memory_mb > 256
+    both = run(["costly"], ["busy", "peak"], save_estimates=True).costs.query("separator == 'costly'").iloc[0]
+    same = ["separate_seconds", "separate_cpu_seconds", "peak_memory_mb", "realtime_factor", "score_memory_mb"]
+    assert both[same].to_list() == first[same].to_list()
+    assert first.score_seconds < both.score_seconds < first.score_seconds + 0.3
+    peak = run(["costly"], ["peak"], save_estimates=True).costs.query("separator == 'costly'").iloc[0]
+    assert peak.score_seconds < 0.3  # of the run's own metrics alone
+    assert peak.separate_seconds == first.separate_seconds
+
+
+def test_a_cell_that_is_separated_again_for_a_metric_tells_of_the_last_separation_throughout(run):
+    first = run(["costly"], ["busy"])
+    key = first.tracks.query("separator == 'costly'").estimate_key.iloc[0]
+    before = read_cell(first.path, key).costs
+    run(["costly"], ["busy", "peak"])
+    after = read_cell(first.path, key).costs
+    for name in ("separate_seconds", "separate_cpu_seconds"):
+        assert after[name] != before[name]
+    assert after["separate_cpu_seconds"] >= 0.3

@@ -1,0 +1,183 @@
+"""What is asked of a run afterwards: how far it is, whether its numbers still come out, several runs as one."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+import mss_bench
+from mss_bench.errors import RunError
+from mss_bench.running.merge import merge
+from mss_bench.running.options import RunOptions
+from mss_bench.running.start import prepare
+from mss_bench.running.status import run_status
+
+
+def cli(*words):
+    return subprocess.run([sys.executable, "-m", "mss_bench", *map(str, words)], capture_output=True, text=True)
+
+
+@pytest.fixture
+def options(tiny, tmp_path, plugin):
+    return {
+        "datasets": (str(tiny),), "out": tmp_path / "run", "plugins": (plugin,), "quiet": True, "jobs": 2,
+        "metrics": ["usdr"],
+    }  # fmt: skip
+
+
+def test_status_counts_done_failed_skipped_and_missing(options, tmp_path):
+    results = mss_bench.run("tiny", ["noisy", "raises", "other_targets"], **options)
+    status = run_status(results.path)
+    assert (status.planned, status.done, status.skipped) == (8, 4, 2)
+    assert status.failures == {("error", "raises", "ValueError: boom"): 2}
+    assert not status.missing
+    noisy = results.tracks.query("separator == 'noisy'").estimate_key.iloc[0]
+    (results.path / "cells" / f"{noisy}.npz").unlink()
+    done = cli("status", results.path)
+    assert done.returncode == 1
+    assert "8 cells planned: 3 done, 2 failed, 2 skipped, 1 missing" in done.stdout
+    assert "2×  error  raises  ValueError: boom" in done.stdout
+    assert "of work left on one worker" in done.stdout
+
+
+def test_status_of_a_whole_run_is_0(options):
+    results = mss_bench.run("tiny", ["noisy"], **options)
+    assert cli("status", results.path).returncode == 0
+    assert cli("status", results.path / "cells").returncode == 2
+
+
+def test_verify_recomputes_and_agrees(options):
+    results = mss_bench.run("tiny", ["noisy", "irm"], **options)
+    done = cli("verify", results.path, "--sample", 4)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" same ") == 4
+
+
+def test_verify_finds_what_changed(options, tiny, song):
+    results = mss_bench.run("tiny", ["noisy"], **options)
+    song(tiny.parent / "tiny" / "test" / "Song A", seed=77)
+    done = cli("verify", results.path, "--sample", 99)
+    assert done.returncode == 1
+    lines = [line for line in done.stdout.splitlines() if "DIFFERENT" in line]
+    assert len(lines) == 2
+    assert all(line.startswith("Song A") and "changed since: mixture" in line for line in lines)
+
+
+def test_verify_finds_an_edited_number(options):
+    from mss_bench.running.store import read_cell, read_values, write_cell
+
+    results = mss_bench.run("tiny", ["noisy"], **options)
+    key = results.tracks.query("separator == 'noisy'").estimate_key.iloc[0]
+    cell = read_cell(results.path, key)
+    cell.values = read_values(results.path, key) + 0.5
+    write_cell(results.path, cell)
+    done = cli("verify", results.path, "--sample", 99)
+    assert done.returncode == 1
+    assert "DIFFERENT  0.5" in done.stdout
+
+
+def test_a_scored_folder_can_be_verified(tiny, tmp_path):
+    references = tiny.parent / "tiny" / "test"
+    scored = cli(
+        "score", references, "--references", references, "-m", "usdr", "-o", tmp_path / "scored", "--no-doctor"
+    )
+    assert scored.returncode == 0, scored.stderr
+    done = cli("verify", tmp_path / "scored", "--sample", 2)
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_shards_in_one_folder_are_one_run(options, tmp_path, n):
+    whole = mss_bench.run("tiny", ["noisy", "irm"], **(options | {"out": tmp_path / "whole"}))
+    for i in range(1, n + 1):
+        prepared = prepare(
+            RunOptions("tiny", ("noisy", "irm"), **{k: v for k, v in options.items() if k != "quiet"}, shard=f"{i}/{n}")
+        )
+        assert 0 < len(prepared.tasks()) < 6
+        results = mss_bench.run("tiny", ["noisy", "irm"], **options, shard=f"{i}/{n}")
+    assert (results.path / "tracks.parquet").read_bytes() == (whole.path / "tracks.parquet").read_bytes()
+
+
+def test_shards_run_at_the_same_time(options, tmp_path, tiny, plugin):
+    words = [
+        sys.executable, "-m", "mss_bench", "run", "--datasets", str(tiny), "--dataset", "tiny", "-s", "noisy", "-m",
+        "usdr", "--plugin", plugin, "-o", str(tmp_path / "run"), "-j", "1", "--shard",
+    ]  # fmt: skip
+    shards = [subprocess.Popen([*words, f"{i}/2"], stdout=subprocess.DEVNULL) for i in (1, 2)]
+    assert [s.wait(timeout=120) for s in shards] == [0, 0]
+    assert len(mss_bench.load(tmp_path / "run").costs) == 4
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])
+def test_a_shard_that_is_none_is_refused(options, shard):
+    with pytest.raises(mss_bench.MssBenchError, match="expected i/N with i from 1 to N"):
+        mss_bench.run("tiny", ["noisy"], **options, shard=shard)
+
+
+def test_folders_apart_are_merged(options, tmp_path):
+    one = mss_bench.run("tiny", ["noisy"], **(options | {"out": tmp_path / "one"}))
+    two = mss_bench.run("tiny", ["irm"], **(options | {"out": tmp_path / "two"}))
+    both = mss_bench.run("tiny", ["noisy", "irm"], **(options | {"out": tmp_path / "both"}))
+    done = cli("results", "merge", one.path, two.path, "-o", tmp_path / "merged")
+    assert done.returncode == 0, done.stderr
+    merged = mss_bench.load(tmp_path / "merged")
+    keys = ["track", "separator", "group", "target", "metric"]
+    expected = both.tracks.sort_values(keys).reset_index(drop=True)
+    pd.testing.assert_frame_equal(merged.tracks.sort_values(keys).reset_index(drop=True), expected)
+    assert json.loads((merged.path / "run.json").read_text())["merged"] == [str(one.path), str(two.path)]
+
+
+def test_runs_of_different_seeds_are_not_merged(options, tmp_path):
+    one = mss_bench.run("tiny", ["noisy"], **(options | {"out": tmp_path / "one"}))
+    two = mss_bench.run("tiny", ["noisy"], **(options | {"out": tmp_path / "two"}), seed=1)
+    with pytest.raises(RunError, match="is another computation in"):
+        merge([one.path, two.path], tmp_path / "merged")
+
+
+def test_exported_tables_carry_their_provenance(options, tmp_path):
+    results = mss_bench.run("tiny", ["noisy"], **options)
+    assert cli("results", "export", results.path, "-o", tmp_path / "t.csv").returncode == 0
+    assert json.loads((tmp_path / "t.csv.provenance.json").read_text())["packages"]
+
+
+def test_verify_and_status_look_at_what_was_asked_for_last(options):
+    mss_bench.run("tiny", ["noisy"], **(options | {"metrics": ["peak", "broken_metric"]}))
+    results = mss_bench.run("tiny", ["noisy"], **(options | {"metrics": ["usdr"]}))
+    assert cli("verify", results.path, "--sample", 4).returncode == 0
+    assert cli("status", results.path).returncode == 0
+
+
+def test_status_misses_scores_that_were_not_computed_yet(options):
+    results = mss_bench.run("tiny", ["noisy"], **options)
+    more = {k: v for k, v in options.items() if k != "quiet"} | {"metrics": ["usdr", "peak"]}
+    prepared = prepare(RunOptions("tiny", ("noisy",), **more))
+    (results.path / "plan.json").write_text(json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}))
+    status = run_status(results.path)
+    assert status.done == 0
+    assert status.missing == {"mixture / peak": 2, "noisy / peak": 2}
+
+
+def test_merging_unites_the_scores_of_the_same_cells(options, tmp_path):
+    one = mss_bench.run("tiny", ["irm"], **(options | {"out": tmp_path / "one", "metrics": ["usdr"]}))
+    two = mss_bench.run(
+        "tiny", ["irm"], **(options | {"out": tmp_path / "two", "metrics": ["bss_eval:window=0.5,hop=0.5"]})
+    )
+    both = mss_bench.run(
+        "tiny", ["irm"], **(options | {"out": tmp_path / "both", "metrics": ["usdr", "bss_eval:window=0.5,hop=0.5"]})
+    )
+    assert merge([one.path, two.path], tmp_path / "merged") == 0
+    merged = mss_bench.load(tmp_path / "merged")
+    for table in ("tracks", "frames"):
+        keys = [c for c in getattr(both, table).columns if c not in ("value", "time", "duration")]
+        first, second = (getattr(r, table).sort_values(keys).reset_index(drop=True) for r in (both, merged))
+        pd.testing.assert_frame_equal(first, second)
+    assert {q["name"] for q in merged.run["quantities"]} == {q["name"] for q in both.run["quantities"]}
+
+
+def test_a_run_without_its_description_is_not_merged(options, tmp_path):
+    one = mss_bench.run("tiny", ["irm"], **(options | {"out": tmp_path / "one"}))
+    (one.path / "run.json").unlink()
+    with pytest.raises(RunError, match="finish that run first"):
+        merge([one.path], tmp_path / "merged")
