@@ -153,7 +153,7 @@ class Parameter:
             A value of another type, out of the bounds or none of the choices.
         """
         for kind in _alternatives(self.kind):
-            converted = _fit(value, kind)
+            converted = _fit(value, kind, self.name)
             if converted is not _MISFIT and self._within(converted):
                 return converted
         raise ConfigError(self.refusal(value, owner))
@@ -371,8 +371,8 @@ def _has_own_constructor(cls: type) -> bool:
 _MISFIT: Any = object()
 
 
-def _fit(value: Any, kind: Any) -> Any:
-    """Return a value made to fit one kind, or `_MISFIT`."""
+def _fit(value: Any, kind: Any, what: str) -> Any:
+    """Return a value made to fit one kind, or `_MISFIT`; messages call a mapping `what`."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any or isinstance(kind, str | typing.TypeVar):
         return value
@@ -390,23 +390,23 @@ def _fit(value: Any, kind: Any) -> Any:
         return Path(value) if isinstance(value, str | Path) and str(value) else _MISFIT
     if origin is tuple or kind is tuple:
         listed = [value] if isinstance(value, str | Mapping | Path) or not isinstance(value, Sequence) else list(value)
-        items = [_fit_any(each, inner[0] if inner else Any) for each in listed]
+        items = [_fit_any(each, inner[0] if inner else Any, what) for each in listed]
         return _MISFIT if any(item is _MISFIT for item in items) else tuple(items)
     if origin in (dict, Mapping) or kind in (dict, Mapping):
         if not isinstance(value, Mapping):
             return _MISFIT
-        items_of = {key: _fit_any(each, inner[1] if inner else Any) for key, each in value.items()}
+        items_of = {key: _fit_any(each, inner[1] if inner else Any, f"{what} {key}") for key, each in value.items()}
         if any(item is _MISFIT for item in items_of.values()):
             return _MISFIT
         return value if all(items_of[key] is each for key, each in value.items()) else items_of  # keeps its lines
     if isinstance(kind, type) and issubclass(kind, Parameterized) and isinstance(value, Mapping):
-        return kind.from_mapping(value)
+        return kind.from_mapping(value, what)
     expected = origin or kind
     return value if isinstance(expected, type) and isinstance(value, expected) else _MISFIT
 
 
-def _fit_any(value: Any, kind: Any) -> Any:
-    return next((f for k in _alternatives(kind) if (f := _fit(value, k)) is not _MISFIT), _MISFIT)
+def _fit_any(value: Any, kind: Any, what: str) -> Any:
+    return next((f for k in _alternatives(kind) if (f := _fit(value, k, what)) is not _MISFIT), _MISFIT)
 
 
 def _number(value: Any, kind: type) -> Any:

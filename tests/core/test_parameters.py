@@ -1,0 +1,137 @@
+"""Parameters that are declared once: what follows from a declaration."""
+
+import inspect
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from mss_bench.core.config import parse_yaml
+from mss_bench.core.parameters import MappingError, Parameterized, param, parameters, takes_further
+from mss_bench.errors import ConfigError, UnknownNameError
+
+
+class Frames(Parameterized):
+    """Cut a signal into frames.
+
+    References
+    ----------
+    .. [1] A paper.
+    """
+
+    size: int = param(5, at_least=1, odd=True, unit="samples", doc="Length of a frame.")
+    window: str = param("hann", choices=("hann", "hamming"), doc="Shape of a frame.")
+    overlap: float = param(0.5, at_least=0, below=1, doc="Share that neighbours have in common.")
+
+    def setup(self) -> None:
+        if self.window == "hamming" and self.size < 3:
+            self.refuse("size", "at least 3 with a Hamming window")
+        self.hop = round(self.size * (1 - self.overlap))
+
+
+class Long(Frames):
+    """Cut a signal into long frames."""
+
+    size = 99
+    border: int | None = param(None, at_least=0, doc="Samples to throw away at both ends.")
+
+
+class Entry(Parameterized):
+    """Describe a file."""
+
+    path: Path = param(doc="Where it lies.")
+    names: tuple[str, ...] = param((), doc="What it is called.")
+    frames: Frames | None = param(None, doc="How it is cut.")
+    shares: dict[str, float] = param({}, doc="Weight of each name.")
+    kind: Literal["a", "b"] = param("a", doc="What it is.")
+    anything: Any = param(0, doc="Whatever it is.")
+
+
+def test_a_constructor_follows_with_its_signature():
+    assert (Frames().size, Frames(size=7).size, Frames(size=7).hop) == (5, 7, 4)
+    assert str(inspect.signature(Frames)) == "(*, size: int = 5, window: str = 'hann', overlap: float = 0.5)"
+    assert repr(Frames(size=7)) == "Frames(size=7)"
+    assert Frames(size=7).with_values(overlap=0).values() == {"size": 7, "window": "hann", "overlap": 0.0}
+
+
+def test_a_subclass_adds_its_own_and_changes_defaults():
+    assert list(parameters(Long)) == ["border", "size", "window", "overlap"]
+    assert (Long().size, Long(size=3).size, Frames().size) == (99, 3, 5)
+    with pytest.raises(ConfigError, match="size is 4, expected an odd number"):
+        Long(size=4)
+
+
+def test_the_docstring_gains_its_section_before_the_others():
+    doc = inspect.getdoc(Frames)
+    assert doc.index("Parameters\n----------") < doc.index("size : int, default 5") < doc.index("References")
+    assert "    Length of a frame. (samples, of at least 1)" in doc
+    assert "window : {'hann', 'hamming'}, default 'hann'" in doc
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"size": 4}, "Frames: size is 4, expected an odd number of at least 1 (in samples)"),
+        ({"size": 1.5}, "size is 1.5, expected an odd number"),
+        ({"size": True}, "size is True, expected an odd number"),
+        ({"size": "5"}, "size is '5', expected an odd number"),
+        ({"overlap": 1}, "overlap is 1, expected a number of at least 0 and below 1"),
+        ({"overlap": float("nan")}, "overlap is nan, expected a number"),
+        ({"window": "ham"}, "window is 'ham', expected hann or hamming; did you mean 'hamming'?"),
+        ({"window": None}, "window is None, expected hann or hamming"),
+        ({"window": "hamming", "size": 1}, "size is 1, expected at least 3 with a Hamming window"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_was_expected(values, message):
+    with pytest.raises(ConfigError) as error:
+        Frames(**values)
+    assert message in str(error.value)
+
+
+def test_unknown_and_missing_parameters_are_named():
+    with pytest.raises(UnknownNameError, match="unknown parameter of Frames 'siez'; did you mean 'size'"):
+        Frames(siez=3)
+    with pytest.raises(ConfigError, match="Entry needs path, expected a path"):
+        Entry()
+
+
+def test_values_are_converted_where_nothing_is_lost():
+    entry = Entry(path="a/b", names="x", shares={"x": 1}, frames={"size": 3}, anything=[1])
+    assert (entry.path, entry.names, entry.shares, entry.frames.size) == (Path("a/b"), ("x",), {"x": 1.0}, 3)
+    assert Frames(size=5.0).size == 5
+    assert isinstance(Frames(size=5.0).size, int)
+
+
+def test_a_mapping_of_a_file_is_read_with_all_that_is_wrong_and_its_lines():
+    good = parse_yaml("path: x.wav\nnames: [a, b]\nframes:\n  size: 9\n", "entry.yaml")
+    assert Entry.from_mapping(good, "an entry").frames.size == 9
+    bad = parse_yaml("naems: a\nkind: c\nframes:\n  size: 2\n  windw: hann\n", "entry.yaml")
+    with pytest.raises(MappingError) as error:
+        Entry.from_mapping(bad, "an entry")
+    assert sorted(error.value.problems) == [
+        "entry.yaml:1: path is missing in an entry, expected a path",
+        "entry.yaml:1: unknown key of an entry 'naems'; did you mean 'names' or 'frames'?",
+        "entry.yaml:2: kind is 'c', expected a or b",
+        "entry.yaml:4: size is 2, expected an odd number of at least 1 (in samples)",
+        "entry.yaml:5: unknown key of frames 'windw'; did you mean 'window'?",
+    ]
+
+
+def test_a_class_with_a_constructor_of_its_own_has_the_parameters_of_its_signature():
+    class Old(Parameterized):
+        def __init__(self, path, gain: float = 1.0, **options: int) -> None:
+            self.gain = gain
+
+    assert parameters(Old)["gain"].convert(2) == 2.0
+    assert parameters(Old)["path"].required
+    assert takes_further(Old)
+
+
+def test_further_parameters_are_kept_where_a_class_hands_them_on():
+    class Hands(Parameterized):
+        further_parameters = True
+        script: str = param(doc="What is run.")
+
+    assert Hands(script="x", level=3).further == {"level": 3}
+    assert Hands(script="x", level=3).values() == {"script": "x", "level": 3}
+    assert takes_further(Hands)
