@@ -44,6 +44,20 @@ REQUIRED: Any = _Required()
 """The default of a parameter that has none."""
 
 
+class RefusedError(ConfigError):
+    """A value of one parameter that does not fit the others.
+
+    Attributes
+    ----------
+    parameter : str
+        Its name, by which `Parameterized.from_mapping` finds its line.
+    """
+
+    def __init__(self, parameter: str, message: str) -> None:
+        self.parameter = parameter
+        super().__init__(message)
+
+
 class MappingError(ConfigError):
     """A mapping of a configuration file with something wrong in it.
 
@@ -161,7 +175,8 @@ class Parameter:
     def refusal(self, value: Any, owner: str = "", expected: str = "") -> str:
         """Return the message that refuses a value."""
         start = f"{owner}: " if owner else ""
-        near = difflib.get_close_matches(str(value), self.words, n=1, cutoff=0.6) if self.words else []
+        unknown = next((v for v in value if v not in self.words), "") if isinstance(value, list | tuple) else value
+        near = difflib.get_close_matches(str(unknown), self.words, n=1, cutoff=0.6) if self.words else []
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{start}{self.name} is {value!r}, expected {expected or self.expected}{hint}"
 
@@ -273,17 +288,18 @@ class Parameterized:
     @classmethod
     def label(cls) -> str:
         """Return what messages call an instance: its registered name, or that of the class."""
-        return str(getattr(cls, "name", "") or cls.__name__)
+        name = getattr(cls, "name", "")
+        return name if isinstance(name, str) and name else cls.__name__  # ``name`` may be a parameter, too
 
     def refuse(self, name: str, expected: str) -> typing.NoReturn:
         """Raise the error that refuses the value of a parameter.
 
         Raises
         ------
-        ConfigError
+        RefusedError
         """
         parameter = type(self)._declared[name]
-        raise ConfigError(parameter.refusal(getattr(self, name), self.label(), expected))
+        raise RefusedError(name, parameter.refusal(getattr(self, name), self.label(), expected))
 
     def values(self) -> dict[str, Any]:
         """Return every parameter with its value, in the order of the declaration."""
@@ -331,7 +347,7 @@ class Parameterized:
             try:
                 return cls(**values, **further)
             except ConfigError as error:
-                problems.append(_at(mapping, "", str(error)))
+                problems.append(_at(mapping, getattr(error, "parameter", ""), str(error)))
         raise MappingError(problems)
 
     def __repr__(self) -> str:
