@@ -5,13 +5,13 @@ Exit status: 0 done; 1 done, but something failed on the way (a cell, a check); 
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 
 from mss_bench import __version__
+from mss_bench.cli.options import Parser
 from mss_bench.errors import MssBenchError, UnknownNameError
 
 __all__ = ["VERBS", "main"]
@@ -53,11 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: list[str], verb: str | None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="mss-bench",
         description="Evaluation and benchmarking of musical source separation.",
         epilog="'mss-bench VERB --help' explains a verb. Start with: mss-bench run",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"mss-bench {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")

@@ -22,6 +22,7 @@ import difflib
 import inspect
 import math
 import numbers
+import re
 import sys
 import types
 import typing
@@ -450,8 +451,9 @@ def _in_words(kind: Any, parameter: Parameter) -> str:
         return " ".join(filter(None, [name, _bounds(parameter), f"(in {parameter.unit})" if parameter.unit else ""]))
     if origin is tuple or kind is tuple:
         items = parameter.words
-        each = _either(items) if items else _in_words(inner[0], parameter).removeprefix("a ") if inner else ""
-        return f"a list of {each}" if each else "a list"
+        each = _either(items) if items else _in_words(inner[0], parameter) if inner else ""
+        several = re.sub(r"^an? ((?:whole |odd )?number|path|mapping)", r"\1s", each)
+        return f"a list of {several}" if several else "a list"
     if (isinstance(kind, type) and issubclass(kind, Parameterized)) or origin in (dict, Mapping):
         return "a mapping of keys to values"
     names = {bool: "true or false", str: "text", Path: "a path"}

@@ -1,0 +1,184 @@
+"""Options of a verb, taken from declared parameters.
+
+A verb names the class that declares them, and gets back what the user gave::
+
+    add_options(parser, RunOptions, ["dataset", "separators", "jobs"])
+    ...
+    options = RunOptions(**given(args, RunOptions))
+
+``max_tracks`` becomes ``--max-tracks`` unless the declaration has a `flag` (one without a dash is a positional
+argument); a truth value becomes a switch, ``--no-doctor`` where its default is true; a tuple may be repeated, and a
+metavar like ``NAME,...`` or ``SPEC;...`` says that one argument may hold several. Values are checked by
+`Parameter.convert`, so that a wrong one gets the message that YAML and Python give, with the flag as its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mss_bench.core.parameters import Parameter, parameters
+from mss_bench.errors import ConfigError
+
+__all__ = ["Parser", "add_options", "given"]
+
+FORMER: dict[str, str] = {}
+"""Flag to its former spelling, which is still taken but not shown."""
+
+_Container = argparse._ActionsContainer  # a parser or a group of one; argparse has no public name for both
+
+
+def add_options(parser: _Container, cls: type, names: Iterable[str] = ()) -> None:
+    """Add an option for each parameter of a class.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser or a group of it
+    cls : type
+        Declares the parameters.
+    names : iterable of str, optional
+        Only these, in this order.
+    """
+    known = parameters(cls)
+    for name in list(names) or known:
+        _add_option(parser, known[name])
+
+
+def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
+    """Return the parameters of a class that the user gave, by name."""
+    values = {name: getattr(args, name) for name in parameters(cls) if hasattr(args, name)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _add_option(parser: _Container, parameter: Parameter) -> None:
+    # Absent options leave no attribute, so that `given` tells them from those given with their default.
+    arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "help": help_text(parameter)}
+    switch = _has(parameter, bool)
+    flag = parameter.flag or ("--no-" if switch and parameter.default is True else "--") + _dashed(parameter.name)
+    if switch:
+        arguments |= {"action": "store_const", "const": parameter.default is not True}
+    else:
+        arguments |= {"metavar": parameter.metavar or _metavar(parameter), "type": _reader(parameter, flag)}
+    if not flag.startswith("-"):
+        arguments |= {"nargs": "+" if parameter.many and parameter.required else "*" if parameter.many else None}
+        if not parameter.many and not parameter.required:
+            arguments |= {"nargs": "?"}
+        if parameter.many:
+            arguments["action"] = _Extend
+        parser.add_argument(parameter.name, **arguments)
+        return
+    if parameter.many:
+        arguments["action"] = _Extend
+    flags = [parameter.short, flag] if parameter.short else [flag]
+    parser.add_argument(*flags, dest=parameter.name, required=parameter.required, **arguments)
+    if flag in FORMER:
+        parser.add_argument(FORMER[flag], dest=parameter.name, **(arguments | {"help": argparse.SUPPRESS}))
+
+
+class _Extend(argparse.Action):
+    """Collect the values of every time that an option is given."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        groups = values if isinstance(values, list) else [values]  # a list for positional arguments
+        before = getattr(namespace, self.dest, ())
+        setattr(namespace, self.dest, (*before, *(value for group in groups for value in group)))
+
+
+def _reader(parameter: Parameter, flag: str) -> Callable[[str], Any]:
+    """Return what turns the text of a command line into a value; the error names the flag."""
+    shown = replace(parameter, name=flag if flag.startswith("-") else parameter.metavar or parameter.name)
+    divider = next((d for d in ",;" if parameter.many and d in parameter.metavar), "")
+
+    def read(text: str) -> Any:
+        parts = [part for p in text.split(divider) if (part := p.strip())] if divider else [text]
+        with contextlib.suppress(ConfigError):
+            if parts and "" not in parts:
+                return shown.convert(parts if parameter.many else text)
+        # Not text, so perhaps a number; the message then shows the value as YAML and Python would have it.
+        values = list(map(_number, parts)) or [""]
+        return shown.convert(values if len(values) > 1 else values[0])
+
+    return read
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def help_text(parameter: Parameter) -> str:
+    """Return the help of an option: its sentence, unit, choices and default, in one style."""
+    doc = " ".join(parameter.doc.replace("`", "").split())
+    written = re.search(r"\s*\(default: (.*)\)\.?$", doc)  # a default that no value says: "one a core"
+    default = written[1] if written else _default(parameter)
+    doc = (doc[: written.start()] if written else doc).removesuffix(".")
+    facts = [
+        parameter.unit if parameter.unit and parameter.unit not in doc.split() else "",
+        ", ".join(parameter.words) if not callable(parameter.choices) else "",
+        "repeatable" if parameter.many else "",
+        f"default: {default}" if default else "",
+    ]
+    shown = "; ".join(filter(None, facts))
+    return (f"{doc} ({shown})" if shown else doc).replace("%", "%%")
+
+
+def _default(parameter: Parameter) -> str:
+    value = parameter.default
+    if parameter.required or value is None or value in ("", ()) or isinstance(value, bool):
+        return ""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _metavar(parameter: Parameter) -> str:
+    kinds = {int: "N", float: "X", Path: "PATH"}
+    return next((shown for kind, shown in kinds.items() if _has(parameter, kind)), parameter.name.upper())
+
+
+def _has(parameter: Parameter, kind: type) -> bool:
+    return parameter.kind is kind or kind in getattr(parameter.kind, "__args__", ())
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser that answers an unknown option with its verb's usage and the nearest option there is."""
+
+    def __init__(self, **arguments: Any) -> None:
+        style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        super().__init__(**(style | arguments), add_help=False)
+        self.add_argument("-h", "--help", action="help", help="Show this help and exit")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse, refusing what is not known here, where the verb's own options are at hand."""
+        words = list(args or ())
+        if self._subparsers is None:  # first of all, since a mistyped option may be the one that would be "required"
+            for word in words[: words.index("--") if "--" in words else None]:
+                if word.startswith("--") and word.partition("=")[0] not in self._option_string_actions:
+                    self._refuse(word)
+        parsed, further = super().parse_known_args(words, namespace)
+        if further:
+            self._refuse(next((w for w in further if w.startswith("-")), further[0]))
+        return parsed, []
+
+    def _refuse(self, word: str) -> NoReturn:
+        if not word.startswith("-"):
+            self.error(f"unexpected argument {word!r}")
+        typed = word.partition("=")[0]
+        shown = [flag for action in self._actions if action.help != argparse.SUPPRESS for flag in action.option_strings]
+        near = [flag for flag in shown if len(typed) > 3 and flag.startswith(typed)]
+        near = near or difflib.get_close_matches(typed, shown, n=2, cutoff=0.6)
+        self.error(f"unknown option {typed}" + (f"; did you mean {' or '.join(near)}?" if near else ""))

@@ -1,0 +1,99 @@
+"""Options that follow from declared parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from mss_bench.cli.main import main
+from mss_bench.cli.options import Parser, add_options, given
+from mss_bench.core.parameters import Parameterized, param
+from mss_bench.errors import ConfigError
+
+
+class Cooking(Parameterized):
+    """What a cook asks."""
+
+    dishes: tuple[str, ...] = param((), flag="dishes", metavar="DISH", doc="What is cooked.")
+    max_time: float | None = param(None, above=0, unit="min", doc="Time there is (default: as long as it takes).")
+    servings: int = param(2, at_least=1, short="-n", doc="How many eat.")
+    heat: Literal["low", "high"] = param("low", doc="Flame.")
+    spices: tuple[str, ...] = param(("salt",), metavar="NAME,...", doc="What goes in.")
+    weights: tuple[float, ...] = param((), metavar="X,...", at_least=0, doc="Of the spices.")
+    out: Path = param(Path("plate"), short="-o", doc="Where it goes.")
+    label: str = param("", doc="Sign beside it, 100 % paper.")
+    vegan: bool = param(False, doc="Without animals.")
+    taste: bool = param(True, doc="Serve untasted.")
+
+
+def parse(*words: str) -> dict[str, Any]:
+    parser = Parser(prog="cook")
+    add_options(parser, Cooking)
+    return given(parser.parse_args(words), Cooking)
+
+
+def test_only_what_is_given_is_returned_and_of_its_type() -> None:
+    assert parse() == {}
+    words = (
+        "soup bread --max-time 90 -n 3 --heat high --spices pepper,mace --spices salt --weights 1,.5 -o d --label 07"
+    )
+    assert parse(*words.split(), "--label", "07", "--vegan", "--no-taste") == {
+        "dishes": ("soup", "bread"), "max_time": 90.0, "servings": 3, "heat": "high",
+        "spices": ("pepper", "mace", "salt"), "weights": (1.0, 0.5), "out": Path("d"), "label": "07",
+        "vegan": True, "taste": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-n 0", "--servings is 0, expected a whole number of at least 1"),
+        ("--servings many", "--servings is 'many', expected a whole number of at least 1"),
+        ("--max-time=-1", "--max-time is -1, expected a number above 0 (in min) or none"),
+        ("--heat hig", "--heat is 'hig', expected low or high; did you mean 'high'?"),
+        ("--weights 1,-2", "--weights is [1, -2], expected a list of numbers of at least 0"),
+        ("--out=", "--out is '', expected a path"),
+    ],
+)
+def test_values_are_refused_with_the_words_of_the_declaration(words: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(*words.split())
+    assert str(caught.value).startswith(message.removesuffix(" or none"))
+
+
+def test_help_names_unit_choices_and_default() -> None:
+    parser = Parser(prog="cook")
+    add_options(parser, Cooking, ["heat", "max_time", "spices", "label", "vegan", "servings"])
+    text = " ".join(parser.format_help().split())
+    for line in (
+        "--heat HEAT Flame (low, high; default: low)",
+        "--max-time X Time there is (min; default: as long as it takes)",
+        "--spices NAME,... What goes in (repeatable; default: salt)",
+        "--label LABEL Sign beside it, 100 % paper",
+        "--vegan Without animals",
+        "-n N, --servings N How many eat (default: 2)",
+    ):
+        assert line in text
+    assert "--taste" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["report", "runs/x", "--singel-file"], "unknown option --singel-file; did you mean --single-file?"),
+        (["separate", "--separater", "hpss"], "unknown option --separater; did you mean --separator?"),
+        (["datasets", "show", "demo", "--dir=x"], "unknown option --dir"),
+        (["datasets", "list", "demo"], "unexpected argument 'demo'"),
+    ],
+)
+def test_unknown_options_are_answered_with_the_verbs_own_usage(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    usage, last = capsys.readouterr().err.rstrip().rsplit("\n", 1)
+    assert usage.startswith(f"usage: mss-bench {words[0]}")
+    assert last.endswith(message)
