@@ -107,8 +107,8 @@ def _list(classes: Mapping[str, type[Metric]]) -> None:
 def _compare(args: argparse.Namespace) -> int:
     from mss_bench.compat.compare import HEAD, compare, render, rows
     from mss_bench.compat.comparisons import TOOLS, installed
+    from mss_bench.core.files import write_atomic
     from mss_bench.core.text import columns
-    from mss_bench.running.store import write_atomic
 
     tools = args.tools or list(TOOLS)
     versions, missing = installed(tools)
@@ -118,7 +118,7 @@ def _compare(args: argparse.Namespace) -> int:
     for tool, why in missing.items():
         print(f"not compared: {tool} ({why})")
     if args.out:
-        write_atomic(Path(args.out), render(found, material, tools).encode())
+        write_atomic(Path(args.out), render(found, material, tools))
     return 0 if versions else 1
 
 

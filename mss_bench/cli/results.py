@@ -37,8 +37,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.action == "import-museval":
         return _import_museval(Path(args.folder), Path(args.out), frames=args.frames)
     from mss_bench.api import load
-    from mss_bench.running.epoch import epoch
-    from mss_bench.running.lock import locked
+    from mss_bench.running.lock import epoch, locked
     from mss_bench.running.merge import merge
     from mss_bench.running.tables import rebuild
 

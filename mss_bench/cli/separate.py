@@ -91,9 +91,9 @@ def _jobs(args: argparse.Namespace, label: str, separator: Separator) -> list[_J
         A file that is no audio or that the separator does not take, or two files that would share a folder.
     """
     from mss_bench.core import audio
+    from mss_bench.core.files import folder_name
     from mss_bench.errors import ConfigError
     from mss_bench.running.separation import require_channels
-    from mss_bench.running.store import folder_name
 
     jobs: dict[Path, _Job] = {}
     for name in dict.fromkeys(args.files):

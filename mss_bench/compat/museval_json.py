@@ -26,8 +26,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mss_bench.core.files import folder_name, write_atomic
 from mss_bench.errors import ConfigError
-from mss_bench.running.store import folder_name, write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +131,7 @@ def write(path: str | Path, frames: Iterable[FrameScores | tuple[str, str, float
         When the file cannot be written.
     """
     text = json.dumps(to_museval(frames), indent=2, allow_nan=False, ensure_ascii=False)
-    write_atomic(Path(path), text.encode() + b"\n")
+    write_atomic(Path(path), text + "\n")
 
 
 def export_run(frames: pd.DataFrame, out: str | Path) -> list[Path]:

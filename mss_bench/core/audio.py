@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.files import replacing
 from mss_bench.errors import AudioError
 
 __all__ = ["AudioInfo", "check_same_shape", "hash_file", "info", "read", "resample", "write"]
@@ -184,20 +184,14 @@ def write(path: str | Path, array: NDArray[np.floating], sample_rate: int, subty
     if subtype.startswith("PCM") and (peak := float(np.max(np.abs(array), initial=0.0))) > 1.0:
         raise AudioError(f"{path}: a peak of {peak:.3f} would clip as {subtype}; write FLOAT or scale it first")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-        os.close(handle)
-        try:
+        # Not flushed to the disk: audio is large, and whoever keeps it keeps its hash as well.
+        with replacing(path, sync=False) as temporary:
             if subtype == "FLOAT" and path.suffix == ".wav":
                 # libsndfile puts the time of writing into float files; the same samples are to be the same bytes.
                 wavfile.write(temporary, sample_rate, np.asarray(array, dtype=np.float32).T)
             else:
-                soundfile.write(temporary, np.asarray(array).T, sample_rate, subtype=subtype)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+                form = path.suffix[1:].upper()
+                soundfile.write(temporary, np.asarray(array).T, sample_rate, subtype=subtype, format=form)
     except (OSError, ValueError, soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(f"{path} cannot be written: {error}") from error
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from mss_bench.core import audio
+from mss_bench.core.files import folder_name
 from mss_bench.core.tracks import Audio, Stems, TargetGroup, Track, TrackAudio
 from mss_bench.errors import AudioError, RunError, UnknownNameError
 from mss_bench.metrics import Score
 from mss_bench.metrics.bss_eval import BSSEval
 from mss_bench.metrics.components import Components, bss_components
 from mss_bench.running.audio import RunAudio
-from mss_bench.running.store import folder_name
 
 __all__ = ["Explanation", "explain"]
 

@@ -189,10 +189,10 @@ def write_ratings(ratings: pd.DataFrame, path: str | Path) -> None:
     RunError
         The file cannot be written.
     """
-    from mss_bench.running.store import write_atomic
+    from mss_bench.core.files import write_atomic
 
     text = ratings[list(RATING_COLUMNS)].to_csv(index=False, lineterminator="\n")
-    write_atomic(Path(path), text.encode("utf-8"))
+    write_atomic(Path(path), text)
 
 
 def _record(

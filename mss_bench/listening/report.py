@@ -108,7 +108,7 @@ def write_fit(out: Path, found: Fit, *, name: str = "", scale: tuple[float, floa
     list of Path
         The files, the page first.
     """
-    from mss_bench.running.store import write_atomic
+    from mss_bench.core.files import write_atomic
 
     figure = _figure("fit", "Predicted against heard scores, on songs and on systems left out",
                      figures.fit_plot(found, scale))  # fmt: skip
@@ -120,7 +120,7 @@ def write_fit(out: Path, found: Fit, *, name: str = "", scale: tuple[float, floa
         ("model.json", found.to_json()),
         ("predictions.csv", found.predictions.to_csv(index=False, lineterminator="\n")),
     ):
-        write_atomic(out / file, text.encode("utf-8"))
+        write_atomic(out / file, text)
         files.append(out / file)
     return files
 
@@ -231,7 +231,7 @@ def _figure(name: str, alt: str, figure: Figure) -> _Figure:
 def _write(
     out: Path, title: str, facts: Sequence[tuple[str, str]], told: Sequence[str], sections: Sequence[_Section]
 ) -> list[Path]:
-    from mss_bench.running.store import write_atomic
+    from mss_bench.core.files import write_atomic
 
     tables = [table for section in sections for table in [*section.tables, *section.more]]
     drawn = [figure for section in sections for figure in section.figures]

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import UnknownNameError
 from mss_bench.report import tables
 from mss_bench.report.arrangement import blocks
 from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.figures import DEFAULT_FIGURES, FIGURES, Drawing, draw
-from mss_bench.report.files import write_file
 from mss_bench.report.findings import Findings, Statistics, examine
 from mss_bench.report.frames import frames_of_track
 from mss_bench.report.latex import latex
@@ -221,15 +221,17 @@ def write_report(
     beside = kinds if options.single_file else drawn
     readers = {name: partial(_frames, frames, name, contents.tracks) for name in _known_tracks(tracks, options.tracks)}
     figures = list(draw(contents.blocks, contents.tracks, costs, kinds=options.figures, formats=drawn, frames=readers))
-    written = [write_file(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in beside]
+    written = [write_atomic(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in beside]
     if "csv" in options.formats:
-        written += [write_file(out / f"{name}.csv", tables.csv(table)) for name, table in _csv_tables(contents).items()]
+        written += [
+            write_atomic(out / f"{name}.csv", tables.csv(table)) for name, table in _csv_tables(contents).items()
+        ]
     if "tex" in options.formats:
-        written.append(write_file(out / "tables.tex", latex(contents.blocks, options.style)))
+        written.append(write_atomic(out / "tables.tex", latex(contents.blocks, options.style)))
     if "md" in options.formats:
         linked = [f for f in figures if f.main] if "png" in beside else []
         text = markdown_report(contents.blocks, options.style, found, run, linked)
-        written.append(write_file(out / "report.md", text))
+        written.append(write_atomic(out / "report.md", text))
     if page:
         links: list[TrackLink] = []
         if not options.single_file:
@@ -238,7 +240,7 @@ def write_report(
                 written.append(file)
                 links += [link] if link is not None else []
         name = "report.html" if options.single_file else "index.html"
-        written.append(write_file(out / name, _page(contents, options, found, costs, run, figures, links)))
+        written.append(write_atomic(out / name, _page(contents, options, found, costs, run, figures, links)))
     return written
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mss_bench.core.files import write_atomic
 from mss_bench.errors import RunError
 from mss_bench.report.figures import file_name, quantity
-from mss_bench.report.files import write_file
 from mss_bench.report.html import Picture, TrackLink, sort_key, templates
 from mss_bench.report.layout import Block, number
 from mss_bench.report.media import Excerpt, Target, TrackMedia
@@ -116,7 +116,7 @@ class TrackPages:
             )
         )
         yield (
-            write_file(self.out / "tracks" / f"{name}.html", text),
+            write_atomic(self.out / "tracks" / f"{name}.html", text),
             TrackLink(f"tracks/{quote(name)}.html", track, subset, sounds),
         )
 
@@ -126,7 +126,7 @@ class TrackPages:
         where = {"group": block.group, "target": target, "metric": block.metric, "preset": block.preset}
         with suppress(RunError):  # no frames of this metric: the page has no such figure
             figure = plots.frame_plot(self.frames(track, **where), quantity=quantity(block), look=self.look)
-            file = write_file(self.out / "tracks" / f"{name}.png", plots.save(figure, "png"))
+            file = write_atomic(self.out / "tracks" / f"{name}.png", plots.save(figure, "png"))
             return file, Picture(quote(file.name), f"{block.label} of the frames of {track}: {target}")
         return None
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from mss_bench import api
 from mss_bench.core import audio
+from mss_bench.core.files import folder_name
 from mss_bench.core.schema import FLOOR
 from mss_bench.core.tracks import Audio, Stems, Track, TrackAudio
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.running.store import folder_name
 from mss_bench.running.tables import read_plan
 
 __all__ = ["Estimate", "RunAudio"]

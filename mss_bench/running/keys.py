@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mss_bench.core.audio import hash_file
+from mss_bench.core.files import cache_folder
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
 
@@ -86,13 +87,6 @@ def _computing_imports(file: Path) -> tuple[Path, ...]:
     inside = [p for p in paths if p.relative_to(_PACKAGE).parts[0] in _COMPUTING]
     files = [f for p in inside for f in (p.with_suffix(".py"), p / "__init__.py") if f.is_file()]
     return tuple(f for f in files if f.parent.parent != _PACKAGE or f.name != "__init__.py")
-
-
-def cache_folder() -> Path:
-    """Folder for what can be made anew: ``$MSS_BENCH_CACHE`` or the user's cache."""
-    import platformdirs
-
-    return Path(os.environ.get("MSS_BENCH_CACHE") or platformdirs.user_cache_dir("mss_bench"))
 
 
 def _stamp(stat: os.stat_result) -> tuple[int, int, int]:

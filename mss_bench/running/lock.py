@@ -1,25 +1,32 @@
-"""One writer at a time in a run folder; the parts of a sharded run side by side.
+"""Who may write into a run folder.
 
-The locks are the operating system's (flock): a dead owner holds none.
+One client at a time holds the folder; the shards of a run hold it side by side. The lock dies with its client, but
+workers on a cluster outlive a client that is interrupted or killed. Each client therefore puts a token of its own into
+the folder, in place of those before it, and takes it away when it ends. Workers carry the token with every cell, look
+for it between cells, and put a finished cell in place only while it stands: whoever changes the tokens waits for the
+write that is under way, so that none comes later.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
-import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from mss_bench.core.files import lock
 from mss_bench.errors import RunError
 
-__all__ = ["finalising", "locked"]
+__all__ = ["SupersededError", "current", "epoch", "finalising", "in_force", "locked", "revoke"]
 
-_TRIES = 5  # a lock may be held for an instant by one who looks whether it is held
-_TRY_SECONDS = 0.05
+_PATIENCE = 0.2  # seconds: whoever looks whether a lock is held holds it for an instant
+
+
+class SupersededError(RunError):
+    """The client for which this cell was computed no longer runs."""
 
 
 @contextmanager
@@ -32,56 +39,112 @@ def locked(run: Path, shard: str | None = None) -> Iterator[None]:
         When another process holds it, or the folder cannot be written.
     """
     with ExitStack() as stack:
-        if shard is None:
-            stack.enter_context(_hold(run, ".lock", fcntl.LOCK_EX, run))
-        else:
-            # Held by all shards together, so that no name of one of them stands in it.
-            stack.enter_context(_hold(run, ".lock", fcntl.LOCK_SH, run))
-            name = f".lock-{shard.replace('/', '-of-')}"
-            stack.enter_context(_hold(run, name, fcntl.LOCK_EX, f"shard {shard} of {run}"))
+        # All shards hold the folder together, so that no name of one of them stands in its file.
+        stack.enter_context(_hold(run, ".lock", str(run), shared=shard is not None))
+        if shard is not None:
+            stack.enter_context(_hold(run, f".lock-{_plain(shard)}", f"shard {shard} of {run}"))
         yield
 
 
 @contextmanager
 def finalising(run: Path) -> Iterator[None]:
     """Hold the folder's tables; waits for another shard that is writing them."""
-    with (run / ".lock-tables").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with lock(run / ".lock-tables"):
         yield
 
 
 @contextmanager
-def _hold(run: Path, name: str, kind: int, what: object) -> Iterator[None]:
+def epoch(run: Path, shard: str | None = None) -> Iterator[str]:
+    """Put a token into a run folder whose lock is held, and take it away at the end.
+
+    Parameters
+    ----------
+    run : Path
+    shard : str, optional
+        ``"i/N"``: a token beside those of the other shards; without it, the only one.
+
+    Yields
+    ------
+    str
+        The token, for `current` and `in_force`.
+
+    Raises
+    ------
+    RunError
+        When it cannot be written.
+    """
+    name = ".epoch" if shard is None else f".epoch-{_plain(shard)}"
+    token = f"{name}:{uuid.uuid4().hex}"
     try:
-        run.mkdir(parents=True, exist_ok=True)
-        file = (run / name).open("a+")
+        with _turn(run):
+            for older in run.glob(".epoch*"):
+                if shard is None or older.name in (".epoch", name):
+                    older.unlink(missing_ok=True)
+            (run / name).write_text(token)
     except OSError as error:
-        reason = error.strerror or error
-        raise RunError(f"{run} cannot be written: {reason}; choose another folder with --out") from error
-    with file:
-        try:
-            taken = _take(file, kind)
-        except OSError as error:
-            raise RunError(f"{run} is on a file system without locks ({error}); choose another folder") from error
-        if not taken:
-            file.seek(0)
-            owner = (_shards_that_run(run) if name == ".lock" else "") or file.read().strip() or "unknown"
-            raise RunError(
-                f"another process ({owner}) is running in {what}; wait for it or choose another folder with --out"
-            )
-        if kind == fcntl.LOCK_EX:
-            _sign(run, file)
+        raise _unwritable(run, error, "free space or choose another --out") from error
+    try:
+        yield token
+    finally:
+        revoke(run, token)
+
+
+def revoke(run: Path, token: str) -> None:
+    """Take a token away. After it no worker of this client writes a cell; a second call does nothing."""
+    with suppress(OSError), _turn(run):
+        if current(run, token):
+            _token_file(run, token).unlink()
+
+
+def current(run: Path, token: str) -> bool:
+    """Return whether a token stands; an empty one always does."""
+    try:
+        return not token or _token_file(run, token).read_text() == token
+    except FileNotFoundError:
+        return False
+    except OSError:  # a file system that does not answer now has withdrawn nothing
+        return True
+
+
+@contextmanager
+def in_force(run: Path, token: str) -> Iterator[None]:
+    """Hold a token while something is written; nobody can take it away within.
+
+    Raises
+    ------
+    SupersededError
+        When it does not stand any more.
+    """
+    if not token:
+        yield
+        return
+    with _turn(run, shared=True):
+        if not current(run, token):
+            raise SupersededError(f"the client that asked for this cell of {run} has ended; another one may run now")
         yield
 
 
-def _take(file: IO[str], kind: int) -> bool:
-    for attempt in range(_TRIES):
-        if attempt:
-            time.sleep(_TRY_SECONDS)
-        with suppress(BlockingIOError):
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-            return True
-    return False
+@contextmanager
+def _hold(run: Path, name: str, what: str, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock file of a run folder and, unless it is shared, write the owner's name into it."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / name).touch()
+    except OSError as error:
+        raise _unwritable(run, error, "choose another folder with --out") from error
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(lock(run / name, shared=shared, timeout=_PATIENCE))
+        except BlockingIOError:
+            owner = (_shards_that_run(run) if name == ".lock" else "") or _owner(run / name)
+            raise RunError(
+                f"another process ({owner}) is running in {what}; wait for it or choose another folder with --out"
+            ) from None
+        except OSError as error:
+            raise RunError(f"{run} is on a file system without locks ({error}); choose another folder") from error
+        if not shared:
+            _sign(run, file)
+        yield
 
 
 def _sign(run: Path, file: IO[str]) -> None:
@@ -92,19 +155,40 @@ def _sign(run: Path, file: IO[str]) -> None:
     except OSError as error:
         with suppress(OSError):
             file.close()  # which would try to write again
-        reason = error.strerror or error
-        raise RunError(f"{run} cannot be written: {reason}; free space or choose another --out") from error
+        raise _unwritable(run, error, "free space or choose another --out") from error
+
+
+def _owner(file: Path) -> str:
+    return file.read_text(encoding="utf-8").strip() or "unknown"
 
 
 def _shards_that_run(run: Path) -> str:
-    """The owners of the shards that are held now; those that have ended left their names behind, too."""
+    """Return the owners of the shards that are held now; those that have ended left their names behind, too."""
     owners = []
     for path in sorted(run.glob(".lock-*-of-*")):
-        with suppress(OSError), path.open("a+") as file:
+        with suppress(OSError):
             try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                with lock(path, shared=True, timeout=0):
+                    pass
             except BlockingIOError:
-                file.seek(0)
                 shard = path.name.removeprefix(".lock-").replace("-of-", "/")
-                owners.append(f"{file.read().strip() or 'unknown'}, shard {shard}")
+                owners.append(f"{_owner(path)}, shard {shard}")
     return "; ".join(owners)
+
+
+def _unwritable(run: Path, error: OSError, advice: str) -> RunError:
+    return RunError(f"{run} cannot be written: {error.strerror or error}; {advice}")
+
+
+def _plain(shard: str) -> str:
+    return shard.replace("/", "-of-")
+
+
+def _token_file(run: Path, token: str) -> Path:
+    return run / token.partition(":")[0]
+
+
+@contextmanager
+def _turn(run: Path, *, shared: bool = False) -> Iterator[None]:
+    with lock(run / ".lock-epoch", shared=shared):
+        yield

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.core import audio
+from mss_bench.core.files import folder_name
 from mss_bench.core.schema import FLOOR, MEDIA_VERSION
 from mss_bench.core.tracks import Stems
 from mss_bench.errors import RunError
@@ -34,7 +35,7 @@ from mss_bench.running.keys import digest
 from mss_bench.running.outputs import saved_estimates
 from mss_bench.running.pictures import level, picture
 from mss_bench.running.plan import Plan, PlannedCell
-from mss_bench.running.store import Cell, folder_name, read_cell
+from mss_bench.running.store import Cell, read_cell
 
 __all__ = ["SECONDS", "write_media"]
 

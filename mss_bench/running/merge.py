@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import Status
 from mss_bench.errors import RunError
-from mss_bench.running.epoch import epoch
-from mss_bench.running.lock import locked
-from mss_bench.running.store import Cell, read_cell, write_atomic, write_cell
+from mss_bench.running.lock import epoch, locked
+from mss_bench.running.store import Cell, read_cell, write_cell
 from mss_bench.running.tables import build_tables, cells_digest, read_plan
 
 __all__ = ["merge"]
@@ -59,7 +59,7 @@ def merge(runs: Sequence[Path], out: Path) -> int:
             if united is not None:
                 write_cell(out, united)
         text = json.dumps({"cells": list(cells.values())}, indent=1, ensure_ascii=False)
-        write_atomic(out / "plan.json", text.encode())
+        write_atomic(out / "plan.json", text)
         for run in runs:
             if (run / "estimates").is_dir() and run.resolve() != out.resolve():
                 shutil.copytree(run / "estimates", out / "estimates", dirs_exist_ok=True)
@@ -68,7 +68,7 @@ def merge(runs: Sequence[Path], out: Path) -> int:
         for part in ("separators", "quantities"):
             entries = [entry for each in infos for entry in each.get(part, [])]
             info[part] = list({json.dumps(entry, sort_keys=True): entry for entry in entries}.values())
-        write_atomic(out / "run.json", json.dumps(info, indent=1).encode())
+        write_atomic(out / "run.json", json.dumps(info, indent=1))
         return missing
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from mss_bench.core import audio
+from mss_bench.core.files import folder_name
 from mss_bench.core.tracks import Stems, Targets
 from mss_bench.errors import InvalidOutputError
 from mss_bench.running.plan import PlannedCell
-from mss_bench.running.store import Cell, folder_name
+from mss_bench.running.store import Cell
 
 __all__ = ["LENGTH_TOLERANCE", "Saved", "conform", "save_estimates", "saved_estimates"]
 

@@ -10,20 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import SCHEMA_VERSION
 from mss_bench.datasets.catalog import Dataset
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import Metric, metrics
-from mss_bench.running.epoch import epoch
 from mss_bench.running.execute import Outcome, execute, pending
 from mss_bench.running.keys import HashCache
-from mss_bench.running.lock import finalising, locked
+from mss_bench.running.lock import epoch, finalising, locked
 from mss_bench.running.media import write_media
 from mss_bench.running.options import RunOptions
 from mss_bench.running.plan import Plan, make_plan
 from mss_bench.running.progress import Progress
 from mss_bench.running.provenance import now, provenance
-from mss_bench.running.store import write_atomic
 from mss_bench.running.tables import TABLES, build_tables, cells_digest
 from mss_bench.running.worker import Task
 from mss_bench.separators import separators
@@ -128,7 +127,7 @@ def _write_if_changed(path: Path, text: str) -> None:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if path.read_text(encoding="utf-8") == text:
             return
-    write_atomic(path, text.encode())
+    write_atomic(path, text)
 
 
 def _stale(run: Path) -> bool:
@@ -165,7 +164,7 @@ def _write_run_json(prepared: Prepared, began: str, missing: int, tables_of: str
         "started": began,
         "ended": now(),
     }
-    write_atomic(prepared.folder / "run.json", json.dumps(content, indent=1, ensure_ascii=False, default=str).encode())
+    write_atomic(prepared.folder / "run.json", json.dumps(content, indent=1, ensure_ascii=False, default=str))
 
 
 def _quantities(metric: Metric) -> list[dict[str, Any]]:

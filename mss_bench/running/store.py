@@ -8,15 +8,11 @@ a separation. Reading the meta does not read the values.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.errors import RunError
-from mss_bench.running.epoch import in_force
+from mss_bench.running.lock import in_force
 
 __all__ = [
     "Cell",
@@ -34,10 +31,8 @@ __all__ = [
     "Row",
     "ScoreSet",
     "cell_path",
-    "folder_name",
     "read_cell",
     "read_values",
-    "write_atomic",
     "write_cell",
 ]
 
@@ -136,12 +131,6 @@ class Cell:
         return sum(self.scores[key].cpu_seconds for key in keys if key in self.scores)
 
 
-def folder_name(label: str) -> str:
-    """A folder's name for a method's label: the label itself where it can be one, else with a hash of it."""
-    plain = "".join(c if c.isalnum() or c in "-_.=+ " else "_" for c in label)[:80]
-    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
-
-
 def cell_path(run: Path, estimate_key: str) -> Path:
     """Where a cell lies."""
     return run / "cells" / f"{estimate_key}.npz"
@@ -155,7 +144,7 @@ def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
     run : Path
     cell : Cell
     epoch : str
-        Token of the client for which it was computed, see `mss_bench.running.epoch`.
+        Token of the client for which it was computed, see `mss_bench.running.lock`.
 
     Raises
     ------
@@ -171,7 +160,7 @@ def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
     np.savez(buffer, meta=text, values=np.asarray(cell.values, dtype=np.float64))
-    write_atomic(cell_path(run, cell.estimate_key), buffer.getvalue(), in_force(run, epoch))
+    write_atomic(cell_path(run, cell.estimate_key), buffer.getvalue(), holding=in_force(run, epoch))
 
 
 def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | None:
@@ -216,50 +205,3 @@ def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
         raise DamagedCellError(
             f"{path} is damaged ({error}); run the same command again to compute this cell anew"
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut; not every file system can."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def write_atomic(path: Path, data: bytes, holding: AbstractContextManager[None] | None = None) -> None:
-    """Write bytes so that the path holds either the old content or all of the new, even after a power cut.
-
-    Parameters
-    ----------
-    path : Path
-    data : bytes
-    holding : context manager, optional
-        Held while the new content is put in place; what it raises leaves the old one.
-
-    Raises
-    ------
-    RunError
-        When it cannot be written.
-    """
-    # Shards on several machines may write one name at once, each under a temporary name of its own.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        with holding or nullcontext():
-            os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with suppress(OSError):  # the folder itself may be what is missing
-            temporary.unlink(missing_ok=True)
-        raise RunError(
-            f"{path} cannot be written: {error.strerror or error}; free space or choose another --out"
-        ) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

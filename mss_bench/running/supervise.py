@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 
 from mss_bench.core.schema import Status
-from mss_bench.running.epoch import SupersededError, current
+from mss_bench.running.lock import SupersededError, current
 from mss_bench.running.log import WorkerLog
 from mss_bench.running.store import read_cell, read_values, write_cell
 from mss_bench.running.usage import descendants, oom_kills, resident_mb

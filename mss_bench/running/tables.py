@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mss_bench.core.files import replacing, write_atomic
 from mss_bench.core.schema import COST_COLUMNS, FAILURE_COLUMNS, FLOOR, FRAME_COLUMNS, TRACK_COLUMNS, Status
 from mss_bench.errors import RunError
 from mss_bench.running.store import (
@@ -22,7 +23,6 @@ from mss_bench.running.store import (
     ScoreSet,
     cell_path,
     read_cell,
-    write_atomic,
 )
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def rebuild(run: Path) -> int:
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}; run the same command again") from error
     missing = build_tables(run)
-    write_atomic(path, json.dumps(info | {"missing": missing, "tables_of": cells_digest(run)}, indent=1).encode())
+    write_atomic(path, json.dumps(info | {"missing": missing, "tables_of": cells_digest(run)}, indent=1))
     return missing
 
 
@@ -313,18 +313,14 @@ def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table | None]) -> 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    temporary = path.with_name(f".{path.name}.tmp")
+    repeated = [name for name in schema.names if name != "value"]  # a dictionary of scores is longer than they are
     try:
-        repeated = [name for name in schema.names if name != "value"]  # a dictionary of scores is longer than they are
-        with pq.ParquetWriter(temporary, schema, use_dictionary=repeated) as writer:
+        with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, use_dictionary=repeated) as writer:
             for batch in _batches(tables):
                 # Cells have dictionaries of their own; one row group has one.
                 writer.write_table(pa.concat_tables(batch).unify_dictionaries())
-        temporary.replace(path)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _batches(tables: Iterable[pa.Table | None]) -> Iterator[list[pa.Table]]:

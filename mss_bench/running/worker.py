@@ -25,9 +25,9 @@ from mss_bench.core.spec import build
 from mss_bench.core.tracks import Stems, Targets, Track, TrackAudio
 from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Metric, Score, metrics
-from mss_bench.running.epoch import SupersededError, in_force
 from mss_bench.running.failures import classify, collected_warnings, trace
 from mss_bench.running.keys import file_stamp, source_hash
+from mss_bench.running.lock import SupersededError, in_force
 from mss_bench.running.outputs import conform, save_estimates, saved_estimates
 from mss_bench.running.plan import PlannedCell, PlannedScore
 from mss_bench.running.store import Cell, DamagedCellError, Row, ScoreSet, read_cell, read_values, write_cell

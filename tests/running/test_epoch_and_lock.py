@@ -8,8 +8,7 @@ import time
 import pytest
 
 from mss_bench.errors import RunError
-from mss_bench.running.epoch import SupersededError, current, epoch, in_force, revoke
-from mss_bench.running.lock import locked
+from mss_bench.running.lock import SupersededError, current, epoch, in_force, locked, revoke
 from mss_bench.running.store import Cell, cell_path, read_cell, write_cell
 
 TRACK = {"dataset": "d", "subset": "s", "name": "t"}

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from mss_bench.running.epoch import epoch, revoke
 from mss_bench.running.execute import execute, pending
+from mss_bench.running.lock import epoch, revoke
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare
 from mss_bench.running.store import read_cell

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
 from mss_bench.core import audio
+from mss_bench.core.files import cache_folder
 from mss_bench.datasets.demo.plan import DATASET_ID, SAMPLE_RATE, song_names, stems_of
 from mss_bench.datasets.demo.song import Song, render
 from mss_bench.errors import AudioError, DatasetError
@@ -42,11 +42,7 @@ def cache_root(variant: str = "default", cache_dir: str | Path | None = None) ->
         For an unknown variant.
     """
     stems_of(variant)
-    if cache_dir is None and not (cache_dir := os.environ.get("MSS_BENCH_CACHE")):
-        import platformdirs
-
-        cache_dir = platformdirs.user_cache_dir("mss_bench", appauthor=False)
-    return Path(cache_dir) / f"{DATASET_ID}-{variant.replace(':', '-')}"
+    return Path(cache_dir or cache_folder()) / f"{DATASET_ID}-{variant.replace(':', '-')}"
 
 
 def materialise(

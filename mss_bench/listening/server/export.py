@@ -69,8 +69,8 @@ def write_ratings_file(folder: Path) -> Path:
     ConfigError
         No pack, no key, or nobody was asked yet.
     """
+    from mss_bench.core.files import write_atomic
     from mss_bench.listening.server.flow import Sitting
-    from mss_bench.running.store import write_atomic
 
     results = results_folder(folder)
     if not (results / "ratings.sqlite").exists():
@@ -80,7 +80,7 @@ def write_ratings_file(folder: Path) -> Path:
         text = ratings_csv(read_pack(folder), read_key(folder), store)
     finally:
         store.close()
-    write_atomic(results / "ratings.csv", text.encode())
+    write_atomic(results / "ratings.csv", text)
     return results / "ratings.csv"
 
 

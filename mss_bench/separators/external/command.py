@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shlex
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mss_bench.core import audio
+from mss_bench.core.files import lock
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import (
     AudioError,
@@ -42,6 +42,7 @@ _NEEDED = ("input", "output_dir")
 _SONG = TrackId("", "", "song")  # what the input file is called
 _SCRATCH = "mss_bench-command-"
 _STALE_SECONDS = 60.0
+_LOCK = ".lock"
 
 
 class Command(Separator):
@@ -288,25 +289,12 @@ def _scratch() -> Iterator[Path]:
     for old in parent.glob(f"{_SCRATCH}{os.getuid()}-*"):
         with contextlib.suppress(OSError):
             # One that is not locked yet is younger than that.
-            if time.time() - old.stat().st_mtime > _STALE_SECONDS and (lock := _lock(old)) is not None:
-                shutil.rmtree(old, ignore_errors=True)
-                os.close(lock)
+            if time.time() - old.stat().st_mtime > _STALE_SECONDS:
+                with lock(old / _LOCK, timeout=0):
+                    shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getuid()}-"))
-    lock = _lock(folder)
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # a file system without locks
+            stack.enter_context(lock(folder / _LOCK, timeout=0))
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
-
-
-def _lock(folder: Path) -> int | None:
-    """A folder's lock, which ends with the process that holds it; None where another holds it or there are no locks."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor

@@ -7,8 +7,6 @@ of every seed. Songs are kept as 16-bit samples, as they are rendered, one file 
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.files import replacing
 from mss_bench.datasets.demo import GENERATOR_VERSION, render
 from mss_bench.separators.deep.demo_net.bands import TRANSFORM
 
@@ -63,9 +62,8 @@ def prepare(folder: Path, songs: Iterable[int], jobs: int = 1) -> list[Path]:
 def _write(path: Path, index: int) -> None:
     """Render a song and put it in its place whole."""
     stems = render("train", index).stems_pcm
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+    with replacing(path, sync=False) as temporary, temporary.open("wb") as file:
         np.save(file, np.stack([stems[name] for name in STEMS]))
-    os.replace(file.name, path)
 
 
 def read_song(path: Path) -> NDArray[np.int16]:

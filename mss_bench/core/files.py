@@ -1,0 +1,148 @@
+"""Files that are there whole or not at all, locks between processes, and the folder of caches."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import IO
+
+from mss_bench.errors import RunError
+
+__all__ = ["cache_folder", "folder_name", "lock", "replacing", "write_atomic"]
+
+_TRY_SECONDS = 0.05
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made anew: ``$MSS_BENCH_CACHE``, or the user's cache."""
+    import platformdirs
+
+    return Path(os.environ.get("MSS_BENCH_CACHE") or platformdirs.user_cache_dir("mss_bench", appauthor=False))
+
+
+@contextmanager
+def replacing(path: Path, *, sync: bool = True, holding: AbstractContextManager[None] | None = None) -> Iterator[Path]:
+    """Yield a temporary path to write to, which takes the place of `path` at the end.
+
+    Readers see the old content or all of the new. Where anything is raised within, the old one stays and the temporary
+    file goes.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made where it is missing.
+    sync : bool
+        Flush the content to the disk first, so that the file survives a power cut. Some milliseconds a file.
+    holding : context manager, optional
+        Held while the new content is put in place; what it raises leaves the old one.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    # Processes on several machines may write one name at once, each under a temporary name of its own. It ends in
+    # .tmp so that nobody who looks for files of a kind takes it for one of them.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if sync:
+            _sync(temporary)
+        with holding or nullcontext():
+            os.replace(temporary, path)
+        if sync:
+            with suppress(OSError):  # the new name as well; not every file system can
+                _sync(path.parent)
+    finally:
+        with suppress(OSError):  # the folder itself may be what is missing
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomic(
+    path: str | Path, content: str | bytes, *, holding: AbstractContextManager[None] | None = None
+) -> Path:
+    """Write text (as UTF-8) or bytes to a file so that it is there whole or not at all; see `replacing`.
+
+    Raises
+    ------
+    RunError
+        When it cannot be written.
+    """
+    path = Path(path)
+    try:
+        with replacing(path, holding=holding) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        reason = error.strerror or error
+        raise RunError(f"{path} cannot be written: {reason}; free space or choose another folder") from error
+    return path
+
+
+@contextmanager
+def lock(path: Path, *, shared: bool = False, timeout: float | None = None) -> Iterator[IO[str]]:
+    """Hold a lock file, which is made where it is missing and stays.
+
+    The lock is the operating system's: it ends with its owner, however that ends.
+
+    Parameters
+    ----------
+    path : Path
+        A file that nothing else writes.
+    shared : bool
+        Hold it together with others that share it.
+    timeout : float, optional
+        Seconds to wait for another owner to end; without limit by default.
+
+    Yields
+    ------
+    text file
+        Open for appending, for a word on who holds it.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process still holds it.
+    OSError
+        The file cannot be opened, or its file system has no locks.
+    RunError
+        On an operating system without flock.
+    """
+    try:
+        import fcntl  # portalocker needs pywin32 where there is none, and filelock's FileLock cannot be shared
+    except ImportError as error:
+        raise RunError("this system has no file locks (flock); Linux and macOS have them") from error
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    with path.open("a+", encoding="utf-8") as file:
+        if timeout is None:
+            fcntl.flock(file, kind)
+        else:
+            deadline = time.monotonic() + timeout
+            while True:
+                try:
+                    fcntl.flock(file, kind | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        raise
+                time.sleep(_TRY_SECONDS)
+        yield file
+
+
+def folder_name(label: str) -> str:
+    """Return a folder's name for a label: the label itself where it can be one, else with a hash of it."""
+    plain = "".join(c if c.isalnum() or c in "-_.=+ " else "_" for c in label)[:80]
+    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,42 @@
+"""Files that are there whole or not at all, and locks."""
+
+import contextlib
+import subprocess
+import sys
+
+import pytest
+
+from mss_bench.core.files import lock, replacing, write_atomic
+from mss_bench.errors import RunError
+
+
+def test_a_write_that_fails_leaves_the_old_content_and_no_other_file(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    assert write_atomic(path, "old") == path
+    with contextlib.suppress(ZeroDivisionError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"file/below cannot be written: .*; free space or choose another folder"):
+        write_atomic(tmp_path / "file" / "below", b"")
+
+
+def test_a_lock_is_held_by_one_process_or_shared_and_ends_with_its_owner(tmp_path):
+    path = tmp_path / ".lock"
+    code = "import sys, pathlib; from mss_bench.core.files import lock\n"
+    code += "with lock(pathlib.Path(sys.argv[1]), shared=True): print('held', flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], **pipes) as other:
+        assert other.stdout.readline() == b"held\n"
+        with lock(path, shared=True, timeout=0):
+            pass
+        with pytest.raises(BlockingIOError), lock(path, timeout=0):
+            pass
+        other.kill()
+        with lock(path, timeout=5):
+            pass
