@@ -229,9 +229,9 @@ class Parameterized:
     """Base of classes that declare their parameters with `param`.
 
     The constructor takes the parameters as keywords, converts and checks them, sets one attribute for each and calls
-    `setup`. A subclass has its own parameters and then those of its bases; ``n_fft = 2048`` in its body gives an
-    inherited parameter another default. A subclass may write an ``__init__`` of its own instead, whose arguments are
-    then its parameters, without ranges and help.
+    `setup`. A subclass has the parameters that its body names, in that order, and then the others of its bases;
+    ``n_fft = 2048`` in the body gives an inherited parameter another default. A subclass may write an ``__init__`` of
+    its own instead, whose arguments are then its parameters, without ranges and help.
     """
 
     further_parameters: ClassVar[bool] = False
@@ -242,22 +242,17 @@ class Parameterized:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        own = {
-            name: replace(value, name=name, kind=_annotation(cls, name))
-            for name, value in vars(cls).items()
-            if isinstance(value, Parameter)
-        }
-        inherited: dict[str, Parameter] = {}
-        for base in cls.__mro__[1:]:
-            for name, known in getattr(base, "_declared", {}).items():
-                inherited.setdefault(name, known)
-        for name, known in inherited.items():
-            if name not in own and name in vars(cls):
-                inherited[name] = replace(known, default=vars(cls)[name])
-        cls._declared = own | {name: known for name, known in inherited.items() if name not in own}
-        for name in cls._declared:
-            if name in vars(cls):
-                setattr(cls, name, cls._declared[name])
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, Parameter):
+                setattr(cls, name, replace(value, name=name, kind=_annotation(cls, name)))
+            elif holder := next((b for b in cls.__mro__[1:] if isinstance(vars(b).get(name), Parameter)), None):
+                setattr(cls, name, replace(vars(holder)[name], default=value))
+        # By now each class holds a Parameter for every one that its body names, in the order of the body.
+        cls._declared = {}
+        for holder in cls.__mro__:
+            for name, value in vars(holder).items():
+                if isinstance(value, Parameter):
+                    cls._declared.setdefault(name, value)
         if cls._declared and not _has_own_constructor(cls):
             keywords = [
                 inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, annotation=p.kind, default=_shown_default(p))

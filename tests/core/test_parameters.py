@@ -55,7 +55,7 @@ def test_a_constructor_follows_with_its_signature():
 
 
 def test_a_subclass_adds_its_own_and_changes_defaults():
-    assert list(parameters(Long)) == ["border", "size", "window", "overlap"]
+    assert list(parameters(Long)) == ["size", "border", "window", "overlap"]
     assert (Long().size, Long(size=3).size, Frames().size) == (99, 3, 5)
     with pytest.raises(ConfigError, match="size is 4, expected an odd number"):
         Long(size=4)
@@ -135,3 +135,43 @@ def test_further_parameters_are_kept_where_a_class_hands_them_on():
     assert Hands(script="x", level=3).further == {"level": 3}
     assert Hands(script="x", level=3).values() == {"script": "x", "level": 3}
     assert takes_further(Hands)
+
+
+class Framed(Parameterized):
+    n_fft: int = param(4096, at_least=2, doc="Length of the frames.")
+    hop: int = param(1024, at_least=1, doc="Step from frame to frame.")
+
+
+class Masked(Parameterized):
+    mask: str = param("soft", choices=("soft", "binary"), doc="Filter.")
+    power: float = param(1.0, above=0, doc="Exponent.")
+
+
+def test_parameters_stand_in_the_order_of_the_body_and_then_of_the_bases():
+    class Method(Masked, Framed):
+        size: int = param(3, doc="Its own.")
+        n_fft = 2048
+        width: float = param(0.5, doc="Its own.")
+
+    class Variant(Method):
+        power = 2.0
+
+    assert [*parameters(Method)] == ["size", "n_fft", "width", "mask", "power", "hop"]
+    assert [*parameters(Variant)] == ["power", "size", "n_fft", "width", "mask", "hop"]
+    assert Variant(width=1).values() == {
+        "power": 2.0, "size": 3, "n_fft": 2048, "width": 1.0, "mask": "soft", "hop": 1024
+    }  # fmt: skip
+    assert parameters(Framed)["n_fft"].default == 4096
+
+
+def test_of_several_bases_the_first_that_names_a_parameter_gives_its_default():
+    class Coarse(Framed):
+        hop = 2048
+
+    class Segmented(Framed):
+        length: float = param(10.0, doc="Its own.")
+
+    class Both(Segmented, Coarse):
+        pass
+
+    assert Both().values() == {"length": 10.0, "hop": 2048, "n_fft": 4096}
