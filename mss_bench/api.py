@@ -154,7 +154,7 @@ class Results:
 
     def summary(self, width: int = 100) -> str:
         """The console table."""
-        from mss_bench.report.console import summary
+        from mss_bench.report.summary import summary
 
         text = summary(
             self.tracks,

@@ -1,26 +1,102 @@
-"""Plain text for terminals."""
+"""Plain text for terminals: widths, line breaks and what an encoding lacks."""
 
 from __future__ import annotations
 
+import sys
+import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["columns", "duration"]
+__all__ = ["columns", "duration", "encodable", "width_of", "wrap"]
+
+# Signs of the tables and what stands for them where a terminal's encoding lacks them.
+_ASCII = {"–": "-", "∞": "inf", "─": "-", "†": "^", "‡": "+", "×": "x", "…": "...", "§": "$", "−": "-"}
+_BREAKS = ":,/ =_-"
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words: ``2 h 5 min``, ``3 min 10 s``, ``4 s``."""
+    """Return seconds in words: ``2 h 5 min``, ``3 min 10 s``, ``4 s``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
+def width_of(text: str) -> int:
+    """Return how many cells of a terminal a text takes: East Asian characters two, combining ones none.
+
+    >>> width_of("日本"), width_of("e\u0301")
+    (4, 1)
+    """
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text
+    )
+
+
+def wrap(text: str, width: int, indent: int = 0, breaks: str = _BREAKS) -> list[str]:
+    """Break a text into lines of at most `width` cells, between words or after ``: , / = _ -`` where that is possible.
+
+    Parameters
+    ----------
+    text : str
+        Newlines and repeated spaces become single spaces.
+    width : int
+        At least 2 more than `indent`.
+    indent : int
+        Spaces before every line but the first.
+    breaks : str
+        Characters after which a line may end; ``" "`` for prose.
+    """
+    lines: list[str] = []
+    rest, margin = " ".join(text.split()), ""
+    while width_of(margin + rest) > width:
+        fitting = [n for n in range(1, min(len(rest), width) + 1) if width_of(margin + rest[:n]) <= width]
+        fits = max(fitting, default=1)
+        # The blank after a full line is a break, too.
+        best = fits if rest[fits : fits + 1] == " " else max(rest.rfind(sign, 0, fits) + 1 for sign in breaks)
+        cut = best if best > width // 3 else fits  # a break near the start would waste the line
+        lines.append(margin + rest[:cut].rstrip())
+        rest, margin = rest[cut:].lstrip(), " " * indent
+    return [*lines, margin + rest] if rest or not lines else lines
+
+
+def encodable(text: str, encoding: str | None = None) -> str:
+    """Return a text that an encoding has: other signs become ASCII, other characters escapes (``\\u65e5``).
+
+    Control characters become escapes, too, as a terminal would obey them.
+
+    Parameters
+    ----------
+    text : str
+    encoding : str, optional
+        By default that of ``sys.stdout``.
+    """
+    encoding = encoding or getattr(sys.stdout, "encoding", None) or "ascii"
+    if text.isascii() and text.isprintable():
+        return text
+    shown = []
+    for sign in text:
+        if unicodedata.category(sign) == "Cc" and sign != "\n":
+            shown.append(sign.encode("unicode_escape").decode("ascii"))
+            continue
+        try:
+            sign.encode(encoding)
+        except (UnicodeEncodeError, LookupError):
+            sign = _ASCII.get(sign) or sign.encode("ascii", "backslashreplace").decode("ascii")
+        shown.append(sign)
+    return "".join(shown)
+
+
 def columns(rows: Sequence[Sequence[str]], head: Sequence[str] = (), indent: str = "") -> str:
-    """Rows in aligned columns; the last column is left as it is."""
+    """Return rows in aligned columns; the last column is left as it is."""
     lines = [list(head), *map(list, rows)] if head else [list(row) for row in rows]
     if not lines:
         return ""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = [indent + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
+    widths = [max(width_of(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = [
+        indent + "  ".join(c + " " * (w - width_of(c)) for c, w in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
     if head:
         text.insert(1, indent + "  ".join("-" * w for w in widths))
     return "\n".join(text)

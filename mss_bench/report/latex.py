@@ -1,116 +1,19 @@
-r"""Tables of a report in LaTeX, for ``\input``."""
+r"""Tables in LaTeX, for ``\input``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from mss_bench.report.layout import Block, wrap_name
-from mss_bench.report.sheets import Entry, Line, Sheet, Style, explanations, sheets
+from mss_bench.core.text import wrap
+from mss_bench.report.table import Cell, Table
 
-__all__ = ["latex", "latex_escape"]
+__all__ = ["latex_escape", "render"]
 
-_NAME_WIDTH = 34  # characters of a method's name in a line
+# Widths in characters.
+_NAME = 34  # of a row's name in a line
 _NARROW_NAME = 24  # where columns leave no room
-_COLUMN = 46  # characters of a small font in one of two columns
+_COLUMN = 46  # of a small font in one of two columns
 _PAGE = 96  # in both
-
-
-def latex(blocks: Sequence[Block], style: Style | None = None) -> str:
-    r"""Tables in LaTeX, one per target group and metric, or per target, to be read with ``\input``.
-
-    They need the package ``booktabs``. Long names are broken into lines, special characters escaped, what is best of a
-    column or tied with it is bold, oracles stand below a rule, and footnotes name leakage, stand-ins and tracks left
-    out. A table too wide for one of two columns spans both (``table*``).
-
-    Parameters
-    ----------
-    blocks : sequence of Block
-        From `mss_bench.report.arrangement.blocks`.
-    style : Style, optional
-        Columns, digits, intervals.
-
-    Returns
-    -------
-    str
-        With letters of Latin scripts as they are; other characters outside ASCII stand by their code points, as no
-        common font has them all.
-    """
-    if not blocks:
-        return "% No scores.\n"
-    style = style or Style()
-    told = explanations(blocks, style)
-    return "% Needs \\usepackage{booktabs}.\n" + "\n".join(_table(sheet, told) for sheet in sheets(blocks, style))
-
-
-def _table(sheet: Sheet, told: list[str]) -> str:
-    label = re.sub(r"[^a-z0-9]+", "-", sheet.name.lower()).strip("-")
-    names = _NAME_WIDTH if _width(sheet, _NAME_WIDTH) <= _PAGE else _NARROW_NAME
-    width = _width(sheet, names)
-    wide = "*" if width > _COLUMN else ""
-    size = r"\small" if width <= _PAGE else r"\footnotesize" if width <= 1.1 * _PAGE else r"\scriptsize"
-    columns = "l" + "r" * len(sheet.headings)
-    lines = [
-        rf"\begin{{table{wide}}}",
-        r"\centering",
-        rf"\caption{{{latex_escape(sheet.title)}}}",
-        rf"\label{{tab:{label}}}",
-        size,
-        rf"\setlength{{\tabcolsep}}{{{4 if width <= _PAGE else 3 if width <= 1.25 * _PAGE else 1.5}pt}}",
-        rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
-        r"\toprule",
-        " & ".join(map(latex_escape, ["Method", *sheet.headings])) + r" \\",
-        r"\midrule",
-        *(_row(line, names) for line in sheet.methods),
-    ]
-    if sheet.oracles:
-        if sheet.methods:
-            lines.append(r"\midrule")
-        lines += [rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{\emph{{Oracles}}}} \\"]
-        lines += [_row(line, names) for line in sheet.oracles]
-    lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip\raggedright\footnotesize"]
-    lines += [latex_escape(" ".join(told)), *(r"\par " + latex_escape(note) for note in sheet.notes)]
-    return "\n".join([*lines, rf"\end{{table{wide}}}", ""])
-
-
-def _width(sheet: Sheet, name_width: int) -> float:
-    """Characters of the longest row, roughly."""
-    names = [min(len(line.row.name), name_width) + 8 * line.row.floor for line in sheet.lines]
-    texts = [
-        max([len(heading), *(_length(line.entries[i]) for line in sheet.lines)])
-        for i, heading in enumerate(sheet.headings)
-    ]
-    return max(names, default=0) + sum(texts) + 2 * len(texts)
-
-
-def _length(entry: Entry) -> float:
-    return len(entry.text + entry.marks) + (0.8 * len("".join(entry.interval)) + 4 if entry.interval else 0)
-
-
-def _row(line: Line, name_width: int) -> str:
-    parts = [latex_escape(part) for part in wrap_name(line.row.method, name_width)]
-    name = parts[0] if len(parts) == 1 else r"\begin{tabular}[t]{@{}l@{}}" + r" \\ ".join(parts) + r"\end{tabular}"
-    name += r"\textsuperscript{\S}" if line.row.leaks else ""
-    name += " (floor)" if line.row.floor else ""
-    return " & ".join([name, *map(_cell, line.entries)]) + r" \\"
-
-
-_NUMBERS = {"–": "--", "∞": r"$\infty$", "+∞": r"$+\infty$", "-∞": r"$-\infty$"}
-
-
-def _number(text: str) -> str:
-    signed = f"${text[0]}${text[1:]}" if text[:1] in {"-", "+"} else text
-    return _NUMBERS.get(text, signed)
-
-
-def _cell(entry: Entry) -> str:
-    shown = _number(entry.text)
-    shown = rf"\textbf{{{shown}}}" if entry.bold else shown
-    shown += rf"\textsuperscript{{{latex_escape(entry.marks)}}}" if entry.marks else ""
-    if entry.interval is None:
-        return shown
-    return shown + r" {\scriptsize[" + ", ".join(map(_number, entry.interval)) + "]}"
-
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -121,7 +24,7 @@ _ESCAPES = {
     "|": r"\textbar{}",
     '"': "''",
     "[": "{[}",  # after a line break it would be an argument
-    "*": "{*}",
+    "*": "{*}",  # the same
     "–": "--",
     "—": "---",
     "‘": "`",
@@ -130,13 +33,16 @@ _ESCAPES = {
     "”": "''",
     "…": r"\dots{}",
     "×": r"$\times$",
+    "−": "$-$",
     "∞": r"$\infty$",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
+    "ρ": r"$\rho$",
+    "τ": r"$\tau$",
+    "µ": r"$\mu$",
     "†": r"\dag{}",
     "‡": r"\ddag{}",
     "§": r"\S{}",
-    "µ": r"$\mu$",
     **{sign: "\\" + sign for sign in "&%$#_{}"},
 }
 
@@ -148,7 +54,8 @@ _PLAIN = frozenset(
 
 
 def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it is; newlines become spaces, characters that fonts lack their code points."""
+    """Return text that LaTeX prints as it is; newlines become spaces, characters that fonts lack their code points."""
+    # An empty group keeps two hyphens from becoming a dash.
     escaped = "".join(map(_sign, " ".join(text.replace("--", "-\0-").split())))
     return escaped.replace("\0", "{}")
 
@@ -159,3 +66,78 @@ def _sign(sign: str) -> str:
     if sign == "\0" or (sign.isascii() and sign.isprintable()) or sign in _PLAIN:
         return sign
     return rf"\texttt{{U+{ord(sign):04X}}}"
+
+
+def render(table: Table) -> str:
+    """Return a table in LaTeX; see `Table.latex`."""
+    label = re.sub(r"[^a-z0-9]+", "-", table.name.lower()).strip("-")
+    name_width = _NAME if _width(table, _NAME) <= _PAGE else _NARROW_NAME
+    width = _width(table, name_width)
+    wide = "*" if width > _COLUMN else ""
+    size = r"\small" if width <= _PAGE else r"\footnotesize" if width <= 1.1 * _PAGE else r"\scriptsize"
+    separation = 4 if width <= _PAGE else 3 if width <= 1.25 * _PAGE else 1.5
+    alignment = "".join("r" if column.align == "right" else "l" for column in table.columns)
+    lines = [
+        rf"\begin{{table{wide}}}",
+        r"\centering",
+        rf"\caption{{{latex_escape(table.title)}}}",
+        rf"\label{{tab:{label}}}",
+        size,
+        rf"\setlength{{\tabcolsep}}{{{separation}pt}}",
+        rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
+        r"\toprule",
+        " & ".join(latex_escape(_capital(column.text, i)) for i, column in enumerate(table.columns)) + r" \\",
+    ]
+    for group in table.groups:
+        lines.append(r"\midrule")
+        lines += [" & ".join([_name(row[0], name_width), *map(_cell, row[1:])]) + r" \\" for row in group]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    if table.notes:
+        lines += [r"\par\smallskip\raggedright\footnotesize", *(latex_escape(note) + r"\par" for note in table.notes)]
+    return "\n".join([*lines, rf"\end{{table{wide}}}", ""])
+
+
+def _capital(text: str, i: int) -> str:
+    return text if i else text[:1].upper() + text[1:]
+
+
+def _width(table: Table, name_width: int) -> float:
+    """Return the characters of the longest row, roughly."""
+    total = 0.0
+    for i, column in enumerate(table.columns):
+        lengths = [_length(row[i], name_width if i == 0 else None) for row in table.rows]
+        total += max([len(column.text), *lengths]) + 2
+    return total - 2
+
+
+def _length(cell: Cell, limit: int | None) -> float:
+    text = len(cell.text + cell.marks) if limit is None else min(len(cell.text), limit) + len(cell.marks)
+    tag = len(cell.tag) + 3 if cell.tag else 0
+    return text + tag + (0.8 * len("".join(cell.interval)) + 4 if cell.interval else 0)
+
+
+def _name(cell: Cell, width: int) -> str:
+    parts = [latex_escape(part) for part in wrap(cell.text, width)]
+    name = parts[0] if len(parts) == 1 else r"\begin{tabular}[t]{@{}l@{}}" + r" \\ ".join(parts) + r"\end{tabular}"
+    return _decorated(name, cell)
+
+
+def _cell(cell: Cell) -> str:
+    text = _number(cell.text) if cell.value is not None else latex_escape(cell.text)
+    return _decorated(text, cell)
+
+
+def _decorated(text: str, cell: Cell) -> str:
+    text = rf"\textbf{{{text}}}" if cell.bold else text
+    text += f" ({latex_escape(cell.tag)})" if cell.tag else ""
+    text += rf"\textsuperscript{{{latex_escape(cell.marks)}}}" if cell.marks else ""
+    if cell.interval is not None:
+        text += r" {\scriptsize[" + ", ".join(map(_number, cell.interval)) + "]}"
+    return text
+
+
+def _number(text: str) -> str:
+    """Return a number with the minus of formulas instead of a hyphen."""
+    if text[:1] in {"-", "+"} and text[1:] != "∞":
+        return f"${text[0]}${text[1:]}"
+    return {"+∞": r"$+\infty$", "-∞": r"$-\infty$"}.get(text) or latex_escape(text)

@@ -1,53 +1,40 @@
-"""A whole report in Markdown: tables, significance, figures, failures."""
+"""Tables in GitHub's Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Iterable
 
-from mss_bench.report import tables
-from mss_bench.report.failures import Failures
-from mss_bench.report.figures import Drawing
-from mss_bench.report.layout import Block
-from mss_bench.report.sheets import Style
-from mss_bench.report.significance import markdown_findings
+from mss_bench.report.table import Cell, Table
 
-__all__ = ["markdown_report"]
+__all__ = ["markdown_escape", "render"]
 
 
-def markdown_report(
-    blocks: Sequence[Block], style: Style, failures: Failures, run: Mapping[str, Any], figures: Sequence[Drawing]
-) -> str:
-    """The text of ``report.md``, which links its figures in ``figures/``.
+def markdown_escape(text: str) -> str:
+    """Return text that Markdown, and the HTML inside it, take literally; newlines become spaces."""
+    escaped = re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
-    Parameters
-    ----------
-    blocks : sequence of Block
-    style : Style
-    failures : Failures
-    run : mapping
-        The content of ``run.json``.
-    figures : sequence of Drawing
-        Those that are linked.
-    """
-    escape = tables.markdown_escape
-    lines = ["# Report", ""]
-    if run.get("command"):
-        command = run["command"] if isinstance(run["command"], str) else " ".join(map(str, run["command"]))
-        lines += [f"Command: {escape(command)}", ""]
-    lines += [tables.markdown(blocks, style)]
-    significance = markdown_findings(blocks, style.digits)
-    lines += [significance] if significance else []
-    lines += ["## Figures", "", "Of the first metric of each group of targets.", ""] if figures else []
-    for figure in figures:
-        lines += [f"![{escape(figure.alt)}](figures/{figure.name}.png)", ""]
-    lines += ["## Failures", ""]
-    if not failures.groups:
-        return "\n".join([*lines, f"None in {failures.n_cells} cells.", ""])
-    skipped = f", {failures.n_skipped} skipped" if failures.n_skipped else ""
-    lines += [f"{failures.n_failed} of {failures.n_cells} cells failed{skipped}.", ""]
-    lines += ["| method | status | cells | concerns | reason |", "| --- | --- | ---: | --- | --- |"]
-    for group in failures.groups:
-        cells = [group.method, group.status, str(group.count), group.scope or "separation", group.reason]
-        lines.append(tables.pipe(list(map(escape, cells))))
-    return "\n".join([*lines, ""])
+
+def render(table: Table, level: int) -> str:
+    """Return a table in Markdown; see `Table.markdown`."""
+    lines = [f"{'#' * level} {markdown_escape(table.title)}", ""] if table.title else []
+    lines.append(_pipe(markdown_escape(column.text) for column in table.columns))
+    lines.append(_pipe("---:" if column.align == "right" else "---" for column in table.columns))
+    for i, group in enumerate(table.groups):
+        # Markdown has no rules between rows: the names of later groups are set in italics instead.
+        lines += [_pipe([_cell(row[0], "*" if i else ""), *map(_cell, row[1:])]) for row in group]
+    lines += ["", *(f"- {markdown_escape(note)}" for note in table.notes), *([""] if table.notes else [])]
+    return "\n".join(lines)
+
+
+def _cell(cell: Cell, italic: str = "") -> str:
+    emphasis = "**" if cell.bold else italic
+    text = emphasis + markdown_escape(cell.text) + emphasis
+    text += f" ({markdown_escape(cell.tag)})" if cell.tag else ""
+    text += (" " if cell.marks and cell.value is None else "") + markdown_escape(cell.marks)
+    return text + (f" [{cell.interval[0]}, {cell.interval[1]}]" if cell.interval else "")
+
+
+def _pipe(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

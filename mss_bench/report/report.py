@@ -18,10 +18,10 @@ from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.figures import DEFAULT_FIGURES, FIGURES, Drawing, draw
 from mss_bench.report.findings import Findings, Statistics, examine
 from mss_bench.report.frames import frames_of_track
-from mss_bench.report.latex import latex
 from mss_bench.report.layout import Block, Quantities, lower_is_better, trained_on
-from mss_bench.report.markdown import markdown_report
+from mss_bench.report.markdown_report import markdown_report
 from mss_bench.report.media import TrackMedia, read_media
+from mss_bench.report.old_latex import latex
 from mss_bench.report.selection import chosen_methods, labels, select
 from mss_bench.report.sheets import Style
 from mss_bench.report.significance import friedman_table, means_table, pairs_table, with_findings

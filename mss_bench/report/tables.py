@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mss_bench.report.layout import Block
+from mss_bench.report.markdown import markdown_escape
 from mss_bench.report.sheets import Entry, Line, Style, explanations, sheets
 
 if TYPE_CHECKING:
@@ -62,9 +62,3 @@ def _cell(entry: Entry) -> str:
 def pipe(cells: Sequence[str] | map[str]) -> str:
     """A row of a Markdown table, of cells that are escaped."""
     return "| " + " | ".join(cells) + " |"
-
-
-def markdown_escape(text: str) -> str:
-    """Text that Markdown, and the HTML inside it, take literally; newlines become spaces."""
-    escaped = re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", " ".join(text.split()))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

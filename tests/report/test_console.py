@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mss_bench.report.console import summary
+from mss_bench.report.summary import summary
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mss_bench.report.latex import latex
+from mss_bench.report.old_latex import latex
 from mss_bench.report.report import Options, arrange
 from mss_bench.report.sheets import Style
 

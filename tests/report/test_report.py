@@ -194,7 +194,7 @@ def test_a_table_and_a_figure_for_a_paper_are_one_call(run_tables, tmp_path) -> 
 
 
 def test_leakage_is_marked_in_every_format(run_tables, tmp_path) -> None:
-    from mss_bench.report.console import summary
+    from mss_bench.report.summary import summary
 
     separators = [{"label": "repet_sim", "trained_on": ["demo/train", "demo/test"]}]
     options = Options(formats=("md", "csv", "tex", "html"), figures=(), statistics=None)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mss_bench.errors import UnknownNameError
 from mss_bench.report import tables
 from mss_bench.report.arrangement import blocks
-from mss_bench.report.latex import latex, latex_escape
+from mss_bench.report.latex import latex_escape
 from mss_bench.report.layout import number, wrap_name
+from mss_bench.report.old_latex import latex
 from mss_bench.report.sheets import Style, explanations, sheets
 from mss_bench.stats.aggregate import aggregate
 

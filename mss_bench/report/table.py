@@ -1,0 +1,260 @@
+"""One model of a table, and one renderer a format: `Table.console`, `Table.markdown`, `Table.latex`, `Table.csv`.
+
+Run reports, boards, listening reports and the lists of the command line are all tables of this kind::
+
+    table = Table(
+        "demo test, vocals",
+        ["method", Column("SDR", unit="dB"), "SIR", Column("SAR", optional=True)],
+        [
+            [["nmf", 1.05, 1.89, 7.32], ["hpss", Cell("0.31", 0.31, bold=True, marks="*"), 5.0, 6.0]],
+            [[Cell("irm", tag="oracle"), 11.17, 19.21, 10.82]],  # a second group, below a rule
+        ],
+        [Note("the floor stands in", "*", {"hpss": "1 of 6 tracks"}), Note("resampled on some tracks", "‡", ["irm"])],
+    )
+    print(table.console(80))
+
+A row is a sequence of cells, the first of which names it; strings and numbers become cells. A note names the rows that
+it speaks of, and the table puts its mark at their names, unless the mark stands at one of their cells already.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+__all__ = ["Cell", "Column", "Note", "Row", "Table", "Value", "number"]
+
+
+def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
+    """Return a number for people: ``–`` for NaN, ``∞`` for infinity, no negative zero."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return ("+" if signed else "") + "∞" if value > 0 else "-∞"
+    value = round(value, digits) + 0.0  # -0.0 + 0.0 is 0.0
+    return f"{value:{'+' if signed else ''}.{digits}f}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Parameters
+    ----------
+    heading : str
+    align : {"left", "right", ""}
+        By default numbers stand right and everything else left.
+    unit : str
+        Printed behind the heading: ``SDR (dB)``.
+    digits : int
+        Decimals of cells that are given as floats.
+    optional : bool
+        A terminal that is too narrow leaves the column out, the last such column first, and says so.
+    """
+
+    heading: str
+    align: Literal["left", "right", ""] = ""
+    unit: str = ""
+    digits: int = 2
+    optional: bool = False
+
+    @property
+    def text(self) -> str:
+        """Return the heading with its unit."""
+        return f"{self.heading} ({self.unit})" if self.unit else self.heading
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    Parameters
+    ----------
+    text : str
+        What is printed.
+    value : float, int or str, optional
+        What stands behind the text: pages sort by it, CSV holds it in full.
+    marks : str
+        Marks of footnotes, each a character.
+    bold : bool
+    interval : tuple of str, optional
+        Ends of an interval, printed behind the text.
+    tag : str
+        A remark behind the text, in brackets: ``oracle``.
+    hint : str
+        What a page shows when the pointer rests on the cell.
+    """
+
+    text: str
+    value: float | int | str | None = None
+    marks: str = ""
+    bold: bool = False
+    interval: tuple[str, str] | None = None
+    tag: str = ""
+    hint: str = ""
+
+    @classmethod
+    def number(cls, value: float, digits: int = 2, *, signed: bool = False) -> Cell:
+        """Make a cell of a number."""
+        return cls(number(value, digits, signed=signed), value)
+
+    @property
+    def plain(self) -> str:
+        """Return the cell as unformatted text."""
+        text = f"{self.text} ({self.tag})" if self.tag else self.text
+        text += f" [{self.interval[0]}, {self.interval[1]}]" if self.interval else ""
+        return f"{text}{'' if self.value is not None else ' '}{self.marks}" if self.marks else text
+
+
+Value = Cell | str | float | None
+Row = Sequence[Value]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A footnote.
+
+    Parameters
+    ----------
+    text : str
+        What is said.
+    mark : str
+        A character that stands at what the note speaks of.
+    of : sequence of str, or mapping of str to str
+        Names of rows (or of what else the text needs), a mapping with a detail of each.
+    """
+
+    text: str
+    mark: str = ""
+    of: Sequence[str] | Mapping[str, str] = ()
+
+    def line(self, everything: str = "") -> str:
+        """Return the note in a line; `everything` stands for the names where it is given."""
+        by_detail: dict[str, list[str]] = {}
+        for name in self.of:
+            by_detail.setdefault(self.of[name] if isinstance(self.of, Mapping) else "", []).append(name)
+        parts = []
+        for detail, names in by_detail.items():
+            listed = everything if everything and len(by_detail) == 1 else ", ".join(names)
+            parts.append(f"{listed} ({detail})" if detail else listed)
+        start = f"{self.mark} {self.text}" if self.mark else self.text
+        return f"{start}: {'; '.join(parts)}." if parts else start
+
+
+class Table:
+    """A table.
+
+    Parameters
+    ----------
+    title : str
+    columns : sequence of Column or str
+        The first names the rows.
+    groups : sequence of sequence of Row
+        Rows in groups that a rule separates; empty groups are left out.
+    notes : sequence of Note or str
+        What stands below.
+    name : str
+        What a file or a label is called after; by default the title.
+
+    Attributes
+    ----------
+    columns : list of Column
+    groups : list of list of list of Cell
+    notes : list of str
+        The notes as lines.
+    """
+
+    def __init__(
+        self, title: str, columns: Sequence[Column | str], groups: Sequence[Sequence[Row]],
+        notes: Sequence[Note | str] = (), *, name: str = "",
+    ) -> None:  # fmt: skip
+        self.title, self.name = title, name or title
+        self.columns = [Column(column) if isinstance(column, str) else column for column in columns]
+        self.groups = [
+            [[_cell(value, column) for value, column in zip(row, self.columns, strict=True)] for row in group]
+            for group in groups
+            if group
+        ]
+        self.columns = [
+            column if column.align else replace(column, align="right" if i and self._numeric(i) else "left")
+            for i, column in enumerate(self.columns)
+        ]
+        self.notes = [note if isinstance(note, str) else self._with_marks(note) for note in notes]
+
+    @property
+    def rows(self) -> list[list[Cell]]:
+        """Return the rows of all groups."""
+        return [row for group in self.groups for row in group]
+
+    def _numeric(self, i: int) -> bool:
+        return any(isinstance(row[i].value, int | float) for row in self.rows)
+
+    def _with_marks(self, note: Note) -> str:
+        """Put the mark of a note at its rows and return its line; a note on every row needs no marks."""
+        unmarked = [row for row in self.rows if not any(note.mark in cell.marks for cell in row)] if note.mark else []
+        if len(unmarked) == len(self.rows) > 1 and all(row[0].text in note.of for row in unmarked):
+            return replace(note, mark="").line(f"every {self.columns[0].heading}")
+        for row in unmarked:
+            if row[0].text in note.of:
+                row[0] = replace(row[0], marks=row[0].marks + note.mark)
+        return note.line()
+
+    def console(self, width: int = 80, *, encoding: str | None = None) -> str:
+        """Return the table as lines of at most `width` cells of a terminal (at least 40), without a final newline.
+
+        Long texts wrap, optional columns are left out, and columns that still do not fit continue below.
+
+        Parameters
+        ----------
+        width : int
+        encoding : str, optional
+            Of the terminal, by default that of ``sys.stdout``: what it lacks is replaced.
+        """
+        from mss_bench.report.console import render
+
+        return render(self, max(width, 40), encoding)
+
+    def markdown(self, level: int = 3) -> str:
+        """Return the table in GitHub's Markdown with a final newline, below a heading of a level."""
+        from mss_bench.report.markdown import render
+
+        return render(self, level)
+
+    def latex(self) -> str:
+        r"""Return the table as a ``table`` environment for ``\input``; it needs the package ``booktabs``.
+
+        Long names are broken into lines, a table too wide for one of two columns spans both (``table*``).
+        """
+        from mss_bench.report.latex import render
+
+        return render(self)
+
+    def csv(self) -> str:
+        """Return headings and rows as CSV: numbers in full, missing ones empty."""
+        out = io.StringIO()
+        lines = csv.writer(out, lineterminator="\n")
+        lines.writerow([column.text for column in self.columns])
+        lines.writerows([[_exported(cell) for cell in row] for row in self.rows])
+        return out.getvalue()
+
+
+def _cell(value: Value, column: Column) -> Cell:
+    if isinstance(value, Cell):
+        return value
+    if isinstance(value, bool):
+        return Cell("yes" if value else "no")
+    if isinstance(value, int):
+        return Cell(str(value), value)
+    if isinstance(value, float):
+        return Cell.number(value, column.digits)
+    return Cell("" if value is None else value)
+
+
+def _exported(cell: Cell) -> float | str:
+    if cell.value is None:
+        return cell.text
+    return "" if isinstance(cell.value, float) and math.isnan(cell.value) else cell.value
