@@ -110,7 +110,7 @@ class Cell:
         return f"{text}{'' if self.value is not None else ' '}{self.marks}" if self.marks else text
 
 
-Value = Cell | str | float | None
+Value = Cell | str | bool | int | float | None
 Row = Sequence[Value]
 
 
