@@ -33,7 +33,16 @@ from typing import Any, ClassVar, Self
 
 from mss_bench.errors import ConfigError, UnknownNameError
 
-__all__ = ["REQUIRED", "MappingError", "Parameter", "Parameterized", "param", "parameters", "takes_further"]
+__all__ = [
+    "REQUIRED",
+    "MappingError",
+    "Parameter",
+    "Parameterized",
+    "default_values",
+    "param",
+    "parameters",
+    "takes_further",
+]
 
 
 class _Required:
@@ -91,6 +100,8 @@ class Parameter:
         Bounds of a number, or of every number of a sequence.
     odd : bool
         Refuse even numbers.
+    infinite : bool
+        Accept an infinite number that lies within the bounds.
     choices : tuple of str, or callable
         The words that are allowed; a callable is asked when a value is checked.
     unit : str
@@ -111,6 +122,7 @@ class Parameter:
     at_most: float | None = None
     below: float | None = None
     odd: bool = False
+    infinite: bool = False
     choices: tuple[str, ...] | Callable[[], Sequence[str]] = ()
     unit: str = ""
     doc: str = ""
@@ -189,7 +201,7 @@ class Parameter:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return True
         return (
-            math.isfinite(value)
+            (math.isfinite(value) or (self.infinite and not math.isnan(value)))
             and (self.at_least is None or value >= self.at_least)
             and (self.above is None or value > self.above)
             and (self.at_most is None or value <= self.at_most)
@@ -207,6 +219,7 @@ def param(
     at_most: float | None = None,
     below: float | None = None,
     odd: bool = False,
+    infinite: bool = False,
     choices: Sequence[str] | Callable[[], Sequence[str]] = (),
     unit: str = "",
     flag: str = "",
@@ -220,8 +233,8 @@ def param(
     """
     fixed = choices if callable(choices) else tuple(choices)
     return Parameter(
-        default=default, doc=doc, at_least=at_least, above=above, at_most=at_most, below=below, odd=odd, choices=fixed,
-        unit=unit, flag=flag, short=short, metavar=metavar, expects=expects,
+        default=default, doc=doc, at_least=at_least, above=above, at_most=at_most, below=below, odd=odd,
+        infinite=infinite, choices=fixed, unit=unit, flag=flag, short=short, metavar=metavar, expects=expects,
     )  # fmt: skip
 
 
@@ -268,15 +281,32 @@ class Parameterized:
         for name in values:
             if name not in self._declared and not self.further_parameters:
                 raise UnknownNameError(f"parameter of {owner}", name, self._declared)
-        for name, parameter in self._declared.items():
-            if name in values:
-                setattr(self, name, parameter.convert(values.pop(name), owner))
-            elif parameter.required:
-                raise ConfigError(f"{owner} needs {name}, expected {parameter.expected}")
-            else:
-                setattr(self, name, parameter.default)
+        given = {n: p.convert(values.pop(n), owner) for n, p in self._declared.items() if n in values}
+        complete = self.defaults(given) | given
+        for name, value in complete.items():
+            if value is REQUIRED:
+                raise ConfigError(f"{owner} needs {name}, expected {self._declared[name].expected}")
         self.further: dict[str, Any] = values
+        self.assign(complete)
         self.setup()
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what every parameter is where it is left out.
+
+        A class in which one parameter decides what others default to overrides it.
+
+        Parameters
+        ----------
+        given : mapping of str to value
+            The parameters that are not left out.
+        """
+        return {name: parameter.default for name, parameter in cls._declared.items()}
+
+    def assign(self, values: Mapping[str, Any]) -> None:
+        """Set an attribute for every parameter."""
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def setup(self) -> None:
         """Check parameters against each other and derive what they determine; called by the constructor."""
@@ -347,7 +377,9 @@ class Parameterized:
         raise MappingError(problems)
 
     def __repr__(self) -> str:
-        changed = (f"{n}={getattr(self, n)!r}" for n, p in self._declared.items() if getattr(self, n) != p.default)
+        changed = (
+            f"{n}={v!r}" for n, v in self.values().items() if n in self.further or v != self._declared[n].default
+        )
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
@@ -367,6 +399,13 @@ def parameters(cls: type) -> dict[str, Parameter]:
         p.name: Parameter(p.name, hints.get(p.name, Any), REQUIRED if p.default is p.empty else p.default)
         for p in arguments
     }
+
+
+def default_values(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every parameter of a class is where it is left out; see `Parameterized.defaults`."""
+    if not _has_own_constructor(cls) and issubclass(cls, Parameterized):
+        return cls.defaults(given)
+    return {name: parameter.default for name, parameter in parameters(cls).items()}
 
 
 def takes_further(cls: type) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mss_bench.core.config import parse_scalar, plain_name
-from mss_bench.core.parameters import parameters, takes_further
+from mss_bench.core.parameters import REQUIRED, default_values, parameters, takes_further
 from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
 from mss_bench.registry import Registry
 
@@ -123,22 +123,18 @@ def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any], dict[st
     further = [key for key in spec.params if key not in known]
     if further and not takes_further(cls):
         raise UnknownNameError(f"parameter of {registry.kind} {spec.name}", further[0], known)
-    values: dict[str, Any] = {}
-    for key, parameter in known.items():
-        if key in spec.params:
-            values[key] = parameter.convert(spec.params[key], spec.name)
-        elif parameter.required:
+    given = {key: p.convert(spec.params[key], spec.name) for key, p in known.items() if key in spec.params}
+    given |= {key: spec.params[key] for key in further}
+    defaults = default_values(cls, given)
+    values = defaults | given
+    for key in known:
+        if values[key] is REQUIRED:
             raise ConfigError(f"{registry.kind} {spec.name} needs {key}; write {spec.name}:{key}=VALUE")
-        else:
-            values[key] = parameter.default
-    values |= {key: spec.params[key] for key in further}
     try:
-        instance = cls(**values)
+        instance = cls(**given)
     except MssBenchError:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{registry.kind} {spec} cannot be made: {error}") from error
-    changed = {
-        k: v for k, v in values.items() if k in spec.params and (k in further or repr(v) != repr(known[k].default))
-    }
+    changed = {k: v for k, v in values.items() if k in given and (k in further or repr(v) != repr(defaults[k]))}
     return instance, dict(sorted(values.items())), changed

@@ -1,6 +1,8 @@
 """Parameters that are declared once: what follows from a declaration."""
 
 import inspect
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,7 +10,9 @@ import pytest
 
 from mss_bench.core.config import parse_yaml
 from mss_bench.core.parameters import MappingError, Parameterized, param, parameters, takes_further
+from mss_bench.core.spec import Spec, build
 from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.registry import Registry
 
 
 class Frames(Parameterized):
@@ -175,3 +179,32 @@ def test_of_several_bases_the_first_that_names_a_parameter_gives_its_default():
         pass
 
     assert Both().values() == {"length": 10.0, "hop": 2048, "n_fft": 4096}
+
+
+class Filter(Parameterized):
+    """A filter whose width depends on the style, unless it is given."""
+
+    style: str = param("narrow", choices=("narrow", "wide"), doc="What the width defaults to.")
+    width: float = param(1.0, above=0, doc="Its width.")
+    level: float = param(-80.0, below=0, infinite=True, unit="dB", doc="What it lets through.")
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return super().defaults(given) | ({"width": 9.0} if given.get("style") == "wide" else {})
+
+
+def test_one_parameter_decides_what_another_defaults_to():
+    assert (Filter().width, Filter(style="wide").width, Filter(style="wide", width=1).width) == (1.0, 9.0, 1.0)
+    registry = Registry[Filter]("filter", f"{__name__}:Filter", {"filter": f"{__name__}:Filter"}, "none")
+    instance, params, changed = build(registry, Spec.parse("filter:style=wide,width=1"))
+    assert instance.width == params["width"] == changed["width"] == 1.0
+    assert build(registry, Spec.parse("filter:style=wide"))[1:] == (
+        {"level": -80.0, "style": "wide", "width": 9.0}, {"style": "wide"},
+    )  # fmt: skip
+
+
+def test_infinite_numbers_are_taken_where_they_are_meant():
+    assert Filter(level=-math.inf).level == -math.inf
+    for wrong in ({"width": math.inf}, {"level": math.inf}, {"level": math.nan}):
+        with pytest.raises(ConfigError, match=r"Filter: (width|level) is (inf|nan), expected a number"):
+            Filter(**wrong)
