@@ -20,7 +20,7 @@ ALLOWED = {
     "core": {"errors", "registry"},
     "dsp": CORE,
     "datasets": CORE | {"dsp"},
-    "separators": CORE | {"dsp", "datasets.demo"},  # the songs that the shipped network learned from
+    "separators": CORE | {"dsp"},
     "metrics": CORE | {"dsp"},
     "compat": CORE | {"metrics", "running.store"},
     "running": CORE | {"dsp", "datasets", "separators", "metrics", "api"},
@@ -31,7 +31,6 @@ ALLOWED = {
     "listening": CORE | {"api", "running", "dsp", "datasets", "metrics", "stats", "report"},
     "explanation": CORE | {"api", "running", "dsp", "metrics", "report"},
     "evaluation": CORE | {"metrics"},
-    "gallery": CORE | {"api", "dsp", "datasets", "separators", "metrics", "report", "running.usage"},
     "api": CORE | {"stats", "report", "running", "datasets", "metrics", "separators"},
 }
 

@@ -28,7 +28,6 @@ VERBS: dict[str, str] = {
     "datasets": "list, show and check data sets",
     "separators": "list, show and check separators",
     "metrics": "list and show metrics",
-    "gallery": "pages that show every method at work",
     "leaderboard": "add to, verify, build and compare boards of methods",
     "listen": "listening tests: plan, pack, serve, analyse",
 }

@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import inspect
 import shutil
-import sys
 import textwrap
 from collections.abc import Mapping
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.arguments import add_plugins, positive_int, positive_number
+from mss_bench.cli.arguments import add_plugins
 
 if TYPE_CHECKING:
-    from mss_bench.compat.compare import Material
     from mss_bench.metrics import Metric
 
 __all__ = ["configure", "execute"]
@@ -30,31 +27,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="one metric: definition, range, cost, what it reacts to, caution")
     show.add_argument("name", metavar="NAME")
     add_plugins(show)
-    compare = actions.add_parser("compare", help="our numbers beside those of every other implementation installed")
-    compare.add_argument("--references", metavar="DIR", help="<track>/<stem>.wav or <stem>.wav (default: demo songs)")
-    compare.add_argument("--estimates", metavar="DIR", help="estimates of these references, laid out alike")
-    compare.add_argument(
-        "-s",
-        "--separator",
-        metavar="SPEC",
-        default="irm",
-        help="what makes estimates where none are given (default: irm)",
-    )
-    compare.add_argument("--max-tracks", type=positive_int, metavar="N", default=1, help="only N tracks (default: 1)")
-    compare.add_argument(
-        "--duration", type=positive_number, metavar="S", default=6.0, help="seconds of each track (default: 6; others "
-        "are slow)"
-    )  # fmt: skip
-    compare.add_argument(
-        "--tool", dest="tools", action="append", metavar="NAME",
-        help="museval, mir_eval, fast_bss_eval, torchmetrics or auraloss; repeatable (default: all that are installed)",
-    )  # fmt: skip
-    compare.add_argument("-o", "--out", metavar="FILE.md", help="write the report there, too")
-    add_plugins(compare)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """List, show or compare."""
+    """List or show."""
     from mss_bench.core.parameters import parameters
     from mss_bench.core.spec import format_params
     from mss_bench.metrics import metrics
@@ -66,8 +42,6 @@ def execute(args: argparse.Namespace) -> int:
     if args.action == "list":
         _list(metrics.load_all())
         return 0
-    if args.action == "compare":
-        return _compare(args)
     cls = metrics.load(args.name)
     print(f"{args.name} (version {cls.version})")
     for q in cls.quantities:
@@ -102,55 +76,3 @@ def _list(classes: Mapping[str, type[Metric]]) -> None:
         rows += [tuple(line) for line in lines]
     print(columns(rows, _LIST_HEAD))
     print("\nDefinitions, parameters, presets and references: mss-bench metrics show NAME")
-
-
-def _compare(args: argparse.Namespace) -> int:
-    from mss_bench.compat.compare import HEAD, compare, render, rows
-    from mss_bench.compat.comparisons import TOOLS, installed
-    from mss_bench.core.files import write_atomic
-    from mss_bench.core.text import columns
-
-    tools = args.tools or list(TOOLS)
-    versions, missing = installed(tools)
-    material = _material(args)
-    found = compare(material, tools, say=lambda text: print(text, file=sys.stderr))
-    print(columns(rows(found), HEAD))
-    for tool, why in missing.items():
-        print(f"not compared: {tool} ({why})")
-    if args.out:
-        write_atomic(Path(args.out), render(found, material, tools))
-    return 0 if versions else 1
-
-
-def _material(args: argparse.Namespace) -> list[Material]:
-    """Tracks of a folder or of the demo, with estimates from a folder or from a separator."""
-    import numpy as np
-
-    from mss_bench.compat.compare import Material
-    from mss_bench.core.spec import Spec, build
-    from mss_bench.datasets.catalog import get
-    from mss_bench.datasets.folder import from_references
-    from mss_bench.errors import ConfigError
-    from mss_bench.separators import separators
-
-    if args.estimates and not args.references:
-        raise ConfigError("--estimates was given without --references; name the folder of their references, too")
-    dataset = from_references(args.references) if args.references else get("demo")
-    spec = Spec("estimates", {"dir": args.estimates}) if args.estimates else Spec.parse(args.separator)
-    separator, _, _ = build(separators, spec)
-    tracks = dataset.tracks(max_tracks=args.max_tracks, duration=args.duration)
-    separator.tracks = tuple(track.id for track in tracks)
-    separator.load()
-    found = []
-    for track in tracks:
-        separator.track, separator.duration = track.id, track.duration
-        audio = track.load()
-        known = audio.references if separator.needs_references else None
-        estimates = separator.separate(
-            audio.mixture, audio.sample_rate, targets=dataset.targets, rng=np.random.default_rng(0), references=known
-        )
-        references = {stem: audio.references[stem] for stem in dataset.targets.stems}
-        chosen = {stem: estimates[stem] for stem in references if stem in estimates}
-        found.append(Material(track.name, references, chosen, audio.sample_rate, str(args.estimates or spec)))
-    separator.close()
-    return found

@@ -2,7 +2,7 @@
 
 Unit, direction, range, reference and caution are declared on the metric's class. What it reacts to was measured: every
 quantity on every ladder of `mss_bench.metrics.perceptual.degradations`, on excerpts of the built-in songs, by
-``mss-bench gallery metrics``; the outcome comes with the package as ``reactions.csv`` and ``costs.csv``.
+``reports/metrics/make.py``; the outcome comes with the package as ``reactions.csv`` and ``costs.csv``.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
                 raise ConfigError(f"{path} has the columns {reader.fieldnames}, expected {', '.join(columns)}")
             return list(reader)
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist; make it with mss-bench gallery metrics") from None
+        raise ConfigError(f"{path} does not exist; make it with reports/metrics/make.py") from None
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: list[list[str]]) -> None:

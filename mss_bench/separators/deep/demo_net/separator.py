@@ -17,7 +17,7 @@ from mss_bench.separators.deep.model import Model
 __all__ = ["MANIFEST", "DemoNet"]
 
 MANIFEST = Path(__file__).with_name("demo_net.yaml")
-"""Describes the weights beside it; ``python -m mss_bench.separators.deep.demo_net.train`` makes both anew."""
+"""Describes the weights beside it; ``reports/separators/demo_net/train.py`` makes both anew."""
 
 
 class DemoNet(Model):

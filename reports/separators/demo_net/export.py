@@ -17,9 +17,9 @@ from torch import nn
 
 from mss_bench.core.audio import hash_file
 from mss_bench.datasets.demo import SAMPLE_RATE
-from mss_bench.separators.deep.demo_net.bands import BANDS, POOLING, TRANSFORM
-from mss_bench.separators.deep.demo_net.data import STEMS
-from mss_bench.separators.deep.demo_net.network import BORDER, MAPS, DemoNet, OverBins
+from reports.separators.demo_net.bands import BANDS, POOLING, TRANSFORM
+from reports.separators.demo_net.data import STEMS
+from reports.separators.demo_net.network import BORDER, MAPS, DemoNet, OverBins
 
 if TYPE_CHECKING:
     import onnx
@@ -30,7 +30,7 @@ _CHUNK = 512  # frames, 24 s: a song of the demo at once, and a long track in li
 _OPSET, _IR = 17, 8  # of 2022: any ONNX Runtime reads them
 
 _MANIFEST = """\
-# The network that mss_bench/separators/deep/demo_net/train.py has trained.
+# The network that reports/separators/demo_net/train.py has trained.
 kind: onnx
 weights: {{demo_net.onnx: {sha256}}}
 sample_rate: {sample_rate}

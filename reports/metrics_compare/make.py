@@ -1,25 +1,40 @@
-"""The same audio through this engine and through every other implementation that is installed.
+"""Compare this engine with every other implementation that is installed, and write the agreement report.
 
-`compare` measures, `render` writes the agreement report. Each comparison names the parameters under which two tools
-should give one number, or says why they do not.
+::
+
+    python reports/metrics_compare/make.py                      # six seconds of a demo song
+    python reports/metrics_compare/make.py --references DIR --estimates DIR --out my_report.md
+
+The same audio goes through both. Each comparison names the parameters under which two tools should give one number, or
+says why they do not; they are listed in ``comparisons.py``, the calls of other tools in ``tools.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 
-from mss_bench.compat.comparisons import COMPARISONS, TOOLS, Comparison, installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share helpers: the package `reports`
+
 from mss_bench.core.spec import Spec, build
+from mss_bench.core.text import columns
 from mss_bench.core.tracks import TargetGroup, TrackAudio
-from mss_bench.errors import AudioError, MssBenchError
+from mss_bench.datasets.catalog import get
+from mss_bench.datasets.folder import from_references
+from mss_bench.errors import AudioError, ConfigError, MssBenchError
 from mss_bench.metrics import metrics
 from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.separators import separators
+from reports.metrics_compare.comparisons import COMPARISONS, TOOLS, Comparison, installed
+from reports.pages import run_script
 
-__all__ = ["HEAD", "Difference", "Material", "compare", "render", "rows"]
+HERE = Path(__file__).resolve().parent
 
 _CEILING_DB = 100.0
 """Beyond this a ratio is a matter of rounding and is not compared."""
@@ -46,7 +61,7 @@ class Material:
     method: str = ""
 
     def mono(self) -> Material:
-        """The same, channels averaged."""
+        """Return the same with channels averaged."""
 
         def mix(signals: Mapping[str, Samples]) -> dict[str, Samples]:
             return {name: array.mean(axis=0, keepdims=True, dtype=np.float64) for name, array in signals.items()}
@@ -56,7 +71,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far a quantity of a comparison is from another tool's.
+    """The difference of a quantity from another tool's.
 
     Parameters
     ----------
@@ -85,9 +100,7 @@ class Difference:
     failure: str = ""
 
 
-def compare(
-    material: Sequence[Material], chosen: Iterable[str] = TOOLS, say: Callable[[str], None] = lambda text: None
-) -> list[Difference]:
+def compare(material: Sequence[Material], chosen: Iterable[str] = TOOLS) -> list[Difference]:
     """Measure every comparison of the tools that are installed, over all tracks together.
 
     Parameters
@@ -95,8 +108,6 @@ def compare(
     material : sequence of Material
     chosen : iterable of str
         Tools.
-    say : callable
-        Told of each comparison before it is made; some take a minute.
 
     Raises
     ------
@@ -110,7 +121,7 @@ def compare(
     versions, _ = installed(chosen)
     differences = []
     for comparison in (c for c in COMPARISONS if c.tool in versions):
-        say(f"{comparison.tool} {comparison.function}")
+        print(f"{comparison.tool} {comparison.function}", file=sys.stderr)  # some take a minute
         differences += _compare(comparison, material)
     return differences
 
@@ -121,10 +132,10 @@ def _compare(comparison: Comparison, material: Sequence[Material]) -> list[Diffe
     try:
         for given in material:
             track = given.mono() if comparison.mono else given
-            found = comparison.call(track.references, track.estimates, track.sample_rate)
+            other = comparison.call(track.references, track.estimates, track.sample_rate)
             values, flags = _ours(comparison.metric, track)
             for q in comparison.quantities:
-                wide = np.broadcast_to(found[q], np.broadcast_shapes(found[q].shape, values[q].shape))
+                wide = np.broadcast_to(other[q], np.broadcast_shapes(other[q].shape, values[q].shape))
                 ours[q].append(np.broadcast_to(values[q], wide.shape).ravel())
                 theirs[q].append(wide.ravel())
                 flagged[q].append(np.broadcast_to(flags[q], wide.shape).ravel())
@@ -134,7 +145,7 @@ def _compare(comparison: Comparison, material: Sequence[Material]) -> list[Diffe
 
 
 def _ours(spec: str, track: Material) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Values and flags ``(targets, frames)`` by quantity."""
+    """Return our values and flags ``(targets, frames)`` by quantity."""
     metric, _, _ = build(metrics, Spec.parse(spec))
     references = track.references
     audio = TrackAudio(references, reduce(np.add, references.values()), track.sample_rate)
@@ -165,7 +176,7 @@ HEAD = ("tool", "function", "metric here", "quantity", "ours", "theirs", "max ab
 
 
 def rows(differences: Sequence[Difference]) -> list[tuple[str, ...]]:
-    """The table, as text."""
+    """Return the rows of the table as text."""
     lines = []
     for d in differences:
         left_out = [f"{d.n_flagged} flagged ill_conditioned"] * bool(d.n_flagged)
@@ -178,14 +189,14 @@ def rows(differences: Sequence[Difference]) -> list[tuple[str, ...]]:
 
 
 def render(differences: Sequence[Difference], material: Sequence[Material], chosen: Iterable[str] = TOOLS) -> str:
-    """The agreement report, as Markdown."""
+    """Return the agreement report as Markdown."""
     chosen = list(chosen)
     versions, missing = installed(chosen)
     tracks = "; ".join(_described(track) for track in material)
     lines = [
         "# Agreement with other implementations",
         "",
-        "Written by `mss-bench metrics compare`, which prints the same for any audio and whatever is installed.",
+        "Made by `python reports/metrics_compare/make.py`, which compares on any audio with whatever is installed.",
         "",
         f"Audio: {tracks}.",
         "",
@@ -207,3 +218,57 @@ def _described(track: Material) -> str:
     channels, samples = next(iter(track.references.values())).shape
     size = f"{samples / track.sample_rate:g} s, {len(track.references)} sources of {channels} channels"
     return f"{track.name} ({size}{', estimates of ' + track.method if track.method else ''})"
+
+
+def load_material(
+    references: str | None = None, estimates: str | None = None, separator: str = "irm", max_tracks: int = 1,
+    duration: float = 6.0,
+) -> list[Material]:  # fmt: skip
+    """Load tracks of a folder or of the demo, with estimates from a folder or from a separator."""
+    if estimates and not references:
+        raise ConfigError("--estimates was given without --references; name the folder of their references, too")
+    dataset = from_references(references) if references else get("demo")
+    spec = Spec("estimates", {"dir": estimates}) if estimates else Spec.parse(separator)
+    method, _, _ = build(separators, spec)
+    tracks = dataset.tracks(max_tracks=max_tracks, duration=duration)
+    method.tracks = tuple(track.id for track in tracks)
+    method.load()
+    material = []
+    for track in tracks:
+        method.track, method.duration = track.id, track.duration
+        audio = track.load()
+        stems = method.separate(
+            audio.mixture, audio.sample_rate, targets=dataset.targets, rng=np.random.default_rng(0),
+            references=audio.references if method.needs_references else None,
+        )  # fmt: skip
+        true = {stem: audio.references[stem] for stem in dataset.targets.stems}
+        estimated = {stem: stems[stem] for stem in true if stem in stems}
+        material.append(Material(track.name, true, estimated, audio.sample_rate, str(estimates or spec)))
+    method.close()
+    return material
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, print the comparison and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--references", metavar="DIR", help="<track>/<stem>.wav or <stem>.wav (default: demo songs)")
+    parser.add_argument("--estimates", metavar="DIR", help="estimates of these references, laid out alike")
+    parser.add_argument("-s", "--separator", metavar="SPEC", default="irm", help="makes estimates (%(default)s)")
+    parser.add_argument("--max-tracks", type=int, metavar="N", default=1, help="tracks (default: %(default)s)")
+    parser.add_argument(
+        "--duration", type=float, metavar="S", default=6.0, help="seconds of each (%(default)s; other tools are slow)"
+    )
+    parser.add_argument("--tool", dest="tools", action="append", metavar="NAME", help=f"{', '.join(TOOLS)} (all)")
+    parser.add_argument("--out", type=Path, default=HERE / "README.md", metavar="FILE", help="report (%(default)s)")
+    args = parser.parse_args(arguments)
+    tools = args.tools or list(TOOLS)
+    material = load_material(args.references, args.estimates, args.separator, args.max_tracks, args.duration)
+    differences = compare(material, tools)
+    print(columns(rows(differences), HEAD))
+    for tool, why in installed(tools)[1].items():
+        print(f"not compared: {tool} ({why})")
+    args.out.write_text(render(differences, material, tools), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_script(main)

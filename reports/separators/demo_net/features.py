@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.separators.deep.demo_net.bands import BANDS, TRANSFORM, WIDTHS, band_sums
-from mss_bench.separators.deep.demo_net.data import FRAMES, STEMS, Excerpts
+from reports.separators.demo_net.bands import BANDS, TRANSFORM, WIDTHS, band_sums
+from reports.separators.demo_net.data import FRAMES, STEMS, Excerpts
 
 __all__ = ["Features", "features_of", "kept_features"]
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mss_bench.separators.deep.demo_net.bands import BANDS, POOLING
-from mss_bench.separators.deep.demo_net.data import STEMS
+from reports.separators.demo_net.bands import BANDS, POOLING
+from reports.separators.demo_net.data import STEMS
 
 __all__ = ["BORDER", "MAPS", "DemoNet", "OverBins", "pool", "unpool"]
 

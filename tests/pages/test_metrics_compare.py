@@ -1,16 +1,18 @@
-"""`mss-bench metrics compare`: every tool that is installed, and the reasons where numbers differ."""
+"""The agreement report: every tool that is installed, and the reasons where numbers differ."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from mss_bench.cli.main import main
-from mss_bench.compat.compare import HEAD, Difference, Material, compare, render, rows
-from mss_bench.compat.comparisons import COMPARISONS, TOOLS, installed
 from mss_bench.core.spec import Spec, build
-from mss_bench.errors import AudioError, UnknownNameError
+from mss_bench.errors import AudioError, ConfigError, UnknownNameError
 from mss_bench.metrics import metrics
+from reports.metrics_compare.comparisons import COMPARISONS, TOOLS, installed
+from reports.metrics_compare.make import HEAD, HERE, Difference, Material, compare, main, render, rows
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,7 @@ def test_every_comparison_names_metrics_and_quantities_that_exist():
 
 
 def test_mir_eval_agrees(material):
-    heard = []
-    found = compare([material], ["mir_eval"], say=heard.append)
-    assert len(heard) == 2
+    found = compare([material], ["mir_eval"])
     assert len(found) == 7
     for difference in found:
         assert difference.failure == ""
@@ -85,7 +85,7 @@ def test_wrong_input_is_named(material):
         compare([lacking], ["mir_eval"])
 
 
-def test_the_command_on_folders(tmp_path, song, capsys):
+def test_the_script_on_folders(tmp_path, song, capsys):
     stems = song(tmp_path / "references" / "A", seconds=0.4)
     song(tmp_path / "estimates" / "A", seconds=0.4)
     for name in stems:  # estimates that have something of their references
@@ -94,11 +94,18 @@ def test_the_command_on_folders(tmp_path, song, capsys):
         )
     out = tmp_path / "report.md"
     arguments = ["--references", str(tmp_path / "references"), "--estimates", str(tmp_path / "estimates")]
-    status = main(["metrics", "compare", *arguments, "--tool", "torchmetrics", "--tool", "mir_eval", "-o", str(out)])
-    assert status == 0
+    main([*arguments, "--tool", "torchmetrics", "--tool", "mir_eval", "--out", str(out)])
     printed = capsys.readouterr()
     assert "bss_eval_v3_sources" in printed.out
     assert "mir_eval bss_eval_images" in printed.err
     assert out.read_text().startswith("# Agreement with other implementations")
-    assert main(["metrics", "compare", "--estimates", str(tmp_path)]) == 2
-    assert "--estimates was given without --references" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="--estimates was given without --references"):
+        main(["--estimates", str(tmp_path)])
+
+
+def test_a_mistake_is_a_line_and_no_traceback():
+    command = [sys.executable, str(HERE / "make.py"), "-s", "irmm"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "unknown separator 'irmm'; did you mean 'irm'" in done.stderr.splitlines()[-1], done.stderr
+    assert "Traceback" not in done.stderr

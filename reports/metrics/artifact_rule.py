@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mss_bench.gallery.reactions import scenes
 from mss_bench.metrics.perceptual.artifacts import Artifacts
 from mss_bench.metrics.perceptual.degradations import LADDERS
+from reports.metrics.reactions import scenes
 
 __all__ = ["LEAST", "OWN_FAULT", "Case", "check_rule", "read_cases", "write_cases"]
 
@@ -35,7 +35,7 @@ _PASSED_OVER = 2  # on these songs the measures were made
 
 @dataclass(frozen=True)
 class Case:
-    """A measure on a stem.
+    """A measure of artifacts on a stem.
 
     Parameters
     ----------
@@ -57,37 +57,29 @@ class Case:
 
     @property
     def ratio(self) -> float:
-        """How many times as strongly it reacts to its own fault."""
+        """Return how many times as strongly the measure reacts to its own fault as to any other."""
         return self.own / self.other if self.other > 0 else math.inf if self.own > 0 else math.nan
 
     @property
     def holds(self) -> bool:
-        """Whether that is five times at least."""
+        """Return whether that is five times at least."""
         return self.ratio >= LEAST
 
 
-def check_rule(songs: int = 3, say: Callable[[str], None] = print) -> list[Case]:
-    """Measure every case.
-
-    Parameters
-    ----------
-    songs : int
-        Of the test split, from the third on.
-    say : callable
-        Told what happens.
-    """
+def check_rule(songs: int = 3) -> list[Case]:
+    """Measure every case on so many songs of the test split, from the third on."""
     cases = []
     for scene in scenes(songs, first=_PASSED_OVER, pause=False):
         state = Artifacts().prepare(scene.track, scene.group)
         mixture = np.sum([*scene.references.values()], axis=0)
-        say(f"artifact measures on {scene.name}")
+        print(f"artifact measures on {scene.name}")
         for stem, target in scene.references.items():
-            found: dict[str, dict[str, float]] = {}
+            by_quantity: dict[str, dict[str, float]] = {}
             for name, ladder in LADDERS.items():
                 spoilt = ladder.apply(target, ladder.levels[-1], scene.sample_rate, others=mixture - target, seed=1)
                 for score in Artifacts().score(state, {stem: spoilt.astype(np.float32)}):
-                    found.setdefault(score.quantity, {})[name] = score.value
-            cases += [_case(scene.name, stem, quantity, values) for quantity, values in found.items()]
+                    by_quantity.setdefault(score.quantity, {})[name] = score.value
+            cases += [_case(scene.name, stem, quantity, values) for quantity, values in by_quantity.items()]
     return cases
 
 
@@ -102,7 +94,7 @@ _COLUMNS = ("song", "stem", "quantity", "own", "other", "ladder")
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
-    """Write one row a case."""
+    """Write a table with one row a case."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
@@ -110,7 +102,7 @@ def write_cases(path: Path, cases: Iterable[Case]) -> None:
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Cases that `write_cases` wrote."""
+    """Read cases that `write_cases` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
             Case(row["song"], row["stem"], row["quantity"], float(row["own"]), float(row["other"]), row["ladder"])

@@ -2,9 +2,9 @@
 
 ::
 
-    python -m mss_bench.separators.deep.demo_net.train --out DIR
+    python reports/separators/demo_net/train.py --out DIR
 
-needs ``pip install 'mss-bench[train]'`` and, on two cores, about half an hour, and 8 GB of disk for the songs and
+needs ``pip install -e '.[train]'`` and, on two cores, about half an hour, and 8 GB of disk for the songs and
 features, which other trainings with the same ``--cache`` use again. Order of examples, starting point and songs follow
 from the seed; two processors' sums differ in the last digits and so, in the end, do the weights.
 """
@@ -14,8 +14,9 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -23,13 +24,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mss_bench.separators.deep.demo_net.data import STEMS, VALIDATION, Excerpts, prepare, read_song
-from mss_bench.separators.deep.demo_net.export import write_model
-from mss_bench.separators.deep.demo_net.features import Features, features_of, kept_features
-from mss_bench.separators.deep.demo_net.losses import LOSSES, Signals, sdr_of_spectrograms, to_tensors
-from mss_bench.separators.deep.demo_net.network import DemoNet
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # pages share helpers: the package `reports`
 
-__all__ = ["Plan", "Training", "train"]
+from reports.separators.demo_net.data import STEMS, VALIDATION, Excerpts, prepare, read_song
+from reports.separators.demo_net.export import write_model
+from reports.separators.demo_net.features import Features, features_of, kept_features
+from reports.separators.demo_net.losses import LOSSES, Signals, sdr_of_spectrograms, to_tensors
+from reports.separators.demo_net.network import DemoNet
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Plan:
 
 @dataclass
 class Training:
-    """What came of it.
+    """A trained network and how its training went.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ class Training:
     seconds: float = 0.0
 
 
-def train(plan: Plan, cache: Path, *, jobs: int = 1, say: Callable[[str], None] = print) -> Training:
+def train(plan: Plan, cache: Path, *, jobs: int = 1) -> Training:
     """Train a network.
 
     Parameters
@@ -96,16 +97,14 @@ def train(plan: Plan, cache: Path, *, jobs: int = 1, say: Callable[[str], None] 
         Folder of songs and features.
     jobs : int
         Processes that render songs.
-    say : callable
-        Told how it goes.
     """
-    say(f"songs and features in {cache}")
+    print(f"songs and features in {cache}")
     excerpts = Excerpts(prepare(cache, range(plan.songs), jobs), plan.seed)
     features = kept_features(cache, excerpts, plan.excerpts, jobs)
     watched = [_song_features(path) for path in prepare(cache, VALIDATION[: plan.validation], jobs)]
     torch.manual_seed(plan.seed)
-    done = Training(plan, DemoNet())
-    optimiser = torch.optim.AdamW(done.network.parameters(), plan.rate, weight_decay=1e-2)
+    training = Training(plan, DemoNet())
+    optimiser = torch.optim.AdamW(training.network.parameters(), plan.rate, weight_decay=1e-2)
     loss, costs = LOSSES[plan.loss], list[float]()
     for step, (numbers, swapped) in enumerate(_batches(plan), start=1):
         began = time.process_time()
@@ -113,23 +112,23 @@ def train(plan: Plan, cache: Path, *, jobs: int = 1, say: Callable[[str], None] 
             group["lr"] = plan.rate * _share(step, plan.steps)
         batch = to_tensors(features.batch(numbers, swapped=swapped))
         signals = Signals.of(excerpts.batch(numbers, swapped=swapped)) if loss.signals else None
-        cost = loss.value(done.network(batch.mixture), batch, signals)
+        cost = loss.value(training.network(batch.mixture), batch, signals)
         optimiser.zero_grad()
         cost.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(done.network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(training.network.parameters(), 1.0)
         optimiser.step()
         costs.append(cost.item())
-        done.seconds += time.process_time() - began
+        training.seconds += time.process_time() - began
         if step % plan.every == 0 or step == plan.steps:
-            done.curve.append({"step": step, "cost": float(np.mean(costs))} | _watch(done.network, watched))
+            training.curve.append({"step": step, "cost": float(np.mean(costs))} | _watch(training.network, watched))
             costs.clear()
-            say(", ".join(f"{name} {value:.4g}" for name, value in done.curve[-1].items()))
-    done.network.eval()
-    return done
+            print(", ".join(f"{name} {value:.4g}" for name, value in training.curve[-1].items()))
+    training.network.eval()
+    return training
 
 
 def _batches(plan: Plan) -> Iterator[tuple[NDArray[np.int64], bool]]:
-    """For every step numbers of excerpts, all of them in a new order, then again; and whether left and right swap."""
+    """Yield the excerpts of every step, all of them in a new order, then again; and whether left and right swap."""
     rng, left = np.random.default_rng([plan.seed, 1]), np.empty(0, dtype=np.int64)
     for _ in range(plan.steps):
         if len(left) < plan.batch:
@@ -139,7 +138,7 @@ def _batches(plan: Plan) -> Iterator[tuple[NDArray[np.int64], bool]]:
 
 
 def _share(step: int, steps: int) -> float:
-    """Of the largest learning rate."""
+    """Return the share of the largest learning rate at a step."""
     rise = min(1.0, step / max(1.0, 0.05 * steps))
     return float(rise * (0.5 + 0.5 * np.cos(np.pi * step / steps)))
 
@@ -151,19 +150,19 @@ def _song_features(path: Path) -> Features:
 
 
 def _watch(network: DemoNet, songs: Sequence[Features]) -> dict[str, float]:
-    """SDR in dB of each stem, mean over songs."""
+    """Return the SDR in dB of each stem, mean over songs."""
     network.eval()
     with torch.no_grad():
-        found = torch.stack([sdr_of_spectrograms(network(song.mixture), song)[0] for song in songs])
+        ratios = torch.stack([sdr_of_spectrograms(network(song.mixture), song)[0] for song in songs])
     network.train()
-    mean = found.clamp(-30.0, 60.0).mean(dim=0).tolist()  # a silent stem has none
+    mean = ratios.clamp(-30.0, 60.0).mean(dim=0).tolist()  # a silent stem has none
     return {"SDR": float(np.mean(mean))} | dict(zip(STEMS, mean, strict=True))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Read the command line and train."""
     default = Plan()
-    parser = argparse.ArgumentParser(prog="python -m mss_bench.separators.deep.demo_net.train", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model, curve and what was done")
     parser.add_argument("--cache", type=Path, default=Path("demo_net_cache"), metavar="DIR", help="%(default)s")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes and threads, %(default)s")
@@ -176,18 +175,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write(train(Plan(**args), cache, jobs=jobs), out)
 
 
-def write(done: Training, out: Path) -> None:
+def write(training: Training, out: Path) -> None:
     """Write the model, its weights for PyTorch (``demo_net.pt``), ``curve.csv`` and ``training.json``."""
     out.mkdir(parents=True, exist_ok=True)
-    torch.save(done.network.state_dict(), out / "demo_net.pt")
-    write_model(done.network, out)
+    torch.save(training.network.state_dict(), out / "demo_net.pt")
+    write_model(training.network, out)
     with open(out / "curve.csv", "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(done.curve[0]), lineterminator="\n")
+        table = csv.DictWriter(file, list(training.curve[0]), lineterminator="\n")
         table.writeheader()
-        table.writerows({name: round(value, 4) for name, value in row.items()} for row in done.curve)
-    facts = asdict(done.plan) | {
-        "parameters": sum(p.numel() for p in done.network.parameters()),
-        "cpu_minutes": round(done.seconds / 60, 1),
+        table.writerows({name: round(value, 4) for name, value in row.items()} for row in training.curve)
+    facts = asdict(training.plan) | {
+        "parameters": sum(p.numel() for p in training.network.parameters()),
+        "cpu_minutes": round(training.seconds / 60, 1),
         "torch": torch.__version__,
     }
     (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

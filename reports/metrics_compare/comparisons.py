@@ -10,8 +10,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from mss_bench.compat import tools
 from mss_bench.errors import UnknownNameError
+from reports.metrics_compare import tools
 
 __all__ = ["COMPARISONS", "TOOLS", "Comparison", "installed"]
 
@@ -42,7 +42,7 @@ class Comparison:
         Spec of ours.
     quantities : tuple of str
     call : callable
-        One of `mss_bench.compat.tools`, but for its first three arguments.
+        One of `reports.metrics_compare.tools`, but for its first three arguments.
     note : str
         Why the numbers are the same, or are not.
     mono : bool
@@ -135,7 +135,7 @@ COMPARISONS: tuple[Comparison, ...] = (
 
 
 def installed(chosen: Iterable[str] = TOOLS) -> tuple[dict[str, str], dict[str, str]]:
-    """Which tools are there.
+    """Return which tools are installed.
 
     Returns
     -------

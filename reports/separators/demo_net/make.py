@@ -1,31 +1,43 @@
-"""The page of the network that is shipped: how its training went, and what cost functions do.
+"""Make the page of the network that is shipped: how its training went, and what cost functions do.
 
-Two steps, since trainings take long and their outcome is committed: `compare` runs trained networks on songs of the
-demo's test split and keeps scores, curves and plans as text files; `write_page` makes figures and page of these alone.
+::
+
+    python reports/separators/demo_net/make.py                              # page and figures of the numbers beside it
+    python reports/separators/demo_net/make.py --trainings DIR              # scores trained networks first
+
+Trainings take long and their outcome is committed: `compare` scores trained networks on songs of the demo's test split
+and keeps scores, curves and plans as text files; `write_page` makes figures and page of these alone. ``DIR`` holds one
+folder for each cost function, named after it, and ``demo_net``, the training of the network that is shipped; each is
+made by ``train.py --out``.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # pages share helpers: the package `reports`
 
 from mss_bench import api
 from mss_bench.errors import ConfigError
-from mss_bench.report.plots.base import canvas, save
+from mss_bench.report.plots.base import canvas
 from mss_bench.report.style import FULL_WIDTH, styled
+from reports.pages import render, run_script, save_png
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COSTS", "METRICS", "compare", "write_page"]
+HERE = Path(__file__).resolve().parent
 
 COSTS = {
     "magnitude_mse": "MSE on magnitudes",
@@ -34,7 +46,7 @@ COSTS = {
     "si_sdr": "SI-SDR in time",
     "sdr": "SDR of complex spectrograms",
 }
-"""Cost functions of `mss_bench.separators.deep.demo_net.losses`, as the page calls them."""
+"""Cost functions of ``losses.py``, as the page calls them."""
 
 METRICS = ("uSDR", "SI-SDR", "SDR", "SIR", "SAR")
 
@@ -67,8 +79,6 @@ class _Numbers:
 
     @classmethod
     def read(cls, folder: Path) -> _Numbers:
-        import pandas as pd
-
         missing = [name for name in ("scores.csv", "curves.csv", "trainings.json") if not (folder / name).is_file()]
         if missing:
             raise ConfigError(f"{folder} lacks {', '.join(missing)}; expected what a comparison of trainings wrote")
@@ -76,31 +86,27 @@ class _Numbers:
         return cls(pd.read_csv(folder / "scores.csv"), pd.read_csv(folder / "curves.csv"), facts)
 
     def table(self, metric: str) -> pd.DataFrame:
-        """Trainings x stems, medians over songs, with their mean."""
+        """Return medians over songs, trainings x stems, with the mean of the stems."""
         own = self.scores[self.scores["metric"] == metric]
-        found = own.pivot_table(index="training", columns="target", values="value", aggfunc="median")
-        found = found.reindex([name for name in [*COSTS, "demo_net", "irm"] if name in found.index])[list(_STEMS)]
-        return found.assign(mean=found.mean(axis=1))
+        medians = own.pivot_table(index="training", columns="target", values="value", aggfunc="median")
+        medians = medians.reindex([n for n in [*COSTS, "demo_net", "irm"] if n in medians.index])[list(_STEMS)]
+        return medians.assign(mean=medians.mean(axis=1))
 
     def gains(self, metric: str, cost: str) -> pd.DataFrame:
-        """Songs x stems: what a cost function gives over MSE on magnitudes, with the mean of the stems."""
+        """Return the gain of a cost function over MSE on magnitudes, songs x stems, with the mean of the stems."""
         own = self.scores[self.scores["metric"] == metric]
         song = own.pivot_table(index=["track", "target"], columns="training", values="value")
-        found = (song[cost] - song[_USUAL]).unstack("target")[list(_STEMS)]
-        return found.assign(mean=found.mean(axis=1))
+        gains = (song[cost] - song[_USUAL]).unstack("target")[list(_STEMS)]
+        return gains.assign(mean=gains.mean(axis=1))
 
 
-def compare(
-    trainings: Path, out: Path, work: Path, *, songs: int = 12, jobs: int | None = None,
-    say: Callable[[str], None] = print,
-) -> list[Path]:  # fmt: skip
+def compare(trainings: Path, out: Path, work: Path, *, songs: int = 12, jobs: int | None = None) -> list[Path]:
     """Score trained networks, and keep what the page is made of.
 
     Parameters
     ----------
     trainings : Path
-        Folders that ``python -m mss_bench.separators.deep.demo_net.train --out`` wrote: one for each cost function,
-        named after it, and ``demo_net``, the training of the network that is shipped.
+        Folders that ``train.py --out`` wrote, named after the cost functions, and ``demo_net``.
     out : Path
         For ``scores.csv``, ``curves.csv`` and ``trainings.json``.
     work : Path
@@ -109,8 +115,6 @@ def compare(
         Of the demo's test split.
     jobs : int, optional
         Worker processes.
-    say : callable
-        Told what happens.
 
     Returns
     -------
@@ -122,23 +126,21 @@ def compare(
     ConfigError
         A training is missing.
     """
-    import pandas as pd
-
     names = [*COSTS, "demo_net"]
     missing = [name for name in names if not (trainings / name / "demo_net.yaml").is_file()]
     if missing:
-        raise ConfigError(f"{trainings} lacks the trainings {', '.join(missing)}; make each with train --out")
-    say(f"{len(names)} networks on {songs} songs of the demo")
+        raise ConfigError(f"{trainings} lacks the trainings {', '.join(missing)}; make each with train.py --out")
+    print(f"{len(names)} networks on {songs} songs of the demo")
     models = [{"name": "model", "manifest": str(trainings / n / "demo_net.yaml"), "as": n} for n in names]
     run = api.run({"name": "demo", "n_songs": songs}, [*models, "irm"], _RUN_METRICS, jobs=jobs, out=work)
-    found = run.tracks.rename(columns={"separator": "training"})
-    found = found[(found["group"] == "4stem") & found["metric"].isin(METRICS) & found["training"].isin([*names, "irm"])]
-    found = found[["training", "track", "metric", "target", "value"]]
+    scores = run.tracks.rename(columns={"separator": "training"})
+    wanted = (scores["group"] == "4stem") & scores["metric"].isin(METRICS) & scores["training"].isin([*names, "irm"])
+    scores = scores.loc[wanted, ["training", "track", "metric", "target", "value"]]
     curves = pd.concat([pd.read_csv(trainings / n / "curve.csv").assign(training=n) for n in names])
     facts = {n: json.loads((trainings / n / "training.json").read_text(encoding="utf-8")) for n in names}
     out.mkdir(parents=True, exist_ok=True)
     files = [out / "scores.csv", out / "curves.csv", out / "trainings.json"]
-    found.to_csv(files[0], index=False, float_format="%.3f", lineterminator="\n")
+    scores.to_csv(files[0], index=False, float_format="%.3f", lineterminator="\n")
     curves[["training", *curves.columns[:-1]]].to_csv(files[1], index=False, lineterminator="\n")
     facts["comparison"] = {"songs": songs}
     files[2].write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -146,58 +148,37 @@ def compare(
 
 
 def write_page(folder: Path) -> list[Path]:
-    """Make figures and page from the numbers in a folder; a file ``notes.md`` in it is taken into the page.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    list of Path
-        The files written.
+    """Make figures and page from the numbers in a folder.
 
     Raises
     ------
     ConfigError
         The numbers are not there.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     numbers = _Numbers.read(folder)
-    (folder / "figures").mkdir(exist_ok=True)
     figures = {"training": _training_figure(numbers), "costs": _cost_figure(numbers)}
-    files = [folder / "README.md"]
-    for name, figure in figures.items():
-        files.append(folder / "figures" / f"{name}.png")
-        files[-1].write_bytes(save(figure, "png"))
-    environment = Environment(
-        loader=PackageLoader("mss_bench.gallery", "templates"), undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    files = [save_png(figure, folder / "figures" / f"{name}.png") for name, figure in figures.items()]
+    page = render(
+        HERE / "page.md.j2", folder, {}, costs=COSTS, stems=_STEMS, facts=numbers.facts,
+        tables={m: numbers.table(m) for m in METRICS}, best=_best(numbers),
+        gains={cost: _gain_text(numbers, cost) for cost in COSTS if cost != _USUAL},
     )  # fmt: skip
-    notes = folder / "notes.md"
-    text = environment.get_template("demo_net.md.j2").render(
-        costs=COSTS, stems=_STEMS, facts=numbers.facts, tables={m: numbers.table(m) for m in METRICS},
-        best=_best(numbers), gains={cost: _gain_text(numbers, cost) for cost in COSTS if cost != _USUAL},
-        notes=notes.read_text(encoding="utf-8").strip() if notes.is_file() else "",
-    )  # fmt: skip
-    files[0].write_text(text, encoding="utf-8")
-    return files
+    return [page, *files]
 
 
 def _best(numbers: _Numbers) -> dict[str, str]:
-    """The cost function with the highest mean of each metric."""
+    """Return the cost function with the highest mean of each metric."""
     return {metric: str(numbers.table(metric).loc[[*COSTS], "mean"].idxmax()) for metric in METRICS}
 
 
 def _gain_text(numbers: _Numbers, cost: str) -> str:
-    """Mean uSDR over MSE on magnitudes with its 95 % interval."""
+    """Return the mean gain of uSDR over MSE on magnitudes with its 95 % interval."""
     mean, reach = _interval(numbers.gains("uSDR", cost)["mean"].to_numpy(float))
     return f"{mean:+.2f} ± {reach:.2f}"
 
 
 def _training_figure(numbers: _Numbers) -> Figure:
-    """The shipped network's cost and validation SDR, and the validation SDR of every cost function."""
+    """Plot the shipped network's cost and validation SDR, and the validation SDR of every cost function."""
     with styled():
         figure = canvas(2.5, FULL_WIDTH)
         left, middle, right = figure.subplots(1, 3)
@@ -226,7 +207,7 @@ def _training_figure(numbers: _Numbers) -> Figure:
 
 
 def _cost_figure(numbers: _Numbers) -> Figure:
-    """For each metric what the other costs give over MSE on magnitudes."""
+    """Plot what the other costs give over MSE on magnitudes in each metric."""
     others = [cost for cost in COSTS if cost != _USUAL]
     with styled():
         figure = canvas(2.4, FULL_WIDTH)
@@ -247,7 +228,7 @@ def _cost_figure(numbers: _Numbers) -> Figure:
 
 
 def _draw_gains(axes: Axes, gains: pd.DataFrame, row: int) -> None:
-    """One cost function in one metric; far from the others its numbers stand at the edge."""
+    """Draw one cost function in one metric; far from the others its numbers stand at the edge."""
     mean, reach = _interval(gains["mean"].to_numpy(float))
     if abs(mean) > _OFF_SCALE:
         axes.text(
@@ -266,9 +247,27 @@ def _draw_gains(axes: Axes, gains: pd.DataFrame, row: int) -> None:
 
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean, and half of the width of its 95 % interval (Student's t)."""
+    """Return the mean and half of the width of its 95 % interval (Student's t)."""
     from scipy.stats import t
 
     known = values[np.isfinite(values)]
     error = known.std(ddof=1) / np.sqrt(len(known))
     return float(known.mean()), float(t.ppf(0.975, len(known) - 1) * error)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and make the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trainings", type=Path, metavar="DIR", help="score these first (default: numbers in --out)")
+    parser.add_argument("--out", type=Path, default=HERE, metavar="DIR", help="folder of the page (default: its own)")
+    parser.add_argument("--work", type=Path, default=Path("runs/demo_net"), metavar="DIR", help="run (%(default)s)")
+    parser.add_argument("--songs", type=int, default=12, metavar="N", help="demo songs (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one a core)")
+    args = parser.parse_args(arguments)
+    files = compare(args.trainings, args.out, args.work, songs=args.songs, jobs=args.jobs) if args.trainings else []
+    files += write_page(args.out)
+    print(f"{len(files)} files in {args.out}")
+
+
+if __name__ == "__main__":
+    run_script(main)

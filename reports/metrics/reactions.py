@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -66,59 +66,54 @@ class Scene:
 
     @cached_property
     def others(self) -> Audio:
-        """The rest of the mixture."""
+        """Return the sum of the other stems."""
         rest = [s for name, s in self.references.items() if name != self.target]
         return np.asarray(np.sum(rest, axis=0, dtype=np.float32))
 
     @property
     def track(self) -> TrackAudio:
-        """As a metric takes it."""
+        """Return the song as a metric takes it."""
         return TrackAudio(self.references, self.others + self.references[self.target], self.sample_rate)
 
     @property
     def group(self) -> TargetGroup:
-        """All stems."""
+        """Return the group of all stems."""
         return TargetGroup("4stem", tuple(self.references))
 
     def spoilt(self, ladder: str, level: float) -> Audio:
-        """The target at a step of a ladder, made once."""
+        """Return the target at a step of a ladder, computed once."""
         if (ladder, level) not in self._spoilt:
-            made = LADDERS[ladder].apply(
-                self.references[self.target], level, self.sample_rate, others=self.others, seed=1
-            )
-            self._spoilt[ladder, level] = made.astype(np.float32)
+            target = self.references[self.target]
+            spoilt = LADDERS[ladder].apply(target, level, self.sample_rate, others=self.others, seed=1)
+            self._spoilt[ladder, level] = spoilt.astype(np.float32)
         return self._spoilt[ladder, level]
 
     def estimates(self, metric: Metric, estimate: Audio) -> Stems:
-        """What a metric is given: the target alone, or with the others as they are where all belong together."""
+        """Return what a metric is given: the target alone, or with the other stems where all are scored jointly."""
         return {**self.references, self.target: estimate} if metric.joint else {self.target: estimate}
 
 
-def scenes(
-    songs: int = 2, targets: Sequence[str] = _TARGETS, *, first: int = 0, pause: bool = True
-) -> list[Scene]:  # fmt: skip
-    """Excerpts of the built-in songs' test split.
+def scenes(songs: int = 2, *, first: int = 0, pause: bool = True) -> list[Scene]:
+    """Cut excerpts from the songs of the built-in test split.
 
     Parameters
     ----------
     songs : int
-    targets : sequence of str
-        Of the songs in turn.
     first : int
         Songs that are passed over.
     pause : bool
         Whether the target is silent in the last second.
     """
-    found = []
+    excerpts = []
     tracks = get("demo", n_songs=first + songs).tracks("test")[first:] if songs else []
     for index, track in enumerate(tracks):
         audio = track.load()
         rate = audio.sample_rate
         cut = slice(round(_START * rate), round((_START + SECONDS) * rate))
         stems = {name: audio.references[name][:, cut] for name in ("vocals", "drums", "bass", "other")}
-        target = targets[index % len(targets)]
-        found.append((_paused if pause else Scene)(track.name, stems, target, rate))
-    return found
+        target = _TARGETS[index % len(_TARGETS)]
+        excerpts.append((_paused if pause else Scene)(track.name, stems, target, rate))
+    return excerpts
 
 
 def _paused(name: str, stems: Stems, target: str, rate: int) -> Scene:
@@ -142,10 +137,7 @@ class Measurement:
     costs: dict[str, Cost]
 
 
-def measure(
-    names: Sequence[str] = (), *, songs: int = 2, ladders: Sequence[str] = tuple(LADDERS),
-    say: Callable[[str], None] = print,
-) -> Measurement:  # fmt: skip
+def measure(names: Sequence[str] = (), *, songs: int = 2) -> Measurement:
     """Score the reference and every step of every ladder.
 
     Parameters
@@ -154,9 +146,6 @@ def measure(
         Metrics; by default all that are installed, without those that are `LEFT_OUT`. Slow ones are measured on one
         excerpt and three steps of each ladder.
     songs : int
-    ladders : sequence of str
-    say : callable
-        Told what happens.
 
     Raises
     ------
@@ -180,21 +169,19 @@ def measure(
             wanted = _retargeted(scene, metric.targets[0]) if metric.targets else scene
             own.append(made.setdefault((wanted.name, wanted.target), wanted))
         with threadpool_limits(limits=1):
-            found, costs[name] = _measured(metric, own, ladders)
+            found, costs[name] = _measured(metric, own)
         reactions |= {(name, quantity): on for quantity, on in found.items()}
-        say(f"{name}: {time.process_time() - begin:.1f} s")
+        print(f"{name}: {time.process_time() - begin:.1f} s")
     return Measurement(reactions, costs)
 
 
 def built_in() -> dict[str, type[Metric]]:
-    """The metrics of this package."""
+    """Return the metrics of this package."""
     return {name: metrics.load(name) for name in metrics.names() if metrics.origin(name) == "mss_bench"}
 
 
-def _measured(
-    metric: Metric, own: Sequence[Scene], ladders: Sequence[str]
-) -> tuple[dict[str, dict[str, Reaction]], Cost]:
-    """Quantities' reactions of a metric, and its cost."""
+def _measured(metric: Metric, own: Sequence[Scene]) -> tuple[dict[str, dict[str, Reaction]], Cost]:
+    """Return the reactions of a metric's quantities to each ladder, and its cost."""
     chosen, note = _effort(metric)
     prepared, scored = [], []
     values: dict[tuple[str, str], list[list[float]]] = {}  # of each quantity and ladder, a list a scene
@@ -211,7 +198,7 @@ def _measured(
             return {s.quantity: s.value for s in scores if s.target == scene.target}
 
         clean = score(scene.references[scene.target])
-        for ladder in ladders:
+        for ladder in LADDERS:
             levels = [LADDERS[ladder].levels[index] for index in chosen]
             steps = [clean, *(score(scene.spoilt(ladder, level)) for level in levels)]
             for quantity in clean:
@@ -241,7 +228,7 @@ def _reaction(series: list[list[float]], quantity: Quantity) -> Reaction:
 
 
 def trend(badness: NDArray[np.float64]) -> float:
-    """Spearman's correlation of values with their order: 1 where each is greater than the last.
+    """Return Spearman's correlation of values with their order: 1 where each is greater than the last.
 
     Only finite and infinite values count, three at least (else NaN); 0 where they never change. Values that agree to
     nine digits are ties.

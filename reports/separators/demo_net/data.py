@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.files import replacing
 from mss_bench.datasets.demo import GENERATOR_VERSION, render
-from mss_bench.separators.deep.demo_net.bands import TRANSFORM
+from reports.separators.demo_net.bands import TRANSFORM
 
 __all__ = ["FRAMES", "STEMS", "VALIDATION", "Excerpts", "prepare", "read_song"]
 

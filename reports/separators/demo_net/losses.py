@@ -25,9 +25,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mss_bench.separators.deep.demo_net.bands import TRANSFORM, WIDTHS
-from mss_bench.separators.deep.demo_net.features import Features
-from mss_bench.separators.deep.demo_net.network import unpool
+from reports.separators.demo_net.bands import TRANSFORM, WIDTHS
+from reports.separators.demo_net.features import Features
+from reports.separators.demo_net.network import unpool
 
 __all__ = ["LOSSES", "Loss", "Signals", "sdr_of_spectrograms", "to_tensors"]
 

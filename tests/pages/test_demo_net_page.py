@@ -10,25 +10,21 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import mss_bench
-from mss_bench.cli.main import main
 from mss_bench.errors import ConfigError
-from mss_bench.gallery.demo_net import COSTS, compare, write_page
-
-REPORT = Path(mss_bench.__file__).parents[1] / "reports" / "separators" / "demo_net"
+from reports.separators.demo_net.make import COSTS, HERE, compare, main, write_page
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     for name in ("scores.csv", "curves.csv", "trainings.json", "notes.md"):
-        shutil.copy(REPORT / name, folder)
-    assert main(["gallery", "demo_net", "--out", str(folder)]) == 0
+        shutil.copy(HERE / name, folder)
+    main(["--out", str(folder)])
     return folder
 
 
 def test_the_committed_page_is_that_of_the_committed_numbers(page: Path) -> None:
-    assert (page / "README.md").read_text() == (REPORT / "README.md").read_text()
+    assert (page / "README.md").read_text() == (HERE / "README.md").read_text()
     for name in ("training", "costs"):
         with Image.open(page / "figures" / f"{name}.png") as image:
             assert image.width > 1000

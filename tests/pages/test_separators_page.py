@@ -1,4 +1,4 @@
-"""The gallery of separators: made by the command, from real runs."""
+"""The page of separators: made by its script, from real runs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mss_bench.cli.main import main
 from mss_bench.core.spec import needs_parameters
-from mss_bench.gallery.figures import azimuth_histogram
-from mss_bench.gallery.separators import FAMILIES
-from mss_bench.gallery.texts import describe
 from mss_bench.separators import separators
+from reports.pages import describe
+from reports.separators.make import FAMILIES, main
+from reports.separators.separation_figure import azimuth_histogram
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +20,8 @@ def gallery(tmp_path_factory):
     out = folder / "out"
     out.mkdir()
     (out / "notes.md").write_text("## What to see\n\nThe oracle is above the rest.\n")
-    words = ["gallery", "separators", "centre", "hpss", "irm", "--songs", "1", "--jobs", "2"]
-    assert main([*words, "--out", str(out), "--work", str(folder / "work")]) == 0
+    words = ["centre", "hpss", "irm", "--songs", "1", "--jobs", "2"]
+    main([*words, "--out", str(out), "--work", str(folder / "work")])
     return out
 
 

@@ -1,0 +1,232 @@
+"""Make the page of separators: each method's idea, formula and assumption, a figure, its scores and its cost.
+
+::
+
+    python reports/separators/make.py                # all methods; hours on two cores the first time
+    python reports/separators/make.py hpss kam --out /tmp/page
+
+Runs every method on the demo songs, with each filter that it can be run with, and those that look for sources of any
+kind also on songs with similar sources. Runs are resumed, so that the page is quickly made again after one method has
+changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share helpers: the package `reports`
+
+from mss_bench import api
+from mss_bench.core.parameters import parameters
+from mss_bench.core.schema import FLOOR
+from mss_bench.core.spec import needs_parameters
+from mss_bench.dsp.filters import MASKS
+from mss_bench.separators import Separator, separators
+from reports.pages import Description, describe, parameter_list, render, run_script, save_png
+from reports.separators.separate_once import Example, separate_once
+from reports.separators.separation_figure import separation_figure
+
+HERE = Path(__file__).resolve().parent
+
+FAMILIES = {
+    "position": "Position models",
+    "kernel": "Kernel models",
+    "factorisation": "Factorisation and low rank",
+    "sinusoidal": "Sinusoidal models",
+    "deep": "Neural networks",
+    "baseline": "Baselines",
+    "oracle": "Oracles",
+}
+"""Families of methods in the order of the page, and their headings."""
+
+SIMILAR = ("two_voices", "two_guitars", "sources:2", "sources:3", "sources:4", "sources:5", "sources:6")
+"""Variants of the demo whose sources are alike, or of any number."""
+
+_ALIKE = ("voice_", "guitar_")  # how the names of stems that are alike begin
+_TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
+_METRICS = ("bss_eval", "usdr")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Scores of a method with one filter on the demo songs."""
+
+    label: str
+    usdr: dict[str, float]  # target to median over songs
+    vocals: float  # gain over the scaled mixture on the vocals
+    gain: float  # mean gain over the stems that the method delivers
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the page says of a method."""
+
+    name: str
+    cls: type[Separator]
+    text: Description
+    scores: list[Score]  # the default first
+    sdr: dict[str, dict[str, float]]  # quantity to target to value, by default
+    realtime: float  # seconds of music per CPU second
+    memory_mb: float
+    figure: str
+
+    @property
+    def stems(self) -> int:
+        """Return how many stems the method delivers; the accompaniment is one of two."""
+        usdr = self.scores[0].usdr
+        stems = [t for t in usdr if t != "accompaniment"]
+        return len(stems) if len(stems) > 1 else len(usdr)
+
+
+def write_page(
+    out: Path, work: Path, *, songs: int = 6, jobs: int | None = None, names: Sequence[str] = ()
+) -> list[Path]:
+    """Run the methods and write the page.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the page: ``README.md``, ``scores.csv``, ``similar_sources.csv`` and ``figures/``.
+    work : Path
+        Folder of the runs behind it, resumed where they exist.
+    songs : int
+        Demo songs of the test split.
+    jobs : int, optional
+        Worker processes.
+    names : sequence of str
+        Show only these methods.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    classes = chosen_separators(names)
+    print(f"{_count(len(classes), 'method')} on {_count(songs, 'song')} of the demo")
+    specs = [spec for name, cls in classes.items() for spec in _with_every_filter(name, cls)]
+    results = api.run("demo", specs, _METRICS, max_tracks=songs, jobs=jobs, out=work / "demo")
+    similar = _scores_on_similar_sources(classes, work, jobs)
+    table, costs = results.aggregate(), results.costs
+    files, entries = [], []
+    for name, cls in classes.items():
+        print(f"figure of {name}")
+        example = separate_once(name)
+        figure = separation_figure(
+            example.mixture, example.references, example.estimates, example.sample_rate,
+            azimuth=cls.family == "position",
+        )  # fmt: skip
+        files.append(save_png(figure, out / "figures" / f"{name}.png"))
+        entries.append(_entry(name, cls, table, costs, example))
+    kept = [c for c in table.columns if c not in ("dataset", "subset", "flags", "params", "separator")]
+    table[kept].to_csv(out / "scores.csv", index=False, float_format="%.3f")
+    similar.to_csv(out / "similar_sources.csv", float_format="%.2f")
+    by_family = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
+    page = render(
+        HERE / "page.md.j2", out, {"db": _decibels, "round": _rounded},
+        families={title: group for title, group in by_family.items() if group}, similar=similar, targets=_TARGETS,
+        quantities=("SDR", "ISR", "SIR", "SAR"), parameters=parameter_list, songs=_count(songs, "song"),
+        seconds=example.seconds, command=" ".join(["python reports/separators/make.py", *names, f"--songs {songs}"]),
+    )  # fmt: skip
+    return [page, out / "scores.csv", out / "similar_sources.csv", *files]
+
+
+def chosen_separators(names: Sequence[str] = ()) -> dict[str, type[Separator]]:
+    """Return methods by family, then in the registry's order, without those that cannot run here or need a file."""
+    classes = {name: separators.load(name) for name in names} if names else separators.load_all()
+    shown = {
+        name: cls
+        for name, cls in classes.items()
+        if cls.family in FAMILIES and cls.available() and not needs_parameters(cls)
+    }
+    return dict(sorted(shown.items(), key=lambda item: [*FAMILIES].index(item[1].family)))
+
+
+def _with_every_filter(name: str, cls: type[Separator]) -> list[dict[str, Any]]:
+    mask = parameters(cls).get("mask")
+    others = [m for m in MASKS if m != mask.default] if mask else []
+    return [{"name": name}, *({"name": name, "mask": m} for m in others)]
+
+
+def _scores_on_similar_sources(classes: Mapping[str, type[Separator]], work: Path, jobs: int | None) -> pd.DataFrame:
+    """Return the gain over the scaled mixture (mean uSDR) of methods that find sources of any kind.
+
+    Of songs with two stems that are alike only those two count: the mean over all stems would say how well the drums
+    come out.
+    """
+    blind = [n for n, c in classes.items() if "assignment" in parameters(c)]
+    if not blind:
+        return pd.DataFrame(columns=[*SIMILAR])
+    methods = [{"name": n, "assignment": "oracle", "as": f"{n} (oracle names)"} for n in blind]
+    methods.append({"name": "irm", "as": "irm (oracle)"})
+    columns = {}
+    for variant in SIMILAR:
+        print(f"similar sources: {variant}")
+        folder = work / variant.replace(":", "_")
+        run = api.run({"name": "demo", "variant": variant, "n_songs": 2}, methods, ["usdr"], jobs=jobs, out=folder)
+        table = run.aggregate()
+        table = table[(table["metric"] == "uSDR") & (table["separator"] != FLOOR)].drop_duplicates(["method", "target"])
+        alike = table["target"].str.startswith(_ALIKE)
+        table = table[alike] if alike.any() else table
+        columns[variant] = table.groupby("method", sort=False)["improvement"].mean()
+    return pd.DataFrame(columns).reindex([m["as"] for m in methods])
+
+
+def _entry(name: str, cls: type[Separator], table: pd.DataFrame, costs: pd.DataFrame, example: Example) -> Entry:
+    own = table[table["separator"] == name]
+    # A method of more than two stems is judged on all stems first, any other on vocals and accompaniment.
+    pair = len(own[own["metric"] == "uSDR"]["target"].unique()) <= 2
+    own = own.sort_values("group", key=lambda g: (g == "vocals_acc") != pair, kind="stable")
+    mask = parameters(cls).get("mask")
+    scores = []
+    for params in sorted(dict.fromkeys(own["params"]), key=len):  # the default, which has none, first
+        rows = own[(own["params"] == params) & (own["metric"] == "uSDR")].drop_duplicates("target")
+        label = params.removeprefix("mask=") or (f"{mask.default} (default)" if mask else "as it is")
+        gains = dict(zip(rows["target"], rows["improvement"], strict=True))
+        stems = [t for t in gains if t != "accompaniment" or len(gains) <= 2]
+        mean = sum(gains[t] for t in stems) / len(stems) if stems else math.nan
+        values = dict(zip(rows["target"], rows["value"], strict=True))
+        scores.append(Score(label, values, gains.get("vocals", math.nan), mean))
+    sdr: dict[str, dict[str, float]] = {}
+    default = own[own["params"] == ""]
+    for metric, target, value in zip(default["metric"], default["target"], default["value"], strict=True):
+        sdr.setdefault(metric, {}).setdefault(target, float(value))
+    cost = costs[(costs["separator"] == name) & (costs["params"] == "")]
+    speed = float((cost["audio_seconds"] / cost["separate_cpu_seconds"]).median())
+    return Entry(name, cls, describe(cls), scores, sdr, speed, example.memory_mb, f"figures/{name}.png")
+
+
+def _rounded(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _decibels(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else "∞" if math.isinf(value) else f"{value:.1f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and make the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="show only these methods")
+    parser.add_argument("--out", type=Path, default=HERE, metavar="DIR", help="folder of the page (default: its own)")
+    parser.add_argument("--work", type=Path, default=Path("runs/gallery"), metavar="DIR", help="runs (%(default)s)")
+    parser.add_argument("--songs", type=int, default=6, metavar="N", help="demo songs (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one a core)")
+    args = parser.parse_args(arguments)
+    files = write_page(args.out, args.work, songs=args.songs, jobs=args.jobs, names=args.names)
+    print(f"{len(files)} files in {args.out}")
+
+
+if __name__ == "__main__":
+    run_script(main)
