@@ -149,5 +149,5 @@ def test_a_file_of_another_form_is_refused(tmp_path):
     (tmp_path / "r.csv").write_text("metric,value\n")
     with pytest.raises(ConfigError, match=r"has the columns \['metric', 'value'\], expected metric, quantity"):
         read_reactions(tmp_path / "r.csv")
-    with pytest.raises(ConfigError, match="make it with reports/metrics/make.py"):
+    with pytest.raises(ConfigError, match=r"make it with reports/metrics/make\.py"):
         read_costs(tmp_path / "missing.csv")
