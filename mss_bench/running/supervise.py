@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -22,13 +22,11 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from mss_bench.core.processes import Child, how_it_ended
 from mss_bench.core.schema import Status
 from mss_bench.running.lock import SupersededError, current
 from mss_bench.running.log import WorkerLog
 from mss_bench.running.store import read_cell, read_values, write_cell
-from mss_bench.running.usage import descendants, oom_kills, resident_mb
 from mss_bench.running.worker import Reply, Task, failed_cell, failed_score
 
 __all__ = ["Limits", "Supervisor"]
@@ -84,7 +82,7 @@ class Supervisor:
     def __init__(self, log: Path, limits: Limits | None = None, folder: Path | None = None) -> None:
         self.log, self.limits = WorkerLog(log), limits or Limits()
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._connection: Connection[Any, Any] | None = None
         self._lifeline: int | None = None
         # An interrupt's handler may stop the worker in the very thread that is starting it.
@@ -124,9 +122,9 @@ class Supervisor:
             kept = [s for s in task.scores if str(s.metric) not in lost]
             died = False
             try:
-                connection = self._start()
+                child, connection = self._start()
                 connection.send(replace(task, scores=tuple(kept)))
-                answer = self._wait(connection, withdrawn)
+                answer = self._wait(child, connection, withdrawn)
                 if answer is None:
                     self._kill()
                     return None
@@ -155,118 +153,77 @@ class Supervisor:
         self._kill()
 
     def _wait(
-        self, connection: Connection[Any, Any], withdrawn: Callable[[], bool]
+        self, child: Child, connection: Connection[Any, Any], withdrawn: Callable[[], bool]
     ) -> Reply | tuple[Status, str] | None:
-        """The child's answer, or what it did wrong; None where nobody waits for it any more."""
+        """Return the child's answer, or what it did wrong; None where nobody waits for it any more."""
         timeout, memory = self.limits.timeout, self.limits.memory_mb
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         pause = _CALL_SECONDS if memory is None else _WATCH_SECONDS
         asked = time.monotonic()
-        process = self._process
-        if process is None:  # stopped meanwhile
-            raise EOFError
-        # The pipe alone does not tell of a death: children that the worker forked hold it open.
-        death = os.pidfd_open(process.pid)
-        try:
-            while True:
-                left = pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0))
-                ready = wait([connection, death], left)
-                if connection in ready:
-                    message = connection.recv()
-                    if isinstance(message, Reply):
-                        return message
-                    self._stage = message
-                elif death in ready:
-                    raise EOFError
-                now = time.monotonic()
-                if deadline is not None and now >= deadline:
-                    return Status.TIMEOUT, f"took longer than {timeout:g} s and was killed"
-                if memory is not None and (used := self._resident_mb(process.pid)) > memory:
-                    return Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB"
-                if now - asked >= _CALL_SECONDS:
-                    asked = now
-                    if withdrawn():
-                        return None
-        finally:
-            os.close(death)
+        while True:
+            ready = wait([connection, child.death], min(pause, max(deadline - time.monotonic(), 0.0)))
+            if connection in ready:
+                message = connection.recv()
+                if isinstance(message, Reply):
+                    return message
+                self._stage = message
+            elif child.death in ready:
+                raise EOFError
+            now = time.monotonic()
+            if now >= deadline:
+                return Status.TIMEOUT, f"took longer than {timeout:g} s and was killed"
+            if memory is not None and (used := child.tree_mb()) > memory:
+                return Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB"
+            if now - asked >= _CALL_SECONDS:
+                asked = now
+                if withdrawn():
+                    return None
 
-    def _start(self) -> Connection[Any, Any]:
+    def _start(self) -> tuple[Child, Connection[Any, Any]]:
         with self._lock:
             if self._stopped:
                 raise EOFError
-            if self._connection is None:
-                ours, theirs = Pipe()
-                # Only this process holds the writing end: when it dies, however, the child reads the end of file.
+            if self._child is None or self._connection is None:
+                self._connection, theirs = Pipe()
+                # Only this process holds the writing end: when it dies, however, the watchdog reads the end of file.
                 reading, self._lifeline = os.pipe()
-                output = self.log.open()
+                passed = (theirs.fileno(), reading)
                 try:
-                    self._process = subprocess.Popen(
-                        [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(theirs.fileno()), str(reading)],
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=output,
+                    self._child = Child(
+                        [sys.executable, "-c", _CHILD, json.dumps(sys.path), *map(str, passed)],
+                        self.log,
+                        own_session=True,
+                        pass_fds=passed,
                         cwd=self._folder if self._folder and self._folder.is_dir() else None,
-                        pass_fds=[theirs.fileno(), reading],
                         env=os.environ | THREADS,
-                        start_new_session=True,
                     )
                 finally:
                     theirs.close()
                     os.close(reading)
-                    os.close(output)
-                self._connection = ours
-                self._oom_kills = oom_kills()
-            if self._stopped:  # meanwhile
+                self._oom_kills = _oom_kills()
+            if self._stopped:  # meanwhile, by an interrupt's handler in this thread
                 raise EOFError
-            return self._connection
-
-    def _family(self) -> list[psutil.Process]:
-        """The child and its descendants, those in sessions of their own too."""
-        process = self._process
-        if process is None:
-            return []
-        with contextlib.suppress(psutil.Error):
-            child = psutil.Process(process.pid)
-            return [child, *child.children(recursive=True)]
-        return []
-
-    def _resident_mb(self, pid: int) -> float:
-        try:
-            return resident_mb([pid, *descendants(pid)])
-        except OSError:  # it ends just now
-            return 0.0
+            return self._child, self._connection
 
     def _cause_of_death(self) -> tuple[Status, str]:
-        code = None
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = self._process.wait(timeout=5)
-        if code is not None and code < 0:
-            if -code == signal.SIGKILL and oom_kills() > self._oom_kills:
-                return Status.OUT_OF_MEMORY, (
-                    "the kernel killed the worker process for lack of memory; use fewer --jobs, or a --memory-limit"
-                )
-            return Status.CRASHED, f"the worker process was killed by {signal.Signals(-code).name}"
-        return Status.CRASHED, f"the worker process ended with exit status {code}"
+        status = self._child.exit_status(timeout=5) if self._child is not None else None
+        if status == -signal.SIGKILL and _oom_kills() > self._oom_kills:
+            return Status.OUT_OF_MEMORY, (
+                "the kernel killed the worker process for lack of memory; use fewer --jobs, or a --memory-limit"
+            )
+        return Status.CRASHED, f"the worker process {how_it_ended(status)}"
 
     def _kill(self) -> None:
         with self._lock:
-            family = self._family()
-            process, self._process = self._process, None
+            child, self._child = self._child, None
             connection, self._connection = self._connection, None
             lifeline, self._lifeline = self._lifeline, None
-        for member in family[1:]:
-            with contextlib.suppress(psutil.Error):
-                member.kill()
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if child is not None:
+            child.kill()
         if connection is not None:
             connection.close()
         if lifeline is not None:
             os.close(lifeline)
-        self.log.close()
 
     def _with_lost(self, task: Task, reply: Reply, lost: dict[str, tuple[Status, str]]) -> Reply:
         """A finished cell, with the scores of metrics that brought the worker down noted as failed."""
@@ -286,3 +243,12 @@ class Supervisor:
         cell.log = self.log.tail()
         write_cell(task.run, cell, task.epoch)
         return Reply(status, reason, 0.0, 0.0)
+
+
+def _oom_kills() -> int:
+    """Return how many processes the kernel has killed for lack of memory; 0 where it does not tell, as on macOS."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0

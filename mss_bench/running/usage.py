@@ -1,123 +1,48 @@
-"""CPU time and memory of a process and of all that it started, read from ``/proc``.
-
-Light to import: the watchdog beside each worker uses it before anything heavy is loaded.
-"""
+"""CPU time and memory of a process and of all that it started."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import mmap
 import os
 import resource
-import struct
 import sys
 import time
-from collections import defaultdict
 from pathlib import Path
 
-__all__ = ["Usage", "cpu_seconds", "descendants", "oom_kills", "resident_mb", "sample_descendants", "share_with"]
+import psutil
 
-_PAGE_MB = resource.getpagesize() / 2**20
-_TICKS = os.sysconf("SC_CLK_TCK")
+from mss_bench.core.processes import descendants
 
-# Shared with the watchdog that is forked from this process: its pid, how many descendants it saw last, and the highest
-# memory with them that it has seen since the value was set to 0. A worker looks for descendants only where there are
-# some: where the kernel keeps no lists of children that is a search through all processes.
-_shared = mmap.mmap(-1, 24)
-_WATCHDOG, _SEEN, _PEAK = 0, 8, 16
-
-_parents: dict[int, int] = {}  # by process, as last searched
+__all__ = ["Usage", "cpu_seconds", "seen_by_watchdog"]
 
 
-def share_with(watchdog: int) -> None:
-    """Name the watchdog, which is no descendant to be counted."""
-    struct.pack_into("q", _shared, _WATCHDOG, watchdog)
+class _Seen(ctypes.Structure):
+    """What the watchdog beside a worker shares with it."""
+
+    watchdog: int
+    descendants: int
+    peak_mb: float
+    _fields_ = (("watchdog", ctypes.c_int64), ("descendants", ctypes.c_int64), ("peak_mb", ctypes.c_double))
 
 
-def descendants(pid: int) -> list[int]:
-    """Children of a process, their children and so on, those in sessions of their own too; without the watchdog."""
-    try:
-        found = _listed(pid)
-    except FileNotFoundError:  # kernels that are built without lists of children
-        found = _searched(pid)
-    watchdog = struct.unpack_from("q", _shared, _WATCHDOG)[0]
-    return [p for p in found if p != watchdog]
-
-
-def _listed(pid: int) -> list[int]:
-    found: list[int] = []
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (thread / "children").read_text().split()):
-            found.append(child)
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-                found += _listed(child)
-    return found
-
-
-def _searched(pid: int) -> list[int]:
-    global _parents
-    known = _parents
-    # Only of processes that are new the parent has to be read; one whose parent ends is nobody's descendant any more.
-    alive = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
-    _parents = {p: known[p] if p in known else _parent(p) for p in alive}
-    children = defaultdict(list)
-    for process, parent in _parents.items():
-        children[parent].append(process)
-    found = list(children[pid])
-    for child in found:  # grows on the way
-        found += children[child]
-    return found
-
-
-def _parent(pid: int) -> int:
-    stat = _stat(pid)
-    return int(stat[1]) if stat else 0
-
-
-def _stat(pid: int) -> list[str]:
-    """Fields of ``/proc/PID/stat`` from the state on; none where the process is gone."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return []
+seen_by_watchdog = _Seen.from_buffer(mmap.mmap(-1, ctypes.sizeof(_Seen)))
+"""Memory shared with the watchdog that is forked from this process: its pid, how many descendants of the worker it saw
+last, and the highest memory with them in MiB since that was set to 0."""
 
 
 def cpu_seconds() -> float:
-    """CPU time that this process has used with all it started, those that have ended and been waited for included."""
+    """Return the CPU time of this process and all that it started, those that have ended and were waited for too."""
     total = time.process_time()
     reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
     total += reaped.ru_utime + reaped.ru_stime
-    for pid in descendants(os.getpid()) if struct.unpack_from("q", _shared, _SEEN)[0] else []:
-        if stat := _stat(pid):
-            total += sum(map(int, stat[11:15])) / _TICKS  # user and system, its own and of those it waited for
+    # Where the watchdog has seen none, no search: it may mean looking through all processes of the machine.
+    for pid in descendants(os.getpid()) if seen_by_watchdog.descendants else []:
+        if pid != seen_by_watchdog.watchdog:
+            with contextlib.suppress(psutil.Error):
+                total += sum(psutil.Process(pid).cpu_times()[:4])  # its own and that of those it waited for
     return total
-
-
-def resident_mb(pids: list[int]) -> float:
-    """Resident memory of processes in MiB; pages that they share count in each."""
-    total = 0.0
-    for pid in pids:
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_MB
-    return total
-
-
-def oom_kills() -> int:
-    """How many processes the kernel has killed for lack of memory since it was started; 0 where it does not tell."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    return 0
-
-
-def sample_descendants(worker: int) -> None:
-    """In the watchdog: note how many descendants a worker has, and its memory with them where that is a new peak."""
-    found = descendants(worker)
-    struct.pack_into("q", _shared, _SEEN, len(found))
-    if found:  # the kernel keeps the peak of the worker alone
-        used = resident_mb([worker, *found])
-        if used > struct.unpack_from("d", _shared, _PEAK)[0]:
-            struct.pack_into("d", _shared, _PEAK, used)
 
 
 class Usage:
@@ -125,30 +50,30 @@ class Usage:
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), cpu_seconds()
-        struct.pack_into("d", _shared, _PEAK, 0.0)
-        with contextlib.suppress(OSError):
+        seen_by_watchdog.peak_mb = 0.0
+        with contextlib.suppress(OSError):  # Linux forgets the peak so far; elsewhere it is that of the whole life
             Path("/proc/self/clear_refs").write_text("5")
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
 
     def seconds(self) -> float:
-        """Wall time since then."""
+        """Return the wall time since then."""
         return time.perf_counter() - self._wall
 
     def cpu_seconds(self) -> float:
-        """CPU time since then."""
+        """Return the CPU time since then."""
         return max(0.0, cpu_seconds() - self._cpu)
 
     def peak_memory_mb(self) -> float:
-        """Peak resident memory since then, MiB.
+        """Return the peak resident memory since then in MiB.
 
         The kernel's own peak of this process, or what the watchdog has seen of it with its descendants at intervals.
         """
-        return max(_peak_of_this_process(), float(struct.unpack_from("d", _shared, _PEAK)[0]))
+        return max(_peak_of_this_process(), seen_by_watchdog.peak_mb)
 
     def gpu_memory_mb(self) -> float:
-        """Peak of what torch held on the GPU since then, MiB; 0 where nothing used one."""
+        """Return the peak of what torch held on the GPU since then in MiB; 0 where nothing used one."""
         torch = sys.modules.get("torch")
         if torch is None or not torch.cuda.is_available():
             return 0.0
@@ -156,9 +81,10 @@ class Usage:
 
 
 def _peak_of_this_process() -> float:
-    """Since the last reset where Linux can tell, else of its whole life."""
+    # psutil knows no peak; only Linux has one that can be reset.
     with contextlib.suppress(OSError, IndexError, ValueError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere

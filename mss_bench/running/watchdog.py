@@ -12,7 +12,8 @@ import select
 import signal
 import time
 
-from mss_bench.running.usage import descendants, sample_descendants, share_with
+from mss_bench.core.processes import descendants, resident_mb
+from mss_bench.running.usage import seen_by_watchdog
 
 __all__ = ["watch"]
 
@@ -34,7 +35,7 @@ def watch(lifeline: int, connection: int) -> None:
     worker = os.getpid()
     watchdog = os.fork()
     if watchdog:
-        share_with(watchdog)
+        seen_by_watchdog.watchdog = watchdog
         os.close(lifeline)
         return
     os.close(connection)
@@ -42,8 +43,11 @@ def watch(lifeline: int, connection: int) -> None:
     pause = _SAMPLE_SECONDS
     while not select.select([lifeline], [], [], pause)[0]:
         began = time.process_time()
-        with contextlib.suppress(OSError, ValueError, IndexError):  # a process that ends while it is read
-            sample_descendants(worker)
+        family = [pid for pid in descendants(worker) if pid != os.getpid()]
+        seen_by_watchdog.descendants = len(family)
+        # The kernel keeps the peak of the worker alone.
+        if family and (used := resident_mb([worker, *family])) > seen_by_watchdog.peak_mb:
+            seen_by_watchdog.peak_mb = used
         wanted = (time.process_time() - began) / _SAMPLE_SHARE
         pause = min(max(wanted, _SAMPLE_SECONDS), _SAMPLE_SECONDS_MOST)
     # Those that left the process group for a session of their own, too.

@@ -1,13 +1,13 @@
 """What an exception means for its cell, the text that is kept of it, and a worker's log."""
 
 import errno
-import os
-import subprocess
 import sys
 import warnings
 
+import psutil
 import pytest
 
+from mss_bench.core.processes import Child
 from mss_bench.errors import InvalidOutputError, MissingDependencyError
 from mss_bench.running.failures import classify, collected_warnings
 from mss_bench.running.log import WorkerLog
@@ -80,10 +80,9 @@ def test_warnings_are_collected_once_each_and_not_without_end():
 
 
 def printed(log, code):
-    output = log.open()
-    subprocess.run([sys.executable, "-c", code], stdout=output, stderr=output, check=True)
-    os.close(output)
-    log.close()
+    child = Child([sys.executable, "-c", code], log)
+    assert child.exit_status() == 0
+    child.kill()
 
 
 def test_a_log_keeps_its_beginning_and_its_end(tmp_path):
@@ -109,11 +108,5 @@ def test_a_short_log_is_whole_and_grows_over_processes(tmp_path):
 
 def test_a_log_does_not_wait_for_children_that_hold_it_open(tmp_path):
     log = WorkerLog(tmp_path / "w.log")
-    output = log.open()
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=output)
-    os.write(output, b"said")
-    os.close(output)
-    log.close()
-    assert log.path.read_text() == "said"
-    child.kill()
-    child.wait()
+    printed(log, "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)")
+    psutil.Process(int(log.path.read_text())).kill()

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from mss_bench.separators.checks import require_number
 from mss_bench.separators.estimates.pairing import Scan, pair, scan
 from mss_bench.separators.estimates.patterns import user_layout
 from mss_bench.separators.external.interpreter import weight_files
-from mss_bench.separators.external.process import OwnProcess, find_program
+from mss_bench.separators.external.process import Program, find_program
 from mss_bench.separators.external.rates import back_at, checked_rate, taken_to
 
 __all__ = ["Command"]
@@ -175,14 +174,13 @@ class Command(Separator):
 
     def _run(self, arguments: list[str]) -> None:
         name = Path(self._program).name
-        process = OwnProcess([self._program, *arguments], name)
+        process = Program([self._program, *arguments], name)
         try:
-            if not wait([process.death], self.timeout):
-                process.kill()
+            status = process.exit_status(self.timeout)
+            if status is None:
                 raise SeparatorTimeoutError(
-                    f"{name} took longer than {self.timeout:g} s and was killed{process.tail()}"
+                    f"{name} took longer than {self.timeout:g} s and was killed{process.last_words()}"
                 )
-            status = process.exit_status()
             if status < 0:
                 raise SeparatorCrashError(name, process.cause_of_death())
             if status:

@@ -9,16 +9,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
-import weakref
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import psutil
 
+from mss_bench.core.processes import Child, Printed, how_it_ended
 from mss_bench.errors import (
     ConfigError,
     InvalidOutputError,
@@ -29,9 +27,9 @@ from mss_bench.errors import (
 )
 from mss_bench.separators.external import peer
 
-__all__ = ["OwnProcess", "PeerProcess", "explain_start", "find_program"]
+__all__ = ["PeerProcess", "Program", "explain_start", "find_program"]
 
-_TAIL = 2000  # bytes of what a process printed that an error tells
+_TAIL_BYTES = 2000  # of what a program printed that an error tells
 _CLOSE_SECONDS = 5.0
 _MEMORY_ERRORS = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
 
@@ -61,96 +59,43 @@ def find_program(program: str, what: str) -> str:
     return str(path.absolute())
 
 
-class Relay:
-    """Passes on to standard error what a process prints, as it comes, and remembers the end of it."""
+class Program(Child):
+    """A program whose output goes to standard error, and the end of it into the message where it fails.
 
-    def __init__(self) -> None:
-        reading, self.writing = os.pipe()
-        self._tail = b""
-        self._thread = threading.Thread(target=self._carry, args=(reading,), daemon=True)
-        self._thread.start()
-
-    def _carry(self, reading: int) -> None:
-        with os.fdopen(reading, "rb", buffering=0) as pipe:
-            while chunk := pipe.read(2**16):
-                self._tail = (self._tail + chunk)[-_TAIL:]
-                with contextlib.suppress(OSError):
-                    os.write(2, chunk)
-
-    def tail(self) -> str:
-        """The end of what was printed, in an error's words; empty where that is nothing."""
-        self._thread.join(timeout=1)  # a child of the process can hold the pipe open
-        text = self._tail.decode(errors="replace").strip()
-        return f"; the last it printed:\n{text}" if text else ""
-
-
-class OwnProcess:
-    """A child process that ends with this object and is killed with all its descendants.
-
-    It stays in this process's group and session: what ends a worker ends it, too.
+    Parameters
+    ----------
+    words : sequence of str
+    what : str
+        How errors call it.
+    **options
+        As of `Child`.
 
     Raises
     ------
     ConfigError
-        The program cannot be started.
+        It cannot be started.
     """
 
-    def __init__(self, words: Sequence[str], what: str, pass_fds: Sequence[int] = (), **options: Any) -> None:
-        self.what, self._relay = what, Relay()
+    def __init__(self, words: Sequence[str], what: str, **options: Any) -> None:
+        self._printed = Printed(_TAIL_BYTES)
         try:
-            self._popen = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=self._relay.writing, stderr=self._relay.writing,
-                pass_fds=pass_fds, **options,
-            )  # fmt: skip
+            super().__init__(words, self._printed, **options)
         except OSError as error:
             raise ConfigError(f"{what}: {words[0]} cannot be started: {error.strerror or error}") from error
-        finally:
-            os.close(self._relay.writing)
-        # A pipe alone does not tell of a death: children of the process can hold it open.
-        self.death = os.pidfd_open(self._popen.pid)
-        self._end = weakref.finalize(self, _end, self._popen, self.death)
 
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._end.alive and self._popen.poll() is None
-
-    def kill(self) -> None:
-        """Kill it with its descendants; once is enough."""
-        self._end()
-
-    def exit_status(self) -> int:
-        """Wait for its end: 0 is well, a negative number is a signal's."""
-        return self._popen.wait()
-
-    def tail(self) -> str:
-        """The end of what it printed, see `Relay.tail`."""
-        return self._relay.tail()
+    def last_words(self) -> str:
+        """Return the end of what it printed, to be put behind a message; kills it, so that all of it is there."""
+        self.kill()
+        text = self._printed.tail()
+        return f"; the last it printed:\n{text}" if text else ""
 
     def cause_of_death(self) -> str:
-        """How it ended, and the last that it printed; it is killed where it has not."""
-        try:
-            code = self._popen.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            code = self.exit_status()
-        if code >= 0:
-            return f"ended with exit status {code}{self.tail()}"
-        hint = " (by hand, or the system ran out of memory)" if -code == signal.SIGKILL else ""
-        return f"was killed by {signal.Signals(-code).name}{hint}{self.tail()}"
-
-
-def _end(popen: subprocess.Popen[bytes], death: int) -> None:
-    family: list[psutil.Process] = []
-    if popen.poll() is None:
-        with contextlib.suppress(psutil.Error):
-            family = psutil.Process(popen.pid).children(recursive=True)
-        popen.kill()
-    for member in family:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
-    popen.wait()
-    os.close(death)
+        """Return how it ended, and the last that it printed; kills it where it has not ended."""
+        self.exit_status(timeout=1)  # its pipes can close a moment before it ends
+        self.kill()
+        status = self.exit_status()
+        hint = " (by hand, or the system ran out of memory)" if status == -signal.SIGKILL else ""
+        return f"{how_it_ended(status)}{hint}{self.last_words()}"
 
 
 class PeerProcess:
@@ -177,10 +122,9 @@ class PeerProcess:
         theirs = (reading, answering, self._sent.fileno(), self._received.fileno())
         # Another environment's paths would lead the interpreter to another NumPy than its own.
         surroundings = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        words = [python, "-I", "-u", str(Path(peer.__file__)), *map(str, theirs)]
         try:
-            self._process = OwnProcess(
-                [python, "-I", "-u", str(Path(peer.__file__)), *map(str, theirs)], what, theirs, env=surroundings
-            )
+            self._process = Program(words, what, pass_fds=theirs, env=surroundings)
         except ConfigError:
             os.close(writing)
             os.close(answers)
