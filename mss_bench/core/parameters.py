@@ -29,7 +29,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from mss_bench.errors import ConfigError, UnknownNameError
 
@@ -38,11 +38,14 @@ __all__ = [
     "MappingError",
     "Parameter",
     "Parameterized",
+    "check",
     "default_values",
     "param",
     "parameters",
     "takes_further",
 ]
+
+_Method = TypeVar("_Method", bound=Callable[[Any], None])
 
 
 class _Required:
@@ -238,6 +241,26 @@ def param(
     )  # fmt: skip
 
 
+def check(*names: str) -> Callable[[_Method], _Method]:
+    """Mark a method that checks parameters against each other: it raises a `ConfigError` where they do not fit.
+
+    It is called by the constructor before `Parameterized.setup`; in a configuration file, where everything wrong is
+    said at once, also beside other parameters that are wrong.
+
+    Parameters
+    ----------
+    *names : str
+        The parameters that it looks at, each of which is right by itself when it is called; in a file the message
+        stands at the line of the first.
+    """
+
+    def mark(method: _Method) -> _Method:
+        method.looks_at = names  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
 class Parameterized:
     """Base of classes that declare their parameters with `param`.
 
@@ -251,6 +274,8 @@ class Parameterized:
     """Whether parameters that are not declared are taken and kept in `further`, for something that knows them."""
 
     _declared: ClassVar[dict[str, Parameter]] = {}
+    _checks: ClassVar[dict[str, Callable[[Any], None]]] = {}
+    _owner: str | None = None  # what messages name before a parameter, the label by default
     _bare_doc: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -266,6 +291,12 @@ class Parameterized:
             for name, value in vars(holder).items():
                 if isinstance(value, Parameter):
                     cls._declared.setdefault(name, value)
+        cls._checks = {
+            name: value
+            for holder in reversed(cls.__mro__)
+            for name, value in vars(holder).items()
+            if hasattr(value, "looks_at")
+        }
         if cls._declared and not _has_own_constructor(cls):
             keywords = [
                 inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, annotation=p.kind, default=_shown_default(p))
@@ -288,6 +319,8 @@ class Parameterized:
                 raise ConfigError(f"{owner} needs {name}, expected {self._declared[name].expected}")
         self.further: dict[str, Any] = values
         self.assign(complete)
+        for method in self._checks.values():
+            method(self)
         self.setup()
 
     @classmethod
@@ -325,7 +358,8 @@ class Parameterized:
         RefusedError
         """
         parameter = type(self)._declared[name]
-        raise RefusedError(name, parameter.refusal(getattr(self, name), self.label(), expected))
+        owner = self.label() if self._owner is None else self._owner
+        raise RefusedError(name, parameter.refusal(getattr(self, name), owner, expected))
 
     def values(self) -> dict[str, Any]:
         """Return every parameter with its value, in the order of the declaration."""
@@ -368,6 +402,19 @@ class Parameterized:
                     problems.append(_at(mapping, name, str(error)))
             elif parameter.required:
                 problems.append(_at(mapping, "", f"{name} is missing in {what}, expected {parameter.expected}"))
+        draft = cls.__new__(cls)
+        draft._owner = ""  # the line is enough
+        complete = cls.defaults(values) | values
+        draft.assign({n: v for n, v in complete.items() if v is not REQUIRED and (n in values or n not in mapping)})
+        for method in cls._checks.values():
+            looks_at: tuple[str, ...] = method.looks_at  # type: ignore[attr-defined]
+            if all(name in vars(draft) for name in looks_at):
+                try:
+                    method(draft)
+                except MappingError as error:
+                    problems += error.problems
+                except ConfigError as error:
+                    problems.append(_at(mapping, getattr(error, "parameter", looks_at[0]), str(error)))
         if not problems:
             further = {n: v for n, v in mapping.items() if n not in cls._declared}
             try:
