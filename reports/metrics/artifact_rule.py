@@ -1,6 +1,7 @@
-"""Does each measure of an artifact react to its own fault five times as strongly as to any other?
+"""Check that each measure of an artifact reacts to its own fault five times as strongly as to any other.
 
-Asked of stems on which the measures were not made: songs of the built-in test split from the third on, all four stems.
+The stems are not those on which the measures were made: songs of the built-in test split from the third on, all four
+stems.
 """
 
 from __future__ import annotations

@@ -48,18 +48,18 @@ def reaction_figure(classes: Mapping[str, type[Metric]], reactions: Reactions) -
         for quantity in cls.quantities
         if reactions.get((name, quantity.name))
     ]
-    ladders = [ladder for ladder in LADDERS if any(ladder in found for _, _, found in rows)]
+    ladders = [ladder for ladder in LADDERS if any(ladder in measured for _, _, measured in rows)]
     shares = np.full((len(rows), len(ladders)), np.nan)
     with styled():
         figure = canvas(_HEAD + _FOOT + _ROW * len(rows), FULL_WIDTH)
         axes = figure.subplots()
-        for index, (_, quantity, found) in enumerate(rows):
-            lost = losses(quantity, found)
+        for index, (_, quantity, measured) in enumerate(rows):
+            lost = losses(quantity, measured)
             top = max(map(abs, lost.values()), default=0.0)
             shares[index] = [lost[x] / top if x in lost and top else lost.get(x, math.nan) for x in ladders]
             for column, ladder in enumerate(ladders):
-                if ladder in found:
-                    share, trend = float(shares[index, column]), found[ladder].trend
+                if ladder in measured:
+                    share, trend = float(shares[index, column]), measured[ladder].trend
                     unsteady = abs(share) > HARDLY and trend * math.copysign(1, share) < FOLLOWS
                     _write(axes, column, index, change_text(quantity, lost.get(ladder, math.nan)), share, unsteady)
         _paint(axes, shares)
@@ -74,7 +74,7 @@ def reaction_figure(classes: Mapping[str, type[Metric]], reactions: Reactions) -
 
 
 def change_text(quantity: Quantity, lost: float) -> str:
-    """The change of a value in its own direction, e.g. ``-12``; ``·`` where there is none."""
+    """Return the change of a value in its own direction, e.g. ``-12``; ``·`` where there is none."""
     if math.isnan(lost):
         return "·"
     change = -lost if quantity.higher_is_better else lost
@@ -104,7 +104,7 @@ def _write(axes: Axes, column: int, row: int, text: str, share: float, unsteady:
 
 
 def _name_rows(axes: Axes, rows: list[tuple[str, Quantity]]) -> None:
-    """Quantities with units at the left, metrics at the right of the matrix with a line between them."""
+    """Write quantities with units at the left and metrics at the right, with a line between them."""
     axes.set_yticks(range(len(rows)), [f"{q.name} ({q.unit})" if q.unit else q.name for _, q in rows], fontsize=6)
     names = [name for name, _ in rows]
     for name in dict.fromkeys(names):

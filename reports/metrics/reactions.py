@@ -1,4 +1,4 @@
-"""Every metric against every ladder of degradations: the measurement behind the metric cards.
+"""Measure every metric on every ladder of degradations: the numbers behind the metric cards.
 
 Excerpts of five seconds of the built-in songs. The target is silent in the last of them, so that measures of silence
 have something to say; then it is spoilt, step by step.
@@ -45,7 +45,7 @@ LEFT_OUT = {
 
 @dataclass(frozen=True)
 class Scene:
-    """A target in its song, and what the ladders make of it.
+    """A target in its song, with the degradations of it.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def scenes(songs: int = 2, *, first: int = 0, pause: bool = True) -> list[Scene]
 
 
 def _paused(name: str, stems: Stems, target: str, rate: int) -> Scene:
-    """A scene whose target is silent in the last second."""
+    """Return a scene whose target is silent in the last second."""
     samples = stems[target].shape[1]
     fall = np.arange(samples, dtype=np.float64)
     kept = np.clip((samples - _PAUSE * rate - fall) / (_FADE * rate), 0, 1).astype(np.float32)
@@ -125,13 +125,13 @@ def _paused(name: str, stems: Stems, target: str, rate: int) -> Scene:
 
 
 def _retargeted(scene: Scene, target: str) -> Scene:
-    """The same song with another target spoilt, which pauses as well."""
+    """Return the same song with another target spoilt, which pauses as well."""
     return scene if target == scene.target else _paused(scene.name, scene.references, target, scene.sample_rate)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured: reactions of metrics that were, and a cost, or the reason, of all that were asked for."""
+    """Reactions of the metrics that were measured; costs, or the reason for having none, of all that were asked for."""
 
     reactions: Reactions
     costs: dict[str, Cost]
@@ -169,8 +169,8 @@ def measure(names: Sequence[str] = (), *, songs: int = 2) -> Measurement:
             wanted = _retargeted(scene, metric.targets[0]) if metric.targets else scene
             own.append(made.setdefault((wanted.name, wanted.target), wanted))
         with threadpool_limits(limits=1):
-            found, costs[name] = _measured(metric, own)
-        reactions |= {(name, quantity): on for quantity, on in found.items()}
+            by_quantity, costs[name] = _measured(metric, own)
+        reactions |= {(name, quantity): by_ladder for quantity, by_ladder in by_quantity.items()}
         print(f"{name}: {time.process_time() - begin:.1f} s")
     return Measurement(reactions, costs)
 
@@ -204,27 +204,27 @@ def _measured(metric: Metric, own: Sequence[Scene]) -> tuple[dict[str, dict[str,
             for quantity in clean:
                 values.setdefault((quantity, ladder), []).append([step[quantity] for step in steps])
     quantities = {q.name: q for q in metric.quantities}
-    found: dict[str, dict[str, Reaction]] = {}
+    reactions: dict[str, dict[str, Reaction]] = {}
     for (name, ladder), series in values.items():
-        found.setdefault(name, {})[ladder] = _reaction(series, quantities[name])
+        reactions.setdefault(name, {})[ladder] = _reaction(series, quantities[name])
     seconds = own[0].others.shape[1] / own[0].sample_rate
     # The median of many calls; the references are prepared once a song, and the first time loads libraries.
     score_cost, prepare_cost = float(np.median(scored)), min(prepared)
-    return found, Cost(seconds / max(1e-4, score_cost), seconds / max(1e-4, prepare_cost), note)
+    return reactions, Cost(seconds / max(1e-4, score_cost), seconds / max(1e-4, prepare_cost), note)
 
 
 def _effort(metric: Metric) -> tuple[tuple[int, ...], str]:
-    """Steps of each ladder that a metric is measured on, and what is to be said of it."""
+    """Return the steps of each ladder that a metric is measured on, and what the page says of it."""
     if metric.name in _VERY_SLOW:
         return _VERY_SLOW_STEPS, "one excerpt, the strongest step of each ladder"
     return (_SLOW_STEPS, "one excerpt, three steps of each ladder") if metric.slow else (_ALL_STEPS, "")
 
 
 def _reaction(series: list[list[float]], quantity: Quantity) -> Reaction:
-    """Of the scene in which a quantity reacts more, given each one's values, the first for the reference itself."""
+    """Return the reaction in the scene in which a quantity reacts more; values begin with that of the reference."""
     sign = -1.0 if quantity.higher_is_better else 1.0
-    found = [Reaction(values[0], values[-1], trend(sign * np.array(values))) for values in series]
-    return max(found, key=lambda reaction: float(np.nan_to_num(abs(loss(quantity, reaction)), nan=-1.0)))
+    candidates = [Reaction(values[0], values[-1], trend(sign * np.array(values))) for values in series]
+    return max(candidates, key=lambda reaction: float(np.nan_to_num(abs(loss(quantity, reaction)), nan=-1.0)))
 
 
 def trend(badness: NDArray[np.float64]) -> float:

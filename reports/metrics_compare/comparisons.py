@@ -1,4 +1,4 @@
-"""What is compared with what: functions of other tools, and the metric here that is set against each."""
+"""The comparisons: functions of other tools, and the metric here that each is compared with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOOLS = {
     "torchmetrics": ("torchmetrics", "pip install torch torchmetrics"),
     "auraloss": ("auraloss", "pip install torch auraloss"),
 }
-"""Tool to the module that must be importable and what brings it."""
+"""Tool to the module that it is imported as, and how to install it."""
 
 _SAME = "same definition"
 _FLOAT32 = "same definition; they compute in float32"
@@ -30,7 +30,7 @@ _FLOAT32 = "same definition; they compute in float32"
 
 @dataclass(frozen=True)
 class Comparison:
-    """One function of a tool and the metric that is set against it.
+    """A function of a tool and the metric that it is compared with.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     _loss("time.SDSDRLoss", "SD-SDR", "sd_sdr:preset=auraloss"),
     _loss("freq.MultiResolutionSTFTLoss", "MR-STFT", "mr_stft:preset=auraloss", sign=1.0),
 )  # fmt: skip
-"""What is compared with what."""
+"""All comparisons."""
 
 
 def installed(chosen: Iterable[str] = TOOLS) -> tuple[dict[str, str], dict[str, str]]:

@@ -101,7 +101,7 @@ class Difference:
 
 
 def compare(material: Sequence[Material], chosen: Iterable[str] = TOOLS) -> list[Difference]:
-    """Measure every comparison of the tools that are installed, over all tracks together.
+    """Make every comparison with the tools that are installed, over all tracks together.
 
     Parameters
     ----------

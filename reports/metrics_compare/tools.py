@@ -25,7 +25,7 @@ Signals = Mapping[str, Samples]
 
 
 def museval(references: Signals, estimates: Signals, sample_rate: int, *, mode: str, seconds: float) -> Values:
-    """``museval.evaluate`` with a window and hop of so many seconds, infinite for the whole signal."""
+    """Call ``museval.evaluate`` with a window and hop of so many seconds, infinite for the whole signal."""
     evaluate = importlib.import_module("museval").evaluate
     size = round(seconds * sample_rate) if math.isfinite(seconds) else math.inf
     true, estimated = (np.stack([array.T for array in each.values()]) for each in (references, estimates))
@@ -34,14 +34,14 @@ def museval(references: Signals, estimates: Signals, sample_rate: int, *, mode: 
 
 
 def mir_eval_images(references: Signals, estimates: Signals, sample_rate: int) -> Values:
-    """``mir_eval.separation.bss_eval_images`` of the whole signal."""
+    """Call ``mir_eval.separation.bss_eval_images`` on the whole signal."""
     true, estimated = (np.stack([array.T for array in each.values()]) for each in (references, estimates))
     values = _mir_eval("bss_eval_images", true.astype(np.float64), estimated.astype(np.float64))
     return {q: np.reshape(v, (-1, 1)) for q, v in zip(("SDR", "ISR", "SIR", "SAR"), values, strict=True)}
 
 
 def mir_eval_sources(references: Signals, estimates: Signals, sample_rate: int) -> Values:
-    """``mir_eval.separation.bss_eval_sources`` of the whole mono signal."""
+    """Call ``mir_eval.separation.bss_eval_sources`` on the whole mono signal."""
     values = _mir_eval("bss_eval_sources", _mono(references), _mono(estimates))
     return {q: np.reshape(v, (-1, 1)) for q, v in zip(("SDR", "SIR", "SAR"), values, strict=True)}
 
@@ -57,7 +57,7 @@ def _mir_eval(function: str, true: Floats, estimated: Floats) -> tuple[Floats, .
 def fast_bss_eval(
     references: Signals, estimates: Signals, sample_rate: int, *, function: str, **options: Any
 ) -> Values:
-    """``fast_bss_eval.bss_eval_sources`` or ``si_bss_eval_sources`` of the mono signal.
+    """Call ``fast_bss_eval.bss_eval_sources`` or ``si_bss_eval_sources`` on the mono signal.
 
     On float64 tensors: its solver on NumPy arrays fails under NumPy 2.
     """
@@ -73,7 +73,7 @@ def fast_bss_eval(
 def torchmetrics(
     references: Signals, estimates: Signals, sample_rate: int, *, function: str, quantity: str, **options: Any
 ) -> Values:
-    """A function of ``torchmetrics.functional.audio`` on mono tensors, of float32 but for the one with filters."""
+    """Call a function of ``torchmetrics.functional.audio`` on mono tensors, of float32 but for the one with filters."""
     torch = importlib.import_module("torch")
     call = getattr(importlib.import_module("torchmetrics.functional.audio"), function)
     dtype = torch.float64 if function == "signal_distortion_ratio" else torch.float32
@@ -85,7 +85,7 @@ def torchmetrics(
 def auraloss(
     references: Signals, estimates: Signals, sample_rate: int, *, loss: str, quantity: str, sign: float
 ) -> Values:
-    """A loss of auraloss on float32 tensors ``(1, 1, samples)``, one mono target at a time, times a sign."""
+    """Call a loss of auraloss on float32 tensors ``(1, 1, samples)``, one mono target at a time, times a sign."""
     torch = importlib.import_module("torch")
     group, _, name = loss.partition(".")
     call = getattr(importlib.import_module(f"auraloss.{group}"), name)()
@@ -96,5 +96,5 @@ def auraloss(
 
 
 def _mono(signals: Signals) -> Floats:
-    """Means over the channels, ``(sources, samples)``."""
+    """Return means over the channels, ``(sources, samples)``."""
     return np.stack([array.mean(axis=0, dtype=np.float64) for array in signals.values()])

@@ -1,4 +1,4 @@
-"""One song through one method, in a process of its own, so that its memory is its own."""
+"""Run a method on one song in a process of its own, so that its memory can be measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = ("vocals", "drums", "bass", "other", "accompaniment")
 
 @dataclass(frozen=True)
 class Example:
-    """What a method made of a song.
+    """A song and its separation by a method.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Example:
 
     @property
     def seconds(self) -> float:
-        """Length of the song."""
+        """Return the length of the song."""
         return float(self.mixture.shape[-1] / self.sample_rate)
 
 

@@ -74,7 +74,7 @@ def separation_figure(
 
 
 def azimuth_histogram(signal: Audio, bins: int = 61) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Energy of a stereo signal over panning angle.
+    """Compute the energy of a stereo signal over panning angle.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ WIDTHS = np.repeat(*np.array(POOLING).T[::-1])
 
 
 def band_sums(values: NDArray[Any]) -> NDArray[Any]:
-    """Sums over the bins of each band: ``(..., frames, bins, parts)`` to ``(..., bands, frames)``.
+    """Sum over the bins of each band: ``(..., frames, bins, parts)`` to ``(..., bands, frames)``.
 
     Parameters
     ----------

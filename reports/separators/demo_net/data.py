@@ -1,4 +1,4 @@
-"""What the network learns from: songs of the demo's train split, mixed anew.
+"""Training data: songs of the demo's train split, mixed anew.
 
 The generator of the demo makes as many songs as are asked for; the network learns from the first ones of the train
 split and is watched on some from far behind (`VALIDATION`). None of them is a song of the test split: the split is part
@@ -35,7 +35,7 @@ _GAIN_DB = 4.0  # largest change of a stem's level
 
 
 def prepare(folder: Path, songs: Iterable[int], jobs: int = 1) -> list[Path]:
-    """Have songs of the train split on disk, rendering what is missing.
+    """Render the songs of the train split that are not on disk yet.
 
     Parameters
     ----------
@@ -60,21 +60,21 @@ def prepare(folder: Path, songs: Iterable[int], jobs: int = 1) -> list[Path]:
 
 
 def _write(path: Path, index: int) -> None:
-    """Render a song and put it in its place whole."""
+    """Render a song into a temporary file and move it, so that nobody reads half of it."""
     stems = render("train", index).stems_pcm
     with replacing(path, sync=False) as temporary, temporary.open("wb") as file:
         np.save(file, np.stack([stems[name] for name in STEMS]))
 
 
 def read_song(path: Path) -> NDArray[np.int16]:
-    """The stems ``(stems, channels, samples)`` of a song in 16 bits, read from disk where they are looked at."""
+    """Open the stems ``(stems, channels, samples)`` of a song in 16 bits; samples are read when they are used."""
     song: NDArray[np.int16] = np.load(path, mmap_mode="r")
     return song
 
 
 @dataclass(frozen=True)
 class Excerpts:
-    """Mixtures of 6 s without end; each depends on its number and the seed alone.
+    """Any number of mixtures of 6 s; each depends on its number and the seed alone.
 
     In half of them the stems are of one song at one time; in the others every stem is of another song, at another
     time. The level of each stem varies by up to 4 dB; the mixture has an RMS of 1, as the manifest asks for.
@@ -90,12 +90,12 @@ class Excerpts:
     seed: int
 
     def batch(self, numbers: NDArray[np.int64], *, swapped: bool = False) -> NDArray[np.float32]:
-        """Stems ``(batch, stems, channels, samples)`` of some excerpts; `swapped` with left for right."""
-        found = np.stack([self.stems(int(number)) for number in numbers])
-        return found[:, :, ::-1] if swapped else found
+        """Return stems ``(batch, stems, channels, samples)`` of some excerpts; `swapped` with left for right."""
+        stems = np.stack([self.stems(int(number)) for number in numbers])
+        return stems[:, :, ::-1] if swapped else stems
 
     def stems(self, number: int) -> NDArray[np.float32]:
-        """Stems ``(stems, channels, samples)``, whose sum is the mixture."""
+        """Return stems ``(stems, channels, samples)``, whose sum is the mixture."""
         rng = np.random.default_rng([self.seed, number])
         samples = (FRAMES + 1) * TRANSFORM.hop
         out: NDArray[np.float32] = np.zeros((len(STEMS), 2, samples), dtype=np.float32)

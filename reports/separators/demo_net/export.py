@@ -1,4 +1,4 @@
-"""From a trained network to the files that are shipped: ``demo_net.onnx`` and its manifest ``demo_net.yaml``.
+"""Write the files that are shipped from a trained network: ``demo_net.onnx`` and its manifest ``demo_net.yaml``.
 
 The graph is written node by node: sixty of them, where PyTorch's exporter makes four hundred in ten seconds. That it
 computes the same is tested.
@@ -53,7 +53,7 @@ citation: The mss_bench authors, demo_net, a small network trained on the demo s
 
 
 def rounded(network: DemoNet) -> OverBins:
-    """The network as it is shipped: in use, not in training, and with weights of 16 bits."""
+    """Return the network as it is shipped: in use, not in training, and with weights of 16 bits."""
     own = copy.deepcopy(network).eval()
     with torch.no_grad():
         for parameter in own.parameters():
@@ -90,14 +90,14 @@ def write_model(network: DemoNet, folder: Path) -> Path:
 
 
 class _Graph:
-    """An ONNX graph that grows at its end; every method returns the name of what it adds."""
+    """An ONNX graph under construction; every method appends nodes and returns the name of their output."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
     def model(self, network: DemoNet) -> onnx.ModelProto:
-        """The whole network with bins at both ends."""
+        """Return the whole network with bins at both ends."""
         import onnx
         from onnx import TensorProto, helper
 
@@ -106,8 +106,8 @@ class _Graph:
         self.nodes[-1].output[0] = "masks"
         given = helper.make_tensor_value_info("magnitude", TensorProto.FLOAT, ["batch", 2, TRANSFORM.bins, "frames"])
         shape: list[str | int | None] = ["batch", len(STEMS), 2, TRANSFORM.bins, "frames"]
-        found = helper.make_tensor_value_info("masks", TensorProto.FLOAT, shape)
-        graph = helper.make_graph(self.nodes, "demo_net", [given], [found], self.constants)
+        masks = helper.make_tensor_value_info("masks", TensorProto.FLOAT, shape)
+        graph = helper.make_graph(self.nodes, "demo_net", [given], [masks], self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
         onnx.checker.check_model(model, full_check=True)
         return model
@@ -143,7 +143,7 @@ class _Graph:
         return self.add("Concat", *parts, self.rows(name, BANDS - 1, BANDS), axis=2)
 
     def rows(self, name: str, first: int, last: int) -> str:
-        """A slice of the third axis."""
+        """Slice the third axis."""
         return self.add("Slice", name, self.integers(first), self.integers(last), self.integers(2))
 
     def layers(self, layers: nn.Sequential | list[nn.Conv1d], name: str) -> str:
@@ -166,7 +166,7 @@ class _Graph:
         return name
 
     def affine(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, name: str, shape: tuple[int, ...]) -> str:
-        """What a normalisation is after training: a factor and an offset."""
+        """Apply a trained normalisation, which is a factor and an offset."""
         assert norm.running_var is not None
         assert norm.running_mean is not None
         factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)

@@ -1,4 +1,4 @@
-"""What losses are computed from: the energies of a mixture and its stems in each band and frame.
+"""Features: the energies of a mixture and its stems in each band and frame, from which losses are computed.
 
 A mask of a band is common to its bins, so that squared errors of a masked spectrogram X need no more of the bins than
 three sums over the band: with ``Y_j = m_j X``,
@@ -27,7 +27,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Features:
-    """Of some excerpts; the arrays have ``bands, frames`` as their last axes.
+    """Features of some excerpts; the arrays have ``bands, frames`` as their last axes.
 
     Parameters
     ----------
@@ -50,15 +50,15 @@ class Features:
     energy: Any
 
     def batch(self, numbers: Any, *, swapped: bool = False) -> Features:
-        """Some of the excerpts, in single precision; `swapped` with left for right."""
-        found = {f.name: np.asarray(getattr(self, f.name)[numbers], dtype=np.float32) for f in fields(self)}
+        """Return some of the excerpts in single precision; `swapped` with left for right."""
+        arrays = {f.name: np.asarray(getattr(self, f.name)[numbers], dtype=np.float32) for f in fields(self)}
         if swapped:
-            found |= {name: array[..., ::-1, :, :] for name, array in found.items() if name != "energy"}
-        return Features(**found)
+            arrays |= {name: array[..., ::-1, :, :] for name, array in arrays.items() if name != "energy"}
+        return Features(**arrays)
 
 
 def features_of(stems: NDArray[np.float32], *, whole: bool = False) -> Features:
-    """Features of one excerpt or song, as a batch of one.
+    """Compute the features of one excerpt or song, as a batch of one.
 
     Parameters
     ----------
@@ -71,18 +71,18 @@ def features_of(stems: NDArray[np.float32], *, whole: bool = False) -> Features:
     x = s.sum(axis=0)
     s_parts, x_parts = (each.view(np.float32).reshape(*each.shape, 2) for each in (s, x))
     common = band_sums(s_parts * x_parts)
-    found = Features(
+    features = Features(
         mixture=band_sums(np.abs(x)[..., None]) / WIDTHS[:, None],
         power=np.sqrt(band_sums(np.square(x_parts))),
         stems=band_sums(np.abs(s)[..., None]) / WIDTHS[:, None],
         cross=np.copysign(np.sqrt(np.abs(common)), common),
         energy=np.sum(np.square(s_parts), axis=(1, 2, 3, 4)),
     )
-    return Features(*(getattr(found, f.name)[None] for f in fields(found)))
+    return Features(*(getattr(features, f.name)[None] for f in fields(features)))
 
 
 def kept_features(folder: Path, excerpts: Excerpts, count: int, jobs: int = 1) -> Features:
-    """Features of the first excerpts, from disk if they are there.
+    """Return features of the first excerpts, from disk if they are there.
 
     Parameters
     ----------
@@ -110,6 +110,6 @@ def kept_features(folder: Path, excerpts: Excerpts, count: int, jobs: int = 1) -
 def _write(place: Path, excerpts: Excerpts, numbers: Array) -> None:
     out = {f.name: np.load(place / f"{f.name}.npy", mmap_mode="r+") for f in fields(Features)}
     for number in numbers:
-        found = features_of(excerpts.stems(int(number)))
+        features = features_of(excerpts.stems(int(number)))
         for name, array in out.items():
-            array[number] = getattr(found, name)[0]
+            array[number] = getattr(features, name)[0]

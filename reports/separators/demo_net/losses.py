@@ -1,4 +1,4 @@
-"""The cost functions that the network can learn with.
+"""Cost functions for the training of the network.
 
 All of them compare estimates ``Y_j = m_j X`` with stems S_j; M are the magnitudes of the mixture.
 
@@ -37,7 +37,7 @@ _SILENT = 1e-4  # a stem below this share of the mixture's energy has no SI-SDR
 
 @dataclass(frozen=True)
 class Signals:
-    """What `si_sdr` needs beside features.
+    """The signals that `si_sdr` needs beside features.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Signals:
 
     @classmethod
     def of(cls, stems: NDArray[np.float32]) -> Signals:
-        """From stems ``(batch, stems, channels, samples)``."""
+        """Transform stems ``(batch, stems, channels, samples)``."""
         mixture = np.stack([TRANSFORM.forward(each)[:, 1:-1] for each in stems.sum(axis=1)])
         hop = TRANSFORM.hop
         inner = np.ascontiguousarray(stems)[..., hop : hop * mixture.shape[2]]
@@ -59,7 +59,7 @@ class Signals:
 
 
 def to_tensors(features: Features) -> Features:
-    """The same with tensors."""
+    """Return the same features as tensors."""
     return Features(*(torch.from_numpy(np.ascontiguousarray(a)) for a in vars(features).values()))
 
 
@@ -100,20 +100,20 @@ def _sdr(masks: Tensor, f: Features, _: Signals | None) -> Tensor:
 
 
 def sdr_of_spectrograms(masks: Tensor, f: Features) -> Tensor:
-    """SDR of the masked spectrograms in dB, ``(batch, stems)``: uSDR but for what the inverse transform takes away."""
+    """Return the SDR ``(batch, stems)`` of the masked spectrograms in dB: uSDR without the inverse transform."""
     ratio: Tensor = f.energy / _error(masks, f)
     return 10 * torch.log10(ratio)
 
 
 def _error(masks: Tensor, f: Features) -> Tensor:
-    """Squared error ``(batch, stems)`` of the complex spectrograms."""
+    """Return the squared error ``(batch, stems)`` of the complex spectrograms."""
     power, cross = torch.square(f.power), torch.copysign(torch.square(f.cross), f.cross)
     error: Tensor = torch.sum(masks * (masks * power[:, None] - 2 * cross), dim=(2, 3, 4)) + f.energy
     return error
 
 
 def _inverse(spectrogram: Tensor) -> Tensor:
-    """Signals ``(..., samples)`` of ``(..., bins, frames)`` where all frames overlap; differentiable."""
+    """Transform ``(..., bins, frames)`` to signals ``(..., samples)`` where all frames overlap; differentiable."""
     window = torch.sin(torch.pi * torch.arange(TRANSFORM.n_fft) / TRANSFORM.n_fft)
     frames = torch.fft.irfft(spectrogram.transpose(-1, -2)) * window
     hop = TRANSFORM.hop  # half of a frame: the squares of the windows of two frames sum to 1

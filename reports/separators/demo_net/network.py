@@ -1,4 +1,4 @@
-"""The network: dense layers for what sounds at once and over seconds, convolutions for what is next to each other.
+"""The network: dense layers over all frequencies, dilated convolutions over time, small ones for the masks.
 
 The trunk sees all bands of both channels of a frame at once, since partials of one sound lie far apart, and frames up
 to 1.5 s away through convolutions over time, one channel of the trunk at a time [1]_. It says for each band and frame
@@ -25,7 +25,7 @@ __all__ = ["BORDER", "MAPS", "DemoNet", "OverBins", "pool", "unpool"]
 _CHANNELS = 2
 _WIDTH = 224  # of the trunk
 MAPS = 6
-"""Numbers that the trunk says of each band and frame."""
+"""Feature maps that the trunk hands on for each band and frame."""
 
 _FILTERS = 16  # of the convolutions after it
 _DILATIONS = (1, 2, 4, 8)
@@ -35,7 +35,7 @@ BORDER = 2 * sum(_DILATIONS) + 3
 
 
 def pool(magnitude: Tensor) -> Tensor:
-    """Mean of each band: ``(..., bins, frames)`` to ``(..., bands, frames)``."""
+    """Average the bins of each band: ``(..., bins, frames)`` to ``(..., bands, frames)``."""
     parts, first = [], 0
     for count, width in POOLING:
         part = magnitude[..., first : first + count * width, :]
@@ -45,7 +45,7 @@ def pool(magnitude: Tensor) -> Tensor:
 
 
 def unpool(bands: Tensor) -> Tensor:
-    """Each bin gets the value of its band: ``(..., bands, frames)`` to ``(..., bins, frames)``."""
+    """Give each bin the value of its band: ``(..., bands, frames)`` to ``(..., bins, frames)``."""
     parts, first = [], 0
     for count, width in POOLING:
         part = bands[..., first : first + count, :]
@@ -55,7 +55,7 @@ def unpool(bands: Tensor) -> Tensor:
 
 
 class _OverTime(nn.Module):
-    """What each number of the trunk was and will be, then a dense layer across all of them; added to its input."""
+    """A residual block: a convolution over time in each channel, then a dense layer across the channels."""
 
     def __init__(self, dilation: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def _convolution(inputs: int) -> nn.Sequential:
 
 
 class DemoNet(nn.Module):
-    """From the magnitudes of bands to the masks of bands."""
+    """The network: from magnitudes of bands to masks of bands."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class DemoNet(nn.Module):
         self.place = nn.Parameter(torch.zeros(len(STEMS) * _CHANNELS, BANDS, 1))  # what a band is by itself
 
     def forward(self, mixture: Tensor) -> Tensor:
-        """Masks.
+        """Compute masks.
 
         Parameters
         ----------
@@ -127,6 +127,6 @@ class OverBins(nn.Module):
         self.network = network
 
     def forward(self, magnitude: Tensor) -> Tensor:
-        """``(batch, channels, bins, frames)`` to masks ``(batch, stems, channels, bins, frames)``."""
+        """Map ``(batch, channels, bins, frames)`` to masks ``(batch, stems, channels, bins, frames)``."""
         masks: Tensor = self.network(pool(magnitude))
         return unpool(masks)

@@ -1,4 +1,4 @@
-"""Training of the network that is shipped: one command, which ends with ``demo_net.onnx`` and ``demo_net.yaml``.
+"""Train the network that is shipped: one command, which writes ``demo_net.onnx`` and ``demo_net.yaml``.
 
 ::
 
@@ -35,7 +35,7 @@ from reports.separators.demo_net.network import DemoNet
 
 @dataclass(frozen=True)
 class Plan:
-    """A training.
+    """Options of a training.
 
     Parameters
     ----------
