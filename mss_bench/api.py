@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import SCHEMA_VERSION
-from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.errors import RunError
 from mss_bench.running.tables import read_table
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ class Results:
         """
         from mss_bench.running.options import RunOptions
 
-        known = {f.name for f in fields(RunOptions)}
-        return RunOptions(**{k: v for k, v in self.run["options"].items() if k in known}).open_dataset()
+        return RunOptions.recorded(self.run["options"]).open_dataset()
 
     def aggregate(self, **options: Any) -> pd.DataFrame:
         """One row a method, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
@@ -246,11 +245,7 @@ def run(
     from mss_bench.running.options import RunOptions
     from mss_bench.running.start import prepare, start
 
-    known = [f.name for f in fields(RunOptions)]
-    for name in options:
-        if name not in known:
-            raise UnknownNameError("option of run", name, known)
-    prepared = prepare(RunOptions(dataset, separators, metrics, **options))
+    prepared = prepare(RunOptions(dataset=dataset, separators=separators, metrics=metrics, **options))
     if start(prepared, quiet=quiet).interrupted:
         raise KeyboardInterrupt
     return load(prepared.folder)

@@ -127,6 +127,6 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "catalog.yaml").write_text(CATALOG.format(root=folder / "tiny"))
     mss_bench.run(
         "tiny", ["mixture_unscaled", "centre", "irm"], ["bss_eval:filter_length=32"],
-        datasets=[str(folder / "catalog.yaml")], media=["Song A"], out=folder / "run", jobs=1, quiet=True,
+        catalogs=[str(folder / "catalog.yaml")], media=["Song A"], out=folder / "run", jobs=1, quiet=True,
     )  # fmt: skip
     return folder / "run"

@@ -49,13 +49,13 @@ def catalog(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(catalog) -> Results:
-    return mss_bench.run("tiny", ["centre", "karaoke", "irm"], ["bss_eval", "usdr"], datasets=(str(catalog),),
+    return mss_bench.run("tiny", ["centre", "karaoke", "irm"], ["bss_eval", "usdr"], catalogs=(str(catalog),),
                          out=catalog.parent / "one", quiet=True, jobs=1)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def other(catalog) -> Results:
-    return mss_bench.run("tiny", ["mixture_unscaled", "centre"], ["bss_eval", "usdr"], datasets=(str(catalog),),
+    return mss_bench.run("tiny", ["mixture_unscaled", "centre"], ["bss_eval", "usdr"], catalogs=(str(catalog),),
                          out=catalog.parent / "two", quiet=True, jobs=1)  # fmt: skip
 
 

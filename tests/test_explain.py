@@ -43,7 +43,7 @@ def run(tmp_path_factory):
         audio.write(folder / "data" / "test" / "A Song" / f"{name}.wav", array, RATE)
     (folder / "catalog.yaml").write_text(CATALOG.format(root=folder / "data"))
     return mss_bench.run(
-        "small", ["irm", "centre"], ["bss_eval:filter_length=32"], datasets=[str(folder / "catalog.yaml")],
+        "small", ["irm", "centre"], ["bss_eval:filter_length=32"], catalogs=[str(folder / "catalog.yaml")],
         out=str(folder / "run"), quiet=True, jobs=1,
     )  # fmt: skip
 

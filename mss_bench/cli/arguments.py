@@ -37,7 +37,14 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
 def add_dataset(parser: argparse.ArgumentParser) -> None:
     """Which data set and which part of it."""
     group = parser.add_argument_group("data")
-    group.add_argument("--datasets", action="append", default=None, metavar="FILE", help="a catalog of your own (YAML)")
+    group.add_argument(
+        "--datasets",
+        dest="catalogs",
+        action="append",
+        default=None,
+        metavar="FILE",
+        help="a catalog of your own (YAML)",
+    )
     group.add_argument("--root", metavar="DIR", help="folder of the data set, instead of the declared one")
     group.add_argument("--subset", help="a subset of the data set, or 'all'")
     group.add_argument("--tracks", action="append", default=None, metavar="NAME", help="only this track; repeatable")

@@ -39,20 +39,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Run; the status is 1 where cells failed."""
-    from mss_bench.running.options import RunOptions, read_run_file
+    from mss_bench.core.config import load_yaml
+    from mss_bench.running.options import RunOptions
     from mss_bench.running.start import prepare
 
-    options = read_run_file(args.config) if args.config else {}
+    options = RunOptions.from_mapping(load_yaml(args.config), "a run file") if args.config else RunOptions()
     given = {
         name: getattr(args, name)
         for name in (
             "dataset", "separators", "subset", "tracks", "max_tracks", "duration", "jobs", "out", "timeout", "seed",
-            "save_estimates", "media", "rehash", "device", "datasets", "root", "memory_limit", "retries", "fail_fast",
+            "save_estimates", "media", "rehash", "device", "catalogs", "root", "memory_limit", "retries", "fail_fast",
             "shard", "scheduler",
         )
     } | {"metrics": metric_list(args.metrics), "plugins": args.plugins or None}  # fmt: skip
-    options |= {name: value for name, value in given.items() if value is not None}
-    prepared = prepare(RunOptions(**options))
+    prepared = prepare(options.with_values(**{name: value for name, value in given.items() if value is not None}))
     if args.dry_run:
         from mss_bench.running.estimate import estimate
 

@@ -93,7 +93,7 @@ def _options(args: argparse.Namespace, dataset: Dataset, name: str, tracks: list
     return RunOptions(
         dataset={"name": "references", "dir": str(dataset.root)} if args.references else args.dataset,
         root=args.root,
-        datasets=tuple(args.datasets or ()),
+        catalogs=tuple(args.catalogs or ()),
         separators=(spec | ({"pattern": args.pattern} if args.pattern else {}),),
         metrics=tuple(metric_list(args.metrics) or ()),
         tracks=tuple(tracks),
@@ -112,7 +112,7 @@ def _references(args: argparse.Namespace) -> tuple[Dataset, list[Track]]:
         dataset = from_references(args.references)
     else:
         spec = Spec.parse(args.dataset)
-        dataset = get(spec.name, args.datasets or (), args.root, **spec.params)
+        dataset = get(spec.name, args.catalogs or (), args.root, **spec.params)
     return dataset, dataset.tracks(args.subset, args.tracks, args.max_tracks, args.duration)
 
 

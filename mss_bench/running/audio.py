@@ -16,6 +16,7 @@ from mss_bench.core.files import folder_name
 from mss_bench.core.schema import FLOOR
 from mss_bench.core.tracks import Audio, Stems, Track, TrackAudio
 from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.running.options import RunOptions
 from mss_bench.running.tables import read_plan
 
 __all__ = ["Estimate", "RunAudio"]
@@ -63,7 +64,6 @@ class RunAudio:
     def __init__(self, run: Path, work: Path) -> None:
         self.results = api.load(run)
         self.work = work
-        self._options: dict[str, Any] = self.results.run["options"]
         self.dataset = self.results.open_dataset()
         self._cells = read_plan(run)["cells"]
 
@@ -80,7 +80,7 @@ class RunAudio:
         found = []
         for subset in dict.fromkeys(subset for subset, _ in sorted(names)):
             wanted = [name for of, name in sorted(names) if of == subset]
-            found += self.dataset.tracks(subset or None, wanted, duration=self._options["duration"])
+            found += self.dataset.tracks(subset or None, wanted, duration=self.results.run["options"]["duration"])
         return found
 
     def load(self, track: Track) -> TrackAudio:
@@ -100,12 +100,11 @@ class RunAudio:
         missing = [m for m in methods if any(self._folder(m, t) is None for t in tracks)]
         if not missing:
             return
-        again = {
-            key: self._options[key]
-            for key in ("duration", "seed", "timeout", "memory_limit", "device", "plugins", "datasets", "root")
-        }
+        options = RunOptions.recorded(self.results.run["options"])
+        same = ("duration", "seed", "timeout", "memory_limit", "device", "plugins", "catalogs", "root")
+        again = {name: getattr(options, name) for name in same}
         results = api.run(
-            self._options["dataset"], [self._spec(m) for m in missing], ["usdr"], quiet=True, jobs=jobs, out=self.work,
+            options.dataset, [self._spec(m) for m in missing], ["usdr"], quiet=True, jobs=jobs, out=self.work,
             subset=tracks[0].id.subset or None, tracks=tuple(t.name for t in tracks), save_estimates=True, **again,
         )  # fmt: skip
         failed = results.failures[~results.failures["status"].isin(["ok", "skipped"])]

@@ -1,177 +1,154 @@
-"""Options of a run: the same for the command line, a YAML run file and Python."""
+"""Options of a run: declared once for Python, the command line and a YAML run file.
+
+Nothing heavy is imported before the options are used, so that ``mss-bench run --help`` answers at once.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-import psutil
+from mss_bench.core.parameters import Parameterized, param
 
-from mss_bench.core.config import ConfigMap, load_yaml
-from mss_bench.core.spec import Spec, needs_parameters
-from mss_bench.datasets.catalog import Dataset, get
-from mss_bench.datasets.folder import from_references
-from mss_bench.errors import ConfigError
-from mss_bench.running.supervise import Limits
-from mss_bench.separators import separators
+if TYPE_CHECKING:
+    from mss_bench.core.spec import Spec
+    from mss_bench.datasets.catalog import Dataset
+    from mss_bench.running.supervise import Limits
 
-__all__ = ["DEFAULT_METRICS", "RunOptions", "default_separators", "read_run_file"]
+__all__ = ["DEFAULT_METRICS", "RunOptions", "default_separators"]
 
 _WORKER_MB = 1500.0  # what a worker is taken to need where no limit is given
 
 DEFAULT_METRICS: tuple[str, ...] = ("bss_eval", "usdr", "si_sdr")
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What to run and how.
+class RunOptions(Parameterized):
+    """Options that say what to run, and how."""
 
-    Parameters
-    ----------
-    dataset : str, mapping or Dataset
-        A name of the catalog, with options as ``demo:n_songs=12`` or ``{name: demo, n_songs: 12}``;
-        ``references:dir=DIR`` for a bare folder of stems; or a data set itself.
-    separators : tuple of str or mapping
-        ``"hpss:power=2"`` or ``{"name": "hpss", "power": 2}``; ``"all"`` for every one, empty for all but slow ones.
-    metrics : tuple of str or mapping
-        Likewise; ``"all"`` for every fast one that is installed, empty for `DEFAULT_METRICS`.
-    subset : str, optional
-        A subset, ``"all"``, or the data set's default.
-    tracks : tuple of str
-        Names; empty for all.
-    max_tracks : int, optional
-    duration : float, optional
-        Only the first seconds of each track.
-    jobs : int, optional
-        Worker processes; one a core by default.
-    out : path, optional
-        Run folder; ``runs/<data set>`` by default.
-    seed : int
-    save_estimates : bool
-        Keep the estimates as float32 WAV in the run folder.
-    media : tuple of str
-        Tracks of which estimates are kept and, once all methods are scored, excerpts to hear and see are written;
-        ``"all"`` for every one. See `mss_bench.running.media`.
-    timeout : float, optional
-        Seconds that a cell may take.
-    memory_limit : float, optional
-        MiB of resident memory that a worker with its descendants may take.
-    retries : int
-        How often a cell is tried again when its worker crashed.
-    fail_fast : bool
-        Stop at the first cell that fails.
-    shard : str, optional
-        ``"i/N"``: only the i-th of N parts, for job arrays; all parts share one run folder.
-    scheduler : str, optional
-        Address of a dask.distributed scheduler, or ``local:N`` for a local one with N workers.
-    device : str
-        For separators that can use one.
-    plugins : tuple of path
-        Python files with separators or metrics.
-    datasets : tuple of path
-        Further catalogs.
-    root : path, optional
-        Folder of the data set instead of the declared one.
-    rehash : bool
-        Hash file contents again instead of trusting size and modification time.
-    """
+    dataset: Any = param(
+        "demo", metavar="NAME", expects="a name, a mapping with a name or a Dataset",
+        doc="Data set of the catalog, with options as in demo:n_songs=12; references:dir=DIR for a bare folder of "
+        "stems. Python takes a Dataset as well.",
+    )  # fmt: skip
+    separators: tuple[str | Mapping[str, Any], ...] = param(
+        (), flag="--separator", short="-s", metavar="SPEC", expects="names with parameters, as in hpss:power=2",
+        doc="Separator as name or name:key=value,key=value, or all (default: all but slow ones).",
+    )  # fmt: skip
+    metrics: tuple[str | Mapping[str, Any], ...] = param(
+        (), short="-m", metavar="SPEC;...", expects="names with parameters, as in bss_eval:window=2",
+        doc=f"Metric as name or name:key=value,key=value, or all for every fast one (default: "
+        f"{', '.join(DEFAULT_METRICS)}).",
+    )  # fmt: skip
+    subset: str | None = param(None, doc="Subset of the data set, or all (default: what the data set declares).")
+    tracks: tuple[str, ...] = param((), metavar="NAME", doc="Only this track (default: all).")
+    max_tracks: int | None = param(None, at_least=1, metavar="N", doc="Only the first N tracks (default: all).")
+    duration: float | None = param(
+        None, above=0, unit="s", metavar="S", doc="Only the first S seconds of each track (default: the whole track)."
+    )
+    jobs: int | None = param(
+        None, at_least=1, short="-j", metavar="N",
+        doc="Worker processes (default: one a core, as far as the free memory reaches).",
+    )  # fmt: skip
+    out: Path | None = param(None, short="-o", metavar="DIR", doc="Run folder (default: runs/<data set>).")
+    seed: int = param(0, at_least=0, metavar="N", doc="Seed of random methods.")
+    save_estimates: bool = param(False, doc="Keep the estimates as float32 WAV in the run folder.")
+    media: tuple[str, ...] = param(
+        (), metavar="TRACK",
+        doc="Track whose estimates are kept, with excerpts to hear and see in the report: the best, the worst and the "
+        "one where methods disagree most; all for every track.",
+    )  # fmt: skip
+    timeout: float | None = param(
+        None, above=0, unit="s", metavar="S", doc="Time that one separator may take for one track (default: no limit)."
+    )
+    memory_limit: float | None = param(
+        None, above=0, unit="MiB", metavar="MIB",
+        doc="Resident memory that one worker with its child processes may take (default: no limit).",
+    )  # fmt: skip
+    retries: int = param(1, at_least=0, metavar="N", doc="How often a cell is tried again when its worker crashed.")
+    fail_fast: bool = param(False, doc="Stop at the first cell that fails.")
+    shard: str | None = param(
+        None, metavar="I/N",
+        doc="Compute only the I-th of N parts, for job arrays; all parts share one run folder (default: everything).",
+    )  # fmt: skip
+    scheduler: str | None = param(
+        None, metavar="ADDRESS",
+        doc="Scheduler of dask.distributed, or local:N for N workers of it on this machine (default: none).",
+    )  # fmt: skip
+    device: str = param("cpu", doc="Device for separators that can use another than the CPU.")
+    plugins: tuple[Path, ...] = param(
+        (), flag="--plugin", metavar="FILE", doc="Python file with separators or metrics of your own."
+    )
+    catalogs: tuple[Path, ...] = param(
+        (), flag="--catalog", metavar="FILE", doc="Catalog with data sets of your own (YAML)."
+    )
+    root: Path | None = param(None, metavar="DIR", doc="Folder of the data set (default: the one its catalog names).")
+    rehash: bool = param(False, doc="Hash every file's content again instead of trusting its size and times.")
 
-    dataset: str | Mapping[str, Any] | Dataset = "demo"
-    separators: tuple[Any, ...] = ()
-    metrics: tuple[Any, ...] = ()
-    subset: str | None = None
-    tracks: tuple[str, ...] = ()
-    max_tracks: int | None = None
-    duration: float | None = None
-    jobs: int | None = None
-    out: str | Path | None = None
-    seed: int = 0
-    save_estimates: bool = False
-    media: tuple[str, ...] = ()
-    timeout: float | None = None
-    memory_limit: float | None = None
-    retries: int = 1
-    fail_fast: bool = False
-    shard: str | None = None
-    scheduler: str | None = None
-    device: str = "cpu"
-    plugins: tuple[str, ...] = field(default=())
-    datasets: tuple[str, ...] = ()
-    root: str | Path | None = None
-    rehash: bool = False
+    @classmethod
+    def label(cls) -> str:
+        """Return what messages call the options."""
+        return "run"
 
-    def __post_init__(self) -> None:
-        for name in ("separators", "metrics", "tracks", "media", "plugins", "datasets"):
-            value = getattr(self, name)
-            listed = [value] if isinstance(value, str | Mapping | Spec | Path) else value
-            if not isinstance(listed, list | tuple):
-                raise ConfigError(f"{name} is {value!r}, expected a list")
-            allowed = (str, Mapping, Spec) if name in ("separators", "metrics") else (str, Path)
-            for each in listed:
-                if not isinstance(each, allowed) or each == "":
-                    raise ConfigError(f"{name} holds {each!r}, expected {'specs' if Spec in allowed else 'names'}")
-            object.__setattr__(self, name, tuple(listed))
-        for name in ("subset", "out", "root"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, str | Path) or not str(value)):
-                raise ConfigError(f"{name} is {value!r}, expected a {'name' if name == 'subset' else 'folder'}")
-        for name in ("max_tracks", "jobs", "duration", "timeout", "memory_limit"):
-            value = getattr(self, name)
-            number = int if name in ("max_tracks", "jobs") else int | float
-            if value is not None and (not isinstance(value, number) or isinstance(value, bool) or value <= 0):
-                kind = "whole number" if number is int else "number"
-                raise ConfigError(f"{name} is {value!r}, expected a {kind} above 0")
-        for name in ("seed", "retries"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ConfigError(f"{name} is {value!r}, expected a whole number from 0 on")
+    @classmethod
+    def recorded(cls, options: Mapping[str, Any]) -> Self:
+        """Return the options that ``run.json`` holds, those of earlier versions too."""
+        known = dict(options)
+        if "datasets" in known:  # the former name of `catalogs`
+            known["catalogs"] = known.pop("datasets")
+        return cls(**{name: value for name, value in known.items() if name in cls._declared})
+
+    def setup(self) -> None:
+        if not isinstance(self.dataset, str | Mapping) and not hasattr(self.dataset, "tracks"):
+            self.refuse("dataset", type(self)._declared["dataset"].expected)
+        if self.subset == "":  # of an empty variable in a shell script, perhaps
+            self.refuse("subset", "a name")
         self.shard_numbers()
 
     def open_dataset(self) -> Dataset:
-        """The data set with root and options applied."""
+        """Return the data set with root and options applied."""
+        from mss_bench.core.spec import Spec
+        from mss_bench.datasets.catalog import Dataset, get
+        from mss_bench.datasets.folder import from_references
+
         if isinstance(self.dataset, Dataset):
             return self.dataset
         spec = Spec.parse(self.dataset)
         if spec.name == "references":
             return from_references(str(spec.params.get("dir", ".")))
-        return get(spec.name, self.datasets, self.root, **spec.params)
+        return get(spec.name, self.catalogs, self.root, **spec.params)
 
     def separator_specs(self) -> list[Spec]:
-        """The separators as specs."""
+        """Return the separators as specs, each once."""
         if not self.separators:
             return default_separators()
-        found = []
-        for spec in map(Spec.parse, self.separators):
-            found += default_separators(slow=True) if str(spec) == "all" else [spec]
-        return list({str(spec): spec for spec in found}.values())  # one that is named besides "all" stands once
+        return _specs(self.separators, lambda: default_separators(slow=True))
 
     def metric_specs(self) -> list[Spec]:
-        """The metrics as specs."""
-        found = []
-        for spec in map(Spec.parse, self.metrics or DEFAULT_METRICS):
-            found += all_metrics() if str(spec) == "all" else [spec]
-        return list({str(spec): spec for spec in found}.values())
+        """Return the metrics as specs, each once."""
+        return _specs(self.metrics or DEFAULT_METRICS, _all_metrics)
 
     def shard_numbers(self) -> tuple[int, int] | None:
-        """``shard`` as numbers."""
+        """Return ``shard`` as numbers."""
         if self.shard is None:
             return None
         match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", self.shard)
         if match is None or int(match[1]) > int(match[2]):
-            raise ConfigError(f"shard is {self.shard!r}, expected i/N with i from 1 to N, e.g. 3/10")
+            self.refuse("shard", "I/N with I from 1 to N, e.g. 3/10")
         return int(match[1]), int(match[2])
 
     def limits(self) -> Limits:
-        """What a cell may take."""
+        """Return what a cell may take."""
+        from mss_bench.running.supervise import Limits
+
         return Limits(self.timeout, self.memory_limit, self.retries)
 
     def job_count(self) -> int:
-        """Worker processes: as asked, else one a core as far as the free memory reaches."""
+        """Return the number of worker processes: as asked, else one a core as far as the free memory reaches."""
+        import psutil
+
         if self.jobs is not None:
             return self.jobs
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -179,42 +156,44 @@ class RunOptions:
         return max(1, min(cores, int(room)))
 
     def folder(self, dataset: Dataset) -> Path:
-        """The run folder."""
-        return Path(self.out) if self.out is not None else Path("runs") / dataset.name
+        """Return the run folder."""
+        return self.out or Path("runs") / dataset.name
 
     def describe(self) -> dict[str, Any]:
-        """The options as plain data, for ``run.json``."""
-        shown = {f.name: getattr(self, f.name) for f in fields(self)}
-        shown["dataset"] = self.dataset.name if isinstance(self.dataset, Dataset) else self.dataset
-        shown["separators"] = [s.plain() for s in self.separator_specs()]
-        shown["metrics"] = [m.plain() for m in self.metric_specs()]
-        for name in ("plugins", "datasets"):
-            shown[name] = [str(Path(p).resolve()) for p in shown[name]]
-        for name in ("root", "out"):
-            shown[name] = None if shown[name] is None else str(Path(shown[name]).resolve())
-        return shown
+        """Return the options as plain data, for ``run.json``."""
+        return self.values() | {
+            "dataset": getattr(self.dataset, "name", self.dataset),
+            "separators": [s.plain() for s in self.separator_specs()],
+            "metrics": [m.plain() for m in self.metric_specs()],
+            "plugins": [str(p.resolve()) for p in self.plugins],
+            "catalogs": [str(p.resolve()) for p in self.catalogs],
+            "root": None if self.root is None else str(self.root.resolve()),
+            "out": None if self.out is None else str(self.out.resolve()),
+        }
 
 
 def default_separators(*, slow: bool = False) -> list[Spec]:
-    """Every registered separator that needs no parameter, the IRM with both exponents.
+    """Return every registered separator that needs no parameter, the IRM with both exponents.
 
     Parameters
     ----------
     slow : bool
         Those, too, that declare to be slow: what ``all`` means.
     """
+    from mss_bench.core.spec import Spec, needs_parameters
+    from mss_bench.separators import separators
+
     specs = []
     for name, cls in separators.load_all().items():
-        if needs_parameters(cls) or (cls.extra and not cls.available()):
-            continue
-        if cls.slow and not slow:
+        if needs_parameters(cls) or (cls.extra and not cls.available()) or (cls.slow and not slow):
             continue
         specs += [Spec(name, {"exponent": e}) for e in (1, 2)] if name == "irm" else [Spec(name)]
     return specs
 
 
-def all_metrics() -> list[Spec]:
-    """Every registered metric that is fast and installed and needs no parameter: what ``all`` means."""
+def _all_metrics() -> list[Spec]:
+    """Return every registered metric that is fast and installed and needs no parameter: what ``all`` means."""
+    from mss_bench.core.spec import Spec, needs_parameters
     from mss_bench.metrics import metrics
 
     return [
@@ -224,39 +203,9 @@ def all_metrics() -> list[Spec]:
     ]
 
 
-def read_run_file(path: str | Path) -> dict[str, Any]:
-    """Options from a YAML run file.
+def _specs(asked: tuple[Any, ...], every: Callable[[], list[Spec]]) -> list[Spec]:
+    """Return specs with ``all`` written out; one that is named besides ``all`` stands once."""
+    from mss_bench.core.spec import Spec
 
-    Raises
-    ------
-    ConfigError
-        With file and line: unknown keys, wrong types.
-    """
-    config = load_yaml(path)
-    known = {f.name for f in fields(RunOptions)}
-    config.only(known, "a run file")
-    hints = typing.get_type_hints(RunOptions)
-    for key, value in config.items():
-        if key in ("separators", "metrics", "tracks", "media", "plugins", "datasets"):
-            if not isinstance(value, list | str | ConfigMap):
-                config.fail(f"{key} is {value!r}, expected a list", key)
-        elif key == "dataset":
-            if not isinstance(value, str | ConfigMap):
-                config.fail(f"dataset is {value!r}, expected a name or a mapping with a name", key)
-        elif (
-            value is not None
-            and not isinstance(value, hints[key])
-            and not (isinstance(value, int) and hints[key] == float | None)
-        ):
-            config.fail(f"{key} is {value!r}, expected {_name(hints[key])}", key)
-    try:
-        RunOptions(**config)
-    except ConfigError as error:
-        config.fail(str(error))
-    return dict(config)
-
-
-def _name(hint: Any) -> str:
-    names = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
-    found = [names[o.__name__] for o in typing.get_args(hint) or (hint,) if o.__name__ in names]
-    return " or ".join(found)
+    specs = [s for a in asked for s in (every() if a == "all" else [Spec.parse(a)])]
+    return list({str(spec): spec for spec in specs}.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,7 @@ def verify(
     if not done:
         raise RunError(f"{run} has no finished cell to verify")
     chosen = random.Random(seed).sample(done, min(sample, len(done)))
-    known = {f.name for f in fields(RunOptions)}
-    prepared = prepare(RunOptions(**{k: v for k, v in options.items() if k in known}))  # type: ignore[arg-type]
+    prepared = prepare(RunOptions.recorded(options))
     now = {(c.track.id.subset, c.track.name, c.separator, c.params): c for c in prepared.plan.cells}
     found = []
     with tempfile.TemporaryDirectory() as folder:

@@ -92,8 +92,8 @@ def data_set(folder: Path, tracks: int, seconds: float = 0.1) -> Path:
 def options(folder: Path, methods: int, out: str, **more: object) -> RunOptions:
     """A run of that many methods that do nothing."""
     return RunOptions(
-        "synthetic", tuple(f"nothing:n={i + 1}" for i in range(methods)), ("four",),
-        datasets=(folder / "catalog.yaml",), plugins=(folder / "plugin.py",), out=folder / out, **more,
+        dataset="synthetic", separators=tuple(f"nothing:n={i + 1}" for i in range(methods)), metrics=("four",),
+        catalogs=(folder / "catalog.yaml",), plugins=(folder / "plugin.py",), out=folder / out, **more,
     )  # fmt: skip
 
 

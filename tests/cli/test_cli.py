@@ -72,7 +72,7 @@ def test_a_run_prints_its_table_and_where_it_lies(finished):
 def test_a_run_file_holds_the_same_options_and_the_command_line_wins(tiny, tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text(
-        f"dataset: tiny\ndatasets: ['{tiny}']\nseparators:\n  - name: irm\n    exponent: 1\n  - hpss\n"
+        f"dataset: tiny\ncatalogs: ['{tiny}']\nseparators:\n  - name: irm\n    exponent: 1\n  - hpss\n"
         f"metrics: [usdr]\nmax_tracks: 2\nout: {tmp_path / 'run'}\n"
     )
     done = mss_bench("run", "--config", file, "--max-tracks", 1)

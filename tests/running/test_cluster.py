@@ -86,5 +86,5 @@ def test_a_scheduler_that_is_none_is_named(tiny, tmp_path, scheduler, message):
         pytest.raises(mss_bench.MssBenchError, match=message),
     ):
         mss_bench.run(
-            "tiny", ["irm"], ["usdr"], datasets=[str(tiny)], out=tmp_path / "run", quiet=True, scheduler=scheduler
+            "tiny", ["irm"], ["usdr"], catalogs=[str(tiny)], out=tmp_path / "run", quiet=True, scheduler=scheduler
         )

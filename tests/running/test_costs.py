@@ -48,7 +48,7 @@ def run(tiny, tmp_path, plugin):
 
     def start(separators, metrics=("peak",), **options):
         defaults = {
-            "datasets": [str(tiny)], "out": tmp_path / "run", "plugins": [plugin, str(tmp_path / "costly.py")],
+            "catalogs": [str(tiny)], "out": tmp_path / "run", "plugins": [plugin, str(tmp_path / "costly.py")],
             "quiet": True, "jobs": 1, "max_tracks": 1,
         }  # fmt: skip
         return mss_bench.run("tiny", list(separators), list(metrics), **(defaults | options))

@@ -36,7 +36,7 @@ class Own(Separator):
 @pytest.fixture
 def run(tiny, tmp_path, plugin):
     def start(separators=("noisy",), metrics=("usdr",), **options):
-        defaults = {"datasets": [str(tiny)], "out": tmp_path / "run", "plugins": [plugin], "quiet": True, "jobs": 1}
+        defaults = {"catalogs": [str(tiny)], "out": tmp_path / "run", "plugins": [plugin], "quiet": True, "jobs": 1}
         return mss_bench.run("tiny", list(separators), list(metrics), **(defaults | options))
 
     return start
@@ -295,7 +295,14 @@ def test_audio_changed_while_a_run_is_under_way_is_not_stored_under_the_old_key(
     from mss_bench.running.start import prepare, start
 
     prepared = prepare(
-        RunOptions("tiny", ("noisy",), ("usdr",), datasets=(str(tiny),), out=tmp_path / "run", plugins=tuple(_faulty()))
+        RunOptions(
+            dataset="tiny",
+            separators=("noisy",),
+            metrics=("usdr",),
+            catalogs=(str(tiny),),
+            out=tmp_path / "run",
+            plugins=tuple(_faulty()),
+        )
     )
     song(tiny.parent / "tiny" / "test" / "Song A", seed=5)
     start(prepared, quiet=True)
@@ -315,7 +322,12 @@ def test_a_warm_worker_serves_no_old_content(tiny, tmp_path, song):
     for seed in (1, 2):
         song(tiny.parent / "tiny" / "test" / "Song A", seed=seed)
         options = RunOptions(
-            "tiny", ("irm",), ("usdr",), datasets=(str(tiny),), out=tmp_path / f"run{seed}", tracks=("Song A",)
+            dataset="tiny",
+            separators=("irm",),
+            metrics=("usdr",),
+            catalogs=(str(tiny),),
+            out=tmp_path / f"run{seed}",
+            tracks=("Song A",),
         )
         for task in prepare(options).tasks():
             run_cell(task, state)

@@ -126,7 +126,7 @@ def again(kept: Path, tmp_path: Path):
         media=("Song A",),
         **options,
     ):
-        more = {"datasets": [str(kept.parent / "catalog.yaml")], "out": tmp_path / "run", "jobs": 1, "quiet": True}
+        more = {"catalogs": [str(kept.parent / "catalog.yaml")], "out": tmp_path / "run", "jobs": 1, "quiet": True}
         return mss_bench.run("tiny", list(separators), list(metrics), media=list(media), **(more | options)).path
 
     return run

@@ -21,7 +21,7 @@ from mss_bench.errors import ConfigError, DatasetError, RunError, UnknownNameErr
 @pytest.fixture
 def run(tiny, tmp_path, plugin):
     def start(separators=("noisy",), metrics=("peak", "usdr"), **options):
-        defaults = {"datasets": [str(tiny)], "out": tmp_path / "run", "plugins": [plugin], "quiet": True, "jobs": 1}
+        defaults = {"catalogs": [str(tiny)], "out": tmp_path / "run", "plugins": [plugin], "quiet": True, "jobs": 1}
         return mss_bench.run("tiny", list(separators), list(metrics), **(defaults | options))
 
     return start
@@ -260,16 +260,16 @@ def test_names_that_do_not_exist_get_a_hint(run, tiny):
         run(tracks=["Song a"])
     with pytest.raises(UnknownNameError, match="unknown subset of tiny 'tset'; did you mean 'test'"):
         run(subset="tset")
-    with pytest.raises(UnknownNameError, match="unknown option of run 'job'; did you mean 'jobs'"):
+    with pytest.raises(UnknownNameError, match="unknown parameter of run 'job'; did you mean 'jobs'"):
         run(job=2)
     with pytest.raises(UnknownNameError, match="unknown data set 'tini'; did you mean 'tiny'"):
-        mss_bench.run("tini", datasets=[str(tiny)])
+        mss_bench.run("tini", catalogs=[str(tiny)])
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"jobs": 0}, "jobs is 0, expected a whole number above 0"),
+        ({"jobs": 0}, "jobs is 0, expected a whole number of at least 1"),
         ({"max_tracks": 1.5}, "max_tracks is 1.5, expected a whole number"),
         ({"duration": -1}, "duration is -1, expected a number above 0"),
         ({"seed": -1}, "seed is -1"),
@@ -285,10 +285,10 @@ def test_wrong_options_say_what_was_expected(run, options, message):
 
 def test_a_missing_or_empty_root_is_refused(tiny, tmp_path):
     with pytest.raises(DatasetError, match=r"nowhere/test does not exist"):
-        mss_bench.run("tiny", datasets=[str(tiny)], root=tmp_path / "nowhere")
+        mss_bench.run("tiny", catalogs=[str(tiny)], root=tmp_path / "nowhere")
     (tmp_path / "empty" / "test").mkdir(parents=True)
     with pytest.raises(DatasetError, match="has no tracks in"):
-        mss_bench.run("tiny", datasets=[str(tiny)], root=tmp_path / "empty")
+        mss_bench.run("tiny", catalogs=[str(tiny)], root=tmp_path / "empty")
 
 
 def test_an_alias_names_the_method(run):

@@ -31,7 +31,8 @@ def prepared(tiny, tmp_path):
     (tmp_path / "waits.py").write_text(WAITS)
     return prepare(
         RunOptions(
-            "tiny", (f"waits:folder={tmp_path}",), ("usdr",), datasets=(str(tiny),), out=tmp_path / "run",
+            dataset="tiny", separators=(f"waits:folder={tmp_path}",), metrics=("usdr",),
+            catalogs=(str(tiny),), out=tmp_path / "run",
             plugins=(str(tmp_path / "waits.py"),), max_tracks=1,
         )
     )  # fmt: skip
@@ -72,7 +73,8 @@ def test_a_cell_that_ends_after_its_client_is_not_written(prepared, tmp_path):
 def test_cached_cells_are_those_of_the_shard(tiny, tmp_path, plugin):
     prepared = prepare(
         RunOptions(
-            "tiny", ("noisy", "other_targets"), ("usdr",), datasets=(str(tiny),), out=tmp_path / "run",
+            dataset="tiny", separators=("noisy", "other_targets"), metrics=("usdr",),
+            catalogs=(str(tiny),), out=tmp_path / "run",
             plugins=(plugin,),
         )
     )  # fmt: skip
@@ -103,7 +105,8 @@ def test_a_cell_that_no_group_scores_is_computed_once(tiny, tmp_path):
     (tmp_path / "piano.py").write_text(NO_GROUP)
     tiny.write_text(tiny.read_text().replace("  targets:\n", "  targets:\n    vocals_and_drums: [vocals, drums]\n", 1))
     options = RunOptions(
-        "tiny", ("piano",), ("usdr",), datasets=(str(tiny),), out=tmp_path / "run", max_tracks=1,
+        dataset="tiny", separators=("piano",), metrics=("usdr",), catalogs=(str(tiny),),
+        out=tmp_path / "run", max_tracks=1,
         plugins=(str(tmp_path / "piano.py"),),
     )  # fmt: skip
     prepared = prepare(options)

@@ -22,7 +22,7 @@ def cli(*words):
 @pytest.fixture
 def options(tiny, tmp_path, plugin):
     return {
-        "datasets": (str(tiny),), "out": tmp_path / "run", "plugins": (plugin,), "quiet": True, "jobs": 2,
+        "catalogs": (str(tiny),), "out": tmp_path / "run", "plugins": (plugin,), "quiet": True, "jobs": 2,
         "metrics": ["usdr"],
     }  # fmt: skip
 
@@ -93,7 +93,12 @@ def test_shards_in_one_folder_are_one_run(options, tmp_path, n):
     whole = mss_bench.run("tiny", ["noisy", "irm"], **(options | {"out": tmp_path / "whole"}))
     for i in range(1, n + 1):
         prepared = prepare(
-            RunOptions("tiny", ("noisy", "irm"), **{k: v for k, v in options.items() if k != "quiet"}, shard=f"{i}/{n}")
+            RunOptions(
+                dataset="tiny",
+                separators=("noisy", "irm"),
+                **{k: v for k, v in options.items() if k != "quiet"},
+                shard=f"{i}/{n}",
+            )
         )
         assert 0 < len(prepared.tasks()) < 6
         results = mss_bench.run("tiny", ["noisy", "irm"], **options, shard=f"{i}/{n}")
@@ -152,7 +157,7 @@ def test_verify_and_status_look_at_what_was_asked_for_last(options):
 def test_status_misses_scores_that_were_not_computed_yet(options):
     results = mss_bench.run("tiny", ["noisy"], **options)
     more = {k: v for k, v in options.items() if k != "quiet"} | {"metrics": ["usdr", "peak"]}
-    prepared = prepare(RunOptions("tiny", ("noisy",), **more))
+    prepared = prepare(RunOptions(dataset="tiny", separators=("noisy",), **more))
     (results.path / "plan.json").write_text(json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}))
     status = run_status(results.path)
     assert status.done == 0

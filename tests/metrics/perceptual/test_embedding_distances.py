@@ -131,7 +131,7 @@ def test_the_network_s_content_is_part_of_the_key_and_its_place_is_not(tmp_path,
     for folder in folders:
         spec = f"embedding_mse:model={folder / 'small.onnx'},sample_rate=8000,window=0.1,hop=0.1"
         run = mss_bench.run(
-            "tiny", ["mixture_unscaled"], [spec], datasets=[str(tiny)], tracks=["Song A"], out=folder / "run", jobs=1,
+            "tiny", ["mixture_unscaled"], [spec], catalogs=[str(tiny)], tracks=["Song A"], out=folder / "run", jobs=1,
             quiet=True,
         )  # fmt: skip
         table = run.tracks[run.tracks["metric"] == "Embedding-MSE"]
