@@ -44,6 +44,8 @@ class Registry(Generic[T]):
         Name to ``"module:object"``.
     group : str
         Entry-point group in which installed packages announce theirs.
+    named_by : str
+        Class attribute that names the classes of a user's file.
 
     Attributes
     ----------
@@ -51,8 +53,8 @@ class Registry(Generic[T]):
         Installed packages' entries that clash or cannot be imported; they do not stop anything else.
     """
 
-    def __init__(self, kind: str, base: str, builtins: dict[str, str], group: str) -> None:
-        self.kind, self.group, self._base = kind, group, base
+    def __init__(self, kind: str, base: str, builtins: dict[str, str], group: str, named_by: str = "name") -> None:
+        self.kind, self.group, self._base, self._named_by = kind, group, base, named_by
         self._entries: dict[str, _Entry[T]] = {n: _Entry(t, "mss_bench") for n, t in builtins.items()}
         self._entry_points_read = False
         self.problems: list[str] = []
@@ -99,7 +101,7 @@ class Registry(Generic[T]):
         found = []
         for obj in vars(module).values():
             if inspect.isclass(obj) and issubclass(obj, base) and obj.__module__ == module.__name__:
-                name = vars(obj).get("name")
+                name = vars(obj).get(self._named_by)
                 if isinstance(name, str) and name and not inspect.isabstract(obj):
                     self.add(name, cast("type[T]", obj), str(Path(path).resolve()))
                     self._from_files.add(name)

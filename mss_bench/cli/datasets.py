@@ -31,13 +31,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.action == "list":
         rows = []
         for name, entry in load_catalog(args.datasets).items():
-            if entry.layout == "demo":
-                where = "built in"
-            elif entry.root is None:
-                where = entry.root_hint.replace("its root is ", "") or "no root"
-            else:
-                where = str(entry.root) + ("" if entry.root.is_dir() else " (not there)")
-            rows.append((name, "/".join(entry.subsets) or "-", entry.description, where))
+            rows.append((name, "/".join(entry.subsets) or "-", entry.description, entry.where()))
         print(columns(rows, ("name", "subsets", "what", "where")))
         return 0
     spec = Spec.parse(args.name)
@@ -46,7 +40,7 @@ def execute(args: argparse.Namespace) -> int:
         facts = [
             ("description", dataset.description),
             ("layout", dataset.layout),
-            ("root", str(dataset.root or dataset.root_hint or "built in")),
+            ("root", dataset.where()),
             ("sample rate", f"{dataset.sample_rate} Hz"),
             ("subsets", ", ".join(s + " (default)" * (s == dataset.default_subset) for s in dataset.subsets)),
             ("stems", ", ".join(dataset.targets.stems)),
@@ -72,7 +66,7 @@ def _check(dataset: object, args: argparse.Namespace) -> int:
     subset = None if not dataset.subsets else args.subset
     if subset == "all" and dataset.root is not None:
         # A copy with one subset alone is common; the missing one is said, not refused.
-        there = [s for s in dataset.subsets if dataset.folder(s).is_dir()]
+        there = dataset.present_subsets()
         for name in set(dataset.subsets) - set(there):
             print(f"note: subset {name!r} is not in {dataset.root}")
         tracks = [t for s in there for t in dataset.tracks(s)] or dataset.tracks()

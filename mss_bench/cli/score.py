@@ -106,7 +106,7 @@ def _options(args: argparse.Namespace, dataset: Dataset, name: str, tracks: list
 def _references(args: argparse.Namespace) -> tuple[Dataset, list[Track]]:
     from mss_bench.core.spec import Spec
     from mss_bench.datasets.catalog import get
-    from mss_bench.datasets.folder import from_references
+    from mss_bench.datasets.references import from_references
 
     if args.references:
         dataset = from_references(args.references)

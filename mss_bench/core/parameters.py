@@ -18,6 +18,7 @@ a user needs the range, its unit and the line of the file, so that each would ha
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 import math
@@ -38,8 +39,10 @@ __all__ = [
     "MappingError",
     "Parameter",
     "Parameterized",
+    "RefusedError",
     "check",
     "default_values",
+    "located",
     "param",
     "parameters",
     "takes_further",
@@ -391,7 +394,7 @@ class Parameterized:
         for name in mapping:
             if name not in cls._declared and not cls.further_parameters:
                 message = str(UnknownNameError(f"key of {what}", name, cls._declared))
-                problems.append(_at(mapping, name, message))
+                problems.append(located(mapping, name, message))
         for name, parameter in cls._declared.items():
             if name in mapping:
                 try:
@@ -399,9 +402,9 @@ class Parameterized:
                 except MappingError as error:  # of a mapping within this one, which knows its own lines
                     problems += error.problems
                 except ConfigError as error:
-                    problems.append(_at(mapping, name, str(error)))
+                    problems.append(located(mapping, name, str(error)))
             elif parameter.required:
-                problems.append(_at(mapping, "", f"{name} is missing in {what}, expected {parameter.expected}"))
+                problems.append(located(mapping, "", f"{name} is missing in {what}, expected {parameter.expected}"))
         draft = cls.__new__(cls)
         draft._owner = ""  # the line is enough
         complete = cls.defaults(values) | values
@@ -414,13 +417,15 @@ class Parameterized:
                 except MappingError as error:
                     problems += error.problems
                 except ConfigError as error:
-                    problems.append(_at(mapping, getattr(error, "parameter", looks_at[0]), str(error)))
+                    problems.append(located(mapping, getattr(error, "parameter", looks_at[0]), str(error)))
         if not problems:
             further = {n: v for n, v in mapping.items() if n not in cls._declared}
             try:
                 return cls(**values, **further)
+            except MappingError as error:
+                problems += error.problems
             except ConfigError as error:
-                problems.append(_at(mapping, getattr(error, "parameter", ""), str(error)))
+                problems.append(located(mapping, getattr(error, "parameter", ""), str(error)))
         raise MappingError(problems)
 
     def __repr__(self) -> str:
@@ -496,7 +501,11 @@ def _fit(value: Any, kind: Any, what: str) -> Any:
         items_of = {key: _fit_any(each, inner[1] if inner else Any, f"{what} {key}") for key, each in value.items()}
         if any(item is _MISFIT for item in items_of.values()):
             return _MISFIT
-        return value if all(items_of[key] is each for key, each in value.items()) else items_of  # keeps its lines
+        if not isinstance(value, dict):
+            return items_of
+        fitted = copy.copy(value)  # of the same class, so that a `ConfigMap` keeps its lines
+        fitted.update(items_of)
+        return fitted
     if isinstance(kind, type) and issubclass(kind, Parameterized) and isinstance(value, Mapping):
         return kind.from_mapping(value, what)
     expected = origin or kind
@@ -556,7 +565,7 @@ def _either(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}" if words else "a value"
 
 
-def _at(mapping: Mapping[str, Any], key: str, message: str) -> str:
+def located(mapping: Mapping[str, Any], key: str, message: str) -> str:
     """Return a message behind the file and line of a key, where the mapping knows them."""
     if not hasattr(mapping, "source"):
         return message

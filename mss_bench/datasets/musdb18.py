@@ -1,59 +1,59 @@
-"""The layout ``musdb18``: ``<root>/<subset>/<track>.stem.mp4``, read through `musdb`, which needs ffmpeg."""
+"""The layout of MUSDB18: Native Instruments stem files, one a track."""
 
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mss_bench.core.audio import check_finite
 from mss_bench.core.tracks import Audio, Stems, Track, TrackId
+from mss_bench.datasets.base import Dataset
 from mss_bench.errors import AudioError, DatasetError, MissingDependencyError
 
-if TYPE_CHECKING:
-    from mss_bench.datasets.catalog import Dataset
-
-__all__ = ["find_tracks", "read_stem_file"]
+__all__ = ["MUSDB18", "read_stem_file"]
 
 # MUSDB18's order of streams in a stem file.
 _STREAMS = {"drums": 1, "bass": 2, "other": 3, "vocals": 4}
 
 
-def find_tracks(dataset: Dataset, subset: str) -> list[Track]:
-    """Tracks of the layout ``musdb18``.
+class MUSDB18(Dataset):
+    """``<root>/<subset>/<track>.stem.mp4``, decoded through `musdb`, which needs ffmpeg."""
 
-    Raises
-    ------
-    MissingDependencyError
-        Where ffmpeg or ffprobe is not on the path.
-    DatasetError
-        Where the folder does not exist.
-    """
-    _require_ffmpeg(dataset.name)
-    folder = dataset.folder(subset)
-    if not folder.is_dir():
-        raise DatasetError(f"data set {dataset.name!r}: {folder} does not exist; expected a folder of .stem.mp4 files")
-    if set(dataset.targets.stems) != set(_STREAMS):
-        raise DatasetError(
-            f"data set {dataset.name!r} declares the stems {list(dataset.targets.stems)}; a MUSDB18 stem file holds "
-            f"{sorted(_STREAMS)}"
-        )
-    tracks = []
-    for file in sorted(folder.glob("*.stem.mp4")):
-        name = file.name.removesuffix(".stem.mp4")
-        stems: dict[str, tuple[Path, ...]] = dict.fromkeys(dataset.stems, (file,))
+    layout = "musdb18"
+
+    def find(self, subset: str) -> list[Track]:
+        """Return a track for every stem file of the subset.
+
+        Raises
+        ------
+        MissingDependencyError
+            ffmpeg or ffprobe is not on the path.
+        DatasetError
+            The folder does not exist.
+        """
+        _require_ffmpeg(self.name)
+        folder = self.folder(subset)
+        if not folder.is_dir():
+            raise DatasetError(f"data set {self.name!r}: {folder} does not exist; expected a folder of .stem.mp4 files")
+        if set(self.targets.stems) != set(_STREAMS):
+            raise DatasetError(
+                f"data set {self.name!r} declares the stems {list(self.targets.stems)}; a MUSDB18 stem file holds "
+                f"{sorted(_STREAMS)}"
+            )
         facts = {"decoder": "stempeg, 16 bit"}
-        tracks.append(
-            Track(TrackId(dataset.name, subset, name), dataset.sample_rate, stems, (file,), reader=read_stem_file,
-                  facts=facts)
-        )  # fmt: skip
-    return tracks
+        return [
+            Track(
+                TrackId(self.name, subset, file.name.removesuffix(".stem.mp4")), self.sample_rate,
+                dict.fromkeys(self.stems, (file,)), (file,), reader=read_stem_file, facts=facts,
+            )
+            for file in sorted(folder.glob("*.stem.mp4"))
+        ]  # fmt: skip
 
 
 def read_stem_file(track: Track) -> tuple[Stems, Audio]:
-    """Stems and mixture of a ``.stem.mp4``.
+    """Read stems and mixture of a ``.stem.mp4``.
 
     Decoded to 16 bit: museval's numbers were made so, and decoding the lossy streams to float leaves the references
     nearly dependent, which moves ISR, SIR and SAR by up to 28 dB.
@@ -61,7 +61,7 @@ def read_stem_file(track: Track) -> tuple[Stems, Audio]:
     Raises
     ------
     AudioError
-        When the file cannot be decoded, has another rate or lacks streams.
+        The file cannot be decoded, has another rate or lacks streams.
     """
     _require_ffmpeg(track.id.dataset)
     import musdb
@@ -80,13 +80,13 @@ def read_stem_file(track: Track) -> tuple[Stems, Audio]:
 
 
 def _decode(musdb: Any, file: str) -> tuple[Any, int]:
-    """The streams ``(5, samples, channels)``, in steps of 1/32768 (musdb asks ffmpeg for 16 bit), and their rate."""
+    """Return the streams ``(5, samples, channels)``, of 16 bit as musdb asks ffmpeg for, and their rate."""
     try:
         track = musdb.MultiTrack(path=file, name=file, stem_id=0, is_wav=False)
         return np.asarray(track.stems, dtype=np.float32), int(track.rate)
     except Exception as error:  # whatever ffmpeg's failure leads to inside stempeg
         raise AudioError(
-            f"{file} cannot be decoded by ffmpeg; it is damaged, cut off or no stem file "
+            f"{file} cannot be decoded by ffmpeg; it is damaged, cut off or not a stem file "
             f"({type(error).__name__}: {error})"
         ) from error
 

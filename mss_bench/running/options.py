@@ -111,7 +111,7 @@ class RunOptions(Parameterized):
         """Return the data set with root and options applied."""
         from mss_bench.core.spec import Spec
         from mss_bench.datasets.catalog import Dataset, get
-        from mss_bench.datasets.folder import from_references
+        from mss_bench.datasets.references import from_references
 
         if isinstance(self.dataset, Dataset):
             return self.dataset

@@ -26,7 +26,7 @@ from mss_bench.core.spec import Spec, build
 from mss_bench.core.text import columns
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.datasets.catalog import get
-from mss_bench.datasets.folder import from_references
+from mss_bench.datasets.references import from_references
 from mss_bench.errors import AudioError, ConfigError, MssBenchError
 from mss_bench.metrics import metrics
 from mss_bench.metrics._signals import Floats, Samples

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mss_bench.core import audio
+from mss_bench.datasets import layouts
 from mss_bench.datasets.catalog import default_file, get, load_catalog
 from mss_bench.errors import AudioError, ConfigError, DatasetError, MissingDependencyError, UnknownNameError
 
@@ -57,22 +58,48 @@ def test_the_shipped_catalog_is_valid_and_complete():
         ("x:\n  layout: stems\n  stems:\n    a: /etc/passwd\n", "own.yaml:4: a: '/etc/passwd' leaves"),
         ("x:\n  layout: stems\n  stems: [a]\n  subsets: [../b]\n", "own.yaml:4: subsets: '../b' leaves"),
         ("x:\n  layout: stems\n  stems: [a]\n  mixture: ../m.wav\n", "own.yaml:4: mixture: '../m.wav' leaves"),
-        ("x:\n  layout: stems\n", "no stems; expected a list of names"),
+        ("x:\n  layout: stems\n", "own.yaml:2: stems is missing in data set 'x', expected a list of names"),
         ("x:\n  layout: stems\n  stems: [a, a]\n", "own.yaml:3: stems names 'a' twice"),
-        ("x:\n  layout: stems\n  stems: [1]\n", "own.yaml:3: stems is [1], expected a name or a list of names"),
+        ("x:\n  layout: stems\n  stems: [[a]]\n", "own.yaml:3: stems is [['a']], expected a list of names"),
         ("x:\n  layout: stems\n  stems: [mixture]\n", "'mixture' cannot name a stem"),
         ("x:\n  layout: stems\n  stems: [a]\n  sample_rate: fast\n", "own.yaml:4: sample_rate is 'fast'"),
-        ("x:\n  layout: stems\n  stems: [a]\n  sample_rate: 44\n", "own.yaml:4: sample_rate is 44, expected Hz"),
+        ("x:\n  layout: stems\n  stems: [a]\n  sample_rate: 44\n", "own.yaml:4: sample_rate is 44, expected a whole"),
         ("x:\n  layout: stems\n  stems: [a]\n  missing_stems: maybe\n", "own.yaml:4: missing_stems is 'maybe'"),
         ("x:\n  layout: stems\n  stems: [a, b]\n  targets:\n    c: [a, d]\n", "own.yaml:5: target 'c' sums ['a', 'd']"),
         ("x:\n  layout: stems\n  stems: [a, b]\n  groups:\n    g: [a]\n", "own.yaml:5: group 'g' sums ['a']; expected"),
         ("x:\n  layout: stems\n  stems: [a, b]\n  groups:\n    g: [a, bb]\n", "own.yaml:5: unknown target in group"),
         ("x:\n  layout: stems\n  stems: [a]\n  subsets: [p]\n  default_subset: q\n", "own.yaml:5: unknown subset 'q'"),
-        ("x:\n  layout: stems\n  stems: [a]\n  n_songs: 3\n", "own.yaml:4: n_songs and variant belong to"),
+        ("x:\n  layout: stems\n  stems: [a]\n  n_songs: 3\n", "own.yaml:4: unknown key of data set 'x' 'n_songs'"),
     ],
 )  # fmt: skip
 def test_wrong_entries_are_refused_with_the_line(catalog, text, message):
     _refused(catalog, text, message)
+
+
+LAYOUT = """
+from mss_bench.core.parameters import param
+from mss_bench.datasets import Dataset
+
+
+class Numbered(Dataset):
+    layout = "numbered"
+    count: int = param(3, at_least=1, doc="Songs.")
+
+    def find(self, subset):
+        return [f"{subset}/{i}" for i in range(self.count)]
+"""
+
+
+def test_a_layout_is_a_plugin_with_keys_of_its_own(catalog, tmp_path):
+    (tmp_path / "own_layout.py").write_text(LAYOUT)
+    assert layouts.add_file(tmp_path / "own_layout.py") == ["numbered"]
+    file = catalog("x:\n  layout: numbered\n  stems: [a]\n  subsets: [p, q]\n  count: 2\n")
+    assert get("x", [file]).find("q") == ["q/0", "q/1"]
+    assert get("x", [file], count=1).find("p") == ["p/0"]
+    with pytest.raises(UnknownNameError, match="unknown option of data set x 'cuont'; did you mean 'count'"):
+        get("x", [file], cuont=1)
+    _refused(catalog, file.read_text().replace("2", "0"), "own.yaml:5: count is 0, expected a whole number of at least")
+    layouts.use_files([])
 
 
 def test_an_own_entry_adds_and_overrides(catalog):

@@ -1,0 +1,302 @@
+"""The contract of a layout: what an entry of the catalog may hold, and the tracks that follow from it."""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+
+from mss_bench.core.config import plain_name
+from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, located, param
+from mss_bench.core.tracks import TargetGroup, Targets, Track
+from mss_bench.errors import ConfigError, DatasetError, UnknownNameError
+
+__all__ = ["Dataset"]
+
+if TYPE_CHECKING:  # what `setup` leaves, in one form
+    Folders = dict[str, str]
+    Patterns = dict[str, tuple[str, ...]]
+    Derived = Targets
+    Groups = tuple[TargetGroup, ...]
+    Root = Path | None
+else:  # what an entry may hold
+    Folders = dict[str, str] | tuple[str, ...]
+    Patterns = dict[str, tuple[str, ...]] | tuple[str, ...]
+    Derived = Groups = dict[str, tuple[str, ...]]
+    Root = str | None
+
+
+class Dataset(Parameterized, ABC):
+    """A data set as it is declared, of one layout; nothing on disk is looked at before `tracks`.
+
+    A subclass is a layout: it has a name (`layout`), finds the tracks of a subset (`find`), and may have parameters of
+    its own, which are keys of its entries. After `setup` the attributes are ``root``, a path or None; ``subsets``, a
+    mapping of subset to folder, empty where the tracks lie in the root itself; ``stems``, a mapping of stem to the file
+    patterns that sum to it; ``targets`` and ``groups``.
+
+    Attributes
+    ----------
+    name : str
+        Name in the catalog.
+    root_hint : str
+        Why there is no root: which environment variable is not set.
+    notices : list of str
+        What was assumed and the user should know.
+    """
+
+    layout: ClassVar[str] = ""
+
+    description: str = param("", doc="What it holds.")
+    root: Root = param(None, doc="Its folder; may hold ${VARIABLES}, and a relative one starts at the catalog's file.")
+    sample_rate: int = param(44100, at_least=1000, at_most=768000, unit="Hz", doc="Rate that every file must have.")
+    subsets: Folders = param((), doc="Names of folders, or subset to folder.", expects="names, or a mapping to folders")
+    default_subset: str = param("", doc="Subset that is used when none is asked for (default: the first).")
+    stems: Patterns = param(
+        doc="Names, or stem to its files, with globs; several files are summed (a name alone: NAME.wav or NAME.flac).",
+        expects="a list of names or a mapping of stem to files",
+    )
+    mixture: str = param("file", doc="file: mixture.wav or mixture.flac; sum: of all stems; or a file pattern.")
+    missing_stems: str = param("error", choices=("error", "silent"), doc="What a track without a stem's file means.")
+    targets: Derived = param({}, doc="Derived targets: the stems that they sum.")
+    groups: Groups = param(
+        {}, doc="Targets that are scored together; each group holds every stem once (default: one group of all stems)."
+    )
+    licence: str = param("", doc="Licence of the recordings.")
+    citation: str = param("", doc="Publication to cite.")
+    homepage: str = param("", doc="Where to get it.")
+
+    @classmethod
+    def declared(cls, name: str, entry: Mapping[str, Any], folder: Path = Path()) -> Self:
+        """Make a data set of an entry of the catalog.
+
+        Parameters
+        ----------
+        name : str
+        entry : mapping
+            Keys without ``layout``.
+        folder : Path
+            Where a relative root starts.
+
+        Raises
+        ------
+        MappingError
+            Everything that is wrong with the entry, with file and line.
+        """
+        dataset = cls.from_mapping(entry, f"data set {name!r}")
+        dataset.name = name
+        if dataset.root is not None:
+            dataset.root = folder / dataset.root
+        return dataset
+
+    @classmethod
+    def label(cls) -> str:
+        """Return what messages call it."""
+        return f"layout {cls.layout}"
+
+    def setup(self) -> None:
+        self.name, self.root_hint, self.notices = self.layout, "", list[str]()
+        self._place(self.root)
+        given: Any = self.subsets
+        self.subsets = dict(given) if isinstance(given, Mapping) else {name: name for name in self._once("subsets")}
+        for folder in self.subsets.values():
+            self._inside("subsets", folder)
+        if "all" in self.subsets:
+            self._refuse("subsets", "a subset cannot be called 'all', which stands for every subset")
+        self.default_subset = self.default_subset or next(iter(self.subsets), "")
+        if self.subsets and self.default_subset not in self.subsets:
+            self._refuse("default_subset", str(UnknownNameError("subset", self.default_subset, self.subsets)))
+        if self.mixture not in ("file", "sum"):
+            self._inside("mixture", self.mixture)
+        self.set_stems(self.stems, self.targets, self.groups)
+
+    def set_stems(self, stems: Any, targets: Any, groups: Any) -> None:
+        """Set the stems with the targets and groups of them, each as an entry writes it."""
+        self.stems = stems
+        self.stems = self._patterns()
+        self.targets, self.groups = targets, groups
+        self.targets = self._targets()
+        self.groups = self._groups()
+
+    @abstractmethod
+    def find(self, subset: str) -> list[Track]:
+        """Return the tracks of a subset, sorted by name; ``""`` where there are no subsets."""
+
+    def folder(self, subset: str) -> Path:
+        """Return the folder of a subset.
+
+        Raises
+        ------
+        DatasetError
+            Where no root is known.
+        """
+        if self.root is None:
+            raise DatasetError(
+                f"data set {self.name!r} has no folder: {self.root_hint or 'its entry gives no root'}; "
+                "set the variable or pass --root FOLDER"
+            )
+        return self.root / self.subsets.get(subset, "")
+
+    def where(self) -> str:
+        """Return where it lies, in words."""
+        if self.root is None:
+            return self.root_hint.replace("its root is ", "") or "no root"
+        return f"{self.root}{'' if self.root.is_dir() else ' (not there)'}"
+
+    def present_subsets(self) -> list[str]:
+        """Return the subsets whose folders are on disk."""
+        return [s for s in self.subsets if self.folder(s).is_dir()]
+
+    def subset_names(self, subset: str | None = None) -> list[str]:
+        """Return the subsets to use: the given one, ``"all"``, or the default.
+
+        Where the default subset is not on disk but another one is, that is used and `notices` says so.
+
+        Raises
+        ------
+        UnknownNameError
+            A subset that the data set does not have.
+        """
+        if not self.subsets:
+            if subset not in (None, "", "all"):
+                raise ConfigError(f"data set {self.name!r} has no subsets, got --subset {subset}")
+            return [""]
+        if subset == "all":
+            return list(self.subsets)
+        if subset is not None:
+            if subset not in self.subsets:
+                raise UnknownNameError(f"subset of {self.name}", subset, [*self.subsets, "all"])
+            return [subset]
+        if (
+            self.root is not None
+            and not self.folder(self.default_subset).is_dir()
+            and (there := self.present_subsets())
+        ):
+            self.notices.append(
+                f"data set {self.name}: the default subset {self.default_subset!r} is not in {self.root}; "
+                f"using {there[0]!r}"
+            )
+            return [there[0]]
+        return [self.default_subset]
+
+    def tracks(
+        self,
+        subset: str | None = None,
+        names: Sequence[str] | None = None,
+        max_tracks: int | None = None,
+        duration: float | None = None,
+    ) -> list[Track]:
+        """Return the tracks, sorted by name within each subset.
+
+        Parameters
+        ----------
+        subset : str, optional
+            A subset, ``"all"``, or the default.
+        names : sequence of str, optional
+            Only these.
+        max_tracks : int, optional
+            Only so many, from the first on.
+        duration : float, optional
+            Only the first seconds of each.
+
+        Raises
+        ------
+        DatasetError
+            No root, a missing folder, no tracks.
+        UnknownNameError
+            A name or subset that does not exist.
+        """
+        tracks = [track for part in self.subset_names(subset) for track in self.find(part)]
+        if not tracks:
+            raise DatasetError(f"data set {self.name!r} has no tracks in {self.root}; expected one folder a track")
+        if names:
+            known = {t.name for t in tracks}
+            for name in names:
+                if name not in known:
+                    raise UnknownNameError(f"track of {self.name}", name, known)
+            tracks = [t for t in tracks if t.name in set(names)]
+        tracks = tracks[:max_tracks]
+        return [t.excerpt(duration) for t in tracks] if duration is not None else tracks
+
+    def _place(self, root: Any) -> None:
+        """Set the root, with environment variables put in."""
+        unset = [v for v in re.findall(r"\$\{(\w+)\}", root or "") if not os.environ.get(v)]
+        if unset:
+            self.root_hint = f"its root is {root} and the environment variable {unset[0]} is not set"
+        expanded = re.sub(r"\$\{(\w+)\}", lambda m: os.environ.get(m[1], ""), root or "")
+        self.root = Path(expanded).expanduser() if root and not unset else None
+
+    def _patterns(self) -> dict[str, tuple[str, ...]]:
+        given: Any = self.stems
+        if isinstance(given, Mapping):
+            for stem, patterns in given.items():
+                if not patterns:
+                    self._refuse("stems", f"stem {stem!r} names no file", stem)
+                for pattern in patterns:
+                    self._inside("stems", pattern, stem)
+        stems = (
+            dict(given) if isinstance(given, Mapping) else {s: (f"{s}.wav", f"{s}.flac") for s in self._once("stems")}
+        )
+        if not stems:
+            self._refuse("stems", "no stems; expected a list of names or a mapping of stem to files")
+        for stem in stems:
+            if re.search(r"[/\\:,=]", stem) or stem.startswith(".") or stem == "mixture":
+                self._refuse("stems", f"{stem!r} cannot name a stem (no / \\ : , = or leading dot, and not 'mixture')")
+        for stem, patterns in stems.items():
+            if not patterns:
+                self._refuse("stems", f"stem {stem!r} names no file", stem)
+            for pattern in patterns:
+                self._inside("stems", pattern, stem)
+        return dict(stems)
+
+    def _targets(self) -> Targets:
+        stems = tuple(self.stems)
+        for target, parts in self.targets.items():
+            try:
+                plain_name(target, "target")
+                Targets(stems, {target: parts})
+            except (ConfigError, DatasetError) as error:
+                self._refuse("targets", str(error), target)
+        return Targets(stems, self.targets)
+
+    def _groups(self) -> tuple[TargetGroup, ...]:
+        stems = self.targets.stems
+        declared: Any = self.groups
+        for name, members in declared.items():
+            try:
+                plain_name(name, "group")
+            except ConfigError as error:
+                self._refuse("groups", str(error), name)
+            for target in members:
+                if target not in self.targets:
+                    message = str(UnknownNameError(f"target in group {name!r}", target, self.targets))
+                    self._refuse("groups", message, name)
+            parts = sorted(stem for target in members for stem in self.targets[target])
+            if parts != sorted(stems):
+                message = f"group {name!r} sums {parts}; expected every stem exactly once: {sorted(stems)}"
+                self._refuse("groups", message, name)
+        groups = tuple(TargetGroup(name, members) for name, members in declared.items())
+        return groups or (TargetGroup(f"{len(stems)}stem", stems),)
+
+    def _once(self, key: str) -> tuple[str, ...]:
+        """Return a list of names, none of which may stand twice."""
+        names: tuple[str, ...] = getattr(self, key)
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            self._refuse(key, f"{key} names {twice!r} twice")
+        return names
+
+    def _inside(self, key: str, pattern: str, name: str = "") -> None:
+        path = PurePosixPath(pattern)
+        if path.is_absolute() or ".." in path.parts or "\\" in pattern:
+            message = f"{name or key}: {pattern!r} leaves the track's folder; expected a relative path without '..'"
+            self._refuse(key, message, name)
+
+    def _refuse(self, key: str, message: str, name: str = "") -> NoReturn:
+        """Refuse a key, at the line of a name in the mapping that it holds."""
+        value = getattr(self, key)
+        if name and hasattr(value, "lines"):
+            raise MappingError([located(value, name, message)])
+        raise RefusedError(key, message)
