@@ -1,13 +1,19 @@
-"""What the README shows works as it stands there."""
+"""What the README shows works as it stands there, and documents lead to what is there."""
 
+import importlib
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+from mss_bench.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCUMENTS = [README, *(ROOT / name for name in ("CONTRIBUTING.md", "reports/README.md")), *(ROOT / "docs").glob("*.md")]
 
 
 def _block(kind, start):
@@ -56,7 +62,40 @@ def test_the_python_example_runs(tmp_path):
     assert (tmp_path / "runs" / "demo" / "report" / "index.html").is_file()
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8")):
-        if not target.startswith("http"):
-            assert (README.parent / target).exists(), target
+def _commands():
+    """Return the words of every ``mss-bench`` command in the shell blocks of the documents."""
+    blocks = [
+        b for d in DOCUMENTS for b in re.findall(r"```sh\n(.*?)```", d.read_text(encoding="utf-8"), flags=re.DOTALL)
+    ]
+    lines = [line for block in blocks for line in re.split(r"\n|&&", block)]
+    words = [shlex.split(line.replace("$SLURM_ARRAY_TASK_ID", "1"), comments=True) for line in lines]
+    return [w[1:] for w in words if w and Path(w[0]).name == "mss-bench"]
+
+
+@pytest.mark.parametrize("words", _commands(), ids=" ".join)
+def test_commands_have_no_unknown_verbs_and_options(words, monkeypatch):
+    verb = next(word for word in words if not word.startswith("-"))
+    monkeypatch.setattr(importlib.import_module(f"mss_bench.cli.{verb}"), "execute", lambda args: 0)
+    assert main(words) == 0
+
+
+def _anchors(document):
+    """Return the anchors that GitHub gives the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for link in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        if not link.startswith("http"):
+            target = document.parent / path if path else document
+            assert target.exists(), link
+            assert not anchor or anchor in _anchors(target), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_are_named_exist(document):
+    for name in re.findall(r"`((?:mss_bench|tests|reports|docs)/[\w./]+)`", document.read_text(encoding="utf-8")):
+        assert "NAME" in name or (ROOT / name).exists(), name
