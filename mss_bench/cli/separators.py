@@ -101,16 +101,17 @@ def _show(name: str) -> None:
 
 
 def _check_manifest(path: str) -> int:
+    from mss_bench.core.parameters import MappingError
     from mss_bench.separators.contract import check_separator
-    from mss_bench.separators.deep.manifest import ManifestError, read_manifest
+    from mss_bench.separators.deep.manifest import read_manifest
     from mss_bench.separators.deep.model import Model
 
     try:
         described = read_manifest(path, check_weights=True)
-    except ManifestError as error:
+    except MappingError as error:
         print("\n".join(error.problems))
         return 1
-    return _print_results(path, check_separator(Model(path), sample_rate=described.sample_rate))
+    return _print_results(path, check_separator(Model(manifest=path), sample_rate=described.sample_rate))
 
 
 def _check(spec: str) -> int:

@@ -52,67 +52,79 @@ from typing import Any
 import numpy as np
 
 from mss_bench.core.config import load_yaml
+from mss_bench.core.parameters import Parameterized, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators.deep.adapter import pickle_reason, require_package, torch_context, torch_device
 from mss_bench.separators.deep.manifest import Manifest
 
-__all__ = ["load"]
+__all__ = ["DemucsManifest"]
 
 _CLASSES = {"HTDemucs": "demucs.htdemucs", "HDemucs": "demucs.hdemucs", "Demucs": "demucs.demucs"}
 
 
-def load(manifest: Manifest, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Demucs:
-    """The model, or the bag of models, of a manifest of kind ``demucs``.
+class DemucsOptions(Parameterized):
+    """Arguments of the library's `apply_model`."""
 
-    Raises
-    ------
-    ConfigError
-        A file that is no such checkpoint or could run code, keys that are missing or unexpected, other stems, rates or
-        channels than the manifest's; a GPU that is not there.
-    MissingDependencyError
-        Demucs is not installed.
-    """
-    torch = require_package("torch", "demucs")
-    apply = require_package("demucs.apply", "demucs")
-    place, named = torch_device(device, "demucs")
-    bags = [file for file in manifest.weights if file.suffix in (".yaml", ".yml")]
-    files = {_signature(file): file for file in manifest.weights if file not in bags}
-    if len(bags) > 1 or len(files) + len(bags) < len(manifest.weights) or not files or (not bags and len(files) > 1):
-        found = ", ".join(file.name for file in manifest.weights)
-        raise ConfigError(f"{manifest.path}: weights are {found}; expected one model, or a bag's YAML and its models")
-    model = _bag(torch, apply, bags[0], files) if bags else _model(torch, next(iter(files.values())))
-    _compare(manifest, model)
-    segment = _segment(manifest, apply, model)
-    return Demucs(manifest, apply.apply_model, model.eval().to(place), segment, place, named, precision)
+    shifts: int = param(
+        0, at_least=0, doc="Random shifts of the mixture whose stems are averaged: slower and slightly better."
+    )
+
+
+class DemucsManifest(Manifest):
+    """The manifest of a Demucs checkpoint or a bag of them."""
+
+    overlap = 0.25  # the library's default
+    options: DemucsOptions = param(DemucsOptions(), doc="Arguments of the library.")
+
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Demucs:
+        torch = require_package("torch", "demucs")
+        apply = require_package("demucs.apply", "demucs")
+        place, named = torch_device(device, "demucs")
+        bags = [file for file in self.files if file.suffix in (".yaml", ".yml")]
+        models = {_signature(file): file for file in self.files if file not in bags}
+        twice = len(models) + len(bags) < len(self.files)
+        if len(bags) > 1 or twice or not models or (not bags and len(models) > 1):
+            self.refuse_files("one model, or a bag's YAML and its models")
+        model = _bag(torch, apply, bags[0], models) if bags else _model(torch, next(iter(models.values())))
+        _compare(self, model)
+        segment = _segment(self, apply, model)
+        return Demucs(self, apply.apply_model, model.eval().to(place), segment, place, named, precision)
 
 
 class Demucs:
     """The library's models, as an adapter."""
 
     def __init__(
-        self, manifest: Manifest, apply: Any, model: Any, segment: float | None, place: Any, device: str, precision: str
+        self,
+        manifest: DemucsManifest,
+        apply: Any,
+        model: Any,
+        segment: float | None,
+        place: Any,
+        device: str,
+        precision: str,
     ) -> None:
         self.manifest, self.device = manifest, device
         self._apply, self._model, self._segment, self._place, self._precision = apply, model, segment, place, precision
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:
-        """The stems of a mixture; `seed` is that of the random shifts."""
+        """Separate a mixture; `seed` is that of the random shifts."""
         import torch
 
         with torch_context(self._place, self._precision), _seeded(seed):
             wave = torch.from_numpy(np.array(mixture, dtype=np.float32))
             mono = wave.mean(0)
             mean, deviation = mono.mean(), mono.std() + 1e-8
-            found = self._apply(
+            output = self._apply(
                 self._model,
                 ((wave - mean) / deviation)[None],
-                shifts=self.manifest.options["shifts"],
-                overlap=self.manifest.chunks.overlap,
+                shifts=self.manifest.options.shifts,
+                overlap=self.manifest.overlap,
                 segment=self._segment,
                 device=self._place,
             )
-            stems = (found[0].float() * deviation + mean).cpu().numpy()
+            stems = (output[0].float() * deviation + mean).cpu().numpy()
         return dict(zip(self.manifest.stems, stems, strict=True))
 
 
@@ -128,7 +140,7 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 def _signature(file: Path) -> str:
-    """What a bag calls a model: the name without the checksum."""
+    """Return what a bag calls a model: its name without the checksum."""
     return file.stem.rsplit("-", 1)[0] if file.suffix == ".th" else file.stem
 
 
@@ -164,7 +176,7 @@ def _model(torch: Any, file: Path) -> Any:
 
 
 def _package(torch: Any, file: Path) -> dict[str, Any]:
-    """The content of a ``.th`` file, in which nothing but the models' classes, fractions and tensors may be named."""
+    """Return the content of a ``.th`` file that names nothing but the models' classes, fractions and tensors."""
     classes = [getattr(require_package(module, "demucs"), name) for name, module in _CLASSES.items()]
     try:
         with torch.serialization.safe_globals([*classes, Fraction]):
@@ -202,24 +214,24 @@ def _check_tensors(file: Path) -> None:
 
 def _compare(manifest: Manifest, model: Any) -> None:
     said = {"stems": list(manifest.stems), "sample_rate": manifest.sample_rate, "channels": manifest.channels}
-    found = {"stems": list(model.sources), "sample_rate": model.samplerate, "channels": model.audio_channels}
+    actual = {"stems": list(model.sources), "sample_rate": model.samplerate, "channels": model.audio_channels}
     for field, value in said.items():
-        if value != found[field]:
+        if value != actual[field]:
             raise ConfigError(
-                f"{manifest.path}: {field} is {value}, but the model's is {found[field]}; mend the manifest"
+                f"{manifest.path}: {field} is {value}, but the model's is {actual[field]}; mend the manifest"
             )
 
 
 def _segment(manifest: Manifest, apply: Any, model: Any) -> float | None:
-    """Seconds of a segment, None for the model's own."""
-    if not manifest.chunks.length:
+    """Return the seconds of a segment, None for the model's own."""
+    if not manifest.chunk:
         return None
-    seconds = manifest.chunks.length / manifest.sample_rate
+    seconds = manifest.chunk / manifest.sample_rate
     if isinstance(model, apply.BagOfModels):
         longest = float(model.max_allowed_segment)
     else:
         longest = float(model.segment) if type(model).__name__ == "HTDemucs" else float("inf")
     if seconds > longest:
         most = int(longest * manifest.sample_rate)
-        raise ConfigError(f"{manifest.path}: chunk is {manifest.chunks.length} samples; expected at most {most}")
+        raise ConfigError(f"{manifest.path}: chunk is {manifest.chunk} samples; expected at most {most}")
     return seconds

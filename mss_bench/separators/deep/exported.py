@@ -40,56 +40,48 @@ from numpy.typing import NDArray
 from mss_bench.errors import ConfigError
 from mss_bench.separators.deep.adapter import require_package, torch_context, torch_device
 from mss_bench.separators.deep.archive import checked_archive
-from mss_bench.separators.deep.manifest import Manifest
-from mss_bench.separators.deep.network import Network
+from mss_bench.separators.deep.network import Network, NetworkManifest
 
-__all__ = ["load"]
+__all__ = ["ExportedManifest"]
 
 
-def load(manifest: Manifest, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Network:
-    """The network of a manifest of kind ``pt2``.
+class ExportedManifest(NetworkManifest):
+    """The manifest of a network in a file of `torch.export`."""
 
-    Raises
-    ------
-    ConfigError
-        The file is no exported program, or would run code; a GPU that is not there.
-    MissingDependencyError
-        PyTorch is not installed.
-    """
-    torch = require_package("torch", "pt2")
-    place, named = torch_device(device, "pt2")
-    if len(manifest.weights) != 1:
-        found = ", ".join(file.name for file in manifest.weights)
-        raise ConfigError(f"{manifest.path}: weights are {found}; expected one .pt2 file")
-    file = next(iter(manifest.weights))
-    content = checked_archive(torch, file)
-    try:
-        program = torch.export.load(content)
-        if place.type != "cpu":
-            from torch.export.passes import move_to_device_pass
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Network:
+        torch = require_package("torch", "pt2")
+        place, named = torch_device(device, "pt2")
+        file = self.only_file(".pt2")
+        content = checked_archive(torch, file)
+        try:
+            program = torch.export.load(content)
+            if place.type != "cpu":
+                from torch.export.passes import move_to_device_pass
 
-            program = move_to_device_pass(program, place)
-        module = program.module()
-    except Exception as error:  # whatever torch makes of a file that is damaged or of another version
-        first = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"{file} cannot be loaded by torch {torch.__version__}: {first}; export it again") from error
-    return Network(manifest, _call(torch, module, manifest, place, precision), named, batch)
+                program = move_to_device_pass(program, place)
+            module = program.module()
+        except Exception as error:  # whatever torch makes of a file that is damaged or of another version
+            first = str(error).strip().partition("\n")[0]
+            raise ConfigError(
+                f"{file} cannot be loaded by torch {torch.__version__}: {first}; export it again"
+            ) from error
+        return Network(self, _call(torch, module, self, place, precision), named, batch)
 
 
 def _call(
-    torch: Any, module: Any, manifest: Manifest, place: Any, precision: str
+    torch: Any, module: Any, manifest: NetworkManifest, place: Any, precision: str
 ) -> Callable[[NDArray[Any]], NDArray[Any]]:
     def call(array: NDArray[Any]) -> NDArray[Any]:
         with torch_context(place, precision):
             try:
-                found = module(torch.from_numpy(array).to(place))
+                output = module(torch.from_numpy(array).to(place))
             except AssertionError as error:  # a guard on the shape
                 raise ConfigError(
                     f"{manifest.path}: the model refuses {array.shape} ({manifest.input_layout.text}): {error}; mend "
                     "layout, chunk, channels or stft, or the batch size"
                 ) from error
-            if not isinstance(found, torch.Tensor):
-                raise ConfigError(f"{manifest.path}: the model returns {type(found).__name__}, expected one tensor")
-            return np.asarray(found.float().cpu().numpy())
+            if not isinstance(output, torch.Tensor):
+                raise ConfigError(f"{manifest.path}: the model returns {type(output).__name__}, expected one tensor")
+            return np.asarray(output.float().cpu().numpy())
 
     return call

@@ -6,6 +6,7 @@ back into that order. Parentheses merge axes, the first one slowest; an axis tha
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,31 +56,16 @@ class Layout:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The axes in order, those in parentheses apart."""
+        """Return the axes in order, those in parentheses one by one."""
         return tuple(re.findall(r"\w+", self.text))
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """For each axis of the array the names that it merges."""
+        """Return for each axis of the array the names that it merges."""
         return tuple(tuple(re.findall(r"\w+", part)) for part in re.findall(r"\([^)]*\)|\w+", self.text))
 
-    def check(self, wanted: Sequence[str], optional: set[str]) -> None:
-        """Refuse axes that are not wanted, and wanted ones that are missing and not optional.
-
-        Raises
-        ------
-        ConfigError
-        """
-        unknown = [n for n in self.names if n not in wanted]
-        missing = [n for n in wanted if n not in self.names and n not in optional]
-        if unknown or missing:
-            found = [f"{', '.join(unknown)} unknown"] * bool(unknown) + [f"{', '.join(missing)} missing"] * bool(
-                missing
-            )
-            raise ConfigError(f"{self.text!r}: {'; '.join(found)}; expected the axes {' '.join(wanted)} in some order")
-
     def arrange(self, array: NDArray[Any], axes: Sequence[str]) -> NDArray[Any]:
-        """An array in this layout.
+        """Return an array in this layout.
 
         Parameters
         ----------
@@ -95,15 +81,15 @@ class Layout:
         sizes = dict(zip(axes, array.shape, strict=True))
         for name, size in sizes.items():
             if name not in self.names and size != 1:
-                raise ConfigError(f"the layout {self.text!r} lacks {name}, of which there are {size}")
+                raise ConfigError(f"the layout {self.text!r} lacks {name}, which has the size {size}")
         present = [name for name in self.names if name in sizes]
         array = array.squeeze(tuple(k for k, name in enumerate(axes) if name not in self.names))
         kept = [name for name in axes if name in self.names]
         array = array.transpose([kept.index(name) for name in present])
-        return np.ascontiguousarray(array.reshape([_product(sizes.get(n, 1) for n in g) for g in self.groups]))
+        return np.ascontiguousarray(array.reshape([math.prod(sizes.get(n, 1) for n in g) for g in self.groups]))
 
     def restore(self, array: NDArray[Any], sizes: Mapping[str, int]) -> NDArray[Any]:
-        """An array of this layout with the axes in the order of `sizes`.
+        """Return an array of this layout with its axes in the order of `sizes`.
 
         Parameters
         ----------
@@ -116,7 +102,7 @@ class Layout:
         InvalidOutputError
             The array has another shape.
         """
-        expected = tuple(_product(sizes[n] for n in group) for group in self.groups)
+        expected = tuple(math.prod(sizes[n] for n in group) for group in self.groups)
         if array.shape != expected:
             raise InvalidOutputError(
                 f"the model returned the shape {array.shape}, expected {expected}: {self._described(sizes)}"
@@ -124,17 +110,10 @@ class Layout:
         missing = [name for name in sizes if name not in self.names]
         for name in missing:
             if sizes[name] != 1:
-                raise InvalidOutputError(f"the layout {self.text!r} lacks {name}, of which there are {sizes[name]}")
+                raise InvalidOutputError(f"the layout {self.text!r} lacks {name}, which has the size {sizes[name]}")
         array = array.reshape([sizes[n] for n in self.names] + [1] * len(missing))
         order = [*self.names, *missing]
         return np.ascontiguousarray(array.transpose([order.index(name) for name in sizes]))
 
     def _described(self, sizes: Mapping[str, int]) -> str:
         return ", ".join(" x ".join(f"{n} {sizes[n]}" for n in group) for group in self.groups)
-
-
-def _product(sizes: Any) -> int:
-    found = 1
-    for size in sizes:
-        found *= size
-    return found

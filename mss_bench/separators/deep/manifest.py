@@ -21,30 +21,10 @@ A network whose input and output the manifest describes in full (``onnx``, ``pt2
     licence: MIT
     citation: A. Author, A paper, 2026
 
-Further keys, with their defaults:
-
-``stft``
-    ``window: hann`` (or ``sqrt_hann``, ``hamming``; periodic, before and after), ``centre: true`` (frame t is centred
-    on sample t hop and the signal mirrored at its ends, as `torch.stft` does it; ``reflect: false`` for zeros instead.
-    ``centre: false``: the first frame begins ``n_fft - hop`` before the first sample, with zeros),
-    ``normalised: false`` (divided by the root of n_fft), ``bins`` (the model is given the lowest so many, and the
-    others of its output are zero; default all, ``n_fft / 2 + 1``).
-``padding: reflect``
-    What stands before the first and after the last chunk; or ``zeros``.
-``normalisation: none``
-    Of the mixture before the model, undone on what comes out: ``mean_std`` (mean and deviation of the mean of the
-    channels over the track), ``rms`` or ``peak`` (divided by it).
-``filter: direct``
-    ``binary``, ``soft`` (with ``power: 1``), ``wiener`` or ``multichannel``: the masks times the mixture, or the
-    spectrograms, are magnitudes for `mss_bench.dsp.filters`. Needs two stems or more, and real values.
-``residual``
-    Name of a further stem: the mixture without all others. With ``openunmix`` it takes part in the Wiener filter.
-``resample: false``
-    Whether a mixture of another sample rate is resampled, and the stems back. Otherwise it is refused.
-``options``
-    Of a kind: see `mss_bench.separators.deep.openunmix` and `mss_bench.separators.deep.demucs`, which know themselves
-    what the model is given and take of the keys above only ``chunk`` (samples), ``overlap``, ``residual``
-    (openunmix), ``resample`` and what is said of the model.
+Every key, with its type, range and default, is declared in a class, and ``python -m mss_bench.separators.deep.manifest
+onnx`` prints those of a kind: `mss_bench.separators.deep.network.NetworkManifest` for the above,
+`mss_bench.separators.deep.openunmix.OpenUnmixManifest` and `mss_bench.separators.deep.demucs.DemucsManifest` for
+checkpoints of libraries, which know themselves what the model is given.
 
 Lengths are those of what the model is given: samples where that is a waveform, else frames. Every chunk has exactly the
 length ``chunk``, so that a model of a fixed length can be used.
@@ -52,132 +32,161 @@ length ``chunk``, so that a model of a fixed length can be used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from mss_bench.core.config import ConfigMap, load_yaml
-from mss_bench.dsp.filters import MASKS
-from mss_bench.errors import ConfigError, UnknownNameError
-from mss_bench.separators.deep import fields
-from mss_bench.separators.deep.fields import choice, mapping, needed_names, number, text, whole
-from mss_bench.separators.deep.layout import Layout
+from mss_bench.core.audio import hash_file
+from mss_bench.core.config import ConfigMap, load_yaml, plain_name
+from mss_bench.core.parameters import MappingError, Parameterized, check, param, parameters
+from mss_bench.errors import ConfigError
+from mss_bench.separators.deep.adapter import Adapter
 from mss_bench.separators.deep.overlap_add import Chunks
-from mss_bench.separators.deep.stft import ModelSTFT
 
-__all__ = ["GENERIC", "KINDS", "Manifest", "ManifestError", "read_manifest"]
+__all__ = ["KINDS", "Manifest", "keys", "read_manifest"]
 
-GENERIC = ("onnx", "pt2")
-"""Kinds whose input and output the manifest describes."""
-
-KINDS = (*GENERIC, "openunmix", "demucs")
-
-_INPUTS = {
-    "waveform": ("channels", "samples"),
-    "magnitude": ("channels", "bins", "frames"),
-    "complex": ("channels", "complex", "bins", "frames"),
-}
-_OUTPUTS = {
-    "waveform": ("sources",),
-    "magnitude": ("masks", "spectrograms"),
-    "complex": ("masks", "spectrograms"),
-}
-_NORMALISATIONS = ("none", "mean_std", "rms", "peak")
-_COMMON = (
-    "kind", "weights", "sample_rate", "channels", "stems", "trained_on", "chunk", "overlap", "resample", "licence",
-    "citation",
-)  # fmt: skip
-_GENERIC_KEYS = (
-    *_COMMON, "residual", "input", "output", "layout", "stft", "border", "padding", "normalisation", "filter", "power",
-)  # fmt: skip
-_KEYS = dict.fromkeys(GENERIC, _GENERIC_KEYS) | {
-    "openunmix": (*_COMMON, "residual", "options"),
-    "demucs": (*_COMMON, "options"),
+# Imported when a manifest asks for them.
+_CLASSES = {
+    "onnx": "mss_bench.separators.deep.onnx:OnnxManifest",
+    "pt2": "mss_bench.separators.deep.exported:ExportedManifest",
+    "openunmix": "mss_bench.separators.deep.openunmix:OpenUnmixManifest",
+    "demucs": "mss_bench.separators.deep.demucs:DemucsManifest",
 }
 
-T = TypeVar("T")
+KINDS = tuple(_CLASSES)
 
 
-class ManifestError(ConfigError):
-    """A manifest with something wrong in it.
+class Manifest(Parameterized):
+    """What every manifest says of a trained model; each kind has a class of its own.
 
     Attributes
     ----------
-    problems : tuple of str
-        One line each, with file and line.
-    """
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(problems))
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What is known of a trained model; the module's docstring says what each field means.
-
-    Parameters
-    ----------
     path : Path
-        The YAML file.
-    weights : dict of Path to str
-        Absolute paths and the SHA-256 that their content is to have; in the order of the manifest.
-    input_layout, output_layout : Layout
-        Of `GENERIC` kinds.
-    stft : ModelSTFT, optional
-        None where the model is given a waveform.
-    bins : int
-        Frequencies that the model is given.
-    options : dict
-        Of other kinds, complete.
+        The YAML file, absolute.
+    files : dict of Path to str
+        The files of `weights`, absolute, and the SHA-256 that their content is to have; in the order of the manifest.
     """
+
+    kind: str = param(choices=KINDS, doc="Kind of checkpoint.")
+    weights: dict[str, Any] = param(
+        doc="Each file, by its path below the manifest's folder, and its SHA-256.",
+        expects="each file and its SHA-256, e.g. {model.onnx: 5f2c...}",
+    )
+    sample_rate: int = param(at_least=1, unit="Hz", doc="Sample rate of the model.")
+    channels: int = param(at_least=1, doc="Channels that it is given; with 1 each channel of a mixture goes alone.")
+    stems: tuple[str, ...] = param(
+        doc="What it returns, in the order of its output.", expects="a list of names in the order of the output"
+    )
+    trained_on: tuple[str, ...] = param(
+        doc="What it learned from: data set/subset, or in words.",
+        expects="a list of data set/subset, or words: unknown",
+    )
+    chunk: int = param(0, at_least=0, doc="Samples or frames that it is given at a time; 0 for the whole track.")
+    overlap: float = param(0.1, at_least=0, below=1, doc="Part of a chunk that it shares with the next, faded.")
+    resample: bool = param(
+        False, doc="Resample a mixture of another sample rate, and the stems back; otherwise it is refused."
+    )
+    licence: str = param("", doc="Licence of the weights.")
+    citation: str = param("", doc="The paper.")
 
     path: Path
-    kind: str
-    weights: Mapping[Path, str]
-    sample_rate: int
-    channels: int
-    stems: tuple[str, ...]
-    trained_on: tuple[str, ...]
-    input: str = "waveform"
-    output: str = "sources"
-    input_layout: Layout = field(default_factory=lambda: Layout("batch channels samples"))
-    output_layout: Layout = field(default_factory=lambda: Layout("batch stems channels samples"))
-    stft: ModelSTFT | None = None
-    bins: int = 0
-    filter: str = "direct"
-    power: float = 1.0
-    chunks: Chunks = field(default_factory=Chunks)
-    normalisation: str = "none"
-    residual: str = ""
-    resample: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
-    licence: str = ""
-    citation: str = ""
+    files: Mapping[Path, str]
+    residual: str = ""  # a further stem where the kind has one
+
+    @check("weights")
+    def _some_weights(self) -> None:
+        if not self.weights:
+            self.refuse("weights", "")
+
+    @check("stems")
+    def _stems_name_files(self) -> None:
+        _require_names(self, "stems", self.stems)
+        for name in self.stems:
+            plain_name(name, "stem")
+
+    @check("residual", "stems")
+    def _residual_is_new(self) -> None:
+        if self.residual in self.stems:
+            raise ConfigError(f"residual {self.residual!r} is one of the stems already")
+
+    @check("trained_on")
+    def _trained_on_something(self) -> None:
+        _require_names(self, "trained_on", self.trained_on)
 
     @property
     def delivers(self) -> tuple[str, ...]:
-        """The stems and, where there is one, the residual."""
+        """Return the stems and, where there is one, the residual."""
         return (*self.stems, self.residual) if self.residual else self.stems
 
     @property
-    def folder(self) -> Path:
-        """Where the manifest lies."""
-        return self.path.parent
+    def chunks(self) -> Chunks:
+        """Return how a track is cut."""
+        return Chunks(self.chunk, self.overlap)
 
     def require_weights(self) -> None:
         """Refuse weights that are missing or altered.
 
         Raises
         ------
-        ManifestError
+        MappingError
             One line for each file.
         """
-        problems = _weight_problems(self.path, self.weights)
-        if problems:
-            raise ManifestError(problems)
+        if problems := _altered(self.path, self.files):
+            raise MappingError(problems)
+
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Adapter:
+        """Load the model.
+
+        Parameters
+        ----------
+        device : str
+            ``auto``, ``cpu``, ``cuda`` or ``cuda:n``.
+        precision : str
+            One of `mss_bench.separators.deep.adapter.PRECISIONS`.
+        batch : int
+            Chunks that go through the model at once.
+
+        Raises
+        ------
+        ConfigError
+            The weights are not what the manifest says, or could run code; a GPU that is not there.
+        MissingDependencyError
+            The package for this kind of model is not installed.
+        """
+        raise NotImplementedError
+
+    def only_file(self, suffix: str) -> Path:
+        """Return the single file of weights.
+
+        Raises
+        ------
+        ConfigError
+            There are several.
+        """
+        if len(self.files) != 1:
+            self.refuse_files(f"one {suffix} file")
+        return next(iter(self.files))
+
+    def refuse_files(self, expected: str) -> None:
+        """Refuse the files of weights.
+
+        Raises
+        ------
+        ConfigError
+        """
+        names = ", ".join(file.name for file in self.files)
+        raise ConfigError(f"{self.path}: weights are {names}; expected {expected}")
+
+
+def _require_names(manifest: Manifest, key: str, names: tuple[str, ...]) -> None:
+    if not names or not all(names):
+        manifest.refuse(key, "a name or a list of names")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"{key} names {twice[0]!r} twice")
 
 
 def read_manifest(path: str | Path, *, check_weights: bool = False) -> Manifest:
@@ -191,135 +200,95 @@ def read_manifest(path: str | Path, *, check_weights: bool = False) -> Manifest:
 
     Raises
     ------
-    ManifestError
+    MappingError
         Everything that is wrong with it, one line each.
     ConfigError
         The file is missing, or no YAML.
     """
     raw = load_yaml(Path(path).expanduser())
-    return _Reader(raw, Path(path).expanduser().absolute(), check_weights).manifest()
-
-
-class _Reader:
-    """Collects what is wrong instead of stopping at the first."""
-
-    def __init__(self, raw: ConfigMap, path: Path, check_weights: bool) -> None:
-        self.raw, self.path, self.check_weights, self.problems = raw, path, check_weights, list[str]()
-        self.kind = self.take(lambda: choice(raw, "kind", KINDS), "")
-
-    def take(self, read: Callable[[], T], otherwise: T) -> T:
-        try:
-            return read()
-        except ConfigError as error:
-            self.problems.append(str(error))
-            return otherwise
-
-    def manifest(self) -> Manifest:
-        raw, take = self.raw, self.take
-        self.keys()
-        nothing: tuple[str, ...] = ()
-        made: dict[str, Any] = {
-            "weights": self.weights(),
-            "sample_rate": take(lambda: whole(raw, "sample_rate", 1, needed="Hz"), 0),
-            "channels": take(lambda: whole(raw, "channels", 1, needed="1 or 2, say"), 0),
-            "stems": take(lambda: fields.read_stems(raw), nothing),
-            "trained_on": take(lambda: needed_names(raw, "trained_on", "data set/subset, or words: unknown"), nothing),
-            "residual": take(lambda: text(raw, "residual"), ""),
-            "resample": take(lambda: bool(raw.typed("resample", bool, "true or false", False)), False),
-            "licence": take(lambda: text(raw, "licence"), ""),
-            "citation": take(lambda: text(raw, "citation"), ""),
-        }
-        if made["residual"] in made["stems"]:
-            self.problems.append(f"{self.where('residual')}: residual {made['residual']!r} is one of the stems already")
-        made["chunks"] = take(lambda: fields.read_chunks(raw, self.kind), Chunks())
-        made |= self.generic(made) if self.kind in GENERIC else self.library(made)
-        if self.problems:
-            raise ManifestError(self.problems)
-        return Manifest(self.path, self.kind, **made)
-
-    def weights(self) -> dict[Path, str]:
-        files = self.take(lambda: fields.read_weights(self.raw), None)
-        if files is None:
-            return {}
-        found = [self.take(partial(fields.read_weight, files, n, self.path.parent), None) for n in files]
-        weights = dict(each for each in found if each is not None)
-        if self.check_weights:
-            self.problems += _weight_problems(self.path, weights)
-        return weights
-
-    def keys(self) -> None:
-        known = _KEYS.get(self.kind, (*_GENERIC_KEYS, "options"))
-        what = f"a manifest of kind {self.kind}" if self.kind else "a manifest"
-        for key in self.raw:
-            if key not in known:
-                self.problems.append(f"{self.where(key)}: {UnknownNameError(f'key of {what}', key, known)}")
-
-    def where(self, key: str) -> str:
-        return f"{self.raw.source}:{self.raw.lines.get(key, self.raw.line)}"
-
-    def library(self, made: Mapping[str, Any]) -> dict[str, Any]:
-        known = fields.OPTIONS.get(self.kind, {})
-        raw = self.take(lambda: mapping(self.raw, "options"), None) or ConfigMap({}, self.raw.source, self.raw.line, {})
-        self.take(lambda: raw.only(known, f"options of {self.kind}"), None)
-        values = {name: self.take(partial(fields.option, raw, self.kind, name), None) for name in known}
-        if self.kind == "openunmix" and len(made["stems"]) == 1 and not made["residual"] and values["iterations"]:
-            self.problems.append(
-                f"{self.where('stems')}: a Wiener filter needs a second source, expected residual: NAME or options: "
-                "{iterations: 0}"
-            )
-        return {"options": values}
-
-    def generic(self, common: Mapping[str, Any]) -> dict[str, Any]:
-        raw, take = self.raw, self.take
-        given = take(lambda: choice(raw, "input", _INPUTS, "waveform"), "")
-        output = take(lambda: choice(raw, "output", _OUTPUTS.get(given, ("sources", "masks", "spectrograms"))), "")
-        made: dict[str, Any] = {"input": given, "output": output}
-        made["normalisation"] = take(lambda: choice(raw, "normalisation", _NORMALISATIONS, "none"), "none")
-        made["filter"] = take(lambda: choice(raw, "filter", ("direct", *MASKS), "direct"), "direct")
-        made["power"] = take(lambda: number(raw, "power", 0.01, 100.0, 1.0), 1.0)
-        if made["filter"] != "direct":
-            self.check_filter(given, made["filter"], len(common["stems"]))
-        axes = _INPUTS.get(given)
-        if axes:
-            made |= self.layouts(axes, output, common)
-        if given in ("magnitude", "complex"):
-            without: tuple[ModelSTFT | None, int] = (None, 0)
-            made["stft"], made["bins"] = take(lambda: fields.read_stft(raw), without)
-        elif "stft" in raw and given:
-            self.problems.append(f"{self.where('stft')}: stft is for models that are given spectrograms, not {given}")
-        return made
-
-    def check_filter(self, given: str, name: str, stems: int) -> None:
-        if given != "magnitude":
-            self.problems.append(f"{self.where('filter')}: filter {name} needs magnitudes, expected input: magnitude")
-        if stems < 2:
-            self.problems.append(f"{self.where('filter')}: filter {name} needs at least two stems, found {stems}")
-
-    def layouts(self, axes: tuple[str, ...], output: str, common: Mapping[str, Any]) -> dict[str, Any]:
-        raw = self.take(lambda: mapping(self.raw, "layout"), None) or ConfigMap({}, self.raw.source, 1, {})
-        self.take(lambda: raw.only(("input", "output"), "layout"), None)
-        single = {"batch"} | ({"channels"} if common["channels"] == 1 else set())
-        # A mask may be real where the spectrogram is complex.
-        further = ({"stems"} if len(common["stems"]) == 1 else set()) | ({"complex"} if output == "masks" else set())
-        made = {}
-        for side, wanted, optional in (
-            ("input", ("batch", *axes), single), ("output", ("batch", "stems", *axes), single | further),
-        ):  # fmt: skip
-            layout = self.take(partial(_layout, raw, side, wanted, optional), None)
-            if layout is not None:
-                made[f"{side}_layout"] = layout
-        return made
-
-
-def _weight_problems(path: Path, weights: Mapping[Path, str]) -> list[str]:
-    found = [fields.weight_problem(file, sha) for file, sha in weights.items()]
-    return [f"{path}: {problem}" for problem in found if problem]
-
-
-def _layout(raw: ConfigMap, side: str, wanted: tuple[str, ...], optional: set[str]) -> Layout:
+    path = Path(path).expanduser().absolute()
+    kind = _kind(raw)
+    files, problems = _weight_files(raw.get("weights"), path.parent)
+    if check_weights:
+        problems += _altered(path, files)
     try:
-        layout = Layout(raw.typed(side, str, "the names of axes", " ".join(wanted)))
-        layout.check(wanted, optional)
+        manifest = _class(kind).from_mapping(raw, f"a manifest of kind {kind}")
+    except MappingError as error:
+        raise MappingError([*error.problems, *problems]) from None
+    if problems:
+        raise MappingError(problems)
+    manifest.path, manifest.files = path, files
+    return manifest
+
+
+def _kind(raw: ConfigMap) -> str:
+    """Return the kind, which must be right before anything else can be read."""
+    try:
+        if "kind" not in raw:
+            raise ConfigError(f"kind is missing, expected {parameters(Manifest)['kind'].expected}")
+        return str(parameters(Manifest)["kind"].convert(raw["kind"]))
     except ConfigError as error:
-        raw.fail(f"layout of the {side}: {error}", side)
-    return layout
+        raise MappingError([f"{raw.source}:{raw.lines.get('kind', raw.line)}: {error}"]) from None
+
+
+def _class(kind: str) -> type[Manifest]:
+    module, _, name = _CLASSES[kind].partition(":")
+    found: type[Manifest] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _weight_files(weights: Any, folder: Path) -> tuple[dict[Path, str], list[str]]:
+    """Return the files of weights with their hashes, and what is wrong with them."""
+    files: dict[Path, str] = {}
+    problems = []
+    for name, sha in weights.items() if isinstance(weights, ConfigMap) else ():
+        inside = PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts:
+            problem = f"weights {name!r} leads out of the manifest's folder, expected a path below it"
+        elif not isinstance(sha, str) or not re.fullmatch("[0-9a-f]{64}", sha):
+            # The right one, for whoever has left it open.
+            file = folder / inside
+            content = f"its content has {hash_file(file)}" if file.is_file() else "the file does not exist"
+            problem = f"weights {name}: {sha!r} is not the 64 digits of a SHA-256; {content}"
+        else:
+            files[folder / inside] = sha
+            continue
+        problems.append(f"{weights.source}:{weights.lines[name]}: {problem}")
+    return files, problems
+
+
+def _altered(path: Path, files: Mapping[Path, str]) -> list[str]:
+    problems = []
+    for file, expected in files.items():
+        try:
+            sha = hash_file(file)
+        except OSError as error:
+            problems.append(f"{path}: weights {file} cannot be read: {error.strerror or error}")
+            continue
+        if sha != expected:
+            problems.append(
+                f"{path}: weights {file} have the SHA-256 {sha}, expected {expected}: the file is damaged or another "
+                "one"
+            )
+    return problems
+
+
+def keys(kind: str) -> str:
+    """Return the documentation of every key of a kind of manifest.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    """
+    manifest = _class(kind)
+    pages = [inspect.getdoc(manifest) or ""]
+    for name, parameter in parameters(manifest).items():
+        for inner in (parameter.kind, *getattr(parameter.kind, "__args__", ())):
+            if isinstance(inner, type) and issubclass(inner, Parameterized):
+                pages.append(f"The keys of {name}: {inspect.getdoc(inner)}")
+    return "\n\n".join(pages)
+
+
+if __name__ == "__main__":
+    print("\n\n".join(map(keys, sys.argv[1:] or KINDS)))

@@ -3,61 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mss_bench.core import audio
-from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
-from mss_bench.errors import AudioError, ConfigError, InvalidOutputError
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import Audio, Stems, TrackId
+from mss_bench.errors import AudioError, InvalidOutputError
 from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_channels, require_choice, require_whole
+from mss_bench.separators.checks import require_channels
 from mss_bench.separators.deep.adapter import PRECISIONS, Adapter, check_device
 from mss_bench.separators.deep.manifest import Manifest, read_manifest
 
-__all__ = ["Model"]
+__all__ = ["Model", "TrainedModel"]
 
 
-class Model(Separator):
-    """A trained model that a manifest describes.
+class TrainedModel(Separator):
+    """Base of the separators that run what a manifest describes; `setup` of a subclass calls `use`."""
 
-    The manifest is a YAML file beside the weights; see `mss_bench.separators.deep.manifest` for its keys, and the
-    adapters `onnx`, `exported` (``.pt2``), `openunmix` and `demucs` beside it for each kind of checkpoint.
-    ``mss-bench separators check MANIFEST`` says what is wrong with it. Nothing is downloaded, and no checkpoint that
-    could run code is opened.
-
-    Parameters
-    ----------
-    manifest : str
-        The YAML file.
-    device : str
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:n``; empty for the run's ``--device``.
-    batch : int
-        Chunks that go through the model at once; at least 1. The result does not depend on it. Demucs takes no notice.
-    precision : str
-        ``float32``, or ``mixed``: half of the bits where torch deems it safe, which changes the estimates slightly.
-    """
-
-    name = "model"
     family = "deep"
-    path_parameters: ClassVar[tuple[str, ...]] = ("manifest",)
-    assumption = "The mixture is like what the model was trained on."
+    precision: str = "float32"
 
-    def __init__(self, manifest: str, device: str = "", batch: int = 1, precision: str = "float32") -> None:
-        if device:
-            check_device(device)
-        require_whole(self, "batch", batch, low=1)
-        require_choice(self, "precision", precision, PRECISIONS)
-        self.manifest, self.device, self.batch, self.precision = manifest, device, batch, precision
-        self.described: Manifest = read_manifest(manifest)
-        self.trained_on = self.described.trained_on
-        self.target_sets = (self.described.delivers,)
-        self.channels = () if self.described.channels == 1 else (self.described.channels,)
-        self.licence, self.citation = self.described.licence, self.described.citation
+    device: str = param(
+        "",
+        doc="``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:n``; empty for the run's ``--device``.",
+    )
+    batch: int = param(
+        1,
+        at_least=1,
+        doc="Chunks that go through the model at once; the result does not depend on it. Demucs takes no notice.",
+    )
+
+    described: Manifest
+
+    def use(self, manifest: Manifest) -> None:
+        """Take over what a manifest says."""
+        if self.device:
+            check_device(self.device)
+        self.described = manifest
+        self.target_sets = (manifest.delivers,)
+        self.channels = () if manifest.channels == 1 else (manifest.channels,)
         self._adapter: Adapter | None = None
 
     def files(self, track: TrackId) -> list[Path]:
-        return [self.described.path, *self.described.weights]
+        return [self.described.path, *self.described.files]
 
     def load(self, device: str = "cpu") -> None:
         """Check the weights and load them.
@@ -70,21 +60,13 @@ class Model(Separator):
             The package for this kind of model is not installed.
         """
         self.described.require_weights()
-        self._adapter = _load(self.described, check_device(self.device or device), self.precision, self.batch)
+        self._adapter = self.described.load(check_device(self.device or device), self.precision, self.batch)
         self.used_device = self._adapter.device
 
     def close(self) -> None:
         self._adapter = None
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
+    def separate(self, mixture: Audio, sample_rate: int, *, rng: np.random.Generator, **_: Any) -> Stems:
         described = self.described
         require_channels(self, mixture)
         if sample_rate != described.sample_rate and not described.resample:
@@ -98,8 +80,8 @@ class Model(Separator):
         if not mixture.any():
             return {name: np.zeros_like(mixture) for name in described.delivers}
         given = audio.resample(mixture, sample_rate, described.sample_rate)
-        found = self._adapter.separate(given, int(rng.integers(2**31)))
-        stems = {name: self._checked(name, stem, given) for name, stem in found.items()}
+        stems = self._adapter.separate(given, int(rng.integers(2**31)))
+        stems = {name: self._checked(name, stem, given) for name, stem in stems.items()}
         if sample_rate != described.sample_rate:
             stems = {name: _back(stem, mixture, described.sample_rate, sample_rate) for name, stem in stems.items()}
         if described.residual and described.residual not in stems:
@@ -120,28 +102,33 @@ class Model(Separator):
         return np.asarray(stem, dtype=np.float32)
 
 
-def _load(manifest: Manifest, device: str, precision: str, batch: int) -> Adapter:
-    """The adapter of a manifest's kind, imported now."""
-    if manifest.kind == "onnx":
-        from mss_bench.separators.deep import onnx
+class Model(TrainedModel):
+    """A trained model that a manifest describes.
 
-        return onnx.load(manifest, device, precision, batch)
-    if manifest.kind == "pt2":
-        from mss_bench.separators.deep import exported
+    The manifest is a YAML file beside the weights; see `mss_bench.separators.deep.manifest` for its keys, and the
+    adapters `onnx`, `exported` (``.pt2``), `openunmix` and `demucs` beside it for each kind of checkpoint.
+    ``mss-bench separators check MANIFEST`` says what is wrong with it. Nothing is downloaded, and no checkpoint that
+    could run code is opened.
+    """
 
-        return exported.load(manifest, device, precision, batch)
-    if manifest.kind == "openunmix":
-        from mss_bench.separators.deep import openunmix
+    name = "model"
+    path_parameters: ClassVar[tuple[str, ...]] = ("manifest",)
+    assumption = "The mixture is like what the model was trained on."
 
-        return openunmix.load(manifest, device, precision, batch)
-    if manifest.kind == "demucs":
-        from mss_bench.separators.deep import demucs
+    manifest: str = param(doc="The YAML file.")
+    precision: str = param(
+        "float32",
+        choices=PRECISIONS,
+        doc="``mixed`` uses half of the bits where torch deems it safe, which changes the estimates slightly.",
+    )
 
-        return demucs.load(manifest, device, precision, batch)
-    raise ConfigError(f"{manifest.path}: kind {manifest.kind} has no adapter")
+    def setup(self) -> None:
+        self.use(read_manifest(self.manifest))
+        self.trained_on = self.described.trained_on
+        self.licence, self.citation = self.described.licence, self.described.citation
 
 
 def _back(stem: Audio, mixture: Audio, from_rate: int, to_rate: int) -> Audio:
-    """A stem at the mixture's rate and of its length."""
-    found = audio.resample(stem, from_rate, to_rate)[:, : mixture.shape[-1]]
-    return np.pad(found, ((0, 0), (0, mixture.shape[-1] - found.shape[-1])))
+    """Return a stem at the mixture's rate and of its length."""
+    resampled = audio.resample(stem, from_rate, to_rate)[:, : mixture.shape[-1]]
+    return np.pad(resampled, ((0, 0), (0, mixture.shape[-1] - resampled.shape[-1])))

@@ -12,20 +12,179 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.core.tracks import Audio, Stems
-from mss_bench.dsp.filters import filter_sources
+from mss_bench.dsp.filters import MASKS, filter_sources
 from mss_bench.dsp.stft import Spectrogram
-from mss_bench.errors import InvalidOutputError
+from mss_bench.errors import ConfigError, InvalidOutputError
+from mss_bench.separators.deep.layout import Layout
 from mss_bench.separators.deep.manifest import Manifest
-from mss_bench.separators.deep.overlap_add import overlap_add
+from mss_bench.separators.deep.overlap_add import PADDINGS, Chunks, overlap_add
+from mss_bench.separators.deep.stft import WINDOWS, ModelSTFT
 
-__all__ = ["Network"]
+__all__ = ["LayoutKeys", "Network", "NetworkManifest", "TransformKeys"]
 
 _AXES = {
-    "waveform": ("batch", "channels", "samples"),
-    "magnitude": ("batch", "channels", "bins", "frames"),
-    "complex": ("batch", "channels", "complex", "bins", "frames"),
+    "waveform": ("channels", "samples"),
+    "magnitude": ("channels", "bins", "frames"),
+    "complex": ("channels", "complex", "bins", "frames"),
 }
+_OUTPUTS = {"waveform": ("sources",), "magnitude": ("masks", "spectrograms"), "complex": ("masks", "spectrograms")}
+
+
+class TransformKeys(Parameterized):
+    """The short-time Fourier transform whose frames a model is given."""
+
+    n_fft: int = param(at_least=2, unit="samples", doc="Length of the frames.")
+    hop: int = param(at_least=1, unit="samples", doc="Step from frame to frame.")
+    window: str = param("hann", choices=WINDOWS, doc="Periodic window, before the transform and after its inverse.")
+    centre: bool = param(
+        True,
+        doc="Frame t is centred on sample t hop, as in `torch.stft`; otherwise the first frame begins n_fft - hop "
+        "before the first sample, with zeros.",
+    )
+    reflect: bool = param(True, doc="With `centre`, mirror the signal at its ends; otherwise there are zeros.")
+    normalised: bool = param(False, doc="Divide by the root of n_fft.")
+    bins: int | None = param(
+        None, at_least=1, doc="The model is given the lowest so many, the rest of its output is 0; all by default."
+    )
+
+    @check("hop", "n_fft")
+    def _frames_overlap(self) -> None:
+        try:
+            ModelSTFT(self.n_fft, self.hop)
+        except ConfigError as error:
+            raise ConfigError(f"stft: {error}") from error
+
+    @check("bins", "n_fft")
+    def _bins_exist(self) -> None:
+        if self.bins and self.bins > self.n_fft // 2 + 1:
+            self.refuse("bins", f"at most {self.n_fft // 2 + 1} for n_fft={self.n_fft}")
+
+    def setup(self) -> None:
+        self.transform = ModelSTFT(self.n_fft, self.hop, self.window, self.centre, self.reflect, self.normalised)
+        self.bins = self.bins or self.transform.bins
+
+
+class LayoutKeys(Parameterized):
+    """The order of a model's axes; ``(a b)`` merges two, and what is not named has the size 1."""
+
+    input: str = param("", doc="Axes of the input, by default as in ``batch channels bins frames``.")
+    output: str = param("", doc="Axes of the output, by default as in ``batch stems channels bins frames``.")
+
+    @check("input")
+    def _input_is_a_list(self) -> None:
+        self.of("input", "batch")
+
+    @check("output")
+    def _output_is_a_list(self) -> None:
+        self.of("output", "batch")
+
+    def of(self, side: str, otherwise: str) -> Layout:
+        """Return the layout of the input or the output."""
+        try:
+            return Layout(getattr(self, side) or otherwise)
+        except ConfigError as error:
+            raise ConfigError(f"layout of the {side}: {error}") from error
+
+
+class NetworkManifest(Manifest):
+    """The manifest of a network whose input and output it describes, ``onnx`` or ``pt2``."""
+
+    input: str = param("waveform", choices=tuple(_AXES), doc="What the network is given.")
+    output: str = param(
+        choices=("sources", "masks", "spectrograms"),
+        doc="What it returns: sources of a waveform, masks or spectrograms of a magnitude or complex spectrogram.",
+    )
+    layout: LayoutKeys = param(LayoutKeys(), doc="Order of the axes.")
+    stft: TransformKeys | None = param(None, doc="Needed unless the input is a waveform.")
+    border: int = param(0, at_least=0, doc="Samples or frames at both ends of a chunk that are thrown away.")
+    padding: str = param("reflect", choices=PADDINGS, doc="What stands before the first and after the last chunk.")
+    normalisation: str = param(
+        "none",
+        choices=("none", "mean_std", "rms", "peak"),
+        doc="What the mixture is reduced by and divided by, undone on what comes out: mean and deviation of the mean "
+        "of its channels, or its RMS or peak.",
+    )
+    filter: str = param(
+        "direct",
+        choices=("direct", *MASKS),
+        doc="``direct``: a mask times the mixture, a magnitude with the mixture's phase. Otherwise masks times the "
+        "mixture, or the spectrograms, are magnitudes for `mss_bench.dsp.filters`.",
+    )
+    power: float = param(1.0, at_least=0.01, below=100, doc="Exponent of the filter ``soft``.")
+    residual: str = param("", doc="Name of a further stem: the mixture without all others.")
+
+    @check("output", "input")
+    def _output_follows_from_input(self) -> None:
+        if self.output not in _OUTPUTS[self.input]:
+            self.refuse("output", " or ".join(_OUTPUTS[self.input]))
+
+    @check("stft", "input")
+    def _spectrograms_have_a_transform(self) -> None:
+        if self.stft is None and self.input != "waveform":
+            raise ConfigError(
+                "stft is missing, expected e.g. {n_fft: 4096, hop: 1024}: the model is given spectrograms"
+            )
+        if self.stft is not None and self.input == "waveform":
+            raise ConfigError("stft is for models that are given spectrograms, not waveform")
+
+    @check("layout", "input")
+    def _axes_are_known(self) -> None:
+        for side in ("input", "output"):
+            axes = self._axes(side)
+            self._refuse_axes(side, [name for name in self._layout(side).names if name not in axes], "unknown")
+
+    @check("layout", "input", "output", "channels", "stems")
+    def _axes_are_complete(self) -> None:
+        optional = {"batch"} | ({"channels"} if self.channels == 1 else set())
+        for side in ("input", "output"):
+            names = self._layout(side).names
+            self._refuse_axes(side, [n for n in self._axes(side) if n not in names and n not in optional], "missing")
+            optional |= {"stems"} if len(self.stems) == 1 else set()
+            # A mask may be real where the spectrogram is complex.
+            optional |= {"complex"} if self.output == "masks" else set()
+
+    @check("border", "chunk")
+    def _border_leaves_something(self) -> None:
+        if self.chunk and 2 * self.border >= self.chunk:
+            self.refuse("border", f"less than half of chunk={self.chunk}")
+
+    @check("filter", "input")
+    def _filter_has_magnitudes(self) -> None:
+        if self.filter != "direct" and self.input != "magnitude":
+            raise ConfigError(f"filter {self.filter} needs magnitudes, expected input: magnitude")
+
+    @check("filter", "stems")
+    def _filter_has_rivals(self) -> None:
+        if self.filter != "direct" and len(self.stems) < 2:
+            raise ConfigError(f"filter {self.filter} needs at least two stems, found {len(self.stems)}")
+
+    def setup(self) -> None:
+        self.input_layout, self.output_layout = self._layout("input"), self._layout("output")
+        self.transform = self.stft.transform if self.stft else None
+
+    @property
+    def chunks(self) -> Chunks:
+        return Chunks(self.chunk, self.overlap, self.border, self.padding)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return the axes of what the network is given, in the order that this package has them."""
+        return ("batch", *_AXES[self.input])
+
+    def _axes(self, side: str) -> tuple[str, ...]:
+        return self.axes if side == "input" else ("batch", "stems", *_AXES[self.input])
+
+    def _layout(self, side: str) -> Layout:
+        return self.layout.of(side, " ".join(self._axes(side)))
+
+    def _refuse_axes(self, side: str, names: list[str], why: str) -> None:
+        if names:
+            raise ConfigError(
+                f"layout of the {side}: {self._layout(side).text!r}: {', '.join(names)} {why}; expected the axes "
+                f"{' '.join(self._axes(side))} in some order"
+            )
 
 
 class Network:
@@ -33,7 +192,7 @@ class Network:
 
     Parameters
     ----------
-    manifest : Manifest
+    manifest : NetworkManifest
     call : callable
         The network: an array in the manifest's input layout to one in its output layout.
     device : str
@@ -43,12 +202,12 @@ class Network:
     """
 
     def __init__(
-        self, manifest: Manifest, call: Callable[[NDArray[Any]], NDArray[Any]], device: str, batch: int = 1
+        self, manifest: NetworkManifest, call: Callable[[NDArray[Any]], NDArray[Any]], device: str, batch: int = 1
     ) -> None:
         self.manifest, self.device, self._call, self._batch = manifest, device, call, batch
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:
-        """The stems of a mixture.
+        """Separate a mixture.
 
         Parameters
         ----------
@@ -65,29 +224,26 @@ class Network:
         shift, scale = normaliser(mixture, self.manifest.normalisation)
         given = (mixture - shift) / scale
         if self.manifest.channels == 1:
-            found = np.concatenate([self._stems(channel[None]) for channel in given], axis=1)
+            stems = np.concatenate([self._stems(channel[None]) for channel in given], axis=1)
         else:
-            found = self._stems(given)
-        found = found * scale + shift
-        return {name: found[k].astype(np.float32, copy=False) for k, name in enumerate(self.manifest.stems)}
+            stems = self._stems(given)
+        stems = (stems * scale + shift).astype(np.float32, copy=False)
+        return dict(zip(self.manifest.stems, stems, strict=True))
 
     def _stems(self, mixture: Audio) -> NDArray[Any]:
-        """Stems of a normalised mixture, ``(stems, channels, samples)``."""
-        stft = self.manifest.stft
-        if stft is None:
+        """Return the stems of a normalised mixture, ``(stems, channels, samples)``."""
+        transform, stft = self.manifest.transform, self.manifest.stft
+        if transform is None or stft is None:
             return self._run(mixture)
-        spectrogram = stft.forward(mixture)
-        lower = spectrogram[..., : self.manifest.bins]
-        estimates = self._estimates(lower)
-        return np.stack([stft.inverse(each, mixture.shape[-1]) for each in estimates])
+        estimates = self._estimates(transform.forward(mixture)[..., : stft.bins])
+        return np.stack([transform.inverse(estimate, mixture.shape[-1]) for estimate in estimates])
 
     def _estimates(self, mixture: Spectrogram) -> list[Spectrogram]:
-        """Spectrograms ``(channels, frames, bins)`` of the stems."""
+        """Return the spectrograms ``(channels, frames, bins)`` of the stems."""
         manifest = self.manifest
         x = mixture.transpose(0, 2, 1)
         if manifest.input == "complex":
-            found = self._run(np.stack([x.real, x.imag], axis=1))
-            parts = np.moveaxis(found, 2, 0)
+            parts = np.moveaxis(self._run(np.stack([x.real, x.imag], axis=1)), 2, 0)
             # A real mask has one part.
             y = parts[0] if len(parts) == 1 else parts[0] + 1j * parts[1]
         else:
@@ -105,21 +261,20 @@ class Network:
         return [phase * each for each in y]
 
     def _run(self, signal: NDArray[Any]) -> NDArray[Any]:
-        """What the network makes of a signal of any length, with the stems as its first axis."""
-        found = overlap_add(signal, self._batched, self.manifest.chunks, self._batch)
-        if not np.isfinite(found).all():
-            stem = self.manifest.stems[int(np.argwhere(~np.isfinite(found))[0][0])]
-            count = np.count_nonzero(~np.isfinite(found))
+        """Return what the network makes of a signal of any length, with the stems as its first axis."""
+        output = overlap_add(signal, self._batched, self.manifest.chunks, self._batch)
+        bad = np.argwhere(~np.isfinite(output))
+        if len(bad):
+            stem, count = self.manifest.stems[int(bad[0][0])], len(bad)
             raise InvalidOutputError(
                 f"{self.manifest.path}: the model returned NaN or infinity {count} times, in {stem}"
             )
-        return found
+        return output
 
     def _batched(self, batch: NDArray[Any]) -> NDArray[Any]:
         manifest = self.manifest
-        axes = _AXES[manifest.input]
-        sizes = dict(zip(axes, batch.shape, strict=True))
-        output = np.asarray(self._call(manifest.input_layout.arrange(batch, axes)))
+        sizes = dict(zip(manifest.axes, batch.shape, strict=True))
+        output = np.asarray(self._call(manifest.input_layout.arrange(batch, manifest.axes)))
         if manifest.output == "masks" and "complex" not in manifest.output_layout.names:
             sizes |= {"complex": 1} if "complex" in sizes else {}
         wanted = {"batch": sizes.pop("batch"), "stems": len(manifest.stems)} | sizes
@@ -130,7 +285,7 @@ class Network:
 
 
 def normaliser(mixture: Audio, how: str) -> tuple[np.float32, np.float32]:
-    """What a mixture is reduced by and divided by; of a silent one nothing and one."""
+    """Return what a mixture is reduced by and divided by; 0 and 1 for a silent one."""
     shift, scale = 0.0, 1.0
     if how == "mean_std":
         mono = mixture.mean(axis=0, dtype=np.float64)

@@ -37,32 +37,25 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError
 from mss_bench.separators.deep.adapter import check_device, require_package
-from mss_bench.separators.deep.manifest import Manifest
-from mss_bench.separators.deep.network import Network
+from mss_bench.separators.deep.network import Network, NetworkManifest
 
-__all__ = ["load"]
+__all__ = ["OnnxManifest"]
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
-def load(manifest: Manifest, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Network:
-    """The network of a manifest of kind ``onnx``.
+class OnnxManifest(NetworkManifest):
+    """The manifest of a network in an ONNX file."""
 
-    Raises
-    ------
-    ConfigError
-        The file is no ONNX model of one input and one output, or cannot be run; a GPU that is not there.
-    MissingDependencyError
-        ONNX Runtime is not installed.
-    """
-    runtime = require_package("onnxruntime", "onnx")
-    if precision != "float32":
-        raise ConfigError(f"{manifest.path}: precision={precision}: the precision of an ONNX model is that of its file")
-    provider, named = _provider(runtime, check_device(device))
-    session = _session(runtime, manifest, provider)
-    if session.get_providers()[0] != _name(provider):
-        raise ConfigError(f"device={device}: ONNX Runtime could not use {_name(provider)}; choose device=cpu")
-    return Network(manifest, _call(runtime, session, manifest), named, batch)
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Network:
+        runtime = require_package("onnxruntime", "onnx")
+        if precision != "float32":
+            raise ConfigError(f"{self.path}: precision={precision}: the precision of an ONNX model is that of its file")
+        provider, named = _provider(runtime, check_device(device))
+        session = _session(runtime, self, provider)
+        if session.get_providers()[0] != _name(provider):
+            raise ConfigError(f"device={device}: ONNX Runtime could not use {_name(provider)}; choose device=cpu")
+        return Network(self, _call(session, self), named, batch)
 
 
 def _provider(runtime: Any, device: str) -> tuple[Any, str]:
@@ -82,17 +75,16 @@ def _name(provider: Any) -> str:
     return str(provider if isinstance(provider, str) else provider[0])
 
 
-def _session(runtime: Any, manifest: Manifest, provider: Any) -> Any:
-    models = [file for file in manifest.weights if file.suffix == ".onnx"]
+def _session(runtime: Any, manifest: NetworkManifest, provider: Any) -> Any:
+    models = [file for file in manifest.files if file.suffix == ".onnx"]
     if len(models) != 1:
-        found = ", ".join(file.name for file in manifest.weights)
-        raise ConfigError(f"{manifest.path}: weights are {found}; expected one that ends in .onnx")
+        manifest.refuse_files("one that ends in .onnx")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     # As many threads as whoever started this process allows; ONNX Runtime itself does not look.
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
     options.inter_op_num_threads = 1
-    external = [file for file in manifest.weights if file != models[0]]
+    external = [file for file in manifest.files if file != models[0]]
     if external:
         if not hasattr(options, "add_external_initializers_from_files_in_memory"):
             raise ConfigError(
@@ -109,25 +101,25 @@ def _session(runtime: Any, manifest: Manifest, provider: Any) -> Any:
         raise ConfigError(f"{models[0]} cannot be loaded by ONNX Runtime: {_first_line(error)}") from error
 
 
-def _call(runtime: Any, session: Any, manifest: Manifest) -> Callable[[NDArray[Any]], NDArray[Any]]:
+def _call(session: Any, manifest: NetworkManifest) -> Callable[[NDArray[Any]], NDArray[Any]]:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type not in _TYPES:
         described = "; ".join(
-            f"{what} {', '.join(f'{each.name} {each.type}' for each in some)}"
-            for what, some in (("inputs", inputs), ("outputs", outputs))
+            f"{what} {', '.join(f'{port.name} {port.type}' for port in ports)}"
+            for what, ports in (("inputs", inputs), ("outputs", outputs))
         )
         raise ConfigError(f"{manifest.path}: the model has the {described}; expected one of floats each")
     name, kind, shape = inputs[0].name, _TYPES[inputs[0].type], inputs[0].shape
 
     def call(array: NDArray[Any]) -> NDArray[Any]:
-        fixed = [size if isinstance(size, int) else found for size, found in zip(shape, array.shape, strict=False)]
+        fixed = [size if isinstance(size, int) else given for size, given in zip(shape, array.shape, strict=False)]
         if shape and (len(shape) != array.ndim or tuple(fixed) != array.shape):
             raise ConfigError(
                 f"{manifest.path}: the model takes {tuple(shape)}, the manifest makes it {array.shape} "
                 f"({manifest.input_layout.text}); mend layout, chunk, channels or stft, or the batch size"
             )
-        found: NDArray[Any] = session.run(None, {name: array.astype(kind, copy=False)})[0]
-        return found
+        output: NDArray[Any] = session.run(None, {name: array.astype(kind, copy=False)})[0]
+        return output
 
     return call
 

@@ -45,47 +45,61 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators.deep.adapter import pickle_reason, require_package, torch_context, torch_device
 from mss_bench.separators.deep.manifest import Manifest
 from mss_bench.separators.deep.overlap_add import overlap_add
 
-__all__ = ["load"]
+__all__ = ["OpenUnmixManifest"]
 
 _HARMLESS = {"sample_rate", "stft.window", "transform.0.window"}
 """Buffers of the transform in checkpoints of open-unmix before 1.0, which the separator makes anew."""
 
 
-def load(manifest: Manifest, device: str = "cpu", precision: str = "float32", batch: int = 1) -> OpenUnmix:
-    """The separator of a manifest of kind ``openunmix``.
+class OpenUnmixOptions(Parameterized):
+    """Arguments of the library's separator."""
 
-    Raises
-    ------
-    ConfigError
-        Files that are missing in the manifest, keys that are missing or unexpected, other rates or channels than the
-        manifest's; a GPU that is not there.
-    MissingDependencyError
-        Open-unmix, or torchaudio, is not installed or cannot be imported.
-    """
-    torch = require_package("torch", "openunmix")
-    models = require_package("openunmix.model", "openunmix")
-    place, named = torch_device(device, "openunmix")
-    description = _json(_file(manifest, "separator.json"))
-    _compare(manifest, description)
-    separator = models.Separator(
-        {stem: _network(torch, models, manifest, stem) for stem in manifest.stems},
-        niter=manifest.options["iterations"],
-        softmask=manifest.options["softmask"],
-        residual=bool(manifest.residual),
-        sample_rate=float(description["sample_rate"]),
-        n_fft=description["nfft"],
-        n_hop=description["nhop"],
-        nb_channels=description["nb_channels"],
-        wiener_win_len=manifest.options["window"] or None,
+    iterations: int = param(
+        1, at_least=0, doc="Steps of expectation and maximisation of the Wiener filter, the library's niter."
     )
-    separator.freeze()
-    return OpenUnmix(manifest, separator.to(place), place, named, precision, batch)
+    window: int = param(300, at_least=0, unit="frames", doc="Length of the Wiener filter's windows; 0: all at once.")
+    softmask: bool = param(False, doc="Begin from masks instead of magnitudes with the mixture's phase.")
+
+
+class OpenUnmixManifest(Manifest):
+    """The manifest of open-unmix checkpoints."""
+
+    residual: str = param("", doc="Name of a further stem, all else: a further source of the Wiener filter.")
+    options: OpenUnmixOptions = param(OpenUnmixOptions(), doc="Arguments of the library's separator.")
+
+    @check("stems", "residual", "options")
+    def _wiener_filter_has_rivals(self) -> None:
+        if len(self.stems) == 1 and not self.residual and self.options.iterations:
+            raise ConfigError(
+                "a Wiener filter needs a second source, expected residual: NAME or options: {iterations: 0}"
+            )
+
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> OpenUnmix:
+        torch = require_package("torch", "openunmix")
+        models = require_package("openunmix.model", "openunmix")
+        place, named = torch_device(device, "openunmix")
+        description = _json(_file(self, "separator.json"))
+        _compare(self, description)
+        separator = models.Separator(
+            {stem: _network(torch, models, self, stem) for stem in self.stems},
+            niter=self.options.iterations,
+            softmask=self.options.softmask,
+            residual=bool(self.residual),
+            sample_rate=float(description["sample_rate"]),
+            n_fft=description["nfft"],
+            n_hop=description["nhop"],
+            nb_channels=description["nb_channels"],
+            wiener_win_len=self.options.window or None,
+        )
+        separator.freeze()
+        return OpenUnmix(self, separator.to(place), place, named, precision, batch)
 
 
 class OpenUnmix:
@@ -96,19 +110,18 @@ class OpenUnmix:
         self._separator, self._place, self._precision, self._batch = separator, place, precision, batch
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:
-        """The stems of a mixture and, where there is one, the residual; `seed` is not used."""
+        """Separate a mixture into the stems and, where there is one, the residual; `seed` is not used."""
         parts = mixture[:, None] if self.manifest.channels == 1 else [mixture]
-        found = np.concatenate(
-            [overlap_add(part, self._call, self.manifest.chunks, self._batch) for part in parts], axis=1
-        )
-        return {name: found[k] for k, name in enumerate(self.manifest.delivers)}
+        chunks = self.manifest.chunks
+        stems = np.concatenate([overlap_add(part, self._call, chunks, self._batch) for part in parts], axis=1)
+        return dict(zip(self.manifest.delivers, stems, strict=True))
 
     def _call(self, batch: NDArray[Any]) -> NDArray[Any]:
         import torch
 
         with torch_context(self._place, self._precision):
-            found = self._separator(torch.from_numpy(np.ascontiguousarray(batch)).to(self._place))
-            return np.asarray(found.float().cpu().numpy())
+            stems = self._separator(torch.from_numpy(np.ascontiguousarray(batch)).to(self._place))
+            return np.asarray(stems.float().cpu().numpy())
 
 
 def _network(torch: Any, models: Any, manifest: Manifest, stem: str) -> Any:
@@ -142,23 +155,24 @@ def _network(torch: Any, models: Any, manifest: Manifest, stem: str) -> Any:
 
 def _compare(manifest: Manifest, description: dict[str, Any]) -> None:
     for field, key in (("sample_rate", "sample_rate"), ("channels", "nb_channels")):
-        said, found = getattr(manifest, field), description.get(key)
-        if said != found:
-            raise ConfigError(f"{manifest.path}: {field} is {said}, but separator.json says {found}; mend the manifest")
+        said, actual = getattr(manifest, field), description.get(key)
+        if said != actual:
+            raise ConfigError(
+                f"{manifest.path}: {field} is {said}, but separator.json says {actual}; mend the manifest"
+            )
     for key in ("nfft", "nhop"):
         if not isinstance(description.get(key), int):
             raise ConfigError(f"{manifest.path}: separator.json has {key}={description.get(key)!r}; expected samples")
 
 
 def _file(manifest: Manifest, name: str) -> Path:
-    """A file of weights by its name, which may have a part of its hash before the ending, as published ones have."""
+    """Return a file of weights by its name; published ones have a part of their hash before the ending."""
     stem, ending = name.rsplit(".", 1)
     pattern = rf"{re.escape(stem)}(-[0-9a-f]{{8,}})?\.{ending}"
-    found = [file for file in manifest.weights if re.fullmatch(pattern, file.name)]
-    if len(found) != 1:
-        names = ", ".join(file.name for file in manifest.weights)
-        raise ConfigError(f"{manifest.path}: weights are {names}; expected one file {name}, found {len(found)}")
-    return found[0]
+    files = [file for file in manifest.files if re.fullmatch(pattern, file.name)]
+    if len(files) != 1:
+        manifest.refuse_files(f"one file {name}, found {len(files)}")
+    return files[0]
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def estimate(mixture: Audio) -> Callable[..., Stems]:
     """Load a model and separate as the runner does."""
 
     def call(manifest: Path, signal: Audio = mixture, rate: int = RATE, **parameters: Any) -> Stems:
-        model = Model(str(manifest), **parameters)
+        model = Model(manifest=str(manifest), **parameters)
         model.load()
         return model.separate(signal, rate, targets=TARGETS, rng=np.random.default_rng(0))
 

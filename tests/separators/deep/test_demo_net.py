@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,8 @@ TARGETS = Targets(STEMS, {"accompaniment": ("drums", "bass", "other")})
 def test_the_weights_are_those_of_the_manifest_and_small() -> None:
     manifest = read_manifest(MANIFEST)
     manifest.require_weights()
-    assert [file.name for file in manifest.weights] == ["demo_net.onnx"]
-    assert sum(file.stat().st_size for file in manifest.weights) <= 2_000_000
+    assert [file.name for file in manifest.files] == ["demo_net.onnx"]
+    assert sum(file.stat().st_size for file in manifest.files) <= 2_000_000
     assert (manifest.trained_on, manifest.licence, manifest.stems) == (("demo/train",), "MIT", STEMS)
     assert separators.load("demo_net").trained_on == ("demo/train",)  # what marks its rows, without reading a file
 
@@ -77,8 +76,8 @@ def test_other_filters_separate_and_add_up(net: DemoNet, song: Stems, mask: str)
 def test_chunks_give_what_the_whole_song_gives(net: DemoNet, song: Stems) -> None:
     mixture = np.sum(list(song.values()), axis=0)
     whole, short = DemoNet(), DemoNet(batch=2)
-    whole.described = replace(whole.described, chunks=replace(whole.described.chunks, length=0))
-    short.described = replace(short.described, chunks=replace(short.described.chunks, length=128))
+    whole.described.chunk = 0
+    short.described.chunk = 128
     expected, found = (s.separate(mixture, RATE, targets=TARGETS, rng=np.random.default_rng(0)) for s in (whole, short))
     for name in STEMS:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-4)

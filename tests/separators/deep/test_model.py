@@ -61,7 +61,7 @@ def test_files_of_the_key_are_the_manifest_and_the_weights(
     onnx_file: Callable[..., Path], manifest: Callable[..., Path]
 ) -> None:
     file = onnx_file()
-    model = Model(str(manifest(file.name, **KEYS, trained_on=["musdb18/train"])))
+    model = Model(manifest=str(manifest(file.name, **KEYS, trained_on=["musdb18/train"])))
     assert model.files(TrackId("a", "b", "c")) == [file.with_name("manifest.yaml"), file]
     assert model.trained_on == ("musdb18/train",)
     assert model.channels == (2,)
@@ -82,7 +82,9 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     (tmp_path / "weights").write_bytes(b"")
     monkeypatch.setitem(sys.modules, package, None)
-    model = Model(str(manifest("weights", kind=kind, **({"output": "sources"} if kind in ("onnx", "pt2") else {}))))
+    model = Model(
+        manifest=str(manifest("weights", kind=kind, **({"output": "sources"} if kind in ("onnx", "pt2") else {})))
+    )
     with pytest.raises(MissingDependencyError, match=rf"needs the package {package}, .* 'mss-bench\[{extra}\]'"):
         model.load()
 
@@ -94,7 +96,7 @@ def test_nothing_is_imported_before_it_is_used() -> None:
 
 
 def test_altered_weights_are_not_loaded(onnx_file: Callable[..., Path], manifest: Callable[..., Path]) -> None:
-    model = Model(str(manifest(onnx_file().name, **KEYS)))
+    model = Model(manifest=str(manifest(onnx_file().name, **KEYS)))
     onnx_file(activation="Tanh")
     with pytest.raises(ConfigError, match="the file is damaged or another one"):
         model.load()
@@ -104,8 +106,8 @@ def test_altered_weights_are_not_loaded(onnx_file: Callable[..., Path], manifest
     ("parameters", "wanted"),
     [
         ({"device": "gpu"}, "device='gpu'; expected auto, cpu, cuda or cuda:n"),
-        ({"batch": 0}, "batch=0; expected a whole number"),
-        ({"precision": "half"}, "precision='half'; expected float32 or mixed"),
+        ({"batch": 0}, "batch is 0, expected a whole number"),
+        ({"precision": "half"}, "precision is 'half', expected float32 or mixed"),
     ],
 )
 def test_wrong_parameters_are_said(
@@ -113,7 +115,7 @@ def test_wrong_parameters_are_said(
 ) -> None:
     (tmp_path / "weights").write_bytes(b"")
     with pytest.raises(ConfigError, match=wanted):
-        Model(str(manifest("weights", **KEYS)), **parameters)
+        Model(manifest=str(manifest("weights", **KEYS)), **parameters)
 
 
 def test_channels_and_silence(

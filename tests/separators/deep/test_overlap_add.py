@@ -113,5 +113,5 @@ def test_layouts_arrange_and_restore() -> None:
         InvalidOutputError, match=r"\(2, 14, 4\), expected \(2, 15, 4\): batch 2, frames 5 x channels 3"
     ):
         layout.restore(arranged[:, 1:], sizes)
-    with pytest.raises(ConfigError, match="lacks channels, of which there are 3"):
+    with pytest.raises(ConfigError, match="lacks channels, which has the size 3"):
         Layout("batch bins frames").arrange(array, ("batch", "channels", "bins", "frames"))

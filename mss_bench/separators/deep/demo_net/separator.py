@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 
-from mss_bench.core.tracks import Audio, Stems, Targets
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.filters import MASKS
-from mss_bench.separators.checks import require_choice
-from mss_bench.separators.deep.model import Model
+from mss_bench.separators.deep.manifest import read_manifest
+from mss_bench.separators.deep.model import TrainedModel
+from mss_bench.separators.deep.network import NetworkManifest
 
 __all__ = ["MANIFEST", "DemoNet"]
 
@@ -20,7 +21,7 @@ MANIFEST = Path(__file__).with_name("demo_net.yaml")
 """Describes the weights beside it; ``reports/separators/demo_net/train.py`` makes both anew."""
 
 
-class DemoNet(Model):
+class DemoNet(TrainedModel):
     """A small neural network, trained on the demo.
 
     For each bin of a spectrogram the network says how the stems share it:
@@ -31,15 +32,6 @@ class DemoNet(Model):
     16 bits and learned for some minutes on a processor, from mixtures of the songs that the package itself composes, to
     lessen the squared error of the complex spectrogram in dB. It knows these singers, instruments and rooms and no
     others: on real music it is no model to be proud of, but a deep row that needs no download.
-
-    Parameters
-    ----------
-    mask : str
-        ``binary``, ``soft`` (what it was trained for), ``wiener`` or ``multichannel``.
-    device : str
-        As for ``model``.
-    batch : int
-        Chunks of 24 s that go through the network at once; the result does not depend on it.
 
     References
     ----------
@@ -52,34 +44,28 @@ class DemoNet(Model):
     channels = (2,)
     adds_up = True
     scale_equivariant = True
-    path_parameters: ClassVar[tuple[str, ...]] = ()
     trained_on = ("demo/train",)
     licence = "MIT"
     citation = "The mss_bench authors; after Y. Luo and N. Mesgarani, Conv-TasNet, IEEE/ACM TASLP 27(8), 2019"
     assumption = "The song is one of the demo's, or sounds like them."
     extra = "onnx"
 
-    def __init__(self, mask: str = "soft", device: str = "", batch: int = 1) -> None:
-        require_choice(self, "mask", mask, MASKS)
-        super().__init__(str(MANIFEST), device, batch)
-        self.mask = mask
-        self.described = replace(self.described, filter=mask)
-        self.citation = type(self).citation
+    mask: str = param("soft", choices=MASKS, doc="Filter from magnitudes to estimates; it was trained for ``soft``.")
+
+    described: NetworkManifest
+
+    def setup(self) -> None:
+        manifest = read_manifest(MANIFEST)
+        assert isinstance(manifest, NetworkManifest)
+        manifest.filter = self.mask
+        self.use(manifest)
 
     @classmethod
     def available(cls) -> bool:
         return find_spec("onnxruntime") is not None
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
-        stems = super().separate(mixture, sample_rate, targets=targets, rng=rng)
+    def separate(self, mixture: Audio, sample_rate: int, *, rng: np.random.Generator, **_: Any) -> Stems:
+        stems = super().separate(mixture, sample_rate, rng=rng)
         if sample_rate != self.described.sample_rate:
             # What resampling took away goes to all alike, as a silent bin does.
             rest = (mixture - np.sum(list(stems.values()), axis=0, dtype=np.float64)) / len(stems)
