@@ -90,7 +90,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
         "5: sample_rate is 44.1, expected a whole number of at least 1",
         "6: channels is 0, expected a whole number of at least 1",
         "7: 'a/b' cannot name a stem",
-        "1: trained_on is missing, expected a list of data set/subset",
+        "1: trained_on is missing in a manifest of kind onnx, expected a list of data set/subset",
         "13: border is 5, expected less than half of chunk=10",
         "14: overlap is 1.*, expected a number of at least 0 and below 1",
         "9: output is 'sources', expected masks or spectrograms",
