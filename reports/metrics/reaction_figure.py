@@ -60,6 +60,7 @@ def reaction_figure(classes: Mapping[str, type[Metric]], reactions: Reactions) -
             for column, ladder in enumerate(ladders):
                 if ladder in measured:
                     share, trend = float(shares[index, column]), measured[ladder].trend
+                    # A large change that does not grow with the fault is not a reaction to it.
                     unsteady = abs(share) > HARDLY and trend * math.copysign(1, share) < FOLLOWS
                     _write(axes, column, index, change_text(quantity, lost.get(ladder, math.nan)), share, unsteady)
         _paint(axes, shares)
@@ -99,6 +100,7 @@ def _paint(axes: Axes, shares: np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
 def _write(axes: Axes, column: int, row: int, text: str, share: float, unsteady: bool) -> None:
+    # White on the darkest cells, where ink could not be read.
     colour = "white" if share < -0.6 else COLOURS["ink"]
     axes.text(column, row, text + "~" * unsteady, ha="center", va="center_baseline", fontsize=6, color=colour, zorder=3)
 

@@ -25,9 +25,9 @@ from mss_bench.metrics.perceptual.degradations import LADDERS
 __all__ = ["LEFT_OUT", "Measurement", "Scene", "built_in", "measure", "scenes", "trend"]
 
 SECONDS = 5.0
-_START = 3.0
+_START = 3.0  # seconds into the song
 _PAUSE = 1.0
-_FADE = 0.01
+_FADE = 0.01  # a cut would be a click, which is a fault of its own
 
 _TARGETS = ("vocals", "drums")
 """Spoilt in the first and in the second song, where a metric has no targets of its own."""
@@ -155,7 +155,7 @@ def measure(names: Sequence[str] = (), *, songs: int = 2) -> Measurement:
     from threadpoolctl import threadpool_limits
 
     base = scenes(songs)
-    made = {(s.name, s.target): s for s in base}
+    made = {(s.name, s.target): s for s in base}  # degraded targets are computed once for all metrics
     reactions: dict[tuple[str, str], dict[str, Reaction]] = {}
     costs = {}
     for name, cls in built_in().items():
@@ -195,6 +195,7 @@ def _measured(metric: Metric, own: Sequence[Scene]) -> tuple[dict[str, dict[str,
             begin = time.process_time()
             scores = metric.score(state, estimates)
             scored.append((time.process_time() - begin) / len(estimates))
+            # All targets may be scored; only the degraded one says something.
             return {s.quantity: s.value for s in scores if s.target == scene.target}
 
         clean = score(scene.references[scene.target])

@@ -139,7 +139,12 @@ def _compare(comparison: Comparison, material: Sequence[Material]) -> list[Diffe
                 ours[q].append(np.broadcast_to(values[q], wide.shape).ravel())
                 theirs[q].append(wide.ravel())
                 flagged[q].append(np.broadcast_to(flags[q], wide.shape).ravel())
-    except (MssBenchError, ImportError, ValueError, RuntimeError) as error:
+    except (
+        MssBenchError,
+        ImportError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         return [Difference(comparison, q, failure=f"{type(error).__name__}: {error}") for q in ours]
     return [_difference(comparison, q, *map(np.concatenate, (ours[q], theirs[q], flagged[q]))) for q in ours]
 
@@ -162,6 +167,7 @@ def _ours(spec: str, track: Material) -> tuple[dict[str, Floats], dict[str, Floa
 
 def _difference(comparison: Comparison, quantity: str, ours: Floats, theirs: Floats, flagged: Floats) -> Difference:
     defined = np.isfinite(ours) & np.isfinite(theirs)
+    # Flagged as ill-conditioned: the projection has no unique answer, so two solvers may differ.
     kept = defined & (theirs < _CEILING_DB) & (flagged == 0)
     n_flagged = int((defined & (flagged != 0)).sum())
     n_undefined = int((np.isfinite(ours) != np.isfinite(theirs)).sum())

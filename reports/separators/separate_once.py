@@ -43,18 +43,8 @@ class Example:
 
 
 def separate_once(name: str) -> Example:
-    """Run a method with its defaults on the first song of the demo's test split: a centred voice over a loop.
-
-    Parameters
-    ----------
-    name : str
-        Of a registered separator.
-
-    Raises
-    ------
-    MssBenchError
-        What the method raises.
-    """
+    """Run a registered separator with its defaults on the first song of the demo's test split."""
+    # A process of its own: peak memory never falls, so a method would be charged with that of the one before.
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_separate, (name,))
 

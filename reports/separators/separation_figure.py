@@ -20,10 +20,9 @@ __all__ = ["azimuth_histogram", "separation_figure"]
 
 _STFT = STFT(4096, 1024)
 _RANGE_DB = 70.0
-_TOP_HZ = 8000.0
-_LOW_HZ = 60.0
+_LOW_HZ, _TOP_HZ = 60.0, 8000.0
 _ROWS = 160  # rows of a picture on a logarithmic frequency axis
-_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's colours
 
 
 def separation_figure(
@@ -53,7 +52,7 @@ def separation_figure(
     with styled():
         figure = Figure(figsize=(FULL_WIDTH, 3.0), layout="constrained")
         axes = figure.subplots(2, 1 + len(names), squeeze=False)
-        top = _level(mixture)
+        top = _level(mixture)  # one scale for all panels, so that what leaked is seen as loud as it is
         _spectrogram(axes[0, 0], mixture, sample_rate, top, "mixture")
         if azimuth:
             _azimuth(axes[1, 0], mixture, estimates)
@@ -62,14 +61,13 @@ def separation_figure(
         for column, name in enumerate(names, start=1):
             _spectrogram(axes[0, column], references[name], sample_rate, top, name)
             _spectrogram(axes[1, column], estimates[name], sample_rate, top, f"{name}, estimated")
-        for row in axes:
-            for one in row[1:]:
-                one.tick_params(labelleft=False)
-        for one in axes[0]:
-            one.tick_params(labelbottom=False)
+        for panel in axes[:, 1:].flat:
+            panel.tick_params(labelleft=False)
+        for panel in axes[0]:
+            panel.tick_params(labelbottom=False)
         axes[0, 0].set_ylabel("Hz")
-        for one in axes[1, 1:]:
-            one.set_xlabel("s")
+        for panel in axes[1, 1:]:
+            panel.set_xlabel("s")
     return figure
 
 
@@ -101,14 +99,9 @@ def _azimuth(axes: Axes, mixture: Audio, estimates: Mapping[str, Audio]) -> None
     axes.fill_between(degrees, share, color=COLOURS["grid"], step="mid", linewidth=0)
     for index, (name, estimate) in enumerate(estimates.items()):
         part = float(np.sum(np.square(estimate, dtype=np.float64))) / whole
-        axes.step(
-            degrees,
-            azimuth_histogram(estimate)[1] * part,
-            where="mid",
-            linewidth=0.8,
-            color=_LINES[index % 6],
-            label=name,
-        )
+        _, share = azimuth_histogram(estimate)
+        axes.step(degrees, share * part, where="mid", linewidth=0.8, color=_LINES[index % 6], label=name)
+    # Most of the energy lies in the centre; a linear scale would hide what is left and right.
     axes.set_yscale("symlog", linthresh=1e-3, linscale=0.5)
     axes.set_ylim(0)
     axes.set_xlim(0, 90)
@@ -124,6 +117,7 @@ def _spectrogram(axes: Axes, signal: Audio, sample_rate: int, top: float, title:
     decibels = 20 * np.log10(np.maximum(_magnitude(signal), 1e-12)) - top
     frequencies = _STFT.frequencies(sample_rate)
     wanted = np.geomspace(_LOW_HZ, min(_TOP_HZ, sample_rate / 2), _ROWS)
+    # A logarithmic axis by picking bins: imshow draws equal rows.
     rows = np.searchsorted(frequencies, wanted).clip(max=len(frequencies) - 1)
     seconds = signal.shape[-1] / sample_rate
     axes.imshow(

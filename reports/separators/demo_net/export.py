@@ -103,7 +103,7 @@ class _Graph:
 
         masks = self.masks(network, self.pooled("magnitude"))
         self.add("Reshape", self.unpooled(masks), self.integers(0, len(STEMS), 2, TRANSFORM.bins, -1))
-        self.nodes[-1].output[0] = "masks"
+        self.nodes[-1].output[0] = "masks"  # instead of a numbered name
         given = helper.make_tensor_value_info("magnitude", TensorProto.FLOAT, ["batch", 2, TRANSFORM.bins, "frames"])
         shape: list[str | int | None] = ["batch", len(STEMS), 2, TRANSFORM.bins, "frames"]
         masks = helper.make_tensor_value_info("masks", TensorProto.FLOAT, shape)
@@ -113,7 +113,7 @@ class _Graph:
         return model
 
     def masks(self, network: DemoNet, mixture: str) -> str:
-        """``DemoNet.forward``, from ``(batch, channels, bands, frames)`` to ``(batch, masks, bands, frames)``."""
+        """Append ``DemoNet.forward``: ``(batch, channels, bands, frames)`` to ``(batch, masks, bands, frames)``."""
         x = self.add("Log", self.add("Add", mixture, self.numbers(np.ones(1))))
         x = self.affine(network.scale, x, (1, -1, 1))
         y = self.layers([network.enter], self.add("Reshape", x, self.integers(0, 2 * BANDS, -1)))
@@ -136,6 +136,7 @@ class _Graph:
     def unpooled(self, name: str) -> str:
         parts, first = [], 0
         for count, width in POOLING:
+            # Nearest neighbours, rounded down, repeat each band `width` times.
             scales = self.numbers(np.array([1, 1, width, 1]))
             nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
             parts.append(self.add("Resize", self.rows(name, first, first + count), "", scales, **nearest))
@@ -182,7 +183,7 @@ class _Graph:
         return name
 
     def numbers(self, values: torch.Tensor | NDArray[Any]) -> str:
-        """Weights: in 16 bits, and turned back when the model is loaded, if they have more than one axis."""
+        """Add weights; those of more than one axis in 16 bits, cast back by the graph, which halves the file."""
         from onnx import TensorProto
 
         array = values.detach().numpy() if isinstance(values, torch.Tensor) else values

@@ -64,6 +64,7 @@ def to_tensors(features: Features) -> Features:
 
 
 def _widths() -> Tensor:
+    # Each band counts as much as the bins in it.
     return torch.from_numpy(WIDTHS.astype(np.float32) / WIDTHS.mean())[:, None]
 
 
@@ -90,6 +91,7 @@ def _si_sdr(masks: Tensor, _: Features, signals: Signals | None) -> Tensor:
     error = torch.sum(torch.square(estimates - share[..., None] * stems), dim=2)
     whole = torch.sum(torch.square(stems.sum(dim=1)), dim=1, keepdim=True)
     heard = target > _SILENT * whole
+    # The floor bounds what one estimate that is all but perfect can contribute.
     return torch.mean(10 * torch.log10((error + _FLOOR * wanted + 1e-9) / (wanted + 1e-9))[heard])
 
 

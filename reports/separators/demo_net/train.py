@@ -134,6 +134,7 @@ def _batches(plan: Plan) -> Iterator[tuple[NDArray[np.int64], bool]]:
         if len(left) < plan.batch:
             left = np.concatenate([left, rng.permutation(plan.excerpts)])
         now, left = left[: plan.batch], left[plan.batch :]
+        # Sorted, since features are read from disk in that order.
         yield np.sort(now), bool(rng.random() < 0.5)
 
 
