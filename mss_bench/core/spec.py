@@ -100,16 +100,14 @@ def needs_parameters(cls: type) -> bool:
     return any(p.required for p in parameters(cls).values())
 
 
-def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any], dict[str, Any]]:
+def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any]]:
     """Make an instance of a spec.
 
     Returns
     -------
     instance : T
-    params : dict
-        Every parameter with its value, defaults included, sorted by name: what goes into a key.
     changed : dict
-        Those that differ from the defaults, in the constructor's order: what a table shows.
+        Parameters that differ from the defaults, in the constructor's order: what tables show and keys hold.
 
     Raises
     ------
@@ -137,4 +135,4 @@ def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any], dict[st
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{registry.kind} {spec} cannot be made: {error}") from error
     changed = {k: v for k, v in values.items() if k in given and (k in further or repr(v) != repr(defaults[k]))}
-    return instance, dict(sorted(values.items())), changed
+    return instance, changed

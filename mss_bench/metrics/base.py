@@ -117,7 +117,9 @@ class Metric(Parameterized, ABC):
     name : str
         Name in the registry and on the command line.
     version : str
-        Raised when a number changes; part of the score key.
+        Part of the score key, as is the code of the class, of its bases and of what they import from the parts of
+        this package that compute (comments, docstrings and layout aside). Other packages' code is not: raise the
+        version when a new release of one changes a number.
     quantities : tuple of Quantity
         What it reports, in the order of the tables.
     citation : str

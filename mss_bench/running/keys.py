@@ -4,15 +4,16 @@
 content of the mixture (of the references too for an oracle), the targets asked for, the seed. *Score key*: the estimate
 key, the content of the references, the target group, the metric with version and parameters. Paths, jobs and display
 are in neither. A key is the SHA-256 of its preimage's JSON; the preimage is stored beside it.
+
+Code counts by what it does (`mss_bench.running.source`), and a parameter that has its default is left out: one that is
+added later, with a default that does what was done before, leaves keys as they are.
 """
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
 import hashlib
-import inspect
 import json
 import os
 import sqlite3
@@ -25,11 +26,11 @@ from mss_bench.core.files import cache_folder
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
 
-__all__ = ["HashCache", "digest", "file_stamp", "source_hash"]
+__all__ = ["HashCache", "digest", "file_stamp"]
 
 
 def digest(preimage: dict[str, Any]) -> str:
-    """Key of a preimage: 40 hexadecimal digits of SHA-256 over its canonical JSON."""
+    """Return the key of a preimage: 40 hexadecimal digits of SHA-256 over its canonical JSON."""
     text = json.dumps(preimage, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
@@ -39,54 +40,6 @@ def _plain(value: object) -> str:
         return str(value)
     # The text of an array leaves out its middle: two models would share a key.
     raise ConfigError(f"{value!r:.200} cannot be part of a key; parameters are numbers, text, lists and mappings")
-
-
-def source_hash(cls: type) -> str:
-    """Hash of the source that a class runs.
-
-    That is its module, those of its bases, and whatever these import, directly or through others, of the parts of this
-    package that compute: `separators`, `metrics`, `dsp`, `audio`. Other packages are not looked into: raise the
-    version.
-    """
-    files: set[Path] = set()
-    for base in cls.__mro__[:-1]:
-        with contextlib.suppress(TypeError, OSError):
-            source = inspect.getsourcefile(base)
-            if source and base.__module__ != "abc":
-                # A method that is a package of its own is made of all its files.
-                module = Path(source).resolve()
-                files |= set(module.parent.glob("*.py")) if module.name == "__init__.py" else {module}
-    waiting = list(files)
-    while waiting:
-        for file in _computing_imports(waiting.pop()):
-            if file not in files:
-                files.add(file)
-                waiting.append(file)
-    return digest({"files": [[str(_place(f)), hash_file(f)] for f in sorted(files)]})
-
-
-_PACKAGE = Path(__file__).resolve().parents[1]
-_COMPUTING = ("separators", "metrics", "dsp", "core")
-
-
-def _place(file: Path) -> Path:
-    """How a file is called in a hash: inside the package by its path there, else by its name."""
-    return file.relative_to(_PACKAGE) if file.is_relative_to(_PACKAGE) else Path(file.name)
-
-
-@functools.cache
-def _computing_imports(file: Path) -> tuple[Path, ...]:
-    """Files of the computing packages that a module imports, inside its functions too; the registries are none."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    paths = [_PACKAGE.joinpath(*name.split(".")[1:]) for name in names if name.startswith("mss_bench.")]
-    inside = [p for p in paths if p.relative_to(_PACKAGE).parts[0] in _COMPUTING]
-    files = [f for p in inside for f in (p.with_suffix(".py"), p / "__init__.py") if f.is_file()]
-    return tuple(f for f in files if f.parent.parent != _PACKAGE or f.name != "__init__.py")
 
 
 def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
@@ -156,6 +109,7 @@ class HashCache:
     def _content(self, track: Track, files: dict[str, tuple[Path, ...]]) -> dict[str, Any]:
         # A file that is missing has no content; reading the track says so for this track alone.
         content = {n: [self.file(f) if f.is_file() else "missing" for f in fs] for n, fs in sorted(files.items())}
+        # Facts are what differs from the usual, so that a new kind of them leaves other tracks' keys as they are.
         return {"content": content, "start": track.start, "duration": track.duration} | track.facts
 
     def save(self) -> None:

@@ -13,7 +13,8 @@ from mss_bench.core.spec import Spec, build, format_params
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import ConfigError, RunError
 from mss_bench.metrics import Metric, metrics
-from mss_bench.running.keys import HashCache, digest, source_hash
+from mss_bench.running.keys import HashCache, digest
+from mss_bench.running.source import source_hash
 from mss_bench.separators import Separator, separators
 
 __all__ = ["Plan", "PlannedCell", "PlannedScore", "make_plan"]
@@ -128,7 +129,7 @@ def make_plan(
     if not any(m.column == FLOOR and not m.shown for m in made):
         made.insert(0, _method(Spec(FLOOR)))
     made = _distinct(made)
-    built = [(spec, *build(metrics, spec)[:2]) for spec in metric_specs]
+    built = [(spec, *build(metrics, spec)) for spec in metric_specs]
     _refuse_shared_quantities([(spec, metric) for spec, metric, _ in built])
     cells, seen = [], {}
     for method in made:
@@ -146,14 +147,14 @@ def make_plan(
 
 
 def _method(spec: Spec) -> _Method:
-    instance, params, changed = build(separators, spec)
+    instance, params = build(separators, spec)
     if instance.path_parameters and type(instance).files is Separator.files:
         raise ConfigError(
             f"separator {spec.name} declares the path parameters {', '.join(instance.path_parameters)} but no files(); "
             "their content would not be part of the key"
         )
     # An alias stands for the parameters too: a folder's path has no place in a paper's table.
-    shown = "" if spec.alias else format_params(changed)
+    shown = "" if spec.alias else format_params(params)
     return _Method(spec, instance, params, shown, source_hash(type(instance)), instance.environment())
 
 

@@ -26,10 +26,11 @@ from mss_bench.core.tracks import Stems, Targets, Track, TrackAudio
 from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Metric, Score, metrics
 from mss_bench.running.failures import classify, collected_warnings, trace
-from mss_bench.running.keys import file_stamp, source_hash
+from mss_bench.running.keys import digest, file_stamp
 from mss_bench.running.lock import SupersededError, in_force
 from mss_bench.running.outputs import conform, save_estimates, saved_estimates
 from mss_bench.running.plan import PlannedCell, PlannedScore
+from mss_bench.running.source import source_hash
 from mss_bench.running.store import Cell, DamagedCellError, Row, ScoreSet, read_cell, read_values, write_cell
 from mss_bench.running.usage import Usage, cpu_seconds
 from mss_bench.separators import Separator, separators
@@ -285,7 +286,9 @@ def _separate(task: Task, state: WorkerState, track: TrackAudio) -> tuple[object
         separator.track, separator.tracks = planned.track.id, planned.all_tracks
         separator.start, separator.duration = planned.track.start, planned.track.duration
     references = dict(track.references) if separator.needs_references else None
-    rng = np.random.default_rng(int(planned.estimate_key[:32], 16))
+    # Of the song and the method alone, so that its draw is the same for every parameter, filter and release.
+    draw = {"seed": planned.preimage["seed"], "track": vars(planned.track.id), "separator": planned.method.name}
+    rng = np.random.default_rng(int(digest(draw)[:32], 16))
     mixture = track.mixture.copy()
     usage = Usage()
     raw = separator.separate(mixture, track.sample_rate, targets=planned.targets, rng=rng, references=references)

@@ -43,8 +43,9 @@ class Separator(Parameterized, ABC):
     family : str
         The kind of model: baseline, position, kernel, factorisation, sinusoidal, deep or oracle; empty for another.
     version : str
-        Raised when the output changes; part of the estimate key. So is the source of the class's module and of its
-        bases' modules, but not of what they import: raise the version when that changes the output.
+        Part of the estimate key, as is the code of the class, of its bases and of what they import from the parts of
+        this package that compute (comments, docstrings and layout aside). Other packages' code is not: raise the
+        version when a new release of one changes the output.
     target_sets : tuple of tuple of str
         The sets of targets that the method can produce; empty means any set of stems. On a data set the method is
         asked for the targets of those sets that the data set has; where it has none the cell is skipped.

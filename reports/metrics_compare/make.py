@@ -151,7 +151,7 @@ def _compare(comparison: Comparison, material: Sequence[Material]) -> list[Diffe
 
 def _ours(spec: str, track: Material) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return our values and flags ``(targets, frames)`` by quantity."""
-    metric, _, _ = build(metrics, Spec.parse(spec))
+    metric, _ = build(metrics, Spec.parse(spec))
     references = track.references
     audio = TrackAudio(references, reduce(np.add, references.values()), track.sample_rate)
     scores = metric.score(metric.prepare(audio, TargetGroup("compared", tuple(references))), track.estimates)
@@ -235,7 +235,7 @@ def load_material(
         raise ConfigError("--estimates was given without --references; name the folder of their references, too")
     dataset = from_references(references) if references else get("demo")
     spec = Spec("estimates", {"dir": estimates}) if estimates else Spec.parse(separator)
-    method, _, _ = build(separators, spec)
+    method, _ = build(separators, spec)
     tracks = dataset.tracks(max_tracks=max_tracks, duration=duration)
     method.tracks = tuple(track.id for track in tracks)
     method.load()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mss_bench.core.parameters import parameters
 from mss_bench.core.spec import Spec, build
 from mss_bench.metrics import metrics
 from mss_bench.metrics.bss_eval import BSSEval
@@ -42,9 +43,9 @@ def test_preset(metric, preset):
 def test_presets_hold_every_parameter_and_stand_in_the_column(name):
     kind = name.removeprefix("bss_eval_v3_") if "v3" in name else ""  # images and sources both report an SDR
     for preset, values in PRESETS[name].items():
-        metric, params, _ = build(metrics, Spec.parse(f"{name}:preset={preset}"))
+        metric, _ = build(metrics, Spec.parse(f"{name}:preset={preset}"))
         assert metric.preset == f"{preset} {kind}".strip()
-        assert set(params) == {"preset", *values}
+        assert set(parameters(type(metric))) == {"preset", *values}
         explicit = build(metrics, Spec(name, values))[0].preset
         assert PRESETS[name][explicit.removesuffix(f" {kind}")] == values
     assert metrics.load(name)().preset == f"{next(iter(PRESETS[name]))} {kind}".strip()

@@ -27,7 +27,7 @@ def material():
 
 def test_every_comparison_names_metrics_and_quantities_that_exist():
     for comparison in COMPARISONS:
-        metric, _, _ = build(metrics, Spec.parse(comparison.metric))
+        metric, _ = build(metrics, Spec.parse(comparison.metric))
         assert set(comparison.quantities) <= {q.name for q in metric.quantities}, comparison
         assert comparison.tool in TOOLS
         assert comparison.note
