@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mss_bench.core import audio
 from mss_bench.core.files import lock
+from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import (
     AudioError,
@@ -26,25 +25,22 @@ from mss_bench.errors import (
     SeparatorError,
     SeparatorTimeoutError,
 )
-from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_number
 from mss_bench.separators.estimates.pairing import Scan, pair, scan
 from mss_bench.separators.estimates.patterns import user_layout
-from mss_bench.separators.external.interpreter import weight_files
+from mss_bench.separators.external.outside import Outside
 from mss_bench.separators.external.process import Program, find_program
-from mss_bench.separators.external.rates import back_at, checked_rate, taken_to
 
 __all__ = ["Command"]
 
 _PLACEHOLDERS = ("input", "output_dir", "sample_rate", "weights", "device")
 _NEEDED = ("input", "output_dir")
 _SONG = TrackId("", "", "song")  # what the input file is called
-_SCRATCH = "mss_bench-command-"
+_LOCK = "lock"
 _STALE_SECONDS = 60.0
 _LOCK = ".lock"
 
 
-class Command(Separator):
+class Command(Outside):
     """Any program: it is given the mixture as a WAV file and writes estimates into a folder.
 
     ::
@@ -68,25 +64,6 @@ class Command(Separator):
     content is, and not the place. So is the content of `weights`. What the program itself loads is not looked into:
     say by `release` which version it is.
 
-    Parameters
-    ----------
-    command : str or list of str
-        The command line, or its words. ``{input}`` is the mixture, ``song.wav``, in float32; ``{output_dir}`` an empty
-        folder; both are needed. ``{weights}``, ``{sample_rate}`` (Hz) and ``{device}`` (of the run) may be used.
-    targets : str or list of str
-        What it delivers, with ``+`` between them or as a list; empty for all stems of the data set.
-    pattern : str
-        How the files below the output folder are called, see `mss_bench.separators.estimates.patterns`; ``{track}`` is
-        ``song`` and may be left out. Needed where the names are not recognised.
-    sample_rate : int, optional
-        Hz, where the program works at one rate only: the mixture is resampled to it, and the estimates back.
-    timeout : float, optional
-        Seconds that one track may take; without it only the run's own limit holds.
-    weights : str
-        A file or folder that the program reads.
-    release : str
-        What else determines the estimates, in words: "2.4.2".
-
     Raises
     ------
     ConfigError
@@ -96,57 +73,54 @@ class Command(Separator):
     name = "command"
     path_parameters = ("command", "weights")
 
-    def __init__(
-        self,
-        command: list[str] | str,
-        targets: list[str] | str = "",
-        pattern: str = "",
-        sample_rate: int | None = None,
-        timeout: float | None = None,
-        weights: str = "",
-        release: str = "",
-    ) -> None:
-        self._words = _words(command)
+    command: str | tuple[str, ...] = param(
+        doc="The command line, or its words. ``{input}`` is the mixture, ``song.wav``, in float32; ``{output_dir}`` an "
+        "empty folder; both are needed. ``{weights}``, ``{sample_rate}`` and ``{device}`` (of the run) may be used."
+    )
+    targets: str | tuple[str, ...] = param(
+        "", doc="What it delivers, with ``+`` between them or as a list; empty for all stems of the data set."
+    )
+    pattern: str = param(
+        "",
+        doc="How the files below the output folder are called, see `mss_bench.separators.estimates.patterns`; "
+        "``{track}`` is ``song`` and may be left out. Needed where the names are not recognised.",
+    )
+    sample_rate: int | None = param(
+        None,
+        at_least=1,
+        unit="Hz",
+        doc="Where the program works at one rate only: the mixture is resampled to it, and the estimates back.",
+    )
+    timeout: float | None = param(
+        None, above=0, unit="s", doc="Time for one track; without it only the run's own limit holds."
+    )
+    release: str = param("", doc='What else determines the estimates, in words: "2.4.2".')
+
+    def setup(self) -> None:
+        super().setup()
+        self._words = _words(self.command)
         self._program = find_program(self._words[0], "separator command")
-        names = list(map(str, targets if isinstance(targets, list) else str(targets).split("+"))) if targets else []
-        if not all(names) or len(set(names)) < len(names):
-            raise ConfigError(f"separator command: targets={targets!r}; expected different names with + between them")
-        self.target_sets = (tuple(names),) if names else ()
-        if pattern:
-            user_layout(_with_track(pattern))
-        if timeout is not None:
-            require_number(self, "timeout", timeout, above=0, unit="s")
-        self._weights = Path(weights).expanduser().absolute() if weights else None
-        if any("weights" in _placeholders(word) for word in self._words) != bool(weights):
-            raise ConfigError(
-                f"separator command: weights={weights!r} and {command!r}; {{weights}} stands for weights="
-            )
-        weight_files(self._weights)
-        self.command, self.targets, self.pattern, self.weights = command, targets, pattern, weights
-        self.sample_rate, self.timeout, self.release = checked_rate(sample_rate, "separator command"), timeout, release
+        names = tuple(self.targets.split("+")) if isinstance(self.targets, str) else self.targets
+        if names != ("",):
+            if not all(names) or len(set(names)) < len(names):
+                self.refuse("targets", "different names with + between them")
+            self.target_sets = (names,)
+        if self.pattern:
+            user_layout(_with_track(self.pattern))
+        if any("weights" in _placeholders(word) for word in self._words) != bool(self.weights):
+            self.refuse("weights", f"a path where {self.command!r} has {{weights}}, and none elsewhere")
+        self._title = Path(self._program).name
         self._device = "cpu"
 
     def environment(self) -> dict[str, Any]:
-        """The words of the command; of those that are files the content."""
+        """Return the words of the command; of those that are files the content."""
         return {"command": [_content(self._program), *map(_content, self._words[1:])]}
-
-    def files(self, track: TrackId) -> list[Path]:
-        """The weights."""
-        return weight_files(self._weights)
 
     def load(self, device: str = "cpu") -> None:
         """Note the device; the program is started for each track."""
         self._device = device
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
+    def separate(self, mixture: Audio, sample_rate: int, *, targets: Targets, **_: Any) -> Stems:
         """Run the program on a mixture and read what it wrote.
 
         Raises
@@ -163,17 +137,16 @@ class Command(Separator):
         with _scratch() as folder:
             source, output = folder / f"{_SONG.name}.wav", folder / "estimates"
             output.mkdir()
-            audio.write(source, taken_to(self.sample_rate, mixture, sample_rate), rate)
+            audio.write(source, self.at_own_rate(mixture, sample_rate), rate)
             values = {"input": source, "output_dir": output, "sample_rate": rate, "device": self._device}
             values["weights"] = self._weights or ""
             self._run([_filled(word, values) for word in self._words[1:]])
-            found = self._found(output, targets)
-            estimates = {target: self._read(file, mixture, rate) for target, file in found.items()}
-        samples = mixture.shape[-1]
-        return {t: back_at(sample_rate, e, self.sample_rate, samples) for t, e in estimates.items()}
+            files = self._written(output, targets)
+            estimates = {target: self._read(file, mixture, rate) for target, file in files.items()}
+        return {t: self.at_rate(sample_rate, e, mixture.shape[-1]) for t, e in estimates.items()}
 
     def _run(self, arguments: list[str]) -> None:
-        name = Path(self._program).name
+        name = self._title
         process = Program([self._program, *arguments], name)
         try:
             status = process.exit_status(self.timeout)
@@ -188,9 +161,8 @@ class Command(Separator):
         finally:
             process.kill()
 
-    def _found(self, output: Path, targets: Targets) -> dict[str, Path]:
-        """The file of each target that is to be delivered."""
-        wanted = self.produces(targets, _SONG)
+    def _written(self, output: Path, targets: Targets) -> dict[str, Path]:
+        """Return the file of each target that is to be delivered."""
         listing, pattern, root = scan(output), self.pattern or None, output
         if pattern and _with_track(pattern) != pattern:
             # Every file is then of the one song that there is.
@@ -199,35 +171,35 @@ class Command(Separator):
             listing = scan(root)
             listing = Scan(root.parent, tuple(f"{root.name}/{f}" for f in listing.files), listing.refused)
         pairing = pair(listing, [_SONG], targets, pattern, explain=False)
-        found = pairing.files.get(_SONG, {})
-        name = Path(self._program).name
+        files = pairing.files.get(_SONG, {})
+        wanted = self.produces(targets, _SONG)
         for target in wanted:
             if paths := pairing.ambiguous.get((_SONG, target)):
                 shown = ", ".join(str(path.relative_to(root)) for path in paths)
-                raise InvalidOutputError(f"{name} wrote {shown} for {target}; expected one file, see `pattern`")
-        if missing := [target for target in wanted if target not in found]:
+                raise InvalidOutputError(f"{self._title} wrote {shown} for {target}; expected one file, see `pattern`")
+        if missing := [target for target in wanted if target not in files]:
             raise InvalidOutputError(
-                f"{name} wrote no file for {', '.join(missing)}; it wrote {_written(root, listing)}"
+                f"{self._title} wrote no file for {', '.join(missing)}; it wrote {_all_files(root, listing)}"
             )
-        return {target: found[target] for target in wanted}
+        return {target: files[target] for target in wanted}
 
     def _read(self, file: Path, mixture: Audio, rate: int) -> Audio:
         try:
             estimate = audio.read(file, rate, finite=False)
         except AudioError as error:
             hint = "" if self.sample_rate else "; is `sample_rate` what the program works at?"
-            message = str(error).replace(str(file), f"{file.name}, which {Path(self._program).name} wrote,")
+            message = str(error).replace(str(file), f"{file.name}, which {self._title} wrote,")
             raise AudioError(message + (hint if "sample rate" in message else "")) from None
         if len(estimate) != len(mixture):
             raise AudioError(
-                f"{file.name}, which {Path(self._program).name} wrote, has {len(estimate)} channel(s), expected "
+                f"{file.name}, which {self._title} wrote, has {len(estimate)} channel(s), expected "
                 f"{len(mixture)} as in the mixture"
             )
         return estimate
 
 
-def _words(command: str | list[str]) -> list[str]:
-    """The words of a command, checked.
+def _words(command: str | tuple[str, ...]) -> list[str]:
+    """Return the words of a command, checked.
 
     Raises
     ------
@@ -240,7 +212,7 @@ def _words(command: str | list[str]) -> list[str]:
         except ValueError as error:
             raise ConfigError(f"{what} cannot be split into words: {error}") from error
     else:
-        words = list(map(str, command))
+        words = list(command)
     if not words:
         raise ConfigError(f"{what} is empty; expected a program with {{input}} and {{output_dir}}")
     used = [name for word in words for name in _placeholders(word)]
@@ -254,7 +226,7 @@ def _words(command: str | list[str]) -> list[str]:
 
 
 def _content(word: str) -> str | dict[str, str]:
-    """A word of a command, or what the file is that it names."""
+    """Return a word of a command, or what the file is that it names."""
     with contextlib.suppress(OSError):  # too long for the name of a file
         if Path(word).is_file():
             return {"file": Path(word).name, "sha256": audio.hash_file(word)}
@@ -273,8 +245,8 @@ def _with_track(pattern: str) -> str:
     return pattern if "{track" in pattern else f"{{track}}/{pattern}"
 
 
-def _written(root: Path, listing: Scan) -> str:
-    """All files that a program wrote, and why some are not read."""
+def _all_files(root: Path, listing: Scan) -> str:
+    """Return all files that a program wrote, and why some are not read, in words."""
     files = sorted(str(file.relative_to(root)) for file in root.rglob("*") if file.is_file())
     shown = [f"{file} ({listing.refused[file]})" if file in listing.refused else file for file in files[:10]]
     return ", ".join(shown) + (f" and {len(files) - 10} more" if len(files) > 10 else "") or "nothing"
@@ -282,17 +254,17 @@ def _written(root: Path, listing: Scan) -> str:
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
-    """A folder that is removed afterwards, by the next one to come where this process is killed meanwhile."""
-    parent = Path(tempfile.gettempdir())
-    for old in parent.glob(f"{_SCRATCH}{os.getuid()}-*"):
-        with contextlib.suppress(OSError):
+    """Make a folder and remove it afterwards; the next one to come does so where this process is killed meanwhile."""
+    prefix = f"mss_bench-command-{os.getuid()}-"
+    for old in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):  # another process holds it
             # One that is not locked yet is younger than that.
             if time.time() - old.stat().st_mtime > _STALE_SECONDS:
                 with lock(old / _LOCK, timeout=0):
                     shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getuid()}-"))
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # a file system without locks
-            stack.enter_context(lock(folder / _LOCK, timeout=0))
-        yield folder
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        with lock(folder / _LOCK):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

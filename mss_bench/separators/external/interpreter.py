@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from mss_bench.core.audio import hash_file
-from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
+from mss_bench.core.parameters import MappingError, Parameterized, check, param
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError, RunError, SeparatorCrashError
-from mss_bench.separators.base import Separator
 from mss_bench.separators.checks import require_channels
+from mss_bench.separators.external.outside import Outside
 from mss_bench.separators.external.process import PeerProcess, explain_start, find_program
-from mss_bench.separators.external.rates import back_at, checked_rate, taken_to
 
-__all__ = ["RECIPES", "External", "weight_files"]
+__all__ = ["RECIPES", "External", "Facts"]
 
 RECIPES = Path(__file__).with_name("recipes")
 """The scripts that come with the package."""
@@ -23,7 +23,7 @@ RECIPES = Path(__file__).with_name("recipes")
 _START_SECONDS = 120.0  # in which a script is to be read; models are loaded later, without a limit but the run's
 
 
-class External(Separator):
+class External(Outside):
     """A separator in a Python of its own, with packages of its own: TensorFlow with NumPy 1 say, or an old torch.
 
     The other interpreter needs Python 3.8 or newer and NumPy, 1 or 2; this package need not be installed there. It runs
@@ -45,8 +45,8 @@ class External(Separator):
             def separate(self, mixture, sample_rate, *, targets, rng):
                 return {"vocals": ..., "accompaniment": ...}  # arrays (channels, samples)
 
-    What it declares is an attribute of the class or is set in ``__init__``; `mss_bench.separators.external` lists all,
-    and the scripts that come with the package.
+    Further parameters are those of the script's class. What it declares, see `Facts`, is an attribute of the class or
+    is set in ``__init__``; `mss_bench.separators.external` shows the scripts that come with the package.
 
     One process serves all tracks that a worker separates. What the script prints comes through as it comes, on standard
     error or in the worker's log. An exception over there is this track's error, with the end of its traceback. A
@@ -55,18 +55,6 @@ class External(Separator):
     The content of the script, the parameters, the versions of Python and of every package installed there, and the
     content of `weights` are part of the estimate key; where these lie is not. The script's own folder cannot be
     imported from, since what lies there would not be part of it: install what several scripts share.
-
-    Parameters
-    ----------
-    python : str
-        The interpreter, e.g. ``/path/to/venv/bin/python``. Neither ``PYTHONPATH`` nor the user's site applies to it.
-    script : str
-        A file that ends in ``.py``, or the name of one that comes with the package: asteroid, audio_separator,
-        mss_bench, spleeter.
-    weights : str
-        A file or folder that the script reads, handed to it as the parameter ``weights``.
-    **options
-        Further parameters of the script's class.
 
     Raises
     ------
@@ -79,15 +67,21 @@ class External(Separator):
     name = "external"
     family = "deep"
     path_parameters = ("python", "script", "weights")
+    further_parameters = True
 
-    def __init__(self, python: str, script: str, weights: str = "", **options: Any) -> None:
-        self._python = find_program(python, f"separator external, python={python}")
-        self._script = _script(script)
-        self._weights = Path(weights).expanduser().absolute() if weights else None
-        if self._weights is not None:
-            options["weights"] = str(self._weights)
-            weight_files(self._weights)
-        self.python, self.script, self.weights, self.options = python, script, weights, options
+    python: str = param(
+        doc="The interpreter, e.g. ``/path/to/venv/bin/python``; ``PYTHONPATH`` and the user's site do not apply to it."
+    )
+    script: str = param(
+        doc="A file that ends in ``.py``, or the name of one that comes with the package: asteroid, audio_separator, "
+        "mss_bench, spleeter."
+    )
+
+    def setup(self) -> None:
+        super().setup()
+        self._python = find_program(self.python, f"separator external, python={self.python}")
+        self._script = _script(self.script)
+        self._options = self.further | ({"weights": str(self._weights)} if self._weights else {})
         self._what = f"{self._script.name} under {self._python}"
         self._peer: PeerProcess | None = None
         self._device: str | None = None
@@ -95,48 +89,26 @@ class External(Separator):
         peer.kill()
 
     def _started(self) -> tuple[PeerProcess, dict[str, Any]]:
-        """A process that has read the script, and what it is made of."""
+        """Start a process that reads the script; return it with the versions of what it consists of."""
         content = hash_file(self._script)
         peer = PeerProcess(self._python, self._what)
         try:
-            reply = peer.ask("open", _START_SECONDS, script=str(self._script), options=self.options)
-            self._declare(reply["facts"])
+            reply = peer.ask("open", _START_SECONDS, script=str(self._script), options=self._options)
+            facts = Facts.from_mapping(reply["facts"], self._what)
         except BaseException as error:
             peer.kill()
             if isinstance(error, SeparatorCrashError):
                 raise explain_start(self._python, self._what, error.cause) from None
             if isinstance(error, MssBenchError) and not isinstance(error, MissingDependencyError):
-                raise ConfigError(str(error)) from None
+                raise ConfigError(f"{self._what}: {error}" if isinstance(error, MappingError) else str(error)) from None
             raise
+        for name, value in facts.values().items():
+            setattr(self, name, value)
         return peer, {"script": content} | reply["environment"]
 
-    def _declare(self, facts: dict[str, Any]) -> None:
-        """Take over what the script declares; JSON has made lists of tuples."""
-        sets = facts.get("target_sets", [])
-        if not isinstance(sets, list) or not all(isinstance(s, list) and s for s in sets):
-            raise ConfigError(f"{self._what}: target_sets={sets!r}; expected a tuple of tuples of names")
-        self.target_sets = tuple(tuple(map(str, names)) for names in sets)
-        for name in ("channels", "trained_on"):
-            value = facts.get(name, [])
-            if not isinstance(value, list):
-                raise ConfigError(f"{self._what}: {name}={value!r}; expected a tuple")
-            setattr(self, name, tuple(value))
-        flags = ("deterministic", "adds_up", "scale_equivariant", "channel_equivariant", "needs_references")
-        for name in (*flags, "licence", "citation", "assumption"):
-            value = facts.get(name, getattr(type(self), name))
-            if not isinstance(value, bool if name in flags else str):
-                expected = "True or False" if name in flags else "text"
-                raise ConfigError(f"{self._what}: {name}={value!r}; expected {expected}")
-            setattr(self, name, value)
-        self.sample_rate = checked_rate(facts.get("sample_rate"), self._what)
-
     def environment(self) -> dict[str, Any]:
-        """The script's hash, and the versions of the other Python and of its packages."""
+        """Return the script's hash, and the versions of the other Python and of its packages."""
         return self._environment
-
-    def files(self, track: TrackId) -> list[Path]:
-        """The weights."""
-        return weight_files(self._weights)
 
     def load(self, device: str = "cpu") -> None:
         """Start the process and have the script load its model.
@@ -180,22 +152,45 @@ class External(Separator):
         if self._peer is None or not self._peer.alive:  # it died with the last track
             self.load(self._device or "cpu")
         assert self._peer is not None
-        given = {"": mixture} | (references or {})
-        self._peer.send([taken_to(self.sample_rate, array, sample_rate) for array in given.values()])
-        reply = self._peer.ask(
+        arrays = [mixture, *(references or {}).values()]
+        self._peer.send([self.at_own_rate(array, sample_rate) for array in arrays])
+        names = self._peer.ask(
             "separate",
             sample_rate=self.sample_rate or sample_rate,
             stems=targets.stems,
             derived={target: stems for target, stems in targets.items() if target not in targets.stems},
             rng=rng.bit_generator.state,
             references=list(references or {}),
-        )
-        names = reply["estimates"]
-        estimates = self._peer.receive(len(names))
-        return {
-            name: back_at(sample_rate, estimate, self.sample_rate, mixture.shape[-1])
-            for name, estimate in zip(names, estimates, strict=True)
-        }
+        )["estimates"]
+        estimates = dict(zip(names, self._peer.receive(len(names)), strict=True))
+        return {name: self.at_rate(sample_rate, e, mixture.shape[-1]) for name, e in estimates.items()}
+
+
+class Facts(Parameterized):
+    """What a script's class may declare, as `mss_bench.separators.base.Separator` does."""
+
+    target_sets: list[Any] = param([], doc="Sets of targets.", expects="a tuple of tuples of names")
+    channels: tuple[int, ...] = param((), at_least=1, doc="Channel counts that it takes; empty: any.")
+    sample_rate: int | None = param(None, at_least=1, unit="Hz", doc="The only one that it works at.")
+    deterministic: bool = param(True, doc="The output depends on input, parameters and rng alone.")
+    adds_up: bool = param(False, doc="The estimates sum to the mixture.")
+    scale_equivariant: bool = param(False, doc="A gain on the mixture is one on every estimate.")
+    channel_equivariant: bool = param(False, doc="Channels swapped in the mixture are swapped in the estimates.")
+    needs_references: bool = param(False, doc="An oracle: it is given the references.")
+    trained_on: tuple[str, ...] = param((), doc="What it learned from: data set/subset.")
+    licence: str = param("", doc="Licence of code and weights.")
+    citation: str = param("", doc="The paper.")
+    assumption: str = param("", doc="What must hold for it to work.")
+
+    @check("target_sets")
+    def _sets_of_names(self) -> None:
+        # Checked by hand: a lone name, or names without a second pair of brackets, would be taken for sets of one.
+        if not all(isinstance(names, list) and names for names in self.target_sets):
+            self.refuse("target_sets", "a tuple of tuples of names")
+
+    def values(self) -> dict[str, Any]:
+        # JSON has made lists of the tuples.
+        return super().values() | {"target_sets": tuple(tuple(map(str, names)) for names in self.target_sets)}
 
 
 def _script(script: str) -> Path:
@@ -210,20 +205,3 @@ def _script(script: str) -> Path:
     if not path.is_file():
         raise ConfigError(f"separator external: the script {script} does not exist; expected a Python file")
     return path
-
-
-def weight_files(weights: Path | None) -> list[Path]:
-    """All files of a file or folder of weights, sorted.
-
-    Raises
-    ------
-    ConfigError
-        It is not there or is empty.
-    """
-    if weights is None:
-        return []
-    files = [weights] if weights.is_file() else sorted(f for f in weights.rglob("*") if f.is_file())
-    if not files:
-        found = "is an empty folder" if weights.is_dir() else "does not exist"
-        raise ConfigError(f"weights={weights} {found}; expected a file, or a folder with files")
-    return files

@@ -46,7 +46,7 @@ def program(written: Callable[..., str]) -> Callable[..., Command]:
 
     def make(body: str, arguments: str = "{input} {output_dir}", targets: str = TARGETS, **params: Any) -> Command:
         path = written("tool", f"#!/bin/sh\nset -e\n{body}\n", executable=True)
-        return Command(f"{path} {arguments}", targets, **params)
+        return Command(command=f"{path} {arguments}", targets=targets, **params)
 
     return make
 
@@ -190,19 +190,27 @@ def test_what_a_killed_process_left_is_removed_by_the_next(
         ("cp {input} {output_dir} {outdir}", {}, "has {outdir}; known: {input}, {output_dir}, {sample_rate}"),
         ("cp '{input} {output_dir}", {}, "cannot be split into words: No closing quotation"),
         ("", {}, "is empty"),
-        ("cp {input} {output_dir}", {"targets": "vocals+vocals"}, "targets='vocals+vocals'; expected different names"),
+        (
+            "cp {input} {output_dir}",
+            {"targets": "vocals+vocals"},
+            "is 'vocals+vocals', expected different names",
+        ),
         ("cp {input} {output_dir}", {"targets": ["vocals", ""]}, "expected different names"),
         ("cp {input} {output_dir}", {"pattern": "{stem}.wav"}, "has no {target}"),
-        ("cp {input} {output_dir}", {"timeout": 0.0}, "timeout=0.0; expected a number above 0 s"),
-        ("cp {input} {output_dir}", {"sample_rate": 0}, "sample_rate=0; expected a positive whole number"),
-        ("cp {input} {output_dir} {weights}", {}, "{weights} stands for weights="),
-        ("cp {input} {output_dir}", {"weights": "/etc/hostname"}, "{weights} stands for weights="),
+        ("cp {input} {output_dir}", {"timeout": 0.0}, "timeout is 0.0, expected a number above 0 (in s)"),
+        (
+            "cp {input} {output_dir}",
+            {"sample_rate": 0},
+            "sample_rate is 0, expected a whole number of at least 1",
+        ),
+        ("cp {input} {output_dir} {weights}", {}, "expected a path where"),
+        ("cp {input} {output_dir}", {"weights": "/etc/hostname"}, "expected a path where"),
         ("cp {input} {output_dir} {weights}", {"weights": "/nowhere"}, "weights=/nowhere does not exist"),
     ],
 )
 def test_commands_that_cannot_be_used_are_refused(command: str, params: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(told)):
-        Command(command, **params)
+        Command(command=command, **params)
 
 
 def test_content_is_in_the_key_and_places_are_not(written: Any, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import mss_bench.separators.external as page
 from mss_bench.core.config import parse_yaml
+from mss_bench.core.parameters import parameters
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Stems, Targets, Track, TrackId
 from mss_bench.errors import (
@@ -32,7 +33,7 @@ from mss_bench.running.plan import make_plan
 from mss_bench.separators import separators
 from mss_bench.separators.contract import check_separator
 from mss_bench.separators.external import peer
-from mss_bench.separators.external.interpreter import RECIPES, External
+from mss_bench.separators.external.interpreter import RECIPES, External, Facts
 
 HALVES = """
 import numpy as np
@@ -108,7 +109,7 @@ def made() -> Iterator[Callable[..., External]]:
     all_made: list[External] = []
 
     def make(python: str, script: str, **params: Any) -> External:
-        all_made.append(External(python, script, **params))
+        all_made.append(External(python=python, script=script, **params))
         return all_made[-1]
 
     yield make
@@ -220,10 +221,10 @@ def test_interpreters_that_cannot_be_used_are_refused_with_the_reason(written: A
     }
     for python, told in expected.items():
         with pytest.raises(ConfigError, match=re.escape(told)):
-            External(python, script)
+            External(python=python, script=script)
     bare = tmp_path / "bare" / "bin" / "python"
     with pytest.raises(MissingDependencyError, match=f"needs the module numpy.*{bare} -m pip install numpy"):
-        External(str(bare), script)
+        External(python=str(bare), script=script)
 
 
 @pytest.mark.parametrize(
@@ -233,9 +234,21 @@ def test_interpreters_that_cannot_be_used_are_refused_with_the_reason(written: A
         ("x = 1", {}, "defines no class Separator"),
         ("class Separator: pass", {}, "has no method separate"),
         ("class Separator(:", {}, "SyntaxError: invalid syntax"),
-        (HALVES.replace("(2,)", "2").replace('licence = "MIT"', "licence = 3"), {}, "licence=3; expected text"),
-        (HALVES.replace("adds_up =", "sample_rate ="), {}, "sample_rate=True; expected a positive whole number of Hz"),
-        (HALVES.replace('(("vocals", "accompaniment"),)', '"vocals"'), {}, "target_sets='vocals'; expected a tuple"),
+        (
+            HALVES.replace('licence = "MIT"', "licence = ()"),
+            {},
+            f"script.py under {sys.executable}: licence is [], expected text",
+        ),
+        (
+            HALVES.replace("adds_up =", "sample_rate ="),
+            {},
+            "sample_rate is True, expected a whole",
+        ),
+        (
+            HALVES.replace('(("vocals", "accompaniment"),)', '"vocals"'),
+            {},
+            "is 'vocals', expected a tuple of tuples",
+        ),
         (HALVES, {"weights": "/nowhere.pth"}, "weights=/nowhere.pth does not exist"),
     ],
 )
@@ -243,14 +256,14 @@ def test_scripts_that_cannot_be_used_are_refused_with_the_reason(
     content: str, params: dict[str, Any], told: str, written: Any
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(told)):
-        External(sys.executable, written("script.py", content), **params)
+        External(python=sys.executable, script=written("script.py", content), **params)
 
 
 def test_a_script_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"the script /nowhere.py does not exist"):
-        External(sys.executable, "/nowhere.py")
+        External(python=sys.executable, script="/nowhere.py")
     with pytest.raises(ConfigError, match="one of asteroid, audio_separator, mss_bench, spleeter"):
-        External(sys.executable, "spleter")
+        External(python=sys.executable, script="spleter")
 
 
 def test_one_rate_and_some_channels(written: Any, made: Any, separate: Any, noise: np.ndarray) -> None:
@@ -305,7 +318,7 @@ class Separator:
 
 
 def test_a_process_ends_with_its_separator(written: Any, separate: Any, noise: np.ndarray, alive: Any) -> None:
-    separator = External(sys.executable, written("faulty.py", FAULTY), how="pid")
+    separator = External(python=sys.executable, script=written("faulty.py", FAULTY), how="pid")
     pid = int(separate(separator, noise)["vocals"][0, 0])
     assert alive(pid)
     separator.close()
@@ -357,3 +370,7 @@ def constructor_parameters(script: Path) -> set[str]:
     (found,) = [n for n in ast.walk(ast.parse(script.read_text())) if getattr(n, "name", "") == "__init__"]
     assert isinstance(found, ast.FunctionDef)
     return {a.arg for a in found.args.args}
+
+
+def test_both_sides_know_the_same_facts() -> None:
+    assert sorted(peer.FACTS) == sorted(parameters(Facts))
