@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,8 +174,8 @@ class Results:
         out : path, optional
             The folder; to be named where there are several runs.
         formats : sequence of str, optional
-            Some of `mss_bench.report.report.FORMATS`; those of `options` by default.
-        options : mss_bench.report.report.Options, optional
+            Some of `mss_bench.report.options.FORMATS`; those of `options` by default.
+        options : mss_bench.report.options.Options, optional
             Which metrics, targets, methods, columns, figures, statistics.
 
         Returns
@@ -198,7 +197,7 @@ class Results:
         folder = Path(out) if out is not None else self.path / "report"
         chosen = options or Options()
         if formats:
-            chosen = replace(chosen, formats=tuple(formats))
+            chosen = chosen.with_values(formats=tuple(formats))
         frames = [path / "frames.parquet" for path in self.paths]
         tables = (self.tracks, self.failures, self.costs, self.run)
         media = [path / "media" for path in self.paths]

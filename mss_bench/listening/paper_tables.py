@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mss_bench.report.latex import latex_escape
-from mss_bench.report.tables import markdown_escape
+from mss_bench.report.markdown import markdown_escape
 
 __all__ = ["Cell", "Table", "csv", "latex", "markdown", "p_text"]
 

@@ -21,7 +21,7 @@ from mss_bench.listening.report_tables import (
     question_tables,
 )
 from mss_bench.report.html import Picture, data_uri
-from mss_bench.report.tables import markdown_escape
+from mss_bench.report.markdown import markdown_escape
 from mss_bench.stats.ranking import groups
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mss_bench.core.schema import Status
+from mss_bench.report.table import Table
 from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
@@ -34,6 +35,22 @@ class Failures:
     n_cells: int  # methods times tracks, as planned
     n_failed: int  # cells with a failure in any part
     n_skipped: int  # cells that were skipped and did not fail
+
+    @property
+    def sentence(self) -> str:
+        """Return how many cells failed, in words."""
+        if not self.groups:
+            return f"Failures: none in {self.n_cells} cells."
+        skipped = f", {self.n_skipped} skipped" if self.n_skipped else ""
+        return f"Failures: {self.n_failed} of {self.n_cells} cells{skipped}."
+
+    def table(self) -> Table:
+        """Return the groups as a table."""
+        return Table(
+            "",
+            ["method", "status", "cells", "concerns", "reason"],
+            [[[g.method, g.status, g.count, g.scope or "separation", g.reason] for g in self.groups]],
+        )
 
 
 def group_failures(tracks: pd.DataFrame, failures: pd.DataFrame | None = None) -> Failures:

@@ -10,30 +10,16 @@ from typing import TYPE_CHECKING
 
 from mss_bench.core.schema import Status
 from mss_bench.errors import RunError
+from mss_bench.report.blocks import Block
 from mss_bench.report.findings import Finding
-from mss_bench.report.layout import Block
+from mss_bench.report.options import DEFAULT_FIGURES
 from mss_bench.report.style import Look, looks
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["DEFAULT_FIGURES", "FIGURES", "Drawing", "draw", "file_name", "quantity"]
-
-FIGURES = {
-    "box": "box plots of every target and metric",
-    "violin": "violins of the same",
-    "cd": "critical-difference diagrams of the first metric",
-    "pairs": "pairwise significance of the first metric",
-    "heat": "the first metric of every track and method",
-    "scatter": "the first metric against the second",
-    "cost": "quality against cost",
-    "silence": "shares of frames left out",
-    "frames": "frame-wise curves of single tracks",
-}
-"""Kinds of figures, in words."""
-
-DEFAULT_FIGURES = ("box", "cd", "pairs", "heat", "scatter", "cost", "silence", "frames")
+__all__ = ["Drawing", "draw", "file_name"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +27,7 @@ class Drawing:
     """A figure in the formats asked for."""
 
     place: tuple[str, str]  # `Block.name`, and `Block.label` or nothing where it belongs to the whole group
-    kind: str  # a key of FIGURES
+    kind: str  # a key of options.FIGURES
     name: str  # of its file, without the ending
     alt: str
     contents: dict[str, bytes]  # by format
@@ -81,7 +67,7 @@ def draw(
     costs : DataFrame, optional
         The cost table.
     kinds : sequence of str
-        Keys of `FIGURES`.
+        Keys of `mss_bench.report.options.FIGURES`.
     formats : sequence of {"png", "pdf", "svg"}
     frames : mapping of str to callable, optional
         By track whose frames are drawn: what reads them, given ``group=, target=, metric=, preset=``.
@@ -137,7 +123,7 @@ class _Planner:
     ) -> Iterator[_Plan]:
         from mss_bench.report import plots
 
-        scores, what, look = finding.scores, quantity(block), self.look
+        scores, what, look = finding.scores, block.quantity, self.look
         tested = scores.without(scores.oracles)
         test, alpha = finding.how.posthoc, finding.how.alpha
 
@@ -153,7 +139,7 @@ class _Planner:
                    lambda: plots.significance_plot(tested, test=test))  # fmt: skip
         yield plan("heat", f"{block.label} of every track and method", lambda: plots.heat_map(scores, quantity=what))
         if second is not None and other is not None:
-            x, names = other.scores, (quantity(second), what)
+            x, names = other.scores, (second.quantity, what)
             yield plan("scatter", f"{block.label} against {second.label}",
                        lambda: plots.scatter_plot(x, scores, quantities=names, look=look))  # fmt: skip
         where = {"group": block.group, "target": target, "metric": block.metric, "preset": block.preset}
@@ -176,11 +162,6 @@ class _Planner:
         if len(rows):
             alt = f"Shares of frames that {block.label} leaves out"
             yield _Plan(block, "silence", "", alt, lambda: plots.silence_plot(rows, look=self.look), whole=True)
-
-
-def quantity(block: Block) -> str:
-    """Metric and unit, ``SDR (dB)``."""
-    return block.label + (f" ({block.unit})" if block.unit else "")
 
 
 def file_name(text: str, taken: set[str]) -> str:

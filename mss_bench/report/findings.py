@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from mss_bench.errors import RunError
+from mss_bench.report.options import Statistics
 from mss_bench.stats.intervals import bootstrap
 from mss_bench.stats.matrix import OVER_TARGETS, ScoreMatrix, check_matrix, mean_over_targets
 from mss_bench.stats.ranking import groups, mean_ranks, ranks, tied_with
@@ -18,20 +19,9 @@ from mss_bench.stats.units import UNIT, Floats
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Finding", "Findings", "Statistics", "examine", "unit_key"]
+__all__ = ["Finding", "Findings", "examine", "unit_key"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """How the statistics of a report are made."""
-
-    posthoc: str = "conover"
-    alpha: float = 0.05
-    level: float = 0.95
-    draws: int = 10_000
-    seed: int = 0
 
 
 @dataclass(frozen=True)

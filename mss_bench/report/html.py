@@ -9,22 +9,23 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.report.blocks import Block, Quantities
 from mss_bench.report.failures import Failures
-from mss_bench.report.layout import Block, Cell, Quantities, Row, number
-from mss_bench.report.sheets import Style, explanations
-from mss_bench.report.significance import OVERALL, RANKING, how_tested, overall, ranking
+from mss_bench.report.options import Style
+from mss_bench.report.score_tables import explanations, score_table
+from mss_bench.report.significance import how_tested, overall, ranking
+from mss_bench.report.table import Column, Table
 from mss_bench.stats.aggregate import method_label
-from mss_bench.stats.matrix import OVER_TARGETS
 
 if TYPE_CHECKING:
     import pandas as pd
     from jinja2 import Environment
 
-__all__ = ["Picture", "TrackLink", "cell", "data_uri", "page", "sort_key", "templates"]
+__all__ = ["Picture", "TrackLink", "data_uri", "page", "sort_key", "templates"]
 
 _HEADLINE = ("command", "dataset", "subset", "started", "ended", "seed", "version")
 """Provenance shown first, in this order; everything else follows."""
@@ -63,21 +64,32 @@ class TrackLink:
 
 
 def data_uri(png: bytes) -> str:
-    """An image as an address that is the image."""
+    """Return an image as an address that is the image."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def templates() -> Environment:
-    """Templates of the package: everything that they are given is escaped, nothing may be missing."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def templates(*packages: str) -> Environment:
+    """Return the templates of packages and of reports: all that they are given is escaped, nothing may be missing."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    return Environment(
-        loader=PackageLoader("mss_bench.report"),
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in (*packages, "mss_bench.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["sort_key"] = sort_key
+    return environment
+
+
+def sort_key(value: float | str | None) -> str:
+    """Return what the page's script sorts by: a number that JavaScript reads, nothing for a missing one."""
+    if not isinstance(value, int | float):
+        return str(value or "")
+    if math.isnan(value):
+        return ""
+    return repr(value) if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
 def page(
@@ -92,12 +104,12 @@ def page(
     title: str = "",
     style: Style | None = None,
 ) -> str:
-    """The page as text; every name and value in it is escaped.
+    """Return the page as text; every name and value in it is escaped.
 
     Parameters
     ----------
     blocks : sequence of Block
-        From `mss_bench.report.layout.blocks`.
+        From `mss_bench.report.blocks.blocks`.
     failures : Failures
         From `mss_bench.report.failures.group_failures`.
     costs : DataFrame, optional
@@ -129,13 +141,13 @@ def page(
             "id": f"group-{i}",
             "name": name,
             "tables": [
-                _table(b, style.digits, figures.get((name, b.label), ()))
-                | {"main": b is found[0], "others": [other.label for other in found[1:]]}
-                for b in found
+                _section(b, style.digits, figures.get((name, b.label), ()))
+                | {"others": [other.label for other in of_group[1:]] if b is of_group[0] else []}
+                for b in of_group
             ],
             "pictures": figures.get((name, ""), ()),
         }
-        for i, (name, found) in enumerate((n, list(f)) for n, f in groupby(blocks, key=lambda b: b.name))
+        for i, (name, of_group) in enumerate((n, list(g)) for n, g in groupby(blocks, key=lambda b: b.name))
     ]
     return (
         templates()
@@ -144,7 +156,7 @@ def page(
             title=title or f"Source separation: {datasets or 'no scores'}",
             facts=_facts(blocks, failures),
             # Intervals stand below each table, not in its cells.
-            explanation=" ".join(explanations(blocks, replace(style, intervals=False))),
+            explanation=explanations(blocks, style.with_values(columns=(), intervals=False)),
             tested=next((how_tested(f) for b in blocks for f in b.findings.values()), ""),
             groups=groups,
             filters=[
@@ -161,9 +173,9 @@ def page(
 
 
 def _facts(blocks: Sequence[Block], failures: Failures) -> list[tuple[str, str]]:
-    """The numbers at the head of the page."""
-    methods = {r.method for b in blocks for r in b.rows}
-    oracles = {r.method for b in blocks for r in b.oracles}
+    """Return the numbers at the head of the page."""
+    methods = {row.method for block in blocks for row in block.rows}
+    oracles = {row.method for block in blocks for row in block.rows if row.oracle}
     tracks = max((n + b.n_left_out[t] for b in blocks for t, n in b.n_tracks.items()), default=0)
     return [
         ("methods", f"{len(methods) - len(oracles)}"),
@@ -173,118 +185,40 @@ def _facts(blocks: Sequence[Block], failures: Failures) -> list[tuple[str, str]]
     ]
 
 
-def _table(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, Any]:
-    several = len(block.targets) > 1
-    rows = [
-        {
-            "method": row.method,
-            "name": row.name,
-            "kind": _kind(row),
-            "cells": [
-                *([_mean(row, digits)] if several else []),
-                _number(row.improvement, digits, signed=True),
-                *(cell(row.cells.get(t), digits) for t in block.targets),
-            ],
-            "failed": row.n_failed,
-            "flags": _other_flags(row),
-        }
-        for row in block.rows
-    ]
+def _section(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, Any]:
+    """Return the table of a block with its tests and figures."""
+    columns = ["mean", "gain", "targets"]
+    columns += ["failed"] if any(row.mean.n_failed for row in block.rows) else []
+    table = score_table([block], Style(columns=(*columns, "flags"), digits=digits))
+    if not any(row[-1].text for row in table.rows):
+        table = score_table([block], Style(columns=columns, digits=digits))
     return {
-        "title": block.caption,
         "label": block.label,
-        "headings": [
-            *({"text": text, "target": ""} for text in ([OVER_TARGETS] if several else []) + ["gain"]),
-            *({"text": target, "target": target} for target in block.targets),
-        ],
-        "higher_is_better": block.higher_is_better,
-        "rows": rows,
-        "any_failed": any(row.n_failed for row in block.rows),
-        "any_flags": any(_other_flags(row) for row in block.rows),
-        "notes": block.notes,
+        "caption": block.caption,
+        "targets": block.targets,
+        "scores": table,
+        "tests": overall(block) if block.findings else None,
+        "rankings": [(target, ranking(block, target, digits)) for target in block.tested],
         "pictures": pictures,
-        "tests": _tests(block),
-        "rankings": [_ranking(block, target, digits) for target in block.tested],
     }
 
 
-def _tests(block: Block) -> dict[str, Any] | None:
-    """Friedman's test of every target, and what was refused."""
-    if not block.findings:
-        return None
-    found = overall(block)
-    reasons = dict.fromkeys(text for each in found for text in each.refusals)
-    refusals = [f"{', '.join(each.target for each in found if text in each.refusals)}: {text}" for text in reasons]
-    rows = [{"target": _filtered(block, each.target), "texts": each.cells} for each in found]
-    return {"headings": OVERALL, "rows": rows, "refusals": refusals}
-
-
-def _filtered(block: Block, target: str) -> str:
-    """By which target the page's filter takes a row: that of the mean over targets is of all."""
-    return target if target in block.targets else ""
-
-
-def _kind(row: Row) -> str:
-    return "floor" if row.floor else "oracle" if row.oracle else "method"
-
-
-def _ranking(block: Block, target: str, digits: int) -> dict[str, Any]:
-    rows = [
-        {"method": row.method, "name": row.name, "kind": _kind(row), "texts": texts}
-        for row, texts in ranking(block, target, digits).rows
-    ]
-    title = target if target in block.targets else "mean over targets"
-    return {"target": _filtered(block, target), "title": title, "headings": RANKING, "rows": rows}
-
-
-def _mean(row: Row, digits: int) -> dict[str, Any]:
-    """The mean over targets; that of a method that lacks one is missing rather than undefined."""
-    return _number(math.nan, digits) if row.over is None else cell(row.over, digits)
-
-
-def _other_flags(row: Row) -> str:
-    """The flags that no other column tells."""
-    told = {"failed", "imputed", "no_value", "no_floor"}
-    return ", ".join(flag for flag in row.flags.split(", ") if flag not in told)
-
-
-def _number(value: float, digits: int, *, signed: bool = False) -> dict[str, Any]:
-    text = number(value, digits, signed=signed).replace("-", "−")
-    return {"text": text, "key": sort_key(value), "marks": "", "best": False, "hint": ""}
-
-
-def sort_key(value: float) -> str:
-    """What the page's script sorts by: a number that JavaScript reads, nothing for a missing one."""
-    if math.isnan(value):
-        return ""
-    return repr(value) if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
-
-
-def cell(found: Cell | None, digits: int) -> dict[str, Any]:
-    """A cell of a page's table."""
-    if found is None:
-        return _number(math.nan, digits) | {"hint": "not delivered"}
-    if math.isnan(found.value):
-        return _number(math.nan, digits) | {"text": "failed" if found.n_failed else "undefined"}
-    hints = [f"{found.n_tracks} tracks", f"gain {number(found.improvement, digits, signed=True)}"]
-    hints += [f"the floor stands in on {found.n_imputed}"] if found.n_imputed else []
-    hints += [f"infinite on {found.n_inf}"] if found.n_inf else []
-    if not math.isnan(found.low):
-        hints.append(f"interval {number(found.low, digits)} to {number(found.high, digits)}")
-    return _number(found.value, digits) | {"marks": found.marks, "best": found.bold, "hint": ", ".join(hints)}
-
-
-def _costs(costs: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """Time and memory by method, the fastest first."""
+def _costs(costs: pd.DataFrame | None) -> Table | None:
+    """Return time and memory by method, the fastest first."""
     if costs is None or costs.empty:
-        return []
-    rows: list[dict[str, Any]] = []
+        return None
+    rows: list[tuple[str, float, float, float]] = []
     for (separator, params), part in costs.groupby(["separator", "params"], sort=False):
-        ratio = float((part["separate_seconds"] / part["audio_seconds"]).median())
-        score = float((part["score_seconds"] / part["audio_seconds"]).median())
-        cells = [_number(ratio, 4), _number(score, 4), _number(float(part["peak_memory_mb"].max()), 0)]
-        rows.append({"method": method_label(str(separator), str(params)), "cells": cells, "ratio": ratio})
-    return sorted(rows, key=lambda row: (math.isnan(row["ratio"]), row["ratio"]))
+        separation = float((part["separate_seconds"] / part["audio_seconds"]).median())
+        scoring = float((part["score_seconds"] / part["audio_seconds"]).median())
+        memory = float(part["peak_memory_mb"].max())
+        rows.append((method_label(str(separator), str(params)), separation, scoring, memory))
+    rows.sort(key=lambda row: (math.isnan(row[1]), row[1]))
+    columns = [
+        Column("separation", unit="s/s", digits=4), Column("scoring", unit="s/s", digits=4),
+        Column("memory", unit="MB", digits=0),
+    ]  # fmt: skip
+    return Table("", ["method", *columns], [rows])
 
 
 def _provenance(run: Mapping[str, Any]) -> list[tuple[str, str]]:

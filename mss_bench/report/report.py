@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,18 +12,16 @@ from urllib.parse import quote
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import UnknownNameError
-from mss_bench.report import tables
-from mss_bench.report.arrangement import blocks
+from mss_bench.report.blocks import Block, Quantities, blocks, lower_is_better, trained_on
 from mss_bench.report.failures import Failures, group_failures
-from mss_bench.report.figures import DEFAULT_FIGURES, FIGURES, Drawing, draw
-from mss_bench.report.findings import Findings, Statistics, examine
+from mss_bench.report.figures import Drawing, draw
+from mss_bench.report.findings import Findings, examine
 from mss_bench.report.frames import frames_of_track
-from mss_bench.report.layout import Block, Quantities, lower_is_better, trained_on
-from mss_bench.report.markdown_report import markdown_report
+from mss_bench.report.markdown_page import markdown_page
 from mss_bench.report.media import TrackMedia, read_media
-from mss_bench.report.old_latex import latex
+from mss_bench.report.options import Options, Style
+from mss_bench.report.score_tables import explanations, score_tables
 from mss_bench.report.selection import chosen_methods, labels, select
-from mss_bench.report.sheets import Style
 from mss_bench.report.significance import friedman_table, means_table, pairs_table, with_findings
 from mss_bench.report.style import looks
 from mss_bench.stats.aggregate import aggregate
@@ -34,67 +32,7 @@ if TYPE_CHECKING:
 
     from mss_bench.report.html import TrackLink
 
-__all__ = ["DEFAULT_FORMATS", "FORMATS", "Contents", "Options", "arrange", "write_report"]
-
-FORMATS = ("md", "csv", "tex", "html", "png", "pdf", "svg")
-DEFAULT_FORMATS = FORMATS[:5]
-"""What a report can hold; the last three are the figures' formats."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a report holds, of which numbers.
-
-    Parameters
-    ----------
-    formats : sequence of str
-        Some of `FORMATS`.
-    metrics, targets, methods, groups : sequence of str
-        What the report is of, in this order (groups as they are); everything where empty. A method is named by its
-        label, or by its separator's name for all variants.
-    sort : str
-        Order of rows: ``mean``, ``gain``, ``name``, ``given`` (as `methods`) or a target.
-    aggregation : {"median_of_medians", "mean_of_medians", "mean_of_means"}
-        How tracks are aggregated.
-    missing : {"floor", "complete"}
-        What becomes of tracks on which a method has no value.
-    gap_to : str
-        The oracle that the column ``gap`` is about.
-    style : Style
-        Columns, digits, intervals of the tables.
-    figures : sequence of str
-        Keys of `mss_bench.report.figures.FIGURES`.
-    tracks : sequence of str
-        Tracks whose frames are drawn, and that have pages of their own.
-    single_file : bool
-        The page is ``report.html`` with all figures in it, and links nothing; else ``index.html``, which links figures
-        and pages of tracks beside it.
-    statistics : Statistics or None
-        The post hoc test, levels, draws and seed; None for no statistics.
-    """
-
-    formats: Sequence[str] = DEFAULT_FORMATS
-    metrics: Sequence[str] = ()
-    targets: Sequence[str] = ()
-    methods: Sequence[str] = ()
-    groups: Sequence[str] = ()
-    sort: str = "mean"
-    aggregation: str = "median_of_medians"
-    missing: str = "floor"
-    gap_to: str = ""
-    style: Style = field(default_factory=Style)
-    figures: Sequence[str] = DEFAULT_FIGURES
-    tracks: Sequence[str] = ()
-    single_file: bool = False
-    statistics: Statistics | None = field(default_factory=Statistics)
-
-    def __post_init__(self) -> None:
-        for name in self.formats:
-            if name not in FORMATS:
-                raise UnknownNameError("report format", name, FORMATS)
-        for name in self.figures:
-            if name not in FIGURES:
-                raise UnknownNameError("figure", name, FIGURES)
+__all__ = ["Contents", "Options", "arrange", "latex_tables", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +71,7 @@ def arrange(
         The track table is malformed.
     """
     options = options or Options()
-    methods = chosen_methods(tracks, options.methods)
+    methods = chosen_methods(tracks, options.separators)
     gap_to = chosen_methods(tracks, [options.gap_to])[0] if options.gap_to else ""
     wanted = [*methods, gap_to] if methods and gap_to else methods
     table = select(tracks, options.metrics, options.targets, wanted, options.groups)
@@ -214,7 +152,7 @@ def write_report(
     options, run = options or Options(), run or {}
     quantities = quantities or run.get("quantities", ())
     contents = arrange(tracks, options, quantities=quantities, separators=run.get("separators", ()))
-    found = group_failures(*(_chosen(t, tracks, options.methods) for t in (tracks, failures)))
+    counted = group_failures(*(_chosen(table, tracks, options.separators) for table in (tracks, failures)))
     kinds = [f for f in dict.fromkeys(options.formats) if f in {"png", "pdf", "svg"}]
     page = "html" in options.formats
     drawn = list(dict.fromkeys([*kinds, "png"])) if page else kinds
@@ -223,14 +161,14 @@ def write_report(
     figures = list(draw(contents.blocks, contents.tracks, costs, kinds=options.figures, formats=drawn, frames=readers))
     written = [write_atomic(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in beside]
     if "csv" in options.formats:
-        written += [
-            write_atomic(out / f"{name}.csv", tables.csv(table)) for name, table in _csv_tables(contents).items()
-        ]
+        for name, table in _csv_tables(contents).items():
+            # Numbers in full, infinity as inf, missing values empty.
+            written.append(write_atomic(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n")))
     if "tex" in options.formats:
-        written.append(write_atomic(out / "tables.tex", latex(contents.blocks, options.style)))
+        written.append(write_atomic(out / "tables.tex", latex_tables(contents.blocks, options.style)))
     if "md" in options.formats:
         linked = [f for f in figures if f.main] if "png" in beside else []
-        text = markdown_report(contents.blocks, options.style, found, run, linked)
+        text = markdown_page(contents.blocks, options.style, counted, run, linked)
         written.append(write_atomic(out / "report.md", text))
     if page:
         links: list[TrackLink] = []
@@ -240,8 +178,18 @@ def write_report(
                 written.append(file)
                 links += [link] if link is not None else []
         name = "report.html" if options.single_file else "index.html"
-        written.append(write_atomic(out / name, _page(contents, options, found, costs, run, figures, links)))
+        written.append(write_atomic(out / name, _page(contents, options, counted, costs, run, figures, links)))
     return written
+
+
+def latex_tables(blocks: Sequence[Block], style: Style) -> str:
+    r"""Return the tables of a report in LaTeX, to be read with ``\input``; each tells how its values came about."""
+    if not blocks:
+        return "% No scores.\n"
+    tables = score_tables(blocks, style)
+    for table in tables:
+        table.notes.insert(0, explanations(blocks, style))
+    return "% Needs \\usepackage{booktabs}.\n" + "\n".join(table.latex() for table in tables)
 
 
 def _csv_tables(contents: Contents) -> dict[str, pd.DataFrame]:

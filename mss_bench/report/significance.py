@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mss_bench.report.blocks import Block, Row
 from mss_bench.report.findings import Finding, Findings
-from mss_bench.report.layout import Block, Row, number
-from mss_bench.report.tables import markdown_escape, pipe
+from mss_bench.report.score_tables import name_cell
+from mss_bench.report.table import Cell, Column, Table, number
 from mss_bench.stats.effect import paired
+from mss_bench.stats.matrix import OVER_TARGETS
 from mss_bench.stats.significance import POSTHOC
 from mss_bench.stats.units import UNIT
 
@@ -20,54 +21,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "OVERALL",
-    "RANKING",
-    "Overall",
-    "Ranking",
     "friedman_table",
     "how_tested",
-    "markdown_findings",
     "means_table",
     "overall",
-    "p_text",
     "pairs_table",
     "ranking",
     "with_findings",
 ]
 
-OVERALL = ("target", "tracks", "methods", "chi-square (df)", "p", "Kendall's W", "not different from the best")
-RANKING = ("value", "interval", "mean rank", "rank", "rank interval", "ties")
-
-
-@dataclass(frozen=True)
-class Overall:
-    """Friedman's test of a unit as texts, or why there is none."""
-
-    target: str
-    tracks: str
-    methods: str
-    statistic: str
-    p: str
-    w: str
-    tied: str
-    refusals: tuple[str, ...]
-
-    @property
-    def cells(self) -> list[str]:
-        """In the order of the headings `OVERALL`."""
-        return [self.target, self.tracks, self.methods, self.statistic, self.p, self.w, self.tied]
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Methods of a unit with intervals, ranks and letters of ties; `rows` are in the order of the headings."""
-
-    target: str
-    rows: list[tuple[Row, list[str]]]  # method and texts
+_RANKS = ("mean_rank", "rank", "rank_low", "rank_high")
 
 
 def how_tested(finding: Finding) -> str:
-    """What was done, in sentences."""
+    """Return what was done, in sentences."""
     test = finding.how
     corrected = "" if test.posthoc in ("nemenyi", "conover_iman") else ", Holm's correction for all pairs"
     kind = "percentile bootstrap of medians" if finding.statistic == "median" else "BCa bootstrap of means"
@@ -81,100 +48,69 @@ def how_tested(finding: Finding) -> str:
     )
 
 
-def p_text(p: float) -> str:
-    """``< 0.001``, ``0.012``."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def overall(block: Block) -> list[Overall]:
-    """Friedman's test of the mean over targets and of every target of a block that has findings."""
-    found = []
+def overall(block: Block) -> Table:
+    """Return Friedman's test of the mean over targets and of every target of a block, or why there is none."""
+    rows: list[list[Cell | str | int]] = []
+    refused: dict[str, list[str]] = {}
     for target, finding in block.tested.items():
-        tested = finding.scores.without(finding.scores.oracles)
+        tested = finding.scores.without(finding.scores.oracles).values
         test = finding.friedman
-        best = next((r.method for r in block.methods if (cell := r.cell(target)) is not None and cell.best), "")
+        best = next((r.method for r in block.methods if (score := r.score(target)) is not None and score.best), "")
         tied = set(finding.tied(best)) - {best} if best else set()
         order = [str(name) for name in finding.ranks.index] if finding.ranks is not None else []
         names = ", ".join(name for name in order if name in tied) or "none"
-        found.append(
-            Overall(
-                target=target,
-                tracks=str(len(tested.values)),
-                methods=str(tested.values.shape[1]),
-                statistic=f"{test.statistic:.1f} ({test.df})" if test else "–",
-                p=p_text(test.p) if test else "–",
-                w=f"{test.w:.2f}" if test else "–",
-                tied=f"{best}: {names}" if best and finding.p is not None else "–",
-                refusals=tuple(finding.refusals),
-            )
-        )
-    return found
+        statistics = ["–", "–", "–"]
+        if test is not None:
+            p = "< 0.001" if test.p < 0.001 else f"{test.p:.3f}"
+            statistics = [f"{test.statistic:.1f} ({test.df})", p, f"{test.w:.2f}"]
+        not_different = f"{best}: {names}" if best and finding.p is not None else "–"
+        rows.append([target, len(tested), tested.shape[1], *statistics, not_different])
+        for reason in finding.refusals:
+            refused.setdefault(reason, []).append(target)
+    middle = (Column(heading, "right") for heading in ("tracks", "methods", "chi-square (df)", "p", "Kendall's W"))
+    notes = [f"{', '.join(targets)}: {reason}" for reason, targets in refused.items()]
+    return Table(block.title, ["target", *middle, "not different from the best"], [rows], notes)
 
 
-def ranking(block: Block, target: str, digits: int) -> Ranking:
-    """Methods of a target, the best mean rank first, then oracles; those without a value are left out."""
+def ranking(block: Block, target: str, digits: int) -> Table:
+    """Return intervals, ranks and letters of ties of a target: the best mean rank first, then oracles.
+
+    Methods without a value are left out.
+    """
     finding = block.tested[target]
     scores, ranks, intervals = finding.scores, finding.ranks, finding.intervals
     order = list(ranks.index) if ranks is not None else []
     order += [name for name in scores.values.columns if name not in order]
     known = {row.method: row for row in block.rows}
-    rows = []
+    groups: dict[bool, list[list[Cell | str]]] = {False: [], True: []}
     for name in map(str, order):
         row = known.get(name)
-        cell = row.cell(target) if row is not None else None
-        if row is None or cell is None:
+        score = row.score(target) if row is not None else None
+        if row is None or score is None:
             continue
         ends = [math.nan, math.nan] if intervals is None else [float(intervals.loc[name, e]) for e in ("low", "high")]  # type: ignore[arg-type]
         interval = "–" if math.isnan(ends[0]) else " to ".join(number(end, digits) for end in ends)
-        texts = [number(cell.value, digits), interval, "–", "–", "–", finding.letters.get(name, "")]
-        if ranks is not None and name in ranks.index:
-            of = ranks.loc[name]
-            texts[2:5] = [f"{of['mean_rank']:.2f}", f"{of['rank']:g}", f"{of['rank_low']} to {of['rank_high']}"]
-        rows.append((row, texts))
-    return Ranking(target, rows)
-
-
-def markdown_findings(blocks: Sequence[Block], digits: int) -> str:
-    """The section "Significance" of a report in Markdown; nothing without findings."""
-    if not any(block.findings for block in blocks):
-        return ""
-    finding = next(f for block in blocks for f in block.findings.values())
-    lines = ["## Significance", "", markdown_escape(how_tested(finding)), ""]
-    seen: set[str] = set()
-    for block in blocks:
-        if not block.findings:
-            continue
-        lines += [f"### {markdown_escape(block.title)}", "", pipe(OVERALL), pipe(["---", *["---:"] * 5, "---"])]
-        found = overall(block)
-        lines += [pipe([markdown_escape(cell) for cell in each.cells]) for each in found]
-        notes = {note: [e.target for e in found if note in e.refusals] for e in found for note in e.refusals}
-        lines += ["", *(f"- {markdown_escape(', '.join(of) + ': ' + note)}" for note, of in notes.items())]
-        lines += [""] if notes else []
-        if block.name in seen:  # in full for the first metric; the page has the others
-            continue
-        seen.add(block.name)
-        for target in block.tested:
-            lines += [f"**{markdown_escape(f'{target}, {block.label}')}**", "", pipe(["method", *RANKING])]
-            lines.append(pipe(["---", *["---:"] * (len(RANKING) - 1), "---"]))
-            for row, texts in ranking(block, target, digits).rows:
-                kind = " (oracle)" if row.oracle else " (floor)" if row.floor else ""
-                lines.append(pipe([markdown_escape(cell) for cell in (row.name + kind, *texts)]))
-            lines.append("")
-    return "\n".join(lines)
+        of = _ranks(row, finding)
+        rank = ["–", "–", "–"]
+        if of:
+            rank = [f"{of['mean_rank']:.2f}", f"{of['rank']:g}", f"{of['rank_low']} to {of['rank_high']}"]
+        value = Cell.number(score.value, digits)
+        groups[row.oracle].append([name_cell(row), value, interval, *rank, finding.letters.get(name, "")])
+    numbers = (Column(heading, "right") for heading in ("value", "interval", "mean rank", "rank", "rank interval"))
+    title = "mean over targets" if target == OVER_TARGETS and target not in block.targets else target
+    return Table(f"{title}, {block.label}", ["method", *numbers, "ties"], list(groups.values()))
 
 
 def friedman_table(findings: Findings) -> pd.DataFrame:
-    """One row a unit: Friedman's test with its effect size, or the refusal."""
+    """Return one row a unit: Friedman's test with its effect size, or the refusal."""
     import pandas as pd
 
     rows = []
     for key, finding in findings.items():
         test = finding.friedman
         tested = finding.scores.without(finding.scores.oracles).values
-        row: dict[str, object] = dict(zip(UNIT, key, strict=True)) | {
-            "n_tracks": len(tested),
-            "n_methods": tested.shape[1],
-        }
+        row: dict[str, object] = dict(zip(UNIT, key, strict=True))
+        row |= {"n_tracks": len(tested), "n_methods": tested.shape[1]}
         names = ("statistic", "df", "p", "w", "f", "f_p")
         row |= {f"friedman_{name}": getattr(test, name) if test else np.nan for name in names}
         rows.append(row | {"refused": "; ".join(finding.refusals)})
@@ -182,7 +118,7 @@ def friedman_table(findings: Findings) -> pd.DataFrame:
 
 
 def pairs_table(findings: Findings) -> pd.DataFrame:
-    """One row a unit and pair of methods: p value and effect sizes; empty where no pair was tested."""
+    """Return one row a unit and pair of methods: p value and effect sizes; empty where no pair was tested."""
     import pandas as pd
 
     parts = []
@@ -200,53 +136,48 @@ def pairs_table(findings: Findings) -> pd.DataFrame:
 
 
 def means_table(blocks: Sequence[Block]) -> pd.DataFrame:
-    """One row a metric and method that has every target: the mean over targets, its interval, rank and ties."""
+    """Return one row a metric and method that has every target: the mean over targets, its interval, rank and ties."""
     import pandas as pd
 
     places = ("dataset", "subset", "group", "metric", "preset")
-    names = ("mean_rank", "rank", "rank_low", "rank_high")
     rows = []
     for block in blocks:
-        finding = block.over_targets
-        ranked = finding.ranks if finding is not None else None
-        for row in block.rows:
-            if (cell := row.over) is None:
+        for row in block.rows if block.has_mean else []:
+            if (score := row.score(OVER_TARGETS)) is None:
                 continue
-            of: Mapping[Any, Any] = {}
-            if ranked is not None and row.method in ranked.index:
-                of = ranked.loc[row.method].to_dict()
-            rows.append(
-                {name: getattr(block, name) for name in places}
-                | {"targets": ", ".join(block.targets), "method": row.method, "oracle": row.oracle}
-                | {"value": cell.value, "low": cell.low, "high": cell.high, "improvement": cell.improvement}
-                | {"n_tracks": cell.n_tracks}
-                | {name: of.get(name, np.nan) for name in names}
-                | {"ties": finding.letters.get(row.method, "") if finding else "", "best": cell.best}
-                | {"best_or_tied": cell.bold}
-            )
-    columns = (*places, "targets", "method", "oracle", "value", "low", "high", "improvement", "n_tracks", *names)
+            facts: dict[str, Any] = {name: getattr(block, name) for name in places}
+            facts |= {"targets": ", ".join(block.targets), "method": row.method, "oracle": row.oracle}
+            facts |= {n: getattr(score, n) for n in ("value", "low", "high", "improvement", "n_tracks")}
+            rows.append(facts | _standing(row, block, OVER_TARGETS))
+    columns = (*places, "targets", "method", "oracle", "value", "low", "high", "improvement", "n_tracks", *_RANKS)
     return pd.DataFrame(rows, columns=[*columns, "ties", "best", "best_or_tied"])
 
 
 def with_findings(aggregated: pd.DataFrame, blocks: Sequence[Block]) -> pd.DataFrame:
-    """The aggregated table with intervals, ranks, first places and training data beside the values."""
+    """Return the aggregated table with intervals, ranks, first places and training data beside the values."""
     import pandas as pd
 
     where = {(b.dataset, b.subset, b.group, t, b.metric, b.preset): b for b in blocks for t in b.targets}
     rows = []
     for record in aggregated[[*UNIT, "method"]].to_dict("records"):
-        block = where[tuple(record[name] for name in UNIT)]
+        block, target = where[tuple(record[name] for name in UNIT)], record["target"]
         row = next(r for r in block.rows if r.method == record["method"])
-        cell, finding = row.cells[record["target"]], block.findings.get(record["target"])
-        ranks = finding.ranks if finding is not None else None
-        of: Mapping[Any, Any] = {}
-        if ranks is not None and row.method in ranks.index:
-            of = ranks.loc[row.method].to_dict()
-        rows.append(
-            {"low": cell.low, "high": cell.high}
-            | {name: of.get(name, np.nan) for name in ("mean_rank", "rank", "rank_low", "rank_high")}
-            | {"ties": finding.letters.get(row.method, "") if finding else "", "best": cell.best}
-            | {"best_or_tied": cell.bold, "trained_on_this": "; ".join(row.leaks)}
-        )
-    beside = pd.DataFrame(rows, index=aggregated.index)
-    return pd.concat([aggregated, beside], axis=1)
+        interval = {"low": row.scores[target].low, "high": row.scores[target].high}
+        rows.append(interval | _standing(row, block, target) | {"trained_on_this": "; ".join(row.leaks)})
+    return pd.concat([aggregated, pd.DataFrame(rows, index=aggregated.index)], axis=1)
+
+
+def _standing(row: Row, block: Block, target: str) -> dict[str, Any]:
+    """Return a row's ranks, letters of ties and first place in a target."""
+    finding, score = block.tested.get(target), row.score(target)
+    assert score is not None
+    of = _ranks(row, finding)
+    ties = finding.letters.get(row.method, "") if finding else ""
+    ranks = {name: of.get(name, np.nan) for name in _RANKS}
+    return ranks | {"ties": ties, "best": score.best, "best_or_tied": score.bold}
+
+
+def _ranks(row: Row, finding: Finding | None) -> Mapping[Any, Any]:
+    if finding is None or finding.ranks is None or row.method not in finding.ranks.index:
+        return {}
+    return finding.ranks.loc[row.method].to_dict()

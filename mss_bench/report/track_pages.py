@@ -16,12 +16,14 @@ from urllib.parse import quote
 
 from mss_bench.core.files import write_atomic
 from mss_bench.errors import RunError
-from mss_bench.report.figures import file_name, quantity
-from mss_bench.report.html import Picture, TrackLink, sort_key, templates
-from mss_bench.report.layout import Block, number
+from mss_bench.report.blocks import Block
+from mss_bench.report.figures import file_name
+from mss_bench.report.html import Picture, TrackLink, templates
 from mss_bench.report.media import Excerpt, Target, TrackMedia
+from mss_bench.report.score_tables import name_cell
 from mss_bench.report.selection import labels
 from mss_bench.report.style import Look
+from mss_bench.report.table import Cell, Column, Table, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +52,7 @@ class TrackPages:
     out : Path
         The report's folder.
     blocks : sequence of Block
-        From `mss_bench.report.arrangement.blocks`; the first metric of each group is shown.
+        From `mss_bench.report.blocks.blocks`; the first metric of each group is shown.
     tracks : DataFrame
         The track table.
     frames : callable
@@ -125,34 +127,27 @@ class TrackPages:
 
         where = {"group": block.group, "target": target, "metric": block.metric, "preset": block.preset}
         with suppress(RunError):  # no frames of this metric: the page has no such figure
-            figure = plots.frame_plot(self.frames(track, **where), quantity=quantity(block), look=self.look)
+            figure = plots.frame_plot(self.frames(track, **where), quantity=block.quantity, look=self.look)
             file = write_atomic(self.out / "tracks" / f"{name}.png", plots.save(figure, "png"))
             return file, Picture(quote(file.name), f"{block.label} of the frames of {track}: {target}")
         return None
 
-    def _table(self, block: Block, track: str) -> dict[str, Any]:
-        """The main metric of one group: methods in the order of the report, targets as columns."""
+    def _table(self, block: Block, track: str) -> Table:
+        """Return the main metric of a group: methods in the order of the report, targets as columns."""
         rows = self.tracks[self.tracks["track"] == track]
         for column in ("dataset", "subset", "group", "metric", "preset"):
             rows = rows[rows[column] == getattr(block, column)]
         known = dict(zip(zip(labels(rows), rows["target"], strict=True), rows["value"].to_numpy(float), strict=True))
-        return {
-            "title": f"{block.group or block.name}: {quantity(block)}",
-            "headings": block.targets,
-            "rows": [
-                {
-                    "method": row.method,
-                    "name": row.name,
-                    "kind": "floor" if row.floor else "oracle" if row.oracle else "method",
-                    "cells": [self._cell(known.get((row.method, target), math.nan)) for target in block.targets],
-                }
-                for row in block.rows
-            ],
-        }
 
-    def _cell(self, value: float) -> dict[str, Any]:
-        text = number(value, self.digits).replace("-", "−")
-        return {"text": text, "key": sort_key(value), "marks": "", "best": False, "hint": ""}
+        def cells(method: str) -> list[Cell]:
+            return [Cell.number(known.get((method, t), math.nan), self.digits) for t in block.targets]
+
+        groups = [
+            [[name_cell(row), *cells(row.method)] for row in block.rows if row.oracle == oracle]
+            for oracle in (False, True)
+        ]
+        columns = [Column(target, "right") for target in block.targets]
+        return Table(f"{block.group or block.name}: {block.quantity}", ["method", *columns], groups)
 
     def _excerpt(self, target: Target, excerpt: Excerpt) -> dict[str, Any]:
         title, why = _KINDS.get(excerpt.kind, (excerpt.kind, "{metric} {value}, {n}."))

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.report.findings import Statistics
-from mss_bench.report.report import Options, arrange, write_report
+from mss_bench.errors import ConfigError, RunError, UnknownNameError
+from mss_bench.report.markdown_page import significance
+from mss_bench.report.options import Options, Statistics, Style
+from mss_bench.report.report import arrange, write_report
+from mss_bench.report.score_tables import score_tables
 from mss_bench.report.significance import (
     friedman_table,
-    markdown_findings,
     overall,
     pairs_table,
     ranking,
@@ -35,17 +36,17 @@ def only(contents):
 
 def test_tables_mark_the_best_and_what_is_tied_with_it(sisec) -> None:
     (block,) = sisec.blocks
-    bold = {row.method for row in block.rows if row.cells["vocals"].bold}
-    best = [row.method for row in block.rows if row.cells["vocals"].best]
+    bold = {row.method for row in block.rows if row.scores["vocals"].bold}
+    best = [row.method for row in block.rows if row.scores["vocals"].best]
     assert best == ["TAK2"]
     assert bold == set(only(sisec).tied("TAK2")) == {"TAU1", "TAK2", "TAK3"}
-    assert not any(row.cells["vocals"].bold for row in block.oracles)
+    assert not any(row.scores["vocals"].bold for row in block.rows if row.oracle)
 
 
 def test_friedman_groups_and_intervals_are_printed(sisec) -> None:
     finding = only(sisec)
     assert finding.friedman is not None
-    text = markdown_findings(sisec.blocks, 2)
+    text = "\n".join(significance(sisec.blocks, 2))
     assert (
         f"| vocals | 50 | 26 | {finding.friedman.statistic:.1f} (25) | &lt; 0.001 | 0.88 | TAK2: TAU1, TAK3 |" in text
     )
@@ -115,8 +116,8 @@ def test_all_ties_leave_nobody_ahead(sisec_vocals) -> None:
     assert finding.friedman.w == 0.0
     assert [len(group) for group in finding.groups] == [4]
     (block,) = contents.blocks
-    assert all(row.cells["vocals"].bold for row in block.methods)  # all or none: no first place
-    assert {texts[3] for _, texts in ranking(block, "vocals", 2).rows} == {"2.5"}
+    assert all(row.scores["vocals"].bold for row in block.methods)  # all or none: no first place
+    assert {row[4].text for row in ranking(block, "vocals", 2).rows} == {"2.5"}
 
 
 def test_missing_infinite_and_doubled_values_have_a_stated_result(sisec_vocals) -> None:
@@ -127,12 +128,13 @@ def test_missing_infinite_and_doubled_values_have_a_stated_result(sisec_vocals) 
     gaps.loc[gaps.index[gaps["separator"] == "JY3"][:1], "value"] = math.inf
     contents = arrange(gaps.drop(index=gaps.index[gaps["separator"] == "TAK1"][:1]), Options(statistics=FEW))
     (block,) = contents.blocks
-    cells = {row.method: row.cells["vocals"] for row in block.rows}
+    cells = {row.method: row.scores["vocals"] for row in block.rows}
     assert (cells["TAU1"].n_imputed, cells["TAK1"].n_imputed, cells["JY3"].n_inf) == (2, 1, 1)
     assert not cells["TAU1"].bold
-    assert any("TAU1: the floor" in note for note in block.notes)
+    (shown,) = score_tables(contents.blocks, Style())
+    assert "stands in: TAU1 (2 of 10 tracks); TAK1 (1 of 10 tracks)." in " ".join(shown.notes)
     assert np.isfinite(only(contents).p.to_numpy()).all()
-    assert overall(block)[0].p != "–"
+    assert overall(block).rows[0][4].text != "–"
     with pytest.raises(RunError, match="holds 1 cells twice"):
         arrange(pd.concat([table, table.iloc[:1]]))
 
@@ -140,15 +142,15 @@ def test_missing_infinite_and_doubled_values_have_a_stated_result(sisec_vocals) 
 def test_metrics_targets_and_methods_are_chosen_in_their_order(run_tables) -> None:
     contents = arrange(
         run_tables.tracks,
-        Options(metrics=("SAR", "SDR"), targets=("drums", "vocals"), methods=("repet_sim", "karaoke"), sort="given",
+        Options(metrics=("SAR", "SDR"), targets=("drums", "vocals"), separators=("repet_sim", "karaoke"), sort="given",
                 statistics=FEW),
     )  # fmt: skip
     first = contents.blocks[0]
     assert [b.metric for b in contents.blocks if b.group == "4stem"] == ["SAR", "SDR"]
     assert first.targets == ["drums", "vocals"]
     assert [row.method for row in first.rows] == ["repet_sim", "karaoke"]
-    assert first.rows[0].cells["drums"].n_imputed == 1  # the floor stands in, though it is not shown
-    assert not math.isnan(first.rows[0].improvement)
+    assert first.rows[0].scores["drums"].n_imputed == 1  # the floor stands in, though it is not shown
+    assert not math.isnan(first.rows[0].mean.improvement)
     assert set(contents.findings[next(iter(contents.findings))].scores.values) <= {"repet_sim", "karaoke"}
 
 
@@ -156,23 +158,27 @@ def test_what_is_not_there_is_refused_by_name(run_tables) -> None:
     for options, message in (
         (Options(metrics=("SRD",)), "unknown metric 'SRD'; did you mean 'SDR'"),
         (Options(targets=("vocal",)), "unknown target 'vocal'; did you mean 'vocals'"),
-        (Options(methods=("repetsim",)), "unknown method 'repetsim'; did you mean 'repet_sim'"),
+        (Options(separators=("repetsim",)), "unknown method 'repetsim'; did you mean 'repet_sim'"),
         (Options(gap_to="irm"), "unknown method 'irm'"),
-        (Options(aggregation="mean"), "unknown aggregation 'mean'"),
-        (Options(missing="drop"), "unknown rule for missing cells"),
-        (Options(statistics=Statistics(posthoc="tukey")), "unknown post hoc test 'tukey'"),
     ):
         with pytest.raises(UnknownNameError, match=message):
             arrange(run_tables.tracks, options)
-    with pytest.raises(UnknownNameError, match="unknown figure 'boxes'; did you mean 'box'"):
-        Options(figures=("boxes",))
+    for cls, wrong, message in (
+        (Options, {"figures": ("boxes",)}, r"report: figures is \('boxes',\), expected .*; did you mean 'box'"),
+        (Options, {"aggregation": "mean"}, "aggregation is 'mean', expected median_of_medians, "),
+        (Options, {"missing": "drop"}, "missing is 'drop', expected floor or complete"),
+        (Statistics, {"posthoc": "tukey"}, "posthoc is 'tukey', expected conover, "),
+        (Statistics, {"alpha": 5}, "alpha is 5, expected a number above 0 and below 1"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            cls(**wrong)
 
 
 def test_a_label_with_commas_is_one_method(run_tables, awkward) -> None:
     label = f"{awkward[0]}:{awkward[1]}"
-    contents = arrange(run_tables.tracks, Options(methods=(*label.split(","), "karaoke"), statistics=FEW))
+    contents = arrange(run_tables.tracks, Options(separators=(*label.split(","), "karaoke"), statistics=FEW))
     assert {row.method for row in contents.blocks[0].rows} == {label, "karaoke"}
-    by_separator = arrange(run_tables.tracks, Options(methods=(awkward[0], "oracle_irm"), statistics=FEW))
+    by_separator = arrange(run_tables.tracks, Options(separators=(awkward[0], "oracle_irm"), statistics=FEW))
     assert {row.method for row in by_separator.blocks[0].rows} == {label, "oracle_irm:exponent=2"}
 
 
@@ -180,17 +186,17 @@ def test_the_mean_over_targets_has_an_interval_and_ties(run_tables, tmp_path) ->
     options = Options(metrics=("SDR",), groups=("4stem",), formats=("csv", "md"), figures=(), statistics=FEW)
     contents = arrange(run_tables.tracks, options)
     (block,) = contents.blocks
-    assert [each.target for each in overall(block)] == ["mean", "vocals", "drums", "bass", "other"]
-    assert "karaoke" in {row.method for row in block.rows if row.over is None}  # has no mean
-    shown = {row.method: row.over for row in block.rows if row.over is not None}
+    assert [row[0].text for row in overall(block).rows] == ["mean", "vocals", "drums", "bass", "other"]
+    assert "karaoke" in {row.method for row in block.rows if row.score("mean") is None}  # has no mean
+    shown = {row.method: row.mean for row in block.rows if row.score("mean") is not None}
     assert all(cell.low < cell.value < cell.high for name, cell in shown.items() if math.isfinite(cell.value))
     bold = {name for name, cell in shown.items() if cell.bold}
     assert "mixture" in shown
-    assert not bold & {row.method for row in block.oracles}
+    assert not bold & {row.method for row in block.rows if row.oracle}
     write_report(tmp_path, run_tables.tracks, options=options)
     means = pd.read_csv(tmp_path / "means.csv").set_index("method")
     assert set(means.index) == set(shown)
     assert set(means.index[means["best_or_tied"]]) == bold
     tests = pd.read_csv(tmp_path / "tests.csv")
     assert list(tests["target"]) == ["vocals", "drums", "bass", "other", "mean"]
-    assert "**mean, SDR**" in (tmp_path / "report.md").read_text()
+    assert "#### mean over targets, SDR" in (tmp_path / "report.md").read_text()

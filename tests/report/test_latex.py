@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mss_bench.report.old_latex import latex
-from mss_bench.report.report import Options, arrange
-from mss_bench.report.sheets import Style
+from mss_bench.report.options import Options, Style
+from mss_bench.report.report import arrange, latex_tables
 
 LATEX = next(filter(None, map(shutil.which, ("pdflatex", "lualatex", "xelatex", "tectonic"))), None)
 DOCUMENT = r"""\documentclass[twocolumn]{article}
@@ -52,8 +51,8 @@ def test_tables_with_awkward_names_compile(run_tables, tmp_path, style) -> None:
         Options(metrics=("SDR", "SAR"), style=style),
         separators=[{"label": "repet_sim", "trained_on": ["demo"]}],
     )
-    text = latex(contents.blocks, style)
-    assert r"\textsuperscript{\S}" in text
+    text = latex_tables(contents.blocks, style)
+    assert r"\textsuperscript{\S{}}" in text
     assert r"\texttt{U+65E5}" in text
     assert ("{\\scriptsize[" in text) == style.intervals
     check(text, tmp_path)
@@ -63,6 +62,6 @@ def test_letters_of_latin_scripts_compile_as_they_are(sisec_vocals, tmp_path) ->
     tracks = sisec_vocals.copy()
     tracks["separator"] = tracks["separator"].replace("TAU1", "Stöter Łukasz Žižek ÀÿŐğ – “q” … × µ")
     contents = arrange(tracks)
-    text = latex(contents.blocks)
+    text = latex_tables(contents.blocks, Style())
     assert "Stöter Łukasz Žižek ÀÿŐğ -- ``q" in text
     check(text, tmp_path)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.report.findings import Statistics
-from mss_bench.report.report import Options, write_report
-from mss_bench.report.sheets import Style
+from mss_bench.errors import ConfigError, RunError
+from mss_bench.report.options import Options, Statistics, Style
+from mss_bench.report.report import write_report
 
 # Of everything some: each figure takes a third of a second.
 FEW = Options(
@@ -150,7 +149,7 @@ def test_thin_runs_are_reported(run_tables, tmp_path, which) -> None:
         tracks = tracks[(tracks["separator"] == "repet_sim") & (tracks["track"] == "Song 0")]
     files = write_report(tmp_path, tracks, failures, costs if which != "no cost" else None, None, THIN)
     assert (tmp_path / "index.html") in files
-    expected = {"empty": "No scores", "failed": "no value on any track", "one": "No floor", "no cost": "Failures"}
+    expected = {"empty": "No scores", "failed": "No value on any track", "one": "No floor", "no cost": "Failures"}
     assert expected[which] in (tmp_path / "report.md").read_text(encoding="utf-8")
     Page((tmp_path / "index.html").read_text(encoding="utf-8"))
 
@@ -163,7 +162,7 @@ def test_only_the_formats_asked_for_are_written(run_tables, tmp_path) -> None:
 
 
 def test_bad_requests_are_refused_before_anything_is_written(run_tables, tmp_path) -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'html'"):
+    with pytest.raises(ConfigError, match="did you mean 'html'"):
         write_report(tmp_path / "a", *run_tables, RUN, Options(formats=("csv", "htm")))
     assert not (tmp_path / "a").exists()
     (tmp_path / "file").write_text("")
@@ -199,14 +198,14 @@ def test_leakage_is_marked_in_every_format(run_tables, tmp_path) -> None:
     separators = [{"label": "repet_sim", "trained_on": ["demo/train", "demo/test"]}]
     options = Options(formats=("md", "csv", "tex", "html"), figures=(), statistics=None)
     write_report(tmp_path, *run_tables, {"separators": separators}, options, quantities=QUANTITIES)
-    for name, mark in (("report.md", "repet\\_sim §"), ("index.html", "repet_sim §"),
-                       ("tables.tex", r"repet\_sim\textsuperscript{\S}"), ("scores.csv", "demo/test")):  # fmt: skip
+    for name, mark in (("report.md", "repet\\_sim §"), ("index.html", "repet_sim<sup>§</sup>"),
+                       ("tables.tex", r"repet\_sim\textsuperscript{\S{}}"), ("scores.csv", "demo/test")):  # fmt: skip
         assert mark in (tmp_path / name).read_text(encoding="utf-8"), name
     for name in ("report.md", "index.html", "tables.tex"):
-        assert "trained on demo/test" in (tmp_path / name).read_text(encoding="utf-8")
+        assert "trained on what is evaluated here" in (tmp_path / name).read_text(encoding="utf-8")
     text = summary(run_tables.tracks, separators=separators, encoding="utf-8")
     assert "repet_sim §" in text
-    assert "trained on demo/test" in " ".join(text.split())
+    assert "no first place: repet_sim (demo/test)." in " ".join(text.split())
 
 
 def test_the_report_of_sisec_2018_has_every_target_and_metric(tmp_path) -> None:

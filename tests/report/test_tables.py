@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import math
 import re
 
@@ -9,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mss_bench.errors import UnknownNameError
-from mss_bench.report import tables
-from mss_bench.report.arrangement import blocks
+from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.report.blocks import blocks
 from mss_bench.report.latex import latex_escape
-from mss_bench.report.layout import number, wrap_name
-from mss_bench.report.old_latex import latex
-from mss_bench.report.sheets import Style, explanations, sheets
+from mss_bench.report.options import Style
+from mss_bench.report.report import latex_tables
+from mss_bench.report.score_tables import explanations, score_tables
+from mss_bench.report.table import number
 from mss_bench.stats.aggregate import aggregate
 
 
@@ -24,15 +23,8 @@ def aggregated(run_tables) -> pd.DataFrame:
     return aggregate(run_tables.tracks)
 
 
-def test_csv_reads_back_to_the_last_bit(aggregated) -> None:
-    text = tables.csv(aggregated)
-    back = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values={"value": [""], "improvement": [""]})
-    pd.testing.assert_series_equal(back["value"], aggregated["value"], check_exact=True)
-    assert list(back["method"]) == list(aggregated["method"])
-
-
 def test_latex_tables_are_whole_and_escaped(aggregated) -> None:
-    text = latex(blocks(aggregated))
+    text = latex_tables(blocks(aggregated), Style())
     assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == 6  # too wide for one column
     for rule in (r"\toprule", r"\bottomrule", r"\caption{", r"\label{tab:"):
         assert text.count(rule) == 6
@@ -54,16 +46,16 @@ def test_latex_tables_are_whole_and_escaped(aggregated) -> None:
 def test_the_best_value_is_bold_and_neither_oracles_nor_stand_ins_are(aggregated) -> None:
     for block in blocks(aggregated):
         for target in block.targets:
-            best = [r.method for r in block.rows if target in r.cells and r.cells[target].best]
+            best = [r.method for r in block.rows if target in r.scores and r.scores[target].best]
             assert len(best) == 1
             assert best[0].startswith("<script>")
     lower = blocks(aggregated, [{"name": "SDR", "higher_is_better": False}])[0]
     assert lower.methods[0].floor
-    assert lower.rows[0].cells["drums"].best
+    assert lower.rows[0].scores["drums"].best
 
 
 def test_markdown_rows_have_the_columns_of_their_heading(aggregated) -> None:
-    text = tables.markdown(blocks(aggregated))
+    text = "".join(table.markdown() for table in score_tables(blocks(aggregated), Style()))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 6 * (2 + 6)
     widths = {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
@@ -75,9 +67,8 @@ def test_an_empty_table_says_so() -> None:
     empty = aggregate(pd.DataFrame(columns=["dataset", "subset", "track", "separator", "params", "oracle", "group",
                                             "target", "metric", "preset", "value", "n_frames", "n_valid",
                                             "status", "flags"]))  # fmt: skip
-    assert tables.markdown(blocks(empty)) == "No scores.\n"
-    assert latex(blocks(empty)) == "% No scores.\n"
-    assert tables.csv(empty).startswith("dataset,")
+    assert score_tables(blocks(empty), Style()) == []
+    assert latex_tables(blocks(empty), Style()) == "% No scores.\n"
 
 
 def test_two_presets_of_a_metric_are_told_apart(run_tables) -> None:
@@ -100,13 +91,6 @@ def test_numbers(value, signed, text) -> None:
     assert number(value, signed=signed) == text
 
 
-@given(st.text(st.characters(codec="utf-8"), max_size=120), st.integers(4, 60))
-def test_wrapped_names_fit_and_lose_nothing_but_spaces(name, width) -> None:
-    lines = wrap_name(name, width)
-    assert all(len(line) <= width for line in lines)
-    assert "".join("".join(lines).split()) == "".join(name.split())
-
-
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_escaped_latex_has_no_active_character_and_balanced_braces(text) -> None:
     escaped = latex_escape(text)
@@ -117,39 +101,52 @@ def test_escaped_latex_has_no_active_character_and_balanced_braces(text) -> None
 
 
 def test_tables_by_target_have_metrics_as_columns(aggregated) -> None:
-    found = sheets(blocks(aggregated), Style(by="target", columns=("targets", "gain")))
-    assert [sheet.title.split(": ")[1].split(",")[0] for sheet in found] == [
+    found = score_tables(blocks(aggregated), Style(by="target", columns=("targets", "gain")))
+    assert [table.title.split(": ")[1].split(",")[0] for table in found] == [
         "vocals", "drums", "bass", "other", "vocals", "accompaniment"
     ]  # fmt: skip
-    assert found[0].headings == ["SDR (dB)", "ISR (dB)", "SAR (dB)", "gain (SDR)"]
-    by_metric = {line.row.method: line.entries for line in sheets(blocks(aggregated), Style())[0].lines}
-    for line in found[0].lines:  # the same numbers as in the table of the metric
-        assert line.entries[0].text == by_metric[line.row.method][2].text
+    assert [column.text for column in found[0].columns] == ["method", "SDR (dB)", "ISR (dB)", "SAR (dB)", "gain (SDR)"]
+    by_metric = {row[0].text: row for row in score_tables(blocks(aggregated), Style())[0].rows}
+    for row in found[0].rows:  # the same numbers as in the table of the metric
+        assert row[1].text == by_metric[row[0].text][3].text
     drums = found[1]
-    assert all(len(line.entries) == 4 for line in drums.lines)
-    assert "karaoke" not in {line.row.method for line in drums.lines}
-    assert not any(note.startswith("vocals:") for note in drums.notes)
+    assert "karaoke" not in {row[0].text for row in drums.rows}
+    assert not any("vocals" in note for note in drums.notes)
 
 
 def test_columns_and_digits_are_chosen(aggregated) -> None:
-    text = tables.markdown(blocks(aggregated, digits=1), Style(columns=("targets", "tracks", "failed"), digits=1))
+    style = Style(columns=("targets", "tracks", "failed"), digits=1)
+    text = score_tables(blocks(aggregated, digits=1), style)[0].markdown()
     heading, _, row = [line for line in text.splitlines() if line.startswith("|")][:3]
     assert heading == "| method | vocals | drums | bass | other | tracks | failed |"
     assert re.search(r"\| (\*\*)?-?\d+\.\d(\*\*)?", row)
-    with pytest.raises(UnknownNameError, match="unknown column 'gian'; did you mean 'gain'"):
+    with pytest.raises(ConfigError, match=r"columns is \('gian',\), expected a list of mean, .*; did you mean 'gain'"):
         Style(columns=("gian",))
-    with pytest.raises(UnknownNameError, match="unknown kind of table"):
+    with pytest.raises(ConfigError, match="by is 'methods', expected metric or target"):
         Style(by="methods")
 
 
-def test_the_gap_to_an_oracle_is_a_column(run_tables) -> None:
-    aggregated = aggregate(run_tables.tracks, oracle="oracle_irm:exponent=2")
-    style = Style(columns=("gap", "targets"))
-    (first, *_) = sheets(blocks(aggregated), style)
-    gaps = {line.row.method: line.entries[0].text for line in first.lines}
+def test_the_gap_to_an_oracle_is_a_column_where_it_is_asked_for(run_tables) -> None:
+    arranged = blocks(aggregate(run_tables.tracks, oracle="oracle_irm:exponent=2"))
+    (first, *_) = score_tables(arranged, Style())
+    assert [column.heading for column in first.columns][:4] == ["method", "mean", "gain", "gap"]
+    gaps = {row[0].text: row[3].text for row in first.rows}
     assert gaps["oracle_irm:exponent=2"] == "+0.00"
     assert float(gaps["mixture"]) > 6
-    assert any(text.startswith("gap:") for text in explanations(blocks(aggregated), style))
+    assert "gap: how much better the oracle is" in explanations(arranged, Style())
+
+
+def test_marks_stand_where_the_notes_speak_and_each_note_once(aggregated, run_tables) -> None:
+    tracks = run_tables.tracks.copy()
+    tracks.loc[tracks["separator"].isin(["repet_sim", "karaoke"]), "flags"] = "length:+3"
+    (first, *_) = score_tables(blocks(aggregate(tracks)), Style())
+    (note,) = [note for note in first.notes if note.startswith("‡")]
+    assert note == "‡ length on some tracks (see flags in the track table): repet_sim, karaoke."
+    assert [row[0].text for row in first.rows if "‡" in row[0].marks] == ["repet_sim", "karaoke"]
+    (stand_in,) = [note for note in first.notes if note.startswith("*")]
+    assert "repet_sim (1 of 5 tracks" in stand_in
+    assert all("*" not in row[0].marks for row in first.rows)  # it stands at the values
+    assert any("*" in cell.marks for row in first.rows for cell in row)
 
 
 def test_rows_are_sorted_as_asked(aggregated) -> None:
@@ -168,21 +165,21 @@ def test_rows_are_sorted_as_asked(aggregated) -> None:
 def test_a_method_trained_on_what_is_evaluated_is_marked_and_never_first(aggregated, awkward) -> None:
     best = f"{awkward[0]}:{awkward[1]}"
     (block, *_) = blocks(aggregated, training={best: ["demo/test"], "repet_sim": ["demo/train", "other/test"]})
-    marked = {row.method: row.name for row in block.rows}
-    assert marked[best] == best + " §"
-    assert marked["repet_sim"] == "repet_sim"
-    assert not any(cell.bold for row in block.rows if row.method == best for cell in row.cells.values())
-    assert [row.method for row in block.rows if row.cells.get("bass") and row.cells["bass"].best] == ["mixture"]
-    assert "trained on demo/test, which is evaluated here" in " ".join(block.notes)
-    assert r"\textsuperscript{\S}" in latex([block])
-    assert "§" in tables.markdown([block])
+    assert not any(score.bold for row in block.rows if row.method == best for score in row.scores.values())
+    assert [row.method for row in block.rows if row.scores.get("bass") and row.scores["bass"].best] == ["mixture"]
+    (table,) = score_tables([block], Style())
+    assert {row[0].text for row in table.rows if row[0].marks} == {best}
+    assert table.notes[0].startswith("§ trained on what is evaluated here")
+    assert table.notes[0].endswith(f": {best} (demo/test).")
+    assert r"\textsuperscript{\S{}}" in table.latex()
+    assert "§" in table.markdown()
 
 
 def test_nobody_is_first_among_one_and_no_infinite_value_is(run_tables) -> None:
     tracks = run_tables.tracks
     alone = blocks(aggregate(tracks[tracks["separator"] == "repet_sim"]))[0]
-    assert not any(cell.best for row in alone.rows for cell in row.cells.values())
+    assert not any(cell.best for row in alone.rows for cell in row.scores.values())
     perfect = tracks.copy()
     perfect.loc[perfect["separator"] == "karaoke", ["value", "status"]] = [math.inf, "ok"]
     (block, *_) = blocks(aggregate(perfect))
-    assert not next(r for r in block.rows if r.method == "karaoke").cells["vocals"].bold
+    assert not next(r for r in block.rows if r.method == "karaoke").scores["vocals"].bold

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,15 +11,14 @@ import pytest
 
 import mss_bench
 from mss_bench.errors import RunError
-from mss_bench.report.findings import Statistics
-from mss_bench.report.report import Options
+from mss_bench.report.options import Options, Statistics
 
 HOSTILE = '<img src=x onerror="document.title=1">'
 PLAIN = Options(
     formats=("html",), metrics=("SDR", "SAR"), targets=("vocals", "drums"), figures=("box",),
     statistics=Statistics(draws=100),
 )  # fmt: skip
-BARE = replace(PLAIN, figures=())
+BARE = PLAIN.with_values(figures=())
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +67,7 @@ def pages(report: Path, chromium):
 def test_tracks_with_excerpts_and_named_ones_have_pages(run: Path, report: Path) -> None:
     assert [p.name for p in sorted((report / "tracks").glob("*.html"))] == ["test_Song_A.html"]
     folder = run.parent / "named"
-    mss_bench.load(run).report(folder, options=replace(BARE, tracks=("Song B",)))
+    mss_bench.load(run).report(folder, options=BARE.with_values(tracks=("Song B",)))
     assert [p.name for p in sorted((folder / "tracks").glob("*.html"))] == ["test_Song_A.html", "test_Song_B.html"]
     text = (folder / "tracks" / "test_Song_B.html").read_text()
     assert "<audio" not in text
@@ -188,7 +186,7 @@ def test_the_report_links_the_page_of_the_track(pages, report: Path) -> None:
 
 
 def test_a_single_file_shows_its_figures(run: Path, chromium, tmp_path: Path) -> None:
-    mss_bench.load(run).report(tmp_path, options=replace(PLAIN, single_file=True))
+    mss_bench.load(run).report(tmp_path, options=PLAIN.with_values(single_file=True))
     alone = tmp_path / "elsewhere" / "report.html"
     alone.parent.mkdir()
     (tmp_path / "report.html").rename(alone)

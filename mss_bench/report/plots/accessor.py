@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mss_bench.errors import UnknownNameError
-from mss_bench.report.arrangement import blocks
+from mss_bench.report.blocks import blocks, lower_is_better
 from mss_bench.report.frames import frames_of_track
-from mss_bench.report.layout import lower_is_better
 from mss_bench.report.plots.boxes import box_plot
 from mss_bench.report.plots.cost import cost_plot
 from mss_bench.report.plots.frames import frame_plot

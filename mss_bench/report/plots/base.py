@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mss_bench.core.schema import FLOOR
+from mss_bench.core.text import wrap
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.report.layout import wrap_name
 from mss_bench.report.style import FULL_WIDTH, STYLE, Look, looks, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.units import Floats, centre
@@ -111,7 +111,7 @@ def _small_png(buffer: io.BytesIO, dpi: int) -> bytes:
 
 def label(name: str, width: int = _LABEL_WIDTH) -> str:
     """A method's name in lines of at most so many characters, each of which the font has."""
-    return "\n".join(wrap_name(printable(name), width))
+    return "\n".join(wrap(printable(name), width))
 
 
 def fitted(names: Sequence[str], room: float, width: int) -> list[str]:
@@ -120,7 +120,7 @@ def fitted(names: Sequence[str], room: float, width: int) -> list[str]:
     found = []
     for name in map(printable, names):
         keep = len(name)
-        while len(text := wrap_name(_shortened(name, keep), width)) > lines:
+        while len(text := wrap(_shortened(name, keep), width)) > lines:
             keep -= 1
         found.append("\n".join(text))
     return found
@@ -195,4 +195,4 @@ def heading(scores: ScoreMatrix, what: str) -> str:
 
 def set_title(axes: Axes, text: str, width: int = _TITLE_WIDTH, **options: Any) -> None:
     """A title in as many lines as it needs."""
-    axes.set_title("\n".join(wrap_name(printable(text), width)), x=0, **options)
+    axes.set_title("\n".join(wrap(printable(text), width)), x=0, **options)

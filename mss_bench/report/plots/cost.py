@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 
 from mss_bench.errors import RunError
-from mss_bench.report.layout import Block
+from mss_bench.report.blocks import Block
 from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, set_title
 from mss_bench.report.style import COLOURS, printable, styled
 from mss_bench.stats.aggregate import method_label
@@ -99,9 +99,9 @@ def _points(block: Block, costs: pd.DataFrame) -> list[_Point]:
         if len(ratio):
             times[method_label(str(separator), str(params))] = float(ratio.median())
     return [
-        _Point(row.method, times[row.method], row.mean, "floor" if row.floor else "oracle" if row.oracle else "method")
+        _Point(row.method, times[row.method], row.mean.value, row.kind)
         for row in block.rows
-        if row.method in times and math.isfinite(row.mean)
+        if row.method in times and math.isfinite(row.mean.value)
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from mss_bench.report.layout import wrap_name
+from mss_bench.core.text import wrap
 from mss_bench.report.plots.base import canvas, fitted, heading, label, row_height
 from mss_bench.report.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
@@ -72,7 +72,7 @@ def significance_plot(scores: ScoreMatrix, *, test: str = "conover") -> Figure:
         rows, columns = fitted(names, cell, 26), fitted(names, cell, 18)
         tall = 0.068 * max(len(line) for text in columns for line in text.split("\n"))
         width = min(max(margin + cell * len(names) + 0.4, COLUMN_WIDTH), FULL_WIDTH)
-        title = wrap_name(printable(heading(scores, scores.unit["metric"])), int(10.5 * (width - margin)))
+        title = wrap(printable(heading(scores, scores.unit["metric"])), int(10.5 * (width - margin)))
         figure = canvas(cell * len(names) + tall + 1.0 + 0.14 * len(title), width)
         axes = figure.subplots()
         colours = [*_WORSE, _TIED, *_BETTER[::-1]]
@@ -106,5 +106,5 @@ def _legend(figure: Figure, test: str) -> None:
     handles += [Patch(facecolor=c, label=f"row worse, {t}") for c, t in zip(_WORSE, texts, strict=True)]
     handles.append(Patch(facecolor="none", label=""))
     corrected = "" if test in ("nemenyi", "conover_iman") else ", Holm's correction"
-    title = "\n".join(wrap_name(f"{POSTHOC[test]}{corrected}", 50))
+    title = "\n".join(wrap(f"{POSTHOC[test]}{corrected}", 50))
     figure.legend(handles=handles, loc="outside lower center", ncols=2, title=title, title_fontsize=7.5)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-from mss_bench.report.layout import wrap_name
+from mss_bench.core.text import wrap
 from mss_bench.report.plots.base import Looks, canvas, heading, label, look_of
 from mss_bench.report.style import COLOURS, FULL_WIDTH, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
@@ -73,7 +73,7 @@ def critical_difference_plot(
         labels = [label(f"{name} ({rank:.2f})", _NAME_WIDTH) for name, rank in order.items()]
         left, right = labels[:half], labels[half:]
         margin = max(_width(text) for text in labels) + 0.3
-        title = wrap_name(printable(heading(scores, f"mean ranks by {scores.unit['metric']}")), 80)
+        title = wrap(printable(heading(scores, f"mean ranks by {scores.unit['metric']}")), 80)
         # inches above the axis: title, critical difference, numbers
         top = 0.35 + 0.15 * len(title) + (0.25 if math.isfinite(distance) else 0.0)
         below = 0.1 + _BAR * (max((lane for lane, _ in bars), default=-1) + 1)

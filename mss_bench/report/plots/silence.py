@@ -8,7 +8,7 @@ import numpy as np
 
 from mss_bench.core.schema import FLOOR, Status
 from mss_bench.errors import RunError
-from mss_bench.report.layout import target_order
+from mss_bench.report.blocks import ordered
 from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, set_title
 from mss_bench.report.style import COLOURS, printable, styled
 from mss_bench.stats.aggregate import method_label
@@ -52,7 +52,7 @@ def silence_plot(tracks: pd.DataFrame, *, look: Looks | None = None) -> Figure:
     shares = 1 - table.groupby(_KEYS, sort=False)["n_valid"].max() / table.groupby(_KEYS, sort=False)["n_frames"].max()
     own = _own(table)
     with styled():
-        targets = target_order(map(str, shares.index.unique("target")))
+        targets = ordered(map(str, shares.index.unique("target")))
         labels = [
             label(f"{name} ({100 * share:.1f} %)" if share >= 0.0005 else f"{name} (<0.1 %)", 30)
             for name, share in own.items()

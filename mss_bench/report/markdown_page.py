@@ -1,0 +1,59 @@
+"""A whole report in Markdown: tables, significance, figures, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mss_bench.report.blocks import Block
+from mss_bench.report.failures import Failures
+from mss_bench.report.figures import Drawing
+from mss_bench.report.markdown import markdown_escape
+from mss_bench.report.options import Style
+from mss_bench.report.score_tables import explanations, score_tables
+from mss_bench.report.significance import how_tested, overall, ranking
+
+__all__ = ["markdown_page", "significance"]
+
+
+def markdown_page(
+    blocks: Sequence[Block], style: Style, failures: Failures, run: Mapping[str, Any], figures: Sequence[Drawing]
+) -> str:
+    """Return the text of ``report.md``, which links its figures in ``figures/``.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+    style : Style
+    failures : Failures
+    run : mapping
+        The content of ``run.json``.
+    figures : sequence of Drawing
+        Those that are linked.
+    """
+    parts = ["# Report"]
+    if run.get("command"):
+        command = run["command"] if isinstance(run["command"], str) else " ".join(map(str, run["command"]))
+        parts.append(f"Command: {markdown_escape(command)}")
+    parts.append(explanations(blocks, style) or "No scores.")
+    parts += [table.markdown() for table in score_tables(blocks, style)]
+    parts += significance(blocks, style.digits)
+    parts += ["## Figures", "Of the first metric of each group of targets."] if figures else []
+    parts += [f"![{markdown_escape(figure.alt)}](figures/{figure.name}.png)" for figure in figures]
+    parts += ["## Failures", failures.sentence, *([failures.table().markdown()] if failures.groups else [])]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def significance(blocks: Sequence[Block], digits: int) -> list[str]:
+    """Return the parts of the section "Significance"; none without findings."""
+    tested = [block for block in blocks if block.findings]
+    if not tested:
+        return []
+    parts = ["## Significance", markdown_escape(how_tested(next(iter(tested[0].findings.values()))))]
+    in_full: set[str] = set()
+    for block in tested:
+        parts.append(overall(block).markdown())
+        if block.name not in in_full:  # the first metric; the page has the others
+            in_full.add(block.name)
+            parts += [ranking(block, target, digits).markdown(level=4) for target in block.tested]
+    return parts

@@ -1,0 +1,123 @@
+"""Options of a report, declared; nothing here imports pandas or matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mss_bench.core.parameters import Parameterized, param
+
+__all__ = ["COLUMNS", "DEFAULT_FIGURES", "FIGURES", "FORMATS", "Options", "Statistics", "Style"]
+
+FORMATS = ("md", "csv", "tex", "html", "png", "pdf", "svg")
+"""What a report can hold; the last three are the formats of figures."""
+
+FIGURES = {
+    "box": "box plots of every target and metric",
+    "violin": "violins of the same",
+    "cd": "critical-difference diagrams of the first metric",
+    "pairs": "pairwise significance of the first metric",
+    "heat": "the first metric of every track and method",
+    "scatter": "the first metric against the second",
+    "cost": "quality against cost",
+    "silence": "shares of frames left out",
+    "frames": "frame-wise curves of single tracks",
+}
+"""Kinds of figures, in words."""
+
+DEFAULT_FIGURES = ("box", "cd", "pairs", "heat", "scatter", "cost", "silence", "frames")
+
+COLUMNS = ("mean", "gain", "gap", "targets", "tracks", "failed", "flags")
+"""Columns that a table can have: the mean over the targets, the improvement over the floor and the gap to an oracle
+(both means over the targets, too), the targets, the tracks that the values are over, the failed ones, and flags."""
+
+
+def _aggregations() -> Sequence[str]:
+    from mss_bench.stats.aggregate import AGGREGATIONS
+
+    return tuple(AGGREGATIONS)
+
+
+def _rules() -> Sequence[str]:
+    from mss_bench.stats.units import MISSING
+
+    return tuple(MISSING)
+
+
+def _tests() -> Sequence[str]:
+    from mss_bench.stats.significance import POSTHOC
+
+    return tuple(POSTHOC)
+
+
+class Style(Parameterized):
+    """Options that choose the columns, numbers and layout of tables."""
+
+    name = "table style"
+
+    columns: tuple[str, ...] = param(
+        (), choices=COLUMNS, metavar="C,C",
+        doc="Columns in their order, by default mean, gain, gap where an oracle is named for it, and targets.",
+    )  # fmt: skip
+    by: str = param(
+        "metric", choices=("metric", "target"), flag="--table-by",
+        doc="A table a metric with targets as columns, or a table a target with metrics as columns.",
+    )  # fmt: skip
+    digits: int = param(2, at_least=0, at_most=12, doc="Decimals.")
+    intervals: bool = param(False, flag="--ci", doc="Confidence intervals in the tables.")
+
+
+class Statistics(Parameterized):
+    """Options of the tests and intervals of a report."""
+
+    name = "statistics of a report"
+
+    posthoc: str = param(
+        "conover", choices=_tests, flag="--test", doc="Test of pairs: conover, nemenyi, wilcoxon or conover_iman."
+    )
+    alpha: float = param(0.05, above=0, below=1, doc="Level of the tests.")
+    level: float = param(0.95, above=0, below=1, doc="Level of the confidence intervals.")
+    draws: int = param(10_000, at_least=1, doc="Draws of the bootstrap.")
+    seed: int = param(0, at_least=0, doc="Seed of the bootstrap.")
+
+
+class Options(Parameterized):
+    """Options that choose what a report holds, of which numbers."""
+
+    name = "report"
+
+    formats: tuple[str, ...] = param(
+        (), choices=FORMATS, flag="--format", metavar="F,F",
+        doc="Kinds of files, by default the first five, or html alone for a single file.",
+    )  # fmt: skip
+    metrics: tuple[str, ...] = param((), short="-m", metavar="M,M", doc="Only these metrics, in this order.")
+    targets: tuple[str, ...] = param((), metavar="T,T", doc="Only these targets, in this order.")
+    separators: tuple[str, ...] = param(
+        (), flag="--separator", short="-s", metavar="S,S",
+        doc="Only these, each as tables name it, or by its separator's name for all variants.",
+    )  # fmt: skip
+    groups: tuple[str, ...] = param((), metavar="G,G", doc="Only these groups of targets: 4stem, vocals_acc.")
+    sort: str = param("mean", metavar="HOW", doc="Order of rows: mean, gain, name, given (as named) or a target.")
+    aggregation: str = param(
+        "median_of_medians", choices=_aggregations, metavar="A",
+        doc="How tracks are aggregated: median_of_medians (SiSEC), mean_of_medians or mean_of_means (MDX).",
+    )  # fmt: skip
+    missing: str = param(
+        "floor", choices=_rules, metavar="RULE",
+        doc="floor: the mixture stands in for missing values; complete: only tracks that every method has.",
+    )  # fmt: skip
+    gap_to: str = param("", metavar="ORACLE", doc="A column with the gap to this oracle.")
+    figures: tuple[str, ...] = param(
+        DEFAULT_FIGURES, choices=(*FIGURES, "none"), metavar="F,F", doc="Kinds of figures."
+    )
+    tracks: tuple[str, ...] = param((), metavar="NAME", doc="Tracks whose frames are drawn, each with a page.")
+    single_file: bool = param(
+        False, doc="One page with every figure in it, report.html; otherwise index.html links figures and track pages."
+    )
+    style: Style = param(Style(), doc="Columns, digits and intervals of the tables.")
+    statistics: Statistics | None = param(Statistics(), doc="Tests and intervals; None for none.")
+
+    def setup(self) -> None:
+        if self.single_file:
+            self.formats = tuple(dict.fromkeys([*self.formats, "html"]))
+        self.formats = self.formats or FORMATS[:5]
+        self.figures = tuple(figure for figure in self.figures if figure != "none")
