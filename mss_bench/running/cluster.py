@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError, RunError
-from mss_bench.running.execute import Outcome, interruptible, units
+from mss_bench.running.execute import interruptible, units
 from mss_bench.running.lock import current, revoke
 from mss_bench.running.store import Cell, cell_path, read_cell, write_cell
 from mss_bench.running.supervise import Limits, Supervisor
@@ -54,9 +54,9 @@ logging.getLogger("distributed.worker").setLevel(logging.CRITICAL)
 
 
 def execute_on_cluster(
-    tasks: Sequence[Task], scheduler: str, limits: Limits, fail_fast: bool, outcome: Outcome, progress: Progress
+    tasks: Sequence[Task], scheduler: str, limits: Limits, progress: Progress, *, fail_fast: bool = False
 ) -> None:
-    """Compute tasks on a cluster; `outcome` is filled in.
+    """Compute tasks on a cluster, and count them in ``progress.outcome``.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def execute_on_cluster(
     ConfigError, RunError
         The scheduler cannot be reached, or a worker cannot write into the run folder.
     """
-    run, token = tasks[0].run, tasks[0].epoch
+    run, token, outcome = tasks[0].run, tasks[0].epoch, progress.outcome
     stopped = threading.Event()
 
     def stop() -> None:
@@ -73,7 +73,7 @@ def execute_on_cluster(
         revoke(run, token)  # workers end their cells and write none any more
 
     with interruptible(stop), _client(scheduler) as client:
-        watch = _Watch(tasks, outcome, progress)
+        watch = _Watch(tasks, progress)
         try:
             _follow(client, tasks, limits, fail_fast, watch, stopped, stop)
         finally:
@@ -132,23 +132,23 @@ def _follow(
 
 
 def _running(client: Client, waiting: Iterable[Any]) -> list[Any]:
-    """The futures that workers are at."""
+    """Return the futures that workers are computing."""
     keys = {key for keys in client.processing().values() for key in keys}
     return [future for future in waiting if future.key in keys]
 
 
 class _Watch:
-    """Counts the cells of a run as they appear on disk, each once."""
+    """Count the cells of a run as they appear on disk, each once."""
 
-    def __init__(self, tasks: Sequence[Task], outcome: Outcome, progress: Progress) -> None:
-        self.outcome, self.progress = outcome, progress
+    def __init__(self, tasks: Sequence[Task], progress: Progress) -> None:
+        self.progress, self.outcome = progress, progress.outcome
         self.pause = _LOOK_SECONDS
         self._folder = cell_path(tasks[0].run, "any").parent
         self._left = {t.cell.estimate_key: t for t in tasks}
         self._seen = self._inodes()
 
     def end(self, unit: Sequence[Task], future: Any) -> list[Task]:
-        """Count what a unit says at its end, as far as it was not seen before; what it left undone.
+        """Count what a unit says at its end, as far as it was not seen before, and return what it left undone.
 
         Raises
         ------
@@ -185,7 +185,6 @@ class _Watch:
 
     def _count(self, task: Task, reply: Reply) -> None:
         if self._left.pop(task.cell.estimate_key, None) is not None:
-            self.outcome.count(task, reply)
             self.progress.end(task.cell, reply)
 
     def look(self, whole: bool = False) -> None:
@@ -204,14 +203,14 @@ class _Watch:
         self.pause = max(_LOOK_SECONDS, 20 * (time.monotonic() - began))
 
     def _inodes(self) -> dict[str, int]:
-        """Files of cells by key; a cell that is written again is another file."""
+        """Return the inodes of cells by key; a cell that is written again is another file."""
         with contextlib.suppress(FileNotFoundError):
             return {e.name[:-4]: e.inode() for e in os.scandir(self._folder) if e.name.endswith(".npz")}
         return {}
 
 
 def _finished(task: Task, cell: Cell) -> Reply | None:
-    """How a cell ended that was computed for this very client; None where it is of another one or not yet whole."""
+    """Return how a cell ended that was computed for this very client; None for another's or one not yet whole."""
     if cell.epoch != task.epoch or (cell.ok and any(s.key not in cell.scores for s in task.scores)):
         return None
     return reply_of(task, cell, cell.costs.get("separate_seconds", 0.0))
@@ -221,7 +220,7 @@ _supervisors: dict[int, tuple[str, Supervisor]] = {}  # of a dask worker's threa
 
 
 def _compute(unit: Sequence[Task], limits: Limits, folder: Path) -> list[tuple[str, Reply]]:
-    """A unit on a dask worker; cells that an earlier holder of the unit finished are not computed again."""
+    """Compute a unit on a dask worker, save for the cells that an earlier holder of the unit finished."""
     supervisor = _supervisor(unit[0], limits, folder)
     cancelled = _cancellation()
     replies = []
@@ -242,7 +241,7 @@ def _compute(unit: Sequence[Task], limits: Limits, folder: Path) -> list[tuple[s
 
 
 def _supervisor(task: Task, limits: Limits, folder: Path) -> Supervisor:
-    """The calling thread's supervisor; another client gets another child process, with a log in its own folder."""
+    """Return the calling thread's supervisor; each client gets a child process of its own, with a log in its folder."""
     thread = threading.get_ident()
     known, supervisor = _supervisors.get(thread, ("", None))
     if supervisor is None or known != task.epoch:
@@ -256,7 +255,7 @@ def _supervisor(task: Task, limits: Limits, folder: Path) -> Supervisor:
 
 
 async def _release(token: str) -> None:
-    """On a dask worker, when a client ends: let its child processes go."""
+    """End the child processes of a client that has ended; runs on a dask worker."""
     for thread, (known, supervisor) in list(_supervisors.items()):
         if known == token:
             _supervisors.pop(thread, None)
@@ -265,7 +264,7 @@ async def _release(token: str) -> None:
 
 
 def _cancellation() -> Callable[[], bool]:
-    """On a dask worker: asks whether the task that runs has been cancelled, by its client or since that is gone."""
+    """Return what tells, on a dask worker, whether the current task was cancelled, by its client or with it."""
     from distributed import get_worker
 
     worker = get_worker()

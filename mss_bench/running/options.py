@@ -70,8 +70,8 @@ class RunOptions(Parameterized):
     retries: int = param(1, at_least=0, metavar="N", doc="How often a cell is tried again when its worker crashed.")
     fail_fast: bool = param(False, doc="Stop at the first cell that fails.")
     shard: str | None = param(
-        None, metavar="I/N",
-        doc="Compute only the I-th of N parts, for job arrays; all parts share one run folder (default: everything).",
+        None, metavar="i/N",
+        doc="Compute only the i-th of N parts, for job arrays; all parts share one run folder (default: everything).",
     )  # fmt: skip
     scheduler: str | None = param(
         None, metavar="ADDRESS",
@@ -136,7 +136,7 @@ class RunOptions(Parameterized):
             return None
         match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", self.shard)
         if match is None or int(match[1]) > int(match[2]):
-            self.refuse("shard", "I/N with I from 1 to N, e.g. 3/10")
+            self.refuse("shard", "i/N with i from 1 to N, e.g. 3/10")
         return int(match[1]), int(match[2])
 
     def limits(self) -> Limits:

@@ -1,4 +1,4 @@
-"""One display of a run's progress: a bar on a terminal, plain lines elsewhere, and always the run's log file."""
+"""What a run has done so far: counted, shown as a bar on a terminal or as lines elsewhere, and written to its log."""
 
 from __future__ import annotations
 
@@ -7,76 +7,105 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from mss_bench.core.schema import Status
 from mss_bench.running.plan import PlannedCell
 from mss_bench.running.provenance import now
 from mss_bench.running.worker import Reply
 
-__all__ = ["Progress"]
+__all__ = ["Outcome", "Progress"]
+
+
+@dataclass
+class Outcome:
+    """What an execution did.
+
+    Attributes
+    ----------
+    computed, failed : int
+        Cells, and those of them that failed.
+    cached : int
+        Cells of this part of the run that were there already.
+    interrupted, stopped_at_failure : bool
+        Why it ended early.
+    lost : list of str
+        What a cluster could not compute, in words; the cells stay missing.
+    """
+
+    computed: int = 0
+    cached: int = 0
+    failed: int = 0
+    interrupted: bool = False
+    stopped_at_failure: bool = False
+    seconds: float = 0.0
+    lost: list[str] = field(default_factory=list)
 
 
 class Progress:
-    """Shows cells as they end: done, failures, time left, and on a terminal what each worker does now.
+    """Count cells as they end and show them: failures, time left, and on a terminal what each worker does now.
 
     Parameters
     ----------
     total : int
         Cells to compute.
-    stream : text file, optional
-        Standard error by default.
+    cached : int
+        Cells that are there already.
     quiet : bool
         Show nothing; the log is written all the same.
     log : Path, optional
         File to which every line is appended with the time.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    live : bool
+        Whether what workers do now is shown.
     """
 
-    def __init__(self, total: int, stream: TextIO | None = None, quiet: bool = False, log: Path | None = None) -> None:
-        self.total, self.done, self.failed, self.quiet = total, 0, 0, quiet
-        self.stream, self.log = stream or sys.stderr, log
+    def __init__(self, total: int, cached: int = 0, quiet: bool = False, log: Path | None = None) -> None:
+        self.total, self.quiet, self.log = total, quiet, log
+        self.outcome = Outcome(cached=cached)
+        self.live = not quiet and sys.stderr.isatty()
         self._bar: Any = None
         self._now: dict[int, str] = {}  # what each thread's worker does
         self._started = time.perf_counter()
 
     def __enter__(self) -> Self:
         self._note(f"{self.total} cells to compute")
-        if not self.quiet and self.stream.isatty():
+        if self.live:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self.total, unit="cell", file=self.stream, dynamic_ncols=True, smoothing=0.1)
+            self._bar = tqdm(total=self.total, unit="cell", file=sys.stderr, dynamic_ncols=True, smoothing=0.1)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._note(f"{self.done} of {self.total} cells computed, {self.failed} failed")
+        self.outcome.seconds = time.perf_counter() - self._started
+        self._note(f"{self.outcome.computed} of {self.total} cells computed, {self.outcome.failed} failed")
         if self._bar is not None:
             self._bar.close()
 
-    @property
-    def live(self) -> bool:
-        """Whether what workers do now is shown."""
-        return self._bar is not None
-
     def begin(self, cell: PlannedCell) -> None:
-        """The calling thread's worker starts a cell."""
+        """Note that the calling thread's worker starts a cell."""
         self._now[threading.get_ident()] = f"{cell.track.name[:20]}·{cell.label[:20]}"
         self._show()
 
     def now(self, doing: Sequence[str]) -> None:
-        """What workers elsewhere do now."""
+        """Note what workers elsewhere do now."""
         self._now = dict(enumerate(text[:20] for text in doing))
         self._show()
 
     def end(self, cell: PlannedCell, reply: Reply) -> None:
-        """A cell ended."""
+        """Count a cell that ended."""
         self._now.pop(threading.get_ident(), None)
-        self.done += 1
+        self.outcome.computed += 1
+        self.outcome.failed += reply.failed
         failed = reply.status not in (Status.OK, Status.SKIPPED)
-        self.failed += reply.failed
         text = f"{cell.track.name} · {cell.label}: {reply.status}"
         if failed:
             text += f": {reply.reason.splitlines()[0] if reply.reason else ''}"
@@ -84,32 +113,31 @@ class Progress:
         times = f"separated {reply.separate_seconds:.1f} s, scored {reply.score_seconds:.1f} s"
         for line in [f"{text} ({times})", *problems]:
             self._note(line)
-        if self.quiet:
-            return
         if self._bar is not None:
             for line in ([text] if failed else []) + [f"{text}, but {p}" for p in problems]:
-                self._bar.write(line, file=self.stream)
+                self._bar.write(line, file=sys.stderr)
             self._bar.update()
             self._show()
-            return
-        left = (time.perf_counter() - self._started) / self.done * (self.total - self.done)
-        count = f"[{self.done:{len(str(self.total))}}/{self.total}]"
-        failures = f", {self.failed} failed" if self.failed else ""
-        print(f"{count} {text} ({times}, left {left:.0f} s{failures})", file=self.stream, flush=True)
-        for problem in problems:
-            print(f"    {problem}", file=self.stream, flush=True)
+        elif not self.quiet:
+            done = self.outcome.computed
+            left = (time.perf_counter() - self._started) / done * (self.total - done)
+            failures = f", {self.outcome.failed} failed" if self.outcome.failed else ""
+            count = f"[{done:{len(str(self.total))}}/{self.total}]"
+            print(f"{count} {text} ({times}, left {left:.0f} s{failures})", file=sys.stderr)
+            for problem in problems:
+                print(f"    {problem}", file=sys.stderr)
 
     def say(self, text: str) -> None:
-        """A line about the run as a whole."""
+        """Show a line about the run as a whole."""
         self._note(text)
         if self._bar is not None:
-            self._bar.write(text, file=self.stream)
+            self._bar.write(text, file=sys.stderr)
         elif not self.quiet:
-            print(text, file=self.stream, flush=True)
+            print(text, file=sys.stderr)
 
     def _show(self) -> None:
         if self._bar is not None:
-            failures = f"{self.failed} failed, " if self.failed else ""
+            failures = f"{self.outcome.failed} failed, " if self.outcome.failed else ""
             self._bar.set_postfix_str(failures + " | ".join(self._now.copy().values()))
 
     def _note(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""A run from options to tables: plan, execute, write what the tables are made of."""
+"""A run from options to tables: plan, compute what is missing, write the tables."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from mss_bench.core.files import write_atomic
-from mss_bench.core.schema import SCHEMA_VERSION
+from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.datasets.catalog import Dataset
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import Metric, metrics
-from mss_bench.running.execute import Outcome, execute, pending
+from mss_bench.running.execute import execute
 from mss_bench.running.keys import HashCache
 from mss_bench.running.lock import epoch, finalising, locked
 from mss_bench.running.media import write_media
 from mss_bench.running.options import RunOptions
-from mss_bench.running.plan import Plan, make_plan
-from mss_bench.running.progress import Progress
+from mss_bench.running.outputs import saved_estimates
+from mss_bench.running.plan import Plan, PlannedCell, PlannedScore, make_plan
+from mss_bench.running.progress import Outcome, Progress
 from mss_bench.running.provenance import now, provenance
+from mss_bench.running.store import Cell, read_cell, write_cell
 from mss_bench.running.tables import TABLES, build_tables, cells_digest
 from mss_bench.running.worker import Task
 from mss_bench.separators import separators
@@ -41,22 +43,40 @@ class Prepared:
 
     @property
     def media(self) -> list[str]:
-        """Names of the tracks of which excerpts are kept."""
+        """Return the names of the tracks of which excerpts are kept."""
         names = list(dict.fromkeys(cell.track.name for cell in self.plan.cells))
         return [name for name in names if "all" in self.options.media or name in self.options.media]
 
+    def cells(self) -> list[PlannedCell]:
+        """Return the cells of this shard: every n-th track, or every n-th cell where tracks are fewer."""
+        cells, shard = self.plan.cells, self.options.shard_numbers()
+        if shard is None:
+            return list(cells)
+        i, n = shard
+        tracks = {track: k for k, track in enumerate(dict.fromkeys(c.track.id for c in cells))}
+        if len(tracks) >= n:
+            return [c for c in cells if tracks[c.track.id] % n == i - 1]
+        return list(cells[i - 1 :: n])
+
     def tasks(self, epoch: str = "") -> list[Task]:
-        """What is left to compute, for the client of that token."""
-        options = self.options
-        plugins = tuple(str(Path(p).resolve()) for p in options.plugins)
-        return pending(
-            self.folder, self.plan, save=options.save_estimates, media=self.media, device=options.device,
-            plugins=plugins, shard=options.shard_numbers(), epoch=epoch,
-        )  # fmt: skip
+        """Return what is left to compute, for the client of that token.
+
+        That is cells without a result, failed ones, and scores that a finished cell lacks.
+        """
+        run = self.folder.absolute()  # workers on other machines have working folders of their own
+        plugins, media = tuple(str(p.resolve()) for p in self.options.plugins), self.media
+        tasks = []
+        for cell in self.cells():
+            save = self.options.save_estimates or cell.track.name in media
+            left = _left(run, cell, save)
+            if left is not None:
+                missing, keep = left
+                tasks.append(Task(run, cell, missing, keep, save, self.options.device, plugins, epoch))
+        return tasks
 
 
 def prepare(options: RunOptions) -> Prepared:
-    """Resolve names, find the tracks, hash contents, make the plan; computes nothing yet.
+    """Resolve names, find the tracks, hash contents and make the plan; compute nothing yet.
 
     Raises
     ------
@@ -70,9 +90,10 @@ def prepare(options: RunOptions) -> Prepared:
             raise RunError(f"plugin {plugin} has no Separator or Metric class with a name of its own")
     dataset = options.open_dataset()
     tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
+    known = ["all", *(track.name for track in tracks)]
     for name in options.media:
-        if name not in {"all", *(track.name for track in tracks)}:
-            raise UnknownNameError("track of --media", name, ["all", *(track.name for track in tracks)])
+        if name not in known:
+            raise UnknownNameError("track of --media", name, known)
     plan = make_plan(
         tracks, dataset.targets, dataset.groups, options.separator_specs(), options.metric_specs(),
         seed=options.seed, hashes=HashCache(options.rehash),
@@ -87,9 +108,14 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
     ----------
     prepared : Prepared
     quiet : bool
-        No progress.
+        Show no progress.
     say : callable, optional
         Takes notices, one line each; standard error by default.
+
+    Returns
+    -------
+    Outcome
+        After an interrupt (Ctrl-C) with `interrupted` set; everything finished is on disk.
     """
     say = say or (lambda text: print(text, file=sys.stderr))
     run, options = prepared.folder, prepared.options
@@ -101,15 +127,11 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
             for leftover in (run / "cells").glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
         tasks = prepared.tasks(token)
-        progress = Progress(len(tasks), quiet=quiet, log=run / "logs" / "run.log")
         for notice in dict.fromkeys([*prepared.dataset.notices, *separators.problems, *prepared.plan.notices]):
             say(f"note: {notice}")
         if tasks:  # so that what is finished can be read whatever happens to this process
             _write_run_json(prepared, began, len(tasks))
-        outcome = execute(
-            run, prepared.plan, tasks, jobs=options.job_count(), limits=options.limits(), fail_fast=options.fail_fast,
-            shard=options.shard_numbers(), scheduler=options.scheduler, progress=progress,
-        )  # fmt: skip
+        outcome = _compute(prepared, tasks, quiet)
         for lost in outcome.lost:
             say(f"lost on the cluster: {lost}; what was finished is kept, the same command computes the rest")
         if tasks or _stale(run):
@@ -123,6 +145,44 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
     return outcome
 
 
+def _compute(prepared: Prepared, tasks: list[Task], quiet: bool) -> Outcome:
+    """Compute tasks, here or on a cluster; a cell that the method cannot take gets its reason as its result."""
+    run, options = prepared.folder, prepared.options
+    skipped = [cell for cell in prepared.cells() if cell.skip]
+    for planned in skipped:
+        cell = read_cell(run, planned.estimate_key)
+        if cell is None or cell.reason != planned.skip:
+            write_cell(run, Cell.of(planned.describe(), planned.preimage, Status.SKIPPED, planned.skip))
+    cached = len(prepared.cells()) - len(tasks) - len(skipped)
+    progress = Progress(len(tasks), cached, quiet, run / "logs" / "run.log")
+    if not tasks:
+        return progress.outcome
+    with progress:
+        if options.scheduler is None:
+            execute(run, tasks, options.job_count(), options.limits(), progress, fail_fast=options.fail_fast)
+        else:
+            from mss_bench.running.cluster import execute_on_cluster
+
+            execute_on_cluster(tasks, options.scheduler, options.limits(), progress, fail_fast=options.fail_fast)
+    return progress.outcome
+
+
+def _left(run: Path, planned: PlannedCell, save: bool) -> tuple[tuple[PlannedScore, ...], bool] | None:
+    """Return the scores that a cell lacks and whether those it has stay; None where nothing is left."""
+    if planned.skip:
+        return None
+    cell = read_cell(run, planned.estimate_key)
+    if cell is None or not cell.ok:
+        return None if cell is not None and cell.status == Status.SKIPPED else (planned.scores, False)
+    missing = tuple(s for s in planned.scores if not cell.has(s.key))
+    kept = saved_estimates(run, planned, verify=False) is not None
+    if not missing and (kept or not save):
+        return None
+    # Scores of estimates that cannot be had again belong together: a random method is scored anew as a whole.
+    keep = bool(cell.scores) and (planned.deterministic or kept)
+    return (missing if keep else planned.scores), keep
+
+
 def _write_if_changed(path: Path, text: str) -> None:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if path.read_text(encoding="utf-8") == text:
@@ -131,7 +191,7 @@ def _write_if_changed(path: Path, text: str) -> None:
 
 
 def _stale(run: Path) -> bool:
-    """Whether the tables are not those of the plan and its cells."""
+    """Return whether the tables are not those of the plan and its cells."""
     try:
         tables_of = json.loads((run / "run.json").read_text(encoding="utf-8")).get("tables_of")
     except (OSError, ValueError, AttributeError):
@@ -173,11 +233,11 @@ def _quantities(metric: Metric) -> list[dict[str, Any]]:
 
 
 def _separators(plan: Plan) -> list[dict[str, Any]]:
-    """Facts of every method of the run, by its label in the tables."""
-    found: dict[str, dict[str, Any]] = {}
+    """Return the facts of every method of the run."""
+    facts: dict[str, dict[str, Any]] = {}
     for cell in plan.cells:
         cls = separators.load(cell.method.name)
-        found.setdefault(
+        facts.setdefault(
             cell.label,
             {
                 "label": cell.label,
@@ -191,4 +251,4 @@ def _separators(plan: Plan) -> list[dict[str, Any]]:
                 "citation": cell.citation,
             },
         )
-    return list(found.values())
+    return list(facts.values())

@@ -120,7 +120,12 @@ class Cell:
 
     @property
     def ok(self) -> bool:
+        """Return whether the separation went well; a metric may have failed all the same."""
         return self.status == Status.OK
+
+    def has(self, score_key: str) -> bool:
+        """Return whether the cell has a score that did not fail."""
+        return score_key in self.scores and self.scores[score_key].status == Status.OK
 
     def score_seconds(self, keys: Iterable[str]) -> float:
         """Wall seconds of the scores under these keys, each of the pass that computed it."""

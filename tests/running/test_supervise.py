@@ -4,10 +4,9 @@ import time
 
 import pytest
 
-from mss_bench.running.execute import execute, pending
 from mss_bench.running.lock import epoch, revoke
 from mss_bench.running.options import RunOptions
-from mss_bench.running.start import prepare
+from mss_bench.running.start import prepare, start
 from mss_bench.running.store import read_cell
 from mss_bench.running.supervise import Supervisor
 
@@ -71,24 +70,19 @@ def test_a_cell_that_ends_after_its_client_is_not_written(prepared, tmp_path):
 
 
 def test_cached_cells_are_those_of_the_shard(tiny, tmp_path, plugin):
-    prepared = prepare(
-        RunOptions(
-            dataset="tiny", separators=("noisy", "other_targets"), metrics=("usdr",),
-            catalogs=(str(tiny),), out=tmp_path / "run",
-            plugins=(plugin,),
-        )
+    options = RunOptions(
+        dataset="tiny", separators=("noisy", "other_targets"), metrics=("usdr",), catalogs=(tiny,),
+        out=tmp_path / "run", plugins=(plugin,),
     )  # fmt: skip
-    run, plan = prepared.folder, prepared.plan
-    run.mkdir()
 
-    def start(shard):
-        outcome = execute(run, plan, pending(run, plan, shard=shard, plugins=(plugin,)), shard=shard)
+    def counts(shard):
+        outcome = start(prepare(options.with_values(shard=shard)), quiet=True)
         return outcome.computed, outcome.cached
 
-    assert start((1, 2)) == (2, 0)  # one song: the floor and the method; what is skipped is neither
-    assert start((1, 2)) == (0, 2)
-    assert start((2, 2)) == (2, 0)
-    assert start(None) == (0, 4)
+    assert counts("1/2") == (2, 0)  # one song: the floor and the method; what is skipped is neither
+    assert counts("1/2") == (0, 2)
+    assert counts("2/2") == (2, 0)
+    assert counts(None) == (0, 4)
 
 
 NO_GROUP = """
@@ -110,9 +104,8 @@ def test_a_cell_that_no_group_scores_is_computed_once(tiny, tmp_path):
         plugins=(str(tmp_path / "piano.py"),),
     )  # fmt: skip
     prepared = prepare(options)
-    prepared.folder.mkdir()
     cell = next(c for c in prepared.plan.cells if c.separator == "piano")
     assert not cell.skip
     assert not cell.scores
-    assert execute(prepared.folder, prepared.plan, prepared.tasks()).computed == 2
+    assert start(prepared, quiet=True).computed == 2
     assert prepared.tasks() == []
