@@ -59,7 +59,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.museval_json and args.metrics and "bss_eval" not in " ".join(args.metrics):
         raise ConfigError("--museval-json holds BSS Eval scores; add bss_eval to --metrics")
     dataset, tracks = _references(args)
-    separator = Estimates(str(folder), args.pattern)
+    separator = Estimates(dir=str(folder), pattern=args.pattern)
     pairing = separator.pairing([t.id for t in tracks], dataset.targets, tuple(t.id for t in _all_tracks(dataset)))
     pairing.check()
     if not args.quiet:

@@ -33,7 +33,7 @@ def test_returns_what_is_there_in_the_data_sets_order(tmp_path: Path) -> None:
     audio.write(tmp_path / "A Song" / "no_vocals.wav", noise(1), RATE)
     audio.write(tmp_path / "A Song" / "vocals.wav", noise(2), RATE)
     audio.write(tmp_path / "B" / "drums.wav", noise(3), RATE)
-    separator = Estimates(str(tmp_path))
+    separator = Estimates(dir=str(tmp_path))
     estimates = separate(separator)
     assert list(estimates) == ["vocals", "accompaniment"]
     np.testing.assert_array_equal(estimates["vocals"], noise(2))
@@ -53,7 +53,7 @@ def test_is_built_from_the_command_lines_form(tmp_path: Path) -> None:
 def test_every_track_is_expected_to_have_what_any_track_has(tmp_path: Path) -> None:
     audio.write(tmp_path / "A Song" / "no_vocals.wav", noise(1), RATE)
     audio.write(tmp_path / "B" / "vocals.wav", noise(2), RATE)
-    separator = Estimates(str(tmp_path))
+    separator = Estimates(dir=str(tmp_path))
     separator.tracks = tuple(TrackId("data", "test", name) for name in ("A Song", "B", "C"))
     for track in separator.tracks:
         assert separator.produces(TARGETS, track) == ("vocals", "accompaniment")
@@ -63,13 +63,13 @@ def test_every_track_is_expected_to_have_what_any_track_has(tmp_path: Path) -> N
 def test_a_folder_without_any_estimate_of_the_run_is_refused_with_the_pairing(tmp_path: Path) -> None:
     audio.write(tmp_path / "A Sogn" / "vocals.wav", noise(1), RATE)
     with pytest.raises(ConfigError, match=r"no track has a file[\s\S]*did you mean 'A Song'"):
-        Estimates(str(tmp_path)).produces(TARGETS, TRACK)
+        Estimates(dir=str(tmp_path)).produces(TARGETS, TRACK)
 
 
 def test_a_file_of_another_track_of_the_run_is_not_taken(tmp_path: Path) -> None:
     audio.write(tmp_path / "1_Song_(Vocals).wav", noise(1), RATE)
     song, numbered = TrackId("data", "test", "Song"), TrackId("data", "test", "1_Song")
-    separator = Estimates(str(tmp_path))
+    separator = Estimates(dir=str(tmp_path))
     assert list(separate(separator, song)) == ["vocals"], "a number before the name, as UVR writes it"
     separator.tracks = (song, numbered)
     assert list(separate(separator, numbered)) == ["vocals"]
@@ -80,12 +80,12 @@ def test_a_file_of_another_track_of_the_run_is_not_taken(tmp_path: Path) -> None
 @pytest.mark.parametrize("samples", [3000, 5000])
 def test_the_length_is_left_as_it_is(tmp_path: Path, samples: int) -> None:
     audio.write(tmp_path / "A Song" / "bass.wav", noise(1, samples), RATE)
-    assert separate(Estimates(str(tmp_path)))["bass"].shape == (2, samples)
+    assert separate(Estimates(dir=str(tmp_path)))["bass"].shape == (2, samples)
 
 
 def test_an_excerpt_is_read_from_where_the_track_is_cut(tmp_path: Path) -> None:
     audio.write(tmp_path / "A Song" / "bass.wav", noise(1, 16000), RATE)
-    separator = Estimates(str(tmp_path))
+    separator = Estimates(dir=str(tmp_path))
     separator.start, separator.duration = 0.25, 0.5
     np.testing.assert_array_equal(separate(separator)["bass"], noise(1, 16000)[:, 2000:6000])
 
@@ -93,36 +93,36 @@ def test_an_excerpt_is_read_from_where_the_track_is_cut(tmp_path: Path) -> None:
 def test_another_rate_is_an_error(tmp_path: Path) -> None:
     audio.write(tmp_path / "A Song" / "bass.wav", noise(1), 44100)
     with pytest.raises(AudioError, match=r"bass.wav has a sample rate of 44100 Hz, expected 8000 Hz"):
-        separate(Estimates(str(tmp_path)))
+        separate(Estimates(dir=str(tmp_path)))
 
 
 def test_a_mono_estimate_of_a_stereo_mixture_is_an_error(tmp_path: Path) -> None:
     audio.write(tmp_path / "A Song" / "bass.wav", noise(1, channels=1), RATE)
     with pytest.raises(AudioError, match=r"bass.wav has 1 channel\(s\), expected 2"):
-        separate(Estimates(str(tmp_path)))
+        separate(Estimates(dir=str(tmp_path)))
 
 
 def test_an_absent_track_is_an_error_that_says_what_was_expected(tmp_path: Path) -> None:
     audio.write(tmp_path / "B" / "bass.wav", noise(1), RATE)
     with pytest.raises(ConfigError, match=r"no estimate of track 'A Song'.* expected e.g. A Song/vocals.wav"):
-        separate(Estimates(str(tmp_path)))
+        separate(Estimates(dir=str(tmp_path)))
 
 
 def test_two_files_for_one_target_are_an_error_that_names_both(tmp_path: Path) -> None:
     audio.write(tmp_path / "A Song" / "bass.wav", noise(1), RATE)
     audio.write(tmp_path / "m" / "A Song" / "bass.flac", noise(1) / 2, RATE, "PCM_16")
     with pytest.raises(ConfigError, match=r"2 files for bass: .*bass.wav, .*bass.flac"):
-        separate(Estimates(str(tmp_path)))
+        separate(Estimates(dir=str(tmp_path)))
 
 
 def test_what_cannot_be_read_is_an_error_of_the_package(tmp_path: Path) -> None:
     (tmp_path / "A Song").mkdir()
     (tmp_path / "A Song" / "bass.wav").write_bytes(b"not audio")
     with pytest.raises(AudioError, match="cannot be read"):
-        separate(Estimates(str(tmp_path)))
+        separate(Estimates(dir=str(tmp_path)))
     with pytest.raises(MssBenchError, match="is not a folder"):
-        separate(Estimates(str(tmp_path / "none")))
+        separate(Estimates(dir=str(tmp_path / "none")))
     with pytest.raises(ConfigError, match="does not know which track"):
-        separate(Estimates(str(tmp_path)), None)
+        separate(Estimates(dir=str(tmp_path)), None)
     with pytest.raises(ConfigError, match="leaves the folder"):
-        Estimates(str(tmp_path), "../{track}/{target}")
+        Estimates(dir=str(tmp_path), pattern="../{track}/{target}")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from mss_bench.core.tracks import Targets, TrackId
 from mss_bench.errors import ConfigError
-from mss_bench.separators.estimates.pairing import Pairing, pair
+from mss_bench.separators.estimates.folder import pair
+from mss_bench.separators.estimates.pairing import Pairing
 from mss_bench.separators.estimates.patterns import LAYOUTS, TargetNames
 
 TARGETS = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})
@@ -241,8 +242,9 @@ def test_spellings_mean_only_targets_that_the_data_set_has() -> None:
     assert names.resolve("no_guitar") == "singing", "what is left without the only other stem"
     assert names.resolve("instrumental") is None
     assert names.resolve("drums") is None
-    assert not names.is_extra("drums")
-    assert names.is_extra("Mixture")
+    assert not names.knows("drums")
+    assert names.knows("Mixture")
+    assert names.resolve("Mixture") is None
 
 
 def test_layouts_stand_in_the_order_that_is_promised() -> None:

@@ -6,30 +6,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mss_bench.core import audio
+from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.base import Separator
-from mss_bench.separators.estimates.pairing import Pairing, Scan, claim, pair, scan
+from mss_bench.separators.estimates.folder import Scan, claims, pair, scan
+from mss_bench.separators.estimates.pairing import Pairing
 from mss_bench.separators.estimates.patterns import user_layout
 
 __all__ = ["Estimates"]
 
 
 class Estimates(Separator):
-    """Reads finished estimates from a folder.
+    """Read finished estimates from a folder.
 
     Nothing is converted: another sample rate or channel count is an error. The length is left as it is.
-
-    Parameters
-    ----------
-    dir : str
-        The folder. Layouts of museval, Demucs, audio-separator and UVR are recognised.
-    pattern : str, optional
-        How the paths below the folder name tracks and targets, e.g. ``{track}/{target}.wav``; needed where no layout
-        is recognised. See `mss_bench.separators.estimates.patterns`.
 
     Raises
     ------
@@ -42,10 +34,16 @@ class Estimates(Separator):
     path_parameters = ("dir",)
     assumption = "The files are estimates of this data set's tracks, aligned with the mixture."
 
-    def __init__(self, dir: str, pattern: str | None = None) -> None:
-        self.dir, self.pattern = dir, pattern
-        if pattern is not None:
-            user_layout(pattern)
+    dir: str = param(doc="The folder. Layouts of museval, Demucs, audio-separator and UVR are recognised.")
+    pattern: str | None = param(
+        None,
+        doc="How the paths below the folder name tracks and targets, e.g. ``{track}/{target}.wav``; needed where no "
+        "layout is recognised. See `mss_bench.separators.estimates.patterns`.",
+    )
+
+    def setup(self) -> None:
+        if self.pattern is not None:
+            user_layout(self.pattern)
         self._delivered: dict[Any, tuple[str, ...]] = {}
 
     @cached_property
@@ -53,25 +51,25 @@ class Estimates(Separator):
         return scan(self.dir)
 
     def pairing(self, tracks: list[TrackId], targets: Targets, known: tuple[TrackId, ...] = ()) -> Pairing:
-        """Which files the folder has for the tracks, see `mss_bench.separators.estimates.pairing.pair`."""
+        """Pair the folder's files with tracks, see `mss_bench.separators.estimates.folder.pair`."""
         return pair(self._listing, tracks, targets, self.pattern, known)
 
     @cached_property
     def _by_track(self) -> dict[TrackId, list[Path]]:
         files: dict[TrackId, list[Path]] = {track: [] for track in self.tracks}
-        for file, said in claim(self._listing, self.tracks, self.pattern).items():
-            for track in said.tracks:
+        for file, claim in claims(self._listing, self.tracks, self.pattern).items():
+            for track in claim.tracks:
                 files[track].append(self._listing.root / file)
         return files
 
     def files(self, track: TrackId) -> list[Path]:
-        """Files that name the track, whatever target they name; empty where there is none."""
+        """Return the files that name the track, whatever target they name."""
         if track in self.tracks:
             return self._by_track[track]
-        return [self._listing.root / file for file in claim(self._listing, [track], self.pattern)]
+        return [self._listing.root / file for file in claims(self._listing, [track], self.pattern)]
 
     def produces(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
-        """The targets that any track of the run has a file for.
+        """Return the targets that any track of the run has a file for.
 
         A track that lacks one, or all of them, has failed there: a method is not the better for what it left out.
 
@@ -90,15 +88,7 @@ class Estimates(Separator):
             self._delivered[key] = tuple(t for t in targets if t in pairing.delivered or t in disputed)
         return self._delivered[key]
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
+    def separate(self, mixture: Audio, sample_rate: int, *, targets: Targets, **_: Any) -> Stems:
         """Read the estimates of `track`.
 
         Returns
@@ -117,7 +107,7 @@ class Estimates(Separator):
             raise ConfigError("separator 'estimates' does not know which track it reads; set its `track` first")
         pairing = pair(self._listing, [self.track], targets, self.pattern, self.tracks, explain=False)
         if pairing.ambiguous:
-            (_, target), paths = next(iter(pairing.ambiguous.items()))
+            ((_track, target), paths) = next(iter(pairing.ambiguous.items()))
             raise ConfigError(
                 f"track {self.track.name!r} has {len(paths)} files for {target}: {', '.join(map(str, paths))}; keep one"
             )

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -115,42 +115,42 @@ def examine(
     sound: dict[str, Audio] = {}
     for target, estimate in estimates.items():
         if target in references:
-            found = _form(target, estimate, references[target], mixture, sample_rate)
-            findings += found
-            if not any(f.code in ("nan", "channels", "rate", "silent") for f in found):
+            faults = _form(target, estimate, references[target], mixture, sample_rate)
+            findings += faults
+            if not any(fault.code in ("nan", "channels", "rate", "silent") for fault in faults):
                 sound[target] = estimate
-    patients = _align(sound, references, mixture, sample_rate)
-    for patient in patients.values():
-        findings += _lag_finding(patient, sample_rate) + _content(patient)
-    findings += _swapped_names(patients, references)
+    aligned = _align(sound, references, mixture, sample_rate)
+    for item in aligned.values():
+        findings += _lag_finding(item, sample_rate) + _content(item)
+    findings += _swapped_names(aligned, references)
     misnamed = {f.target for f in findings if f.code in ("swapped_names", "mixture")}
-    for target, patient in patients.items():
+    for target, item in aligned.items():
         if target not in misnamed:
-            findings += _gain(patient)
+            findings += _gain(item)
     if absent := [t for t in references if t not in estimates]:
         message = f"no estimate for {', '.join(absent)}: not scored"
         findings.append(Finding("note", "", "absent", message))
-    return [Finding(f.severity, f.target, f.code, f.message, track, f.value) for f in findings]
+    return [replace(finding, track=track) for finding in findings]
 
 
 @dataclass(frozen=True)
-class _Patient:
+class _Aligned:
     """An estimate of sound form, moved back by its lag and cut to the part that it shares with its reference."""
 
     target: str
-    estimate: Audio
-    reference: Audio
-    mixture: Audio
+    y: Audio
+    s: Audio
+    x: Audio
     lag: int
 
     def cut(self, reference: Audio) -> Audio:
-        """Another reference over the same part."""
+        """Return another reference over the same part."""
         start = max(0, -self.lag)
-        return reference[:, start : start + self.estimate.shape[-1]]
+        return reference[:, start : start + self.y.shape[-1]]
 
 
 def _form(target: str, estimate: Audio, reference: Audio, mixture: Audio, sample_rate: int) -> list[Finding]:
-    """What needs no comparison of content."""
+    """Look for faults that need no comparison of content."""
     if not np.isfinite(estimate).all():
         bad = int(np.count_nonzero(~np.isfinite(estimate)))
         return [Finding("error", target, "nan", f"{bad} samples are NaN or infinite; expected numbers", value=bad)]
@@ -159,15 +159,13 @@ def _form(target: str, estimate: Audio, reference: Audio, mixture: Audio, sample
         return [Finding("error", target, "channels", message)]
     length, expected = estimate.shape[-1], reference.shape[-1]
     if abs(length - expected) > MAX_TRIM:
-        found = f"{length} samples, expected {expected}"
+        said = f"{length} samples, expected {expected}"
         rate = next((r for r in RATES if abs(expected * r / sample_rate - length) <= MAX_TRIM), None)
         if rate:
-            message = (
-                f"{found}: the ratio is that of {rate} Hz to {sample_rate} Hz; resample it and write its true rate"
-            )
+            message = f"{said}: the ratio is that of {rate} Hz to {sample_rate} Hz; resample it and write its true rate"
             return [Finding("error", target, "rate", message, value=rate)]
         return [
-            Finding("error", target, "length", f"{found}: at most {MAX_TRIM} may be missing or too many"),
+            Finding("error", target, "length", f"{said}: at most {MAX_TRIM} may be missing or too many"),
             *_levels(target, estimate, reference, mixture),
         ]
     return _levels(target, estimate, reference, mixture)
@@ -186,7 +184,7 @@ def _levels(target: str, estimate: Audio, reference: Audio, mixture: Audio) -> l
 
 
 def _clipped(array: Audio) -> float:
-    """Share of samples that lie at the peak, where the peak is an integer format's full scale."""
+    """Return the share of samples that lie at the peak, where the peak is an integer format's full scale."""
     magnitude = np.abs(array)
     peak = float(magnitude.max(initial=0.0))
     if not 0.999 <= peak <= 1.0:
@@ -197,32 +195,32 @@ def _clipped(array: Audio) -> float:
 
 def _align(
     estimates: Mapping[str, Audio], references: Mapping[str, Audio], mixture: Audio, sample_rate: int
-) -> dict[str, _Patient]:
-    mixture_spectra: dict[int, Spectra] = {}
-    lags: dict[str, Lag] = {}
+) -> dict[str, _Aligned]:
+    cut = {}  # estimate, reference and mixture of one length
     for target, estimate in estimates.items():
         length = min(estimate.shape[-1], mixture.shape[-1])
-        y, s, x = estimate[:, :length], references[target][:, :length], mixture[:, :length]
-        if length not in mixture_spectra:
-            mixture_spectra[length] = Spectra.of(x, sample_rate)
+        cut[target] = estimate[:, :length], references[target][:, :length], mixture[:, :length]
+    mixture_spectra: dict[int, Spectra] = {}
+    lags: dict[str, Lag] = {}
+    for target, (y, s, x) in cut.items():
+        if x.shape[-1] not in mixture_spectra:
+            mixture_spectra[x.shape[-1]] = Spectra.of(x, sample_rate)
         spectra = Spectra.of(y, sample_rate)
         by_reference = find_lag(spectra, Spectra.of(s, sample_rate), y, s)
-        if lag := _agreed(by_reference, find_lag(spectra, mixture_spectra[length], y, x)):
+        if lag := _agreed(by_reference, find_lag(spectra, mixture_spectra[x.shape[-1]], y, x)):
             lags[target] = lag
-    patients = {}
-    for target, estimate in estimates.items():
+    aligned = {}
+    for target, (y, s, x) in cut.items():
         own = lags.get(target)
         # What holds low tones alone shows its lag to a sample or two; the others of the track know it better.
         same = [other for other in lags.values() if own and abs(other.samples - own.samples) <= 3]
         n = max(same, key=lambda other: other.prominence).samples if same else 0
-        length = min(estimate.shape[-1], mixture.shape[-1])
-        y, s, x = estimate[:, :length], references[target][:, :length], mixture[:, :length]
-        patients[target] = _Patient(target, shifted(y, n), shifted(s, -n), shifted(x, -n), n)
-    return patients
+        aligned[target] = _Aligned(target, shifted(y, n), shifted(s, -n), shifted(x, -n), n)
+    return aligned
 
 
 def _agreed(by_reference: Lag, by_mixture: Lag) -> Lag | None:
-    """The lag that one of the two shows and the other does not contradict."""
+    """Return the lag that one of the two shows and the other does not contradict."""
     lags = sorted((by_reference, by_mixture), key=lambda lag: lag.prominence, reverse=True)
     for lag, other in zip(lags, reversed(lags), strict=True):
         contradicted = other.clear and abs(other.samples - lag.samples) > 2 and other.prominence > 0.5 * lag.prominence
@@ -231,8 +229,8 @@ def _agreed(by_reference: Lag, by_mixture: Lag) -> Lag | None:
     return None
 
 
-def _lag_finding(patient: _Patient, sample_rate: int) -> list[Finding]:
-    n = patient.lag
+def _lag_finding(item: _Aligned, sample_rate: int) -> list[Finding]:
+    n = item.lag
     if n == 0:
         return []
     word = "late" if n > 0 else "early"
@@ -242,18 +240,18 @@ def _lag_finding(patient: _Patient, sample_rate: int) -> list[Finding]:
     )
     # A filter delays by some samples, too: an honest estimate can do that.
     severity: Severity = "error" if abs(n) >= SHORT_LAG * sample_rate else "warning"
-    return [Finding(severity, patient.target, "lag", message, value=n)]
+    return [Finding(severity, item.target, "lag", message, value=n)]
 
 
-def _content(patient: _Patient) -> list[Finding]:
-    """Sign, channels and whether anything was separated."""
-    y, s, x, target = patient.estimate, patient.reference, patient.mixture, patient.target
+def _content(item: _Aligned) -> list[Finding]:
+    """Look at sign and channels, and whether anything was separated."""
+    y, s, x, target = item.y, item.s, item.x, item.target
     with_mixture, expected = correlation(y, x), correlation(s, x)
     if 1 - with_mixture**2 < 0.01 * (1 - expected**2) and 1 - with_mixture**2 < 1e-3:
         level = 20 * math.log10(abs(dot(y, x)) / dot(x, x))
         message = f"the estimate is the mixture at {level:+.1f} dB; nothing was separated"
         return [Finding("warning", target, "mixture", message, value=level)]
-    inverted = _inverted_channels(y, s, x)
+    inverted = [c for c in range(len(y)) if _turned(y[c : c + 1], s[c : c + 1], x[c : c + 1])]
     if inverted:
         where = "" if len(inverted) == len(y) else f" in channel {', '.join(str(c + 1) for c in inverted)}"
         return [Finding("error", target, "polarity", f"the polarity is inverted{where}; multiply it by -1")]
@@ -262,16 +260,8 @@ def _content(patient: _Patient) -> list[Finding]:
     return []
 
 
-def _inverted_channels(y: Audio, s: Audio, x: Audio) -> list[int]:
-    inverted = []
-    for c in range(len(y)):
-        if _turned(y[c : c + 1], s[c : c + 1], x[c : c + 1]):
-            inverted.append(c)
-    return inverted
-
-
 def _turned(y: Audio, s: Audio, x: Audio) -> bool:
-    """Whether the sign is the opposite of the reference's; where that is faint, the mixture bears it out."""
+    """Return whether the sign is the opposite of the reference's; where that is faint, the mixture bears it out."""
     with_reference, with_mixture = correlation(y, s), correlation(y, x)
     return with_mixture <= 0.1 and (with_reference <= -NEAR or (with_reference <= -0.1 and with_mixture <= -NEAR))
 
@@ -284,14 +274,14 @@ def _side_turned(y: Audio, s: Audio, x: Audio) -> bool:
     return _turned(*side)
 
 
-def _swapped_names(patients: Mapping[str, _Patient], references: Mapping[str, Audio]) -> list[Finding]:
-    """Estimates that single out other targets than the ones that they are named after."""
+def _swapped_names(aligned: Mapping[str, _Aligned], references: Mapping[str, Audio]) -> list[Finding]:
+    """Look for estimates that single out other targets than those that they are named after."""
     from scipy.optimize import linear_sum_assignment
 
-    names, targets = list(patients), list(references)
+    names, targets = list(aligned), list(references)
     if not names or len(targets) < 2:
         return []
-    table = np.array([[_fit(p, references[t]) for t in targets] for p in patients.values()])
+    table = np.array([[_fit(p, references[t]) for t in targets] for p in aligned.values()])
     best = dict(zip(names, (targets[j] for j in linear_sum_assignment(table, maximize=True)[1]), strict=True))
     own = {name: float(table[i, targets.index(name)]) for i, name in enumerate(names)}
     there = {name: float(table[i, targets.index(best[name])]) for i, name in enumerate(names)}
@@ -300,42 +290,42 @@ def _swapped_names(patients: Mapping[str, _Patient], references: Mapping[str, Au
     while weak := {n for n in circle if best[n] not in circle}:
         circle -= weak
     findings = []
-    for name, patient in patients.items():
+    for name, item in aligned.items():
         # A single one must be plain, and not like what the mixture is itself: dominated by the other target.
-        reference = patient.cut(references[best[name]])
+        reference = item.cut(references[best[name]])
         plain = best[name] != name and there[name] >= 0.5 and own[name] <= 0.0
-        likeness = abs(correlation(patient.estimate, reference))
-        if name in circle or (plain and likeness >= 0.6 and likeness >= abs(correlation(patient.mixture, reference))):
+        likeness = abs(correlation(item.y, reference))
+        if name in circle or (plain and likeness >= 0.6 and likeness >= abs(correlation(item.x, reference))):
             message = (
                 f"it fits {best[name]} far better (correlation {likeness:.2f}) than its own target "
-                f"({abs(correlation(patient.estimate, patient.reference)):.2f}); are the names swapped?"
+                f"({abs(correlation(item.y, item.s)):.2f}); are the names swapped?"
             )
             findings.append(Finding("error", name, "swapped_names", message))
     return findings
 
 
 def _shares(y: Audio, s: Audio, x: Audio) -> tuple[float, float]:
-    """How much of a target and how much of the rest an estimate holds: ``y = a s + b (x - s)``, without sign."""
+    """Return how much of a target and of the rest an estimate holds: ``y = a s + b (x - s)``, without sign."""
     ss, sx, xx, ys = dot(s, s), dot(s, x), dot(x, x), dot(y, s)
     gram = np.array([[ss, sx - ss], [sx - ss, xx - 2 * sx + ss]])
     share, leak = np.abs(np.linalg.lstsq(gram, np.array([ys, dot(y, x) - ys]), rcond=1e-6)[0])
     return float(share), float(leak)
 
 
-def _fit(patient: _Patient, reference: Audio) -> float:
-    """Correlation times selectivity: 1 where the estimate is the target, 0 where it holds it as the mixture does."""
-    s = patient.cut(reference)
-    share, leak = _shares(patient.estimate, s, patient.mixture)
+def _fit(item: _Aligned, reference: Audio) -> float:
+    """Return correlation times selectivity: 1 for the target itself, 0 where it is held as the mixture holds it."""
+    s = item.cut(reference)
+    share, leak = _shares(item.y, s, item.x)
     # Selectivity alone would take drums for the accompaniment, of which they are a part without any vocals.
-    return abs(correlation(patient.estimate, s)) * (share - leak) / (share + leak) if share + leak > 0 else 0.0
+    return abs(correlation(item.y, s)) * (share - leak) / (share + leak) if share + leak > 0 else 0.0
 
 
-def _gain(patient: _Patient) -> list[Finding]:
-    y, s = patient.estimate, patient.reference
+def _gain(item: _Aligned) -> list[Finding]:
+    y, s = item.y, item.s
     rho = correlation(y, s)
     if abs(rho) < 0.5:  # of a poor estimate the level says nothing
         return []
-    share, leak = _shares(y, s, patient.mixture)
+    share, leak = _shares(y, s, item.x)
     excess = 20 * math.log10(max(share, 1e-6))
     deficit = 20 * math.log10(abs(dot(y, s)) / dot(y, y))
     # A method that cannot tell the target from the rest does well to be quiet: what leaks or is lost counts for it.
@@ -343,4 +333,4 @@ def _gain(patient: _Patient) -> list[Finding]:
         return []
     level = excess if excess > TOO_LOUD else -deficit
     message = f"the level is about {level:+.1f} dB against the reference; was it normalised or scaled? undo that"
-    return [Finding("warning", patient.target, "gain", message, value=level)]
+    return [Finding("warning", item.target, "gain", message, value=level)]

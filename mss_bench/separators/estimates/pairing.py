@@ -1,69 +1,34 @@
-"""Which estimate file belongs to which track and target.
-
-Every file is matched by its own path: against the pattern that the user gave, or against the recognised layouts, tried
-in the order of `patterns.LAYOUTS`:
-
-1. museval: ``[subset/]track/target.wav``
-2. Demucs: ``model/track/target.wav``, with ``no_vocals.wav`` for the accompaniment
-3. flat: ``Name (Vocals).wav``, ``Name_(Vocals)_model.wav`` (audio-separator, UVR), ``Name_vocals.wav``,
-   ``Name - vocals.wav``, also within a folder for the subset, the model or the track
-4. stem folders: ``[subset/]target/track.wav``, or a folder that is itself named after a target
-
-Track names are compared whole and exactly, but for Unicode's composed and decomposed forms; targets in any case and in
-the spellings of the tools, and only onto targets that the data set has. Nothing is ever paired by position or by
-likeness: what is merely near is suggested.
-"""
+"""Which estimate files belong to which track and target, as it is checked and shown."""
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mss_bench.core.tracks import Targets, TrackId
+from mss_bench.core.text import columns
+from mss_bench.core.tracks import TrackId
 from mss_bench.errors import ConfigError
-from mss_bench.separators.estimates.patterns import (
-    EXTENSIONS,
-    LAYOUTS,
-    Layout,
-    TargetNames,
-    nfc,
-    translate,
-    user_layout,
-)
 
-__all__ = ["Found", "Pairing", "Scan", "claim", "pair", "scan"]
+__all__ = ["EstimateFile", "Pairing"]
 
-_OTHER_AUDIO = (".aac", ".aif", ".aiff", ".m4a", ".mp3", ".mp4", ".ogg", ".opus", ".w64", ".wma")
+_MAX_IGNORED = 5
 
 
 @dataclass(frozen=True)
-class Scan:
-    """The audio files below a folder.
+class EstimateFile:
+    """An estimate file as it was understood.
 
     Parameters
     ----------
-    root : Path
-    files : tuple of str
-        Paths relative to the root, with ``/``, sorted.
-    refused : dict of str to str
-        Files that are not read at all, with the reason.
+    path : Path
+    spelling : str
+        The target as the file's name has it.
+    layout : str
     """
-
-    root: Path
-    files: tuple[str, ...]
-    refused: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Found:
-    """An estimate file as it was understood."""
 
     path: Path
     spelling: str
-    """The target as the file's name has it."""
     layout: str
 
 
@@ -76,7 +41,7 @@ class Pairing:
     directory : Path
     targets : tuple of str
         The data set's.
-    found : dict of TrackId to dict of str to Found
+    found : dict of TrackId to dict of str to EstimateFile
         One entry for each track, in the data set's order; empty where nothing was found.
     unpaired_files : dict of Path to str
         Files that belong to no track or target, with the reason.
@@ -88,32 +53,32 @@ class Pairing:
 
     directory: Path
     targets: tuple[str, ...]
-    found: dict[TrackId, dict[str, Found]]
+    found: dict[TrackId, dict[str, EstimateFile]]
     unpaired_files: dict[Path, str] = field(default_factory=dict)
     ambiguous: dict[tuple[TrackId, str], list[Path]] = field(default_factory=dict)
     ignored: dict[Path, str] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[TrackId, dict[str, Path]]:
-        """Target to file, for each track that has any."""
-        return {track: {t: f.path for t, f in found.items()} for track, found in self.found.items() if found}
+        """Return target to file, for each track that has any."""
+        return {track: {t: f.path for t, f in files.items()} for track, files in self.found.items() if files}
 
     @property
     def delivered(self) -> tuple[str, ...]:
-        """Targets that at least one track has, in the data set's order."""
-        return tuple(t for t in self.targets if any(t in found for found in self.found.values()))
+        """Return the targets that at least one track has, in the data set's order."""
+        return tuple(t for t in self.targets if any(t in files for files in self.found.values()))
 
     @property
     def unpaired_tracks(self) -> tuple[TrackId, ...]:
-        """Tracks for which there is no file."""
+        """Return the tracks for which there is no file."""
         disputed = {track for track, _ in self.ambiguous}
-        return tuple(track for track, found in self.found.items() if not found and track not in disputed)
+        return tuple(track for track, files in self.found.items() if not files and track not in disputed)
 
     @property
     def incomplete(self) -> dict[TrackId, tuple[str, ...]]:
-        """Tracks that have some file but lack targets that other tracks have."""
-        lacking = {t: tuple(d for d in self.delivered if d not in found) for t, found in self.found.items() if found}
-        return {track: missing for track, missing in lacking.items() if missing}
+        """Return the targets that other tracks have and a track with some file lacks."""
+        lacking = {t: tuple(d for d in self.delivered if d not in files) for t, files in self.found.items() if files}
+        return {track: targets for track, targets in lacking.items() if targets}
 
     def check(self) -> None:
         """Refuse a folder that does not pair.
@@ -140,205 +105,55 @@ class Pairing:
             raise ConfigError(f"estimates in {self.directory} do not pair: {'; '.join(problems)}\n\n{self.table()}")
 
     def table(self, rows: int = 20) -> str:
-        """The pairing for a console: a row per track with the name that its file has for each target.
+        """Return the pairing for a console: a row per track with the name that its file has for each target.
 
         Parameters
         ----------
         rows : int
             Complete tracks beyond this many are only counted; those with something missing are always shown.
         """
-        from mss_bench.separators.estimates.table import pairing_table
+        layouts = dict.fromkeys(f.layout for files in self.found.values() for f in files.values())
+        head = f"{len(self.files)} of {len(self.found)} tracks have estimates in {self.directory}"
+        lines = [head + (f" ({', '.join(layouts)})" if layouts else ""), *self._rows(rows)]
+        lines += _section("tracks without a file, which count as errors", map(_name, self.unpaired_tracks))
+        lacking = [f"{_name(track)}: no {', '.join(targets)}" for track, targets in self.incomplete.items()]
+        lines += _section("tracks that lack what others have", lacking)
+        for (track, target), paths in self.ambiguous.items():
+            lines += _section(f"{len(paths)} files for {target} of {_name(track)}", map(self._below, paths))
+        lines += _section("files that do not pair", self._reasons(self.unpaired_files))
+        ignored = self._reasons(self.ignored)
+        more = [f"and {len(ignored) - _MAX_IGNORED} more"] if len(ignored) > _MAX_IGNORED else []
+        lines += _section("files passed over", ignored[:_MAX_IGNORED] + more)
+        return "\n".join(lines)
 
-        return pairing_table(self, rows)
+    def _rows(self, most: int) -> list[str]:
+        disputed = {track for track, _ in self.ambiguous}
+        targets = [t for t in self.targets if t in self.delivered or any(t == d for _, d in self.ambiguous)]
+        hidden = [t for t in self.files if t not in self.incomplete and t not in disputed][most:]
+        shown = [t for t, files in self.found.items() if t not in hidden and (files or t in disputed)]
+        if not shown:
+            return []
+        cells = [[_name(track), *(self._cell(track, target) for target in targets)] for track in shown]
+        lines = [columns([["track", *targets], *cells], indent="  ")]
+        return lines + ([f"  and {len(hidden)} more tracks with all of {', '.join(self.delivered)}"] if hidden else [])
 
+    def _cell(self, track: TrackId, target: str) -> str:
+        if paths := self.ambiguous.get((track, target)):
+            return f"{len(paths)} files"
+        file = self.found[track].get(target)
+        return file.spelling if file else "-"
 
-def scan(directory: str | Path) -> Scan:
-    """List the audio files below a folder. Hidden files are passed over, links to outside refused.
+    def _below(self, path: Path) -> str:
+        return path.relative_to(self.directory).as_posix()
 
-    Raises
-    ------
-    ConfigError
-        When the folder is missing.
-    """
-    root = Path(directory).expanduser()
-    if not root.is_dir():
-        raise ConfigError(f"{root} is not a folder; expected one with estimates")
-    home = root.resolve()
-    files: list[str] = []
-    refused: dict[str, str] = {}
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
-        for name in [*folders, *sorted(names)]:
-            path = Path(folder, name)
-            relative = path.relative_to(root).as_posix()
-            suffix = path.suffix.lower()
-            if name in folders:
-                if path.is_symlink() and not path.resolve().is_relative_to(home):
-                    refused[relative] = "a link that leaves the folder; copy what it points to"
-            elif name.startswith(".") or suffix not in (*EXTENSIONS, *_OTHER_AUDIO):
-                continue
-            elif path.is_symlink() and not path.resolve().is_relative_to(home):
-                refused[relative] = "a link that leaves the folder; copy the file"
-            elif suffix in _OTHER_AUDIO:
-                refused[relative] = f"{suffix} is not read; expected .wav or .flac"
-            else:
-                files.append(relative)
-    return Scan(root, tuple(sorted(files)), refused)
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """What a path says: track, target and how they were read."""
-
-    tracks: tuple[TrackId, ...]
-    spelling: str
-    layout: str
+    def _reasons(self, files: dict[Path, str]) -> list[str]:
+        return [f"{self._below(path)}: {reason}" for path, reason in files.items()]
 
 
-def claim(
-    listing: Scan, tracks: Sequence[TrackId], pattern: str | None = None, names: TargetNames | None = None
-) -> dict[str, _Claim]:
-    """The files that name one of the tracks, and a target where `names` are given.
-
-    Parameters
-    ----------
-    listing : Scan
-    tracks : sequence of TrackId
-    pattern : str, optional
-        Otherwise the recognised layouts, the first that fits.
-    names : TargetNames, optional
-        Without them any text can be a target.
-    """
-    layouts = (user_layout(pattern),) if pattern else LAYOUTS
-    by_name: dict[str, list[TrackId]] = {}
-    for track in tracks:
-        by_name.setdefault(nfc(track.name), []).append(track)
-    subsets = tuple(dict.fromkeys(t.subset for t in tracks if t.subset))
-    expression = names.expression() if names else None
-    claims: dict[str, _Claim] = {}
-    only = next(iter(by_name)) if len(by_name) == 1 and not pattern else None
-    for file in listing.files:
-        bare = only is not None and "/" not in file and only not in nfc(file)
-        if not bare and not any(name in nfc(file) for name in by_name):
-            continue
-        # Files named after targets alone belong to the only track that there is.
-        read = f"{only}/{file}" if bare else file
-        for path, layout in _readings(listing, read, layouts, bool(pattern)):
-            # The general form is quick to fail; only what passes is compared with every track's name.
-            if not translate(layout.pattern).fullmatch(path):
-                continue
-            match = translate(layout.pattern, tuple(by_name), subsets, expression).fullmatch(path)
-            if match is None or (
-                names and names.resolve(match["target"]) is None and not names.is_extra(match["target"])
-            ):
-                continue
-            subset = match.groupdict().get("subset")
-            meant = tuple(t for t in by_name[match["track"]] if subset in (None, t.subset))
-            if meant:
-                claims[file] = _Claim(meant, match["target"], layout.name)
-                break
-    return claims
+def _name(track: TrackId) -> str:
+    return f"{track.subset}/{track.name}" if track.subset else track.name
 
 
-def _readings(listing: Scan, file: str, layouts: Sequence[Layout], own_pattern: bool) -> list[tuple[str, Layout]]:
-    """A file's path with each layout; at last below the root's own name, which can be that of a target."""
-    path = nfc(file)
-    readings = [(path, layout) for layout in layouts]
-    if not own_pattern:
-        below = f"{nfc(listing.root.resolve().name)}/{path}"
-        readings += [(below, layout) for layout in layouts if layout.pattern.startswith("{target}/")]
-    return readings
-
-
-def pair(
-    directory: str | Path | Scan,
-    tracks: Sequence[TrackId],
-    targets: Targets,
-    pattern: str | None = None,
-    known: Sequence[TrackId] = (),
-    explain: bool = True,
-) -> Pairing:
-    """Find the estimate files of tracks.
-
-    Parameters
-    ----------
-    directory : str, Path or Scan
-        The folder of the estimates.
-    tracks : sequence of TrackId
-        Those to be scored.
-    targets : Targets
-        The data set's.
-    pattern : str, optional
-        How to read the paths, see `mss_bench.separators.estimates.patterns`. Files that it does not fit are not meant
-        and ignored.
-    known : sequence of TrackId
-        Further tracks of the data set, not to be scored now: their files are ignored, not unpaired.
-    explain : bool
-        Whether to list the files that are not paired, too.
-
-    Returns
-    -------
-    Pairing
-
-    Raises
-    ------
-    ConfigError
-        The folder is missing or the pattern is wrong.
-    """
-    listing = directory if isinstance(directory, Scan) else scan(directory)
-    names = TargetNames(targets)
-    everything = list(dict.fromkeys([*tracks, *known]))
-    claims = claim(listing, everything, pattern, names)
-    pairing = Pairing(listing.root, tuple(targets), {track: {} for track in tracks})
-    claimed: dict[tuple[TrackId, str], list[Found]] = {}
-    for file, said in claims.items():
-        path = listing.root / file
-        target = names.resolve(said.spelling)
-        if target is None:
-            pairing.ignored[path] = f"{said.spelling} is no target of the data set"
-        elif len(said.tracks) > 1:
-            subsets = " and ".join(t.subset for t in said.tracks)
-            pairing.unpaired_files[path] = f"{subsets} have a track of this name; put the file below its subset's name"
-        elif said.tracks[0] not in pairing.found:
-            pairing.ignored[path] = "its track is not among those asked for"
-        else:
-            claimed.setdefault((said.tracks[0], target), []).append(Found(path, said.spelling, said.layout))
-    for (track, target), found in claimed.items():
-        if len(found) > 1:
-            pairing.ambiguous[track, target] = [f.path for f in found]
-        else:
-            pairing.found[track][target] = found[0]
-    if explain:
-        _explain_unclaimed(pairing, listing, set(claims), everything, pattern)
-    return pairing
-
-
-def _explain_unclaimed(
-    pairing: Pairing, listing: Scan, claimed: set[str], tracks: Sequence[TrackId], pattern: str | None
-) -> None:
-    """Enter the files that are not paired, each with the reason."""
-    expression = translate(user_layout(pattern).pattern) if pattern else None
-    with_track = claim(listing, tracks, pattern)
-    for file in [*listing.refused, *(f for f in listing.files if f not in claimed)]:
-        if file in listing.refused:
-            reason = listing.refused[file]
-        elif file in with_track:
-            reason = f"{with_track[file].spelling!r} is no target of the data set"
-        else:
-            reason = "names no track" + _suggestion(file, tracks)
-        if expression and not expression.fullmatch(nfc(file)):
-            reason = listing.refused.get(file, "the pattern does not fit it")
-            pairing.ignored[listing.root / file] = reason
-        else:
-            pairing.unpaired_files[listing.root / file] = reason
-
-
-def _suggestion(file: str, tracks: Sequence[TrackId]) -> str:
-    """The track whose name is nearest to a part of the path."""
-    spelled = {nfc(t.name): t.name for t in tracks}
-    folded = {name.casefold(): name for name in spelled}
-    parts = [nfc(p).casefold() for p in (*Path(file).parts[:-1], Path(file).stem)]
-    for part in reversed(parts):
-        if near := difflib.get_close_matches(part, folded, n=1, cutoff=0.7):
-            return f"; did you mean {spelled[folded[near[0]]]!r}?"
-    return ""
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    indented = [f"  {line}" for line in lines]
+    return [f"{title}:", *indented] if indented else []

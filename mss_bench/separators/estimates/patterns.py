@@ -34,36 +34,30 @@ class Layout:
     pattern: str
 
 
-def _layouts() -> tuple[Layout, ...]:
-    """The layouts in the order in which they are tried; a file belongs to the first that fits."""
-    by_tool = {
-        "museval": ("{subset}/{track}/{target}", "{track}/{target}"),
-        "Demucs": (
-            "{model}/{track}/{target}",
-            "{model}/{subset}/{track}/{target}",
-            "{subset}/{model}/{track}/{target}",
-        ),
-    }
-    numbers = ("", "[0-9]_", "[0-9][0-9]_", "[0-9][0-9][0-9]_")  # UVR numbers the files of a batch
-    names = [
-        *(f"{number}{{track}}{end}" for number in numbers for end in (" ({target})", "_({target})", "_({target})_*")),
-        "{track} ({target})_*",
-        "{track} - {target}",
-        "{track}_{target}",
-        "{track}.{target}",
-    ]
-    folders = ("", "{subset}/", "{model}/", "{track}/")
-    by_tool["flat"] = (*(folder + name for folder in folders for name in names), "{track}/*({target})*")
-    by_tool["stem folders"] = (
+_NUMBERS = ("", "[0-9]_", "[0-9][0-9]_", "[0-9][0-9][0-9]_")  # UVR numbers the files of a batch
+_FLAT = (
+    *(f"{number}{{track}}{end}" for number in _NUMBERS for end in (" ({target})", "_({target})", "_({target})_*")),
+    "{track} ({target})_*",
+    "{track} - {target}",
+    "{track}_{target}",
+    "{track}.{target}",
+)
+_BY_TOOL = {
+    "museval": ("{subset}/{track}/{target}", "{track}/{target}"),
+    "Demucs": ("{model}/{track}/{target}", "{model}/{subset}/{track}/{target}", "{subset}/{model}/{track}/{target}"),
+    "flat": (
+        *(folder + name for folder in ("", "{subset}/", "{model}/", "{track}/") for name in _FLAT),
+        "{track}/*({target})*",
+    ),
+    "stem folders": (
         "{target}/{track}",
         "{subset}/{target}/{track}",
         "{target}/{subset}/{track}",
         "{model}/{target}/{track}",
-    )
-    return tuple(Layout(tool, pattern) for tool, patterns in by_tool.items() for pattern in patterns)
-
-
-LAYOUTS = _layouts()
+    ),
+}
+LAYOUTS = tuple(Layout(tool, pattern) for tool, patterns in _BY_TOOL.items() for pattern in patterns)
+"""The recognised layouts in the order in which they are tried; a file belongs to the first that fits."""
 
 # Spellings that mean one target; the data set's own name for it, whichever it is, is what they stand for.
 _SYNONYMS = (
@@ -81,7 +75,7 @@ _PLACEHOLDERS = ("track", "target", "subset", "model")
 
 
 def nfc(text: str) -> str:
-    """Text in Unicode's composed form: file systems keep either."""
+    """Return a text in Unicode's composed form: file systems keep either."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -112,21 +106,21 @@ class TargetNames:
         self._meaning.update(known)
 
     def resolve(self, text: str) -> str | None:
-        """The target, or None where the text names none."""
+        """Return the target, or None where the text does not name one."""
         return self._meaning.get(_key(text))
 
-    def is_extra(self, text: str) -> bool:
-        """Whether tools write it beside the estimates: the mixture, or what is left without one stem."""
-        return self._meaning.get(_key(text), "") is None
+    def knows(self, text: str) -> bool:
+        """Return whether a text names a target, or what tools write beside the estimates, e.g. the mixture."""
+        return _key(text) in self._meaning
 
     def expression(self) -> str:
-        """A regular expression of every known spelling."""
+        """Return a regular expression of every known spelling."""
         spellings = sorted(self._meaning, key=len, reverse=True)
         return "(?i:" + "|".join(r"[-_ ]*".join(map(re.escape, s)) for s in spellings) + ")"
 
 
 def user_layout(pattern: str) -> Layout:
-    """The layout of a pattern that a user gave.
+    """Return the layout of a pattern that a user gave.
 
     Raises
     ------
@@ -152,7 +146,7 @@ def translate(
     subsets: tuple[str, ...] | None = None,
     target: str | None = None,
 ) -> re.Pattern[str]:
-    """A pattern as a regular expression over relative paths in composed form.
+    """Return a pattern as a regular expression over relative paths in composed form.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ from mss_bench.errors import (
     SeparatorError,
     SeparatorTimeoutError,
 )
-from mss_bench.separators.estimates.pairing import Scan, pair, scan
+from mss_bench.separators.estimates.folder import Scan, pair, scan
 from mss_bench.separators.estimates.patterns import user_layout
 from mss_bench.separators.external.outside import Outside
 from mss_bench.separators.external.process import Program, find_program
