@@ -68,6 +68,10 @@ class Registry(Generic[T]):
     def __contains__(self, name: object) -> bool:
         return name in self.names()
 
+    def canonical(self, name: str) -> str:
+        """Return the registered name that a name stands for; here it is that name itself."""
+        return name
+
     def origin(self, name: str) -> str:
         """Who registered the name: ``"mss_bench"``, a package or a file."""
         self._read_entry_points()

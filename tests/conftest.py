@@ -91,6 +91,18 @@ def song() -> Callable[..., dict[str, np.ndarray]]:
     return write_song
 
 
+@pytest.fixture(scope="session", name="write_song")
+def writer_of_songs() -> Callable[..., dict[str, np.ndarray]]:
+    """`write_song`, for fixtures of a wider scope."""
+    return write_song
+
+
+@pytest.fixture(scope="session")
+def catalog_text() -> str:
+    """`CATALOG`."""
+    return CATALOG
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     """A catalog file with the data set ``tiny``: two songs of 1.5 s at 8 kHz in ``test``, one in ``train``."""

@@ -4,36 +4,55 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from mss_bench.cli.options import Parser, add_actions, add_options, given
+from mss_bench.core.parameters import Parameterized, param
 
 __all__ = ["configure", "execute"]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add = actions.add_parser("add", help="make entries of a run, or of a folder of museval's JSON files")
-    add.add_argument("source", type=Path, metavar="RUN", help="run folder, or METHOD/SUBSET/*.json as museval writes")
-    add.add_argument("board", type=Path, metavar="BOARD")
-    add.add_argument("-m", "--method", action="append", default=[], metavar="LABEL", help="only this one; repeatable")
-    verify = actions.add_parser("verify", help="derive every number again from the rows; 1 where something is wrong")
-    verify.add_argument("boards", nargs="+", type=Path, metavar="BOARD")
-    verify.add_argument("--run", type=Path, help="compare the entries with this run's scores, too")
-    build = actions.add_parser("build", help="make README.md and index.html of a board")
-    build.add_argument("boards", nargs="+", type=Path, metavar="BOARD")
-    diff = actions.add_parser("diff", help="what changed between two states of a board")
-    diff.add_argument("before", type=Path, metavar="BOARD")
-    diff.add_argument("after", type=Path, metavar="BOARD")
+class Command(Parameterized):
+    """Options of the verb."""
+
+    source: Path = param(flag="RUN", metavar="RUN", doc="Run folder, or SEPARATOR/SUBSET/*.json as museval writes.")
+    board: Path = param(flag="BOARD", metavar="BOARD", doc="Folder of the board.")
+    boards: tuple[Path, ...] = param(flag="BOARD", metavar="BOARD", doc="Folders of boards.")
+    after: Path = param(flag="AFTER", metavar="AFTER", doc="Folder of its later state.")
+    separators: tuple[str, ...] = param(
+        (), flag="--separator", short="-s", metavar="LABEL", doc="Only this separator, as the run's tables name it."
+    )
+    run: Path | None = param(None, metavar="RUN", doc="Compare the entries with this run's scores, too.")
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
+    actions = add_actions(
+        parser,
+        {
+            "add": "make entries of a run, or of a folder of museval's JSON files",
+            "verify": "derive every number again from the rows; status 1 where something is wrong",
+            "build": "make README.md and index.html of a board",
+            "diff": "what changed between two states of a board",
+        },
+    )
+    add_options(actions["add"], Command, ["source", "board", "separators"])
+    add_options(actions["verify"], Command, ["boards", "run"])
+    add_options(actions["build"], Command, ["boards"])
+    before = {"doc": "Folder of its earlier state.", "metavar": "BEFORE"}
+    add_options(actions["diff"], Command, ["board", "after"], board=before)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Add, verify, build or compare."""
     from mss_bench.leaderboards.board import read_board
 
+    options = given(args, Command)
     if args.action == "add":
-        return _add(args.source, args.board, args.method)
+        return _add(args.source, args.board, options.get("separators", ()))
     if args.action == "verify":
-        return _verify(args.boards, args.run)
+        return _verify(args.boards, options.get("run"))
     if args.action == "build":
         from mss_bench.leaderboards.render import build
 
@@ -42,11 +61,11 @@ def execute(args: argparse.Namespace) -> int:
         return 0
     from mss_bench.leaderboards.diff import diff_boards
 
-    print("\n".join(diff_boards(read_board(args.before), read_board(args.after))) or "no difference")
+    print("\n".join(diff_boards(read_board(args.board), read_board(args.after))) or "no difference")
     return 0
 
 
-def _add(source: Path, folder: Path, methods: list[str]) -> int:
+def _add(source: Path, folder: Path, separators: Sequence[str]) -> int:
     from mss_bench.errors import ConfigError
     from mss_bench.leaderboards.add import entries_of_medians, entries_of_run
     from mss_bench.leaderboards.board import read_board, write_entry
@@ -56,14 +75,14 @@ def _add(source: Path, folder: Path, methods: list[str]) -> int:
         from mss_bench.api import load
 
         results = load(source)
-        entries = entries_of_run(board, results.tracks, results.run, methods)
+        entries = entries_of_run(board, results.tracks, results.run, separators)
     else:
         from mss_bench.compat.museval_json import read_folder, track_medians
 
-        found = track_medians(read_folder(source))
-        if methods:
-            found = found[found["method"].isin(methods)]
-        entries = entries_of_medians(board, found, origin="museval", provenance={"from": source.name})
+        medians = track_medians(read_folder(source))
+        if separators:
+            medians = medians[medians["method"].isin(separators)]
+        entries = entries_of_medians(board, medians, origin="museval", provenance={"from": source.name})
     if not entries:
         raise ConfigError(f"{source} holds nothing for the board {folder}")
     for entry in entries:
@@ -71,7 +90,7 @@ def _add(source: Path, folder: Path, methods: list[str]) -> int:
     return 0
 
 
-def _verify(folders: list[Path], run: Path | None) -> int:
+def _verify(folders: Sequence[Path], run: Path | None) -> int:
     from mss_bench.leaderboards.board import read_board
     from mss_bench.leaderboards.verify import compare_with_run, verify_board
 

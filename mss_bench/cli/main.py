@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from mss_bench import __version__
-from mss_bench.cli.options import Parser
+from mss_bench.cli.options import Parser, sentence
 from mss_bench.errors import MssBenchError, UnknownNameError
 
 __all__ = ["VERBS", "main"]
@@ -35,7 +35,7 @@ VERBS: dict[str, str] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     verb = next((w for w in words if not w.startswith("-")), None)
     try:
@@ -62,7 +62,7 @@ def _main(words: list[str], verb: str | None) -> int:
     if verb is not None and verb not in VERBS:
         raise UnknownNameError("verb", verb, VERBS)
     for name, text in VERBS.items():
-        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub = verbs.add_parser(name, help=text, description=sentence(text))
         if name == verb:
             importlib.import_module(f"mss_bench.cli.{name}").configure(sub)
     args = parser.parse_args(words)

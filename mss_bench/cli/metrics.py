@@ -7,26 +7,36 @@ import inspect
 import shutil
 import textwrap
 from collections.abc import Mapping
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.arguments import add_plugins
+from mss_bench.cli.options import Parser, add_actions, add_options, given, terminal_width
+from mss_bench.core.parameters import Parameterized, param
+from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
     from mss_bench.metrics import Metric
 
 __all__ = ["configure", "execute"]
 
-_LIST_HEAD = ("name", "reports", "what it is")
+
+class Command(Parameterized):
+    """Options of the verb."""
+
+    name: str = param(flag="NAME", metavar="NAME", doc="Metric, or one of its quantities such as SDR.")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add_plugins(actions.add_parser("list", help="every metric, with what it reports"))
-    show = actions.add_parser("show", help="one metric: definition, range, cost, what it reacts to, caution")
-    show.add_argument("name", metavar="NAME")
-    add_plugins(show)
+def configure(parser: Parser) -> None:
+    """Add the options."""
+    actions = add_actions(
+        parser,
+        {
+            "list": "every metric, with what it reports",
+            "show": "one metric: definition, range, cost, what it reacts to, caution",
+        },
+    )
+    add_options(actions["show"], Command)
+    for subparser in actions.values():
+        add_options(subparser, RunOptions, ["plugins"])
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -37,25 +47,28 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.metrics.cards import card_lines, range_text
     from mss_bench.metrics.presets import PRESETS
 
-    for plugin in args.plugins:
+    for plugin in given(args, RunOptions).get("plugins", ()):
         metrics.add_file(plugin)
     if args.action == "list":
         _list(metrics.load_all())
         return 0
-    cls = metrics.load(args.name)
-    print(f"{args.name} (version {cls.version})")
+    name = metrics.canonical(args.name)
+    if name != args.name:
+        print(f"{args.name} is a quantity of the metric {name}.")
+    cls = metrics.load(name)
+    print(f"{name} (version {cls.version})")
     for q in cls.quantities:
         better = "higher is better" if q.higher_is_better else "lower is better"
         print(f"  {q.name} [{q.unit or 'no unit'}, {better}, {range_text(q)}]: {q.definition}")
-    presets = PRESETS.get(args.name, {})
-    found = {k: p.default for k, p in parameters(cls).items() if not (presets and p.default is None)}
-    if found:
-        print("  parameters (name=default): " + format_params(found))
+    presets = PRESETS.get(name, {})
+    defaults = {k: p.default for k, p in parameters(cls).items() if not (presets and p.default is None)}
+    if defaults:
+        print("  parameters (name=default): " + format_params(defaults))
     for preset, values in presets.items():
         print(f"  preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(presets))))
     print(f"  {cls.citation}")
     width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
-    for line in card_lines(args.name, cls):
+    for line in card_lines(name, cls):
         print(textwrap.fill(line, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
     print()
     print(inspect.getdoc(cls))
@@ -63,16 +76,15 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _list(classes: Mapping[str, type[Metric]]) -> None:
-    """A line for each metric, no wider than the terminal."""
-    from mss_bench.core.text import columns
+    from mss_bench.report.table import Table
 
-    reported = {name: textwrap.wrap(", ".join(q.name for q in cls.quantities), 32) for name, cls in classes.items()}
-    room = max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
-    room -= max(map(len, reported)) + max(len(line) for lines in reported.values() for line in lines) + 4
-    rows = []
-    for name, cls in classes.items():
-        summary = (inspect.getdoc(cls) or "").split("\n\n")[0].replace("``", "")
-        lines = zip_longest([name], reported[name], textwrap.wrap(summary, room), fillvalue="")
-        rows += [tuple(line) for line in lines]
-    print(columns(rows, _LIST_HEAD))
+    rows = [
+        [
+            name,
+            ", ".join(q.name for q in cls.quantities),
+            (inspect.getdoc(cls) or "").split("\n\n")[0].replace("``", ""),
+        ]
+        for name, cls in classes.items()
+    ]
+    print(Table("", ["name", "reports", "what it is"], [rows]).console(terminal_width()))
     print("\nDefinitions, parameters, presets and references: mss-bench metrics show NAME")

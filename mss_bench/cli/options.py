@@ -18,23 +18,40 @@ import argparse
 import contextlib
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mss_bench.core.parameters import Parameter, parameters
+from mss_bench.core.parameters import Parameter, Parameterized, param, parameters
 from mss_bench.errors import ConfigError
 
-__all__ = ["Parser", "add_options", "given"]
+__all__ = ["Parser", "Shared", "add_actions", "add_options", "given", "sentence", "terminal_width"]
 
-FORMER: dict[str, str] = {}
-"""Flag to its former spelling, which is still taken but not shown."""
+OTHER_SPELLINGS = {
+    "--catalog": ("--datasets",), "--metrics": ("--metric",), "--tracks": ("--track",),
+    "--separator": ("--separators", "--method", "--methods"), "--targets": ("--target",),
+}  # fmt: skip
+"""Flag to spellings, former ones for the most part, which are taken but not shown."""
+
+
+class Shared(Parameterized):
+    """Options that mean the same in every verb that has them."""
+
+    run: Path = param(flag="RUN", metavar="RUN", doc="Run folder.")
+    quiet: bool = param(False, short="-q", doc="No progress and no table.")
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal, between 80 and 160; 120 where the output is not a terminal."""
+    return max(80, min(160, shutil.get_terminal_size((120, 24)).columns))
+
 
 _Container = argparse._ActionsContainer  # a parser or a group of one; argparse has no public name for both
 
 
-def add_options(parser: _Container, cls: type, names: Iterable[str] = ()) -> None:
+def add_options(parser: _Container, cls: type, names: Iterable[str] = (), **changes: dict[str, Any]) -> None:
     """Add an option for each parameter of a class.
 
     Parameters
@@ -44,10 +61,23 @@ def add_options(parser: _Container, cls: type, names: Iterable[str] = ()) -> Non
         Declares the parameters.
     names : iterable of str, optional
         Only these, in this order.
+    **changes
+        Attributes of a `Parameter` that are others in this verb: ``seed={"doc": "Seed of the draw."}``.
     """
     known = parameters(cls)
     for name in list(names) or known:
-        _add_option(parser, known[name])
+        _add_option(parser, replace(known[name], **changes.get(name, {})))
+
+
+def add_actions(parser: Parser, actions: Mapping[str, str]) -> dict[str, Parser]:
+    """Return a parser for each action of a verb, made of its name and what it does."""
+    group = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
+    return {name: group.add_parser(name, help=text, description=sentence(text)) for name, text in actions.items()}
+
+
+def sentence(text: str) -> str:
+    """Return a help line as a sentence."""
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
@@ -65,20 +95,16 @@ def _add_option(parser: _Container, parameter: Parameter) -> None:
         arguments |= {"action": "store_const", "const": parameter.default is not True}
     else:
         arguments |= {"metavar": parameter.metavar or _metavar(parameter), "type": _reader(parameter, flag)}
-    if not flag.startswith("-"):
-        arguments |= {"nargs": "+" if parameter.many and parameter.required else "*" if parameter.many else None}
-        if not parameter.many and not parameter.required:
-            arguments |= {"nargs": "?"}
-        if parameter.many:
-            arguments["action"] = _Extend
-        parser.add_argument(parameter.name, **arguments)
-        return
     if parameter.many:
         arguments["action"] = _Extend
+    if not is_option(parameter):
+        least = {True: "+", False: "*"} if parameter.many else {True: None, False: "?"}
+        parser.add_argument(parameter.name, nargs=least[parameter.required], **arguments)
+        return
     flags = [parameter.short, flag] if parameter.short else [flag]
     parser.add_argument(*flags, dest=parameter.name, required=parameter.required, **arguments)
-    if flag in FORMER:
-        parser.add_argument(FORMER[flag], dest=parameter.name, **(arguments | {"help": argparse.SUPPRESS}))
+    if others := OTHER_SPELLINGS.get(flag):
+        parser.add_argument(*others, dest=parameter.name, **(arguments | {"help": argparse.SUPPRESS}))
 
 
 class _Extend(argparse.Action):
@@ -116,16 +142,22 @@ def _number(text: str) -> Any:
     return text
 
 
+def is_option(parameter: Parameter) -> bool:
+    """Return whether a parameter is given behind a flag, not as a positional argument."""
+    return not parameter.flag or parameter.flag.startswith("-")
+
+
 def help_text(parameter: Parameter) -> str:
     """Return the help of an option: its sentence, unit, choices and default, in one style."""
     doc = " ".join(parameter.doc.replace("`", "").split())
     written = re.search(r"\s*\(default: (.*)\)\.?$", doc)  # a default that no value says: "one a core"
     default = written[1] if written else _default(parameter)
     doc = (doc[: written.start()] if written else doc).removesuffix(".")
+    words = () if callable(parameter.choices) else parameter.words
     facts = [
-        parameter.unit if parameter.unit and parameter.unit not in doc.split() else "",
-        ", ".join(parameter.words) if not callable(parameter.choices) else "",
-        "repeatable" if parameter.many else "",
+        parameter.unit if parameter.unit.upper() not in (parameter.metavar.upper(), *doc.upper().split()) else "",
+        ", ".join(words) if not all(word in doc for word in words) else "",
+        "repeatable" if parameter.many and is_option(parameter) else "",
         f"default: {default}" if default else "",
     ]
     shown = "; ".join(filter(None, facts))

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mss_bench.cli.arguments import add_dataset, add_execution, add_plugins, metric_list, terminal_width
+from mss_bench.cli.options import Parser, Shared, add_options, given, terminal_width
+from mss_bench.core.parameters import Parameterized, param
+from mss_bench.running.options import RunOptions
 
-__all__ = ["configure", "execute", "finish"]
+if TYPE_CHECKING:
+    from mss_bench.running.start import Prepared
+
+__all__ = ["DATA", "add_run_options", "configure", "execute", "finish", "tell_families"]
+
+DATA = ("subset", "tracks", "max_tracks", "duration")
+"""Options that choose a part of a data set."""
 
 _EXAMPLES = """
 examples:
@@ -18,65 +28,80 @@ examples:
 """
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+class Command(Parameterized):
+    """Options of the verb itself, beside those of the run."""
+
+    config: Path | None = param(
+        None, metavar="FILE", doc="YAML file of the options below; those of the command line win (default: none)."
+    )
+    dry_run: bool = param(False, doc="Print what would be computed and stop.")
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("--dataset", metavar="NAME", help="data set (default: demo); see: mss-bench datasets list")
-    parser.add_argument(
-        "-s", "--separator", dest="separators", action="append", default=None, metavar="SPEC",
-        help="a separator as name or name:key=value,key=value, or all; repeatable (default: all but slow ones)",
-    )  # fmt: skip
-    parser.add_argument("--config", metavar="FILE", help="a YAML file of these options; the command line wins")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be computed and stop")
-    parser.add_argument("--shard", metavar="i/N", help="compute the i-th of N parts, for job arrays in one run folder")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="a dask scheduler, or local:N for N local dask workers")
-    parser.add_argument("--device", help="device for separators that can use one (default: cpu)")
-    add_dataset(parser)
-    add_execution(parser)
-    add_plugins(parser)
+    add_options(parser, RunOptions, ["dataset", "separators", "metrics", "out"])
+    add_options(parser, Command)
+    add_options(parser, Shared, ["quiet"])
+    add_run_options(parser)
+    more = parser.add_argument_group("several machines")
+    add_options(more, RunOptions, ["shard", "scheduler"])
+
+
+def add_run_options(parser: Parser) -> None:
+    """Add the options that runs and the scoring of existing estimates share."""
+    add_options(parser.add_argument_group("data"), RunOptions, [*DATA, "catalogs", "root", "rehash", "plugins"])
+    execution = parser.add_argument_group("execution")
+    add_options(execution, RunOptions, ["jobs", "device", "seed", "timeout", "memory_limit", "retries", "fail_fast"])
+    add_options(parser.add_argument_group("what is kept"), RunOptions, ["save_estimates", "media"])
 
 
 def execute(args: argparse.Namespace) -> int:
     """Run; the status is 1 where cells failed."""
     from mss_bench.core.config import load_yaml
-    from mss_bench.running.options import RunOptions
     from mss_bench.running.start import prepare
 
-    options = RunOptions.from_mapping(load_yaml(args.config), "a run file") if args.config else RunOptions()
-    given = {
-        name: getattr(args, name)
-        for name in (
-            "dataset", "separators", "subset", "tracks", "max_tracks", "duration", "jobs", "out", "timeout", "seed",
-            "save_estimates", "media", "rehash", "device", "catalogs", "root", "memory_limit", "retries", "fail_fast",
-            "shard", "scheduler",
-        )
-    } | {"metrics": metric_list(args.metrics), "plugins": args.plugins or None}  # fmt: skip
-    prepared = prepare(options.with_values(**{name: value for name, value in given.items() if value is not None}))
-    if args.dry_run:
-        from mss_bench.running.estimate import estimate
-
-        tasks = prepared.tasks()
-        tracks = {c.track.id for c in prepared.plan.cells}
-        print(
-            f"{len(prepared.plan.cells)} cells ({len(tracks)} tracks x {len(prepared.plan.cells) // len(tracks)} "
-            f"separators), {len(tasks)} to compute, in {prepared.folder}"
-        )
-        if tasks:
-            print(estimate(prepared.folder, prepared.plan, tasks, prepared.options.job_count()) + "\n")
-        for task in tasks:
-            what = "scores of saved estimates" if task.keep else "separate and score"
-            print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what}")
+    command = Command(**given(args, Command))
+    options = RunOptions.from_mapping(load_yaml(command.config), "a run file") if command.config else RunOptions()
+    prepared = prepare(options.with_values(**given(args, RunOptions)))
+    tell_families(args)
+    if command.dry_run:
+        _print_plan(prepared)
         return 0
-    return finish(prepared, quiet=args.quiet)
+    return finish(prepared, quiet="quiet" in args)
 
 
-def finish(prepared: object, *, quiet: bool) -> int:
+def tell_families(args: argparse.Namespace) -> None:
+    """Print which family of metrics a quantity stands for that was asked for by its own name."""
+    from mss_bench.core.spec import Spec
+    from mss_bench.metrics import metrics
+
+    for name in (Spec.parse(each).name for each in given(args, RunOptions).get("metrics", ())):
+        if name != "all" and (family := metrics.canonical(name)) != name:
+            print(f"note: {name} is a quantity of the metric {family}, which is scored whole", file=sys.stderr)
+
+
+def _print_plan(prepared: Prepared) -> None:
+    from mss_bench.running.estimate import estimate
+
+    tasks, cells = prepared.tasks(), prepared.plan.cells
+    tracks = {cell.track.id for cell in cells}
+    print(
+        f"{len(cells)} cells ({len(tracks)} tracks x {len(cells) // len(tracks)} separators), "
+        f"{len(tasks)} to compute, in {prepared.folder}"
+    )
+    if tasks:
+        print(estimate(prepared.folder, prepared.plan, tasks, prepared.options.job_count()) + "\n")
+    for task in tasks:
+        what = "scores of saved estimates" if task.keep else "separate and score"
+        print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what}")
+
+
+def finish(prepared: Prepared, *, quiet: bool) -> int:
     """Start a prepared run, print its table, tell how it ended."""
     from mss_bench.api import load
-    from mss_bench.running.start import Prepared, start
+    from mss_bench.running.start import start
 
-    assert isinstance(prepared, Prepared)
     outcome = start(prepared, quiet=quiet)
     results = load(prepared.folder)
     if not quiet:

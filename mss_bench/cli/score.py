@@ -7,14 +7,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.arguments import add_dataset, add_execution, add_plugins, metric_list
+from mss_bench.cli.options import Parser, Shared, add_options, given
+from mss_bench.cli.run import add_run_options, finish, tell_families
+from mss_bench.core.parameters import Parameterized, param
+from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mss_bench.core.tracks import Track
-    from mss_bench.datasets.catalog import Dataset
-    from mss_bench.running.options import RunOptions
+    from mss_bench.datasets import Dataset
     from mss_bench.separators.estimates import Estimates
 
 __all__ = ["configure", "execute"]
@@ -29,96 +31,90 @@ examples:
 _DOCTOR_SECONDS = 60.0  # a fault that lasts shows itself within the first minute
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+class Command(Parameterized):
+    """Options of the verb itself, beside those of the run that scores."""
+
+    estimates: Path = param(flag="ESTIMATES", metavar="ESTIMATES", doc="Folder of the estimates.")
+    references: Path | None = param(
+        None, metavar="DIR", doc="Folder of references, <track>/<stem>.wav or <stem>.wav, instead of a data set."
+    )
+    pattern: str = param(
+        "", doc='How paths name tracks and targets, e.g. "{track}/{target}.wav" (default: recognised).'
+    )
+    name: str = param("", doc="What tables call the estimates, as a separator (default: the folder's name).")
+    partial: bool = param(False, doc="Leave out tracks that have no estimate.")
+    doctor: bool = param(True, doc="Do not look for lag, polarity, gain and swapped stems first.")
+    museval_json: Path | None = param(
+        None, metavar="DIR", doc="Also write museval's JSON there, one file a track (default: none)."
+    )
+
+    def setup(self) -> None:
+        self.name = self.name or self.estimates.resolve().name.replace(":", "_").strip(". ") or "estimates"
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("estimates", metavar="ESTIMATES", help="folder of the estimates")
+    add_options(parser, Command, ["estimates"])
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--dataset", metavar="NAME", help="the data set that was separated")
-    where.add_argument("--references", metavar="DIR", help="folder of references: <track>/<stem>.wav, or <stem>.wav")
-    parser.add_argument("--pattern", help='how paths name tracks and targets, e.g. "{track}/{target}.wav"')
-    parser.add_argument("--name", help="what the tables call the method (default: the folder's name)")
-    parser.add_argument("--partial", action="store_true", help="leave out tracks that have no estimate")
-    parser.add_argument("--no-doctor", action="store_true", help="do not look for lag, polarity, gain, swapped stems")
-    parser.add_argument("--museval-json", metavar="DIR", help="also write museval's JSON, one file a track")
-    add_dataset(parser)
-    add_execution(parser)
-    add_plugins(parser)
+    add_options(where, RunOptions, ["dataset"], dataset={"doc": "Data set that was separated.", "default": None})
+    add_options(where, Command, ["references"])
+    out = {"doc": "Run folder (default: runs/<data set>-<name>)."}
+    add_options(parser, RunOptions, ["metrics", "out"], out=out)
+    add_options(parser, Command, ["pattern", "name", "partial", "doctor", "museval_json"])
+    add_options(parser, Shared, ["quiet"])
+    add_run_options(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Pair, examine, score."""
-    from mss_bench.cli.run import finish
     from mss_bench.errors import ConfigError
     from mss_bench.running.start import prepare
     from mss_bench.separators.estimates import Estimates
 
-    folder = Path(args.estimates)
-    name = args.name or folder.resolve().name.replace(":", "_").strip(". ") or "estimates"
-    if args.museval_json and args.metrics and "bss_eval" not in " ".join(args.metrics):
+    command = Command(**given(args, Command))
+    options = RunOptions(**given(args, RunOptions))
+    if command.references:
+        options = options.with_values(dataset={"name": "references", "dir": str(command.references.absolute())})
+    if command.museval_json and "bss_eval" not in {spec.name for spec in options.metric_specs()}:
         raise ConfigError("--museval-json holds BSS Eval scores; add bss_eval to --metrics")
-    dataset, tracks = _references(args)
-    separator = Estimates(dir=str(folder), pattern=args.pattern)
+    quiet = "quiet" in args
+    dataset = options.open_dataset()
+    tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
+    separator = Estimates(dir=str(command.estimates), pattern=command.pattern or None)
     pairing = separator.pairing([t.id for t in tracks], dataset.targets, tuple(t.id for t in _all_tracks(dataset)))
     pairing.check()
-    if not args.quiet:
+    if not quiet:
         print(pairing.table() + "\n")
     absent = {t.name for t in pairing.unpaired_tracks}
-    if absent and not args.partial:
+    if absent and not command.partial:
         raise ConfigError(
             f"{len(absent)} of {len(tracks)} tracks have no estimate ({', '.join(sorted(absent)[:5])}"
             f"{', ...' if len(absent) > 5 else ''}); add them, choose tracks with --tracks or --max-tracks, or pass "
             "--partial to score the others alone"
         )
     tracks = [t for t in tracks if t.name not in absent]
-    if not args.no_doctor:
+    if command.doctor:
         _examine(separator, tracks, dataset)
-    prepared = prepare(_options(args, dataset, name, [t.name for t in tracks]))
-    status = finish(prepared, quiet=args.quiet)
-    if args.museval_json:
-        _write_museval(prepared.folder, name, Path(args.museval_json))
+    spec = {"name": "estimates", "dir": str(command.estimates.resolve()), "as": command.name}
+    prepared = prepare(
+        options.with_values(
+            separators=[spec | ({"pattern": command.pattern} if command.pattern else {})],
+            tracks=[t.name for t in tracks],
+            max_tracks=None,
+            out=options.out or Path("runs") / f"{dataset.name}-{command.name}",
+        )
+    )
+    tell_families(args)
+    status = finish(prepared, quiet=quiet)
+    if command.museval_json:
+        _write_museval(prepared.folder, command.name, command.museval_json)
     return status
 
 
-def _options(args: argparse.Namespace, dataset: Dataset, name: str, tracks: list[str]) -> RunOptions:
-    """The run that scores these tracks' estimates under a name."""
-    from mss_bench.running.options import RunOptions
-
-    spec = {"name": "estimates", "dir": str(Path(args.estimates).resolve()), "as": name}
-    same = (
-        "subset", "duration", "jobs", "timeout", "seed", "save_estimates", "media", "rehash", "memory_limit",
-        "retries", "fail_fast",
-    )  # fmt: skip
-    return RunOptions(
-        dataset={"name": "references", "dir": str(dataset.root)} if args.references else args.dataset,
-        root=args.root,
-        catalogs=tuple(args.catalogs or ()),
-        separators=(spec | ({"pattern": args.pattern} if args.pattern else {}),),
-        metrics=tuple(metric_list(args.metrics) or ()),
-        tracks=tuple(tracks),
-        out=args.out or Path("runs") / f"{dataset.name}-{name}",
-        plugins=tuple(args.plugins),
-        **{key: getattr(args, key) for key in same if getattr(args, key) is not None},
-    )
-
-
-def _references(args: argparse.Namespace) -> tuple[Dataset, list[Track]]:
-    from mss_bench.core.spec import Spec
-    from mss_bench.datasets.catalog import get
-    from mss_bench.datasets.references import from_references
-
-    if args.references:
-        dataset = from_references(args.references)
-    else:
-        spec = Spec.parse(args.dataset)
-        dataset = get(spec.name, args.catalogs or (), args.root, **spec.params)
-    return dataset, dataset.tracks(args.subset, args.tracks, args.max_tracks, args.duration)
-
-
 def _all_tracks(dataset: Dataset) -> list[Track]:
-    """Every track of the subsets that are there: an estimate of one that is not asked for is no stray file."""
-    subsets: list[str | None] = [s for s in dataset.subsets if dataset.root is None or dataset.folder(s).is_dir()]
+    """Return every track of the subsets on disk: an estimate of one that is not asked for is not a stray file."""
+    subsets: list[str | None] = [*(dataset.subsets if dataset.root is None else dataset.present_subsets())]
     return [t for s in subsets or [None] for t in dataset.tracks(s)]
 
 
@@ -129,7 +125,7 @@ def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) ->
     from mss_bench.errors import MssBenchError
     from mss_bench.separators.estimates.doctor import examine
 
-    found = []
+    findings = []
     for track in tracks:
         part = track.excerpt(min(_DOCTOR_SECONDS, track.duration or _DOCTOR_SECONDS))
         separator.track, separator.duration = part.id, part.duration
@@ -147,10 +143,10 @@ def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) ->
             target: sum((audio.references[s] for s in parts[1:]), audio.references[parts[0]])
             for target, parts in dataset.targets.items()
         }
-        found += examine(estimates, references, audio.mixture, audio.sample_rate, track.name)
-    for finding in found:
+        findings += examine(estimates, references, audio.mixture, audio.sample_rate, track.name)
+    for finding in findings:
         print(finding, file=sys.stderr)
-    if any(f.severity == "error" for f in found):
+    if any(f.severity == "error" for f in findings):
         print("The scores of these estimates say little before that is mended.\n", file=sys.stderr)
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from mss_bench.cli.arguments import add_plugins
+from mss_bench.cli.options import Parser, Shared, add_options, given
+from mss_bench.core.parameters import REQUIRED, Parameterized, param
+from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
     from mss_bench.core.audio import AudioInfo
@@ -31,64 +33,75 @@ the file; what a method leaves over is rest.wav. See also: mss-bench separators 
 """
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+class Command(Parameterized):
+    """Options of the verb."""
+
+    files: tuple[Path, ...] = param(
+        flag="FILE", metavar="FILE", doc="WAV, FLAC, OGG, MP3 or whatever else libsndfile reads."
+    )
+    out: Path = param(Path("separated"), short="-o", metavar="DIR", doc="Folder for the stems.")
+    overwrite: bool = param(False, doc="Replace the stems of an earlier separation.")
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC, OGG, MP3 or what else libsndfile reads")
-    parser.add_argument(
-        "-s", "--separator", dest="separators", action="append", required=True, metavar="SPEC",
-        help="a separator as name or name:key=value,key=value; repeatable",
-    )  # fmt: skip
-    parser.add_argument("-o", "--out", default="separated", metavar="DIR", help="where to (default: separated)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the stems of an earlier separation")
-    parser.add_argument("--device", default="cpu", help="device for separators that can use one (default: cpu)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of random methods (default: 0)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    add_plugins(parser)
+    add_options(parser, Command, ["files"])
+    separators = {"doc": "Separator as name or name:key=value,key=value.", "default": REQUIRED}
+    add_options(parser, RunOptions, ["separators"], separators=separators)
+    add_options(parser, Command, ["out", "overwrite"])
+    add_options(parser, RunOptions, ["device", "seed", "plugins"])
+    add_options(parser, Shared, ["quiet"], quiet={"doc": "No progress."})
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One file and where its stems go."""
+    """A file and the folder for its stems."""
 
     file: AudioInfo
     folder: Path
 
+    @property
+    def seconds(self) -> float:
+        """Return the length of the file."""
+        return self.file.frames / self.file.sample_rate
+
 
 def execute(args: argparse.Namespace) -> int:
     """Check everything first, then separate; the status is 1 where a separation failed on the way."""
-    from mss_bench.core.spec import Spec
     from mss_bench.running.separation import make_separator, require_free
     from mss_bench.separators import separators
 
-    for plugin in args.plugins:
+    command, options, quiet = Command(**given(args, Command)), RunOptions(**given(args, RunOptions)), "quiet" in args
+    for plugin in options.plugins:
         separators.add_file(plugin)
-    chosen = {str(spec): spec for spec in map(Spec.parse, args.separators)}
-    made = {label: make_separator(spec) for label, spec in chosen.items()}
-    jobs = {label: _jobs(args, label, separator) for label, separator in made.items()}
+    specs = {str(spec): spec for spec in options.separator_specs()}
+    made = {label: make_separator(spec) for label, spec in specs.items()}
+    jobs = {label: _jobs(command, label, separator) for label, separator in made.items()}
     for job in (job for several in jobs.values() for job in several):
-        require_free(job.folder, overwrite=args.overwrite)
+        require_free(job.folder, overwrite=command.overwrite)
     total, done, failed = sum(map(len, jobs.values())), 0, 0
     for label, separator in made.items():
-        separator.load(args.device)
+        separator.load(options.device)
         try:
             for job in jobs[label]:
                 done += 1
-                name = f"[{done}/{total}] {job.file.path.name} · {label}"
-                failed += not _separate(job, separator, chosen[label], name, args)
+                progress = _Progress(f"[{done}/{total}] {job.file.path.name} · {label}", job.seconds, quiet=quiet)
+                failed += not _separate(
+                    job, separator, specs[label], progress, seed=options.seed, overwrite=command.overwrite
+                )
         finally:
             separator.close()
     return 1 if failed else 0
 
 
-def _jobs(args: argparse.Namespace, label: str, separator: Separator) -> list[_Job]:
-    """What is to be done, as far as the files' headers tell that it can be.
+def _jobs(command: Command, label: str, separator: Separator) -> list[_Job]:
+    """Return what a separator is to do, checked as far as the files' headers allow.
 
     Raises
     ------
     MssBenchError
-        A file that is no audio or that the separator does not take, or two files that would share a folder.
+        A file that is not audio or that the separator does not take, or two files that would share a folder.
     """
     from mss_bench.core import audio
     from mss_bench.core.files import folder_name
@@ -96,10 +109,10 @@ def _jobs(args: argparse.Namespace, label: str, separator: Separator) -> list[_J
     from mss_bench.running.separation import require_channels
 
     jobs: dict[Path, _Job] = {}
-    for name in dict.fromkeys(args.files):
+    for name in dict.fromkeys(command.files):
         info = audio.info(name)
-        require_channels(separator, info.channels, name)
-        folder = Path(args.out) / folder_name(label) / info.path.stem
+        require_channels(separator, info.channels, str(name))
+        folder = command.out / folder_name(label) / info.path.stem
         if folder in jobs:
             raise ConfigError(
                 f"{jobs[folder].file.path} and {name} would both be separated into {folder}; separate them one after "
@@ -109,18 +122,18 @@ def _jobs(args: argparse.Namespace, label: str, separator: Separator) -> list[_J
     return list(jobs.values())
 
 
-def _separate(job: _Job, separator: Separator, spec: Spec, name: str, args: argparse.Namespace) -> bool:
-    """Read, separate, write; tells whether that went well."""
+def _separate(job: _Job, separator: Separator, spec: Spec, progress: _Progress, *, seed: int, overwrite: bool) -> bool:
+    """Read, separate and write; return whether that went well."""
     from mss_bench.core import audio
     from mss_bench.errors import MssBenchError
     from mss_bench.running.separation import separate_mixture, write_stems
 
-    facts = {"file": job.file.path.name, "separator": spec.plain(), "seed": args.seed}
+    facts = {"file": job.file.path.name, "separator": spec.plain(), "seed": seed}
     try:
         mixture = audio.read(job.file.path)
-        with _Progress(name, mixture.shape[1] / job.file.sample_rate, quiet=args.quiet) as progress:
-            result = separate_mixture(separator, mixture, job.file.sample_rate, seed=args.seed)
-            paths = write_stems(job.folder, result, job.file.sample_rate, facts, overwrite=args.overwrite)
+        with progress:
+            result = separate_mixture(separator, mixture, job.file.sample_rate, seed=seed)
+            paths = write_stems(job.folder, result, job.file.sample_rate, facts, overwrite=overwrite)
             progress.done = True
     except MssBenchError as error:
         print(f"mss-bench: {job.file.path}: {spec}: {error}", file=sys.stderr)
@@ -137,7 +150,7 @@ def _separate(job: _Job, separator: Separator, spec: Spec, name: str, args: argp
 
 
 class _Progress:
-    """What is being separated, for how long, and at the end how fast: one line, which on a terminal moves.
+    """Show what is being separated, for how long, and at the end how fast: one line, which on a terminal moves.
 
     Parameters
     ----------

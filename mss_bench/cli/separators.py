@@ -7,7 +7,9 @@ import inspect
 import sys
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.arguments import add_plugins
+from mss_bench.cli.options import Parser, add_actions, add_options, given, terminal_width
+from mss_bench.core.parameters import Parameterized, param
+from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
     from mss_bench.core.checks import CheckResult
@@ -15,27 +17,37 @@ if TYPE_CHECKING:
 __all__ = ["configure", "execute"]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add_plugins(actions.add_parser("list", help="every separator, with what it delivers"))
-    show = actions.add_parser("show", help="parameters, assumption, citation, needs of one separator")
-    show.add_argument("name", metavar="NAME")
-    add_plugins(show)
-    check = actions.add_parser("check", help="hold a separator to the contract")
-    check.add_argument(
-        "spec",
-        metavar="SPEC",
-        help="name or name:key=value, a Python file with separators, or a model's manifest (.yaml)",
+class Command(Parameterized):
+    """Options of the verb."""
+
+    name: str = param(flag="NAME", metavar="NAME", doc="Separator.")
+    spec: str = param(
+        flag="SPEC", metavar="SPEC",
+        doc="Separator as name or name:key=value, a Python file with separators, or a model's manifest (.yaml).",
+    )  # fmt: skip
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
+    actions = add_actions(
+        parser,
+        {
+            "list": "every separator, with what it delivers",
+            "show": "parameters, assumption, citation, needs of one separator",
+            "check": "hold a separator to the contract",
+        },
     )
-    add_plugins(check)
+    add_options(actions["show"], Command, ["name"])
+    add_options(actions["check"], Command, ["spec"])
+    for subparser in actions.values():
+        add_options(subparser, RunOptions, ["plugins"])
 
 
 def execute(args: argparse.Namespace) -> int:
     """List, show or check."""
     from mss_bench.separators import separators
 
-    for plugin in args.plugins:
+    for plugin in given(args, RunOptions).get("plugins", ()):
         separators.add_file(plugin)
     if args.action == "list":
         _list()
@@ -47,13 +59,15 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _list() -> None:
-    from mss_bench.core.text import columns
+    from mss_bench.report.table import Cell, Table
     from mss_bench.separators import separators
 
-    rows = []
-    for name, cls in separators.load_all().items():
-        rows.append((name, _delivers(cls), "oracle" if cls.needs_references else "", cls.citation or _summary(cls)))
-    print(columns(rows, ("name", "delivers", "kind", "citation")))
+    rows = [
+        [Cell(name, tag="oracle" if cls.needs_references else ""), _delivers(cls), _summary(cls)]
+        for name, cls in separators.load_all().items()
+    ]
+    print(Table("", ["name", "delivers", "what it is"], [rows]).console(terminal_width()))
+    print("\nParameters, assumption and citation: mss-bench separators show NAME")
     for problem in separators.problems:
         print(f"note: {problem}", file=sys.stderr)
 
@@ -129,8 +143,7 @@ def _check(spec: str) -> int:
         specs = separators.add_file(Path(spec))
         if not specs:
             raise ConfigError(f"{spec} has no Separator class with a name of its own")
-    found = [_print_results(one, check_separator(build(separators, Spec.parse(one))[0])) for one in specs]
-    return max(found)
+    return max(_print_results(name, check_separator(build(separators, Spec.parse(name))[0])) for name in specs)
 
 
 def _print_results(name: str, results: list[CheckResult]) -> int:

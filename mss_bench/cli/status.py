@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from mss_bench.cli.options import Parser, Shared, add_options
 
 __all__ = ["configure", "execute"]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.add_argument("run", metavar="RUN", help="a run folder")
+def configure(parser: Parser) -> None:
+    """Add the options."""
+    add_options(parser, Shared, ["run"])
 
 
 def execute(args: argparse.Namespace) -> int:
     """Print what is done, failed and missing; the status is 1 where anything is missing or failed."""
     from mss_bench.running.status import run_status
 
-    status = run_status(Path(args.run))
+    status = run_status(args.run)
     print(status.text())
     return 1 if status.failures or status.missing else 0

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from mss_bench.cli.arguments import positive_int
+from mss_bench.cli.options import Parser, Shared, add_options, given
+from mss_bench.core.parameters import Parameterized, param
 
 __all__ = ["configure", "execute"]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.add_argument("run", metavar="RUN", help="a run folder")
-    parser.add_argument("--sample", type=positive_int, default=5, metavar="N", help="cells to recompute (default: 5)")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw (default: 0)")
+class Command(Parameterized):
+    """Options of the verb."""
+
+    sample: int = param(5, at_least=1, metavar="N", doc="How many cells to recompute.")
+    seed: int = param(0, at_least=0, metavar="N", doc="Seed of the draw of these cells.")
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
+    add_options(parser, Shared, ["run"])
+    add_options(parser, Command)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -24,10 +30,8 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.core.text import columns
     from mss_bench.running.verify import verify
 
-    results = load(args.run)
-    found = verify(
-        Path(args.run), results.run["options"], args.sample, args.seed, say=lambda text: print(text, file=sys.stderr)
-    )
-    rows = [(c.track, c.method, "same" if c.same else "DIFFERENT", f"{c.difference:.3g}", c.note) for c in found]
-    print(columns(rows, ("track", "method", "verdict", "max |difference|", "note")))
-    return 0 if all(c.same for c in found) else 1
+    command, options = Command(**given(args, Command)), load(args.run).run["options"]
+    compared = verify(args.run, options, command.sample, command.seed, say=lambda text: print(text, file=sys.stderr))
+    rows = [(c.track, c.method, "same" if c.same else "DIFFERENT", f"{c.difference:.3g}", c.note) for c in compared]
+    print(columns(rows, ("track", "separator", "verdict", "max |difference|", "note")))
+    return 0 if all(c.same for c in compared) else 1

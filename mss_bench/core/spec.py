@@ -7,7 +7,7 @@ One form for separators, metrics and data sets on the command line; in YAML and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from mss_bench.core.config import parse_scalar, plain_name
@@ -116,6 +116,7 @@ def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any]]:
     ConfigError
         A value of the wrong type or outside its range, or a parameter without default that is not given.
     """
+    spec = replace(spec, name=registry.canonical(spec.name))
     cls = registry.load(spec.name)
     known = parameters(cls)
     further = [key for key in spec.params if key not in known]

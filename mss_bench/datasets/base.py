@@ -142,7 +142,7 @@ class Dataset(Parameterized, ABC):
     def where(self) -> str:
         """Return where it lies, in words."""
         if self.root is None:
-            return self.root_hint.replace("its root is ", "") or "no root"
+            return f"{self._written_root} (not set)" if self._written_root else "no root"
         return f"{self.root}{'' if self.root.is_dir() else ' (not there)'}"
 
     def present_subsets(self) -> list[str]:
@@ -222,6 +222,7 @@ class Dataset(Parameterized, ABC):
 
     def _place(self, root: Any) -> None:
         """Set the root, with environment variables put in."""
+        self._written_root = root
         unset = [v for v in re.findall(r"\$\{(\w+)\}", root or "") if not os.environ.get(v)]
         if unset:
             self.root_hint = f"its root is {root} and the environment variable {unset[0]} is not set"

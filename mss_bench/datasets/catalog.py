@@ -10,6 +10,7 @@ from typing import Any
 from mss_bench.core.config import ConfigMap, load_yaml, plain_name
 from mss_bench.core.parameters import parameters
 from mss_bench.datasets import Dataset, layouts
+from mss_bench.datasets.references import from_references
 from mss_bench.errors import ConfigError, UnknownNameError
 
 __all__ = ["Dataset", "default_file", "get", "load_catalog"]
@@ -34,7 +35,7 @@ def load_catalog(files: Iterable[str | Path] = ()) -> dict[str, Dataset]:
 
 
 def get(name: str, files: Iterable[str | Path] = (), root: str | Path | None = None, **options: Any) -> Dataset:
-    """Return one data set by name.
+    """Return one data set by name; ``references`` with the option ``dir`` is a bare folder of stems.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ def get(name: str, files: Iterable[str | Path] = (), root: str | Path | None = N
     ------
     UnknownNameError
     """
+    if name == "references":
+        return from_references(str(options.get("dir", root or ".")))
     entries = _entries(files)
     if name not in entries:
         raise UnknownNameError("data set", name, entries)

@@ -1,11 +1,33 @@
 """Metrics: the registry and the built-in families."""
 
+from mss_bench.errors import UnknownNameError
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.registry import Registry
 
 __all__ = ["Metric", "Quantity", "Score", "metrics"]
 
-metrics: Registry[Metric] = Registry(
+
+class _Families(Registry[Metric]):
+    """Registry of the families of metrics, each of which may also be asked for by one of its quantities."""
+
+    def canonical(self, name: str) -> str:
+        """Return the family that a name means: of a quantity such as ``SDR`` the first that reports it.
+
+        Raises
+        ------
+        UnknownNameError
+            No family and no quantity has that name.
+        """
+        if name in self:
+            return name
+        # Only now, since this imports every family.
+        families = {q.name: family for family, cls in reversed(self.load_all().items()) for q in cls.quantities}
+        if name not in families:
+            raise UnknownNameError(self.kind, name, [*self.names(), *families])
+        return families[name]
+
+
+metrics = _Families(
     kind="metric",
     base="mss_bench.metrics.base:Metric",
     builtins={

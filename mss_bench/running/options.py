@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,8 +31,8 @@ class RunOptions(Parameterized):
 
     dataset: Any = param(
         "demo", metavar="NAME", expects="a name, a mapping with a name or a Dataset",
-        doc="Data set of the catalog, with options as in demo:n_songs=12; references:dir=DIR for a bare folder of "
-        "stems. Python takes a Dataset as well.",
+        doc="Data set of the catalog, with options as in demo:n_songs=12, or references:dir=DIR for a bare folder of "
+        "stems; in Python also a Dataset.",
     )  # fmt: skip
     separators: tuple[str | Mapping[str, Any], ...] = param(
         (), flag="--separator", short="-s", metavar="SPEC", expects="names with parameters, as in hpss:power=2",
@@ -39,8 +40,8 @@ class RunOptions(Parameterized):
     )  # fmt: skip
     metrics: tuple[str | Mapping[str, Any], ...] = param(
         (), short="-m", metavar="SPEC;...", expects="names with parameters, as in bss_eval:window=2",
-        doc=f"Metric as name or name:key=value,key=value, or all for every fast one (default: "
-        f"{', '.join(DEFAULT_METRICS)}).",
+        doc="Metric as name or name:key=value,key=value, where a quantity such as SDR stands for its family; or all "
+        f"for every fast one (default: {', '.join(DEFAULT_METRICS)}).",
     )  # fmt: skip
     subset: str | None = param(None, doc="Subset of the data set, or all (default: what the data set declares).")
     tracks: tuple[str, ...] = param((), metavar="NAME", doc="Only this track (default: all).")
@@ -61,8 +62,9 @@ class RunOptions(Parameterized):
         "one where methods disagree most; all for every track.",
     )  # fmt: skip
     timeout: float | None = param(
-        None, above=0, unit="s", metavar="S", doc="Time that one separator may take for one track (default: no limit)."
-    )
+        None, above=0, unit="s", metavar="S",
+        doc="Seconds that one separator may take for one track (default: no limit).",
+    )  # fmt: skip
     memory_limit: float | None = param(
         None, above=0, unit="MiB", metavar="MIB",
         doc="Resident memory that one worker with its child processes may take (default: no limit).",
@@ -82,7 +84,7 @@ class RunOptions(Parameterized):
         (), flag="--plugin", metavar="FILE", doc="Python file with separators or metrics of your own."
     )
     catalogs: tuple[Path, ...] = param(
-        (), flag="--catalog", metavar="FILE", doc="Catalog with data sets of your own (YAML)."
+        (), flag="--catalog", metavar="FILE", doc="YAML file with data sets of your own."
     )
     root: Path | None = param(None, metavar="DIR", doc="Folder of the data set (default: the one its catalog names).")
     rehash: bool = param(False, doc="Hash every file's content again instead of trusting its size and times.")
@@ -111,13 +113,10 @@ class RunOptions(Parameterized):
         """Return the data set with root and options applied."""
         from mss_bench.core.spec import Spec
         from mss_bench.datasets.catalog import Dataset, get
-        from mss_bench.datasets.references import from_references
 
         if isinstance(self.dataset, Dataset):
             return self.dataset
         spec = Spec.parse(self.dataset)
-        if spec.name == "references":
-            return from_references(str(spec.params.get("dir", ".")))
         return get(spec.name, self.catalogs, self.root, **spec.params)
 
     def separator_specs(self) -> list[Spec]:
@@ -127,8 +126,14 @@ class RunOptions(Parameterized):
         return _specs(self.separators, lambda: default_separators(slow=True))
 
     def metric_specs(self) -> list[Spec]:
-        """Return the metrics as specs, each once."""
-        return _specs(self.metrics or DEFAULT_METRICS, _all_metrics)
+        """Return the metrics as specs of their families, each once."""
+        from mss_bench.metrics import metrics
+
+        specs = [
+            replace(spec, name=metrics.canonical(spec.name))
+            for spec in _specs(self.metrics or DEFAULT_METRICS, _all_metrics)
+        ]
+        return list({str(spec): spec for spec in specs}.values())
 
     def shard_numbers(self) -> tuple[int, int] | None:
         """Return ``shard`` as numbers."""

@@ -12,7 +12,8 @@ from typing import Any
 
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import SCHEMA_VERSION, Status
-from mss_bench.datasets.catalog import Dataset
+from mss_bench.core.spec import build
+from mss_bench.datasets import Dataset, layouts
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import Metric, metrics
 from mss_bench.running.execute import execute
@@ -85,9 +86,13 @@ def prepare(options: RunOptions) -> Prepared:
     """
     separators.use_files(())
     metrics.use_files(())
+    layouts.use_files(())
     for plugin in options.plugins:
-        if not separators.add_file(plugin) + metrics.add_file(plugin):
-            raise RunError(f"plugin {plugin} has no Separator or Metric class with a name of its own")
+        if not separators.add_file(plugin) + metrics.add_file(plugin) + layouts.add_file(plugin):
+            raise RunError(f"plugin {plugin} has no Separator, Metric or Dataset class with a name of its own")
+    separator_specs, metric_specs = options.separator_specs(), options.metric_specs()
+    for spec in separator_specs:
+        build(separators, spec)  # what is mistyped is told before any song of the demo is rendered
     dataset = options.open_dataset()
     tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
     known = ["all", *(track.name for track in tracks)]
@@ -95,7 +100,7 @@ def prepare(options: RunOptions) -> Prepared:
         if name not in known:
             raise UnknownNameError("track of --media", name, known)
     plan = make_plan(
-        tracks, dataset.targets, dataset.groups, options.separator_specs(), options.metric_specs(),
+        tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
         seed=options.seed, hashes=HashCache(options.rehash),
     )  # fmt: skip
     return Prepared(options, dataset, options.folder(dataset), plan)

@@ -1,8 +1,10 @@
 """The command line as a user types it."""
 
+import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pandas as pd
@@ -12,17 +14,34 @@ from mss_bench.cli.main import VERBS, main
 from mss_bench.core import audio
 
 
-def mss_bench(*words, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "mss_bench", *map(str, words)], cwd=cwd, capture_output=True, text=True
-    )
+def mss_bench(*words):
+    """Call the command in this process, which saves the start of another."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main([str(word) for word in words])
+    for stream in (out, err):
+        stream.seek(0)
+    return subprocess.CompletedProcess(words, status, out.read(), err.read())
 
 
-@pytest.fixture
-def finished(tiny, tmp_path):
-    done = mss_bench("run", "--datasets", tiny, "--dataset", "tiny", "-s", "irm", "-o", tmp_path / "run", "-j", "2")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, write_song, catalog_text):
+    folder = tmp_path_factory.mktemp("finished")
+    for i, song in enumerate(("Song A", "Song B (live)")):
+        write_song(folder / "tiny" / "test" / song, i)
+    (folder / "catalog.yaml").write_text(catalog_text.format(root=folder / "tiny"))
+    words = ["run", "--catalog", folder / "catalog.yaml", "--dataset", "tiny", "-s", "irm", "-o", folder / "run"]
+    done = mss_bench(*words, "-j", "2", "-m", "bss_eval;usdr")
     assert done.returncode == 0, done.stderr
-    return tmp_path / "run", done
+    return folder / "run", done
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "mss_bench", "metrics", "show", "usdr"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "higher is better" in done.stdout
 
 
 def test_help_names_every_verb(capsys):
@@ -48,7 +67,7 @@ def test_help_names_every_verb(capsys):
         (["run", "--config", "absent.yaml"], "absent.yaml cannot be read"),
         (["run", "--plugin", "absent.py"], "plugin file absent.py does not exist"),
         (["separators", "show", "repett"], "unknown separator 'repett'; did you mean 'repet'"),
-        (["metrics", "show", "sdr"], "unknown metric 'sdr'; did you mean 'usdr'"),
+        (["metrics", "show", "sdr"], "unknown metric 'sdr'; did you mean 'SDR' or 'uSDR'"),
         (["datasets", "check", "musdb18hq", "--root", "/nowhere"], "/nowhere"),
         (["report", "/nowhere"], "/nowhere is not a run folder"),
         (["score", "/nowhere", "--references", "/nowhere"], "/nowhere is not a folder"),
@@ -89,7 +108,7 @@ def test_a_run_file_holds_the_same_options_and_the_command_line_wins(tiny, tmp_p
 
 def test_a_failed_cell_is_status_1_and_told(tiny, tmp_path, plugin):
     done = mss_bench(
-        "run", "--datasets", tiny, "--dataset", "tiny", "--plugin", plugin, "-s", "raises", "-m", "usdr", "-o",
+        "run", "--catalog", tiny, "--dataset", "tiny", "--plugin", plugin, "-s", "raises", "-m", "usdr", "-o",
         tmp_path / "run",
     )  # fmt: skip
     assert done.returncode == 1
@@ -98,7 +117,7 @@ def test_a_failed_cell_is_status_1_and_told(tiny, tmp_path, plugin):
 
 
 def test_dry_run_computes_nothing(tiny, tmp_path):
-    words = ["run", "--datasets", tiny, "--dataset", "tiny", "-s", "irm", "-o", tmp_path / "run"]
+    words = ["run", "--catalog", tiny, "--dataset", "tiny", "-s", "irm", "-o", tmp_path / "run"]
     done = mss_bench(*words, "--dry-run")
     assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
     assert "time    unknown" in done.stdout
@@ -155,7 +174,7 @@ def test_separators_and_metrics_are_listed_and_shown(capsys):
 
 
 def test_the_check_of_a_data_set_fails_on_errors_alone(tiny, capsys):
-    words = ["datasets", "check", "tiny", "--datasets", str(tiny)]
+    words = ["datasets", "check", "tiny", "--catalog", str(tiny)]
     assert main(words) == 0
     assert "3 tracks" in capsys.readouterr().out
     (tiny.parent / "tiny" / "train" / "Song C" / "bass.wav").write_bytes(b"x")
@@ -184,14 +203,15 @@ def estimates(tiny, tmp_path):
     return tmp_path / "est"
 
 
-def _score(estimates, tiny, *words):
+def _score(estimates, tiny, *words, metric="usdr"):
     return mss_bench(
-        "score", estimates, "--dataset", "tiny", "--datasets", tiny, "-o", estimates.parent / "scored", *words
-    )
+        "score", estimates, "--dataset", "tiny", "--catalog", tiny, "-o", estimates.parent / "scored", "-m", metric,
+        "-j", 1, *words,
+    )  # fmt: skip
 
 
 def test_existing_estimates_are_paired_examined_and_scored(estimates, tiny, tmp_path):
-    done = _score(estimates, tiny, "--name", "Mine", "--museval-json", tmp_path / "json")
+    done = _score(estimates, tiny, "--name", "Mine", "--museval-json", tmp_path / "json", metric="SDR;usdr")
     assert done.returncode == 0, done.stderr
     assert done.stdout.index("Song B (live)") < done.stdout.index("SDR (dB)")  # the pairing comes first
     table = pd.read_parquet(tmp_path / "scored" / "tracks.parquet")
@@ -200,13 +220,26 @@ def test_existing_estimates_are_paired_examined_and_scored(estimates, tiny, tmp_
     assert mine[mine.metric == "SDR"].value.min() > 10
     assert len(list((tmp_path / "json").rglob("*.json"))) == 2
     assert "warning" not in done.stderr
+    assert "note: SDR is a quantity of the metric bss_eval, which is scored whole" in done.stderr
     assert "error" not in done.stderr
 
 
 def test_scoring_takes_the_code_path_of_a_run(estimates, tiny, tmp_path):
     assert _score(estimates, tiny, "--name", "Mine").returncode == 0
     done = mss_bench(
-        "run", "--dataset", "tiny", "--datasets", tiny, "-s", f"estimates:dir={estimates},as=Mine", "-o", tmp_path / "r"
+        "run",
+        "--dataset",
+        "tiny",
+        "--catalog",
+        tiny,
+        "-s",
+        f"estimates:dir={estimates},as=Mine",
+        "-o",
+        tmp_path / "r",
+        "-m",
+        "usdr",
+        "-j",
+        1,
     )
     assert done.returncode == 0, done.stderr
     one, two = (pd.read_parquet(p / "tracks.parquet") for p in (tmp_path / "scored", tmp_path / "r"))
@@ -215,11 +248,13 @@ def test_scoring_takes_the_code_path_of_a_run(estimates, tiny, tmp_path):
 
 def test_two_folders_need_no_data_set(estimates, tiny, tmp_path):
     references = tiny.parent / "tiny" / "test"
-    done = mss_bench("score", estimates, "--references", references, "-o", tmp_path / "scored")
+    done = mss_bench("score", estimates, "--references", references, "-o", tmp_path / "scored", "-m", "usdr")
     assert done.returncode == 0, done.stderr
     table = pd.read_parquet(tmp_path / "scored" / "tracks.parquet")
     assert set(table[table.separator == "est"].group) == {"4stem", "vocals_acc"}
-    one = mss_bench("score", estimates / "Song A", "--references", references / "Song A", "-o", tmp_path / "one")
+    one = mss_bench(
+        "score", estimates / "Song A", "--references", references / "Song A", "-o", tmp_path / "one", "-m", "usdr"
+    )
     assert one.returncode == 0, one.stderr
     single = pd.read_parquet(tmp_path / "one" / "tracks.parquet")
     values = single[single.separator == "Song A"].value.to_numpy()
@@ -242,7 +277,7 @@ def test_an_absent_stem_of_one_track_is_a_failure_and_counted(estimates, tiny, t
     done = _score(estimates, tiny)
     assert done.returncode == 1
     table = pd.read_parquet(tmp_path / "scored" / "tracks.parquet")
-    drums = table[(table.separator == "est") & (table.target == "drums") & (table.metric == "SDR")].set_index("track")
+    drums = table[(table.separator == "est") & (table.target == "drums") & (table.metric == "uSDR")].set_index("track")
     assert drums.status["Song A"] == "invalid_output"
     assert drums.status["Song B (live)"] == "ok"
 

@@ -116,7 +116,7 @@ def test_what_a_method_leaves_over_is_written_beside_with_a_note(
         (["mono.wav", "-s", "irm"], "irm is an oracle: it separates by the true stems"),
         (["mono.wav", "-s", "estimates:dir=."], "estimates reads finished estimates"),
         (["mono.wav", "-s", "hpsss"], "unknown separator 'hpsss'; did you mean 'hpss'"),
-        (["mono.wav", "-s", "hpss:power=0"], "power=0"),
+        (["mono.wav", "-s", "hpss:power=0"], "hpss: power is 0, expected a number above 0"),
         (["mono.wav", "sub/mono.wav", "-s", "hpss"], "mono.wav and sub/mono.wav would both be separated into"),
         (["mono.wav", "-s", "hpss", "-o", "text.wav"], "text.wav is a file, expected a folder"),
     ],
