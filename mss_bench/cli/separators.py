@@ -59,10 +59,10 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _list() -> None:
-    from mss_bench.report.table import Cell, Table
+    from mss_bench.report.table import Cell, Row, Table
     from mss_bench.separators import separators
 
-    rows = [
+    rows: list[Row] = [
         [Cell(name, tag="oracle" if cls.needs_references else ""), _delivers(cls), _summary(cls)]
         for name, cls in separators.load_all().items()
     ]
