@@ -50,36 +50,26 @@ class PlannedCell:
     skip: str = ""
     stamps: tuple[tuple[str, tuple[int, int, int]], ...] = ()  # of the files, when their content was hashed
     all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
-    trained_on: tuple[str, ...] = ()
-    licence: str = ""
-    citation: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)  # of the separator, for run.json
 
     @property
     def label(self) -> str:
-        """What people call the method: name, alias, parameters."""
+        """Return what people call the method: name or alias, with parameters."""
         return f"{self.separator}:{self.params}" if self.params else self.separator
 
     def describe(self) -> dict[str, Any]:
-        """What the tables need of the cell, for ``plan.json``."""
+        """Return what the tables need of the cell, for ``plan.json``."""
+        scores = [
+            {
+                "key": s.key, "group": s.group.name, "metric": s.metric.name, "preset": s.preset,
+                "quantities": list(s.quantities), "expected": list(s.expected),
+            }
+            for s in self.scores
+        ]  # fmt: skip
         return {
-            "estimate_key": self.estimate_key,
-            "track": vars(self.track.id),
-            "separator": self.separator,
-            "params": self.params,
-            "oracle": self.oracle,
-            "skip": self.skip,
-            "scores": [
-                {
-                    "key": s.key,
-                    "group": s.group.name,
-                    "metric": s.metric.name,
-                    "preset": s.preset,
-                    "quantities": list(s.quantities),
-                    "expected": list(s.expected),
-                }
-                for s in self.scores
-            ],
-        }
+            "estimate_key": self.estimate_key, "track": vars(self.track.id), "separator": self.separator,
+            "params": self.params, "oracle": self.oracle, "skip": self.skip, "scores": scores,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,12 +79,13 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     metrics: tuple[Metric, ...]
     fingerprint: str
-    seed: int
     notices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Method:
+    """A separator of the run, made once; `shown` are its parameters as the tables have them."""
+
     spec: Spec
     instance: Separator
     params: dict[str, Any]
@@ -105,6 +96,15 @@ class _Method:
     @property
     def column(self) -> str:
         return self.spec.alias or self.spec.name
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """A metric of the run, made once."""
+
+    spec: Spec
+    instance: Metric
+    preimage: dict[str, Any]
 
 
 def make_plan(
@@ -129,21 +129,25 @@ def make_plan(
     if not any(m.column == FLOOR and not m.shown for m in made):
         made.insert(0, _method(Spec(FLOOR)))
     made = _distinct(made)
-    built = [(spec, *build(metrics, spec)) for spec in metric_specs]
-    _refuse_shared_quantities([(spec, metric) for spec, metric, _ in built])
-    cells, seen = [], {}
+    scorings = [_scoring(spec, hashes) for spec in metric_specs]
+    _refuse_shared_quantities(scorings)
     for method in made:
         if method.instance.needs_track:
             method.instance.tracks = tuple(t.id for t in tracks)
+    cells, contents = [], {}
     for track in tracks:
         mixture, references = hashes.mixture(track), hashes.references(track)
-        seen[f"{track.id.subset}/{track.name}"] = {"mixture": mixture, "references": references}
+        contents[f"{track.id.subset}/{track.name}"] = {"mixture": mixture, "references": references}
         for method in made:
-            cells.append(_cell(track, targets, groups, method, built, mixture, references, seed, hashes))
+            cells.append(_cell(track, targets, groups, method, scorings, mixture, references, seed, hashes))
     hashes.save()
     notices = sorted({f"{c.label}: {c.skip}" for c in cells if c.skip})
-    notices += [notice for spec, metric, _ in built if (notice := _without_targets(spec, metric, groups))]
-    return Plan(tuple(cells), tuple(m for _, m, _ in built), digest(seen), seed, notices)
+    known = list(dict.fromkeys(t for group in groups for t in group.targets))
+    for scoring in scorings:
+        wanted = scoring.instance.targets
+        if wanted and not set(wanted) & set(known):
+            notices.append(f"{scoring.spec}: scores {', '.join(wanted)}, the data set's targets are {', '.join(known)}")
+    return Plan(tuple(cells), tuple(s.instance for s in scorings), digest(contents), notices)
 
 
 def _method(spec: Spec) -> _Method:
@@ -158,11 +162,21 @@ def _method(spec: Spec) -> _Method:
     return _Method(spec, instance, params, shown, source_hash(type(instance)), instance.environment())
 
 
+def _scoring(spec: Spec, hashes: HashCache) -> _Scoring:
+    metric, params = build(metrics, spec)
+    preimage: dict[str, Any] = {
+        "name": spec.name, "version": metric.version, "params": _without_paths(params, metric),
+        "source": source_hash(type(metric)),
+    }  # fmt: skip
+    if files := _contents(metric.files(), hashes):
+        preimage["files"] = files
+    return _Scoring(spec, metric, preimage)
+
+
 def _distinct(made: list[_Method]) -> list[_Method]:
     by_label: dict[tuple[str, str], _Method] = {}
     for method in made:
-        label = (method.column, method.shown)
-        other = by_label.setdefault(label, method)
+        other = by_label.setdefault((method.column, method.shown), method)
         if (other.spec.name, other.params) != (method.spec.name, method.params):
             raise ConfigError(
                 f"{other.spec} and {method.spec} would both be called {method.column!r} in the tables; give one as=NAME"
@@ -172,14 +186,15 @@ def _distinct(made: list[_Method]) -> list[_Method]:
     return list(by_label.values())
 
 
-def _refuse_shared_quantities(built: Sequence[tuple[Spec, Metric]]) -> None:
-    seen: dict[tuple[str, str], Spec] = {}
-    for spec, metric in built:
-        for quantity in metric.quantities:
-            other = seen.setdefault((quantity.name, metric.preset), spec)
-            if other is not spec:
+def _refuse_shared_quantities(scorings: Sequence[_Scoring]) -> None:
+    first: dict[tuple[str, str], Spec] = {}
+    for scoring in scorings:
+        preset = scoring.instance.preset
+        for quantity in scoring.instance.quantities:
+            other = first.setdefault((quantity.name, preset), scoring.spec)
+            if other is not scoring.spec:
                 raise ConfigError(
-                    f"metrics {other} and {spec} both report {quantity.name} (preset {metric.preset}); ask for one of "
+                    f"metrics {other} and {scoring.spec} both report {quantity.name} (preset {preset}); ask for one of "
                     "them, or give them different presets"
                 )
 
@@ -189,7 +204,7 @@ def _cell(
     targets: Targets,
     groups: Sequence[TargetGroup],
     method: _Method,
-    built: Sequence[tuple[Spec, Metric, dict[str, Any]]],
+    scorings: Sequence[_Scoring],
     mixture: dict[str, Any],
     references: dict[str, Any],
     seed: int,
@@ -200,7 +215,7 @@ def _cell(
         "track": vars(track.id),  # two songs of the same content are two cells
         "separator": method.spec.name,
         "version": separator.version,
-        "params": {k: v for k, v in method.params.items() if k not in separator.path_parameters},
+        "params": _without_paths(method.params, separator),
         "source": method.source,
         "mixture": mixture,
         "targets": dict(targets),
@@ -208,11 +223,11 @@ def _cell(
     }
     if method.environment:
         preimage["environment"] = method.environment
-    skip, own = "", []
+    skip, files = "", []
     try:
         produced = set(separator.produces(targets, track.id))
-        own = separator.files(track.id)
-        preimage["files"] = _contents(own, hashes)
+        files = separator.files(track.id)
+        preimage["files"] = _contents(files, hashes)
         preimage["delivers"] = sorted(produced)
     except RunError as error:  # the method has nothing for this track and says so
         produced, skip = set(), str(error)
@@ -220,80 +235,46 @@ def _cell(
         preimage["references"] = references
     produced |= set(targets.derivable(produced))
     if not produced and not skip:
-        skip = f"delivers {_sets(separator)}, none of which is a target of {track.id.dataset} ({', '.join(targets)})"
+        sets = " or ".join("/".join(s) for s in separator.target_sets) or "no target"
+        skip = f"delivers {sets}, none of which is a target of {track.id.dataset} ({', '.join(targets)})"
     estimate_key = digest(preimage)
     scores = []
     for group in groups:
         delivered = tuple(t for t in group.targets if t in produced)
-        for spec, metric, params in built:
+        for scoring in scorings:
+            metric = scoring.instance
             expected = tuple(t for t in delivered if t in (metric.targets or delivered))
-            if expected:
-                content = references | _played(track, metric, hashes)
-                files = _contents(metric.files(), hashes)
-                scores.append(_score(estimate_key, content, group, targets, spec, metric, params, files, expected))
+            if not expected:
+                continue
+            content = references
+            if metric.needs_annotations:
+                played = None if track.annotations is None else hashes.file(track.annotations)
+                content = references | {"annotations": played}
+            told = {
+                "estimate_key": estimate_key,
+                "references": content,
+                "group": {"name": group.name, "targets": {t: list(targets[t]) for t in group.targets}},
+                "metric": scoring.preimage,
+            }
+            quantities = tuple(q.name for q in metric.quantities)
+            scores.append(PlannedScore(digest(told), told, group, scoring.spec, metric.preset, quantities, expected))
+    facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation")}
     return PlannedCell(
         track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
         estimate_key, preimage, tuple(scores), skip,
-        hashes.stamps([*track.files(), *own, *_weights(built)]), separator.tracks, separator.trained_on,
-        separator.licence, separator.citation,
+        hashes.stamps([*track.files(), *files, *(file for s in scorings for file in s.instance.files())]),
+        separator.tracks, facts,
     )  # fmt: skip
 
 
-def _without_targets(spec: Spec, metric: Metric, groups: Sequence[TargetGroup]) -> str:
-    """Why a metric has nothing to score in a whole run; empty where it has."""
-    known = list(dict.fromkeys(t for group in groups for t in group.targets))
-    if not metric.targets or set(metric.targets) & set(known):
-        return ""
-    return f"{spec}: scores {', '.join(metric.targets)}, the data set's targets are {', '.join(known)}"
-
-
-def _played(track: Track, metric: Metric, hashes: HashCache) -> dict[str, Any]:
-    """The content of the annotations, for a metric that looks at them."""
-    if not metric.needs_annotations:
-        return {}
-    return {"annotations": None if track.annotations is None else hashes.file(track.annotations)}
-
-
-def _weights(built: Sequence[tuple[Spec, Metric, dict[str, Any]]]) -> list[Path]:
-    """Files that metrics read."""
-    return [file for _, metric, _ in built for file in metric.files()]
+def _without_paths(params: dict[str, Any], owner: Separator | Metric) -> dict[str, Any]:
+    """Return the parameters that go into a key: of those that name files, it has the content instead."""
+    return {name: value for name, value in params.items() if name not in owner.path_parameters}
 
 
 def _contents(files: Sequence[Path], hashes: HashCache) -> dict[str, str]:
-    """Content by name below the common folder: names can say what a file is, where the folder lies says nothing."""
+    """Return content by name below the common folder: names can say what a file is, where the folder lies cannot."""
     if not files:
         return {}
     common = Path(os.path.commonpath([f.absolute().parent for f in files]))
     return {str(f.absolute().relative_to(common)): hashes.file(f) for f in files}
-
-
-def _sets(separator: Separator) -> str:
-    return " or ".join("/".join(s) for s in separator.target_sets) or "no target"
-
-
-def _score(
-    estimate_key: str,
-    references: dict[str, Any],
-    group: TargetGroup,
-    targets: Targets,
-    spec: Spec,
-    metric: Metric,
-    params: dict[str, Any],
-    files: dict[str, str],
-    expected: tuple[str, ...],
-) -> PlannedScore:
-    preimage: dict[str, Any] = {
-        "estimate_key": estimate_key,
-        "references": references,
-        "group": {"name": group.name, "targets": {t: list(targets[t]) for t in group.targets}},
-        "metric": {
-            "name": spec.name,
-            "version": metric.version,
-            "params": {k: v for k, v in params.items() if k not in metric.path_parameters},
-            "source": source_hash(type(metric)),
-        },
-    }
-    if files:
-        preimage["metric"]["files"] = files
-    quantities = tuple(q.name for q in metric.quantities)
-    return PlannedScore(digest(preimage), preimage, group, spec, metric.preset, quantities, expected)

@@ -239,21 +239,16 @@ def _quantities(metric: Metric) -> list[dict[str, Any]]:
 
 def _separators(plan: Plan) -> list[dict[str, Any]]:
     """Return the facts of every method of the run."""
-    facts: dict[str, dict[str, Any]] = {}
-    for cell in plan.cells:
-        cls = separators.load(cell.method.name)
-        facts.setdefault(
-            cell.label,
-            {
-                "label": cell.label,
-                "name": cell.method.name,
-                "version": cls.version,
-                "params": cell.preimage["params"],
-                "environment": cell.preimage.get("environment", {}),
-                "oracle": cell.oracle,
-                "trained_on": list(cell.trained_on),
-                "licence": cell.licence,
-                "citation": cell.citation,
-            },
-        )
-    return list(facts.values())
+    first = {cell.label: cell for cell in reversed(plan.cells)}
+    labels = dict.fromkeys(cell.label for cell in plan.cells)
+    return [
+        {
+            "label": label,
+            "name": first[label].method.name,
+            "params": first[label].preimage["params"],
+            "environment": first[label].preimage.get("environment", {}),
+            "oracle": first[label].oracle,
+            **first[label].facts,
+        }
+        for label in labels
+    ]

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.errors import RunError
+from mss_bench.metrics.base import Score
 from mss_bench.running.lock import in_force
 
 __all__ = [
@@ -46,7 +47,7 @@ _DAMAGE = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.e
 
 @dataclass
 class Row:
-    """One quantity of one target, aggregated over frames; the frames lie at `first` .. `first + n_frames`."""
+    """One quantity of one target, aggregated over frames; the frames lie at `first` to ``first + n_frames``."""
 
     target: str
     metric: str
@@ -62,6 +63,20 @@ class Row:
     first: int = 0
     mean: float = float("nan")
     condition: float = float("nan")
+
+    @classmethod
+    def of(cls, score: Score, flags: Iterable[str], first: int) -> Row:
+        """Return the row of a score whose frames begin at `first`, with the flags of its cell."""
+        values = np.asarray(score.values, dtype=np.float64).ravel()
+        valid = values[~np.isnan(values)]
+        with np.errstate(invalid="ignore"):  # frames of +inf and -inf have no mean
+            mean = float(valid.mean()) if valid.size and not np.isnan(score.value) else float("nan")
+        return cls(
+            score.target, score.quantity, score.scope, score.window, score.hop, score.value, score.n_frames,
+            score.n_valid, score.n_inf, sorted({*flags, *score.flags}), score.why_missing, first, mean,
+            # Its last digits depend on where arrays lie in memory, and score tables are the same bytes each time.
+            condition=float(f"{score.condition:.3g}"),
+        )  # fmt: skip
 
 
 @dataclass
@@ -112,7 +127,7 @@ class Cell:
 
     @classmethod
     def of(cls, planned: dict[str, Any], preimage: dict[str, Any], status: str = "", reason: str = "") -> Cell:
-        """An empty cell for what a plan describes."""
+        """Return an empty cell for what a plan describes."""
         return cls(
             planned["estimate_key"], dict(planned["track"]), planned["separator"], planned["params"], status, reason,
             preimage=preimage,
@@ -128,16 +143,16 @@ class Cell:
         return score_key in self.scores and self.scores[score_key].status == Status.OK
 
     def score_seconds(self, keys: Iterable[str]) -> float:
-        """Wall seconds of the scores under these keys, each of the pass that computed it."""
+        """Return the wall seconds of the scores under these keys, each of the pass that computed it."""
         return sum(self.scores[key].seconds for key in keys if key in self.scores)
 
     def score_cpu_seconds(self, keys: Iterable[str]) -> float:
-        """CPU seconds likewise."""
+        """Return the CPU seconds likewise."""
         return sum(self.scores[key].cpu_seconds for key in keys if key in self.scores)
 
 
 def cell_path(run: Path, estimate_key: str) -> Path:
-    """Where a cell lies."""
+    """Return the path of a cell."""
     return run / "cells" / f"{estimate_key}.npz"
 
 
@@ -169,7 +184,7 @@ def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
 
 
 def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | None:
-    """A cell, with its frames if wanted; None where there is none or what is read is damaged: to be computed again."""
+    """Return a cell, with its frames if wanted; None where there is none or what is read is damaged."""
     path = cell_path(run, estimate_key)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -191,7 +206,7 @@ def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | N
 
 
 def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
-    """The frames of a cell.
+    """Return the frames of a cell.
 
     Raises
     ------

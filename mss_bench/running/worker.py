@@ -1,8 +1,4 @@
-"""The work of one cell: load the track, separate, check, score, write. Runs in a child process that a parent watches.
-
-The child takes pickled tasks from its parent's pipe (never from a file) and answers with a `Reply`. What a separator
-prints goes to the child's log; standard output carries nothing.
-"""
+"""The worker: computes cells one after another, whatever happens to each of them."""
 
 from __future__ import annotations
 
@@ -24,7 +20,7 @@ from mss_bench.core.schema import Status
 from mss_bench.core.spec import build
 from mss_bench.core.tracks import Stems, Targets, Track, TrackAudio
 from mss_bench.errors import MssBenchError, RunError
-from mss_bench.metrics import Metric, Score, metrics
+from mss_bench.metrics import Metric, metrics
 from mss_bench.running.failures import classify, collected_warnings, trace
 from mss_bench.running.keys import digest, file_stamp
 from mss_bench.running.lock import SupersededError, in_force
@@ -37,7 +33,7 @@ from mss_bench.separators import Separator, separators
 
 __all__ = ["Reply", "Task", "WorkerState", "failed_cell", "failed_score", "reply_of", "run_cell"]
 
-_WARM_SEPARATORS = 4
+_WARM_SEPARATORS = 4  # loaded networks and dictionaries take memory; a run has more methods than that
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Task:
     save : bool
         Keep the estimates as float32 WAV.
     epoch : str
-        Token of the client that asks for it; nothing is written once it stands no more.
+        Token of the client that asks for it; nothing is written once that has been taken away.
     """
 
     run: Path
@@ -80,7 +76,7 @@ class Reply:
 
     @property
     def failed(self) -> bool:
-        """Whether the cell or one of its metrics failed."""
+        """Return whether the cell or one of its metrics failed."""
         return self.status not in (Status.OK, Status.SKIPPED) or bool(self.failed_metrics)
 
 
@@ -94,7 +90,7 @@ class WorkerState:
     separators: OrderedDict[str, Separator] = field(default_factory=OrderedDict)
 
     def load_track(self, planned: PlannedCell) -> TrackAudio:
-        """Audio of a cell's track, kept until another track or content is asked for.
+        """Return the audio of a cell's track, kept until another track or content is asked for.
 
         Raises
         ------
@@ -109,11 +105,11 @@ class WorkerState:
         for file, stamp in planned.stamps:
             if file_stamp(file) != stamp:
                 self.track = None
-                raise RunError(f"{file} has changed since the run was planned; run the same command again")
+                raise _changed(file)
         return self.audio
 
     def separator(self, planned: PlannedCell, device: str) -> Separator:
-        """A loaded separator; the least recently used one is closed when there are too many.
+        """Return a loaded separator; the least recently used one is closed when there are too many.
 
         Raises
         ------
@@ -127,9 +123,9 @@ class WorkerState:
         if key not in self.separators:
             instance: Separator = build(separators, spec)[0]
             if source_hash(type(instance)) != source:
-                raise RunError(f"the source of {spec.name} has changed since the run was planned; run it again")
+                raise _changed(f"the source of {spec.name}")
             if instance.environment() != environment:
-                raise RunError(f"what {spec.name} uses has changed since the run was planned; run it again")
+                raise _changed(f"what {spec.name} uses")
             instance.load(device)
             self.separators[key] = instance
             if len(self.separators) > _WARM_SEPARATORS:
@@ -138,17 +134,21 @@ class WorkerState:
         return self.separators[key]
 
     def metric(self, score: PlannedScore, targets: Targets) -> tuple[Metric, Any]:
-        """A metric and what it prepared for the current track and a group."""
+        """Return a metric and what it prepared for the current track and a group."""
         group, source = score.group, score.preimage["metric"]["source"]
         key = (f"{score.metric} {source}", group.name)
         if key not in self.prepared:
             assert self.audio is not None
             metric: Metric = build(metrics, score.metric)[0]
             if source_hash(type(metric)) != source:
-                raise RunError(f"the source of {score.metric.name} has changed since the run was planned; run it again")
+                raise _changed(f"the source of {score.metric.name}")
             references = group.references(self.audio.references, targets)
             self.prepared[key] = metric, metric.prepare(replace(self.audio, references=references), group)
         return self.prepared[key]
+
+
+def _changed(what: str) -> RunError:
+    return RunError(f"{what} has changed since the run was planned; run the same command again")
 
 
 def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lambda name: None) -> Reply:
@@ -163,23 +163,22 @@ def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lamb
         Told what is about to be done: the name of the metric that is to be scored, or ``""``. A parent whose worker
         dies knows by it which metric to leave out.
     """
-    cell = _new_cell(task)
+    cell = _unfinished(task)
     separated: float | None = None
     with collected_warnings() as caught:
         try:
             separators.use_files(task.plugins)
             metrics.use_files(task.plugins)
-            resolved, separated = _resolved(task, state, cell)
+            estimates, separated = _estimates(task, state, cell)
             usage = Usage()
             for score in task.scores:
                 stage(str(score.metric))
-                cell.scores[score.key], values = _score(score, state, task.cell.targets, resolved, cell.flags)
-                _append(cell, score.key, values)
+                _score(score, state, task.cell.targets, estimates, cell)
             stage("")
             cell.costs["score_memory_mb"] = max(usage.peak_memory_mb(), cell.costs.get("score_memory_mb", 0.0))
             cell.status, cell.reason = Status.OK, ""
         except Exception as error:
-            status, reason = (Status.SKIPPED, str(error)) if isinstance(error, _Unsuited) else classify(error)
+            status, reason = (Status.SKIPPED, str(error)) if isinstance(error, _UnsuitedError) else classify(error)
             costs, cell = cell.costs, failed_cell(task, status, reason)
             cell.costs = costs | cell.costs
             cell.log = "" if isinstance(error, MssBenchError) else trace(error, 12)
@@ -189,7 +188,7 @@ def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lamb
 
 
 def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
-    """What a cell that was computed for a task says of how it ended."""
+    """Return what a cell that was computed for a task says of how it ended."""
     asked = [(s, cell.scores[s.key]) for s in task.scores if s.key in cell.scores]
     failed = tuple(f"{planned.metric}: {score.reason}" for planned, score in asked if score.status != Status.OK)
     failed += tuple(cell.problems.values())
@@ -197,76 +196,68 @@ def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
 
 
 def failed_cell(task: Task, status: Status, reason: str) -> Cell:
-    """The cell of a task that failed. A finished one is never lost: it stays, and the scores that it lacks failed."""
-    planned = task.cell
-    old = _finished(task)
-    if old is None:
-        return Cell.of(planned.describe(), planned.preimage, status, reason)
+    """Return the cell of a task that failed. A finished one is never lost: only the scores that it lacks failed."""
+    finished = _finished(task)
+    if finished is None:
+        return Cell.of(task.cell.describe(), task.cell.preimage, status, reason)
     for score in task.scores:
-        if score.key not in old.scores or old.scores[score.key].status != Status.OK:
-            old.scores[score.key] = failed_score(score, status, reason)
-    return old
-
-
-def _finished(task: Task) -> Cell | None:
-    """The finished cell on disk with its frames; None where there is none or it is damaged."""
-    old = read_cell(task.run, task.cell.estimate_key)
-    if old is None or not old.ok:
-        return None
-    try:
-        old.values = read_values(task.run, old.estimate_key)
-    except DamagedCellError:
-        return None
-    return old
+        if not finished.has(score.key):
+            finished.scores[score.key] = failed_score(score, status, reason)
+    return finished
 
 
 def failed_score(score: PlannedScore, status: Status, reason: str) -> ScoreSet:
-    """A score that has no rows but says why."""
+    """Return a score that has no rows but says why."""
     return ScoreSet(score.group.name, score.metric.name, score.preset, status, reason, preimage=score.preimage)
 
 
-def _new_cell(task: Task) -> Cell:
-    """The cell to fill: the finished one without the scores that are asked for, or an empty one."""
-    old = _finished(task) if task.keep else None
-    if old is None:
+def _finished(task: Task) -> Cell | None:
+    """Return the finished cell on disk with its frames; None where there is none or it is damaged."""
+    cell = read_cell(task.run, task.cell.estimate_key)
+    if cell is None or not cell.ok:
+        return None
+    try:
+        cell.values = read_values(task.run, cell.estimate_key)
+    except DamagedCellError:
+        return None
+    return cell
+
+
+def _unfinished(task: Task) -> Cell:
+    """Return the cell to fill: the finished one without the scores that are asked for, or an empty one."""
+    cell = _finished(task) if task.keep else None
+    if cell is None:
         return Cell.of(task.cell.describe(), task.cell.preimage)
     for score in task.scores:
-        old.scores.pop(score.key, None)
-    return old
+        cell.scores.pop(score.key, None)
+    return cell
 
 
-def _append(cell: Cell, key: str, values: list[np.ndarray]) -> None:
-    first = len(cell.values)
-    for row, frames in zip(cell.scores[key].rows, values, strict=True):
-        row.first = first
-        first += len(frames)
-    cell.values = np.concatenate([cell.values, *values])
-
-
-class _Unsuited(MssBenchError):
+class _UnsuitedError(MssBenchError):
     """The method declares that it does not take such a mixture."""
 
 
-def _resolved(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float | None]:
-    """Estimates of every target, from disk where they were saved for this key, else from the separator.
+def _estimates(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float | None]:
+    """Return estimates of every target, from disk where they were saved for this key, else from the separator.
 
     Beside them the seconds that the separation took, None where there was none.
     """
-    planned = task.cell
-    usage = Usage()
+    planned, usage = task.cell, Usage()
     track = state.load_track(planned)
     cell.costs["load_seconds"] = usage.seconds()
     cell.costs["audio_seconds"] = track.mixture.shape[1] / track.sample_rate
     saved = saved_estimates(task.run, planned)
     if saved is not None:
         loaded = {t: audio.read(f, track.sample_rate) for t, f in saved.files.items()}
-        estimates, _, cell.problems = conform(loaded, track.mixture, planned.targets, ())
+        estimates, _, _ = conform(loaded, track.mixture, planned.targets, ())
         cell.flags, cell.problems = saved.flags, saved.problems
     else:
-        raw, declared, costs = _separate(task, state, track)
+        separator = state.separator(planned, task.device)
+        raw, costs = _separate(planned, separator, track)
+        declared = tuple(t for targets in separator.target_sets for t in targets)
         estimates, cell.flags, cell.problems = conform(raw, track.mixture, planned.targets, declared)
         cell.costs |= costs  # all of one pass, in place of those of an earlier one
-        cell.device = state.separator(planned, task.device).used_device
+        cell.device = separator.used_device
         if task.save:
             with in_force(task.run, task.epoch):
                 save_estimates(task.run, planned, estimates, cell, track.sample_rate)
@@ -274,14 +265,12 @@ def _resolved(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float 
     return planned.targets.resolve(estimates), cell.costs["separate_seconds"] if saved is None else None
 
 
-def _separate(task: Task, state: WorkerState, track: TrackAudio) -> tuple[object, tuple[str, ...], dict[str, float]]:
-    """What the separator returned, the targets that it declares, and what it cost."""
-    planned = task.cell
-    separator = state.separator(planned, task.device)
+def _separate(planned: PlannedCell, separator: Separator, track: TrackAudio) -> tuple[object, dict[str, float]]:
+    """Return what the separator returned, and what it cost."""
     if separator.channels and track.mixture.shape[0] not in separator.channels:
         wanted = " or ".join(map(str, separator.channels))
         files = ", ".join(map(str, planned.track.mixture)) or f"the mixture of {planned.track.name!r}"
-        raise _Unsuited(f"{planned.label} takes {wanted} channels, {files} has {track.mixture.shape[0]}")
+        raise _UnsuitedError(f"{planned.label} takes {wanted} channels, {files} has {track.mixture.shape[0]}")
     if separator.needs_track:
         separator.track, separator.tracks = planned.track.id, planned.all_tracks
         separator.start, separator.duration = planned.track.start, planned.track.duration
@@ -289,58 +278,37 @@ def _separate(task: Task, state: WorkerState, track: TrackAudio) -> tuple[object
     # Of the song and the method alone, so that its draw is the same for every parameter, filter and release.
     draw = {"seed": planned.preimage["seed"], "track": vars(planned.track.id), "separator": planned.method.name}
     rng = np.random.default_rng(int(digest(draw)[:32], 16))
-    mixture = track.mixture.copy()
+    mixture = track.mixture.copy()  # a method may write into what it is given
     usage = Usage()
     raw = separator.separate(mixture, track.sample_rate, targets=planned.targets, rng=rng, references=references)
-    costs = {
+    return raw, {
         "separate_seconds": usage.seconds(), "separate_cpu_seconds": usage.cpu_seconds(),
         "peak_memory_mb": usage.peak_memory_mb(), "gpu_memory_mb": usage.gpu_memory_mb(),
     }  # fmt: skip
-    return raw, tuple(t for targets in separator.target_sets for t in targets), costs
 
 
-def _score(
-    score: PlannedScore, state: WorkerState, targets: Targets, resolved: Stems, flags: list[str]
-) -> tuple[ScoreSet, list[np.ndarray]]:
-    """Scores of one metric on one group; a metric that fails costs its own rows only."""
-    result = ScoreSet(score.group.name, score.metric.name, score.preset, Status.OK, preimage=score.preimage)
+def _score(score: PlannedScore, state: WorkerState, targets: Targets, estimates: Stems, cell: Cell) -> None:
+    """Add the scores of one metric on one group to a cell; a metric that fails costs its own rows only."""
+    result = cell.scores[score.key] = failed_score(score, Status.OK, "")
     began, cpu_began = time.perf_counter(), cpu_seconds()
-    values = []
+    rows, values = [], [cell.values]
     try:
         metric, prepared = state.metric(score, targets)
-        delivered = {t: resolved[t] for t in score.group.targets if t in resolved}
-        for one in metric.score(prepared, delivered) if delivered else []:
-            result.rows.append(_row(one, flags))
-            values.append(np.asarray(one.values, dtype=np.float64).ravel())
+        delivered = {t: estimates[t] for t in score.group.targets if t in estimates}
+        for each in metric.score(prepared, delivered) if delivered else []:
+            rows.append(Row.of(each, cell.flags, first=sum(map(len, values))))
+            values.append(np.asarray(each.values, dtype=np.float64).ravel())
+        result.rows, cell.values = rows, np.concatenate(values)
     except Exception as error:
         result.status, reason = classify(error)
         result.reason = reason if isinstance(error, MssBenchError) else trace(error, 4)
-        result.rows, values = [], []
     result.seconds, result.cpu_seconds = time.perf_counter() - began, max(0.0, cpu_seconds() - cpu_began)
-    return result, values
-
-
-def _row(score: Score, flags: list[str]) -> Row:
-    return Row(
-        score.target, score.quantity, score.scope, score.window, score.hop, score.value, score.n_frames, score.n_valid,
-        score.n_inf, sorted({*flags, *score.flags}), score.why_missing,
-        # Its last digits depend on where arrays lie in memory, and score tables are the same bytes each time.
-        mean=_mean(score), condition=float(f"{score.condition:.3g}"),
-    )  # fmt: skip
-
-
-def _mean(score: Score) -> float:
-    """Mean over the valid frames; the value itself for a metric of the whole track."""
-    values = np.asarray(score.values, dtype=np.float64).ravel()
-    valid = values[~np.isnan(values)]
-    with np.errstate(invalid="ignore"):  # frames of +inf and -inf have no mean
-        return float(valid.mean()) if valid.size and not np.isnan(score.value) else float("nan")
 
 
 def main(descriptor: int) -> None:
     """Take tasks from the parent until it hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    os.dup2(sys.stderr.fileno(), 1)
+    os.dup2(sys.stderr.fileno(), 1)  # what methods print belongs into the log
     connection: Connection[Any, Any] = Connection(descriptor)
     state = WorkerState()
     while True:
