@@ -13,6 +13,8 @@ Running
 Extending
     `Separator`, `Targets`
         Base class of separation methods, and what they are asked for.
+    `param`
+        A parameter of a separator or metric, declared in the body of its class.
     `Metric`, `Quantity`, `Score`
         Base class of metrics, and what they report.
 
@@ -37,6 +39,7 @@ _LAZY = {
     "separate": "mss_bench.running.separation",
     "Separator": "mss_bench.separators.base",
     "Targets": "mss_bench.core.tracks",
+    "param": "mss_bench.core.parameters",
     "Metric": "mss_bench.metrics.base",
     "Quantity": "mss_bench.metrics.base",
     "Score": "mss_bench.metrics.base",
@@ -54,12 +57,14 @@ __all__ = [
     "Targets",
     "evaluate",
     "load",
+    "param",
     "run",
     "separate",
 ]
 
 if TYPE_CHECKING:
     from mss_bench.api import Results, load, run
+    from mss_bench.core.parameters import param
     from mss_bench.core.tracks import Targets
     from mss_bench.errors import MssBenchError
     from mss_bench.evaluation import Evaluation, evaluate

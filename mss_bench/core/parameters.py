@@ -300,7 +300,10 @@ class Parameterized:
             for name, value in vars(holder).items()
             if hasattr(value, "looks_at")
         }
-        if cls._declared and not _has_own_constructor(cls):
+        if "__init__" in vars(cls):  # whose signature that of a base would hide
+            own = list(inspect.signature(cls.__init__).parameters.values())
+            cls.__signature__ = inspect.Signature(own[1:])  # type: ignore[attr-defined]
+        elif not _has_own_constructor(cls) and (cls._declared or not cls.further_parameters):
             keywords = [
                 inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, annotation=p.kind, default=_shown_default(p))
                 for p in cls._declared.values()

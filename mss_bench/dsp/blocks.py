@@ -17,7 +17,7 @@ from mss_bench.dsp.filters import filter_sources
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.dsp.wiener import rough_spatial_model, wiener_filter
 
-__all__ = ["BLOCK", "blocks", "filter_in_blocks", "inverse_in_blocks"]
+__all__ = ["BLOCK", "Magnitudes", "blocks", "filter_in_blocks", "inverse_in_blocks"]
 
 Magnitudes = Callable[[Spectrogram, slice], Sequence[NDArray[Any]]]
 """From a block of the mixture and its frames to the magnitudes of all sources there, as `filter_sources` takes them."""

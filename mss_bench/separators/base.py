@@ -1,27 +1,30 @@
 """The contract of a separator.
 
-A separator is a class whose constructor's keyword parameters, with defaults and annotations, are its parameters: they
-are written ``name:key=value,key=value`` on the command line and as a mapping in YAML and Python. It implements one
-method, `Separator.separate`, and declares facts about itself as class attributes. What is declared is checked by the
-contract suite (`mss_bench.separators.contract`) and relied upon by the runner.
+A separator is a class that declares its parameters with `param`, implements one method, `Separator.separate`, and
+states facts about itself as class attributes. Its parameters are written ``name:key=value,key=value`` on the command
+line and as a mapping in YAML and Python. The contract suite (`mss_bench.separators.contract`) checks what is declared,
+and the runner relies on it.
 
 A minimal one::
 
     class Halves(Separator):
-        \"\"\"Half the mixture for every stem.\"\"\"
+        \"\"\"Give every stem the same part of the mixture.\"\"\"
 
         name = "halves"
+        gain: float = param(0.5, above=0, doc="Factor on the mixture.")
 
-        def __init__(self, gain: float = 0.5) -> None:
-            self.gain = gain
-
-        def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        def separate(self, mixture, sample_rate, *, targets, **_):
             return {target: self.gain * mixture for target in targets.stems}
+
+Methods that model magnitudes start from the templates in `mss_bench.separators.templates`, and those whose sources have
+no names from `mss_bench.separators.blind`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,12 +32,13 @@ import numpy as np
 
 from mss_bench.core.parameters import Parameterized
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
+from mss_bench.errors import AudioError
 
 __all__ = ["Separator"]
 
 
 class Separator(Parameterized, ABC):
-    """Base class of every separation method.
+    """Define what every separation method implements and declares.
 
     Attributes
     ----------
@@ -50,7 +54,7 @@ class Separator(Parameterized, ABC):
         The sets of targets that the method can produce; empty means any set of stems. On a data set the method is
         asked for the targets of those sets that the data set has; where it has none the cell is skipped.
     channels : tuple of int
-        Channel counts that it takes; empty means any.
+        Channel counts that it takes; empty means any. `separate` refuses a mixture of another count.
     deterministic : bool
         The output depends on nothing but the input, the parameters and `rng`.
     adds_up : bool
@@ -60,11 +64,11 @@ class Separator(Parameterized, ABC):
     channel_equivariant : bool
         Swapping the channels of the mixture swaps those of every estimate.
     slow : bool
-        Takes so long that a run of which no separators are named leaves it out; ``-s all`` does not.
+        Takes so long that a run leaves it out unless it is named, or all are asked for by ``-s all``.
     needs_references : bool
         An oracle: it is given the references.
     needs_track : bool
-        It is told which track it separates (a reader of finished estimates); nothing else should want this.
+        It is told which track it separates. Only a reader of finished estimates should need this.
     path_parameters : tuple of str
         Parameters that say where files lie; `files` names them and their content is part of the key, the place is not.
     trained_on : tuple of str
@@ -76,7 +80,7 @@ class Separator(Parameterized, ABC):
     name: ClassVar[str] = ""
     family: ClassVar[str] = ""
     version: ClassVar[str] = "1"
-    # What is no ClassVar can depend on the parameters: a direction, a file of learned state, a script.
+    # Facts that are not ClassVar may depend on the parameters: on a direction, a file of learned state, a script.
     target_sets: tuple[tuple[str, ...], ...] = ()
     channels: tuple[int, ...] = ()
     deterministic: bool = True
@@ -106,27 +110,32 @@ class Separator(Parameterized, ABC):
     tracks: tuple[TrackId, ...] = ()
     """All tracks of the run; set before `produces` and `files` where `needs_track` is declared."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "separate" in vars(cls):
+            cls.separate = _checking_channels(cls.separate)  # type: ignore[method-assign]
+
     @classmethod
     def available(cls) -> bool:
-        """Whether what `extra` installs is there; a method that is not is left out of "all separators"."""
+        """Return whether what `extra` installs is there; "all separators" leaves out a method where it is not."""
         return True
 
     def load(self, device: str = "cpu") -> None:
-        """Read learned state, once, before the first `separate`. The default has none."""
+        """Read learned state once, before the first `separate`; there is none by default."""
 
     def close(self) -> None:
-        """Release what `load` took. The default took nothing."""
+        """Release what `load` took."""
 
     def files(self, track: TrackId) -> list[Path]:
-        """Files whose content determines the estimates of a track, e.g. weights; hashed into the estimate key."""
+        """Return the files that determine the estimates of a track, e.g. weights; their content goes into the key."""
         return []
 
     def environment(self) -> dict[str, Any]:
-        """What else determines the estimates: programs and packages outside this process; part of the estimate key."""
+        """Return what else determines the estimates: programs and packages outside this process; part of the key."""
         return {}
 
     def produces(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
-        """The targets of a data set that this method delivers; derived ones that follow as sums need no mention.
+        """Return the targets of a data set that this method delivers, without those that follow as sums of others.
 
         Raises
         ------
@@ -135,7 +144,7 @@ class Separator(Parameterized, ABC):
         """
         if not self.target_sets:
             return targets.stems
-        return tuple(dict.fromkeys(t for one in self.target_sets for t in one if t in targets))
+        return tuple(dict.fromkeys(t for names in self.target_sets for t in names if t in targets))
 
     @abstractmethod
     def separate(
@@ -148,6 +157,8 @@ class Separator(Parameterized, ABC):
         references: Stems | None = None,
     ) -> Stems:
         """Estimate stems from a mixture.
+
+        A method names the keywords that it uses, and takes the others as ``**_``.
 
         Parameters
         ----------
@@ -168,3 +179,20 @@ class Separator(Parameterized, ABC):
         dict of str to (channels, samples) float array
             One array of the mixture's shape per estimated target.
         """
+
+
+def _checking_channels(separate: Callable[..., Stems]) -> Callable[..., Stems]:
+    """Return a method `separate` that refuses a mixture whose channel count is not declared."""
+
+    @wraps(separate)
+    def checked(self: Separator, mixture: Audio, *args: Any, **keywords: Any) -> Stems:
+        if self.channels and len(mixture) not in self.channels:
+            wanted = " or ".join(map(str, self.channels))
+            count = f"{len(mixture)} channel{'s' * (len(mixture) != 1)}"
+            count = f"{len(mixture)} channel{'s' * (len(mixture) != 1)}"
+            raise AudioError(
+                f"{self.label()}: the mixture has {count}, expected {wanted}; leave this separator out for such data"
+            )
+        return separate(self, mixture, *args, **keywords)
+
+    return checked

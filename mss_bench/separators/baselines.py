@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, Targets
-from mss_bench.errors import ConfigError
 from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_number, require_whole
+from mss_bench.separators.templates import VOICE_AND_REST
 
 __all__ = ["BandSplit", "Mixture", "MixtureUnscaled"]
 
 
 class Mixture(Separator):
-    """The floor: each of J stems gets an equal share of the mixture.
+    """Give each of J stems an equal share of the mixture: the floor.
 
     This is SiSEC's MIX: the share that costs least when nothing is known of the song. A method below it does harm.
 
@@ -35,23 +37,15 @@ class Mixture(Separator):
     citation = "F.-R. Stöter, A. Liutkus and N. Ito, The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018"
     assumption = "Nothing is known: all stems are equally loud and equally likely everywhere."
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
+    def separate(self, mixture: Audio, sample_rate: int, *, targets: Targets, **_: Any) -> Stems:
         share = mixture * np.float32(1.0 / len(targets.stems))
         return {stem: share.copy() for stem in targets.stems}
 
 
 class MixtureUnscaled(Separator):
-    """The mixture as it is, for every target, derived ones too.
+    """Return the mixture as it is for every target, derived ones too.
 
-    What a listener hears who does nothing, and the reference point of SI-SDR improvement.
+    This is what a listener hears who does nothing, and the reference point of SI-SDR improvement.
 
         y_j = x.
 
@@ -70,32 +64,17 @@ class MixtureUnscaled(Separator):
     citation = "J. Le Roux et al., SDR - half-baked or well done?, ICASSP 2019"
     assumption = "None: no separation is attempted."
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
+    def separate(self, mixture: Audio, sample_rate: int, *, targets: Targets, **_: Any) -> Stems:
         return {target: mixture.copy() for target in targets}
 
 
 class BandSplit(Separator):
-    """High-pass for the vocals, low-pass for the accompaniment: SiSEC's HPLP.
+    """Split at one frequency, vocals above and accompaniment below: SiSEC's HPLP.
 
     A Butterworth low-pass run forwards and backwards, so that it has no delay, and the mixture less it, which is the
     Butterworth high-pass of the same kind:
 
         Y_acc = X / (1 + (f / cutoff)^(2 order)),  Y_voc = X - Y_acc.
-
-    Parameters
-    ----------
-    cutoff : float
-        Hz, above 0 and below half of the sample rate.
-    order : int
-        The slope is ``12 order`` dB an octave once the filter has run both ways; 1 to 8.
 
     References
     ----------
@@ -104,7 +83,7 @@ class BandSplit(Separator):
 
     name = "bandsplit"
     family = "baseline"
-    target_sets = (("vocals", "accompaniment"),)
+    target_sets = VOICE_AND_REST
     adds_up = True
     scale_equivariant = True
     channel_equivariant = True
@@ -112,26 +91,14 @@ class BandSplit(Separator):
     citation = "F.-R. Stöter, A. Liutkus and N. Ito, The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018"
     assumption = "All of the voice lies above the cutoff and all of the accompaniment below it."
 
-    def __init__(self, cutoff: float = 100.0, order: int = 2) -> None:
-        require_number(self, "cutoff", cutoff, above=0, unit="Hz")
-        require_whole(self, "order", order, low=1, high=8)
-        self.cutoff, self.order = cutoff, order
+    cutoff: float = param(100.0, above=0, unit="Hz", doc="Crossover, below half of the sample rate.")
+    order: int = param(2, at_least=1, at_most=8, doc="Of the filter; the slope is ``12 order`` dB an octave both ways.")
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
+    def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
         from scipy import signal
 
         if self.cutoff >= sample_rate / 2:
-            raise ConfigError(
-                f"{self.name}: cutoff={self.cutoff!r}; expected less than half of the sample rate of {sample_rate} Hz"
-            )
+            self.refuse("cutoff", f"less than half of the sample rate of {sample_rate} Hz")
         sections = signal.butter(self.order, self.cutoff, fs=sample_rate, output="sos")
         # Three periods of the cutoff are reflected at either end, over which the filter's start-up dies away.
         margin = min(mixture.shape[-1] - 1, round(3 * sample_rate / self.cutoff))

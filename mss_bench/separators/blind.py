@@ -1,57 +1,61 @@
-"""The base of blind methods: those that find sources but not what they are."""
+"""Templates for blind methods: those that find sources but not what they are."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
+from mss_bench.dsp.blocks import Magnitudes
+from mss_bench.dsp.stft import Spectrogram
 from mss_bench.errors import RunError
 from mss_bench.separators.assignment import BAND_STEMS, VOCALS_ACCOMPANIMENT, by_references, by_rules
 from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_channels, require_choice, require_whole
+from mss_bench.separators.templates import MaskSeparator, SpectrogramSeparator
 
-__all__ = ["BlindSeparator"]
+__all__ = ["BlindMaskSeparator", "BlindSeparator"]
 
 
 class BlindSeparator(Separator):
-    """A method whose outputs have no names; they are named by `mss_bench.separators.assignment`.
+    """Find two sources without names, and name them by `mss_bench.separators.assignment`.
 
-    A subclass implements `components` and hands its parameters `sources` and `assignment` on to this constructor.
+    A subclass implements `find_sources`.
 
-    Parameters
+    Attributes
     ----------
     sources : int
-        How many sources it looks for; 0 means as many as the data set has stems.
-    assignment : str
-        ``rules`` names the sources by how they sound: vocals, drums, bass and other from four on, else vocals and
-        accompaniment. ``oracle`` assigns them to whatever stems the data set has by the true stems, which makes the
-        method an oracle: it then declares `needs_references`, and every table sets it apart.
+        How many it looks for; 0 means as many as the data set has stems.
     """
 
     target_sets = (BAND_STEMS, VOCALS_ACCOMPANIMENT)
+    sources: int = 2
+    assignment: str = param(
+        "rules",
+        choices=("rules", "oracle"),
+        doc="Who names the sources: ``rules`` go by how they sound (vocals, drums, bass and other from four on, else "
+        "vocals and accompaniment); ``oracle`` goes by the true stems, whatever they are, and makes the method an "
+        "oracle, which tables set apart.",
+    )
 
-    def __init__(self, sources: int = 0, assignment: str = "rules") -> None:
-        require_whole(self, "sources", sources, low=0)
-        if sources == 1:
-            require_whole(self, "sources", sources, low=2)
-        require_choice(self, "assignment", assignment, ("rules", "oracle"))
-        self.sources, self.assignment = sources, assignment
-        self.needs_references = assignment == "oracle"
+    def setup(self) -> None:
+        super().setup()
+        self.needs_references = self.assignment == "oracle"
 
     def produces(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
         if self.assignment == "oracle":
             return targets.stems
         names = self._names(targets)
-        found = tuple(name for name in names if name in targets)
-        if not found:
+        delivered = tuple(name for name in names if name in targets)
+        if not delivered:
             raise RunError(
                 f"{self.name}: its {self._count(targets)} sources are named {', '.join(names)} by rules, and "
                 f"{track.dataset} has {', '.join(targets)}; name them by the true stems with assignment=oracle"
             )
-        return found
+        return delivered
 
     def separate(
         self,
@@ -61,17 +65,19 @@ class BlindSeparator(Separator):
         targets: Targets,
         rng: np.random.Generator,
         references: Stems | None = None,
+        **_: Any,
     ) -> Stems:
-        require_channels(self, mixture)
-        components = self.components(mixture, sample_rate, count=self._count(targets), rng=rng)
+        components = self.find_sources(mixture, sample_rate, count=self._count(targets), rng=rng)
         if self.assignment == "oracle":
             assert references is not None, "the runner passes references where they are declared"
             return by_references(components, {stem: references[stem] for stem in targets.stems})
         return by_rules(components, sample_rate, self._names(targets))
 
     @abstractmethod
-    def components(self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator) -> Sequence[Audio]:
-        """The sources in any order; their sum is the mixture.
+    def find_sources(
+        self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator
+    ) -> Sequence[Audio]:
+        """Find the sources, in any order; their sum is the mixture.
 
         Parameters
         ----------
@@ -91,7 +97,49 @@ class BlindSeparator(Separator):
         return self.sources or max(2, len(targets.stems))
 
     def _names(self, targets: Targets) -> tuple[str, ...]:
-        """Four names where there are as many sources and the data set knows more than the voice by them."""
+        """Return four names where there are as many sources and the data set knows more than the voice by them."""
         known = any(name in targets for name in BAND_STEMS if name not in VOCALS_ACCOMPANIMENT)
         enough = self._count(targets) >= len(BAND_STEMS)
         return BAND_STEMS if enough and (known or "accompaniment" not in targets) else VOCALS_ACCOMPANIMENT
+
+
+class BlindMaskSeparator(MaskSeparator, SpectrogramSeparator, BlindSeparator):
+    """Learn from the whole song how strong each source is where, and share the mixture by that.
+
+    A subclass implements `learn`, or `find_sources` where magnitudes of blocks of frames do not serve.
+    """
+
+    sources: int = param(0, at_least=0, doc="How many to look for; 0 means as many as the data set has stems.")
+
+    def setup(self) -> None:
+        super().setup()
+        if self.sources == 1:
+            self.refuse("sources", "0 or a whole number of at least 2")
+
+    def find_sources(
+        self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator
+    ) -> Sequence[Audio]:
+        x, signals = self.stft.forward(mixture), []
+        if mixture.any():  # of silence there is nothing to learn
+            signals = self.estimates(self.stft, x, mixture.shape[-1], self.learn(x, sample_rate, count, rng))
+        return signals + [np.zeros_like(mixture) for _ in range(count - len(signals))]
+
+    def learn(self, x: Spectrogram, sample_rate: int, count: int, rng: np.random.Generator) -> Magnitudes:
+        """Learn the magnitudes of the sources.
+
+        Parameters
+        ----------
+        x : (channels, frames, bins) complex
+            Spectrogram of the mixture, which is not silent.
+        sample_rate : int
+            Hz.
+        count : int
+            How many sources are wanted, at least 2. Where fewer are found the others are silent.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        callable
+            From a block of `x` and the slice of its frames to the magnitudes of the sources there.
+        """
+        raise NotImplementedError(f"{type(self).__name__} implements neither learn nor find_sources")

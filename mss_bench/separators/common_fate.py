@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio
-from mss_bench.dsp.filters import MASKS, filter_sources
+from mss_bench.dsp.filters import filter_sources
 from mss_bench.dsp.nmf import Factors, divergence, factorise, normalised, random_factors
-from mss_bench.dsp.stft import STFT, Spectrogram
-from mss_bench.separators.blind import BlindSeparator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.blind import BlindMaskSeparator
 
 __all__ = ["CommonFate", "Patches"]
 
@@ -21,8 +21,8 @@ _BLOCK = 1 << 22
 """Values of the common fate transform that are held at a time."""
 
 
-class CommonFate(BlindSeparator):
-    """Common fate model.
+class CommonFate(BlindMaskSeparator):
+    """Separate sources of one pitch by how they waver: the common fate model.
 
     Partials of one source rise, fall and waver together, and the ear takes them together for it. A small patch of the
     complex spectrogram shows how it wavers there as a pattern in its two-dimensional Fourier transform, and a source is
@@ -38,25 +38,6 @@ class CommonFate(BlindSeparator):
     notes, and sources that are never apart in time stay together. The result depends on the start; the best of
     `restarts` is taken. A patch of 1 x 1 is plain NMF with one spectrum a source.
 
-    Parameters
-    ----------
-    sources : int
-        0 for as many as the data set has stems.
-    patch_frames, patch_bins : int
-        Size of a patch; at least 1. Patches overlap by half, under a sine window.
-    iterations : int
-        Of the updates; at least 1.
-    restarts : int
-        Starts from random factors; at least 1.
-    mask : str
-        ``binary``, ``soft``, ``wiener`` or ``multichannel``, on the transform.
-    power : float
-        Exponent of the soft mask; above 0.
-    n_fft, hop : int
-        Samples.
-    assignment : str
-        ``rules`` or ``oracle``.
-
     References
     ----------
     .. [1] F.-R. Stöter, A. Liutkus, R. Badeau, B. Edler and P. Magron, "Common fate model for unison source
@@ -65,43 +46,25 @@ class CommonFate(BlindSeparator):
 
     name = "common_fate"
     family = "factorisation"
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
     citation = "F.-R. Stöter et al., Common fate model for unison source separation, ICASSP 2016"
     assumption = "Each source wavers in its own way, the same one whenever it sounds, and not always with the others."
 
-    def __init__(
-        self,
-        sources: int = 0,
-        patch_frames: int = 10,
-        patch_bins: int = 10,
-        iterations: int = 100,
-        restarts: int = 3,
-        mask: str = "soft",
-        power: float = 1.0,
-        n_fft: int = 1024,
-        hop: int = 512,
-        assignment: str = "rules",
-    ) -> None:
-        super().__init__(sources, assignment)
-        require_whole(self, "patch_frames", patch_frames, low=1)
-        require_whole(self, "patch_bins", patch_bins, low=1)
-        require_whole(self, "iterations", iterations, low=1)
-        require_whole(self, "restarts", restarts, low=1)
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        self.patch_frames, self.patch_bins, self.iterations, self.restarts = (
-            patch_frames, patch_bins, iterations, restarts,
-        )  # fmt: skip
-        self.mask, self.power, self.n_fft, self.hop = mask, power, n_fft, hop
-        self._stft = STFT(n_fft, hop)
+    sources = 0
+    patch_frames: int = param(10, at_least=1, unit="frames", doc="Height of a patch; they overlap by half, as sines.")
+    patch_bins: int = param(10, at_least=1, unit="bins", doc="Width of a patch.")
+    iterations: int = param(100, at_least=1, doc="Of the updates.")
+    restarts: int = param(3, at_least=1, doc="Starts from random factors.")
+    mask = "soft"
+    power = 1.0
+    n_fft = 1024
+    hop = 512
 
-    def components(self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator) -> Sequence[Audio]:
+    def find_sources(
+        self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator
+    ) -> Sequence[Audio]:
         if not mixture.any():
             return [np.zeros_like(mixture) for _ in range(count)]
-        x = self._stft.forward(mixture)
+        x = self.stft.forward(mixture)
         patches = Patches(x.shape, self.patch_frames, self.patch_bins)
         factors = self._factorise(patches, x, count, rng)
         sources = [patches.canvas(x.dtype) for _ in range(count)]
@@ -114,30 +77,27 @@ class CommonFate(BlindSeparator):
             for source, estimate in zip(sources, filter_sources(block, models, self.mask, self.power), strict=True):
                 patches.add(source, estimate, columns)
         del padded
-        return [self._stft.inverse(patches.crop(sources.pop(0)), mixture.shape[-1]) for _ in range(count)]
+        return [self.stft.inverse(patches.crop(sources.pop(0)), mixture.shape[-1]) for _ in range(count)]
 
     def _factorise(self, patches: Patches, x: Spectrogram, count: int, rng: np.random.Generator) -> Factors:
-        """The factors of the start that ends nearest to the patches: A as spectra, H activations, C gains."""
+        """Return the factors of the best start: A as spectra, H as activations, C as gains."""
         padded = patches.pad(x)
         magnitude = np.empty((len(x), patches.rows, patches.size * patches.columns), dtype=np.float32)
         for columns in patches.blocks():
             np.abs(patches.forward(padded, columns), out=magnitude[..., patches.values(columns)])
         v = normalised(magnitude, beta=1)
         del magnitude, padded
-        fixed = ("q",) if len(x) == 1 else ()
-        best, least = None, np.inf
-        for _ in range(self.restarts):
+
+        def fit() -> Factors:
             factors = random_factors(v, count, rng)
-            factorise(v, factors, 1, self.iterations, fixed)
-            cost = divergence(v, factors, 1)
-            if best is None or cost < least:
-                best, least = factors, cost
-        assert best is not None
-        return best
+            factorise(v, factors, 1, self.iterations, fixed=("q",) if len(x) == 1 else ())
+            return factors
+
+        return min((fit() for _ in range(self.restarts)), key=lambda factors: divergence(v, factors, 1))
 
 
 class Patches:
-    """The two-dimensional Fourier transform of overlapping patches of a spectrogram, and its inverse.
+    """Transform overlapping patches of a spectrogram by a two-dimensional Fourier transform, and back.
 
     Parameters
     ----------
@@ -164,31 +124,31 @@ class Patches:
         self._padded = ((self.rows - 1) * step + height, (self.columns - 1) * across + width)
 
     def blocks(self) -> Iterator[slice]:
-        """Columns of patches that are to be held at a time."""
+        """Return the columns of patches that are to be held at a time."""
         step = max(1, _BLOCK // (self.shape[0] * self.rows * self.size))
         return (slice(first, min(first + step, self.columns)) for first in range(0, self.columns, step))
 
     def values(self, columns: slice) -> slice:
-        """Where the values of these columns lie among those of all columns."""
+        """Return where the values of these columns lie among those of all columns."""
         return slice(columns.start * self.size, columns.stop * self.size)
 
     def canvas(self, dtype: np.dtype[Any]) -> Spectrogram:
-        """Zeros, to which `add` adds."""
+        """Return zeros, to which `add` adds."""
         return np.zeros((self.shape[0], *self._padded), dtype=dtype)
 
     def pad(self, x: Spectrogram) -> Spectrogram:
-        """The spectrogram, with zeros around it: each of its bins lies under the same number of patches."""
+        """Return the spectrogram with zeros around it, so that each bin lies under the same number of patches."""
         out = self.canvas(x.dtype)
         self.crop(out)[...] = x
         return out
 
     def crop(self, canvas: Spectrogram) -> Spectrogram:
-        """The part of a canvas that is the spectrogram, as a view."""
+        """Return the part of a canvas that is the spectrogram, as a view."""
         (top, left), (_, frames, bins) = self._lead, self.shape
         return canvas[:, top : top + frames, left : left + bins]
 
     def forward(self, padded: Spectrogram, columns: slice) -> Spectrogram:
-        """The transform of some columns of patches, ``(channels, rows, patches * size)``."""
+        """Transform some columns of patches; return ``(channels, rows, patches * size)``."""
         from scipy.fft import fft2
 
         first, last = columns.start * self._steps[1], (columns.stop - 1) * self._steps[1] + self.width
@@ -212,7 +172,7 @@ class Patches:
                 into += patches[..., a, b]
 
     def _synthesis(self) -> NDArray[np.float32]:
-        """The window divided by the sum of the squares of all windows over a bin."""
+        """Return the window divided by the sum of the squares of all windows over a bin."""
         weights = []
         for length, step in zip((self.height, self.width), self._steps, strict=True):
             window = _sine(length)

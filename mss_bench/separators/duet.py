@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.tracks import Audio
-from mss_bench.dsp.blocks import blocks, filter_in_blocks
-from mss_bench.dsp.filters import MASKS
-from mss_bench.dsp.stft import STFT, Spectrogram
-from mss_bench.separators.blind import BlindSeparator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.core.parameters import param
+from mss_bench.dsp.blocks import Magnitudes, blocks
+from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.blind import BlindMaskSeparator
 
 __all__ = ["DUET"]
 
@@ -24,8 +22,8 @@ _ONE_SIDED = 0.05  # a channel weaker than this share of the other: too little t
 _LEAST_RESIDUAL = 1e-5  # of a bin's power: nearer than this to a direction, no bin is told apart
 
 
-class DUET(BlindSeparator):
-    """Degenerate unmixing estimation technique: clusters of level and delay between the channels.
+class DUET(BlindMaskSeparator):
+    """Cluster the bins by level and delay between the channels: degenerate unmixing estimation technique.
 
     Sources that seldom sound in the same bin leave there a ratio of the channels that tells where the source is. A
     histogram of these ratios over the song has a peak for each source, and each bin goes to the peak that explains it
@@ -50,28 +48,6 @@ class DUET(BlindSeparator):
     ``binary`` a source's magnitude is taken as ``V_j = sqrt((min d + e) / (d_j + e))``, e being 10^-5 of the bin's
     power: one for the nearest source, less for those that would leave a larger residual.
 
-    Parameters
-    ----------
-    sources : int
-        How many to look for; 0 means as many as the data set has stems.
-    assignment : str
-        ``rules`` or ``oracle``; see `mss_bench.separators.blind.BlindSeparator`.
-    mode : str
-        ``level`` or ``level_delay``.
-    mask : str
-        ``binary`` (the paper's), ``soft``, ``wiener`` or ``multichannel``; see `mss_bench.dsp.filters`.
-    power : float
-        Exponent of ``soft``; above 0.
-    p, q : float
-        Exponents of the histogram's weights; 0 or more.
-    max_delay : float
-        Samples, to either side; above 0. The histogram's steps are a tenth of a sample.
-    min_gap : float
-        The directions of two peaks are further apart than this in degrees; above 0. For sources in the centre a delay
-        of ``min_gap max_delay / 45`` samples is as much.
-    n_fft, hop : int
-        Samples.
-
     References
     ----------
     .. [1] O. Yilmaz and S. Rickard, "Blind separation of speech mixtures via time-frequency masking", IEEE Trans.
@@ -82,84 +58,64 @@ class DUET(BlindSeparator):
     name = "duet"
     family = "position"
     channels = (2,)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
     citation = "O. Yilmaz and S. Rickard, Blind separation of speech mixtures via time-frequency masking, TSP 2004"
     assumption = "In each bin at most one source sounds, and each source is panned to a point of its own."
 
-    def __init__(
-        self,
-        sources: int = 0,
-        assignment: str = "rules",
-        mode: str = "level",
-        mask: str = "multichannel",
-        power: float = 4.0,
-        p: float = 1.0,
-        q: float = 0.0,
-        max_delay: float = 3.0,
-        min_gap: float = 4.0,
-        n_fft: int = 2048,
-        hop: int = 512,
-    ) -> None:
-        super().__init__(sources, assignment)
-        require_choice(self, "mode", mode, ("level", "level_delay"))
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        require_number(self, "p", p, low=0)
-        require_number(self, "q", q, low=0)
-        require_number(self, "max_delay", max_delay, above=0, unit="samples")
-        require_number(self, "min_gap", min_gap, above=0, unit="degrees")
-        require_whole(self, "n_fft", n_fft, low=2)
-        require_whole(self, "hop", hop, low=1)
-        self.mode, self.mask, self.power, self.p, self.q = mode, mask, power, p, q
-        self.max_delay, self.min_gap, self.n_fft, self.hop = max_delay, min_gap, n_fft, hop
-        self._stft = STFT(n_fft, hop)
+    sources = 0
+    assignment = "rules"
+    mode: str = param(
+        "level", choices=("level", "level_delay"), doc="Whether sources differ in level alone or in delay as well."
+    )
+    mask = "multichannel"
+    power = 4.0
+    p: float = param(1.0, at_least=0, doc="Exponent of the power in the histogram's weights.")
+    q: float = param(0.0, at_least=0, doc="Exponent of the frequency in the histogram's weights.")
+    max_delay: float = param(
+        3.0, above=0, unit="samples", doc="To either side. The histogram's steps are a tenth of a sample."
+    )
+    min_gap: float = param(
+        4.0,
+        above=0,
+        unit="degrees",
+        doc="The directions of two peaks are further apart than this. For sources in the centre a delay of "
+        "``min_gap max_delay / 45`` samples is as much.",
+    )
+    n_fft = 2048
+    hop = 512
 
-    def components(self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator) -> Sequence[Audio]:
-        spectrogram = self._stft.forward(mixture)
-        omega = 2 * np.pi * np.arange(self._stft.bins) / self.n_fft
-        places = self._places(spectrogram, omega, count)
-        silent = [np.zeros_like(mixture) for _ in range(count - len(places))]
-        signals = filter_in_blocks(
-            self._stft,
-            spectrogram,
-            mixture.shape[-1],
-            lambda x, _: _closeness(x, places, omega),
-            self.mask,
-            self.power,
-        )
-        return signals + silent
+    def learn(self, x: Spectrogram, sample_rate: int, count: int, rng: np.random.Generator) -> Magnitudes:
+        omega = 2 * np.pi * np.arange(self.stft.bins) / self.n_fft
+        places = self._places(x, omega, count)
+        return lambda block, _: _closeness(block, places, omega)
 
     def _places(self, spectrogram: Spectrogram, omega: NDArray[np.float64], count: int) -> list[tuple[float, float]]:
-        """Angle in radians and delay in samples of the highest peaks, `count` at most and one at least."""
+        """Return angle in radians and delay in samples of the highest peaks, from one to `count` of them."""
         histogram = self._histogram(spectrogram, omega)
         middle = histogram.shape[1] // 2
-        found: list[tuple[float, float]] = []
+        places: list[tuple[float, float]] = []
         for row, column in _maxima(histogram):
             place = np.deg2rad(row / 2), (column - middle) * _DELAY_STEP
-            if len(found) < count and all(self._gap(place, other) > self.min_gap for other in found):
-                found.append(place)
+            if len(places) < count and all(self._gap(place, other) > self.min_gap for other in places):
+                places.append(place)
         angles = np.deg2rad(np.arange(len(histogram)) / 2)[:, None]
         delays = (np.arange(histogram.shape[1]) - middle) * _DELAY_STEP
-        while len(found) < count:
-            gap = np.minimum.reduce([self._gap((angles, delays), other) for other in found])
+        while len(places) < count:
+            gap = np.minimum.reduce([self._gap((angles, delays), other) for other in places])
             left = np.where(gap > self.min_gap, histogram * np.sin(np.deg2rad(gap)) ** 2, 0.0)
             angle, delay = np.unravel_index(np.argmax(left), left.shape)
             if not left[angle, delay]:
                 break
-            found.append((float(angles[angle, 0]), float(delays[delay])))
-        return found
+            places.append((float(angles[angle, 0]), float(delays[delay])))
+        return places
 
     def _gap(self, one: tuple[Any, Any], other: tuple[float, float]) -> Any:
-        """Degrees between the directions of two places, at the middle of the band in which delays show."""
+        """Return the degrees between two directions, at the middle of the band in which delays show."""
         phase = np.exp(0.5j * np.pi / self.max_delay * (one[1] - other[1]))
         cosine = np.abs(np.cos(one[0]) * np.cos(other[0]) + np.sin(one[0]) * np.sin(other[0]) * phase)
         return np.rad2deg(np.arccos(np.minimum(cosine, 1.0)))
 
     def _histogram(self, spectrogram: Spectrogram, omega: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Smoothed, (angles, delays); one column where only the level counts."""
+        """Return the smoothed histogram, (angles, delays); it has one column where only the level counts."""
         from scipy.ndimage import gaussian_filter
 
         steps = 0 if self.mode == "level" else round(self.max_delay / _DELAY_STEP)
@@ -185,7 +141,7 @@ class DUET(BlindSeparator):
 def _closeness(
     mixture: Spectrogram, places: Sequence[tuple[float, float]], omega: NDArray[np.float64]
 ) -> list[NDArray[Any]]:
-    """The magnitudes V_j, (1, frames, bins) each."""
+    """Return the magnitudes V_j, (1, frames, bins) each."""
     left, right = mixture
     power_left, power_right = np.square(left.real) + np.square(left.imag), np.square(right.real) + np.square(right.imag)
     cross = left * right.conj()
@@ -213,7 +169,7 @@ def _maxima(histogram: NDArray[np.float64]) -> list[tuple[float, float]]:
 
 
 def _between(values: NDArray[np.float64], index: int) -> float:
-    """Place of a maximum by the parabola through it and its neighbours; as it is at the ends."""
+    """Return the place of a maximum by the parabola through it and its neighbours; the ends stay as they are."""
     if not 0 < index < len(values) - 1:
         return float(index)
     before, at, after = values[index - 1 : index + 2]

@@ -8,18 +8,48 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from mss_bench.core.tracks import Audio, Stems, Targets
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.f0 import F0_METHODS, F0Track, power_of_two, require_pyin, track_f0
-from mss_bench.dsp.filters import MASKS, filter_sources
 from mss_bench.dsp.stft import STFT
 from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.separators.templates import VOICE_AND_REST, MaskSeparator
 
-__all__ = ["HarmonicMask"]
+__all__ = ["HarmonicMask", "MelodySeparator"]
 
 
-class HarmonicMask(Separator):
-    """Voice by a harmonic mask from the f0 of its melody.
+class MelodySeparator(Separator):
+    """Track the melody, and take its partials for the voice; the rest is accompaniment."""
+
+    family = "sinusoidal"
+    target_sets = VOICE_AND_REST
+
+    f0: str = param(
+        "salience",
+        choices=F0_METHODS,
+        doc="Tracker: ``salience`` works in mixtures and needs nothing further; ``pyin`` is librosa's, for a voice "
+        "that is louder than all else (``pip install 'mss-bench[pitch]'``).",
+    )
+    low: float = param(80.0, above=0, unit="Hz", doc="Least f0.")
+    high: float = param(800.0, above=0, unit="Hz", doc="Greatest f0, above `low`.")
+    partials: int = param(40, at_least=1, doc="How many; those above half of the sample rate are left out.")
+
+    def setup(self) -> None:
+        super().setup()
+        if self.high <= self.low:
+            self.refuse("high", f"a number above low={self.low:g} (in Hz)")
+
+    def load(self, device: str = "cpu") -> None:
+        if self.f0 == "pyin":
+            require_pyin()
+
+    def melody(self, signal: NDArray[np.float32], sample_rate: int) -> F0Track:
+        """Track the f0 of a signal ``(samples,)``."""
+        return track_f0(signal, sample_rate, self.f0, self.low, self.high)
+
+
+class HarmonicMask(MelodySeparator, MaskSeparator):
+    """Separate the voice by a mask on the harmonics of its melody.
 
     A sung vowel has all its energy at multiples of its f0, so that knowing the melody is knowing where to look. What
     the accompaniment has at those places is read off the gaps between them, and the voice is what stands out above it.
@@ -34,24 +64,6 @@ class HarmonicMask(Separator):
     f0' widens the lobes of partials that move within a frame of T seconds; f0 / 4 leaves gaps between them. Frames
     have 93 ms, rounded to a power of two, with three quarters overlap.
 
-    Parameters
-    ----------
-    f0 : str
-        ``salience`` works in mixtures and needs nothing further; ``pyin`` is librosa's, for a voice that is louder than
-        all else (``pip install 'mss-bench[pitch]'``).
-    low, high : float
-        Range of f0 in Hz; above 0, ``low < high``.
-    partials : int
-        How many; those above half of the sample rate are left out.
-    width : float
-        Hz, of a partial that does not move: the window's main lobe.
-    subtract : bool
-        Whether A is taken off; without it all within the lobes is voice, ``V_voice = C V``.
-    mask : str
-        ``binary``, ``soft``, ``wiener`` or ``multichannel``: see `mss_bench.dsp.filters`.
-    power : float
-        Exponent of ``soft``; above 0.
-
     References
     ----------
     .. [1] Y. Li and D. Wang, "Separation of singing voice from music accompaniment for monaural recordings", IEEE
@@ -61,67 +73,29 @@ class HarmonicMask(Separator):
     """
 
     name = "harmonic_mask"
-    family = "sinusoidal"
-    target_sets = (("vocals", "accompaniment"),)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
     citation = "Y. Li and D. Wang, Separation of singing voice from music accompaniment for monaural recordings, 2007"
     assumption = "One harmonic voice carries the melody; at its partials it is louder than the accompaniment."
 
-    def __init__(
-        self,
-        f0: str = "salience",
-        low: float = 80.0,
-        high: float = 800.0,
-        partials: int = 40,
-        width: float = 40.0,
-        subtract: bool = True,
-        mask: str = "wiener",
-        power: float = 1.0,
-    ) -> None:
-        require_choice(self, "f0", f0, F0_METHODS)
-        require_number(self, "low", low, above=0, unit="Hz")
-        require_number(self, "high", high, above=low, unit="Hz")
-        require_whole(self, "partials", partials, low=1)
-        require_number(self, "width", width, above=0, unit="Hz")
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        self.f0, self.low, self.high, self.partials, self.width = f0, low, high, partials, width
-        self.subtract, self.mask, self.power = subtract, mask, power
+    f0 = "salience"
+    low = 80.0
+    high = 800.0
+    partials = 40
+    width: float = param(40.0, above=0, unit="Hz", doc="Of a partial that does not move: the window's main lobe.")
+    subtract: bool = param(True, doc="Whether A is taken off; without it all within the lobes is voice, ``C V``.")
+    mask = "wiener"
+    power = 1.0
 
-    def load(self, device: str = "cpu") -> None:
-        if self.f0 == "pyin":
-            require_pyin()
-
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
-        track = track_f0(mixture.mean(axis=0), sample_rate, self.f0, self.low, self.high)
+    def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
+        track = self.melody(mixture.mean(axis=0), sample_rate)
         n_fft = power_of_two(0.093, sample_rate)
         stft = STFT(n_fft, max(1, n_fft // 4))
-        vocals = np.empty_like(mixture)
-        # Only the multichannel filter looks across channels; the others need one at a time, and less memory.
-        step = len(mixture) if self.mask == "multichannel" else 1
-        for first in range(0, len(mixture), step):
-            part = slice(first, first + step)
-            x = stft.forward(mixture[part])
-            magnitudes = self._magnitudes(np.abs(x), track, stft, sample_rate)
-            voice = filter_sources(x, magnitudes, self.mask, self.power)[0]
-            vocals[part] = stft.inverse(voice, mixture.shape[-1])
+        vocals = self.first_estimate(stft, mixture, lambda v: self._magnitudes(v, track, stft, sample_rate))
         return {"vocals": vocals, "accompaniment": mixture - vocals}
 
     def _magnitudes(
         self, magnitude: NDArray[Any], track: F0Track, stft: STFT, sample_rate: int
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Of the voice and of the accompaniment, ``(channels, frames, bins)`` each; the first takes the memory over."""
+        """Return the magnitudes of voice and accompaniment, the first of them in the memory of the mixture's."""
         frequencies = stft.frequencies(sample_rate).astype(np.float32)
         f0, slope = _at_frames(track, stft, magnitude.shape[1], sample_rate)
         smear = slope * stft.n_fft / sample_rate / 8
@@ -139,7 +113,7 @@ class HarmonicMask(Separator):
         return magnitude, accompaniment
 
     def _comb(self, frequencies: NDArray[Any], f0: NDArray[Any], smear: NDArray[Any]) -> NDArray[np.bool_]:
-        """Where partials are, ``(frames, bins)``."""
+        """Return where partials are, ``(frames, bins)``."""
         number = np.round(frequencies / np.where(f0 > 0, f0, 1.0))
         reach = np.minimum(self.width / 2 + number * smear, f0 / 4)
         near = np.abs(frequencies - number * f0) < reach
@@ -147,7 +121,7 @@ class HarmonicMask(Separator):
 
 
 def _at_frames(track: F0Track, stft: STFT, frames: int, sample_rate: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """f0 at the centres of the frames, and how fast it moves there, in Hz a second."""
+    """Return f0 at the centres of the frames, and how fast it moves there, in Hz a second."""
     times = (np.arange(frames) * stft.hop + stft.hop - stft.n_fft / 2) / sample_rate
     f0 = track.at(times)
     half = stft.n_fft / sample_rate / 4
@@ -159,7 +133,7 @@ def _at_frames(track: F0Track, stft: STFT, frames: int, sample_rate: int) -> tup
 
 
 def _gaps(power: NDArray[Any], comb: NDArray[np.bool_], reach: int) -> NDArray[Any]:
-    """Mean power between the partials within `reach` bins to either side, ``(channels, frames, bins)``."""
+    """Return the mean power between the partials within `reach` bins to either side."""
     size = 2 * reach + 1
     gap = (~comb).astype(power.dtype)
     total = uniform_filter1d(power * gap, size, axis=-1, mode="nearest")

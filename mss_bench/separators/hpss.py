@@ -8,19 +8,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
-from mss_bench.core.tracks import Audio, Stems, Targets
+from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.crossover import audible_gain, low_pass
-from mss_bench.dsp.filters import MASKS, channel_groups, filter_blocks
+from mss_bench.dsp.filters import channel_groups, filter_blocks
 from mss_bench.dsp.median import running_median
-from mss_bench.dsp.stft import STFT, Spectrogram
-from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.dsp.stft import STFT
+from mss_bench.separators.assignment import BAND_STEMS
+from mss_bench.separators.templates import MaskSeparator, SpectrogramSeparator
 
-__all__ = ["HPSS", "HPSSVocals", "harmonic_percussive", "split_percussive"]
+__all__ = ["HPSS", "HPSSVocals", "TwoResolutions", "harmonic_percussive", "percussive_harmonic"]
 
 
-class HPSS(Separator):
-    """Harmonic-percussive source separation by median filtering.
+class _MedianFilter(MaskSeparator):
+    """Tell notes from strokes by medians along time and along frequency."""
+
+    family = "kernel"
+
+    kernel_size: int = param(17, at_least=1, odd=True, doc="Length of both medians, in frames and bins.")
+    mask = "soft"
+    power = 2.0
+    bass_cutoff: float = param(250.0, above=0, unit="Hz", doc="Crossover below which the harmonic part is bass.")
+
+    def split(self, mixture: Audio, stft: STFT, gain: NDArray[np.float32]) -> tuple[Audio, Audio]:
+        """Return the percussive part, and the harmonic part under a gain on its lowest bins, which lacks the others."""
+        drums, low = np.empty_like(mixture), np.empty_like(mixture)
+        samples = mixture.shape[-1]
+        for part in channel_groups(len(mixture), self.mask):
+            x = stft.forward(mixture[part])
+            models = percussive_harmonic(np.abs(x), self.kernel_size)
+            deep = np.empty((*x.shape[:2], gain.size), dtype=x.dtype)
+            for block, (percussive, harmonic) in filter_blocks(x, models, self.mask, self.power):
+                x[block] = percussive
+                columns = slice(*block[-1].indices(gain.size))
+                deep[(*block[:2], columns)] = harmonic[..., : max(0, columns.stop - columns.start)] * gain[columns]
+            drums[part], low[part] = stft.inverse(x, samples), stft.inverse(deep, samples)
+        return drums, low
+
+    def percussive(self, signal: Audio, stft: STFT) -> Audio:
+        """Return the percussive part alone."""
+        return self.first_estimate(stft, signal, lambda v: percussive_harmonic(v, self.kernel_size))
+
+
+class HPSS(_MedianFilter, SpectrogramSeparator):
+    """Separate harmonic from percussive sounds by median filtering.
 
     A sustained note is a ridge along time and a drum stroke a ridge along frequency; a median along one of them removes
     the other. From the magnitude V of each channel's spectrogram:
@@ -40,37 +70,41 @@ class HPSS(Separator):
     """
 
     name = "hpss"
-    family = "kernel"
     target_sets = (("drums", "bass", "other"),)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
     citation = "D. FitzGerald, Harmonic/percussive separation using median filtering, DAFx 2010"
     assumption = "Notes are steady in pitch over some frames, drums are broad in frequency and short in time."
 
-    kernel_size: int = param(17, at_least=1, odd=True, unit="frames", doc="Length of both medians, in frames and bins.")
-    mask: str = param("soft", choices=MASKS, doc="Filter from magnitudes to estimates, see `dsp.filters`.")
-    power: float = param(2.0, above=0, doc="Exponent of ``soft``: 2 shares by power, a large one is binary.")
-    bass_cutoff: float = param(250.0, above=0, unit="Hz", doc="Crossover below which the harmonic part is bass.")
-    n_fft: int = param(4096, at_least=2, unit="samples", doc="Length of the frames.")
-    hop: int = param(1024, at_least=1, unit="samples", doc="Step from frame to frame.")
-
-    def setup(self) -> None:
-        self._stft = STFT(self.n_fft, self.hop)
-
     def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
-        gain = audible_gain(self._stft.frequencies(sample_rate), self.bass_cutoff)
-        drums, bass = np.empty_like(mixture), np.empty_like(mixture)
-        for part in channel_groups(len(mixture), self.mask):
-            drums[part], bass[part] = split_percussive(
-                mixture[part], self._stft, self.kernel_size, self.mask, self.power, gain
-            )
+        gain = audible_gain(self.stft.frequencies(sample_rate), self.bass_cutoff)
+        drums, bass = self.split(mixture, self.stft, gain)
         return {"drums": drums, "bass": bass, "other": mixture - drums - bass}
 
 
-class HPSSVocals(Separator):
-    """Voice by two passes of harmonic-percussive separation.
+class TwoResolutions(MaskSeparator):
+    """Look at the mixture with long frames, which show notes, and at what is left with short ones, which show strokes.
+
+    Attributes
+    ----------
+    long, short : STFT
+    """
+
+    family = "kernel"
+    target_sets = (BAND_STEMS,)
+
+    vocals_cutoff: float = param(100.0, above=0, unit="Hz", doc="Crossover below which what is left is bass.")
+    bass_cutoff: float = param(250.0, above=0, unit="Hz", doc="Crossover below which the harmonic part is bass.")
+    n_fft_long: int = param(4096, at_least=2, unit="samples", doc="Length of the long frames, even.")
+    hop_long: int = param(1024, at_least=1, unit="samples", doc="Step of the long frames.")
+    n_fft_short: int = param(256, at_least=2, unit="samples", doc="Length of the short frames, even.")
+    hop_short: int = param(64, at_least=1, unit="samples", doc="Step of the short frames.")
+
+    def setup(self) -> None:
+        super().setup()
+        self.long, self.short = STFT(self.n_fft_long, self.hop_long), STFT(self.n_fft_short, self.hop_short)
+
+
+class HPSSVocals(TwoResolutions, _MedianFilter):
+    """Separate the voice by two passes of harmonic-percussive separation.
 
     A voice glides and wavers. To long frames (`n_fft_long`, 0.37 s) it is no steady ridge and goes with the percussive
     part; to short ones (`n_fft_short`, 23 ms) it is smooth and harmonic, while the drums remain percussive:
@@ -80,19 +114,6 @@ class HPSSVocals(Separator):
     Vocals are H_2 above `vocals_cutoff`, drums P_2, bass is H_1 below `bass_cutoff` with H_2 below `vocals_cutoff`, and
     other the rest of H_1. Both crossovers have 48 dB an octave. The four add up to the mixture.
 
-    Parameters
-    ----------
-    kernel_size : int
-        Frames and bins of the medians; odd.
-    mask : str
-        The filter of both passes, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
-    power : float
-        Exponent of ``soft``; above 0.
-    vocals_cutoff, bass_cutoff : float
-        Hz, above 0.
-    n_fft_long, hop_long, n_fft_short, hop_short : int
-        Samples.
-
     References
     ----------
     .. [1] D. FitzGerald and M. Gainza, "Single channel vocal separation using median filtering and factorisation
@@ -100,68 +121,36 @@ class HPSSVocals(Separator):
     """
 
     name = "hpss_vocals"
-    family = "kernel"
-    target_sets = (("vocals", "drums", "bass", "other"),)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
     citation = "D. FitzGerald and M. Gainza, Single channel vocal separation using median filtering, ISAST 2010"
     assumption = "Instruments hold their pitch over a third of a second, voices do not; drums are shorter than both."
 
-    def __init__(
-        self,
-        kernel_size: int = 17,
-        mask: str = "soft",
-        power: float = 2.0,
-        vocals_cutoff: float = 100.0,
-        bass_cutoff: float = 250.0,
-        n_fft_long: int = 16384,
-        hop_long: int = 2048,
-        n_fft_short: int = 1024,
-        hop_short: int = 256,
-    ) -> None:
-        require_whole(self, "kernel_size", kernel_size, low=1, odd=True)
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        require_number(self, "vocals_cutoff", vocals_cutoff, above=0, unit="Hz")
-        require_number(self, "bass_cutoff", bass_cutoff, above=0, unit="Hz")
-        lengths = {"n_fft_long": n_fft_long, "hop_long": hop_long, "n_fft_short": n_fft_short, "hop_short": hop_short}
-        for parameter, value in lengths.items():
-            require_whole(self, parameter, value, low=1)
-        self.kernel_size, self.mask, self.power = kernel_size, mask, power
-        self.vocals_cutoff, self.bass_cutoff = vocals_cutoff, bass_cutoff
-        self.n_fft_long, self.hop_long, self.n_fft_short, self.hop_short = n_fft_long, hop_long, n_fft_short, hop_short
-        self._long, self._short = STFT(n_fft_long, hop_long), STFT(n_fft_short, hop_short)
+    kernel_size = 17
+    mask = "soft"
+    power = 2.0
+    vocals_cutoff = 100.0
+    bass_cutoff = 250.0
+    n_fft_long = 16384
+    hop_long = 2048
+    n_fft_short = 1024
+    hop_short = 256
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
-        bass_gain = audible_gain(self._long.frequencies(sample_rate), self.bass_cutoff)
-        nothing = bass_gain[:0]
-        vocals, drums, bass = (np.empty_like(mixture) for _ in range(3))
-        for part in channel_groups(len(mixture), self.mask):
-            first, low = split_percussive(mixture[part], self._long, self.kernel_size, self.mask, self.power, bass_gain)
-            drums[part], _ = split_percussive(first, self._short, self.kernel_size, self.mask, self.power, nothing)
-            first -= drums[part]
-            # On the long frames: a bin of the short ones is 43 Hz wide.
-            deep = low_pass(first, sample_rate, self.vocals_cutoff, self._long)
-            vocals[part], bass[part] = first - deep, low + deep
+    def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
+        bass_gain = audible_gain(self.long.frequencies(sample_rate), self.bass_cutoff)
+        rest, low = self.split(mixture, self.long, bass_gain)
+        drums = self.percussive(rest, self.short)
+        rest -= drums
+        # On the long frames: a bin of the short ones is 43 Hz wide.
+        deep = low_pass(rest, sample_rate, self.vocals_cutoff, self.long)
+        vocals, bass = rest - deep, low + deep
         return {"vocals": vocals, "drums": drums, "bass": bass, "other": mixture - vocals - drums - bass}
 
 
-def harmonic_percussive(spectrogram: Spectrogram, frames: int, bins: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Magnitudes of what is steady in time and of what is broad in frequency.
+def harmonic_percussive(magnitude: NDArray[Any], frames: int, bins: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Model the magnitudes of what is steady in time and of what is broad in frequency.
 
     Parameters
     ----------
-    spectrogram : (channels, frames, bins) complex
+    magnitude : (channels, frames, bins)
     frames, bins : int
         Lengths of the medians along time and along frequency; odd.
 
@@ -169,35 +158,10 @@ def harmonic_percussive(spectrogram: Spectrogram, frames: int, bins: int) -> tup
     -------
     harmonic, percussive : (channels, frames, bins)
     """
-    magnitude = np.abs(spectrogram)
     return running_median(magnitude, frames, axis=-2), running_median(magnitude, bins, axis=-1)
 
 
-def split_percussive(
-    signal: Audio, stft: STFT, kernel_size: int, mask: str, power: float, gain: NDArray[np.float32]
-) -> tuple[Audio, Audio]:
-    """The percussive part of a signal, and the harmonic part under a gain on its lowest bins.
-
-    Parameters
-    ----------
-    signal : (channels, samples)
-    stft : STFT
-    kernel_size : int
-        Frames and bins of the medians; odd.
-    mask, power
-        As for `mss_bench.dsp.filters.filter_sources`.
-    gain : (count,) float32
-        Of the lowest bins; elsewhere it is zero.
-
-    Returns
-    -------
-    percussive, low : (channels, samples)
-    """
-    samples, x = signal.shape[-1], stft.forward(signal)
-    harmonic, percussive = harmonic_percussive(x, kernel_size, kernel_size)
-    low = np.empty((*x.shape[:2], gain.size), dtype=x.dtype)
-    for part, (estimate, rest) in filter_blocks(x, [percussive, harmonic], mask, power):
-        x[part] = estimate
-        columns = slice(*part[-1].indices(gain.size))
-        low[(*part[:2], columns)] = rest[..., : max(0, columns.stop - columns.start)] * gain[columns]
-    return stft.inverse(x, samples), stft.inverse(low, samples) if gain.size else np.zeros_like(signal)
+def percussive_harmonic(magnitude: NDArray[Any], kernel_size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Model as `harmonic_percussive` with medians of one length, the percussive part first."""
+    harmonic, percussive = harmonic_percussive(magnitude, kernel_size, kernel_size)
+    return percussive, harmonic

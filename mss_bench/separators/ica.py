@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio
 from mss_bench.separators.blind import BlindSeparator
-from mss_bench.separators.checks import require_choice
 
 __all__ = ["ICA"]
 
@@ -21,7 +21,7 @@ _RANK = 1e-4
 
 
 class ICA(BlindSeparator):
-    """Independent component analysis of the two channels.
+    """Turn the two channels until they are independent: independent component analysis.
 
     If two sources are mixed into two channels with fixed gains, a matrix brings them back, and it is the one whose
     outputs are as independent, which is to say as far from Gaussian, as can be. FastICA whitens the channels and then
@@ -35,13 +35,6 @@ class ICA(BlindSeparator):
     hence two, and a song has more. The gains must be the same at all frequencies: reverberation, delays between the
     channels and stereo effects break it. Sources at one place, or with a Gaussian distribution, stay together. The two
     outputs add up to the mixture; where the channels are equal up to a gain, the second is silent.
-
-    Parameters
-    ----------
-    contrast : str
-        G: ``logcosh``, ``exp`` or ``cube``, as scikit-learn calls them.
-    assignment : str
-        ``rules`` or ``oracle``.
 
     References
     ----------
@@ -59,12 +52,13 @@ class ICA(BlindSeparator):
     citation = "A. Hyvärinen and E. Oja, Independent component analysis, Neural Networks 13(4-5) 2000"
     assumption = "Two independent sources, not Gaussian, mixed into two channels with gains alone."
 
-    def __init__(self, contrast: str = "logcosh", assignment: str = "rules") -> None:
-        super().__init__(2, assignment)
-        require_choice(self, "contrast", contrast, ("logcosh", "exp", "cube"))
-        self.contrast = contrast
+    contrast: str = param(
+        "logcosh", choices=("logcosh", "exp", "cube"), doc="Function G, by scikit-learn's name for it."
+    )
 
-    def components(self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator) -> Sequence[Audio]:
+    def find_sources(
+        self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator
+    ) -> Sequence[Audio]:
         mixing = self._mixing(mixture[:, :: -(-mixture.shape[-1] // _SAMPLES)], rng)
         if mixing is None:
             return [mixture.copy(), np.zeros_like(mixture)]
@@ -72,7 +66,7 @@ class ICA(BlindSeparator):
         return [first, mixture - first]
 
     def _mixing(self, samples: Audio, rng: np.random.Generator) -> NDArray[np.float64] | None:
-        """A, or None where the two channels are one signal."""
+        """Return A, or None where the two channels are one signal."""
         from sklearn.decomposition import FastICA
         from sklearn.exceptions import ConvergenceWarning
 
@@ -82,14 +76,10 @@ class ICA(BlindSeparator):
         if not spread[-1] > _RANK * spread[0]:
             return None
         x /= spread[0]
+        seed = int(rng.integers(1 << 31))
         method = FastICA(
-            2,
-            whiten="unit-variance",
-            fun=self.contrast,
-            max_iter=1000,
-            tol=1e-8,
-            random_state=int(rng.integers(1 << 31)),
-        )
+            2, whiten="unit-variance", fun=self.contrast, max_iter=1000, tol=1e-8, random_state=seed
+        )  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # nearly Gaussian outputs: no direction is better
             method.fit(x)

@@ -23,7 +23,7 @@ _SILENCE = 1e-3
 
 @dataclass(frozen=True)
 class Dictionary:
-    """Spectra of each kind of source.
+    """Hold the spectra of each kind of source.
 
     Parameters
     ----------
@@ -48,10 +48,11 @@ class Dictionary:
 
     @property
     def beta(self) -> int:
+        """Return the beta of the divergence."""
         return DIVERGENCES[self.divergence]
 
     def at(self, sample_rate: int) -> tuple[STFT, dict[str, NDArray[np.float32]]]:
-        """Frames of the same duration at another rate, and the spectra at their frequencies."""
+        """Return frames of the same duration at another rate, and the spectra at their frequencies."""
         if sample_rate == self.sample_rate:
             return STFT(self.n_fft, self.hop), self.spectra
         ratio = sample_rate / self.sample_rate
@@ -59,13 +60,13 @@ class Dictionary:
         stft = STFT(n_fft, min(max(1, round(self.hop * ratio)), n_fft // 2))
         own, wanted = STFT(self.n_fft, self.hop).frequencies(self.sample_rate), stft.frequencies(sample_rate)
         return stft, {
-            name: np.stack([np.interp(wanted, own, each) for each in spectra]).astype(np.float32)
+            name: np.stack([np.interp(wanted, own, spectrum) for spectrum in spectra]).astype(np.float32)
             for name, spectra in self.spectra.items()
         }
 
     def save(self, path: str | Path) -> None:
         """Write a compressed NumPy archive without pickled objects; spectra have 16 bits."""
-        arrays = {f"spectra_{k}": each.astype(np.float16) for k, each in enumerate(self.spectra.values())}
+        arrays = {f"spectra_{k}": own.astype(np.float16) for k, own in enumerate(self.spectra.values())}
         arrays |= {name: np.array(getattr(self, name)) for name in ("sample_rate", "n_fft", "hop", "divergence")}
         arrays |= {"names": np.array(list(self.spectra)), "trained_on": np.array(self.trained_on, dtype=np.str_)}
         with open(path, "wb") as file:
@@ -88,9 +89,9 @@ class Dictionary:
                     for k, name in enumerate(archive["names"])
                 }
                 sample_rate, n_fft, hop = (int(archive[name]) for name in ("sample_rate", "n_fft", "hop"))
-                trained_on = tuple(str(each) for each in archive["trained_on"])
-                found = cls(spectra, sample_rate, n_fft, hop, str(archive["divergence"]), trained_on)
-            found._check()
+                trained_on = tuple(map(str, archive["trained_on"]))
+                dictionary = cls(spectra, sample_rate, n_fft, hop, str(archive["divergence"]), trained_on)
+            dictionary._check()
         except FileNotFoundError:
             raise ConfigError(
                 f"nmf_supervised: dictionary {path} does not exist; make one with learn(...).save(path)"
@@ -99,7 +100,7 @@ class Dictionary:
             raise ConfigError(
                 f"nmf_supervised: {path} is not a dictionary: {error}; expected what learn(...).save(path) writes"
             ) from error
-        return found
+        return dictionary
 
     def _check(self) -> None:
         bins = STFT(self.n_fft, self.hop).bins
@@ -126,7 +127,7 @@ def learn(
     Parameters
     ----------
     tracks : sequence of Track
-        Of one sample rate and the same stems, read one after another. Never those on which the dictionary is tested.
+        Of one sample rate and the same stems, read one after another; never those on which the dictionary is tested.
     components : int
         Spectra of each stem.
     divergence : str
@@ -179,8 +180,8 @@ def learn(
         for name, stem in track.load().references.items():
             parts[name].append(_frames(stem, stft, frames // len(tracks), rng))
     spectra = {}
-    for name, found in parts.items():
-        magnitude = np.concatenate(found)
+    for name, frames_of_stem in parts.items():
+        magnitude = np.concatenate(frames_of_stem)
         if not len(magnitude):
             raise ConfigError(
                 f"learn: {name} is silent in all of the {len(tracks)} tracks; nothing can be learned of it"
@@ -194,12 +195,12 @@ def learn(
 
 
 def _frames(stem: NDArray[np.float32], stft: STFT, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """At most `count` frames of a stem that are not silent, divided by their mean: no song outweighs the others."""
+    """Draw at most `count` audible frames of a stem, divided by their mean so that no song outweighs the others."""
     magnitude: NDArray[np.float32] = np.abs(stft.forward(stem)).mean(axis=0)
     level = magnitude.mean(axis=-1)
     audible = np.flatnonzero(level > _SILENCE * level.max(initial=0.0))
     drawn = np.sort(rng.choice(audible, min(count, audible.size), replace=False))
-    found: NDArray[np.float32] = magnitude[drawn]
+    kept: NDArray[np.float32] = magnitude[drawn]
     if drawn.size:
-        found /= found.mean()
-    return found
+        kept /= kept.mean()
+    return kept

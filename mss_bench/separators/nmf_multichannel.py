@@ -12,7 +12,7 @@ __all__ = ["MultichannelNMF"]
 
 
 class MultichannelNMF(NMF):
-    """Multichannel non-negative matrix factorisation.
+    """Factorise all channels into non-negative components, each with gains that tell where it comes from.
 
     As in NMF, the mixture is a sum of spectra that come and go, and each of them also has a gain in every channel. What
     lies at one place in the stereo image has the same gains, and so components are taken together by place as well
@@ -28,25 +28,6 @@ class MultichannelNMF(NMF):
     decides, at a smaller one the sound does. The gains hold for panned sources, not for reverberation or for
     differences in time between the channels. A mono mixture is factorised as by NMF.
 
-    Parameters
-    ----------
-    sources : int
-        0 for as many as the data set has stems.
-    components : int
-        Spectra, K; at least 2.
-    divergence : str
-        ``euclidean``, ``kl`` or ``is``.
-    iterations : int
-        Of the updates; at least 1.
-    mask : str
-        ``binary``, ``soft``, ``wiener`` or ``multichannel``.
-    power : float
-        Exponent of the soft mask; above 0.
-    n_fft, hop : int
-        Samples.
-    assignment : str
-        ``rules`` or ``oracle``.
-
     References
     ----------
     .. [1] D. FitzGerald, M. Cranitch and E. Coyle, "Non-negative tensor factorisation for sound source separation",
@@ -56,28 +37,20 @@ class MultichannelNMF(NMF):
     """
 
     name = "nmf_multichannel"
-    family = "factorisation"
     citation = "A. Ozerov and C. Févotte, Multichannel NMF in convolutive mixtures, IEEE TASLP 18(3) 2010"
     assumption = "Each source is made of a few sounds that come back, all panned to one place of its own."
 
-    def __init__(
-        self,
-        sources: int = 0,
-        components: int = 40,
-        divergence: str = "kl",
-        iterations: int = 100,
-        mask: str = "multichannel",
-        power: float = 1.0,
-        n_fft: int = 4096,
-        hop: int = 1024,
-        assignment: str = "rules",
-    ) -> None:
-        super().__init__(sources, components, divergence, iterations, mask, power, n_fft, hop, assignment)
+    # All that stand before the mask are named, so that it keeps its place.
+    sources = 0
+    components = 40
+    divergence = "kl"
+    iterations = 100
+    mask = "multichannel"
 
-    def _factorise(self, x: Spectrogram, beta: int, rng: np.random.Generator) -> Factors:
-        """The factors of all channels, from those of equal gains."""
+    def factorise(self, x: Spectrogram, beta: int, rng: np.random.Generator) -> Factors:
+        """Return the factors of all channels, first with equal gains."""
         v = normalised(x, beta)
-        factors = random_factors(v, self.n_components, rng)
+        factors = random_factors(v, self.components, rng)
         first = self.iterations // 5
         factorise(v, factors, beta, first)
         factorise(v, factors, beta, self.iterations - first, fixed=("q",) if len(v) == 1 else ())

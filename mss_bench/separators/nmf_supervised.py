@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
-from mss_bench.dsp.blocks import filter_in_blocks
-from mss_bench.dsp.filters import MASKS
 from mss_bench.dsp.nmf import Factors, factorise, normalised
 from mss_bench.dsp.stft import Spectrogram
-from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.separators.assignment import BAND_STEMS
 from mss_bench.separators.nmf_dictionary import Dictionary, learn
+from mss_bench.separators.templates import MaskSeparator
 
 __all__ = ["Dictionary", "SupervisedNMF", "learn"]
 
@@ -25,8 +24,8 @@ DEMO = Path(__file__).with_name("nmf_demo.npz")
 makes it."""
 
 
-class SupervisedNMF(Separator):
-    """Supervised non-negative matrix factorisation.
+class SupervisedNMF(MaskSeparator):
+    """Factorise the spectrogram with spectra that were learned from other songs.
 
     From the stems of training songs the spectra of each kind of source are learned beforehand, as a dictionary. In a
     new mixture the spectra stay, only how strong each of them is when is estimated, and each source is what its own
@@ -42,18 +41,6 @@ class SupervisedNMF(Separator):
     sample rate gets frames of the same duration. Sounds that are unlike all that was learned go where they fit least
     badly, and where two dictionaries hold the same spectra nothing is separated.
 
-    Parameters
-    ----------
-    dictionary : str
-        A file made by `learn` and saved; empty for the one of the demo's train split, which is shipped: vocals, drums,
-        bass and other.
-    iterations : int
-        Of the activations; at least 1.
-    mask : str
-        ``binary``, ``soft``, ``wiener`` or ``multichannel``.
-    power : float
-        Exponent of the soft mask; above 0.
-
     References
     ----------
     .. [1] P. Smaragdis, B. Raj and M. Shashanka, "Supervised and semi-supervised separation of sounds from
@@ -64,24 +51,22 @@ class SupervisedNMF(Separator):
 
     name = "nmf_supervised"
     family = "factorisation"
-    target_sets = (("vocals", "drums", "bass", "other"),)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
+    target_sets = (BAND_STEMS,)
     path_parameters = ("dictionary",)
     trained_on: tuple[str, ...] = ("demo/train",)
-    licence = "MIT"
     citation = "P. Smaragdis, B. Raj and M. Shashanka, Supervised and semi-supervised separation of sounds, ICA 2007"
     assumption = "Each kind of source has spectra of its own, the same ones in the training songs and in this."
 
-    def __init__(self, dictionary: str = "", iterations: int = 50, mask: str = "soft", power: float = 1.0) -> None:
-        require_whole(self, "iterations", iterations, low=1)
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        self.dictionary, self.iterations, self.mask, self.power = dictionary, iterations, mask, power
-        self._path = Path(dictionary).expanduser() if dictionary else DEMO
+    dictionary: str = param(
+        "", doc="A file made by `learn` and saved; empty for the shipped one, of the demo's train split and four stems."
+    )
+    iterations: int = param(50, at_least=1, doc="Updates of the activations.")
+
+    def setup(self) -> None:
+        super().setup()
+        self._path = Path(self.dictionary).expanduser() if self.dictionary else DEMO
         self._loaded: Dictionary | None = None
-        if dictionary:
+        if self.dictionary:
             self.trained_on = self._read().trained_on
 
     def files(self, track: TrackId) -> list[Path]:
@@ -96,15 +81,7 @@ class SupervisedNMF(Separator):
     def produces(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
         return tuple(target for target in self._read().spectra if target in targets)
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
+    def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
         known = self._read()
         if not mixture.any():
             return {name: np.zeros_like(mixture) for name in known.spectra}
@@ -112,21 +89,20 @@ class SupervisedNMF(Separator):
         x = stft.forward(mixture)
         w = np.concatenate(list(spectra.values()))
         h = self._activations(normalised(x, known.beta), w, known.beta)
-        ends = np.cumsum([0, *(len(each) for each in spectra.values())])
-        parts = [slice(first, last) for first, last in pairwise(ends)]
+        ends = np.cumsum([0, *map(len, spectra.values())])
 
         def magnitudes(_: Spectrogram, frames: slice) -> list[NDArray[Any]]:
-            found: list[NDArray[Any]] = [h[:, frames, part] @ w[part] for part in parts]
-            return [np.sqrt(each) for each in found] if known.beta == 0 else found
+            models: list[NDArray[Any]] = [h[:, frames, i:j] @ w[i:j] for i, j in pairwise(ends)]
+            return [np.sqrt(model) for model in models] if known.beta == 0 else models
 
-        signals = filter_in_blocks(stft, x, mixture.shape[-1], magnitudes, self.mask, self.power)
+        signals = self.estimates(stft, x, mixture.shape[-1], magnitudes)
         return dict(zip(spectra, signals, strict=True))
 
     def _activations(self, v: NDArray[np.float32], w: NDArray[np.float32], beta: int) -> NDArray[np.float32]:
-        """Activations ``(channels, frames, components)`` of the spectra `w`."""
+        """Return the activations ``(channels, frames, components)`` of the spectra `w`."""
         channels, frames, bins = v.shape
-        alike = np.full((channels * frames, len(w)), 1 / len(w), dtype=np.float32)
-        factors = Factors(w, alike, np.ones((len(w), 1), dtype=np.float32))
+        equal = np.full((channels * frames, len(w)), 1 / len(w), dtype=np.float32)
+        factors = Factors(w, equal, np.ones((len(w), 1), dtype=np.float32))
         # The channels one after the other in time: the spectra are common to all of them, the activations are not.
         factorise(v.reshape(1, -1, bins), factors, beta, self.iterations, fixed=("w", "q"))
         return factors.h.reshape(channels, frames, -1)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.masks import soft_masks
-from mss_bench.dsp.stft import STFT, Spectrogram
+from mss_bench.dsp.stft import Spectrogram
 from mss_bench.dsp.wiener import spatial_model, wiener_filter
 from mss_bench.errors import ConfigError
-from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_number, require_whole
+from mss_bench.separators.templates import SpectrogramSeparator
 
 __all__ = ["IBM", "IRM", "MWF"]
 
@@ -25,49 +26,38 @@ _BINS = 128
 """Bins that are filtered at a time: every formula holds for each bin alone, and the memory for a few stays small."""
 
 
-class _Oracle(Separator):
-    """A filter of the mixture's spectrogram that is computed from those of the true stems."""
+class _Oracle(SpectrogramSeparator):
+    """Filter the mixture's spectrogram by what those of the true stems give."""
 
+    family = "oracle"
     needs_references = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
 
-    def __init__(self, n_fft: int, hop: int) -> None:
-        require_whole(self, "n_fft", n_fft, low=2)
-        require_whole(self, "hop", hop, low=1)
-        self.n_fft, self.hop = n_fft, hop
-        self._stft = STFT(n_fft, hop)
+    n_fft = 2048
+    hop = 1024
 
     @abstractmethod
     def _filter(self, mixture: Spectrogram, sources: Sequence[Spectrogram]) -> Sequence[Spectrogram]:
-        """Estimates of some bins' sources."""
+        """Estimate the sources of some bins."""
 
     def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
+        self, mixture: Audio, sample_rate: int, *, targets: Targets, references: Stems | None = None, **_: Any
     ) -> Stems:
         missing = [stem for stem in targets.stems if stem not in (references or {})]
         if references is None or missing:
             raise ConfigError(f"{self.name} is an oracle and was not given the true {', '.join(missing)}")
-        x = self._stft.forward(mixture)
-        sources = [self._stft.forward(references[stem]) for stem in targets.stems]
-        for first in range(0, self._stft.bins, _BINS):
+        x = self.stft.forward(mixture)
+        sources = [self.stft.forward(references[stem]) for stem in targets.stems]
+        for first in range(0, self.stft.bins, _BINS):
             part = np.s_[..., first : first + _BINS]
             estimates = self._filter(x[part], [source[part] for source in sources])
             for source, estimate in zip(sources, estimates, strict=True):
                 source[part] = estimate
         samples = mixture.shape[-1]
-        return {s: self._stft.inverse(y, samples) for s, y in zip(targets.stems, sources, strict=True)}
+        return {s: self.stft.inverse(y, samples) for s, y in zip(targets.stems, sources, strict=True)}
 
 
 class IBM(_Oracle):
-    """Ideal binary mask.
+    """Filter the mixture by the ideal binary mask.
 
     A bin belongs to a stem where the stem holds at least a share `threshold` of the mixture:
 
@@ -75,15 +65,6 @@ class IBM(_Oracle):
 
     The denominator is the mixture itself, as in SiSEC's IBM1 and IBM2, so that a bin can belong to several stems or to
     none: the estimates do not add up to the mixture.
-
-    Parameters
-    ----------
-    exponent : float
-        a, above 0: 1 compares magnitudes, 2 powers.
-    threshold : float
-        Above 0 and at most 1.
-    n_fft, hop : int
-        Samples.
 
     References
     ----------
@@ -93,15 +74,11 @@ class IBM(_Oracle):
     """
 
     name = "ibm"
-    family = "oracle"
     citation = "D. Wang, On ideal binary mask as the computational goal of auditory scene analysis, 2005"
     assumption = "In every bin a stem either dominates the mixture or is absent; the true stems are known."
 
-    def __init__(self, exponent: float = 1.0, threshold: float = 0.5, n_fft: int = 2048, hop: int = 1024) -> None:
-        super().__init__(n_fft, hop)
-        require_number(self, "exponent", exponent, above=0)
-        require_number(self, "threshold", threshold, above=0, high=1)
-        self.exponent, self.threshold = exponent, threshold
+    exponent: float = param(1.0, above=0, doc="a: 1 compares magnitudes, 2 powers.")
+    threshold: float = param(0.5, above=0, at_most=1, doc="Least share of the mixture that a stem must hold.")
 
     def _filter(self, mixture: Spectrogram, sources: Sequence[Spectrogram]) -> Sequence[Spectrogram]:
         # |S|^a >= q |X|^a is |S| >= q^(1/a) |X|, which no small magnitude can underflow.
@@ -110,20 +87,13 @@ class IBM(_Oracle):
 
 
 class IRM(_Oracle):
-    """Ideal ratio mask.
+    """Filter the mixture by the ideal ratio mask.
 
     Each stem takes its share of a bin:
 
         Y_j = X |S_j|^a / sum_k |S_k|^a.
 
     With a = 1 this is SiSEC's IRM1, with a = 2 its IRM2, the Wiener filter of each channel alone.
-
-    Parameters
-    ----------
-    exponent : float
-        a, above 0.
-    n_fft, hop : int
-        Samples.
 
     References
     ----------
@@ -133,22 +103,18 @@ class IRM(_Oracle):
     """
 
     name = "irm"
-    family = "oracle"
     adds_up = True
     citation = "A. Liutkus and R. Badeau, Generalized Wiener filtering with fractional power spectrograms, ICASSP 2015"
     assumption = "The stems' magnitudes (or powers) add up in every bin; the true ones are known, the phases are not."
 
-    def __init__(self, exponent: float = 2.0, n_fft: int = 2048, hop: int = 1024) -> None:
-        super().__init__(n_fft, hop)
-        require_number(self, "exponent", exponent, above=0)
-        self.exponent = exponent
+    exponent: float = param(2.0, above=0, doc="a: 1 compares magnitudes, 2 powers.")
 
     def _filter(self, mixture: Spectrogram, sources: Sequence[Spectrogram]) -> Sequence[Spectrogram]:
         return [mixture * mask for mask in soft_masks([np.abs(source) for source in sources], self.exponent)]
 
 
 class MWF(_Oracle):
-    """Multichannel Wiener filter.
+    """Filter the mixture by the multichannel Wiener filter of the true stems.
 
     A stem has a power P_j of each bin and a spatial covariance R_j of each frequency, both from the true stem:
 
@@ -157,11 +123,6 @@ class MWF(_Oracle):
     with ``P_j = mean_c |S_j|^2`` to begin with. It uses where a stem lies between the channels beside its power; on a
     mono mixture it is the ratio mask of exponent 2.
 
-    Parameters
-    ----------
-    n_fft, hop : int
-        Samples.
-
     References
     ----------
     .. [1] N. Duong, E. Vincent and R. Gribonval, "Under-determined reverberant audio source separation using a
@@ -169,13 +130,9 @@ class MWF(_Oracle):
     """
 
     name = "mwf"
-    family = "oracle"
     adds_up = True
     citation = "N. Duong et al., Under-determined reverberant source separation using a full-rank model, TASLP 2010"
     assumption = "Each stem is Gaussian with a spatial covariance that does not change over the song; both are known."
-
-    def __init__(self, n_fft: int = 2048, hop: int = 1024) -> None:
-        super().__init__(n_fft, hop)
 
     def _filter(self, mixture: Spectrogram, sources: Sequence[Spectrogram]) -> Sequence[Spectrogram]:
         return wiener_filter(mixture, [spatial_model(source) for source in sources])

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio
-from mss_bench.dsp.blocks import BLOCK, filter_in_blocks, inverse_in_blocks
+from mss_bench.dsp.blocks import BLOCK, Magnitudes, inverse_in_blocks
 from mss_bench.dsp.filters import MASKS
-from mss_bench.dsp.stft import STFT, Spectrogram
-from mss_bench.separators.blind import BlindSeparator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.blind import BlindMaskSeparator
 
 __all__ = ["PROJET"]
 
@@ -26,8 +26,8 @@ _FLOOR = 1e-12  # of P and Q, relative to the loudest bin: what is zero would st
 _LEAKAGE = 1e-4  # of K: a projection that cancels a direction exactly would divide by zero
 
 
-class PROJET(BlindSeparator):
-    """Projection estimation technique: sources seen through projections that each cancel one direction.
+class PROJET(BlindMaskSeparator):
+    """Look at the sources through projections that each cancel one direction: projection estimation technique.
 
     A projection of the two channels to one, at right angles to a direction, loses the sound from there and keeps the
     rest. How loud each source is in each of many projections follows from where it is; a non-negative factorisation of
@@ -48,32 +48,6 @@ class PROJET(BlindSeparator):
     With ``max_delay=0`` sources differ in level alone. Otherwise both directions and projections come with `delays`
     delays each, from ``-max_delay`` to `max_delay`, and K depends on the frequency. The cost grows with `delays`.
 
-    Parameters
-    ----------
-    sources : int
-        How many to look for; 0 means as many as the data set has stems.
-    assignment : str
-        ``rules`` or ``oracle``; see `mss_bench.separators.blind.BlindSeparator`.
-    restarts : int
-        Random starts; at least 1.
-    iterations : int
-        Updates of P and Q in each.
-    directions, projections : int
-        Angles L and M over a quarter of a circle; at least 2.
-    alpha : float
-        Exponent of the magnitudes; above 0.
-    max_delay : float
-        Samples, to either side; 0 or more.
-    delays : int
-        At least 1; counts only where ``max_delay > 0``.
-    mask : str
-        ``projection`` (the paper's: the last line of the formulas), or of the magnitudes of the sources in both
-        channels ``binary``, ``soft``, ``wiener`` or ``multichannel``; see `mss_bench.dsp.filters`.
-    power : float
-        Exponent of ``soft``; above 0.
-    n_fft, hop : int
-        Samples.
-
     References
     ----------
     .. [1] D. FitzGerald, A. Liutkus and R. Badeau, "PROJET - Spatial audio separation using projections", Proc. ICASSP,
@@ -86,85 +60,62 @@ class PROJET(BlindSeparator):
     slow = True
     family = "position"
     channels = (2,)
-    adds_up = True
-    scale_equivariant = True
-    licence = "MIT"
+    channel_equivariant = False
     citation = "D. FitzGerald, A. Liutkus and R. Badeau, Projection-based demixing of spatial audio, TASLP 2016"
     assumption = "Sources come from different directions, and their magnitudes add up in every projection."
 
-    def __init__(
-        self,
-        sources: int = 0,
-        assignment: str = "rules",
-        restarts: int = 3,
-        iterations: int = 100,
-        directions: int = 30,
-        projections: int = 10,
-        alpha: float = 1.0,
-        max_delay: float = 0.0,
-        delays: int = 7,
-        mask: str = "projection",
-        power: float = 1.0,
-        n_fft: int = 4096,
-        hop: int = 1024,
-    ) -> None:
-        super().__init__(sources, assignment)
-        require_whole(self, "restarts", restarts, low=1)
-        require_whole(self, "iterations", iterations, low=1)
-        require_whole(self, "directions", directions, low=2)
-        require_whole(self, "projections", projections, low=2)
-        require_number(self, "alpha", alpha, above=0)
-        require_number(self, "max_delay", max_delay, low=0, unit="samples")
-        require_whole(self, "delays", delays, low=1)
-        require_choice(self, "mask", mask, ("projection", *MASKS))
-        require_number(self, "power", power, above=0)
-        require_whole(self, "n_fft", n_fft, low=2)
-        require_whole(self, "hop", hop, low=1)
-        self.restarts, self.iterations, self.directions, self.projections = (
-            restarts,
-            iterations,
-            directions,
-            projections,
-        )
-        self.alpha, self.max_delay, self.delays = alpha, max_delay, delays
-        self.mask, self.power, self.n_fft, self.hop = mask, power, n_fft, hop
-        self._stft = STFT(n_fft, hop)
+    sources = 0
+    assignment = "rules"
+    restarts: int = param(3, at_least=1, doc="Random starts.")
+    iterations: int = param(100, at_least=1, doc="Updates of P and Q in each start.")
+    directions: int = param(30, at_least=2, doc="Angles L of the directions, over a quarter of a circle.")
+    projections: int = param(10, at_least=2, doc="Angles M of the projections, over a quarter of a circle.")
+    alpha: float = param(1.0, above=0, doc="Exponent of the magnitudes.")
+    max_delay: float = param(0.0, at_least=0, unit="samples", doc="To either side; 0 for sources that differ in level.")
+    delays: int = param(7, at_least=1, doc="Delays of each angle; counts only where ``max_delay > 0``.")
+    mask: str = param(
+        "projection",
+        choices=("projection", *MASKS),
+        doc="``projection`` is the paper's, the last line of the formulas; the filters of `mss_bench.dsp.filters` take "
+        "the magnitudes of the sources in both channels.",
+    )
 
-    def components(self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator) -> Sequence[Audio]:
-        spectrogram = self._stft.forward(mixture)
+    def setup(self) -> None:
+        super().setup()
+        self.block = BLOCK // (4 * (self.delays if self.max_delay else 1))  # ten and more projections of each bin
+
+    def find_sources(
+        self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator
+    ) -> Sequence[Audio]:
+        if self.mask != "projection" or not mixture.any():
+            return super().find_sources(mixture, sample_rate, count=count, rng=rng)
+        x = self.stft.forward(mixture)
+        geometry, level, spread = self._fit(x, count, rng)
         samples = mixture.shape[-1]
-        geometry = _Geometry(self)
-        level = np.float32(np.max(np.abs(spectrogram), initial=np.finfo(np.float32).tiny))
-        spread = self._learn(spectrogram / level, geometry, count, rng)
-        size = BLOCK // (4 * geometry.delays)  # ten and more projections of each bin are held
-        if self.mask == "projection":
-            return inverse_in_blocks(
-                self._stft, spectrogram, samples, lambda x, _: geometry.separate(x, level, spread), size
-            )
-        return filter_in_blocks(
-            self._stft,
-            spectrogram,
-            samples,
-            lambda x, _: geometry.magnitudes(x, level, spread),
-            self.mask,
-            self.power,
-            size,
+        return inverse_in_blocks(
+            self.stft, x, samples, lambda block, _: geometry.separate(block, level, spread), self.block
         )
 
-    def _learn(self, spectrogram: Spectrogram, geometry: _Geometry, count: int, rng: np.random.Generator) -> Array:
-        """Q of the best start, (directions, sources)."""
-        _, frames, bins = spectrogram.shape
+    def learn(self, x: Spectrogram, sample_rate: int, count: int, rng: np.random.Generator) -> Magnitudes:
+        geometry, level, spread = self._fit(x, count, rng)
+        return lambda block, _: geometry.magnitudes(block, level, spread)
+
+    def _fit(self, x: Spectrogram, count: int, rng: np.random.Generator) -> tuple[_Geometry, Any, Array]:
+        """Return the geometry, the level that the mixture is divided by, and the Q of the best start."""
+        _, frames, bins = x.shape
+        geometry = _Geometry(self)
+        level = np.float32(np.max(np.abs(x)))
         wanted = max(1, _LEARNED_BINS // (bins * geometry.delays))
         drawn = np.sort(rng.choice(frames, min(wanted, frames), replace=False))
-        observed = geometry.observe(spectrogram[:, drawn])
+        observed = geometry.observe(x[:, drawn] / level)
         starts = [
             _factorise(observed, geometry.response, self._start(geometry, count, rng), self.iterations, rng)
             for _ in range(self.restarts)
         ]
-        return min(starts, key=lambda start: start[1])[0]
+        return geometry, level, min(starts, key=lambda start: start[1])[0]
 
     def _start(self, geometry: _Geometry, count: int, rng: np.random.Generator) -> Array:
-        """A random Q whose sources lie in different sectors of the quarter circle."""
+        """Draw a Q, (directions, sources), whose sources lie in different sectors of the quarter circle."""
         width = self.directions / count
         centre = width * (np.arange(count) + rng.random(count)) - 0.5
         distance = (np.arange(self.directions)[:, None] - centre) / max(1.0, self.directions / 15)
@@ -173,7 +124,7 @@ class PROJET(BlindSeparator):
 
 
 class _Geometry:
-    """Directions and projections, and what they make of a spectrogram.
+    """Hold the directions and the projections, and what they make of a spectrogram.
 
     Bins that share their directions form a group: all bins where there are no delays, else those of one frequency.
     Arrays are (groups, ..., bins of the group).
@@ -193,7 +144,7 @@ class _Geometry:
         self.gains = np.abs(directions[0]) ** self.alpha
 
     def _lines(self, angles: int, max_delay: float, omega: NDArray[np.float64]) -> Array:
-        """(cos phi, e^(-i omega tau) sin phi), of the shape (groups, angles * delays, 2), complex64."""
+        """Return (cos phi, e^(-i omega tau) sin phi), of the shape (groups, angles * delays, 2), complex64."""
         phi = np.linspace(0, np.pi / 2, angles)
         tau = np.linspace(-max_delay, max_delay, self.delays) if self.delays > 1 else np.zeros(1)
         turn = np.exp(-1j * omega[:, None, None] * tau[:, None])
@@ -201,11 +152,11 @@ class _Geometry:
         return lines.reshape(omega.size, -1, 2).astype(np.complex64)
 
     def observe(self, spectrogram: Spectrogram) -> Array:
-        """V, (groups, projections, bins of the group)."""
+        """Return V, (groups, projections, bins of the group)."""
         return np.asarray(np.abs(self.projections @ self._grouped(spectrogram)) ** self.alpha)
 
     def separate(self, x: Spectrogram, level: Any, spread: Array) -> list[Spectrogram]:
-        """The sources: shares of the projections, taken back to two channels."""
+        """Return the sources: shares of the projections, taken back to two channels."""
         grouped = self._grouped(x)
         loudness = self.response @ spread
         powers = _powers(self.observe(x / level), loudness)
@@ -222,14 +173,11 @@ class _Geometry:
         return estimates
 
     def magnitudes(self, x: Spectrogram, level: Any, spread: Array) -> list[Array]:
-        """The magnitudes of the sources in both channels."""
+        """Return the magnitudes of the sources in both channels."""
         powers = _powers(self.observe(x / level), self.response @ spread)
         gains = self.gains.T @ spread
-        found = []
-        for source in range(powers.shape[1]):
-            both = gains[None, :, source, None] * powers[:, source, None]
-            found.append(self._ungrouped(both, x.shape) ** (1 / self.alpha))
-        return found
+        both = (gains[None, :, j, None] * powers[:, j, None] for j in range(powers.shape[1]))
+        return [self._ungrouped(source, x.shape) ** (1 / self.alpha) for source in both]
 
     def _grouped(self, x: Spectrogram) -> Array:
         return x.reshape(1, 2, -1) if len(self.projections) == 1 else np.ascontiguousarray(x.transpose(2, 0, 1))
@@ -241,7 +189,7 @@ class _Geometry:
 def _factorise(
     observed: Array, response: Array, start: Array, iterations: int, rng: np.random.Generator
 ) -> tuple[Array, float]:
-    """Q after a number of updates from a start of its own and a random P, and the divergence that is left."""
+    """Return Q after a number of updates from a start and a random P, and the divergence that is left."""
     groups, _, bins = observed.shape
     spread = start.copy()
     powers = rng.random((groups, start.shape[1], bins), dtype=np.float32) + np.float32(0.1)
@@ -262,7 +210,7 @@ def _factorise(
 
 
 def _powers(observed: Array, loudness: Array) -> Array:
-    """P for known Q, (groups, sources, bins of the group).
+    """Return P for known Q, (groups, sources, bins of the group).
 
     Parameters
     ----------
@@ -283,13 +231,13 @@ def _powers(observed: Array, loudness: Array) -> Array:
 
 
 def _gain(observed: Array, loudness: Array, powers: Array) -> Array:
-    """The factor of the multiplicative update of P."""
+    """Return the factor of the multiplicative update of P."""
     numerator = loudness.swapaxes(1, 2) @ (observed / np.maximum(loudness @ powers, _FLOOR))
     return np.asarray(numerator / loudness.sum(axis=1)[..., None])
 
 
 def _divergence(observed: Array, loudness: Array, powers: Array) -> float:
-    """Kullback-Leibler divergence of V from its model, V log V left out, which no model changes."""
+    """Return the Kullback-Leibler divergence of V from its model, less V log V, which no model changes."""
     total = 0.0
     for g, n in _chunks(observed):
         model = loudness[g] @ powers[g, :, n]
@@ -298,7 +246,7 @@ def _divergence(observed: Array, loudness: Array, powers: Array) -> float:
 
 
 def _chunks(observed: Array) -> Iterator[tuple[slice, slice]]:
-    """Groups and bins that are worked on at a time, so that they stay in the cache."""
+    """Yield groups and bins that are worked on at a time, so that they stay in the cache."""
     groups, projections, bins = observed.shape
     step = max(1, _CHUNK // projections)
     for n in range(0, bins, step):

@@ -3,89 +3,109 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from mss_bench.core.tracks import Audio, Stems, Targets
-from mss_bench.dsp.filters import MASKS, channel_groups, filter_blocks
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import Audio, Stems
+from mss_bench.dsp.filters import filter_blocks
 from mss_bench.dsp.masks import ratio
 from mss_bench.dsp.median import median_of_rows
-from mss_bench.dsp.stft import STFT, Spectrogram
+from mss_bench.dsp.segments import crossfaded
+from mss_bench.dsp.stft import STFT
 from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_choice, require_number
+from mss_bench.separators.templates import VOICE_AND_REST, MaskSeparator
 
-__all__ = ["REPET", "RepeatingBackground", "beat_spectrum", "frame_of_40_ms", "keep_background", "repeating_period"]
+__all__ = [
+    "REPET", "PeriodRange", "RepeatingBackground", "SegmentedBackground", "beat_spectrum", "frame_of_40_ms",
+    "repeating_period",
+]  # fmt: skip
 
 
-class RepeatingBackground(Separator):
-    """The base of the REPET family: a model of the background's magnitude, and the mixture shared by it.
+class RepeatingBackground(MaskSeparator):
+    """Model the magnitude of the background, which repeats, and share the mixture by that.
 
     A subclass implements `model`. With V the magnitude of the mixture, the background has ``W = min(model, V)`` and the
-    foreground ``V - W``.
-
-    Parameters
-    ----------
-    mask : str
-        The filter, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
-    power : float
-        Exponent of ``soft``, above 0; with 1 the mask is W / V.
-    high_pass : float
-        Hz; below it all is background, 0 for none.
+    foreground, the voice, ``V - W``.
     """
 
-    family: ClassVar[str] = "kernel"
-    target_sets = (("vocals", "accompaniment"),)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
+    family = "kernel"
+    target_sets = VOICE_AND_REST
 
-    def __init__(self, mask: str, power: float, high_pass: float) -> None:
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        require_number(self, "high_pass", high_pass, low=0, unit="Hz")
-        self.mask, self.power, self.high_pass = mask, power, high_pass
+    mask = "soft"
+    power = 1.0
+    high_pass: float = param(100.0, at_least=0, unit="Hz", doc="Up to here all is accompaniment; 0 for none.")
+
+    def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
+        accompaniment = self.background(mixture, sample_rate)
+        return {"vocals": mixture - accompaniment, "accompaniment": accompaniment}
+
+    def background(self, mixture: Audio, sample_rate: int) -> Audio:
+        """Estimate the background of a mixture ``(channels, samples)``."""
+        stft = self.frames(sample_rate)
+        x = stft.forward(mixture)
+        magnitude = np.abs(x)
+        model = self.model(magnitude, sample_rate / stft.hop)
+        np.minimum(model, magnitude, out=model)
+        deep = stft.frequencies(sample_rate) <= self.high_pass
+        model[..., deep] = magnitude[..., deep]
+        foreground = np.subtract(magnitude, model, out=magnitude)
+        for part, (background, _) in filter_blocks(x, [model, foreground], self.mask, self.power):
+            x[part] = background
+        return stft.inverse(x, mixture.shape[-1])
+
+    def frames(self, sample_rate: int) -> STFT:
+        """Return the transform."""
+        return frame_of_40_ms(sample_rate)
 
     @abstractmethod
     def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:
-        """Magnitude of what repeats; it may exceed that of the mixture.
+        """Return the magnitude of what repeats, in an array of its own; it may exceed that of the mixture.
 
         Parameters
         ----------
         magnitude : (channels, frames, bins)
         frame_rate : float
             Frames a second.
-
-        Returns
-        -------
-        (channels, frames, bins) array of its own
         """
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
-        stft = frame_of_40_ms(sample_rate)
-        x = stft.forward(mixture)
-        magnitude = np.abs(x)
-        model = self.model(magnitude, sample_rate / stft.hop)
-        voiced = stft.frequencies(sample_rate) > self.high_pass
-        for part in channel_groups(len(mixture), self.mask):
-            keep_background(x[part], magnitude[part], model[part], voiced, self.mask, self.power)
-        accompaniment = stft.inverse(x, mixture.shape[-1])
-        return {"vocals": mixture - accompaniment, "accompaniment": accompaniment}
+
+class PeriodRange(Separator):
+    """Look for a period of the song within a range."""
+
+    min_period: float = param(1.0, above=0, unit="s", doc="Least period.")
+    max_period: float = param(10.0, above=0, unit="s", doc="Greatest period, at least `min_period`.")
+
+    def setup(self) -> None:
+        super().setup()
+        if self.max_period < self.min_period:
+            self.refuse("max_period", f"a number of at least min_period={self.min_period:g} (in s)")
 
 
-class REPET(RepeatingBackground):
-    """Repeating pattern extraction technique.
+class SegmentedBackground(RepeatingBackground):
+    """Treat overlapping segments of a song as if each were a song, and cross-fade their backgrounds."""
+
+    length: float = param(10.0, above=0, unit="s", doc="Of a segment; the last is longer by less than a step.")
+    step: float = param(5.0, above=0, unit="s", doc="From segment to segment, from half of the length to the length.")
+
+    def setup(self) -> None:
+        super().setup()
+        if not self.length / 2 <= self.step <= self.length:
+            self.refuse("step", f"a number from {self.length / 2:g} to {self.length:g} (in s)")
+
+    def background(self, mixture: Audio, sample_rate: int) -> Audio:
+        # Rounded to samples, the step might be a little less than half of the length, or more than it.
+        length = max(2, round(self.length * sample_rate))
+        step = min(length, max(-(-length // 2), round(self.step * sample_rate)))
+        whole = super().background
+        return crossfaded(mixture, length, step, lambda segment: whole(segment, sample_rate))
+
+
+class REPET(PeriodRange, RepeatingBackground):
+    """Take what repeats with one period for the accompaniment: repeating pattern extraction technique.
 
     The accompaniment repeats with a period p, the voice does not. The period is the lag of the greatest peak of the
     beat spectrum, the autocorrelation along time of the power spectrogram, averaged over channels and frequencies. The
@@ -100,17 +120,6 @@ class REPET(RepeatingBackground):
     The period is sought up to a third of the song. In a song too short for three periods of `min_period`, a third of
     it is taken for the period, and the result means little.
 
-    Parameters
-    ----------
-    min_period, max_period : float
-        Range of the period in seconds; above 0, ``min_period <= max_period``.
-    mask : str
-        The filter, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
-    power : float
-        Exponent of ``soft``, above 0; with 1 the mask is W / V.
-    high_pass : float
-        Hz; 0 for none.
-
     References
     ----------
     .. [1] Z. Rafii and B. Pardo, "REpeating Pattern Extraction Technique (REPET): a simple method for music/voice
@@ -121,19 +130,6 @@ class REPET(RepeatingBackground):
     citation = "Z. Rafii and B. Pardo, REpeating Pattern Extraction Technique (REPET), TASLP 2013"
     assumption = "The accompaniment repeats with one period through the song, the voice is sparse and does not repeat."
 
-    def __init__(
-        self,
-        min_period: float = 1.0,
-        max_period: float = 10.0,
-        mask: str = "soft",
-        power: float = 1.0,
-        high_pass: float = 100.0,
-    ) -> None:
-        super().__init__(mask, power, high_pass)
-        require_number(self, "min_period", min_period, above=0, unit="s")
-        require_number(self, "max_period", max_period, low=min_period, unit="s")
-        self.min_period, self.max_period = min_period, max_period
-
     def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:
         spectrum = beat_spectrum(magnitude)
         period = repeating_period(spectrum, frame_rate, self.min_period, self.max_period)
@@ -141,13 +137,13 @@ class REPET(RepeatingBackground):
 
 
 def frame_of_40_ms(sample_rate: int) -> STFT:
-    """The transform of the REPET family: 40 ms rounded up to a power of two, half overlap."""
+    """Return the transform of the REPET family: 40 ms rounded up to a power of two, half overlap."""
     n_fft = 1 << max(2, int(np.ceil(np.log2(0.04 * sample_rate))))
     return STFT(n_fft, n_fft // 2)
 
 
 def beat_spectrum(magnitude: NDArray[Any]) -> NDArray[np.float64]:
-    """Unbiased autocorrelation of the power along time, averaged over channels and frequencies.
+    """Return the unbiased autocorrelation of the power along time, averaged over channels and frequencies.
 
     Parameters
     ----------
@@ -172,7 +168,7 @@ def beat_spectrum(magnitude: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def repeating_period(spectrum: NDArray[np.float64], frame_rate: float, least: float, most: float) -> int:
-    """The lag of the greatest value of a beat spectrum, in frames.
+    """Return the lag of the greatest value of a beat spectrum, in frames.
 
     Parameters
     ----------
@@ -188,36 +184,8 @@ def repeating_period(spectrum: NDArray[np.float64], frame_rate: float, least: fl
     return int(first + np.argmax(spectrum[first : last + 1]))
 
 
-def keep_background(
-    spectrogram: Spectrogram,
-    magnitude: NDArray[Any],
-    model: NDArray[Any],
-    voiced: NDArray[np.bool_],
-    mask: str,
-    power: float,
-) -> None:
-    """Make a spectrogram that of its background, in place.
-
-    Parameters
-    ----------
-    spectrogram : (channels, frames, bins) complex
-        Of the mixture; the background's afterwards.
-    magnitude, model : (channels, frames, bins)
-        Magnitude of the mixture and of what repeats; both are overwritten.
-    voiced : (bins,) bool
-        Elsewhere all is background.
-    mask, power
-        As for `mss_bench.dsp.filters.filter_sources`.
-    """
-    np.minimum(model, magnitude, out=model)
-    model[..., ~voiced] = magnitude[..., ~voiced]
-    foreground = np.subtract(magnitude, model, out=magnitude)
-    for part, (background, _) in filter_blocks(spectrogram, [model, foreground], mask, power):
-        spectrogram[part] = background
-
-
 def _repeating(magnitude: NDArray[Any], period: int) -> NDArray[Any]:
-    """Median over the repetitions, laid out again over the frames; the last repetition may be a part of one."""
+    """Return the median over the repetitions, laid out over the frames; the last repetition may be incomplete."""
     frames, bins = magnitude.shape
     full, rest = divmod(frames, period)
     whole = magnitude[: full * period].reshape(full, period, bins)

@@ -7,43 +7,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.tracks import Audio, Stems, Targets
+from mss_bench.core.parameters import param
 from mss_bench.dsp.median import median_of_frames
-from mss_bench.dsp.segments import crossfaded
-from mss_bench.separators.checks import require_number, require_whole
-from mss_bench.separators.repet import REPET, RepeatingBackground, beat_spectrum, repeating_period
+from mss_bench.separators.repet import (
+    REPET,
+    PeriodRange,
+    RepeatingBackground,
+    SegmentedBackground,
+    beat_spectrum,
+    repeating_period,
+)
 
 __all__ = ["AdaptiveREPET", "SegmentedREPET"]
 
 
-class AdaptiveREPET(RepeatingBackground):
-    """REPET whose period changes along the song.
+class AdaptiveREPET(PeriodRange, RepeatingBackground):
+    """Take what repeats with a period that changes along the song for the accompaniment: adaptive REPET.
 
     The tempo drifts and a verse is no chorus, but neighbouring repetitions are still alike. The period p(t) is found in
     a window that moves along the song (the beat spectrogram), and the median is over the frames that lie a few of these
     periods before and after:
 
-        W(t, f) = min(V(t, f), median_{k = -order/2 .. order/2} V(t + k p(t), f)),  M = W / V,
+        W(t, f) = min(V(t, f), median_{k = -order/2 .. order/2} V(t + k p(t), f)),  M = W / V.
 
     The accompaniment is the mixture under M; below `high_pass` all is accompaniment. At the song's ends the frames are
     taken from one side, so that there are always `order` of them if the song holds as many periods. The period is at
     most a third of the window, and between the windows' centres the nearer one's holds. Frames, filter and high-pass
     are those of `REPET`.
-
-    Parameters
-    ----------
-    window, step : float
-        Of the beat spectrogram in seconds; above 0.
-    order : int
-        Frames of the median; odd, at least 3.
-    min_period, max_period : float
-        Range of the period in seconds; above 0, ``min_period <= max_period``.
-    mask : str
-        The filter, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
-    power : float
-        Exponent of ``soft``, above 0; with 1 the mask is W / V.
-    high_pass : float
-        Hz; 0 for none.
 
     References
     ----------
@@ -55,32 +45,16 @@ class AdaptiveREPET(RepeatingBackground):
     citation = "A. Liutkus et al., Adaptive filtering for music/voice separation exploiting repetition, ICASSP 2012"
     assumption = "Over some periods around each moment the accompaniment repeats, and the voice does not."
 
-    def __init__(
-        self,
-        window: float = 10.0,
-        step: float = 5.0,
-        order: int = 5,
-        min_period: float = 1.0,
-        max_period: float = 10.0,
-        mask: str = "soft",
-        power: float = 1.0,
-        high_pass: float = 100.0,
-    ) -> None:
-        super().__init__(mask, power, high_pass)
-        require_number(self, "window", window, above=0, unit="s")
-        require_number(self, "step", step, above=0, unit="s")
-        require_whole(self, "order", order, low=3, odd=True)
-        require_number(self, "min_period", min_period, above=0, unit="s")
-        require_number(self, "max_period", max_period, low=min_period, unit="s")
-        self.window, self.step, self.order = window, step, order
-        self.min_period, self.max_period = min_period, max_period
+    window: float = param(10.0, above=0, unit="s", doc="Length of the windows of the beat spectrogram.")
+    step: float = param(5.0, above=0, unit="s", doc="Step of the windows of the beat spectrogram.")
+    order: int = param(5, at_least=3, odd=True, unit="frames", doc="Of the median.")
 
     def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:
         index = repetitions(self.periods(magnitude, frame_rate), self.order)
         return np.stack([median_of_frames(v, index) for v in magnitude])
 
     def periods(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[np.intp]:
-        """The period at each frame, in frames.
+        """Return the period at each frame, in frames.
 
         Parameters
         ----------
@@ -92,13 +66,13 @@ class AdaptiveREPET(RepeatingBackground):
         length, step = (max(1, round(seconds * frame_rate)) for seconds in (self.window, self.step))
         firsts = np.arange(0, max(1, frames - length + 1), step)
         spectra = [beat_spectrum(magnitude[:, first : first + length]) for first in firsts]
-        found = [repeating_period(one, frame_rate, self.min_period, self.max_period) for one in spectra]
+        periods = [repeating_period(spectrum, frame_rate, self.min_period, self.max_period) for spectrum in spectra]
         nearest = np.rint((np.arange(frames) - length / 2) / step).astype(np.intp)
-        return np.array(found, dtype=np.intp)[np.clip(nearest, 0, len(found) - 1)]
+        return np.array(periods, dtype=np.intp)[np.clip(nearest, 0, len(periods) - 1)]
 
 
-class SegmentedREPET(REPET):
-    """REPET on overlapping segments.
+class SegmentedREPET(SegmentedBackground, REPET):
+    """Take what repeats in each of overlapping segments for the accompaniment: REPET by segments.
 
     Over some seconds the period hardly changes, so `REPET` runs on segments of that length as if each were a song, and
     what it makes of them is cross-faded:
@@ -108,19 +82,6 @@ class SegmentedREPET(REPET):
     A segment should hold three periods at least: with the default length the period is at most 3.3 s. It is the
     simplest way to follow changes; `AdaptiveREPET` has no segments and needs fewer repetitions. A song shorter than
     ``length + step`` is one segment.
-
-    Parameters
-    ----------
-    length, step : float
-        Of the segments in seconds; above 0, the step from half of the length to the length.
-    min_period, max_period : float
-        Range of the period in seconds; above 0, ``min_period <= max_period``.
-    mask : str
-        The filter, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
-    power : float
-        Exponent of ``soft``, above 0; with 1 the mask is W / V.
-    high_pass : float
-        Hz; 0 for none.
 
     References
     ----------
@@ -132,43 +93,9 @@ class SegmentedREPET(REPET):
     citation = "Z. Rafii and B. Pardo, REpeating Pattern Extraction Technique (REPET), TASLP 2013, section V"
     assumption = "Over each stretch of some seconds the accompaniment repeats with one period, the voice does not."
 
-    def __init__(
-        self,
-        length: float = 10.0,
-        step: float = 5.0,
-        min_period: float = 1.0,
-        max_period: float = 10.0,
-        mask: str = "soft",
-        power: float = 1.0,
-        high_pass: float = 100.0,
-    ) -> None:
-        super().__init__(min_period, max_period, mask, power, high_pass)
-        require_number(self, "length", length, above=0, unit="s")
-        require_number(self, "step", step, low=length / 2, high=length, unit="s")
-        self.length, self.step = length, step
-
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
-        length = max(2, round(self.length * sample_rate))
-        step = min(length, max(-(-length // 2), round(self.step * sample_rate)))
-        whole = super().separate
-
-        def accompaniment_of(segment: Audio) -> Audio:
-            return whole(segment, sample_rate, targets=targets, rng=rng)["accompaniment"]
-
-        accompaniment = crossfaded(mixture, length, step, accompaniment_of)
-        return {"vocals": mixture - accompaniment, "accompaniment": accompaniment}
-
 
 def repetitions(periods: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Frames that lie whole periods away from each frame, on both sides where there are as many.
+    """Return frames that lie whole periods away from each frame, on both sides where there are as many.
 
     Parameters
     ----------

@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.tracks import Audio, Stems, Targets
-from mss_bench.dsp.blocks import filter_in_blocks
-from mss_bench.dsp.filters import MASKS
-from mss_bench.dsp.stft import STFT
-from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import Audio, Stems
+from mss_bench.separators.templates import VOICE_AND_REST, MaskSeparator, SpectrogramSeparator
 
 __all__ = ["RPCA", "low_rank_and_sparse"]
 
@@ -20,8 +17,8 @@ _FIRST_PENALTY, _GROWTH = 1.25, 1.5
 """mu and rho of the inexact augmented Lagrangian, mu relative to the largest singular value."""
 
 
-class RPCA(Separator):
-    """Robust principal component analysis.
+class RPCA(MaskSeparator, SpectrogramSeparator):
+    """Split the spectrogram into a matrix of low rank and a sparse one: robust principal component analysis.
 
     An accompaniment that repeats itself has a magnitude spectrogram of low rank: few spectra, mixed anew in each frame.
     A voice moves all the time and fills few bins, so the spectrogram is split into a matrix L of low rank and a sparse
@@ -41,27 +38,6 @@ class RPCA(Separator):
     the default, a Wiener filter of E and L, is 1 dB better. A voice that holds a note long is of low rank, and drums
     that come rarely are sparse: both go to the wrong side.
 
-    Parameters
-    ----------
-    sparsity : float
-        Above 0; more puts less into the voice.
-    gain : float
-        Above 0; more puts less into the voice.
-    high_pass : float
-        Hz; 0 for none.
-    chunk : float
-        Seconds; above 0.
-    tolerance : float
-        The remainder |V - L - E| / |V| at which it ends; above 0.
-    iterations : int
-        At most so many; at least 1.
-    mask : str
-        ``binary``, ``soft``, ``wiener`` or ``multichannel``, of |E| and gain |L|.
-    power : float
-        Exponent of the soft mask; above 0.
-    n_fft, hop : int
-        Samples.
-
     References
     ----------
     .. [1] P.-S. Huang, S. D. Chen, P. Smaragdis and M. Hasegawa-Johnson, "Singing-voice separation from monaural
@@ -72,50 +48,23 @@ class RPCA(Separator):
 
     name = "rpca"
     family = "factorisation"
-    target_sets = (("vocals", "accompaniment"),)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
+    target_sets = VOICE_AND_REST
     citation = "P.-S. Huang et al., Singing-voice separation using robust principal component analysis, ICASSP 2012"
     assumption = "The accompaniment consists of few spectra that come back; the voice fills few bins and keeps moving."
 
-    def __init__(
-        self,
-        sparsity: float = 1.0,
-        gain: float = 1.0,
-        high_pass: float = 100.0,
-        chunk: float = 30.0,
-        tolerance: float = 1e-5,
-        iterations: int = 100,
-        mask: str = "wiener",
-        power: float = 1.0,
-        n_fft: int = 2048,
-        hop: int = 1024,
-    ) -> None:
-        require_number(self, "sparsity", sparsity, above=0)
-        require_number(self, "gain", gain, above=0)
-        require_number(self, "high_pass", high_pass, low=0, unit="Hz")
-        require_number(self, "chunk", chunk, above=0, unit="s")
-        require_number(self, "tolerance", tolerance, above=0)
-        require_whole(self, "iterations", iterations, low=1)
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        self.sparsity, self.gain, self.high_pass, self.chunk = sparsity, gain, high_pass, chunk
-        self.tolerance, self.iterations, self.mask, self.power = tolerance, iterations, mask, power
-        self.n_fft, self.hop = n_fft, hop
-        self._stft = STFT(n_fft, hop)
+    sparsity: float = param(1.0, above=0, doc="Weight of |E|_1; more puts less into the voice.")
+    gain: float = param(1.0, above=0, doc="On the accompaniment before the filter; more puts less into the voice.")
+    high_pass: float = param(100.0, at_least=0, unit="Hz", doc="Up to here all is accompaniment; 0 for none.")
+    chunk: float = param(30.0, above=0, unit="s", doc="Length of the parts that are split one after another.")
+    tolerance: float = param(1e-5, above=0, doc="The remainder |V - L - E| / |V| at which it ends.")
+    iterations: int = param(100, at_least=1, doc="At most so many.")
+    mask = "wiener"
+    power = 1.0
+    n_fft = 2048
+    hop = 1024
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
-        x = self._stft.forward(mixture)
+    def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
+        x = self.stft.forward(mixture)
         low_rank = np.abs(x).mean(axis=0)
         sparse = np.empty_like(low_rank)
         chunks = max(1, round(mixture.shape[-1] / sample_rate / self.chunk))
@@ -127,17 +76,13 @@ class RPCA(Separator):
         voice = np.abs(sparse, out=sparse)
         backing = np.abs(low_rank, out=low_rank)
         backing *= np.float32(self.gain)
-        deep = self._stft.frequencies(sample_rate) <= self.high_pass
+        deep = self.stft.frequencies(sample_rate) <= self.high_pass
         voice[:, deep], backing[:, deep] = 0.0, 1.0
-        found, _ = filter_in_blocks(
-            self._stft,
-            x,
-            mixture.shape[-1],
-            lambda _, rows: (backing[None, rows], voice[None, rows]),  # where both are silent, `binary` takes the first
-            self.mask,
-            self.power,
+        # The accompaniment comes first: where both are silent, `binary` gives all to the first.
+        accompaniment, _vocals = self.estimates(
+            self.stft, x, mixture.shape[-1], lambda _, rows: (backing[None, rows], voice[None, rows])
         )
-        return {"vocals": mixture - found, "accompaniment": found}
+        return {"vocals": mixture - accompaniment, "accompaniment": accompaniment}
 
 
 def low_rank_and_sparse(
@@ -190,7 +135,7 @@ def low_rank_and_sparse(
 
 
 def _shrink_singular_values(matrix: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
-    """Singular values less the threshold, none below zero.
+    """Return a matrix whose singular values are less by the threshold, but not below zero.
 
     With M'M = U s^2 U' it is M U max(0, 1 - threshold / s) U'.
     """
@@ -201,12 +146,12 @@ def _shrink_singular_values(matrix: NDArray[np.float32], threshold: float) -> ND
     kept = squares > threshold**2
     vectors = vectors[:, kept]
     shrunk = vectors * (1 - np.float32(threshold) / np.sqrt(squares[kept]))
-    found: NDArray[Any] = (tall @ shrunk) @ vectors.T
-    return found if tall is matrix else found.T
+    product: NDArray[Any] = (tall @ shrunk) @ vectors.T
+    return product if tall is matrix else product.T
 
 
 def _spectral_norm(matrix: NDArray[np.float32]) -> float:
-    """The largest singular value."""
+    """Return the largest singular value."""
     from scipy.linalg import eigh
 
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T

@@ -7,18 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.tracks import Audio, Stems, Targets
-from mss_bench.dsp.f0 import F0_METHODS, power_of_two, require_pyin, track_f0
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import Audio, Stems
+from mss_bench.dsp.f0 import power_of_two
 from mss_bench.dsp.peaks import Peaks, find_peaks, link_peaks
 from mss_bench.dsp.stft import STFT
-from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.separators.harmonic_mask import MelodySeparator
 
 __all__ = ["Sinusoids"]
 
+_FRAME = 0.046  # seconds
+_FLOOR = 60.0  # decibels
+_REACH = 2  # bins of the main lobe to either side
 
-class Sinusoids(Separator):
-    """Sinusoids plus residual by peak tracking.
+
+class Sinusoids(MelodySeparator):
+    """Separate the voice by tracking spectral peaks: sinusoids plus residual.
 
     Every partial of a sung vowel is a sinusoid of slowly changing frequency and amplitude: a track of spectral peaks.
     The tracks that are harmonics of the melody are built up again as sinusoids and are the vocals; what is left of the
@@ -33,20 +37,6 @@ class Sinusoids(Separator):
     harmonics; tracks shorter than `shortest` are dropped. There are no magnitudes of two sources here and so no
     filter to choose: the estimate of the voice is a waveform.
 
-    Parameters
-    ----------
-    f0 : str
-        ``salience`` works in mixtures and needs nothing further; ``pyin`` is librosa's, for a voice that is louder than
-        all else (``pip install 'mss-bench[pitch]'``).
-    low, high : float
-        Range of f0 in Hz; above 0, ``low < high``.
-    partials : int
-        How many.
-    deviation : float
-        Of a partial from its harmonic, as a share of f0; above 0. Spectral modelling of a lone instrument uses 1/3.
-    shortest : float
-        Seconds; at least 0.
-
     References
     ----------
     .. [1] R. McAulay and T. Quatieri, "Speech analysis/synthesis based on a sinusoidal representation", IEEE Trans.
@@ -56,8 +46,6 @@ class Sinusoids(Separator):
     """
 
     name = "sinusoids"
-    family = "sinusoidal"
-    target_sets = (("vocals", "accompaniment"),)
     adds_up = True
     scale_equivariant = True
     channel_equivariant = True
@@ -65,39 +53,21 @@ class Sinusoids(Separator):
     citation = "X. Serra, Musical sound modeling with sinusoids plus noise, Musical Signal Processing 1997"
     assumption = "One voice of steady or slowly gliding partials carries the melody; the partials stand out as peaks."
 
-    def __init__(
-        self,
-        f0: str = "salience",
-        low: float = 80.0,
-        high: float = 800.0,
-        partials: int = 40,
-        deviation: float = 1 / 3,
-        shortest: float = 0.02,
-    ) -> None:
-        require_choice(self, "f0", f0, F0_METHODS)
-        require_number(self, "low", low, above=0, unit="Hz")
-        require_number(self, "high", high, above=low, unit="Hz")
-        require_whole(self, "partials", partials, low=1)
-        require_number(self, "deviation", deviation, above=0, high=0.5)
-        require_number(self, "shortest", shortest, low=0, unit="s")
-        self.f0, self.low, self.high, self.partials = f0, low, high, partials
-        self.deviation, self.shortest = deviation, shortest
+    f0 = "salience"
+    low = 80.0
+    high = 800.0
+    partials = 40
+    deviation: float = param(
+        1 / 3,
+        above=0,
+        at_most=0.5,
+        doc="Of a partial from its harmonic, as a share of f0. Spectral modelling of a lone instrument uses 1/3.",
+    )
+    shortest: float = param(0.02, at_least=0, unit="s", doc="Shorter tracks are dropped.")
 
-    def load(self, device: str = "cpu") -> None:
-        if self.f0 == "pyin":
-            require_pyin()
-
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
+    def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
         mid = mixture.mean(axis=0)
-        track = track_f0(mid, sample_rate, self.f0, self.low, self.high)
+        track = self.melody(mid, sample_rate)
         n_fft = power_of_two(_FRAME, sample_rate)
         stft = STFT(n_fft, max(1, n_fft // 4))
         frames, first = stft.frames(mid.size), stft.hop - n_fft // 2
@@ -116,7 +86,7 @@ class Sinusoids(Separator):
         return {"vocals": vocals, "accompaniment": mixture - vocals}
 
     def _voice(self, peaks: Peaks, f0: NDArray[np.float64], hop: float) -> NDArray[np.bool_]:
-        """Which peaks are of the voice."""
+        """Return which peaks are of the voice."""
         melody = f0[peaks.frame]
         number = np.round(np.divide(peaks.hertz, melody, out=np.zeros_like(melody), where=melody > 0))
         distance = np.abs(peaks.hertz - number * melody)
@@ -129,13 +99,8 @@ class Sinusoids(Separator):
         return fits & _first_of(peaks.frame * (self.partials + 1) + number.astype(np.int64), distance, fits)
 
 
-_FRAME = 0.046  # seconds
-_FLOOR = 60.0  # decibels
-_REACH = 2  # bins of the main lobe to either side
-
-
 def _first_of(group: NDArray[np.int64], distance: NDArray[np.float64], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of each group the one of least distance, chosen among some."""
+    """Return which of some members of each group has the least distance."""
     index = np.flatnonzero(among)
     order = index[np.lexsort((distance[index], group[index]))]
     _, first = np.unique(group[order], return_index=True)
@@ -145,7 +110,7 @@ def _first_of(group: NDArray[np.int64], distance: NDArray[np.float64], among: ND
 
 
 def _sinusoids(x: NDArray[Any], frame: NDArray[np.int64], position: NDArray[np.float64], stft: STFT) -> NDArray[Any]:
-    """The spectrogram ``(frames, bins)`` of sinusoids at some frequencies in bins, fitted to that of the mixture."""
+    """Return the spectrogram ``(frames, bins)`` of sinusoids at given places in bins, fitted to the mixture's."""
     offset = np.arange(-_REACH, _REACH + 1)
     bins = np.round(position).astype(np.int64)[:, None] + offset
     inside = (bins >= 0) & (bins < stft.bins)
@@ -159,7 +124,7 @@ def _sinusoids(x: NDArray[Any], frame: NDArray[np.int64], position: NDArray[np.f
 
 
 def _window_transform(bins: NDArray[np.float64], n_fft: int) -> NDArray[np.complex128]:
-    """Transform of the window sin(pi n / N) at a distance of some bins from a sinusoid's frequency."""
+    """Return the transform of the window sin(pi n / N) some bins away from a sinusoid's frequency."""
 
     def rectangle(at: NDArray[np.float64]) -> NDArray[np.complex128]:
         return np.asarray(np.exp(-1j * np.pi * at * (n_fft - 1) / n_fft) * (np.sinc(at) / np.sinc(at / n_fft)))

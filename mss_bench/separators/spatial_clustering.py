@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.tracks import Audio
-from mss_bench.dsp.blocks import blocks, filter_in_blocks
-from mss_bench.dsp.filters import MASKS
-from mss_bench.dsp.stft import STFT, Spectrogram
-from mss_bench.separators.blind import BlindSeparator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
+from mss_bench.core.parameters import param
+from mss_bench.dsp.blocks import Magnitudes, blocks
+from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.blind import BlindMaskSeparator
 
 __all__ = ["SpatialClustering"]
 
@@ -24,8 +21,8 @@ _START_WIDTH = 0.05
 _ANYWHERE = np.array([[1.0, 1.0, 0.0, 0.0]])  # the identity: all directions alike
 
 
-class SpatialClustering(BlindSeparator):
-    """Clustering of the channels' directions by a complex angular central Gaussian mixture model.
+class SpatialClustering(BlindMaskSeparator):
+    """Cluster the directions that the channels span in each bin by a complex angular central Gaussian mixture model.
 
     The vector of both channels in a bin, its length taken away, keeps what tells where the sound came from: the level
     difference and the phase difference. These directions are clustered by expectation and maximisation; each cluster is
@@ -46,23 +43,6 @@ class SpatialClustering(BlindSeparator):
     distance from the directions drawn before, and the start that ends with the greatest likelihood is kept. For the
     filters a source's magnitude is ``sqrt(gamma_j)``: ``wiener`` shares a bin by the probabilities themselves.
 
-    Parameters
-    ----------
-    sources : int
-        How many to look for; 0 means as many as the data set has stems.
-    assignment : str
-        ``rules`` or ``oracle``; see `mss_bench.separators.blind.BlindSeparator`.
-    mask : str
-        ``binary``, ``soft``, ``wiener`` or ``multichannel``; see `mss_bench.dsp.filters`.
-    power : float
-        Exponent of ``soft``; above 0.
-    emphasis : float
-        0 draws all bins alike; 0 or more.
-    restarts, iterations : int
-        Starts, and updates in each; at least 1.
-    n_fft, hop : int
-        Samples.
-
     References
     ----------
     .. [1] N. Ito, S. Araki and T. Nakatani, "Complex angular central Gaussian mixture model for directional statistics
@@ -74,68 +54,40 @@ class SpatialClustering(BlindSeparator):
     name = "spatial_clustering"
     family = "position"
     channels = (2,)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
     citation = "N. Ito, S. Araki and T. Nakatani, Complex angular central Gaussian mixture model, EUSIPCO 2016"
     assumption = (
         "In most bins one source dominates; sources differ in level or phase between the channels, not by delay."
     )
 
-    def __init__(
-        self,
-        sources: int = 0,
-        assignment: str = "rules",
-        mask: str = "multichannel",
-        power: float = 1.0,
-        emphasis: float = 1.0,
-        restarts: int = 5,
-        iterations: int = 60,
-        n_fft: int = 2048,
-        hop: int = 512,
-    ) -> None:
-        super().__init__(sources, assignment)
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        require_number(self, "emphasis", emphasis, low=0)
-        require_whole(self, "restarts", restarts, low=1)
-        require_whole(self, "iterations", iterations, low=1)
-        require_whole(self, "n_fft", n_fft, low=2)
-        require_whole(self, "hop", hop, low=1)
-        self.mask, self.power, self.emphasis = mask, power, emphasis
-        self.restarts, self.iterations, self.n_fft, self.hop = restarts, iterations, n_fft, hop
-        self._stft = STFT(n_fft, hop)
+    sources = 0
+    assignment = "rules"
+    mask = "multichannel"
+    power = 1.0
+    emphasis: float = param(1.0, at_least=0, doc="Exponent of a bin's chance of being learned from; 0 draws all alike.")
+    restarts: int = param(5, at_least=1, doc="Random starts.")
+    iterations: int = param(60, at_least=1, doc="Updates in each start.")
+    n_fft = 2048
+    hop = 512
 
-    def components(self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator) -> Sequence[Audio]:
-        spectrogram = self._stft.forward(mixture)
-        features = self._draw(spectrogram, rng)
+    def learn(self, x: Spectrogram, sample_rate: int, count: int, rng: np.random.Generator) -> Magnitudes:
+        features = self._draw(x, rng)
         starts = [_fit(features, _start(features, count, rng), self.iterations) for _ in range(self.restarts)]
         model, _ = max(starts, key=lambda start: start[1])
-        return filter_in_blocks(
-            self._stft,
-            spectrogram,
-            mixture.shape[-1],
-            lambda x, _: list(np.sqrt(model.posteriors(_features(x)))[:, None]),
-            self.mask,
-            self.power,
-        )
+        return lambda block, _: list(np.sqrt(model.posteriors(_features(block)))[:, None])
 
-    def _draw(self, spectrogram: Spectrogram, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Features of the bins to learn from, (4, bins)."""
-        _, frames, bins = spectrogram.shape
+    def _draw(self, x: Spectrogram, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draw the bins to learn from, and return their features, (4, bins)."""
+        _, frames, bins = x.shape
         weight = np.empty((frames, bins))
-        for part in blocks(spectrogram):
-            weight[part] = np.linalg.norm(spectrogram[:, part], axis=0)
-        if not weight.any():
-            return _features(np.zeros((2, 1), dtype=np.complex128))
+        for part in blocks(x):
+            weight[part] = np.linalg.norm(x[:, part], axis=0)
         weight = (weight / weight.max()).ravel() ** self.emphasis * (weight.ravel() > 0)
         drawn = np.searchsorted(np.cumsum(weight), rng.random(_SAMPLE) * weight.sum(), side="right")
-        return _features(spectrogram.reshape(2, -1)[:, np.minimum(drawn, weight.size - 1)].astype(np.complex128))
+        return _features(x.reshape(2, -1)[:, np.minimum(drawn, weight.size - 1)].astype(np.complex128))
 
 
 class _Mixture:
-    """Clusters of directions.
+    """Model clusters of directions.
 
     All that the model sees of z are the four real numbers of ``z z^H``, in which ``z^H B^-1 z`` is linear.
 
@@ -160,12 +112,13 @@ class _Mixture:
         self.inverse = inverse
 
     def distances(self, features: NDArray[Any]) -> NDArray[Any]:
-        """``z^H B^-1 z``, (sources, ...)."""
-        found = np.tensordot(self.inverse.astype(features.dtype), features, axes=1)
-        return np.asarray(np.maximum(found, 0.5 / (1 + _NARROWEST)))  # 1 over the greatest eigenvalue, but for rounding
+        """Return ``z^H B^-1 z``, (sources, ...)."""
+        distances = np.tensordot(self.inverse.astype(features.dtype), features, axes=1)
+        # Rounding aside, no distance is below 1 over the greatest eigenvalue of B.
+        return np.asarray(np.maximum(distances, 0.5 / (1 + _NARROWEST)))
 
     def posteriors(self, features: NDArray[Any]) -> NDArray[Any]:
-        """gamma, (sources, ...)."""
+        """Return gamma, (sources, ...)."""
         scale = self.scale.astype(features.dtype).reshape(-1, *[1] * (features.ndim - 1))
         scaled = self.distances(features) * scale
         nearness = np.square(scaled.min(axis=0) / scaled)
@@ -173,7 +126,7 @@ class _Mixture:
 
 
 def _features(x: Spectrogram) -> NDArray[Any]:
-    """|z_1|^2, |z_2|^2, Re z_1 z_2* and Im z_1 z_2*, (4, ...); those of the centre where there is no sound."""
+    """Return |z_1|^2, |z_2|^2, Re z_1 z_2* and Im z_1 z_2*, (4, ...); silence counts as the centre."""
     left, right = x
     power = np.square(left.real) + np.square(left.imag), np.square(right.real) + np.square(right.imag)
     cross = left * right.conj()
@@ -185,7 +138,7 @@ def _features(x: Spectrogram) -> NDArray[Any]:
 
 
 def _start(features: NDArray[np.float64], count: int, rng: np.random.Generator) -> _Mixture:
-    """Directions far from each other, drawn from those of the bins."""
+    """Draw directions that are far from each other from those of the bins."""
     chosen: list[NDArray[np.float64]] = []
     distance = np.ones(features.shape[1])
     for _ in range(count):
@@ -200,7 +153,7 @@ def _start(features: NDArray[np.float64], count: int, rng: np.random.Generator) 
 
 
 def _fit(features: NDArray[np.float64], start: _Mixture, iterations: int) -> tuple[_Mixture, float]:
-    """Expectation and maximisation: the sources' clusters, and the mean log-likelihood of all."""
+    """Fit by expectation and maximisation; return the sources' clusters and the mean log-likelihood of all."""
     mixture = _Mixture(np.concatenate([start.shapes, _ANYWHERE]), np.append(start.shares, start.shares.mean()))
     for _ in range(iterations):
         gamma = mixture.posteriors(features)

@@ -8,19 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from mss_bench.core.tracks import Audio, Stems, Targets
-from mss_bench.dsp.filters import MASKS, channel_groups
-from mss_bench.dsp.segments import crossfaded
+from mss_bench.core.parameters import param
 from mss_bench.dsp.stft import STFT
-from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_choice, require_number, require_whole
-from mss_bench.separators.repet import keep_background
+from mss_bench.separators.repet import SegmentedBackground
+from mss_bench.separators.templates import SpectrogramSeparator
 
 __all__ = ["TwoDFT", "periodic_part"]
 
 
-class TwoDFT(Separator):
-    """Music and voice by the two-dimensional Fourier transform.
+class TwoDFT(SegmentedBackground, SpectrogramSeparator):
+    """Take what makes peaks in the two-dimensional Fourier transform for the accompaniment.
 
     In the 2DFT of a magnitude spectrogram V each point is a pattern of ripples along time and frequency. What repeats
     has its energy at the multiples of its repetition rate, peaks beside the rates around them; a voice is spread over
@@ -38,21 +35,6 @@ class TwoDFT(Separator):
     repetitions, and the rate should be the same in all of them. Long songs are done in blocks of `length`, which
     begin every `step` and are cross-faded; the last one may be longer by less than a step.
 
-    Parameters
-    ----------
-    neighbourhood : int
-        Rates among which a peak is the greatest; odd. One rate is 1 / duration in Hz.
-    length, step : float
-        Of the blocks in seconds; above 0, the step from half of the length to the length.
-    mask : str
-        The filter, see `mss_bench.dsp.filters`: binary, soft, wiener or multichannel.
-    power : float
-        Exponent of ``soft``, above 0: 2 shares by power.
-    high_pass : float
-        Hz; 0 for none.
-    n_fft, hop : int
-        Samples.
-
     References
     ----------
     .. [1] P. Seetharaman, F. Pishdadian and B. Pardo, "Music/voice separation using the 2D Fourier transform", Proc.
@@ -60,66 +42,29 @@ class TwoDFT(Separator):
     """
 
     name = "twodft"
-    family = "kernel"
-    target_sets = (("vocals", "accompaniment"),)
-    adds_up = True
-    scale_equivariant = True
-    channel_equivariant = True
-    licence = "MIT"
     citation = "P. Seetharaman et al., Music/voice separation using the 2D Fourier transform, WASPAA 2017"
     assumption = "The accompaniment repeats at one rate, some twelve times at least; the voice varies all the time."
 
-    def __init__(
-        self,
-        neighbourhood: int = 25,
-        length: float = 30.0,
-        step: float = 25.0,
-        mask: str = "soft",
-        power: float = 2.0,
-        high_pass: float = 100.0,
-        n_fft: int = 2048,
-        hop: int = 512,
-    ) -> None:
-        require_whole(self, "neighbourhood", neighbourhood, low=1, odd=True)
-        require_number(self, "length", length, above=0, unit="s")
-        require_number(self, "step", step, low=length / 2, high=length, unit="s")
-        require_choice(self, "mask", mask, MASKS)
-        require_number(self, "power", power, above=0)
-        require_number(self, "high_pass", high_pass, low=0, unit="Hz")
-        require_whole(self, "n_fft", n_fft, low=2)
-        require_whole(self, "hop", hop, low=1)
-        self.neighbourhood, self.length, self.step = neighbourhood, length, step
-        self.mask, self.power, self.high_pass, self.n_fft, self.hop = mask, power, high_pass, n_fft, hop
-        self._stft = STFT(n_fft, hop)
+    neighbourhood: int = param(
+        25, at_least=1, odd=True, doc="Rates among which a peak is the greatest; one rate is 1 / duration in Hz."
+    )
+    length = 30.0
+    step = 25.0
+    mask = "soft"
+    power = 2.0
+    high_pass = 100.0
+    n_fft = 2048
+    hop = 512
 
-    def separate(
-        self,
-        mixture: Audio,
-        sample_rate: int,
-        *,
-        targets: Targets,
-        rng: np.random.Generator,
-        references: Stems | None = None,
-    ) -> Stems:
-        length = max(2, round(self.length * sample_rate))
-        step = min(length, max(-(-length // 2), round(self.step * sample_rate)))
-        voiced = self._stft.frequencies(sample_rate) > self.high_pass
-        accompaniment = crossfaded(mixture, length, step, lambda block: self._background(block, voiced))
-        return {"vocals": mixture - accompaniment, "accompaniment": accompaniment}
+    def frames(self, sample_rate: int) -> STFT:
+        return self.stft
 
-    def _background(self, block: Audio, voiced: NDArray[np.bool_]) -> Audio:
-        out = np.empty_like(block)
-        for part in channel_groups(len(block), self.mask):
-            x = self._stft.forward(block[part])
-            magnitude = np.abs(x)
-            model = np.stack([np.abs(periodic_part(v, self.neighbourhood)) for v in magnitude])
-            keep_background(x, magnitude, model, voiced, self.mask, self.power)
-            out[part] = self._stft.inverse(x, block.shape[-1])
-        return out
+    def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:
+        return np.stack([np.abs(periodic_part(v, self.neighbourhood)) for v in magnitude])
 
 
 def periodic_part(magnitude: NDArray[Any], neighbourhood: int) -> NDArray[Any]:
-    """What the peaks of the two-dimensional Fourier transform make up.
+    """Return what the peaks of the two-dimensional Fourier transform make up.
 
     Parameters
     ----------

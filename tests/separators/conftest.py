@@ -80,7 +80,7 @@ def oracle_gains(gains: Callable[..., list[float]]) -> Callable[..., list[float]
     def measure(separator: BlindSeparator, references: Mapping[str, Audio], seed: int = 0) -> list[float]:
         mixture = np.asarray(sum(references.values()), dtype=np.float32)
         rng = np.random.default_rng(seed)
-        found = separator.components(mixture, RATE, count=len(references), rng=rng)
+        found = separator.find_sources(mixture, RATE, count=len(references), rng=rng)
         np.testing.assert_allclose(sum(found), mixture, atol=1e-4 * np.abs(mixture).max())
         return gains(references, by_references(found, references), mixture)
 

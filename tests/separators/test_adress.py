@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 
@@ -102,13 +103,13 @@ def test_a_mono_mixture_is_refused(separate: Separate) -> None:
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"azimuth": 1.5}, "azimuth=1.5; expected a number at least -1 and at most 1"),
-        ({"width": 0}, "width=0; expected a number above 0"),
-        ({"low": 900.0, "high": 800.0}, "high=800.0; expected a number above 900 Hz"),
-        ({"mask": "hard"}, "mask='hard'; expected binary or soft"),
-        ({"power": 0}, "power=0; expected a number above 0"),
+        ({"azimuth": 1.5}, "azimuth is 1.5, expected a number from -1 to 1"),
+        ({"width": 0}, "width is 0, expected a number above 0"),
+        ({"low": 900.0, "high": 800.0}, "high is 800.0, expected a number above low=900 (in Hz)"),
+        ({"mask": "hard"}, "mask is 'hard', expected binary, soft"),
+        ({"power": 0}, "power is 0, expected a number above 0"),
     ],
 )
 def test_impossible_parameters_are_named(parameters: dict[str, object], named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(ConfigError, match=re.escape(named)):
         ADRess(**parameters)

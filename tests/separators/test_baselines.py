@@ -60,9 +60,9 @@ def test_band_split_adds_no_delay(separate: Callable[..., Stems]) -> None:
         np.testing.assert_allclose(estimate, estimate[:, ::-1], atol=1e-5)
 
 
-@pytest.mark.parametrize(("parameters", "named"), [({"cutoff": 0}, "cutoff=0"), ({"order": 2.5}, "order=2.5")])
+@pytest.mark.parametrize(("parameters", "named"), [({"cutoff": 0}, "cutoff is 0"), ({"order": 2.5}, "order is 2.5")])
 def test_impossible_parameters_are_named(parameters: dict[str, float], named: str) -> None:
-    with pytest.raises(ConfigError, match=f"bandsplit: {named}; expected a"):
+    with pytest.raises(ConfigError, match=f"bandsplit: {named}, expected a"):
         BandSplit(**parameters)
 
 

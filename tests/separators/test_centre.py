@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -83,13 +84,13 @@ def test_a_mono_mixture_is_refused_by_name(method: Centre | Karaoke, separate: C
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"width": 0.0}, "width=0.0; expected a number above 0"),
-        ({"low": 900.0, "high": 800.0}, "high=800.0; expected a number above 900 Hz"),
-        ({"n_fft": "big"}, "n_fft='big'; expected a whole number, at least 2"),
+        ({"width": 0.0}, "width is 0.0, expected a number above 0"),
+        ({"low": 900.0, "high": 800.0}, "high is 800.0, expected a number above low=900 (in Hz)"),
+        ({"n_fft": "big"}, "n_fft is 'big', expected a whole number of at least 2"),
         ({"hop": 3000}, "hop=3000"),
-        ({"width": float("nan")}, "width=nan"),
+        ({"width": float("nan")}, "width is nan"),
     ],
 )
 def test_impossible_parameters_are_named(parameters: dict[str, float], named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(ConfigError, match=re.escape(named)):
         Centre(**parameters)

@@ -85,13 +85,13 @@ def test_a_patch_of_one_bin_is_the_spectrogram() -> None:
 @pytest.mark.parametrize("samples", [1, 5000])
 def test_every_filter_and_length_adds_up(mask: str, samples: int) -> None:
     noise = np.random.default_rng(0).standard_normal((2, samples)).astype(np.float32)
-    method = CommonFate(3, mask=mask, iterations=2, restarts=1)
-    parts = method.components(noise, 16000, count=3, rng=np.random.default_rng(0))
+    method = CommonFate(sources=3, mask=mask, iterations=2, restarts=1)
+    parts = method.find_sources(noise, 16000, count=3, rng=np.random.default_rng(0))
     np.testing.assert_allclose(sum(parts), noise, atol=1e-5)
 
 
 def test_impossible_parameters_are_named() -> None:
-    with pytest.raises(ConfigError, match="common_fate: patch_bins=0; expected a whole number, at least 1"):
+    with pytest.raises(ConfigError, match="common_fate: patch_bins is 0, expected a whole number of at least 1"):
         CommonFate(patch_bins=0)
-    with pytest.raises(ConfigError, match="common_fate: restarts=0"):
+    with pytest.raises(ConfigError, match="common_fate: restarts is 0"):
         CommonFate(restarts=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 
@@ -56,7 +57,7 @@ def test_what_is_at_one_place_stays_together(position_signals: ModuleType, oracl
 def test_peaks_lie_where_the_sources_are(position_signals: ModuleType) -> None:
     song = position_signals.sparse_sources(2, (15.0, 48.3, 80.0), DELAYS)
     method = DUET(mode="level_delay")
-    spectrogram = method._stft.forward(np.asarray(sum(song.values()), dtype=np.float32))
+    spectrogram = method.stft.forward(np.asarray(sum(song.values()), dtype=np.float32))
     omega = 2 * np.pi * np.arange(1025) / 2048
     places = sorted(method._places(spectrogram, omega, 3))
     np.testing.assert_allclose(np.rad2deg([phi for phi, _ in places]), [15.0, 48.3, 80.0], atol=0.5)
@@ -107,14 +108,14 @@ def test_a_mono_mixture_is_refused(separate: Callable[..., Stems]) -> None:
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"mode": "delay"}, "mode='delay'; expected level or level_delay"),
-        ({"mask": "hard"}, "mask='hard'; expected binary or soft"),
-        ({"max_delay": 0}, "max_delay=0; expected a number above 0 samples"),
-        ({"min_gap": -1.0}, "min_gap=-1.0; expected a number above 0 degrees"),
-        ({"p": -1}, "p=-1; expected a number at least 0"),
+        ({"mode": "delay"}, "mode is 'delay', expected level or level_delay"),
+        ({"mask": "hard"}, "mask is 'hard', expected binary, soft"),
+        ({"max_delay": 0}, "max_delay is 0, expected a number above 0 (in samples)"),
+        ({"min_gap": -1.0}, "min_gap is -1.0, expected a number above 0 (in degrees)"),
+        ({"p": -1}, "p is -1, expected a number of at least 0"),
         ({"hop": 2048}, "hop=2048"),
     ],
 )
 def test_impossible_parameters_are_named(parameters: dict[str, object], named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(ConfigError, match=re.escape(named)):
         DUET(**parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 
@@ -67,11 +68,11 @@ def test_a_greater_margin_leaves_more(kernel_signals: ModuleType, separate: Call
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"margin": 0.5}, "hpr: margin=0.5; expected a number at least 1"),
-        ({"time_length": 0}, "hpr: time_length=0; expected a number above 0 s"),
-        ({"mask": ""}, "hpr: mask=''; expected binary"),
+        ({"margin": 0.5}, "hpr: margin is 0.5, expected a number of at least 1"),
+        ({"time_length": 0}, "hpr: time_length is 0, expected a number above 0 (in s)"),
+        ({"mask": ""}, "hpr: mask is '', expected binary"),
     ],
 )
 def test_impossible_parameters_are_named(parameters: dict[str, float], named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(ConfigError, match=re.escape(named)):
         HPR(**parameters)

@@ -90,10 +90,10 @@ def test_two_passes_lose_a_voice_that_holds_its_pitch(separate: Callable[..., St
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"kernel_size": 16}, "kernel_size=16; expected an odd number, at least 1"),
-        ({"kernel_size": 17.0}, "kernel_size=17.0; expected an odd"),
-        ({"power": -1}, "power=-1; expected a number above 0"),
-        ({"mask": "hard"}, "mask='hard'; expected binary or soft or wiener or multichannel"),
+        ({"kernel_size": 16}, "kernel_size is 16, expected an odd number of at least 1"),
+        ({"kernel_size": 17.5}, "kernel_size is 17.5, expected an odd"),
+        ({"power": -1}, "power is -1, expected a number above 0"),
+        ({"mask": "hard"}, "mask is 'hard', expected binary, soft, wiener or multichannel"),
         ({"hop": 4096}, "hop=4096"),
     ],
 )

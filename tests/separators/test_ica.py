@@ -64,7 +64,7 @@ def test_equal_channels_are_one_source() -> None:
         np.concatenate([mono, 0 * mono]),
         np.zeros((2, 5000), np.float32),
     ):
-        first, second = ICA().components(mixture, 16000, count=2, rng=np.random.default_rng(0))
+        first, second = ICA().find_sources(mixture, 16000, count=2, rng=np.random.default_rng(0))
         np.testing.assert_array_equal(first, mixture)
         np.testing.assert_array_equal(second, 0)
 
@@ -72,5 +72,5 @@ def test_equal_channels_are_one_source() -> None:
 def test_wrong_channels_and_parameters_are_refused() -> None:
     with pytest.raises(AudioError, match="ica: the mixture has 1 channel, expected 2"):
         ICA().separate(np.zeros((1, 100), np.float32), 44100, targets=Targets(("a", "b")), rng=np.random.default_rng(0))
-    with pytest.raises(ConfigError, match="ica: contrast='tanh'; expected logcosh or exp or cube"):
+    with pytest.raises(ConfigError, match="ica: contrast is 'tanh', expected logcosh, exp or cube"):
         ICA(contrast="tanh")

@@ -42,17 +42,19 @@ def _found(method: KAM, signals: ModuleType, gains: Callable[..., list[float]]) 
 def test_three_kernels_tell_three_sources_apart_and_iterations_help(
     kernel_signals: ModuleType, gains: Callable[..., list[float]]
 ) -> None:
-    found = _found(KAM(THREE, **HALF_RATE), kernel_signals, gains)
+    found = _found(KAM(kernels=THREE, **HALF_RATE), kernel_signals, gains)
     assert np.mean(found) > 18
     assert min(found) > 14
-    first = _found(KAM(THREE, iterations=1, **HALF_RATE), kernel_signals, gains)
+    first = _found(KAM(kernels=THREE, iterations=1, **HALF_RATE), kernel_signals, gains)
     assert np.mean(found) > np.mean(first) + 6
 
 
 def test_one_place_leaves_the_kernels_alone(kernel_signals: ModuleType, gains: Callable[..., list[float]]) -> None:
     song = {name: source.sum(axis=0, keepdims=True) for name, source in _song(kernel_signals, 0).items()}
     mixture = sum(song.values())
-    found = gains(song, KAM(THREE, **HALF_RATE).components(mixture.astype(np.float32), kernel_signals.RATE), mixture)
+    found = gains(
+        song, KAM(kernels=THREE, **HALF_RATE).components(mixture.astype(np.float32), kernel_signals.RATE), mixture
+    )
     assert min(found) > 5
 
 
@@ -62,7 +64,7 @@ def test_sources_of_one_kernel_at_one_place_stay_together(
     rng = np.random.default_rng(0)
     song = {name: kernel_signals.chords(rng, SECONDS, kernel_signals.RATE) for name in ("harmonic", "percussive")}
     mixture = sum(song.values())
-    estimates = KAM("percussive+harmonic").components(mixture.astype(np.float32), kernel_signals.RATE)
+    estimates = KAM(kernels="percussive+harmonic").components(mixture.astype(np.float32), kernel_signals.RATE)
     assert max(gains(song, estimates, mixture)) < 1
 
 
@@ -76,7 +78,7 @@ def test_the_cross_keeps_a_voice_that_the_other_kernels_refuse(
         "harmonic": kernel_signals.panned(kernel_signals.chords(rng), 70),
     }
     mixture = sum(song.values())
-    estimates = separate(KAM("percussive+harmonic+cross"), mixture)
+    estimates = separate(KAM(kernels="percussive+harmonic+cross"), mixture)
     found = gains(song, {**estimates, "harmonic": estimates["bass"] + estimates["other"]}, mixture)
     assert min(found) > 5
 
@@ -93,7 +95,7 @@ def test_the_cross_keeps_a_voice_that_the_other_kernels_refuse(
 def test_the_kernels_determine_what_is_delivered(
     kernels: str, delivered: set[str], targets: Targets, separate: Callable[..., Stems]
 ) -> None:
-    method = KAM(kernels, iterations=2, n_fft=1024, hop=256)
+    method = KAM(kernels=kernels, iterations=2, n_fft=1024, hop=256)
     assert set(method.produces(targets, TrackId("data", "test", "song"))) == delivered
     mixture = np.random.default_rng(0).standard_normal((2, 20000)).astype(np.float32)
     estimates = separate(method, mixture)
@@ -141,11 +143,11 @@ def test_the_cross_is_that_of_scipy(height: int, width: int) -> None:
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"kernels": "percussive"}, "kam: kernels='percussive'; expected two or more of percussive, harmonic"),
-        ({"kernels": "harmonic+harmonic"}, "kernels='harmonic.harmonic'"),
-        ({"kernels": "harmonic+wavy"}, "kernels='harmonic.wavy'"),
-        ({"kernels": 3}, "kernels=3"),
-        ({"iterations": 0}, "kam: iterations=0; expected a whole number, at least 1"),
+        ({"kernels": "percussive"}, "kam: kernels is 'percussive', expected two or more of percussive, harmonic"),
+        ({"kernels": "harmonic+harmonic"}, "kernels is 'harmonic.harmonic'"),
+        ({"kernels": "harmonic+wavy"}, "kernels is 'harmonic.wavy'"),
+        ({"kernels": 3}, "kernels is '3'"),
+        ({"iterations": 0}, "kam: iterations is 0, expected a whole number of at least 1"),
     ],
 )
 def test_impossible_parameters_are_named(parameters: dict[str, int], named: str) -> None:

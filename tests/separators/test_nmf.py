@@ -49,7 +49,8 @@ def test_the_result_depends_on_nothing_but_the_generator(factor_signals: ModuleT
     mixture = (factor_signals.chords(rng) + factor_signals.clicks(rng)).astype(np.float32)
     method = NMF(components=8, iterations=5, n_fft=1024, hop=512)
     one, two, other = (
-        method.components(mixture, factor_signals.RATE, count=2, rng=np.random.default_rng(seed)) for seed in (0, 0, 1)
+        method.find_sources(mixture, factor_signals.RATE, count=2, rng=np.random.default_rng(seed))
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
@@ -61,15 +62,15 @@ def test_the_result_depends_on_nothing_but_the_generator(factor_signals: ModuleT
 def test_every_filter_and_length_adds_up(mask: str, samples: int, divergence: str) -> None:
     noise = np.random.default_rng(0).standard_normal((2, samples)).astype(np.float32)
     method = NMF(mask=mask, divergence=divergence, iterations=2, components=3)
-    parts = method.components(noise, 16000, count=5, rng=np.random.default_rng(0))  # more sources than components
+    parts = method.find_sources(noise, 16000, count=5, rng=np.random.default_rng(0))  # more sources than components
     assert len(parts) == 5
     np.testing.assert_allclose(sum(parts), noise, atol=1e-5)
 
 
 def test_impossible_parameters_are_named() -> None:
-    with pytest.raises(ConfigError, match="nmf: divergence='l1'; expected euclidean or kl or is"):
+    with pytest.raises(ConfigError, match="nmf: divergence is 'l1', expected euclidean, kl or is"):
         NMF(divergence="l1")
-    with pytest.raises(ConfigError, match="nmf: components=1; expected a whole number, at least 2"):
+    with pytest.raises(ConfigError, match="nmf: components is 1, expected a whole number of at least 2"):
         NMF(components=1)
 
 

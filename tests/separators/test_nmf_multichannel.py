@@ -55,14 +55,14 @@ def test_at_one_place_nothing_is_gained(gains: Callable[..., list[float]], facto
 def test_any_channels_add_up(divergence: str, channels: int) -> None:
     noise = np.random.default_rng(0).standard_normal((channels, 20000)).astype(np.float32)
     method = MultichannelNMF(divergence=divergence, iterations=5, components=6)
-    parts = method.components(noise, 16000, count=2, rng=np.random.default_rng(0))
+    parts = method.find_sources(noise, 16000, count=2, rng=np.random.default_rng(0))
     np.testing.assert_allclose(sum(parts), noise, atol=1e-5)
 
 
 def test_a_mono_mixture_is_factorised_as_by_plain_nmf() -> None:
     noise = np.random.default_rng(0).standard_normal((1, 20000)).astype(np.float32)
     parts = [
-        cls(iterations=10, mask="soft").components(noise, 16000, count=2, rng=np.random.default_rng(0))
+        cls(iterations=10, mask="soft").find_sources(noise, 16000, count=2, rng=np.random.default_rng(0))
         for cls in (NMF, MultichannelNMF)
     ]
     np.testing.assert_allclose(parts[0], parts[1], atol=1e-4)

@@ -49,7 +49,7 @@ def _song(signals: ModuleType, other: str, seed: int) -> Stems:
 
 def _gains(dictionary: Path, song: Stems, gains: Callable[..., list[float]], rate: int) -> list[float]:
     mixture = np.asarray(sum(song.values()), dtype=np.float32)
-    method = SupervisedNMF(str(dictionary))
+    method = SupervisedNMF(dictionary=str(dictionary))
     found = method.separate(mixture, rate, targets=Targets(tuple(song)), rng=np.random.default_rng(0))
     return gains(song, found, mixture)
 
@@ -145,7 +145,7 @@ def test_a_dictionary_is_a_file_that_says_what_it_is_of(
     assert (read.sample_rate, read.n_fft, read.hop, read.divergence) == (factor_signals.RATE, 1024, 256, divergence)
     for name, spectra in learned.spectra.items():
         np.testing.assert_allclose(read.spectra[name], spectra, rtol=1e-3, atol=1e-5)
-    method = SupervisedNMF(str(tmp_path / "own.npz"))
+    method = SupervisedNMF(dictionary=str(tmp_path / "own.npz"))
     assert method.trained_on == ("made_up/train",)
     assert method.files(tracks[0].id) == [tmp_path / "own.npz"]
     assert method.produces(Targets(("low", "other", "voice")), tracks[0].id) == ("low", "other")
@@ -153,19 +153,19 @@ def test_a_dictionary_is_a_file_that_says_what_it_is_of(
 
 def test_files_that_are_no_dictionaries_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"dictionary .*none\.npz does not exist; make one with learn"):
-        SupervisedNMF(str(tmp_path / "none.npz"))
+        SupervisedNMF(dictionary=str(tmp_path / "none.npz"))
     (tmp_path / "text.npz").write_text("spectra")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     np.savez(tmp_path / "objects.npz", names=np.array([{}], dtype=object))
     for name in ("text", "other", "objects"):
         with pytest.raises(ConfigError, match=rf"{name}\.npz is not a dictionary"):
-            SupervisedNMF(str(tmp_path / f"{name}.npz"))
+            SupervisedNMF(dictionary=str(tmp_path / f"{name}.npz"))
     shipped = Dictionary.read(DEMO)
     Dictionary({n: s[:, :-1] for n, s in shipped.spectra.items()}, 44100, 4096, 1024, "kl", ()).save(
         tmp_path / "cut.npz"
     )
     with pytest.raises(ConfigError, match=r"spectra of vocals have the shape \(24, 2048\)"):
-        SupervisedNMF(str(tmp_path / "cut.npz"))
+        SupervisedNMF(dictionary=str(tmp_path / "cut.npz"))
 
 
 def test_tracks_that_cannot_be_learned_from_are_named(track: Callable[..., Track]) -> None:

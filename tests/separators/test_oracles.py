@@ -88,8 +88,8 @@ def test_an_oracle_without_the_truth_says_what_is_missing(separate: Callable[...
 @pytest.mark.parametrize(
     ("cls", "parameters", "named"),
     [
-        (IBM, {"threshold": 1.5}, "ibm: threshold=1.5; expected a number above 0 and at most 1"),
-        (IRM, {"exponent": 0}, "irm: exponent=0"),
+        (IBM, {"threshold": 1.5}, "ibm: threshold is 1.5, expected a number above 0 and at most 1"),
+        (IRM, {"exponent": 0}, "irm: exponent is 0"),
         (MWF, {"n_fft": 2049}, "n_fft=2049"),
     ],
 )

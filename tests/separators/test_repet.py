@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 
@@ -123,14 +124,18 @@ def test_a_frame_without_neighbours_tells_nothing(
 @pytest.mark.parametrize(
     ("cls", "parameters", "named"),
     [
-        (REPET, {"min_period": 3.0, "max_period": 2.0}, "repet: max_period=2.0; expected a number at least 3 s"),
-        (REPET, {"high_pass": -1}, "repet: high_pass=-1"),
-        (REPETSIM, {"min_similarity": 2}, "repet_sim: min_similarity=2; expected a number at least 0 and at most 1"),
-        (REPETSIM, {"max_neighbours": 0}, "repet_sim: max_neighbours=0"),
+        (
+            REPET,
+            {"min_period": 3.0, "max_period": 2.0},
+            "max_period is 2.0, expected a number of at least min_period=3 (in s)",
+        ),
+        (REPET, {"high_pass": -1}, "repet: high_pass is -1"),
+        (REPETSIM, {"min_similarity": 2}, "repet_sim: min_similarity is 2, expected a number from 0 to 1"),
+        (REPETSIM, {"max_neighbours": 0}, "repet_sim: max_neighbours is 0"),
     ],
 )
 def test_impossible_parameters_are_named(
     cls: type[REPET] | type[REPETSIM], parameters: dict[str, float], named: str
 ) -> None:
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(ConfigError, match=re.escape(named)):
         cls(**parameters)

@@ -95,10 +95,10 @@ def test_every_filter_adds_up(separate: Callable[..., Stems], mask: str) -> None
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"sparsity": 0}, "rpca: sparsity=0; expected a number above 0"),
-        ({"chunk": -1.0}, "rpca: chunk=-1.0"),
-        ({"mask": "hard"}, "rpca: mask='hard'; expected binary or soft or wiener or multichannel"),
-        ({"iterations": 0}, "rpca: iterations=0"),
+        ({"sparsity": 0}, "rpca: sparsity is 0, expected a number above 0"),
+        ({"chunk": -1.0}, "rpca: chunk is -1.0"),
+        ({"mask": "hard"}, "rpca: mask is 'hard', expected binary, soft, wiener or multichannel"),
+        ({"iterations": 0}, "rpca: iterations is 0"),
     ],
 )
 def test_impossible_parameters_are_named(parameters: dict[str, float], named: str) -> None:

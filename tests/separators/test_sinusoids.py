@@ -76,7 +76,11 @@ def test_short_tracks_are_dropped(separate: Callable[..., Stems]) -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"deviation": 0.6}, "deviation=0.6"), ({"shortest": -1.0}, "shortest=-1.0"), ({"f0": "x"}, "salience or pyin")],
+    [
+        ({"deviation": 0.6}, "deviation is 0.6"),
+        ({"shortest": -1.0}, "shortest is -1.0"),
+        ({"f0": "x"}, "salience or pyin"),
+    ],
 )
 def test_wrong_parameters_are_refused(parameters: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -92,10 +92,10 @@ def test_a_mono_mixture_is_refused(separate: Callable[..., Stems]) -> None:
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"emphasis": -1}, "emphasis=-1; expected a number at least 0"),
-        ({"restarts": 0}, "restarts=0; expected a whole number, at least 1"),
-        ({"iterations": 1.5}, "iterations=1.5; expected a whole number"),
-        ({"mask": "hard"}, "mask='hard'; expected binary or soft"),
+        ({"emphasis": -1}, "emphasis is -1, expected a number of at least 0"),
+        ({"restarts": 0}, "restarts is 0, expected a whole number of at least 1"),
+        ({"iterations": 1.5}, "iterations is 1.5, expected a whole number"),
+        ({"mask": "hard"}, "mask is 'hard', expected binary, soft"),
     ],
 )
 def test_impossible_parameters_are_named(parameters: dict[str, object], named: str) -> None:

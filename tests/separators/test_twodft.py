@@ -83,9 +83,9 @@ def test_blocks_are_cross_faded_and_each_finds_its_own_rate(
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"neighbourhood": 24}, "twodft: neighbourhood=24; expected an odd number, at least 1"),
-        ({"step": 40.0}, "twodft: step=40.0; expected a number at least 15 and at most 30 s"),
-        ({"mask": 1}, "twodft: mask=1; expected binary or soft"),
+        ({"neighbourhood": 24}, "twodft: neighbourhood is 24, expected an odd number of at least 1"),
+        ({"step": 40.0}, "twodft: step is 40.0, expected a number from 15 to 30 (in s)"),
+        ({"mask": 1}, "twodft: mask is 1, expected binary, soft"),
     ],
 )
 def test_impossible_parameters_are_named(parameters: dict[str, float], named: str) -> None:
