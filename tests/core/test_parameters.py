@@ -181,7 +181,6 @@ def test_of_several_bases_the_first_that_names_a_parameter_gives_its_default():
     assert Both().values() == {"length": 10.0, "hop": 2048, "n_fft": 4096}
 
 
-<<<<<<< HEAD
 class Filter(Parameterized):
     """A filter whose width depends on the style, unless it is given."""
 
@@ -207,7 +206,8 @@ def test_infinite_numbers_are_taken_where_they_are_meant():
     for wrong in ({"width": math.inf}, {"level": math.inf}, {"level": math.nan}):
         with pytest.raises(ConfigError, match=r"Filter: (width|level) is (inf|nan), expected a number"):
             Filter(**wrong)
-=======
+
+
 def test_a_class_without_parameters_and_one_with_a_constructor_of_its_own_have_their_own_signatures():
     class Plain(Parameterized):
         pass
@@ -219,4 +219,3 @@ def test_a_class_without_parameters_and_one_with_a_constructor_of_its_own_have_t
     assert str(inspect.signature(Plain)) == "()"
     assert str(inspect.signature(Written)).startswith("(size: ")
     assert [*parameters(Written)] == ["size"]
->>>>>>> 3612491 (Separators declare their parameters; frames, filters, blind methods and repeating backgrounds have one template each)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mss_bench.core.parameters import parameters
 from mss_bench.core.spec import needs_parameters
 from mss_bench.core.tracks import Stems
 from mss_bench.errors import AudioError
@@ -57,7 +58,7 @@ def test_built_in_methods_say_who_thought_of_them_and_when_they_work(name: str) 
     assert cls.name == name
     assert cls.assumption.endswith(".")
     assert any(year in cls.citation for year in map(str, range(1995, 2026)))
-    assert "Parameters" in (cls.__doc__ or "") or cls.__init__ is object.__init__
+    assert all(parameter.doc for parameter in parameters(cls).values())
 
 
 class _Declares(Separator):

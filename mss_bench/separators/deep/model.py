@@ -12,7 +12,6 @@ from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, TrackId
 from mss_bench.errors import AudioError, InvalidOutputError
 from mss_bench.separators.base import Separator
-from mss_bench.separators.checks import require_channels
 from mss_bench.separators.deep.adapter import PRECISIONS, Adapter, check_device
 from mss_bench.separators.deep.manifest import Manifest, read_manifest
 
@@ -68,7 +67,6 @@ class TrainedModel(Separator):
 
     def separate(self, mixture: Audio, sample_rate: int, *, rng: np.random.Generator, **_: Any) -> Stems:
         described = self.described
-        require_channels(self, mixture)
         if sample_rate != described.sample_rate and not described.resample:
             raise AudioError(
                 f"{described.path}: the model is for {described.sample_rate} Hz, the mixture has {sample_rate} Hz; "

@@ -11,7 +11,6 @@ from mss_bench.core.audio import hash_file
 from mss_bench.core.parameters import MappingError, Parameterized, check, param
 from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError, RunError, SeparatorCrashError
-from mss_bench.separators.checks import require_channels
 from mss_bench.separators.external.outside import Outside
 from mss_bench.separators.external.process import PeerProcess, explain_start, find_program
 
@@ -148,7 +147,6 @@ class External(Outside):
         SeparatorError
             An exception over there, with the end of its traceback; `SeparatorCrashError` where the process died.
         """
-        require_channels(self, mixture)
         if self._peer is None or not self._peer.alive:  # it died with the last track
             self.load(self._device or "cpu")
         assert self._peer is not None
