@@ -82,7 +82,7 @@ def test_the_picture_shows_something(explained):
 
 
 def test_the_command_says_how_loud_the_components_are_and_what_the_run_says(run, tmp_path, capsys):
-    words = ["explain", str(run.path), "A Song", "irm", "--target", "accompaniment", "-o", str(tmp_path)]
+    words = ["explain", str(run.path), "A Song", "irm", "--targets", "accompaniment", "-o", str(tmp_path)]
     assert main(words) == 0
     out = capsys.readouterr().out
     assert "accompaniment of A Song by irm, group vocals_acc" in out

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mss_bench.cli.options import add_options, given
+from mss_bench.core.parameters import Parameterized, param
 
 if TYPE_CHECKING:
     from mss_bench.explanation import Explanation
@@ -19,60 +23,60 @@ _MEANING = {
 }
 
 
+class ExplainOptions(Parameterized):
+    """Which estimate is taken apart."""
+
+    run: Path = param(flag="run", metavar="RUN", doc="Run folder.")
+    track: str = param(flag="track", metavar="TRACK", doc="A track of the run.")
+    method: str = param(flag="method", metavar="SEPARATOR", doc="A separator as the run's tables name it.")
+    targets: tuple[str, ...] = param(
+        (), metavar="NAME,...", doc="Only these targets (default: all that the separator delivers)."
+    )
+    group: str | None = param(None, metavar="NAME", doc="Target group whose references count (default: the first).")
+    out: Path | None = param(
+        None, short="-o", metavar="DIR", doc="Folder of the files (default: RUN/explain/TRACK/SEPARATOR)."
+    )
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("run", metavar="RUN", help="a run folder")
-    parser.add_argument("track", metavar="TRACK", help="a track of the run")
-    parser.add_argument("separator", metavar="SEPARATOR", help="a separator as the run's tables name it")
-    parser.add_argument(
-        "--target", dest="targets", action="append", default=[], metavar="NAME",
-        help="only this target; repeatable (default: all that the separator delivers)",
-    )  # fmt: skip
-    parser.add_argument("--group", metavar="NAME", help="target group whose references count (default: the first)")
-    parser.add_argument("-o", "--out", metavar="DIR", help="folder (default: RUN/explain/TRACK/SEPARATOR)")
+    add_options(parser, ExplainOptions)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Write the components and say how loud they are."""
     from mss_bench.explanation import explain
 
-    found = explain(args.run, args.track, args.separator, args.targets, group=args.group, out=args.out)
-    print("\n\n".join(_summary(each) for each in found))
+    options = ExplainOptions(**given(args, ExplainOptions))
+    print("\n\n".join(map(_summary, explain(**options.values()))))
     return 0
 
 
 def _summary(explained: Explanation) -> str:
-    """Ratios and levels of one target."""
+    """Return ratios and levels of one target."""
     from mss_bench.core.text import columns
+    from mss_bench.explanation import level_db
 
     parts = explained.components
-    rows = [
-        (name, _number(parts.ratios[name]), _number(explained.frames[name].value), meaning)
+    ratios = [
+        (name, *(_number(value) for value in (parts.ratios[name], explained.frames[name].value)), meaning)
         for name, meaning in _MEANING.items()
     ]
-    whole = float((parts.target**2).sum())
     levels = [
-        (name.replace("_", " "), _level(float((signal**2).sum()) / whole), f"{name}.wav")
-        for name, signal in parts.parts.items()
+        (name.replace("_", " "), level_db(signal, parts.target), f"{name}.wav") for name, signal in parts.parts.items()
     ]
     changed = "\n  The code or the data have changed since the run: this is not the estimate that it scored."
-    return "\n".join(
-        [
-            f"{explained.target} of {explained.track} by {explained.method}, group {explained.group}",
-            "",
-            columns(rows, ("dB", "whole", "median of 1 s", "energy of"), indent="  "),
-            "",
-            columns(levels, ("component", "level to target", "file"), indent="  "),
-            "",
-            f"  estimate.wav is their sum; picture: explain.png; in {explained.folder}"
-            + changed * (not explained.as_scored),
-        ]
-    )
+    return "\n".join([
+        f"{explained.target} of {explained.track} by {explained.method}, group {explained.group}",
+        "",
+        columns(ratios, ("dB", "whole", "median of 1 s", "energy of"), indent="  "),
+        "",
+        columns(levels, ("component", "level to target", "file"), indent="  "),
+        "",
+        f"  estimate.wav is their sum; picture: explain.png; in {explained.folder}"
+        + changed * (not explained.as_scored),
+    ])  # fmt: skip
 
 
 def _number(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.2f}"
-
-
-def _level(ratio: float) -> str:
-    return f"{10 * math.log10(ratio):+.1f} dB" if ratio > 0 else "silent"

@@ -1,39 +1,203 @@
-"""``mss-bench listen``."""
+"""``mss-bench listen``: each action is a class that declares its options."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 from pathlib import Path
+from typing import Any, Literal
+
+from mss_bench.cli.options import add_options, given
+from mss_bench.core.parameters import Parameterized, param
+from mss_bench.errors import ConfigError
+from mss_bench.listening.importers import ImportOptions
+from mss_bench.listening.rated_test import RatedTest
+from mss_bench.listening.server.flow import ServeOptions
 
 __all__ = ["ACTIONS", "configure", "execute"]
 
-ACTIONS: dict[str, str] = {
-    "plan": "trials, minutes and listeners of a test",
-    "pack": "make the blinded, levelled, verified pack of a test",
-    "export": "write a pack for webMUSHRA",
-    "serve": "collect ratings: pages for listeners, and one for the experimenter",
-    "import": "ratings of any player into one table",
-    "analyse": "screening, statistics, metrics against ears: the report of a test",
-    "fit": "models of the ratings from metrics, validated on songs and systems left out",
+
+class _Designed(Parameterized):
+    design: Path = param(flag="design", metavar="TEST.yaml", doc="The test: see mss_bench.listening.design.")
+
+
+class Plan(_Designed):
+    """Tell trials, minutes and listeners of a test."""
+
+    power: float = param(0.8, above=0, below=1, doc="Probability of finding a true difference.")
+    sd: float = param(20.0, above=0, unit="points", doc="Standard deviation of paired differences.")
+
+    def execute(self) -> None:
+        """Print the plan of a test."""
+        from mss_bench.listening.design import read_design
+        from mss_bench.listening.plan import describe_plan
+
+        print(describe_plan(read_design(self.design), power=self.power, sd=self.sd))
+
+
+class Pack(_Designed):
+    """Make the blinded, levelled, verified pack of a test."""
+
+    out: Path = param(Path("listening"), short="-o", metavar="DIR", doc="Folder of packs.")
+    jobs: int | None = param(
+        None, short="-j", at_least=1, doc="Worker processes for estimates that the run did not keep."
+    )
+
+    def execute(self) -> None:
+        """Make a pack."""
+        from mss_bench.listening.design import read_design
+        from mss_bench.listening.pack import make_pack
+        from mss_bench.listening.pack_format import key_folder
+
+        pack = make_pack(read_design(self.design), self.out, jobs=self.jobs)
+        print(f"{pack}: to be served\n{key_folder(pack)}: key, manifest and verification; keep it from the listeners")
+
+
+class _Packed(Parameterized):
+    pack: Path = param(flag="pack", metavar="PACK", doc="Folder that listen pack made.")
+
+
+class Export(_Packed):
+    """Write a pack for webMUSHRA."""
+
+    format: Literal["webmushra"] = param("webmushra", doc="The player.")
+    out: Path = param(short="-o", metavar="DIR", doc="Where to, e.g. webMUSHRA's own folder.")
+
+    def execute(self) -> None:
+        """Write a pack for another player."""
+        from mss_bench.listening.webmushra import export_webmushra
+
+        files = export_webmushra(self.pack, self.out)
+        print(f"{files[0]} and {len(files) - 1} audio files; open webMUSHRA with ?config={files[0].name}")
+
+
+class Serve(ServeOptions, _Packed):
+    """Collect ratings: pages for listeners, and one for the experimenter."""
+
+    export: bool = param(False, doc="Serve nothing: write the ratings so far to PACK.results/ratings.csv.")
+
+    def execute(self) -> None:
+        """Serve a pack."""
+        if self.export:
+            from mss_bench.listening.server.results import write_ratings_file
+
+            print(write_ratings_file(self.pack))
+        else:
+            from mss_bench.listening.server.run import serve
+
+            serve(self.pack, self)
+
+
+class Import(ImportOptions):
+    """Read ratings of any player into one table."""
+
+    files: tuple[Path, ...] = param(flag="files", metavar="FILE", doc="CSV files of one test.")
+    out: Path = param(Path("ratings.csv"), short="-o", metavar="FILE", doc="The table.")
+    force: bool = param(False, doc="Replace the file where it exists.")
+
+    def execute(self) -> None:
+        """Import ratings."""
+        from mss_bench.listening.importers import import_ratings
+        from mss_bench.listening.ratings import write_ratings
+
+        if self.out.exists() and not self.force:
+            raise ConfigError(f"{self.out} exists already; choose another --out, or replace it with --force")
+        imported = import_ratings(self.files, self)
+        write_ratings(imported.ratings, self.out)
+        print("\n".join([*imported.notes, str(self.out)]))
+
+
+class Analyse(RatedTest):
+    """Report a test: screening, statistics, metrics against ears."""
+
+    out: Path = param(Path("listening_report"), short="-o", metavar="DIR", doc="Folder of the report.")
+    mid_anchor: str | None = param(
+        None, metavar="NAME", doc="Anchor that screening asks for (default: lowpass_7000 where the test has it)."
+    )
+    kinds: tuple[str, ...] = param(
+        (), flag="--kind", metavar="KIND=SYSTEMS",
+        doc="Systems to hold metrics against apart, e.g. generative=a,b.",
+    )  # fmt: skip
+    draws: int = param(10_000, at_least=100, doc="Resamples of every bootstrap.")
+    seed: int = param(0, at_least=0, doc="Seed of every bootstrap.")
+
+    def execute(self) -> None:
+        """Write the report of a test."""
+        from mss_bench.listening.findings import find
+        from mss_bench.listening.ratings import SCALE
+        from mss_bench.listening.report import conclusions, write_report
+
+        ratings = self.read_ratings()
+        found = find(
+            ratings, scales=self.scales, scale=self.ends or SCALE, mid_anchor=self.mid_anchor, seconds=self.seconds,
+            metrics=self.read_metrics(ratings), kinds=_kinds(self.kinds, set(ratings["system"])), draws=self.draws,
+            seed=self.seed,
+        )  # fmt: skip
+        files = write_report(self.out, found, pack=self.pack)
+        print("\n".join([*conclusions(found), "", f"{files[0]} and {len(files) - 1} more files"]))
+
+
+def _kinds(told: tuple[str, ...], systems: set[str]) -> dict[str, str]:
+    """Return ``generative=a,b`` as a mapping of system to kind."""
+    kinds: dict[str, str] = {}
+    for text in told:
+        kind, _, names = (part.strip() for part in text.partition("="))
+        if not (kind and names):
+            raise ConfigError(f"--kind {text!r}: expected KIND=SYSTEM,...")
+        for name in map(str.strip, names.split(",")):
+            if name not in systems or name in kinds:
+                what = "of two kinds" if name in kinds else "no system"
+                raise ConfigError(f"--kind {text!r}: {name!r} is {what}; systems: {', '.join(sorted(systems))}")
+            kinds[name] = kind
+    return kinds
+
+
+class Fit(RatedTest):
+    """Fit models of the ratings to metrics, validated on songs and systems left out."""
+
+    task: str | None = param(None, metavar="NAME", doc="Which question, where the test asks several.")
+    target: str | None = param(None, metavar="NAME", doc="Of which target, where it asks of several.")
+    out: Path = param(Path("listening_fit"), short="-o", metavar="DIR", doc="Folder of the report.")
+    seed: int = param(0, at_least=0, doc="Seed of every bootstrap.")
+
+    def execute(self) -> None:
+        """Fit models of ratings to metrics."""
+        from mss_bench.listening.analysis import questions
+        from mss_bench.listening.fit import fit_metrics
+        from mss_bench.listening.metric_table import join
+        from mss_bench.listening.ratings import SCALE
+        from mss_bench.listening.report import write_fit
+
+        ratings = self.read_ratings()
+        known = {(task, target): rows for task, target, rows in questions(ratings)}
+        asked = [key for key in known if self.task in (None, key[0]) and self.target in (None, key[1])]
+        if len(asked) != 1:
+            raise ConfigError(f"name one question with --task and --target: {', '.join(map(' of '.join, known))}")
+        [(task, target)] = asked
+        own = known[task, target]
+        metrics = self.read_metrics(own).get(target)
+        if metrics is None:
+            raise ConfigError("a fit needs metrics: give --run or --metrics")
+        scale = self.scales.get(task, self.ends or SCALE)
+        fitted = fit_metrics(join(own, metrics), own, scale=scale, seed=self.seed)
+        files = write_fit(self.out, fitted, name=str(ratings["test"].iloc[0]), scale=scale)
+        print("\n".join([*fitted.conclusions, "", f"{files[0]} and {len(files) - 1} more files"]))
+
+
+ACTIONS: dict[str, Any] = {
+    action.__name__.lower(): action for action in (Plan, Pack, Export, Serve, Import, Analyse, Fit)
 }
-"""Action to help line; each is ``mss_bench.cli.listen_<action>`` with ``configure(parser)`` and ``execute(args)``."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in ACTIONS.items():
-        sub = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        importlib.import_module(f"mss_bench.cli.listen_{name}").configure(sub)
+    for name, action in ACTIONS.items():
+        text = action.__doc__.partition("\n")[0]
+        add_options(actions.add_parser(name, help=text[0].lower() + text[1:-1], description=text), action)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Run the action."""
-    status: int = importlib.import_module(f"mss_bench.cli.listen_{args.action}").execute(args)
-    return status
-
-
-def add_design(parser: argparse.ArgumentParser) -> None:
-    """The argument that `plan` and `pack` share."""
-    parser.add_argument("design", type=Path, metavar="TEST.yaml", help="the test: see mss_bench.listening.design")
+    action = ACTIONS[args.action]
+    action(**given(args, action)).execute()
+    return 0

@@ -19,6 +19,7 @@ import contextlib
 import difflib
 import re
 import shutil
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,8 @@ def _reader(parameter: Parameter, flag: str) -> Callable[[str], Any]:
     divider = next((d for d in ",;" if parameter.many and d in parameter.metavar), "")
 
     def read(text: str) -> Any:
+        if typing.get_origin(parameter.kind) is dict:
+            return shown.convert(_mapping(text, flag))
         parts = [part for p in text.split(divider) if (part := p.strip())] if divider else [text]
         with contextlib.suppress(ConfigError):
             if parts and "" not in parts:
@@ -133,6 +136,17 @@ def _reader(parameter: Parameter, flag: str) -> Callable[[str], Any]:
         return shown.convert(values if len(values) > 1 else values[0])
 
     return read
+
+
+def _mapping(text: str, flag: str) -> dict[str, str]:
+    """Return ``a=b,c=d`` as a mapping."""
+    pairs: dict[str, str] = {}
+    for part in text.split(","):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if not (name and value) or name in pairs:
+            raise ConfigError(f"{flag} {text!r}: {part!r} is no name=value of its own")
+        pairs[name] = value
+    return pairs
 
 
 def _number(text: str) -> Any:
@@ -166,7 +180,7 @@ def help_text(parameter: Parameter) -> str:
 
 def _default(parameter: Parameter) -> str:
     value = parameter.default
-    if parameter.required or value is None or value in ("", ()) or isinstance(value, bool):
+    if parameter.required or value is None or value in ("", (), {}) or isinstance(value, bool):
         return ""
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 

@@ -1,16 +1,17 @@
 """Listening tests: from a run to a blinded pack of stimuli, to ratings, to conclusions.
 
-===================  ==================================================================================================
-`protocols`          what listeners are asked: MUSHRA, PEASS' four tasks, quality and interference, preference, ABX, ...
-`design`             one YAML file describes a test
-`pack_format`        the folder that is served: blinded files and `pack.json`; the key lies outside it
-`ratings`            the long table that ratings of every source become
-`importers`          from the files of players to that table; `rating_table` says what is refused
-`screening`          which listeners count (BS.1534-3), and flags
-`analysis`           medians, intervals and tests; `pairs`, `abx`, `reliability` and `mixed` the rest
-`metric_table`       metrics beside ratings; `metrics_against_ears` judges them, `fit` predicts with them
-`report`             page, figures and tables of all that `findings` puts together
-===================  ==================================================================================================
+=======================  ==============================================================================================
+plan                     `protocols` what listeners are asked: MUSHRA, PEASS' four tasks, preference, ABX, ...; `design`
+                         the YAML file of a test; `plan` what it asks of its listeners
+pack                     `pack` makes it of `excerpts`, `stimuli` and `trials`; `pack_format` is the folder that is
+                         served, its key outside it; `verification` measures it again; `webmushra` exports it
+serve                    `server` the player for listeners, and a page for the experimenter; it knows the pack alone
+ratings                  `ratings` the long table of every source; `importers` reads the files of players
+screening                `screening` which listeners count (BS.1534-3), and flags
+analysis                 `analysis` medians, intervals and tests, by `bootstrap`; `pairs`, `mixed`, `reliability`
+metrics                  `metric_table` metrics beside ratings; `metrics_against_ears` judges them, `fit` predicts
+report                   `findings` puts all together; `report` writes it, with `report_tables` and `figures`
+=======================  ==============================================================================================
 
-The application in `server` knows the pack format alone. Analysis reads tables only.
+Analysis reads tables only.
 """

@@ -1,7 +1,7 @@
 """Resamples of listeners and of items: how a number would fall with other listeners, other items, or both.
 
 A resample is kept as how often each listener and each item was drawn; a rating counts as often as its listener times
-its item [1]_. One-way resamples are those of `mss_bench.stats.resample`.
+its item [1]_. Resamples of tracks alone are those of `mss_bench.stats.resample`.
 
 References
 ----------
@@ -10,15 +10,20 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.stats.units import Floats
 
-__all__ = ["FEWEST", "Places", "TwoWay", "draw_counts", "percentile_interval"]
+__all__ = ["FEWEST", "LEVEL", "Places", "TwoWay", "cluster_weights", "draw_counts", "percentile_interval"]
 
 Places = NDArray[np.intp]
 """Numbers, from 0, of what each score belongs to."""
+
+LEVEL = 0.95
+"""Of the intervals of a listening test."""
 
 FEWEST = 6
 """Songs or systems from which on a bootstrap over them may call something sure: that fewer all lie on one side happens
@@ -28,12 +33,17 @@ _AT_ONCE = 4_000_000  # weights in memory at a time
 
 
 def draw_counts(n: int, draws: int, rng: np.random.Generator) -> Floats:
-    """How often each of `n` was drawn in `draws` resamples with replacement: (draws, n)."""
+    """Return how often each of `n` was drawn in `draws` resamples with replacement: (draws, n)."""
     return rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
 
 
-def percentile_interval(draws: Floats, level: float) -> tuple[float, float]:
-    """The middle share `level` of the draws, those that are NaN left out; NaN where all are."""
+def cluster_weights(clusters: Places, draws: int, seed: int) -> Floats:
+    """Resample whole clusters (songs, systems) and return how often each point counts: (draws, n)."""
+    return draw_counts(int(clusters.max()) + 1, draws, np.random.default_rng(seed))[:, clusters]
+
+
+def percentile_interval(draws: Floats, level: float = LEVEL) -> tuple[float, float]:
+    """Return the ends of the middle share `level` of the draws, those that are NaN left out; NaN where all are."""
     finite = draws[np.isfinite(draws)]
     if not finite.size:
         return float("nan"), float("nan")
@@ -57,7 +67,7 @@ class TwoWay:
         self._items = draw_counts(items, draws, rng).astype(np.float32)
 
     def means(self, scores: Floats, listener: Places, item: Places) -> Floats:
-        """The mean score of every resample: (draws,); NaN where none was drawn.
+        """Return the mean score of every resample: (draws,); NaN where none was drawn.
 
         Parameters
         ----------
@@ -68,18 +78,19 @@ class TwoWay:
         return self._each(scores, listener, item, _weighted_means)
 
     def medians(self, scores: Floats, listener: Places, item: Places) -> Floats:
-        """The median score of every resample, as `means`."""
+        """Return the median score of every resample, as `means`."""
         order = np.argsort(scores, kind="stable")
         return self._each(scores[order], listener[order], item[order], _weighted_medians)
 
-    def _each(self, scores: Floats, listener: Places, item: Places, evaluate: object) -> Floats:
-        found = np.empty(self.draws)
+    def _each(
+        self, scores: Floats, listener: Places, item: Places, statistic: Callable[[Floats, NDArray[np.float32]], Floats]
+    ) -> Floats:
+        values = np.empty(self.draws)
         step = max(1, _AT_ONCE // max(1, scores.size))
         for first in range(0, self.draws, step):
             rows = slice(first, first + step)
-            weights = self._listeners[rows][:, listener] * self._items[rows][:, item]
-            found[rows] = evaluate(scores, weights)  # type: ignore[operator]
-        return found
+            values[rows] = statistic(scores, self._listeners[rows][:, listener] * self._items[rows][:, item])
+        return values
 
 
 def _weighted_means(scores: Floats, weights: NDArray[np.float32]) -> Floats:
@@ -89,7 +100,7 @@ def _weighted_means(scores: Floats, weights: NDArray[np.float32]) -> Floats:
 
 
 def _weighted_medians(scores: Floats, weights: NDArray[np.float32]) -> Floats:
-    """Of sorted scores, each counted as often as its weight says."""
+    """Return medians of sorted scores, each counted as often as its weight says."""
     drawn = np.cumsum(weights, axis=1)  # whole numbers below 2^24: exact
     total = drawn[:, -1]
     last = scores.size - 1

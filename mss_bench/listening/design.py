@@ -25,170 +25,110 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from mss_bench.core.config import ConfigMap, load_yaml, plain_name
+from mss_bench.core.config import load_yaml, plain_name
+from mss_bench.core.parameters import Parameterized, param
 from mss_bench.errors import ConfigError
-from mss_bench.listening.protocols import Kind, Protocol, protocol
+from mss_bench.listening.protocols import PROTOCOLS, Kind
+from mss_bench.listening.stimuli import ANCHORS
 
-__all__ = ["RULES", "Excerpts", "Loudness", "TestDesign", "read_design"]
-
-RULES = ("active", "disagree", "given")
-MODES = ("match", "preserve")
-_KEYS = (
-    "name", "protocol", "run", "target", "systems", "excerpts", "anchors", "remix_db", "loudness", "listeners",
-    "trials", "replicates", "seed", "title", "instructions",
-)  # fmt: skip
+__all__ = ["Excerpts", "Loudness", "TestDesign", "read_design"]
 
 
-@dataclass(frozen=True)
-class Excerpts:
-    """Which parts of which tracks.
+class Excerpts(Parameterized):
+    """Which parts of which tracks are listened to; the rules are explained in `mss_bench.listening.excerpts`."""
 
-    Parameters
-    ----------
-    count : int
-        Items; for ``given`` as many as are given.
-    seconds : float
-    rule : str
-        One of `RULES`.
-    given : dict of str to float
-        Track name to start in seconds.
-    """
+    count: int = param(6, at_least=1, at_most=1000, doc="Items; with ``rule: given`` as many as are given.")
+    seconds: float = param(8.0, at_least=1, unit="s", doc="Length of an excerpt; a protocol has a longest one.")
+    rule: Literal["active", "disagree", "given"] = param("active", doc="How excerpts are chosen.")
+    given: dict[str, float] = param({}, doc="Track to the start of its excerpt in seconds, for ``rule: given``.")
 
-    count: int = 6
-    seconds: float = 8.0
-    rule: str = "active"
-    given: dict[str, float] = field(default_factory=dict)
+    def setup(self) -> None:
+        if (self.rule == "given") != bool(self.given):
+            raise ConfigError("rule: given and the mapping given: {track: start} belong together")
+        for track, start in self.given.items():
+            if start < 0:
+                raise ConfigError(f"{track} starts at {start:g} s; expected 0 or more")
+        self.count = len(self.given) or self.count
 
 
-@dataclass(frozen=True)
-class Loudness:
-    """How loud signals are made.
+class Loudness(Parameterized):
+    """How loud signals are made."""
 
-    Parameters
-    ----------
-    lufs : float
-        Integrated loudness of every reference, BS.1770-4.
-    mode : str
-        ``match`` gives each signal its reference's loudness, ``preserve`` the reference's gain.
-    """
-
-    lufs: float = -24.0
-    mode: str = "match"
+    lufs: float = param(-24.0, at_least=-60, at_most=-10, unit="LUFS", doc="Loudness of every reference, BS.1770-4.")
+    mode: Literal["match", "preserve"] = param(
+        "match", doc="``match`` gives each signal its reference's loudness, ``preserve`` the reference's gain."
+    )
 
 
-@dataclass(frozen=True)
-class TestDesign:
-    """A test as its file describes it; the parameters are those of the file, see the module."""
+class TestDesign(Parameterized):
+    """A test as its file describes it."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # not a test of pytest's
+    _REMIX_DB = (6.0, 12.0, -6.0, -12.0)
 
-    name: str
-    protocol: Protocol
-    run: Path
-    target: str
-    systems: tuple[str, ...] = ()
-    excerpts: Excerpts = field(default_factory=Excerpts)
-    anchors: tuple[str, ...] | None = None
-    remix_db: tuple[float, ...] = (6.0, 12.0, -6.0, -12.0)
-    loudness: Loudness = field(default_factory=Loudness)
-    listeners: int = 24
-    trials: int = 30
-    replicates: int = 1
-    seed: int = 0
-    title: str = ""
-    instructions: str = ""
+    name: str = param(doc="Names the pack.")
+    protocol: str = param(choices=tuple(PROTOCOLS), doc="How listeners are asked.")
+    run: Path = param(doc="The finished run that the systems come from, relative to the test's file.")
+    target: str = param(doc="The target that is listened to.")
+    systems: tuple[str, ...] = param((), doc="Separators as the run's tables name them; all by default.")
+    excerpts: Excerpts = param(Excerpts(), doc="Which parts of which tracks.")
+    anchors: tuple[str, ...] | None = param(
+        None, choices=tuple(ANCHORS), doc="Anchors; by default those of the protocol's tasks."
+    )
+    remix_db: tuple[float, ...] = param(
+        _REMIX_DB, at_least=-40, at_most=40, unit="dB", doc="Gains of the target in the protocol ``remix``."
+    )
+    loudness: Loudness = param(Loudness(), doc="How loud signals are made.")
+    listeners: int = param(24, at_least=1, at_most=10_000, doc="Configurations that are prepared.")
+    trials: int = param(30, at_least=1, at_most=1000, doc="Most that one listener is asked, replicates aside.")
+    replicates: int = param(
+        1, at_least=0, at_most=100, doc="Trials repeated for each listener (default: 1 of sliders, else 0)."
+    )
+    seed: int = param(0, at_least=0, at_most=2**63, doc="Of excerpts, orders and names of files.")
+    title: str = param("", doc="What listeners read on top of each page.")
+    instructions: str = param("", doc="What listeners read at the beginning.")
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what every parameter is where it is left out: pairs and single grades are not repeated."""
+        sliders = "protocol" not in given or PROTOCOLS[given["protocol"]].kind is Kind.MULTI
+        return super().defaults(given) | {"replicates": int(sliders)}
+
+    def setup(self) -> None:
+        plain_name(self.name, "listening test")
+        self.procedure = PROTOCOLS[self.protocol]
+        if not self.target.strip():
+            self.refuse("target", "the name of a target")
+        for key, names in (("systems", self.systems), ("anchors", self.anchors or ())):
+            if len(set(names)) < len(names):
+                self.refuse(key, "each name once")
+        if not self.remix_db:
+            self.refuse("remix_db", "at least one gain")
+        if self.remix_db != self._REMIX_DB and self.protocol != "remix":
+            raise ConfigError(f"remix_db belongs to the protocol remix, this is {self.protocol}")
+        longest = self.procedure.seconds
+        if self.excerpts.seconds > longest:
+            raise ConfigError(
+                f"seconds of excerpts is {self.excerpts.seconds:g}; {self.procedure.title} takes 1 to {longest:g} s"
+            )
+
+    def described(self) -> dict[str, Any]:
+        """Return the design as plain data, for a pack's manifest."""
+        parts = {"excerpts": self.excerpts.values(), "loudness": self.loudness.values()}
+        return self.values() | parts | {"run": self.run.name}
 
 
 def read_design(path: str | Path) -> TestDesign:
-    """Read a test's file.
+    """Read the file of a test.
 
     Raises
     ------
     ConfigError
         Unknown keys, wrong types, values out of range; with file and line.
     """
-    raw = load_yaml(path)
-    raw.only(_KEYS, "a listening test")
-    for key in ("name", "protocol", "run", "target"):
-        if key not in raw:
-            raw.fail(f"{key} is missing; a test needs name, protocol, run and target")
-    chosen = protocol(_text(raw, "protocol"))
-    excerpts = _excerpts(raw, chosen)
-    run = Path(_text(raw, "run"))
-    anchors = raw.names("anchors") if raw.get("anchors") else () if "anchors" in raw else None
-    return TestDesign(
-        name=plain_name(_text(raw, "name"), "listening test"),
-        protocol=chosen,
-        run=run if run.is_absolute() else Path(path).parent / run,
-        target=_text(raw, "target"),
-        systems=raw.names("systems"),
-        excerpts=excerpts,
-        anchors=anchors,
-        remix_db=_gains(raw, chosen),
-        loudness=_loudness(raw),
-        listeners=_whole(raw, "listeners", 24, 1, 10_000),
-        trials=_whole(raw, "trials", 30, 1, 1000),
-        replicates=_whole(raw, "replicates", 1 if chosen.kind is Kind.MULTI else 0, 0, 100),
-        seed=_whole(raw, "seed", 0, 0, 2**63),
-        title=raw.typed("title", str, "a text", ""),
-        instructions=raw.typed("instructions", str, "a text", ""),
-    )
-
-
-def _excerpts(raw: ConfigMap, chosen: Protocol) -> Excerpts:
-    given = raw.typed("excerpts", ConfigMap, "a mapping with count, seconds, rule, given", ConfigMap({}, "", 0, {}))
-    given.only(("count", "seconds", "rule", "given"), "excerpts")
-    rule = given.typed("rule", str, " or ".join(RULES), "active")
-    if rule not in RULES:
-        given.fail(f"rule is {rule!r}, expected {' or '.join(RULES)}", "rule")
-    starts = given.typed("given", ConfigMap, "a mapping of track to start in seconds", ConfigMap({}, "", 0, {}))
-    if (rule == "given") != bool(starts):
-        given.fail("rule: given and the mapping given: {track: start} belong together", "given")
-    for track in starts:
-        if starts.typed(track, (int, float), "a start in seconds") < 0:
-            starts.fail(f"{track} starts at {starts[track]} s; expected 0 or more", track)
-    seconds = float(given.typed("seconds", (int, float), "a length in seconds", min(8.0, chosen.seconds)))
-    if not 1.0 <= seconds <= chosen.seconds:
-        given.fail(f"seconds is {seconds:g}; {chosen.title} takes 1 to {chosen.seconds:g} s", "seconds")
-    count = _whole(given, "count", 6, 1, 1000)
-    return Excerpts(len(starts) or count, seconds, rule, {k: float(v) for k, v in starts.items()})
-
-
-def _loudness(raw: ConfigMap) -> Loudness:
-    given = raw.typed("loudness", ConfigMap, "a mapping with lufs, mode", ConfigMap({}, "", 0, {}))
-    given.only(("lufs", "mode"), "loudness")
-    mode = given.typed("mode", str, " or ".join(MODES), "match")
-    if mode not in MODES:
-        given.fail(f"mode is {mode!r}, expected {' or '.join(MODES)}", "mode")
-    lufs = float(given.typed("lufs", (int, float), "a loudness in LUFS", -24.0))
-    if not -60.0 <= lufs <= -10.0:
-        given.fail(f"lufs is {lufs:g}; expected -60 to -10", "lufs")
-    return Loudness(lufs, mode)
-
-
-def _gains(raw: ConfigMap, chosen: Protocol) -> tuple[float, ...]:
-    given: Any = raw.get("remix_db", [6.0, 12.0, -6.0, -12.0])
-    if "remix_db" in raw and chosen.name != "remix":
-        raw.fail(f"remix_db belongs to the protocol remix, this is {chosen.name}", "remix_db")
-    numbers = isinstance(given, list) and given and all(isinstance(g, (int, float)) and abs(g) <= 40 for g in given)
-    if not numbers:
-        raw.fail(f"remix_db is {given!r}, expected a list of gains in dB, -40 to 40", "remix_db")
-    return tuple(float(g) for g in given)
-
-
-def _text(raw: ConfigMap, key: str) -> str:
-    value: str = raw.typed(key, str, "a text")
-    if not value.strip():
-        raw.fail(f"{key} is empty", key)
-    return value
-
-
-def _whole(raw: ConfigMap, key: str, default: int, low: int, high: int) -> int:
-    value: int = raw.typed(key, int, f"a whole number from {low} to {high}", default)
-    if not low <= value <= high:
-        raise ConfigError(f"{raw.source}:{raw.lines.get(key, raw.line)}: {key} is {value}; expected {low} to {high}")
-    return value
+    design = TestDesign.from_mapping(load_yaml(path), "a listening test")
+    return design.with_values(run=Path(path).parent / design.run)

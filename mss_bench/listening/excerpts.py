@@ -30,34 +30,24 @@ if TYPE_CHECKING:
 __all__ = ["Excerpt", "active_excerpt", "disagreeing_excerpts"]
 
 _STEP = 0.1  # seconds between starts, and between blocks
-_ACTIVE_SHARE = 0.7
-_ACTIVE_LU = 20.0
-_TIE = 0.05  # LU
+_ACTIVE_SHARE = 0.7  # of the blocks; more, and a source that pauses for a bar would have no excerpt
+_ACTIVE_LU = 20.0  # below the source's loudness; a block further down is a pause or reverberation
+_TIE = 0.05  # LU within which starts are equally good
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A part of a track.
-
-    Parameters
-    ----------
-    track : str
-    start, seconds : float
-    criterion : float
-        Value of the rule; NaN where the excerpt was given.
-    note : str
-        What was not as the rule wants it; empty where all was.
-    """
+    """A part of a track."""
 
     track: str
-    start: float
+    start: float  # seconds
     seconds: float
-    criterion: float
-    note: str = ""
+    criterion: float  # value of the rule; NaN where the excerpt was given
+    note: str = ""  # what was not as the rule wants it
 
     @property
     def item(self) -> str:
-        """Name of the item: track and start."""
+        """Return the name of the item: track and start."""
         return f"{self.track} @{self.start:.1f}"
 
 
@@ -65,7 +55,7 @@ def active_excerpt(
     track: str, stems: Mapping[str, NDArray[np.floating[Any]]], sample_rate: int, seconds: float,
     rng: np.random.Generator,
 ) -> Excerpt:  # fmt: skip
-    """The excerpt of a track in which every source is at work.
+    """Choose the excerpt of a track in which every source is at work.
 
     Parameters
     ----------
@@ -115,7 +105,7 @@ def active_excerpt(
 
 
 def disagreeing_excerpts(frames: pd.DataFrame, target: str, systems: list[str], seconds: float) -> list[Excerpt]:
-    """For each track, the excerpt in which the metrics disagree most about the systems.
+    """Choose for each track the excerpt in which the metrics disagree most about the systems.
 
     Parameters
     ----------
@@ -145,7 +135,7 @@ def disagreeing_excerpts(frames: pd.DataFrame, target: str, systems: list[str], 
             f"rule disagree needs three systems and two metrics with values in frames for {target}, "
             f"got {len(systems)} and {len(metrics)}; use rule: active"
         )
-    found = []
+    excerpts = []
     for track, part in own.groupby("track", sort=False):
         cube = {
             metric: rows.pivot_table("value", "time", "method", aggfunc="first").reindex(columns=systems)
@@ -156,6 +146,7 @@ def disagreeing_excerpts(frames: pd.DataFrame, target: str, systems: list[str], 
         for start in times:
             inside = [t for t in times if start <= t and t + 1e-6 < start + seconds]
             means = np.array([table.loc[inside].mean().to_numpy() for table in cube.values()])
+            # The last frame begins a hop before its end; 1e-6 is for starts that are no binary fractions.
             if times[-1] - start + 1e-6 < seconds - np.diff(times[:2]).sum() or not np.isfinite(means).all():
                 continue
             ranks = rankdata(means, axis=1)
@@ -164,11 +155,11 @@ def disagreeing_excerpts(frames: pd.DataFrame, target: str, systems: list[str], 
             disagreement = np.mean([(1 - rho[i, j]) / 2 for i, j in combinations(range(len(ranks)), 2)])
             best = max(best, (float(disagreement), -start))
         if np.isfinite(best[0]):
-            found.append(Excerpt(str(track), -best[1], seconds, best[0]))
-    return sorted(found, key=lambda e: (-e.criterion, e.track))
+            excerpts.append(Excerpt(str(track), -best[1], seconds, best[0]))
+    return sorted(excerpts, key=lambda e: (-e.criterion, e.track))
 
 
 def _windows(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Sums of `width` values in a row."""
+    """Return the sums of `width` values in a row."""
     running = np.concatenate([[0.0], np.cumsum(values)])
     return np.asarray(running[width:] - running[:-width])

@@ -10,7 +10,7 @@ import numpy as np
 
 from mss_bench.listening.fit import FOLDS
 from mss_bench.listening.metric_table import Joined
-from mss_bench.listening.ratings import Role
+from mss_bench.listening.ratings import SCALE, Role
 from mss_bench.report.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ __all__ = ["box_plot", "fit_plot", "item_plot", "scatter_plot", "strength_plot"]
 _FILLS = {Role.TEST: COLOURS["method"], Role.REFERENCE: COLOURS["oracle"], Role.ANCHOR: COLOURS["floor"]}
 _HATCHES = {Role.TEST: "", Role.REFERENCE: "////", Role.ANCHOR: "...."}
 _NAMES = {Role.TEST: "system", Role.REFERENCE: "hidden reference", Role.ANCHOR: "anchor"}
-_BANDS = ("bad", "poor", "fair", "good", "excellent")
 _LONG = 26
 _MARKERS = "osD^v<>PXphH8*d"
 
@@ -37,10 +36,10 @@ def _shown(name: str, most: int = _LONG) -> str:
 
 
 def box_plot(
-    ratings: pd.DataFrame, summary: pd.DataFrame, *, labels: Sequence[str] = _BANDS,
-    scale: tuple[float, float] = (0.0, 100.0), title: str = "",
+    ratings: pd.DataFrame, summary: pd.DataFrame, *, labels: Sequence[str] = (),
+    scale: tuple[float, float] = SCALE, title: str = "",
 ) -> Figure:  # fmt: skip
-    """The box plot of MUSHRA: one box a signal, the highest median first.
+    """Draw the box plot of MUSHRA: one box a signal, the highest median first.
 
     Boxes span the quartiles of all ratings, whiskers the last within 1.5 times their distance; the notch-like mark is
     the mean over listeners with its two-way bootstrap interval.
@@ -98,7 +97,7 @@ def box_plot(
 
 
 def _bands(axes: Axes, labels: Sequence[str], scale: tuple[float, float]) -> None:
-    """The scale's bands as lines, with their names at the right where there are any."""
+    """Draw the scale's bands as lines, with their names at the right where there are any."""
     low, high = scale
     room = 0.03 * (high - low)
     axes.set_ylim(low - room, high + room)
@@ -113,8 +112,8 @@ def _bands(axes: Axes, labels: Sequence[str], scale: tuple[float, float]) -> Non
         names.spines["right"].set_visible(False)
 
 
-def item_plot(ratings: pd.DataFrame, summary: pd.DataFrame, *, scale: tuple[float, float] = (0.0, 100.0)) -> Figure:
-    """Medians of every item and signal as a map: where systems do well, and which items are hard."""
+def item_plot(ratings: pd.DataFrame, summary: pd.DataFrame, *, scale: tuple[float, float] = SCALE) -> Figure:
+    """Draw the medians of every item and signal as a map: where systems do well, and which items are hard."""
     from matplotlib.figure import Figure
 
     names = list(map(str, summary.index))
@@ -140,7 +139,7 @@ def item_plot(ratings: pd.DataFrame, summary: pd.DataFrame, *, scale: tuple[floa
 
 
 def scatter_plot(joined: Joined, rows: pd.DataFrame, *, most: int = 12) -> Figure:
-    """Each metric against the ratings, a colour and symbol a song.
+    """Draw each metric against the ratings, a colour and symbol a song.
 
     Parameters
     ----------
@@ -187,7 +186,7 @@ def scatter_plot(joined: Joined, rows: pd.DataFrame, *, most: int = 12) -> Figur
 
 
 def strength_plot(scale: PairScale) -> Figure:
-    """Strengths of systems from pairs, with their intervals."""
+    """Draw the strengths of systems from pairs, with their intervals."""
     from matplotlib.figure import Figure
 
     table = scale.strengths[::-1]
@@ -202,13 +201,13 @@ def strength_plot(scale: PairScale) -> Figure:
         axes.axvline(0, color=COLOURS["grid"], zorder=0)
         axes.set_yticks(places, [_shown(str(name), 40) for name in table.index])
         axes.set_ylim(-0.6, len(table) - 0.4)
-        axes.set_xlabel(f"{names[scale.model]}, {scale.level:.0%} over listeners")
+        axes.set_xlabel(f"{names[scale.model]}, 95 % over listeners")
         axes.grid(axis="x")
     return figure
 
 
-def fit_plot(found: Fit, scale: tuple[float, float] = (0.0, 100.0)) -> Figure:
-    """Predicted against heard, on songs and on systems left out, of the best model and the best single metric."""
+def fit_plot(found: Fit, scale: tuple[float, float] = SCALE) -> Figure:
+    """Draw predicted against heard scores, on songs and on systems left out, of the best model."""
     from matplotlib.figure import Figure
 
     with styled():

@@ -9,23 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mss_bench.errors import RunError
-from mss_bench.listening.abx import abx
-from mss_bench.listening.analysis import SystemTests, compare_systems, questions, summarise
+from mss_bench.listening.analysis import SystemTests, abx, cells, compare_systems, questions, summarise
 from mss_bench.listening.metric_table import Joined, MetricTable, join
-from mss_bench.listening.metrics_against_ears import (
-    Verdict,
-    agreement,
-    by_kind,
-    ceiling,
-    compare_metrics,
-    verdicts,
-)
+from mss_bench.listening.metrics_against_ears import Verdict, agreement, by_kind, ceiling, compare_metrics, verdicts
 from mss_bench.listening.mixed import RatingModel, rating_model
-from mss_bench.listening.pairs import PairScale, answers, pair_scale
-from mss_bench.listening.plan import listeners_needed
-from mss_bench.listening.protocols import Kind, protocol
-from mss_bench.listening.rating_table import SCALE, RatingsError
-from mss_bench.listening.ratings import Role
+from mss_bench.listening.pairs import MODELS, PairScale, answers, pair_scale
+from mss_bench.listening.plan import listeners_by_difference
+from mss_bench.listening.protocols import PROTOCOLS, Kind
+from mss_bench.listening.ratings import SCALE, RatingsError, Role
 from mss_bench.listening.reliability import (
     Agreement,
     concordance,
@@ -39,12 +30,10 @@ from mss_bench.listening.screening import Screening, flag_conditions, flag_liste
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ABX", "PREFERENCE", "Ears", "Findings", "Question", "find"]
+__all__ = ["Ears", "Findings", "Question", "find"]
 
-PREFERENCE = protocol("preference").tasks[0].name
-ABX = protocol("abx").tasks[0].name
-
-_DIFFERENCES = (5.0, 8.0, 10.0, 15.0)
+_SHARES = {PROTOCOLS[kind].tasks[0].name: Kind(kind) for kind in ("preference", "abx")}
+"""Tasks whose answers are chosen or not, right or wrong, with their kinds."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +48,13 @@ class Ears:
     listeners: dict[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Question:
     """One task and target. What the ratings do not allow is absent, and `notes` says why."""
 
     task: str
     target: str
-    kind: str  # a `Kind`
+    kind: Kind
     scale: tuple[float, float]
     ratings: pd.DataFrame  # of the listeners that count
     summary: pd.DataFrame | None = None
@@ -75,14 +64,14 @@ class Question:
     scales: list[PairScale] = field(default_factory=list)
     abx: pd.DataFrame | None = None
     reliability: list[tuple[str, Agreement]] = field(default_factory=list)
-    needed: list[tuple[float, int]] = field(default_factory=list)
+    needed: dict[float, int] = field(default_factory=dict)  # listeners for a difference
     sd: float = float("nan")
     ears: list[Ears] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def title(self) -> str:
-        """E.g. ``quality of vocals``."""
+        """Return e.g. ``quality of vocals``."""
         return self.task.replace("_", " ") + (f" of {self.target}" if self.target else "")
 
 
@@ -134,9 +123,9 @@ def find(
     Raises
     ------
     MssBenchError
-        Ratings that are no answers to their question, metrics that fit none of them.
+        Ratings that do not answer their question, metrics that fit none of them.
     """
-    known = {PREFERENCE: (0.0, 1.0), ABX: (0.0, 1.0)} | dict(scales or {})
+    known = dict.fromkeys(_SHARES, (0.0, 1.0)) | dict(scales or {})
     # The rules of BS.1534 are of its scale; other questions of a test neither exclude nor shelter anybody.
     sliders = ratings[[known.get(str(task), scale) == SCALE for task in ratings["task"]]]
     screening = screen(sliders if len(sliders) else ratings, mid_anchor=mid_anchor,
@@ -146,59 +135,48 @@ def find(
         raise RatingsError(
             "post-screening leaves no listener: see the hidden references, and --reference of the import"
         )
-    rated = ratings[~ratings["task"].isin([PREFERENCE, ABX])]
-    found = []
+    asked = []
     for task, target, rows in questions(ratings):
-        kind = {PREFERENCE: Kind.PREFERENCE, ABX: Kind.ABX}.get(task, Kind.MULTI)
-        own = screening.apply(rows)
-        question = Question(task, target, str(kind), known.get(task, scale), own)
+        kind = _SHARES.get(task, Kind.MULTI)
+        question = Question(task, target, kind, known.get(task, scale), screening.apply(rows))
         if kind is Kind.PREFERENCE:
-            counted = answers(own)
-            both = [pair_scale(counted, m, draws=min(draws, 1000), seed=seed) for m in ("bradley_terry", "thurstone")]
-            question.scales.extend(both)
-            found.append(question)
+            counted = answers(question.ratings)
+            question.scales = [pair_scale(counted, model, draws=min(draws, 1000), seed=seed) for model in MODELS]
         elif kind is Kind.ABX:
-            found.append(Question(task, target, str(kind), known[task], own, abx=abx(own)))
+            question.abx = abx(question.ratings)
         else:
-            found.append(_scored(question, rows, (metrics or {}).get(target), kinds or {}, draws, seed))
+            _analyse_scores(question, rows, draws, seed)
+            if metrics and target in metrics:
+                question.ears = _ears(rows, question.tests, metrics[target], kinds or {}, draws, seed)
+        asked.append(question)
+    rated = ratings[~ratings["task"].isin(_SHARES)]
     flags = flag_listeners(rated, seconds=seconds, scale=scale) if len(rated) else flag_listeners(ratings)
-    return Findings(
-        ", ".join(filter(None, dict.fromkeys(map(str, ratings["test"])))), ratings, screening, flags,
-        flag_conditions(kept[kept.index.isin(rated.index)]), found,
-    )  # fmt: skip
+    name = ", ".join(filter(None, dict.fromkeys(map(str, ratings["test"]))))
+    return Findings(name, ratings, screening, flags, flag_conditions(kept[kept.index.isin(rated.index)]), asked)
 
 
-def _scored(
-    question: Question, everybody: pd.DataFrame, metrics: MetricTable | None, kinds: Mapping[str, str], draws: int,
-    seed: int,
-) -> Question:  # fmt: skip
-    own, notes = question.ratings, list(question.notes)
-    tests, model = None, None
+def _analyse_scores(question: Question, everybody: pd.DataFrame, draws: int, seed: int) -> None:
+    own = question.ratings
+    question.summary = summarise(own, draws=draws, seed=seed)
+    if len(everybody) > len(own):  # of medians alone: few draws will do
+        question.summary_all = summarise(everybody, draws=100, seed=seed)
     try:
-        tests = compare_systems(own, draws=draws, seed=seed)
+        question.tests = compare_systems(own, draws=draws, seed=seed)
     except (RatingsError, RunError) as error:
-        notes.append(f"No tests: {error}.")
+        question.notes.append(f"No tests: {error}.")
     try:
-        model = rating_model(own)
+        question.model = rating_model(own)
     except RatingsError as error:
-        notes.append(f"No mixed model: {error}.")
-    sd = _sd_of_differences(own)
-    return Question(
-        question.task, question.target, question.kind, question.scale, own,
-        summary=summarise(own, draws=draws, seed=seed),
-        summary_all=summarise(everybody, draws=100, seed=seed) if len(everybody) > len(own) else None,
-        tests=tests, model=model, reliability=_reliability(own, notes),
-        needed=[(d, listeners_needed(d, sd=sd)) for d in _DIFFERENCES] if sd > 0 else [], sd=sd,
-        ears=_ears(everybody, tests, metrics, kinds, draws, seed) if metrics is not None else [], notes=notes,
-    )  # fmt: skip
+        question.notes.append(f"No mixed model: {error}.")
+    question.reliability = _reliability(own, question.notes)
+    question.sd = _sd_of_differences(own)
+    question.needed = listeners_by_difference(question.sd) if question.sd > 0 else {}
 
 
 def _sd_of_differences(ratings: pd.DataFrame) -> float:
-    """Standard deviation over listeners of the difference of two systems on one item, pooled over items and pairs."""
-    tested = ratings[ratings["role"] == Role.TEST]
-    cells = tested.groupby(["item", "listener", "system"])["score"].mean().unstack("system").dropna()
+    """Return the sd over listeners of the difference of two systems on one item, pooled over items and pairs."""
     variances = []
-    for _, rows in cells.groupby("item"):
+    for _, rows in cells(ratings).groupby("item"):
         values = rows.to_numpy(dtype=np.float64)
         if len(values) > 1 and values.shape[1] > 1:
             i, j = np.triu_indices(values.shape[1], 1)
@@ -207,39 +185,39 @@ def _sd_of_differences(ratings: pd.DataFrame) -> float:
 
 
 def _reliability(ratings: pd.DataFrame, notes: list[str]) -> list[tuple[str, Agreement]]:
-    """Coefficients by name; those that the ratings do not allow are noted."""
-    found: list[tuple[str, Agreement]] = []
+    """Return coefficients by name; those that the ratings do not allow are noted."""
+    coefficients: list[tuple[str, Agreement]] = []
     nan = float("nan")
-    tested, everything = rating_units(ratings), rating_units(ratings, everything=True)
+    tested = rating_units(ratings).to_numpy(dtype=np.float64)
+    everything = rating_units(ratings, everything=True).to_numpy(dtype=np.float64)
+    alphas = [(level, "systems alone", tested) for level in ("interval", "ordinal", "ratio")]
+    if len(everything) > len(tested):
+        alphas.append(("interval", "with references and anchors", everything))
     try:
-        for level in ("interval", "ordinal", "ratio"):
-            value = krippendorff_alpha(tested.to_numpy(dtype=np.float64), level)
-            found.append((f"Krippendorff's alpha, {level}, systems alone", Agreement(value, nan, nan, len(tested))))
-        if len(everything) > len(tested):
-            value = krippendorff_alpha(everything.to_numpy(dtype=np.float64), "interval")
-            name = "Krippendorff's alpha, interval, with references and anchors"
-            found.append((name, Agreement(value, nan, nan, len(everything))))
+        for level, what, units in alphas:
+            value = Agreement(krippendorff_alpha(units, level), nan, nan, len(units))
+            coefficients.append((f"Krippendorff's alpha, {level}, {what}", value))
     except RatingsError as error:
         notes.append(f"No alpha: {error}.")
     try:
-        units = tested.to_numpy(dtype=np.float64)
-        found.append(("ICC(2,1), one listener, systems alone", icc(units)))
-        found.append((f"ICC(2,k), mean of {units.shape[1]} listeners, systems alone", icc(units, average=True)))
+        coefficients.append(("ICC(2,1), one listener, systems alone", icc(tested)))
+        name = f"ICC(2,k), mean of {tested.shape[1]} listeners, systems alone"
+        coefficients.append((name, icc(tested, average=True)))
     except RatingsError as error:
         notes.append(f"No ICC: {error}; listeners did not all rate the same.")
     again = replicate_pairs(ratings)
     again = again[again["role"] == Role.TEST]
     if len(again):
         first, second = (again[name].to_numpy(dtype=np.float64) for name in ("first", "again"))
-        found.append(("Lin's CCC of replicates, systems alone", concordance(first, second)))
-    return found
+        coefficients.append(("Lin's CCC of replicates, systems alone", concordance(first, second)))
+    return coefficients
 
 
 def _ears(
     ratings: pd.DataFrame, tests: SystemTests | None, metrics: MetricTable, kinds: Mapping[str, str], draws: int,
     seed: int,
 ) -> list[Ears]:  # fmt: skip
-    """All systems, then each kind."""
+    """Hold metrics against all systems, then against each kind."""
     joined = join(ratings, metrics)
     some = min(draws, 2000)
     return [

@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mss_bench.listening.bootstrap import FEWEST, percentile_interval
-from mss_bench.listening.correlation import cluster_weights, correlations
+from mss_bench.listening.bootstrap import FEWEST, LEVEL, cluster_weights, percentile_interval
 from mss_bench.listening.metric_table import Joined
-from mss_bench.listening.metrics_against_ears import ceiling
-from mss_bench.listening.rating_table import SCALE, RatingsError
+from mss_bench.listening.metrics_against_ears import ceiling, correlations
+from mss_bench.listening.ratings import SCALE, RatingsError
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
@@ -79,13 +78,12 @@ class Fit:
     notes: list[str]
 
     def to_json(self) -> str:
-        """The fitted models as JSON."""
+        """Return the fitted models as JSON."""
         return json.dumps(self.models, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def fit_metrics(
-    joined: Joined, ratings: pd.DataFrame, *, scale: tuple[float, float] = SCALE, level: float = 0.95,
-    draws: int = 2000, seed: int = 0,
+    joined: Joined, ratings: pd.DataFrame, *, scale: tuple[float, float] = SCALE, draws: int = 2000, seed: int = 0
 ) -> Fit:  # fmt: skip
     """Fit models and validate them.
 
@@ -96,7 +94,6 @@ def fit_metrics(
         Of the same task and target, for the listeners' own agreement.
     scale : (float, float)
         Predictions are kept within it.
-    level : float
     draws, seed : int
 
     Returns
@@ -116,18 +113,18 @@ def fit_metrics(
     rows: list[dict[str, Any]] = []
     for column in FOLDS:
         groups = pd.factorize(table[column])[0]
-        found = {n: np.clip(_held_out(n, x, y, groups), *scale) for n in MODELS if n != "mean"}
         # The mean of the others alone lies off the left-out part, the further the fewer there are: luck would beat it.
-        found = {"mean": np.full(y.size, y.mean())} | found
-        for name, values in found.items():
+        predicted = {"mean": np.full(y.size, y.mean())}
+        predicted |= {n: np.clip(_held_out(n, x, y, groups), *scale) for n in MODELS if n != "mean"}
+        for name, values in predicted.items():
             predictions[f"{column}/{name}"] = values
         weights = cluster_weights(groups, draws, seed)
-        errors = {name: (values - y) ** 2 for name, values in found.items()}
+        errors = {name: (values - y) ** 2 for name, values in predicted.items()}
         best = min(("best_linear", "best_monotone"), key=lambda name: errors[name].mean())
         rows += [
             {"left_out": column, "model": name}
-            | _errors(errors[name], errors["mean"], errors[best], weights, level)
-            | {c: _correlation(found[name], y, c, model=name) for c in ("r", "rho")}
+            | _errors(errors[name], errors["mean"], errors[best], weights)
+            | {c: _correlation(predicted[name], y, c, model=name) for c in ("r", "rho")}
             for name in MODELS
         ]
     validation = pd.DataFrame(rows)
@@ -138,7 +135,7 @@ def fit_metrics(
 
 
 def _complete(joined: Joined) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """Signals with every metric, metrics with too many gaps left out first."""
+    """Return the signals with every metric; metrics with too many gaps are left out first."""
     notes = list(joined.notes)
     finite = {m: np.isfinite(joined.table[m].to_numpy(dtype=np.float64)) for m in joined.metrics}
     metrics = [m for m in joined.metrics if (~finite[m]).mean() <= _GAPS]
@@ -159,26 +156,32 @@ def _complete(joined: Joined) -> tuple[pd.DataFrame, list[str], list[str]]:
 
 
 def _held_out(name: str, x: Floats, y: Floats, groups: Any) -> Floats:
-    """Each group's predictions of a model that was fitted without it."""
-    found = np.empty_like(y)
+    """Return each group's predictions of a model that was fitted without it."""
+    predicted = np.empty_like(y)
     for group in range(int(groups.max()) + 1):
         out = groups == group
-        found[out] = _train(name, x[~out], y[~out])(x[out])
-    return found
+        predicted[out] = _train(name, x[~out], y[~out])[0](x[out])
+    return predicted
 
 
-def _train(name: str, x: Floats, y: Floats) -> Predictor:
-    if name.startswith("best"):
-        chosen = _best(x, y)
-        if name == "best_linear":
-            slope, offset = np.polyfit(x[:, chosen], y, 1)
-            return lambda new: np.asarray(slope * new[:, chosen] + offset)
-        from sklearn.isotonic import IsotonicRegression
+def _train(name: str, x: Floats, y: Floats, metrics: Sequence[str] = ()) -> tuple[Predictor, dict[str, Any]]:
+    """Fit a model and return what predicts with it, and the model as plain data."""
+    named = metrics or [""] * x.shape[1]
+    if name.startswith("all"):
+        weights, offset = _weights(name, x, y)
+        terms = {metric: float(weight) for metric, weight in zip(named, weights, strict=False)}
+        return (lambda new: np.asarray(new @ weights + offset)), {"offset": offset, "weights": terms}
+    best = _best(x, y)
+    if name == "best_linear":
+        slope, offset = np.polyfit(x[:, best], y, 1)
+        plain = {"offset": float(offset), "weights": {named[best]: float(slope)}}
+        return (lambda new: np.asarray(slope * new[:, best] + offset)), plain
+    from sklearn.isotonic import IsotonicRegression
 
-        curve = IsotonicRegression(out_of_bounds="clip").fit(x[:, chosen], y)
-        return lambda new: np.asarray(curve.predict(new[:, chosen]))
-    weights, offset = _weights(name, x, y)
-    return lambda new: np.asarray(new @ weights + offset)
+    curve = IsotonicRegression(out_of_bounds="clip").fit(x[:, best], y)
+    at, rating = ([float(v) for v in values] for values in (curve.X_thresholds_, curve.y_thresholds_))
+    plain = {"metric": named[best], "interpolation": "linear, constant outside", "at": at, "rating": rating}
+    return (lambda new: np.asarray(curve.predict(new[:, best]))), plain
 
 
 def _best(x: Floats, y: Floats) -> int:
@@ -187,30 +190,30 @@ def _best(x: Floats, y: Floats) -> int:
 
 
 def _weights(name: str, x: Floats, y: Floats) -> tuple[Floats, float]:
-    """Weights of the metrics and an offset, in the metrics' own units."""
+    """Return weights of the metrics and an offset, in the metrics' own units."""
     middle, spread = x.mean(axis=0), x.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
     z = (x - middle) / spread
     if name == "all_monotone":
         from scipy.optimize import nnls
 
-        found = nnls(z, y - y.mean())[0]
+        fitted = nnls(z, y - y.mean())[0]
     else:
         from sklearn.linear_model import RidgeCV
 
-        found = RidgeCV(_PENALTIES).fit(z, y - y.mean()).coef_
-    weights = np.asarray(found) / spread
+        fitted = RidgeCV(_PENALTIES).fit(z, y - y.mean()).coef_
+    weights = np.asarray(fitted) / spread
     return weights, float(y.mean() - middle @ weights)
 
 
-def _errors(squares: Floats, mean: Floats, best: Floats, weights: Floats, level: float) -> dict[str, float]:
+def _errors(squares: Floats, mean: Floats, best: Floats, weights: Floats) -> dict[str, float]:
     def rmse(values: Floats) -> Floats:
         with np.errstate(invalid="ignore"):
             return np.asarray(np.sqrt(weights @ values / weights.sum(axis=1)))
 
     row = {"rmse": float(np.sqrt(squares.mean()))}
-    row["low"], row["high"] = percentile_interval(rmse(squares), level)
-    strict = 1 - (1 - level) / (len(MODELS) - 1)  # Bonferroni
+    row["low"], row["high"] = percentile_interval(rmse(squares))
+    strict = 1 - (1 - LEVEL) / (len(MODELS) - 1)  # Bonferroni
     for name, other in (("over_mean", mean), ("over_best", best)):
         row[name] = row["rmse"] - float(np.sqrt(other.mean()))
         row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(rmse(squares) - rmse(other), strict)
@@ -222,23 +225,12 @@ def _correlation(predicted: Floats, y: Floats, name: str, *, model: str) -> floa
 
 
 def _describe(name: str, x: Floats, y: Floats, metrics: Sequence[str], turned: Sequence[str]) -> dict[str, Any]:
-    """A model fitted to everything, in the metrics' own units and signs."""
-    signs = np.array([-1.0 if m in turned else 1.0 for m in metrics])
-    if name.startswith("all"):
-        weights, offset = _weights(name, x, y)
-        return {"offset": offset, "weights": dict(zip(metrics, map(float, weights * signs), strict=True))}
-    chosen = _best(x, y)
-    if name == "best_linear":
-        slope, offset = np.polyfit(x[:, chosen], y, 1)
-        return {"offset": float(offset), "weights": {metrics[chosen]: float(slope * signs[chosen])}}
-    from sklearn.isotonic import IsotonicRegression
-
-    curve = IsotonicRegression(out_of_bounds="clip").fit(x[:, chosen], y)
-    return {
-        "metric": metrics[chosen], "interpolation": "linear, constant outside",
-        "at": [float(v) for v in curve.X_thresholds_ * signs[chosen]],
-        "rating": [float(v) for v in curve.y_thresholds_],
-    }  # fmt: skip
+    """Fit a model to everything and describe it in the metrics' own units and signs."""
+    plain = _train(name, x, y, metrics)[1]
+    sign = {metric: -1.0 if metric in turned else 1.0 for metric in metrics}
+    if "weights" in plain:
+        return plain | {"weights": {metric: sign[metric] * weight for metric, weight in plain["weights"].items()}}
+    return plain | {"at": [sign[plain["metric"]] * value for value in plain["at"]]}
 
 
 def _conclusions(validation: pd.DataFrame, groups: dict[str, int], listeners: dict[str, float]) -> list[str]:

@@ -1,7 +1,7 @@
 """Ratings in: our own export, webMUSHRA, pymushra, or any table with a column mapping, into one long table.
 
 Blinded files are found out with the pack's key. Grades of the training page are left out, and counted. See
-`mss_bench.listening.rating_table` for what is refused.
+`mss_bench.listening.ratings` for what is refused.
 
 References
 ----------
@@ -11,29 +11,80 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from mss_bench.core.parameters import Parameterized, param
 from mss_bench.errors import ConfigError, UnknownNameError
-from mss_bench.listening.pack_format import Pack
+from mss_bench.listening.pack_format import Pack, Signal, Trial, read_key, read_pack
 from mss_bench.listening.protocols import Kind
-from mss_bench.listening.rating_table import REPEATED, RatingsError, Sheet, build_ratings, read_sheet
-from mss_bench.listening.ratings import RATING_COLUMNS, Role
-from mss_bench.listening.unblinding import Key
+from mss_bench.listening.ratings import RATING_COLUMNS, SCALE, RatingsError, Role, Sheet, build_ratings, read_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMATS", "Imported", "detect_format", "import_ratings", "scales_of"]
+__all__ = ["ImportOptions", "Imported", "Key", "PackAndScale", "detect_format", "import_ratings"]
 
-FORMATS = ("auto", "mss_bench", "webmushra", "pymushra", "csv")
-
-_WEBMUSHRA = ("session_test_id", "trial_id")
-_PYMUSHRA = ("responses_stimulus", "responses_score", "wm_id")
 _NEEDED = ("listener", "item", "system", "score")
 _LISTENER = "listener"  # the questionnaire's field, as mss_bench.listening.webmushra writes it
+
+Record = tuple[dict[str, Any], str]
+"""A row on its way to the table, and the file and line that it comes from."""
+
+
+class PackAndScale(Parameterized):
+    """The pack of a test, where there is one, and the scale of its ratings."""
+
+    pack: Path | None = param(
+        None, metavar="DIR",
+        doc="The test's pack, its key beside it: what blinded signals are, the scale, the length of excerpts.",
+    )  # fmt: skip
+    scale: tuple[float, ...] | None = param(
+        None, metavar="LOW,HIGH", expects="its two ends, e.g. 0,100",
+        doc="Ends of the scale (default: the pack's, else 0,100).",
+    )  # fmt: skip
+
+    def setup(self) -> None:
+        self.ends: tuple[float, float] | None = None
+        if self.scale is not None:
+            if len(self.scale) != 2 or self.scale[0] >= self.scale[1]:
+                self.refuse("scale", "its two ends, e.g. 0,100")
+            self.ends = (self.scale[0], self.scale[1])
+
+
+class ImportOptions(PackAndScale):
+    """How files of ratings are read."""
+
+    format: Literal["auto", "mss_bench", "webmushra", "pymushra", "csv"] = param(
+        "auto", doc="What wrote the files; ``auto`` tells by the header."
+    )
+    columns: dict[str, str] = param(
+        {}, metavar="NAME=COLUMN,...",
+        doc="Column of the file for each of listener, item, system, score, replicate, order, seconds, ..., where it "
+        "has another name. For webMUSHRA and pymushra listener alone: the questionnaire's field with the code.",
+    )  # fmt: skip
+    reference: tuple[str, ...] = param((), metavar="SYSTEM,...", doc="Hidden references of a plain table.")
+    anchors: tuple[str, ...] = param((), metavar="SYSTEM,...", doc="Anchors of a plain table.")
+    constants: dict[str, str] = param(
+        {}, flag="--set", metavar="NAME=TEXT,...", doc="test, task or target, where no column of a plain table says it."
+    )
+    repeated: Literal["error", "replicate"] = param(
+        "error", doc="What becomes of a signal that a listener rated again unasked: ``replicate`` keeps both."
+    )
+
+    def setup(self) -> None:
+        super().setup()
+        for column in self.columns:
+            if column not in RATING_COLUMNS and column != "seconds":
+                raise UnknownNameError("column of ratings", column, [*RATING_COLUMNS, "seconds"])
+        for column in self.constants:
+            if column not in ("test", "task", "target"):
+                raise UnknownNameError("column to set", column, ("test", "task", "target"))
+        if both := set(self.reference) & set(self.anchors):
+            raise ConfigError(f"{min(both)!r} cannot be both reference and anchor")
 
 
 @dataclass(frozen=True)
@@ -52,57 +103,14 @@ class Imported:
     notes: list[str]
 
 
-@dataclass
-class _Records:
-    """Rows of files on their way to the table."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    where: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def add(self, row: dict[str, Any], place: str) -> None:
-        self.rows.append(row)
-        self.where.append(place)
-
-
-def import_ratings(
-    files: Sequence[str | Path],
-    *,
-    format: str = "auto",
-    pack: str | Path | None = None,
-    columns: Mapping[str, str] | None = None,
-    reference: Collection[str] = (),
-    anchors: Collection[str] = (),
-    defaults: Mapping[str, str] | None = None,
-    scale: tuple[float, float] | None = None,
-    repeated: str = "error",
-) -> Imported:
-    """Read ratings.
+def import_ratings(files: Sequence[str | Path], options: ImportOptions | None = None, **values: Any) -> Imported:
+    """Read ratings; several files of one test become one table.
 
     Parameters
     ----------
     files : sequence of path
-        Several files of one test are read into one table.
-    format : str
-        One of `FORMATS`; ``auto`` tells by the header.
-    pack : path, optional
-        The test's pack, its key beside it; needed for webMUSHRA and pymushra, whose files name blinded signals.
-    columns : mapping, optional
-        Column of `RATING_COLUMNS` to column of the file, for ``csv`` (columns of the same name need not be given), and
-        ``seconds`` for a time on the trial in seconds. For webMUSHRA and pymushra ``listener`` alone: the field of
-        the questionnaire that holds the code.
-    reference, anchors : collection of str
-        Systems of a ``csv`` that are hidden references and anchors.
-    defaults : mapping, optional
-        ``test``, ``task`` and ``target`` of a ``csv`` that has no such columns.
-    scale : (float, float), optional
-        Ends of the scale; by default the pack's, else 0 to 100.
-    repeated : {"error", "replicate"}
-        See `mss_bench.listening.rating_table.build_ratings`.
-
-    Returns
-    -------
-    Imported
+    options : ImportOptions, optional
+        Or its parameters as keywords.
 
     Raises
     ------
@@ -111,193 +119,137 @@ def import_ratings(
     ConfigError
         The pack or its key is missing, or an option is wrong.
     """
-    _check_options(files, format, repeated, columns or {})
-    unblind = Key(Path(pack)) if pack is not None else None
-    records = _Records()
+    asked = options or ImportOptions(**values)
+    if not files:
+        raise ConfigError("no file to import was named")
+    key = Key(asked.pack) if asked.pack is not None else None
+    records: list[Record] = []
+    notes: list[str] = []
     for file in files:
         sheet = read_sheet(file)
-        kind = detect_format(sheet) if format == "auto" else format
+        kind = detect_format(sheet) if asked.format == "auto" else asked.format
         if kind == "mss_bench":
-            _own(sheet, records)
+            records += _own(sheet)
         elif kind == "csv":
-            _plain(sheet, columns or {}, set(reference), set(anchors), defaults or {}, records)
+            records += _plain(sheet, asked)
+        elif key is None:
+            raise ConfigError(f"{file} names blinded signals: give the pack that it was collected with, --pack")
         else:
-            if unblind is None:
-                raise ConfigError(f"{file} names blinded signals: give the pack that it was collected with, --pack")
-            (_webmushra if kind == "webmushra" else _pymushra)(sheet, (columns or {}).get("listener", ""), unblind,
-                                                               records)  # fmt: skip
-    limits = scales_of(unblind.pack) if unblind is not None and scale is None else {}
-    ratings = build_ratings(records.rows, records.where, scales=limits, repeated=repeated,
-                            **({"scale": scale} if scale else {}))  # fmt: skip
-    if unblind is not None:
-        _check_whole(ratings, unblind)
-    return Imported(ratings, [_count(ratings), *records.notes])
-
-
-def scales_of(pack: Pack) -> dict[str, tuple[float, float]]:
-    """Ends of the scale of each task of a pack."""
-    return {task.name: (task.low, task.high) for task in pack.tasks}
+            columns = (_webmushra if kind == "webmushra" else _pymushra)(sheet, asked.columns.get("listener", ""))
+            rated = list(_unblinded(sheet, key, columns))
+            records += [record for record in rated if record[0]["trial"] != key.pack.training]
+            if training := sum(record[0]["trial"] == key.pack.training for record in rated):
+                notes.append(f"{sheet.source}: {training} grades of the training page were left out")
+    ratings = build_ratings(
+        [row for row, _ in records], [place for _, place in records], repeated=asked.repeated,
+        scales=key.pack.scales() if key and not asked.ends else None, scale=asked.ends or SCALE,
+    )  # fmt: skip
+    if key is not None:
+        _check_whole(ratings, key)
+    return Imported(ratings, [_count(ratings), *notes])
 
 
 def detect_format(sheet: Sheet) -> str:
-    """The format of a table, by its header.
-
-    Raises
-    ------
-    RatingsError
-        A table of webMUSHRA's that holds no ratings of signals.
-    """
-    names = set(sheet.header)
-    if names >= set(RATING_COLUMNS):
-        return "mss_bench"
-    if names >= set(_PYMUSHRA):
-        return "pymushra"
-    if names >= set(_WEBMUSHRA):
-        return "webmushra"
-    return "csv"
+    """Return the format of a table, by its header."""
+    signs = {
+        "mss_bench": RATING_COLUMNS.keys(),
+        "pymushra": {"responses_stimulus", "responses_score", "wm_id"},
+        "webmushra": {"session_test_id", "trial_id"},
+    }
+    return next((name for name, columns in signs.items() if columns <= set(sheet.header)), "csv")
 
 
-def _check_options(files: Sequence[str | Path], format: str, repeated: str, columns: Mapping[str, str]) -> None:
-    if not files:
-        raise ConfigError("no file to import was named")
-    if format not in FORMATS:
-        raise UnknownNameError("format of ratings", format, FORMATS)
-    if repeated not in REPEATED:
-        raise UnknownNameError("rule for repeated ratings", repeated, REPEATED)
-    for name in columns:
-        if name not in RATING_COLUMNS and name != "seconds":
-            raise UnknownNameError("column of ratings", name, [*RATING_COLUMNS, "seconds"])
-
-
-def _own(sheet: Sheet, records: _Records) -> None:
+def _own(sheet: Sheet) -> Iterator[Record]:
     absent = [name for name in RATING_COLUMNS if name not in sheet.header]
     if absent:
         raise RatingsError(f"{sheet.source} lacks the columns {', '.join(absent)} of an export of mss-bench")
-    for row, line in zip(sheet.rows, sheet.lines, strict=True):
-        records.add({name: row[name] for name in RATING_COLUMNS}, f"{sheet.source}:{line}")
+    for row, place in zip(sheet.rows, sheet.places, strict=True):
+        yield {name: row[name] for name in RATING_COLUMNS}, place
 
 
-def _plain(
-    sheet: Sheet, columns: Mapping[str, str], reference: set[str], anchors: set[str], defaults: Mapping[str, str],
-    records: _Records,
-) -> None:  # fmt: skip
-    named = {name: name for name in RATING_COLUMNS if name in sheet.header} | dict(columns)
+def _plain(sheet: Sheet, asked: ImportOptions) -> Iterator[Record]:
+    columns = {name: name for name in RATING_COLUMNS if name in sheet.header} | dict(asked.columns)
     for name, column in columns.items():
         if column not in sheet.header:
             raise RatingsError(f"{sheet.source} has no column {column!r} for {name}; it has {', '.join(sheet.header)}")
-    absent = [name for name in _NEEDED if name not in named]
+    absent = [name for name in _NEEDED if name not in columns]
     if absent:
         raise RatingsError(
             f"{sheet.source}: which column is {' and which is '.join(absent)}? Say it with --columns, e.g. "
             f"--columns {','.join(f'{name}=...' for name in absent)}; the file has {', '.join(sheet.header)}"
         )
-    both = reference & anchors
-    systems = {row[named["system"]] for row in sheet.rows}
-    for name in sorted(reference | anchors):
+    systems = {row[columns["system"]] for row in sheet.rows}
+    for name in [*asked.reference, *asked.anchors]:
         if name not in systems:
             raise UnknownNameError(f"system in {sheet.source}", name, systems)
-    if both:
-        raise ConfigError(f"{sorted(both)[0]!r} cannot be both reference and anchor")
-    for row, line in zip(sheet.rows, sheet.lines, strict=True):
-        record: dict[str, Any] = {"test": sheet.source.stem} | dict(defaults)
-        record |= {name: row[column] for name, column in named.items()}
-        place = f"{sheet.source}:{line}"
-        if "seconds" in record:
-            seconds = record.pop("seconds")
+    roles = dict.fromkeys(asked.reference, Role.REFERENCE) | dict.fromkeys(asked.anchors, Role.ANCHOR)
+    for row, place in zip(sheet.rows, sheet.places, strict=True):
+        record: dict[str, Any] = {"test": sheet.source.stem} | dict(asked.constants)
+        record |= {name: row[column] for name, column in columns.items()}
+        if seconds := record.pop("seconds", ""):
             try:
-                record["ms"] = 1000 * float(seconds) if seconds else ""
+                record["ms"] = 1000 * float(seconds)
             except ValueError:
-                raise RatingsError(f"{place}: {named['seconds']} is {seconds!r}, expected seconds") from None
-        if "role" not in named:
-            system = record["system"]
-            record["role"] = Role.REFERENCE if system in reference else Role.ANCHOR if system in anchors else Role.TEST
-        records.add(record, place)
+                raise RatingsError(f"{place}: {columns['seconds']} is {seconds!r}, expected seconds") from None
+        yield {"role": roles.get(record["system"], Role.TEST)} | record, place
 
 
-class _Session:
-    """Places of trials and signals in the sessions of a file, whose rows are in the order of presentation."""
-
-    def __init__(self) -> None:
-        self._trials: dict[str, list[str]] = {}
-        self._signals: dict[tuple[str, str], int] = {}
-
-    def place(self, session: str, trial: str) -> tuple[int, int]:
-        """Order of the trial, position of the signal."""
-        seen = self._trials.setdefault(session, [])
-        if trial not in seen:
-            seen.append(trial)
-        position = self._signals[session, trial] = self._signals.get((session, trial), -1) + 1
-        return seen.index(trial), position
-
-
-def _webmushra(sheet: Sheet, listener: str, key: Key, records: _Records) -> None:
-    sliders = "rating_stimulus" in sheet.header
-    if not sliders and not {"stimuli", "stimuli_rating"} <= set(sheet.header):
+def _webmushra(sheet: Sheet, listener: str) -> dict[str, str]:
+    """Return the columns of a file of webMUSHRA: of sliders (mushra.csv), or of single grades (lss.csv, lms.csv)."""
+    if "rating_stimulus" in sheet.header:
+        signal, score = "rating_stimulus", "rating_score"
+    elif {"stimuli", "stimuli_rating"} <= set(sheet.header):
+        signal, score = "stimuli", "stimuli_rating"
+    else:
         raise RatingsError(
             f"{sheet.source} is none of mushra.csv, lss.csv and lms.csv of webMUSHRA; its other tables hold no ratings "
             "of the signals of a pack"
         )
-    names = {"stimulus": "rating_stimulus", "score": "rating_score"} if sliders else {
-        "stimulus": "stimuli", "score": "stimuli_rating"}  # fmt: skip
-    code = _listener_column(sheet, listener, _LISTENER, "session_uuid")
-    session = "session_uuid" if "session_uuid" in sheet.header else code
-    _unblinded(
-        sheet, key, records,
-        names | {"trial": "trial_id", "ms": "rating_time", "listener": code, "session": session},
-    )  # fmt: skip
+    named = {"signal": signal, "score": score, "trial": "trial_id", "ms": "rating_time"}
+    return named | _listener_columns(sheet, listener, _LISTENER, "session_uuid")
 
 
-def _pymushra(sheet: Sheet, listener: str, key: Key, records: _Records) -> None:
-    code = _listener_column(
-        sheet, listener and f"questionaire_{listener}", f"questionaire_{_LISTENER}", "questionaire_uuid"
-    )
-    session = "questionaire_uuid" if "questionaire_uuid" in sheet.header else code
-    _unblinded(
-        sheet, key, records,
-        {"stimulus": "responses_stimulus", "score": "responses_score", "trial": "wm_id", "ms": "responses_time",
-         "listener": code, "session": session},
-    )  # fmt: skip
+def _pymushra(sheet: Sheet, listener: str) -> dict[str, str]:
+    named = {"signal": "responses_stimulus", "score": "responses_score", "trial": "wm_id", "ms": "responses_time"}
+    asked = listener and f"questionaire_{listener}"  # pymushra's spelling
+    return named | _listener_columns(sheet, asked, f"questionaire_{_LISTENER}", "questionaire_uuid")
 
 
-def _listener_column(sheet: Sheet, wanted: str, usual: str, otherwise: str) -> str:
-    if wanted and wanted not in sheet.header:
-        raise UnknownNameError(f"column of {sheet.source}", wanted, sheet.header)
-    for name in (wanted, usual, otherwise):
-        if name in sheet.header:
-            return name
-    raise RatingsError(
-        f"{sheet.source} does not say who rated: it has neither {usual!r} nor {otherwise!r}; name the field of the "
-        f"questionnaire with --columns listener=...; columns: {', '.join(sheet.header)}"
-    )
+def _listener_columns(sheet: Sheet, asked: str, usual: str, session: str) -> dict[str, str]:
+    if asked and asked not in sheet.header:
+        raise UnknownNameError(f"column of {sheet.source}", asked, sheet.header)
+    code = next((name for name in (asked, usual, session) if name in sheet.header), None)
+    if code is None:
+        raise RatingsError(
+            f"{sheet.source} does not say who rated: it has neither {usual!r} nor {session!r}; name the field of the "
+            f"questionnaire with --columns listener=...; columns: {', '.join(sheet.header)}"
+        )
+    return {"listener": code, "session": session if session in sheet.header else code}
 
 
-def _unblinded(sheet: Sheet, key: Key, records: _Records, names: Mapping[str, str]) -> None:
-    places = _Session()
-    training = 0
-    for row, line in zip(sheet.rows, sheet.lines, strict=True):
-        place = f"{sheet.source}:{line}"
-        trial = key.trial(row[names["trial"]], place)
-        signal = key.signal(trial, row[names["stimulus"]], place)
-        if trial.id == key.pack.training:
-            training += 1
-            continue
-        session = row[names["session"]]
-        order, position = places.place(session, trial.id)
-        records.add(
-            {
-                "test": key.pack.name, "listener": row[names["listener"]], "session": session, "trial": trial.id,
-                "item": signal.item, "target": signal.target, "task": signal.task, "system": signal.system,
-                "role": signal.role, "score": row[names["score"]], "position": position, "order": order,
-                "ms": row.get(names["ms"], ""),
-            },
-            place,
-        )  # fmt: skip
-    if training:
-        records.notes.append(f"{sheet.source}: {training} grades of the training page were left out")
+def _unblinded(sheet: Sheet, key: Key, columns: Mapping[str, str]) -> Iterator[Record]:
+    """Yield the rows of a file, which are in the order of presentation, with what was played."""
+    trials_of: dict[str, list[str]] = defaultdict(list)
+    signals_of: dict[tuple[str, str], int] = defaultdict(int)
+    for row, place in zip(sheet.rows, sheet.places, strict=True):
+        trial = key.trial(row[columns["trial"]], place)
+        signal = key.signal(trial, row[columns["signal"]], place)
+        session = row[columns["session"]]
+        if trial.id not in trials_of[session] and trial.id != key.pack.training:
+            trials_of[session].append(trial.id)
+        position = signals_of[session, trial.id]
+        signals_of[session, trial.id] += 1
+        yield {
+            "test": key.pack.name, "listener": row[columns["listener"]], "session": session, "trial": trial.id,
+            "item": signal.item, "target": signal.target, "task": signal.task, "system": signal.system,
+            "role": signal.role, "score": row[columns["score"]], "position": position,
+            "order": trials_of[session].index(trial.id) if trial.id != key.pack.training else -1,
+            "ms": row.get(columns["ms"], ""),
+        }, place  # fmt: skip
 
 
 def _check_whole(ratings: pd.DataFrame, key: Key) -> None:
-    """Of every trial that a listener did, all signals must be there; a file that was cut between rows lacks some."""
+    """Refuse trials of which signals are missing: a file that was cut between rows lacks some."""
     known = {t.id: t for t in key.pack.trials}
     shown = ["listener", "session", "trial", "replicate"]
     for (listener, session, name, _), rows in ratings.groupby(shown, sort=False):
@@ -318,3 +270,54 @@ def _count(ratings: pd.DataFrame) -> str:
         f"{len(ratings)} ratings of {ratings['listener'].nunique()} listeners, {ratings['item'].nunique()} items, "
         f"{ratings['system'].nunique()} signals each at most" + (f", {again} of them replicates" if again else "")
     )
+
+
+class Key:
+    """What the blinded names of a pack mean, as other players write them.
+
+    Parameters
+    ----------
+    folder : Path
+        The pack, its key beside it.
+
+    Raises
+    ------
+    ConfigError
+        The pack or its key is missing or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pack: Pack = read_pack(folder)
+        self._key = read_key(folder)
+        self._trials = {t.id: t for t in self.pack.trials}
+
+    def trial(self, name: str, place: str) -> Trial:
+        """Return a trial by its id, also as pymushra's casts leave it."""
+        cast = [trial for own, trial in self._trials.items() if _cast(own) == name]
+        trial = self._trials.get(name) or (cast[0] if len(cast) == 1 else None)
+        if trial is None:
+            raise RatingsError(f"{place}: {self.folder} has no trial {name!r}; is it the pack of this test?")
+        return trial
+
+    def signal(self, trial: Trial, name: str, place: str) -> Signal:
+        """Return a signal of a trial; ``reference`` is the hidden one."""
+        signals = {Path(file).stem: self._key[file] for file in trial.stimuli}
+        hidden = [signal for signal in signals.values() if signal.role == Role.REFERENCE and name == "reference"]
+        cast = [signal for stem, signal in signals.items() if _cast(stem) == name]
+        signal = signals.get(name) or next(iter(hidden or (cast if len(cast) == 1 else [])), None)
+        if signal is None:
+            raise RatingsError(
+                f"{place}: trial {trial.id} of {self.folder} has no signal {name!r}; nothing was written"
+            )
+        return signal
+
+
+def _cast(text: str) -> str:
+    """Return a blinded name as pymushra stores it: one of digits, or digits around an e, becomes a number."""
+    for kind in (int, float):
+        try:
+            return str(kind(text))
+        except ValueError:
+            pass
+    return text

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.rating_table import RatingsError, read_sheet
-from mss_bench.listening.ratings import Role, excerpt_of, song_of
+from mss_bench.listening.ratings import RatingsError, Role, excerpt_of, read_sheet, song_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +65,7 @@ class Joined:
 
 
 def rating_medians(ratings: pd.DataFrame) -> pd.DataFrame:
-    """What metrics are held against: replicates averaged per listener, then the median over listeners.
+    """Return what metrics are held against: replicates averaged per listener, then the median over listeners.
 
     Parameters
     ----------
@@ -81,8 +80,8 @@ def rating_medians(ratings: pd.DataFrame) -> pd.DataFrame:
     """
     tested = ratings[ratings["role"] == Role.TEST]
     each = tested.groupby(["item", "system", "listener"])["score"].mean()
-    found = each.groupby(["item", "system"]).agg(["median", "size"]).reset_index()
-    return found.rename(columns={"median": "rating", "size": "n"})
+    medians = each.groupby(["item", "system"]).agg(["median", "size"]).reset_index()
+    return medians.rename(columns={"median": "rating", "size": "n"})
 
 
 def metrics_of_csv(
@@ -133,7 +132,7 @@ def metrics_of_csv(
     if twice.any():
         first = int(twice.index[np.flatnonzero(twice)[0]])
         raise RatingsError(
-            f"{path}:{sheet.lines[first]}: {' of '.join(sheet.rows[first][name] for name in keys[::-1])} is there twice"
+            f"{sheet.places[first]}: {' of '.join(sheet.rows[first][name] for name in keys[::-1])} is there twice"
         )
     numbers = {
         name: pd.to_numeric(frame[name].replace("", "nan"), errors="coerce")
@@ -217,7 +216,7 @@ def metrics_of_run(
 
 
 def _of_target(table: pd.DataFrame, target: str, run: str) -> pd.DataFrame:
-    """Rows of a target, in its first group and each metric in its first preset, with the methods' labels."""
+    """Return the rows of a target, in its first group and each metric in its first preset, with methods' labels."""
     known = list(dict.fromkeys(map(str, table["target"])))
     if not target and len(known) > 1:
         raise RatingsError(
@@ -236,8 +235,7 @@ def _of_target(table: pd.DataFrame, target: str, run: str) -> pd.DataFrame:
 
 
 def _inside(frames: pd.DataFrame, start: float, seconds: float) -> pd.DataFrame:
-    """Median over the frames that lie at least half within the excerpt: methods x metrics; NaN where none has a
-    value."""
+    """Return medians over the frames that lie at least half within the excerpt: methods x metrics, NaN of no value."""
     import pandas as pd
 
     middle = frames["time"] + frames["duration"] / 2
@@ -264,19 +262,19 @@ def join(ratings: pd.DataFrame, metrics: MetricTable) -> Joined:
         No item and system is in both, or fewer than 3 are.
     """
     medians = rating_medians(ratings)
-    found = medians.merge(metrics.values.reset_index(), on=list(_TEXT), how="inner")
+    both = medians.merge(metrics.values.reset_index(), on=list(_TEXT), how="inner")
     notes = list(metrics.notes)
-    if len(found) < 3:
+    if len(both) < 3:
         mine, other = medians.iloc[0], metrics.values.index[0]
         raise RatingsError(
-            f"{len(found)} of {len(medians)} rated signals have metrics, expected at least 3: names must agree. "
+            f"{len(both)} of {len(medians)} rated signals have metrics, expected at least 3: names must agree. "
             f"Rated is e.g. {mine['system']!r} of {mine['item']!r}, measured {other[1]!r} of {other[0]!r}"
         )
-    if len(found) < len(medians):
-        notes.append(f"{len(medians) - len(found)} of {len(medians)} rated signals have no metrics, and were left out.")
+    if len(both) < len(medians):
+        notes.append(f"{len(medians) - len(both)} of {len(medians)} rated signals have no metrics, and were left out.")
     names, turned = [], []
     for name in map(str, metrics.values.columns):
-        values = found[name].to_numpy(dtype=np.float64)
+        values = both[name].to_numpy(dtype=np.float64)
         missing = int((~np.isfinite(values)).sum())
         if values.size - missing < 3 or np.ptp(values[np.isfinite(values)]) == 0:
             notes.append(f"{name} was left out: it has {values.size - missing} finite values, or all alike.")
@@ -284,11 +282,11 @@ def join(ratings: pd.DataFrame, metrics: MetricTable) -> Joined:
         if missing:
             notes.append(f"{name} is not finite on {missing} of {values.size} signals; they are left out for it alone.")
         if name in metrics.lower_is_better:
-            found[name] = -values
+            both[name] = -values
             turned.append(name)
         names.append(name)
     if not names:
         raise RatingsError("no metric has 3 finite values that differ on the rated signals")
-    kept = found[[*_TEXT, "rating", *names]]
+    kept = both[[*_TEXT, "rating", *names]]
     kept.insert(3, "song", kept["item"].map(song_of))
     return Joined(kept, names, turned, notes)

@@ -26,9 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.rating_table import RatingsError
-from mss_bench.listening.ratings import Role
-from mss_bench.stats.matrix import check_level
+from mss_bench.listening.bootstrap import LEVEL
+from mss_bench.listening.ratings import RatingsError, Role
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class RatingModel:
     converged: bool
 
 
-def rating_model(ratings: pd.DataFrame, *, reference: str | None = None, level: float = 0.95) -> RatingModel:
+def rating_model(ratings: pd.DataFrame, *, reference: str | None = None) -> RatingModel:
     """Fit the model.
 
     Parameters
@@ -73,8 +72,6 @@ def rating_model(ratings: pd.DataFrame, *, reference: str | None = None, level: 
         Of one task and target; references and anchors take no part.
     reference : str, optional
         The system that the others are compared with; by default the first in the alphabet.
-    level : float
-        Of the intervals.
 
     Raises
     ------
@@ -86,7 +83,6 @@ def rating_model(ratings: pd.DataFrame, *, reference: str | None = None, level: 
     import pandas as pd
     from scipy import stats
 
-    check_level("level", level)
     own = ratings[ratings["role"] == Role.TEST]
     systems = sorted(map(str, set(own["system"])))
     listeners, items = own["listener"].nunique(), own["item"].nunique()
@@ -109,19 +105,20 @@ def rating_model(ratings: pd.DataFrame, *, reference: str | None = None, level: 
     scores = own["score"].to_numpy(dtype=np.float64)
     if np.ptp(scores) == 0:
         raise RatingsError("the mixed model needs scores that spread, but all are alike")
-    fit = _Profile(scores, design, list(groups.values())).fit()
-    half = stats.norm.ppf((1 + level) / 2) * fit.error
+    fitted = _Profile(scores, design, list(groups.values())).fit()
+    half = stats.norm.ppf((1 + LEVEL) / 2) * fitted.error
     columns = {
-        "estimate": fit.fixed[1:], "se": fit.error[1:], "low": (fit.fixed - half)[1:], "high": (fit.fixed + half)[1:],
-        "p": 2 * stats.norm.sf(np.abs(fit.fixed / fit.error))[1:],
+        "estimate": fitted.fixed[1:], "se": fitted.error[1:],
+        "low": (fitted.fixed - half)[1:], "high": (fitted.fixed + half)[1:],
+        "p": 2 * stats.norm.sf(np.abs(fitted.fixed / fitted.error))[1:],
     }  # fmt: skip
-    variance = dict(zip(groups, map(float, fit.residual * fit.ratios**2), strict=True))
+    variance = dict(zip(groups, map(float, fitted.residual * fitted.ratios**2), strict=True))
     return RatingModel(
         effects=pd.DataFrame(columns, index=pd.Index(others, name="system")),
         reference=first,
-        reference_mean=float(fit.fixed[0]),
-        variance=variance | {"residual": fit.residual},
-        converged=fit.converged,
+        reference_mean=float(fitted.fixed[0]),
+        variance=variance | {"residual": fitted.residual},
+        converged=fitted.converged,
     )
 
 
@@ -148,15 +145,16 @@ class _Profile:
         from scipy.optimize import Bounds, minimize
 
         start = np.full(len(self._sizes), 0.5)
-        found = minimize(self._criterion, start, method="L-BFGS-B", bounds=Bounds(0.0, np.inf))
-        _, fixed, covariance, residual = self._solve(found.x)
-        return _Fit(fixed, np.sqrt(residual * np.diag(covariance)), found.x, residual, bool(found.success))
 
-    def _criterion(self, ratios: Floats) -> float:
-        return self._solve(ratios)[0]
+        def criterion(ratios: Floats) -> float:
+            return self._solve(ratios)[0]
+
+        best = minimize(criterion, start, method="L-BFGS-B", bounds=Bounds(0.0, np.inf))
+        _, fixed, covariance, residual = self._solve(best.x)
+        return _Fit(fixed, np.sqrt(residual * np.diag(covariance)), best.x, residual, bool(best.success))
 
     def _solve(self, ratios: Floats) -> tuple[float, Floats, Floats, float]:
-        """Criterion, fixed effects, their covariance over the residual variance, and that variance."""
+        """Return criterion, fixed effects, their covariance over the residual variance, and that variance."""
         from scipy.linalg import solve_triangular
 
         scale = np.repeat(ratios, self._sizes)
@@ -166,6 +164,7 @@ class _Profile:
         rx = np.linalg.cholesky(self._xx - rzx.T @ rzx)
         cb = solve_triangular(rx, self._xy - rzx.T @ cu, lower=True)
         freedom = self._n - self._p
+        # Where the effects explain every score, rounding would leave a negative rest.
         squares = max(self._yy - float(cu @ cu) - float(cb @ cb), 1e-12 * self._yy)
         criterion = (
             2 * float(np.log(np.diag(lower)).sum())

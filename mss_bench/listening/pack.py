@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +24,31 @@ from mss_bench import __version__
 from mss_bench.core import audio
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
-from mss_bench.listening.anchors import PARAMETERS, make_anchor
 from mss_bench.listening.design import TestDesign
 from mss_bench.listening.excerpts import Excerpt, active_excerpt, disagreeing_excerpts
-from mss_bench.listening.order import configurations
 from mss_bench.listening.pack_format import Pack, PackTask, Signal, Trial, key_folder
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
-from mss_bench.listening.stimuli import FADE, SAMPLE_RATE, Stimulus, cut, flat_tops, headroom, level
-from mss_bench.listening.trials import PlannedTrial, plan_trials
+from mss_bench.listening.stimuli import (
+    ANCHOR_FACTS,
+    FADE,
+    SAMPLE_RATE,
+    Stimulus,
+    cut,
+    flat_tops,
+    headroom,
+    level,
+    make_anchor,
+)
+from mss_bench.listening.trials import PlannedTrial, configurations, plan_trials
 from mss_bench.listening.verification import THREADS, verify_pack
 from mss_bench.running.audio import RunAudio
 
 __all__ = ["choose", "make_pack"]
 
 Say = Callable[[str], None]
-
-
-@dataclass
-class _Item:
-    """An item's signals, by name: methods' labels, anchors' names, ``reference``, ``mixture``.
-
-    `sources` are the files that each was made of and their SHA-256; an anchor's are those of the reference.
-    """
-
-    signals: dict[str, Stimulus]
-    sources: dict[str, dict[str, str]]
+Sources = dict[str, dict[str, str]]
+"""Files that a signal was made of and their SHA-256, by the signal's name; an anchor's are those of the reference."""
 
 
 @dataclass
@@ -57,7 +57,15 @@ class _Cuts:
 
     signals: dict[str, NDArray[np.float32]]
     rest: dict[str, NDArray[np.float32]]
-    sources: dict[str, dict[str, str]]
+    sources: Sources
+
+
+@dataclass
+class _Item:
+    """The signals of an item by name: methods' labels, anchors' names, ``reference``, ``mixture``."""
+
+    signals: dict[str, Stimulus]
+    sources: Sources
 
 
 def make_pack(design: TestDesign, out: Path, *, jobs: int | None = None, say: Say = print) -> Path:
@@ -97,15 +105,16 @@ def make_pack(design: TestDesign, out: Path, *, jobs: int | None = None, say: Sa
         planned = plan_trials(design, systems, excerpts)
         say(f"{len(planned)} trials of {len(excerpts)} items: {', '.join(systems)}")
         source.prepare(systems, tracks, jobs)
-        items: dict[str, _Item] = {}
         say(f"rendering {', '.join(e.item for e in excerpts)}")
+        render = partial(_render, design, source, systems, planned)
         with ThreadPoolExecutor(THREADS) as pool:  # reading, hashing and filtering leave the interpreter alone
-            for one in pool.map(lambda t, e: _render(design, source, t, e, systems, planned), tracks, excerpts):
-                items |= one
-        _write(design, work / design.name, planned, items, excerpts, say)
+            items = {name: item for made in pool.map(render, tracks, excerpts) for name, item in made.items()}
+        n_files, gain = _write(design, work / design.name, planned, items, excerpts)
+        say(f"{n_files} files" + (f", all {gain:.1f} dB lower for a true peak of -1 dBTP" if gain else ""))
         say("verifying what was written")
         verify_pack(work / design.name)
         out.mkdir(parents=True, exist_ok=True)
+        # The key first: a pack without it would be served for nothing.
         key_folder(work / design.name).rename(key_folder(pack_folder))
         (work / design.name).rename(pack_folder)
     finally:
@@ -114,7 +123,7 @@ def make_pack(design: TestDesign, out: Path, *, jobs: int | None = None, say: Sa
 
 
 def choose(design: TestDesign, source: RunAudio) -> tuple[list[str], list[Excerpt], list[Track]]:
-    """Systems, excerpts and their tracks, after the design's rule.
+    """Choose systems, excerpts and their tracks, after the design's rule.
 
     Raises
     ------
@@ -131,42 +140,45 @@ def choose(design: TestDesign, source: RunAudio) -> tuple[list[str], list[Excerp
             raise ConfigError(f"{design.run} has no {name!r} with {design.target}; it has {', '.join(known)}")
     systems = list(design.systems) or known
     tracks = {t.name: t for t in source.tracks()}
-    rule, count, seconds = design.excerpts.rule, design.excerpts.count, design.excerpts.seconds
-    if rule == "given":
-        found = [Excerpt(name, start, seconds, np.nan) for name, start in design.excerpts.given.items()]
-    elif rule == "disagree":
+    count, seconds = design.excerpts.count, design.excerpts.seconds
+    if design.excerpts.rule == "given":
+        excerpts = [Excerpt(name, start, seconds, np.nan) for name, start in design.excerpts.given.items()]
+    elif design.excerpts.rule == "disagree":
         frames = source.results.frames
         label = frames["separator"] + frames["params"].map(lambda p: f":{p}" if p else "")
-        found = disagreeing_excerpts(frames.assign(method=label), design.target, systems, seconds)
+        excerpts = disagreeing_excerpts(frames.assign(method=label), design.target, systems, seconds)
     else:
-        # a fair choice of tracks, not the loudest
-        names = np.random.default_rng([design.seed, 2]).permutation(sorted(tracks)).tolist()
-        found = []
-        with ThreadPoolExecutor(THREADS) as pool:
-            while names and (missing := count - sum(not e.note for e in found)):
-                found += pool.map(lambda name: _active(design, tracks[name]), names[:missing])
-                names = names[missing:]
-        found.sort(key=lambda e: bool(e.note))  # stable: those without a remark first
-    if len(found) < count:
-        raise ConfigError(f"excerpts: {count} items were asked for, {design.run} has {len(found)} tracks for them")
-    for excerpt in found[:count]:
+        excerpts = _active(design, tracks, count)
+    if len(excerpts) < count:
+        raise ConfigError(f"excerpts: {count} items were asked for, {design.run} has {len(excerpts)} tracks for them")
+    for excerpt in excerpts[:count]:
         if excerpt.track not in tracks:
             raise ConfigError(f"{design.run} has no track {excerpt.track!r}; it has {', '.join(sorted(tracks))}")
-    return systems, found[:count], [tracks[e.track] for e in found[:count]]
+    return systems, excerpts[:count], [tracks[e.track] for e in excerpts[:count]]
 
 
-def _active(design: TestDesign, track: Track) -> Excerpt:
-    """The excerpt of a track, whatever other tracks there are."""
-    loaded = track.load()
-    rng = np.random.default_rng([design.seed, 3, *track.name.encode()])
-    return active_excerpt(track.name, loaded.references, loaded.sample_rate, design.excerpts.seconds, rng)
+def _active(design: TestDesign, tracks: dict[str, Track], count: int) -> list[Excerpt]:
+    """Choose excerpts of tracks at random until enough have all sources at work; those come first."""
+
+    def choose_in(name: str) -> Excerpt:
+        loaded = tracks[name].load()
+        rng = np.random.default_rng([design.seed, 3, *name.encode()])  # whatever other tracks there are
+        return active_excerpt(name, loaded.references, loaded.sample_rate, design.excerpts.seconds, rng)
+
+    names = np.random.default_rng([design.seed, 2]).permutation(sorted(tracks)).tolist()
+    excerpts: list[Excerpt] = []
+    with ThreadPoolExecutor(THREADS) as pool:
+        while names and (missing := count - sum(not e.note for e in excerpts)):
+            excerpts += pool.map(choose_in, names[:missing])
+            names = names[missing:]
+    return sorted(excerpts, key=lambda e: bool(e.note))  # stable: those without a remark first
 
 
 def _render(
-    design: TestDesign, source: RunAudio, track: Track, excerpt: Excerpt, systems: Sequence[str],
-    planned: Sequence[PlannedTrial],
+    design: TestDesign, source: RunAudio, systems: Sequence[str], planned: Sequence[PlannedTrial], track: Track,
+    excerpt: Excerpt,
 ) -> dict[str, _Item]:  # fmt: skip
-    """Every signal of an excerpt, for each item made of it (a remix test makes several)."""
+    """Make every signal of an excerpt, for each item made of it (a remix test makes several)."""
     cuts = _cut(design, source, track, excerpt, systems)
     anchors = list(dict.fromkeys(c.name for t in planned for c in t.conditions if c.role is Role.ANCHOR))
     own = {trial.item: trial.details for trial in planned if trial.excerpt.item == excerpt.item}
@@ -181,24 +193,25 @@ def _cut(design: TestDesign, source: RunAudio, track: Track, excerpt: Excerpt, s
         return cut(signal, track.sample_rate, excerpt.start, excerpt.seconds)
 
     files = {f"{f.parent.name}/{f.name}": audio.hash_file(f) for f in track.files()}
-    found = _Cuts(
+    cuts = _Cuts(
         {"reference": part(reference), "mixture": part(loaded.mixture)}, {}, {"reference": files, "mixture": files}
     )
     first = round(excerpt.start * track.sample_rate)
     inside = slice(first, first + round(excerpt.seconds * track.sample_rate))
+    # A song may be mastered hot; what a system clips beyond that would be graded as its artifacts.
     of_song = max(flat_tops(s[:, inside]) for s in (reference, loaded.mixture))
     for name in systems:
-        estimate = source.estimate(name, track, design.target, rest=design.protocol.name == "remix")
+        estimate = source.estimate(name, track, design.target, rest=design.protocol == "remix")
         clipped = flat_tops(estimate.target[:, inside])
         if clipped > of_song:
             raise AudioError(
                 f"{name} is clipped in {excerpt.item}: {clipped} samples stay at full scale, {of_song} of the song do; "
                 "choose another excerpt, leave it out of systems, or keep its estimates as float"
             )
-        found.signals[name], found.sources[name] = part(estimate.target), estimate.sources
+        cuts.signals[name], cuts.sources[name] = part(estimate.target), estimate.sources
         if estimate.rest is not None:
-            found.rest[name] = part(estimate.rest)
-    return found
+            cuts.rest[name] = part(estimate.rest)
+    return cuts
 
 
 def _level(design: TestDesign, cuts: _Cuts, details: dict[str, Any], anchors: Sequence[str], item: str) -> _Item:
@@ -215,79 +228,64 @@ def _level(design: TestDesign, cuts: _Cuts, details: dict[str, Any], anchors: Se
             signals[name] = make_anchor(name, signals["reference"], signals["mixture"], SAMPLE_RATE, rng)
     try:
         levelled = level(signals, "reference", ["mixture"], design.loudness.lufs, design.loudness.mode)
-    except Exception as error:
-        raise type(error)(f"{item}: {error}") from error
+    except AudioError as error:
+        raise AudioError(f"{item}: {error}") from error
     return _Item(levelled, cuts.sources)
 
 
 def _write(
     design: TestDesign, folder: Path, planned: Sequence[PlannedTrial], items: dict[str, _Item],
-    excerpts: Sequence[Excerpt], say: Say,
-) -> None:  # fmt: skip
-    """Files, ``pack.json``, and beside them the key and the manifest."""
+    excerpts: Sequence[Excerpt],
+) -> tuple[int, float]:  # fmt: skip
+    """Write audio, ``pack.json``, key and manifest; return the number of files and the pack's own gain in dB."""
     common = headroom(s.peak for item in items.values() for s in item.signals.values())
     key: dict[str, Signal] = {}
     facts: dict[str, dict[str, Any]] = {}
 
     def file(trial: str, name: str, role: str, place: str, plan: PlannedTrial) -> str:
-        stimulus = items[plan.item].signals[name]
+        stimulus, sources = items[plan.item].signals[name], items[plan.item].sources
         path = f"audio/{_blind(design, f'{trial}|{place}')}.wav"
         audio.write(folder / path, stimulus.samples * np.float32(10 ** (common / 20)), SAMPLE_RATE, "PCM_24")
         key[path] = Signal(trial, plan.item, design.target, plan.task.name, name, role, plan.details)
         facts[path] = {
             "sha256": audio.hash_file(folder / path), "gain_db": stimulus.gain_db + common,
             "lufs": stimulus.lufs + common, "true_peak_dbtp": stimulus.peak + common,
-            "sources": items[plan.item].sources.get(name, items[plan.item].sources["reference"]),
+            "sources": sources.get(name, sources["reference"]),
         }  # fmt: skip
         return path
 
-    trials, of = [], []
+    trials = []
+    kind = design.procedure.kind
     for number, plan in enumerate([*planned, planned[0]]):  # the training page: the first trial under other names
         name = _blind(design, f"{plan.name}|{number}")
         shown = sorted(range(len(plan.conditions)), key=lambda k: _blind(design, f"{name}|shown|{k}"))
-        if design.protocol.kind is Kind.ABX:
+        if kind is Kind.ABX:
             shown = [0, 1, 2]  # X is the last; the order of A and B is each listener's
         conditions = [plan.conditions[k] for k in shown]
         title = f"Item {1 + list(items).index(plan.item)}" if number < len(planned) else "Training"
+        stimuli = [file(name, c.name, c.role, f"{k}|{c.role}:{c.name}", plan) for k, c in enumerate(conditions)]
+        reference = file(name, "reference", "", "open reference", plan) if plan.reference else ""
+        mixture = file(name, "mixture", "", "mixture", plan) if plan.mixture else ""
         trials.append(
-            Trial(
-                name, str(design.protocol.kind), plan.task.name,
-                title, plan.excerpt.seconds,
-                [file(name, c.name, c.role, f"{k}|{c.role}:{c.name}", plan) for k, c in enumerate(conditions)],
-                file(name, "reference", "", "open reference", plan) if plan.reference else "",
-                file(name, "mixture", "", "mixture", plan) if plan.mixture else "",
-            )
+            Trial(name, str(kind), plan.task.name, title, plan.excerpt.seconds, stimuli, reference, mixture)
         )  # fmt: skip
-        of.append(plan.item)
-    tasks = [PackTask(t.name, t.question, t.low, t.high, list(t.labels)) for t in design.protocol.tasks]
-    rated = len(planned)
-    level_file = trials[0].reference or trials[0].stimuli[0]
+    *rated, training = trials
+    tasks = [PackTask(t.name, t.question, t.low, t.high, list(t.labels)) for t in design.procedure.tasks]
     Pack(
-        design.name, design.title or "Listening test", design.instructions, design.protocol.name, SAMPLE_RATE,
-        tasks, trials,
-        configurations(
-            trials[:rated], of[:rated], [t.name for t in tasks], listeners=design.listeners, most=design.trials,
-            replicates=design.replicates, seed=design.seed, balance_tasks=design.protocol.name != "peass",
-        ),
-        training=trials[rated].id, level=level_file,
+        design.name, design.title or "Listening test", design.instructions, design.protocol, SAMPLE_RATE, tasks, trials,
+        configurations(design, rated, [plan.item for plan in planned]),
+        training=training.id, level=rated[0].reference or rated[0].stimuli[0],
     ).write(folder)  # fmt: skip
-    hidden = key_folder(folder)
-    hidden.mkdir()
-    _json(hidden / "key.json", {path: asdict(signal) for path, signal in key.items()})
-    _json(hidden / "manifest.json", _manifest(design, excerpts, common, facts))
-    say(f"{len(key)} files" + (f", all {common:.1f} dB lower for a true peak of -1 dBTP" if common else ""))
-
-
-def _manifest(
-    design: TestDesign, excerpts: Sequence[Excerpt], common: float, facts: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    described = asdict(design) | {"protocol": design.protocol.name, "run": design.run.name}
-    return {
-        "mss_bench": __version__, "design": described, "sample_rate": SAMPLE_RATE, "resampler": "soxr VHQ",
-        "loudness": "ITU-R BS.1770-4", "common_gain_db": common, "fade_s": FADE, "anchors": PARAMETERS,
+    key_folder(folder).mkdir()
+    _write_json(key_folder(folder) / "key.json", {path: asdict(signal) for path, signal in key.items()})
+    manifest = {
+        "mss_bench": __version__, "design": design.described(), "sample_rate": SAMPLE_RATE, "resampler": "soxr VHQ",
+        "loudness": "ITU-R BS.1770-4", "common_gain_db": common, "fade_s": FADE, "anchors": ANCHOR_FACTS,
         "excerpts": [asdict(e) | {"criterion": None if np.isnan(e.criterion) else e.criterion} for e in excerpts],
         "files": facts,
     }  # fmt: skip
+    _write_json(key_folder(folder) / "manifest.json", manifest)
+    return len(key), common
 
 
 def _blind(design: TestDesign, text: str) -> str:
@@ -295,5 +293,5 @@ def _blind(design: TestDesign, text: str) -> str:
     return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:12]
 
 
-def _json(path: Path, value: Any) -> None:
+def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -28,8 +28,8 @@ from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
 
 __all__ = [
-    "HEARD", "VERSION", "Pack", "PackTask", "Signal", "Step", "Trial", "key_folder", "read_key", "read_pack",
-    "results_folder", "trial_seconds",
+    "HEARD", "Pack", "PackTask", "Signal", "Step", "Trial", "key_folder", "read_key", "read_pack", "results_folder",
+    "trial_seconds",
 ]  # fmt: skip
 
 VERSION = 1
@@ -80,6 +80,16 @@ class Trial:
     reference: str = ""
     mixture: str = ""
 
+    @property
+    def signals(self) -> int:
+        """Return how many signals a listener compares, the open reference included."""
+        return len(self.stimuli) + bool(self.reference)
+
+    @property
+    def files(self) -> list[str]:
+        """Return every audio file of the trial."""
+        return [f for f in [*self.stimuli, self.reference, self.mixture] if f]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -122,13 +132,24 @@ class Pack:
     version: int = VERSION
 
     def trial(self, name: str) -> Trial:
-        """A trial by its id; KeyError where there is none."""
+        """Return a trial by its id; KeyError where there is none."""
         return {t.id: t for t in self.trials}[name]
 
+    def task(self, name: str) -> PackTask:
+        """Return a task by its name; KeyError where there is none."""
+        return {t.name: t for t in self.tasks}[name]
+
+    def order(self, listener: int) -> list[Step]:
+        """Return the steps of the listener of a number."""
+        return self.configurations[listener % len(self.configurations)]
+
+    def scales(self) -> dict[str, tuple[float, float]]:
+        """Return the ends of the scale of each task."""
+        return {task.name: (task.low, task.high) for task in self.tasks}
+
     def files(self) -> set[str]:
-        """Every audio file that the pack names."""
-        own = {f for t in self.trials for f in [*t.stimuli, t.reference, t.mixture]}
-        return {f for f in own | {self.level} if f}
+        """Return every audio file that the pack names."""
+        return {f for trial in self.trials for f in trial.files} | ({self.level} if self.level else set())
 
     def write(self, folder: Path) -> None:
         """Write ``pack.json``."""
@@ -161,18 +182,18 @@ class Signal:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def trial_seconds(seconds: float, signals: int) -> float:
-    """About how long a trial takes of so many signals, the open reference included, each of so many seconds."""
-    return _BESIDE + HEARD * signals * seconds
+def trial_seconds(trial: Trial) -> float:
+    """Estimate how long a listener takes for a trial."""
+    return _BESIDE + HEARD * trial.signals * trial.seconds
 
 
 def key_folder(pack: Path) -> Path:
-    """Where the key of a pack lies: beside it."""
+    """Return where the key of a pack lies: beside it."""
     return _beside(pack, ".key")
 
 
 def results_folder(pack: Path) -> Path:
-    """Where the server keeps ratings: beside the pack."""
+    """Return where the server keeps ratings: beside the pack."""
     return _beside(pack, ".results")
 
 
@@ -190,39 +211,38 @@ def read_pack(folder: str | Path) -> Pack:
         No pack, another version, a file outside ``audio/`` or missing, an order that names no trial.
     """
     folder = Path(folder)
+    where = folder / "pack.json"
     try:
-        raw = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+        raw = json.loads(where.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
             f"{folder} is not a pack: it has no pack.json; make one with: mss-bench listen pack"
         ) from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{folder / 'pack.json'} cannot be read: {error}") from error
+        raise ConfigError(f"{where} cannot be read: {error}") from error
     version = raw.get("version") if isinstance(raw, dict) else None
     if version != VERSION:
-        raise ConfigError(f"{folder / 'pack.json'}: version {version}, this mss_bench reads {VERSION}")
+        raise ConfigError(f"{where}: version {version}, this mss_bench reads {VERSION}")
     try:
-        pack = Pack(
-            **raw
-            | {
-                "tasks": [PackTask(**t) for t in raw["tasks"]],
-                "trials": [Trial(**t) for t in raw["trials"]],
-                "configurations": [[Step(**s) for s in steps] for steps in raw["configurations"]],
-            }
-        )
+        parts = {
+            "tasks": [PackTask(**t) for t in raw["tasks"]],
+            "trials": [Trial(**t) for t in raw["trials"]],
+            "configurations": [[Step(**s) for s in steps] for steps in raw["configurations"]],
+        }
+        pack = Pack(**raw | parts)
     except (KeyError, TypeError) as error:
-        raise ConfigError(f"{folder / 'pack.json'} is not as this mss_bench writes it: {error}") from error
+        raise ConfigError(f"{where} is not as this mss_bench writes it: {error}") from error
     _check(pack, folder)
     return pack
 
 
 def read_key(folder: str | Path) -> dict[str, Signal]:
-    """The key of a pack: audio file to what it is.
+    """Read the key of a pack: audio file to what it is.
 
     Raises
     ------
     ConfigError
-        Where it is missing or damaged.
+        Where it is missing, damaged or another pack's.
     """
     path = key_folder(Path(folder)) / "key.json"
     try:
@@ -235,6 +255,8 @@ def read_key(folder: str | Path) -> dict[str, Signal]:
     for file, signal in key.items():
         if signal.role not in ("", *Role):
             raise ConfigError(f"{path}: {file} has the role {signal.role!r}, expected {', '.join(Role)} or none")
+    if missing := [f for trial in read_pack(folder).trials for f in trial.stimuli if f not in key]:
+        raise ConfigError(f"the key of {folder} lacks {missing[0]}: it belongs to another pack")
     return key
 
 

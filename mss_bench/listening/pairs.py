@@ -22,9 +22,7 @@ import numpy as np
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.bootstrap import draw_counts, percentile_interval
-from mss_bench.listening.rating_table import RatingsError
-from mss_bench.listening.ratings import Role
-from mss_bench.stats.matrix import check_level
+from mss_bench.listening.ratings import RatingsError, Role
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
@@ -74,14 +72,12 @@ class PairScale:
     bounded : bool
         False where a system (or a group) never lost to the others, so that no finite strength fits best; then, and in
         such resamples, half an answer more is counted each way for every pair that was asked.
-    level : float
     """
 
     model: str
     strengths: pd.DataFrame
     tie: float
     bounded: bool
-    level: float
 
 
 def answers(ratings: pd.DataFrame) -> Answers:
@@ -121,16 +117,13 @@ def answers(ratings: pd.DataFrame) -> Answers:
     return Answers(systems, listeners, wins, ties)
 
 
-def pair_scale(
-    counted: Answers, model: str = "bradley_terry", *, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> PairScale:
-    """Strengths with bootstrap intervals over listeners.
+def pair_scale(counted: Answers, model: str = "bradley_terry", *, draws: int = 1000, seed: int = 0) -> PairScale:
+    """Estimate strengths with bootstrap intervals over listeners.
 
     Parameters
     ----------
     counted : Answers
     model : {"bradley_terry", "thurstone"}
-    level : float
     draws, seed : int
 
     Raises
@@ -144,7 +137,6 @@ def pair_scale(
 
     if model not in MODELS:
         raise UnknownNameError("model of pairs", model, MODELS)
-    check_level("level", level)
     wins, ties = counted.wins.sum(axis=0), counted.ties.sum(axis=0)
     if len(counted.systems) < 2:
         raise RatingsError(f"preferences need at least 2 systems, got {', '.join(counted.systems) or 'none'}")
@@ -163,7 +155,7 @@ def pair_scale(
                                         strict=True)):  # fmt: skip
         if _reachable((w + w.T + t) > 0).all():
             drawn[number] = _fit(model, w, t)[0]
-    ends = [percentile_interval(drawn[:, number], level) for number in range(len(counted.systems))]
+    ends = [percentile_interval(drawn[:, number]) for number in range(len(counted.systems))]
     probability = _probability(model, fitted, tie)
     np.fill_diagonal(probability, 0.0)
     table = pd.DataFrame(
@@ -174,13 +166,11 @@ def pair_scale(
         },
         index=pd.Index(counted.systems, name="system"),
     )  # fmt: skip
-    return PairScale(
-        model, table.sort_values("strength", ascending=False, kind="stable"), tie, _bounded(wins, ties), level
-    )
+    return PairScale(model, table.sort_values("strength", ascending=False, kind="stable"), tie, _bounded(wins, ties))
 
 
 def bradley_terry(wins: Floats, ties: Floats | None = None) -> tuple[Floats, float]:
-    """Strengths by maximum likelihood.
+    """Estimate strengths by maximum likelihood.
 
     Parameters
     ----------
@@ -215,6 +205,7 @@ def bradley_terry(wins: Floats, ties: Floats | None = None) -> tuple[Floats, flo
             hessian = np.block([[hessian, side[:, None]], [side[None, :], np.array([[last]])]])
             gradient = np.append(gradient, total - float((compared * draw).sum()) / 2)
         step = np.linalg.lstsq(hessian, gradient, rcond=1e-12)[0]
+        # Shorter steps where the likelihood is far from a parabola, so that Newton's method does not run away.
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
         strengths = strengths + step[: len(wins)]
         strengths -= strengths.mean()
@@ -225,7 +216,7 @@ def bradley_terry(wins: Floats, ties: Floats | None = None) -> tuple[Floats, flo
 
 
 def thurstone(wins: Floats, ties: Floats | None = None) -> Floats:
-    """Scale values of case V by maximum likelihood, in units of the standard deviation of a difference; of mean 0.
+    """Estimate scale values of case V by maximum likelihood, of mean 0, in standard deviations of a difference.
 
     Parameters
     ----------
@@ -255,7 +246,7 @@ def thurstone(wins: Floats, ties: Floats | None = None) -> Floats:
 
 
 def _davidson(strengths: Floats, tie: float) -> tuple[Floats, Floats]:
-    """Probabilities that the row's system is chosen over the column's, and that they tie; 0 on the diagonal."""
+    """Return how probably the row's system is chosen over the column's, and they tie; 0 on the diagonal."""
     apart = np.clip(strengths[:, None] - strengths, -700, 700)
     both = 1 + np.exp(-apart) + tie * np.exp(-apart / 2)
     win, draw = 1 / both, tie * np.exp(-apart / 2) / both
@@ -282,12 +273,12 @@ def _fit(model: str, wins: Floats, ties: Floats) -> tuple[Floats, float]:
 
 
 def _bounded(wins: Floats, ties: Floats) -> bool:
-    """Ford's condition: of any two groups each has won, or tied, against the other."""
+    """Check Ford's condition [4]_: of any two groups each has won, or tied, against the other."""
     return bool(_reachable((wins + ties) > 0).all())
 
 
 def _reachable(graph: Any) -> Any:
-    """Which can be reached from which along the arrows of a graph."""
+    """Return which can be reached from which along the arrows of a graph."""
     reach = np.asarray(graph, dtype=bool) | np.eye(len(graph), dtype=bool)
     for _ in range(max(1, int(np.ceil(np.log2(len(reach)))))):
         reach = (reach.astype(np.float64) @ reach.astype(np.float64)) > 0

@@ -9,19 +9,18 @@ from pathlib import Path
 from mss_bench.core.text import columns
 from mss_bench.errors import ConfigError
 from mss_bench.listening.design import TestDesign
-from mss_bench.listening.order import configurations
 from mss_bench.listening.pack import choose
 from mss_bench.listening.pack_format import HEARD, Trial, trial_seconds
-from mss_bench.listening.trials import PlannedTrial, plan_trials
+from mss_bench.listening.trials import configurations, plan_trials
 from mss_bench.running.audio import RunAudio
 
-__all__ = ["describe_plan", "listeners_needed"]
+__all__ = ["describe_plan", "listeners_by_difference", "listeners_needed"]
 
-_DIFFERENCES = (5.0, 8.0, 10.0, 15.0)
+_DIFFERENCES = (5.0, 8.0, 10.0, 15.0)  # points of a scale of 100
 
 
 def listeners_needed(difference: float, *, sd: float = 20.0, power: float = 0.8, level: float = 0.05) -> int:
-    """Listeners for a paired difference to be found: ``n = ((z_(1-a/2) + z_power) sd / difference)^2``.
+    """Return how many listeners find a paired difference: ``n = ((z_(1-a/2) + z_power) sd / difference)^2``.
 
     Parameters
     ----------
@@ -44,8 +43,13 @@ def listeners_needed(difference: float, *, sd: float = 20.0, power: float = 0.8,
     return math.ceil(((norm.ppf(1 - level / 2) + norm.ppf(power)) * sd / difference) ** 2)
 
 
+def listeners_by_difference(sd: float, power: float = 0.8) -> dict[float, int]:
+    """Return `listeners_needed` for some differences that one may care about."""
+    return {difference: listeners_needed(difference, sd=sd, power=power) for difference in _DIFFERENCES}
+
+
 def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float = 20.0) -> str:
-    """Trials, minutes for a listener, and the number of listeners, in words.
+    """Describe trials, minutes for a listener, and the number of listeners, in words.
 
     Raises
     ------
@@ -55,36 +59,30 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float = 20.0) -
     with tempfile.TemporaryDirectory() as work:
         systems, excerpts, _ = choose(design, RunAudio(design.run, Path(work)))
     planned = plan_trials(design, systems, excerpts)
-    trials = [_as_trial(design, number, trial) for number, trial in enumerate(planned)]
-    steps = configurations(
-        trials, [t.item for t in planned], [t.name for t in design.protocol.tasks], listeners=design.listeners,
-        most=design.trials, replicates=design.replicates, seed=design.seed, balance_tasks=False,
-    )  # fmt: skip
-    by_id = {t.id: p for t, p in zip(trials, planned, strict=True)}
-    minutes = [sum(_seconds(by_id[s.trial]) for s in one) / 60 for one in steps]
-    lines = [
-        f"{design.name}: {design.protocol.title}, {design.target}, {len(systems)} systems",
+    trials = {}
+    for number, plan in enumerate(planned):  # as the pack will have them, without files
+        reference = "reference" if plan.reference else ""
+        files = [""] * len(plan.conditions)
+        trials[str(number)] = Trial(
+            str(number), str(design.procedure.kind), plan.task.name, "", plan.excerpt.seconds, files, reference
+        )
+    orders = configurations(design, list(trials.values()), [plan.item for plan in planned])
+    minutes = max(sum(trial_seconds(trials[step.trial]) for step in steps) / 60 for steps in orders)
+    facts = [
+        ("items", str(len({plan.item for plan in planned}))),
+        ("trials", f"{len(planned)}, of which a listener is asked {len(orders[0])} (replicates included)"),
+        ("signals in a trial", str(max(len(plan.conditions) for plan in planned))),
+        ("minutes for a listener", f"about {minutes:.0f}, each signal heard {HEARD:g} times"),
+        ("systems", ", ".join(systems)),
+    ]
+    needed = listeners_by_difference(sd, power)
+    return "\n".join([
+        f"{design.name}: {design.procedure.title}, {design.target}, {len(systems)} systems",
         "",
-        columns([
-            ("items", str(len({t.item for t in planned}))),
-            ("trials", f"{len(planned)}, of which a listener is asked {len(steps[0])} (replicates included)"),
-            ("signals in a trial", str(max(len(t.conditions) for t in planned))),
-            ("minutes for a listener", f"about {max(minutes):.0f}, each signal heard {HEARD:g} times"),
-            ("systems", ", ".join(systems)),
-        ]),
+        columns(facts),
         "",
         columns([(e.track, f"{e.start:.1f} s", e.note) for e in excerpts], ("excerpt", "start", "remark")),
         "",
         f"Listeners for a difference to be found with {100 * power:.0f} % (paired, sd {sd:g} points, 5 % level):",
-        columns([(f"{d:g} points", str(listeners_needed(d, sd=sd, power=power))) for d in _DIFFERENCES]),
-    ]  # fmt: skip
-    return "\n".join(lines)
-
-
-def _as_trial(design: TestDesign, number: int, trial: PlannedTrial) -> Trial:
-    files = [""] * len(trial.conditions)
-    return Trial(f"{number:012x}", str(design.protocol.kind), trial.task.name, "", trial.excerpt.seconds, files)
-
-
-def _seconds(trial: PlannedTrial) -> float:
-    return trial_seconds(trial.excerpt.seconds, len(trial.conditions) + trial.reference)
+        columns([(f"{difference:g} points", str(n)) for difference, n in needed.items()]),
+    ])  # fmt: skip

@@ -16,19 +16,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
-from mss_bench.errors import UnknownNameError
-
-__all__ = ["PROTOCOLS", "Kind", "Protocol", "Task", "protocol"]
+__all__ = ["PROTOCOLS", "Kind", "Protocol", "Task"]
 
 
 class Kind(StrEnum):
     """What a trial looks like."""
 
     MULTI = "multi"
-    """Sliders, one a signal, beside an open reference."""
+    """Sliders, one for each signal, beside an open reference."""
     PREFERENCE = "preference"
-    """A or B; which is better?"""
+    """A or B: which is better?"""
     ABX = "abx"
     """Is X the same as A or as B?"""
     SINGLE = "single"
@@ -47,22 +46,22 @@ class Task:
         As in tables.
     question : str
         As the listener reads it.
+    anchors : tuple of str
+        Names of `mss_bench.listening.stimuli.ANCHORS` that belong to the task.
+    labels : tuple of str
+        Bands of a continuous scale or grades of a labelled one, from the lowest up; empty for pairs.
     low, high : float
         Ends of the scale.
-    labels : tuple of str
-        Of a continuous scale its bands from the lowest up; of a labelled one its grades from `low` up; of pairs empty.
-    anchors : tuple of str
-        Names of `mss_bench.listening.anchors` that belong to the task.
     hidden_reference : bool
     """
 
     name: str
     question: str
+    anchors: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ("bad", "poor", "fair", "good", "excellent")
     low: float = 0.0
     high: float = 100.0
-    labels: tuple[str, ...] = ("bad", "poor", "fair", "good", "excellent")
-    anchors: tuple[str, ...] = ()
-    hidden_reference: bool = False
+    hidden_reference: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,11 @@ class Protocol:
     name, title : str
     kind : Kind
     tasks : tuple of Task
-        Asked in this order, one attribute a trial.
+        Asked in this order, one attribute in a trial.
     reference : bool
         Whether the listener hears the open reference.
     max_signals : int
-        Signals in a trial, hidden reference and anchors included, open reference too.
+        Signals in a trial, counting hidden reference, anchors and open reference.
     seconds : float
         The longest excerpt.
     source : str
@@ -96,31 +95,25 @@ class Protocol:
 
 
 _SIMILAR = "How similar is each sound to the reference? Rate all of its qualities together."
-_GRADES = ("bad", "poor", "fair", "good", "excellent")
-_ANNOYANCE = (
-    "very annoying", "annoying", "slightly annoying", "perceptible but not annoying", "imperceptible",
-)  # fmt: skip
-_EMIYA = ("distorted_target", "interference", "artifacts")
+_ANNOYANCE = ("very annoying", "annoying", "slightly annoying", "perceptible but not annoying", "imperceptible")
+_Emiya = partial(Task, anchors=("distorted_target", "interference", "artifacts"))
+_Pair = partial(Task, labels=(), high=1.0, hidden_reference=False)
+_Grade = partial(Task, low=1.0, high=5.0)
 
 PROTOCOLS: dict[str, Protocol] = {
     p.name: p
     for p in (
         Protocol(
-            "mushra", "MUSHRA", Kind.MULTI,
-            (Task("quality", _SIMILAR, anchors=("lowpass_3500", "lowpass_7000"), hidden_reference=True),),
+            "mushra", "MUSHRA", Kind.MULTI, (Task("quality", _SIMILAR, ("lowpass_3500", "lowpass_7000")),),
             reference=True, source="ITU-R BS.1534-3",
         ),
         Protocol(
             "peass", "PEASS, four tasks", Kind.MULTI,
             (
-                Task("global_quality", "Rate the global quality compared to the reference.",
-                     anchors=_EMIYA, hidden_reference=True),
-                Task("target_preservation", "Rate how well the target source of the reference is preserved.",
-                     anchors=_EMIYA, hidden_reference=True),
-                Task("interference_suppression", "Rate how well the other sources are suppressed.",
-                     anchors=_EMIYA, hidden_reference=True),
-                Task("artifact_absence", "Rate the absence of additional artificial noises.",
-                     anchors=_EMIYA, hidden_reference=True),
+                _Emiya("global_quality", "Rate the global quality compared to the reference."),
+                _Emiya("target_preservation", "Rate how well the target source of the reference is preserved."),
+                _Emiya("interference_suppression", "Rate how well the other sources are suppressed."),
+                _Emiya("artifact_absence", "Rate the absence of additional artificial noises."),
             ),
             reference=True, seconds=10.0, source="Emiya et al. 2011",
         ),
@@ -128,53 +121,36 @@ PROTOCOLS: dict[str, Protocol] = {
             "two_attributes", "Sound quality and interference", Kind.MULTI,
             (
                 Task("sound_quality", "Rate the sound quality of the target: how free of distortion and artificial "
-                     "noises is it? Take no notice of other sounds.",
-                     anchors=("quality",), hidden_reference=True),
+                     "noises is it? Take no notice of other sounds.", ("quality",)),
                 Task("interference", "Rate how much of the other sounds is heard beside the target. "
-                     "Take no notice of the quality.", labels=("very much", "much", "some", "little", "nothing"),
-                     anchors=("mixture",), hidden_reference=True),
+                     "Take no notice of the quality.", ("mixture",),
+                     labels=("very much", "much", "some", "little", "nothing")),
             ),
             reference=True, source="Ward et al. 2018",
         ),
         Protocol(
             "remix", "Remix", Kind.MULTI,
             (Task("quality", "How similar is each remix to the reference remix, in sound quality and in balance?",
-                  anchors=("mixture",), hidden_reference=True),),
+                  ("mixture",)),),
             reference=True, source="Wierstorf et al. 2017",
         ),
         Protocol(
             "preference", "Preference", Kind.PREFERENCE,
-            (Task("preference", "Which of the two do you prefer?", low=0.0, high=1.0, labels=()),),
-            reference=False, max_signals=2,
+            (_Pair("preference", "Which of the two do you prefer?"),), reference=False, max_signals=2,
         ),
         Protocol(
-            "abx", "ABX", Kind.ABX,
-            (Task("identity", "Is X the same as A or as B?", low=0.0, high=1.0, labels=()),),
+            "abx", "ABX", Kind.ABX, (_Pair("identity", "Is X the same as A or as B?"),),
             reference=False, max_signals=3,
         ),
         Protocol(
-            "acr", "Absolute category rating", Kind.SINGLE,
-            (Task("quality", "How good is the sound?", low=1.0, high=5.0, labels=_GRADES, hidden_reference=True),),
+            "acr", "Absolute category rating", Kind.SINGLE, (_Grade("quality", "How good is the sound?"),),
             reference=False, max_signals=1, source="ITU-T P.800",
         ),
         Protocol(
             "dcr", "Degradation category rating", Kind.DEGRADATION,
-            (Task("degradation", "How degraded is the second sound compared to the first?", low=1.0, high=5.0,
-                  labels=_ANNOYANCE, hidden_reference=True),),
+            (_Grade("degradation", "How degraded is the second sound compared to the first?", labels=_ANNOYANCE),),
             reference=True, max_signals=2, source="ITU-T P.800",
         ),
     )
 }  # fmt: skip
 """Every protocol by name."""
-
-
-def protocol(name: str) -> Protocol:
-    """A protocol by name.
-
-    Raises
-    ------
-    UnknownNameError
-    """
-    if name not in PROTOCOLS:
-        raise UnknownNameError("protocol of listening tests", name, PROTOCOLS)
-    return PROTOCOLS[name]

@@ -1,13 +1,29 @@
-"""The table of ratings: one row a rated signal, whatever player it comes from."""
+"""The table of ratings: one row for each rated signal, whatever player it comes from; read, checked and written.
+
+A table is taken as a whole or not at all: a grade outside its scale, a row that was cut, a listener who appears twice
+are errors that name file and line, and nothing is dropped, clipped or averaged on the way.
+"""
 
 from __future__ import annotations
 
+import csv
+import math
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["RATING_COLUMNS", "Role", "excerpt_of", "song_of"]
+from mss_bench.errors import MssBenchError
 
-_EXCERPT = re.compile(r"(?P<track>.*?) @(?P<start>\d+(?:\.\d+)?)(?: [+-][\d.]+ dB)?")
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "RATING_COLUMNS", "REPEATED", "SCALE", "RatingsError", "Role", "Sheet", "build_ratings", "excerpt_of", "read_sheet",
+    "song_of", "write_ratings",
+]  # fmt: skip
 
 
 class Role(StrEnum):
@@ -39,14 +55,230 @@ RATING_COLUMNS: dict[str, str] = {
 }
 """Columns of the long table of ratings. A pair is two rows of one trial."""
 
+SCALE = (0.0, 100.0)
+"""The scale of MUSHRA, where nothing else is known."""
+
+REPEATED = ("error", "replicate")
+"""What becomes of a signal that a listener rated again without its being a declared replicate."""
+
+_EXCERPT = re.compile(r"(?P<track>.*?) @(?P<start>\d+(?:\.\d+)?)(?: [+-][\d.]+ dB)?")
+_SHOWN = 5  # problems that a message lists
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+_EXPECTED = {"bool": "true or false", "int64": "a whole number", "float64": "a number"}
+_DEFAULTS: dict[str, Any] = {
+    "task": "quality", "role": Role.TEST, "position": -1, "order": -1, "replicate": False, "moved": True,
+    "ms": math.nan,
+}  # fmt: skip
+_MAY_BE_EMPTY = ("position", "order", "ms", "moved")  # an empty field of these is the default
+_SAME = ["test", "listener", "trial", "item", "target", "task", "system", "role"]
+
+
+class RatingsError(MssBenchError):
+    """Ratings cannot be read, or are not what they must be."""
+
 
 def excerpt_of(item: str) -> tuple[str, float | None]:
-    """Track and start in seconds of an item: of ``"Song A @31.5 +6 dB"`` Song A and 31.5; None where it has none."""
+    """Return track and start of an item in seconds: of ``"Song A @31.5 +6 dB"`` Song A and 31.5; None without one."""
     match = _EXCERPT.fullmatch(item)
     return (match["track"], float(match["start"])) if match else (item, None)
 
 
 def song_of(item: str) -> str:
-    """The song of an item. Excerpts and remixes of one song are not independent: what resamples or leaves out items
-    does so by song."""
+    """Return the song of an item.
+
+    Excerpts and remixes of one song are not independent: what resamples or leaves out items does so by song.
+    """
     return excerpt_of(item)[0]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A text table as it was written.
+
+    Parameters
+    ----------
+    source : Path
+    header : list of str
+    rows : list of dict of str to str
+    places : list of str
+        File and line of each row, for messages.
+    """
+
+    source: Path
+    header: list[str]
+    rows: list[dict[str, str]]
+    places: list[str]
+
+
+def read_sheet(path: str | Path) -> Sheet:
+    """Read a table separated by commas, semicolons or tabs (whichever its first line has most of).
+
+    Raises
+    ------
+    RatingsError
+        No such file, no text, no rows, a row of another length than the header (as where a file was cut), a column
+        twice, an open quotation mark.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise RatingsError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        kind = "a database; export the ratings as CSV from it" if raw.startswith(b"SQLite format 3") else "not UTF-8"
+        raise RatingsError(f"{path} is {kind} (byte {error.start})") from error
+    separator = max(",;\t", key=text.split("\n", 1)[0].count)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    rows, places = [], []
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if twice := sorted({name for name in header if header.count(name) > 1}):
+            raise RatingsError(f"{path}:1: the column {twice[0]!r} is there twice")
+        for fields in reader:
+            if fields and len(fields) != len(header):
+                raise RatingsError(
+                    f"{path}:{reader.line_num}: {len(fields)} fields, expected {len(header)} as in the first line; "
+                    "the file was cut off or changed, take it anew from where it was collected"
+                )
+            if fields:
+                rows.append(dict(zip(header, map(str.strip, fields), strict=True)))
+                places.append(f"{path}:{reader.line_num}")
+    except csv.Error as error:
+        raise RatingsError(
+            f"{path}:{reader.line_num}: {error}; the file was cut off or changed, take it anew"
+        ) from error
+    if not rows:
+        raise RatingsError(f"{path} holds no ratings: it has {'a header alone' if any(header) else 'no header'}")
+    return Sheet(path, header, rows, places)
+
+
+def build_ratings(
+    records: Sequence[Mapping[str, Any]],
+    where: Sequence[str],
+    *,
+    scales: Mapping[str, tuple[float, float]] | None = None,
+    scale: tuple[float, float] = SCALE,
+    repeated: str = "error",
+) -> pd.DataFrame:
+    """Make the long table of records.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        Any of `RATING_COLUMNS`, texts or values; ``listener``, ``item``, ``system`` and ``score`` are needed, the trial
+        is otherwise the item under its task.
+    where : sequence of str
+        File and line of each record, for messages.
+    scales : mapping, optional
+        Ends of the scale of each task.
+    scale : (float, float)
+        Those of tasks that `scales` does not have.
+    repeated : {"error", "replicate"}
+        What becomes of a signal that a listener rated again in what is not declared a replicate.
+
+    Returns
+    -------
+    DataFrame
+        Columns `RATING_COLUMNS`. Of repeated ratings the first in the listener's order is the original and all others
+        replicates, however they were marked.
+
+    Raises
+    ------
+    RatingsError
+        All that is wrong, with file and line.
+    """
+    import pandas as pd
+
+    problems: list[str] = []
+    rows = []
+    for record, place in zip(records, where, strict=True):
+        row = _typed_row(record, place, problems)
+        low, high = (scales or {}).get(row["task"], scale)
+        if not low <= row["score"] <= high:
+            problems.append(
+                f"{place}: {row['listener']} rated {row['system']} of {row['item']!r} with {row['score']:g}, outside "
+                f"the scale of {low:g} to {high:g}"
+            )
+        rows.append(row)
+    _refuse(problems)
+    table = pd.DataFrame(rows, columns=list(RATING_COLUMNS)).astype(RATING_COLUMNS)
+    return _with_replicates(table, where, repeated)
+
+
+def write_ratings(ratings: pd.DataFrame, path: str | Path) -> None:
+    """Write the long table as CSV, as a whole or not at all.
+
+    Raises
+    ------
+    RunError
+        The file cannot be written.
+    """
+    from mss_bench.core.files import write_atomic
+
+    text = ratings[list(RATING_COLUMNS)].to_csv(index=False, lineterminator="\n")
+    write_atomic(Path(path), text.encode("utf-8"))
+
+
+def _typed_row(record: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
+    """Make a row with the columns' types; what is wrong with it goes to `problems`."""
+    row: dict[str, Any] = {}
+    for name, kind in RATING_COLUMNS.items():
+        value = record.get(name, _DEFAULTS.get(name, ""))
+        if value == "" and name in _MAY_BE_EMPTY:
+            value = _DEFAULTS[name]
+        try:
+            row[name] = _typed(value, kind)
+        except ValueError:
+            problems.append(f"{place}: {name} is {value!r}, expected {_EXPECTED[kind]}")
+            row[name] = 0
+    problems += [f"{place}: {name} is empty" for name in ("listener", "item", "system") if not row[name]]
+    row["session"] = row["session"] or row["listener"]
+    row["trial"] = row["trial"] or f"{row['item']} | {row['task']}" if row["task"] else row["item"]
+    if row["role"] not in list(Role):
+        problems.append(f"{place}: role is {row['role']!r}, expected {', '.join(Role)}")
+    return row
+
+
+def _typed(value: Any, kind: str) -> Any:
+    if kind == "string":
+        return str(value)
+    if kind == "bool":
+        if str(value).lower() not in _WORDS:
+            raise ValueError
+        return _WORDS[str(value).lower()]
+    number = float(value)
+    if kind == "int64" and not number.is_integer():
+        raise ValueError
+    return int(number) if kind == "int64" else number
+
+
+def _with_replicates(table: pd.DataFrame, where: Sequence[str], repeated: str) -> pd.DataFrame:
+    """Mark what comes again as a replicate; a listener who rated something twice unasked is an error."""
+    problems = []
+    replicate = table["replicate"].to_numpy().copy()
+    ordered = table[table.duplicated(_SAME, keep=False)].sort_values("order", kind="stable")
+    for _, rows in ordered.groupby(_SAME, sort=False):
+        unasked = rows[~rows["replicate"]]
+        if len(unasked) > 1 and repeated == "error":
+            first = unasked.iloc[0]
+            problems.append(
+                f"{' and '.join(where[int(number)] for number in unasked.index)}: {first['listener']} rated "
+                f"{first['system']} of {first['item']!r} {len(unasked)} times "
+                f"(sessions {' and '.join(dict.fromkeys(map(str, unasked['session'])))})"
+            )
+        replicate[rows.index] = True
+        replicate[rows.index[0]] = False
+    _refuse(
+        problems,
+        "a listener twice: give two people two codes, take one of the sessions out of the file, or keep both with "
+        "--repeated replicate",
+    )
+    return table.assign(replicate=replicate)
+
+
+def _refuse(problems: Sequence[str], *advice: str) -> None:
+    if problems:
+        more = [f"and {len(problems) - _SHOWN} more like these"] if len(problems) > _SHOWN else []
+        told = [*problems[:_SHOWN], *more, *advice, "nothing was written"]
+        raise RatingsError("\n".join(text.replace("\n", " ") for text in told))

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.rating_table import RatingsError
-from mss_bench.listening.ratings import Role
-from mss_bench.stats.matrix import check_level
+from mss_bench.listening.bootstrap import LEVEL
+from mss_bench.listening.ratings import RatingsError, Role
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Agreement:
 
 
 def rating_units(ratings: pd.DataFrame, *, everything: bool = False) -> pd.DataFrame:
-    """What was rated by whom: index item and system, columns listeners, replicates averaged, NaN where not rated.
+    """Return what was rated by whom: index item and system, columns listeners, replicates averaged, NaN for gaps.
 
     Parameters
     ----------
@@ -59,7 +58,7 @@ def rating_units(ratings: pd.DataFrame, *, everything: bool = False) -> pd.DataF
 
 
 def krippendorff_alpha(units: Floats, level: str = "interval") -> float:
-    """Krippendorff's alpha [1]_, ``1 - D_o / D_e``.
+    """Compute Krippendorff's alpha [1]_, ``1 - D_o / D_e``.
 
     Parameters
     ----------
@@ -112,17 +111,15 @@ def _differences(values: Floats, totals: Floats, level: str) -> Floats:
     return np.asarray(apart**2)
 
 
-def icc(units: Floats, *, average: bool = False, level: float = 0.95) -> Agreement:
-    """Intraclass correlation of two-way random effects, absolute agreement: ICC(2,1), or ICC(2,k) [2]_.
+def icc(units: Floats, *, average: bool = False) -> Agreement:
+    """Compute the intraclass correlation of two-way random effects, absolute agreement [2]_.
 
     Parameters
     ----------
     units : (units, raters) array
         Complete.
     average : bool
-        ICC(2,k), how reliable the mean of all raters is; else ICC(2,1), a single rater.
-    level : float
-        Of the interval [3]_.
+        ICC(2,k), how reliable the mean of all raters is; else ICC(2,1), a single rater. Interval after [3]_.
 
     Raises
     ------
@@ -131,7 +128,6 @@ def icc(units: Floats, *, average: bool = False, level: float = 0.95) -> Agreeme
     """
     from scipy import stats
 
-    check_level("level", level)
     n, k = units.shape
     if n < 2 or k < 2 or np.isnan(units).any():
         raise RatingsError(f"an intraclass correlation needs a complete table of at least 2 x 2, got {n} x {k} with "
@@ -141,11 +137,11 @@ def icc(units: Floats, *, average: bool = False, level: float = 0.95) -> Agreeme
     raters = n * float(((units.mean(axis=0) - grand) ** 2).sum()) / (k - 1)
     error = (float(((units - grand) ** 2).sum()) - (n - 1) * between - (k - 1) * raters) / ((n - 1) * (k - 1))
     single = (between - error) / (between + (k - 1) * error + k * (raters - error) / n)
-    if error <= 0:
+    if error <= 0:  # raters differ by constants alone: the interval's formulas divide by the error
         return Agreement(single, math.nan, math.nan, n)
     a, b = k * single / (n * (1 - single)), 1 + k * single * (n - 1) / (n * (1 - single))
     freedom = (a * raters + b * error) ** 2 / ((a * raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
-    below, above = stats.f.ppf((1 + level) / 2, n - 1, freedom), stats.f.ppf((1 + level) / 2, freedom, n - 1)
+    below, above = stats.f.ppf((1 + LEVEL) / 2, n - 1, freedom), stats.f.ppf((1 + LEVEL) / 2, freedom, n - 1)
     rest = k * raters + (k * n - k - n) * error
     low = n * (between - below * error) / (below * rest + n * between)
     high = n * (above * between - error) / (rest + n * above * between)
@@ -157,43 +153,41 @@ def icc(units: Floats, *, average: bool = False, level: float = 0.95) -> Agreeme
 
 
 def replicate_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Each replicate beside its original: ``listener``, ``item``, ``system``, ``role``, ``first``, ``again``."""
+    """Return each replicate beside its original: ``listener``, ``item``, ``system``, ``role``, ``first``, ``again``."""
     same = ["test", "listener", "trial", "item", "target", "task", "system", "role"]
     first = ratings[~ratings["replicate"]][[*same, "score"]].rename(columns={"score": "first"})
     again = ratings[ratings["replicate"]][[*same, "score"]].rename(columns={"score": "again"})
     return first.merge(again, on=same)[["listener", "item", "system", "role", "first", "again"]]
 
 
-def concordance(first: Floats, again: Floats, *, level: float = 0.95) -> Agreement:
-    """Lin's concordance correlation coefficient [4]_: how near pairs lie to the line of equality.
+def concordance(first: Floats, again: Floats) -> Agreement:
+    """Compute Lin's concordance correlation [4]_: how near pairs lie to the line of equality.
 
     Parameters
     ----------
     first, again : (n,) arrays
-    level : float
-        Of the interval, by Fisher's z.
 
     Returns
     -------
     Agreement
-        NaN of fewer than 3 pairs or where nothing spreads.
+        With an interval by Fisher's z; NaN of fewer than 3 pairs or where nothing spreads.
     """
     from scipy import stats
 
-    check_level("level", level)
     n = first.size
     spread = first.var() + again.var() + (first.mean() - again.mean()) ** 2
     if n < 3 or first.var() == 0 or again.var() == 0:
         return Agreement(math.nan, math.nan, math.nan, n)
     value = 2 * float(((first - first.mean()) * (again - again.mean())).mean()) / float(spread)
     r = float(np.corrcoef(first, again)[0, 1])
-    if abs(value) >= 1 - 1e-12 or abs(r) < 1e-12:
-        return Agreement(value, value if abs(r) > 1e-12 else math.nan, value if abs(r) > 1e-12 else math.nan, n)
+    if abs(value) >= 1 - 1e-12 or abs(r) < 1e-12:  # Fisher's z or the variance below has no finite value
+        end = value if abs(r) > 1e-12 else math.nan
+        return Agreement(value, end, end, n)
     shift = float((first.mean() - again.mean()) / math.sqrt(first.std() * again.std()))
     variance = (
         (1 - r**2) * value**2 / ((1 - value**2) * r**2)
         + 2 * value**3 * (1 - value) * shift**2 / (r * (1 - value**2) ** 2)
         - value**4 * shift**4 / (2 * r**2 * (1 - value**2) ** 2)
     ) / (n - 2)
-    half = stats.norm.ppf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
+    half = stats.norm.ppf((1 + LEVEL) / 2) * math.sqrt(max(variance, 0.0))
     return Agreement(value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half), n)

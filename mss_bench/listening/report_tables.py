@@ -3,123 +3,133 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mss_bench.listening.findings import Ears, Findings, Question
-from mss_bench.listening.metrics_against_ears import Verdict
-from mss_bench.listening.pack_format import key_folder
-from mss_bench.listening.paper_tables import Cell, Table
+from mss_bench.report.table import Cell, Column, Row, Table, Value
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mss_bench.listening.fit import Fit
 
-__all__ = ["camp_table", "checklist", "ear_tables", "fit_table", "listener_table", "question_tables"]
+__all__ = ["camp_table", "ear_tables", "file_name", "fit_table", "listener_table", "p_cell", "question_tables"]
 
 _SHOWN = 12  # signals with two camps that a page lists
 
 
+def file_name(*parts: str) -> str:
+    """Return the name of a table's or figure's file."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", " ".join(parts)).strip("_").lower()
+
+
+def p_cell(p: float) -> Cell:
+    """Return the cell of a p value, as papers write it."""
+    return Cell("–" if p != p else "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0"), p)
+
+
+def _table(
+    name: str, title: str, frame: pd.DataFrame, columns: Mapping[str, str], notes: Sequence[str], digits: int = 2
+) -> Table:
+    """Make a table of a data frame.
+
+    Parameters
+    ----------
+    name, title : str
+    frame : DataFrame
+        A row each; its index is a column, too.
+    columns : mapping
+        Heading to column of the frame. A heading that begins with ``p `` is of p values, one with ``%`` of shares,
+        which are shown in percent.
+    notes : sequence of str
+    digits : int
+        Decimals.
+    """
+    headings = [Column(heading, digits=1 if "%" in heading else digits) for heading in columns]
+    rows = [
+        [_value(heading, record[column]) for heading, column in columns.items()]
+        for record in frame.reset_index().to_dict("records")
+    ]
+    return Table(title, headings, [rows], notes, name=name)
+
+
+def _value(heading: str, value: Any) -> Value:
+    if heading.startswith("p "):
+        return p_cell(float(value))
+    if "%" in heading:
+        return 100 * float(value)
+    return value if isinstance(value, str | bool | int | float) else float(value)
+
+
 def listener_table(found: Findings) -> Table:
-    """The audit trail of the screening, and the flags."""
-    rows: list[list[Cell]] = []
-    for name, row in found.screening.listeners.iterrows():
-        rows.append([
-            str(name), int(row["trials"]), int(row["reference_low"]), 100 * float(row["reference_share"]),
-            int(row["anchor_high"]), 100 * float(row["anchor_share"]), bool(row["excluded"]), str(row["reason"]),
-            str(found.flags["flags"].get(name, "")),
-        ])  # fmt: skip
-    headings = ["listener", "trials", "reference < 90", "% of trials", "mid anchor > 90", "% of those", "excluded",
-                "reason", "flags"]  # fmt: skip
-    rows.sort(key=lambda row: (not row[6], str(row[0])))
-    # Columns of rules that had nothing to go by say nothing.
+    """Return the audit trail of the screening, and the flags."""
     listeners = found.screening.listeners
-    unused = {*(() if listeners["trials"].any() else (1, 2, 3)), *(() if listeners["anchor_trials"].any() else (4, 5))}
-    kept = [place for place in range(len(headings)) if place not in unused]
-    return Table("listeners", "Post-screening and flags", [headings[p] for p in kept],
-                 [[row[p] for p in kept] for row in rows], 1, list(found.screening.rules))  # fmt: skip
+    columns = {"listener": "listener"}
+    # Columns of rules that had nothing to go by say nothing.
+    if listeners["trials"].any():
+        columns |= {"trials": "trials", "reference < 90": "reference_low", "% of trials": "reference_share"}
+    if listeners["anchor_trials"].any():
+        columns |= {"mid anchor > 90": "anchor_high", "% of those": "anchor_share"}
+    columns |= {"excluded": "excluded", "reason": "reason", "flags": "flags"}
+    flags = found.flags["flags"].reindex(listeners.index, fill_value="")
+    frame = listeners.assign(flags=flags).sort_values(["excluded"], ascending=False, kind="stable")
+    return _table("listeners", "Post-screening and flags", frame, columns, found.screening.rules)
 
 
 def camp_table(found: Findings) -> Table:
-    """Signals on which listeners fall into two camps."""
-    rows: list[list[Cell]] = [
-        [str(r["item"]), str(r["system"]), str(r["task"]), int(r["n"]), float(r["bimodality"])]
-        for _, r in found.camps.head(_SHOWN).iterrows()
-    ]
-    more = len(found.camps) - len(rows)
+    """Return the signals on which listeners fall into two camps."""
     notes = ["Bimodality coefficient above 5/9: two groups of listeners, or a long tail. A median says little of them."]
-    return Table("two_camps", "Signals on which listeners are of two minds",
-                 ["item", "system", "task", "ratings", "coefficient"], rows, 2,
-                 [*notes, *([f"And {more} more."] if more > 0 else [])])  # fmt: skip
+    more = len(found.camps) - _SHOWN
+    columns = {"item": "item", "system": "system", "task": "task", "ratings": "n", "coefficient": "bimodality"}
+    return _table("two_camps", "Signals on which listeners are of two minds", found.camps.head(_SHOWN), columns,
+                  [*notes, *([f"And {more} more."] if more > 0 else [])])  # fmt: skip
 
 
 def question_tables(question: Question) -> list[Table]:
-    """The tables of a question, metrics aside."""
-    found = []
+    """Return the tables of a question, metrics aside."""
+    tables = []
     if question.summary is not None:
-        found.append(_summary(question))
+        tables.append(_summary(question, question.summary))
     if question.tests is not None:
-        found.append(_pairs(question))
+        tables.append(_pairs(question))
     if question.model is not None:
-        found.append(_model(question))
-    found += [_strengths(question, number) for number in range(len(question.scales))]
+        tables.append(_model(question))
+    tables += [_strengths(question, number) for number in range(len(question.scales))]
     if question.abx is not None:
-        rows: list[list[Cell]] = [
-            [str(name), int(r["n"]), int(r["right"]), 100 * float(r["share"]), 100 * float(r["low"]),
-             100 * float(r["high"]), float(r["p"])]
-            for name, r in question.abx.iterrows()
-        ]  # fmt: skip
-        found.append(Table(_name(question, "abx"), "Right answers",
-                           ["system", "answers", "right", "%", "from", "to", "p guessing"], rows, 1,
-                           ["Exact 95 % interval; one-sided binomial test, Holm."]))  # fmt: skip
+        columns = {"system": "system", "answers": "n", "right": "right", "% right": "share", "% from": "low",
+                   "% to": "high", "p guessing": "p"}  # fmt: skip
+        tables.append(_table(file_name(question.task, question.target, "abx"), "Right answers", question.abx, columns,
+                             ["Exact 95 % interval; one-sided binomial test, Holm."]))  # fmt: skip
     if question.reliability:
-        body: list[list[Cell]] = [[n, a.value, a.low, a.high, a.n] for n, a in question.reliability]
-        found.append(Table(_name(question, "agreement"), "How far listeners agree",
-                           ["coefficient", "value", "from", "to", "n"], body, 2,
-                           ["Alphas of different levels do not compare; n counts the rated signals (replicates: "
-                            "pairs)."]))  # fmt: skip
+        rows: list[Row] = [[name, a.value, a.low, a.high, a.n] for name, a in question.reliability]
+        notes = ["Alphas of different levels do not compare; n counts the rated signals (replicates: pairs)."]
+        tables.append(Table("How far listeners agree", ["coefficient", "value", "from", "to", "n"], [rows], notes,
+                            name=file_name(question.task, question.target, "agreement")))  # fmt: skip
     if question.needed:
-        sizes: list[list[Cell]] = [[f"{d:g} points", n] for d, n in question.needed]
-        found.append(Table(_name(question, "power"), "Listeners for a difference to be found",
-                           ["true difference on one item", "listeners"], sizes, 0,
-                           [f"Power 80 %, level 5 %, paired; standard deviation of differences here {question.sd:.1f} "
-                            "points. To plan the next test with, not to judge this one."]))  # fmt: skip
-    return found
+        sizes: list[Row] = [[f"{difference:g} points", n] for difference, n in question.needed.items()]
+        notes = [f"Power 80 %, level 5 %, paired; standard deviation of differences here {question.sd:.1f} points. To "
+                 "plan the next test with, not to judge this one."]  # fmt: skip
+        tables.append(Table("Listeners for a difference to be found", ["true difference on one item", "listeners"],
+                            [sizes], notes, name=file_name(question.task, question.target, "power")))  # fmt: skip
+    return tables
 
 
-def _name(question: Question, what: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "_", f"{question.task} {question.target} {what}").strip("_").lower()
-
-
-def _summary(question: Question) -> Table:
-    assert question.summary is not None
-    everybody = None
+def _summary(question: Question, frame: pd.DataFrame) -> Table:
+    columns = {"signal": "system", "role": "role", "ratings": "n", "median": "median"}
     if question.summary_all is not None:
-        everybody = {str(name): float(value) for name, value in question.summary_all["median"].items()}
-    columns = ("q1", "q3", "median_low", "median_high", "mean", "t_low", "t_high", "mean_low", "mean_high")
-    rows: list[list[Cell]] = []
-    for name, r in question.summary.iterrows():
-        row: list[Cell] = [str(name), str(r["role"]), int(r["n"])]
-        row += [float(r["median"]), *([everybody[str(name)]] if everybody is not None else [])]
-        row += [float(r[c]) for c in columns]
-        rows.append(row)
-    headings = ["signal", "role", "ratings", "median", *(["without screening"] if everybody is not None else []), "q1",
-                "q3", "median from", "median to", "mean", "t from", "t to", "mean from", "mean to"]  # fmt: skip
-    return Table(
-        _name(question, "scores"), "Scores", headings, rows, 1,
-        ["Median and quartiles of all ratings, replicates included; mean of the listeners' means, t interval over "
-         "listeners; the other intervals by a bootstrap of listeners and songs. All 95 %."],
-    )  # fmt: skip
+        frame = frame.assign(everybody=question.summary_all["median"])
+        columns |= {"without screening": "everybody"}
+    columns |= {"q1": "q1", "q3": "q3", "median from": "median_low", "median to": "median_high", "mean": "mean",
+                "t from": "t_low", "t to": "t_high", "mean from": "mean_low", "mean to": "mean_high"}  # fmt: skip
+    notes = ["Median and quartiles of all ratings, replicates included; mean of the listeners' means, t interval over "
+             "listeners; the other intervals by a bootstrap of listeners and songs. All 95 %."]  # fmt: skip
+    return _table(file_name(question.task, question.target, "scores"), "Scores", frame, columns, notes, 1)
 
 
 def _pairs(question: Question) -> Table:
-    assert question.tests is not None
     tests = question.tests
-    rows: list[list[Cell]] = [
-        [f"{r['a']} − {r['b']}", float(r["difference"]), float(r["low"]), float(r["high"]), float(r["rank_biserial"]),
-         f"{r['wins']} / {r['ties']} / {r['losses']}", float(r["p_conover"]), float(r["p_wilcoxon"]),
-         float(r["p_permutation"]), float(r["p_nemenyi"])]
-        for _, r in tests.pairs.iterrows()
-    ]  # fmt: skip
+    assert tests is not None
     notes = [
         f"Over {tests.listeners} listeners, each with the mean of their items; interval by a bootstrap of listeners "
         "and songs; p after Holm (Nemenyi's has its own correction). Permutation: difference of medians, "
@@ -129,55 +139,59 @@ def _pairs(question: Question) -> Table:
         f = tests.friedman
         notes.insert(0, f"Friedman's test: chi-square {f.statistic:.1f}, {f.df} degrees of freedom, p {f.p:.2g}; "
                         f"Kendall's W {f.w:.2f}.")  # fmt: skip
-    headings = ["pair", "difference", "from", "to", "rank-biserial", "better / alike / worse", "p Conover",
-                "p Wilcoxon", "p permutation", "p Nemenyi"]  # fmt: skip
-    return Table(_name(question, "pairs"), "Pairs of systems", headings, rows, 2, notes)
+    counts = [f"{row.wins} / {row.ties} / {row.losses}" for row in tests.pairs.itertuples()]
+    frame = tests.pairs.assign(pair=tests.pairs["a"] + " − " + tests.pairs["b"], counts=counts)
+    columns = {"pair": "pair", "difference": "difference", "from": "low", "to": "high",
+               "rank-biserial": "rank_biserial", "better / alike / worse": "counts", "p Conover": "p_conover",
+               "p Wilcoxon": "p_wilcoxon", "p permutation": "p_permutation", "p Nemenyi": "p_nemenyi"}  # fmt: skip
+    return _table(file_name(question.task, question.target, "pairs"), "Pairs of systems", frame, columns, notes)
 
 
 def _model(question: Question) -> Table:
-    assert question.model is not None
     model = question.model
-    rows: list[list[Cell]] = [[f"{model.reference} (compared with)", model.reference_mean, *[float("nan")] * 4]]
-    rows += [[str(name), *(float(r[c]) for c in ("estimate", "se", "low", "high", "p"))]
-             for name, r in model.effects.iterrows()]  # fmt: skip
+    assert model is not None
+    nan = float("nan")
+    first: Row = [f"{model.reference} (compared with)", model.reference_mean, nan, nan, nan, nan]
+    rows: list[Row] = [
+        [str(name), *(float(e[column]) for column in ("estimate", "se", "low", "high")), p_cell(float(e["p"]))]
+        for name, e in model.effects.iterrows()
+    ]
     total = sum(model.variance.values()) or 1.0
     shares = ", ".join(f"{name} {100 * value / total:.0f} %" for name, value in model.variance.items())
     notes = [f"score = system + (1 | listener) + (1 | item) + (1 | item × system); variance: {shares}."]
     if not model.converged:
         notes.append("The fit did not converge: do not use these numbers.")
-    return Table(_name(question, "mixed_model"), "Mixed model", ["system", "effect", "error", "from", "to", "p effect"],
-                 rows, 1, notes)  # fmt: skip
+    columns: list[Column | str] = [
+        "system",
+        *(Column(name, digits=1) for name in ("effect", "error", "from", "to")),
+        "p effect",
+    ]
+    return Table("Mixed model", columns, [[first, *rows]], notes,
+                 name=file_name(question.task, question.target, "mixed_model"))  # fmt: skip
 
 
 def _strengths(question: Question, number: int) -> Table:
     scale = question.scales[number]
     title = {"bradley_terry": "Bradley-Terry", "thurstone": "Thurstone, case V"}[scale.model]
-    rows: list[list[Cell]] = [
-        [str(name), float(r["strength"]), float(r["low"]), float(r["high"]), 100 * float(r["p_win"]), int(r["wins"]),
-         int(r["ties"]), int(r["losses"])]
-        for name, r in scale.strengths.iterrows()
-    ]  # fmt: skip
-    notes = [f"Intervals of {scale.level:.0%} resample listeners."]
+    notes = ["Intervals of 95 % resample listeners."]
     if scale.model == "bradley_terry" and scale.tie:
         notes.append(f"Davidson's tie parameter {scale.tie:.2f}.")
     if not scale.bounded:
         notes.append("A system never lost to the others: half an answer was added each way to every pair.")
-    headings = ["system", "strength", "from", "to", "% chosen", "wins", "ties", "losses"]
-    return Table(_name(question, scale.model), title, headings, rows, 2, notes)
+    counts = ["wins", "ties", "losses"]
+    frame = scale.strengths.astype(dict.fromkeys(counts, "int64"))
+    columns = {"system": "system", "strength": "strength", "from": "low", "to": "high", "% chosen": "p_win"}
+    columns |= {name: name for name in counts}
+    return _table(file_name(question.task, question.target, scale.model), title, frame, columns, notes)
 
 
 def ear_tables(question: Question, ears: Ears) -> list[Table]:
-    """Metrics against the ratings."""
-    part = f" {ears.name}" if ears.name else ""
-    told = {v.metric: v for v in ears.verdicts}
-    rows: list[list[Cell]] = []
-    for name, r in ears.agreement.iterrows():
-        columns = ("r", "r_low", "r_high", "rho", "rho_low", "rho_high", "tau", "rmse", "song_r_mean", "song_rho_mean",
-                   "song_rho_median", "system_r", "system_rho")  # fmt: skip
-        verdict = told.get(str(name))
-        rows.append([str(name), verdict.answer if verdict else "–", int(r["n"]), *(float(r[c]) for c in columns)])
-    headings = ["metric", "ranks these systems", "n", "r", "from", "to", "ρ", "from ", "to ", "τ", "RMSE", "r in songs",
-                "ρ in songs", "ρ in songs, median", "r of systems", "ρ of systems"]  # fmt: skip
+    """Return the tables of metrics against the ratings."""
+
+    def name(what: str) -> str:
+        return file_name(question.task, question.target, what, ears.name)
+
+    answers = {v.metric: v.answer for v in ears.verdicts}
     best = ears.listeners
     notes = [
         "Pooled without references and anchors, all listeners, replicates averaged; intervals resample songs; in "
@@ -187,63 +201,40 @@ def ear_tables(question: Question, ears: Ears) -> list[Table]:
         *ears.joined.notes,
         *([f"Lower is better, sign turned: {', '.join(ears.joined.turned)}."] if ears.joined.turned else []),
     ]
-    found = [
-        Table(_name(question, f"metrics{part}"), f"Metrics against ears{part and ':' + part}", headings, rows, 2, notes)
-    ]
+    columns = {"metric": "metric", "ranks these systems": "answer", "n": "n", "r": "r", "r from": "r_low",
+               "r to": "r_high", "ρ": "rho", "ρ from": "rho_low", "ρ to": "rho_high", "τ": "tau", "RMSE": "rmse",
+               "r in songs": "song_r_mean", "ρ in songs": "song_rho_mean", "ρ in songs, median": "song_rho_median",
+               "r of systems": "system_r", "ρ of systems": "system_rho"}  # fmt: skip
+    frame = ears.agreement.assign(answer=[answers.get(str(metric), "–") for metric in ears.agreement.index])
+    frame = frame.astype({"n": "int64"})
+    title = "Metrics against ears" + (f": {ears.name}" if ears.name else "")
+    tables = [_table(name("metrics"), title, frame, columns, notes)]
     if ears.verdicts:
-        found.append(_verdicts(question, ears.verdicts, part))
+        rows = [[v.metric, v.answer, str(v).partition(": ")[2]] for v in ears.verdicts]
+        notes = ["Asked of the pairs that listeners tell apart (Conover over listeners, Holm, 5 %). Yes: all in the "
+                 "same order, each surely (95 % over songs). Partly: at least two thirds, and at most one in six "
+                 "reversed."]  # fmt: skip
+        tables.append(Table("Can the metric rank these systems?", ["metric", "answer", "why"], [rows], notes,
+                            name=name("verdicts")))  # fmt: skip
     if len(ears.comparison):
-        lines: list[list[Cell]] = [
-            [f"{r['best']} − {r['other']}", *(float(r[c]) for c in ("r_best", "r_other", "r_between", "low", "high",
-                                                                    "t", "p_williams", "z", "p_meng"))]
-            for _, r in ears.comparison.iterrows()
-        ]  # fmt: skip
-        found.append(Table(
-            _name(question, f"metric_differences{part}"), "Is the best metric better than the others?",
-            ["metrics", "r", "r of other", "r between", "from", "to", "Williams t of r", "p Williams", "Meng z of ρ",
-             "p Meng"],
-            lines, 2, ["From, to: difference of r, bootstrap of songs. p after Holm, as if signals were independent."],
-        ))  # fmt: skip
-    return found
-
-
-def _verdicts(question: Question, told: list[Verdict], part: str) -> Table:
-    rows: list[list[Cell]] = [[v.metric, v.answer, str(v).partition(": ")[2]] for v in told]
-    return Table(
-        _name(question, f"verdicts{part}"), "Can the metric rank these systems?", ["metric", "answer", "why"], rows, 2,
-        ["Asked of the pairs that listeners tell apart (Conover over listeners, Holm, 5 %). Yes: all in the same "
-         "order, each surely (95 % over songs). Partly: at least two thirds, and at most one in six reversed."],
-    )  # fmt: skip
+        columns = {"metrics": "metrics", "r": "r_best", "r of other": "r_other", "r between": "r_between",
+                   "from": "low", "to": "high", "Williams t of r": "t", "p Williams": "p_williams",
+                   "Meng z of ρ": "z", "p Meng": "p_meng"}  # fmt: skip
+        frame = ears.comparison.assign(metrics=ears.comparison["best"] + " − " + ears.comparison["other"])
+        tables.append(
+            _table(name("metric_differences"), "Is the best metric better than the others?", frame, columns,
+                   ["From, to: difference of r, bootstrap of songs. p after Holm, as if signals were independent."])
+        )  # fmt: skip
+    return tables
 
 
 def fit_table(found: Fit) -> Table:
-    """Models on what they have not seen."""
-    what = {"song": "a song", "system": "a system"}
-    columns = ("rmse", "low", "high", "r", "rho", "over_mean", "over_mean_low", "over_mean_high", "over_best",
-               "over_best_low", "over_best_high")  # fmt: skip
-    rows: list[list[Cell]] = [
-        [str(r["model"]), what[str(r["left_out"])], *(float(r[c]) for c in columns)]
-        for _, r in found.validation.iterrows()
-    ]
-    headings = ["model", "left out", "error", "from", "to", "r", "ρ", "over mean", "from ", "to ", "over best metric",
-                "from  ", "to  "]  # fmt: skip
-    return Table("validation", "Models of the ratings, validated", headings, rows, 2, [
-        "Error: RMSE in points of what was left out; over: change of the error, negative is better; intervals resample "
-        "what was left out, those of changes at 98.75 % for four models."])  # fmt: skip
-
-
-def checklist(pack: Path) -> Table | None:
-    """The checklist of BS.1534-3 from the pack's verification report; None where there is none."""
-    file = key_folder(pack) / "verification.md"
-    if not file.is_file():
-        return None
-    _, _, text = file.read_text(encoding="utf-8").partition("# Checklist of ITU-R BS.1534-3")
-    lines = [line for line in text.splitlines() if line.startswith("| ")]
-    rows: list[list[Cell]] = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[1:]]
-    rows = [[*row, *[""] * (3 - len(row))][:3] for row in rows]
-    if not rows:
-        return None
-    note = next((line for line in text.splitlines() if line.startswith("The test follows")), "")
-    return Table(
-        "checklist", "Checklist of ITU-R BS.1534-3", ["point", "met", "found"], rows, 2, [note] if note else []
-    )
+    """Return how models do on what they have not seen."""
+    columns = {"model": "model", "left out": "left_out", "error": "rmse", "from": "low", "to": "high", "r": "r",
+               "ρ": "rho"}  # fmt: skip
+    for heading, column in (("over mean", "over_mean"), ("over best metric", "over_best")):
+        columns |= {heading: column, f"{heading}, from": f"{column}_low", f"{heading}, to": f"{column}_high"}
+    frame = found.validation.replace({"left_out": {"song": "a song", "system": "a system"}})
+    notes = ["Error: RMSE in points of what was left out; over: change of the error, negative is better; intervals "
+             "resample what was left out, those of changes at 98.75 % for four models."]  # fmt: skip
+    return _table("validation", "Models of the ratings, validated", frame, columns, notes)

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.rating_table import SCALE
-from mss_bench.listening.ratings import Role
+from mss_bench.listening.ratings import SCALE, Role
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +26,12 @@ __all__ = ["MID_ANCHOR", "Screening", "bimodality", "flag_conditions", "flag_lis
 
 MID_ANCHOR = "lowpass_7000"
 
-_LIMIT = 90.0
+_LIMIT = 90.0  # this and the next two: BS.1534-3, 4.1.2
 _SHARE = 0.15
 _AMBIGUOUS = 0.25
-_BIMODAL = 5 / 9
-_HIGH = 80.0
-_MOST = 0.5
+_BIMODAL = 5 / 9  # the coefficient of a uniform distribution
+_HIGH = 80.0  # of a scale of 100: its upper fifth
+_MOST = 0.5  # share of high scores from which on a listener is flagged
 _FEWEST = 8  # ratings of which a bimodality is told
 
 
@@ -55,11 +54,11 @@ class Screening:
 
     @property
     def excluded(self) -> list[str]:
-        """The listeners left out, sorted."""
+        """Return the listeners left out, sorted."""
         return sorted(map(str, self.listeners.index[self.listeners["excluded"]]))
 
     def apply(self, ratings: pd.DataFrame) -> pd.DataFrame:
-        """The ratings of the others."""
+        """Return the ratings of the listeners that count."""
         return ratings[~ratings["listener"].isin(self.excluded)]
 
 
@@ -120,7 +119,7 @@ def screen(ratings: pd.DataFrame, *, mid_anchor: str | None = None, scale: tuple
 
 
 def _clear_items(anchor: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Ratings of the mid anchor on items where few take it for the reference, and the other items."""
+    """Return ratings of the mid anchor on items where few take it for the reference, and the other items."""
     if anchor.empty:
         return anchor, []
     high = (anchor["score"] > _LIMIT).groupby([anchor["item"], anchor["listener"]]).any()
@@ -174,7 +173,7 @@ def _rules(applies: bool, referenced: bool, mid: str, anchors: set[str], ambiguo
 def flag_listeners(
     ratings: pd.DataFrame, *, seconds: float | None = None, scale: tuple[float, float] = SCALE
 ) -> pd.DataFrame:
-    """What is odd about listeners, for a look at them; nobody is excluded by it.
+    """Flag what is odd about listeners, for a look at them; nobody is excluded by it.
 
     Parameters
     ----------
@@ -223,7 +222,7 @@ def flag_listeners(
 
 
 def bimodality(scores: NDArray[np.float64]) -> float:
-    """The bimodality coefficient ``(g^2 + 1) / (k + 3 (n-1)^2 / ((n-2)(n-3)))``.
+    """Compute the bimodality coefficient ``(g^2 + 1) / (k + 3 (n-1)^2 / ((n-2)(n-3)))``.
 
     Parameters
     ----------
@@ -245,7 +244,7 @@ def bimodality(scores: NDArray[np.float64]) -> float:
 
 
 def flag_conditions(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Signals on which listeners fall into two camps.
+    """Find signals on which listeners fall into two camps.
 
     Returns
     -------

@@ -1,7 +1,18 @@
-"""Which signals meet in which trial.
+"""Which signals meet in which trial, and who hears what in which order.
 
-A trial is described by *conditions*, in words (``"system:hpss"``, ``"anchor:lowpass_3500"``, ``"reference"``); the pack
+A trial is planned in words, by `Condition` (``"system:hpss"``, ``"anchor:lowpass_3500"``, ``"reference"``); the pack
 turns them into blinded files.
+
+Each listener has a configuration of their own, determined by (seed, listener) alone. Items follow a Williams square
+[1]_: over its rows every item stands equally often at every place and follows every other item equally often, so that
+neither tiredness nor the item before favours any. Where a session is too short for all items, each listener gets an
+incomplete block of them: over the listeners every item occurs equally often (within one), and pairs of items as nearly
+equally often as a greedy choice can make them. The signals of a trial are shuffled.
+
+References
+----------
+.. [1] E. J. Williams, "Experimental designs balanced for the estimation of residual effects of treatments", Australian
+   Journal of Scientific Research A 2, 1949.
 """
 
 from __future__ import annotations
@@ -12,30 +23,27 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mss_bench.errors import ConfigError, UnknownNameError
-from mss_bench.listening.anchors import ANCHORS
+from mss_bench.errors import ConfigError
 from mss_bench.listening.design import TestDesign
 from mss_bench.listening.excerpts import Excerpt
+from mss_bench.listening.pack_format import Step, Trial
 from mss_bench.listening.protocols import Kind, Task
 from mss_bench.listening.ratings import Role
 
-__all__ = ["Condition", "PlannedTrial", "plan_trials"]
+__all__ = ["Condition", "PlannedTrial", "blocks", "configurations", "plan_trials", "williams"]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One signal of a trial.
-
-    Parameters
-    ----------
-    name : str
-        The method's label, the anchor's name, or ``"reference"``.
-    role : Role
-    """
+    """One signal of a trial: the method's label, the anchor's name, or ``"reference"``, and what it is there for."""
 
     name: str
     role: Role
+
+
+_REFERENCE = Condition("reference", Role.REFERENCE)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class PlannedTrial:
     excerpt : Excerpt
     task : Task
     conditions : tuple of Condition
-        What is rated; of an ABX trial A, B and X, which is one of the two again.
+        What is rated; in an ABX trial A, B and X, which is one of the two again.
     reference, mixture : bool
         Whether they can be listened to beside.
     details : dict
@@ -63,22 +71,19 @@ class PlannedTrial:
 
     @property
     def name(self) -> str:
-        """What tells it from all others."""
+        """Return what tells the trial from all others."""
         what = "+".join(f"{c.role}:{c.name}" for c in self.conditions)
         return "|".join([self.excerpt.item, self.task.name, what, *(f"{k}={v}" for k, v in self.details.items())])
 
     @property
     def item(self) -> str:
-        """The item, which a remix gain makes another one."""
+        """Return the item, which a remix gain makes another one."""
         gain = self.details.get("remix_db")
         return self.excerpt.item if gain is None else f"{self.excerpt.item} {gain:+g} dB"
 
 
-_REFERENCE = Condition("reference", Role.REFERENCE)
-
-
 def plan_trials(design: TestDesign, systems: Sequence[str], excerpts: Sequence[Excerpt]) -> list[PlannedTrial]:
-    """The trials of a test.
+    """Plan the trials of a test.
 
     Parameters
     ----------
@@ -95,50 +100,163 @@ def plan_trials(design: TestDesign, systems: Sequence[str], excerpts: Sequence[E
     ------
     ConfigError
         Too few systems to compare, or more signals in a trial than the protocol allows.
-    UnknownNameError
-        An anchor that does not exist.
     """
-    for name in design.anchors or ():
-        if name not in ANCHORS:
-            raise UnknownNameError("anchor", name, ANCHORS)
-    tested = [Condition(name, Role.TEST) for name in systems]
-    kind = design.protocol.kind
-    needed = 2 if kind is Kind.PREFERENCE else 1
-    if len(tested) < needed:
-        raise ConfigError(f"{design.protocol.title} compares at least {needed} systems, got {len(tested)}")
-    mixture = kind is Kind.MULTI and design.protocol.name != "remix"
-    found = [
-        PlannedTrial(excerpt, task, conditions, design.protocol.reference, mixture, details)
+    procedure, remix = design.procedure, design.protocol == "remix"
+    needed = 2 if procedure.kind is Kind.PREFERENCE else 1
+    if len(systems) < needed:
+        raise ConfigError(f"{procedure.title} compares at least {needed} systems, got {len(systems)}")
+    mixture = procedure.kind is Kind.MULTI and not remix
+    planned = [
+        PlannedTrial(excerpt, task, conditions, procedure.reference, mixture, details)
         for excerpt in excerpts
-        for task in design.protocol.tasks
-        for conditions in _conditions(design, task, tested, excerpt)
-        for details in _details(design)
+        for task in procedure.tasks
+        for conditions in _conditions(design, task, systems, excerpt)
+        for details in ([{"remix_db": gain} for gain in design.remix_db] if remix else [{}])
     ]
-    signals = max(len(t.conditions) + t.reference for t in found)
-    if signals > design.protocol.max_signals:
+    signals = max(len(t.conditions) + t.reference for t in planned)
+    if signals > procedure.max_signals:
         raise ConfigError(
-            f"a trial would have {signals} signals with its open reference, {design.protocol.title} allows "
-            f"{design.protocol.max_signals}: test fewer systems (now {len(tested)}) or anchors"
+            f"a trial would have {signals} signals with its open reference, {procedure.title} allows "
+            f"{procedure.max_signals}: test fewer systems (now {len(systems)}) or anchors"
         )
-    return found
+    return planned
 
 
 def _conditions(
-    design: TestDesign, task: Task, tested: Sequence[Condition], excerpt: Excerpt
+    design: TestDesign, task: Task, systems: Sequence[str], excerpt: Excerpt
 ) -> list[tuple[Condition, ...]]:
-    kind = design.protocol.kind
+    tested = [Condition(name, Role.TEST) for name in systems]
     hidden = [_REFERENCE] if task.hidden_reference else []
-    if kind is Kind.PREFERENCE:
-        return list(combinations(tested, 2))
-    if kind is Kind.ABX:
-        # X is the system or the reference by a coin that the seed throws, for each item and system.
-        coins = np.random.default_rng([design.seed, *excerpt.item.encode()]).integers(0, 2, len(tested))
-        return [(one, _REFERENCE, (one, _REFERENCE)[coin]) for one, coin in zip(tested, coins, strict=True)]
-    if kind is Kind.MULTI:
-        anchors = task.anchors if design.anchors is None else design.anchors
-        return [(*tested, *hidden, *(Condition(name, Role.ANCHOR) for name in anchors))]
-    return [(one,) for one in [*tested, *hidden]]
+    match design.procedure.kind:
+        case Kind.PREFERENCE:
+            return list(combinations(tested, 2))
+        case Kind.ABX:
+            # X is the system or the reference by a coin that the seed throws, for each item and system.
+            coins = np.random.default_rng([design.seed, *excerpt.item.encode()]).integers(0, 2, len(tested))
+            return [(a, _REFERENCE, (a, _REFERENCE)[coin]) for a, coin in zip(tested, coins, strict=True)]
+        case Kind.MULTI:
+            anchors = task.anchors if design.anchors is None else design.anchors
+            return [(*tested, *hidden, *(Condition(name, Role.ANCHOR) for name in anchors))]
+        case _:
+            return [(condition,) for condition in [*tested, *hidden]]
 
 
-def _details(design: TestDesign) -> list[dict[str, Any]]:
-    return [{"remix_db": gain} for gain in design.remix_db] if design.protocol.name == "remix" else [{}]
+def williams(n: int) -> NDArray[np.intp]:
+    """Make a Williams design for `n` treatments.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Returns
+    -------
+    (n, n) or, for odd n above 1, (2 n, n) array
+        A row for each listener.
+    """
+    first = np.empty(n, dtype=np.intp)
+    first[0::2] = np.arange((n + 1) // 2)
+    first[1::2] = np.arange(n - 1, (n - 1) // 2, -1)
+    rows = (first + np.arange(n)[:, None]) % n
+    return np.vstack([rows, rows[:, ::-1]]) if n % 2 and n > 1 else rows
+
+
+def blocks(items: int, size: int, listeners: int, rng: np.random.Generator) -> list[list[int]]:
+    """Make blocks of items, one for each listener.
+
+    Built item by item: the one that so far was heard least, then the one that least met those already in the block.
+
+    Parameters
+    ----------
+    items, size, listeners : int
+        ``1 <= size <= items``.
+    rng : numpy.random.Generator
+        Breaks ties.
+
+    Returns
+    -------
+    list of sorted lists
+        The occurrences of any two items differ by at most 1.
+    """
+    heard = np.zeros(items, dtype=np.intp)
+    met = np.zeros((items, items), dtype=np.intp)
+    chosen = []
+    for _ in range(listeners):
+        block: list[int] = []
+        for _ in range(size):
+            free = np.setdiff1d(np.arange(items), block)
+            # lexsort's last key counts first: occurrences, so that they stay within one of each other; then meetings
+            cost = np.stack([rng.random(len(free)), met[free][:, block].sum(axis=1), heard[free]])
+            block.append(int(free[np.lexsort(cost)[0]]))
+            heard[block[-1]] += 1
+        met[np.array(block)[:, None], block] += 1
+        chosen.append(sorted(block))
+    return chosen
+
+
+def configurations(design: TestDesign, trials: Sequence[Trial], items: Sequence[str]) -> list[list[Step]]:
+    """Order the trials for each listener.
+
+    Parameters
+    ----------
+    design : TestDesign
+        Says how many listeners there are, how many trials each is asked, how many of them come a second time, and the
+        tasks, whose order follows a Williams square, too (but PEASS', which are asked as given).
+    trials : sequence of Trial
+        All of the test.
+    items : sequence of str
+        The item of each trial. A listener hears an item in all of its trials or in none.
+
+    Returns
+    -------
+    list of list of Step
+
+    Raises
+    ------
+    ConfigError
+        The design asks fewer trials than one item has, or repeats more than it asks.
+    """
+    names, tasks = list(dict.fromkeys(items)), [task.name for task in design.procedure.tasks]
+    of_item = max(items.count(name) for name in names)
+    size = min(len(names), design.trials // of_item)
+    if size < 1:
+        raise ConfigError(f"trials: {design.trials} is less than the {of_item} trials of one item; raise it")
+    if design.replicates > size * of_item:
+        raise ConfigError(
+            f"replicates: {design.replicates} of a session of {size * of_item} trials; expected at most as many"
+        )
+    chosen = blocks(len(names), size, design.listeners, np.random.default_rng([design.seed, 0]))
+    item_rows, task_rows = williams(size), williams(len(tasks))
+    orders = []
+    for listener in range(design.listeners):
+        rng = np.random.default_rng(np.random.SeedSequence([design.seed, 1, listener]))
+        row = task_rows[listener % len(task_rows)]
+        steps: list[Step] = []
+        for number, task in enumerate(sorted(row) if design.protocol == "peass" else row):
+            for place in item_rows[(listener + number) % len(item_rows)]:
+                item = names[chosen[listener][place]]
+                own = [t for t, of in zip(trials, items, strict=True) if of == item and t.task == tasks[task]]
+                steps += [Step(own[k].id, _shuffled(own[k], rng)) for k in rng.permutation(len(own))]
+        orders.append(_with_replicates(steps, {t.id: t for t in trials}, design.replicates, rng))
+    return orders
+
+
+def _shuffled(trial: Trial, rng: np.random.Generator) -> list[int]:
+    """Order the signals of a trial; the X of an ABX trial stays the last."""
+    movable = len(trial.stimuli) - (trial.kind == Kind.ABX)
+    return [*map(int, rng.permutation(movable)), *range(movable, len(trial.stimuli))]
+
+
+def _with_replicates(
+    steps: list[Step], trials: dict[str, Trial], replicates: int, rng: np.random.Generator
+) -> list[Step]:
+    """Put some of the first half's steps again at places of the second half, never next to the original."""
+    if not replicates:
+        return steps
+    half = max(replicates, (len(steps) + 1) // 2)
+    for first in rng.permutation(half)[:replicates]:
+        again = Step(steps[first].trial, _shuffled(trials[steps[first].trial], rng), replicate=True)
+        earliest = min(max(half, int(first) + 2), len(steps))
+        steps = [*steps]
+        steps.insert(int(rng.integers(earliest, len(steps) + 1)), again)
+    return steps

@@ -18,34 +18,26 @@ from numpy.typing import NDArray
 
 from mss_bench.core import audio
 from mss_bench.dsp.loudness import integrated_loudness, true_peak
-from mss_bench.errors import AudioError
+from mss_bench.errors import AudioError, ConfigError
 from mss_bench.listening.pack_format import Pack, Signal, Trial, key_folder, read_key, read_pack
 from mss_bench.listening.protocols import PROTOCOLS
 from mss_bench.listening.ratings import Role
 from mss_bench.listening.stimuli import PEAK_LIMIT, SAMPLE_RATE
+from mss_bench.report.table import Cell, Table, Value
 
-__all__ = ["THREADS", "lag", "verify_pack"]
+__all__ = ["THREADS", "checklist", "lag", "verify_pack"]
 
 THREADS = min(4, os.cpu_count() or 1)
 """Files of a pack that are worked on at a time."""
 
-_LOUDNESS_LU = 0.1
+_LOUDNESS_LU = 0.1  # BS.1770 meters agree within this; the 24-bit files differ from what was computed by far less
 _PEAK_DB = 0.1
 _MAX_LAG = 0.05  # seconds
 _CLEARLY = 1.2  # a correlation so many times that without lag is another alignment, not a chance
 
 
-def verify_pack(folder: str | Path) -> list[str]:
+def verify_pack(folder: Path) -> None:
     """Verify a pack and write ``verification.md`` beside its key.
-
-    Parameters
-    ----------
-    folder : path
-
-    Returns
-    -------
-    list of str
-        Lines of the report.
 
     Raises
     ------
@@ -54,24 +46,33 @@ def verify_pack(folder: str | Path) -> list[str]:
     ConfigError
         The pack, its key or manifest cannot be read.
     """
-    folder = Path(folder)
-    pack, key = read_pack(folder), read_key(folder)
-    manifest = json.loads((key_folder(folder) / "manifest.json").read_text(encoding="utf-8"))
+    pack, key, manifest = _read(folder)
 
-    def check(trial: Trial) -> list[list[str]]:
-        reference = _open_reference(trial, key, folder)
-        files = [f for f in [*trial.stimuli, trial.reference, trial.mixture] if f]
-        return [_check(folder, f, key[f], manifest["files"][f], trial, reference) for f in files]
+    def check(trial: Trial) -> list[list[Value]]:
+        hidden = [f for f in trial.stimuli if key[f].role == Role.REFERENCE]
+        file = trial.reference or next(iter(hidden), "")
+        reference = audio.read(folder / file, SAMPLE_RATE) if file else None
+        return [_check(folder, f, key[f], manifest["files"][f], trial, reference) for f in trial.files]
 
     with ThreadPoolExecutor(THREADS) as pool:
         rows = [row for rows in pool.map(check, pack.trials) for row in rows]
-    lines = [*_table(rows), "", *_checklist(pack, key, manifest)]
-    (key_folder(folder) / "verification.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return lines
+    headings = ["file", "item", "task", "signal", "role", "LUFS", "dBTP", "lag"]
+    note = f"Every file was read back and measured: {len(rows)} files, 48 kHz, 24 bit, two channels, no lag."
+    text = "\n".join([Table("Verification", headings, [rows], [note]).markdown(1), checklist(folder).markdown(1)])
+    (key_folder(folder) / "verification.md").write_text(text, encoding="utf-8")
+
+
+def _read(folder: Path) -> tuple[Pack, dict[str, Signal], dict[str, Any]]:
+    path = key_folder(folder) / "manifest.json"
+    pack, key = read_pack(folder), read_key(folder)
+    try:
+        return pack, key, json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
 
 
 def lag(signal: NDArray[np.floating[Any]], reference: NDArray[np.floating[Any]], most: int) -> int:
-    """By how many samples a signal is late; 0 where no other alignment is clearly better.
+    """Return by how many samples a signal is late; 0 where no other alignment is clearly better.
 
     Parameters
     ----------
@@ -81,24 +82,17 @@ def lag(signal: NDArray[np.floating[Any]], reference: NDArray[np.floating[Any]],
     """
     from scipy.signal import correlate
 
-    found = correlate(signal.mean(axis=0), reference.mean(axis=0), mode="full", method="fft")
+    correlation = correlate(signal.mean(axis=0), reference.mean(axis=0), mode="full", method="fft")
     centre = reference.shape[-1] - 1
-    window = np.abs(found[centre - most : centre + most + 1])
+    window = np.abs(correlation[centre - most : centre + most + 1])
     best = int(np.argmax(window)) - most
     return best if window[best + most] > _CLEARLY * window[most] else 0
 
 
-def _open_reference(trial: Trial, key: dict[str, Signal], folder: Path) -> NDArray[np.float32] | None:
-    """The reference of a trial: the open one, else the hidden one."""
-    hidden = [f for f in trial.stimuli if key[f].role == Role.REFERENCE]
-    file = trial.reference or (hidden[0] if hidden else "")
-    return audio.read(folder / file, SAMPLE_RATE) if file else None
-
-
 def _check(
     folder: Path, file: str, signal: Signal, facts: dict[str, Any], trial: Trial, reference: NDArray[np.float32] | None
-) -> list[str]:
-    """One row of the report."""
+) -> list[Value]:
+    """Measure a file and return its row of the report; raise where it is not what it should be."""
     import soundfile
 
     def fail(what: str) -> None:
@@ -129,45 +123,40 @@ def _check(
             if stop > -50:
                 fail(f"is only {-stop:.0f} dB down above its cutoff, expected 50")
     role = signal.role or "beside"
-    return [file, signal.item, signal.task, signal.system, role, f"{loudness:.2f}", f"{peak:.1f}", str(late)]
+    return [file, signal.item, signal.task, signal.system, role, loudness, Cell.number(peak, 1), late]
 
 
 def _stop_band(samples: NDArray[np.float32], cutoff: float) -> float:
-    """Level in dB above the stop band's edge, relative to the whole signal."""
+    """Return the level in dB above the stop band's edge, relative to the whole signal."""
     window = np.hanning(samples.shape[-1])
     power = np.square(np.abs(np.fft.rfft(samples * window, axis=-1))).sum(axis=0)
     frequencies = np.fft.rfftfreq(samples.shape[-1], 1 / SAMPLE_RATE)
     return float(10 * np.log10(power[frequencies > cutoff + 1000].sum() / (power.sum() or 1.0) + 1e-20))
 
 
-def _table(rows: list[list[str]]) -> list[str]:
-    head = ["file", "item", "task", "signal", "role", "LUFS", "dBTP", "lag"]
-    return [
-        "# Verification",
-        "",
-        f"Every file was read back and measured: {len(rows)} files, 48 kHz, 24 bit, two channels, no lag.",
-        "",
-        "| " + " | ".join(head) + " |",
-        "|" + ":--|" * 5 + "--:|" * 3,
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows),
-    ]
+def checklist(folder: Path) -> Table:
+    """Compare a pack with BS.1534-3, point by point.
 
-
-def _checklist(pack: Pack, key: dict[str, Signal], manifest: dict[str, Any]) -> list[str]:
-    """BS.1534-3, point by point: met, not met, or not asked for by the protocol."""
+    Raises
+    ------
+    ConfigError
+        The pack, its key or manifest cannot be read.
+    """
+    pack, key, manifest = _read(folder)
     design, chosen = manifest["design"], PROTOCOLS[pack.protocol]
     rated = [t for t in pack.trials if t.id != pack.training]
     systems = {s.system for s in key.values() if s.role == Role.TEST}
     items = {key[t.stimuli[0]].item for t in rated}
     anchors = {s.system for s in key.values() if s.role == Role.ANCHOR}
-    signals = max(len(t.stimuli) + bool(t.reference) for t in rated)
+    hidden = all(any(key[file].role == Role.REFERENCE for file in trial.stimuli) for trial in rated)
+    signals = max(t.signals for t in rated)
     longest = max(t.seconds for t in rated)
     wanted = max(5, int(np.ceil(1.5 * len(systems))))
     points = [
         ("excerpts of about 10 s, at most 12 s", longest <= 12, f"{longest:g} s"),
         ("at least max(5, 1.5 x systems) items", len(items) >= wanted, f"{len(items)} of {wanted}"),
         ("at most 12 signals in a trial", signals <= 12, str(signals)),
-        ("a hidden reference in every trial", all(_has(t, key, Role.REFERENCE) for t in rated), ""),
+        ("a hidden reference in every trial", hidden, ""),
         ("low anchor, 3.5 kHz", "lowpass_3500" in anchors, ", ".join(sorted(anchors)) or "none"),
         ("mid anchor, 7 kHz", "lowpass_7000" in anchors, ""),
         ("loudness aligned", True, f"{design['loudness']['lufs']:g} LUFS, {design['loudness']['mode']}"),
@@ -176,15 +165,6 @@ def _checklist(pack: Pack, key: dict[str, Signal], manifest: dict[str, Any]) -> 
         ("order of items and signals random for each listener", True, f"seed {design['seed']}"),
         ("replicated trials", design["replicates"] > 0, str(design["replicates"])),
     ]
-    lines = ["# Checklist of ITU-R BS.1534-3", ""]
-    if chosen.source != "ITU-R BS.1534-3":
-        lines += [
-            f"The test follows {chosen.title}{f' ({chosen.source})' if chosen.source else ''}: for information.",
-            "",
-        ]
-    lines += ["| point | met | found |", "|:--|:--|:--|"]
-    return lines + [f"| {name} | {'yes' if met else 'no'} | {found} |" for name, met, found in points]
-
-
-def _has(trial: Trial, key: dict[str, Signal], role: Role) -> bool:
-    return any(key[file].role == role for file in trial.stimuli)
+    source = f" ({chosen.source})" if chosen.source else ""
+    notes = [] if chosen.source == "ITU-R BS.1534-3" else [f"The test follows {chosen.title}{source}: for information."]
+    return Table("Checklist of ITU-R BS.1534-3", ["point", "met", "found"], [points], notes, name="checklist")

@@ -89,7 +89,7 @@ def export_webmushra(folder: str | Path, out: Path) -> list[Path]:
             },
         ],
     }  # fmt: skip
-    lengths = {f: t.seconds for t in pack.trials for f in [*t.stimuli, t.reference, t.mixture]}
+    lengths = {f: t.seconds for t in pack.trials for f in t.files}
     files = [config_file]
     for file in sorted(pack.files() - (hidden if kind is Kind.MULTI else set())):
         _check_format(folder / file, lengths[file])
@@ -101,7 +101,7 @@ def export_webmushra(folder: str | Path, out: Path) -> list[Path]:
 
 
 def _page(pack: Pack, trial: Trial, hidden: set[str], resources: Path, kind: Kind) -> dict[str, Any]:
-    task = next(t for t in pack.tasks if t.name == trial.task)
+    task = pack.task(trial.task)
     signals = [f for f in trial.stimuli if f not in hidden] if kind is Kind.MULTI else trial.stimuli
     if len(trial.stimuli) > _SIGNALS or trial.seconds > _SECONDS:
         raise ConfigError(
@@ -130,16 +130,16 @@ def _page(pack: Pack, trial: Trial, hidden: set[str], resources: Path, kind: Kin
 
 
 def _check_format(file: Path, seconds: float) -> None:
-    """One rate, channel count and length for all: webMUSHRA cannot play others together."""
-    found = audio.info(file)
+    """Refuse a file of another rate, channel count or length than the others, which webMUSHRA cannot play together."""
+    info = audio.info(file)
     wanted = (SAMPLE_RATE, 2, round(seconds * SAMPLE_RATE))
-    if (found.sample_rate, found.channels, found.frames) != wanted:
+    if (info.sample_rate, info.channels, info.frames) != wanted:
         raise ConfigError(
-            f"{file} has {found.sample_rate} Hz, {found.channels} channels, {found.frames} samples; webMUSHRA needs "
+            f"{file} has {info.sample_rate} Hz, {info.channels} channels, {info.frames} samples; webMUSHRA needs "
             f"all of a trial alike, here {wanted[0]}, {wanted[1]} and {wanted[2]}: make the pack again"
         )
 
 
 def _place(file: str, resources: Path) -> str:
-    """A pack's file as webMUSHRA's page addresses it."""
+    """Return the address of a pack's file on webMUSHRA's page."""
     return (resources / Path(file).name).as_posix()

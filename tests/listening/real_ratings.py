@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mss_bench.listening.importers import import_ratings
-from mss_bench.listening.rating_table import build_ratings
+from mss_bench.listening.ratings import build_ratings
 
 COLUMNS = {
     "item": "song", "order": "page_order", "replicate": "is_replicate", "seconds": "page_duration_s",
@@ -22,7 +22,7 @@ def similarity(test_data: Path) -> pd.DataFrame:
     """The ratings of listen-sisec-mus-18 (MIT): 24 listeners, 15 songs, 6 systems, similarity of vocals."""
     return import_ratings(
         [test_data / "listening" / "similarity_ratings_anonymised.csv"], columns=COLUMNS, reference=["Ref"],
-        anchors=["Anch1", "Anch2"], defaults={"target": "vocals"},
+        anchors=["Anch1", "Anch2"], constants={"target": "vocals"},
     ).ratings  # fmt: skip
 
 

@@ -11,11 +11,10 @@ import pytest
 from scipy import stats
 
 from mss_bench.errors import ConfigError, UnknownNameError
-from mss_bench.listening.abx import abx
-from mss_bench.listening.analysis import compare_systems, matrix, permutation, questions, summarise
+from mss_bench.listening.analysis import abx, cells, compare_systems, permutation, questions, summarise
 from mss_bench.listening.bootstrap import TwoWay, percentile_interval
 from mss_bench.listening.mixed import rating_model
-from mss_bench.listening.rating_table import RatingsError, build_ratings
+from mss_bench.listening.ratings import RatingsError, build_ratings
 
 from .real_ratings import made_ratings, similarity
 
@@ -70,7 +69,7 @@ def test_two_way_intervals_cover_other_listeners_and_items() -> None:
 
 def test_friedman_and_post_hoc_start_from_listeners_means(test_data: Path) -> None:
     ratings = similarity(test_data)
-    scores = matrix(ratings)
+    scores = cells(ratings).groupby("listener").mean()
     assert scores.shape == (24, 6)
     found = compare_systems(ratings, draws=2000)
     expected = stats.friedmanchisquare(*scores.to_numpy().T)
@@ -91,11 +90,8 @@ def test_friedman_and_post_hoc_start_from_listeners_means(test_data: Path) -> No
 def test_items_that_a_listener_rated_in_part_do_not_favour_a_system() -> None:
     ratings = made_ratings({"a": 0.0, "b": 0.0}, noise=0.0)
     hard = (ratings["item"] == "Song 0") & (ratings["system"] == "a") & (ratings["listener"] == "P0")
-    scores = matrix(ratings[~hard])
+    scores = cells(ratings[~hard]).groupby("listener").mean()
     assert scores.loc["P0", "a"] == pytest.approx(scores.loc["P0", "b"])
-    assert matrix(ratings, over="item").shape == (6, 2)
-    with pytest.raises(UnknownNameError, match="unit of a matrix"):
-        matrix(ratings, over="song")
 
 
 @pytest.mark.parametrize("n", [4, 7])

@@ -8,7 +8,7 @@ import pytest
 from mss_bench.datasets.demo import render
 from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.anchors import ANCHORS, low_pass, make_anchor
+from mss_bench.listening.stimuli import ANCHORS, low_pass, make_anchor
 
 RATE = 44100
 

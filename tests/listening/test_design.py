@@ -33,7 +33,7 @@ def _read(tmp_path, text: str):
 
 def test_a_whole_file(tmp_path) -> None:
     design = _read(tmp_path, WHOLE)
-    assert design.protocol is PROTOCOLS["remix"]
+    assert design.procedure is PROTOCOLS["remix"]
     assert design.run == tmp_path / "runs/demo"
     assert design.systems == ("repet_sim", "irm:exponent=1")
     assert (design.excerpts.count, design.excerpts.seconds, design.excerpts.rule) == (4, 7.5, "active")
@@ -44,29 +44,36 @@ def test_a_whole_file(tmp_path) -> None:
 
 def test_given_excerpts_and_no_anchors(tmp_path) -> None:
     head = "name: t\nprotocol: mushra\nrun: r\ntarget: vocals\nanchors: []\n"
-    design = _read(tmp_path, head + "excerpts: {rule: given, given: {Song A: 31.5}}\n")
+    text = head + "excerpts: {rule: given, given: {Song A: 31.5}}\n"
+    design = _read(tmp_path, text)
     assert design.excerpts.given == {"Song A": 31.5}
     assert design.excerpts.count == 1
     assert design.anchors == ()
+    with pytest.raises(ConfigError, match=r"test.yaml:6: Song A starts at -1 s; expected 0 or more"):
+        _read(tmp_path, text.replace("31.5", "-1"))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (
-            ("protocol: remix", "protocol: mushrra"),
-            "unknown protocol of listening tests 'mushrra'; did you mean 'mushra'",
-        ),
+        (("protocol: remix", "protocol: mushrra"), "test.yaml:3: protocol is 'mushrra', expected mushra, peass"),
+        (("protocol: remix", "protocol: mushrra"), "did you mean 'mushra'?"),
         (("target: vocals", "targett: vocals"), "test.yaml:5: unknown key of a listening test 'targett'"),
         (("target: vocals\n", ""), "target is missing"),
-        (("mode: preserve", "mode: louder"), "mode is 'louder', expected match or preserve"),
-        (("seconds: 7.5", "seconds: 30"), "seconds is 30; Remix takes 1 to 12 s"),
-        (("count: 4", "count: 0"), "count is 0; expected 1 to 1000"),
+        (("mode: preserve", "mode: louder"), "test.yaml:10: mode is 'louder', expected match or preserve"),
+        (("seconds: 7.5", "seconds: 30"), "seconds of excerpts is 30; Remix takes 1 to 12 s"),
+        (("count: 4", "count: 0"), "count is 0, expected a whole number from 1 to 1000"),
         (("count: 4", "rule: given"), "rule: given and the mapping given"),
         (("seed: 7", "seed: -1"), "seed is -1"),
-        (("[6, -6]", "6"), "remix_db is 6, expected a list of gains"),
+        (("[6, -6]", "[6, loud]"), "remix_db is [6, 'loud'], expected a list of numbers from -40 to 40 (in dB)"),
+        (("[6, -6]", "[]"), "test.yaml:9: TestDesign: remix_db is (), expected at least one gain"),
+        (
+            ("[lowpass_3500]", "[lowpass_350]"),
+            "test.yaml:8: anchors is ['lowpass_350'], expected a list of lowpass_",
+        ),
+        (("[lowpass_3500]", "[mixture, mixture]"), "expected each name once"),
         (("protocol: remix", "protocol: mushra"), "remix_db belongs to the protocol remix, this is mushra"),
-        (("lufs: -23", "lufs: 3"), "lufs is 3; expected -60 to -10"),
+        (("lufs: -23", "lufs: 3"), "lufs is 3, expected a number from -60 to -10 (in LUFS)"),
         (("listeners: 12", "listeners: many"), "listeners is 'many', expected a whole number"),
         (("name: demo_vocals", "name: ../up"), "cannot name a listening test"),
     ],

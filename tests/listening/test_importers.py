@@ -12,12 +12,10 @@ import pytest
 from mss_bench.cli.main import main
 from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
 from mss_bench.listening.design import read_design
-from mss_bench.listening.importers import detect_format, import_ratings
+from mss_bench.listening.importers import _cast, detect_format, import_ratings
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import Pack, key_folder, read_key, read_pack
-from mss_bench.listening.rating_table import RatingsError, read_ratings, read_sheet, write_ratings
-from mss_bench.listening.ratings import RATING_COLUMNS, Role
-from mss_bench.listening.unblinding import _cast
+from mss_bench.listening.ratings import RATING_COLUMNS, RatingsError, Role, read_sheet, write_ratings
 
 from .real_ratings import COLUMNS, similarity
 
@@ -142,7 +140,7 @@ def test_a_plain_table_is_mapped(test_data: Path) -> None:
 def test_what_is_written_is_read_again(pack: Path, tmp_path: Path) -> None:
     table = import_ratings([_webmushra(pack, tmp_path / "m.csv")], pack=pack).ratings
     write_ratings(table, tmp_path / "ratings.csv")
-    assert read_ratings(tmp_path / "ratings.csv").equals(table)
+    assert import_ratings([tmp_path / "ratings.csv"]).ratings.equals(table)
     again = import_ratings([tmp_path / "ratings.csv"], pack=pack)
     assert again.ratings.equals(table)
     assert detect_format(read_sheet(tmp_path / "ratings.csv")) == "mss_bench"
@@ -243,8 +241,8 @@ def test_a_missing_or_foreign_key_is_named(pack: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"format": "excel"}, UnknownNameError, "unknown format of ratings 'excel'"),
-        ({"repeated": "drop"}, UnknownNameError, "unknown rule for repeated ratings"),
+        ({"format": "excel"}, ConfigError, "format is 'excel', expected auto, mss_bench"),
+        ({"repeated": "drop"}, ConfigError, "repeated is 'drop', expected error or replicate"),
         ({"columns": {"lisener": "a"}}, UnknownNameError, "did you mean 'listener'"),
         ({"columns": {"system": "method"}}, RatingsError, "has no column 'method' for system; it has listener"),
         ({"reference": ["ref"]}, UnknownNameError, "unknown system in .*'ref'; known: a, b"),
@@ -275,7 +273,7 @@ def test_the_command_imports_and_never_overwrites_unasked(test_data: Path, tmp_p
                "--set", "target=vocals", "-o", str(tmp_path / "r.csv")]  # fmt: skip
     assert main(command) == 0
     assert "3456 ratings of 24 listeners" in capsys.readouterr().out
-    assert read_ratings(tmp_path / "r.csv").equals(similarity(test_data))
+    assert import_ratings([tmp_path / "r.csv"]).ratings.equals(similarity(test_data))
     assert main(command) == 2
     assert "exists already" in capsys.readouterr().err
     assert main([*command, "--force"]) == 0
@@ -289,5 +287,5 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MssBenchError, match=r"nothing\.csv cannot be read: No such file"):
         import_ratings([tmp_path / "nothing.csv"])
     (tmp_path / "r.csv").write_text(PLAIN.format(50))
-    with pytest.raises(RatingsError, match="make the table with mss-bench listen import"):
-        read_ratings(tmp_path / "r.csv")
+    with pytest.raises(RatingsError, match="lacks the columns test, session"):
+        import_ratings([tmp_path / "r.csv"], format="mss_bench")

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mss_bench.errors import ConfigError
-from mss_bench.listening.order import blocks, configurations, williams
+from mss_bench.listening.design import TestDesign
 from mss_bench.listening.pack_format import Trial
+from mss_bench.listening.trials import blocks, configurations, williams
 
 
 @given(st.integers(1, 15))
@@ -45,7 +46,7 @@ def test_pairs_meet_about_equally_often() -> None:
     assert max(met.values()) - min(met.values()) <= 4  # 10 on average
 
 
-def _trials(n_items: int, tasks: tuple[str, ...], kind: str = "multi", signals: int = 5):
+def _trials(n_items: int, tasks: list[str], kind: str, signals: int):
     found = [
         Trial(f"{item:06x}{number:06x}", kind, task, "", 8.0, [f"audio/{k:012x}.wav" for k in range(signals)])
         for item in range(n_items)
@@ -54,10 +55,12 @@ def _trials(n_items: int, tasks: tuple[str, ...], kind: str = "multi", signals: 
     return found, [f"item {item}" for item in range(n_items) for _ in tasks]
 
 
-def _configure(n_items=6, tasks=("quality",), kind="multi", **options):
-    trials, items = _trials(n_items, tasks, kind, options.pop("signals", 5))
-    wanted = {"listeners": 12, "most": 100, "replicates": 1, "seed": 0, "balance_tasks": False} | options
-    return trials, configurations(trials, items, tasks, **wanted)
+def _configure(protocol="mushra", **options):
+    wanted = {"listeners": 12, "trials": 100, "replicates": 1} | options
+    design = TestDesign(name="t", run="r", target="vocals", protocol=protocol, **wanted)
+    tasks = [task.name for task in design.procedure.tasks]
+    trials, items = _trials(6, tasks, str(design.procedure.kind), 3 if protocol == "abx" else 5)
+    return trials, configurations(design, trials, items)
 
 
 def test_every_listener_has_every_trial_once_and_replicates_later() -> None:
@@ -82,26 +85,27 @@ def test_same_seed_same_orders_and_listeners_differ() -> None:
 
 
 def test_tasks_are_asked_as_given_or_balanced() -> None:
-    def orders(balance: bool) -> set[tuple[str, ...]]:
-        trials, found = _configure(tasks=("quality", "interference"), balance_tasks=balance, replicates=0)
+    def orders(protocol: str) -> set[tuple[str, ...]]:
+        trials, found = _configure(protocol, replicates=0)
         task = {t.id: t.task for t in trials}
         return {tuple(dict.fromkeys(task[s.trial] for s in steps)) for steps in found}
 
-    assert orders(False) == {("quality", "interference")}
-    assert orders(True) == {("quality", "interference"), ("interference", "quality")}
+    tasks = ("global_quality", "target_preservation", "interference_suppression", "artifact_absence")
+    assert orders("peass") == {tasks}
+    assert orders("two_attributes") == {("sound_quality", "interference"), ("interference", "sound_quality")}
 
 
 def test_a_short_session_has_whole_items() -> None:
-    trials, found = _configure(tasks=("quality", "interference"), most=7, replicates=0)
+    trials, found = _configure("two_attributes", trials=7, replicates=0)
     for steps in found:
         assert len(steps) == 6  # three items with both of their trials
         assert {s.trial[:6] for s in steps} == {t.id[:6] for t in trials if t.id in {s.trial for s in steps}}
         assert set(Counter(s.trial[:6] for s in steps).values()) == {2}
     with pytest.raises(ConfigError, match="1 is less than the 2 trials of one item"):
-        _configure(tasks=("quality", "interference"), most=1)
+        _configure("two_attributes", trials=1)
 
 
 def test_the_x_of_abx_stays_last_and_a_and_b_change_places() -> None:
-    _, found = _configure(kind="abx", signals=3)
+    _, found = _configure("abx")
     orders = {tuple(s.stimuli) for steps in found for s in steps}
     assert orders == {(0, 1, 2), (1, 0, 2)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import yaml
 
 from mss_bench.core import audio
 from mss_bench.dsp.loudness import integrated_loudness
-from mss_bench.errors import AudioError, ConfigError, UnknownNameError
+from mss_bench.errors import AudioError, ConfigError
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import key_folder, read_key, read_pack
 from mss_bench.listening.plan import describe_plan, listeners_needed
@@ -115,7 +114,7 @@ def test_estimates_are_made_again_where_the_run_kept_none(finished_run, write_de
     kept = make_pack(design, tmp_path / "kept", jobs=1, say=lambda _: None)
     bare = tmp_path / "bare"
     shutil.copytree(finished_run, bare, ignore=shutil.ignore_patterns("estimates"))
-    again = make_pack(replace(design, run=bare), tmp_path / "again", jobs=1, say=lambda _: None)
+    again = make_pack(design.with_values(run=bare), tmp_path / "again", jobs=1, say=lambda _: None)
     for file in (kept / "audio").iterdir():
         assert file.read_bytes() == (again / "audio" / file.name).read_bytes()
     assert not (bare / "estimates").exists()  # a run is read, never written to
@@ -155,7 +154,6 @@ def test_excerpts_where_metrics_disagree_and_given_ones(write_design, tmp_path) 
         ("excerpts: {count: 9, seconds: 3}\n", "9 items were asked for, .* has 3 tracks"),
         ("excerpts: {seconds: 3, rule: given, given: {Song 7: 0}}\n", "has no track 'Song 7'"),
         ("excerpts: {seconds: 3, rule: given, given: {Song 1: 6}}\n", r"ends at 9\.00 s, the signal at 7\.00 s"),
-        ("anchors: [lowpass_3000]\n", "unknown anchor 'lowpass_3000'"),
         ("trials: 1\nexcerpts: {count: 1, seconds: 3}\nreplicates: 3\n", "replicates: 3 of a session of 1 trials"),
     ],
 )
@@ -174,7 +172,7 @@ def test_a_changed_file_is_found(pack, tmp_path) -> None:
     copy = tmp_path / pack.name
     shutil.copytree(pack, copy)
     shutil.copytree(key_folder(pack), key_folder(copy))
-    assert verify_pack(copy)
+    verify_pack(copy)
     trial = read_pack(copy).trials[0]
     path = copy / trial.stimuli[0]
     audio.write(path, np.roll(audio.read(path, 48000), 40, axis=-1), 48000, "PCM_24")
@@ -252,10 +250,3 @@ def test_webmushra_has_no_page_for_preference(write_design, tmp_path) -> None:
     made = _make(write_design, tmp_path / "p", "excerpts: {count: 1, seconds: 3}\n", "preference")
     with pytest.raises(ConfigError, match="no page for preference"):
         export_webmushra(made, tmp_path / "out")
-
-
-def test_unknown_protocol_is_named() -> None:
-    from mss_bench.listening.protocols import protocol
-
-    with pytest.raises(UnknownNameError, match="did you mean 'mushra'"):
-        protocol("mushr")

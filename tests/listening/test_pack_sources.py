@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ import pytest
 
 from mss_bench.core import audio
 from mss_bench.errors import AudioError, RunError
-from mss_bench.listening.anchors import PARAMETERS
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import key_folder, read_key, read_pack
-from mss_bench.listening.stimuli import cut, flat_tops
+from mss_bench.listening.stimuli import ANCHOR_FACTS, cut, flat_tops
 
 from .conftest import RATE
 
@@ -55,14 +53,14 @@ def changed(finished_run, tmp_path):
     ],
 )
 def test_an_estimate_that_cannot_be_used_is_named(make, message: str, changed, write_design, tmp_path) -> None:
-    design = replace(write_design(ONE + "systems: [centre]\n"), run=changed(make))
+    design = write_design(ONE + "systems: [centre]\n").with_values(run=changed(make))
     with pytest.raises((AudioError, RunError), match=message):
         make_pack(design, tmp_path / "out", jobs=1, say=lambda _: None)
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
 def test_an_estimate_that_was_changed_since_the_run_is_refused(changed, write_design, tmp_path) -> None:
-    design = replace(write_design(ONE + "systems: [centre]\n"), run=changed(lambda x: 0.5 * x, vouched=False))
+    design = write_design(ONE + "systems: [centre]\n").with_values(run=changed(lambda x: 0.5 * x, vouched=False))
     with pytest.raises(RunError, match=r"vocals\.wav is not what the run wrote"):
         make_pack(design, tmp_path / "out", jobs=1, say=lambda _: None)
 
@@ -79,13 +77,13 @@ def test_the_manifest_names_the_files_behind_each_signal(finished_run, write_des
         ((name, sha256),) = facts["sources"].items()
         assert name.endswith("Song 1/vocals.wav")
         assert sha256 == audio.hash_file(finished_run / "estimates" / name)
-    assert manifest["anchors"] == PARAMETERS
+    assert manifest["anchors"] == ANCHOR_FACTS
 
 
 def test_a_remix_holds_what_the_system_itself_takes_for_the_rest(changed, write_design, tmp_path) -> None:
     run = changed(lambda x: 0.3 * x, target="accompaniment")
     design = write_design(ONE + "systems: [centre]\nremix_db: [6]\nanchors: []\n", "remix")
-    made = make_pack(replace(design, run=run), tmp_path / "out", jobs=1, say=lambda _: None)
+    made = make_pack(design.with_values(run=run), tmp_path / "out", jobs=1, say=lambda _: None)
     key, trial = read_key(made), read_pack(made).trials[0]
     written = {key[f].system: audio.read(made / f, 48000).ravel() for f in trial.stimuli}
     folder = next((run / "estimates" / "centre").rglob("Song 1"))

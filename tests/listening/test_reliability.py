@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.rating_table import RatingsError
+from mss_bench.listening.ratings import RatingsError
 from mss_bench.listening.reliability import (
     concordance,
     icc,

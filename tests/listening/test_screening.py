@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.rating_table import build_ratings
+from mss_bench.listening.ratings import build_ratings
 from mss_bench.listening.screening import bimodality, flag_conditions, flag_listeners, screen
 
 from .real_ratings import made_ratings, similarity

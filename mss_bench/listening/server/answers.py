@@ -1,4 +1,4 @@
-"""Checks everything that a listener's browser sends: each field, its type and its range, and nothing beside them.
+"""Check everything that a listener's browser sends: each field, its type and its range, and nothing beside them.
 
 The player sends nothing else; what is refused here is a defect, another program, or somebody's try.
 """
@@ -54,7 +54,7 @@ class RequestError(MssBenchError):
 
 
 def check_fields(raw: Any, names: Sequence[str]) -> dict[str, Any]:
-    """An object with exactly these fields.
+    """Return an object that has exactly these fields.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def check_fields(raw: Any, names: Sequence[str]) -> dict[str, Any]:
 
 
 def check_number(value: Any, what: str, low: float, high: float) -> float:
-    """A number in a range.
+    """Return a number that lies in a range.
 
     Raises
     ------
@@ -85,13 +85,13 @@ def check_number(value: Any, what: str, low: float, high: float) -> float:
 
 
 def heard_seconds(trial: Trial) -> float:
-    """How long each signal of a trial must be listened to: one second, a single one to its end."""
+    """Return how long each signal of a trial must be listened to: one second, a single one to its end."""
     most = trial.seconds if trial.kind in (Kind.SINGLE, Kind.DEGRADATION) else 1.0
     return min(most, trial.seconds) * 0.95  # the clock of the player runs in steps
 
 
 def check_answer(raw: Any, trial: Trial, task: PackTask) -> tuple[str, dict[str, Any], float]:
-    """The answer to a trial, in the order in which its signals were shown.
+    """Return the answer to a trial, in the order in which its signals were shown.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def check_answer(raw: Any, trial: Trial, task: PackTask) -> tuple[str, dict[str,
     if not isinstance(fields["id"], str) or not _SUBMISSION.fullmatch(fields["id"]):
         raise RequestError("id is not 16 to 64 letters, digits, - or _")
     ms = check_number(fields["ms"], "ms", 0.0, _DAY)
-    heard = _numbers(fields["heard"], "heard", len(trial.stimuli) + bool(trial.reference), 0.0, _DAY)
+    heard = _numbers(fields["heard"], "heard", trial.signals, 0.0, _DAY)
     needed = heard_seconds(trial)
     for place, seconds in enumerate(heard):
         if seconds < needed:
@@ -162,7 +162,7 @@ def _numbers(value: Any, what: str, count: int, low: float, high: float) -> list
 
 
 def check_questionnaire(raw: Any) -> dict[str, str]:
-    """The questionnaire.
+    """Return the questionnaire.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def check_questionnaire(raw: Any) -> dict[str, str]:
 
 
 def check_name(value: Any) -> str:
-    """A name, where the test asks for it.
+    """Return a name, where the test asks for it.
 
     Raises
     ------

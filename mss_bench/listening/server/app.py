@@ -1,9 +1,13 @@
-"""The routes: a listener's page and its requests, the join link, the experimenter's page."""
+"""The routes: a listener's page and its requests, the join link, the experimenter's page.
+
+`protect` adds what every response carries, what no request may do, and how errors are told.
+"""
 
 from __future__ import annotations
 
 import hmac
 import json
+import sqlite3
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -12,9 +16,11 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
+from mss_bench.errors import MssBenchError
 from mss_bench.listening.pack_format import read_key
-from mss_bench.listening.server import headphones
+from mss_bench.listening.server import flow
 from mss_bench.listening.server.answers import (
     CODE,
     RequestError,
@@ -24,13 +30,27 @@ from mss_bench.listening.server.answers import (
     check_number,
     check_questionnaire,
 )
-from mss_bench.listening.server.export import listeners_csv, ratings_csv
 from mss_bench.listening.server.flow import Sitting, Stage
-from mss_bench.listening.server.progress import progress
-from mss_bench.listening.server.protection import protect
+from mss_bench.listening.server.results import listeners_csv, progress, ratings_csv
 from mss_bench.listening.server.store import Conflict, Listener, Store
 
-__all__ = ["create_app"]
+__all__ = ["HEADERS", "MAX_BODY", "create_app", "protect"]
+
+MAX_BODY = 32 * 1024
+"""Bytes of a request's body."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",  # addresses hold tokens
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Robots-Tag": "noindex, nofollow",
+}
 
 _NOT_FOUND = "there is nothing at this address; please use the link that you were given"
 _COOKIE = "listener"
@@ -38,7 +58,7 @@ _MOST_AT_ONCE = 100  # links that the experimenter makes with one click
 
 
 def create_app(sitting: Sitting, store: Store) -> Flask:
-    """The application of a test.
+    """Make the application of a test.
 
     Parameters
     ----------
@@ -65,7 +85,7 @@ def create_app(sitting: Sitting, store: Store) -> Flask:
 
 
 def _known(store: Store) -> Callable[[Callable[..., ResponseReturnValue]], Callable[..., ResponseReturnValue]]:
-    """Decorator: replaces the token of the address by its listener, and refuses others."""
+    """Return a decorator that replaces the token of an address by its listener, and refuses others."""
 
     def decorate(view: Callable[..., ResponseReturnValue]) -> Callable[..., ResponseReturnValue]:
         @wraps(view)
@@ -116,9 +136,9 @@ def _listener_routes(app: Flask, sitting: Sitting, store: Store) -> None:
     @app.get("/l/<token>/audio/headphones/<int:number>")
     @known
     def tones(listener: Listener, number: int) -> ResponseReturnValue:
-        if listener.stage != Stage.HEADPHONES or number >= headphones.ROUNDS:
+        if listener.stage != Stage.HEADPHONES or number >= flow.ROUNDS:
             raise RequestError("no such signal", 404)
-        return Response(headphones.tones(headphones.orders(listener)[number]), mimetype="audio/wav")
+        return Response(flow.tones(flow.tone_orders(listener)[number]), mimetype="audio/wav")
 
     @app.get("/l/<token>/audio/<int(signed=True):step>/<place>")
     @known
@@ -176,10 +196,10 @@ def _stage_routes(app: Flask, sitting: Sitting, store: Store) -> None:
     @known
     def check(listener: Listener) -> ResponseReturnValue:
         raw = check_fields(_body(), ["answers"])
-        if headphones.passed(listener, raw["answers"]):
+        if flow.passes_headphones(listener, raw["answers"]):
             return advance(listener, Stage.HEADPHONES)
         failed = listener.attempts + 1
-        stage = Stage.REFUSED if failed >= headphones.ATTEMPTS else Stage.HEADPHONES
+        stage = Stage.REFUSED if failed >= flow.ATTEMPTS else Stage.HEADPHONES
         return advance(listener, Stage.HEADPHONES, stage=stage, attempts=failed)
 
     @app.post("/l/<token>/api/training")
@@ -201,7 +221,7 @@ def _join_routes(app: Flask, sitting: Sitting, store: Store) -> None:
     options = sitting.options
 
     def check(token: str) -> str:
-        """The participant's id, or an empty text."""
+        """Return the participant's id, or an empty text."""
         if not options.open_places or not hmac.compare_digest(token.encode(), store.join.encode()):
             raise RequestError(_NOT_FOUND, 404)
         code = request.args.get(options.participant_parameter, "")
@@ -267,3 +287,44 @@ def _experimenter_routes(app: Flask, sitting: Sitting, store: Store) -> None:
         for _ in range(int(text)):
             store.add(sitting.stages[0])
         return redirect(url_for("experimenter", token=token), 303)
+
+
+def protect(app: Flask) -> None:
+    """Add limits, headers and error pages to an application."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+    app.config["MAX_FORM_PARTS"] = 20
+
+    @app.after_request
+    def headers(response: Response) -> Response:
+        response.headers.update(HEADERS)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    @app.errorhandler(MssBenchError)
+    def told(error: MssBenchError) -> ResponseReturnValue:
+        status = error.status if isinstance(error, RequestError) else 409 if isinstance(error, Conflict) else 500
+        return _answer(str(error), status)
+
+    @app.errorhandler(sqlite3.Error)
+    def storage(error: sqlite3.Error) -> ResponseReturnValue:
+        app.logger.error("the database refused: %s", error)
+        return _answer("this could not be stored just now; it will be sent again", 503)
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> ResponseReturnValue:
+        texts = {
+            400: "this request is not as it should be",
+            404: _NOT_FOUND,
+            413: f"more than {MAX_BODY // 1024} KiB were sent",
+            500: "something went wrong here; what was saved before is safe",
+        }
+        code = error.code or 500
+        return _answer(texts.get(code, error.name), code)
+
+
+def _answer(message: str, status: int) -> ResponseReturnValue:
+    if "/api/" in request.path:
+        return jsonify(error=message), status
+    told = f"{message[:1].upper()}{message[1:].rstrip('.')}."
+    return render_template("message.html", message=told, status=status), status

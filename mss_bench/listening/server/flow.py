@@ -1,19 +1,34 @@
-"""What comes after what for a listener, and what a listener is told of a trial."""
+"""What comes after what for a listener, and what a listener is told of a trial.
+
+Before the trials a listener may have to pass the headphone check [1]_: which of three tones is the quietest? One of
+three 200 Hz tones is 6 dB softer, and another has its right channel inverted. Over loudspeakers that one nearly cancels
+and seems the quietest; over headphones it does not. The server chooses the order and marks the answers.
+
+References
+----------
+.. [1] K. J. P. Woods, M. H. Siegel, J. Traer and J. H. McDermott, "Headphone screening to facilitate web-based auditory
+   experiments", Attention, Perception, & Psychophysics 79, 2017.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import io
+import wave
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import numpy as np
+
+from mss_bench.core.parameters import Parameterized, param
 from mss_bench.errors import ConfigError
-from mss_bench.listening.pack_format import Pack, PackTask, Step, Trial, read_pack, trial_seconds
+from mss_bench.listening.pack_format import PackTask, Step, Trial, read_pack, trial_seconds
 from mss_bench.listening.server.answers import QUESTIONS, RequestError, heard_seconds
 from mss_bench.listening.server.store import Listener
 
-__all__ = ["CONSENT", "MAX_SIGNALS", "Options", "Sitting", "Stage"]
+__all__ = ["CONSENT", "MAX_SIGNALS", "ServeOptions", "Sitting", "Stage", "passes_headphones", "tone_orders", "tones"]
 
 MAX_SIGNALS = 12
 """Signals of a trial, its open reference included: BS.1534-3."""
@@ -23,6 +38,12 @@ CONSENT = (
     "any time without giving a reason. Your grades, the time they took and your answers to a few questions at the end "
     "are stored under a code and used for research on sound."
 )
+
+ROUNDS = 6  # of the headphone check
+NEEDED = 5  # right answers; by chance 1.8 % of listeners have as many
+ATTEMPTS = 2
+_TONE_RATE = 44100
+_TONES = {"same": (1.0, 1.0), "antiphase": (1.0, -1.0), "quiet": (0.5, 0.5)}  # gains of the two channels
 
 
 class Stage(StrEnum):
@@ -39,33 +60,37 @@ class Stage(StrEnum):
     """The headphone check was failed twice."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the experimenter chose.
+class ServeOptions(Parameterized):
+    """How a pack is served."""
 
-    Parameters
-    ----------
-    completion_url : str
-        Where a listener is sent at the end, or empty.
-    headphone_check : bool
-    open_places : int
-        Listeners who may come by the join link; 0 closes it.
-    participant_parameter : str
-        The join link's parameter with the participant id of a panel.
-    ask_name : bool
-    consent : str
-        What a listener agrees to.
-    """
+    host: str = param("127.0.0.1", doc="Address to listen on; 0.0.0.0 opens it to the network.")
+    port: int = param(8765, at_least=0, at_most=65535, doc="Port to listen on; 0 takes a free one.")
+    url: str = param("", doc="What links begin with, where a proxy stands before the server.")
+    listeners: int | None = param(None, at_least=0, doc="Links of their own (default: as many as the pack has orders).")
+    open_places: int | None = param(
+        None, at_least=1, flag="--open", doc="A join link, too, by which so many new listeners may come."
+    )
+    participant_parameter: str = param(
+        "PROLIFIC_PID", metavar="NAME", doc="The join link's parameter with a panel's participant id."
+    )
+    completion_url: str = param("", metavar="URL", doc="Where listeners are sent at the end.")
+    headphone_check: bool = param(False, doc="Check for headphones by antiphase loudness, before the training.")
+    consent: Path | None = param(None, metavar="TEXT", doc="A file with the text that listeners agree to.")
+    ask_name: bool = param(False, doc="Ask for listeners' names and store them.")
 
-    completion_url: str = ""
-    headphone_check: bool = False
-    open_places: int = 0
-    participant_parameter: str = "PROLIFIC_PID"
-    ask_name: bool = False
-    consent: str = CONSENT
+    def setup(self) -> None:
+        for name in ("url", "completion_url"):
+            parts = urlsplit(getattr(self, name))
+            if getattr(self, name) and (parts.scheme not in ("http", "https") or not parts.netloc):
+                self.refuse(name, "an address, e.g. https://example.org/path")
+        self.consent_text = CONSENT
+        if self.consent is not None:
+            try:
+                self.consent_text = self.consent.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"--consent {self.consent} cannot be read: {error}") from error
 
 
-@dataclass(frozen=True)
 class Sitting:
     """A pack with the choices of its experimenter.
 
@@ -73,7 +98,7 @@ class Sitting:
     ----------
     folder : Path
         The pack.
-    options : Options
+    options : ServeOptions, optional
 
     Raises
     ------
@@ -81,24 +106,23 @@ class Sitting:
         No pack, a damaged one, or a trial with more than `MAX_SIGNALS` signals.
     """
 
-    folder: Path
-    options: Options = field(default_factory=Options)
-    pack: Pack = field(init=False)
-    checksum: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        pack = read_pack(self.folder)
-        for trial in pack.trials:
-            signals = len(trial.stimuli) + bool(trial.reference)
-            if signals > MAX_SIGNALS:
+    def __init__(self, folder: Path, options: ServeOptions | None = None) -> None:
+        self.folder, self.options = folder, options or ServeOptions()
+        self.pack = read_pack(folder)
+        for trial in self.pack.trials:
+            if trial.signals > MAX_SIGNALS:
                 raise ConfigError(
-                    f"{self.folder}: trial {trial.id} has {signals} signals, a listener can compare {MAX_SIGNALS} at "
+                    f"{folder}: trial {trial.id} has {trial.signals} signals, a listener can compare {MAX_SIGNALS} at "
                     "most (BS.1534-3); make the pack with fewer systems or anchors"
                 )
-        for file in pack.files():
+        for file in self.pack.files():
             self._inside(file)
-        object.__setattr__(self, "pack", pack)
-        object.__setattr__(self, "checksum", hashlib.sha256((self.folder / "pack.json").read_bytes()).hexdigest())
+        self.checksum = hashlib.sha256((folder / "pack.json").read_bytes()).hexdigest()
+        stages = {
+            Stage.CONSENT: True, Stage.LEVEL: self.pack.level, Stage.HEADPHONES: self.options.headphone_check,
+            Stage.TRAINING: self.pack.training, Stage.TRIALS: True, Stage.QUESTIONNAIRE: True, Stage.DONE: True,
+        }  # fmt: skip
+        self.stages = [stage for stage, there in stages.items() if there]
 
     def _inside(self, file: str) -> Path:
         path = (self.folder / file).resolve()
@@ -106,31 +130,16 @@ class Sitting:
             raise ConfigError(f"{self.folder / file} leads out of the pack to {path}; only files in it are served")
         return path
 
-    @property
-    def stages(self) -> list[Stage]:
-        """In order."""
-        return [
-            Stage.CONSENT,
-            *([Stage.LEVEL] if self.pack.level else []),
-            *([Stage.HEADPHONES] if self.options.headphone_check else []),
-            *([Stage.TRAINING] if self.pack.training else []),
-            Stage.TRIALS, Stage.QUESTIONNAIRE, Stage.DONE,
-        ]  # fmt: skip
-
     def after(self, stage: str) -> Stage:
-        """The next stage."""
-        stages = self.stages
-        return stages[stages.index(Stage(stage)) + 1]
+        """Return the next stage."""
+        return self.stages[self.stages.index(Stage(stage)) + 1]
 
     def steps(self, listener: Listener) -> int:
-        """Trials that a listener is asked."""
-        return len(self._order(listener.number))
-
-    def _order(self, number: int) -> list[Step]:
-        return self.pack.configurations[number % len(self.pack.configurations)]
+        """Return the number of trials that a listener is asked."""
+        return len(self.pack.order(listener.number))
 
     def trial(self, listener: Listener, step: int) -> tuple[Trial, PackTask]:
-        """A trial of a listener, with its stimuli in the order in which they are shown.
+        """Return a trial of a listener, with its stimuli in the order in which they are shown.
 
         Parameters
         ----------
@@ -139,16 +148,15 @@ class Sitting:
             From 0; -1 is the training page.
         """
         if step < 0:
-            found = self.pack.trial(self.pack.training)
+            trial = self.pack.trial(self.pack.training)
         else:
-            at = self._order(listener.number)[step]
+            at: Step = self.pack.order(listener.number)[step]
             plain = self.pack.trial(at.trial)
-            shown = [plain.stimuli[k] for k in at.stimuli]
-            found = Trial(**vars(plain) | {"stimuli": shown})
-        return found, next(t for t in self.pack.tasks if t.name == found.task)
+            trial = Trial(**vars(plain) | {"stimuli": [plain.stimuli[k] for k in at.stimuli]})
+        return trial, self.pack.task(trial.task)
 
     def audio(self, listener: Listener, step: int, place: str) -> Path:
-        """The file of a signal of the trial where a listener is, or of the next one.
+        """Return the file of a signal of the trial where a listener is, or of the next one.
 
         Raises
         ------
@@ -168,7 +176,7 @@ class Sitting:
         return self._inside(files[place])
 
     def level_file(self) -> Path:
-        """What is played while the level is set.
+        """Return the file that is played while the level is set.
 
         Raises
         ------
@@ -180,7 +188,7 @@ class Sitting:
         return self._inside(self.pack.level)
 
     def state(self, listener: Listener) -> dict[str, Any]:
-        """What the browser needs to show the page where a listener is, and nothing more."""
+        """Return what the browser needs to show the page where a listener is, and nothing more."""
         stage = Stage(listener.stage)
         steps = self.steps(listener)
         told: dict[str, Any] = {
@@ -190,7 +198,7 @@ class Sitting:
         match stage:
             case Stage.CONSENT:
                 told |= {
-                    "instructions": self.pack.instructions, "consent": self.options.consent,
+                    "instructions": self.pack.instructions, "consent": self.options.consent_text,
                     "ask_name": self.options.ask_name, "minutes": self.minutes(listener.number),
                     "headphones": self.options.headphone_check,
                 }  # fmt: skip
@@ -216,9 +224,8 @@ class Sitting:
         return told
 
     def minutes(self, number: int = 0) -> int:
-        """About how long it takes the listener of a number, and three minutes around it."""
-        trials = [self.pack.trial(step.trial) for step in self._order(number)]
-        return 3 + round(sum(trial_seconds(t.seconds, len(t.stimuli) + bool(t.reference)) for t in trials) / 60)
+        """Estimate how long it takes the listener of a number, and three minutes around it."""
+        return 3 + round(sum(trial_seconds(self.pack.trial(step.trial)) for step in self.pack.order(number)) / 60)
 
     def _describe(self, listener: Listener, step: int) -> dict[str, Any]:
         # without the trial's title: an item's number that comes again would tell a replicate
@@ -229,3 +236,41 @@ class Sitting:
             "signals": len(trial.stimuli), "reference": bool(trial.reference), "mixture": bool(trial.mixture),
             "heard": heard_seconds(trial),
         }  # fmt: skip
+
+
+def tone_orders(listener: Listener) -> list[list[str]]:
+    """Return what stands where in each round of the headphone check, keys of `_TONES`; new for each attempt."""
+    seed = hashlib.sha256(f"{listener.token}|{listener.attempts}".encode()).digest()
+    rng = np.random.default_rng(np.frombuffer(seed, dtype=np.uint32))
+    return [[list(_TONES)[k] for k in rng.permutation(3)] for _ in range(ROUNDS)]
+
+
+def passes_headphones(listener: Listener, answers: Any) -> bool:
+    """Return whether the places that were named are those of the quiet tones.
+
+    Raises
+    ------
+    RequestError
+        Not one place from 0 to 2 for each round.
+    """
+    plain = isinstance(answers, list) and all(type(a) is int and 0 <= a <= 2 for a in answers)
+    if not plain or len(answers) != ROUNDS:
+        raise RequestError(f"answers must be {ROUNDS} numbers from 0 to 2")
+    right = sum(order[place] == "quiet" for order, place in zip(tone_orders(listener), answers, strict=True))
+    return bool(right >= NEEDED)
+
+
+def tones(order: list[str]) -> bytes:
+    """Make a WAV file, 16 bit stereo: three tones of one second with raised-cosine ramps, half a second apart."""
+    time = np.arange(_TONE_RATE) / _TONE_RATE
+    ramp = np.minimum(1.0, np.minimum(time, time[-1] - time) / 0.1)
+    tone = 0.2 * np.sin(2 * np.pi * 200 * time) * 0.5 * (1 - np.cos(np.pi * ramp))
+    pause = np.zeros((_TONE_RATE // 2, 2))
+    parts = [part for kind in order for part in (tone[:, None] * _TONES[kind], pause)]
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(_TONE_RATE)
+        file.writeframes(np.rint(32767 * np.concatenate(parts[:-1])).astype("<i2").tobytes())
+    return out.getvalue()

@@ -1,4 +1,4 @@
-"""Starts the server and prints the links."""
+"""Start the server and print the links."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from mss_bench.errors import ConfigError, MissingDependencyError
 from mss_bench.listening.pack_format import results_folder
-from mss_bench.listening.server.flow import Options, Sitting
+from mss_bench.listening.server.flow import ServeOptions, Sitting
 from mss_bench.listening.server.store import Store
 
 __all__ = ["links", "serve"]
@@ -18,21 +18,14 @@ _THREADS = 8
 _CONNECTIONS = 2000
 
 
-def serve(folder: Path, options: Options, *, host: str, port: int, listeners: int | None, url: str = "") -> None:
+def serve(folder: Path, options: ServeOptions) -> None:
     """Serve a pack until interrupted.
 
     Parameters
     ----------
     folder : Path
         The pack.
-    options : Options
-    host : str
-    port : int
-        0 takes a free one.
-    listeners : int, optional
-        Links of their own that are made; as many as the pack has configurations if not given.
-    url : str
-        What links begin with, where a proxy stands before the server.
+    options : ServeOptions
 
     Raises
     ------
@@ -49,17 +42,17 @@ def serve(folder: Path, options: Options, *, host: str, port: int, listeners: in
     sitting = Sitting(folder, options)
     store = Store(results_folder(folder), sitting.checksum)
     try:
-        wanted = len(sitting.pack.configurations) if listeners is None else listeners
+        wanted = len(sitting.pack.configurations) if options.listeners is None else options.listeners
         for _ in range(wanted - sum(one.way == "link" for one in store.listeners())):
             store.add(sitting.stages[0])
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a full house is no fault
-        with _bound(host, port) as bound:
+        with _bound(options.host, options.port) as bound:
             server = create_server(
                 create_app(sitting, store), sockets=[bound], threads=_THREADS, connection_limit=_CONNECTIONS,
                 asyncore_use_poll=True, max_request_body_size=64 * 1024, max_request_header_size=16 * 1024, ident="",
-                url_prefix=urlsplit(url).path.rstrip("/"), clear_untrusted_proxy_headers=True, backlog=1024,
+                url_prefix=urlsplit(options.url).path.rstrip("/"), clear_untrusted_proxy_headers=True, backlog=1024,
             )  # fmt: skip
-            for line in links(sitting, store, url.rstrip("/") or _base(host, bound.getsockname()[1])):
+            for line in links(sitting, store, options.url.rstrip("/") or _base(options.host, bound.getsockname()[1])):
                 print(line, flush=True)
             server.run()  # until Ctrl-C
         print(f"stopped; the ratings are in {store.path}")
@@ -68,7 +61,7 @@ def serve(folder: Path, options: Options, *, host: str, port: int, listeners: in
 
 
 def links(sitting: Sitting, store: Store, base: str) -> list[str]:
-    """What to hand to whom."""
+    """List what to hand to whom."""
     own = [f"  {one.code:12s} {base}/l/{one.token}/" for one in store.listeners() if one.way == "link"]
     lines = [f"experimenter: {base}/experimenter/{store.experimenter}/"]
     if sitting.options.open_places:
@@ -80,21 +73,22 @@ def links(sitting: Sitting, store: Store, base: str) -> list[str]:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket at an address, before anything is built on it."""
-    found = None
+    """Bind a socket to an address, before anything is built on it."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        found = socket.socket(family, kind, protocol)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port of a server that just ended
-        found.bind(address)
-        found.listen()
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port of a server that just ended
+            bound.bind(address)
+            bound.listen()
+        except OSError:
+            bound.close()
+            raise
     except OSError as error:
-        if found is not None:
-            found.close()
         raise ConfigError(f"cannot listen on {host}:{port}: {error}; choose another --host or --port") from error
-    return found
+    return bound
 
 
 def _base(host: str, port: int) -> str:

@@ -141,7 +141,7 @@ class Store:
             self._db.close()
 
     def _setting(self, name: str, value: str) -> str:
-        """What is stored under a name; `value` is stored where nothing is."""
+        """Return what is stored under a name; store `value` where nothing is."""
         with self._writing():
             self._db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, value))
             row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
@@ -166,12 +166,12 @@ class Store:
         return [_listener(row) for row in self._db.execute(text, values)]
 
     def listeners(self) -> list[Listener]:
-        """All, by number."""
+        """Return all listeners, by number."""
         with self._lock:
             return self._select("")
 
     def answers(self) -> list[Answer]:
-        """All, by listener and step."""
+        """Return all answers, by listener and step."""
         with self._lock:
             rows = self._db.execute("SELECT * FROM answers ORDER BY listener, step").fetchall()
         return [
@@ -179,7 +179,7 @@ class Store:
         ]  # fmt: skip
 
     def find(self, token: str) -> Listener | None:
-        """The listener with a token.
+        """Return the listener with a token.
 
         The look-up is by digest, whose bytes nobody can steer, so that its time tells nothing about the token.
         """
@@ -188,7 +188,7 @@ class Store:
         return next((one for one in found if hmac.compare_digest(one.token.encode(), token.encode())), None)
 
     def add(self, stage: str, *, way: str = "link", code: str | None = None, most: int | None = None) -> Listener:
-        """A new listener.
+        """Add a listener.
 
         Parameters
         ----------
@@ -225,7 +225,7 @@ class Store:
         return found
 
     def _free_code(self, number: int, way: str) -> str:
-        """A code that nobody has: a panel may have named a participant as links are named."""
+        """Return a code that nobody has: a panel may have named a participant as links are named."""
         taken = {row["code"] for row in self._db.execute("SELECT code FROM listeners")}
         plain = f"{'L' if way == 'link' else 'O'}{number + 1:03d}"
         name = plain if way == "link" else f"{plain}-{secrets.token_hex(3)}"
@@ -234,7 +234,7 @@ class Store:
         return name
 
     def participant(self, code: str) -> Listener | None:
-        """The listener who came from a panel with this id."""
+        """Return the listener who came from a panel with this id."""
         with self._lock:
             return next(iter(self._select("WHERE code = ? AND way = 'panel'", code)), None)
 

@@ -10,11 +10,10 @@ from flask.testing import FlaskClient
 
 from mss_bench.errors import ConfigError
 from mss_bench.listening.pack_format import key_folder, read_pack, results_folder
-from mss_bench.listening.server import headphones
+from mss_bench.listening.server import flow
 from mss_bench.listening.server.answers import QUESTIONS
-from mss_bench.listening.server.app import create_app
-from mss_bench.listening.server.flow import Options, Sitting
-from mss_bench.listening.server.protection import MAX_BODY
+from mss_bench.listening.server.app import MAX_BODY, create_app
+from mss_bench.listening.server.flow import ServeOptions, Sitting
 from mss_bench.listening.server.store import Store
 
 from .conftest import valid_answer
@@ -35,7 +34,7 @@ def start(pack):
     stores = []
 
     def make(**options):
-        sitting = Sitting(pack, Options(**options))
+        sitting = Sitting(pack, ServeOptions(**options))
         store = Store(results_folder(pack), sitting.checksum)
         stores.append(store)
         listener = store.add(sitting.stages[0])
@@ -230,10 +229,10 @@ def test_the_headphone_check_lets_pass_who_hears_the_quiet_tone(start) -> None:
     assert client.get(f"{page}/audio/headphones/5").data[:4] == b"RIFF"
     assert client.get(f"{page}/audio/headphones/6").status_code == 404
     assert client.post(f"{page}/api/headphones", json={"answers": [0, 1]}).status_code == 400
-    by_loudspeaker = [o.index("antiphase") for o in headphones.orders(store.listeners()[0])]
+    by_loudspeaker = [o.index("antiphase") for o in flow.tone_orders(store.listeners()[0])]
     state = client.post(f"{page}/api/headphones", json={"answers": by_loudspeaker}).get_json()["state"]
     assert (state["stage"], state["attempts"]) == ("headphones", 1)
-    right = [o.index("quiet") for o in headphones.orders(store.listeners()[0])]
+    right = [o.index("quiet") for o in flow.tone_orders(store.listeners()[0])]
     right[0] = (right[0] + 1) % 3
     assert client.post(f"{page}/api/headphones", json={"answers": right}).get_json()["state"]["stage"] == "training"
 
@@ -243,7 +242,7 @@ def test_the_headphone_check_ends_after_two_tries(start) -> None:
     client.post(f"{page}/api/consent", json={"agreed": True})
     client.post(f"{page}/api/level", json={"level_db": 0})
     for _ in range(2):
-        wrong = [o.index("same") for o in headphones.orders(store.listeners()[0])]
+        wrong = [o.index("same") for o in flow.tone_orders(store.listeners()[0])]
         state = client.post(f"{page}/api/headphones", json={"answers": wrong}).get_json()["state"]
     assert state["stage"] == "refused"
     assert "no headphones" in client.get(f"/experimenter/{store.experimenter}/").text
@@ -286,7 +285,7 @@ def test_the_experimenter_sees_who_is_where_and_who_left(start, monkeypatch) -> 
     text = client.get(f"{path}/").text
     assert "1 of 6" in text
     assert text.count("data-copy") == 4
-    from mss_bench.listening.server.progress import AWAY, progress
+    from mss_bench.listening.server.results import AWAY, progress
 
     seen = store.listeners()[0].seen
     assert progress(sitting, store, seen + AWAY - 1).counts["listening"] == 1

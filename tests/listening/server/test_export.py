@@ -8,14 +8,14 @@ import io
 import pytest
 
 from mss_bench.errors import ConfigError
-from mss_bench.listening.pack_format import read_key, read_pack, results_folder
-from mss_bench.listening.rating_table import read_ratings
+from mss_bench.listening.importers import import_ratings
+from mss_bench.listening.pack_format import key_folder, read_key, read_pack, results_folder
 from mss_bench.listening.ratings import RATING_COLUMNS
-from mss_bench.listening.server.export import listeners_csv, ratings_csv, write_ratings_file
 from mss_bench.listening.server.flow import Sitting
+from mss_bench.listening.server.results import listeners_csv, ratings_csv, write_ratings_file
 from mss_bench.listening.server.store import Store
 
-from .conftest import TASKS, read_trials, valid_answer, write_pack
+from .conftest import read_trials, valid_answer, write_pack
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_what_is_exported_is_what_the_analysis_reads(answered) -> None:
     pack, _ = answered
     path = write_ratings_file(pack)
     assert path == results_folder(pack) / "ratings.csv"
-    frame = read_ratings(path, scales={t.name: (t.low, t.high) for t in TASKS})
+    frame = import_ratings([path], pack=pack).ratings
     assert list(frame.columns) == list(RATING_COLUMNS)
     assert len(frame) == 3 + 2 + 1 + 1 + 1 + 3
     assert frame["replicate"].sum() == 3
@@ -90,7 +90,7 @@ def test_a_pack_from_a_run_is_rated_and_read_again(write_design, tmp_path) -> No
         scores = {"scores": valid_answer(trial)["scores"]}
         store.save(one, step, f"submission-{step:05d}", trial.id, scores, 900.0, last=step + 1 == steps, after="done")
     store.close()
-    frame = read_ratings(write_ratings_file(folder))
+    frame = import_ratings([write_ratings_file(folder)]).ratings
     assert steps == 2  # a trial and its replicate
     assert sorted(frame["system"].unique()) == ["centre", "lowpass_3500", "lowpass_7000", "reference"]
     assert frame.groupby("replicate").size().to_dict() == {False: 4, True: 4}
@@ -105,9 +105,10 @@ def test_the_listeners_table_has_no_names(answered) -> None:
 
 
 def test_no_ratings_and_another_packs_key_are_errors(tmp_path, answered) -> None:
-    pack, store = answered
+    pack, _ = answered
+    (key_folder(pack) / "key.json").write_text("{}")
     with pytest.raises(ConfigError, match="belongs to another pack"):
-        ratings_csv(read_pack(pack), {}, store)
+        write_ratings_file(pack)
     empty = write_pack(tmp_path / "empty", ["single"])
     with pytest.raises(ConfigError, match="holds no ratings"):
         write_ratings_file(empty)

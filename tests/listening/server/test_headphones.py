@@ -7,7 +7,7 @@ import wave
 
 import numpy as np
 
-from mss_bench.listening.server.headphones import tones
+from mss_bench.listening.server.flow import tones
 
 
 def _sound(order: list[str]) -> np.ndarray:

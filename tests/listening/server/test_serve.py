@@ -66,9 +66,13 @@ def test_wrong_use_is_told(small, tmp_path, capsys) -> None:
         assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
     assert main(["listen", "serve", str(small), "--consent", str(tmp_path / "none.txt")]) == 2
     assert "none.txt cannot be read" in capsys.readouterr().err
-    for words in (["--completion-url", "javascript:alert(1)"], ["--port", "70000"], ["--open", "0"]):
-        with pytest.raises(SystemExit):
-            main(["listen", "serve", str(small), *words])
+    for words, message in (
+        (["--completion-url", "javascript:alert(1)"], "'javascript:alert(1)', expected an address"),
+        (["--port", "70000"], "--port is 70000, expected a whole number from 0 to 65535"),
+        (["--open", "0"], "--open is 0, expected a whole number of at least 1"),
+    ):
+        assert main(["listen", "serve", str(small), *words]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_a_pack_is_served_from_within(small, capsys, monkeypatch) -> None:

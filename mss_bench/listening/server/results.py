@@ -1,13 +1,19 @@
-"""From blinded answers to tables: the only place that reads the key."""
+"""What came of a test so far: its ratings and listeners as tables, and what the experimenter sees of its progress.
+
+Ratings are found out with the key: of the server, this is the only place that reads it.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from mss_bench.errors import ConfigError
@@ -15,13 +21,14 @@ from mss_bench.listening.pack_format import Pack, Signal, Trial, read_key, read_
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import RATING_COLUMNS, Role
 from mss_bench.listening.server.answers import QUESTIONS
+from mss_bench.listening.server.flow import Sitting, Stage
 from mss_bench.listening.server.store import Answer, Listener, Store
 
-__all__ = ["listeners_csv", "ratings_csv", "write_ratings_file"]
+__all__ = ["AWAY", "Progress", "Row", "listeners_csv", "progress", "ratings_csv", "write_ratings_file"]
 
 
 def ratings_csv(pack: Pack, key: dict[str, Signal], store: Store) -> str:
-    """The long table of all ratings, columns `RATING_COLUMNS`.
+    """Write the long table of all ratings, columns `RATING_COLUMNS`.
 
     Parameters
     ----------
@@ -29,14 +36,7 @@ def ratings_csv(pack: Pack, key: dict[str, Signal], store: Store) -> str:
     key : dict
         As `read_key` gives it.
     store : Store
-
-    Raises
-    ------
-    ConfigError
-        The key is another pack's.
     """
-    if missing := [f for t in pack.trials for f in t.stimuli if f not in key]:
-        raise ConfigError(f"the key of {pack.name} lacks {missing[0]}; it belongs to another pack")
     listeners = {one.number: one for one in store.listeners()}
     text = io.StringIO()
     writer = csv.DictWriter(text, list(RATING_COLUMNS), lineterminator="\n")
@@ -47,7 +47,7 @@ def ratings_csv(pack: Pack, key: dict[str, Signal], store: Store) -> str:
 
 
 def listeners_csv(store: Store, *, names: bool) -> str:
-    """One row a listener: how they came, where they are, their times, and their questionnaire."""
+    """Write one row for each listener: how they came, where they are, their times, and their questionnaire."""
     fields = ["listener", "way", "stage", "trials", "started", "finished", "level_db", "failed_headphone_checks"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -70,7 +70,6 @@ def write_ratings_file(folder: Path) -> Path:
         No pack, no key, or nobody was asked yet.
     """
     from mss_bench.core.files import write_atomic
-    from mss_bench.listening.server.flow import Sitting
 
     results = results_folder(folder)
     if not (results / "ratings.sqlite").exists():
@@ -80,12 +79,12 @@ def write_ratings_file(folder: Path) -> Path:
         text = ratings_csv(read_pack(folder), read_key(folder), store)
     finally:
         store.close()
-    write_atomic(results / "ratings.csv", text)
+    write_atomic(results / "ratings.csv", text.encode())
     return results / "ratings.csv"
 
 
 def _rows(pack: Pack, key: dict[str, Signal], listener: Listener, answer: Answer) -> Iterator[dict[str, Any]]:
-    step = pack.configurations[listener.number % len(pack.configurations)][answer.step]
+    step = pack.order(listener.number)[answer.step]
     trial = pack.trial(step.trial)
     shared = {
         "test": pack.name, "listener": listener.code, "session": _date(listener.started), "trial": trial.id,
@@ -101,7 +100,7 @@ def _rows(pack: Pack, key: dict[str, Signal], listener: Listener, answer: Answer
 
 
 def _scores(trial: Trial, key: dict[str, Signal], shown: list[int], answer: dict[str, Any]) -> list[tuple[int, float]]:
-    """Places in the trial as the pack has it, in the order in which they were shown, with their scores."""
+    """Return places in the trial as the pack has it, in the order in which they were shown, with their scores."""
     choice = answer.get("choice")
     match trial.kind:
         case Kind.PREFERENCE:
@@ -124,5 +123,70 @@ def _date(seconds: float | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Return text that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+AWAY = 3600.0
+"""Seconds without a sign after which an unfinished listener counts as dropped out; they may still come back."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A listener: their state in a word, trials done and asked, minutes on trials, and minutes since the last sign."""
+
+    listener: Listener
+    state: str
+    done: int
+    steps: int
+    minutes: float
+    seen: float | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """All listeners, how many are in each state, and the median of the minutes that a finished one took."""
+
+    rows: list[Row]
+    counts: dict[str, int]
+    minutes: float | None
+    ratings: int
+
+
+def progress(sitting: Sitting, store: Store, now: float | None = None) -> Progress:
+    """Tell how far a test is.
+
+    Parameters
+    ----------
+    sitting : Sitting
+    store : Store
+    now : float, optional
+        Seconds since 1970.
+    """
+    now = time.time() if now is None else now
+    spent: dict[int, float] = {}
+    answers = store.answers()
+    for answer in answers:
+        spent[answer.listener] = spent.get(answer.listener, 0.0) + answer.ms / 60_000
+    rows = [
+        Row(
+            one, _state(one, now), one.done, sitting.steps(one), spent.get(one.number, 0.0),
+            None if one.seen is None else max(0.0, now - one.seen) / 60,
+        )
+        for one in store.listeners()
+    ]  # fmt: skip
+    counts = dict.fromkeys(("finished", "listening", "dropped out", "not started"), 0)
+    for row in rows:
+        counts[row.state] = counts.get(row.state, 0) + 1
+    took = [r.minutes for r in rows if r.state == "finished"]
+    return Progress(rows, counts, median(took) if took else None, len(answers))
+
+
+def _state(listener: Listener, now: float) -> str:
+    if listener.stage == Stage.DONE:
+        return "finished"
+    if listener.stage == Stage.REFUSED:
+        return "no headphones"
+    if listener.seen is None:
+        return "not started"
+    return "dropped out" if now - listener.seen > AWAY else "listening"

@@ -1,0 +1,80 @@
+"""What an analysis reads: the ratings of a test, its pack, and metrics of the same systems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mss_bench.core.parameters import param
+from mss_bench.errors import ConfigError
+from mss_bench.listening.importers import PackAndScale, import_ratings
+from mss_bench.listening.metric_table import MetricTable, metrics_of_csv, metrics_of_run
+from mss_bench.listening.pack_format import read_pack
+from mss_bench.listening.ratings import read_sheet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RatedTest"]
+
+
+class RatedTest(PackAndScale):
+    """A test that was rated, with metrics to hold against the ratings, if any."""
+
+    ratings: Path = param(
+        flag="ratings", metavar="RATINGS",
+        doc="From listen import, or a pack that listen serve collected ratings for; with --pack also as webMUSHRA or "
+        "pymushra export them.",
+    )  # fmt: skip
+    run: Path | None = param(None, metavar="RUN", doc="Finished run with the metrics of the systems.")
+    metrics: Path | None = param(None, metavar="CSV", doc="Or a table of metrics: item, system, a column a metric.")
+    metric_columns: dict[str, str] = param(
+        {}, metavar="item=COLUMN,...", doc="Columns item, system and target of that table, where named otherwise."
+    )
+    lower: tuple[str, ...] = param((), metavar="METRIC,...", doc="Metrics of that table of which less is better.")
+    whole_tracks: bool = param(False, doc="Take the run's values of whole tracks, not of excerpts.")
+
+    def setup(self) -> None:
+        super().setup()
+        if self.run and self.metrics:
+            raise ConfigError("--run and --metrics are two sources of metrics; give one")
+        if self.ratings.is_dir():
+            self.pack = self.pack or self.ratings
+        self.contents = read_pack(self.pack) if self.pack else None
+        self.seconds = max(trial.seconds for trial in self.contents.trials) if self.contents else None
+        self.scales = self.contents.scales() if self.contents and not self.ends else {}
+
+    def read_ratings(self) -> pd.DataFrame:
+        """Return the ratings; of a pack those that were collected for it."""
+        file = self.ratings
+        if file.is_dir():
+            from mss_bench.listening.server.results import write_ratings_file
+
+            file = write_ratings_file(file)
+        return import_ratings([file], pack=self.pack, scale=self.scale).ratings
+
+    def read_metrics(self, ratings: pd.DataFrame) -> dict[str, MetricTable]:
+        """Return the metrics of each target that was rated; none where no metrics were named.
+
+        Raises
+        ------
+        ConfigError
+            A table that does not say which of several targets it is of.
+        """
+        items = {str(target): set(rows["item"]) for target, rows in ratings.groupby("target", sort=False)}
+        if self.run:
+            return {
+                target: metrics_of_run(self.run, own, target, seconds=self.seconds, excerpts=not self.whole_tracks)
+                for target, own in items.items()
+            }
+        if not self.metrics:
+            return {}
+        if len(items) > 1 and self.metric_columns.get("target", "target") not in read_sheet(self.metrics).header:
+            raise ConfigError(
+                f"the ratings are of {', '.join(items)}, and {self.metrics} does not say which it is of: add a column "
+                "target, or name it with --metric-columns target=..."
+            )
+        return {
+            target: metrics_of_csv(self.metrics, columns=self.metric_columns, lower_is_better=self.lower, target=target)
+            for target in items
+        }
