@@ -1,4 +1,4 @@
-"""What an exception means for its cell, and the warnings on the way, in text of bounded length."""
+"""Statuses and reasons of cells that failed, and the warnings of those that did not, in text of bounded length."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ from mss_bench.errors import (
 
 __all__ = ["classify", "collected_warnings", "shortened", "trace"]
 
+_STATUSES = {
+    InvalidOutputError: Status.INVALID_OUTPUT,
+    MissingDependencyError: Status.NOT_INSTALLED,
+    SeparatorCrashError: Status.CRASHED,
+    SeparatorTimeoutError: Status.TIMEOUT,
+}
 _TEXT = 4000  # characters kept of a message
 _WARNINGS = 50  # different ones kept of a cell
 
@@ -35,18 +41,11 @@ _MEMORY_WORDS = re.compile(
 
 
 def classify(error: BaseException) -> tuple[Status, str]:
-    """Status and reason of a cell or a score that ended with an exception."""
+    """Return the status and the reason of a cell or a score that ended with an exception."""
     text = shortened(str(error) or type(error).__name__)
-    if isinstance(error, InvalidOutputError):
-        return Status.INVALID_OUTPUT, text
-    if isinstance(error, MissingDependencyError):
-        return Status.NOT_INSTALLED, text
-    if isinstance(error, SeparatorCrashError):
-        return Status.CRASHED, text
-    if isinstance(error, SeparatorTimeoutError):
-        return Status.TIMEOUT, text
     if isinstance(error, MssBenchError):
-        return Status.ERROR, text
+        status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), Status.ERROR)
+        return status, text
     if isinstance(error, ImportError):
         return Status.NOT_INSTALLED, f"{type(error).__name__}: {text}"
     if any(map(_memory_ran_out, _chain(error))):
@@ -55,7 +54,7 @@ def classify(error: BaseException) -> tuple[Status, str]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and those that it was raised from: adapters wrap what their library raises."""
+    """Yield an exception and those that it was raised from: adapters wrap what their library raises."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -73,21 +72,21 @@ def _memory_ran_out(error: BaseException) -> bool:
 
 
 def trace(error: BaseException, limit: int) -> str:
-    """The last calls of an exception's traceback, with its message."""
+    """Return the last calls of an exception's traceback, with its message."""
     lines = traceback.format_exception(error, limit=-limit)
     return shortened("".join(lines).strip())
 
 
 def shortened(text: str) -> str:
-    """A text whose middle is left out where it is too long to keep."""
+    """Leave out the middle of a text that is too long to keep."""
     half = _TEXT // 2
     return text if len(text) <= _TEXT else f"{text[:half]} [...] {text[-half:]}"
 
 
 @contextlib.contextmanager
 def collected_warnings() -> Iterator[list[str]]:
-    """Collects the different warnings within, sorted; they are there at its end."""
-    found: list[str] = []
+    """Collect the different warnings within, sorted; the list is filled at the end."""
+    collected: list[str] = []
     seen: dict[str, None] = {}
     more = 0
 
@@ -102,5 +101,5 @@ def collected_warnings() -> Iterator[list[str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         warnings.showwarning = note
-        yield found
-    found += sorted(seen) + ([f"and {more} more warnings"] if more else [])
+        yield collected
+    collected += sorted(seen) + ([f"and {more} more warnings"] if more else [])

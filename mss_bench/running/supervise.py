@@ -49,7 +49,7 @@ _CALL_SECONDS = 1.0  # between looks whether the client still runs
 
 @dataclass(frozen=True)
 class Limits:
-    """What a cell may take.
+    """Limits of one cell.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Supervisor:
         self._oom_kills = 0  # of the whole system, when the child was started
 
     def run(self, task: Task, withdrawn: Callable[[], bool] | None = None) -> Reply | None:
-        """Have one cell computed; None when stopped or called off meanwhile.
+        """Have one cell computed; return None when it is stopped or called off meanwhile.
 
         Parameters
         ----------
@@ -226,7 +226,7 @@ class Supervisor:
             os.close(lifeline)
 
     def _with_lost(self, task: Task, reply: Reply, lost: dict[str, tuple[Status, str]]) -> Reply:
-        """A finished cell, with the scores of metrics that brought the worker down noted as failed."""
+        """Note the scores of metrics that brought the worker down as failed in a finished cell."""
         cell = read_cell(task.run, task.cell.estimate_key)
         if not lost or cell is None or not cell.ok:
             return reply

@@ -1,4 +1,4 @@
-"""What the adapters have in common: what one is, on which device it runs, what is said where a package is missing."""
+"""What adapters have in common: their protocol, choosing a device, importing optional packages."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Adapter(Protocol):
     device: str
 
     def separate(self, mixture: Audio, seed: int) -> Stems:
-        """The stems of a ``(channels, samples)`` mixture of the model's rate and channels, all of its shape."""
+        """Separate a ``(channels, samples)`` mixture of the model's rate and channels into stems of its shape."""
 
 
 def check_device(device: str) -> str:
-    """Refuse what is no device.
+    """Refuse a text that does not name a device.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def check_device(device: str) -> str:
 
 
 def require_package(module: str, kind: str) -> Any:
-    """A package that a kind of model needs.
+    """Import a package that a kind of model needs.
 
     Raises
     ------
@@ -62,13 +62,13 @@ def require_package(module: str, kind: str) -> Any:
 
 
 def pickle_reason(error: Exception) -> str:
-    """What torch has refused to unpickle, in few words."""
+    """Return in few words what torch has refused to unpickle."""
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
     return f"it names {named[1]}" if named else str(error).strip().partition("\n")[0][:200]
 
 
 def torch_device(device: str, kind: str) -> tuple[Any, str]:
-    """A torch device, and its name with that of the GPU.
+    """Return a torch device, and its name with that of the GPU.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def torch_device(device: str, kind: str) -> tuple[Any, str]:
 
 
 def torch_context(device: Any, precision: str) -> Any:
-    """Within it nothing is recorded for gradients and, where asked for, half of the bits are used where they do."""
+    """Return a context without gradients and, for ``mixed``, with half of the bits where torch deems that safe."""
     import contextlib
 
     import torch

@@ -1,4 +1,4 @@
-"""What is in a ``.pt2`` file, looked at before PyTorch opens it.
+"""Looking into a ``.pt2`` file before PyTorch opens it.
 
 `torch.export.load` unpickles what a file says is pickled, loads the compiled libraries in it, evaluates the text of its
 symbolic shapes and calls the functions that it names. A plain exported network needs none of that beyond tensors,
@@ -36,7 +36,7 @@ _SYMPY = {
 
 
 def checked_archive(torch: Any, file: Path) -> io.BytesIO:
-    """The content of an exported program that holds no code, for `torch.export.load`.
+    """Return the content of an exported program that holds no code, for `torch.export.load`.
 
     Parameters
     ----------
@@ -57,14 +57,16 @@ def checked_archive(torch: Any, file: Path) -> io.BytesIO:
                 _check_member(torch, file, name.partition("/")[2], content)
                 copy.writestr(name, content)
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{file} is no exported program: {error}; expected what torch.export.save writes") from error
+        raise ConfigError(
+            f"{file} is not an exported program: {error}; expected a file of torch.export.save"
+        ) from error
     clean.seek(0)
     return clean
 
 
 def _check_member(torch: Any, file: Path, name: str, content: bytes) -> None:
     if not _PLACES.fullmatch(name):
-        _refuse(file, f"it holds {name!r}, which is no part of a plain exported network")
+        _refuse(file, f"it holds {name!r}, which is not part of a plain exported network")
     if name.endswith("_config.json"):
         if any(key == "use_pickle" and value for key, value in _items(json.loads(content))):
             _refuse(file, f"{name} says that tensors are pickled")
@@ -82,7 +84,7 @@ def _check_member(torch: Any, file: Path, name: str, content: bytes) -> None:
 
 
 def _check_expression(file: Path, text: str) -> None:
-    """Symbolic sizes are text that is evaluated: names of symbols and of arithmetic, and nothing else."""
+    """Refuse a symbolic size, text that is evaluated, with more in it than names of symbols and arithmetic."""
     plain = re.sub(r"'[a-zA-Z]+\d*'", "", text)
     names = set(re.findall(r"[^\W\d]\w*", plain))
     unknown = {n for n in names - _SYMPY if not re.fullmatch(r"[a-z]\d+|u\d+", n)}
@@ -91,7 +93,7 @@ def _check_expression(file: Path, text: str) -> None:
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:
-    """All keys and values of nested mappings and lists."""
+    """Yield all keys and values of nested mappings and lists."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key, inner

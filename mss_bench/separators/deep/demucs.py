@@ -130,7 +130,7 @@ class Demucs:
 
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """The library draws its shifts from Python's global generator, which is given back as it was."""
+    """Seed Python's global generator, from which the library draws its shifts, and give it back as it was."""
     state = random.getstate()
     random.seed(seed)
     try:

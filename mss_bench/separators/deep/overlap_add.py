@@ -53,27 +53,27 @@ class Chunks:
 
     @property
     def kept(self) -> int:
-        """Length of a chunk without its borders."""
+        """Return the length of a chunk without its borders."""
         return self.length - 2 * self.border
 
     @property
     def fade(self) -> int:
-        """Values that two neighbours share."""
+        """Return how many values two neighbours share."""
         return min(round(self.overlap * self.kept), self.kept - 1)
 
     def starts(self, length: int) -> range:
-        """Where chunks begin, without their borders, in a signal of that length."""
+        """Return where chunks begin, without their borders, in a signal of that length."""
         step = self.kept - self.fade
         return range(0, max(1, length - self.fade), step)
 
     def weights(self) -> NDArray[np.float32]:
-        """Of a chunk without its borders, above 0."""
+        """Return the weights of a chunk without its borders, all above 0."""
         there = np.arange(1, self.kept + 1) / (self.fade + 1)
         return np.minimum(np.minimum(there, there[::-1]), 1).astype(np.float32)
 
 
 def overlap_add(signal: NDArray[Any], run: Run, chunks: Chunks, batch: int = 1) -> NDArray[Any]:
-    """What a model makes of a signal, chunk by chunk.
+    """Run a model on a signal chunk by chunk.
 
     Parameters
     ----------
@@ -107,11 +107,12 @@ def overlap_add(signal: NDArray[Any], run: Run, chunks: Chunks, batch: int = 1) 
     out: NDArray[Any] | None = None
     for first in range(0, len(starts), batch):
         group = starts[first : first + batch]
-        found = _checked(run(np.stack([padded[..., s : s + chunks.length] for s in group])), len(group), chunks.length)
+        given = np.stack([padded[..., s : s + chunks.length] for s in group])
+        output = _checked(run(given), len(group), chunks.length)
         if out is None:
-            out = np.zeros((*found.shape[1:-1], end), dtype=found.dtype)
-        for start, each in zip(group, found, strict=True):
-            out[..., start : start + kept] += weights * each[..., chunks.border : chunks.border + kept]
+            out = np.zeros((*output.shape[1:-1], end), dtype=output.dtype)
+        for start, chunk in zip(group, output, strict=True):
+            out[..., start : start + kept] += weights * chunk[..., chunks.border : chunks.border + kept]
             total[start : start + kept] += weights
     assert out is not None  # there is always a first chunk
     return np.asarray((out / total)[..., :length])

@@ -74,7 +74,7 @@ class ModelSTFT(STFT):
         return signal * self._ends(samples).astype(signal.dtype) if self.centre else signal
 
     def _ends(self, samples: int) -> NDArray[np.float64]:
-        """What the samples lack that lie under fewer frames than those in the middle."""
+        """Return what makes up for the fewer frames under which the samples at both ends lie."""
         parts, frames = -(-self.n_fft // self.hop), self.frames(samples)
         square = np.pad(self._window**2, (0, parts * self.hop - self.n_fft)).reshape(parts, self.hop)
         there = np.zeros((frames + parts - 1, self.hop))

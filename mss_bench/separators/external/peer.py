@@ -137,7 +137,7 @@ def environment() -> dict[str, Any]:
 
 
 def failure(error: BaseException) -> dict[str, Any]:
-    """An error as the other side can tell it; without the frames of this file."""
+    """Describe an error for the other side, without the frames of this file."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename != __file__]
     lines = traceback.format_list(own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +36,14 @@ _MEMORY_ERRORS = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
 
 
 def find_program(program: str, what: str) -> str:
-    """Path of a program, which is not resolved: an interpreter knows its environment by the link it is called by.
+    """Return the path of a program.
+
+    Links are not resolved: an interpreter knows its environment by the link that it is called by.
 
     Raises
     ------
     ConfigError
-        There is none, or it is no program.
+        It is not there or cannot be executed.
     """
     path = Path(program).expanduser()
     if path.is_dir():
@@ -48,10 +51,9 @@ def find_program(program: str, what: str) -> str:
         hint = f"; did you mean {inside}?" if inside.is_file() else ""
         raise ConfigError(f"{what}: {program} is a folder, expected a program{hint}")
     if "/" not in program:
-        found = shutil.which(program)
-        if found is None:
-            raise ConfigError(f"{what}: there is no program {program!r} on the PATH; give its whole path")
-        return found
+        if on_path := shutil.which(program):
+            return on_path
+        raise ConfigError(f"{what}: there is no program {program!r} on the PATH; give its whole path")
     if not path.is_file():
         raise ConfigError(f"{what}: {program} does not exist; expected a program, e.g. /path/to/venv/bin/python")
     if not os.access(path, os.X_OK):
@@ -116,7 +118,9 @@ class PeerProcess:
 
     def __init__(self, python: str, what: str) -> None:
         self.python, self.what = python, what
-        self._sent, self._received = _exchange_file(), _exchange_file()
+        # Files without a name: whatever happens, nothing is left behind.
+        self._sent = tempfile.TemporaryFile(prefix="mss_bench-")  # noqa: SIM115
+        self._received = tempfile.TemporaryFile(prefix="mss_bench-")  # noqa: SIM115
         reading, writing = os.pipe()
         answers, answering = os.pipe()
         theirs = (reading, answering, self._sent.fileno(), self._received.fileno())
@@ -175,7 +179,7 @@ class PeerProcess:
                 np.save(file, array, allow_pickle=False)
 
     def receive(self, count: int) -> list[np.ndarray]:
-        """The arrays of the last answer."""
+        """Return the arrays of the last answer."""
         with os.fdopen(os.dup(self._received.fileno()), "rb") as file:
             file.seek(0)
             return [np.load(file, allow_pickle=False) for _ in range(count)]
@@ -230,23 +234,16 @@ class PeerProcess:
         return SeparatorError(f"{text}\n{trace}" if trace else text)
 
 
-def _exchange_file() -> IO[bytes]:
-    """A file without a name: whatever happens, nothing is left behind."""
-    return tempfile.TemporaryFile(prefix="mss_bench-")
-
-
 def explain_start(python: str, what: str, cause: str) -> ConfigError:
-    """Why a process that died before its first answer did so: is this a Python at all, and which?"""
-    marker = "mss_bench asks"
-    code = f"import sys; sys.stdout.write('{marker} %d %d %d' % sys.version_info[:3])"
-    try:
-        done = subprocess.run([python, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
+    """Return the error of a process that died before its first answer, after a look at whether it is a Python."""
+    code = "import sys; print('mss_bench asks', *sys.version_info[:3])"
+    output = b""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        output = subprocess.run([python, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, timeout=30).stdout
+    answer = re.search(rb"mss_bench asks (\d+) (\d+) (\d+)", output)
+    if answer is None:
         return ConfigError(f"{what}: {python} is not a Python interpreter: it {cause}")
-    found = done.stdout.decode(errors="replace").rpartition(marker)
-    if not found[1]:
-        return ConfigError(f"{what}: {python} is not a Python interpreter: it {cause}")
-    version = tuple(map(int, found[2].split()[:3]))
+    version = tuple(map(int, answer.groups()))
     if version < peer.OLDEST:
         shown, oldest = (".".join(map(str, v)) for v in (version, peer.OLDEST))
         return ConfigError(f"{what}: {python} is Python {shown}; expected {oldest} or newer")

@@ -188,7 +188,7 @@ def test_what_is_no_program_is_said(
     tmp_path: Path, manifest: Callable[..., Path], estimate: Callable[..., Stems]
 ) -> None:
     (tmp_path / "model.pt2").write_bytes(b"not a zip")
-    with pytest.raises(ConfigError, match="is no exported program"):
+    with pytest.raises(ConfigError, match="is not an exported program"):
         estimate(manifest("model.pt2", **KEYS))
     torch.save(_Net().state_dict(), tmp_path / "state.pt2")
     with pytest.raises(ConfigError, match="no part of a plain exported network"):
