@@ -21,7 +21,7 @@ from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics import Metric, Score
 from mss_bench.metrics import metrics as registry
-from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.metrics._checks import checked_references, spoiled_estimates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,7 +205,7 @@ def _checked(references: Stems, estimates: Stems, mixture: Samples | None, sampl
     if not references:
         raise AudioError("there are no references, expected at least one")
     track = TrackAudio(references, next(iter(references.values())), sample_rate)
-    scorable_estimates(checked_references(track, TargetGroup("given", tuple(references))), estimates)
+    spoiled_estimates(checked_references(track, TargetGroup("given", tuple(references))), estimates)
     if mixture is None:
         return replace(track, mixture=reduce(np.add, references.values()))
     mixture = _with_channels(mixture, "the mixture")

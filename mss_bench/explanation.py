@@ -23,7 +23,7 @@ from mss_bench.errors import AudioError, RunError, UnknownNameError
 from mss_bench.metrics import Score
 from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.bss_eval import BSSEval
-from mss_bench.metrics.components import Components, bss_components
+from mss_bench.metrics.bss_eval.components import Components, bss_components
 from mss_bench.report.style import FULL_WIDTH, printable, styled
 from mss_bench.running.audio import RunAudio
 

@@ -45,7 +45,6 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.core.spec import format_params
     from mss_bench.metrics import metrics
     from mss_bench.metrics.cards import card_lines, range_text
-    from mss_bench.metrics.presets import PRESETS
 
     for plugin in given(args, RunOptions).get("plugins", ()):
         metrics.add_file(plugin)
@@ -60,12 +59,12 @@ def execute(args: argparse.Namespace) -> int:
     for q in cls.quantities:
         better = "higher is better" if q.higher_is_better else "lower is better"
         print(f"  {q.name} [{q.unit or 'no unit'}, {better}, {range_text(q)}]: {q.definition}")
-    presets = PRESETS.get(name, {})
-    defaults = {k: p.default for k, p in parameters(cls).items() if not (presets and p.default is None)}
+    defaults = {k: p.default for k, p in parameters(cls).items() if k != "preset"}
     if defaults:
         print("  parameters (name=default): " + format_params(defaults))
-    for preset, values in presets.items():
-        print(f"  preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(presets))))
+    for preset in cls.presets:
+        values = {k: v for k, v in cls.defaults({"preset": preset}).items() if k != "preset"}
+        print(f"  preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(cls.presets))))
     print(f"  {cls.citation}")
     width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
     for line in card_lines(name, cls):

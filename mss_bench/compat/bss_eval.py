@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mss_bench.errors import AudioError
-from mss_bench.metrics._assignment import best_order, pair_ratios
 from mss_bench.metrics._checks import first_bad_sample
-from mss_bench.metrics._decomposition import QUANTITIES, prepare_references
-from mss_bench.metrics._frames import Frames
+from mss_bench.metrics._frames import Frames, SilencePolicy
 from mss_bench.metrics._signals import Floats, Samples
-from mss_bench.metrics._silence_policy import SilencePolicy
-from mss_bench.metrics.bss_eval_v3 import prepare_window, sources_sdr
+from mss_bench.metrics.bss_eval.assignment import best_order, pair_ratios
+from mss_bench.metrics.bss_eval.decomposition import QUANTITIES, prepare_references
+from mss_bench.metrics.bss_eval.v3 import prepare_window, sources_sdr
 
 __all__ = ["IllConditionedWarning", "MusevalError", "Scores", "bss_eval"]
 

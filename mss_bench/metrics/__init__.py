@@ -31,9 +31,9 @@ metrics = _Families(
     kind="metric",
     base="mss_bench.metrics.base:Metric",
     builtins={
-        "bss_eval": "mss_bench.metrics.bss_eval:BSSEval",
-        "bss_eval_v3_images": "mss_bench.metrics.bss_eval_v3:BSSEvalV3Images",
-        "bss_eval_v3_sources": "mss_bench.metrics.bss_eval_v3:BSSEvalV3Sources",
+        "bss_eval": "mss_bench.metrics.bss_eval.v4:BSSEval",
+        "bss_eval_v3_images": "mss_bench.metrics.bss_eval.v3:BSSEvalV3Images",
+        "bss_eval_v3_sources": "mss_bench.metrics.bss_eval.v3:BSSEvalV3Sources",
         "usdr": "mss_bench.metrics.energy:USDR",
         "csdr": "mss_bench.metrics.energy:CSDR",
         "snr": "mss_bench.metrics.scale_invariant:SNR",

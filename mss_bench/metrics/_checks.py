@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
+from mss_bench.metrics._signals import Samples
 
-__all__ = ["checked_references", "first_bad_sample", "scorable_estimates"]
+__all__ = ["check_mixture", "checked_references", "first_bad_sample", "spoiled_estimates", "too_short"]
 
 
-def checked_references(track: TrackAudio, group: TargetGroup) -> dict[str, NDArray[np.floating]]:
-    """The references of a group, in its order.
+def checked_references(track: TrackAudio, group: TargetGroup) -> dict[str, Samples]:
+    """Return the references of a group, in its order.
 
     Returns
     -------
@@ -40,28 +40,20 @@ def checked_references(track: TrackAudio, group: TargetGroup) -> dict[str, NDArr
             f"given: {list(track.references)}"
         )
     references = {target: track.references[target] for target in group.targets}
-    expected = next(iter(references.values())).shape
+    first = next(iter(references.values()))
     for target, array in references.items():
         name = f"reference {target!r}"
         _check_array(array, name)
-        _check_shape(array, expected, name, f"as in reference {group.targets[0]!r}")
+        _check_shape(array, first.shape, name, f"as in reference {group.targets[0]!r}")
         if (problem := first_bad_sample(array)) is not None:
             raise AudioError(f"{name} holds {problem}; expected numbers")
     return references
 
 
-def scorable_estimates(
-    references: Mapping[str, NDArray[np.floating]], estimates: Mapping[str, NDArray[np.floating]]
-) -> tuple[list[str], dict[str, str]]:
-    """Which delivered estimates can be scored, in the group's order, and why the others cannot.
+def spoiled_estimates(references: Mapping[str, Samples], estimates: Mapping[str, Samples]) -> dict[str, str]:
+    """Return why some of the estimates cannot be scored, by target in the order of the references.
 
     A NaN spoils the estimate that holds it and no other.
-
-    Returns
-    -------
-    usable : list of str
-    spoiled : dict of str to str
-        Target to reason.
 
     Raises
     ------
@@ -71,22 +63,32 @@ def scorable_estimates(
     unknown = [t for t in estimates if t not in references]
     if unknown or not estimates:
         raise AudioError(f"estimates of {unknown or 'nothing'} were given, expected some of {list(references)}")
-    usable, spoiled = [], {}
-    for target, reference in references.items():
-        if target not in estimates:
-            continue
+    spoiled = {}
+    for target in (t for t in references if t in estimates):
         name = f"estimate {target!r}"
         _check_array(estimates[target], name)
-        _check_shape(estimates[target], reference.shape, name, "as in its reference")
-        if (problem := first_bad_sample(estimates[target])) is None:
-            usable.append(target)
-        else:
+        _check_shape(estimates[target], references[target].shape, name, "as in its reference")
+        if (problem := first_bad_sample(estimates[target])) is not None:
             spoiled[target] = f"{name} holds {problem}"
-    return usable, spoiled
+    return spoiled
 
 
-def first_bad_sample(array: NDArray[np.floating]) -> str | None:
-    """Where the first NaN or infinite sample lies, in words; None where there is none."""
+def check_mixture(mixture: Samples | None, shape: tuple[int, ...], what: str) -> None:
+    """Refuse a mixture that is missing, of another shape than the references, or not finite.
+
+    Raises
+    ------
+    AudioError
+    """
+    if mixture is None or mixture.shape != shape:
+        found = "none" if mixture is None else f"one of shape {mixture.shape}"
+        raise AudioError(f"{what} is relative to the mixture: found {found}, expected one of shape {shape}")
+    if (problem := first_bad_sample(mixture)) is not None:
+        raise AudioError(f"the mixture holds {problem}; expected numbers")
+
+
+def first_bad_sample(array: Samples) -> str | None:
+    """Return where the first NaN or infinite sample lies, in words; None where there is none."""
     for channel, samples in enumerate(array):
         with np.errstate(over="ignore", invalid="ignore"):
             energy = np.dot(samples, samples)  # not finite if a sample is not: one fast pass over good audio
@@ -96,11 +98,16 @@ def first_bad_sample(array: NDArray[np.floating]) -> str | None:
     return None
 
 
-def _check_array(array: NDArray[np.floating], name: str) -> None:
+def too_short(samples: int, least: int, purpose: str) -> str:
+    """Return why so few samples have no value; empty where they suffice."""
+    return f"{samples} samples are too few {purpose}: expected at least {least}" if samples < least else ""
+
+
+def _check_array(array: Samples, name: str) -> None:
     if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
-        found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise AudioError(
-            f"{name} is of {found}, expected an array of float32 or float64; divide integers by their full scale first"
+            f"{name} is of {kind}, expected an array of float32 or float64; divide integers by their full scale first"
         )
     if array.ndim != 2:
         raise AudioError(f"{name} has shape {array.shape}, expected (channels, samples)")
@@ -108,7 +115,7 @@ def _check_array(array: NDArray[np.floating], name: str) -> None:
         raise AudioError(f"{name} has {array.shape[0]} channels and {array.shape[1]} samples, expected at least one")
 
 
-def _check_shape(array: NDArray[np.floating], expected: tuple[int, ...], name: str, whose: str) -> None:
+def _check_shape(array: Samples, expected: tuple[int, ...], name: str, whose: str) -> None:
     if array.shape != expected:
         raise AudioError(
             f"{name} has {array.shape[0]} channels and {array.shape[1]} samples, expected {expected[0]} and "

@@ -1,13 +1,23 @@
-"""Where frames lie in a track, and how their correlations add up to those of the whole track."""
+"""Where frames lie in a track, which of them count, and how their correlations add up to those of the whole track.
+
+Where signals are silent a ratio of energies says nothing. Which frames count is a matter of policy: ``joint``, as in
+museval and mir_eval, drops a frame for all sources when the channel sum of any reference or estimate is 0 at every
+sample; ``per_source`` drops a frame for a source whose own reference or estimate is 0 throughout it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-__all__ = ["Frames", "Span"]
+import numpy as np
+from numpy.typing import NDArray
+
+from mss_bench.metrics._signals import Floats, Samples, Signals
+
+__all__ = ["Frames", "Mask", "SilencePolicy", "Span"]
 
 Span = tuple[int, int]
 """First sample and the one after the last."""
@@ -36,7 +46,7 @@ class Frames:
 
     @classmethod
     def of_seconds(cls, n_samples: int, window: float, hop: float, sample_rate: int, reach: int = 0) -> Frames:
-        """Frames of a window and hop in seconds; infinite ones stand for the whole track."""
+        """Cut frames of a window and hop in seconds; infinite ones stand for the whole track."""
 
         def size(seconds: float) -> int:
             return max(1, round(seconds * sample_rate)) if math.isfinite(seconds) else n_samples
@@ -44,31 +54,31 @@ class Frames:
         return cls(n_samples, size(window), size(hop), reach)
 
     def parts(self, size: int) -> Iterator[Frames]:
-        """The frames, at most `size` at a time."""
+        """Yield the frames, at most `size` at a time."""
         for first in range(0, self.count, size):
             yield replace(self, selected=(first, min(first + size, self.count)))
 
     @property
     def whole(self) -> Frames:
-        """The track as one frame."""
+        """Return the track as one frame."""
         return Frames(self.n_samples, self.n_samples, self.n_samples, self.reach)
 
     @cached_property
     def spans(self) -> list[Span]:
-        """The frames."""
+        """Return first sample and the one after the last of each frame."""
         first, stop = self.selected or (0, self.count)
         return [(i * self.hop, min(i * self.hop + self.window, self.n_samples)) for i in range(first, stop)]
 
     @property
     def count(self) -> int:
-        """How many frames the track has, selected or not."""
+        """Return how many frames the track has, selected or not."""
         if self.window >= self.n_samples:
             return 1
         return (self.n_samples - self.window) // self.hop + 1
 
     @cached_property
     def segments_per_frame(self) -> int:
-        """How many consecutive segments make up a frame; 0 where frames are no unions of segments."""
+        """Return how many consecutive segments make up a frame; 0 where frames are not unions of segments."""
         if self.selected is not None:
             return 0
         if self.count == 1:
@@ -77,10 +87,61 @@ class Frames:
 
     @cached_property
     def segments(self) -> list[Span]:
-        """A partition of the whole track; only the last segment may be shorter than `reach`."""
+        """Return a partition of the whole track; only the last segment may be shorter than `reach`."""
         if self.segments_per_frame == 0:
             return [(0, self.n_samples)]
         end = self.spans[-1][1]
         step = end // (len(self.spans) + self.segments_per_frame - 1)
         tail = [(end, self.n_samples)] if end < self.n_samples else []
         return [(a, a + step) for a in range(0, end, step)] + tail
+
+    def energies(self, signals: Signals) -> Floats:
+        """Return the energy of signals in every frame, ``(frames,)``."""
+        return np.array([np.vdot(frame, frame) for frame in (signals.read(*span) for span in self.spans)])
+
+
+Mask = NDArray[np.bool_]
+"""One truth value a frame."""
+
+_CHUNK = 1 << 12
+"""Samples looked at before silence is ruled out; most frames need one look."""
+
+
+@dataclass(frozen=True)
+class SilencePolicy:
+    """Find silent frames, and those that count.
+
+    Parameters
+    ----------
+    name : {"joint", "per_source"}
+    """
+
+    name: str
+
+    def silent(self, array: Samples, spans: Iterable[Span]) -> Mask:
+        """Return in which frames a signal ``(channels, samples)`` is silent."""
+        return np.array([self._is_silent(array[:, start:stop]) for start, stop in spans])
+
+    def valid(self, target: str, source: str, references: Mapping[str, Mask], estimates: Mapping[str, Mask]) -> Mask:
+        """Return which frames count for the estimate named `source` as one of the reference `target`."""
+        if self.name == "per_source":
+            return ~(references[target] | estimates[source])
+        joint: Mask = np.logical_or.reduce([*references.values(), *estimates.values()])
+        return ~joint
+
+    def why(self, target: str, references: Mapping[str, Mask], estimates: Mapping[str, Mask]) -> str:
+        """Return why no frame counts for a target, in words."""
+        alone = self.name == "per_source"
+        signals = {f"reference {t!r}": m for t, m in references.items() if t == target or not alone}
+        signals |= {f"estimate {t!r}": m for t, m in estimates.items() if t == target or not alone}
+        throughout = [name for name, mask in signals.items() if mask.all()]
+        if throughout:
+            return f"{' and '.join(throughout)} silent throughout (silence={self.name})"
+        return f"in every frame one of {', '.join(signals)} is silent (silence={self.name})"
+
+    def _is_silent(self, samples: Samples) -> bool:
+        for first in range(0, samples.shape[1], _CHUNK):
+            chunk = samples[:, first : first + _CHUNK]
+            if (chunk.sum(axis=0, dtype=np.float64) if self.name == "joint" else chunk).any():
+                return False
+        return True

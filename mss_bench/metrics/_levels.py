@@ -26,7 +26,7 @@ _NEAR = 10
 
 
 def level(array: Samples) -> int | None:
-    """Binary exponent of the root mean square of finite samples ``(channels, samples)``; None of silence."""
+    """Return the binary exponent of the root mean square of finite samples ``(channels, samples)``; None of silence."""
     with np.errstate(over="ignore", under="ignore"):
         energy = sum(float(np.dot(channel, channel)) for channel in array) / array.size
     if 2.0**-100 < energy < 2.0**100:  # where float32, too, has lost nothing
@@ -40,18 +40,18 @@ def level(array: Samples) -> int | None:
 
 
 def unusual(exponent: int | None) -> int:
-    """The exponent of a level that needs scaling, 0 of any other."""
+    """Return the exponent of a level that needs scaling, 0 of any other."""
     return exponent if exponent is not None and abs(exponent) > _USUAL else 0
 
 
 def shifted(array: Samples, exponent: int) -> Samples:
-    """Samples divided by ``2**exponent``; for 0 the array as it is."""
+    """Return samples divided by ``2**exponent``; for 0 the array as it is."""
     return np.ldexp(array.astype(np.float64), -exponent) if exponent else array
 
 
 def louder(*levels: int | None) -> int | None:
-    """The highest of several levels, None where all are silent."""
-    return max((each for each in levels if each is not None), default=None)
+    """Return the highest of several levels, None where all are silent."""
+    return max((exponent for exponent in levels if exponent is not None), default=None)
 
 
 class Scaling(NamedTuple):
@@ -68,27 +68,27 @@ class Scaling(NamedTuple):
 
     @property
     def gain(self) -> int:
-        """Binary exponent of what the estimate gains against its reference; 0 unless their levels are far apart."""
+        """Return the binary exponent of the estimate's gain against its reference; 0 unless they are far apart."""
         return self.source - self.estimate
 
     @property
     def at_louder(self) -> tuple[int, int]:
-        """Exponents by which source and estimate, as scaled, are divided further for the true gain between the two."""
+        """Return the exponents by which both, as scaled, are divided further for the true gain between them."""
         return max(-self.gain, 0), max(self.gain, 0)
 
     @property
     def source_db(self) -> float:
-        """What an energy of the source, as scaled, takes to stand beside one at the level of the louder of the two."""
+        """Return the dB that take an energy of the source, as scaled, to the level of the louder of the two."""
         return -DOUBLE_DB * self.at_louder[0]
 
     @property
     def estimate_db(self) -> float:
-        """The same for an energy of the estimate."""
+        """Return the same for an energy of the estimate."""
         return -DOUBLE_DB * self.at_louder[1]
 
 
 def scaling(reference: int | None, estimate: int | None) -> Scaling:
-    """How signals of these levels are measured: both as they are, if the levels are usual and not far apart."""
+    """Return how signals of these levels are measured: as they are, if the levels are usual and not far apart."""
     if reference is None or estimate is None:
         return Scaling(*[unusual(louder(reference, estimate))] * 2)
     gain = reference - estimate if abs(reference - estimate) > _NEAR else 0

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mss_bench.errors import ConfigError
+from mss_bench.metrics._checks import too_short
 from mss_bench.metrics._signals import Floats, Samples
 
 __all__ = ["Magnitudes", "hann"]
@@ -53,21 +54,19 @@ class Magnitudes:
 
     @cached_property
     def least(self) -> int:
-        """Samples that a signal needs for its padding."""
+        """Return the samples that a signal needs for its padding."""
         return self.n_fft // 2 + 1 if self.padding == "reflect" else 1
 
     def too_short(self, samples: int) -> str:
-        """Why a signal of that length has no spectrogram; empty where it has one."""
-        if samples >= self.least:
-            return ""
-        return f"{samples} samples are too few for an FFT of {self.n_fft}: expected at least {self.least}"
+        """Return why a signal of that length has no spectrogram; empty where it has one."""
+        return too_short(samples, self.least, f"for an FFT of {self.n_fft}")
 
     def frames(self, samples: int) -> int:
-        """Frames of a signal of that many samples."""
+        """Return the number of frames of a signal of that many samples."""
         return samples // self.hop + 1
 
     def blocks(self, channel: Samples) -> Iterator[Floats]:
-        """Magnitudes ``(frames, n_fft // 2 + 1)`` of one channel ``(samples,)``, a block of frames at a time."""
+        """Yield magnitudes ``(frames, n_fft // 2 + 1)`` of one channel ``(samples,)``, a block of frames at a time."""
         from scipy import fft
 
         n_frames, step = self.frames(len(channel)), max(1, _BLOCK // self.n_fft)
@@ -79,7 +78,7 @@ class Magnitudes:
             yield np.abs(fft.rfft(framed if self.window is None else framed * self.window, axis=-1))
 
     def _padded(self, channel: Samples, start: int, stop: int) -> Floats:
-        """Samples ``[start, stop)``, which may lie up to half a frame outside of the signal."""
+        """Return samples ``[start, stop)``, which may lie up to half a frame outside of the signal."""
         before, after = max(0, -start), max(0, stop - len(channel))
         if not (before or after):
             return channel[start:stop].astype(np.float64)
@@ -94,7 +93,7 @@ class Magnitudes:
 
 
 def hann(length: int, n_fft: int) -> Floats:
-    """A periodic Hann window in the middle of a frame of zeros."""
+    """Return a periodic Hann window in the middle of a frame of zeros."""
     window = np.zeros(n_fft)
     first = (n_fft - length) // 2
     window[first : first + length] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)

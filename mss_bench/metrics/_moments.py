@@ -8,8 +8,8 @@ the audio is read once more.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mss_bench.metrics._levels import Scaling, level, unusual
 from mss_bench.metrics._signals import Floats, Samples
 
-__all__ = ["Moments", "References", "channel_means", "prepare_references"]
+__all__ = ["Moments", "Reference", "channel_means"]
 
 _ROUNDING = 1e-24
 """Energy of a constant after its mean is removed, relative to before, in float64."""
@@ -29,43 +29,40 @@ _PIECE = 1 << 15
 """Samples of a channel that are held at a time: with the buffers they fit into the processor's cache."""
 
 
-@dataclass(frozen=True)
-class References:
-    """References of a track, as given, with what is known of each channel.
+class Reference(NamedTuple):
+    """A reference with what is known of its channels.
 
     Parameters
     ----------
-    arrays : dict of str to (channels, samples) float array
-    zero_mean : bool
-        Whether means are subtracted from references and estimates.
-    means, energies : dict of str to (channels,)
-        The mean that is subtracted, and the energy after, once the reference is divided by ``2**unusual(level)``.
-    levels : dict of str to int or None
-        Binary exponents of their levels, None where silent.
+    array : (channels, samples) float array
+        As given.
+    mean : (channels,)
+        What is subtracted from reference and estimate: 0 unless means are removed.
+    energy : (channels,)
+        Energy after that, once divided by ``2**unusual(level)``.
+    level : int or None
+        Binary exponent of its level, None where silent.
     """
 
-    arrays: dict[str, Samples]
-    zero_mean: bool
-    means: dict[str, Floats]
-    energies: dict[str, Floats]
-    levels: dict[str, int | None]
+    array: Samples
+    mean: Floats
+    energy: Floats
+    level: int | None
 
-
-def prepare_references(arrays: Mapping[str, Samples], zero_mean: bool) -> References:
-    """Means and energies of the references."""
-    means = {target: channel_means(array, zero_mean) for target, array in arrays.items()}
-    levels = {target: level(array) for target, array in arrays.items()}
-    energies = {t: _energies(array, means[t], unusual(levels[t])) for t, array in arrays.items()}
-    return References(dict(arrays), zero_mean, means, energies, levels)
+    @classmethod
+    def of(cls, array: Samples, zero_mean: bool) -> Reference:
+        """Measure a reference."""
+        mean, exponent = channel_means(array, zero_mean), level(array)
+        return cls(array, mean, _energies(array, mean, unusual(exponent)), exponent)
 
 
 def channel_means(array: Samples, zero_mean: bool) -> Floats:
-    """What is subtracted from each channel: its mean, or 0."""
+    """Return what is subtracted from each channel: its mean, or 0."""
     return array.mean(axis=1, dtype=np.float64) if zero_mean else np.zeros(len(array))
 
 
 def _energies(array: Samples, means: Floats, shift: int) -> Floats:
-    """Energy of each channel divided by ``2**shift`` once its mean is subtracted; exactly 0 for a constant."""
+    """Return the energy of each channel over ``2**(2 shift)`` once its mean is subtracted; exactly 0 for a constant."""
     total, buffer = np.zeros(len(array)), np.empty(_PIECE)
     for channel, samples in enumerate(array):
         for start in range(0, array.shape[1], _PIECE):
@@ -80,14 +77,15 @@ def _energies(array: Samples, means: Floats, shift: int) -> Floats:
 
 
 class Moments:
-    """What energy ratios need to know of one target.
+    """The energies of one target that ratios are made of.
 
     Parameters
     ----------
-    references : References
-    target : str
+    reference : Reference
     estimate : (channels, samples) float array
         Of finite samples.
+    zero_mean : bool
+        Whether means are removed.
     scaling : Scaling
         What is done to reference and estimate before they are measured.
 
@@ -98,14 +96,12 @@ class Moments:
     samples : int
     """
 
-    def __init__(self, references: References, target: str, estimate: Samples, scaling: Scaling) -> None:
-        self._array, self._estimate = references.arrays[target], estimate
-        self._zero_mean, self._mean = references.zero_mean, references.means[target]
-        self._estimate_mean = channel_means(estimate, references.zero_mean)
+    def __init__(self, reference: Reference, estimate: Samples, zero_mean: bool, scaling: Scaling) -> None:
+        self._array, self._mean, self._estimate = reference.array, reference.mean, estimate
+        self._estimate_mean = channel_means(estimate, zero_mean)
         self.scaling = scaling
         self.samples: int = estimate.shape[1]
-        measured = unusual(references.levels[target])
-        self.reference = np.ldexp(references.energies[target], 2 * (measured - scaling.source))
+        self.reference = np.ldexp(reference.energy, 2 * (unusual(reference.level) - scaling.source))
         self.product, self.difference = np.zeros(len(estimate)), np.zeros(len(estimate))
         for channel, s, d in self._pieces(scaling):
             self.product[channel] += np.dot(s, d)
@@ -113,7 +109,7 @@ class Moments:
 
     @property
     def distortion(self) -> Floats:
-        """``|y - s|^2`` of each channel with the true gain between the two, at the level of the louder one."""
+        """Return ``|y - s|^2`` of each channel with the true gain between the two, at the level of the louder one."""
         if not self.scaling.gain:
             return self.difference
         total = np.zeros_like(self.difference)
@@ -123,11 +119,11 @@ class Moments:
         return total
 
     def constant(self, value: float) -> float:
-        """A constant that is added to energies, scaled as they are."""
+        """Return a constant that is added to energies, scaled as they are."""
         return math.ldexp(value, -2 * self.scaling.source)
 
     def error(self, gain_less_one: Floats) -> Floats:
-        """``|g s - y|^2`` of each channel for the gains g ``(channels,)``, given as g - 1."""
+        """Return ``|g s - y|^2`` of each channel for the gains g ``(channels,)``, given as g - 1."""
         g = gain_less_one
         terms = np.array([g**2 * self.reference, -2 * g * self.product, self.difference])
         total: Floats = terms.sum(axis=0)
@@ -142,7 +138,7 @@ class Moments:
         return total
 
     def silent_channels(self) -> NDArray[np.bool_]:
-        """Channels in which the estimate is silent, once its mean is removed where that is done."""
+        """Return in which channels the estimate is silent, once its mean is removed where that is done."""
         energy = self.reference + 2 * self.product + self.difference
         # a difference of energies cannot tell silence from faint sound; it can tell both from the rest
         if (energy > _CANCELLED * (self.reference + self.difference)).all():
@@ -150,7 +146,7 @@ class Moments:
         return np.equal(_energies(self._estimate, self._estimate_mean, self.scaling.estimate), 0.0)
 
     def _pieces(self, scaling: Scaling) -> Iterator[tuple[int, Floats, Floats]]:
-        """Channel, reference and difference, a piece at a time, in buffers that are used again."""
+        """Yield channel, reference and difference, a piece at a time, in buffers that are used again."""
         buffers = np.empty((2, _PIECE))
         for channel, (reference, estimate) in enumerate(zip(self._array, self._estimate, strict=True)):
             offset, other = self._mean[channel], self._estimate_mean[channel]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "Samples", "Signals", "pieces"]
+__all__ = ["Floats", "Samples", "Signals", "at_rate", "pieces"]
 
 Floats = NDArray[np.float64]
 
@@ -39,14 +39,14 @@ class Signals:
         self.n_samples: int = arrays[0].shape[1]
 
     def read(self, start: int, stop: int, out: Floats | None = None) -> Floats:
-        """Samples ``[start, stop)`` as ``(n, stop - start)``, into `out` if given."""
+        """Return samples ``[start, stop)`` as ``(n, stop - start)``, in `out` if given."""
         out = np.empty((self.n, stop - start)) if out is None else out
         for channel, row in enumerate(out):
             self.read_channel(channel, start, stop, row)
         return out
 
     def read_channel(self, channel: int, start: int, stop: int, out: Floats) -> None:
-        """Samples ``[start, stop)`` of one channel."""
+        """Read samples ``[start, stop)`` of one channel into `out`."""
         samples = self._channels[channel][start:stop]
         if shift := self._shifts[channel]:
             samples = np.ldexp(samples.astype(np.float64), -shift)
@@ -57,6 +57,20 @@ class Signals:
 
 
 def pieces(n_samples: int) -> Iterator[tuple[int, int]]:
-    """Spans that cover a signal and stay in the processor's cache."""
+    """Yield spans that cover a signal and stay in the processor's cache."""
     for start in range(0, n_samples, _PIECE):
         yield start, min(start + _PIECE, n_samples)
+
+
+def at_rate(array: Samples, from_rate: int, to_rate: int) -> Samples:
+    """Return an array ``(channels, samples)`` resampled with soxr at high quality, of at least one sample.
+
+    It keeps its precision. The quality is that of the tools whose numbers are to be met;
+    `mss_bench.core.audio.resample` makes float32.
+    """
+    if from_rate == to_rate:
+        return array
+    import soxr
+
+    resampled: Samples = soxr.resample(array.T, from_rate, to_rate, quality="HQ").T
+    return resampled if resampled.shape[1] else resampled.dtype.type(0) * array[:, :1]

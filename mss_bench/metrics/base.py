@@ -1,25 +1,52 @@
-"""The contract of a metric.
+"""The contract of a metric, and the template that every metric fills.
 
-A metric works in two steps, because a benchmark scores many estimates against the same references:
-`Metric.prepare` does once per track and target group what needs no estimate, `Metric.score` the rest per method. The
-constructor's keyword parameters are the metric's parameters, as for a separator. Metrics compute in float64.
+A benchmark scores many estimates against the same references. A metric therefore works in two steps: `Metric.prepare`
+does once per track and target group what needs no estimate, `Metric.score` the rest per method. Both are written here,
+with their checks, the order of the rows and the reasons of missing values; a metric adds what makes its number::
+
+    class MaxError(Metric):
+        \"\"\"Largest difference between estimate and reference.\"\"\"
+
+        name = "max_error"
+        quantities = (Quantity("MaxError", "", False, "max |y - s|", least=0),)
+        citation = "This example."
+
+        def measure(self, track: Prepared[None], target: str, estimate: Samples) -> Value:
+            return float(np.abs(estimate - track.references[target]).max())
+
+Parameters are declared with `mss_bench.core.parameters.param`. `presets` names sets of them that give the numbers of
+other tools; ``preset=NAME`` is then a parameter, too, and the others default to the preset's values:
+``usdr:preset=zfturbo``, ``si_sdr:preset=torchmetrics,zero_mean=true``. The tools that presets are named after: *mdx21*,
+the starter kit of the Music Demixing Challenge 2021; *demucs*, Demucs' evaluation; *zfturbo*, ZFTurbo's
+Music-Source-Separation-Training; *torchmetrics* 1.9, on float32 tensors; *auraloss* 0.4; *fast_bss_eval* 0.1.4;
+*museval* 0.4.1; *mir_eval* 0.8, its whole-signal and framewise functions with their defaults; *nomono*,
+log-wmse-audio-quality 0.2.
+
+Metrics compute in float64.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.parameters import Parameterized
+from mss_bench.core.parameters import Parameterized, param
 from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
+from mss_bench.errors import MissingDependencyError
+from mss_bench.metrics._checks import checked_references, spoiled_estimates
+from mss_bench.metrics._frames import Frames
+from mss_bench.metrics._signals import Floats, Samples
 
-__all__ = ["Metric", "Quantity", "Score"]
+__all__ = ["Framewise", "Measured", "Metric", "Prepared", "Quantity", "Score", "Value"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,22 +109,22 @@ class Score:
 
     @property
     def n_frames(self) -> int:
-        """Values, 1 for scope ``"track"``."""
+        """Return the number of values, 1 for scope ``"track"``."""
         return int(np.size(self.values))
 
     @property
     def n_valid(self) -> int:
-        """Values that are not NaN."""
+        """Return the number of values that are not NaN."""
         return int(np.count_nonzero(~np.isnan(self.values)))
 
     @property
     def n_inf(self) -> int:
-        """Perfect values."""
+        """Return the number of perfect values."""
         return int(np.isposinf(self.values).sum())
 
     @property
     def value(self) -> float:
-        """Median over the valid values; NaN where there is none."""
+        """Return the median over the valid values, NaN if there are none."""
         values = np.ravel(self.values)
         valid = values[~np.isnan(values)]
         with np.errstate(invalid="ignore"):  # a median between -inf and inf is undefined and comes out as NaN
@@ -105,12 +132,72 @@ class Score:
 
     @property
     def why_missing(self) -> str:
-        """Empty where there is a value."""
+        """Return why there is no value; empty if there is one."""
         return "" if self.n_valid else self.reason or "undefined in every frame"
 
 
-class Metric(Parameterized, ABC):
+Value = float | Floats | str
+"""What a metric finds for a quantity: a number, one number per frame, or in words why there is none."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value with what is to be known about it, for metrics that solve linear systems.
+
+    Parameters
+    ----------
+    value : float, (frames,) float64 or str
+    flags : tuple of str
+    condition : float
+        As in `Score`.
+    """
+
+    value: Value
+    flags: tuple[str, ...] = ()
+    condition: float = math.nan
+
+
+Outcome = Value | Measured | tuple[Value | Measured, ...]
+"""What a metric finds for a target: a tuple where it has several quantities, or one reason why none has a value."""
+
+
+@dataclass(frozen=True)
+class Prepared(Generic[T]):
+    """A track whose references were checked, with what a metric computes once.
+
+    Parameters
+    ----------
+    references : dict of str to (channels, samples) float array
+        Of the targets of the group, in its order; as given, not copied.
+    mixture : (channels, samples) float array
+        As given, not checked.
+    sample_rate : int
+        Hz.
+    derived : T
+        What `Metric.derive` returned.
+    """
+
+    references: dict[str, Samples]
+    mixture: Samples
+    sample_rate: int
+    derived: T
+
+    @property
+    def channels(self) -> int:
+        """Return the number of channels."""
+        return int(next(iter(self.references.values())).shape[0])
+
+    @property
+    def samples(self) -> int:
+        """Return the number of samples of a channel."""
+        return int(next(iter(self.references.values())).shape[1])
+
+
+class Metric(Parameterized):
     """Base class of every metric.
+
+    A metric overrides `measure`, and `derive` where references cost something. One that looks at several estimates at
+    once overrides `measure_all`; one that fits none of this may override `prepare` and `score` themselves.
 
     Attributes
     ----------
@@ -125,8 +212,18 @@ class Metric(Parameterized, ABC):
     citation : str
     caution : str
         Where it must not be trusted, in a sentence or two.
+    presets : dict of str to dict
+        Conventions and the parameters in which each differs from the declared defaults; the first is the default.
+    preset : str
+        Name of the convention that the parameters follow, with the parameters in which they differ from it, e.g.
+        ``"museval"`` or ``"v4 window=2.0"``; a column of the track table. An instance may set its own.
+    works_at : int
+        Sample rate in Hz to which it resamples: rows of other audio carry the flag ``resampled:HZ``. 0 for none; an
+        instance may set its own.
     extra : str
         The optional dependencies of this package that it needs, e.g. ``"peass"``; empty for none.
+    module, package : str
+        What `extra` installs: the module that is imported, and the package that provides it.
     slow : bool
         Takes so long that "all metrics" leaves it out: it is asked for by name.
     path_parameters : tuple of str
@@ -138,9 +235,6 @@ class Metric(Parameterized, ABC):
         may set its own. A group without any of them is not scored.
     needs_annotations : bool
         Looks at what was played, whose content is then part of the score key. An instance may set its own.
-    preset : str
-        Name of the convention that the parameters follow, e.g. ``"museval"``; a column of the track table. An instance
-        may set its own.
     """
 
     name: ClassVar[str] = ""
@@ -148,41 +242,93 @@ class Metric(Parameterized, ABC):
     quantities: ClassVar[tuple[Quantity, ...]] = ()
     citation: ClassVar[str] = ""
     caution: ClassVar[str] = ""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    preset: str = "default"
     extra: ClassVar[str] = ""
+    module: ClassVar[str] = ""
+    package: ClassVar[str] = ""
     slow: ClassVar[bool] = False
     path_parameters: ClassVar[tuple[str, ...]] = ()
     joint: ClassVar[bool] = False
+    works_at: int = 0
     targets: tuple[str, ...] = ()
     needs_annotations: bool = False
-    preset: str = "default"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        if vars(cls).get("presets") and "preset" not in vars(cls):
+            cls.__annotations__ = {**vars(cls).get("__annotations__", {}), "preset": str | None}
+            cls.preset = param(None, choices=tuple(cls.presets), doc="Convention that the others default to.")
+        super().__init_subclass__(**options)
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what every parameter is where it is left out: the preset's value, else the declared default."""
+        preset = given.get("preset") or next(iter(cls.presets), "")
+        return super().defaults(given) | dict(cls.presets.get(preset, {}))
+
+    def assign(self, values: Mapping[str, Any]) -> None:
+        """Set an attribute for every parameter; `preset` becomes the name of the convention."""
+        super().assign(values)
+        self._asked = values.get("preset")
+        self.preset = self._convention({n: v for n, v in values.items() if n != "preset"})
+
+    def values(self) -> dict[str, Any]:
+        """Return every parameter with its value; the preset as it was asked for."""
+        return super().values() | ({"preset": self._asked} if "preset" in self._declared else {})
+
+    def _convention(self, values: Mapping[str, Any]) -> str:
+        """Return the preset that has just these values, the one asked for if it does; else it with what differs."""
+        declared = super().defaults({})
+        presets = self.presets or {type(self).preset: {}}
+        tables = {name: {n: (declared | dict(changes))[n] for n in values} for name, changes in presets.items()}
+        standard = self._asked or next(iter(tables))
+        for name in (standard, *tables):
+            if tables[name] == values:
+                return name
+        # A tool's name stands before numbers that are not the tool's only where it was asked for.
+        shown = standard if self._asked or not self.presets or standard == "default" else ""
+        # In the order of the declarations, those of a base first.
+        order = dict.fromkeys(n for cls in reversed(type(self).__mro__) for n in vars(cls).get("_declared", ()))
+        differences = [f"{n}={values[n]}" for n in order if n in values and values[n] != tables[standard][n]]
+        return " ".join(filter(None, [shown, *differences]))
 
     @classmethod
     def available(cls) -> bool:
-        """Whether what `extra` installs is there; a metric that is not is left out of "all metrics"."""
-        return True
+        """Return whether what `extra` installs is there; a metric without it is left out of "all metrics"."""
+        return not cls.module or find_spec(cls.module) is not None
 
     def files(self) -> list[Path]:
-        """Files whose content determines the scores, e.g. a network's weights; part of the score key."""
+        """Return the files whose content determines the scores, e.g. a network's weights; part of the score key."""
         return []
 
-    @abstractmethod
     def prepare(self, track: TrackAudio, group: TargetGroup) -> Any:
-        """What a track's references cost once.
+        """Check the references of a track and compute what needs no estimate.
 
         Parameters
         ----------
         track : TrackAudio
-            ``references`` holds one array for every target of the group, in its order: the full set spans the
-            projections whatever a method delivers.
+            ``references`` holds one array for every target of the group: the full set spans the projections whatever a
+            method delivers.
         group : TargetGroup
 
         Returns
         -------
         state
             Passed to every `score`; never changed by it.
-        """
 
-    @abstractmethod
+        Raises
+        ------
+        MissingDependencyError
+            What the metric needs is not installed.
+        ConfigError, AudioError
+            References that cannot be scored.
+        """
+        if not self.available():
+            install = f"pip install 'mss-bench[{self.extra}]'"
+            raise MissingDependencyError(self.package or self.module, f"the metric {self.name}", install)
+        checked = replace(track, references=checked_references(track, group))
+        return Prepared(checked.references, checked.mixture, checked.sample_rate, self.derive(checked))
+
     def score(self, state: Any, estimates: Stems) -> list[Score]:
         """Score the estimates of one method.
 
@@ -196,5 +342,94 @@ class Metric(Parameterized, ABC):
         Returns
         -------
         list of Score
-            One for each quantity and delivered target, of `targets` where the metric names them.
+            One for each delivered target, of `targets` where the metric names them, and quantity, in the order of the
+            group. What has no value is NaN with the reason, as is an estimate that holds NaN.
+
+        Raises
+        ------
+        AudioError
+            Estimates that cannot be scored.
         """
+        spoiled = spoiled_estimates(state.references, estimates)
+        targets = [t for t in state.references if t in estimates and t in (self.targets or state.references)]
+        if self.joint and spoiled:
+            reason = next(iter(spoiled.values()))
+            spoiled = dict.fromkeys(targets, f"the number is of all estimates together, and {reason}")
+        usable = {t: estimates[t] for t in targets if t not in spoiled}
+        outcomes = {**spoiled, **(self.measure_all(state, usable) if usable else {})}
+        flags = self.flags(state, estimates)
+        return [score for t in targets for score in self._rows(state, t, outcomes[t], flags)]
+
+    def derive(self, track: TrackAudio) -> Any:
+        """Return what is computed once a track.
+
+        Parameters
+        ----------
+        track : TrackAudio
+            Its references are checked and those of the target group, in its order.
+        """
+        return None
+
+    def measure(self, track: Prepared[Any], target: str, estimate: Samples) -> Outcome:
+        """Return the value of an estimate.
+
+        Parameters
+        ----------
+        track : Prepared
+        target : str
+        estimate : (channels, samples) float array
+            Finite, of the shape of ``track.references[target]``.
+
+        Returns
+        -------
+        float, (frames,) float64, str, or a tuple of these
+            A tuple where there are several quantities. A text says why there is no value.
+        """
+        raise NotImplementedError(f"{type(self).__name__} overrides neither measure, measure_all nor score")
+
+    def measure_all(self, track: Prepared[Any], estimates: dict[str, Samples]) -> Mapping[str, Outcome]:
+        """Return the outcome of each of a method's estimates; none is spoiled, and there is at least one."""
+        return {target: self.measure(track, target, estimate) for target, estimate in estimates.items()}
+
+    def grid(self, track: Prepared[Any]) -> tuple[int, float, float]:
+        """Return the number of frames with their window and hop in seconds; by default one value for the track."""
+        return 1, 0.0, 0.0
+
+    def flags(self, track: Prepared[Any], estimates: Mapping[str, Samples]) -> tuple[str, ...]:
+        """Return the flags of every row."""
+        return (f"resampled:{self.works_at}",) if self.works_at not in (0, track.sample_rate) else ()
+
+    def _rows(self, track: Prepared[Any], target: str, outcome: Outcome, flags: tuple[str, ...]) -> list[Score]:
+        count, window, hop = self.grid(track)
+        outcomes: Sequence[Value | Measured] = outcome if isinstance(outcome, tuple) else (outcome,)
+        if isinstance(outcome, str):
+            outcomes = (outcome,) * len(self.quantities)
+        scores = []
+        for quantity, found in zip(self.quantities, outcomes, strict=True):
+            row = found if isinstance(found, Measured) else Measured(found)
+            missing = isinstance(row.value, str)
+            values = np.full(count, np.nan) if missing else np.atleast_1d(np.asarray(row.value, dtype=np.float64))
+            reason = str(row.value) if missing else "it is not a number" if np.isnan(values).all() else ""
+            scope: Literal["frame", "track"] = "frame" if window else "track"
+            scores.append(
+                Score(target, quantity.name, values, scope, window, hop, flags + row.flags, reason, row.condition)
+            )
+        return scores
+
+
+class Framewise(Metric):
+    """Base of metrics that have a value for each frame."""
+
+    window: float = param(1.0, above=0, infinite=True, unit="s", doc="Length of a frame; infinite for the whole track.")
+    hop: float = param(1.0, above=0, infinite=True, unit="s", doc="Step from frame to frame.")
+
+    reach: int = 0
+    """Samples by which filters reach over the edge of a frame."""
+
+    def frames(self, samples: int, sample_rate: int) -> Frames:
+        """Return the frames of a track of that length."""
+        return Frames.of_seconds(samples, self.window, self.hop, sample_rate, self.reach)
+
+    def grid(self, track: Prepared[Any]) -> tuple[int, float, float]:
+        """Return the number of frames with their window and hop in seconds."""
+        return self.frames(track.samples, track.sample_rate).count, self.window, self.hop

@@ -18,138 +18,72 @@ R. Solovyev (ZFTurbo): Music-Source-Separation-Training, https://github.com/ZFTu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.errors import ConfigError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._magnitudes import Magnitudes, hann
-from mss_bench.metrics._resample import at_rate
-from mss_bench.metrics._signals import Floats, Samples
-from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.metrics.presets import resolve
+from mss_bench.metrics._signals import Floats, Samples, at_rate
+from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["BleedFull", "BleedFullState", "mel_weights"]
+__all__ = ["BleedFull", "mel_weights"]
 
 RATE = 44100
 _LEAST = 1e-10
 
-
-@dataclass(frozen=True)
-class BleedFullState:
-    """References of a track, as given, with their spectrograms in dB: 0.35 MB a second of stereo for each."""
-
-    references: dict[str, Samples]
-    sample_rate: int
-    spectrograms: dict[str, NDArray[np.float32]]
+Spectrograms = dict[str, NDArray[np.float32]]
+"""In dB, by target: 0.35 MB a second of stereo for each."""
 
 
 class BleedFull(Metric):
-    """Excess and lack of an estimate's mel spectrogram, of a whole song.
-
-    Parameters
-    ----------
-    preset : {"zfturbo"}, optional
-    n_fft, hop : int, optional
-        Samples at 44.1 kHz. Default 4096 and 1024.
-    n_mels : int, optional
-        Mel bands. Default 512.
-    top_db : float, optional
-        Range below each signal's greatest value that counts, above 0. Default 80.
-
-    Raises
-    ------
-    ConfigError
-        A parameter out of its range.
-    """
+    """Excess and lack of an estimate's mel spectrogram, of a whole song."""
 
     name = "bleed_full"
     version = "1"
     quantities = (
         Quantity(
-            "Bleedless",
-            "",
-            True,
-            "100 / (1 + mean of D > 0), D = difference of mel spectrograms in dB",
-            least=0,
-            most=100,
+            "Bleedless", "", True, "100 / (1 + mean of D > 0), D = difference of mel spectrograms in dB",
+            least=0, most=100,
         ),
         Quantity(
-            "Fullness",
-            "",
-            True,
-            "100 / (1 + |mean of D < 0|), D = difference of mel spectrograms in dB",
-            least=0,
-            most=100,
+            "Fullness", "", True, "100 / (1 + |mean of D < 0|), D = difference of mel spectrograms in dB",
+            least=0, most=100,
         ),
-    )
+    )  # fmt: skip
     citation = "R. Solovyev: Music-Source-Separation-Training, https://github.com/ZFTurbo, 2023"
     caution = (
         "They are named after what they are read as: any excess is bleed, reverberation and noise too, any lack is "
         "lost fullness. A gain counts as either, and bins 80 dB below the peak count as much as the loudest."
     )
+    presets: ClassVar = {"zfturbo": {}}
 
-    def __init__(
-        self,
-        *,
-        preset: str | None = None,
-        n_fft: int | None = None,
-        hop: int | None = None,
-        n_mels: int | None = None,
-        top_db: float | None = None,
-    ) -> None:
-        given = {"n_fft": n_fft, "hop": hop, "n_mels": n_mels, "top_db": top_db}
-        values, self.preset = resolve(self.name, preset, given)
-        if values["n_mels"] < 1:
-            raise ConfigError(f"bleed_full: n_mels is {values['n_mels']!r}, expected at least 1")
-        if not values["top_db"] > 0:
-            raise ConfigError(f"bleed_full: top_db is {values['top_db']!r}, expected a number above 0")
-        self.n_mels: int = values["n_mels"]
-        self.top_db: float = values["top_db"]
-        self._magnitudes = Magnitudes(values["n_fft"], values["hop"], hann(values["n_fft"], values["n_fft"]), "zeros")
+    n_fft: int = param(4096, at_least=2, unit="samples", doc="Length of the FFT at 44.1 kHz, an even number.")
+    hop: int = param(1024, at_least=1, unit="samples", doc="Step from frame to frame at 44.1 kHz.")
+    n_mels: int = param(512, at_least=1, doc="Mel bands.")
+    top_db: float = param(
+        80.0, above=0, infinite=True, unit="dB", doc="Range below each signal's greatest value that counts."
+    )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> BleedFullState:
-        """Mel spectrograms of the references.
+    def setup(self) -> None:
+        self._magnitudes = Magnitudes(self.n_fft, self.hop, hann(self.n_fft, self.n_fft), "zeros")
 
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored.
-        """
-        references = checked_references(track, group)
-        spectrograms = {t: self._spectrogram(array, track.sample_rate) for t, array in references.items()}
-        return BleedFullState(references, track.sample_rate, spectrograms)
+    def derive(self, track: TrackAudio) -> Spectrograms:
+        return {t: self._spectrogram(array, track.sample_rate) for t, array in track.references.items()}
 
-    def score(self, state: BleedFullState, estimates: Stems) -> list[Score]:
-        """Bleedless and fullness of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            values, reason = (np.nan, np.nan), spoiled.get(target, "")
-            if not reason:
-                difference = self._spectrogram(estimates[target], state.sample_rate) - state.spectrograms[target]
-                values = _mapped(difference, difference > 0), _mapped(difference, difference < 0)
-            for quantity, value in zip(self.quantities, values, strict=True):
-                scores.append(Score(target, quantity.name, np.array([value]), reason=reason))
-        return scores
+    def measure(self, track: Prepared[Spectrograms], target: str, estimate: Samples) -> Outcome:
+        difference = self._spectrogram(estimate, track.sample_rate) - track.derived[target]
+        return _mapped(difference, difference > 0), _mapped(difference, difference < 0)
 
     def _spectrogram(self, array: Samples, sample_rate: int) -> NDArray[np.float32]:
-        """Mel spectrogram ``(channels, bands, frames)`` in dB."""
+        """Return the mel spectrogram ``(channels, bands, frames)`` in dB."""
         resampled = at_rate(array, sample_rate, RATE)
-        weights = mel_weights(RATE, self._magnitudes.n_fft, self.n_mels)
+        weights = mel_weights(RATE, self.n_fft, self.n_mels)
         n_frames = self._magnitudes.frames(resampled.shape[1])
         out = np.empty((len(resampled), self.n_mels, n_frames), dtype=np.float32)
         for channel, samples in enumerate(resampled):
@@ -169,7 +103,7 @@ def _mapped(difference: NDArray[np.float32], chosen: NDArray[np.bool_]) -> float
 
 
 def mel_weights(sample_rate: int, n_fft: int, n_mels: int) -> csr_array:
-    """Slaney's mel filter bank ``(n_mels, n_fft // 2 + 1)``: triangles of equal area on a mel scale.
+    """Return Slaney's mel filter bank ``(n_mels, n_fft // 2 + 1)``: triangles of equal area on a mel scale.
 
     The scale is linear up to 1 kHz (200/3 Hz a mel) and logarithmic above (27 mel a factor of 6.4).
     """

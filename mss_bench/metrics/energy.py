@@ -23,50 +23,31 @@ F.-R. Stöter, A. Liutkus, N. Ito: The 2018 Signal Separation Evaluation Campaig
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.errors import ConfigError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._frames import Frames
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import TrackAudio
+from mss_bench.metrics._frames import Frames, Mask, SilencePolicy
 from mss_bench.metrics._levels import DOUBLE_DB, level, louder, shifted, unusual
 from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
-from mss_bench.metrics._silence_policy import Mask, SilencePolicy
-from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.metrics.presets import resolve
+from mss_bench.metrics.base import Framewise, Metric, Outcome, Prepared, Quantity, Value
 
-__all__ = ["CSDR", "USDR", "CSDRState", "USDRState"]
+__all__ = ["CSDR", "USDR"]
 
 
-@dataclass(frozen=True)
-class USDRState:
-    """References of a track, as given, the binary exponents of their levels (None where silent), and their energies."""
+class _Energy(NamedTuple):
+    """Binary exponent of the level of a reference (None where silent), and its energy at a usual level."""
 
-    references: dict[str, Samples]
-    levels: dict[str, int | None]
-    energies: dict[str, np.floating]
+    level: int | None
+    energy: np.floating
 
 
 class USDR(Metric):
     """SDR of a whole song, as the Music Demixing Challenge defines it.
 
-    Parameters
-    ----------
-    preset : {"default", "mdx21", "demucs", "zfturbo"}, optional
-        ``"default"`` is the formula of the challenge in float64, which is also what Demucs has.
-    delta : float, optional
-        Added to both energies; at least 0. Default 1e-7.
-    precision : {"float64", "float32"}, optional
-        What samples are cast to and energies are summed in. ``"float32"``, as the challenge's kit does it, copies each
-        stem. Default ``"float64"``.
-
-    Raises
-    ------
-    ConfigError
-        A negative `delta`, another precision, or an unknown preset.
+    The preset ``"default"`` is the formula of the challenge in float64, which is also what Demucs has.
     """
 
     name = "usdr"
@@ -78,69 +59,34 @@ class USDR(Metric):
         "the value of a silent stem is decided by delta. A delay of a millisecond that nobody hears costs all, and on "
         "generative systems energy ratios hardly follow listeners."
     )
+    presets: ClassVar = {"default": {}, "mdx21": {"precision": "float32"}, "demucs": {}, "zfturbo": {"delta": 1e-8}}
 
-    def __init__(
-        self,
-        *,
-        preset: str | None = None,
-        delta: float | None = None,
-        precision: Literal["float64", "float32"] | None = None,
-    ) -> None:
-        values, self.preset = resolve(self.name, preset, {"delta": delta, "precision": precision})
-        self.delta: float = values["delta"]
-        self.precision: Literal["float64", "float32"] = values["precision"]
-        if not 0 <= self.delta < np.inf:
-            raise ConfigError(f"usdr: delta is {self.delta!r}, expected a number of at least 0")
-        if self.precision not in ("float64", "float32"):
-            raise ConfigError(f"usdr: precision is {self.precision!r}, expected 'float64' or 'float32'")
+    delta: float = param(1e-7, at_least=0, doc="Added to both energies.")
+    precision: Literal["float64", "float32"] = param(
+        "float64", doc="What samples are cast to and energies are summed in; float32 copies each stem."
+    )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> USDRState:
-        """Levels and energies of the references.
+    def derive(self, track: TrackAudio) -> dict[str, _Energy]:
+        levels = {target: level(array) for target, array in track.references.items()}
+        return {
+            t: _Energy(levels[t], self._energy(s, None, self._shift(levels[t]))) for t, s in track.references.items()
+        }
 
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored.
-        """
-        references = checked_references(track, group)
-        levels = {target: level(array) for target, array in references.items()}
-        energies = {t: self._energy(array, None, self._shift(levels[t])) for t, array in references.items()}
-        return USDRState(references, levels, energies)
-
-    def score(self, state: USDRState, estimates: Stems) -> list[Score]:
-        """USDR of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        return [
-            self._score(state, target, estimates[target], spoiled.get(target, ""))
-            for target in state.references
-            if target in estimates
-        ]
-
-    def _score(self, state: USDRState, target: str, estimate: Samples, reason: str) -> Score:
-        value = np.nan
-        if not reason:
-            reference = state.levels[target]
-            own, common = self._shift(reference), self._shift(louder(reference, level(estimate)))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                signal = state.energies[target] + self._constant(own)
-                error = self._energy(estimate, state.references[target], common) + self._constant(common)
-                value = float(signal.dtype.type(10) * np.log10(signal / error)) + DOUBLE_DB * (own - common)
-            reason = self._why_undefined(signal, error) if np.isnan(value) else ""
-        return Score(target, "uSDR", np.array([value]), reason=reason)
-
-    def _why_undefined(self, signal: np.floating, error: np.floating) -> str:
+    def measure(self, track: Prepared[dict[str, _Energy]], target: str, estimate: Samples) -> Value:
+        reference = track.derived[target]
+        own, common = self._shift(reference.level), self._shift(louder(reference.level, level(estimate)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            signal = reference.energy + self._constant(own)
+            error = self._energy(estimate, track.references[target], common) + self._constant(common)
+            value = float(signal.dtype.type(10) * np.log10(signal / error)) + DOUBLE_DB * (own - common)
+        if not np.isnan(value):
+            return value
         if signal == error == 0:
             return "reference and estimate are silent, and delta is 0"
         return "the energies are beyond what float32 holds"
 
     def _shift(self, exponent: int | None) -> int:
-        """The power of two by which signals of a level are divided: none where delta, or float32, has the last word."""
+        """Return the power of two by which signals are divided: 0 where delta, or float32, has the last word."""
         if self.precision == "float32":
             return 0
         return max(unusual(exponent), 0) if self.delta else unusual(exponent)
@@ -149,40 +95,22 @@ class USDR(Metric):
         return np.dtype(self.precision).type(math.ldexp(self.delta, -2 * shift))
 
     def _energy(self, array: Samples, minus: Samples | None, shift: int) -> np.floating:
-        """Energy of an array, or of its difference from another, once they are divided by ``2**shift``."""
+        """Return the energy of an array, or of its difference from another, once divided by ``2**shift``."""
         if self.precision == "float32":
             return _float32_energy(array, minus)
         return np.float64(_energy(Signals([array], None if minus is None else [shifted(minus, shift)], [shift])))
 
 
-@dataclass(frozen=True)
-class CSDRState:
-    """References of a track, as given, the binary exponents of their levels (None where silent), their energies
-    ``(n_frames,)`` once usual levels are made of these, and the silence policy's masks."""
+class _FrameEnergies(NamedTuple):
+    """Level of a reference, its energy ``(frames,)`` at a usual level, and the frames in which it is silent."""
 
-    references: dict[str, Samples]
-    frames: Frames
-    levels: dict[str, int | None]
-    energies: dict[str, Floats]
-    silent: dict[str, Mask]
+    level: int | None
+    energies: Floats
+    silent: Mask
 
 
-class CSDR(Metric):
-    """SDR of BSS Eval v4 without its projections.
-
-    Parameters
-    ----------
-    preset : {"museval"}, optional
-    window, hop : float, optional
-        Seconds. Default 1.
-    silence : {"joint", "per_source"}, optional
-        Which frames count; as in `mss_bench.metrics.bss_eval.BSSEval`. Default ``"joint"``.
-
-    Raises
-    ------
-    ConfigError
-        A parameter out of its range.
-    """
+class CSDR(Framewise):
+    """SDR of BSS Eval v4 without its projections."""
 
     name = "csdr"
     version = "1"
@@ -192,74 +120,40 @@ class CSDR(Metric):
         "Frames in which any source is silent count for none, so that leakage into pauses costs nothing; a delay of a "
         "millisecond that nobody hears costs all. On generative systems it hardly follows listeners (Spearman .18)."
     )
+    presets: ClassVar = {"museval": {}}
 
-    def __init__(
-        self,
-        *,
-        preset: str | None = None,
-        window: float | None = None,
-        hop: float | None = None,
-        silence: Literal["joint", "per_source"] | None = None,
-    ) -> None:
-        values, self.preset = resolve(self.name, preset, {"window": window, "hop": hop, "silence": silence})
-        for key in ("window", "hop"):
-            if not values[key] > 0:
-                raise ConfigError(f"csdr: {key} is {values[key]!r}, expected a positive number of seconds")
-        if values["silence"] not in ("joint", "per_source"):
-            raise ConfigError(f"csdr: silence is {values['silence']!r}, expected 'joint' or 'per_source'")
-        self.window: float = values["window"]
-        self.hop: float = values["hop"]
-        self.silence: Literal["joint", "per_source"] = values["silence"]
+    silence: Literal["joint", "per_source"] = param("joint", doc="Which frames count, as in `bss_eval`.")
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> CSDRState:
-        """Energies and silence of the references in each frame.
+    def derive(self, track: TrackAudio) -> dict[str, _FrameEnergies]:
+        policy, derived = SilencePolicy(self.silence), {}
+        for target, array in track.references.items():
+            frames, exponent = self.frames(array.shape[1], track.sample_rate), level(array)
+            energies = frames.energies(Signals([array], shifts=[unusual(exponent)]))
+            derived[target] = _FrameEnergies(exponent, energies, policy.silent(array, frames.spans))
+        return derived
 
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored.
-        """
-        references = checked_references(track, group)
-        frames = Frames.of_seconds(next(iter(references.values())).shape[1], self.window, self.hop, track.sample_rate)
-        levels = {t: level(array) for t, array in references.items()}
-        energies = {t: _frame_energies(array, None, unusual(levels[t]), frames) for t, array in references.items()}
-        policy = SilencePolicy(self.silence)
-        silent = {t: policy.silent(array, frames.spans) for t, array in references.items()}
-        return CSDRState(references, frames, levels, energies, silent)
+    def measure_all(
+        self, track: Prepared[dict[str, _FrameEnergies]], estimates: dict[str, Samples]
+    ) -> dict[str, Outcome]:
+        policy, frames = SilencePolicy(self.silence), self.frames(track.samples, track.sample_rate)
+        silent = {t: policy.silent(y, frames.spans) for t, y in estimates.items()}
+        references = {t: reference.silent for t, reference in track.derived.items()}
+        outcomes: dict[str, Outcome] = {}
+        for target, estimate in estimates.items():
+            ratio = self._ratios(track, target, estimate, frames)
+            values = np.where(policy.valid(target, target, references, silent), ratio, np.nan)
+            outcomes[target] = policy.why(target, references, silent) if np.isnan(values).all() else values
+        return outcomes
 
-    def score(self, state: CSDRState, estimates: Stems) -> list[Score]:
-        """Frame by frame, the SDR of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored. Silent ones, and those with NaN, give rows of NaN with the reason.
-        """
-        usable, spoiled = scorable_estimates(state.references, estimates)
-        policy = SilencePolicy(self.silence)
-        silent = {t: policy.silent(estimates[t], state.frames.spans) for t in usable}
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            values, reason = np.full(len(state.frames.spans), np.nan), spoiled.get(target, "")
-            if not reason:
-                ratio = self._ratios(state, target, estimates[target])
-                values = np.where(policy.valid(target, target, state.silent, silent), ratio, np.nan)
-                reason = policy.why(target, state.silent, silent) if np.isnan(values).all() else ""
-            scores.append(Score(target, "cSDR", values, "frame", self.window, self.hop, (), reason))
-        return scores
-
-    def _ratios(self, state: CSDRState, target: str, estimate: Samples) -> Floats:
-        own, common = unusual(state.levels[target]), unusual(louder(state.levels[target], level(estimate)))
-        error = _frame_energies(estimate, state.references[target], common, state.frames)
+    def _ratios(
+        self, track: Prepared[dict[str, _FrameEnergies]], target: str, estimate: Samples, frames: Frames
+    ) -> Floats:
+        reference = track.derived[target]
+        own, common = unusual(reference.level), unusual(louder(reference.level, level(estimate)))
+        error = frames.energies(Signals([estimate], [shifted(track.references[target], common)], [common]))
         with np.errstate(divide="ignore", invalid="ignore"):
-            values: Floats = 10 * np.log10(state.energies[target] / error) + DOUBLE_DB * (own - common)
+            values: Floats = 10 * np.log10(reference.energies / error) + DOUBLE_DB * (own - common)
         return values
-
-
-def _frame_energies(array: Samples, minus: Samples | None, shift: int, frames: Frames) -> Floats:
-    """Energy of an array, or of its difference from another, in every frame, once divided by ``2**shift``."""
-    signals = Signals([array], None if minus is None else [shifted(minus, shift)], [shift])
-    return np.array([np.vdot(frame, frame) for frame in (signals.read(*span) for span in frames.spans)])
 
 
 def _energy(signals: Signals) -> float:
@@ -273,7 +167,7 @@ def _energy(signals: Signals) -> float:
 
 
 def _float32_energy(array: Samples, minus: Samples | None) -> np.floating:
-    """The sum of the challenge's kit: float32, sample by sample with the channels of each side by side."""
+    """Return the sum of the challenge's kit: float32, sample by sample with the channels of each side by side."""
     with np.errstate(over="ignore", invalid="ignore"):
         samples = np.ascontiguousarray(array.T, dtype=np.float32)
         if minus is not None:

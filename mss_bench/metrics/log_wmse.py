@@ -21,20 +21,18 @@ I. Jordal (Nomono): log-wmse-audio-quality, https://github.com/nomonosound/log-w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.errors import AudioError, ConfigError
-from mss_bench.metrics._checks import checked_references, first_bad_sample, scorable_estimates
-from mss_bench.metrics._resample import at_rate
-from mss_bench.metrics._signals import Floats, Samples
-from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.metrics.presets import resolve
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import TrackAudio
+from mss_bench.metrics._checks import check_mixture
+from mss_bench.metrics._signals import Floats, Samples, at_rate
+from mss_bench.metrics.base import Metric, Prepared, Quantity
 
-__all__ = ["LogWMSE", "LogWMSEState", "weighting_filter"]
+__all__ = ["LogWMSE", "weighting_filter"]
 
 RATE = 44100
 _FLOOR = 1e-8
@@ -44,31 +42,11 @@ _TAPS = 4000
 _N_FFT = 1 << 15
 
 
-@dataclass(frozen=True)
-class LogWMSEState:
-    """References of a track, as given, with the weighted level ``(channels,)`` of its mixture."""
-
-    references: dict[str, Samples]
-    sample_rate: int
-    level: Floats
-
-
 class LogWMSE(Metric):
     """Frequency-weighted mean squared error in a logarithmic measure, of a whole song.
 
-    Parameters
-    ----------
-    preset : {"nomono"}, optional
-        The definition's own package. Its port to PyTorch, torch-log-wmse, has no gate from version 1 on, counts the
-        filter's tails, and resamples the filter instead of the audio: its numbers differ.
-    gate : float, optional
-        Level in dB, relative to the mixture, below which samples of the error count as 0; ``-inf`` for none.
-        Default -68.
-
-    Raises
-    ------
-    ConfigError
-        An unknown preset, or a gate that is NaN.
+    The preset ``"nomono"`` is the definition's own package. Its port to PyTorch, torch-log-wmse, has no gate from
+    version 1 on, counts the filter's tails, and resamples the filter instead of the audio: its numbers differ.
     """
 
     name = "log_wmse"
@@ -82,63 +60,33 @@ class LogWMSE(Metric):
         "different stems are not to be compared. Its weighting is of the ear at one level, without masking, and was "
         "not checked against listening tests of separation."
     )
+    presets: ClassVar = {"nomono": {}}
 
-    def __init__(self, *, preset: str | None = None, gate: float | None = None) -> None:
-        values, self.preset = resolve(self.name, preset, {"gate": gate})
-        self.gate: float = values["gate"]
-        if np.isnan(self.gate):
-            raise ConfigError("log_wmse: gate is nan, expected a level in dB")
+    gate: float = param(
+        -68.0,
+        infinite=True,
+        unit="dB",
+        doc="Level relative to the mixture below which samples of the error count as 0; ``-inf`` for none.",
+    )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> LogWMSEState:
-        """Weighted level of the mixture.
+    def derive(self, track: TrackAudio) -> Floats:
+        """Return the weighted level ``(channels,)`` of the mixture."""
+        check_mixture(track.mixture, next(iter(track.references.values())).shape, "log-WMSE")
+        return np.sqrt([_mean_square(channel) for channel in at_rate(track.mixture, track.sample_rate, RATE)])
 
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored, or a mixture that is missing, not of their shape, or not of finite
-            samples.
-        """
-        references = checked_references(track, group)
-        shape = next(iter(references.values())).shape
-        mixture = track.mixture
-        found = "none" if mixture is None else f"one of shape {mixture.shape}"
-        if mixture is None or mixture.shape != shape:
-            raise AudioError(f"log-WMSE is relative to the mixture: found {found}, expected one of shape {shape}")
-        if (problem := first_bad_sample(mixture)) is not None:
-            raise AudioError(f"the mixture holds {problem}; expected numbers")
-        level = np.array([_mean_square(channel) for channel in at_rate(mixture, track.sample_rate, RATE)])
-        return LogWMSEState(references, track.sample_rate, np.sqrt(level))
-
-    def score(self, state: LogWMSEState, estimates: Stems) -> list[Score]:
-        """Log-WMSE of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            value = np.nan
-            if target not in spoiled:
-                value = self._value(state, np.subtract(estimates[target], state.references[target], dtype=np.float64))
-            scores.append(Score(target, "log-WMSE", np.array([value]), reason=spoiled.get(target, "")))
-        return scores
-
-    def _value(self, state: LogWMSEState, difference: Floats) -> float:
+    def measure(self, track: Prepared[Floats], target: str, estimate: Samples) -> float:
         gate = 10 ** (self.gate / 20)
-        resampled = at_rate(difference, state.sample_rate, RATE)
+        difference = np.subtract(estimate, track.references[target], dtype=np.float64)
         errors = [
             _mean_square(channel, gate * level) / level**2 if level > 0 else 0.0
-            for channel, level in zip(resampled, state.level, strict=True)
+            for channel, level in zip(at_rate(difference, track.sample_rate, RATE), track.derived, strict=True)
         ]
         return float(np.mean(_SCALE * np.log(np.array(errors) + _FLOOR)))
 
 
 @cache
 def weighting_filter() -> Floats:
-    """Taps ``(4000,)`` of the weighting filter at 44.1 kHz; the one of lag 0 has index 1999."""
+    """Return the taps ``(4000,)`` of the weighting filter at 44.1 kHz; the one of lag 0 has index 1999."""
     from scipy.signal import butter
 
     # The definition samples the response at multiples of pi/4097 and transforms it as if of pi/4096.
@@ -156,7 +104,7 @@ def weighting_filter() -> Floats:
 
 
 def _high_shelf(frequency: float, gain_db: float, q: float) -> tuple[list[float], list[float]]:
-    """Second-order section of the Audio EQ Cookbook."""
+    """Return a second-order section of the Audio EQ Cookbook."""
     a, cosine, alpha = _cookbook(frequency, gain_db, q)
     root = 2 * np.sqrt(a) * alpha
     above, below = (a + 1) + (a - 1) * cosine, (a + 1) - (a - 1) * cosine
@@ -165,7 +113,7 @@ def _high_shelf(frequency: float, gain_db: float, q: float) -> tuple[list[float]
 
 
 def _peak(frequency: float, gain_db: float, q: float) -> tuple[list[float], list[float]]:
-    """Second-order section of the Audio EQ Cookbook."""
+    """Return a second-order section of the Audio EQ Cookbook."""
     a, cosine, alpha = _cookbook(frequency, gain_db, q)
     return [1 + alpha * a, -2 * cosine, 1 - alpha * a], [1 + alpha / a, -2 * cosine, 1 - alpha / a]
 
@@ -176,7 +124,7 @@ def _cookbook(frequency: float, gain_db: float, q: float) -> tuple[float, float,
 
 
 def _mean_square(channel: Samples, gate: float = 0.0) -> float:
-    """Mean square of a channel once weighted; samples below the gate count as 0."""
+    """Return the mean square of a channel once weighted; samples below the gate count as 0."""
     total = 0.0
     for piece in _weighted(channel):
         if gate > 0:
@@ -186,7 +134,7 @@ def _mean_square(channel: Samples, gate: float = 0.0) -> float:
 
 
 def _weighted(channel: Samples) -> Iterator[Floats]:
-    """A channel through the weighting filter, of the same length and without delay, a piece at a time."""
+    """Yield a channel through the weighting filter, of the same length and without delay, a piece at a time."""
     from scipy import fft
 
     taps = weighting_filter()

@@ -26,131 +26,69 @@ References
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.errors import ConfigError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._levels import Scaling, level, louder, scaling, unusual
-from mss_bench.metrics._moments import Moments, References, prepare_references
-from mss_bench.metrics._signals import Floats
-from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.metrics.presets import resolve
+from mss_bench.metrics._moments import Moments, Reference
+from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity, Value
 
 __all__ = ["SASDR", "SDSDR", "SISDR", "SNR"]
 
-_LE_ROUX = "J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done?, ICASSP 2019"
+_TORCHMETRICS = {"eps": 2.0**-23}
+_AURALOSS = {"zero_mean": True, "eps": 1e-8, "eps_form": "denominator"}
+_ZFTURBO = {"per_channel": False, "eps": 1e-8, "eps_form": "samples"}
 
-EpsForm = Literal["both", "denominator", "samples"]
-
-
-_PARAMETERS = """\
-Parameters
-----------
-preset : str, optional
-    A key of ``PRESETS[name]`` in `mss_bench.metrics.presets`: the other parameters default to its values.
-per_channel : bool, optional
-    One ratio a channel and the mean in dB, leaving out channels in which the reference is silent (default); otherwise
-    one ratio over all channels.
-zero_mean : bool, optional
-    Subtract the mean of each channel of both signals first. Default False.
-eps : float, optional
-    Small constant, at least 0. Default 0.
-eps_form : {"both", "denominator", "samples"}, optional
-    Where it stands. ``"both"`` (torchmetrics): added to numerator and denominator of gain and ratio. ``"denominator"``
-    (auraloss): added to both denominators, and to the ratio itself. ``"samples"`` (ZFTurbo): to the gain's numerator
-    and denominator once for every sample, to the ratio's denominator, and to the ratio.
-
-Raises
-------
-ConfigError
-    An unknown preset, or a parameter out of its range."""
+References = dict[str, Reference]
 
 
 class _Ratio(Metric):
     """What the ratios share: parameters, reading, and what becomes of silence."""
 
-    def __init_subclass__(cls) -> None:
-        cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{_PARAMETERS}"
-
-    citation = _LE_ROUX
+    citation = "J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done?, ICASSP 2019"
     _silent_estimate_has_value: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        *,
-        preset: str | None = None,
-        per_channel: bool | None = None,
-        zero_mean: bool | None = None,
-        eps: float | None = None,
-        eps_form: EpsForm | None = None,
-    ) -> None:
-        self._set(preset, per_channel=per_channel, zero_mean=zero_mean, eps=eps, eps_form=eps_form)
+    per_channel: bool = param(
+        True,
+        doc="One ratio a channel and the mean in dB, without channels of silent reference; otherwise one over all.",
+    )
+    zero_mean: bool = param(False, doc="Subtract the mean of each channel of both signals first.")
+    eps: float = param(0.0, at_least=0, doc="Small constant that keeps silent signals finite.")
+    eps_form: Literal["both", "denominator", "samples"] = param(
+        "both",
+        doc="Where it stands. ``both`` (torchmetrics): added to numerator and denominator of gain and ratio. "
+        "``denominator`` (auraloss): to both denominators, and to the ratio itself. ``samples`` (ZFTurbo): to the "
+        "gain's numerator and denominator once for every sample, to the ratio's denominator, and to the ratio.",
+    )
 
-    def _set(self, preset: str | None, **given: Any) -> dict[str, Any]:
-        values, self.preset = resolve(self.name, preset, given)
-        if not 0 <= values["eps"] < np.inf:
-            raise ConfigError(f"{self.name}: eps is {values['eps']!r}, expected a number of at least 0")
-        if values["eps_form"] not in ("both", "denominator", "samples"):
-            raise ConfigError(
-                f"{self.name}: eps_form is {values['eps_form']!r}, expected 'both', 'denominator' or 'samples'"
-            )
-        self.per_channel: bool = values["per_channel"]
-        self.zero_mean: bool = values["zero_mean"]
-        self.eps: float = values["eps"]
-        self.eps_form: EpsForm = values["eps_form"]
-        return values
+    def derive(self, track: TrackAudio) -> References:
+        return {target: Reference.of(array, self.zero_mean) for target, array in track.references.items()}
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> References:
-        """Means and energies of the references.
+    def measure(self, track: Prepared[References], target: str, estimate: Samples) -> Value:
+        (moments,) = self._moments(track, {target: estimate})
+        return self._why_undefined(target, moments) or self._value([moments])
 
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored.
-        """
-        return prepare_references(checked_references(track, group), self.zero_mean)
-
-    def score(self, state: References, estimates: Stems) -> list[Score]:
-        """The ratio of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN, and silence that leaves the ratio undefined, give NaN with
-            the reason.
-        """
-        _, spoiled = scorable_estimates(state.arrays, estimates)
-        scores = []
-        for target in (t for t in state.arrays if t in estimates):
-            value, reason = np.nan, spoiled.get(target, "")
-            if not reason:
-                (moments,) = self._moments(state, {target: estimates[target]})
-                reason = self._why_undefined(target, moments)
-                value = np.nan if reason else self._value([moments])
-            scores.append(Score(target, self.quantities[0].name, np.array([value]), reason=reason))
-        return scores
-
-    def _moments(self, state: References, estimates: Stems) -> list[Moments]:
-        """What there is to know of some sources, all scaled alike."""
-        reference = louder(*(state.levels[target] for target in estimates))
+    def _moments(self, track: Prepared[References], estimates: Mapping[str, Samples]) -> list[Moments]:
+        """Measure some sources, all scaled alike."""
+        reference = louder(*(track.derived[target].level for target in estimates))
         estimate = louder(*map(level, estimates.values()))
         how = scaling(reference, estimate)
         if self.eps > 0:  # the constant has a level of its own, which only what overflows may move
             how = Scaling(*[max(unusual(louder(reference, estimate)), 0)] * 2)
-        return [Moments(state, target, array, how) for target, array in estimates.items()]
+        return [Moments(track.derived[target], array, self.zero_mean, how) for target, array in estimates.items()]
 
     @abstractmethod
     def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
-        """Numerator and denominator ``(channels,)``, or ``(1,)`` if joint, of all sources, and what to add in dB."""
+        """Return numerator and denominator ``(channels,)``, or ``(1,)`` if joint, of all sources, and dB to add."""
 
     def _plain_energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
-        """Those of a ratio without a gain."""
+        """Return those of a ratio without a gain."""
         offset = parts[0].scaling.source_db
         return self._sum([m.reference for m in parts]), self._sum([m.distortion for m in parts]), offset
 
@@ -168,7 +106,7 @@ class _Ratio(Metric):
         return float(values.mean())
 
     def _gains_less_one(self, parts: Sequence[Moments]) -> Floats:
-        """``alpha - 1`` of every channel; 0 in channels without a reference."""
+        """Return ``alpha - 1`` of every channel; 0 in channels without a reference."""
         energy, product = self._sum([m.reference for m in parts]), self._sum([m.product for m in parts])
         count = parts[0].samples * (1 if self.per_channel else len(parts[0].reference))
         eps = parts[0].constant(self.eps) * (count if self.eps_form == "samples" else 1)
@@ -212,6 +150,7 @@ class SNR(_Ratio):
         "Every difference counts by its energy, audible or not: a wrong gain, a delay of a millisecond or turned "
         "phases cost as much as loud leakage. It hardly follows listeners on generative systems."
     )
+    presets: ClassVar = {"default": {}, "torchmetrics": _TORCHMETRICS, "auraloss": _AURALOSS}
     _silent_estimate_has_value = True
 
     def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
@@ -229,6 +168,7 @@ class SISDR(_Ratio):
         "millisecond costs all. It follows listeners on systems that mask (Spearman .69), not on generative ones "
         "(.11)."
     )
+    presets: ClassVar = {"default": {}, "torchmetrics": _TORCHMETRICS, "auraloss": _AURALOSS, "zfturbo": _ZFTURBO}
 
     def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
         gains = self._gains_less_one(parts)
@@ -249,6 +189,7 @@ class SDSDR(_Ratio):
         "It rises with the gain of the target and falls with the error, so that too soft costs more than too loud; "
         "energy does not say how an error sounds, least of all on generative systems."
     )
+    presets: ClassVar = {"default": {}, "auraloss": _AURALOSS}
 
     def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
         signal = self._sum([(1 + self._gains_less_one(parts)) ** 2 * m.reference for m in parts])
@@ -258,8 +199,8 @@ class SDSDR(_Ratio):
 class SASDR(SISDR):
     """Source-aggregated SDR of a whole song: one number for all delivered sources, repeated in the row of each.
 
-    ``scale_invariant=False`` (default True) leaves out the gain. A NaN in one estimate leaves no number for any. Where
-    only some of the group's targets were delivered, the number is theirs and flagged ``partial_group``.
+    A NaN in one estimate leaves no number for any. Where only some of the group's targets were delivered, the number is
+    theirs and flagged ``partial_group``.
     """
 
     name = "sa_sdr"
@@ -270,44 +211,22 @@ class SASDR(SISDR):
         "One number for all sources, in which the loud ones decide: a soft stem can be missing altogether. As an "
         "energy ratio it hardly follows listeners on generative systems."
     )
+    presets: ClassVar = {"default": {}, "torchmetrics": _TORCHMETRICS}
     joint: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        *,
-        preset: str | None = None,
-        per_channel: bool | None = None,
-        zero_mean: bool | None = None,
-        eps: float | None = None,
-        eps_form: EpsForm | None = None,
-        scale_invariant: bool | None = None,
-    ) -> None:
-        given = {"per_channel": per_channel, "zero_mean": zero_mean, "eps": eps, "eps_form": eps_form}
-        values = self._set(preset, **given, scale_invariant=scale_invariant)
-        self.scale_invariant: bool = values["scale_invariant"]
+    scale_invariant: bool = param(True, doc="Whether the sources may have a gain, one for all.")
 
-    def score(self, state: References, estimates: Stems) -> list[Score]:
-        """The ratio of all delivered targets together, as one score for each.
+    def flags(self, track: Prepared[Any], estimates: Mapping[str, Samples]) -> tuple[str, ...]:
+        return ("partial_group",) if len(estimates) < len(track.references) else ()
 
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored.
-        """
-        usable, spoiled = scorable_estimates(state.arrays, estimates)
-        delivered = [t for t in state.arrays if t in estimates]
-        value, reason = np.nan, ""
-        if spoiled:
-            reason = f"SA-SDR sums over all sources, and {next(iter(spoiled.values()))}"
-        else:
-            parts = self._moments(state, {target: estimates[target] for target in usable})
-            value = self._value(parts) if self._defined(parts) else np.nan
-            reason = "all references or all estimates are silent throughout" if np.isnan(value) else ""
-        flags = ("partial_group",) if len(delivered) < len(state.arrays) else ()
-        return [Score(target, "SA-SDR", np.array([value]), flags=flags, reason=reason) for target in delivered]
+    def measure_all(self, track: Prepared[References], estimates: dict[str, Samples]) -> dict[str, Outcome]:
+        parts = self._moments(track, estimates)
+        value = self._value(parts) if self._defined(parts) else np.nan
+        silent = "all references or all estimates are silent throughout"
+        return dict.fromkeys(estimates, silent if np.isnan(value) else value)
 
     def _defined(self, parts: Sequence[Moments]) -> bool:
-        """Whether some channel has a reference and, where a gain is needed, all of these have an estimate."""
+        """Return whether some channel has a reference and, if a gain is needed, all of these have an estimate."""
         if self.eps > 0:
             return True
         heard = self._sum([m.reference for m in parts]) > 0

@@ -20,22 +20,19 @@ J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done?
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.errors import ConfigError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._levels import level, scaling, unusual
 from mss_bench.metrics._moments import channel_means
 from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
-from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.metrics.presets import resolve
+from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 
-__all__ = ["SIBSSEval", "SIBSSEvalState"]
+__all__ = ["SIBSSEval"]
 
 _COPY = 1e-12
 """Eigenvalue of normalised references, relative to their number, up to which a direction is one of rounding."""
@@ -44,23 +41,20 @@ _CANCELLED = 1e-6
 """Share of the error below which the artifacts are taken from the audio, not from a difference of energies."""
 
 
-@dataclass(frozen=True)
-class SIBSSEvalState:
-    """References of a track, as given, with the means that are subtracted and their Gram matrices.
+class Grams(NamedTuple):
+    """Gram matrices of the references, with what was done to these before.
 
     Parameters
     ----------
-    references : dict of str to (channels, samples) float array
     levels : list of int or None
         Binary exponents of their levels, by which they are scaled where that is unusual.
     means : (channels, sources)
     gram, inverse : (systems, sources, sources)
-        One system a channel, or one for all; the inverse leaves out directions that are none.
+        One system a channel, or one for all; the inverse leaves out directions that are only rounding.
     ranks : (systems,) int
         Directions that are left.
     """
 
-    references: dict[str, Samples]
     levels: list[int | None]
     means: Floats
     gram: Floats
@@ -69,24 +63,7 @@ class SIBSSEvalState:
 
 
 class SIBSSEval(Metric):
-    """Scale-invariant ratios to interference and to artifacts, of a whole song.
-
-    Parameters
-    ----------
-    preset : {"default", "fast_bss_eval"}, optional
-    per_channel : bool, optional
-        One decomposition a channel and the mean in dB, leaving out channels in which the reference is silent (default);
-        otherwise one gain a source over all channels.
-    zero_mean : bool, optional
-        Subtract the mean of each channel of all signals first. Default False.
-    sar : {"target", "projection"}, optional
-        Numerator of SI-SAR: ``|alpha s|^2`` (default) or ``|alpha s + e_i|^2``.
-
-    Raises
-    ------
-    ConfigError
-        An unknown preset or `sar`.
-    """
+    """Scale-invariant ratios to interference and to artifacts, of a whole song."""
 
     name = "si_bss_eval"
     version = "1"
@@ -99,81 +76,46 @@ class SIBSSEval(Metric):
         "References are allowed one gain and no filter: leakage that comes late, filtered or with a moved image, and "
         "a delayed target itself, count as artifacts. A high SI-SIR is no proof that nothing of the others is heard."
     )
+    presets: ClassVar = {"default": {}, "fast_bss_eval": {"sar": "projection"}}
 
-    def __init__(
-        self,
-        *,
-        preset: str | None = None,
-        per_channel: bool | None = None,
-        zero_mean: bool | None = None,
-        sar: Literal["target", "projection"] | None = None,
-    ) -> None:
-        given = {"per_channel": per_channel, "zero_mean": zero_mean, "sar": sar}
-        values, self.preset = resolve(self.name, preset, given)
-        if values["sar"] not in ("target", "projection"):
-            raise ConfigError(f"si_bss_eval: sar is {values['sar']!r}, expected 'target' or 'projection'")
-        self.per_channel: bool = values["per_channel"]
-        self.zero_mean: bool = values["zero_mean"]
-        self.sar: Literal["target", "projection"] = values["sar"]
+    per_channel: bool = param(
+        True,
+        doc="One decomposition a channel and the mean in dB, without channels in which the reference is silent; "
+        "otherwise one gain a source over all channels.",
+    )
+    zero_mean: bool = param(False, doc="Subtract the mean of each channel of all signals first.")
+    sar: Literal["target", "projection"] = param(
+        "target", doc="Numerator of SI-SAR: ``|alpha s|^2`` or ``|alpha s + e_i|^2``."
+    )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> SIBSSEvalState:
-        """Gram matrices of the references.
-
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored.
-        """
-        references = checked_references(track, group)
-        means = np.stack([channel_means(array, self.zero_mean) for array in references.values()], axis=1)
-        levels = [level(array) for array in references.values()]
+    def derive(self, track: TrackAudio) -> Grams:
+        means = np.stack([channel_means(array, self.zero_mean) for array in track.references.values()], axis=1)
+        levels = [level(array) for array in track.references.values()]
         n_channels, n_sources = means.shape
         gram = np.zeros((n_channels, n_sources, n_sources))
-        for s in _sources(references, means, levels):
+        for s in _sources(track.references, means, levels):
             gram += s @ s.transpose(0, 2, 1)
         gram = self._systems(gram)
         inverses, ranks = zip(*map(_inverse, gram), strict=True)
-        return SIBSSEvalState(references, levels, means, gram, np.array(inverses), np.array(ranks))
+        return Grams(levels, means, gram, np.array(inverses), np.array(ranks))
 
-    def score(self, state: SIBSSEvalState, estimates: Stems) -> list[Score]:
-        """SI-SIR and SI-SAR of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN, a silent reference or estimate, and for SI-SIR a single
-            reference, give NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        scores = []
-        for index, target in enumerate(state.references):
-            if target not in estimates:
-                continue
-            values, reasons = [np.nan, np.nan], [spoiled.get(target, "")] * 2
-            if target not in spoiled:
-                values, reasons = self._values(state, index, target, estimates[target])
-            for quantity, value, reason in zip(self.quantities, values, reasons, strict=True):
-                scores.append(Score(target, quantity.name, np.array([value]), reason=reason))
-        return scores
-
-    def _values(
-        self, state: SIBSSEvalState, index: int, target: str, estimate: Samples
-    ) -> tuple[list[float], list[str]]:
-        heard = state.gram[:, index, index] > 0
+    def measure(self, track: Prepared[Grams], target: str, estimate: Samples) -> Outcome:
+        index = list(track.references).index(target)
+        heard = track.derived.gram[:, index, index] > 0
         if not heard.any():
-            return [np.nan] * 2, [f"reference {target!r} is silent throughout"] * 2
-        parts = _Parts(self, state, index, estimate)
+            return f"reference {target!r} is silent throughout"
+        parts = _Parts(self, track, index, estimate)
         if not (parts.energy[heard] > 0).all():
             where = "" if not parts.energy.any() else f" in channel {np.flatnonzero(heard & (parts.energy <= 0))[0]}"
-            return [np.nan] * 2, [f"estimate {target!r} is silent throughout{where}"] * 2
+            return f"estimate {target!r} is silent throughout{where}"
         signal = parts.signal + (parts.interference if self.sar == "projection" else 0.0)
         sar = _mean_db(signal[heard], parts.artifacts[heard])
-        contested = heard & (state.ranks > 1)
+        contested = heard & (track.derived.ranks > 1)
         if not contested.any():
-            lone = len(state.references) == 1
+            lone = len(track.references) == 1
             why = "there is no other reference" if lone else "no other reference adds to the span of this one"
-            return [np.nan, sar], [f"SI-SIR is undefined: {why}", ""]
-        return [_mean_db(parts.signal[contested], parts.interference[contested]), sar], ["", ""]
+            return f"SI-SIR is undefined: {why}", sar
+        return _mean_db(parts.signal[contested], parts.interference[contested]), sar
 
     def _systems(self, of_channels: Floats) -> Floats:
         return of_channels if self.per_channel else of_channels.sum(axis=0, keepdims=True)
@@ -182,8 +124,10 @@ class SIBSSEval(Metric):
 class _Parts:
     """Energies ``(systems,)`` of what an estimate is made of."""
 
-    def __init__(self, metric: SIBSSEval, state: SIBSSEvalState, index: int, estimate: Samples) -> None:
-        self._state, self._estimate, self._mean = state, estimate, channel_means(estimate, metric.zero_mean)
+    def __init__(self, metric: SIBSSEval, track: Prepared[Grams], index: int, estimate: Samples) -> None:
+        state = self._state = track.derived
+        self._references, self._estimate = track.references, estimate
+        self._mean = channel_means(estimate, metric.zero_mean)
         self._shift = scaling(state.levels[index], level(estimate)).estimate
         n_channels, n_sources = state.means.shape
         correlations, energy, difference = np.zeros((n_channels, n_sources)), np.zeros(n_channels), np.zeros(n_channels)
@@ -209,7 +153,7 @@ class _Parts:
             self.artifacts = metric._systems(self._residual(weights, index))
 
     def _residual(self, weights: Floats, index: int) -> Floats:
-        """``|d - S w|^2`` of each channel."""
+        """Return ``|d - S w|^2`` of each channel."""
         total = np.zeros(len(self._mean))
         weights = np.broadcast_to(weights, (len(total), weights.shape[1]))
         for s, y in self._pieces():
@@ -219,16 +163,16 @@ class _Parts:
         return total
 
     def _pieces(self) -> Iterator[tuple[Floats, Floats]]:
-        """References ``(channels, sources, samples)`` and estimate ``(channels, samples)``, a piece at a time."""
+        """Yield references ``(channels, sources, samples)`` and estimate ``(channels, samples)``, a piece at a time."""
         signals, mean = Signals([self._estimate], shifts=[self._shift]), np.ldexp(self._mean, -self._shift)
-        spans, state = pieces(signals.n_samples), self._state
-        for s, span in zip(_sources(state.references, state.means, state.levels), spans, strict=True):
+        sources = _sources(self._references, self._state.means, self._state.levels)
+        for s, span in zip(sources, pieces(signals.n_samples), strict=True):
             yield s, signals.read(*span) - mean[:, np.newaxis]
 
 
 def _sources(references: dict[str, Samples], means: Floats, levels: list[int | None]) -> Iterator[Floats]:
-    """The references ``(channels, sources, samples)`` less their means, at usual levels, a piece at a time."""
-    shifts = [unusual(each) for each in levels]
+    """Yield references ``(channels, sources, samples)`` less their means, at usual levels, a piece at a time."""
+    shifts = [unusual(exponent) for exponent in levels]
     signals, means = Signals(list(references.values()), shifts=shifts), np.ldexp(means, -np.array(shifts))
     for span in pieces(signals.n_samples):
         stacked = signals.read(*span).reshape(means.shape[1], means.shape[0], -1)
@@ -236,7 +180,7 @@ def _sources(references: dict[str, Samples], means: Floats, levels: list[int | N
 
 
 def _inverse(gram: Floats) -> tuple[Floats, int]:
-    """Inverse of a Gram matrix on the space that the sources span, and its dimensions."""
+    """Return the inverse of a Gram matrix on the space that the sources span, and its dimensions."""
     scale = np.sqrt(np.diag(gram))
     scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
     values, vectors = np.linalg.eigh(gram * np.outer(scale, scale))

@@ -17,48 +17,20 @@ K. Schulze-Forster, C. Doire, G. Richard, R. Badeau: Weakly informed audio sourc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.errors import ConfigError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._frames import Frames
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._signals import Floats, Samples, Signals
-from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.metrics.presets import preset_name
+from mss_bench.metrics.base import Framewise, Outcome, Prepared, Quantity, Value
 
-__all__ = ["Silence", "SilenceState"]
+__all__ = ["Silence"]
 
 _FLOOR = 1e-12
 
 
-@dataclass(frozen=True)
-class SilenceState:
-    """References of a track, as given, and their energy ``(n_frames,)`` in each frame."""
-
-    references: dict[str, Samples]
-    frames: Frames
-    energies: dict[str, Floats]
-
-
-class Silence(Metric):
-    """Energy of the estimate where the reference is silent, and the reverse.
-
-    Parameters
-    ----------
-    window, hop : float
-        Seconds.
-    threshold : float
-        Level in dB relative to full scale (mean square over samples and channels) up to which a frame is silent;
-        ``-inf`` asks for exact zeros.
-
-    Raises
-    ------
-    ConfigError
-        A parameter out of its range.
-    """
+class Silence(Framewise):
+    """Energy of the estimate where the reference is silent, and the reverse."""
 
     name = "silence"
     version = "1"
@@ -72,58 +44,29 @@ class Silence(Metric):
         "audio and the threshold of silence decide. EPS says nothing of estimates that are never silent."
     )
 
-    def __init__(self, *, window: float = 1.0, hop: float = 1.0, threshold: float = -80.0) -> None:
-        for key, seconds in (("window", window), ("hop", hop)):
-            if not seconds > 0:
-                raise ConfigError(f"silence: {key} is {seconds!r}, expected a positive number of seconds")
-        if not threshold < 0:
-            raise ConfigError(f"silence: threshold is {threshold!r}, expected a negative level in dB")
-        self.window, self.hop, self.threshold = window, hop, threshold
-        given = {"window": window, "hop": hop, "threshold": threshold}
-        self.preset = preset_name("default", given, {"window": 1.0, "hop": 1.0, "threshold": -80.0})
+    threshold: float = param(
+        -80.0,
+        below=0,
+        infinite=True,
+        unit="dB",
+        doc="Level relative to full scale, a mean square over samples and channels, up to which a frame is silent; "
+        "``-inf`` asks for exact zeros.",
+    )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> SilenceState:
-        """Energies of the references.
+    def derive(self, track: TrackAudio) -> dict[str, Floats]:
+        return {
+            target: self.frames(array.shape[1], track.sample_rate).energies(Signals([array]))
+            for target, array in track.references.items()
+        }
 
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored.
-        """
-        references = checked_references(track, group)
-        frames = Frames.of_seconds(next(iter(references.values())).shape[1], self.window, self.hop, track.sample_rate)
-        return SilenceState(references, frames, {t: _energies(array, frames) for t, array in references.items()})
+    def measure(self, track: Prepared[dict[str, Floats]], target: str, estimate: Samples) -> Outcome:
+        frames = self.frames(track.samples, track.sample_rate)
+        sizes = np.array([track.channels * (stop - start) for start, stop in frames.spans])
+        limit = sizes * 10 ** (self.threshold / 10)
 
-    def score(self, state: SilenceState, estimates: Stems) -> list[Score]:
-        """PES and EPS of every delivered target; NaN in frames with sound.
+        def where_silent(heard: Floats, silent: Floats, kind: str) -> Value:
+            values = np.where(silent <= limit, 10 * np.log10(heard + _FLOOR), np.nan)
+            return f"{kind} {target!r} is silent in no frame" if np.isnan(values).all() else values
 
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        scores = []
-        for target, energies in state.energies.items():
-            if target not in estimates:
-                continue
-            predicted = np.full_like(energies, np.nan)
-            if target not in spoiled:
-                predicted = _energies(estimates[target], state.frames)
-            pairs = (("PES", predicted, energies, "reference"), ("EPS", energies, predicted, "estimate"))
-            for quantity, heard, silent, kind in pairs:
-                values = np.where(self._is_silent(silent, state), 10 * np.log10(heard + _FLOOR), np.nan)
-                reason = spoiled.get(target, f"{kind} {target!r} is silent in no frame")
-                reason = reason if np.isnan(values).all() else ""
-                scores.append(Score(target, quantity, values, "frame", self.window, self.hop, (), reason))
-        return scores
-
-    def _is_silent(self, energies: Floats, state: SilenceState) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        channels = len(next(iter(state.references.values())))
-        sizes = np.array([channels * (stop - start) for start, stop in state.frames.spans])
-        return energies <= sizes * 10 ** (self.threshold / 10)
-
-
-def _energies(array: Samples, frames: Frames) -> Floats:
-    signals = Signals([array])
-    return np.array([np.vdot(frame, frame) for frame in (signals.read(*span) for span in frames.spans)])
+        reference, predicted = track.derived[target], frames.energies(Signals([estimate]))
+        return where_silent(predicted, reference, "reference"), where_silent(reference, predicted, "estimate")

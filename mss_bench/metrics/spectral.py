@@ -16,73 +16,21 @@ References
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
+from mss_bench.core.parameters import param
 from mss_bench.errors import ConfigError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._magnitudes import Magnitudes, hann
 from mss_bench.metrics._signals import Samples
-from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.metrics.presets import resolve
+from mss_bench.metrics.base import Metric, Prepared, Quantity, Value
 
 __all__ = ["MRSTFT", "L1Freq"]
 
 
-class _Spectral(Metric):
-    """One number a song from the spectrograms of reference and estimate."""
-
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> dict[str, Samples]:
-        """The references, checked.
-
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored.
-        """
-        return checked_references(track, group)
-
-    def score(self, state: dict[str, Samples], estimates: Stems) -> list[Score]:
-        """The distance of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN, and signals that are too short, give NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state, estimates)
-        scores = []
-        for target in (t for t in state if t in estimates):
-            reason = spoiled.get(target) or self._why_undefined(state[target].shape[1])
-            value = np.nan if reason else self._value(state[target], estimates[target])
-            scores.append(Score(target, self.quantities[0].name, np.array([value]), reason=reason))
-        return scores
-
-    @abstractmethod
-    def _why_undefined(self, samples: int) -> str:
-        """Why signals of that length have no value; empty where they have one."""
-
-    @abstractmethod
-    def _value(self, reference: Samples, estimate: Samples) -> float: ...
-
-
-class L1Freq(_Spectral):
-    """Mean absolute difference of magnitude spectrograms, mapped to 0 to 100.
-
-    Parameters
-    ----------
-    preset : {"zfturbo"}, optional
-    n_fft, hop : int, optional
-        Samples. Default 2048 and 1024.
-
-    Raises
-    ------
-    ConfigError
-        A parameter out of its range.
-    """
+class L1Freq(Metric):
+    """Mean absolute difference of magnitude spectrograms, mapped to 0 to 100."""
 
     name = "l1_freq"
     version = "1"
@@ -96,40 +44,30 @@ class L1Freq(_Spectral):
         "It depends on the level and the sample rate of the audio and, with a rectangular window, on what a loud tone "
         "leaks into other bins; songs are not to be compared by it. Phases do not count."
     )
+    presets: ClassVar = {"zfturbo": {}}
 
-    def __init__(self, *, preset: str | None = None, n_fft: int | None = None, hop: int | None = None) -> None:
-        values, self.preset = resolve(self.name, preset, {"n_fft": n_fft, "hop": hop})
-        self._magnitudes = Magnitudes(values["n_fft"], values["hop"])
+    n_fft: int = param(2048, at_least=2, unit="samples", doc="Length of the FFT, an even number.")
+    hop: int = param(1024, at_least=1, unit="samples", doc="Step from frame to frame.")
 
-    def _why_undefined(self, samples: int) -> str:
-        return self._magnitudes.too_short(samples)
+    def setup(self) -> None:
+        self._magnitudes = Magnitudes(self.n_fft, self.hop)
 
-    def _value(self, reference: Samples, estimate: Samples) -> float:
+    def measure(self, track: Prepared[None], target: str, estimate: Samples) -> Value:
+        if reason := self._magnitudes.too_short(track.samples):
+            return reason
         total, count = 0.0, 0
-        for s, y in zip(reference, estimate, strict=True):
+        for s, y in zip(track.references[target], estimate, strict=True):
             for a, b in zip(self._magnitudes.blocks(s), self._magnitudes.blocks(y), strict=True):
                 total += float(np.abs(b - a).sum())
                 count += a.size
         return 100 / (1 + 10 * total / count)
 
 
-class MRSTFT(_Spectral):
+class MRSTFT(Metric):
     """Multi-resolution distance of magnitude spectrograms; 0 is the best.
 
-    Parameters
-    ----------
-    preset : {"default", "auraloss"}, optional
-        FFTs of 1024, 2048 and 4096 samples with a quarter's hop and windows of full length, or auraloss' defaults: FFTs
-        of 1024, 2048 and 512, hops of 120, 240 and 50, windows of 600, 1200 and 240.
-    n_ffts, hops, windows : sequence of int, optional
-        Samples, one number a resolution; windows at most as long as FFTs.
-    eps : float, optional
-        Least power of a bin, above 0. Default 1e-8.
-
-    Raises
-    ------
-    ConfigError
-        Sizes of different numbers, or a parameter out of its range.
+    The preset ``"default"`` has windows of full length with a quarter of it as hop, ``"auraloss"`` that package's
+    defaults.
     """
 
     name = "mr_stft"
@@ -149,38 +87,33 @@ class MRSTFT(_Spectral):
         "as loud ones: a low-pass or exact silence costs more than it is heard. Values at different sample rates are "
         "not comparable."
     )
+    presets: ClassVar = {
+        "default": {},
+        "auraloss": {"n_ffts": (1024, 2048, 512), "hops": (120, 240, 50), "windows": (600, 1200, 240)},
+    }
 
-    def __init__(
-        self,
-        *,
-        preset: str | None = None,
-        n_ffts: Sequence[int] | None = None,
-        hops: Sequence[int] | None = None,
-        windows: Sequence[int] | None = None,
-        eps: float | None = None,
-    ) -> None:
-        sizes = {"n_ffts": n_ffts, "hops": hops, "windows": windows}
-        given = {key: None if value is None else tuple(value) for key, value in sizes.items()}
-        values, self.preset = resolve(self.name, preset, given | {"eps": eps})
-        counts = {key: len(values[key]) for key in sizes}
-        if len(set(counts.values())) != 1 or not values["n_ffts"]:
+    n_ffts: tuple[int, ...] = param((1024, 2048, 4096), at_least=2, unit="samples", doc="FFT of each resolution.")
+    hops: tuple[int, ...] = param((256, 512, 1024), at_least=1, unit="samples", doc="Hop of each.")
+    windows: tuple[int, ...] = param((1024, 2048, 4096), at_least=1, unit="samples", doc="Window, at most the FFT.")
+    eps: float = param(1e-8, above=0, doc="Least power of a bin.")
+
+    def setup(self) -> None:
+        counts = {key: len(getattr(self, key)) for key in ("n_ffts", "hops", "windows")}
+        if len(set(counts.values())) != 1 or not self.n_ffts:
             raise ConfigError(f"mr_stft: found {counts} sizes, expected as many of each and at least one")
-        for window, n_fft in zip(values["windows"], values["n_ffts"], strict=True):
-            if not 1 <= window <= n_fft:
+        for window, n_fft in zip(self.windows, self.n_ffts, strict=True):
+            if window > n_fft:
                 raise ConfigError(f"mr_stft: a window of {window} samples was asked for, expected 1 to {n_fft}")
-        if not 0 < values["eps"] < np.inf:
-            raise ConfigError(f"mr_stft: eps is {values['eps']!r}, expected a number above 0")
-        self.eps: float = values["eps"]
         self._resolutions = [
             Magnitudes(n_fft, hop, hann(window, n_fft))
-            for n_fft, hop, window in zip(values["n_ffts"], values["hops"], values["windows"], strict=True)
+            for n_fft, hop, window in zip(self.n_ffts, self.hops, self.windows, strict=True)
         ]
 
-    def _why_undefined(self, samples: int) -> str:
-        return next(filter(None, (magnitudes.too_short(samples) for magnitudes in self._resolutions)), "")
-
-    def _value(self, reference: Samples, estimate: Samples) -> float:
-        return float(np.mean([self._distance(m, reference, estimate) for m in self._resolutions]))
+    def measure(self, track: Prepared[None], target: str, estimate: Samples) -> Value:
+        for magnitudes in self._resolutions:
+            if reason := magnitudes.too_short(track.samples):
+                return reason
+        return float(np.mean([self._distance(m, track.references[target], estimate) for m in self._resolutions]))
 
     def _distance(self, magnitudes: Magnitudes, reference: Samples, estimate: Samples) -> float:
         least, error, energy, logarithms, count = np.sqrt(self.eps), 0.0, 0.0, 0.0, 0

@@ -167,11 +167,8 @@ def _mss_bench(kind: str, references: dict[str, np.ndarray], estimates: list[dic
     metric = metrics.load("bss_eval" if kind == "v4" else "bss_eval_v3_sources")()
     track = TrackAudio(references, next(iter(references.values())), RATE)
     state = metric.prepare(track, TargetGroup("group", tuple(references)))
-    if kind == "v4":
-        found = metric.score_sets(state, estimates)
-    else:
-        found = [metric.score(state, one) for one in estimates]
-    scores = {(s.target, s.quantity): s.values for s in found[0]}
+    scored = [metric.score(state, one) for one in estimates]
+    scores = {(s.target, s.quantity): s.values for s in scored[0]}
     quantities = ("SDR", "ISR", "SIR", "SAR") if kind == "v4" else ("SDR", "SIR", "SAR")
     return np.array([[scores[name, quantity] for name in references] for quantity in quantities])
 

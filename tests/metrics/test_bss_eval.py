@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
-from mss_bench.metrics import _decomposition, metrics
-from mss_bench.metrics.bss_eval import BSSEval
+from mss_bench.metrics import metrics
+from mss_bench.metrics.bss_eval import BSSEval, decomposition
 
 QUANTITIES = ("SDR", "ISR", "SIR", "SAR")
 RATE = 44100
@@ -224,24 +224,6 @@ class TestProperties:
         for a, b in zip(first, metric.score(state, blurred(references, 1)), strict=True):
             np.testing.assert_array_equal(a.values, b.values)
 
-    @pytest.mark.parametrize("shared_bytes", [1, 1 << 30])
-    def test_several_sets_in_one_pass(self, noise, blurred, monkeypatch, shared_bytes):
-        """Sets may deliver different targets, and one of them may be spoiled."""
-        monkeypatch.setattr(_decomposition, "_SHARED_BYTES", shared_bytes)
-        references = noise()
-        metric = small()
-        state = metric.prepare(TrackAudio(references, None, 8000), TargetGroup("group", tuple(references)))
-        sets = [blurred(references, seed) for seed in range(3)]
-        del sets[1]["a"]
-        sets[2]["b"][0, 0] = np.nan
-        for estimates, together in zip(sets, metric.score_sets(state, sets), strict=True):
-            alone = metric.score(state, estimates)
-            assert [(s.target, s.quantity, s.reason) for s in together] == [
-                (s.target, s.quantity, s.reason) for s in alone
-            ]
-            for a, b in zip(together, alone, strict=True):
-                np.testing.assert_allclose(a.values, b.values, rtol=0, atol=1e-9)
-
     @pytest.mark.parametrize("hop", [0.5, 0.1, 0.003])
     def test_frames_in_parts(self, evaluate, noise, blurred, monkeypatch, hop):
         """Where the correlations of all frames would take too much memory they are made some frames at a time."""
@@ -249,7 +231,7 @@ class TestProperties:
         estimates = blurred(references)
         references["a"][:, 4000:9000] = 0
         whole = evaluate(small(hop=hop), references, estimates)
-        monkeypatch.setattr(_decomposition, "_KEPT_BYTES", 8 * 32 * 36 * 3)  # three frames
+        monkeypatch.setattr(decomposition, "_KEPT_BYTES", 8 * 32 * 36 * 3)  # three frames
         parts = evaluate(small(hop=hop), references, estimates)
         np.testing.assert_allclose(values(parts, references), values(whole, references), rtol=0, atol=1e-9)
         assert {k: s.flags for k, s in parts.items()} == {k: s.flags for k, s in whole.items()}

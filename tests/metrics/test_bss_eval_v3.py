@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics import metrics
-from mss_bench.metrics._assignment import best_order
-from mss_bench.metrics.bss_eval_v3 import BSSEvalV3Images, BSSEvalV3Sources
+from mss_bench.metrics.bss_eval.assignment import best_order
+from mss_bench.metrics.bss_eval.v3 import BSSEvalV3Images, BSSEvalV3Sources
 from mss_bench.registry import import_file
 
 METRICS = {"images": BSSEvalV3Images, "sources": BSSEvalV3Sources}
@@ -297,7 +297,7 @@ def test_windows_beyond_what_is_kept_score_the_same(evaluate, noise, blurred, mo
     references = noise(seconds=1.0)
     estimates = blurred(references)
     before = evaluate(small("images", window=0.25), references, estimates)
-    monkeypatch.setattr("mss_bench.metrics.bss_eval_v3._KEPT_BYTES", 0)
+    monkeypatch.setattr("mss_bench.metrics.bss_eval.v3._KEPT_BYTES", 0)
     after = evaluate(small("images", window=0.25), references, estimates)
     for key in before:
         np.testing.assert_array_equal(before[key].values, after[key].values)

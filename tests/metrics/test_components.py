@@ -9,7 +9,7 @@ from scipy.signal import lfilter
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError
 from mss_bench.metrics.bss_eval import BSSEval
-from mss_bench.metrics.components import bss_components
+from mss_bench.metrics.bss_eval.components import bss_components
 
 NAMES = ("target", "spatial_distortion", "interference", "artifacts")
 

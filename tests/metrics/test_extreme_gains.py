@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mss_bench.compat import museval
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.metrics.bss_eval import BSSEval
-from mss_bench.metrics.bss_eval_v3 import BSSEvalV3Images, BSSEvalV3Sources
+from mss_bench.metrics.bss_eval.v3 import BSSEvalV3Images, BSSEvalV3Sources
 from mss_bench.metrics.energy import CSDR, USDR
 from mss_bench.metrics.scale_invariant import SASDR, SDSDR, SISDR, SNR
 from mss_bench.metrics.si_bss_eval import SIBSSEval

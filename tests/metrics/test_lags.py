@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mss_bench.metrics._frames import Frames
-from mss_bench.metrics._lags import correlate
 from mss_bench.metrics._signals import Signals
+from mss_bench.metrics.bss_eval.lags import correlate
 
 
 def directly(x, y, n_lags):

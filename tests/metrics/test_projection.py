@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mss_bench.metrics import _projection
 from mss_bench.metrics._frames import Frames
-from mss_bench.metrics._lags import correlate
-from mss_bench.metrics._projection import RIDGE, Projector
 from mss_bench.metrics._signals import Signals
+from mss_bench.metrics.bss_eval import projection as module
+from mss_bench.metrics.bss_eval.lags import correlate
+from mss_bench.metrics.bss_eval.projection import RIDGE, Projector
 
 TAPS, SAMPLES = 12, 600
 
@@ -104,7 +104,7 @@ def test_large_systems_lose_nothing(signals, monkeypatch, noise):
     x = np.cumsum(x, axis=1) + noise * np.roll(x, 1, axis=0)
     gram, right = lags_of(x, x), lags_of(x, y)
     expected = projection(x, Projector(gram).solve(right))
-    monkeypatch.setattr(_projection, "_LARGE", 1)
+    monkeypatch.setattr(module, "_LARGE", 1)
     found = projection(x, Projector(gram).solve(right))
     assert np.any(found != expected)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
@@ -114,7 +114,7 @@ def test_hopeless_systems_are_factorised_densely(signals, monkeypatch):
     x, y = signals
     x = np.stack([x[0], x[1], x[0] + x[1], x[3]])
     expected = Projector(lags_of(x, x))
-    monkeypatch.setattr(_projection, "_LARGE", 1)
+    monkeypatch.setattr(module, "_LARGE", 1)
     found = Projector(lags_of(x, x))
     assert found.ridge == expected.ridge
     np.testing.assert_array_equal(found.solve(lags_of(x, y)), expected.solve(lags_of(x, y)))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mss_bench.metrics._frames import Frames
-from mss_bench.metrics._lags import correlate
 from mss_bench.metrics._signals import Signals
-from mss_bench.metrics._toeplitz import ToeplitzProduct, cholesky, norm, schur
+from mss_bench.metrics.bss_eval.lags import correlate
+from mss_bench.metrics.bss_eval.toeplitz import ToeplitzProduct, cholesky, norm, schur
 
 
 def blocks_of(signals, n_lags):

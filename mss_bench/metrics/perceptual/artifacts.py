@@ -26,15 +26,13 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.errors import ConfigError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.core.parameters import param
+from mss_bench.metrics._checks import too_short
 from mss_bench.metrics._signals import Samples
-from mss_bench.metrics.base import Metric, Quantity, Score
+from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 from mss_bench.metrics.perceptual.alignment import delayed_by
 from mss_bench.metrics.perceptual.artifact_measures import (
     HighFrequencyLoss,
@@ -44,39 +42,15 @@ from mss_bench.metrics.perceptual.artifact_measures import (
 )
 from mss_bench.metrics.perceptual.spectra import Piece, spectra
 from mss_bench.metrics.perceptual.transients import TransientSmearing
-from mss_bench.metrics.presets import preset_name
 
-__all__ = ["Artifacts", "ArtifactsState"]
+__all__ = ["Artifacts"]
 
 _PIECE = 20.0
 _SHORTEST = 0.5
-_NO_PLACE = "the reference dominates its mixture nowhere"
-
-
-@dataclass(frozen=True)
-class ArtifactsState:
-    """References of a track, as given."""
-
-    references: dict[str, Samples]
-    sample_rate: int
 
 
 class Artifacts(Metric):
-    """Six numbers that tell single artifacts apart.
-
-    Parameters
-    ----------
-    treble : float
-        Frequency in Hz from which on loss counts as a loss of high frequencies, up to two octaves above it.
-
-    dominance : float
-        dB by which the reference is to dominate its mixture where it is looked at; ``-inf`` looks everywhere.
-
-    Raises
-    ------
-    ConfigError
-        A frequency that is not positive, or a dominance that is no number.
-    """
+    """Six numbers that tell single artifacts apart."""
 
     name = "artifacts"
     version = "1"
@@ -93,14 +67,10 @@ class Artifacts(Metric):
         Quantity("ILD-error", "dB", False, "|median change of the channels' level difference|", least=0),
         Quantity("ITD-error", "µs", False, "|change of the channels' time difference|", least=0, most=1000),
         Quantity(
-            "Phase-error",
-            "",
-            False,
-            "1 - |mean of e^(i (arg Y - arg S))| in two seconds, weighted by |S|^2",
-            least=0,
-            most=1,
+            "Phase-error", "", False, "1 - |mean of e^(i (arg Y - arg S))| in two seconds, weighted by |S|^2",
+            least=0, most=1,
         ),
-    )
+    )  # fmt: skip
     citation = "Y. Uemura et al.: Automatic optimization scheme of spectral subtraction, IWAENC 2008 (LKR)"
     caution = (
         "Made to tell single constructed faults apart, not checked against listeners, and not for adding up. Only "
@@ -108,83 +78,53 @@ class Artifacts(Metric):
         "like smearing and smearing like unsteady phases, about half as strong as the fault that is meant."
     )
 
-    def __init__(self, *, treble: float = 4000.0, dominance: float = 10.0) -> None:
-        if not 0 < treble < np.inf:
-            raise ConfigError(f"artifacts: treble is {treble!r}, expected a frequency in Hz above 0")
-        if np.isnan(dominance):
-            raise ConfigError("artifacts: dominance is nan, expected a level in dB")
-        self.treble, self.dominance = treble, dominance
-        self.preset = preset_name(
-            "default", {"treble": treble, "dominance": dominance}, {"treble": 4000.0, "dominance": 10.0}
-        )
+    treble: float = param(
+        4000.0, above=0, unit="Hz", doc="From where on loss is one of high frequencies, up to two octaves above it."
+    )
+    dominance: float = param(
+        10.0,
+        infinite=True,
+        unit="dB",
+        doc="How far the reference is to dominate its mixture where it is looked at; ``-inf`` looks everywhere.",
+    )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> ArtifactsState:
-        """The references, checked.
-
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored.
-        """
-        return ArtifactsState(checked_references(track, group), track.sample_rate)
-
-    def score(self, state: ArtifactsState, estimates: Stems) -> list[Score]:
-        """Six measures of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            reason = spoiled.get(target) or _why_undefined(state, target, estimates[target])
-            values = (np.nan,) * len(self.quantities) if reason else self._measure(state, target, estimates[target])
-            for quantity, value in zip(self.quantities, values, strict=True):
-                why = (reason or self._why_missing(quantity.name, state, target)) if np.isnan(value) else ""
-                scores.append(Score(target, quantity.name, np.array([value]), reason=why))
-        return scores
-
-    def _measure(self, state: ArtifactsState, target: str, estimate: Samples) -> tuple[float, ...]:
+    def measure(self, track: Prepared[None], target: str, estimate: Samples) -> Outcome:
+        reference = track.references[target]
+        if reason := too_short(track.samples, round(_SHORTEST * track.sample_rate), "for artifacts"):
+            return reason
+        if not reference.any():
+            return "the reference is silent"
+        if not estimate.any():
+            return "the estimate is silent"
         musical, smearing, treble = MusicalNoise(), TransientSmearing(), HighFrequencyLoss(self.treble)
         image, phase = ImageShift(), PhaseInconsistency()
-        for piece in _pieces(state, target, estimate, 10 ** (self.dominance / 10)):
+        for piece in _pieces(track, target, estimate, 10 ** (self.dominance / 10)):
             smearing.add(piece)
             musical.add(spectra(piece, 0.046))
             wide = spectra(piece, 0.186)
             treble.add(wide)
             phase.add(wide)
-            if len(estimate) == 2:
+            if track.channels == 2:
                 image.add(wide)
-        return musical.value, smearing.value, treble.value, image.level, image.time, phase.value
-
-    def _why_missing(self, quantity: str, state: ArtifactsState, target: str) -> str:
-        channels = len(state.references[target])
-        if quantity in ("ILD-error", "ITD-error") and channels != 2:
-            return f"a stereo image has two channels, found {channels}"
-        if quantity == "HF-loss" and state.sample_rate <= 2 * self.treble:
-            return f"there is nothing above {self.treble:g} Hz at {state.sample_rate} Hz"
-        if quantity == "Smearing":
-            return "the reference has no attacks of its own in bands that the estimate has kept"
-        return _NO_PLACE
-
-
-def _why_undefined(state: ArtifactsState, target: str, estimate: Samples) -> str:
-    reference = state.references[target]
-    least = round(_SHORTEST * state.sample_rate)
-    if reference.shape[1] < least:
-        return f"{reference.shape[1]} samples are too few for artifacts: expected at least {least}"
-    if not reference.any():
-        return "the reference is silent"
-    return "" if estimate.any() else "the estimate is silent"
+        no_place = "the reference dominates its mixture nowhere"
+        no_treble = f"there is nothing above {self.treble:g} Hz at {track.sample_rate} Hz"
+        no_image = f"a stereo image has two channels, found {track.channels}" if track.channels != 2 else no_place
+        found = (
+            (musical.value, no_place),
+            (smearing.value, "the reference has no attacks of its own in bands that the estimate has kept"),
+            (treble.value, no_treble if track.sample_rate <= 2 * self.treble else no_place),
+            (image.level, no_image),
+            (image.time, no_image),
+            (phase.value, no_place),
+        )
+        return tuple(reason if np.isnan(value) else value for value, reason in found)
 
 
-def _pieces(state: ArtifactsState, target: str, estimate: Samples, dominance: float) -> Iterator[Piece]:
-    """The track in pieces of 20 s, the last of them up to 40 s, with the estimate's delay taken out."""
-    reference = state.references[target]
-    late = delayed_by(reference, estimate, state.sample_rate)
-    length, samples = round(_PIECE * state.sample_rate), reference.shape[1]
+def _pieces(track: Prepared[None], target: str, estimate: Samples, dominance: float) -> Iterator[Piece]:
+    """Yield the track in pieces of 20 s, the last of them up to 40 s, with the estimate's delay taken out."""
+    reference = track.references[target]
+    late = delayed_by(reference, estimate, track.sample_rate)
+    length, samples = round(_PIECE * track.sample_rate), reference.shape[1]
     count = max(1, samples // length)
     for index in range(count):
         start, stop = index * length, samples if index == count - 1 else (index + 1) * length
@@ -193,7 +133,7 @@ def _pieces(state: ArtifactsState, target: str, estimate: Samples, dominance: fl
         offset = max(0, -(start + late))
         part[:, offset : offset + last - first] = estimate[:, first:last]
         others = np.zeros(part.shape)
-        for other, array in state.references.items():
+        for other, array in track.references.items():
             if other != target:
                 others += array[:, start:stop]
-        yield Piece(reference[:, start:stop].astype(np.float64), part, others, state.sample_rate, dominance)
+        yield Piece(reference[:, start:stop].astype(np.float64), part, others, track.sample_rate, dominance)

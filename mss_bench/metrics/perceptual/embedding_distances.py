@@ -20,31 +20,26 @@ windows or rates have nothing to do with each other: the name of the model's fil
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import TrackAudio
 from mss_bench.errors import ConfigError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._resample import at_rate
-from mss_bench.metrics._signals import Floats, Samples
-from mss_bench.metrics.base import Metric, Quantity, Score
-from mss_bench.metrics.perceptual.embedding_network import EmbeddingNetwork, onnx_available
+from mss_bench.metrics._signals import Floats, Samples, at_rate
+from mss_bench.metrics.base import Metric, Prepared, Quantity, Value
+from mss_bench.metrics.perceptual.embedding_network import EmbeddingNetwork
 from mss_bench.metrics.perceptual.embeddings import embedding_mse, frechet_distance
 
-__all__ = ["FAD", "EmbeddingDistanceState", "EmbeddingMSE"]
+__all__ = ["FAD", "EmbeddingMSE"]
 
 
-@dataclass(frozen=True)
-class EmbeddingDistanceState:
-    """References of a track, as given, the network, and their embeddings; none for a silent one."""
+class _Known(NamedTuple):
+    """The network, and the embeddings of references that are not silent."""
 
-    references: dict[str, Samples]
-    sample_rate: int
     network: EmbeddingNetwork
     embeddings: dict[str, Floats]
 
@@ -52,27 +47,24 @@ class EmbeddingDistanceState:
 class _EmbeddingDistance(Metric):
     """What both share: the network and its windows."""
 
-    extra: ClassVar[str] = "onnx"
-    path_parameters: ClassVar[tuple[str, ...]] = ("model",)
+    extra = "onnx"
+    module = "onnxruntime"
+    path_parameters = ("model",)
     _least_frames: ClassVar[int] = 1
 
-    def __init__(self, model: str, *, sample_rate: int = 16000, window: float = 0.96, hop: float = 0.96) -> None:
-        if sample_rate < 1:
-            raise ConfigError(f"{self.name}: sample_rate is {sample_rate}, expected the network's in Hz")
-        for key, seconds in (("window", window), ("hop", hop)):
-            if not seconds * sample_rate >= 1 or not np.isfinite(seconds):
-                raise ConfigError(f"{self.name}: {key} is {seconds!r}, expected seconds of a sample at least")
-        self.model, self.sample_rate = model, sample_rate
-        self.window, self.hop = window, hop
-        self.preset = Path(model).stem
+    model: str = param(doc="ONNX file of the network.")
+    sample_rate: int = param(16000, at_least=1, unit="Hz", doc="Sample rate that the network was made for.")
+    window: float = param(0.96, above=0, unit="s", doc="What the network is given at a time.")
+    hop: float = param(0.96, above=0, unit="s", doc="Step from window to window.")
 
-    @classmethod
-    def available(cls) -> bool:
-        """Whether ONNX Runtime is installed."""
-        return onnx_available()
+    def setup(self) -> None:
+        for name in ("window", "hop"):
+            if getattr(self, name) * self.sample_rate < 1:
+                self.refuse(name, "seconds of a sample at least")
+        self.preset, self.works_at = Path(self.model).stem, self.sample_rate
 
     def files(self) -> list[Path]:
-        """The network.
+        """Return the network.
 
         Raises
         ------
@@ -83,49 +75,22 @@ class _EmbeddingDistance(Metric):
             raise ConfigError(f"{self.name}: there is no model {self.model}; expected a local ONNX file")
         return [Path(self.model)]
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> EmbeddingDistanceState:
-        """Embeddings of the references.
-
-        Raises
-        ------
-        MissingDependencyError
-            ONNX Runtime is not installed.
-        ConfigError, AudioError
-            References that cannot be scored, or a file that is no network of sound.
-        """
-        references = checked_references(track, group)
+    def derive(self, track: TrackAudio) -> _Known:
         network = EmbeddingNetwork(self.files()[0], self.name)
-        heard = {target: s for target, s in references.items() if s.any()}
-        found = {target: self._embed(network, s, track.sample_rate) for target, s in heard.items()}
-        return EmbeddingDistanceState(references, track.sample_rate, network, found)
+        heard = {target: s for target, s in track.references.items() if s.any()}
+        return _Known(network, {target: self._embed(network, s, track.sample_rate) for target, s in heard.items()})
 
-    def score(self, state: EmbeddingDistanceState, estimates: Stems) -> list[Score]:
-        """The distance of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        flags = () if state.sample_rate == self.sample_rate else (f"resampled:{self.sample_rate}",)
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            value, reason = np.nan, spoiled.get(target, "")
-            reference = state.embeddings.get(target)
-            if not reason and reference is None:
-                reason = "the reference is silent"
-            elif not reason and reference is not None and len(reference) < self._least_frames:
-                reason = f"{len(reference)} frame of embeddings is too few: expected at least {self._least_frames}"
-            elif reference is not None and not reason:
-                found = self._embed(state.network, estimates[target], state.sample_rate)
-                value = self._distance(reference, found)
-            scores.append(Score(target, self.quantities[0].name, np.array([value]), flags=flags, reason=reason))
-        return scores
+    def measure(self, track: Prepared[_Known], target: str, estimate: Samples) -> Value:
+        reference = track.derived.embeddings.get(target)
+        if reference is None:
+            return "the reference is silent"
+        if len(reference) < self._least_frames:
+            return f"{len(reference)} frame of embeddings is too few: expected at least {self._least_frames}"
+        return self._distance(reference, self._embed(track.derived.network, estimate, track.sample_rate))
 
     @abstractmethod
     def _distance(self, reference: Floats, estimate: Floats) -> float:
-        """Of two sets of frames."""
+        """Return the distance of two sets of frames."""
 
     def _embed(self, network: EmbeddingNetwork, array: Samples, sample_rate: int) -> Floats:
         mono = at_rate(array.mean(axis=0, keepdims=True, dtype=np.float64), sample_rate, self.sample_rate)[0]
@@ -135,22 +100,7 @@ class _EmbeddingDistance(Metric):
 
 
 class FAD(_EmbeddingDistance):
-    """Frechet distance of the embeddings of estimate and reference, by a network from a local file.
-
-    Parameters
-    ----------
-    model : str
-        ONNX file.
-    sample_rate : int
-        Hz that the network was made for.
-    window, hop : float
-        Seconds that it is given at a time, and from one to the next.
-
-    Raises
-    ------
-    ConfigError
-        A parameter out of its range.
-    """
+    """Frechet distance of the embeddings of estimate and reference, by a network from a local file."""
 
     name = "fad"
     version = "1"
@@ -169,22 +119,7 @@ class FAD(_EmbeddingDistance):
 
 
 class EmbeddingMSE(_EmbeddingDistance):
-    """Mean squared difference of the embeddings of estimate and reference, by a network from a local file.
-
-    Parameters
-    ----------
-    model : str
-        ONNX file.
-    sample_rate : int
-        Hz that the network was made for.
-    window, hop : float
-        Seconds that it is given at a time, and from one to the next.
-
-    Raises
-    ------
-    ConfigError
-        A parameter out of its range.
-    """
+    """Mean squared difference of the embeddings of estimate and reference, by a network from a local file."""
 
     name = "embedding_mse"
     version = "1"

@@ -14,15 +14,10 @@ from numpy.typing import NDArray
 from mss_bench.errors import ConfigError, MissingDependencyError
 from mss_bench.metrics._signals import Floats
 
-__all__ = ["EmbeddingNetwork", "onnx_available"]
+__all__ = ["EmbeddingNetwork"]
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 _BATCH = 8
-
-
-def onnx_available() -> bool:
-    """Whether ONNX Runtime is installed."""
-    return find_spec("onnxruntime") is not None
 
 
 class EmbeddingNetwork:
@@ -46,7 +41,7 @@ class EmbeddingNetwork:
     """
 
     def __init__(self, path: Path, user: str) -> None:
-        if not onnx_available():
+        if find_spec("onnxruntime") is None:
             raise MissingDependencyError("onnxruntime", f"the metric {user}", "pip install 'mss-bench[onnx]'")
         onnxruntime = import_module("onnxruntime")
         options = onnxruntime.SessionOptions()
@@ -64,7 +59,7 @@ class EmbeddingNetwork:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         axes = len(inputs[0].shape) if inputs else 0
         if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type not in _TYPES or axes not in (2, 3):
-            described = ", ".join(f"{each.name} {each.type} {each.shape}" for each in (*inputs, *outputs))
+            described = ", ".join(f"{node.name} {node.type} {node.shape}" for node in (*inputs, *outputs))
             raise ConfigError(
                 f"{user}: model {path} has {described}; expected one input (batch, samples) or (batch, 1, samples) of "
                 "floats and one output"
@@ -72,7 +67,7 @@ class EmbeddingNetwork:
         self._path, self._user, self._input = path, user, inputs[0]
 
     def embed(self, windows: NDArray[Any]) -> Floats:
-        """Embeddings of windows of sound.
+        """Compute the embeddings of windows of sound.
 
         Parameters
         ----------
@@ -88,7 +83,7 @@ class EmbeddingNetwork:
             The network takes another length, or returns something else.
         """
         kind, single = _TYPES[self._input.type], self._input.shape[0] == 1
-        step, found = 1 if single else _BATCH, []
+        step, embeddings = 1 if single else _BATCH, []
         for start in range(0, len(windows), step):
             batch = np.ascontiguousarray(windows[start : start + step], dtype=kind)
             if len(self._input.shape) == 3:
@@ -105,5 +100,5 @@ class EmbeddingNetwork:
                     f"{self._user}: model {self._path} returns {out.shape} for {len(batch)} windows, expected (batch, "
                     "dimensions) or (batch, frames, dimensions)"
                 )
-            found.append(out.reshape(-1, out.shape[-1]))
-        return np.concatenate(found)
+            embeddings.append(out.reshape(-1, out.shape[-1]))
+        return np.concatenate(embeddings)

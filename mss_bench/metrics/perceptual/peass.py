@@ -22,45 +22,32 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import ClassVar
-
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.errors import AudioError, MissingDependencyError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.core.tracks import TrackAudio
+from mss_bench.errors import AudioError
+from mss_bench.metrics._checks import too_short
 from mss_bench.metrics._signals import Samples
-from mss_bench.metrics.base import Metric, Quantity, Score
+from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 
-__all__ = ["PEASS", "PEASSState"]
+__all__ = ["PEASS"]
 
-_RATE = 16000
 _SHORTEST = 0.5
-
-
-@dataclass(frozen=True)
-class PEASSState:
-    """References of a track, as given."""
-
-    references: dict[str, Samples]
-    sample_rate: int
 
 
 class PEASS(Metric):
     """Overall, target-related, interference-related and artifact-related perceptual scores.
 
     It takes no parameters: the mapping was trained with those of the toolbox. Very slow, to be asked for by name.
-
-    Parameters
-    ----------
     """
 
     name = "peass"
     version = "1"
-    extra: ClassVar[str] = "peass"
-    slow: ClassVar[bool] = True
+    extra = "peass"
+    module = "peass"
+    package = "python-peass (GPL-3)"
+    works_at = 16000
+    slow = True
     quantities = (
         Quantity("OPS", "", True, "overall perceptual score of PEASS v2, 0 to 100", least=0, most=100),
         Quantity("TPS", "", True, "target-related perceptual score of PEASS v2, 0 to 100", least=0, most=100),
@@ -76,69 +63,32 @@ class PEASS(Metric):
         "excerpts at 16 kHz only: nothing above 8 kHz counts."
     )
 
-    @classmethod
-    def available(cls) -> bool:
-        """Whether python-peass is installed."""
-        return find_spec("peass") is not None
-
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> PEASSState:
-        """The references, checked.
-
-        Raises
-        ------
-        MissingDependencyError
-            python-peass is not installed.
-        ConfigError, AudioError
-            References that cannot be scored, or of more than two channels.
-        """
-        if not self.available():
-            raise MissingDependencyError("python-peass (GPL-3)", "the metric peass", "pip install 'mss-bench[peass]'")
-        references = checked_references(track, group)
-        channels = len(next(iter(references.values())))
+    def derive(self, track: TrackAudio) -> None:
+        channels = len(next(iter(track.references.values())))
         if channels > 2:
             raise AudioError(f"PEASS was made for mono and stereo, found {channels} channels; score a downmix instead")
-        return PEASSState(references, track.sample_rate)
 
-    def score(self, state: PEASSState, estimates: Stems) -> list[Score]:
-        """Four scores of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        flags = () if state.sample_rate == _RATE else (f"resampled:{_RATE}",)
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            reason = spoiled.get(target) or _why_undefined(state, target, estimates[target])
-            values = (np.nan,) * len(self.quantities) if reason else _predict(state, target, estimates[target])
-            for quantity, value in zip(self.quantities, values, strict=True):
-                why = (reason or "python-peass gave no number") if np.isnan(value) else ""
-                scores.append(Score(target, quantity.name, np.array([value]), flags=flags, reason=why))
-        return scores
+    def measure(self, track: Prepared[None], target: str, estimate: Samples) -> Outcome:
+        if reason := too_short(track.samples, round(_SHORTEST * track.sample_rate), "for PEASS"):
+            return reason
+        if not track.references[target].any():
+            return "the reference is silent"
+        if not estimate.any():
+            return "the estimate is silent"
+        others = [s for name, s in track.references.items() if name != target and s.any()]
+        if not others:
+            return "no other source sounds: there is no interference to grade"
+        values = _predict([track.references[target], *others], estimate, track.sample_rate)
+        return tuple("python-peass gave no number" if np.isnan(value) else value for value in values)
 
 
-def _why_undefined(state: PEASSState, target: str, estimate: Samples) -> str:
-    least = round(_SHORTEST * state.sample_rate)
-    if estimate.shape[1] < least:
-        return f"{estimate.shape[1]} samples are too few for PEASS: expected at least {least}"
-    if not state.references[target].any():
-        return "the reference is silent"
-    if not estimate.any():
-        return "the estimate is silent"
-    if not any(s.any() for name, s in state.references.items() if name != target):
-        return "no other source sounds: there is no interference to grade"
-    return ""
-
-
-def _predict(state: PEASSState, target: str, estimate: Samples) -> tuple[float, float, float, float]:
+def _predict(sources: list[Samples], estimate: Samples, sample_rate: int) -> tuple[float, float, float, float]:
     from peass import predict_perceptual_evaluation_scores
 
-    others = [s for name, s in state.references.items() if name != target and s.any()]
-    sources = [np.asarray(s.T, dtype=np.float64) for s in (state.references[target], *others)]
     found = predict_perceptual_evaluation_scores(
-        sources, np.asarray(estimate.T, dtype=np.float64), sampling_frequency_hz=float(state.sample_rate)
+        [np.asarray(s.T, dtype=np.float64) for s in sources],
+        np.asarray(estimate.T, dtype=np.float64),
+        sampling_frequency_hz=float(sample_rate),
     )
     return (
         float(found.overall_perceptual_score),

@@ -13,35 +13,21 @@ Any rate and any number of channels. A silent target has no values; a part that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.metrics._checks import checked_references, scorable_estimates
 from mss_bench.metrics._signals import Floats, Samples
-from mss_bench.metrics.base import Metric, Quantity, Score
+from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity, Value
 from mss_bench.metrics.perceptual.decomposition import decompose
 
-__all__ = ["SubbandRatios", "SubbandRatiosState"]
-
-
-@dataclass(frozen=True)
-class SubbandRatiosState:
-    """References of a track, as given."""
-
-    references: dict[str, Samples]
-    sample_rate: int
+__all__ = ["SubbandRatios"]
 
 
 class SubbandRatios(Metric):
     """Ratios of target, distortion, interference and artifacts as PEASS' decomposition finds them.
 
     It takes no parameters. One target in stereo takes about a third of its duration on one core.
-
-    Parameters
-    ----------
     """
 
     name = "subband_ratios"
@@ -60,45 +46,19 @@ class SubbandRatios(Metric):
         "with BSS Eval's of the same names. A delay beyond the short filters counts as artifacts."
     )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> SubbandRatiosState:
-        """The references, checked.
-
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored.
-        """
-        return SubbandRatiosState(checked_references(track, group), track.sample_rate)
-
-    def score(self, state: SubbandRatiosState, estimates: Stems) -> list[Score]:
-        """Ratios of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            reference, reason = state.references[target], spoiled.get(target, "")
-            if not reason and not reference.any():
-                reason = "the reference is silent"
-            values = (np.nan,) * len(self.quantities)
-            if not reason:
-                others = {name: s for name, s in state.references.items() if name != target}
-                parts = decompose(reference, others, estimates[target], state.sample_rate)
-                heard = np.cumsum([parts.target, parts.target_distortion, parts.interference], axis=0)
-                errors = (parts.target_distortion, parts.interference, parts.artifacts)
-                values = tuple(_ratio(a, b) for a, b in zip(heard, errors, strict=True))
-            for quantity, value in zip(self.quantities, values, strict=True):
-                missing = reason or ("there is neither signal nor error" if np.isnan(value) else "")
-                scores.append(Score(target, quantity.name, np.array([value]), reason=missing))
-        return scores
+    def measure(self, track: Prepared[None], target: str, estimate: Samples) -> Outcome:
+        reference = track.references[target]
+        if not reference.any():
+            return "the reference is silent"
+        others = {name: s for name, s in track.references.items() if name != target}
+        parts = decompose(reference, others, estimate, track.sample_rate)
+        heard = np.cumsum([parts.target, parts.target_distortion, parts.interference], axis=0)
+        errors = (parts.target_distortion, parts.interference, parts.artifacts)
+        return tuple(_ratio(signal, error) for signal, error in zip(heard, errors, strict=True))
 
 
-def _ratio(signal: Floats, error: Floats) -> float:
+def _ratio(signal: Floats, error: Floats) -> Value:
     numerator, denominator = float(np.sum(signal**2)), float(np.sum(error**2))
     if denominator == 0:
-        return float("inf") if numerator > 0 else float("nan")
+        return float("inf") if numerator > 0 else "there is neither signal nor error"
     return 10 * float(np.log10(numerator / denominator)) if numerator > 0 else -float("inf")

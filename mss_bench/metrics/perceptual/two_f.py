@@ -32,21 +32,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
+from mss_bench.core.tracks import TrackAudio
 from mss_bench.errors import AudioError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._resample import at_rate
-from mss_bench.metrics._signals import Floats, Samples
-from mss_bench.metrics.base import Metric, Quantity, Score
+from mss_bench.metrics._signals import Floats, Samples, at_rate
+from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 from mss_bench.metrics.perceptual.peaq import bounds as limits
 from mss_bench.metrics.perceptual.peaq import detection, ear
 from mss_bench.metrics.perceptual.peaq import modulation as modulations
 
-__all__ = ["TwoF", "TwoFState", "two_f_score"]
+__all__ = ["TwoF", "two_f_score"]
 
 
 def two_f_score(modulation_difference: float, distorted_block: float) -> float:
-    """The 2f-model's grade, 0 to 100, of AvgModDiff1B and ADBB.
+    """Return the 2f-model's grade, 0 to 100, of AvgModDiff1B and ADBB.
 
     Examples
     --------
@@ -69,51 +67,30 @@ class _Ear:
     weight: Floats
 
 
-@dataclass(frozen=True)
-class TwoFState:
-    """References of a track, and what the ear makes of each, or why nothing."""
-
-    references: dict[str, Samples]
-    sample_rate: int
-    heard: dict[str, _Ear | str]
-
-
 class TwoF(Metric):
     """The 2f-model of overall quality, and the two variables of PEAQ that it is made of.
 
     It takes no parameters: the model was fitted with those of the standard. In stereo and on one core it runs at 75
     (44.1 kHz) to 105 times real time (48 kHz), for a further estimate of the same reference at 170 to 260 times.
-
-    Parameters
-    ----------
     """
 
     name = "2f"
     version = "1"
+    works_at = ear.RATE
     quantities = (
         Quantity(
-            "2f",
-            "",
-            True,
-            "56.1345 / (1 + (-0.0282 AvgModDiff1B - 0.8628)^2) - 27.1451 ADBB + 86.3515, 0 to 100",
-            least=0,
-            most=100,
+            "2f", "", True, "56.1345 / (1 + (-0.0282 AvgModDiff1B - 0.8628)^2) - 27.1451 ADBB + 86.3515, 0 to 100",
+            least=0, most=100,
         ),
         Quantity(
-            "AvgModDiff1B",
-            "",
-            False,
-            "PEAQ basic: weighted mean of 100/N sum |M_y - M_s| / (1 + M_s), in percent",
+            "AvgModDiff1B", "", False, "PEAQ basic: weighted mean of 100/N sum |M_y - M_s| / (1 + M_s), in percent",
             least=0,
         ),
         Quantity(
-            "ADBB",
-            "",
-            False,
-            "PEAQ basic: log10 of the mean number of noticeable steps in distorted frames",
+            "ADBB", "", False, "PEAQ basic: log10 of the mean number of noticeable steps in distorted frames",
             least=-0.5,
         ),
-    )
+    )  # fmt: skip
     citation = "T. Kastner, J. Herre: An efficient model for estimating subjective quality, WASPAA 2019"
     caution = (
         "An overall grade that does not tell interference from artifacts (correlation with listeners on the latter "
@@ -121,70 +98,41 @@ class TwoF(Metric):
         "or on how many dropouts there are."
     )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> TwoFState:
-        """The ear model's patterns of every reference.
-
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be scored, or of more than two channels.
-        """
-        references = checked_references(track, group)
-        channels = next(iter(references.values())).shape[0]
+    def derive(self, track: TrackAudio) -> dict[str, _Ear | str]:
+        channels = len(next(iter(track.references.values())))
         if channels > 2:
             raise AudioError(
                 f"the 2f-model is defined for mono and stereo, found {channels} channels; score a downmix instead"
             )
-        heard = {target: _heard(at_rate(s, track.sample_rate, ear.RATE)) for target, s in references.items()}
-        return TwoFState(references, track.sample_rate, heard)
+        return {target: _heard(at_rate(s, track.sample_rate, ear.RATE)) for target, s in track.references.items()}
 
-    def score(self, state: TwoFState, estimates: Stems) -> list[Score]:
-        """Grade and variables of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN, silent references and signals that are too short give NaN
-            with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        flags = () if state.sample_rate == ear.RATE else (f"resampled:{ear.RATE}",)
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            reference, reason = state.heard[target], spoiled.get(target, "")
-            if isinstance(reference, str):
-                reason = reason or reference
-            if reason or isinstance(reference, str):
-                values = (np.nan,) * len(self.quantities)
-            else:
-                values = _compare(reference, at_rate(estimates[target], state.sample_rate, ear.RATE))
-            scores += [
-                Score(target, quantity.name, np.array([value]), flags=flags, reason=reason)
-                for quantity, value in zip(self.quantities, values, strict=True)
-            ]
-        return scores
+    def measure(self, track: Prepared[dict[str, _Ear | str]], target: str, estimate: Samples) -> Outcome:
+        reference = track.derived[target]
+        if isinstance(reference, str):
+            return reference
+        return _compare(reference, at_rate(estimate, track.sample_rate, ear.RATE))
 
 
 def _heard(reference: Samples) -> _Ear | str:
-    """A reference at 48 kHz as the ear takes it, or why there is nothing to compare."""
-    found = limits.bounds(reference)
-    if found is None:
+    """Return a reference at 48 kHz as the ear takes it, or why there is nothing to compare."""
+    within = limits.bounds(reference)
+    if within is None:
         return "the reference is silent"
-    if found.stop <= found.settled:
-        least = (found.settled + 1) * ear.HOP / ear.RATE
+    if within.stop <= within.settled:
+        least = (within.settled + 1) * ear.HOP / ear.RATE
         return f"{reference.shape[1]} samples at 48 kHz are too few: the 2f-model expects sound up to {least:.2f} s"
-    patterns = ear.excitation(reference, found.stop)
+    patterns = ear.excitation(reference, within.stop)
     moving = modulations.modulation(patterns)
     return _Ear(
-        found,
-        detection.decibels(ear.smear(patterns)[:, :, found.first :]),
-        moving.depth[:, :, found.settled :].copy(),
-        moving.weight[:, found.settled :].copy(),
+        within,
+        detection.decibels(ear.smear(patterns)[:, :, within.first :]),
+        moving.depth[:, :, within.settled :].copy(),
+        moving.weight[:, within.settled :].copy(),
     )
 
 
 def _compare(reference: _Ear, estimate: Samples) -> tuple[float, ...]:
-    """Grade, AvgModDiff1B and ADBB of an estimate at 48 kHz."""
+    """Return grade, AvgModDiff1B and ADBB of an estimate at 48 kHz."""
     first, settled = reference.bounds.first, reference.bounds.settled
     patterns = ear.excitation(estimate, reference.bounds.stop)
     depth = modulations.modulation(patterns).depth[:, :, settled:]

@@ -18,7 +18,6 @@ References
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from mss_bench.dsp.f0 import F0Track, pyin_f0
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Quantity
 from mss_bench.metrics.tasks.drum_onsets import onsets
-from mss_bench.metrics.tasks.transcription import RATE, Against, Transcript, Transcription
+from mss_bench.metrics.tasks.transcription import RATE, Transcript, Transcription
 
 __all__ = ["BassNotes", "notes_of"]
 
@@ -41,24 +40,12 @@ class BassNotes(Transcription):
 
     On one core it runs at 5 to 9 times real time, for the first estimate of a track at a third of that.
     Slow, to be asked for by name.
-
-    Parameters
-    ----------
-    target : str
-        Whose notes; one voice between 30 and 400 Hz.
-    against : {"reference", "played"}
-        What counts as right: the transcript of the reference, or the notes of the track's annotations.
-
-    Raises
-    ------
-    ConfigError
-        `against` is something else.
     """
 
     name = "bass_notes"
     version = "1"
-    slow: ClassVar[bool] = True
-    what: ClassVar[str] = "notes"
+    slow = True
+    what = "notes"
     quantities = (
         Quantity(
             "Note-F",
@@ -69,22 +56,21 @@ class BassNotes(Transcription):
             most=1,
         ),
         Quantity("Note-gap", "", True, "share of the gap in Note-F from mixture to reference that is closed"),
-    )
+    )  # fmt: skip
     citation = "M. Mauch, S. Dixon: pYIN, ICASSP 2014; C. Raffel et al.: mir_eval, ISMIR 2014"
     caution = (
         "The truth is what pYIN and an onset detector make of the reference, unless against=played: slides, ghost "
         "notes and two notes at a time are beyond them. One missed onset merges two notes and costs both."
     )
 
-    def __init__(self, *, target: str = "bass", against: Against = "reference") -> None:
-        super().__init__(target, "bass", against)
+    target = "bass"
 
     def transcribe(self, signal: Samples) -> Transcript:
-        """Onsets, offsets and frequencies of notes."""
+        """Return onsets, offsets and frequencies of notes."""
         return notes_of(pyin_f0(signal, RATE, _LOW, _HIGH), onsets(signal))
 
     def played(self, annotations: Annotations) -> Transcript | None:
-        """The annotated notes that have a length."""
+        """Return the annotated notes that have a length."""
         notes = annotations.notes(self.target)
         if notes is None:
             return None
@@ -93,7 +79,7 @@ class BassNotes(Transcription):
         return Transcript(begins[kept], hertz[kept], ends[kept])
 
     def compare(self, truth: Transcript, found: Transcript) -> tuple[float, ...]:
-        """The F-measure."""
+        """Return the F-measure."""
         from mir_eval import transcription
 
         intervals = [np.stack([notes.times, notes.offsets], axis=1) for notes in (truth, found)]

@@ -13,14 +13,12 @@ References
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from mss_bench.core.annotations import Annotations
 from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Quantity
-from mss_bench.metrics.tasks.transcription import RATE, Against, Transcript, Transcription
+from mss_bench.metrics.tasks.transcription import RATE, Transcript, Transcription
 
 __all__ = ["Beats"]
 
@@ -29,23 +27,11 @@ class Beats(Transcription):
     """F-measure and continuity of beats against the reference's, or against the annotated ones.
 
     On one core it runs at 500 times real time.
-
-    Parameters
-    ----------
-    target : str
-        In which stem beats are tracked.
-    against : {"reference", "played"}
-        What counts as right: the beats of the reference, or those of the track's annotations.
-
-    Raises
-    ------
-    ConfigError
-        `against` is something else.
     """
 
     name = "beats"
     version = "1"
-    what: ClassVar[str] = "beats"
+    what = "beats"
     quantities = (
         Quantity(
             "Beat-AMLt",
@@ -57,29 +43,28 @@ class Beats(Transcription):
         ),
         Quantity("Beat-F", "", True, "F-measure of beats within 70 ms, mir_eval", least=0, most=1),
         Quantity("Beat-gap", "", True, "share of the gap in Beat-F from mixture to reference that is closed"),
-    )
+    )  # fmt: skip
     citation = "D. Ellis: Beat tracking by dynamic programming, JNMR 2007; C. Raffel et al.: mir_eval, ISMIR 2014"
     caution = (
         "The tracker finds a tempo in nearly anything: scores jump between right and wrong by a whole level, a few "
         "seconds decide nothing, and songs without drums on the beat fail in the reference already."
     )
 
-    def __init__(self, *, target: str = "drums", against: Against = "reference") -> None:
-        super().__init__(target, "drums", against)
+    target = "drums"
 
     def transcribe(self, signal: Samples) -> Transcript:
-        """The tracked beats."""
+        """Track the beats."""
         from librosa.beat import beat_track
 
         return Transcript(np.asarray(beat_track(y=signal, sr=RATE, units="time")[1], dtype=np.float64))
 
     def played(self, annotations: Annotations) -> Transcript | None:
-        """The annotated beats."""
+        """Return the annotated beats."""
         beats = annotations.beats()
         return None if beats is None else Transcript(beats)
 
     def compare(self, truth: Transcript, found: Transcript) -> tuple[float, ...]:
-        """AMLt and the F-measure."""
+        """Return AMLt and the F-measure."""
         from mir_eval import beat
 
         return beat.continuity(truth.times, found.times)[3], beat.f_measure(truth.times, found.times)

@@ -11,14 +11,12 @@ References
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from mss_bench.core.annotations import Annotations
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Quantity
-from mss_bench.metrics.tasks.transcription import RATE, Against, Transcript, Transcription
+from mss_bench.metrics.tasks.transcription import RATE, Transcript, Transcription
 
 __all__ = ["DrumOnsets", "onsets"]
 
@@ -26,25 +24,12 @@ __all__ = ["DrumOnsets", "onsets"]
 class DrumOnsets(Transcription):
     """F-measure of onsets against the reference's, or against the strokes that were played.
 
-    On one core it runs at 800 times real time.
-
-    Parameters
-    ----------
-    target : str
-        Whose onsets.
-    against : {"reference", "played"}
-        What counts as right: the transcript of the reference, or the strokes of the track's annotations. Strokes less
-        than 30 ms apart count as one.
-
-    Raises
-    ------
-    ConfigError
-        `against` is something else.
+    On one core it runs at 800 times real time. Strokes that were played less than 30 ms apart count as one.
     """
 
     name = "drum_onsets"
     version = "1"
-    what: ClassVar[str] = "onsets"
+    what = "onsets"
     quantities = (
         Quantity("Onset-F", "", True, "F-measure of onsets within 50 ms, mir_eval", least=0, most=1),
         Quantity("Onset-gap", "", True, "share of the gap in Onset-F from mixture to reference that is closed"),
@@ -60,15 +45,14 @@ class DrumOnsets(Transcription):
 
     _TOGETHER = 0.03
 
-    def __init__(self, *, target: str = "drums", against: Against = "reference") -> None:
-        super().__init__(target, "drums", against)
+    target = "drums"
 
     def transcribe(self, signal: Samples) -> Transcript:
-        """Peaks of the onset strength."""
+        """Find the peaks of the onset strength."""
         return Transcript(onsets(signal))
 
     def played(self, annotations: Annotations) -> Transcript | None:
-        """The annotated strokes."""
+        """Return the annotated strokes."""
         onsets = annotations.onsets(self.target)
         if onsets is None:
             return None
@@ -79,14 +63,14 @@ class DrumOnsets(Transcription):
         return Transcript(np.array(kept))
 
     def compare(self, truth: Transcript, found: Transcript) -> tuple[float, ...]:
-        """The F-measure."""
+        """Return the F-measure."""
         from mir_eval import onset
 
         return (onset.f_measure(truth.times, found.times)[0],)
 
 
 def onsets(signal: Samples) -> Floats:
-    """Times ``(n,)`` of the onsets of a signal at 22.05 kHz."""
+    """Return the times ``(n,)`` of the onsets of a signal at 22.05 kHz."""
     from librosa.onset import onset_detect, onset_strength
 
     envelope = onset_strength(y=signal, sr=RATE, n_fft=1024, hop_length=256)

@@ -49,12 +49,12 @@ _PATCHES_AT_ONCE = 8
 
 
 def level(ratio: float) -> float:
-    """``10 log10`` of a ratio of energies, at least -120 dB."""
+    """Return ``10 log10`` of a ratio of energies, at least -120 dB."""
     return float(10 * np.log10(ratio + FLOOR))
 
 
 def k_power(frequency: Floats, sample_rate: int) -> Floats:
-    """What the K-weighting of ITU-R BS.1770 makes of the power at each frequency in Hz."""
+    """Return by how much the K-weighting of ITU-R BS.1770 multiplies the power at each frequency in Hz."""
     from scipy.signal import freqz_sos
 
     _, response = freqz_sos(k_weighting(sample_rate), worN=frequency, fs=sample_rate)
@@ -97,12 +97,12 @@ class Patches:
         self._bands = _bands(self.frequency)
 
     def mean_square(self, energies: Floats) -> Floats:
-        """Mean square of the samples of a patch, summed over channels, from its energy."""
+        """Return the mean square of the samples of a patch, summed over channels, from its energy."""
         # 2 / size takes one side of a spectrum to the energy of its frame; a patch has _FRAMES hops of samples
         return energies * (2 / self._size / (_FRAMES * self._size // 2))
 
     def products(self, arrays: Sequence[Samples], n_sources: int, views: Sequence[View]) -> list[Products]:
-        """Products of the signals, the first of them the sources, for each view.
+        """Return the products of the signals, the first of them the sources, for each view.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Patches:
         return [Products.of(np.concatenate(part), n_sources) for part in parts]
 
     def _spectra(self, arrays: Sequence[Samples]) -> Spectra:
-        """Spectrograms, filled up with zeros to whole patches."""
+        """Return spectrograms, filled up with zeros to whole patches."""
         parts = [self._stft.forward(np.asarray(array)) for array in arrays]
         frames = -(-parts[0].shape[1] // _FRAMES) * _FRAMES
         kind = np.result_type(*parts)
@@ -130,23 +130,22 @@ class Patches:
         return out
 
     def _multiplied(self, spectra: Spectra, weight: Floats) -> Floats:
-        """``Re <X_i, X_j>`` in every patch, ``(patches, bands, arrays, arrays)``, in double precision."""
+        """Return ``Re <X_i, X_j>`` in every patch, ``(patches, bands, arrays, arrays)``, in double precision."""
         arrays, channels, frames, _ = spectra.shape
         patches = frames // _FRAMES
-        found = np.empty((patches, len(self._bands), arrays, arrays))
-        found[:] = 0.0
+        products = np.zeros((patches, len(self._bands), arrays, arrays))
         for band, bins in enumerate(self._bands):
             if weight[bins].max() < FLOOR:
                 continue
             part = spectra[..., bins] * np.sqrt(weight[bins])
             rows = part.reshape(arrays, channels, patches, _FRAMES, -1).transpose(2, 0, 1, 3, 4)
             real = rows.reshape(patches, arrays, -1).view(np.float64)
-            found[:, band] = real @ real.transpose(0, 2, 1)
-        return found
+            products[:, band] = real @ real.transpose(0, 2, 1)
+        return products
 
 
 def _bands(frequency: Floats) -> list[slice]:
-    """Third octaves with a few bins each; the lowest takes everything below, the highest what is left."""
+    """Cut third octaves of a few bins each; the lowest takes everything below, the highest what is left."""
     edges = [1]
     centre = _LOWEST
     while centre < frequency[-1]:
@@ -174,20 +173,20 @@ class Products:
 
     @classmethod
     def of(cls, products: Floats, n_sources: int) -> Products:
-        """From the products ``(patches, bands, J + K, J + K)`` of all."""
+        """Split the products ``(patches, bands, J + K, J + K)`` of all."""
         power = np.diagonal(products, axis1=2, axis2=3)[..., n_sources:]
         return cls(products[:, :, :n_sources, :n_sources], products[:, :, :n_sources, n_sources:], power)
 
     @property
     def gains(self) -> Floats:
-        """The gains ``(patches, bands, J, K)`` that explain the signals best; 0 for a source that is silent there."""
+        """Return the gains ``(patches, bands, J, K)`` that explain the signals best; 0 for a source that is silent."""
         norm = np.sqrt(np.diagonal(self.gram, axis1=2, axis2=3))
         scale = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)[..., None]
         scaled = self.gram * scale * scale.swapaxes(2, 3) + _RIDGE * np.eye(norm.shape[2])
         return np.asarray(scale * np.linalg.solve(scaled, scale * self.cross))
 
     def energy(self, gains: Floats, sources: Sequence[int]) -> Floats:
-        """Energy ``(patches,)`` of the sum of some of the sources with gains that broadcast to ``(..., J)``."""
+        """Return the energy ``(patches,)`` of the sum of some sources with gains that broadcast to ``(..., J)``."""
         chosen = np.broadcast_to(gains, self.gram.shape[:3])[..., list(sources)]
         gram = self.gram[:, :, list(sources)][..., list(sources)]
         return np.asarray(np.maximum(np.einsum("pbi,pbij,pbj->p", chosen, gram, chosen, optimize=True), 0.0))

@@ -14,13 +14,11 @@ References
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from mss_bench.core.annotations import Annotations
 from mss_bench.dsp.f0 import pyin_f0
 from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Quantity
-from mss_bench.metrics.tasks.transcription import RATE, Against, Transcript, Transcription
+from mss_bench.metrics.tasks.transcription import RATE, Transcript, Transcription
 
 __all__ = ["Melody"]
 
@@ -32,24 +30,12 @@ class Melody(Transcription):
 
     On one core it runs at 6 to 10 times real time, for the first estimate of a track at a third of that.
     Slow, to be asked for by name.
-
-    Parameters
-    ----------
-    target : str
-        Whose melody.
-    against : {"reference", "played"}
-        What counts as right: the transcript of the reference, or the f0 of the track's annotations.
-
-    Raises
-    ------
-    ConfigError
-        `against` is something else.
     """
 
     name = "melody"
     version = "1"
-    slow: ClassVar[bool] = True
-    what: ClassVar[str] = "voiced frames"
+    slow = True
+    what = "voiced frames"
     quantities = (
         Quantity(
             "Melody-VR",
@@ -78,7 +64,7 @@ class Melody(Transcription):
         Quantity(
             "Melody-gap", "", True, "share of the gap in overall accuracy from mixture to reference that is closed"
         ),
-    )
+    )  # fmt: skip
     citation = "M. Mauch, S. Dixon: pYIN, ICASSP 2014; C. Raffel et al.: mir_eval, ISMIR 2014"
     caution = (
         "The truth is what pYIN hears in the reference, with its mistakes, unless against=played: backing voices "
@@ -86,25 +72,24 @@ class Melody(Transcription):
         "overall accuracy: a low-pass that leaves every pitch alone costs a fifth."
     )
 
-    def __init__(self, *, target: str = "vocals", against: Against = "reference") -> None:
-        super().__init__(target, "vocals", against)
+    target = "vocals"
 
     def transcribe(self, signal: Samples) -> Transcript:
-        """f0 every 12 ms."""
+        """Return the f0 every 12 ms."""
         track = pyin_f0(signal, RATE, _LOW, _HIGH)
         return Transcript(track.times, track.hertz)
 
     def played(self, annotations: Annotations) -> Transcript | None:
-        """The annotated f0."""
+        """Return the annotated f0."""
         f0 = annotations.f0(self.target)
         return None if f0 is None else Transcript(*f0)
 
     def heard(self, transcript: Transcript) -> bool:
-        """Whether any frame is voiced."""
+        """Return whether any frame is voiced."""
         return bool((transcript.hertz > 0).any())
 
     def compare(self, truth: Transcript, found: Transcript) -> tuple[float, ...]:
-        """Voicing recall, raw pitch accuracy, overall accuracy."""
+        """Return voicing recall, raw pitch accuracy and overall accuracy."""
         from mir_eval import melody
 
         scores = melody.evaluate(truth.times, truth.hertz, found.times, found.hertz)

@@ -31,19 +31,17 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
+from mss_bench.core.tracks import TrackAudio
 from mss_bench.dsp.loudness import gated_loudness
 from mss_bench.errors import AudioError
-from mss_bench.metrics._checks import checked_references, first_bad_sample, scorable_estimates
+from mss_bench.metrics._checks import check_mixture
 from mss_bench.metrics._signals import Floats, Samples, pieces
-from mss_bench.metrics.base import Metric, Quantity, Score
+from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity, Value
 from mss_bench.metrics.tasks.gains import FLOOR, SHORTEST, Patches, Products, View, k_power, level
 
-__all__ = ["GAINS", "Remix", "RemixState"]
+__all__ = ["GAINS", "Remix"]
 
 GAINS = tuple(float(10 ** (db / 20)) for db in (-12, -6, -3, 3, 6, 12))
 """The grid, beside mute."""
@@ -51,57 +49,32 @@ GAINS = tuple(float(10 ** (db / 20)) for db in (-12, -6, -3, 3, 6, 12))
 _MOST_LU = 60.0
 
 
-@dataclass(frozen=True)
-class RemixState:
-    """References and mixture of a track, as given."""
-
-    references: dict[str, Samples]
-    mixture: Samples
-    sample_rate: int
-
-
 class Remix(Metric):
     """How well a stem can be turned up, down or off: error, loudness balance, leakage and what is left of it.
 
     It takes no parameters. On one core, the four stereo stems of a method together are scored at 60 times real time.
-
-    Parameters
-    ----------
     """
 
     name = "remix"
     version = "1"
     quantities = (
         Quantity(
-            "Remix-error",
-            "dB",
-            False,
-            "mean of 10 log10(|(a - 1)(y - s)|^2 / |m + (a - 1) s|^2) over the gains a",
+            "Remix-error", "dB", False, "mean of 10 log10(|(a - 1)(y - s)|^2 / |m + (a - 1) s|^2) over the gains a",
             least=-120,
         ),
         Quantity(
-            "Balance-error",
-            "LU",
-            False,
-            "mean |error of the stem's loudness against the rest's| in the remix",
-            least=0,
-            most=60,
+            "Balance-error", "LU", False, "mean |error of the stem's loudness against the rest's| in the remix",
+            least=0, most=60,
         ),
         Quantity(
-            "Remix-leakage",
-            "dB",
-            False,
-            "mean level of what other sources are turned along, against the remix",
+            "Remix-leakage", "dB", False, "mean level of what other sources are turned along, against the remix",
             least=-120,
         ),
         Quantity(
-            "Mute-residual",
-            "dB",
-            False,
-            "level of what is left of the stem when it is muted, against the stem",
+            "Mute-residual", "dB", False, "level of what is left of the stem when it is muted, against the stem",
             least=-120,
         ),
-    )
+    )  # fmt: skip
     citation = (
         "H. Wierstorf et al.: Perceptual evaluation of source separation for remixing music, AES Convention 143, 2017"
     )
@@ -111,59 +84,36 @@ class Remix(Metric):
         "reverberation, counts too little, and masking is not modelled."
     )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> RemixState:
-        """References and mixture, checked.
-
-        Raises
-        ------
-        ConfigError, AudioError
-            References or a mixture that cannot be used, or of more than two channels.
-        """
-        references = checked_references(track, group)
-        shape = next(iter(references.values())).shape
+    def derive(self, track: TrackAudio) -> None:
+        shape = next(iter(track.references.values())).shape
         if shape[0] > 2:
             raise AudioError(f"loudness is defined for mono and stereo, found {shape[0]} channels; score a downmix")
-        if track.mixture.shape != shape:
-            raise AudioError(f"the mixture has shape {track.mixture.shape}, expected {shape} as the references")
-        if (problem := first_bad_sample(track.mixture)) is not None:
-            raise AudioError(f"the mixture holds {problem}; expected numbers")
-        return RemixState(references, track.mixture, track.sample_rate)
+        check_mixture(track.mixture, shape, "a remix")
 
-    def score(self, state: RemixState, estimates: Stems) -> list[Score]:
-        """Four quantities of every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        usable, spoiled = scorable_estimates(state.references, estimates)
-        patches = Patches(state.sample_rate)
-        products = None
-        if usable and state.mixture.shape[1] >= SHORTEST * state.sample_rate:
-            arrays = [*state.references.values(), *(estimates[t] for t in usable)]
-            view = View(k_power(patches.frequency, state.sample_rate))
-            products = patches.products(arrays, len(state.references), [view])[0]
-        gains = None if products is None else products.gains
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            values = dict.fromkeys((q.name for q in self.quantities), np.nan)
-            if target in usable:
-                values["Remix-error"] = _error(state, target, estimates[target])
-                if products is not None and gains is not None:
-                    own = gains[..., usable.index(target)]
-                    values |= _heard(products, own, list(state.references).index(target), patches)
-            for name, value in values.items():
-                why = (spoiled.get(target) or _why_missing(state, name)) if np.isnan(value) else ""
-                scores.append(Score(target, name, np.array([value]), reason=why))
-        return scores
+    def measure_all(self, track: Prepared[None], estimates: dict[str, Samples]) -> dict[str, Outcome]:
+        least = round(SHORTEST * track.sample_rate)
+        if track.samples < least:
+            short = f"{track.samples} samples are too few to hear a remix: expected at least {least}"
+            return {t: (_error(track, t, y), short, short, short) for t, y in estimates.items()}
+        patches, sources = Patches(track.sample_rate), list(track.references)
+        view = View(k_power(patches.frequency, track.sample_rate))
+        arrays = [*track.references.values(), *estimates.values()]
+        products = patches.products(arrays, len(sources), [view])[0]
+        gains = products.gains
+        return {
+            target: (
+                _error(track, target, estimate),
+                *_heard(products, gains[..., index], sources.index(target), patches),
+            )
+            for index, (target, estimate) in enumerate(estimates.items())
+        }
 
 
-def _error(state: RemixState, target: str, estimate: Samples) -> float:
-    """Mean error over the grid in dB; NaN where every remix is silent."""
+def _error(track: Prepared[None], target: str, estimate: Samples) -> Value:
+    """Return the mean error over the grid in dB."""
     mixture = stem = product = error = 0.0
     for start, stop in pieces(estimate.shape[1]):
-        m, s, y = (x[:, start:stop].astype(np.float64) for x in (state.mixture, state.references[target], estimate))
+        m, s, y = (x[:, start:stop].astype(np.float64) for x in (track.mixture, track.references[target], estimate))
         mixture += float(np.vdot(m, m))
         stem += float(np.vdot(s, s))
         product += float(np.vdot(m, s))
@@ -173,11 +123,11 @@ def _error(state: RemixState, target: str, estimate: Samples) -> float:
         remix = mixture + 2 * (a - 1) * product + (a - 1) ** 2 * stem
         if remix > FLOOR * (mixture + stem):
             levels.append(level((a - 1) ** 2 * error / remix))
-    return float(np.mean(levels)) if levels else float("nan")
+    return float(np.mean(levels)) if levels else "every remix is silent"
 
 
-def _heard(products: Products, gains: Floats, own: int, patches: Patches) -> dict[str, float]:
-    """What is heard of the sources in the remixes got by an estimate with gains ``(patches, bands, J)``."""
+def _heard(products: Products, gains: Floats, own: int, patches: Patches) -> tuple[Value, Value, Value]:
+    """Return balance error, leakage and residual in the remixes got by an estimate of gains ``(patches, bands, J)``."""
     others = [j for j in range(gains.shape[-1]) if j != own]
     everything = [own, *others]
     unit = np.zeros(gains.shape[-1])
@@ -194,26 +144,17 @@ def _heard(products: Products, gains: Floats, own: int, patches: Patches) -> dic
             true, found = (_balance(products, b, own, others, patches) for b in (wanted, got))
             balance.append(min(abs(found - true), _MOST_LU) if np.isfinite(true) else np.nan)
     residual = products.energy(1 - gains, [own]).sum()
-    return {
-        "Balance-error": float(np.mean(balance)) if balance else float("nan"),
-        "Remix-leakage": float(np.mean(leakage)) if leakage else float("nan"),
-        "Mute-residual": level(residual / stem) if stem > 0 else float("nan"),
-    }
+    silent = "the stem or all that is beside it is silent" if others else "there is no other source"
+    error = float(np.mean(balance)) if balance else np.nan
+    return (
+        silent if np.isnan(error) else error,
+        float(np.mean(leakage)) if leakage else silent,
+        level(residual / stem) if stem > 0 else silent,
+    )
 
 
 def _balance(products: Products, gains: Floats, own: int, others: list[int], patches: Patches) -> float:
-    """Loudness of the stem less that of the rest, with gains, in LU; infinite or NaN where one is not heard."""
+    """Return the loudness of the stem less that of the rest, in LU; infinite or NaN where one is not heard."""
     stem, rest = (gated_loudness(patches.mean_square(products.energy(gains, which))) for which in ([own], others))
     with np.errstate(invalid="ignore"):
         return float(np.subtract(stem, rest))
-
-
-def _why_missing(state: RemixState, quantity: str) -> str:
-    if quantity == "Remix-error":
-        return "every remix is silent"
-    samples, least = state.mixture.shape[1], SHORTEST * state.sample_rate
-    if samples < least:
-        return f"{samples} samples are too few to hear a remix: expected at least {round(least)}"
-    if len(state.references) == 1:
-        return "there is no other source"
-    return "the stem or all that is beside it is silent"

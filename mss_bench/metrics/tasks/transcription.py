@@ -32,21 +32,20 @@ import warnings
 from abc import abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from mss_bench.core.annotations import Annotations
 from mss_bench.core.audio import resample
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
-from mss_bench.errors import ConfigError, MissingDependencyError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import TrackAudio
+from mss_bench.errors import ConfigError
+from mss_bench.metrics._checks import too_short
 from mss_bench.metrics._signals import Floats, Samples
-from mss_bench.metrics.base import Metric, Score
-from mss_bench.metrics.presets import preset_name
+from mss_bench.metrics.base import Metric, Outcome, Prepared
 
-__all__ = ["RATE", "Against", "Transcript", "Transcription", "TranscriptionState"]
+__all__ = ["RATE", "Transcript", "Transcription"]
 
 RATE = 22050
 """Hz, of what is transcribed."""
@@ -78,25 +77,20 @@ class Transcript:
 
 
 @dataclass(frozen=True)
-class TranscriptionState:
-    """References of a track, as given, and what its scores are measured by.
+class Truth:
+    """What estimates of a track are measured by.
 
     Parameters
     ----------
-    truth : Transcript
+    transcript : Transcript
         What an estimate's transcript is compared with.
     floor, best : float
         What the transcripts of mixture and reference score.
-    undefined : str
-        Why there is no truth.
     """
 
-    references: dict[str, Samples]
-    sample_rate: int
-    truth: Transcript
-    floor: float = np.nan
-    best: float = np.nan
-    undefined: str = ""
+    transcript: Transcript
+    floor: float
+    best: float
 
 
 _known: OrderedDict[tuple[str, str], Transcript] = OrderedDict()
@@ -105,23 +99,23 @@ _known: OrderedDict[tuple[str, str], Transcript] = OrderedDict()
 class Transcription(Metric):
     """Base of the metrics that transcribe; the last but one quantity is the one whose gap is the last."""
 
-    extra: ClassVar[str] = "pitch"
+    extra = "pitch"
+    module = "librosa"
+    works_at = RATE
     what: ClassVar[str] = ""
     """What is written down, in the plural."""
 
-    def __init__(self, target: str, usual: str, against: str) -> None:
-        if against not in ("reference", "played"):
-            raise ConfigError(f"{self.name}: against is {against!r}, expected reference or played")
-        self.target, self.against = target, against
-        self.targets = (target,)
-        self.needs_annotations = against == "played"
-        standard = "played" if self.needs_annotations else "default"
-        self.preset = preset_name(standard, {"target": target}, {"target": usual})
+    target: str = param(doc="Whose stem is transcribed.")
+    against: Literal["reference", "played"] = param(
+        "reference", doc="What counts as right: the transcript of the reference, or the track's annotations."
+    )
 
-    @classmethod
-    def available(cls) -> bool:
-        """Whether librosa is installed."""
-        return find_spec("librosa") is not None
+    def setup(self) -> None:
+        self.targets = (self.target,)
+        self.needs_annotations = self.against == "played"
+        standard = "played" if self.needs_annotations else "default"
+        usual = self.target == self.defaults({})["target"]
+        self.preset = standard if usual else f"{standard} target={self.target}"
 
     @abstractmethod
     def transcribe(self, signal: Samples) -> Transcript:
@@ -129,81 +123,54 @@ class Transcription(Metric):
 
     @abstractmethod
     def played(self, annotations: Annotations) -> Transcript | None:
-        """What was played; None where that is not known."""
+        """Return what was played; None where that is not known."""
 
     @abstractmethod
     def compare(self, truth: Transcript, found: Transcript) -> tuple[float, ...]:
-        """mir_eval's scores, in the order of the quantities, without the gap. Neither transcript is empty."""
+        """Return mir_eval's scores, in the order of the quantities, without the gap. Neither transcript is empty."""
 
     def heard(self, transcript: Transcript) -> bool:
-        """Whether there is anything in a transcript."""
+        """Return whether there is anything in a transcript."""
         return transcript.times.size > 0
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> TranscriptionState:
-        """Transcripts of the reference and the mixture.
+    def derive(self, track: TrackAudio) -> Truth | str:
+        """Transcribe the reference and the mixture; or say why there is no truth.
 
         Raises
         ------
-        MissingDependencyError
-            librosa is not installed.
-        ConfigError, AudioError, DatasetError
-            The target is none of the group's, references cannot be scored, annotations cannot be read.
+        ConfigError, DatasetError
+            The target is none of the group's, or annotations cannot be read.
         """
-        if not self.available():
-            raise MissingDependencyError("librosa", f"the metric {self.name}", "pip install 'mss-bench[pitch]'")
-        references = checked_references(track, group)
-        if self.target not in references:
+        if self.target not in track.references:
             raise ConfigError(
-                f"{self.name} scores the target {self.target!r}, found {', '.join(references)}; name another one: "
-                f"{self.name}:target=NAME"
+                f"{self.name} scores the target {self.target!r}, found {', '.join(track.references)}; name another "
+                f"one: {self.name}:target=NAME"
             )
-        reference, least = references[self.target], round(_SHORTEST * track.sample_rate)
-        if reference.shape[1] < least:
-            why = f"{reference.shape[1]} samples are too few to be transcribed: expected at least {least}"
-            return TranscriptionState(references, track.sample_rate, Transcript(np.zeros(0)), undefined=why)
-        known = self._transcript(reference, track.sample_rate)
-        truth, why = known, f"no {self.what} are found in the reference"
+        reference = track.references[self.target]
+        if why := too_short(reference.shape[1], round(_SHORTEST * track.sample_rate), "to be transcribed"):
+            return why
+        heard = self._transcript(reference, track.sample_rate)
+        truth, why = heard, f"no {self.what} are found in the reference"
         if self.needs_annotations:
-            given = self.played(track.annotations) if track.annotations is not None else None
-            if given is None:
-                why = f"nothing says what {self.what} of {self.target!r} were played: expected annotations.json"
-            else:
-                why = f"no {self.what} of {self.target!r} were played"
-            truth = given or Transcript(np.zeros(0))
+            played = self.played(track.annotations) if track.annotations is not None else None
+            if played is None:
+                return f"nothing says what {self.what} of {self.target!r} were played: expected annotations.json"
+            truth, why = played, f"no {self.what} of {self.target!r} were played"
         if not self.heard(truth):
-            return TranscriptionState(references, track.sample_rate, truth, undefined=why)
+            return why
         floor = self._scores(truth, self._transcript(track.mixture, track.sample_rate))[-1]
-        return TranscriptionState(references, track.sample_rate, truth, floor, self._scores(truth, known)[-1])
+        return Truth(truth, floor, self._scores(truth, heard)[-1])
 
-    def score(self, state: TranscriptionState, estimates: Stems) -> list[Score]:
-        """Scores of the target, where it was delivered.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        if self.target not in estimates:
-            return []
-        reason = spoiled.get(self.target) or state.undefined
-        values = [np.nan] * len(self.quantities)
-        no_gap = reason
-        if not reason:
-            scores = self._scores(state.truth, self._transcript(estimates[self.target], state.sample_rate))
-            gap = state.best - state.floor
-            values = [*scores, (scores[-1] - state.floor) / gap if gap >= _LEAST_GAP else np.nan]
-            no_gap = (
-                f"the mixture scores {state.floor:.2f} and the reference {state.best:.2f}: there is no gap to be closed"
-            )
-        flags = () if state.sample_rate == RATE else (f"resampled:{RATE}",)
-        return [
-            Score(
-                self.target, quantity.name, np.array([value]), flags=flags,
-                reason=(no_gap if index == len(values) - 1 else reason) if np.isnan(value) else "",
-            )
-            for index, (quantity, value) in enumerate(zip(self.quantities, values, strict=True))
-        ]  # fmt: skip
+    def measure(self, track: Prepared[Truth | str], target: str, estimate: Samples) -> Outcome:
+        truth = track.derived
+        if isinstance(truth, str):
+            return truth
+        scores = self._scores(truth.transcript, self._transcript(estimate, track.sample_rate))
+        gap = truth.best - truth.floor
+        if gap >= _LEAST_GAP:
+            return (*scores, (scores[-1] - truth.floor) / gap)
+        none = f"the mixture scores {truth.floor:.2f} and the reference {truth.best:.2f}: there is no gap to be closed"
+        return (*scores, none)
 
     def _transcript(self, array: Samples, sample_rate: int) -> Transcript:
         mono = resample(array.mean(axis=0, keepdims=True), sample_rate, RATE)[0]
@@ -224,6 +191,3 @@ class Transcription(Metric):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"mir_eval\.", category=UserWarning)
             return tuple(float(value) for value in self.compare(truth, found))
-
-
-Against = Literal["reference", "played"]

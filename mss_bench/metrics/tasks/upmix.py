@@ -39,26 +39,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
+from mss_bench.core.tracks import TrackAudio
 from mss_bench.errors import AudioError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
+from mss_bench.metrics._checks import too_short
 from mss_bench.metrics._signals import Floats, Samples
-from mss_bench.metrics.base import Metric, Quantity, Score
+from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 from mss_bench.metrics.tasks.gains import SHORTEST, Patches, Products, Spectra, View, level
 
-__all__ = ["Upmix", "UpmixState"]
+__all__ = ["Upmix"]
 
 _CROSSOVER = 120.0
 _RHYTHM = ("drums", "bass")
 _VOICE = "vocals"
-
-
-@dataclass(frozen=True)
-class UpmixState:
-    """References of a track, as given."""
-
-    references: dict[str, Samples]
-    sample_rate: int
 
 
 @dataclass(frozen=True)
@@ -79,11 +71,11 @@ class _Channel:
 
     @property
     def stems(self) -> tuple[int, ...]:
-        """What belongs there."""
+        """Return what belongs there."""
         return tuple(sorted({*self.mid, *self.side, *self.whole}))
 
     def view(self, spectra: Spectra) -> Spectra:
-        """What a channel holds.
+        """Return what a channel holds.
 
         Parameters
         ----------
@@ -110,9 +102,6 @@ class Upmix(Metric):
     """Stereo to 5.1 with the estimates: error of each channel, and crosstalk between them.
 
     It takes no parameters. On one core, the four stems of a method together are scored at 33 times real time.
-
-    Parameters
-    ----------
     """
 
     name = "upmix"
@@ -126,63 +115,34 @@ class Upmix(Metric):
         Quantity("Upmix-rear", "dB", False, "the same of the rear: the side of vocals and other stems", least=-120),
         Quantity("Upmix-LFE", "dB", False, "the same of the LFE: drums and bass below 120 Hz", least=-120),
         Quantity(
-            "Upmix-crosstalk",
-            "dB",
-            False,
-            "level of stems in channels where they do not belong, against the right ones",
-            least=-120,
+            "Upmix-crosstalk", "dB", False,
+            "level of stems in channels where they do not belong, against the right ones", least=-120,
         ),
-    )
+    )  # fmt: skip
     citation = "ITU-R BS.775-3: Multichannel stereophonic sound system with and without accompanying picture, 2012"
     caution = (
         "It is about one stated rule of many: another arrangement of the loudspeakers weighs errors otherwise. "
         "Errors are energies; crosstalk between front channels that add up again in the room counts in full."
     )
 
-    def prepare(self, track: TrackAudio, group: TargetGroup) -> UpmixState:
-        """References, checked.
-
-        Raises
-        ------
-        ConfigError, AudioError
-            References that cannot be used, or not of two channels.
-        """
-        references = checked_references(track, group)
-        channels = next(iter(references.values())).shape[0]
+    def derive(self, track: TrackAudio) -> None:
+        channels = len(next(iter(track.references.values())))
         if channels != 2:
             raise AudioError(f"upmix takes stereo to 5.1, found {channels} channel{'s' * (channels != 1)}")
-        return UpmixState(references, track.sample_rate)
 
-    def score(self, state: UpmixState, estimates: Stems) -> list[Score]:
-        """The quantities, the same for every delivered target.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored; one with NaN gives NaN with the reason, for all.
-        """
-        _, spoiled = scorable_estimates(state.references, estimates)
-        reason = next(iter(spoiled.values()), "") or _why_undefined(state, estimates)
-        values = {} if reason else _measure(state, estimates)
-        scores = []
-        for target in (t for t in state.references if t in estimates):
-            for quantity in self.quantities:
-                value = values.get(quantity.name, np.nan)
-                why = (reason or "what belongs there is silent") if np.isnan(value) else ""
-                scores.append(Score(target, quantity.name, np.array([value]), reason=why))
-        return scores
-
-
-def _why_undefined(state: UpmixState, estimates: Stems) -> str:
-    missing = [t for t in state.references if t not in estimates]
-    if missing:
-        return f"an upmix needs every stem; there is no estimate of {', '.join(missing)}"
-    samples, least = next(iter(estimates.values())).shape[1], round(SHORTEST * state.sample_rate)
-    return f"{samples} samples are too few for an upmix: expected at least {least}" if samples < least else ""
+    def measure_all(self, track: Prepared[None], estimates: dict[str, Samples]) -> dict[str, Outcome]:
+        missing = [t for t in track.references if t not in estimates]
+        if missing:
+            return dict.fromkeys(estimates, f"an upmix needs every stem; there is no estimate of {', '.join(missing)}")
+        if reason := too_short(track.samples, round(SHORTEST * track.sample_rate), "for an upmix"):
+            return dict.fromkeys(estimates, reason)
+        values = _measure(track, estimates)
+        outcome = tuple(values.get(q.name, "what belongs there is silent") for q in self.quantities)
+        return dict.fromkeys(estimates, outcome)
 
 
 def _channels(names: Sequence[str]) -> list[_Channel]:
-    """The rule, for stems of these names; without channels that hold nothing."""
+    """Return the rule for stems of these names, without channels that hold nothing."""
     voice = tuple(i for i, name in enumerate(names) if name == _VOICE)
     rhythm = tuple(i for i, name in enumerate(names) if name in _RHYTHM)
     rest = tuple(i for i in range(len(names)) if i not in (*voice, *rhythm))
@@ -195,31 +155,35 @@ def _channels(names: Sequence[str]) -> list[_Channel]:
     return [channel for channel in channels if channel.stems]
 
 
-def _measure(state: UpmixState, estimates: Stems) -> dict[str, float]:
-    """Errors of the channels and the crosstalk of all."""
-    names = list(state.references)
-    patches, channels = Patches(state.sample_rate), _channels(names)
+def _measure(track: Prepared[None], estimates: dict[str, Samples]) -> dict[str, float]:
+    """Return the errors of the channels and the crosstalk of all, of those that are not silent."""
+    names = list(track.references)
+    patches, channels = Patches(track.sample_rate), _channels(names)
     flat = np.ones(len(patches.frequency))
     low = 1 / (1 + (patches.frequency / _CROSSOVER) ** 8)
     views = [View(low if channel.name == "LFE" else flat, channel.view) for channel in channels]
-    arrays = [_mid_and_side(x) for x in (*state.references.values(), *(estimates[name] for name in names))]
-    found = patches.products(arrays, len(names), views)
-    values, foreign, right = {}, 0.0, 0.0
-    for channel, products in zip(channels, found, strict=True):
+    arrays = [_mid_and_side(x) for x in (*track.references.values(), *(estimates[name] for name in names))]
+    measured = patches.products(arrays, len(names), views)
+    foreign = right = 0.0
+    values: dict[str, float] = {}
+    for channel, products in zip(channels, measured, strict=True):
         _, content, error = (float(part) for part in products.power.sum(axis=(0, 1)))
-        values[f"Upmix-{channel.name}"] = level(error / content) if content > 0 else float("nan")
+        if content > 0:
+            values[f"Upmix-{channel.name}"] = level(error / content)
         right += content
         foreign += _foreign(products, [i for i in range(len(names)) if i not in channel.stems])
-    return values | {"Upmix-crosstalk": level(foreign / right) if right > 0 else float("nan")}
+    if right > 0:
+        values["Upmix-crosstalk"] = level(foreign / right)
+    return values
 
 
 def _mid_and_side(stereo: Samples) -> Samples:
-    """Both times the square root of 2, so that they have the energy of left and right."""
+    """Return both times the square root of 2, so that they have the energy of left and right."""
     left, right = stereo
     return np.asarray(np.stack([left + right, left - right]) / np.sqrt(2, dtype=stereo.dtype))
 
 
 def _foreign(products: Products, stems: list[int]) -> float:
-    """Energy of stems in a channel in which they do not belong."""
+    """Return the energy of stems in a channel in which they do not belong."""
     gains: Floats = products.gains[..., 0]
     return float(products.energy(gains, stems).sum())

@@ -88,7 +88,7 @@ def test_long_tracks_are_measured_in_pieces(song):
 
 @pytest.mark.parametrize("rate", [16000, 48000, 96000])
 def test_other_rates_see_the_same_fault(song, rate):
-    from mss_bench.metrics._resample import at_rate
+    from mss_bench.metrics._signals import at_rate
 
     stems = {name: at_rate(stem, RATE, rate) for name, stem in song.items()}
     noisy = LADDERS["musical_noise"].apply(song["vocals"], 0.0, RATE)

@@ -92,7 +92,7 @@ def test_several_estimates_share_a_reference_and_change_nothing(tones):
 
 
 def test_resampled_audio_is_judged_like_the_same_audio_at_48_kilohertz(tones):
-    from mss_bench.metrics._resample import at_rate
+    from mss_bench.metrics._signals import at_rate
 
     estimate = np.clip(tones, -0.2, 0.2)
     at_48, _ = score(tones, estimate)

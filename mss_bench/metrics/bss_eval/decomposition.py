@@ -1,6 +1,6 @@
 """The decomposition of BSS Eval v4: from arrays to energy ratios, without policies and names of tools.
 
-See `mss_bench.metrics.bss_eval` for the mathematics.
+See `mss_bench.metrics.bss_eval.v4` for the mathematics.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mss_bench.metrics._frames import Frames
-from mss_bench.metrics._lags import LagCorrelations, correlate
+from mss_bench.metrics._frames import Frames, Mask
 from mss_bench.metrics._levels import level, scaling, shifted, unusual
-from mss_bench.metrics._projection import Projector
-from mss_bench.metrics._ratios import QUANTITIES, ROUGH, Filters, FramedEstimate, Ratios
 from mss_bench.metrics._signals import Floats, Samples, Signals
+from mss_bench.metrics.bss_eval.lags import LagCorrelations, correlate
+from mss_bench.metrics.bss_eval.projection import Projector
+from mss_bench.metrics.bss_eval.ratios import QUANTITIES, ROUGH, Filters, FramedEstimate, Ratios
 
-__all__ = ["QUANTITIES", "Decomposition", "PreparedReferences", "decompose", "decompose_sets", "prepare_references"]
+__all__ = ["QUANTITIES", "Decomposition", "PreparedReferences", "decompose", "prepare_references"]
 
 _DOUBT_DB = 0.1
 """Movement under a tenfold ridge from which a quantity is ill-conditioned."""
@@ -26,16 +25,8 @@ _DOUBT_DB = 0.1
 _CEILING_DB = 100.0
 """Beyond this a value is a matter of rounding; its movements do not count."""
 
-_SHARED_SETS = 4
-"""Sets that are scored in one pass, at most: more of them save little and take memory."""
-
-_SHARED_BYTES = 256 << 20
-"""Memory for the correlations of the sets that are scored in one pass, unless a single one needs more."""
-
 _KEPT_BYTES = 1 << 30
 """Memory for the references' correlations; beyond it they are made anew, some frames at a time, for every estimate."""
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -46,7 +37,7 @@ class Projectors:
     own: dict[str, Projector]
 
     def stiffer(self, targets: Iterable[str]) -> Projectors:
-        """Those with ten times the ridge, where that may matter."""
+        """Return those with ten times the ridge, where that may matter."""
         everything = self.everything.stiffer() if self.everything.doubtful else self.everything
         return Projectors(
             everything, {t: self.own[t].stiffer() if self.own[t].doubtful else self.own[t] for t in targets}
@@ -81,23 +72,25 @@ class PreparedReferences:
 
     @property
     def channels(self) -> int:
-        """Channels of a source."""
+        """Return the number of channels of a source."""
         return len(next(iter(self.references.values())))
 
     @property
     def condition(self) -> float:
-        """Estimated condition number of the system of all references."""
+        """Return the estimated condition number of the system of all references."""
         return self.projectors.everything.condition
 
-    def columns(self, target: str) -> slice:
-        """Where the channels of a source lie among those of all."""
-        index = list(self.references).index(target)
-        return slice(index * self.channels, (index + 1) * self.channels)
-
     def interference_possible(self, target: str) -> bool:
-        """Whether the other references add anything to the span of one."""
+        """Return whether the other references add anything to the span of one."""
         # its span lies in that of all, so that equal dimensions mean equal spans
         return len(self.projectors.own[target].members) < len(self.projectors.everything.members)
+
+    @property
+    def why_no_interference(self) -> str:
+        """Return why SIR is undefined where interference is not possible."""
+        lone = len(self.references) == 1
+        why = "there is no other reference" if lone else "no other reference adds to the span of this one"
+        return f"SIR is undefined: {why}"
 
 
 @dataclass(frozen=True)
@@ -134,35 +127,31 @@ def prepare_references(references: dict[str, Samples], frames: Frames) -> Prepar
 def decompose(
     prepared: PreparedReferences, estimates: Mapping[str, Samples], valid: Mapping[str, Mask]
 ) -> dict[str, Decomposition]:
-    """Ratios of estimates in every frame.
+    """Compute the ratios of estimates in every frame.
 
     Parameters
     ----------
+    prepared : PreparedReferences
     estimates : mapping of str to (channels, samples) float array
         Of some of the sources, finite.
     valid : mapping of str to (n_frames,) bool
         Frames whose values are wanted; the others may hold anything.
     """
-    return decompose_sets(prepared, [estimates], [valid])[0]
-
-
-def decompose_sets(
-    prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
-) -> list[dict[str, Decomposition]]:
-    """`decompose` of several sets of estimates, which share the reading and transforming of the references."""
-    parts = [_decompose_sets(part, sets, masks) for part, masks in _parts(prepared, valid)]
-    return [{t: _joined([part[i][t] for part in parts]) for t in estimates} for i, estimates in enumerate(sets)]
+    if not estimates:
+        return {}
+    parts = [_decompose(part, estimates, masks) for part, masks in _parts(prepared, valid)]
+    return {target: _joined([part[target] for part in parts]) for target in estimates}
 
 
 def _frames_at_once(n: int, frames: Frames) -> int:
-    """How many frames' correlations of n signals with each other may be in memory."""
+    """Return how many frames' correlations of n signals with each other may be in memory."""
     return max(1, _KEPT_BYTES // (8 * (frames.reach + 1) * n * n))
 
 
 def _parts(
-    prepared: PreparedReferences, valid: Sequence[Mapping[str, Mask]]
-) -> Iterator[tuple[PreparedReferences, Sequence[Mapping[str, Mask]]]]:
-    """The references with the correlations of all frames, or, if those are not kept, of some at a time."""
+    prepared: PreparedReferences, valid: Mapping[str, Mask]
+) -> Iterator[tuple[PreparedReferences, Mapping[str, Mask]]]:
+    """Yield the references with the correlations of all frames, or, if those are not kept, of some at a time."""
     signals = Signals(list(prepared.signals.values()))
     size = _frames_at_once(signals.n, prepared.frames)
     if prepared.frames.count <= size:
@@ -171,49 +160,35 @@ def _parts(
     for frames in prepared.frames.parts(-(-size // 4)):  # the errors' correlations and temporaries come on top
         first, stop = frames.selected or (0, frames.count)
         part = replace(prepared, frames=frames, lags=correlate(signals, signals, frames))
-        yield part, [{t: mask[first:stop] for t, mask in masks.items()} for masks in valid]
+        yield part, {t: mask[first:stop] for t, mask in valid.items()}
 
 
 def _joined(parts: Sequence[Decomposition]) -> Decomposition:
-    """Consecutive frames of one estimate."""
+    """Join consecutive frames of one estimate."""
     ratios = {q: np.concatenate([part.ratios[q] for part in parts]) for q in QUANTITIES}
     return Decomposition(ratios, frozenset().union(*(part.ill_conditioned for part in parts)))
 
 
-def _decompose_sets(
-    prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
-) -> list[dict[str, Decomposition]]:
-    # the correlations of a whole set of errors take as much as those of the references
-    at_once = max(1, min(_SHARED_SETS, _SHARED_BYTES // prepared.lags.frames.nbytes))
-    firsts = range(0, len(sets), at_once)
-    passes = (_decompose(prepared, sets[i : i + at_once], valid[i : i + at_once]) for i in firsts)
-    return [decomposed for each in passes for decomposed in each]
-
-
 def _decompose(
-    prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
-) -> list[dict[str, Decomposition]]:
-    framed = _framed(prepared, sets, valid)
+    prepared: PreparedReferences, estimates: Mapping[str, Samples], valid: Mapping[str, Mask]
+) -> dict[str, Decomposition]:
+    framed = _framed(prepared, estimates, valid)
     filters = _solve(framed, prepared.projectors)
-    ratios = [estimate.ratios(each) for estimate, each in zip(framed, filters, strict=True)]
-    found = map(Decomposition, ratios, _ill_conditioned(prepared.projectors, framed, filters, ratios))
-    return [{target: next(found) for target in estimates} for estimates in sets]
+    ratios = [estimate.ratios(own) for estimate, own in zip(framed, filters, strict=True)]
+    doubts = _ill_conditioned(prepared.projectors, framed, filters, ratios)
+    return {e.target: Decomposition(own, doubt) for e, own, doubt in zip(framed, ratios, doubts, strict=True)}
 
 
 def _framed(
-    prepared: PreparedReferences, sets: Sequence[Mapping[str, Samples]], valid: Sequence[Mapping[str, Mask]]
+    prepared: PreparedReferences, estimates: Mapping[str, Samples], valid: Mapping[str, Mask]
 ) -> list[FramedEstimate]:
-    """All estimates of several sets with the correlations of their errors."""
-    flat = [(t, y, mask[t]) for estimates, mask in zip(sets, valid, strict=True) for t, y in estimates.items()]
-    if not flat:
-        return []
-    references = Signals(list(prepared.signals.values()))
-    scalings = [scaling(prepared.levels[t], level(y)) for t, y, _ in flat]
-    sources, shifts = [prepared.signals[t] for t, _, _ in flat], [each.estimate for each in scalings]
-    errors = Signals([y for _, y, _ in flat], minus=sources, shifts=shifts)
-    cross = correlate(references, errors, prepared.frames)
+    """Correlate the errors of the estimates with the references."""
+    scalings = [scaling(prepared.levels[t], level(y)) for t, y in estimates.items()]
+    sources, shifts = [prepared.signals[t] for t in estimates], [how.estimate for how in scalings]
+    errors = Signals(list(estimates.values()), minus=sources, shifts=shifts)
+    cross = correlate(Signals(list(prepared.signals.values())), errors, prepared.frames)
     framed = []
-    for i, (target, array, mask) in enumerate(flat):
+    for i, (target, array) in enumerate(estimates.items()):
         channel = slice(i * prepared.channels, (i + 1) * prepared.channels)
         framed.append(
             FramedEstimate(
@@ -224,14 +199,14 @@ def _framed(
                 spans=prepared.frames.spans,
                 reference_lags=prepared.lags,
                 lags=LagCorrelations(cross.frames[..., channel], cross.total[..., channel], cross.energy[:, channel]),
-                valid=mask,
+                valid=valid[target],
             )
         )
     return framed
 
 
 def _solve(framed: Sequence[FramedEstimate], projectors: Projectors) -> list[Filters]:
-    """Filters of the errors of several estimates."""
+    """Find the filters of the errors of several estimates."""
     everything = _at_once(projectors.everything.solve, [estimate.lags.total for estimate in framed])
     filters = []
     for estimate, taps in zip(framed, everything, strict=True):
@@ -242,8 +217,8 @@ def _solve(framed: Sequence[FramedEstimate], projectors: Projectors) -> list[Fil
 
 
 def _shifted(framed: Sequence[FramedEstimate], projectors: Projectors, filters: Sequence[Filters]) -> list[Filters]:
-    """The filters with ten times the ridge, to first order."""
-    everything = _at_once(projectors.everything.shifted, [each.everything for each in filters])
+    """Return the filters with ten times the ridge, to first order."""
+    everything = _at_once(projectors.everything.shifted, [own.everything for own in filters])
     shifted = []
     for estimate, given, taps in zip(framed, filters, everything, strict=True):
         own = np.zeros_like(taps)
@@ -253,16 +228,18 @@ def _shifted(framed: Sequence[FramedEstimate], projectors: Projectors, filters: 
 
 
 def _at_once(function: Callable[[Floats], Floats], parts: list[Floats]) -> list[Floats]:
-    """A function of columns applied to those of several arrays together: one pass over the factor serves all."""
-    return np.split(function(np.concatenate(parts, axis=2)), len(parts), axis=2) if parts else []
+    """Apply a function of columns to those of several arrays together: one pass over the factor serves all."""
+    return np.split(function(np.concatenate(parts, axis=2)), len(parts), axis=2)
 
 
 def _ill_conditioned(
     projectors: Projectors, framed: Sequence[FramedEstimate], filters: Sequence[Filters], ratios: Sequence[Ratios]
 ) -> list[frozenset[str]]:
-    """Which quantities of each estimate hang on the ridge; factorises again only where a first look says they may."""
+    """Return which quantities of each estimate hang on the ridge; factorise again only where a first look says so."""
     moved = [frozenset[str]()] * len(framed)
     doubted = [i for i, e in enumerate(framed) if projectors.everything.doubtful or projectors.own[e.target].doubtful]
+    if not doubted:
+        return moved
     shifted = _shifted([framed[i] for i in doubted], projectors, [filters[i] for i in doubted])
     suspects = [
         i for i, other in zip(doubted, shifted, strict=True) if _moved(framed[i], ratios[i], other, _DOUBT_DB / 2)
@@ -276,7 +253,7 @@ def _ill_conditioned(
 
 
 def _moved(estimate: FramedEstimate, ratios: Ratios, filters: Filters, threshold: float) -> frozenset[str]:
-    """Quantities that differ by more than a threshold with other filters in some valid frame."""
+    """Return the quantities that differ by more than a threshold with other filters in some valid frame."""
     with np.errstate(invalid="ignore"):
         wanted = {q: estimate.valid & (values < _CEILING_DB) for q, values in ratios.items()}
         others = estimate.ratios(filters, ROUGH, wanted)

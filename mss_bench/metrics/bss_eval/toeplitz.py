@@ -35,19 +35,19 @@ class ToeplitzProduct:
         self._spectrum = scipy.fft.rfft(circulant, axis=0, workers=1)
 
     def __call__(self, vectors: Floats) -> Floats:
-        """The product with vectors ``(n_lags, n, m)``."""
+        """Return the product with vectors ``(n_lags, n, m)``."""
         spectrum = self._spectrum @ scipy.fft.rfft(vectors, n=self._n_fft, axis=0, workers=1)
         product: Floats = scipy.fft.irfft(spectrum, n=self._n_fft, axis=0, workers=1)[: self._n_lags]
         return product
 
 
 def norm(blocks: Floats) -> float:
-    """1-norm of a block-Toeplitz matrix, or a little more."""
+    """Return the 1-norm of a block-Toeplitz matrix, or a little more."""
     return float((np.abs(blocks).sum(axis=0) + np.abs(blocks[1:]).sum(axis=0).T).sum(axis=0).max())
 
 
 def cholesky(blocks: Floats) -> Floats | None:
-    """Lower Cholesky factor of a block-Toeplitz matrix, above the diagonal undefined; None if it is not definite."""
+    """Return the lower Cholesky factor, undefined above the diagonal; None if the matrix is not definite."""
     n_lags, n, _ = blocks.shape
     rows = np.ascontiguousarray(blocks.reshape(-1, n).T)
     matrix = np.empty((n * n_lags, n * n_lags))  # its transpose is what LAPACK reads
@@ -58,7 +58,7 @@ def cholesky(blocks: Floats) -> Floats | None:
 
 
 def schur(blocks: Floats) -> Floats | None:
-    """`cholesky` by the block Schur algorithm, up to the signs of the columns.
+    """Return what `cholesky` does, by the block Schur algorithm, up to the signs of the columns.
 
     The rows of the factor's transpose are what is left of the generator ``(upper, lower)`` of the matrix after
     hyperbolic transformations, each of which clears the first block of `lower`. They are applied in mixed form,
@@ -82,7 +82,7 @@ def schur(blocks: Floats) -> Floats | None:
 
 
 def _step(upper: Floats, lower: Floats, new_upper: Floats) -> Floats:
-    """Clear the first block of `lower` and keep that of `new_upper` triangular; returns the new lower part."""
+    """Clear the first block of `lower` and keep that of `new_upper` triangular; return the new lower part."""
     n = len(upper)
     reflection = np.linalg.solve(upper[:, :n].T, lower[:, :n].T)
     rest = np.linalg.cholesky(np.eye(n) - reflection.T @ reflection).T

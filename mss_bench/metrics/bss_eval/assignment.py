@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._decomposition import QUANTITIES, PreparedReferences, decompose
 from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.metrics.bss_eval.decomposition import QUANTITIES, PreparedReferences, decompose
 
 __all__ = ["PairRatios", "best_order", "pair_ratios"]
 
@@ -38,18 +38,18 @@ class PairRatios:
     ill_conditioned: dict[str, NDArray[np.bool_]]
 
     def of(self, quantity: str, order: Order) -> Floats:
-        """Values ``(n, n_frames)`` of the estimates in an order."""
+        """Return the values ``(n, n_frames)`` of the estimates in an order."""
         return self.values[quantity][np.arange(len(order)), order]
 
     def doubtful(self, quantity: str, order: Order) -> NDArray[np.bool_]:
-        """Whether a quantity is ill-conditioned, ``(n,)``, for the estimates in an order."""
+        """Return whether a quantity is ill-conditioned, ``(n,)``, for the estimates in an order."""
         return self.ill_conditioned[quantity][np.arange(len(order)), order]
 
 
 def pair_ratios(
     prepared: PreparedReferences, estimates: dict[str, Samples], valid: NDArray[np.bool_], *, all_pairs: bool
 ) -> PairRatios:
-    """Decompose estimates.
+    """Decompose estimates, each against its own reference or against all.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def pair_ratios(
 
 
 def best_order(sir: Floats) -> Order:
-    """The assignment of greatest mean SIR.
+    """Find the assignment of greatest mean SIR.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class LagCorrelations:
 
 
 def correlate(x: Signals, y: Signals, frames: Frames) -> LagCorrelations:
-    """Lag correlations of n signals x with m signals y at lags 0 to ``frames.reach``."""
+    """Correlate n signals x with m signals y at lags 0 to ``frames.reach``."""
     n_lags = frames.reach + 1
     per_frame, spans = frames.segments_per_frame, frames.spans
     correlator = _Correlator(x, y, n_lags)
@@ -80,7 +80,7 @@ class _Correlator:
         self._spectra: dict[tuple[int, int], _Spectra] = {}
 
     def span(self, span: Span) -> tuple[Floats, Floats]:
-        """Correlations ``(n_lags, n, m)`` within a span, outside of which the signals are zero, and energies of y.
+        """Return correlations ``(n_lags, n, m)`` within a span, outside of which signals are zero, and energies of y.
 
         The correlations are overwritten by the next call.
         """
@@ -111,7 +111,7 @@ class _Correlator:
         return spectra.lags(), energy
 
     def seams(self, boundaries: Sequence[int]) -> Floats:
-        """What x before boundaries gives with y after them, summed over the boundaries, ``(n_lags, n, m)``."""
+        """Return what x before boundaries gives with y after them, summed over the boundaries, ``(n_lags, n, m)``."""
         reach = self._reach
         if reach == 0 or not boundaries:
             return np.zeros((reach + 1, self._x.n, self._y.n))
@@ -157,7 +157,7 @@ class _Spectra:
 
     @property
     def count(self) -> int:
-        """Blocks that are transformed at once."""
+        """Return how many blocks are transformed at once."""
         return len(self._padded)
 
     def set_x(self, channel: int, blocks: Floats) -> None:
@@ -180,7 +180,7 @@ class _Spectra:
         self._empty = False
 
     def lags(self) -> Floats:
-        """Correlations ``(n_lags, n, m)`` as a view; the sum begins anew."""
+        """Return correlations ``(n_lags, n, m)`` as a view, and begin the sum anew."""
         # Some processors' BLAS leaves the vector registers in a state in which NumPy's FFT runs at half its speed; any
         # vectorised loop of NumPy's own clears it.
         np.add(_REGISTERS, 1.0, out=_REGISTERS)
@@ -190,7 +190,7 @@ class _Spectra:
 
 
 def _fft_size(length: int, n_lags: int, n: int, m: int) -> int:
-    """The size that costs least for a span: short ones waste the overlap, long ones the inverse transforms."""
+    """Return the size that costs least for a span: short ones waste the overlap, long ones the inverse transforms."""
     sizes = [_fast_size(min(2 * n_lags, length + n_lags - 1))]
     while sizes[-1] < length + n_lags - 1:
         sizes.append(_fast_size(sizes[-1] + 1))
@@ -205,5 +205,5 @@ def _fft_size(length: int, n_lags: int, n: int, m: int) -> int:
 
 
 def _fast_size(at_least: int) -> int:
-    """The smallest 3, 5 or 15 times a power of two; a power of two itself loses time to conflicts in the cache."""
+    """Return the smallest 3, 5 or 15 times a power of two; powers of two lose time to conflicts in the cache."""
     return min(odd << max(0, (-(-at_least // odd) - 1).bit_length()) for odd in (3, 5, 15))

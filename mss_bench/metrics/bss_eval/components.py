@@ -3,10 +3,10 @@
     y = s + e_spat + e_interf + e_artif,
     e_spat = P_j y - s,    e_interf = P y - P_j y,    e_artif = y - P y
 
-with the projections of `mss_bench.metrics.bss_eval`: ``P_j`` on the target's own channels delayed by 0 .. L-1 samples,
-``P`` on those of all references. The filters are found once for the whole signal, as version 4 does, and applied to the
-whole signal; BSS Eval cuts frames out before it filters, so that energies within frames differ from those of the
-components by what rings over from the frame before. The filters' ringing beyond the end is left out.
+with the projections of `mss_bench.metrics.bss_eval.v4`: ``P_j`` on the target's own channels delayed by 0 .. L-1
+samples, ``P`` on those of all references. The filters are found once for the whole signal, as version 4 does, and
+applied to the whole signal; BSS Eval cuts frames out before it filters, so that energies within frames differ from
+those of the components by what rings over from the frame before. The filters' ringing beyond the end is left out.
 
 As there, everything is computed from the error ``e = y - s``, so that a good estimate loses no digits; the artifacts
 are what is left of it.
@@ -21,12 +21,12 @@ import numpy as np
 
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError
-from mss_bench.metrics._checks import checked_references, scorable_estimates
-from mss_bench.metrics._energies import FilterBank
+from mss_bench.metrics._checks import checked_references, spoiled_estimates
 from mss_bench.metrics._frames import Frames
-from mss_bench.metrics._lags import correlate
-from mss_bench.metrics._projection import Projector
 from mss_bench.metrics._signals import Floats, Samples, Signals
+from mss_bench.metrics.bss_eval.energies import FilterBank
+from mss_bench.metrics.bss_eval.lags import correlate
+from mss_bench.metrics.bss_eval.projection import Projector
 
 __all__ = ["Components", "bss_components"]
 
@@ -53,18 +53,18 @@ class Components:
 
     @property
     def parts(self) -> dict[str, Floats]:
-        """The signals by name."""
+        """Return the signals by name."""
         names = ("target", "spatial_distortion", "interference", "artifacts")
         return {name: getattr(self, name) for name in names}
 
     @property
     def estimate(self) -> Floats:
-        """Their sum."""
+        """Return their sum."""
         return self.target + self.spatial_distortion + self.interference + self.artifacts
 
     @property
     def ratios(self) -> dict[str, float]:
-        """SDR, ISR, SIR and SAR of the whole signal in dB: +inf over nothing, NaN where there is nothing at all."""
+        """Return SDR, ISR, SIR and SAR of the whole signal in dB: +inf over nothing, NaN where nothing is there."""
         image = self.target + self.spatial_distortion
         error = self.spatial_distortion + self.interference + self.artifacts
         return {
@@ -78,7 +78,7 @@ class Components:
 def bss_components(
     references: Mapping[str, Samples], target: str, estimate: Samples, filter_length: int = 512
 ) -> Components:
-    """Split an estimate.
+    """Split an estimate into its parts.
 
     Parameters
     ----------
@@ -109,8 +109,7 @@ def bss_components(
     """
     track = TrackAudio(dict(references), estimate, 1)
     checked = checked_references(track, TargetGroup("given", tuple(references)))
-    _, spoiled = scorable_estimates(checked, {target: estimate})
-    if spoiled:
+    if spoiled := spoiled_estimates(checked, {target: estimate}):
         raise AudioError(f"{spoiled[target]}; expected numbers")
     signals, samples = Signals(list(checked.values())), estimate.shape[1]
     whole = Frames(samples, samples, samples, filter_length - 1)

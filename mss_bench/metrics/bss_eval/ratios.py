@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._energies import FilterBank, linear_form, quadratic_forms
 from mss_bench.metrics._frames import Span
-from mss_bench.metrics._lags import LagCorrelations
 from mss_bench.metrics._levels import Scaling, shifted
 from mss_bench.metrics._signals import Floats, Samples, Signals
+from mss_bench.metrics.bss_eval.energies import FilterBank, linear_form, quadratic_forms
+from mss_bench.metrics.bss_eval.lags import LagCorrelations
 
 __all__ = ["EXACT", "QUANTITIES", "ROUGH", "Filters", "FramedEstimate", "Ratios"]
 
@@ -86,7 +86,7 @@ class FramedEstimate:
 
     @property
     def columns(self) -> slice:
-        """Where the channels of the target lie among those of all references."""
+        """Return where the channels of the target lie among those of all references."""
         channels = len(self.array)
         index = list(self.references).index(self.target)
         return slice(index * channels, (index + 1) * channels)
@@ -94,7 +94,7 @@ class FramedEstimate:
     def ratios(
         self, filters: Filters, tolerance: float = EXACT, wanted: Mapping[str, NDArray[np.bool_]] | None = None
     ) -> Ratios:
-        """Energy ratios in every frame.
+        """Return the energy ratios in every frame.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class FramedEstimate:
 
     @cached_property
     def _distortion(self) -> Floats:
-        """``|y - s|^2`` in every frame, at the level of the louder of the two."""
+        """Return ``|y - s|^2`` in every frame, at the level of the louder of the two."""
         if not self.scaling.gain:
             energies: Floats = self.lags.energy.sum(axis=1)
             return energies
@@ -127,12 +127,12 @@ class FramedEstimate:
 
     @property
     def _gains(self) -> tuple[float, float]:
-        """Of source and estimate, as scaled, to the level of the louder of the two."""
+        """Return the gains of source and estimate, as scaled, to the level of the louder of the two."""
         s, y = self.scaling.at_louder
         return math.ldexp(1.0, -s), math.ldexp(1.0, -y)
 
     def _energies(self, filters: Filters, tolerance: float, wanted: Mapping[str, NDArray[np.bool_]]) -> Floats:
-        """``|P_j y - s|^2, |P_j y|^2, |P y - P_j y|^2, |P y|^2, |y - P y|^2`` as ``(5, n_frames)``."""
+        """Return ``|P_j y - s|^2, |P_j y|^2, |P y - P_j y|^2, |P y|^2, |y - P y|^2`` as ``(5, n_frames)``."""
         everything, own = filters.everything, filters.own
         unit = np.zeros_like(own)  # takes the references to the source itself
         unit[0, self.columns] = np.eye(len(self.array))
@@ -152,7 +152,7 @@ class FramedEstimate:
         return energies
 
     def _measured_energies(self, bank: FilterBank, span: Span) -> Floats:
-        """The energies of `_energies` in one frame, from the signals themselves."""
+        """Return the energies of `_energies` in one frame, from the signals themselves."""
         reference = self.references[self.target]
         signals, source = Signals(list(self.references.values())), Signals([reference])
         errors = Signals([self.array], minus=[reference], shifts=[self.scaling.estimate])
@@ -176,7 +176,7 @@ class FramedEstimate:
 
 
 def _decibels(numerator: Floats, denominator: Floats) -> Floats:
-    """``10 log10`` of a ratio of energies: +inf over nothing, NaN where both are nothing."""
+    """Return ``10 log10`` of a ratio of energies: +inf over nothing, NaN where both are nothing."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values: Floats = 10 * np.log10(numerator / denominator)
     return values

@@ -27,7 +27,7 @@ _CHUNK = 16
 
 
 def quadratic_forms(lags: Floats, filters: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Energies of ``sum_i h_i * x_i``, summed over the channels of the filters, in every frame.
+    """Return energies of ``sum_i h_i * x_i``, summed over the channels of the filters, in every frame.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def quadratic_forms(lags: Floats, filters: Sequence[Floats]) -> tuple[Floats, Fl
 
 
 def linear_form(lags: Floats, cross: Floats, energy: Floats, taps: Floats) -> tuple[Floats, Floats]:
-    """Products ``<sum_i h_i * x_i, y>``, summed over channels, in every frame.
+    """Return products ``<sum_i h_i * x_i, y>``, summed over channels, in every frame.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class FilterBank:
         self._spectra = [scipy.fft.rfft(h, n=self._n_fft, workers=1) for h in taps]
 
     def apply(self, signals: Signals, span: Span) -> Iterator[tuple[Span, list[Floats]]]:
-        """The filtered signals of a frame with their tail, chunk by chunk.
+        """Yield the filtered signals of a frame with their tail, chunk by chunk.
 
         Parameters
         ----------
@@ -116,10 +116,10 @@ class FilterBank:
             signals.read(first, last, padded[:, first - a + reach : last - a + reach])
             spectrum = scipy.fft.rfft(padded, workers=1)
             sums = (np.einsum("cnf,nf->cf", h, spectrum) for h in self._spectra)
-            chunks = [scipy.fft.irfft(each, n=self._n_fft, workers=1) for each in sums]
+            chunks = [scipy.fft.irfft(total, n=self._n_fft, workers=1) for total in sums]
             yield (a, b), [chunk[:, reach : reach + b - a] for chunk in chunks]
 
 
 def _amplitudes(lags: Floats) -> Floats:
-    """Norms ``(n_frames, n)`` of the signals in every frame."""
+    """Return the norms ``(n_frames, n)`` of the signals in every frame."""
     return np.sqrt(np.maximum(np.diagonal(lags[:, 0], axis1=1, axis2=2), 0.0))

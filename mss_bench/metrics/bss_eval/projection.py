@@ -19,7 +19,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from mss_bench.metrics._signals import Floats
-from mss_bench.metrics._toeplitz import ToeplitzProduct, cholesky, norm, schur
+from mss_bench.metrics.bss_eval.toeplitz import ToeplitzProduct, cholesky, norm, schur
 
 __all__ = ["Projector"]
 
@@ -77,11 +77,11 @@ class Projector:
 
     @property
     def doubtful(self) -> bool:
-        """Whether the condition number allows for results that hang on the ridge."""
+        """Return whether the condition number allows for results that hang on the ridge."""
         return self.condition > _WELL_CONDITIONED
 
     def solve(self, lags: Floats) -> Floats:
-        """Filters ``(n_lags, n, m)`` from correlations ``(n_lags, n, m)`` of the n signals with m others."""
+        """Return filters ``(n_lags, n, m)`` from correlations ``(n_lags, n, m)`` of the n signals with m others."""
         filters = np.zeros(lags.shape)
         if self.members:
             filters[:, self.members] = self._solve_scaled(lags[:, self.members] / self._norms[:, None])
@@ -89,7 +89,7 @@ class Projector:
         return filters
 
     def shifted(self, filters: Floats) -> Floats:
-        """Filters of `solve` with ten times the ridge, to first order: they move at least as far as the exact ones."""
+        """Return filters with ten times the ridge, to first order: they move at least as far as the exact ones."""
         moved = filters.copy()
         if self.members:
             scaled = filters[:, self.members] * self._norms[:, None]
@@ -97,7 +97,7 @@ class Projector:
         return moved
 
     def stiffer(self) -> Projector:
-        """The same with ten times the ridge, at the price of another factorisation."""
+        """Return the same with ten times the ridge, at the price of another factorisation."""
         return Projector(self._lags, 10 * self.ridge, dense=self._dense)
 
     def _factorise(self, blocks: Floats) -> bool:
@@ -129,7 +129,7 @@ class Projector:
 
 
 def _spanning(gram: Floats) -> list[int]:
-    """Signals that are neither silent nor a copy of an earlier one up to gain, from their products ``(n, n)``."""
+    """Return the signals that are neither silent nor copies of earlier ones up to gain, by their products."""
     members: list[int] = []
     for i in range(len(gram)):
         energy = gram[i, i]

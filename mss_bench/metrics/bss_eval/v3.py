@@ -1,0 +1,279 @@
+"""BSS Eval version 3: filters found anew in each window, for source images and for sources.
+
+The numbers are those of the MATLAB toolbox and of ``mir_eval.separation``, which is deprecated and leaves mir_eval with
+version 0.9.
+
+Definitions
+-----------
+With the projections ``P_j`` and ``P`` of `mss_bench.metrics.bss_eval.v4` (on the reference ``s_j``, and on all
+references, each filtered by L taps), found for each window by itself, or once where the whole track is the window:
+
+- *images*: SDR, ISR, SIR and SAR as in version 4. The target is the reference as it is; what a filter changed counts
+  as spatial distortion.
+- *sources*: the target is ``P_j y``, so that no filter on the estimate, and no gain, costs anything:
+
+      SDR = |P_j y|^2 / |y - P_j y|^2      SIR = |P_j y|^2 / |P y - P_j y|^2      SAR = |P y|^2 / |y - P y|^2
+
+  Where the reference has several channels its projection may mix them.
+
+Filters are least-squares solutions for the very window that is measured, so the three parts ``P_j y``,
+``P y - P_j y`` and ``y - P y`` are orthogonal there and the SDR of sources follows from the other two:
+
+    1 / SDR = 1 / SIR + (1 + 1 / SIR) / SAR        (as ratios of energies).
+
+Windows and order
+-----------------
+The usual framewise setting is 30 s every 15 s. A track with fewer than two windows is one window, whole, as in
+mir_eval. With ``permute`` the estimates are first put in the order of greatest mean SIR, in each window by itself; a
+row whose estimate was another one in some window is flagged ``permuted``.
+
+mir_eval
+--------
+``preset=mir_eval`` stands for ``bss_eval_images`` and ``bss_eval_sources`` as they are called without further
+arguments (the whole signal, best order), ``preset=mir_eval_framewise`` for the functions of that name (30 s every 15 s,
+order as given). Both let the references of the delivered targets alone span the projections, since mir_eval knows no
+others. What remains different:
+
+- Silent signals, NaN and a lone reference give NaN with a reason (there: an exception, or an infinite SIR).
+- References that repeat each other (L = R) are projected on once; mir_eval solves the singular system as it comes.
+- SIR, SAR, ISR, and the SDR of sources, are flagged ``ill_conditioned`` where they hang on the last bits of the
+  references; beside them stands the worst condition number of any window.
+- In sources, several channels are allowed.
+- The ISR of silent windows is NaN; mir_eval leaves there what happens to be in memory.
+
+References
+----------
+E. Vincent, R. Gribonval, C. Févotte: Performance measurement in blind audio source separation. IEEE TASLP 14(4), 2006.
+
+E. Vincent, S. Araki, F. J. Theis, G. Nolte, P. Bofill, H. Sawada, A. Ozerov, V. Gowreesunker, D. Lutter, N. Q. K.
+Duong: The signal separation evaluation campaign (2007-2010): achievements and remaining challenges. Signal Processing
+92, 2012.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from mss_bench.core.parameters import param
+from mss_bench.core.tracks import Stems, TrackAudio
+from mss_bench.metrics._frames import Frames, Mask, SilencePolicy, Span
+from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.metrics.base import Measured, Metric, Outcome, Prepared, Quantity, Score
+from mss_bench.metrics.bss_eval.assignment import Order, PairRatios, best_order, pair_ratios
+from mss_bench.metrics.bss_eval.decomposition import PreparedReferences, prepare_references
+
+__all__ = ["BSSEvalV3Images", "BSSEvalV3Sources", "prepare_window", "sources_sdr"]
+
+_KEPT_BYTES = 1 << 29
+"""Factorised windows that are kept for the next method, at most; the rest is factorised again."""
+
+
+def sources_sdr(sir: Floats, sar: Floats) -> Floats:
+    """Return the SDR of sources in dB from SIR and SAR in dB, with filters of the window that was measured."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        interference, artifacts = 10 ** (-sir / 10), 10 ** (-sar / 10)
+        values: Floats = -10 * np.log10(interference + (1 + interference) * artifacts)
+    return values
+
+
+def prepare_window(references: Mapping[str, Samples], span: Span, reach: int) -> PreparedReferences:
+    """Correlate and factorise the references of one window, as if there were nothing else."""
+    start, stop = span
+    length = stop - start
+    return prepare_references(
+        {t: array[:, start:stop] for t, array in references.items()}, Frames(length, length, length, reach)
+    )
+
+
+class _Known(NamedTuple):
+    """Windows in which each reference is silent, and the first windows' factors, as many as may be kept."""
+
+    silent: dict[str, Mask]
+    prepared: list[PreparedReferences]
+
+
+class _BSSEvalV3(Metric):
+    """What images and sources share: parameters, windows, order, and what becomes of silence."""
+
+    presets: ClassVar = {
+        "v3": {},
+        "mir_eval": {"references": "delivered", "permute": True},
+        "mir_eval_framewise": {"references": "delivered", "window": 30.0, "hop": 15.0},
+    }
+    _kind: ClassVar[str] = ""
+    _unfiltered: ClassVar[tuple[str, ...]] = ()
+    """Quantities that hang on no filter."""
+
+    window: float | None = param(None, above=0, unit="s", doc="Length of a window, usually 30; none: the whole track.")
+    hop: float | None = param(None, above=0, unit="s", doc="Step from window to window; half the window by default.")
+    filter_length: int = param(512, at_least=1, unit="taps", doc="Length of the distortion filters.")
+    permute: bool = param(False, doc="Put the estimates in the order of greatest mean SIR first.")
+    silence: Literal["joint", "per_source"] = param("joint", doc="Which windows count, as in `bss_eval`.")
+    references: Literal["group", "delivered"] = param(
+        "group", doc="Which references span the projections: all of the target group, or those of delivered targets."
+    )
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        window = given.get("window")
+        return super().defaults(given) | ({"hop": window / 2} if window is not None else {})
+
+    def setup(self) -> None:
+        if self.window is None and self.hop is not None:
+            self.refuse("hop", "a window beside it; give window=30, too")
+        convention, _, differences = self.preset.partition(" ")
+        self.preset = f"{convention} {self._kind} {differences}".strip()  # both kinds report an SDR
+        self._policy = SilencePolicy(self.silence)
+
+    def grid(self, track: Prepared[Any]) -> tuple[int, float, float]:
+        spans, hop = self._spans(track.samples, track.sample_rate), self.hop
+        if self.window is None or hop is None:
+            return 1, 0.0, 0.0
+        return len(spans), self.window if len(spans) > 1 else track.samples / track.sample_rate, hop
+
+    def _spans(self, samples: int, sample_rate: int) -> list[Span]:
+        """Return the windows; a track of less than two of them is one, as in mir_eval."""
+        if self.window is None or self.hop is None:
+            return [(0, samples)]
+        spans = Frames.of_seconds(samples, self.window, self.hop, sample_rate, self.filter_length - 1).spans
+        return spans if len(spans) > 1 else [(0, samples)]
+
+    def derive(self, track: TrackAudio) -> _Known:
+        channels, samples = next(iter(track.references.values())).shape
+        spans = self._spans(samples, track.sample_rate)
+        silent = {target: self._policy.silent(array, spans) for target, array in track.references.items()}
+        rows = len(track.references) * channels * self.filter_length
+        kept = max(1, _KEPT_BYTES // (8 * rows**2))
+        return _Known(silent, [prepare_window(track.references, s, self.filter_length - 1) for s in spans[:kept]])
+
+    def score(self, state: Prepared[_Known], estimates: Stems) -> list[Score]:
+        """Score the estimates of one method.
+
+        Raises
+        ------
+        AudioError
+            Estimates that cannot be scored.
+        """
+        delivered = {t: array for t, array in state.references.items() if t in estimates}
+        if self.references == "delivered" and 0 < len(delivered) < len(state.references):
+            known = _Known({t: state.derived.silent[t] for t in delivered}, [])
+            state = replace(state, references=delivered, derived=known)
+        return super().score(state, estimates)
+
+    def measure_all(self, track: Prepared[_Known], estimates: dict[str, Samples]) -> dict[str, Outcome]:
+        targets, spans = list(estimates), self._spans(track.samples, track.sample_rate)
+        references = track.derived.silent
+        silent = {t: self._policy.silent(y, spans) for t, y in estimates.items()}
+        valid = np.array([[self._policy.valid(t, s, references, silent) for s in targets] for t in targets])
+        values = {q.name: np.full((len(targets), len(spans)), np.nan) for q in self.quantities}
+        doubtful = {q.name: np.zeros(len(targets), dtype=bool) for q in self.quantities}
+        counted, contested, permuted = np.zeros((3, len(targets)), dtype=bool)
+        conditions, no_interference = [np.nan], ""
+        for index, (start, stop) in enumerate(spans):
+            allowed = valid[..., index]
+            if not (allowed if self.permute else np.diag(allowed)).any():
+                continue
+            prepared = self._window(track, index, (start, stop))
+            cut = {t: array[:, start:stop] for t, array in estimates.items()}
+            pairs = pair_ratios(prepared, cut, np.ones(1, dtype=bool), all_pairs=self.permute)
+            possible = np.array([prepared.interference_possible(t) for t in targets])
+            sir = np.where(allowed & possible[:, np.newaxis], pairs.values["SIR"][..., 0], np.nan)
+            order = best_order(sir) if self.permute else np.arange(len(targets))
+            own = allowed[np.arange(len(order)), order]
+            for quantity, (ratio, doubt) in self._ratios(pairs, order).items():
+                counts = own & possible if quantity == "SIR" else own
+                values[quantity][counts, index] = ratio[counts]
+                doubtful[quantity] |= doubt & counts
+            counted |= own
+            contested |= own & possible
+            permuted |= order != np.arange(len(order))
+            conditions.append(prepared.condition)
+            no_interference = prepared.why_no_interference
+        outcomes: dict[str, Outcome] = {}
+        for i, target in enumerate(targets):
+            row = []
+            for quantity, of_targets in values.items():
+                value: Floats | str = of_targets[i]
+                if np.isnan(of_targets[i]).all():
+                    value = "numerator and denominator are 0 in every window"
+                    if not counted[i]:
+                        value = self._policy.why(target, references, silent)
+                    elif quantity == "SIR" and not contested[i]:
+                        value = no_interference
+                flags = ("ill_conditioned",) * bool(doubtful[quantity][i]) + ("permuted",) * bool(permuted[i])
+                worst = np.nan if quantity in self._unfiltered else float(np.fmax.reduce(conditions))
+                row.append(Measured(value, flags, worst))
+            outcomes[target] = tuple(row)
+        return outcomes
+
+    def _window(self, track: Prepared[_Known], index: int, span: Span) -> PreparedReferences:
+        if index < len(track.derived.prepared):
+            return track.derived.prepared[index]
+        return prepare_window(track.references, span, self.filter_length - 1)
+
+    @abstractmethod
+    def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
+        """Return values and doubts ``(n,)`` of each quantity."""
+
+
+class BSSEvalV3Images(_BSSEvalV3):
+    """BSS Eval v3 of source images (``bss_eval_images``), whole or framewise."""
+
+    name = "bss_eval_v3_images"
+    version = "1"
+    quantities = (
+        Quantity("SDR", "dB", True, "|s|^2 / |y - s|^2"),
+        Quantity("ISR", "dB", True, "|s|^2 / |P_j y - s|^2, filters of the window"),
+        Quantity("SIR", "dB", True, "|P_j y|^2 / |P y - P_j y|^2, filters of the window"),
+        Quantity("SAR", "dB", True, "|P y|^2 / |y - P y|^2, filters of the window"),
+    )
+    citation = (
+        "E. Vincent et al.: The signal separation evaluation campaign (2007-2010), Signal Processing 92, 2012; "
+        "E. Vincent, R. Gribonval, C. Févotte: Performance measurement in blind audio source separation, "
+        "IEEE TASLP 14(4), 2006"
+    )
+    caution = (
+        "Filters found anew in each window explain part of any error by chance, the more the shorter the window: ISR, "
+        "SIR and SAR are not to be compared with version 4's or between windows. As energy ratios they hardly follow "
+        "listeners on generative systems."
+    )
+    _kind = "images"
+    _unfiltered = ("SDR",)
+
+    def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
+        return {q: (pairs.of(q, order)[:, 0], pairs.doubtful(q, order)) for q in ("SDR", "ISR", "SIR", "SAR")}
+
+
+class BSSEvalV3Sources(_BSSEvalV3):
+    """BSS Eval v3 of sources up to a filter (``bss_eval_sources``), whole or framewise.
+
+    Zeroing a part of the spectrum in an estimate costs nothing here, since the target is filtered alike: SiSEC and this
+    package prefer the images.
+    """
+
+    name = "bss_eval_v3_sources"
+    version = "1"
+    quantities = (
+        Quantity("SDR", "dB", True, "|P_j y|^2 / |y - P_j y|^2, filters of the window"),
+        Quantity("SIR", "dB", True, "|P_j y|^2 / |P y - P_j y|^2, filters of the window"),
+        Quantity("SAR", "dB", True, "|P y|^2 / |y - P y|^2, filters of the window"),
+    )
+    citation = (
+        "E. Vincent, R. Gribonval, C. Févotte: Performance measurement in blind audio source separation, "
+        "IEEE TASLP 14(4), 2006"
+    )
+    caution = (
+        "Any filter of so many taps is forgiven, and with it a gain, a small delay, a moved image and part of a "
+        "low-pass, however they sound: it is no score of stems that are to be heard."
+    )
+    _kind = "sources"
+
+    def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
+        found = {q: (pairs.of(q, order)[:, 0], pairs.doubtful(q, order)) for q in ("SIR", "SAR")}
+        (sir, sir_doubtful), (sar, sar_doubtful) = found["SIR"], found["SAR"]
+        return {"SDR": (sources_sdr(sir, sar), sir_doubtful | sar_doubtful), **found}
