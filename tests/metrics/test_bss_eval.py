@@ -464,7 +464,7 @@ class TestMusevalPreset:
         assert np.abs(full["a", "SIR"].values - found["a", "SIR"].values).max() > 0.1
 
     def test_another_preset_is_refused(self):
-        with pytest.raises(ConfigError, match="expected 'v4' or 'museval'"):
+        with pytest.raises(ConfigError, match="preset is 'v5', expected v4 or museval"):
             BSSEval(preset="v5")
 
 

@@ -306,8 +306,8 @@ def test_windows_beyond_what_is_kept_score_the_same(evaluate, noise, blurred, mo
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"window": 0.0}, "window is 0.0, expected a positive number of seconds"),
-        ({"hop": 1.0}, "there is no window"),
+        ({"window": 0.0}, r"window is 0.0, expected a number above 0 \(in s\)"),
+        ({"hop": 1.0}, "hop is 1.0, expected a window beside it"),
         ({"window": 1.0, "hop": -1.0}, "hop is -1.0"),
         ({"filter_length": 0}, "filter_length is 0"),
         ({"silence": "none"}, "silence is 'none'"),

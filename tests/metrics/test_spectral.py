@@ -122,7 +122,7 @@ def test_mel_bands_are_triangles_of_equal_area():
     ("cls", "parameters", "message"),
     [
         (L1Freq, {"n_fft": 3}, "expected an even number"),
-        (L1Freq, {"hop": 0}, "expected at least 1"),
+        (L1Freq, {"hop": 0}, "hop is 0, expected a whole number of at least 1"),
         (MRSTFT, {"hops": [1, 2]}, "expected as many of each"),
         (MRSTFT, {"n_ffts": [256], "hops": [64], "windows": [512]}, "expected 1 to 256"),
         (MRSTFT, {"eps": 0.0}, "eps is 0.0"),

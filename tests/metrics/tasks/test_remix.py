@@ -102,7 +102,7 @@ def test_silence_and_lone_sources_have_reasons(sources):
 
 
 def test_a_mixture_that_cannot_be_used_is_named(sources):
-    with pytest.raises(AudioError, match=r"mixture has shape \(2, 5\)"):
+    with pytest.raises(AudioError, match=r"mixture: found one of shape \(2, 5\)"):
         remix(sources, sources["vocals"], mixture=np.zeros((2, 5)))
     with pytest.raises(AudioError, match="the mixture holds nan"):
         remix(sources, sources["vocals"], mixture=np.full_like(sources["vocals"], np.nan))
