@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from mss_bench import __version__
+from mss_bench.cli import completion
 from mss_bench.cli.options import Parser, sentence
 from mss_bench.errors import MssBenchError, UnknownNameError
 
@@ -36,7 +37,7 @@ VERBS: dict[str, str] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = completion.line() if completion.asked_for() else list(sys.argv[1:] if argv is None else argv)
     verb = next((w for w in words if not w.startswith("-")), None)
     try:
         return _main(words, verb)
@@ -58,14 +59,24 @@ def _main(words: list[str], verb: str | None) -> int:
         epilog="'mss-bench VERB --help' explains a verb. Start with: mss-bench run",
     )
     parser.add_argument("--version", action="version", version=f"mss-bench {__version__}")
+    parser.add_argument(
+        "--completion", choices=completion.SHELLS, metavar="SHELL",
+        help="Print what completes this command by the tab key: for bash and zsh, add to their start-up file "
+        'eval "$(mss-bench --completion bash)", for fish mss-bench --completion fish | source',
+    )  # fmt: skip
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    if verb is not None and verb not in VERBS:
+    if verb is not None and verb not in VERBS and not completion.asked_for() and "--completion" not in words:
         raise UnknownNameError("verb", verb, VERBS)
     for name, text in VERBS.items():
         sub = verbs.add_parser(name, help=text, description=sentence(text))
         if name == verb:
             importlib.import_module(f"mss_bench.cli.{name}").configure(sub)
+    if completion.asked_for():
+        completion.complete(parser)
     args = parser.parse_args(words)
+    if args.completion:
+        print(completion.shell_code(args.completion))
+        return 0
     if args.verb is None:
         parser.print_help()
         return 0

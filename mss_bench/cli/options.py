@@ -25,6 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mss_bench.cli import completion
 from mss_bench.core.parameters import Parameter, Parameterized, param, parameters
 from mss_bench.errors import ConfigError
 
@@ -100,10 +101,12 @@ def _add_option(parser: _Container, parameter: Parameter) -> None:
         arguments["action"] = _Extend
     if not is_option(parameter):
         least = {True: "+", False: "*"} if parameter.many else {True: None, False: "?"}
-        parser.add_argument(parameter.name, nargs=least[parameter.required], **arguments)
-        return
-    flags = [parameter.short, flag] if parameter.short else [flag]
-    parser.add_argument(*flags, dest=parameter.name, required=parameter.required, **arguments)
+        action = parser.add_argument(parameter.name, nargs=least[parameter.required], **arguments)
+    else:
+        flags = [parameter.short, flag] if parameter.short else [flag]
+        action = parser.add_argument(*flags, dest=parameter.name, required=parameter.required, **arguments)
+    if names := completion.completer(parameter):
+        action.completer = names  # type: ignore[attr-defined]  # which argcomplete looks for
     if others := OTHER_SPELLINGS.get(flag):
         parser.add_argument(*others, dest=parameter.name, **(arguments | {"help": argparse.SUPPRESS}))
 
@@ -211,6 +214,8 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[Any, list[str]]:
         """Parse, refusing what is not known here, where the verb's own options are at hand."""
         words = list(args or ())
+        if completion.asked_for():
+            return super().parse_known_args(args, namespace)
         if self._subparsers is None:  # first of all, since a mistyped option may be the one that would be "required"
             for word in words[: words.index("--") if "--" in words else None]:
                 if word.startswith("--") and word.partition("=")[0] not in self._option_string_actions:

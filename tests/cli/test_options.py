@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,3 +100,30 @@ def test_unknown_options_are_answered_with_the_verbs_own_usage(
     usage, last = capsys.readouterr().err.rstrip().rsplit("\n", 1)
     assert usage.startswith(f"usage: mss-bench {words[0]}")
     assert last.endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("mss-bench se", {"separate", "separators"}),
+        ("mss-bench run --max", {"--max-tracks"}),
+        ("mss-bench run -s repet_s", {"repet_segmented", "repet_sim"}),
+        ("mss-bench run -s hpss -m SI-SD", {"SI-SDR"}),
+        ("mss-bench score x --dataset mois", {"moisesdb"}),
+        ("mss-bench results export x --table f", {"frames", "failures"}),
+    ],
+)
+def test_the_tab_key_completes_options_and_names(line: str, offered: set[str], tmp_path: Path) -> None:
+    answer = tmp_path / "answer"
+    environment = {
+        "_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_IFS": "\n",
+        "COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "9",
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-m", "mss_bench"], env=os.environ | environment, check=True)
+    assert {word.strip() for word in answer.read_text().split("\n")} - {""} == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_code_for_a_shell_is_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--completion", shell]) == 0
+    assert "mss-bench" in capsys.readouterr().out
