@@ -21,6 +21,7 @@ __all__ = [
     "SeparatorError",
     "SeparatorTimeoutError",
     "UnknownNameError",
+    "nearest",
 ]
 
 
@@ -47,10 +48,18 @@ class UnknownNameError(ConfigError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        spelt = {known.lower(): known for known in reversed(self.known)}
-        near = [spelt[match] for match in difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=0.5)]
+        near = nearest(name, self.known)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(self.known) or 'none'}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> list[str]:
+    """Return the names that a mistyped one may have meant, the nearest first."""
+    spelt = {each.lower(): each for each in sorted(known, reverse=True)}
+    scored = [(difflib.SequenceMatcher(None, each, name.lower()).ratio(), each) for each in spelt]
+    best = max(scored, default=(0.0, ""))[0]
+    # What is much less alike than the best match only distracts from it.
+    return [spelt[each] for score, each in sorted(scored, reverse=True) if score >= max(cutoff, best - 0.1)][:3]
 
 
 class AudioError(MssBenchError):

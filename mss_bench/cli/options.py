@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import re
 import shutil
 import typing
@@ -27,7 +26,7 @@ from typing import Any, NoReturn
 
 from mss_bench.cli import completion
 from mss_bench.core.parameters import Parameter, Parameterized, param, parameters
-from mss_bench.errors import ConfigError
+from mss_bench.errors import ConfigError, nearest
 
 __all__ = ["Parser", "Shared", "add_actions", "add_options", "given", "sentence", "terminal_width"]
 
@@ -231,5 +230,5 @@ class Parser(argparse.ArgumentParser):
         typed = word.partition("=")[0]
         shown = [flag for action in self._actions if action.help != argparse.SUPPRESS for flag in action.option_strings]
         near = [flag for flag in shown if len(typed) > 3 and flag.startswith(typed)]
-        near = near or difflib.get_close_matches(typed, shown, n=2, cutoff=0.6)
+        near = near or nearest(typed, shown, cutoff=0.6)
         self.error(f"unknown option {typed}" + (f"; did you mean {' or '.join(near)}?" if near else ""))

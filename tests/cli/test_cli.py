@@ -67,7 +67,7 @@ def test_help_names_every_verb(capsys):
         (["run", "--config", "absent.yaml"], "absent.yaml cannot be read"),
         (["run", "--plugin", "absent.py"], "plugin file absent.py does not exist"),
         (["separators", "show", "repett"], "unknown separator 'repett'; did you mean 'repet'"),
-        (["metrics", "show", "sdr"], "unknown metric 'sdr'; did you mean 'SDR' or 'uSDR'"),
+        (["metrics", "show", "sdr"], "unknown metric 'sdr'; did you mean 'SDR'?"),
         (["datasets", "check", "musdb18hq", "--root", "/nowhere"], "/nowhere"),
         (["report", "/nowhere"], "/nowhere is not a run folder"),
         (["score", "/nowhere", "--references", "/nowhere"], "/nowhere is not a folder"),

@@ -1,0 +1,172 @@
+"""What wrong input is answered with: the thing, what was found, what was expected, and exit status 2.
+
+Every case is a call of the command, with the files that it reads; the paths in a message are relative to their folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from mss_bench.cli.main import main
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call, the text files that lie in the folder, and parts of the message."""
+
+    words: str
+    message: tuple[str, ...]
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def call(words: str, *message: str) -> Case:
+    return Case(words, message)
+
+
+def run_file(text: str, *message: str) -> Case:
+    return Case("run --config run.yaml", message, {"run.yaml": text})
+
+
+def catalog(text: str, *message: str) -> Case:
+    return Case("datasets list --catalog own.yaml", message, {"own.yaml": f"own:\n{text}"})
+
+
+MANIFEST = """kind: onnx
+weights: {m.onnx: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855}
+sample_rate: 8000
+channels: 2
+stems: [vocals, rest]
+trained_on: []
+input: waveform
+output: waveforms
+chunk: 8000
+overlap: 0.25
+"""
+
+
+def manifest(old: str, new: str, *message: str) -> Case:
+    files = {"model.yaml": MANIFEST.replace(old, new), "m.onnx": ""}
+    return Case("separate song.wav -s model:manifest=model.yaml", message, files)
+
+
+BOARD = """title: A board
+kind: scores
+description: Of what is compared.
+dataset: demo
+subset: test
+preset: v4
+metrics: [SDR]
+targets: [vocals]
+rank_metric: SDR
+rank_target: vocals
+source: Here.
+tracks: [Song]
+"""
+
+
+def board(old: str, new: str, *message: str) -> Case:
+    return Case("leaderboard build board", message, {"board/board.yaml": BOARD.replace(old, new)})
+
+
+DESIGN = """name: first
+protocol: mushra
+run: run
+target: vocals
+systems: [hpss]
+excerpts: {count: 2, seconds: 8}
+seed: 3
+"""
+
+
+def design(old: str, new: str, *message: str) -> Case:
+    return Case("listen plan test.yaml", message, {"test.yaml": DESIGN.replace(old, new)})
+
+
+CASES = [
+    # the command line
+    call("rnu", "unknown verb 'rnu'; did you mean 'run'"),
+    call("run --max-track 3", "unknown option --max-track; did you mean --max-tracks?", "usage: mss-bench run"),
+    call("score x --referenes y", "unknown option --referenes; did you mean --references?"),
+    call("run --jobs 0", "--jobs is 0, expected a whole number of at least 1"),
+    call("run --duration=-1", "--duration is -1, expected a number above 0"),
+    call("run --seed now", "--seed is 'now', expected a whole number of at least 0"),
+    call("run --shard 3/2", "shard is '3/2', expected i/N with i from 1 to N, e.g. 3/10"),
+    call("run --dataset dmeo", "unknown data set 'dmeo'; did you mean 'demo'?"),
+    call("run --dataset demo:songs=3", "unknown option of data set demo 'songs'; did you mean 'n_songs'?"),
+    call("run --dataset demo:n_songs=0", "n_songs is 0, expected a whole number of at least 1"),
+    call("run -s hpsss", "unknown separator 'hpsss'; did you mean 'hpss'"),
+    call("run -s hpss:pwoer=2", "unknown parameter of separator hpss 'pwoer'; did you mean 'power'?"),
+    call("run -s hpss:power=loud", "hpss: power is 'loud', expected a number above 0"),
+    call("run -s hpss:mask=sof", "hpss: mask is 'sof', expected ", "did you mean 'soft'?"),
+    call("run -s hpss:power", "'hpss:power': 'power' is not key=value; expected name:key=value,key=value"),
+    call("run -m sdr", "unknown metric 'sdr'; did you mean 'SDR'"),
+    call("run -m bss_eval:windw=2", "unknown parameter of metric bss_eval 'windw'; did you mean 'window'?"),
+    call("run -m bss_eval:window=0", "bss_eval: window is 0", "expected "),
+    call("run --plugin absent.py", "plugin file absent.py does not exist; expected a Python file"),
+    call("separate absent.wav -s hpss", "absent.wav does not exist; expected an audio file"),
+    call("separate song.wav", "the following arguments are required: -s/--separator"),
+    call("report nowhere", "nowhere is not a run folder"),
+    call("results export run --table trakcs -o x.csv", "--table is 'trakcs', expected tracks, frames,", "'tracks'?"),
+    # a run file
+    call("run --config absent.yaml", "absent.yaml cannot be read"),
+    run_file(
+        "dataset: demo\nseperators: [hpss]\n", "run.yaml:2: unknown key of a run file 'seperators'", "'separators'?"
+    ),
+    run_file("jobs: many\n", "run.yaml:1: jobs is 'many', expected a whole number of at least 1"),
+    run_file("seed: 1\nduration: 0\n", "run.yaml:2: duration is 0, expected a number above 0"),
+    run_file("fail_fast: 1\n", "run.yaml:1: fail_fast is 1, expected true or false"),
+    run_file("seed: 1\nseed: 2\n", "run.yaml:2: key 'seed' stands here a second time; see line 1"),
+    run_file("separators: [{power: 2}]\n", "has no name; expected a mapping like {name: hpss, power: 2}"),
+    # a catalog
+    catalog("  layout: stem\n  stems: [a]\n", "own.yaml:2: unknown layout 'stem'; did you mean 'stems'?"),
+    catalog("  layout: stems\n", "own.yaml:2: stems is missing in data set 'own', expected a list of names"),
+    catalog("  layout: stems\n  stems: {a: ../b.wav}\n", "own.yaml:3: a: '../b.wav' leaves the track's folder"),
+    catalog("  layout: stems\n  stems: [a]\n  sample_rate: 44\n", "own.yaml:4: sample_rate is 44, expected ", "1000"),
+    catalog(
+        "  layout: stems\n  stems: [a, b]\n  groups: {g: [a]}\n",
+        "own.yaml:4: group 'g' sums ['a']; expected every stem",
+    ),
+    # the manifest of a model
+    manifest("kind: onnx", "kind: onx", "model.yaml:1: kind is 'onx', expected onnx, pt2, openunmix or demucs"),
+    manifest("overlap: 0.25", "overlap: 1", "model.yaml:10: overlap is 1, expected a number of at least 0 and below 1"),
+    manifest("trained_on", "traind_on", "model.yaml:6: unknown key of ", "'traind_on'; did you mean 'trained_on'?"),
+    # a board
+    board("kind: scores", "kind: score", "board.yaml:2: kind is 'score', expected scores or literature"),
+    board("rank_metric: SDR", "rank_metric: SIR", "board.yaml:9: rank_metric is 'SIR', expected ", "SDR"),
+    board("rank_metric", "rank_metrik", "board.yaml:9: unknown key of a leaderboard 'rank_metrik'", "'rank_metric'"),
+    # the design of a listening test
+    design("mushra", "mushrra", "test.yaml:2: ", "'mushrra'", "'mushra'"),
+    design("target", "targt", "test.yaml:4: unknown key of a listening test 'targt'", "'target'"),
+    design("count: 2", "count: 0", "test.yaml:6: ", "count is 0", "expected "),
+    design("seed: 3", "seed: -1", "test.yaml:7: seed is -1, expected a whole number"),
+]
+
+
+def status_of(case: Case, folder: Path) -> int | str | None:
+    """Make the files of a case in a folder, the current one, and call the command."""
+    soundfile.write(folder / "song.wav", np.zeros((800, 2)), 8000)
+    for name, text in case.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    try:
+        return main(case.words.split())
+    except SystemExit as stop:
+        return stop.code
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.words} {' '.join(case.files)}")
+def test_wrong_input_is_answered_with_what_was_expected(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status = status_of(case, tmp_path)
+    message = capsys.readouterr().err
+    assert status == 2, message
+    assert "Traceback" not in message
+    for part in case.message:
+        assert part in message
