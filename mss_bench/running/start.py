@@ -91,9 +91,10 @@ def prepare(options: RunOptions) -> Prepared:
         if not separators.add_file(plugin) + metrics.add_file(plugin) + layouts.add_file(plugin):
             raise RunError(f"plugin {plugin} has no Separator, Metric or Dataset class with a name of its own")
     separator_specs, metric_specs = options.separator_specs(), options.metric_specs()
-    for registry, specs in ((separators, separator_specs), (metrics, metric_specs)):
-        for spec in specs:
-            build(registry, spec)  # what is mistyped is told before any song of the demo is rendered
+    for spec in separator_specs:
+        build(separators, spec)  # what is mistyped is told before any song of the demo is rendered
+    for spec in metric_specs:
+        build(metrics, spec)
     dataset = options.open_dataset()
     tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
     known = ["all", *(track.name for track in tracks)]

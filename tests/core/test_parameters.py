@@ -114,7 +114,7 @@ def test_a_mapping_of_a_file_is_read_with_all_that_is_wrong_and_its_lines():
         Entry.from_mapping(bad, "an entry")
     assert sorted(error.value.problems) == [
         "entry.yaml:1: path is missing in an entry, expected a path",
-        "entry.yaml:1: unknown key of an entry 'naems'; did you mean 'names' or 'frames'?",
+        "entry.yaml:1: unknown key of an entry 'naems'; did you mean 'names'?",
         "entry.yaml:2: kind is 'c', expected a or b",
         "entry.yaml:4: size is 2, expected an odd number of at least 1 (in samples)",
         "entry.yaml:5: unknown key of frames 'windw'; did you mean 'window'?",
