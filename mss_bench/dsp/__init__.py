@@ -1,1 +1,1 @@
-"""Signal processing that several separators share: STFT, masks, multichannel Wiener filter."""
+"""Signal processing that separators, metrics and listening tests share: transforms, masks, filters, factorisation."""

@@ -1,4 +1,4 @@
-"""Backfitting: sources told apart by what each looks like to its own smoother, and by where it comes from.
+"""Backfitting: tell sources apart by what each looks like to its own smoother, and by where it comes from.
 
 The sources of a mixture are Gaussian with covariances ``f_j(t, f) R_j(f)`` (see `mss_bench.dsp.wiener`). Nothing is
 known of f_j but a smoother that leaves it as it is and blurs the others. In turn the sources are filtered out of the
@@ -36,9 +36,9 @@ def backfit(
     ----------
     mixture : (channels, frames, bins) complex
     powers : sequence of (bins, frames) float32
-        First guesses, one a source; they become the fitted powers. What is zero stays zero until it is smoothed.
+        First guesses, one for each source; they become the fitted powers. Zeros stay zero until they are smoothed.
     smoothers : sequence of callable
-        One a source.
+        One for each source.
     iterations : int
 
     Returns
@@ -49,6 +49,7 @@ def backfit(
     channels, _, bins = mixture.shape
     covariances = [np.tile(np.eye(channels, dtype=np.complex128), (bins, 1, 1)) for _ in powers]
     for _ in range(iterations):
+        # All but the smoothing is done for each frequency alone: no whole spectrogram need be in float64.
         for part in bin_blocks(mixture.shape):
             known = [power[part] for power in powers], [spatial[part] for spatial in covariances]
             estimates = filter_bins(frames_last(mixture[..., part]), *known)
@@ -62,7 +63,7 @@ def backfit(
 def wiener_blocks(
     mixture: Spectrogram, powers: Sequence[NDArray[np.float32]], covariances: Sequence[NDArray[np.complex128]]
 ) -> Iterator[tuple[tuple[slice, slice, slice], list[Spectrogram]]]:
-    """The sources of a fitted mixture, some frequencies at a time; as `mss_bench.dsp.filters.filter_blocks`."""
+    """Yield the sources of a fitted mixture, some frequencies at a time, as `mss_bench.dsp.filters.filter_blocks`."""
     for columns in bin_blocks(mixture.shape):
         part = (slice(None), slice(None), columns)
         known = [power[columns] for power in powers], [spatial[columns] for spatial in covariances]

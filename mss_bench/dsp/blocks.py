@@ -27,7 +27,7 @@ BLOCK = 1 << 20
 
 
 def blocks(spectrogram: Spectrogram, size: int = BLOCK) -> Iterator[slice]:
-    """Slices of frames that together are all of them, each of about `size` bins and of one frame at least."""
+    """Return slices that together hold all frames, each of about `size` bins and of one frame at least."""
     _, frames, bins = spectrogram.shape
     step = max(1, size // bins)
     return (slice(first, min(first + step, frames)) for first in range(0, frames, step))
@@ -40,7 +40,7 @@ def inverse_in_blocks(
     estimate: Callable[[Spectrogram, slice], Sequence[Spectrogram]],
     size: int = BLOCK,
 ) -> list[NDArray[Any]]:
-    """Signals of sources that are estimated a block of frames at a time.
+    """Estimate the signals of sources a block of frames at a time.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def inverse_in_blocks(
         The transform of `mixture`.
     mixture : (channels, frames, bins) complex
     samples : int
-        Of the mixture's signal.
+        Length of the mixture's signal.
     estimate : callable
         From a block (channels, frames of the block, bins) of the mixture and the slice of its frames to that block of
         each source.
@@ -83,15 +83,12 @@ def filter_in_blocks(
     power: float = 1.0,
     size: int = BLOCK,
 ) -> list[NDArray[Any]]:
-    """Signals of all sources by a filter of `mss_bench.dsp.filters`; they add up to the mixture.
+    """Estimate the signals of all sources by a filter of `mss_bench.dsp.filters`; they add up to the mixture.
 
     Parameters
     ----------
-    stft : STFT
-        The transform of `mixture`.
-    mixture : (channels, frames, bins) complex
-    samples : int
-        Of the mixture's signal.
+    stft, mixture, samples, size
+        As for `inverse_in_blocks`.
     magnitudes : callable
         From a block of the mixture, and the slice of its frames, to the magnitudes of the sources there.
         ``multichannel`` asks for each block twice: once for the spatial covariances, which are of the whole song, and
@@ -100,8 +97,6 @@ def filter_in_blocks(
         One of `mss_bench.dsp.filters.MASKS`.
     power : float
         The exponent of ``soft``.
-    size : int
-        Frames times bins of a block.
 
     Returns
     -------
@@ -123,7 +118,7 @@ def filter_in_blocks(
 
 
 def _spatial_covariances(mixture: Spectrogram, magnitudes: Magnitudes, size: int) -> list[NDArray[np.complex128]]:
-    """Of each source, (bins, channels, channels): that of `rough_spatial_model` over all blocks."""
+    """Return the covariance of each source, (bins, channels, channels), as `rough_spatial_model` of all blocks."""
     sums: list[NDArray[np.complex128]] = []
     weights: list[NDArray[np.float64]] = []
     for part in blocks(mixture, size):

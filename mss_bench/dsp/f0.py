@@ -45,7 +45,7 @@ _VOICED = 0.4  # share of the salience of strong frames from which on a frame is
 
 @dataclass(frozen=True)
 class F0Track:
-    """A fundamental frequency over time.
+    """Hold a fundamental frequency over time.
 
     Parameters
     ----------
@@ -60,11 +60,11 @@ class F0Track:
 
     @property
     def times(self) -> NDArray[np.float64]:
-        """Seconds of the values."""
+        """Return the times of the values in seconds."""
         return np.arange(self.hertz.size, dtype=np.float64) * np.float64(self.hop)
 
     def at(self, times: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Values at other times: between voiced neighbours in a straight line, 0 where the nearer one is unvoiced."""
+        """Return values at other times: between voiced neighbours in a line, 0 where the nearer one is unvoiced."""
         voiced = np.interp(times, self.times, (self.hertz > 0).astype(np.float64))
         hertz = np.interp(times, self.times, self.hertz)
         return np.asarray(np.divide(hertz, voiced, out=np.zeros_like(hertz), where=voiced >= 0.5))
@@ -77,7 +77,7 @@ def track_f0(
     low: float = 80.0,
     high: float = 800.0,
 ) -> F0Track:
-    """The melody of a signal.
+    """Track the melody of a signal.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def track_f0(
 
 
 def require_pyin() -> None:
-    """Refuse to go on where librosa is absent.
+    """Raise an error where librosa is absent.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def require_pyin() -> None:
 
 
 def pyin_f0(signal: NDArray[np.floating[Any]], sample_rate: int, low: float = 80.0, high: float = 800.0) -> F0Track:
-    """The fundamental frequency by pYIN, with librosa's defaults at 22.05 kHz, frames of 93 ms every 12 ms.
+    """Track the f0 by pYIN, with librosa's defaults at 22.05 kHz: frames of 93 ms every 12 ms.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def pyin_f0(signal: NDArray[np.floating[Any]], sample_rate: int, low: float = 80
 
 
 def salience_f0(signal: NDArray[np.floating[Any]], sample_rate: int, low: float = 80.0, high: float = 800.0) -> F0Track:
-    """The melody by harmonic summation and the Viterbi algorithm.
+    """Track the melody by harmonic summation and the Viterbi algorithm.
 
     From the spectral peaks of a frame (frequencies f_i, amplitudes a_i relative to the frame's greatest), with g a bump
     of 50 cents to either side and 20 harmonics,
@@ -190,12 +190,12 @@ def salience_f0(signal: NDArray[np.floating[Any]], sample_rate: int, low: float 
 
 
 def power_of_two(seconds: float, sample_rate: int) -> int:
-    """The power of two nearest to a duration in samples, at least 4."""
+    """Return the power of two nearest to a duration in samples, at least 4."""
     return 1 << max(2, round(float(np.log2(seconds * sample_rate))))
 
 
 class _Grid:
-    """Candidates for f0 and, on the same logarithmic grid, where their harmonics lie."""
+    """Hold the candidates for f0 and, on the same logarithmic grid, where their harmonics lie."""
 
     harmonics = 20
     decay = 0.8
@@ -210,7 +210,7 @@ class _Grid:
         self.steps = round(_STEPS * float(np.log2(_HIGHEST / low))) + 1
 
     def salience(self, peaks: Peaks, reference: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Salience of every candidate, ``(frames, candidates)``; amplitudes count relative to the reference."""
+        """Return the salience of every candidate, ``(frames, candidates)``; amplitudes are relative to `reference`."""
         step = np.round(_STEPS * np.log2(np.maximum(peaks.hertz, 1.0) / self.low)).astype(np.int64)
         weight = (peaks.amplitude / np.where(reference > 0, reference, 1.0)) ** self.compression
         inside = (step >= 0) & (step < self.steps)
@@ -232,7 +232,7 @@ class _Grid:
 
 
 def _without_steady(signal: NDArray[np.floating[Any]], sample_rate: int) -> NDArray[np.floating[Any]]:
-    """The signal without what lasts on one frequency: the percussive part on frames of 0.37 s."""
+    """Return the signal without what lasts on one frequency: the percussive part on frames of 0.37 s."""
     n_fft = power_of_two(0.37, sample_rate)
     stft = STFT(n_fft, n_fft // 8)
     spectrogram = stft.forward(signal[None])
@@ -243,12 +243,12 @@ def _without_steady(signal: NDArray[np.floating[Any]], sample_rate: int) -> NDAr
 
 
 def _strong(values: NDArray[np.float64]) -> float:
-    """What a value is in the strong parts of a signal; 1 where all are 0."""
+    """Return what a value is in the strong parts of a signal; 1 where all are 0."""
     return float(np.percentile(values, 95)) or 1.0
 
 
 def _best_path(salience: NDArray[np.float64], grid: _Grid) -> NDArray[np.int64]:
-    """The candidate of each frame by the Viterbi algorithm."""
+    """Return the candidate of each frame by the Viterbi algorithm."""
     frames, candidates = salience.shape
     index = np.arange(candidates)
     semitones = 12 / _STEPS * np.abs(index[:, None] - index)
@@ -260,7 +260,7 @@ def _best_path(salience: NDArray[np.float64], grid: _Grid) -> NDArray[np.int64]:
         total = leap + score  # (to, from)
         origin[frame] = total.argmax(axis=1)
         score = total[index, origin[frame]] + emission[frame]
-        score -= score.max()
+        score -= score.max()  # in float32 a growing sum would lose the differences
     path = np.empty(frames, dtype=np.int64)
     path[-1] = int(score.argmax())
     for frame in range(frames - 1, 0, -1):
@@ -269,14 +269,14 @@ def _best_path(salience: NDArray[np.float64], grid: _Grid) -> NDArray[np.int64]:
 
 
 def _voicing(salience: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Where the salience along the path is strong; smoothed over 0.17 s, since voices do not come and go faster."""
+    """Return where the salience is strong, smoothed over 0.17 s, since voices do not come and go faster."""
     window = np.hanning(19)[1:-1]
     smooth = np.convolve(salience, window / window.sum(), mode="same")[: salience.size]
     return np.asarray(smooth > _VOICED * _strong(smooth))
 
 
 def _refine(coarse: NDArray[np.float64], peaks: Peaks) -> NDArray[np.float64]:
-    """f0 as the mean of its harmonics' frequencies over their numbers, weighted by amplitude and number."""
+    """Return f0 as the mean of its harmonics' frequencies over their numbers, weighted by amplitude and number."""
     near = coarse[peaks.frame]
     number = np.maximum(1.0, np.round(peaks.hertz / near))
     exact = peaks.hertz / number

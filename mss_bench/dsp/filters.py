@@ -43,14 +43,14 @@ _BLOCK = 1 << 16
 
 
 def channel_groups(channels: int, mask: str) -> list[slice]:
-    """The channels that a mask filters together: all of them, or each for itself, which needs less memory."""
+    """Return the channels that a mask filters together: all of them, or each for itself, which needs less memory."""
     return [slice(None)] if mask == "multichannel" else [slice(c, c + 1) for c in range(channels)]
 
 
 def filter_sources(
     mixture: Spectrogram, magnitudes: Sequence[NDArray[np.floating[Any]]], mask: str, power: float = 1.0
 ) -> list[Spectrogram]:
-    """Estimates of all sources, which add up to the mixture.
+    """Estimate all sources by magnitudes; the estimates add up to the mixture.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def filter_sources(
 def filter_blocks(
     mixture: Spectrogram, magnitudes: Sequence[NDArray[np.floating[Any]]], mask: str, power: float = 1.0
 ) -> Iterator[tuple[tuple[slice, slice, slice], list[Spectrogram]]]:
-    """The estimates of `filter_sources` part by part, for those that cannot hold all of them.
+    """Estimate as `filter_sources`, but part by part, where not all estimates fit in memory.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def filter_blocks(
     Yields
     ------
     part : tuple of slices
-        Of the mixture. The mixture under it is not looked at again: an estimate may be written in its place.
+        Of the mixture, which is not looked at again there: an estimate may be written in its place.
     estimates : list of arrays of the shape of ``mixture[part]``
     """
     channels, frames, bins = mixture.shape
@@ -111,4 +111,4 @@ def _masked(
         masks = binary_masks(magnitudes)
     else:
         masks = soft_masks(magnitudes, power if mask == "soft" else 2.0)
-    return [mixture * each for each in masks]
+    return [mixture * gain for gain in masks]

@@ -19,14 +19,12 @@ from numpy.typing import NDArray
 from mss_bench.errors import AudioError
 
 __all__ = [
-    "block_loudness", "block_power", "decibels", "gated_loudness", "integrated_loudness", "k_weighting", "lufs",
+    "block_power", "decibels", "gated_loudness", "integrated_loudness", "k_weighting", "lufs",
     "true_peak",
 ]  # fmt: skip
 
 BLOCK = 0.4
 """Seconds of a gating block; blocks overlap by three quarters."""
-SHORT_TERM = 3.0
-"""Seconds of short-term loudness."""
 
 _ABSOLUTE_GATE = -70.0
 _RELATIVE_GATE = -10.0
@@ -34,7 +32,7 @@ _OFFSET = -0.691
 
 
 def integrated_loudness(signal: NDArray[np.floating[Any]], sample_rate: int) -> float:
-    """Gated loudness of a whole signal.
+    """Compute the gated loudness of a whole signal.
 
     Parameters
     ----------
@@ -57,7 +55,7 @@ def integrated_loudness(signal: NDArray[np.floating[Any]], sample_rate: int) -> 
 
 
 def gated_loudness(power: NDArray[np.float64]) -> float:
-    """Loudness of the blocks that are neither silent nor much fainter than the others.
+    """Compute the loudness of the blocks that are neither silent nor much fainter than the others.
 
     Parameters
     ----------
@@ -76,24 +74,8 @@ def gated_loudness(power: NDArray[np.float64]) -> float:
     return float(lufs(loud[lufs(loud) > gate].mean()))
 
 
-def block_loudness(signal: NDArray[np.floating[Any]], sample_rate: int, seconds: float = BLOCK) -> NDArray[np.float64]:
-    """Loudness of blocks, ungated: momentary (0.4 s) or short-term (3 s).
-
-    Returns
-    -------
-    (blocks,)
-        LUFS; block k starts at 0.1 k seconds. -inf for silence.
-
-    Raises
-    ------
-    AudioError
-        As `integrated_loudness`.
-    """
-    return np.asarray(lufs(block_power(signal, sample_rate, seconds)))
-
-
 def true_peak(signal: NDArray[np.floating[Any]], sample_rate: int) -> float:
-    """Greatest magnitude of the signal between its samples, too, by fourfold oversampling.
+    """Compute the greatest magnitude of the signal, between its samples too, by fourfold oversampling.
 
     Returns
     -------
@@ -110,12 +92,12 @@ def true_peak(signal: NDArray[np.floating[Any]], sample_rate: int) -> float:
 
 
 def decibels(amplitude: float) -> float:
-    """``20 log10``; -inf for 0."""
+    """Return ``20 log10`` of an amplitude; -inf for 0."""
     return float(20 * np.log10(amplitude)) if amplitude > 0 else -np.inf
 
 
 def k_weighting(sample_rate: int) -> NDArray[np.float64]:
-    """The two filters of the K-weighting as second-order sections ``(2, 6)``: the head's shelf and the high-pass."""
+    """Return the filters of the K-weighting as second-order sections ``(2, 6)``: the head's shelf and the high-pass."""
     k = np.tan(np.pi * 1681.974450955533 / sample_rate)
     q, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
     band = high**0.4996667741545416
@@ -132,7 +114,7 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
 
 
 def block_power(signal: NDArray[np.floating[Any]], sample_rate: int, seconds: float) -> NDArray[np.float64]:
-    """Mean square of the weighted blocks, summed over channels: what `gated_loudness` takes, and `lufs`.
+    """Compute the mean square of the weighted blocks, summed over channels, for `gated_loudness` and `lufs`.
 
     Parameters
     ----------
@@ -158,12 +140,13 @@ def block_power(signal: NDArray[np.floating[Any]], sample_rate: int, seconds: fl
             f"loudness of {samples / sample_rate:.3f} s was asked for; a block has {seconds:g} s: take a longer excerpt"
         )
     weighted = sosfilt(k_weighting(sample_rate), np.asarray(signal, dtype=np.float64), axis=-1)
+    # Differences of one running sum give all blocks; rounding can leave them just below zero.
     running = np.concatenate([[0.0], np.cumsum(np.einsum("cn,cn->n", weighted, weighted))])
     starts = np.arange(0, samples - length + 1, step)
     return np.asarray(np.maximum(running[starts + length] - running[starts], 0.0) / length)
 
 
 def lufs(power: Any) -> Any:
-    """Loudness of `block_power`; -inf for silence."""
+    """Convert `block_power` to LUFS; -inf for silence."""
     with np.errstate(divide="ignore"):
         return _OFFSET + 10 * np.log10(power)

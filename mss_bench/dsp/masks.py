@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["binary_masks", "low_pass_gain", "ratio", "soft_masks"]
+__all__ = ["binary_masks", "ratio", "soft_masks"]
 
 
 def binary_masks(magnitudes: Sequence[NDArray[np.floating[Any]]]) -> list[NDArray[Any]]:
-    """1 where a magnitude is the greatest and 0 elsewhere; the first of equals wins.
+    """Return 1 where a magnitude is the greatest and 0 elsewhere; the first of equals wins.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def binary_masks(magnitudes: Sequence[NDArray[np.floating[Any]]]) -> list[NDArra
 
 
 def soft_masks(magnitudes: Sequence[NDArray[np.floating[Any]]], power: float) -> list[NDArray[Any]]:
-    """Each magnitude's share, ``M_j = V_j^p / sum_k V_k^p``.
+    """Return each magnitude's share, ``M_j = V_j^p / sum_k V_k^p``.
 
     Parameters
     ----------
@@ -57,14 +57,14 @@ def soft_masks(magnitudes: Sequence[NDArray[np.floating[Any]]], power: float) ->
     shares = [ratio(magnitude, largest) for magnitude in magnitudes]
     if power == 2:
         shares = [np.square(share, out=share) for share in shares]
-    elif power != 1:
+    elif power != 1:  # the two common exponents are much faster without np.power
         shares = [np.power(share, power, out=share) for share in shares]
     total = reduce(np.add, shares)
     return [np.divide(share, total, out=share) for share in shares]
 
 
 def ratio(part: NDArray[np.floating[Any]], whole: NDArray[np.floating[Any]]) -> NDArray[Any]:
-    """``part / whole``, and 1 where the whole is zero.
+    """Return ``part / whole``, and 1 where the whole is zero.
 
     Parameters
     ----------
@@ -74,18 +74,3 @@ def ratio(part: NDArray[np.floating[Any]], whole: NDArray[np.floating[Any]]) -> 
         Of the part's shape or broadcast to it.
     """
     return np.asarray(np.divide(part, whole, out=np.ones_like(part), where=whole > 0))
-
-
-def low_pass_gain(frequencies: NDArray[np.float64], cutoff: float, order: int = 4) -> NDArray[np.float32]:
-    """A smooth crossover: ``1 / (1 + (f / cutoff)^(2 order))``, one half at the cutoff.
-
-    Parameters
-    ----------
-    frequencies : (bins,)
-        Hz.
-    cutoff : float
-        Hz, above 0.
-    order : int
-        The slope is ``12 order`` dB an octave.
-    """
-    return (1.0 / (1.0 + (frequencies / cutoff) ** (2 * order))).astype(np.float32)

@@ -30,7 +30,7 @@ _BLOCK = 16384
 
 
 def median_of_rows(values: NDArray[np.floating[Any]]) -> NDArray[Any]:
-    """Median over the first axis, as ``numpy.median(values, axis=0)`` and some four times faster.
+    """Compute the median over the first axis, as ``numpy.median(values, axis=0)`` and some four times faster.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def median_of_rows(values: NDArray[np.floating[Any]]) -> NDArray[Any]:
 
 
 def median_of_arrays(arrays: Sequence[NDArray[np.floating[Any]]]) -> NDArray[Any]:
-    """Elementwise median of a few arrays: for some dozens faster than `median_of_rows`.
+    """Compute the elementwise median of a few arrays: for some dozens faster than `median_of_rows`.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def median_of_arrays(arrays: Sequence[NDArray[np.floating[Any]]]) -> NDArray[Any
 
 
 def median_of_frames(values: NDArray[np.floating[Any]], index: NDArray[np.intp]) -> NDArray[Any]:
-    """For each frame the median over some frames, ``out[t] = median_k values[index[k, t]]``.
+    """Compute for each frame the median over some frames, ``out[t] = median_k values[index[k, t]]``.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def median_of_frames(values: NDArray[np.floating[Any]], index: NDArray[np.intp])
 
 
 def running_median(values: NDArray[np.floating[Any]], length: int, axis: int) -> NDArray[Any]:
-    """Median over a centred window of the signal mirrored at its ends (``mode="symmetric"`` of `numpy.pad`).
+    """Compute the median over a centred window, with the signal mirrored at its ends (``symmetric`` of `numpy.pad`).
 
     It equals `scipy.ndimage.median_filter` with ``mode="reflect"`` where the window is not longer than the axis.
 
@@ -135,7 +135,7 @@ def running_median(values: NDArray[np.floating[Any]], length: int, axis: int) ->
 
 
 def _median_bins(values: NDArray[Any], length: int, out: NDArray[Any]) -> None:
-    """Along the rows: rows are padded and laid end to end, and what straddles two of them is dropped."""
+    """Filter along the rows: they are padded and laid end to end, and what straddles two of them is dropped."""
     half, (n_rows, n_columns) = length // 2, values.shape
     width = n_columns + 2 * half
     step = max(1, _BLOCK // width)
@@ -147,7 +147,7 @@ def _median_bins(values: NDArray[Any], length: int, out: NDArray[Any]) -> None:
 
 
 def _median_frames(values: NDArray[Any], length: int, out: NDArray[Any]) -> None:
-    """Down the columns: a block of some columns is laid row after row, so that one step down is a step of its width."""
+    """Filter down the columns: a block of them is laid row after row, so that one step down is a step of its width."""
     half, (n_rows, n_columns) = length // 2, values.shape
     padded = np.pad(values, ((half, half), (0, 0)), mode="symmetric")
     height = 4 * length
@@ -160,7 +160,7 @@ def _median_frames(values: NDArray[Any], length: int, out: NDArray[Any]) -> None
 
 
 def _shifted_median(flat: NDArray[Any], length: int, stride: int) -> NDArray[Any]:
-    """Medians of ``flat[i], flat[i + stride], ... flat[i + (length - 1) stride]`` for every i."""
+    """Return the medians of ``flat[i], flat[i + stride], ... flat[i + (length - 1) stride]`` for every i."""
     count, half = flat.size - (length - 1) * stride, length // 2
     if half == 0:
         return flat.copy()
@@ -173,7 +173,7 @@ def _shifted_median(flat: NDArray[Any], length: int, stride: int) -> NDArray[Any
 
 
 def _middle(low: list[NDArray[Any]], high: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The two middle values of two sorted runs of one length."""
+    """Return the two middle values of two sorted runs of one length."""
     half = len(low)
     below, above = np.minimum(low[-1], high[-1]), np.maximum(low[0], high[0])
     spare = np.empty_like(below)
@@ -184,7 +184,7 @@ def _middle(low: list[NDArray[Any]], high: list[NDArray[Any]]) -> tuple[NDArray[
 
 
 def _sorted(rows: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Arrays of one shape, sorted elementwise: one array a rank."""
+    """Sort arrays of one shape elementwise: one array for each rank."""
     if len(rows) == 1:
         return rows
     middle = len(rows) // 2
@@ -192,15 +192,16 @@ def _sorted(rows: list[NDArray[Any]]) -> list[NDArray[Any]]:
 
 
 def _merged(left: list[NDArray[Any]], right: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Two sorted runs made one."""
+    """Merge two sorted runs."""
     wires = left + right
-    for i, j in _merge_network(len(left), len(right)):
+    comparators, order = _merge_network(tuple(range(len(left))), tuple(range(len(left), len(wires))))
+    for i, j in comparators:
         wires[i], wires[j] = np.minimum(wires[i], wires[j]), np.maximum(wires[i], wires[j])
-    return [wires[i] for i in _merged_order(len(left), len(right))]
+    return [wires[i] for i in order]
 
 
 def _sorted_runs(flat: NDArray[Any], size: int, stride: int) -> list[NDArray[Any]]:
-    """For every i the values ``flat[i], ... flat[i + (size - 1) stride]`` in rising order: one array a rank."""
+    """Sort the values ``flat[i], ... flat[i + (size - 1) stride]`` for every i: one array for each rank."""
     known: dict[int, list[NDArray[Any]]] = {1: [flat]}
 
     def build(size: int) -> list[NDArray[Any]]:
@@ -213,26 +214,19 @@ def _sorted_runs(flat: NDArray[Any], size: int, stride: int) -> list[NDArray[Any
     return build(size)
 
 
-@lru_cache(maxsize=256)
-def _merge_network(left: int, right: int) -> tuple[tuple[int, int], ...]:
-    """Comparators that merge two sorted lists, the second's wires numbered after the first's."""
-    return _merge(tuple(range(left)), tuple(range(left, left + right)))[0]
+_Network = tuple[tuple[tuple[int, int], ...], tuple[int, ...]]
+"""Comparators of wires, and the wires in rising order behind them."""
 
 
-@lru_cache(maxsize=256)
-def _merged_order(left: int, right: int) -> tuple[int, ...]:
-    """Wires in rising order behind `_merge_network`."""
-    return _merge(tuple(range(left)), tuple(range(left, left + right)))[1]
-
-
-def _merge(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
-    """Comparators of the odd-even merge of two lists of wires, and the wires in the order of the result."""
+@lru_cache(maxsize=1024)
+def _merge_network(a: tuple[int, ...], b: tuple[int, ...]) -> _Network:
+    """Return the odd-even merge of two sorted lists of wires."""
     if not a or not b:
         return (), a + b
     if len(a) == len(b) == 1:
         return ((a[0], b[0]),), (a[0], b[0])
-    odd_pairs, odd = _merge(a[::2], b[::2])
-    even_pairs, even = _merge(a[1::2], b[1::2])
+    odd_pairs, odd = _merge_network(a[::2], b[::2])
+    even_pairs, even = _merge_network(a[1::2], b[1::2])
     pairs, order = list(odd_pairs + even_pairs), [odd[0]]
     for i in range(max(len(odd) - 1, len(even))):
         both = [*even[i : i + 1], *odd[i + 1 : i + 2]]

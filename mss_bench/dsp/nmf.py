@@ -49,7 +49,7 @@ _FLOOR = 1e-8
 
 @dataclass
 class Factors:
-    """The factors of a model, changed in place by `factorise`.
+    """Hold the factors of a model, which `factorise` changes in place.
 
     Parameters
     ----------
@@ -66,20 +66,20 @@ class Factors:
     q: NDArray[np.float32]
 
     def model(self, part: slice | NDArray[np.intp] = slice(None)) -> NDArray[np.float32]:
-        """The modelled spectrogram of some of the components, ``(channels, frames, bins)``."""
+        """Return the modelled spectrogram of some of the components, ``(channels, frames, bins)``."""
         return np.stack([self.h[:, part] @ (gains[part, None] * self.w[part]) for gains in self.q.T])
 
 
-def normalised(spectrogram: NDArray[Any], beta: int, floor: float = 1e-7) -> NDArray[np.float32]:
-    """What is factorised: magnitudes, or powers for Itakura-Saito, divided by their mean.
+def normalised(spectrogram: NDArray[Any], beta: int) -> NDArray[np.float32]:
+    """Return what is factorised: magnitudes, or powers for Itakura-Saito, divided by their mean.
+
+    No value is below 1e-7, and all are one where all is silent.
 
     Parameters
     ----------
     spectrogram : (channels, frames, bins) complex, or magnitudes
     beta : int
         2, 1 or 0.
-    floor : float
-        Least value, relative to the mean, so that the level of the signal plays no part. Ones where all is silent.
     """
     v: NDArray[np.float32] = np.abs(spectrogram).astype(np.float32, copy=False)
     peak = float(v.max(initial=0.0))
@@ -89,12 +89,12 @@ def normalised(spectrogram: NDArray[Any], beta: int, floor: float = 1e-7) -> NDA
     if beta == 0:
         np.square(v, out=v)
     v *= np.float32(1.0 / v.mean(dtype=np.float64))
-    np.maximum(v, np.float32(floor), out=v)
+    np.maximum(v, np.float32(1e-7), out=v)
     return v
 
 
 def random_factors(v: NDArray[np.float32], components: int, rng: np.random.Generator) -> Factors:
-    """Factors to start from: random spectra and activations, and gains of 1, at the level of `v`."""
+    """Draw factors to start from: random spectra and activations, and gains of 1, at the level of `v`."""
     channels, frames, bins = v.shape
     w, h = (0.1 + rng.random(shape, dtype=np.float32) for shape in ((components, bins), (frames, components)))
     h *= np.float32(v.mean() / (0.36 * components))
@@ -136,7 +136,7 @@ def factorise(
 
 
 def divergence(v: NDArray[np.float32], factors: Factors, beta: int) -> float:
-    """Mean beta divergence of the model from `v`; 0 where they are equal."""
+    """Compute the mean beta divergence of the model from `v`; 0 where they are equal."""
     total = 0.0
     for gains, spectrogram in zip(factors.q.T, v, strict=True):
         spectra = gains[:, None] * factors.w
@@ -154,30 +154,30 @@ def divergence(v: NDArray[np.float32], factors: Factors, beta: int) -> float:
 def _gradient(
     v: NDArray[np.float32], factors: Factors, beta: int, name: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Negative and positive part of the gradient by one factor, each of that factor's shape."""
+    """Return the negative and positive part of the gradient by one factor, each of that factor's shape."""
     top, bottom = (np.zeros_like(getattr(factors, name)) for _ in range(2))
     for channel, spectrogram in enumerate(v):
-        one = _Channel(factors, channel, name)
+        sums = _Channel(factors, channel, name)
         if beta > 0:
-            one.add_positive(bottom, beta)
+            sums.add_positive(bottom, beta)
         for part in _blocks(spectrogram):
             if beta == 2:
-                one.add(top, spectrogram[part], part)
+                sums.add(top, spectrogram[part], part)
                 continue
-            model = factors.h[part] @ one.spectra
+            model = factors.h[part] @ sums.spectra
             if beta == 1:
-                one.add(top, np.divide(spectrogram[part], model, out=model), part)
+                sums.add(top, np.divide(spectrogram[part], model, out=model), part)
             else:
                 inverse = np.reciprocal(model, out=model)
-                one.add(bottom, inverse, part)
+                sums.add(bottom, inverse, part)
                 np.square(inverse, out=inverse)
                 inverse *= spectrogram[part]
-                one.add(top, inverse, part)
+                sums.add(top, inverse, part)
     return top, bottom
 
 
 class _Channel:
-    """Sums over a channel's bins of weights times the derivative of the model by one factor."""
+    """Sum weights times the derivative of the model by one factor over a channel's bins."""
 
     def __init__(self, factors: Factors, channel: int, name: str) -> None:
         self.factors, self.channel, self.name = factors, channel, name

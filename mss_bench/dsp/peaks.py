@@ -29,7 +29,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Peaks:
-    """The peaks of all frames in one list, by frame and within a frame by frequency.
+    """Hold the peaks of all frames in one list, by frame and within a frame by frequency.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def find_peaks(
     highest: float = 5500.0,
     floor: float = 50.0,
 ) -> Peaks:
-    """Spectral peaks of a signal.
+    """Find the spectral peaks of a signal.
 
     Parameters
     ----------
@@ -83,25 +83,23 @@ def find_peaks(
     padded = np.pad(signal[max(0, -before) :], (max(0, before), after))
     framed = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][:frames]
     step = max(1, _BLOCK // n_fft)
-    found = [
+    parts = [
         _peaks_of(np.abs(fft.rfft(framed[start : start + step] * window, axis=-1)[:, :bins]), start, floor)
         for start in range(0, frames, step)
     ]
-    frame, position, magnitude = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    frame, position, magnitude = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Peaks(frame, position * (sample_rate / n_fft), magnitude * (4.0 / n_fft), frames)
 
 
-def link_peaks(peaks: Peaks, tolerance: float = 0.03) -> NDArray[np.int64]:
-    """Tracks of peaks that continue each other, after McAulay and Quatieri [1]_.
+def link_peaks(peaks: Peaks) -> NDArray[np.int64]:
+    """Link peaks that continue each other to tracks, after McAulay and Quatieri [1]_.
 
-    A peak goes on in the peak of the next frame that is nearest in frequency, where it is the nearest of that one, too;
-    a peak without a successor ends its track, one without a predecessor begins one.
+    A peak goes on in the peak of the next frame that is nearest in frequency, at most 3 % away, where it is the nearest
+    of that one, too; a peak without a successor ends its track, one without a predecessor begins one.
 
     Parameters
     ----------
     peaks : Peaks
-    tolerance : float
-        How far a track moves from frame to frame at most, relative to its frequency.
 
     Returns
     -------
@@ -120,14 +118,14 @@ def link_peaks(peaks: Peaks, tolerance: float = 0.03) -> NDArray[np.int64]:
     after, before = _nearest(peaks, 1), _nearest(peaks, -1)
     here = np.flatnonzero(after >= 0)
     there = after[here]
-    same = (before[there] == here) & (np.abs(peaks.hertz[there] - peaks.hertz[here]) < tolerance * peaks.hertz[here])
+    same = (before[there] == here) & (np.abs(peaks.hertz[there] - peaks.hertz[here]) < 0.03 * peaks.hertz[here])
     here, there = here[same], there[same]
     graph = coo_array((np.ones(here.size, dtype=np.int8), (here, there)), shape=(count, count))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _nearest(peaks: Peaks, step: int) -> NDArray[np.int64]:
-    """For each peak the one nearest in frequency, `step` frames on; -1 where that frame has none."""
+    """Return for each peak the one nearest in frequency, `step` frames on; -1 where that frame has none."""
     if not peaks.frame.size:
         return np.empty(0, dtype=np.int64)
     # Frames laid end to end on one axis, so far apart that the nearest peak is of the frame itself where it has any.
@@ -144,7 +142,7 @@ def _nearest(peaks: Peaks, step: int) -> NDArray[np.int64]:
 def _peaks_of(
     magnitude: NDArray[np.floating[Any]], start: int, floor: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Frame, bin with its fraction, and magnitude of the peaks of some frames."""
+    """Return frame, bin with its fraction, and magnitude of the peaks of some frames."""
     inner = magnitude[:, 1:-1]
     audible = inner > inner.max(axis=1, keepdims=True) * 10.0 ** (-floor / 20.0)
     frame, below = np.nonzero((inner > magnitude[:, :-2]) & (inner >= magnitude[:, 2:]) & audible)

@@ -12,12 +12,12 @@ __all__ = ["crossfaded", "segments"]
 
 
 def segments(samples: int, length: int, step: int) -> list[slice]:
-    """Segments of `length` that begin every `step`; the last one takes the rest and is less than `step` longer.
+    """Return segments of `length` that begin every `step`; the last one takes the rest and is less than `step` longer.
 
     Parameters
     ----------
     samples : int
-        Of the signal; with fewer than ``length + step`` it is one segment.
+        Length of the signal; with fewer than ``length + step`` it is one segment.
     length, step : int
         ``length / 2 <= step <= length``: at most two segments overlap.
 
@@ -36,7 +36,7 @@ def segments(samples: int, length: int, step: int) -> list[slice]:
 def crossfaded(
     signal: NDArray[Any], length: int, step: int, process: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> NDArray[Any]:
-    """What `process` makes of each segment, put together with linear cross-fades where two overlap.
+    """Process each segment, and put the results together with linear cross-fades where two overlap.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class STFT:
-    """A short-time Fourier transform and its inverse.
+    """Transform signals to spectrograms and back.
 
     Parameters
     ----------
@@ -79,19 +79,19 @@ class STFT:
 
     @property
     def bins(self) -> int:
-        """Frequencies of a frame, from 0 to half of the sample rate."""
+        """Return how many frequencies a frame has, from 0 to half of the sample rate."""
         return self.n_fft // 2 + 1
 
     def frames(self, samples: int) -> int:
-        """Frames of a signal of that many samples."""
+        """Return how many frames a signal of that many samples has."""
         return -(-(samples + self._pad) // self.hop)
 
     def frequencies(self, sample_rate: int) -> NDArray[np.float64]:
-        """Centre of each bin in Hz."""
+        """Return the centre of each bin in Hz."""
         return np.arange(self.bins, dtype=np.float64) * np.float64(sample_rate / self.n_fft)
 
     def forward(self, signal: NDArray[np.floating[Any]]) -> Spectrogram:
-        """Spectrogram of a signal.
+        """Transform a signal to its spectrogram.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class STFT:
         return out
 
     def inverse(self, spectrogram: Spectrogram, samples: int) -> NDArray[Any]:
-        """Signal of a spectrogram.
+        """Transform a spectrogram to its signal.
 
         Parameters
         ----------

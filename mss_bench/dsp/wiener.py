@@ -48,14 +48,14 @@ _BLOCK = 1 << 18
 
 
 def bin_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices of the last axis of ``(channels, frames, bins)`` that bound the memory of what is computed on each."""
+    """Return slices of the last axis of ``(channels, frames, bins)`` that bound the memory of the work on each."""
     channels, frames, bins = shape
     width = max(1, _BLOCK // max(1, channels * frames))
     return (slice(first, min(first + width, bins)) for first in range(0, bins, width))
 
 
 def spatial_model(source: Spectrogram) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-    """Power and spatial covariance of a source that is known.
+    """Model a source that is known by its power and spatial covariance.
 
     ``P = mean_c |y_c|^2`` first, then ``R = mean_t(y y^H / P)`` with its trace made the number of channels I, and with
     it the power again, as the maximum of the likelihood: ``P = y^H R^-1 y / I``.
@@ -86,7 +86,7 @@ def spatial_model(source: Spectrogram) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def rough_spatial_model(estimate: Spectrogram) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-    """Power and spatial covariance of a source that is known only through a first estimate.
+    """Model a source that is known only through a first estimate by its power and spatial covariance.
 
     ``P = mean_c |y_c|^2`` and ``R = sum_t y y^H / sum_t P``: strong frames, where an estimate is best, count most. The
     power is not estimated again as in `spatial_model`: what leaked in from other directions would be blown up.
@@ -111,7 +111,7 @@ def rough_spatial_model(estimate: Spectrogram) -> tuple[NDArray[np.float64], NDA
 
 
 def rough_covariance(y_fct: NDArray[np.complex128]) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-    """`rough_spatial_model` of some frequencies, with frames along the last axis.
+    """Model as `rough_spatial_model` on some frequencies, with frames along the last axis.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def rough_covariance(y_fct: NDArray[np.complex128]) -> tuple[NDArray[np.float64]
 def wiener_filter(
     mixture: Spectrogram, models: Sequence[tuple[NDArray[np.float64], NDArray[np.complex128]]]
 ) -> list[Spectrogram]:
-    """Estimates of all sources, which add up to the mixture.
+    """Estimate all sources by their models; the estimates add up to the mixture.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def filter_bins(
     powers: Sequence[NDArray[np.floating[Any]]],
     covariances: Sequence[NDArray[np.complex128]],
 ) -> list[NDArray[np.complex128]]:
-    """The multichannel Wiener filter on some frequencies, with frames along the last axis.
+    """Apply the multichannel Wiener filter to some frequencies, with frames along the last axis.
 
     Parameters
     ----------
@@ -181,14 +181,14 @@ def filter_bins(
 
 
 def frames_last(spectrogram: Spectrogram) -> NDArray[np.complex128]:
-    """``(channels, frames, bins)`` as ``(bins, channels, frames)`` in double precision."""
+    """Turn ``(channels, frames, bins)`` to ``(bins, channels, frames)`` in double precision."""
     return np.ascontiguousarray(spectrogram.transpose(2, 0, 1), dtype=np.complex128)
 
 
 def _whitened(
     x_fct: NDArray[np.complex128], shares: Sequence[NDArray[np.float64]], covariances: Sequence[NDArray[np.complex128]]
 ) -> NDArray[np.complex128]:
-    """``(sum_k P_k R_k)^-1 x``; one and two channels in closed form."""
+    """Return ``(sum_k P_k R_k)^-1 x``; one and two channels in closed form, which is much faster."""
 
     def entry(i: int, j: int) -> NDArray[Any]:
         weights = [spatial[:, i, j, None] if i != j else spatial[:, i, j, None].real for spatial in covariances]
@@ -211,7 +211,7 @@ def _mean_power(y_fct: NDArray[np.complex128]) -> NDArray[np.float64]:
 
 
 def _normalised(spatial: NDArray[np.complex128], scale: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Divided by a scale for each frequency and made invertible; the identity where the scale is zero."""
+    """Divide by a scale for each frequency and make invertible; return the identity where the scale is zero."""
     identity = np.eye(spatial.shape[-1])
     scale = scale[:, None, None]
     audible = scale > np.finfo(np.float64).tiny

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems
-from mss_bench.dsp.masks import low_pass_gain
+from mss_bench.dsp.crossover import low_pass_gain
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.separators.base import Separator
 from mss_bench.separators.templates import VOICE_AND_REST, MaskSeparator, SpectrogramSeparator

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from mss_bench.dsp.crossover import audible_gain, low_pass
+from mss_bench.dsp.crossover import audible_gain, low_pass, low_pass_gain
 from mss_bench.dsp.stft import STFT
 
 RATE = 44100
@@ -29,3 +30,10 @@ def test_the_bins_left_out_are_inaudible() -> None:
 
 def test_at_zero_all_is_high() -> None:
     assert not low_pass(np.ones((1, 100)), RATE, 0.0, STFT(64, 16)).any()
+
+
+def test_crossover_is_one_half_at_the_cutoff_and_steep_beyond() -> None:
+    gain = low_pass_gain(np.array([0.0, 125.0, 250.0, 500.0]), 250.0)
+    np.testing.assert_allclose(gain[[0, 2]], [1.0, 0.5])
+    assert gain[1] > 0.99
+    assert 20 * np.log10(gain[3]) == pytest.approx(-48.2, abs=0.1)

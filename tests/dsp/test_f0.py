@@ -90,8 +90,13 @@ def test_the_sung_line_of_a_song_is_found_alone_and_in_the_mixture(song: Song) -
 
 def test_pyin_finds_the_sung_line_alone(song: Song) -> None:
     pytest.importorskip("librosa")
-    alone = _score(track_f0(song.stems["vocals"].mean(axis=0), RATE, "pyin"), song)
-    assert alone["Raw Pitch Accuracy"] > 0.9
+    track = track_f0(song.stems["vocals"][:, 5 * RATE : 11 * RATE].mean(axis=0), RATE, "pyin")
+    truth = song.annotations["stems"]["vocals"]["f0"]
+    times = np.array(truth["times"])
+    part = (times >= 5) & (times < 11)
+    scores = mir_eval.melody.evaluate(times[part] - 5, np.array(truth["hertz"])[part], track.times, track.hertz)
+    assert (np.array(truth["hertz"])[part] > 0).mean() > 0.3
+    assert scores["Raw Pitch Accuracy"] > 0.9
 
 
 def test_values_between_frames_and_at_the_edges_of_pauses() -> None:
