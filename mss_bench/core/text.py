@@ -54,7 +54,7 @@ def wrap(text: str, width: int, indent: int = 0, breaks: str = _BREAKS) -> list[
         fits = max(fitting, default=1)
         # The blank after a full line is a break, too.
         best = fits if rest[fits : fits + 1] == " " else max(rest.rfind(sign, 0, fits) + 1 for sign in breaks)
-        cut = best if best > width // 3 else fits  # a break near the start would waste the line
+        cut = best if best >= width // 3 else fits  # a break near the start would waste the line
         lines.append(margin + rest[:cut].rstrip())
         rest, margin = rest[cut:].lstrip(), " " * indent
     return [*lines, margin + rest] if rest or not lines else lines
