@@ -18,7 +18,7 @@ __all__ = ["entries_of_medians", "entries_of_run"]
 def entries_of_run(
     board: Board, tracks: pd.DataFrame, run: Mapping[str, Any], methods: Sequence[str] = ()
 ) -> list[Entry]:
-    """Entries of a run's methods.
+    """Make entries of a run's methods.
 
     Parameters
     ----------
@@ -59,35 +59,31 @@ def entries_of_run(
         if name not in known:
             raise ConfigError(f"the run has no {name!r} with the board's metrics; it has {', '.join(known)}")
     facts = {s["label"]: s for s in run["separators"]}
-    found = []
     # A target that is scored in two groups counts in the larger one, for every method in the same.
     order = own["group"].map(own.groupby("group")["target"].nunique()).rank(method="dense", ascending=False)
     own = own.assign(order=order).sort_values("order", kind="stable")
+    entries = []
     for name in methods or known:
         table = own[own["label"] == name].drop_duplicates(["track", "target", "metric"])
         if (table["status"] == str(Status.SKIPPED)).all():
             continue
         fact = facts.get(name, {})
-        found.append(
-            Entry(
-                name, "run", table[list(COLUMNS)], description=str(fact.get("citation", "")),
-                licence=str(fact.get("licence", "")), oracle=bool(fact.get("oracle", False)),
-                trained_on=tuple(fact.get("trained_on", ())),
-                provenance={
-                    "mss_bench": run["mss_bench"], "revision": run["revision"], "started": run["started"],
-                    "revision_of_data": revision, "seed": run["seed"], "preset": board.preset,
-                    "params": fact.get("params", {}), "version": fact.get("version", ""),
-                },
-            )
+        entry = Entry(
+            method=name, origin="run", description=str(fact.get("citation", "")), licence=str(fact.get("licence", "")),
+            oracle=bool(fact.get("oracle", False)), trained_on=tuple(fact.get("trained_on", ())),
+            provenance={
+                "mss_bench": run["mss_bench"], "revision": run["revision"], "started": run["started"],
+                "revision_of_data": revision, "seed": run["seed"], "preset": board.preset,
+                "params": fact.get("params", {}), "version": fact.get("version", ""),
+            },
         )  # fmt: skip
-    return found
+        entry.table = table[list(COLUMNS)]
+        entries.append(entry)
+    return entries
 
 
-def entries_of_medians(
-    board: Board, table: pd.DataFrame, *, origin: str, provenance: Mapping[str, Any],
-    descriptions: Mapping[str, str] | None = None, oracles: Sequence[str] = (),
-) -> list[Entry]:  # fmt: skip
-    """Entries of a table of per-track values, as `mss-bench results import-museval` or a publication gives them.
+def entries_of_medians(board: Board, table: pd.DataFrame, *, origin: str, provenance: Mapping[str, Any]) -> list[Entry]:
+    """Make entries of a table of per-track values, as `mss-bench results import-museval` or a publication gives them.
 
     Parameters
     ----------
@@ -98,9 +94,6 @@ def entries_of_medians(
     origin : str
         ``museval`` or ``published``.
     provenance : mapping
-    descriptions : mapping of str to str
-    oracles : sequence of str
-        Methods that saw the references.
 
     Raises
     ------
@@ -121,11 +114,9 @@ def entries_of_medians(
     valued = table["value"].notna().astype("int64")
     defaults: dict[str, Any] = {"n_frames": 1, "n_valid": valued, "n_inf": 0, "group": ""}
     table = table.assign(status=str(Status.OK), **{c: v for c, v in defaults.items() if c not in table})
-    return [
-        Entry(
-            str(method), origin, part[list(COLUMNS)].reset_index(drop=True),
-            description=(descriptions or {}).get(str(method), ""), oracle=method in oracles,
-            provenance={"preset": board.preset, **provenance},
-        )
-        for method, part in table.groupby("method", sort=True)
-    ]  # fmt: skip
+    entries = []
+    for method, part in table.groupby("method", sort=True):
+        entry = Entry(method=str(method), origin=origin, provenance={"preset": board.preset, **provenance})
+        entry.table = part[list(COLUMNS)].reset_index(drop=True)
+        entries.append(entry)
+    return entries

@@ -8,7 +8,7 @@ __all__ = ["diff_boards"]
 
 
 def diff_boards(before: Board, after: Board) -> list[str]:
-    """Methods that came, went or changed, and by how much their aggregates did.
+    """Return the methods that came, went or changed, and by how much their aggregates did.
 
     Raises
     ------

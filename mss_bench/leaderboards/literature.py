@@ -20,7 +20,7 @@ ROW_COLUMNS = ("method", *DEFINITION, "extra_training_data", "source")
 
 
 def read_rows(board: Board) -> pd.DataFrame:
-    """The rows of a literature board.
+    """Read the rows of a literature board.
 
     Returns
     -------

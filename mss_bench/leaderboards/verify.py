@@ -1,4 +1,4 @@
-"""Is a board what it says? Every number is derived again from the per-track rows."""
+"""Check that a board is what it says: every number is derived again from the per-track rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from mss_bench.core.schema import Status
 from mss_bench.errors import MssBenchError
-from mss_bench.leaderboards.board import ORIGINS, Board, Entry, aggregates, entry_names, file_stem, read_entry
+from mss_bench.leaderboards.board import Board, Entry, aggregates, entry_names, file_stem, read_entry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ _ROUNDING = 100.0  # dB: of a ratio beyond it the smaller part is rounding error
 
 
 def verify_board(board: Board) -> list[str]:
-    """What is wrong with a board.
+    """Return what is wrong with a board.
 
     Parameters
     ----------
@@ -64,8 +64,6 @@ def _entry_problems(board: Board, name: str, entry: Entry) -> Iterator[str]:
     content = (board.folder / "entries" / f"{name}.csv").read_bytes()
     if name != file_stem(entry.method):
         yield f"holds the method {entry.method!r}, whose files are to be called {file_stem(entry.method)}"
-    if entry.origin not in ORIGINS:
-        yield f"origin is {entry.origin!r}, expected {', '.join(ORIGINS)}"
     if hashlib.sha256(content).hexdigest() != entry.sha256:
         yield "the table was changed: its checksum is not the one that the entry names"
     yield from _row_problems(board, entry)
@@ -118,7 +116,7 @@ def _same(a: float | None, b: float | None) -> bool:
 
 
 def compare_with_run(board: Board, tracks: pd.DataFrame, run: Mapping[str, Any], tolerance: float = 1e-2) -> list[str]:
-    """Do a run's scores agree with the entries that were made of runs?
+    """Compare a run's scores with the entries that were made of runs.
 
     Parameters
     ----------

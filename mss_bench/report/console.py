@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mss_bench.core.text import encodable, width_of, wrap
-from mss_bench.report.table import Table
+from mss_bench.report.table import Cell, Table
 
 __all__ = ["render"]
 
@@ -18,8 +18,15 @@ def render(table: Table, width: int, encoding: str | None = None) -> str:
     def plain(text: str) -> str:
         return encodable(text, encoding)
 
+    # Marks stand in a place of their own behind a number, so that digits stay below each other.
+    marks = [max((len(row[i].marks) for row in table.rows), default=0) for i in range(len(table.columns))]
+
+    def shown_text(i: int, cell: Cell) -> str:
+        text = plain(cell.plain)
+        return text + " " * (marks[i] - len(cell.marks)) if table.columns[i].align == "right" else text
+
     headings = [plain(column.text) for column in table.columns]
-    groups = [[[plain(cell.plain) for cell in row] for row in group] for group in table.groups]
+    groups = [[[shown_text(i, cell) for i, cell in enumerate(row)] for row in group] for group in table.groups]
     texts = [headings, *(row for group in groups for row in group)]
     natural = [max(width_of(row[i]) for row in texts) for i in range(len(headings))]
     # Texts may wrap, to no less than a quarter of the line; numbers stay whole.
@@ -52,7 +59,8 @@ def render(table: Table, width: int, encoding: str | None = None) -> str:
 def _lines(texts: Sequence[str], widths: Sequence[int], aligned: Sequence[str]) -> list[str]:
     """Return a row as lines: one, or several where a text wraps."""
     wrapped = [
-        wrap(text, width, indent=0 if i else 2) for i, (text, width) in enumerate(zip(texts, widths, strict=True))
+        [text] if align == "right" else wrap(text, width, indent=0 if i else 2)
+        for i, (text, width, align) in enumerate(zip(texts, widths, aligned, strict=True))
     ]
     height = max(map(len, wrapped))
     columns = [

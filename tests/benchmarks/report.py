@@ -31,10 +31,9 @@ def sisec() -> pd.DataFrame:
     from mss_bench.leaderboards.board import entry_names, read_board, read_entry, track_table
 
     board = read_board(BOARD)
-    entries = {"mixture" if n == "MIX" else n: read_entry(board, n) for n in entry_names(board)}
-    return whole(
-        track_table(board, {n: e.table for n, e in entries.items()}, {n: e.oracle for n, e in entries.items()})
-    )
+    entries = [read_entry(board, name) for name in entry_names(board)]
+    next(entry for entry in entries if entry.method == "MIX").method = "mixture"
+    return whole(track_table(board, entries))
 
 
 def whole(table: pd.DataFrame) -> pd.DataFrame:
