@@ -191,5 +191,5 @@ def test_what_is_no_program_is_said(
     with pytest.raises(ConfigError, match="is not an exported program"):
         estimate(manifest("model.pt2", **KEYS))
     torch.save(_Net().state_dict(), tmp_path / "state.pt2")
-    with pytest.raises(ConfigError, match="no part of a plain exported network"):
+    with pytest.raises(ConfigError, match="not part of a plain exported network"):
         estimate(manifest("state.pt2", **KEYS))
