@@ -1,4 +1,4 @@
-"""A warm child process that takes cells one after another, and the parent's side of watching it.
+"""Supervision of a warm child process that takes cells one after another.
 
 A child that dies, hangs, takes too long or too much memory, or cannot be started costs the cell it was at: it is killed
 with all its descendants, the cell gets its status with the tail of the child's output, and the next cell gets a fresh
@@ -67,6 +67,15 @@ class Limits:
     retries: int = 1
 
 
+@dataclass(frozen=True)
+class _Loss:
+    """Why a child did not answer: it died, or took too much."""
+
+    status: Status
+    reason: str
+    died: bool = False
+
+
 class Supervisor:
     """One worker process, started when first needed and again after each death.
 
@@ -115,37 +124,37 @@ class Supervisor:
 
     def _attempts(self, task: Task, withdrawn: Callable[[], bool]) -> Reply | None:
         lost: dict[str, tuple[Status, str]] = {}  # metrics that brought the worker down, left out from then on
-        attempt = 0
+        attempts = 0
         while True:
-            self.log.mark()
-            self._stage = ""
-            kept = [s for s in task.scores if str(s.metric) not in lost]
-            died = False
-            try:
-                child, connection = self._start()
-                connection.send(replace(task, scores=tuple(kept)))
-                answer = self._wait(child, connection, withdrawn)
-                if answer is None:
-                    self._kill()
-                    return None
-                if isinstance(answer, Reply):
-                    return self._with_lost(task, answer, lost)
-                status, reason = answer
-            except (EOFError, OSError, ValueError):  # ValueError: stopped meanwhile, the pipe is closed
-                died = True
-                status, reason = self._cause_of_death()
-            self._kill()
-            if self._stopped or withdrawn():
+            kept = tuple(s for s in task.scores if str(s.metric) not in lost)
+            outcome = self._attempt(replace(task, scores=kept), withdrawn)
+            if outcome is None:
                 return None
-            attempt += 1
-            if died and attempt <= self.limits.retries:
+            if isinstance(outcome, Reply):
+                return self._with_lost(task, outcome, lost)
+            attempts += 1
+            if outcome.died and attempts <= self.limits.retries:
                 continue
-            if died and self.limits.retries:
-                reason += f", {attempt} times"
+            times = f", {attempts} times" if outcome.died and self.limits.retries else ""
             if not self._stage:
-                return self._record(task, status, reason)
-            lost[self._stage] = status, f"while scoring: {reason}"
-            attempt = 0
+                return self._record(task, outcome.status, outcome.reason + times)
+            lost[self._stage] = outcome.status, f"while scoring: {outcome.reason}{times}"
+            attempts = 0
+
+    def _attempt(self, task: Task, withdrawn: Callable[[], bool]) -> Reply | _Loss | None:
+        """Hand a task to the child; a child that did not answer it is killed. None where nobody waits any more."""
+        self.log.mark()
+        self._stage = ""
+        try:
+            child, connection = self._start()
+            connection.send(task)
+            outcome = self._wait(child, connection, withdrawn)
+        except (EOFError, OSError, ValueError):  # ValueError: stopped meanwhile, the pipe is closed
+            outcome = self._cause_of_death()
+        if isinstance(outcome, Reply):
+            return outcome
+        self._kill()
+        return None if self._stopped or withdrawn() else outcome
 
     def stop(self) -> None:
         """Kill the child, from any thread; `run` then returns None and starts no other."""
@@ -154,7 +163,7 @@ class Supervisor:
 
     def _wait(
         self, child: Child, connection: Connection[Any, Any], withdrawn: Callable[[], bool]
-    ) -> Reply | tuple[Status, str] | None:
+    ) -> Reply | _Loss | None:
         """Return the child's answer, or what it did wrong; None where nobody waits for it any more."""
         timeout, memory = self.limits.timeout, self.limits.memory_mb
         deadline = math.inf if timeout is None else time.monotonic() + timeout
@@ -171,9 +180,9 @@ class Supervisor:
                 raise EOFError
             now = time.monotonic()
             if now >= deadline:
-                return Status.TIMEOUT, f"took longer than {timeout:g} s and was killed"
+                return _Loss(Status.TIMEOUT, f"took longer than {timeout:g} s and was killed")
             if memory is not None and (used := child.tree_mb()) > memory:
-                return Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB"
+                return _Loss(Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB")
             if now - asked >= _CALL_SECONDS:
                 asked = now
                 if withdrawn():
@@ -205,13 +214,12 @@ class Supervisor:
                 raise EOFError
             return self._child, self._connection
 
-    def _cause_of_death(self) -> tuple[Status, str]:
+    def _cause_of_death(self) -> _Loss:
         status = self._child.exit_status(timeout=5) if self._child is not None else None
         if status == -signal.SIGKILL and _oom_kills() > self._oom_kills:
-            return Status.OUT_OF_MEMORY, (
-                "the kernel killed the worker process for lack of memory; use fewer --jobs, or a --memory-limit"
-            )
-        return Status.CRASHED, f"the worker process {how_it_ended(status)}"
+            reason = "the kernel killed the worker process for lack of memory; use fewer --jobs, or a --memory-limit"
+            return _Loss(Status.OUT_OF_MEMORY, reason, died=True)
+        return _Loss(Status.CRASHED, f"the worker process {how_it_ended(status)}", died=True)
 
     def _kill(self) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from mss_bench.separators.external.process import Program, find_program
 
 __all__ = ["Command"]
 
+_PLACEHOLDER = r"\{(\w+)\}"
 _PLACEHOLDERS = ("input", "output_dir", "sample_rate", "weights", "device")
 _NEEDED = ("input", "output_dir")
 _SONG = TrackId("", "", "song")  # what the input file is called
@@ -107,7 +108,7 @@ class Command(Outside):
             self.target_sets = (names,)
         if self.pattern:
             user_layout(_with_track(self.pattern))
-        if any("weights" in _placeholders(word) for word in self._words) != bool(self.weights):
+        if any("weights" in re.findall(_PLACEHOLDER, word) for word in self._words) != bool(self.weights):
             self.refuse("weights", f"a path where {self.command!r} has {{weights}}, and none elsewhere")
         self._title = Path(self._program).name
         self._device = "cpu"
@@ -135,12 +136,14 @@ class Command(Outside):
         """
         rate = self.sample_rate or sample_rate
         with _scratch() as folder:
-            source, output = folder / f"{_SONG.name}.wav", folder / "estimates"
+            source, output = folder / f"{_SONG.name}.wav", folder / _SONG.name
             output.mkdir()
             audio.write(source, self.at_own_rate(mixture, sample_rate), rate)
-            values = {"input": source, "output_dir": output, "sample_rate": rate, "device": self._device}
-            values["weights"] = self._weights or ""
-            self._run([_filled(word, values) for word in self._words[1:]])
+            values = {
+                "input": source, "output_dir": output, "sample_rate": rate, "weights": self._weights,
+                "device": self._device,
+            }  # fmt: skip
+            self._run([re.sub(_PLACEHOLDER, lambda match: str(values[match[1]]), word) for word in self._words[1:]])
             files = self._written(output, targets)
             estimates = {target: self._read(file, mixture, rate) for target, file in files.items()}
         return {t: self.at_rate(sample_rate, e, mixture.shape[-1]) for t, e in estimates.items()}
@@ -163,23 +166,21 @@ class Command(Outside):
 
     def _written(self, output: Path, targets: Targets) -> dict[str, Path]:
         """Return the file of each target that is to be delivered."""
-        listing, pattern, root = scan(output), self.pattern or None, output
-        if pattern and _with_track(pattern) != pattern:
-            # Every file is then of the one song that there is.
-            root, pattern = output.with_name(_SONG.name), _with_track(pattern)
-            output.rename(root)
-            listing = scan(root)
-            listing = Scan(root.parent, tuple(f"{root.name}/{f}" for f in listing.files), listing.refused)
+        listing = scan(output)
+        refused, pattern = listing.refused, _with_track(self.pattern) if self.pattern else None
+        if pattern != (self.pattern or None):
+            # Every file is of the one song that there is, whose name the folder has.
+            listing = Scan(output.parent, tuple(f"{output.name}/{f}" for f in listing.files), {})
         pairing = pair(listing, [_SONG], targets, pattern, explain=False)
         files = pairing.files.get(_SONG, {})
         wanted = self.produces(targets, _SONG)
         for target in wanted:
             if paths := pairing.ambiguous.get((_SONG, target)):
-                shown = ", ".join(str(path.relative_to(root)) for path in paths)
+                shown = ", ".join(str(path.relative_to(output)) for path in paths)
                 raise InvalidOutputError(f"{self._title} wrote {shown} for {target}; expected one file, see `pattern`")
         if missing := [target for target in wanted if target not in files]:
             raise InvalidOutputError(
-                f"{self._title} wrote no file for {', '.join(missing)}; it wrote {_all_files(root, listing)}"
+                f"{self._title} wrote no file for {', '.join(missing)}; it wrote {_all_files(output, refused)}"
             )
         return {target: files[target] for target in wanted}
 
@@ -215,7 +216,7 @@ def _words(command: str | tuple[str, ...]) -> list[str]:
         words = list(command)
     if not words:
         raise ConfigError(f"{what} is empty; expected a program with {{input}} and {{output_dir}}")
-    used = [name for word in words for name in _placeholders(word)]
+    used = [name for word in words for name in re.findall(_PLACEHOLDER, word)]
     for name in used:
         if name not in _PLACEHOLDERS:
             raise ConfigError(f"{what} has {{{name}}}; known: {', '.join(f'{{{p}}}' for p in _PLACEHOLDERS)}")
@@ -233,22 +234,14 @@ def _content(word: str) -> str | dict[str, str]:
     return word
 
 
-def _placeholders(word: str) -> list[str]:
-    return re.findall(r"\{(\w+)\}", word)
-
-
-def _filled(word: str, values: dict[str, object]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: str(values[match[1]]), word)
-
-
 def _with_track(pattern: str) -> str:
     return pattern if "{track" in pattern else f"{{track}}/{pattern}"
 
 
-def _all_files(root: Path, listing: Scan) -> str:
+def _all_files(root: Path, refused: Mapping[str, str]) -> str:
     """Return all files that a program wrote, and why some are not read, in words."""
     files = sorted(str(file.relative_to(root)) for file in root.rglob("*") if file.is_file())
-    shown = [f"{file} ({listing.refused[file]})" if file in listing.refused else file for file in files[:10]]
+    shown = [f"{file} ({refused[file]})" if file in refused else file for file in files[:10]]
     return ", ".join(shown) + (f" and {len(files) - 10} more" if len(files) > 10 else "") or "nothing"
 
 
