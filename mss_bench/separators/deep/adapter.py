@@ -49,7 +49,7 @@ def require_package(module: str, kind: str) -> Any:
     MissingDependencyError
         It is not installed, or cannot be imported; with the extra that brings it.
     """
-    extra = "torch" if kind == "pt2" else kind
+    extra = "torch" if kind == "pt2" else kind  # the others are called as what they need
     install = f"pip install 'mss-bench[{extra}]'"
     try:
         return importlib.import_module(module)
@@ -98,6 +98,7 @@ def torch_context(device: Any, precision: str) -> Any:
     stack = contextlib.ExitStack()
     stack.enter_context(torch.inference_mode())
     if precision == "mixed":
+        # Autocast on a processor is made for bfloat16.
         kind = torch.float16 if device.type == "cuda" else torch.bfloat16
         stack.enter_context(torch.autocast(device.type, dtype=kind))
     return stack

@@ -20,12 +20,15 @@ from mss_bench.separators.deep.adapter import pickle_reason
 
 __all__ = ["checked_archive"]
 
+# Where torch.export.save puts tensors, graphs and notes. Compiled libraries and pickled constants have other places.
 _PLACES = re.compile(
     r"(data/weights/(weight_\d+|[\w.]+_weights_config\.json)|data/constants/(tensor_\d+|[\w.]+_constants_config\.json)"
     r"|data/sample_inputs/[\w.]+\.pt|models/[\w.]+\.json|archive_format|archive_version|byteorder|\.data/\w+"
     r"|\.format_version|extra/.*)"
 )
+# What a graph may call: PyTorch's operators and arithmetic on sizes. torch.export resolves any dotted name otherwise.
 _TARGET = re.compile(r"(torch\.ops\.(aten|prims|higher_order)(\.\w+)+|_operator\.\w+|math\.\w+|torch\.sym_\w+)")
+# What SymPy's text of a size is made of, which is evaluated.
 _SYMPY = {
     "Symbol", "Integer", "Float", "Rational", "Add", "Mul", "Pow", "Mod", "Max", "Min", "Abs", "floor", "ceiling",
     "FloorDiv", "CeilDiv", "CleanDiv", "PythonMod", "ModularIndexing", "IntTrueDiv", "FloatTrueDiv", "ToFloat",

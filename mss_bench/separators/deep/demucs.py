@@ -115,7 +115,7 @@ class Demucs:
         with torch_context(self._place, self._precision), _seeded(seed):
             wave = torch.from_numpy(np.array(mixture, dtype=np.float32))
             mono = wave.mean(0)
-            mean, deviation = mono.mean(), mono.std() + 1e-8
+            mean, deviation = mono.mean(), mono.std() + 1e-8  # the library's own guard against silence
             output = self._apply(
                 self._model,
                 ((wave - mean) / deviation)[None],
@@ -179,6 +179,7 @@ def _package(torch: Any, file: Path) -> dict[str, Any]:
     """Return the content of a ``.th`` file that names nothing but the models' classes, fractions and tensors."""
     classes = [getattr(require_package(module, "demucs"), name) for name, module in _CLASSES.items()]
     try:
+        # The class and the length of a segment, a fraction, are all that a checkpoint names beside tensors.
         with torch.serialization.safe_globals([*classes, Fraction]):
             package = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, OSError) as error:
@@ -230,6 +231,7 @@ def _segment(manifest: Manifest, apply: Any, model: Any) -> float | None:
     if isinstance(model, apply.BagOfModels):
         longest = float(model.max_allowed_segment)
     else:
+        # Its transformer knows no positions beyond the length that it was trained with.
         longest = float(model.segment) if type(model).__name__ == "HTDemucs" else float("inf")
     if seconds > longest:
         most = int(longest * manifest.sample_rate)

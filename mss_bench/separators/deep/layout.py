@@ -82,6 +82,7 @@ class Layout:
         for name, size in sizes.items():
             if name not in self.names and size != 1:
                 raise ConfigError(f"the layout {self.text!r} lacks {name}, which has the size {size}")
+        # Axes that the layout does not name go, then the others are put in order, then merged.
         present = [name for name in self.names if name in sizes]
         array = array.squeeze(tuple(k for k, name in enumerate(axes) if name not in self.names))
         kept = [name for name in axes if name in self.names]

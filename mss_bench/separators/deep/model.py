@@ -75,7 +75,7 @@ class TrainedModel(Separator):
         if self._adapter is None:
             self.load()
         assert self._adapter is not None
-        if not mixture.any():
+        if not mixture.any():  # normalisations divide by the level, and networks make something of nothing
             return {name: np.zeros_like(mixture) for name in described.delivers}
         given = audio.resample(mixture, sample_rate, described.sample_rate)
         stems = self._adapter.separate(given, int(rng.integers(2**31)))

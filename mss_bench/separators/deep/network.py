@@ -250,12 +250,14 @@ class Network:
             y = self._run(np.abs(x))
         y = y.transpose(0, 1, 3, 2)
         if manifest.filter != "direct":
+            # Networks without a last rectifier return small negative magnitudes.
             strength = np.abs(mixture) if manifest.output == "masks" else 1.0
             return filter_sources(mixture, list(np.maximum(y, 0) * strength), manifest.filter, manifest.power)
         if manifest.output == "masks":
             return [mixture * each for each in y]
         if manifest.input == "complex":
             return list(y.astype(mixture.dtype))
+        # A magnitude gets the mixture's phase, and none where the mixture is silent.
         size = np.abs(mixture)
         phase = np.divide(mixture, size, out=np.zeros_like(mixture), where=size > 0)
         return [phase * each for each in y]
@@ -275,6 +277,7 @@ class Network:
         manifest = self.manifest
         sizes = dict(zip(manifest.axes, batch.shape, strict=True))
         output = np.asarray(self._call(manifest.input_layout.arrange(batch, manifest.axes)))
+        # One real mask for both parts of a complex spectrogram.
         if manifest.output == "masks" and "complex" not in manifest.output_layout.names:
             sizes |= {"complex": 1} if "complex" in sizes else {}
         wanted = {"batch": sizes.pop("batch"), "stems": len(manifest.stems)} | sizes

@@ -41,6 +41,7 @@ from mss_bench.separators.deep.network import Network, NetworkManifest
 
 __all__ = ["OnnxManifest"]
 
+# What ONNX calls a type, and NumPy.
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
@@ -80,7 +81,7 @@ def _session(runtime: Any, manifest: NetworkManifest, provider: Any) -> Any:
     if len(models) != 1:
         manifest.refuse_files("one that ends in .onnx")
     options = runtime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 3  # errors; its warnings are about optimisations that it does not make
     # As many threads as whoever started this process allows; ONNX Runtime itself does not look.
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
     options.inter_op_num_threads = 1

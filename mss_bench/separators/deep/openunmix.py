@@ -134,7 +134,7 @@ def _network(torch: Any, models: Any, manifest: Manifest, stem: str) -> Any:
             nb_channels=arguments["nb_channels"],
             hidden_size=arguments["hidden_size"],
             unidirectional=arguments.get("unidirectional", False),
-            max_bin=state["input_mean"].shape[0],
+            max_bin=state["input_mean"].shape[0],  # trained up to 16 kHz, say; the log does not tell in bins
         )
         missing, unexpected = network.load_state_dict(state, strict=False)
     except pickle.UnpicklingError as error:

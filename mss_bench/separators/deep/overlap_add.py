@@ -59,15 +59,17 @@ class Chunks:
     @property
     def fade(self) -> int:
         """Return how many values two neighbours share."""
-        return min(round(self.overlap * self.kept), self.kept - 1)
+        return min(round(self.overlap * self.kept), self.kept - 1)  # chunks advance by 1 at least
 
     def starts(self, length: int) -> range:
         """Return where chunks begin, without their borders, in a signal of that length."""
+        # What the last chunk shares with the one before needs no chunk of its own; a short signal has one all the same.
         step = self.kept - self.fade
         return range(0, max(1, length - self.fade), step)
 
     def weights(self) -> NDArray[np.float32]:
         """Return the weights of a chunk without its borders, all above 0."""
+        # From 1 and not from 0: the first and the last value of a signal lie under one chunk alone.
         there = np.arange(1, self.kept + 1) / (self.fade + 1)
         return np.minimum(np.minimum(there, there[::-1]), 1).astype(np.float32)
 

@@ -75,6 +75,7 @@ class ModelSTFT(STFT):
 
     def _ends(self, samples: int) -> NDArray[np.float64]:
         """Return what makes up for the fewer frames under which the samples at both ends lie."""
+        # A sample lies under `parts` frames; the squares of their windows are summed, there and in the middle.
         parts, frames = -(-self.n_fft // self.hop), self.frames(samples)
         square = np.pad(self._window**2, (0, parts * self.hop - self.n_fft)).reshape(parts, self.hop)
         there = np.zeros((frames + parts - 1, self.hop))

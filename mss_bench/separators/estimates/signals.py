@@ -17,23 +17,23 @@ __all__ = ["Lag", "Spectra", "correlation", "dot", "find_lag", "shifted"]
 
 MAX_LAG = 0.2
 """Seconds."""
-_MAX_BLOCKS = 24
-_PROMINENCE = 8.0
+_MAX_BLOCKS = 24  # of about 1.5 s: more add time, and no certainty
+_PROMINENCE = 8.0  # noise alone reaches about 4.4 times its rms over the 17,640 lags at 44.1 kHz
 
 
 def dot(a: Audio, b: Audio) -> float:
-    """Inner product over channels and samples."""
+    """Return the inner product over channels and samples."""
     return float(sum(float(np.dot(u, v)) for u, v in zip(a, b, strict=True)))
 
 
 def correlation(a: Audio, b: Audio) -> float:
-    """Normalised inner product, -1 to 1; 0 where one is silent."""
+    """Return the normalised inner product, -1 to 1; 0 where one is silent."""
     energy = dot(a, a) * dot(b, b)
     return dot(a, b) / math.sqrt(energy) if energy > 0 else 0.0
 
 
 def shifted(array: Audio, samples: int) -> Audio:
-    """Without its first samples, or without its last where the number is negative."""
+    """Return an array without its first samples, or without its last where the number is negative."""
     return array[:, samples:] if samples >= 0 else array[:, :samples]
 
 
@@ -94,16 +94,17 @@ class Lag:
 
     @property
     def clear(self) -> bool:
-        """Whether the peak stands far above the noise."""
+        """Return whether the peak stands far above the noise."""
         return self.prominence >= _PROMINENCE
 
 
 def find_lag(first_spectra: Spectra, second_spectra: Spectra, first: Audio, second: Audio) -> Lag:
-    """Lag of the first signal behind the second, within `MAX_LAG`, in either polarity."""
+    """Return the lag of the first signal behind the second, within `MAX_LAG`, in either polarity."""
     from scipy import fft
 
     cross = np.einsum("bcf,bcf->cf", second_spectra.values.conj(), first_spectra.values) / len(first_spectra.values)
     power = first_spectra.power * second_spectra.power
+    # Bins that hold nothing but rounding errors would count as much as music.
     floor = 1e-12 * float(np.max(power))
     coherence = cross / np.sqrt(power + max(floor, float(np.finfo(np.float32).tiny)))
     curve = np.asarray(fft.irfft(coherence.sum(axis=0), first_spectra.block), dtype=np.float64)

@@ -31,7 +31,7 @@ from mss_bench.separators.external import peer
 __all__ = ["PeerProcess", "Program", "explain_start", "find_program"]
 
 _TAIL_BYTES = 2000  # of what a program printed that an error tells
-_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0  # in which a separator may release what it holds
 _MEMORY_ERRORS = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
 
 
