@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.core.schema import SCHEMA_VERSION
 from mss_bench.errors import RunError
-from mss_bench.running.tables import read_table
+from mss_bench.running.tables import read_info, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +44,7 @@ class Results:
     def __init__(self, path: str | Path, *further: str | Path) -> None:
         self.paths = [Path(path), *map(Path, further)]
         self.path = self.paths[0]
-        self._infos = [_read_run_json(each) for each in self.paths]
+        self._infos = [read_info(path) for path in self.paths]
 
     def __repr__(self) -> str:
         names = ", ".join(repr(str(path)) for path in self.paths)
@@ -54,7 +52,7 @@ class Results:
 
     @cached_property
     def _tables(self) -> RunTables:
-        """Track, failure and cost tables of all runs."""
+        """Return the track, failure and cost tables of all runs."""
         from mss_bench.report.combine import RunTables, combine
 
         def read(path: Path, info: dict[str, Any]) -> RunTables:
@@ -95,7 +93,7 @@ class Results:
         return Plots(self)
 
     def open_dataset(self) -> Dataset:
-        """The data set of the run, as it is on disk now.
+        """Return the data set of the run, as it is on disk now.
 
         Raises
         ------
@@ -107,13 +105,13 @@ class Results:
         return RunOptions.recorded(self.run["options"]).open_dataset()
 
     def aggregate(self, **options: Any) -> pd.DataFrame:
-        """One row a method, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
+        """Return one row for each method, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
         from mss_bench.stats.aggregate import aggregate
 
         return aggregate(self.tracks, **(self._directions() | options))
 
     def scores(self, metric: str = "SDR", target: str = "vocals", **options: Any) -> ScoreMatrix:
-        """The matrix tracks x methods (``.values``) that every statistic takes.
+        """Return the matrix tracks x methods (``.values``) that every statistic takes.
 
         Options of `mss_bench.stats.matrix.score_matrix`; where metric and target alone leave several, choose with
         ``where={"group": "4stem"}``.
@@ -128,7 +126,7 @@ class Results:
         return score_matrix(self.tracks, metric, target, **(self._directions() | options))
 
     def compare(self, a: str, b: str, metric: str = "SDR", target: str = "vocals", **options: Any) -> Comparison:
-        """Two methods on the same tracks: difference, interval, p value, effect size, tracks needed.
+        """Compare two methods on the same tracks: difference, interval, p value, effect size, tracks needed.
 
         Options of `mss_bench.stats.compare.compare`. Print the result for a sentence, or take its attributes.
 
@@ -151,7 +149,7 @@ class Results:
         return {"lower_is_better": [q["name"] for q in self.run["quantities"] if not q["higher_is_better"]]}
 
     def summary(self, width: int = 100) -> str:
-        """The console table."""
+        """Return the table that the console shows."""
         from mss_bench.report.summary import summary
 
         text = summary(
@@ -259,18 +257,3 @@ def load(path: str | Path, *further: str | Path) -> Results:
         Where there is none, or, when tables of several are read, where their data or metrics differ.
     """
     return Results(path, *further)
-
-
-def _read_run_json(path: Path) -> dict[str, Any]:
-    try:
-        run: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path} is not a run folder: it has no run.json") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path / 'run.json'} cannot be read: {error}") from error
-    if run.get("schema") != SCHEMA_VERSION:
-        raise RunError(
-            f"{path} has tables of version {run.get('schema')}, this mss_bench reads {SCHEMA_VERSION}; "
-            "run the same command again to make them anew"
-        )
-    return run

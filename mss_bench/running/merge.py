@@ -1,4 +1,4 @@
-"""Run folders computed apart made into one."""
+"""Merging run folders that were computed apart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mss_bench.core.schema import Status
 from mss_bench.errors import RunError
 from mss_bench.running.lock import epoch, locked
 from mss_bench.running.store import Cell, read_cell, write_cell
-from mss_bench.running.tables import build_tables, cells_digest, read_plan
+from mss_bench.running.tables import build_tables, cells_digest, read_info, read_plan
 
 __all__ = ["merge"]
 
@@ -52,14 +52,13 @@ def merge(runs: Sequence[Path], out: Path) -> int:
             known = cells.setdefault(key, planned)
             have = {score["key"] for score in known["scores"]}
             known["scores"] += [s for s in planned["scores"] if s["key"] not in have]
-    infos = [_info(run) for run in runs]
+    infos = [read_info(run) for run in runs]
     with locked(out), epoch(out):  # no worker of an earlier client writes meanwhile
         for key in cells:
             united = _united([out, *runs], key)
             if united is not None:
                 write_cell(out, united)
-        text = json.dumps({"cells": list(cells.values())}, indent=1, ensure_ascii=False)
-        write_atomic(out / "plan.json", text)
+        write_atomic(out / "plan.json", json.dumps({"cells": list(cells.values())}, indent=1, ensure_ascii=False))
         for run in runs:
             if (run / "estimates").is_dir() and run.resolve() != out.resolve():
                 shutil.copytree(run / "estimates", out / "estimates", dirs_exist_ok=True)
@@ -72,24 +71,15 @@ def merge(runs: Sequence[Path], out: Path) -> int:
         return missing
 
 
-def _info(run: Path) -> dict[str, Any]:
-    try:
-        info: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run / 'run.json'} cannot be read: {error}; finish that run first") from error
-    return info
-
-
 def _united(runs: Sequence[Path], key: str) -> Cell | None:
-    """A cell with every score that one of the runs has; the finished one where only some are."""
-    found = [cell for run in runs if (cell := read_cell(run, key, frames=True)) is not None]
-    if not found:
+    """Return a cell with every score that one of the runs has; the finished one where only some are."""
+    versions = [cell for run in runs if (cell := read_cell(run, key, frames=True)) is not None]
+    if not versions:
         return None
-    cell = max(found, key=lambda each: each.ok)
-    for other in found if cell.ok else ():
+    cell = max(versions, key=lambda version: version.ok)
+    for other in versions if cell.ok else ():
         for name, score in other.scores.items() if other.ok and other is not cell else ():
-            known = cell.scores.get(name)
-            if known is not None and (known.status == Status.OK or score.status != Status.OK):
+            if cell.has(name) or (name in cell.scores and score.status != Status.OK):
                 continue
             for row in score.rows:
                 frames = other.values[row.first : row.first + row.n_frames]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mss_bench.core.parameters import default_values
 from mss_bench.core.schema import FLOOR
 from mss_bench.core.spec import Spec, build, format_params
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
@@ -259,6 +260,7 @@ def _cell(
             quantities = tuple(q.name for q in metric.quantities)
             scores.append(PlannedScore(digest(told), told, group, scoring.spec, metric.preset, quantities, expected))
     facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation")}
+    facts["params"] = _without_paths(default_values(type(separator), method.params) | method.params, separator)
     return PlannedCell(
         track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
         estimate_key, preimage, tuple(scores), skip,

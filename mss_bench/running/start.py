@@ -247,7 +247,6 @@ def _separators(plan: Plan) -> list[dict[str, Any]]:
         {
             "label": label,
             "name": first[label].method.name,
-            "params": first[label].preimage["params"],
             "environment": first[label].preimage.get("environment", {}),
             "oracle": first[label].oracle,
             **first[label].facts,

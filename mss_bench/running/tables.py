@@ -15,44 +15,67 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mss_bench.core.files import replacing, write_atomic
-from mss_bench.core.schema import COST_COLUMNS, FAILURE_COLUMNS, FLOOR, FRAME_COLUMNS, TRACK_COLUMNS, Status
+from mss_bench.core.schema import (
+    COST_COLUMNS,
+    FAILURE_COLUMNS,
+    FLOOR,
+    FRAME_COLUMNS,
+    SCHEMA_VERSION,
+    TRACK_COLUMNS,
+    Status,
+)  # fmt: skip
 from mss_bench.errors import RunError
-from mss_bench.running.store import (
-    Cell,
-    Row,
-    ScoreSet,
-    cell_path,
-    read_cell,
-)
+from mss_bench.running.store import Cell, ScoreSet, cell_path, read_cell
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TABLES", "build_tables", "cells_digest", "read_plan", "read_table", "rebuild"]
+__all__ = ["TABLES", "build_tables", "cells_digest", "read_info", "read_plan", "read_table", "rebuild"]
 
 TABLES = ("tracks", "frames", "costs", "failures")
 
 Record = dict[str, Any]
 
-_ROW_GROUP = 500_000
+_ROW_GROUP = 500_000  # rows: few enough to hold in memory, many enough that a file has few groups
 
 
 def read_plan(run: Path) -> Record:
-    """The plan of a run's last command.
+    """Return the plan of a run's last command.
 
     Raises
     ------
     RunError
         Where the folder is no run.
     """
+    return _read_json(run, "plan.json")
+
+
+def read_info(run: Path) -> Record:
+    """Return what ``run.json`` says: options, versions, machine, data set, methods, quantities.
+
+    Raises
+    ------
+    RunError
+        Where the folder is no run, or its tables are of another version.
+    """
+    info = _read_json(run, "run.json")
+    if info.get("schema") != SCHEMA_VERSION:
+        raise RunError(
+            f"{run} has tables of version {info.get('schema')}, this mss_bench reads {SCHEMA_VERSION}; "
+            "run the same command again to make them anew"
+        )
+    return info
+
+
+def _read_json(run: Path, name: str) -> Record:
     try:
-        plan: Record = json.loads((run / "plan.json").read_text(encoding="utf-8"))
+        content: Record = json.loads((run / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{run} is not a run folder: it has no plan.json; expected what mss-bench run wrote") from None
+        raise RunError(f"{run} is not a run folder: it has no {name}; expected what mss-bench run wrote") from None
     except (OSError, ValueError) as error:
-        raise RunError(f"{run / 'plan.json'} cannot be read: {error}; run the same command again") from error
-    return plan
+        raise RunError(f"{run / name} cannot be read: {error}; run the same command again") from error
+    return content
 
 
 def build_tables(run: Path) -> int:
@@ -65,13 +88,14 @@ def build_tables(run: Path) -> int:
     int
         Planned cells that have no result yet.
     """
+    import pandas as pd
     import pyarrow as pa
 
     records: dict[str, list[Record]] = {name: [] for name in TABLES}
     missing = 0
 
-    def frames() -> Iterator[pa.Table | None]:
-        """Of all cells, each read once; their other rows are noted on the way."""
+    def frames() -> Iterator[pa.Table]:
+        """Read each cell once: yield its frames, and note its other rows on the way."""
         nonlocal missing
         for planned in read_plan(run)["cells"]:
             cell = _read_whole(run, planned["estimate_key"])
@@ -82,48 +106,45 @@ def build_tables(run: Path) -> int:
             records["failures"] += _failure_rows(planned, cell)
             if cell.ok:
                 records["costs"].append(_cost_row(planned, cell))
-                yield _frame_table(planned, cell)
+                yield from _frame_table(planned, cell)
 
     _write(run / "frames.parquet", _frame_schema(), frames())
     _flag_fewer_frames(records["tracks"])
     for name, columns in (("tracks", TRACK_COLUMNS), ("costs", COST_COLUMNS), ("failures", FAILURE_COLUMNS)):
-        table = pa.Table.from_pandas(_frame(records[name], columns), preserve_index=False)
+        rows = pd.DataFrame(records[name], columns=list(columns)).astype(columns)
+        table = pa.Table.from_pandas(rows, preserve_index=False)
         _write(run / f"{name}.parquet", table.schema, [table])
     return missing
 
 
 def rebuild(run: Path) -> int:
-    """`build_tables`, and note in ``run.json`` what they were made of.
+    """Build the tables and note in ``run.json`` what they were made of; return the number of missing cells.
 
     Raises
     ------
     RunError
         Where the folder is no run.
     """
-    path = run / "run.json"
-    try:
-        info: Record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}; run the same command again") from error
+    info = read_info(run)
     missing = build_tables(run)
-    write_atomic(path, json.dumps(info | {"missing": missing, "tables_of": cells_digest(run)}, indent=1))
+    write_atomic(run / "run.json", json.dumps(info | {"missing": missing, "tables_of": cells_digest(run)}, indent=1))
     return missing
 
 
 def cells_digest(run: Path) -> str:
-    """What the tables are made of: the plan and the state of its cells on disk. Tables of another digest are stale."""
-    found = [(run / "plan.json").read_text(encoding="utf-8")]
+    """Return a digest of the plan and the state of its cells on disk; tables that were made of another are stale."""
+    parts = [(run / "plan.json").read_text(encoding="utf-8")]
     for planned in read_plan(run)["cells"]:
         try:
             stat = cell_path(run, planned["estimate_key"]).stat()
         except FileNotFoundError:
             continue
-        found.append(f"{planned['estimate_key']} {stat.st_size} {stat.st_mtime_ns}")
-    return hashlib.sha256("\n".join(found).encode()).hexdigest()
+        parts.append(f"{planned['estimate_key']} {stat.st_size} {stat.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _read_whole(run: Path, key: str) -> Cell | None:
-    """A cell with its frames; None where there is none, or where it is damaged and therefore put aside."""
+    """Return a cell with its frames; None where there is none, or where it is damaged and therefore put aside."""
     cell = read_cell(run, key, frames=True)
     if cell is not None and len(cell.values) >= sum(r.n_frames for s in cell.scores.values() for r in s.rows):
         return cell
@@ -148,7 +169,7 @@ def _flag_fewer_frames(rows: list[Record]) -> None:
 
 
 def read_table(run: Path, name: str) -> pd.DataFrame:
-    """One of the tables.
+    """Return one of the tables.
 
     Raises
     ------
@@ -171,31 +192,20 @@ def read_table(run: Path, name: str) -> pd.DataFrame:
 
 def _identity(planned: Record) -> Record:
     track = planned["track"]
-    return {
-        "dataset": track["dataset"],
-        "subset": track["subset"],
-        "track": track["name"],
-        "separator": planned["separator"],
-        "params": planned["params"],
-    }
+    names = {"dataset": track["dataset"], "subset": track["subset"], "track": track["name"]}
+    return names | {name: planned[name] for name in ("separator", "params")}
 
 
 def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
     for wanted in planned["scores"]:
         score = cell.scores.get(wanted["key"])
         base = _identity(planned) | {
-            "oracle": planned["oracle"],
-            "group": wanted["group"],
-            "preset": wanted["preset"],
-            "estimate_key": planned["estimate_key"],
-            "score_key": wanted["key"],
-        }
-        if score is not None and score.status == Status.OK:
-            yield from (base | _values(row) for row in score.rows)
-            lost = _not_reported(wanted, score)
-        else:
-            lost = [(t, q) for t in wanted["expected"] for q in wanted["quantities"]]
-        for target, quantity in lost:
+            "oracle": planned["oracle"], "group": wanted["group"], "preset": wanted["preset"],
+            "estimate_key": planned["estimate_key"], "score_key": wanted["key"],
+        }  # fmt: skip
+        for row in score.rows if score is not None and score.status == Status.OK else ():
+            yield base | vars(row) | {"status": str(Status.OK), "flags": ",".join(row.flags)}
+        for target, quantity in _lost(wanted, score):
             status, reason = _why(cell, score, target)
             yield base | {
                 "target": target, "metric": quantity, "value": np.nan, "mean": np.nan, "n_frames": 0, "n_valid": 0,
@@ -203,22 +213,14 @@ def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _values(row: Row) -> Record:
-    return {
-        "target": row.target, "metric": row.metric, "value": row.value, "mean": row.mean, "n_frames": row.n_frames,
-        "n_valid": row.n_valid, "n_inf": row.n_inf, "status": str(Status.OK), "flags": ",".join(row.flags),
-        "reason": row.reason, "condition": row.condition,
-    }  # fmt: skip
-
-
-def _not_reported(wanted: Record, score: ScoreSet) -> list[tuple[str, str]]:
-    """Targets that the method was to deliver and did not."""
-    there = {row.target for row in score.rows}
+def _lost(wanted: Record, score: ScoreSet | None) -> list[tuple[str, str]]:
+    """Return the targets and quantities that were to be scored and were not."""
+    there = {row.target for row in score.rows} if score is not None and score.status == Status.OK else set()
     return [(t, q) for t in wanted["expected"] if t not in there for q in wanted["quantities"]]
 
 
 def _why(cell: Cell, score: ScoreSet | None, *targets: str) -> tuple[str, str]:
-    """Status and reason of a cell, a metric or targets without values."""
+    """Return status and reason of a cell, a metric or targets without values."""
     if not cell.ok:
         return cell.status, cell.reason
     if score is None:
@@ -236,32 +238,27 @@ def _failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:
         return
     for wanted in planned["scores"]:
         score = cell.scores.get(wanted["key"])
-        lost = score is None or score.status != Status.OK or _not_reported(wanted, score)
-        if lost:
+        if score is None or score.status != Status.OK or _lost(wanted, score):
             status, reason = _why(cell, score)
             yield base | {"group": wanted["group"], "metric": wanted["metric"], "status": status, "reason": reason}
 
 
 def _cost_row(planned: Record, cell: Cell) -> Record:
-    """What a cell took. Its parts may be of several passes: the last that separated, and those that scored."""
+    """Return what a cell took, of several passes perhaps: the last that separated, and those that scored."""
     keys = [wanted["key"] for wanted in planned["scores"]]
     seconds = cell.costs.get("separate_seconds", np.nan)
-    costs = {key: cell.costs.get(key, np.nan) for key in COST_COLUMNS if key in cell.costs}
-    return (
-        _identity(planned)
-        | costs
-        | {
-            "device": cell.device,
-            "score_seconds": cell.score_seconds(keys),
-            "cpu_seconds": cell.costs.get("separate_cpu_seconds", np.nan) + cell.score_cpu_seconds(keys),
-            "realtime_factor": cell.costs.get("audio_seconds", np.nan) / seconds if seconds else np.nan,
-            "estimate_key": planned["estimate_key"],
-        }
-    )
+    return _identity(planned) | {
+        **{name: value for name, value in cell.costs.items() if name in COST_COLUMNS},
+        "device": cell.device,
+        "score_seconds": cell.score_seconds(keys),
+        "cpu_seconds": cell.costs.get("separate_cpu_seconds", np.nan) + cell.score_cpu_seconds(keys),
+        "realtime_factor": cell.costs.get("audio_seconds", np.nan) / seconds if seconds else np.nan,
+        "estimate_key": planned["estimate_key"],
+    }
 
 
-def _frame_table(planned: Record, cell: Cell) -> pa.Table | None:
-    """A cell's frames; names are stored once (dictionary columns), as a run can have a hundred million frames."""
+def _frame_table(planned: Record, cell: Cell) -> Iterator[pa.Table]:
+    """Yield a cell's frames, if it has any."""
     import pyarrow as pa
 
     scored = [
@@ -272,19 +269,16 @@ def _frame_table(planned: Record, cell: Cell) -> pa.Table | None:
         if row.scope == "frame"
     ]
     if not scored:
-        return None
+        return
     counts = np.array([row.n_frames for _, row in scored])
     which = np.repeat(np.arange(len(scored), dtype=np.int32), counts)
     frames = np.concatenate([np.arange(n) for n in counts])
-    names = {
-        "group": [wanted["group"] for wanted, _ in scored],
-        "target": [row.target for _, row in scored],
-        "metric": [row.metric for _, row in scored],
-        "preset": [wanted["preset"] for wanted, _ in scored],
-        "score_key": [wanted["key"] for wanted, _ in scored],
-    } | {name: [text] * len(scored) for name, text in _identity(planned).items()}
+    names = {name: [text] * len(scored) for name, text in _identity(planned).items()}
+    names |= {name: [getattr(row, name) for _, row in scored] for name in ("target", "metric")}
+    names |= {name: [wanted[name] for wanted, _ in scored] for name in ("group", "preset")}
+    names["score_key"] = [wanted["key"] for wanted, _ in scored]
     columns: dict[str, pa.Array] = {}
-    for name, texts in names.items():
+    for name, texts in names.items():  # stored once, as a run can have a hundred million frames
         distinct = list(dict.fromkeys(texts))
         codes = np.array([distinct.index(t) for t in texts], dtype=np.int32)[which]
         columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(distinct, pa.string()))
@@ -292,7 +286,7 @@ def _frame_table(planned: Record, cell: Cell) -> pa.Table | None:
     columns["time"] = pa.array(frames * np.array([row.hop for _, row in scored])[which])
     columns["duration"] = pa.array(np.array([row.window for _, row in scored])[which])
     columns["value"] = pa.array(np.concatenate([cell.values[r.first : r.first + r.n_frames] for _, r in scored]))
-    return pa.table([columns[name] for name in FRAME_COLUMNS], schema=_frame_schema())
+    yield pa.table([columns[name] for name in FRAME_COLUMNS], schema=_frame_schema())
 
 
 def _frame_schema() -> pa.Schema:
@@ -302,37 +296,26 @@ def _frame_schema() -> pa.Schema:
     return pa.schema([(name, kinds[kind]) for name, kind in FRAME_COLUMNS.items()])
 
 
-def _frame(records: list[Record], columns: dict[str, str]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(records, columns=list(columns)).astype(columns)
-
-
-def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table | None]) -> None:
+def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     """Write tables of one schema into a Parquet file, one after another, whole or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     repeated = [name for name in schema.names if name != "value"]  # a dictionary of scores is longer than they are
+    batch: list[pa.Table] = []
+
+    def flush() -> None:
+        if batch:
+            # Cells have dictionaries of their own; one row group has one.
+            writer.write_table(pa.concat_tables(batch).unify_dictionaries())
+            batch.clear()
+
     try:
         with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, use_dictionary=repeated) as writer:
-            for batch in _batches(tables):
-                # Cells have dictionaries of their own; one row group has one.
-                writer.write_table(pa.concat_tables(batch).unify_dictionaries())
+            for table in tables:
+                batch.append(table)
+                if sum(t.num_rows for t in batch) >= _ROW_GROUP:
+                    flush()
+            flush()
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error}") from error
-
-
-def _batches(tables: Iterable[pa.Table | None]) -> Iterator[list[pa.Table]]:
-    """Tables in lists of some hundred thousand rows: few row groups, little memory."""
-    batch: list[pa.Table] = []
-    rows = 0
-    for table in tables:
-        if table is not None:
-            batch.append(table)
-            rows += table.num_rows
-        if rows >= _ROW_GROUP:
-            yield batch
-            batch, rows = [], 0
-    if batch:
-        yield batch
