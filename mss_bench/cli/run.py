@@ -82,7 +82,7 @@ def tell_families(args: argparse.Namespace) -> None:
 
 
 def _print_plan(prepared: Prepared) -> None:
-    from mss_bench.running.estimate import estimate
+    from mss_bench.running.status import estimate
 
     tasks, cells = prepared.tasks(), prepared.plan.cells
     tracks = {cell.track.id for cell in cells}

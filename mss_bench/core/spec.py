@@ -73,7 +73,7 @@ class Spec:
         return cls(name, params, alias)
 
     def plain(self) -> str | dict[str, Any]:
-        """The shorter of the two forms that reads back whatever the values are."""
+        """Return the shorter of the two forms that reads back whatever the values are."""
         alias = {"as": self.alias} if self.alias else {}
         return {"name": self.name} | self.params | alias if self.params or alias else self.name
 
@@ -83,7 +83,7 @@ class Spec:
 
 
 def format_params(params: Mapping[str, Any]) -> str:
-    """``key=value,key=value`` in the order given."""
+    """Return parameters as ``key=value,key=value``, in the order given."""
     return ",".join(f"{key}={_format_value(value)}" for key, value in params.items())
 
 

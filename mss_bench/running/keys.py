@@ -43,12 +43,12 @@ def _plain(value: object) -> str:
 
 
 def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
-    """What a changed content changes; the time of change catches copies that keep the time of modification."""
+    """Return what changes with a file's content; ctime catches copies that keep the time of modification."""
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def file_stamp(path: str | Path) -> tuple[int, int, int]:
-    """Stamp of a file, zeros where there is none."""
+    """Return the stamp of a file, zeros where there is none."""
     try:
         return _stamp(Path(path).stat())
     except OSError:
@@ -72,7 +72,7 @@ class HashCache:
         self._file = cache_folder() / "hashes.sqlite"
 
     def file(self, path: Path) -> str:
-        """SHA-256 of a file's content.
+        """Return the SHA-256 of a file's content.
 
         Raises
         ------
@@ -93,17 +93,17 @@ class HashCache:
         return self._seen[path]
 
     def stamps(self, paths: Iterable[Path]) -> tuple[tuple[str, tuple[int, int, int]], ...]:
-        """What the files looked like when they were hashed; those that were not there have zeros."""
+        """Return the stamps of files when they were hashed; those that were not there have zeros."""
         return tuple((str(p), self._stamps.get(p.absolute(), (0, 0, 0))) for p in paths)
 
     def mixture(self, track: Track) -> dict[str, Any]:
-        """What determines a track's mixture."""
+        """Return what determines a track's mixture."""
         if track.mixture:
             return self._content(track, {"mixture": track.mixture})
         return self._content(track, track.stems) | {"mixture": "sum"}
 
     def references(self, track: Track) -> dict[str, Any]:
-        """What determines a track's references."""
+        """Return what determines a track's references."""
         return self._content(track, track.stems)
 
     def _content(self, track: Track, files: dict[str, tuple[Path, ...]]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def conform(
 
 
 def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.ndarray, int]:
-    """One estimate, and by how many samples it was too long."""
+    """Return one estimate as it should be, and by how many samples it was too long."""
     if array.dtype.kind != "f":
         raise InvalidOutputError(f"{target}: array of type {array.dtype}, expected floating point")
     if array.ndim != 2 or array.shape[0] != mixture.shape[0]:
@@ -111,7 +111,7 @@ def _folder(run: Path, planned: PlannedCell) -> Path:
 
 
 def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> Saved | None:
-    """A cell's estimates where they were kept for this very key.
+    """Return a cell's estimates where they were kept for this very key.
 
     Parameters
     ----------

@@ -29,12 +29,12 @@ _COLOURS = (
 
 
 def level(array: NDArray[np.floating], sample_rate: int) -> float:
-    """The highest power in the spectrogram, which pictures that are to be compared share as their brightest."""
+    """Return the highest power in the spectrogram; pictures that are to be compared share one as their brightest."""
     return float(_power(array, sample_rate).max())
 
 
 def picture(array: NDArray[np.floating], sample_rate: int, top: float, peak: float) -> bytes:
-    """A PNG image.
+    """Draw a sound as a PNG image.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def _palette() -> bytes:
 
 
 def _wave(array: NDArray[np.floating], peak: float) -> NDArray[np.bool_]:
-    """Which pixels the waveform covers."""
+    """Return which pixels the waveform covers."""
     ends = np.linspace(0, array.shape[1], WIDTH + 1).astype(int)
     starts = np.minimum(ends[:-1], array.shape[1] - 1)
     high = np.maximum.reduceat(array.max(axis=0), starts) / max(peak, 1e-9)
@@ -85,7 +85,7 @@ def _wave(array: NDArray[np.floating], peak: float) -> NDArray[np.bool_]:
 
 
 def _power(array: NDArray[np.floating], sample_rate: int) -> NDArray[np.floating]:
-    """``(rows, columns)`` of the picture: mean power, the highest frequency first."""
+    """Return the mean power ``(rows, columns)`` of the picture, the highest frequency first."""
     hop = min(max(1, array.shape[1] // WIDTH), _N_FFT // 2)
     spectrum = STFT(_N_FFT, hop).forward(np.asarray(array, dtype=np.float32))
     power = (np.abs(spectrum) ** 2).mean(axis=0).T
@@ -96,7 +96,7 @@ def _power(array: NDArray[np.floating], sample_rate: int) -> NDArray[np.floating
 
 @cache
 def _rows(sample_rate: int) -> NDArray[np.float32]:
-    """Weights of the bins in each row: triangles on the mel scale, at least as wide as a bin."""
+    """Return the weights of the bins in each row: triangles on the mel scale, at least as wide as a bin."""
     highest = min(HIGHEST, sample_rate / 2)
     centres = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + highest / 700), SPECTROGRAM) / 2595) - 1)
     bins = np.arange(_N_FFT // 2 + 1) * sample_rate / _N_FFT

@@ -25,12 +25,12 @@ _PACKAGES = (
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601, to the second."""
+    """Return the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, machine and source revision."""
+    """Return versions, machine and source revision."""
     packages = {}
     for name in _PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
@@ -51,7 +51,7 @@ def provenance() -> dict[str, Any]:
 
 
 def _revision(checkout: Path) -> str:
-    """Commit of the source tree that runs, with ``-dirty`` where it is changed; empty for an installed package."""
+    """Return the commit of the source tree, with ``-dirty`` where it is changed; empty for an installed package."""
     if not (checkout / ".git").exists():
         return ""
     with contextlib.suppress(OSError, subprocess.SubprocessError):

@@ -1,17 +1,25 @@
-"""How far a run is: what is done, what failed and why, what is missing."""
+"""How far a run is, and what the rest of it will take."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mss_bench.core import audio
 from mss_bench.core.schema import Status
 from mss_bench.core.text import columns, duration
-from mss_bench.running.store import read_cell
+from mss_bench.core.tracks import Track
+from mss_bench.errors import AudioError
+from mss_bench.running.plan import Plan
+from mss_bench.running.store import cell_path, read_cell
 from mss_bench.running.tables import read_plan
+from mss_bench.running.worker import Task
 
-__all__ = ["RunStatus", "run_status"]
+__all__ = ["RunStatus", "estimate", "run_status"]
+
+_CELL_BYTES_PER_SECOND = 500.0  # of audio: four quantities of six targets a frame, where no finished cell says better
 
 
 @dataclass
@@ -35,11 +43,10 @@ class RunStatus:
     seconds_left: float = 0.0
 
     def text(self) -> str:
-        """For the console."""
-        failed = sum(self.failures.values())
-        absent = sum(self.missing.values())
+        """Return the counts as lines for the console."""
         lines = [
-            f"{self.planned} cells planned: {self.done} done, {failed} failed, {self.skipped} skipped, {absent} missing"
+            f"{self.planned} cells planned: {self.done} done, {self.failures.total()} failed, {self.skipped} skipped, "
+            f"{self.missing.total()} missing"
         ]
         if self.failures:
             rows = [(f"{n}×", status, method, reason) for (status, method, reason), n in self.failures.most_common()]
@@ -60,10 +67,10 @@ def run_status(run: Path) -> RunStatus:
         Where the folder is no run.
     """
     status = RunStatus()
-    seconds: dict[str, list[float]] = {}
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
     for planned in read_plan(run)["cells"]:
         status.planned += 1
-        method = f"{planned['separator']}:{planned['params']}" if planned["params"] else planned["separator"]
+        method = f"{planned['separator']}:{planned['params']}".rstrip(":")
         cell = read_cell(run, planned["estimate_key"])
         if cell is None:
             status.missing[method] += 1
@@ -73,22 +80,79 @@ def run_status(run: Path) -> RunStatus:
             status.failures[cell.status, method, _first_line(cell.reason)] += 1
         else:
             asked = [(s["metric"], cell.scores.get(s["key"])) for s in planned["scores"]]
-            bad = [score for _, score in asked if score is not None and score.status != Status.OK]
-            for score in bad:
+            failed = [score for _, score in asked if score is not None and score.status != Status.OK]
+            for score in failed:
                 status.failures[score.status, f"{method} / {score.metric}", _first_line(score.reason)] += 1
             absent = {metric for metric, score in asked if score is None}
-            for metric in absent:
-                status.missing[f"{method} / {metric}"] += 1
-            status.done += not bad and not absent
-            seconds.setdefault(method, []).append(
-                cell.costs.get("separate_seconds", 0.0) + cell.score_seconds(s["key"] for s in planned["scores"])
-            )
+            status.missing.update(f"{method} / {metric}" for metric in absent)
+            status.done += not failed and not absent
+            scoring = cell.score_seconds(s["key"] for s in planned["scores"])
+            seconds[method].append(cell.costs.get("separate_seconds", 0.0) + scoring)
     if seconds:
-        everything = [s for values in seconds.values() for s in values]
-        means = {method: sum(values) / len(values) for method, values in seconds.items()}
-        overall = sum(everything) / len(everything)
+        overall = _mean([s for values in seconds.values() for s in values])
+        means = {method: _mean(values) for method, values in seconds.items()}
         status.seconds_left = sum(means.get(method, overall) * n for method, n in status.missing.items())
     return status
+
+
+def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
+    """Return the time, memory and disk that tasks will take, in words.
+
+    Time and memory come from finished cells of the same method in this folder; a method without one is named as
+    unknown.
+    """
+    pace, memory, bytes_per_second = _experience(run, plan)
+    seconds = {task.cell.track.id: _seconds(task.cell.track) for task in tasks}
+    unknown = sorted({t.cell.label for t in tasks} - set(pace))
+    work = sum(pace.get(t.cell.label, 0.0) * seconds[t.cell.track.id] for t in tasks)
+    disk = sum(bytes_per_second * seconds[t.cell.track.id] for t in tasks)
+    saved = sum(
+        4 * 2 * t.cell.track.sample_rate * seconds[t.cell.track.id] * len(t.cell.targets.stems)  # float32, stereo
+        for t in tasks
+        if t.save
+    )
+    workers = max(1, min(jobs, len(tasks)))
+    known = f"about {duration(work / workers)}" if pace else "unknown"
+    lines = [
+        f"time    {known} on {workers} workers" + (f", without {', '.join(unknown)}" if pace and unknown else ""),
+        "memory  " + (f"about {workers * max(memory.values()):.0f} MiB" if memory else "unknown"),
+        f"disk    about {disk / 2**20:.1f} MiB" + (f" and {saved / 2**20:.0f} MiB of estimates" if saved else ""),
+    ]
+    if unknown:
+        lines.append("unknown until a first cell of theirs is finished here: run it with --max-tracks 1")
+    return "\n".join(lines)
+
+
+def _experience(run: Path, plan: Plan) -> tuple[dict[str, float], dict[str, float], float]:
+    """Return, of finished cells, seconds a second of audio and MiB by method, and bytes a second of audio."""
+    pace: defaultdict[str, list[float]] = defaultdict(list)
+    memory: dict[str, float] = {}
+    sizes = []
+    for planned in plan.cells:
+        cell = read_cell(run, planned.estimate_key)
+        if cell is None or not cell.ok or not cell.costs.get("audio_seconds"):
+            continue
+        length, label = cell.costs["audio_seconds"], planned.label
+        spent = sum(cell.costs.get(f"{what}_seconds", 0.0) for what in ("load", "separate"))
+        pace[label].append((spent + cell.score_seconds(s.key for s in planned.scores)) / length)
+        used = (cell.costs.get(f"{what}_memory_mb", 0.0) for what in ("peak", "score"))
+        memory[label] = max(memory.get(label, 0.0), *used)
+        sizes.append(cell_path(run, planned.estimate_key).stat().st_size / length)
+    return {label: _mean(values) for label, values in pace.items()}, memory, _mean(sizes or [_CELL_BYTES_PER_SECOND])
+
+
+def _seconds(track: Track) -> float:
+    """Return the length of a track by its first file's header; 0 where that cannot be read here."""
+    try:
+        header = audio.info(track.files()[0])
+        whole = header.frames / header.sample_rate - track.start
+    except (AudioError, IndexError):
+        whole = 0.0
+    return max(0.0, whole if track.duration is None else min(whole or track.duration, track.duration))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _first_line(text: str) -> str:

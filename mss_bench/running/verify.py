@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,10 @@ import numpy as np
 
 from mss_bench.errors import RunError
 from mss_bench.running.options import RunOptions
-from mss_bench.running.plan import PlannedCell
-from mss_bench.running.start import Prepared, prepare
-from mss_bench.running.store import Cell, read_cell, read_values
+from mss_bench.running.start import prepare
+from mss_bench.running.store import Cell, read_cell
 from mss_bench.running.supervise import Supervisor
 from mss_bench.running.tables import read_plan
-from mss_bench.running.worker import Task
 
 __all__ = ["Comparison", "verify"]
 
@@ -60,81 +59,67 @@ def verify(
     RunError
         When the run has no finished cell, or was not made from a data set that can be opened again.
     """
-    done = [p for p in read_plan(run)["cells"] if (old := read_cell(run, p["estimate_key"])) is not None and old.ok]
-    if not done:
+    finished: list[tuple[dict[str, Any], Cell]] = []
+    for planned in read_plan(run)["cells"]:
+        cell = read_cell(run, planned["estimate_key"], frames=True)
+        if cell is not None and cell.ok:
+            finished.append((planned, cell))
+    if not finished:
         raise RunError(f"{run} has no finished cell to verify")
-    chosen = random.Random(seed).sample(done, min(sample, len(done)))
-    prepared = prepare(RunOptions.recorded(options))
-    now = {(c.track.id.subset, c.track.name, c.separator, c.params): c for c in prepared.plan.cells}
-    found = []
+    comparisons = []
     with tempfile.TemporaryDirectory() as folder:
+        # Into an empty folder, so that every score is missing there.
+        alone = {"out": folder, "shard": None, "save_estimates": False, "media": ()}
+        prepared = prepare(RunOptions.recorded(options | alone))
+        now = {_name(task.cell.describe()): task for task in prepared.tasks()}
         worker = Supervisor(Path(folder) / "worker.log", prepared.options.limits())
         try:
-            for planned in chosen:
-                track = planned["track"]
-                label = f"{planned['separator']}:{planned['params']}".rstrip(":")
-                say(f"{track['name']} · {label}")
-                cell = now.get((track["subset"], track["name"], planned["separator"], planned["params"]))
-                found.append(_compare(run, Path(folder), planned, cell, prepared, worker, label, track))
+            for planned, old in random.Random(seed).sample(finished, min(sample, len(finished))):
+                track, method = planned["track"]["name"], f"{planned['separator']}:{planned['params']}".rstrip(":")
+                say(f"{track} · {method}")
+                task = now.get(_name(planned))
+                if task is None:
+                    difference, note = np.nan, "the track or the method is no longer there"
+                else:
+                    worker.run(task)
+                    new = read_cell(Path(folder), task.cell.estimate_key, frames=True)
+                    difference, note = _difference(old, [s["key"] for s in planned["scores"]], new)
+                    preimage = json.loads(json.dumps(task.cell.preimage, default=str))  # as the old one was stored
+                    if changed := [k for k in preimage if old.preimage.get(k) != preimage[k]]:
+                        note = "; ".join(filter(None, [note, f"changed since: {', '.join(changed)}"]))
+                comparisons.append(Comparison(track, method, difference == 0.0, difference, note))
         finally:
             worker.stop()
-    return found
+    return comparisons
 
 
-def _compare(
-    run: Path,
-    folder: Path,
-    planned: dict[str, Any],
-    cell: PlannedCell | None,
-    prepared: Prepared,
-    worker: Supervisor,
-    label: str,
-    track: dict[str, str],
-) -> Comparison:
-    def result(same: bool, difference: float, note: str) -> Comparison:
-        return Comparison(track["name"], label, same, difference, note)
+def _name(planned: dict[str, Any]) -> tuple[str, ...]:
+    """Return what a cell is called in a run, whatever its key."""
+    return planned["track"]["subset"], planned["track"]["name"], planned["separator"], planned["params"]
 
-    if cell is None:
-        return result(False, np.nan, "the track or the method is no longer there")
-    old = read_cell(run, planned["estimate_key"])
-    assert old is not None
-    plugins = tuple(str(Path(p).resolve()) for p in prepared.options.plugins)
-    worker.run(Task(folder, cell, cell.scores, device=prepared.options.device, plugins=plugins))
-    new = read_cell(folder, cell.estimate_key)
-    changed = _changed(old, cell)
+
+def _difference(old: Cell, keys: list[str], new: Cell | None) -> tuple[float, str]:
+    """Return the largest difference between two cells, or NaN and why they cannot be compared."""
     if new is None or not new.ok:
-        return result(False, np.nan, f"fails now: {new.reason if new else 'no result'}" + changed)
-    before = _frames(run, old, [score["key"] for score in planned["scores"]])
-    after = _frames(folder, new, [score.key for score in cell.scores])
+        return np.nan, f"fails now: {new.reason if new else 'no result'}"
+    before, after = _frames(old, keys), _frames(new, new.scores)
     if before.keys() != after.keys():
-        return result(False, np.nan, "other metrics or targets" + changed)
+        return np.nan, "other metrics or targets"
     worst = 0.0
     for name, values in before.items():
         if values.shape != after[name].shape or (np.isnan(values) != np.isnan(after[name])).any():
-            return result(False, np.nan, f"{' '.join(name)}: other frames" + changed)
-        with np.errstate(invalid="ignore"):
+            return np.nan, f"{' '.join(name)}: other frames"
+        with np.errstate(invalid="ignore"):  # the difference of equal infinities
             difference = np.where(values == after[name], 0.0, np.abs(values - after[name]))
         worst = max(worst, float(np.nanmax(difference, initial=0.0)))
-    return result(worst == 0.0, worst, changed.lstrip("; "))
+    return worst, ""
 
 
-def _changed(old: Cell, cell: PlannedCell) -> str:
-    """Which parts of the key's preimage are not what they were."""
-    names = [k for k in cell.preimage if old.preimage.get(k) != _plain(cell.preimage[k])]
-    return f"; changed since: {', '.join(names)}" if names else ""
-
-
-def _plain(value: object) -> object:
-    import json
-
-    return json.loads(json.dumps(value, default=str))
-
-
-def _frames(run: Path, cell: Cell, keys: list[str]) -> dict[tuple[str, ...], np.ndarray]:
-    """The frames of the scores that the run's tables show."""
-    values = read_values(run, cell.estimate_key)
+def _frames(cell: Cell, keys: Iterable[str]) -> dict[tuple[str, ...], np.ndarray]:
+    """Return the frames of some scores of a cell."""
     return {
-        (score.group, score.metric, score.preset, row.target, row.metric): values[row.first : row.first + row.n_frames]
+        (score.group, score.metric, score.preset, row.target, row.metric):
+            cell.values[row.first : row.first + row.n_frames]
         for score in (cell.scores[key] for key in keys if key in cell.scores)
         for row in score.rows
-    }
+    }  # fmt: skip
