@@ -150,11 +150,11 @@ def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--format", "doc"], "unknown report format 'doc'"),
+        (["--format", "doc"], "--format is 'doc', expected a list of md, csv"),
         (["--methods", "karaok"], "unknown method 'karaok'; did you mean 'karaoke'"),
-        (["--columns", "vocals"], "unknown column 'vocals'"),
+        (["--columns", "vocals"], "--columns is 'vocals', expected a list of mean"),
         (["--track", "Song 9"], "unknown track 'Song 9'"),
-        (["--test", "t"], "unknown post hoc test 't'"),
+        (["--test", "t"], "--test is 't', expected conover"),
         (["--sort", "drumz"], "unknown order of rows 'drumz'; did you mean 'drums'"),
     ],
 )
