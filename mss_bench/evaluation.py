@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from mss_bench.core import schema
 from mss_bench.core.audio import check_finite, check_same_shape
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
@@ -32,29 +33,18 @@ DEFAULT_METRICS = ("bss_eval", "usdr", "si_sdr")
 """What `evaluate` reports unless it is told otherwise."""
 
 FRAME_COLUMNS: dict[str, str] = {
-    "target": "string",
-    "metric": "string",  # the quantity: SDR, ISR, ...
-    "preset": "string",
-    "frame": "int64",
-    "time": "float64",  # start in seconds
-    "duration": "float64",
-    "value": "float64",
+    column: schema.FRAME_COLUMNS[column]
+    for column in ("target", "metric", "preset", "frame", "time", "duration", "value")
 }
-"""Columns of the frame table, as in a run's."""
+"""Columns of the frame table with their types, as in a run's."""
 
 AGGREGATE_COLUMNS: dict[str, str] = {
-    "target": "string",
-    "metric": "string",
-    "preset": "string",
-    "value": "float64",  # median over valid frames, or the track's value; NaN where there is none
-    "n_frames": "int64",  # 1 for a metric of the whole track
-    "n_valid": "int64",  # frames that are not NaN
-    "n_inf": "int64",  # perfect frames among the valid ones
-    "flags": "string",  # comma-separated
-    "reason": "string",  # why the value is missing
-    "condition": "float64",  # condition number of the references' system that the value comes from; NaN without one
-}
-"""Columns of the aggregate table, as in a run's track table."""
+    column: schema.TRACK_COLUMNS[column]
+    for column in (
+        "target", "metric", "preset", "value", "n_frames", "n_valid", "n_inf", "flags", "reason", "condition",
+    )
+}  # fmt: skip
+"""Columns of the aggregate table with their types, as in a run's track table."""
 
 Samples = NDArray[np.floating]
 Signals = NDArray[np.floating] | Mapping[str, NDArray[np.floating]]
@@ -62,7 +52,7 @@ Signals = NDArray[np.floating] | Mapping[str, NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """Tables of scores, as `evaluate` returns them.
 
     Parameters
     ----------
@@ -121,7 +111,7 @@ def evaluate(
         Other shapes, more channels than samples (probably ``(samples, channels)``), integers, empty arrays, NaN in a
         reference or the mixture; the message names source, channel and sample.
     ConfigError
-        A sample rate that is none, a wrong metric or parameter, no metric, or two that report the same quantity with
+        An invalid sample rate, a wrong metric or parameter, no metric, or two that report the same quantity with
         the same preset.
 
     Examples
@@ -155,8 +145,8 @@ def _metrics(given: Sequence[str | Mapping[str, Any] | Metric]) -> list[Metric]:
         raise ConfigError(f"metrics is {given!r}, expected a list of names, mappings or metrics")
     chosen: list[Metric] = []
     taken: set[tuple[str, str]] = set()
-    for each in given:
-        metric = each if isinstance(each, Metric) else build(registry, Spec.parse(each))[0]
+    for item in given:
+        metric = item if isinstance(item, Metric) else build(registry, Spec.parse(item))[0]
         for quantity in metric.quantities:
             if (quantity.name, metric.preset) in taken:
                 raise ConfigError(
@@ -170,7 +160,7 @@ def _metrics(given: Sequence[str | Mapping[str, Any] | Metric]) -> list[Metric]:
 
 
 def _sources(given: Signals, kind: str) -> Stems:
-    """Named arrays with an axis of channels; all else about them is checked by `_checked`."""
+    """Return named arrays with an axis of channels; all else about them is checked by `_checked`."""
     if isinstance(given, np.ndarray):
         if given.ndim not in (2, 3):
             raise AudioError(f"{kind}s have shape {given.shape}, expected (sources, channels, samples)")
@@ -201,7 +191,7 @@ def _turned(what: str, shape: tuple[int, ...], expected: str) -> str:
 
 
 def _checked(references: Stems, estimates: Stems, mixture: Samples | None, sample_rate: int) -> TrackAudio:
-    """The track, once everything is known to be floats of one shape and all but the estimates to be finite."""
+    """Check that everything is floats of one shape, and all but the estimates finite; return the track."""
     if not references:
         raise AudioError("there are no references, expected at least one")
     track = TrackAudio(references, next(iter(references.values())), sample_rate)
@@ -219,29 +209,23 @@ def _checked(references: Stems, estimates: Stems, mixture: Samples | None, sampl
 def _frame_table(scores: list[tuple[str, Score]]) -> pd.DataFrame:
     import pandas as pd
 
-    framed = [(preset, score, np.ravel(score.values)) for preset, score in scores if score.scope == "frame"]
-    lengths = [len(values) for _, _, values in framed]
-    columns: dict[str, list[Any]] = {
-        "target": [score.target for _, score, _ in framed],
-        "metric": [score.quantity for _, score, _ in framed],
-        "preset": [preset for preset, _, _ in framed],
-        "duration": [score.window for _, score, _ in framed],
-        "hop": [score.hop for _, score, _ in framed],
-    }
-    table = pd.DataFrame(columns).loc[np.repeat(np.arange(len(framed)), lengths)]
-    table["frame"] = np.concatenate([np.empty(0, dtype=int), *(np.arange(length) for length in lengths)])
-    table["time"] = table["frame"] * table["hop"]
-    table["value"] = np.concatenate([np.empty(0), *(values for _, _, values in framed)])
-    return table[list(FRAME_COLUMNS)].astype(FRAME_COLUMNS).reset_index(drop=True)
+    rows = [
+        (score.target, score.quantity, preset, frame, frame * score.hop, score.window, value)
+        for preset, score in scores
+        if score.scope == "frame"
+        for frame, value in enumerate(np.ravel(score.values))
+    ]
+    return pd.DataFrame(rows, columns=list(FRAME_COLUMNS)).astype(FRAME_COLUMNS)
 
 
 def _aggregate_table(scores: list[tuple[str, Score]]) -> pd.DataFrame:
     import pandas as pd
 
-    rows = []
-    for preset, score in scores:
-        flags = ",".join(sorted(score.flags))
-        counts = (score.n_frames, score.n_valid, score.n_inf)
-        texts = (flags, score.why_missing)
-        rows.append((score.target, score.quantity, preset, score.value, *counts, *texts, score.condition))
+    rows = [
+        (
+            s.target, s.quantity, preset, s.value, s.n_frames, s.n_valid, s.n_inf,
+            ",".join(sorted(s.flags)), s.why_missing, s.condition,
+        )
+        for preset, s in scores
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(AGGREGATE_COLUMNS)).astype(AGGREGATE_COLUMNS)

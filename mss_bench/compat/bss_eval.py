@@ -28,11 +28,11 @@ _SILENT = {
 
 
 class MusevalError(AudioError, ValueError):
-    """What museval would raise as a ValueError."""
+    """An error that museval raises as a ValueError."""
 
 
 class IllConditionedWarning(UserWarning):
-    """ISR, SIR or SAR of a source hang on the last bits of the references.
+    """Warning that ISR, SIR or SAR of a source hang on the last bits of the references.
 
     They move by more than 0.1 dB under a tenfold ridge: museval's own values are no better, they only do not say so.
     """
@@ -66,7 +66,7 @@ def bss_eval(
     framewise_filters: bool = False,
     bsseval_sources_version: bool = False,
 ) -> Scores:
-    """SDR, ISR, SIR and SAR of every source in every window.
+    """Compute SDR, ISR, SIR and SAR of every source in every window.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def bss_eval(
     if bsseval_sources_version and not framewise:
         raise MusevalError("bsseval_sources_version needs framewise_filters, or a window as long as the signal")
     spoiled = [t for t, array in estimated.items() if first_bad_sample(array) is not None]
-    # in the place of a spoiled estimate stands what cannot disturb the others
+    # A spoiled estimate is replaced by its reference, which cannot disturb the others; its values are dropped below.
     usable = {t: true[t] if t in spoiled else array for t, array in estimated.items()}
     policy = SilencePolicy("joint")
     silent = [policy.silent(array, frames.spans) for array in (*true.values(), *usable.values())]
@@ -159,12 +159,12 @@ def _pairs(
             cut = {t: array[:, start:stop] for t, array in estimates.items()}
         else:
             prepared, cut = prepare_references(references, frames), estimates
-        found = pair_ratios(prepared, cut, valid[part], all_pairs=all_pairs)
+        ratios = pair_ratios(prepared, cut, valid[part], all_pairs=all_pairs)
         condition = max(condition, prepared.condition)
         for q in QUANTITIES:
-            values[q][..., part] = found.values[q]
-            doubtful[..., part] |= found.ill_conditioned[q][..., np.newaxis]
-    if n == 1:
+            values[q][..., part] = ratios.values[q]
+            doubtful[..., part] |= ratios.ill_conditioned[q][..., np.newaxis]
+    if n == 1:  # museval has no interference to divide by
         values["SIR"][..., valid] = np.inf
     return _Pairs(values, doubtful, condition)
 
@@ -174,7 +174,7 @@ def _warn_of_doubts(pairs: _Pairs, order: NDArray[np.intp]) -> None:
     defined = ~np.isnan(pairs.values["SAR"])
     doubtful = np.take_along_axis(pairs.doubtful & defined, order[:, np.newaxis], axis=1)
     if doubtful.any():
-        sources = ", ".join(str(index) for index, each in enumerate(doubtful) if each.any())
+        sources = ", ".join(str(index) for index, windows in enumerate(doubtful) if windows.any())
         warnings.warn(
             f"ISR, SIR and SAR of source {sources} hang on the last bits of the references, whose system has a "
             f"condition number of {pairs.condition:.0e}: they move by more than 0.1 dB under a tenfold ridge",
@@ -184,9 +184,9 @@ def _warn_of_doubts(pairs: _Pairs, order: NDArray[np.intp]) -> None:
 
 
 def _orders(sir: Floats, framewise: bool, permute: bool) -> NDArray[np.intp]:
-    """The estimate of each reference, ``(sources, 1)`` or ``(sources, windows)``."""
+    """Return the estimate of each reference, ``(sources, 1)`` or ``(sources, windows)``."""
     means = np.moveaxis(sir, 2, 0) if framewise else sir.mean(axis=2)[np.newaxis]
-    return np.stack([best_order(each) if permute else np.arange(len(sir)) for each in means], axis=1)
+    return np.stack([best_order(mean) if permute else np.arange(len(sir)) for mean in means], axis=1)
 
 
 def _validate(references: NDArray[Any], estimates: NDArray[Any]) -> None:

@@ -64,7 +64,7 @@ Floats = NDArray[np.float64]
 
 
 class Ratios(NamedTuple):
-    """What `evaluate` returns: each ``(sources, windows)`` in dB."""
+    """Result of `evaluate`: each ``(sources, windows)`` in dB."""
 
     sdr: Floats
     isr: Floats
@@ -80,7 +80,7 @@ def evaluate(
     mode: str = "v4",
     padding: bool = True,
 ) -> Ratios:
-    """BSS Eval of source images.
+    """Evaluate source images with BSS Eval.
 
     Parameters
     ----------
@@ -257,23 +257,23 @@ def eval_dir(
 
 
 def _read_files(files: Sequence[Path], rate: int | None = None) -> tuple[dict[str, NDArray[Any]], int]:
-    """Audio ``(samples, channels)`` by file name, and its sample rate."""
-    found = {}
+    """Read audio ``(samples, channels)``, by file name, and its sample rate."""
+    arrays = {}
     for file in files:
         rate = audio.info(file).sample_rate if rate is None else rate
-        found[file.name] = audio.read(file, rate, finite=False).T
-    return found, rate or 0
+        arrays[file.name] = audio.read(file, rate, finite=False).T
+    return arrays, rate or 0
 
 
 def _rows(ratios: Ratios, source: int) -> dict[str, list[float]]:
-    """Values by frame of one source, as `TrackStore.add_target` takes them."""
+    """Return values by frame of one source, as `TrackStore.add_target` takes them."""
     return {metric: getattr(ratios, metric.lower())[source].tolist() for metric in METRICS}
 
 
 def _padded(estimates: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Estimates of one length, so that they can be stacked."""
-    longest = max(len(each) for each in estimates)
-    return [np.pad(each, [(0, longest - len(each))] + [(0, 0)] * (each.ndim - 1)) for each in estimates]
+    """Pad estimates to one length, so that they can be stacked."""
+    longest = max(map(len, estimates))
+    return [np.pad(y, [(0, longest - len(y))] + [(0, 0)] * (y.ndim - 1)) for y in estimates]
 
 
 def _to_length(estimates: NDArray[Any], n_samples: int) -> NDArray[Any]:

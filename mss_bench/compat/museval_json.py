@@ -63,7 +63,7 @@ class FrameScores(NamedTuple):
 
 
 def to_museval(frames: Iterable[FrameScores | tuple[str, str, float, float, Sequence[float]]]) -> dict[str, Any]:
-    """The content of a museval file.
+    """Return the content of a museval file.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def export_run(frames: pd.DataFrame, out: str | Path) -> list[Path]:
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """Frames of one museval file.
+    """Read the frames of one museval file.
 
     Returns
     -------
@@ -233,8 +233,8 @@ def _member(parent: Any, key: str, kind: type | tuple[type, ...], path: Path, wh
     kinds = kind if isinstance(kind, tuple) else (kind,)
     expected = {list: "a list", str: "a text", dict: "a mapping", int: "a number"}[kinds[0]]
     if not isinstance(parent, dict) or key not in parent:
-        found = f"the keys {sorted(map(str, parent))}" if isinstance(parent, dict) else f"a {type(parent).__name__}"
-        raise ConfigError(f"{path} is not a museval JSON file: {where} has {found}, expected a mapping with {key!r}")
+        content = f"the keys {sorted(map(str, parent))}" if isinstance(parent, dict) else f"a {type(parent).__name__}"
+        raise ConfigError(f"{path} is not a museval JSON file: {where} has {content}, expected a mapping with {key!r}")
     value = parent[key]
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise ConfigError(
@@ -252,7 +252,7 @@ def _number(value: Any, path: Path, where: str) -> float:
 
 
 def read_folder(directory: str | Path) -> pd.DataFrame:
-    """Frames of every museval file below a folder.
+    """Read the frames of every museval file below a folder.
 
     The folders above a file name its subset and method: ``<method>/<subset>/<track>.json``. Where the folder itself is
     a method's (``<subset>/<track>.json``) or a subset's, its own name is the method.
@@ -292,7 +292,7 @@ def read_folder(directory: str | Path) -> pd.DataFrame:
 
 
 def track_medians(frames: pd.DataFrame) -> pd.DataFrame:
-    """Median over the valid frames of each track, target and metric, as museval and SiSEC aggregate.
+    """Return the median over the valid frames of each track, target and metric, as museval and SiSEC aggregate.
 
     Perfect frames (+inf) count, if the file has them.
 

@@ -64,12 +64,12 @@ class TrackStore:
 
     @property
     def json(self) -> str:
-        """The scores as JSON."""
+        """Return the scores as JSON."""
         return json.dumps(self.scores, indent=2, allow_nan=False, ensure_ascii=False)
 
     @property
     def df(self) -> pd.DataFrame:
-        """The scores as a table of ``time, target, metric, score, track``, as `EvalStore.add_track` takes."""
+        """Return the scores as a table of ``time, target, metric, score, track``, as `EvalStore.add_track` takes."""
         import pandas as pd
 
         rows = [
@@ -96,13 +96,13 @@ class TrackStore:
         text = ""
         for target in self.scores["targets"]:
             by_metric = {m: np.array([f["metrics"][m] for f in target["frames"]], dtype=np.float64) for m in _SHOWN}
-            found = {m: np.nan if np.isnan(v).all() else float(self.frames_agg(v)) for m, v in by_metric.items()}
-            text += _line(target["name"], found)
+            aggregates = {m: np.nan if np.isnan(v).all() else float(self.frames_agg(v)) for m, v in by_metric.items()}
+            text += _line(target["name"], aggregates)
         return text
 
 
 class _Aggregates:
-    """Frames of many tracks, and what becomes of them.
+    """Frames of many tracks and their aggregates.
 
     Parameters
     ----------
@@ -132,11 +132,11 @@ class _Aggregates:
         self.df = pd.DataFrame()
 
     def agg_frames_scores(self) -> pd.Series:
-        """One score a track, target and metric."""
+        """Return one score for each track, target and metric."""
         return self._aggregated(self._filled(), ["track"], self.frames_agg)
 
     def agg_frames_tracks_scores(self) -> pd.Series:
-        """One score a target and metric: over the frames of each track, then over tracks."""
+        """Return one score for each target and metric: over the frames of each track, then over tracks."""
         return self._aggregated(self.agg_frames_scores().reset_index(), [], self.tracks_agg)
 
     def _aggregated(self, table: pd.DataFrame, tracks: list[str], how: Aggregation) -> pd.Series:
@@ -187,7 +187,7 @@ class EvalStore(_Aggregates):
         Raises
         ------
         ConfigError
-            A folder without any, where museval adds nothing, or a file that is none.
+            A folder without any (museval adds nothing then), or a file that is not museval's.
         """
         for file in _eval_files(path):
             self.add_track(_read_track(file))
@@ -225,7 +225,7 @@ class MethodStore(_Aggregates):
         self._add(method.df.assign(method=name))
 
     def add_eval_dir(self, path: str | Path) -> None:
-        """`EvalStore.add_eval_dir` of a method that is called as the folder.
+        """Add the JSON files of a method, which is called as the folder; see `EvalStore.add_eval_dir`.
 
         Raises
         ------
@@ -245,7 +245,7 @@ def _eval_files(path: str | Path) -> list[Path]:
 
 
 def _read_track(file: Path) -> pd.DataFrame:
-    """A file as a table of `_TRACK_COLUMNS`."""
+    """Read a file as a table of `_TRACK_COLUMNS`."""
     table = read(file)
     table = table[table["metric"].isin(METRICS)].rename(columns={"value": "score"})
     return table.assign(track=file.stem)[_TRACK_COLUMNS]

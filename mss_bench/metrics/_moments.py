@@ -127,6 +127,7 @@ class Moments:
         g = gain_less_one
         terms = np.array([g**2 * self.reference, -2 * g * self.product, self.difference])
         total: Floats = terms.sum(axis=0)
+        # A sum of terms that cancel has no digits left: there the audio is read again.
         lost = total < _CANCELLED * np.abs(terms).sum(axis=0)
         if lost.any():
             exact = np.zeros_like(total)

@@ -256,6 +256,7 @@ class Metric(Parameterized):
 
     def __init_subclass__(cls, **options: Any) -> None:
         if vars(cls).get("presets") and "preset" not in vars(cls):
+            # As if the body said: preset: str | None = param(None, choices=..., doc=...)
             cls.__annotations__ = {**vars(cls).get("__annotations__", {}), "preset": str | None}
             cls.preset = param(None, choices=tuple(cls.presets), doc="Convention that the others default to.")
         super().__init_subclass__(**options)
@@ -352,7 +353,7 @@ class Metric(Parameterized):
         """
         spoiled = spoiled_estimates(state.references, estimates)
         targets = [t for t in state.references if t in estimates and t in (self.targets or state.references)]
-        if self.joint and spoiled:
+        if self.joint and spoiled:  # a sum over all estimates has no value where one of them has none
             reason = next(iter(spoiled.values()))
             spoiled = dict.fromkeys(targets, f"the number is of all estimates together, and {reason}")
         usable = {t: estimates[t] for t in targets if t not in spoiled}

@@ -92,6 +92,7 @@ class BleedFull(Metric):
                 mel = np.maximum(weights @ block.T, _LEAST)
                 out[channel, :, first : first + len(block)] = 20 * np.log10(mel)
                 first += len(block)
+        # Relative to the peak of this very signal, over all its channels: estimate and reference differ in it.
         np.maximum(out, out.max() - np.float32(self.top_db), out=out)
         return out
 

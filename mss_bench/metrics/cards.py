@@ -55,7 +55,7 @@ FOLLOWS = 0.9
 
 @dataclass(frozen=True)
 class Reaction:
-    """What one ladder makes of a quantity, in the excerpt in which it reacts more.
+    """Change of a quantity on one ladder, in the excerpt in which it reacts more.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Cost:
 
 
 def loss(quantity: Quantity, reaction: Reaction) -> float:
-    """How much worse a quantity is at the strongest step than for the reference, in its unit; negative if better.
+    """Return how much worse a quantity is at the strongest step than for the reference, negative if better.
 
     Ratios in dB count from -10 to 40 dB: a softer error is hardly heard, and in a louder one the target is lost.
     """
@@ -111,13 +111,13 @@ def loss(quantity: Quantity, reaction: Reaction) -> float:
 
 
 def losses(quantity: Quantity, reactions: Mapping[str, Reaction]) -> dict[str, float]:
-    """The loss on each ladder on which there is one."""
-    found = {ladder: loss(quantity, reaction) for ladder, reaction in reactions.items()}
-    return {ladder: value for ladder, value in found.items() if not math.isnan(value)}
+    """Return the loss on each ladder on which there is one."""
+    values = {ladder: loss(quantity, reaction) for ladder, reaction in reactions.items()}
+    return {ladder: value for ladder, value in values.items() if not math.isnan(value)}
 
 
 def reaction_text(quantity: Quantity, reactions: Mapping[str, Reaction]) -> str:
-    """What a quantity reacts to, in words; empty where nothing was measured."""
+    """Return what a quantity reacts to, in words; empty where nothing was measured."""
     found = losses(quantity, reactions)
     top = max(map(abs, found.values()), default=0.0)
     if top == 0:
@@ -133,7 +133,7 @@ def reaction_text(quantity: Quantity, reactions: Mapping[str, Reaction]) -> str:
 
 
 def range_text(quantity: Quantity) -> str:
-    """E.g. ``0 to 100``, ``from 0``, ``unbounded``."""
+    """Return the range in words: ``0 to 100``, ``from 0``, ``unbounded``."""
     low, high = (math.isfinite(bound) for bound in (quantity.least, quantity.most))
     if low and high:
         return f"{quantity.least:g} to {quantity.most:g}"
@@ -141,7 +141,7 @@ def range_text(quantity: Quantity) -> str:
 
 
 def cost_text(cost: Cost) -> str:
-    """In words."""
+    """Return a cost in words."""
     if math.isnan(cost.score):
         return cost.note
     speeds = (
@@ -151,24 +151,24 @@ def cost_text(cost: Cost) -> str:
 
 
 def speed_text(speed: float) -> str:
-    """Two digits."""
+    """Return a speed with two digits."""
     return f"{float(f'{speed:.2g}'):g}"
 
 
 def read_reactions(path: Path = REACTIONS) -> Reactions:
-    """Reactions from a file that `write_reactions` wrote.
+    """Read reactions from a file that `write_reactions` wrote.
 
     Raises
     ------
     ConfigError
         The file is missing or of another form.
     """
-    found: dict[tuple[str, str], dict[str, Reaction]] = {}
+    reactions: dict[tuple[str, str], dict[str, Reaction]] = {}
     for row in _rows(path, _REACTION_COLUMNS):
-        own = found.setdefault((row["metric"], row["quantity"]), {})
+        own = reactions.setdefault((row["metric"], row["quantity"]), {})
         if row["ladder"]:
             own[row["ladder"]] = Reaction(*(_number(row[key]) for key in ("clean", "worst", "trend")))
-    return found
+    return reactions
 
 
 def write_reactions(path: Path, classes: Mapping[str, type[Metric]], reactions: Reactions) -> None:
@@ -186,7 +186,7 @@ def write_reactions(path: Path, classes: Mapping[str, type[Metric]], reactions: 
 
 
 def read_costs(path: Path = COSTS) -> dict[str, Cost]:
-    """Costs from a file that `write_costs` wrote.
+    """Read costs from a file that `write_costs` wrote.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def _text(value: float, digits: int = 4) -> str:
 
 
 def card_lines(name: str, cls: type[Metric]) -> list[str]:
-    """Cost, reactions and caution of a metric, as ``mss-bench metrics show`` prints them, as far as known."""
+    """Return cost, reactions and caution of a metric, as ``mss-bench metrics show`` prints them, as far as known."""
     lines = []
     if (cost := read_costs().get(name)) is not None:
         lines.append(f"cost: {cost_text(cost)}")

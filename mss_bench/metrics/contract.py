@@ -1,4 +1,4 @@
-"""The contract suite: does a metric do what it declares?
+"""The contract suite, which checks whether a metric does what it declares.
 
 One function, `check_metric`, for built-in metrics and for plugins alike. It scores made-up signals in many forms
 (perfect, degraded, silent, with NaN, very short, mono, three channels, other sample rates, some targets only) and looks
@@ -84,7 +84,7 @@ def check_metric(
 
 @dataclass(frozen=True)
 class _Case:
-    """What a metric is given."""
+    """Input of a metric."""
 
     metric: Metric
     references: Stems
@@ -101,7 +101,7 @@ class _Case:
         return self.metric.score(self.prepare(), self.estimates)
 
     def changed(self, change: Callable[[Audio], Audio]) -> _Case:
-        """The same with every signal changed in the same way."""
+        """Return the case with every signal changed in the same way."""
         references, estimates = (
             {name: np.ascontiguousarray(change(array)) for name, array in arrays.items()}
             for arrays in (self.references, self.estimates)
@@ -161,6 +161,7 @@ def _check_input(case: _Case) -> str:
 def _check_deterministic(case: _Case) -> str:
     state = case.prepare()
     first = case.metric.score(state, case.estimates)
+    # Other estimates in between: a state that keeps something of them shows.
     case.metric.score(state, {name: array[:, ::-1].copy() for name, array in case.estimates.items()})
     for what, again in (("the same state", case.metric.score(state, case.estimates)), ("a new state", case.scores())):
         for a, b in zip(first, again, strict=True):
@@ -172,7 +173,7 @@ def _check_deterministic(case: _Case) -> str:
 
 
 def _check_direction(case: _Case) -> str:
-    """A perfect estimate is the best; noise, leakage or loss is worse for every quantity."""
+    """Check that a perfect estimate is best, and noise, leakage or loss worse for every quantity."""
     perfect = _values(replace(case, estimates=dict(case.references)).scores())
     details = []
     degraded = {name: _values(replace(case, estimates=made).scores()) for name, made in _degraded(case).items()}
@@ -225,7 +226,7 @@ def _check_nan(case: _Case, spoiled: str) -> str:
 
 
 def _check_form(case: _Case) -> str:
-    """A form of input has scores, reasons, or is refused in so many words."""
+    """Check that a form of input has scores or reasons, or is refused in so many words."""
     try:
         scores = case.scores()
     except MssBenchError as error:
@@ -236,7 +237,7 @@ def _check_form(case: _Case) -> str:
 
 
 def _values(scores: list[Score]) -> Mapping[tuple[str, str], float]:
-    """Medians over frames."""
+    """Return medians over frames."""
     found = {}
     for score in scores:
         valid = score.values[~np.isnan(score.values)]
@@ -245,12 +246,12 @@ def _values(scores: list[Score]) -> Mapping[tuple[str, str], float]:
 
 
 def _own(metric: Metric, usual: str) -> str:
-    """A target that the metric has numbers for: the usual one if it has."""
+    """Return a target that the metric has numbers for: the usual one if possible."""
     return usual if usual in (metric.targets or _TARGETS) else metric.targets[0]
 
 
 def _noise(sample_rate: int, seconds: float, seed: int) -> Stems:
-    """References of coloured noise, one of which pauses."""
+    """Make references of coloured noise, one of which pauses."""
     rng = np.random.default_rng(seed)
     samples = round(seconds * sample_rate)
     references: Stems = {}
@@ -263,7 +264,7 @@ def _noise(sample_rate: int, seconds: float, seed: int) -> Stems:
 
 
 def _case(metric: Metric, sample_rate: int, references: Stems, seed: int) -> _Case:
-    """The references with estimates that are degraded a little."""
+    """Add estimates that are degraded a little."""
     rng = np.random.default_rng(seed + 1)
     mixture = np.sum([*references.values()], axis=0)
     samples = mixture.shape[1]

@@ -101,7 +101,7 @@ class _Ratio(Metric):
             else:
                 ratio = signal / (error + eps) + self.eps
             values = 10 * np.log10(ratio) + offset
-        if self.eps == 0:
+        if self.eps == 0:  # a channel of silent reference has no ratio and is left out of the mean
             values = values[self._sum([m.reference for m in parts]) > 0]
         return float(values.mean())
 

@@ -149,7 +149,7 @@ class _Parts:
         error = difference - gains * product
         self.artifacts = error - self.interference
         if (self.artifacts < _CANCELLED * (difference + np.abs(gains * product))).any():
-            weights[:, index] += gains
+            weights[:, index] += gains  # e - S w = d - S (w + (alpha - 1) at the target)
             self.artifacts = metric._systems(self._residual(weights, index))
 
     def _residual(self, weights: Floats, index: int) -> Floats:
@@ -183,6 +183,7 @@ def _inverse(gram: Floats) -> tuple[Floats, int]:
     """Return the inverse of a Gram matrix on the space that the sources span, and its dimensions."""
     scale = np.sqrt(np.diag(gram))
     scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+    # Normalised first, so that a faint source is not taken for a direction of rounding.
     values, vectors = np.linalg.eigh(gram * np.outer(scale, scale))
     kept = values > _COPY * len(gram)
     vectors = vectors[:, kept] * scale[:, np.newaxis]

@@ -119,12 +119,12 @@ class MRSTFT(Metric):
         least, error, energy, logarithms, count = np.sqrt(self.eps), 0.0, 0.0, 0.0, 0
         for s, y in zip(reference, estimate, strict=True):
             for a, b in zip(magnitudes.blocks(s), magnitudes.blocks(y), strict=True):
-                np.maximum(a, least, out=a)
+                np.maximum(a, least, out=a)  # before the differences: auraloss takes both terms of limited magnitudes
                 np.maximum(b, least, out=b)
                 difference = b - a
                 error += float(np.vdot(difference, difference))
                 energy += float(np.vdot(a, a))
-                np.divide(b, a, out=b)
+                np.divide(b, a, out=b)  # one logarithm of the ratio instead of two
                 logarithms += float(np.abs(np.log(b, out=b), out=b).sum())
                 count += a.size
         return float(np.sqrt(error / energy)) + logarithms / count

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mss_bench.compat import museval_json
 from mss_bench.compat.museval_json import METRICS
 from mss_bench.errors import ConfigError
-from mss_bench.running import museval_json
 
 
 def scores(target: str, values: dict[str, list[float]], window: float = 1.0, hop: float = 1.0) -> list[tuple]:

@@ -205,31 +205,36 @@ def _framed(
     return framed
 
 
-def _solve(framed: Sequence[FramedEstimate], projectors: Projectors) -> list[Filters]:
-    """Find the filters of the errors of several estimates."""
-    everything = _at_once(projectors.everything.solve, [estimate.lags.total for estimate in framed])
+def _filters(
+    framed: Sequence[FramedEstimate],
+    projectors: Projectors,
+    method: Callable[[Projector, Floats], Floats],
+    given: Sequence[tuple[Floats, Floats]],
+) -> list[Filters]:
+    """Apply `Projector.solve` to correlations, or `Projector.shifted` to filters, of several estimates.
+
+    Parameters
+    ----------
+    framed : sequence of FramedEstimate
+    projectors : Projectors
+    method : callable
+        Either of the two.
+    given : sequence of pairs of (n_lags, n, channels)
+        What it is applied to for each estimate, with the projector on everything and with the source's own.
+    """
+    # One pass over the factor, the largest array of all, serves the columns of all estimates.
+    columns = np.concatenate([wide for wide, _ in given], axis=2)
+    everything = np.split(method(projectors.everything, columns), len(framed), axis=2)
     filters = []
-    for estimate, taps in zip(framed, everything, strict=True):
+    for estimate, taps, (_, narrow) in zip(framed, everything, given, strict=True):
         own = np.zeros_like(taps)
-        own[:, estimate.columns] = projectors.own[estimate.target].solve(estimate.lags.total[:, estimate.columns])
+        own[:, estimate.columns] = method(projectors.own[estimate.target], narrow[:, estimate.columns])
         filters.append(Filters(taps, own))
     return filters
 
 
-def _shifted(framed: Sequence[FramedEstimate], projectors: Projectors, filters: Sequence[Filters]) -> list[Filters]:
-    """Return the filters with ten times the ridge, to first order."""
-    everything = _at_once(projectors.everything.shifted, [own.everything for own in filters])
-    shifted = []
-    for estimate, given, taps in zip(framed, filters, everything, strict=True):
-        own = np.zeros_like(taps)
-        own[:, estimate.columns] = projectors.own[estimate.target].shifted(given.own[:, estimate.columns])
-        shifted.append(Filters(taps, own))
-    return shifted
-
-
-def _at_once(function: Callable[[Floats], Floats], parts: list[Floats]) -> list[Floats]:
-    """Apply a function of columns to those of several arrays together: one pass over the factor serves all."""
-    return np.split(function(np.concatenate(parts, axis=2)), len(parts), axis=2)
+def _solve(framed: Sequence[FramedEstimate], projectors: Projectors) -> list[Filters]:
+    return _filters(framed, projectors, Projector.solve, [(e.lags.total, e.lags.total) for e in framed])
 
 
 def _ill_conditioned(
@@ -240,7 +245,8 @@ def _ill_conditioned(
     doubted = [i for i, e in enumerate(framed) if projectors.everything.doubtful or projectors.own[e.target].doubtful]
     if not doubted:
         return moved
-    shifted = _shifted([framed[i] for i in doubted], projectors, [filters[i] for i in doubted])
+    given = [(filters[i].everything, filters[i].own) for i in doubted]
+    shifted = _filters([framed[i] for i in doubted], projectors, Projector.shifted, given)
     suspects = [
         i for i, other in zip(doubted, shifted, strict=True) if _moved(framed[i], ratios[i], other, _DOUBT_DB / 2)
     ]

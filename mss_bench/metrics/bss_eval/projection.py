@@ -72,6 +72,7 @@ class Projector:
         self._norms = np.sqrt(np.diagonal(lags[0])[self.members])
         if self.members:
             scaled = lags[:, self.members][:, :, self.members] / np.outer(self._norms, self._norms)
+            # Rounding can leave a matrix that is nearly singular without a factor; a tenfold ridge mends it.
             while not self._factorise(_with_ridge(scaled, self.ridge)):
                 self.ridge *= 10
 

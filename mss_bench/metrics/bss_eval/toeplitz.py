@@ -85,9 +85,11 @@ def _step(upper: Floats, lower: Floats, new_upper: Floats) -> Floats:
     """Clear the first block of `lower` and keep that of `new_upper` triangular; return the new lower part."""
     n = len(upper)
     reflection = np.linalg.solve(upper[:, :n].T, lower[:, :n].T)
+    # [reflection; rest] are orthonormal columns by the choice of `rest`; `other` completes them to an orthogonal Q.
     rest = np.linalg.cholesky(np.eye(n) - reflection.T @ reflection).T
     other = np.linalg.qr(np.concatenate([reflection, rest]), mode="complete").Q[:, n:]
     remainder = upper - reflection @ lower
+    # Any rotation of `other` will do: this one leaves the first block of `new_upper` triangular.
     turn = np.linalg.qr(np.linalg.solve(other[:n], remainder[:, :n])).Q
     other = other @ turn
     np.matmul(np.linalg.inv(other[:n]), remainder, out=new_upper)

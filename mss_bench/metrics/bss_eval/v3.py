@@ -140,7 +140,7 @@ class _BSSEvalV3(Metric):
         """Return the windows; a track of less than two of them is one, as in mir_eval."""
         if self.window is None or self.hop is None:
             return [(0, samples)]
-        spans = Frames.of_seconds(samples, self.window, self.hop, sample_rate, self.filter_length - 1).spans
+        spans = Frames.of_seconds(samples, self.window, self.hop, sample_rate).spans
         return spans if len(spans) > 1 else [(0, samples)]
 
     def derive(self, track: TrackAudio) -> _Known:
@@ -180,6 +180,7 @@ class _BSSEvalV3(Metric):
                 continue
             prepared = self._window(track, index, (start, stop))
             cut = {t: array[:, start:stop] for t, array in estimates.items()}
+            # In order or all against all: N^2 decompositions only where the order is to be found.
             pairs = pair_ratios(prepared, cut, np.ones(1, dtype=bool), all_pairs=self.permute)
             possible = np.array([prepared.interference_possible(t) for t in targets])
             sir = np.where(allowed & possible[:, np.newaxis], pairs.values["SIR"][..., 0], np.nan)

@@ -1,4 +1,4 @@
-"""How much later an estimate is than its reference.
+"""The delay of an estimate against its reference.
 
 The measures of artifacts are not to take a delay for a fault. Where the waveforms agree, their cross-correlation tells
 the delay to the sample; where phases are lost or spread, the envelopes of a few bands do to a millisecond.
@@ -26,7 +26,7 @@ _LONGEST = 60.0
 
 
 def delayed_by(reference: Samples, estimate: Samples, sample_rate: int) -> int:
-    """Samples by which an estimate ``(channels, samples)`` is late, at most 50 ms; negative if it is early."""
+    """Return by how many samples an estimate ``(channels, samples)`` is late, up to 50 ms; negative if early."""
     from scipy import fft
 
     length = min(reference.shape[1], round(_LONGEST * sample_rate))
@@ -49,7 +49,7 @@ def delayed_by(reference: Samples, estimate: Samples, sample_rate: int) -> int:
 
 
 def _around_zero(correlation: Floats, reach: int) -> Floats:
-    """Lags from ``-reach`` to ``reach`` of a circular correlation."""
+    """Return lags from ``-reach`` to ``reach`` of a circular correlation."""
     return np.concatenate([correlation[len(correlation) - reach :], correlation[: reach + 1]])
 
 
@@ -67,7 +67,7 @@ def _by_envelope(reference: Floats, estimate: Floats, sample_rate: int) -> int:
 
 
 def _envelopes(signal: Floats, n_fft: int, sample_rate: int) -> Floats:
-    """Compressed envelopes ``(bands, frames)`` of bands of an octave, without their means."""
+    """Return compressed envelopes ``(bands, frames)`` of bands of an octave, without their means."""
     magnitude = np.sqrt(np.abs(stft(signal, n_fft)).sum(axis=0))
     bands = octave_bands(bin_frequencies(n_fft, sample_rate), 250.0, 16000.0, 1)
     envelopes = np.stack([magnitude[:, bins].mean(axis=1) for bins in bands])

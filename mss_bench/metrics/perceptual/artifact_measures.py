@@ -28,15 +28,15 @@ class MusicalNoise:
     """
 
     _SECONDS = 1.0
-    _LEAST_BINS = 8
-    _LEAST_FRAMES = 10
-    _GONE = 1e-3
+    _LEAST_BINS = 8  # that count in a frame, for a median worth the name
+    _LEAST_FRAMES = 10  # of a patch
+    _GONE = 1e-3  # gain of a frame, relative to the patch's median, below which the estimate has dropped it
 
     def __init__(self) -> None:
         self._ratios: list[float] = []
 
     def add(self, spectra: Spectra) -> None:
-        """Take a piece."""
+        """Add a piece."""
         bands = [slice(b[0], b[-1] + 1) for b in octave_bands(spectra.frequency, 500.0, 16000.0, 2)]
         for reference, estimate in zip(spectra.reference, spectra.estimate, strict=True):
             s, y = (np.asarray(x.real**2 + x.imag**2, dtype=np.float64) for x in (reference, estimate))
@@ -61,18 +61,18 @@ class MusicalNoise:
 
     @property
     def value(self) -> float:
-        """The ratio; 0 where the estimate's bins stick out no more than the reference's."""
+        """Return the ratio; 0 where the estimate's bins stick out no more than the reference's."""
         return max(0.0, float(np.median(self._ratios))) if self._ratios else float("nan")
 
 
 def _stretches(frames: int, length: float) -> list[slice]:
-    """Frames in equal stretches of about a length."""
+    """Cut frames into equal stretches of about a length."""
     edges = np.linspace(0, frames, max(1, round(frames / length)) + 1).round().astype(int)
     return [slice(a, b) for a, b in pairwise(edges.tolist())]
 
 
 def _median_ratio(y: Floats, s: Floats, counts: Mask) -> Floats:
-    """The median of ``y / s`` over what counts in each row."""
+    """Return the median of ``y / s`` over what counts in each row."""
     ratio = np.full(s.shape, np.inf)
     np.divide(y, s, out=ratio, where=counts)
     ratio.sort(axis=1)
@@ -81,7 +81,7 @@ def _median_ratio(y: Floats, s: Floats, counts: Mask) -> Floats:
 
 
 def _kurtosis(power: Floats) -> float:
-    """Of magnitudes, given their squares."""
+    """Return the kurtosis of magnitudes, given their squares."""
     return float(np.mean(power**2) / np.mean(power) ** 2)
 
 
@@ -97,15 +97,15 @@ class HighFrequencyLoss:
         Hz.
     """
 
-    _LEAST_BINS = 20
-    _MOST = 60.0
+    _LEAST_BINS = 20  # over all frames, for a band to count
+    _MOST = 60.0  # dB: a band that is gone has no level
 
     def __init__(self, lowest: float) -> None:
         self._lowest = lowest
         self._sums: NDArray[np.float64] | None = None
 
     def add(self, spectra: Spectra) -> None:
-        """Take a piece."""
+        """Add a piece."""
         s, y = (
             np.sum((x.real**2 + x.imag**2) * spectra.dominant, axis=(0, 1))
             for x in (spectra.reference, spectra.estimate)
@@ -122,7 +122,7 @@ class HighFrequencyLoss:
 
     @property
     def value(self) -> float:
-        """dB."""
+        """Return the loss in dB."""
         if self._sums is None:
             return float("nan")
         counts = self._sums[:, 2] >= self._LEAST_BINS
@@ -152,7 +152,7 @@ class ImageShift:
         self._cross: NDArray[np.complex128] | None = None
 
     def add(self, spectra: Spectra) -> None:
-        """Take a piece of two channels."""
+        """Add a piece of two channels."""
         s, y = ((x.real**2 + x.imag**2) * spectra.dominant for x in (spectra.reference, spectra.estimate))
         for bins in octave_bands(spectra.frequency, 200.0, 12800.0, 3):
             before, after = s[:, :, bins].sum(axis=2), y[:, :, bins].sum(axis=2)
@@ -163,6 +163,7 @@ class ImageShift:
         before, after = (x[0] * x[1].conj() * spectra.dominant for x in (spectra.reference, spectra.estimate))
         change = after * before.conj()
         size = np.sqrt(np.abs(change))
+        # `change` is a product of two cross-spectra; its square root weighs bins by energy, not by the square of it.
         cross = np.divide(change, size, out=np.zeros_like(change), where=size > 0).sum(axis=0)
         audible = spectra.frequency > self._LOWEST
         self._frequency = spectra.frequency[audible]
@@ -170,7 +171,7 @@ class ImageShift:
 
     @property
     def level(self) -> float:
-        """Error of the level difference in dB."""
+        """Return the error of the level difference in dB."""
         values = np.concatenate([*self._levels, np.empty(0)])
         weights = np.concatenate([*self._weights, np.empty(0)])
         if not weights.sum() > 0:
@@ -181,7 +182,7 @@ class ImageShift:
 
     @property
     def time(self) -> float:
-        """Error of the time difference in microseconds, 1000 at most."""
+        """Return the error of the time difference in microseconds, 1000 at most."""
         if self._cross is None or not np.abs(self._cross).any():
             return float("nan")
         delays = np.arange(-self._LONGEST, self._LONGEST + self._STEP / 2, self._STEP)
@@ -189,6 +190,7 @@ class ImageShift:
         best = int(np.argmax(fit))
         fraction = 0.0
         if 0 < best < len(fit) - 1:
+            # Vertex of the parabola through the three.
             below, here, above = fit[best - 1 : best + 2]
             fraction = (below - above) / (2 * (below - 2 * here + above))
         return float(abs(delays[best] + fraction * self._STEP) * 1e6)
@@ -207,7 +209,7 @@ class PhaseInconsistency:
         self._still = self._all = 0.0
 
     def add(self, spectra: Spectra) -> None:
-        """Take a piece."""
+        """Add a piece."""
         s, y = spectra.reference, spectra.estimate
         weight = (s.real**2 + s.imag**2) * spectra.dominant
         change = y * s.conj()
@@ -219,5 +221,5 @@ class PhaseInconsistency:
 
     @property
     def value(self) -> float:
-        """The part."""
+        """Return the part."""
         return max(0.0, 1 - self._still / self._all) if self._all > 0 else float("nan")

@@ -45,8 +45,8 @@ from mss_bench.metrics.perceptual.transients import TransientSmearing
 
 __all__ = ["Artifacts"]
 
-_PIECE = 20.0
-_SHORTEST = 0.5
+_PIECE = 20.0  # seconds that are worked on at a time
+_SHORTEST = 0.5  # seconds
 
 
 class Artifacts(Metric):
@@ -100,6 +100,7 @@ class Artifacts(Metric):
         image, phase = ImageShift(), PhaseInconsistency()
         for piece in _pieces(track, target, estimate, 10 ** (self.dominance / 10)):
             smearing.add(piece)
+            # Musical noise is short and takes short frames; for levels and phases long ones tell partials apart.
             musical.add(spectra(piece, 0.046))
             wide = spectra(piece, 0.186)
             treble.add(wide)

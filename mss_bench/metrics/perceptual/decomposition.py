@@ -40,8 +40,8 @@ from mss_bench.metrics.perceptual.subspace import explain
 
 __all__ = ["Components", "decompose"]
 
-_PIECE = 30.0
-_OVERLAP = 1.0
+_PIECE = 30.0  # seconds that are worked on at a time
+_OVERLAP = 1.0  # seconds in which one piece fades into the next
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class Components:
 
     @property
     def estimate(self) -> Floats:
-        """Their sum."""
+        """Return their sum."""
         return self.target + self.target_distortion + self.interference + self.artifacts
 
 
 def decompose(target: Samples, others: dict[str, Samples], estimate: Samples, sample_rate: int) -> Components:
-    """Split an estimate.
+    """Split an estimate into its parts.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def decompose(target: Samples, others: dict[str, Samples], estimate: Samples, sa
 
 
 def _pieces(samples: int, sample_rate: int) -> Iterator[tuple[slice, Floats]]:
-    """Spans of some 30 s, with weights that fade from one to the next and add up to 1: memory does not grow."""
+    """Yield spans of some 30 s, with weights that fade from one to the next and add up to 1: memory does not grow."""
     length, overlap = round(_PIECE * sample_rate), round(_OVERLAP * sample_rate)
     count = max(1, samples // length)
     for index in range(count):
@@ -135,7 +135,7 @@ def _pieces(samples: int, sample_rate: int) -> Iterator[tuple[slice, Floats]]:
 
 
 def _piece(sources: Floats, error: Floats, sample_rate: int) -> tuple[Floats, Floats]:
-    """Target distortion and interference ``(samples,)`` in one channel; the first source is the target."""
+    """Return target distortion and interference ``(samples,)`` in one channel; the first source is the target."""
     from scipy import fft
 
     samples = len(error)
@@ -149,5 +149,5 @@ def _piece(sources: Floats, error: Floats, sample_rate: int) -> tuple[Floats, Fl
         own, foreign = explain(band.analyse(spectra), band.analyse(spectrum[None])[0], band.rate, band.width)
         parts[0, band.bins] += band.synthesise(own)
         parts[1, band.bins] += band.synthesise(foreign)
-    found = fft.irfft(parts, n, axis=1)[:, :samples]
-    return found[0], found[1]
+    distortion, interference = fft.irfft(parts, n, axis=1)[:, :samples]
+    return distortion, interference

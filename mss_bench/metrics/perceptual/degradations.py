@@ -61,7 +61,7 @@ class Ladder:
     def apply(
         self, target: Samples, level: float, sample_rate: int, *, others: Samples | None = None, seed: int = 0
     ) -> Floats:
-        """The target, spoilt.
+        """Spoil a target.
 
         Parameters
         ----------
@@ -99,12 +99,12 @@ class Ladder:
     def ladder(
         self, target: Samples, sample_rate: int, *, others: Samples | None = None, seed: int = 0
     ) -> list[tuple[float, Floats]]:
-        """Every level with the target spoilt to it."""
+        """Return every level with the target spoilt to it."""
         return [(level, self.apply(target, level, sample_rate, others=others, seed=seed)) for level in self.levels]
 
 
 def _at_level(part: Floats, target: Floats, level: float) -> Floats:
-    """A part scaled to a level in dB below the target's energy."""
+    """Scale a part to a level in dB below the target's energy."""
     energy = np.sum(part**2)
     gain = np.sqrt(np.sum(target**2) / energy * 10 ** (level / 10)) if energy > 0 else 0.0
     return part * gain
@@ -119,7 +119,7 @@ def _gain(target: Floats, level: float, rate: int, others: Floats, rng: np.rando
 
 
 def _filtered(signal: Floats, response: Callable[[Floats], NDArray[Any]], rate: int, reach: int) -> Floats:
-    """A signal times a response to frequencies in Hz, whose impulse response lasts `reach` samples to both sides."""
+    """Filter by a response to frequencies in Hz, whose impulse response lasts `reach` samples to both sides."""
     from scipy import fft
 
     n = fft.next_fast_len(signal.shape[1] + 2 * reach, real=True)
@@ -136,7 +136,7 @@ def _low_pass(target: Floats, cutoff: float, rate: int, others: Floats, rng: np.
 
 
 def _delayed(signal: Floats, seconds: float, rate: int) -> Floats:
-    """A delay of any fraction of a sample."""
+    """Delay by any fraction of a sample."""
     return _filtered(signal, lambda frequency: np.exp(-2j * np.pi * frequency * seconds), rate, rate)
 
 

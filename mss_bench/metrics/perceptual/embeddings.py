@@ -30,7 +30,7 @@ __all__ = ["embedding_mse", "frechet_distance", "read_embeddings"]
 
 
 def read_embeddings(folder: str | Path) -> dict[str, Floats]:
-    """Embeddings of a folder.
+    """Read the embeddings of a folder.
 
     Parameters
     ----------
@@ -50,23 +50,23 @@ def read_embeddings(folder: str | Path) -> dict[str, Floats]:
     files = sorted(Path(folder).glob("*.npy")) if Path(folder).is_dir() else []
     if not files:
         raise AudioError(f"there are no embeddings in {folder}; expected <name>.npy files (frames, dimensions)")
-    found = {}
+    embeddings = {}
     for file in files:
         try:
             array = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise AudioError(f"{file} cannot be read as an array of NumPy: {error}") from None
-        found[file.stem] = _checked(array, str(file))
-    dimensions = {array.shape[1] for array in found.values()}
+        embeddings[file.stem] = _checked(array, str(file))
+    dimensions = {array.shape[1] for array in embeddings.values()}
     if len(dimensions) > 1:
         raise AudioError(
             f"embeddings in {folder} have {sorted(dimensions)} dimensions, expected the same in every file"
         )
-    return found
+    return embeddings
 
 
 def frechet_distance(references: Samples, estimates: Samples) -> float:
-    """Frechet distance of two sets of embeddings, seen as normal distributions.
+    """Return the Frechet distance of two sets of embeddings, seen as normal distributions.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def frechet_distance(references: Samples, estimates: Samples) -> float:
 
 
 def embedding_mse(reference: Samples, estimate: Samples) -> float:
-    """Mean squared difference of the embeddings of two signals, frame by frame.
+    """Return the mean squared difference of the embeddings of two signals, frame by frame.
 
     Parameters
     ----------
@@ -130,8 +130,8 @@ def embedding_mse(reference: Samples, estimate: Samples) -> float:
 
 def _checked(array: Samples, name: str) -> Floats:
     if not isinstance(array, np.ndarray) or array.ndim != 2 or 0 in array.shape:
-        found = getattr(array, "shape", type(array).__name__)
-        raise AudioError(f"embeddings of {name} are {found}, expected an array (frames, dimensions)")
+        given = getattr(array, "shape", type(array).__name__)
+        raise AudioError(f"embeddings of {name} are {given}, expected an array (frames, dimensions)")
     if not np.issubdtype(array.dtype, np.floating):
         raise AudioError(f"embeddings of {name} are of {array.dtype}, expected float32 or float64")
     if not np.isfinite(array).all():

@@ -32,7 +32,7 @@ from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 
 __all__ = ["PEASS"]
 
-_SHORTEST = 0.5
+_SHORTEST = 0.5  # seconds: a stretch of its decomposition
 
 
 class PEASS(Metric):

@@ -69,12 +69,12 @@ class Spectra:
 
 
 def transform_length(seconds: float, sample_rate: int) -> int:
-    """The power of 2 of samples that is nearest to a duration."""
+    """Return the power of 2 of samples that is nearest to a duration."""
     return int(2 ** max(4, round(np.log2(seconds * sample_rate))))
 
 
 def spectra(piece: Piece, seconds: float) -> Spectra:
-    """Spectrograms with a Hann window of about that length and a quarter of it as hop."""
+    """Return spectrograms with a Hann window of about that length and a quarter of it as hop."""
     n_fft = transform_length(seconds, piece.sample_rate)
     reference, estimate, others = (stft(x, n_fft) for x in (piece.reference, piece.estimate, piece.others))
     power, rest = (np.sum(x.real**2 + x.imag**2, axis=0, dtype=np.float64) for x in (reference, others))
@@ -85,12 +85,12 @@ def spectra(piece: Piece, seconds: float) -> Spectra:
 
 
 def bin_frequencies(n_fft: int, sample_rate: int) -> Floats:
-    """Hz of every bin."""
+    """Return the frequency of every bin in Hz."""
     return np.arange(n_fft // 2 + 1) * np.float64(sample_rate / n_fft)
 
 
 def stft(signal: Samples, n_fft: int) -> Complex:
-    """``(channels, frames, bins)`` complex64: single precision is far finer than any artifact that is heard.
+    """Return ``(channels, frames, bins)`` complex64: single precision is far finer than any artifact that is heard.
 
     Frames are centred and every quarter of the window; zeros lie around the signal.
     """
@@ -102,14 +102,14 @@ def stft(signal: Samples, n_fft: int) -> Complex:
 
 
 def octave_bands(frequency: Floats, lowest: float, highest: float, per_octave: int) -> list[NDArray[np.intp]]:
-    """Bins of neighbouring bands of an equal part of an octave; those without a bin are left out."""
+    """Return the bins of neighbouring bands of an equal part of an octave; those without a bin are left out."""
     edges = lowest * 2.0 ** (np.arange(round(per_octave * np.log2(highest / lowest)) + 1) / per_octave)
-    found = [np.flatnonzero((frequency >= a) & (frequency < b)) for a, b in pairwise(edges)]
-    return [bins for bins in found if len(bins)]
+    bands = [np.flatnonzero((frequency >= a) & (frequency < b)) for a, b in pairwise(edges)]
+    return [bins for bins in bands if len(bins)]
 
 
 def bin_gains(before: Floats, after: Floats, counts: Mask, least: float) -> tuple[Floats, Mask]:
-    """Gain of the power of every bin, and which bins were not lost.
+    """Return the gain of the power of every bin, and which bins were not lost.
 
     Parameters
     ----------

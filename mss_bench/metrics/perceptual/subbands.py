@@ -26,7 +26,7 @@ _LOWEST = 50.0
 
 
 def erb(frequency: float) -> float:
-    """Equivalent rectangular bandwidth of the ear at a frequency, both in Hz."""
+    """Return the equivalent rectangular bandwidth of the ear at a frequency, both in Hz."""
     return 24.7 + frequency / 9.265
 
 
@@ -53,13 +53,13 @@ class Band:
     width: float
 
     def analyse(self, spectra: Complex) -> Complex:
-        """Subband signals ``(signals, n)`` of spectra ``(signals, bins)``."""
+        """Return subband signals ``(signals, n)`` of spectra ``(signals, bins)``."""
         from scipy import fft
 
         return np.asarray(fft.ifft(spectra[:, self.bins] * self.analysis, axis=1))
 
     def synthesise(self, signal: Complex) -> Complex:
-        """What a subband signal ``(n,)`` adds to the spectrum at `bins`."""
+        """Return what a subband signal ``(n,)`` adds to the spectrum at `bins`."""
         from scipy import fft
 
         return np.asarray(fft.fft(signal) * self.synthesis)
@@ -67,7 +67,7 @@ class Band:
 
 @lru_cache(maxsize=2)
 def filterbank(n: int, sample_rate: int) -> tuple[Band, ...]:
-    """Filters for the real FFT of `n` samples, one every ERB from 50 Hz to half of the sample rate.
+    """Make filters for the real FFT of `n` samples, one every ERB from 50 Hz to half of the sample rate.
 
     The lowest takes all that is below it, the highest all above, so that no bin is left out.
     """

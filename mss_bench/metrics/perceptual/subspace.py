@@ -21,7 +21,7 @@ _RIDGE = 1e-4
 
 
 def explain(sources: Complex, error: Complex, rate: float, width: float) -> tuple[Complex, Complex]:
-    """What filters of the sources explain of an error.
+    """Return what filters of the sources explain of an error.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def explain(sources: Complex, error: Complex, rate: float, width: float) -> tupl
 
 
 def _solve(parts: Complex, wanted: Complex, weight: Floats) -> Complex:
-    """Coefficients that explain `wanted` best by the columns of `parts`, weighted."""
+    """Return the coefficients that explain `wanted` best by the columns of `parts`, weighted."""
     weighted = (parts * weight[:, None]).conj().T
     gram = weighted @ parts
     level = np.sqrt(np.maximum(np.diag(gram).real, 0.0))

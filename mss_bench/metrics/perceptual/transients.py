@@ -49,10 +49,10 @@ class TransientSmearing:
     """Gathers the smearing of every band of every piece; their median is the measure."""
 
     def __init__(self) -> None:
-        self._found: list[float] = []
+        self._of_bands: list[float] = []
 
     def add(self, piece: Piece) -> None:
-        """Take a piece."""
+        """Add a piece."""
         n_fft = transform_length(_WINDOW, piece.sample_rate)
         s, y, o = (_power(x, n_fft) for x in (piece.reference, piece.estimate, piece.others))
         frequency, hop = bin_frequencies(n_fft, piece.sample_rate), n_fft / 4 / piece.sample_rate
@@ -77,12 +77,12 @@ class TransientSmearing:
         behind = [_running(s, seconds, hop, ahead=False) for seconds in _BEHIND]
         parts = np.stack([*ahead, s, *behind, o], axis=1)[attack] / coming[attack, None]
         shares, _ = nnls(parts, y[attack] / coming[attack])
-        self._found.append(1000 * float(np.dot(shares[: len(_AHEAD)], _AHEAD)))
+        self._of_bands.append(1000 * float(np.dot(shares[: len(_AHEAD)], _AHEAD)))
 
     @property
     def value(self) -> float:
-        """Milliseconds; NaN where the reference has no attacks in bands that the estimate has kept."""
-        return float(np.median(self._found)) if self._found else float("nan")
+        """Return the smearing in ms; NaN where the reference has no attacks in bands that the estimate has kept."""
+        return float(np.median(self._of_bands)) if self._of_bands else float("nan")
 
 
 def _power(signal: Floats, n_fft: int) -> Floats:
@@ -96,7 +96,7 @@ def _envelope(power: Floats) -> Floats:
 
 
 def _running(envelope: Floats, seconds: float, hop: float, *, ahead: bool) -> Floats:
-    """Exponential mean of what comes (`ahead`) or of what was, without the frame itself."""
+    """Return the exponential mean of what comes (`ahead`) or of what was, without the frame itself."""
     from scipy.signal import lfilter
 
     kept = np.exp(-hop / seconds)

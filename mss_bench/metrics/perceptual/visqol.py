@@ -25,7 +25,7 @@ from mss_bench.metrics.base import Metric, Prepared, Quantity, Value
 
 __all__ = ["ViSQOL"]
 
-_SHORTEST = 1.0
+_SHORTEST = 1.0  # seconds
 
 
 class _Known(NamedTuple):

@@ -182,6 +182,7 @@ class Products:
         """Return the gains ``(patches, bands, J, K)`` that explain the signals best; 0 for a source that is silent."""
         norm = np.sqrt(np.diagonal(self.gram, axis1=2, axis2=3))
         scale = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)[..., None]
+        # Sources are brought to one level, so that the ridge weighs on faint ones as on loud ones.
         scaled = self.gram * scale * scale.swapaxes(2, 3) + _RIDGE * np.eye(norm.shape[2])
         return np.asarray(scale * np.linalg.solve(scaled, scale * self.cross))
 

@@ -120,8 +120,9 @@ def _error(track: Prepared[None], target: str, estimate: Samples) -> Value:
         error += float(np.vdot(y - s, y - s))
     levels = []
     for a in (*GAINS, 0.0):
+        # |m + (a - 1) s|^2, multiplied out: the audio is read once for all gains.
         remix = mixture + 2 * (a - 1) * product + (a - 1) ** 2 * stem
-        if remix > FLOOR * (mixture + stem):
+        if remix > FLOOR * (mixture + stem):  # what is less is rounding of a remix that is silent
             levels.append(level((a - 1) ** 2 * error / remix))
     return float(np.mean(levels)) if levels else "every remix is silent"
 

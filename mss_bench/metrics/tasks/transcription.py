@@ -1,4 +1,4 @@
-"""What the metrics have in common that transcribe: is the estimate written down as the reference is?
+"""What the metrics that transcribe have in common: the estimate is to be written down as the reference is.
 
 A fixed, published transcriber writes down the reference stem, the estimate and the mixture. The scores are those of
 mir_eval [1]_, with the reference's transcript as the truth (``against=reference``), or with what was really played
@@ -59,7 +59,7 @@ _LEAST_GAP = 0.1
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was written down.
+    """The outcome of a transcription.
 
     Parameters
     ----------
@@ -178,6 +178,7 @@ class Transcription(Metric):
         if peak <= 1e-8:  # rounding of channels that cancel each other
             return Transcript(np.zeros(0))
         signal = mono / peak
+        # By content: the same stem is asked for in several target groups, the mixture as the floor of every stem.
         key = (self.name, hashlib.sha256(signal.tobytes()).hexdigest())
         if key not in _known:
             _known[key] = self.transcribe(signal)
@@ -189,5 +190,6 @@ class Transcription(Metric):
         if not self.heard(found):
             return (0.0,) * (len(self.quantities) - 1)
         with warnings.catch_warnings():
+            # It warns of empty and of unusual transcripts, which are no surprise here.
             warnings.filterwarnings("ignore", module=r"mir_eval\.", category=UserWarning)
             return tuple(float(value) for value in self.compare(truth, found))

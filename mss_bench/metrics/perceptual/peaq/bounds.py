@@ -31,12 +31,12 @@ class Bounds(NamedTuple):
 
     @property
     def settled(self) -> int:
-        """First frame for the modulation difference."""
+        """Return the first frame for the modulation difference."""
         return max(self.first, _UNSETTLED)
 
 
 def bounds(reference: Samples) -> Bounds | None:
-    """The frames that count of a reference ``(channels, samples)`` at 48 kHz; None where it is silent throughout.
+    """Return which frames of a reference ``(channels, samples)`` at 48 kHz count; None where it is silent.
 
     Bounds are where the absolute values of five consecutive samples of any channel sum to more than 200 units of 16-bit
     audio. The last frame holds at least half a frame of samples within them.

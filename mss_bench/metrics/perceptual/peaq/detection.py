@@ -10,12 +10,12 @@ __all__ = ["average_distorted_block", "decibels", "detection", "step_size"]
 
 
 def decibels(patterns: Floats) -> Floats:
-    """Excitation in dB."""
+    """Return excitation in dB."""
     return np.asarray(10 * np.log10(patterns))
 
 
 def step_size(level: Floats) -> Floats:
-    """Just noticeable difference in dB at a level in dB; 1e30 at and below 0 dB."""
+    """Return the just noticeable difference in dB at a level in dB; 1e30 at and below 0 dB."""
     heard = level > 0
     level = np.where(heard, level, 1.0)
     polynomial = np.polynomial.polynomial.polyval(level, [-0.198719, 0.0550197, -0.00102438, 5.05622e-6, 9.01033e-11])
@@ -23,7 +23,7 @@ def step_size(level: Floats) -> Floats:
 
 
 def detection(reference: Floats, test: Floats) -> tuple[Floats, Floats]:
-    """Probability of detection, and whole dB of difference in just noticeable steps.
+    """Return the probability of detection, and whole dB of difference in just noticeable steps.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def detection(reference: Floats, test: Floats) -> tuple[Floats, Floats]:
 
 
 def average_distorted_block(probability: Floats, steps: Floats) -> float:
-    """ADBB: logarithm of the mean number of steps in the frames whose difference is more likely noticed than not."""
+    """Return ADBB: log10 of the mean number of steps in frames whose difference is more likely noticed than not."""
     noticed = probability > 0.5
     if not noticed.any():
         return 0.0

@@ -62,7 +62,7 @@ class Bands:
 
 @cache
 def bands() -> Bands:
-    """Bands of a quarter Bark from 80 Hz to 18 kHz, where the last one is cut: ``z = 7 asinh(f / 650)``.
+    """Return bands of a quarter Bark from 80 Hz to 18 kHz, where the last one is cut: ``z = 7 asinh(f / 650)``.
 
     The closed form: the printed tables of several documents have misprints.
     """
@@ -73,7 +73,7 @@ def bands() -> Bands:
 
 
 def ear_weighting(frequency: Floats) -> Floats:
-    """Response of outer and middle ear, as a factor of power; 0 at 0 Hz."""
+    """Return the response of outer and middle ear, as a factor of power; 0 at 0 Hz."""
     weight = np.zeros_like(frequency)
     khz = frequency[frequency > 0] / 1000
     decibels = -2.184 * khz**-0.8 + 6.5 * np.exp(-0.6 * (khz - 3.3) ** 2) - 0.001 * khz**3.6
@@ -82,14 +82,14 @@ def ear_weighting(frequency: Floats) -> Floats:
 
 
 def internal_noise(frequency: Floats) -> Floats:
-    """Power of the noise that blood flow makes in the ear."""
+    """Return the power of the noise that blood flow makes in the ear."""
     noise: Floats = 10 ** (0.1456 * (frequency / 1000) ** -0.8)
     return noise
 
 
 @cache
 def frame_window() -> Floats:
-    """Hann window ``(2048,)`` with the gain that gives a full-scale sine of 1019.5 Hz its 92 dB."""
+    """Return the Hann window ``(2048,)`` with the gain that gives a full-scale sine of 1019.5 Hz its 92 dB."""
     calibration = 1019.5 / RATE
     bin_below = np.floor(FRAME * calibration)
     distance = (FRAME - 1) * min((bin_below + 1) / FRAME - calibration, calibration - bin_below / FRAME)
@@ -101,7 +101,7 @@ def frame_window() -> Floats:
 
 
 def decay(fastest: float, at_100_hz: float) -> Floats:
-    """Factor ``(109,)`` a frame of a first-order filter, whose time constant falls with the centre of the band.
+    """Return the factor ``(109,)`` a frame of a first-order filter; its time constant falls with the band's centre.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def decay(fastest: float, at_100_hz: float) -> Floats:
 
 
 def excitation(signal: Samples, n_frames: int) -> Floats:
-    """Excitation of a signal at 48 kHz, not yet smeared in time.
+    """Compute the excitation of a signal at 48 kHz, not yet smeared in time.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def excitation(signal: Samples, n_frames: int) -> Floats:
 
 
 def _pitch_pattern(part: Floats) -> Floats:
-    """Power in the bands ``(109, frames)`` of consecutive frames, with the ear's own noise."""
+    """Return power in the bands ``(109, frames)`` of consecutive frames, with the ear's own noise."""
     framed = np.lib.stride_tricks.sliding_window_view(part, FRAME)[::HOP]
     spectrum = np.fft.rfft(framed * (FULL_SCALE * frame_window()), axis=1)
     power = np.square(spectrum.real)
@@ -149,7 +149,7 @@ def _pitch_pattern(part: Floats) -> Floats:
 
 @cache
 def _grouping() -> Floats:
-    """Weight ``(109, 1025)`` of every bin in every band: the ear's response times the part that lies in the band."""
+    """Return the weight ``(109, 1025)`` of bins in bands: the ear's response times the part that lies in the band."""
     width = RATE / FRAME
     frequency = np.arange(FRAME // 2 + 1) * np.float64(width)
     lower, upper = bands().lower[:, None], bands().upper[:, None]
@@ -171,7 +171,7 @@ def _evenness() -> Floats:
 
 @cache
 def _lower_spreading() -> Floats:
-    """``(109, 109)``: what a band gives itself and the bands below it, in the compressed domain."""
+    """Return ``(109, 109)``: what a band gives itself and the bands below it, in the compressed domain."""
     distance = np.arange(N_BANDS) - np.arange(N_BANDS)[:, None]
     spreading: Floats = np.where(distance >= 0, _LOWER_SLOPE ** (_EXPONENT * np.maximum(distance, 0)), 0.0)
     return spreading

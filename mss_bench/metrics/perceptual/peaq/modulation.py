@@ -31,14 +31,14 @@ class Modulation:
 
     @property
     def weight(self) -> Floats:
-        """How much each frame of a reference counts, ``(channels, frames)``: faint ones count little."""
+        """Return how much each frame of a reference counts, ``(channels, frames)``: faint ones count little."""
         least = 100 * internal_noise(bands().centre)[:, None] ** _LOUDNESS_EXPONENT
         weight: Floats = (self.envelope / (self.envelope + least)).sum(axis=1)
         return weight
 
 
 def modulation(patterns: Floats) -> Modulation:
-    """Modulation of excitation ``(channels, bands, frames)`` that is not smeared in time."""
+    """Compute the modulation of excitation ``(channels, bands, frames)`` that is not smeared in time."""
     kept = decay(0.008, 0.050)
     loudness = patterns**_LOUDNESS_EXPONENT
     change = FRAME_RATE * np.abs(np.diff(loudness, axis=2, prepend=0.0))
@@ -53,7 +53,7 @@ def modulation(patterns: Floats) -> Modulation:
 
 
 def average_difference(reference: Floats, weight: Floats, test: Floats) -> float:
-    """AvgModDiff1B: difference of modulation depth in percent, a weighted mean over time, then a mean over channels.
+    """Return AvgModDiff1B: difference of modulation depth in percent, a weighted mean over time, then over channels.
 
     Parameters
     ----------
