@@ -61,7 +61,7 @@ def wrap(text: str, width: int, indent: int = 0, breaks: str = _BREAKS) -> list[
 
 
 def encodable(text: str, encoding: str | None = None) -> str:
-    """Return a text that an encoding has: other signs become ASCII, other characters escapes (``\\u65e5``).
+    r"""Return a text that an encoding has: other signs become ASCII, other characters escapes (``\u65e5``).
 
     Control characters become escapes, too, as a terminal would obey them.
 

@@ -34,7 +34,7 @@ class RunTables:
 
 
 def combine(runs: Sequence[RunTables]) -> RunTables:
-    """One set of tables of several runs over the same data.
+    """Join the tables of several runs over the same data.
 
     What several runs have (the floor, all of them) is taken from the first, where the scores agree.
 
@@ -84,7 +84,7 @@ def combine(runs: Sequence[RunTables]) -> RunTables:
 
 
 def _same_data(first: RunTables, other: RunTables) -> None:
-    """Refuse runs over other data."""
+    """Refuse a run over other data than the first."""
     one, two = (dict(each.run.get("dataset") or {}) for each in (first, other))
     for key, what in (("name", "data set"), ("fingerprint", "tracks or audio")):
         if one.get(key) != two.get(key):
@@ -119,7 +119,7 @@ def _same_metrics(one: RunTables, other: RunTables) -> None:
 
 
 def _same_scores(one: RunTables, other: RunTables) -> None:
-    """Refuse two methods of one name."""
+    """Refuse two methods of one name: their scores differ."""
     both = one.tracks.merge(other.tracks, on=_CELL, suffixes=("", "_other"))
     both = both[(both["status"] == Status.OK) & (both["status_other"] == Status.OK)]
     values = both[["value", "value_other"]].to_numpy(dtype=np.float64)

@@ -42,12 +42,12 @@ class Finding:
     refusals: list[str] = field(default_factory=list)
 
     def tied(self, best: str) -> list[str]:
-        """The methods that do not differ from one, itself among them; none where nothing was tested."""
+        """Return the methods that do not differ from `best`, itself among them; none where nothing was tested."""
         return tied_with(self.p, best, self.how.alpha) if self.p is not None and best in self.p.index else []
 
     @cached_property
     def letters(self) -> dict[str, str]:
-        """Letters of the groups of ties that each method is in: methods that share one do not differ."""
+        """Return the letters of the groups that each method is in: methods that share a letter do not differ."""
         found: dict[str, str] = {}
         for i, group in enumerate(self.groups):
             for name in group:
@@ -60,12 +60,12 @@ Findings = Mapping[tuple[str, ...], Finding]
 
 
 def unit_key(unit: Mapping[str, str]) -> tuple[str, ...]:
-    """The key of a unit in `Findings`."""
+    """Return the key of a unit in `Findings`."""
     return tuple(unit[name] for name in UNIT)
 
 
 def examine(matrices: Iterable[ScoreMatrix], statistic: str, how: Statistics) -> dict[tuple[str, ...], Finding]:
-    """Every statistic of every unit.
+    """Compute every statistic of every unit.
 
     Parameters
     ----------
@@ -122,13 +122,13 @@ def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
 
 
 def _resamples(scores: ScoreMatrix, statistic: str, how: Statistics) -> Floats:
-    """The statistic of every method on every resample, for intervals and ranks."""
+    """Return the statistic of every method on every resample, for intervals and ranks."""
     check_bootstrap(statistic, how.level, how.draws)
     values, _ = check_matrix(scores, "a confidence interval", min_methods=1)
     return resampled(parts_of(scores, values), statistic, draws=how.draws, seed=how.seed)
 
 
 def _letter(i: int) -> str:
-    """a, b, ..., z, then a1, b1, ..."""
+    """Return a, b, ..., z, then a1, b1, ..."""
     turn, place = divmod(i, 26)
     return chr(ord("a") + place) + (str(turn) if turn else "")

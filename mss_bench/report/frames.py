@@ -19,7 +19,7 @@ FRAME = ["dataset", "subset", "track", "separator", "params", "group", "target",
 
 
 def frames_of_track(paths: Sequence[Path], track: str, **where: str) -> pd.DataFrame:
-    """The rows of the frame tables of one track.
+    """Read the frames of one track from frame tables.
 
     Row groups that hold no such row are never read, and those that do one after the other: a table of a hundred million
     frames takes no more memory than one group of it.

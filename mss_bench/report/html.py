@@ -222,7 +222,7 @@ def _costs(costs: pd.DataFrame | None) -> Table | None:
 
 
 def _provenance(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Keys of ``run.json`` and their values in a line or, where they are nested, as JSON."""
+    """Return the keys of ``run.json`` with their values in a line or, where they are nested, as JSON."""
     keys = [*(k for k in _HEADLINE if k in run), *(k for k in run if k not in _HEADLINE)]
     return [(key, _text(run[key])) for key in keys if run[key] not in (None, "", [], {})]
 

@@ -1,4 +1,4 @@
-"""Whether a method has seen the data that it is evaluated on."""
+"""Leakage: whether a method was trained on the data that it is evaluated on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EDITIONS = re.compile(r"[-_]?(hq|7s|sample|preview)$")
 
 
 def overlap(trained_on: Iterable[str], dataset: str, subset: str) -> list[str]:
-    """The declared training data that share songs with an evaluated subset.
+    """Return the declared training data that share songs with an evaluated subset.
 
     Parameters
     ----------
@@ -51,6 +51,6 @@ def _plain(dataset: str) -> str:
 
 
 def _parts(subset: str) -> set[str]:
-    """Names of subsets; nothing for all."""
+    """Return the names of subsets; none for all."""
     found = {part.strip().casefold() for part in re.split(r"[+,]", subset)} - {""}
     return set() if "all" in found else found

@@ -1,4 +1,4 @@
-"""What a run kept to be heard and seen: read from ``media.json``; no sound is opened."""
+"""Excerpts that a run kept to be heard and seen, read from ``media.json``; no sound is opened."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Target:
 
 @dataclass(frozen=True)
 class TrackMedia:
-    """What a run kept of a track."""
+    """The excerpts that a run kept of a track."""
 
     dataset: str
     subset: str
@@ -61,7 +61,7 @@ class TrackMedia:
 
 
 def read_media(folders: Sequence[Path], keys: Collection[str], methods: Collection[str]) -> list[TrackMedia]:
-    """What runs kept, sorted by subset and track.
+    """Read the excerpts that runs kept, sorted by subset and track.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def read_media(folders: Sequence[Path], keys: Collection[str], methods: Collecti
     keys : collection of str
         Estimate keys of the track table: estimates of another state of the run are left out.
     methods : collection of str
-        Those that the report is of.
+        Methods of the report; estimates of others are left out.
 
     Raises
     ------

@@ -37,7 +37,7 @@ __all__ = ["Contents", "Options", "arrange", "latex_tables", "write_report"]
 
 @dataclass(frozen=True)
 class Contents:
-    """What the options choose of the tables, arranged."""
+    """Contents of a report: what the options choose of the tables, arranged."""
 
     tracks: pd.DataFrame
     aggregated: pd.DataFrame
@@ -53,7 +53,7 @@ def arrange(
     quantities: Quantities = (),
     separators: Sequence[Mapping[str, Any]] = (),
 ) -> Contents:
-    """Choose, aggregate and test.
+    """Choose rows of a track table, aggregate and test them, and arrange them into blocks.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def _track_pages(
 
 
 def _chosen(table: pd.DataFrame | None, tracks: pd.DataFrame, methods: Sequence[str]) -> Any:
-    """The rows of the methods that the report is of."""
+    """Return the rows of the methods of the report."""
     if table is None or not methods or table.empty:
         return table
     return table[labels(table).isin(chosen_methods(tracks, methods))]
@@ -253,6 +253,6 @@ def _known_tracks(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
 
 
 def _frames(paths: Sequence[Path], track: str, tracks: pd.DataFrame, **where: str) -> pd.DataFrame:
-    """The frames of a track, of the methods that the report is of."""
+    """Read the frames of a track, of the methods of the report."""
     found = frames_of_track(paths, track, **where)
     return found[labels(found).isin(set(labels(tracks)))]

@@ -1,4 +1,4 @@
-"""Which metrics, targets and methods of a track table a report is of."""
+"""Selection of metrics, targets and methods from a track table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["chosen_methods", "labels", "select"]
 
 
 def labels(tracks: pd.DataFrame) -> pd.Series[str]:
-    """Each row's method, as tables name it."""
+    """Return each row's method, as tables name it."""
     params = tracks["params"].astype("object").where(tracks["params"].notna(), "")
     return (tracks["separator"].astype("object") + (":" + params).where(params != "", "")).astype("object")
 
@@ -28,7 +28,7 @@ def select(
     methods: Sequence[str] = (),
     groups: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """The rows of some metrics, targets, methods and target groups; all where none are named.
+    """Return the rows of some metrics, targets, methods and target groups; all where none are named.
 
     The floor stays, as it stands in for missing values and improvements are over it; hide it in what is shown.
 
@@ -48,7 +48,7 @@ def select(
 
 
 def chosen_methods(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
-    """The methods that are meant: each by its label, or all variants of a separator by its name.
+    """Return the labels of the methods that are named by label, or by the separator for all its variants.
 
     A label holds commas where it has several parameters: pieces that make one together are joined.
 

@@ -83,7 +83,7 @@ def _characters() -> frozenset[int]:
 
 
 def printable(text: str) -> str:
-    """Text in one line with the characters that the font has; others become ``□``."""
+    """Return text in one line with the characters that the font has; others become ``□``."""
     return "".join(sign if ord(sign) in _characters() else "□" for sign in " ".join(text.split()))
 
 
@@ -98,7 +98,7 @@ class Look:
 
 
 def looks(methods: Iterable[str]) -> dict[str, Look]:
-    """Colour and, where there are more methods than colours, marker, line style and hatch of each method.
+    """Return colour and, where there are more methods than colours, marker, line style and hatch of each method.
 
     A method's name decides its colour, so that it keeps it from one run to another; where two names would have the same
     while others are free, the later in the alphabet gives way. The floor is grey.

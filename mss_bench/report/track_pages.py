@@ -45,7 +45,7 @@ _LISTENED = (
 
 @dataclass(frozen=True)
 class TrackPages:
-    """Makes pages of tracks.
+    """The pages of single tracks.
 
     Parameters
     ----------
@@ -175,5 +175,5 @@ class TrackPages:
         }
 
     def _address(self, file: Path) -> str:
-        """Of a file of the run, from the page."""
+        """Return the address of a file of the run, seen from the page."""
         return quote(Path(os.path.relpath(file.resolve(), (self.out / "tracks").resolve())).as_posix())

@@ -36,8 +36,9 @@ Improvement and gap
     better; and of *oracle - value*, positive where the oracle is. They are not differences of the two aggregates.
 
 References
-    F.-R. Stöter, A. Liutkus, N. Ito, "The 2018 Signal Separation Evaluation Campaign", LVA/ICA 2018.
-    Y. Mitsufuji et al., "Music Demixing Challenge 2021", Frontiers in Signal Processing 1, 2022.
+----------
+F.-R. Stöter, A. Liutkus, N. Ito, "The 2018 Signal Separation Evaluation Campaign", LVA/ICA 2018.
+Y. Mitsufuji et al., "Music Demixing Challenge 2021", Frontiers in Signal Processing 1, 2022.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ COMPARABLE_COLUMNS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class _Steps:
-    """What an aggregation takes over frames and over tracks: ``median`` or ``mean``."""
+    """The statistics of an aggregation over frames and over tracks: ``median`` or ``mean``."""
 
     frames: str
     tracks: str
@@ -140,7 +141,7 @@ _STEPS = {
 
 
 def frames_of(aggregation: str) -> str:
-    """What an aggregation takes over frames: ``median`` or ``mean``.
+    """Return what an aggregation takes over frames: ``median`` or ``mean``.
 
     Raises
     ------
@@ -212,7 +213,7 @@ def comparable(
     missing: str = "floor",
     lower_is_better: Collection[str] = (),
 ) -> pd.DataFrame:
-    """The values that `aggregate` is taken over: the tracks that count, stand-ins filled in.
+    """Return the values that `aggregate` is taken over: the tracks that count, stand-ins filled in.
 
     Within a unit every method that has a value at all has one on the same tracks, so the rows pair up for plots and
     tests.
@@ -253,7 +254,7 @@ def comparable(
 
 
 def over_targets(values: pd.DataFrame) -> pd.DataFrame:
-    """Each track's mean over the targets of its group: one target ``mean`` to aggregate, rank and test methods on.
+    """Return each track's mean over the targets of its group: one target ``mean`` to aggregate, rank and test.
 
     Parameters
     ----------
@@ -284,7 +285,7 @@ def over_targets(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(unit: Unit, i: int, aggregation: str, oracle: str) -> dict[str, Any] | None:
-    """The aggregated row of a method; none where it never delivers the target."""
+    """Return the aggregated row of a method; None where it never delivers the target."""
     if not unit.state[i].any():
         return None
     over = _STEPS[aggregation].tracks
@@ -305,5 +306,5 @@ def _row(unit: Unit, i: int, aggregation: str, oracle: str) -> dict[str, Any] | 
 
 
 def _gain(unit: Unit, i: int, over: str) -> Floats:
-    """How much better a method is than the one of that name; nothing where the unit lacks it."""
+    """Return how much better the named method is than another, by track; nothing where the unit lacks it."""
     return unit.gain(i, unit.labels.index(over)) if over in unit.labels else np.empty(0)

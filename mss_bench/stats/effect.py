@@ -33,7 +33,7 @@ def paired(
     *,
     higher_is_better: bool = True,
 ) -> pd.DataFrame:
-    """Effect sizes of pairs of methods.
+    """Return the effect sizes of pairs of methods.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def paired(
 
 
 def _rank_biserial(differences: Floats) -> Floats:
-    """Of each column; 0 of zeros alone."""
+    """Return the rank-biserial correlation of each column; 0 of zeros alone."""
     zero = differences == 0
     # Ranks of what is not zero: zeros rank first, and are taken off.
     ranks = np.where(zero, 0.0, stats.rankdata(np.abs(differences), axis=0) - zero.sum(axis=0))

@@ -45,7 +45,7 @@ def bootstrap(
     seed: int = 0,
     drawn: Floats | None = None,
 ) -> pd.DataFrame:
-    """Confidence intervals of each method's median or mean over tracks.
+    """Return confidence intervals of each method's median or mean over tracks.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def differences(
     draws: int = 10_000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Confidence intervals of the median or mean over tracks of the differences *a - b*.
+    """Return confidence intervals of the median or mean over tracks of the differences *a - b*.
 
     The median of the differences is not the difference of the medians; of means the two are one.
 
@@ -155,7 +155,7 @@ def _intervals(
 
 
 def _bca_levels(values: Floats, mean: Floats, drawn: Floats, levels: Floats) -> tuple[Floats, Bools]:
-    """BCa's levels of the draws of a mean, and where they are defined; elsewhere the levels as given."""
+    """Return BCa's levels of the draws of a mean, and where they are defined; elsewhere the levels as given."""
     finite = np.isfinite(mean)
     centre = np.where(finite, mean, 0.0)
     # A draw of every track once has the mean but for rounding, and counts half to either side.

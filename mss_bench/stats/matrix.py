@@ -53,7 +53,7 @@ class ScoreMatrix:
     parts: tuple[pd.DataFrame, ...] = ()  # of a mean over targets, the scores of each target: shaped as `values`
 
     def without(self, methods: Collection[str]) -> ScoreMatrix:
-        """The matrix less some methods, e.g. its `oracles`; names that it does not have are passed over."""
+        """Return the matrix without some methods, e.g. its `oracles`; unknown names are passed over."""
         kept = [name for name in self.values.columns if name not in set(methods)]
         oracles = [name for name in self.oracles if name in kept]
         parts = tuple(part[kept] for part in self.parts)
@@ -67,7 +67,7 @@ def score_matrices(
     missing: str = "floor",
     lower_is_better: Collection[str] = (),
 ) -> Iterator[ScoreMatrix]:
-    """One matrix a unit: data set, subset, group, target, metric and preset.
+    """Return one matrix a unit: data set, subset, group, target, metric and preset.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def score_matrices(
 
 
 def mean_over_targets(matrices: Sequence[ScoreMatrix]) -> ScoreMatrix:
-    """The matrix of each track's mean over the targets, of the tracks and methods that all targets have.
+    """Return the matrix of each track's mean over the targets, of the tracks and methods that all targets have.
 
     Tests are of these means. A median over tracks of them is not what a report calls the mean over targets, which is
     the mean of the targets' medians: intervals and ranks are of the latter, from `ScoreMatrix.parts`, every target
@@ -124,7 +124,7 @@ def mean_over_targets(matrices: Sequence[ScoreMatrix]) -> ScoreMatrix:
 
 
 def mean_of(stacked: Floats) -> Floats:
-    """Mean over the first axis; -inf where infinities of both signs meet."""
+    """Return the mean over the first axis; -inf where infinities of both signs meet."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isneginf(stacked).any(axis=0), -np.inf, stacked.mean(axis=0))
 
@@ -132,7 +132,7 @@ def mean_of(stacked: Floats) -> Floats:
 def score_matrix(
     tracks: pd.DataFrame, metric: str, target: str, *, where: dict[str, str] | None = None, **options: Any
 ) -> ScoreMatrix:
-    """The matrix of one metric and target.
+    """Return the matrix of one metric and target.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def _matrix(key: dict[str, str], unit: Unit, missing: str) -> ScoreMatrix:
 def check_matrix(
     matrix: pd.DataFrame | ScoreMatrix, needed_for: str, *, min_tracks: int = MIN_TRACKS, min_methods: int = 2
 ) -> tuple[Floats, list[str]]:
-    """The numbers of a matrix tracks x methods and the names of its methods, or an error that says what is wrong.
+    """Return the numbers of a matrix tracks x methods and the names of its methods, checked.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def check_matrix(
 
 
 def check_pairs(pairs: Collection[tuple[str, str]] | None, methods: list[str]) -> list[tuple[int, int]]:
-    """Pairs of methods as columns; every pair once where none are named.
+    """Return pairs of methods as columns; every pair once where none are named.
 
     Raises
     ------

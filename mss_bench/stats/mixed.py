@@ -110,7 +110,7 @@ def mixed_model(matrix: pd.DataFrame | ScoreMatrix, *, reference: str | None = N
 
 
 def _checked(matrix: pd.DataFrame | ScoreMatrix) -> tuple[Floats, list[str], int]:
-    """Values with NaN where they are missing, methods, and how many are missing."""
+    """Return values with NaN where they are missing, methods, and how many are missing."""
     import pandas as pd
 
     what = "the mixed model"
@@ -140,7 +140,7 @@ def _checked(matrix: pd.DataFrame | ScoreMatrix) -> tuple[Floats, list[str], int
 
 
 def _fit(values: Floats) -> tuple[Any, tuple[str, ...]]:
-    """The fit of statsmodels, the first column the reference, and what it warned of."""
+    """Return the fit of statsmodels, whose reference is the first column, and its warnings."""
     try:
         from statsmodels.regression.mixed_linear_model import MixedLM
     except ModuleNotFoundError:

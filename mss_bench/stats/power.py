@@ -66,7 +66,7 @@ def tracks_needed(
     draws: int = 1000,
     seed: int = 0,
 ) -> TracksNeeded:
-    """The number of tracks at which a two-sided paired test tells two methods apart with a given probability.
+    """Return how many tracks a two-sided paired test needs to tell two methods apart with a given probability.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def tracks_needed(
 def wilcoxon_power(
     differences: Floats, n_tracks: int, *, alpha: float = 0.05, draws: int = 1000, seed: int = 0
 ) -> float:
-    """The share of samples of `n_tracks` differences, drawn with replacement, that Wilcoxon's test finds significant.
+    """Return the share of samples of `n_tracks` differences, drawn with replacement, that are significant.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def smallest_difference(
     power: float = 0.8,
     alpha: float = 0.05,
 ) -> float:
-    """The mean difference of two methods that a number of tracks can show, given how their difference spreads.
+    """Return the mean difference of two methods that a number of tracks can show, given its standard deviation.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def _finite(differences: Floats) -> Floats:
 
 
 def _by_simulation(apart: Floats, power: float, alpha: float, most: int, draws: int, seed: int) -> int | None:
-    """The number of tracks by doubling, then bisection."""
+    """Find the number of tracks by doubling, then bisection."""
 
     def enough(n: int) -> bool:
         return wilcoxon_power(apart, n, alpha=alpha, draws=draws, seed=seed) >= power
@@ -217,7 +217,7 @@ def _by_simulation(apart: Floats, power: float, alpha: float, most: int, draws: 
 
 
 def _noether(apart: Floats, power: float, alpha: float, _most: int) -> int | None:
-    """Noether's formula, from the share of pairs of tracks whose differences sum to more than 0."""
+    """Apply Noether's formula to the share of pairs of tracks whose differences sum to more than 0."""
     with np.errstate(invalid="ignore"):
         sums = (apart[:, None] + apart)[np.triu_indices(apart.size, 1)]
     positive = float(np.where(np.isnan(sums), 0.5, (np.sign(sums) + 1) / 2).mean())
@@ -243,7 +243,7 @@ def _by_t(apart: Floats, power: float, alpha: float, most: int) -> int | None:
 
 
 def _t_power(effect: float, n: int, alpha: float) -> float:
-    """Power of the two-sided paired t test at a standardised mean difference."""
+    """Return the power of the two-sided paired t test at a standardised mean difference."""
     if effect == 0:
         return alpha
     # By the square, whose noncentral F distribution SciPy has without NaN in the far tail, as noncentral t has not.

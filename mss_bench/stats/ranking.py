@@ -31,7 +31,7 @@ RANK_COLUMNS = ("value", "rank", "rank_low", "rank_high", "first", "mean_rank", 
 
 
 def mean_ranks(matrix: pd.DataFrame | ScoreMatrix, *, higher_is_better: bool = True) -> pd.Series[float]:
-    """Each method's rank within a track, 1 the best and ties shared, as a mean over tracks.
+    """Return each method's rank within a track, 1 the best and ties shared, as a mean over tracks.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def ranks(
     seed: int = 0,
     drawn: Floats | None = None,
 ) -> pd.DataFrame:
-    """Ranks of the methods and between which ranks they lie for other tracks of the same kind [2]_.
+    """Return ranks of the methods and between which ranks they lie for other tracks of the same kind [2]_.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def ranks(
 
 
 def groups(p: pd.DataFrame, order: Sequence[str], alpha: float = 0.05) -> list[list[str]]:
-    """Groups of methods that are statistically tied: the bars of a critical-difference diagram [1]_.
+    """Return the groups of methods that are statistically tied: the bars of a critical-difference diagram [1]_.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def groups(p: pd.DataFrame, order: Sequence[str], alpha: float = 0.05) -> list[l
 
 
 def tied_with(p: pd.DataFrame, method: str, alpha: float = 0.05) -> list[str]:
-    """The methods that do not differ from one, itself among them; of the best: what a table prints bold.
+    """Return the methods that do not differ from one, itself among them; for the best, what a table prints bold.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def tied_with(p: pd.DataFrame, method: str, alpha: float = 0.05) -> list[str]:
 
 
 def critical_difference(matrix: pd.DataFrame | ScoreMatrix, test: str = "nemenyi", alpha: float = 0.05) -> float:
-    """The least difference of mean ranks at which two methods differ.
+    """Return the least difference of mean ranks at which two methods differ.
 
     Parameters
     ----------
@@ -224,13 +224,13 @@ def critical_difference(matrix: pd.DataFrame | ScoreMatrix, test: str = "nemenyi
 
 
 def _better(matrix: pd.DataFrame | ScoreMatrix, values: Floats, higher_is_better: bool) -> Floats:
-    """The values, turned where lower is better."""
+    """Return the values, negated where lower is better."""
     higher = matrix.higher_is_better if isinstance(matrix, ScoreMatrix) else higher_is_better
     return values if higher else -values
 
 
 def _tied(p: pd.DataFrame, order: Sequence[str], alpha: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Which pairs do not differ, in the order given."""
+    """Return which pairs do not differ, in the order given."""
     check_level("alpha", alpha)
     for name in order:
         if name not in p.index or name not in p.columns:

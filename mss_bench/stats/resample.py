@@ -37,21 +37,21 @@ def check_bootstrap(statistic: str, level: float, draws: int) -> None:
 
 
 def parts_of(matrix: object, values: Floats) -> Floats:
-    """What a statistic is taken of before a mean over targets: (targets, tracks, methods), of one target (1, ...)."""
+    """Return the values of each target, (targets, tracks, methods); one target where the matrix is not a mean."""
     if isinstance(matrix, ScoreMatrix) and matrix.parts:
         return np.stack([part.to_numpy(dtype=np.float64) for part in matrix.parts])
     return values[None]
 
 
 def statistic_of(values: Floats, statistic: str) -> Floats:
-    """The median or mean of each column, infinities as in aggregates; of several targets the mean over them."""
+    """Return the median or mean of each column, infinities as in aggregates; for several targets their mean."""
     if values.ndim == 3:
         return mean_of(np.stack([statistic_of(part, statistic) for part in values]))
     return np.array([centre(column, statistic) for column in values.T])
 
 
 def resampled(values: Floats, statistic: str, *, draws: int, seed: int) -> Floats:
-    """The statistic of every column on every resample.
+    """Return the statistic of every column on every resample.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def resampled(values: Floats, statistic: str, *, draws: int, seed: int) -> Float
 
 
 def quantiles(draws: Floats, levels: Floats) -> Floats:
-    """Quantiles of each column, each at levels of its own, by linear interpolation; between infinities the outer one.
+    """Return quantiles of each column, each at its own levels, interpolated; between infinities the outer one.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def quantiles(draws: Floats, levels: Floats) -> Floats:
 
 
 def _resamples(n_tracks: int, draws: int, seed: int) -> Iterator[Counts]:
-    """How often each track was drawn, ``(tracks, draws)``, in parts."""
+    """Yield how often each track was drawn, ``(tracks, draws)``, in parts."""
     rng = np.random.default_rng(seed)
     kind = np.min_scalar_type(n_tracks)  # small counts are fast to add and compare
     step = max(_AT_ONCE // n_tracks, 1)
@@ -148,7 +148,7 @@ def _median(values: Floats) -> Callable[[Counts], Floats]:
 
 
 def _cumulated(counts: Counts, below: Counts | None) -> Counts:
-    """Running totals over tracks, in place."""
+    """Make running totals over tracks, in place."""
     if below is not None:
         counts[0] += below
     return np.cumsum(counts, axis=0, dtype=counts.dtype, out=counts)

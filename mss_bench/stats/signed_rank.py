@@ -23,7 +23,7 @@ _EXACT = 50  # tracks up to which the distribution is computed rather than appro
 
 
 def wilcoxon(differences: Floats, *, exact: bool = True) -> Floats:
-    """Two-sided p values of Wilcoxon's signed-rank test [1]_, one a column.
+    """Return two-sided p values of Wilcoxon's signed-rank test [1]_, one a column.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def wilcoxon(differences: Floats, *, exact: bool = True) -> Floats:
 
 
 def _given_ties(differences: Floats) -> float:
-    """Exact two-sided p given ties and zeros, by Streitberg and Röhmel's shifts."""
+    """Return the exact two-sided p given ties and zeros, by Streitberg and Röhmel's shifts."""
     doubled = np.rint(2 * stats.rankdata(np.abs(differences))).astype(np.int64)  # mean ranks are halves
     weights = doubled[differences != 0]
     share = np.zeros(int(weights.sum()) + 1)  # by the sum of the positive ranks

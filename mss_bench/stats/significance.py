@@ -69,7 +69,7 @@ class FriedmanResult:
 
 
 def friedman(matrix: pd.DataFrame | ScoreMatrix) -> FriedmanResult:
-    """Friedman's test [1]_ of whether any of three or more methods differ, with Kendall's W [2]_.
+    """Run Friedman's test [1]_ of whether any of three or more methods differ, with Kendall's W [2]_.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def friedman(matrix: pd.DataFrame | ScoreMatrix) -> FriedmanResult:
 
 
 def posthoc(matrix: pd.DataFrame | ScoreMatrix, method: str = "conover", correction: str | None = None) -> pd.DataFrame:
-    """P values of all pairs of methods.
+    """Return the p values of all pairs of methods.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def posthoc(matrix: pd.DataFrame | ScoreMatrix, method: str = "conover", correct
 
 
 def correct(p: Floats, correction: str = "holm") -> Floats:
-    """P values of a family of tests, corrected for their number.
+    """Return the p values of a family of tests, corrected for their number.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def correct(p: Floats, correction: str = "holm") -> Floats:
 
 
 def rank_variance(ranks: Floats) -> tuple[float, int]:
-    """The variance of a difference of two rank sums in Conover's test, and its degrees of freedom.
+    """Return the variance of a difference of two rank sums in Conover's test, and its degrees of freedom.
 
     Parameters
     ----------

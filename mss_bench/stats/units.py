@@ -40,18 +40,18 @@ Bools = NDArray[np.bool_]
 
 
 def method_label(separator: str, params: str) -> str:
-    """The name of a method in tables: ``separator``, or ``separator:params`` where it has parameters."""
+    """Return the name of a method in tables: ``separator``, or ``separator:params`` where it has parameters."""
     return f"{separator}:{params}" if params else separator
 
 
 def difference(values: Floats, other: Floats) -> Floats:
-    """``values - other``, where two equal infinities differ by 0."""
+    """Return ``values - other``, where two equal infinities differ by 0."""
     same = values == other
     return np.where(same, 0.0, np.where(same, 0.0, values) - np.where(same, 0.0, other))
 
 
 def centre(values: Floats, over: str) -> float:
-    """Median or mean (`over`) without warnings; NaN of nothing.
+    """Return the median or mean (`over`) without warnings; NaN of nothing.
 
     Infinities are ordered like numbers. Where +inf and -inf would have to be averaged the result is -inf: the doubt
     never favours a method.
@@ -67,7 +67,7 @@ def centre(values: Floats, over: str) -> float:
 def units(
     tracks: pd.DataFrame, *, frames: str, missing: str, lower_is_better: Collection[str]
 ) -> Iterator[tuple[dict[str, str], Unit]]:
-    """The units of a track table in the order of first appearance, each with its key.
+    """Yield the units of a track table in the order of first appearance, each with its key.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def units(
 
 
 def _checked(tracks: pd.DataFrame, frames: str) -> pd.DataFrame:
-    """The table with text columns free of missing values, or an error that says what is wrong with it."""
+    """Return the table with text columns free of missing values; refuse one that is malformed."""
     absent = [c for c in _NEEDED if c not in tracks.columns]
     if absent:
         raise RunError(
@@ -122,7 +122,7 @@ def _checked(tracks: pd.DataFrame, frames: str) -> pd.DataFrame:
 
 
 def _values(tracks: pd.DataFrame, frames: str) -> Floats:
-    """What each row's value over its frames is."""
+    """Return what each row's value over its frames is."""
     try:
         median = tracks["value"].to_numpy(dtype=np.float64, na_value=np.nan)
         if frames == "median":
@@ -184,14 +184,14 @@ class Unit:
 
     @cached_property
     def floor(self) -> Floats:
-        """The floor's value on every track, NaN where it has none."""
+        """Return the floor's value on every track, NaN where it has none."""
         if (FLOOR, "") in self.methods:
             return np.asarray(self.values[self.methods.index((FLOOR, ""))])
         return np.full(len(self.tracks), np.nan)
 
     @cached_property
     def counts(self) -> Bools:
-        """The tracks that count."""
+        """Return the tracks that count."""
         has_floor = ~np.isnan(self.floor)
         if has_floor.any() and not self.complete:
             return has_floor
@@ -201,21 +201,21 @@ class Unit:
 
     @cached_property
     def own(self) -> Bools:
-        """Where a method has a value of its own on a track that counts."""
+        """Return where a method has a value of its own on a track that counts."""
         return ~np.isnan(self.values) & self.counts
 
     @property
     def labels(self) -> list[str]:
-        """The names of the methods."""
+        """Return the names of the methods."""
         return [method_label(*method) for method in self.methods]
 
     @cached_property
     def valued(self) -> list[int]:
-        """The methods that have values of their own."""
+        """Return the methods that have values of their own."""
         return [i for i, own in enumerate(self.own) if own.any()]
 
     def used(self, i: int) -> Floats:
-        """The values of a method on the tracks that count, stand-ins filled in; none where it has none of its own."""
+        """Return a method's values on the tracks that count, stand-ins filled in; empty if it has none of its own."""
         if not self.own[i].any():
             return np.empty(0)
         worst = (self.sign * self.values[i][self.own[i]]).min()
@@ -223,12 +223,12 @@ class Unit:
         return np.asarray(np.where(self.own[i], self.values[i], stand_in)[self.counts])
 
     def gain(self, i: int, over: int) -> Floats:
-        """How much better a method is than another on the tracks that count; nothing where one of them has no value."""
+        """Return how much better a method is than another on the tracks that count; empty where one has no value."""
         mine, other = self.used(i), self.used(over)
         return self.sign * difference(mine, other) if mine.size and other.size else np.empty(0)
 
     def identity(self, i: int) -> dict[str, Any]:
-        """The columns that say which method a row is of."""
+        """Return the columns that name a row's method."""
         separator, params = self.methods[i]
         return {
             "method": method_label(separator, params),
@@ -238,7 +238,7 @@ class Unit:
         }
 
     def tally(self, i: int) -> dict[str, int]:
-        """The counts beside a method's number."""
+        """Return the counts beside a method's number."""
         used, own, state = self.used(i), self.own[i], self.state[i]
         return {
             "n_tracks": used.size,

@@ -8,16 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mss_bench.errors import UnknownNameError
+from mss_bench.report import plots
 from mss_bench.report.blocks import blocks, lower_is_better
 from mss_bench.report.frames import frames_of_track
-from mss_bench.report.plots.boxes import box_plot
-from mss_bench.report.plots.cost import cost_plot
-from mss_bench.report.plots.frames import frame_plot
-from mss_bench.report.plots.heat import heat_map
-from mss_bench.report.plots.pairs import significance_plot
-from mss_bench.report.plots.ranks import critical_difference_plot
-from mss_bench.report.plots.scatter import scatter_plot
-from mss_bench.report.plots.silence import silence_plot
 from mss_bench.report.selection import labels
 from mss_bench.report.style import Look, looks
 from mss_bench.stats.aggregate import aggregate
@@ -55,82 +48,61 @@ class Plots:
         self._results = results
 
     def box(self, metric: str = "SDR", target: str = "vocals", *, shape: str = "box", **options: Any) -> Figure:
-        """Boxes or violins by method; options of `Results.scores`."""
-
+        """Draw boxes or violins by method; options of `Results.scores`."""
         scores = self._results.scores(metric, target, **options)
-        return box_plot(scores, quantity=self._quantity(metric), shape=shape, look=self._look)
+        return plots.box_plot(scores, quantity=self._quantity(metric), shape=shape, look=self._look)
 
     def critical_difference(
-        self,
-        metric: str = "SDR",
-        target: str = "vocals",
-        *,
-        test: str = "conover",
-        oracles: bool = False,
+        self, metric: str = "SDR", target: str = "vocals", *, test: str = "conover", oracles: bool = False,
         **options: Any,
     ) -> Figure:  # fmt: skip
-        """Mean ranks and which methods are tied; options of `Results.scores`."""
-
-        return critical_difference_plot(self._tested(metric, target, oracles, options), test=test, look=self._look)
+        """Draw mean ranks and which methods are tied; options of `Results.scores`."""
+        scores = self._tested(metric, target, oracles, options)
+        return plots.critical_difference_plot(scores, test=test, look=self._look)
 
     def significance(
-        self,
-        metric: str = "SDR",
-        target: str = "vocals",
-        *,
-        test: str = "conover",
-        oracles: bool = False,
+        self, metric: str = "SDR", target: str = "vocals", *, test: str = "conover", oracles: bool = False,
         **options: Any,
     ) -> Figure:  # fmt: skip
-        """The test of every pair of methods; options of `Results.scores`."""
-
-        return significance_plot(self._tested(metric, target, oracles, options), test=test)
+        """Draw the test of every pair of methods; options of `Results.scores`."""
+        return plots.significance_plot(self._tested(metric, target, oracles, options), test=test)
 
     def heat(self, metric: str = "SDR", target: str = "vocals", **options: Any) -> Figure:
-        """Every track and method; options of `Results.scores`."""
-
-        return heat_map(self._results.scores(metric, target, **options), quantity=self._quantity(metric))
+        """Draw every track and method; options of `Results.scores`."""
+        return plots.heat_map(self._results.scores(metric, target, **options), quantity=self._quantity(metric))
 
     def scatter(self, x: str = "SIR", y: str = "SDR", target: str = "vocals", **options: Any) -> Figure:
-        """One metric against another; options of `Results.scores`."""
-
+        """Draw one metric against another; options of `Results.scores`."""
         scores = [self._results.scores(metric, target, **options) for metric in (x, y)]
         quantities = (self._quantity(x), self._quantity(y))
-        return scatter_plot(*scores, quantities=quantities, look=self._look)
+        return plots.scatter_plot(*scores, quantities=quantities, look=self._look)
 
     def cost(self, metric: str = "SDR", group: str = "") -> Figure:
-        """Quality against computing time of a target group; by default the first with that metric."""
-        run = self._results.run
-        lower = lower_is_better(run["quantities"])
-        table = self._results.tracks[(self._results.tracks["metric"] == metric).fillna(False).astype(bool)]
-        found = blocks(aggregate(table, lower_is_better=lower), run["quantities"])
-        known = [block.group for block in found]
-        if not found:
-            raise UnknownNameError("metric", metric, map(str, self._results.tracks["metric"].unique()))
-        if group and group not in known:
-            raise UnknownNameError("target group", group, known)
-        block = next(block for block in found if block.group == group or not group)
-        return cost_plot(block, self._results.costs, look=self._look)
+        """Draw quality against computing time of a target group; by default of the first with that metric."""
+        quantities, tracks = self._results.run["quantities"], self._results.tracks
+        of_metric = aggregate(_where(tracks, metric=metric), lower_is_better=lower_is_better(quantities))
+        arranged = blocks(of_metric, quantities)
+        if not arranged:
+            raise UnknownNameError("metric", metric, map(str, tracks["metric"].unique()))
+        if group and all(block.group != group for block in arranged):
+            raise UnknownNameError("target group", group, [block.group for block in arranged])
+        block = next(block for block in arranged if block.group == group or not group)
+        return plots.cost_plot(block, self._results.costs, look=self._look)
 
     def silence(self, metric: str = "SDR", *, where: dict[str, str] | None = None) -> Figure:
-        """Shares of frames left out; `where` as for `Results.scores`."""
-
-        rows = self._results.tracks
-        for column, value in ({"metric": metric} | (where or {})).items():
-            rows = rows[(rows[column] == value).fillna(False).astype(bool)]
-        return silence_plot(rows, look=self._look)
+        """Draw shares of frames left out; `where` as for `Results.scores`."""
+        return plots.silence_plot(_where(self._results.tracks, metric=metric, **(where or {})), look=self._look)
 
     def frames(
         self, track: str, metric: str = "SDR", target: str = "vocals", *, where: dict[str, str] | None = None
     ) -> Figure:
-        """Frame-wise curves of one track, of which alone the frames are read; `where` as for `Results.scores`."""
-
+        """Draw frame-wise curves of one track, reading its frames alone; `where` as for `Results.scores`."""
         known = set(map(str, self._results.tracks["track"].unique()))
         if track not in known:
             raise UnknownNameError("track", track, known)
         wanted = {"metric": metric, "target": target} | (where or {})
         frames = frames_of_track([path / "frames.parquet" for path in self._results.paths], track, **wanted)
-        return frame_plot(frames, quantity=self._quantity(metric), look=self._look)
+        return plots.frame_plot(frames, quantity=self._quantity(metric), look=self._look)
 
     def _tested(self, metric: str, target: str, oracles: bool, options: dict[str, Any]) -> ScoreMatrix:
         scores = self._results.scores(metric, target, **options)
@@ -143,3 +115,9 @@ class Plots:
     @cached_property
     def _look(self) -> dict[str, Look]:
         return looks(map(str, labels(self._results.tracks).unique()))
+
+
+def _where(tracks: pd.DataFrame, **wanted: str) -> pd.DataFrame:
+    for column, value in wanted.items():
+        tracks = tracks[(tracks[column] == value).fillna(False).astype(bool)]
+    return tracks

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from mss_bench.core.schema import FLOOR
 from mss_bench.core.text import wrap
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.report.style import FULL_WIDTH, STYLE, Look, looks, printable, styled
+from mss_bench.report.style import COLOURS, FULL_WIDTH, STYLE, Look, looks, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.units import Floats, centre
 
@@ -21,25 +21,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "HATCHES",
-    "KINDS",
-    "LINE",
-    "Looks",
-    "PaperFigure",
-    "axis_label",
-    "better_first",
-    "canvas",
-    "fitted",
-    "heading",
-    "kind_of",
-    "label",
-    "look_of",
-    "medians",
-    "row_height",
-    "save",
-    "set_title",
+    "HATCHES", "KINDS", "LINE", "Looks", "PaperFigure", "axis_label", "better_first", "canvas", "fitted", "heading",
+    "kind_of", "label", "look_of", "marker_style", "medians", "row_height", "save", "set_title", "tagged",
     "whisker_limits",
-]
+]  # fmt: skip
 
 Looks = Mapping[str, Look]
 
@@ -66,12 +51,12 @@ class PaperFigure(Figure):
 
 
 def canvas(height: float, width: float = FULL_WIDTH, *, layout: str | None = "constrained") -> PaperFigure:
-    """An empty figure of a width and height in inches; to be called within `styled`."""
+    """Return an empty figure of a width and height in inches; call it within `styled`."""
     return PaperFigure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
 
 
 def save(figure: Figure, kind: str) -> bytes:
-    """The figure as the content of a file; the same figure gives the same bytes.
+    """Return a figure as the content of a file; the same figure gives the same bytes.
 
     Parameters
     ----------
@@ -96,7 +81,7 @@ def save(figure: Figure, kind: str) -> bytes:
 
 
 def _small_png(buffer: io.BytesIO, dpi: int) -> bytes:
-    """The same image with a palette: flat colours need no more, and a page holds dozens of figures.
+    """Return the same image with a palette: flat colours need no more, and a page holds dozens of figures.
 
     The palette covers the colours there are, however few pixels have them: a method's must not change.
     """
@@ -110,12 +95,12 @@ def _small_png(buffer: io.BytesIO, dpi: int) -> bytes:
 
 
 def label(name: str, width: int = _LABEL_WIDTH) -> str:
-    """A method's name in lines of at most so many characters, each of which the font has."""
+    """Return a method's name in lines of at most `width` characters, each of which the font has."""
     return "\n".join(wrap(printable(name), width))
 
 
 def fitted(names: Sequence[str], room: float, width: int) -> list[str]:
-    """Labels whose lines fit into rows of `room` inches: long names lose their middle, which varies least."""
+    """Return labels that fit into rows of `room` inches: long names lose their middle, which varies least."""
     lines = max(int(room / (2 * _HALF_LINE)), 1)
     found = []
     for name in map(printable, names):
@@ -131,24 +116,40 @@ def _shortened(name: str, keep: int) -> str:
 
 
 def kind_of(scores: ScoreMatrix, method: str) -> str:
-    """``method``, ``oracle`` or ``floor``."""
+    """Return ``method``, ``oracle`` or ``floor``."""
     return "floor" if method == FLOOR else "oracle" if method in scores.oracles else "method"
 
 
+def tagged(name: str, kind: str) -> str:
+    """Return a name with its kind in brackets where it is not a plain method."""
+    return name if kind == "method" else f"{name} ({kind})"
+
+
+def marker_style(look: Look, kind: str) -> dict[str, Any]:
+    """Return how the symbol of a method is drawn: oracles are hollow."""
+    hollow = kind == "oracle"
+    return {
+        "marker": look.marker,
+        "color": "white" if hollow else look.colour,
+        "markeredgecolor": look.colour if hollow else COLOURS["ink"],
+        "markeredgewidth": 1.3 if hollow else 0.5,
+    }
+
+
 def look_of(look: Looks | None, methods: Sequence[str]) -> Looks:
-    """The looks as given, or made of these methods alone."""
+    """Return the looks as given, or new ones where they lack a method."""
     return look if look is not None and all(name in look for name in methods) else looks(methods)
 
 
 def medians(scores: ScoreMatrix) -> dict[str, float]:
-    """Each method's median over tracks."""
+    """Return each method's median over tracks."""
     sign = 1.0 if scores.higher_is_better else -1.0
     values: Floats = scores.values.to_numpy(dtype=np.float64)
     return {str(name): sign * centre(sign * values[:, i], "median") for i, name in enumerate(scores.values.columns)}
 
 
 def better_first(scores: ScoreMatrix) -> list[str]:
-    """Methods sorted by their median, the best first; ties as in the matrix.
+    """Return methods sorted by their median, the best first; ties as in the matrix.
 
     Raises
     ------
@@ -164,7 +165,7 @@ def better_first(scores: ScoreMatrix) -> list[str]:
 
 
 def whisker_limits(values: Floats) -> tuple[float, float]:
-    """The last finite values within 1.5 times the quartiles' distance: a scale that few far values do not stretch."""
+    """Return the last finite values within 1.5 times the interquartile range, a scale that outliers do not stretch."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0
@@ -174,25 +175,24 @@ def whisker_limits(values: Floats) -> tuple[float, float]:
 
 
 def row_height(labels: Sequence[str], least: float) -> float:
-    """Inches between rows of one height at which no two neighbouring labels touch."""
+    """Return the inches between rows of one height at which no two neighbouring labels touch."""
     lines = [text.count("\n") + 1 for text in labels]
     return max([least, *(_HALF_LINE * (a + b) for a, b in pairwise(lines))])
 
 
 def axis_label(scores: ScoreMatrix, quantity: str = "") -> str:
-    """E.g. ``SDR (dB), higher is better``."""
-    return (
-        f"{printable(quantity or scores.unit['metric'])}, {'higher' if scores.higher_is_better else 'lower'} is better"
-    )
+    """Return e.g. ``SDR (dB), higher is better``."""
+    better = "higher" if scores.higher_is_better else "lower"
+    return f"{printable(quantity or scores.unit['metric'])}, {better} is better"
 
 
 def heading(scores: ScoreMatrix, what: str) -> str:
-    """E.g. ``vocals: SDR of 50 tracks, musdb18 test, 4stem``, where `what` is ``SDR``."""
+    """Return e.g. ``vocals: SDR of 50 tracks, musdb18 test, 4stem``, where `what` is ``SDR``."""
     unit, n = scores.unit, len(scores.values)
     place = ", ".join(filter(None, (f"{unit['dataset']} {unit['subset']}".strip(), unit["group"])))
     return f"{unit['target']}: {what} of {n} track{'' if n == 1 else 's'}, {place}"
 
 
 def set_title(axes: Axes, text: str, width: int = _TITLE_WIDTH, **options: Any) -> None:
-    """A title in as many lines as it needs."""
+    """Set a title in as many lines as it needs."""
     axes.set_title("\n".join(wrap(printable(text), width)), x=0, **options)

@@ -12,22 +12,7 @@ from matplotlib.patches import Patch
 
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import UnknownNameError
-from mss_bench.report.plots.base import (
-    HATCHES,
-    KINDS,
-    LINE,
-    Looks,
-    axis_label,
-    better_first,
-    canvas,
-    heading,
-    kind_of,
-    label,
-    look_of,
-    medians,
-    set_title,
-    whisker_limits,
-)
+from mss_bench.report.plots import base
 from mss_bench.report.style import COLOURS, styled
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.units import Floats
@@ -44,10 +29,10 @@ _PERFECT_DB = 100.0
 _ROW = 1.35  # lines of text that a box needs at least
 
 
-def box_plot(scores: ScoreMatrix, *, quantity: str = "", shape: str = "box", look: Looks | None = None) -> Figure:
-    """One box or violin per method over the tracks of one target and metric, best median on top.
+def box_plot(scores: ScoreMatrix, *, quantity: str = "", shape: str = "box", look: base.Looks | None = None) -> Figure:
+    """Draw one box or violin per method over the tracks of one target and metric, best median on top.
 
-    Boxes span the quartiles, whiskers reach the last value within 1.5 times their distance, points lie beyond. Violins
+    Boxes span the quartiles, whiskers reach the last value within 1.5 times their distance; points lie beyond. Violins
     show a kernel density with median and quartiles. Oracles are hatched and named as such; the dashed line is the
     floor's median. Infinite values have no place on the axis: they count in the order, and the label gives their
     number. Where few far values would squeeze the boxes the axis ends near the whiskers, a triangle at its end marks
@@ -76,14 +61,14 @@ def box_plot(scores: ScoreMatrix, *, quantity: str = "", shape: str = "box", loo
     """
     if shape not in SHAPES:
         raise UnknownNameError("shape of a box plot", shape, SHAPES)
-    methods = better_first(scores)
-    chosen = look_of(look, methods)
-    found = medians(scores)
+    methods = base.better_first(scores)
+    chosen = base.look_of(look, methods)
+    found = base.medians(scores)
     data = [_Box(scores, name, found[name], chosen) for name in methods]
     with styled():
-        labels = [label(box.label) for box in data]
+        labels = [base.label(box.label) for box in data]
         heights = [max(text.count("\n") + 1, _ROW) for text in labels]
-        figure = canvas(1.15 + LINE * sum(heights))
+        figure = base.canvas(1.15 + base.LINE * sum(heights))
         axes = figure.subplots()
         positions = _positions(heights)
         (_draw_boxes if shape == "box" else _draw_violins)(axes, data, positions)
@@ -92,21 +77,21 @@ def box_plot(scores: ScoreMatrix, *, quantity: str = "", shape: str = "box", loo
         floor = found.get(FLOOR, math.nan)
         if math.isfinite(floor):
             axes.axvline(floor, color=COLOURS["line"], linestyle=(0, (4, 2)), linewidth=1, zorder=1)
-        axes.set_xlabel(axis_label(scores, quantity) + _limit(axes, data, positions))
+        axes.set_xlabel(base.axis_label(scores, quantity) + _limit(axes, data, positions))
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0, pad=7)
-        set_title(axes, heading(scores, scores.unit["metric"]), pad=6)
+        base.set_title(axes, base.heading(scores, scores.unit["metric"]), pad=6)
         _legend(figure, {box.kind for box in data}, floor=math.isfinite(floor))
     return figure
 
 
 class _Box:
-    """What is drawn of one method."""
+    """The values of a method, and how they are drawn."""
 
-    def __init__(self, scores: ScoreMatrix, method: str, median: float, look: Looks) -> None:
+    def __init__(self, scores: ScoreMatrix, method: str, median: float, look: base.Looks) -> None:
         self.values: Floats = scores.values[method].to_numpy(dtype=np.float64)
         self.finite = self.values[np.isfinite(self.values)]
-        self.kind = kind_of(scores, method)
+        self.kind = base.kind_of(scores, method)
         self.look = look[method]
         self.median = median
         remarks = [self.kind] if self.kind != "method" else []
@@ -116,18 +101,18 @@ class _Box:
         self.label = method + (f" ({', '.join(remarks)})" if remarks else "")
 
     def whiskers(self) -> tuple[float, float]:
-        """Where the whiskers end."""
-        return whisker_limits(self.finite)
+        """Return the ends of the whiskers."""
+        return base.whisker_limits(self.finite)
 
     def bandwidth(self) -> float:
-        """Silverman's for a density with far values, in standard deviations."""
+        """Return Silverman's bandwidth for a density with outliers, in standard deviations."""
         q1, q3 = np.percentile(self.finite, [25, 75])
         spread = (q3 - q1) / 1.34 / (self.finite.std(ddof=1) or 1.0) if self.finite.size > 1 else 1.0
         return float(0.9 * min(spread or 1.0, 1.0) * self.finite.size**-0.2)
 
 
 def _positions(heights: Sequence[float]) -> list[float]:
-    """Places from top to bottom with room for each label's lines."""
+    """Return places from top to bottom with room for each label's lines."""
     return [-(sum(heights[:i]) + heights[i] / 2) for i in range(len(heights))]
 
 
@@ -146,7 +131,7 @@ def _draw_boxes(axes: Axes, data: list[_Box], positions: list[float]) -> None:
     )
     for patch, box in zip(drawn["boxes"], data, strict=True):
         patch.set(facecolor=box.look.colour, edgecolor=COLOURS["ink"], linewidth=0.6)
-        patch.set_hatch(HATCHES[box.kind])
+        patch.set_hatch(base.HATCHES[box.kind])
 
 
 def _draw_violins(axes: Axes, data: list[_Box], positions: list[float]) -> None:
@@ -164,7 +149,7 @@ def _draw_violins(axes: Axes, data: list[_Box], positions: list[float]) -> None:
         )
         for body in drawn["bodies"]:  # type: ignore[attr-defined]
             body.set(facecolor=box.look.colour, edgecolor=COLOURS["ink"], linewidth=0.6, alpha=1.0)
-            body.set_hatch(HATCHES[box.kind])
+            body.set_hatch(base.HATCHES[box.kind])
         q1, median, q3 = np.percentile(box.finite, [25, 50, 75])
         axes.plot([q1, q3], [position, position], color=COLOURS["ink"], linewidth=2.2, solid_capstyle="butt")
         axes.plot(median, position, "o", color="white", markeredgecolor=COLOURS["ink"], markersize=3.2, zorder=4)
@@ -197,9 +182,9 @@ def _limit(axes: Axes, data: list[_Box], positions: list[float]) -> str:
 
 def _legend(figure: Figure, kinds: set[str], *, floor: bool) -> None:
     handles: list[Patch | Line2D] = [
-        Patch(facecolor=COLOURS["floor"] if k == "floor" else "white", edgecolor=COLOURS["ink"], hatch=HATCHES[k],
+        Patch(facecolor=COLOURS["floor"] if k == "floor" else "white", edgecolor=COLOURS["ink"], hatch=base.HATCHES[k],
               linewidth=0.6, label=text)
-        for k, text in KINDS.items()
+        for k, text in base.KINDS.items()
         if k in kinds
     ]  # fmt: skip
     if floor:

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 from mss_bench.errors import RunError
 from mss_bench.report.blocks import Block
-from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, set_title
+from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, marker_style, set_title, tagged
 from mss_bench.report.style import COLOURS, printable, styled
 from mss_bench.stats.aggregate import method_label
 
@@ -32,7 +32,7 @@ class _Point:
 
 
 def cost_plot(block: Block, costs: pd.DataFrame, *, look: Looks | None = None) -> Figure:
-    """Quality against cost: the mean over the targets against computing time, each point named.
+    """Draw quality against cost: the mean over the targets against computing time, each point named.
 
     The cost is the median over tracks of the seconds of separation per second of audio. Methods without a mean over
     all targets or without a time are not drawn. The line is the Pareto front: no method (oracles and floor apart) is
@@ -62,7 +62,7 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, look: Looks | None = None) -
     points.sort(key=lambda p: -p.y)
     chosen = look_of(look, [p.name for p in points])
     with styled():
-        labels = [label(p.name + (f" ({p.kind})" if p.kind != "method" else "")) for p in points]
+        labels = [label(tagged(p.name, p.kind)) for p in points]
         lines = sum(text.count("\n") + 1.2 for text in labels)
         height = max(2.6, 0.95 * LINE * lines)  # of the axes, in inches
         figure = canvas(height + 1.25)
@@ -70,10 +70,7 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, look: Looks | None = None) -
         axes.set_xscale("log")
         _draw_front(axes, _front(points, block.higher_is_better))
         for p in points:
-            fill = "white" if p.kind == "oracle" else chosen[p.name].colour
-            edge = chosen[p.name].colour if p.kind == "oracle" else COLOURS["ink"]
-            (point,) = axes.plot(p.x, p.y, chosen[p.name].marker, color=fill, zorder=3)
-            point.set(markeredgecolor=edge, markeredgewidth=1.3 if p.kind == "oracle" else 0.6)
+            axes.plot(p.x, p.y, zorder=3, **marker_style(chosen[p.name], p.kind))
         axes.margins(x=0.08, y=0.08)
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -83,9 +80,8 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, look: Looks | None = None) -
             "separation time per second of audio (s), median over tracks\n"
             "line: Pareto front of the methods; open symbols: oracles"
         )
-        unit = f" ({block.unit})" if block.unit else ""
         mean = "mean over targets" if len(block.targets) > 1 else block.targets[0]
-        axes.set_ylabel(f"{printable(block.label)}{unit}, {printable(mean)}")
+        axes.set_ylabel(f"{printable(block.quantity)}, {printable(mean)}")
         set_title(axes, f"Quality against cost: {block.name}")
     return figure
 
@@ -106,7 +102,7 @@ def _points(block: Block, costs: pd.DataFrame) -> list[_Point]:
 
 
 def _front(points: list[_Point], higher_is_better: bool) -> list[_Point]:
-    """The methods that none beats in both, the fastest first."""
+    """Return the methods that none beats in both, the fastest first."""
     sign = 1.0 if higher_is_better else -1.0
     front: list[_Point] = []
     for p in sorted((p for p in points if p.kind == "method"), key=lambda p: (p.x, -sign * p.y)):
@@ -116,14 +112,14 @@ def _front(points: list[_Point], higher_is_better: bool) -> list[_Point]:
 
 
 def _draw_front(axes: Axes, front: list[_Point]) -> None:
-    """As steps: between two methods the slower buys nothing until it is reached."""
+    """Draw the front as steps: between two methods the slower buys nothing until it is reached."""
     if len(front) > 1:
         xs, ys = [p.x for p in front], [p.y for p in front]
         axes.step(xs, ys, where="post", color=COLOURS["line"], linewidth=1, zorder=1)
 
 
 def _name_points(axes: Axes, points: list[_Point], labels: list[str], height: float) -> None:
-    """Names in a column at the right, each as near to its point's height as the others leave, tied by a thin line."""
+    """Write names in a column at the right, each as near to its point's height as the others leave, and join them."""
     shares = [(text.count("\n") + 1.2) * 0.9 * LINE / height for text in labels]
     bottom, top = axes.get_ylim()
     wanted = [(p.y - bottom) / (top - bottom) for p in points]

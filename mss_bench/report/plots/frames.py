@@ -24,7 +24,7 @@ _MOST = 8  # curves that one can follow
 
 
 def frame_plot(frames: pd.DataFrame, *, quantity: str = "", look: Looks | None = None) -> Figure:
-    """The values of a track's frames over time, a curve a method.
+    """Draw the values of a track's frames over time, a curve a method.
 
     A gap is a frame that the metric leaves out (silence); where it is left out for all methods the background is grey.
     Frames without distortion (infinite) stand as triangles at the upper edge. Of more than 8 methods the best by their
@@ -88,7 +88,7 @@ def _check(frames: pd.DataFrame) -> None:
 
 
 def _curves(frames: pd.DataFrame) -> dict[str, tuple[Floats, Floats]]:
-    """Times of the frames' middles and values, by method."""
+    """Return the times of the frames' middles and their values, by method."""
     found = {}
     for (separator, params), part in frames.groupby(["separator", "params"], sort=False):
         part = part.sort_values("time")
@@ -98,7 +98,7 @@ def _curves(frames: pd.DataFrame) -> dict[str, tuple[Floats, Floats]]:
 
 
 def _choice(curves: dict[str, tuple[Floats, Floats]]) -> list[str]:
-    """The methods to draw, the best median first; the floor last."""
+    """Return the methods to draw, the best median first, the floor last."""
 
     def middle(name: str) -> float:
         values = curves[name][1]
@@ -110,7 +110,7 @@ def _choice(curves: dict[str, tuple[Floats, Floats]]) -> list[str]:
 
 
 def _mark_silence(axes: Axes, frames: pd.DataFrame) -> None:
-    """Grey where no method has a value."""
+    """Shade the times at which no method has a value."""
     by_time = frames.assign(there=frames["value"].notna()).groupby(["time", "duration"])["there"].any()
     for (time, duration), there in by_time.items():  # type: ignore[misc]
         if not there:

@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mss_bench.report.plots.base import (
-    axis_label,
-    better_first,
-    canvas,
-    heading,
-    kind_of,
-    label,
-    row_height,
-    set_title,
-    whisker_limits,
-)
+from mss_bench.report.plots import base
 from mss_bench.report.style import COLOURS, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.units import Floats
@@ -31,7 +21,7 @@ _NAME_WIDTH = 30
 
 
 def heat_map(scores: ScoreMatrix, *, quantity: str = "") -> Figure:
-    """Every track and method as a colour: methods best first, tracks from hard to easy.
+    """Draw every track and method as a colour: methods best first, tracks from hard to easy.
 
     Tracks are sorted by their median over the methods that are no oracles. Colours differ over the range of the values
     within 1.5 times the quartiles' distance; a cross marks a value that stands in for a missing one. Names of tracks
@@ -53,18 +43,17 @@ def heat_map(scores: ScoreMatrix, *, quantity: str = "") -> Figure:
     RunError
         There is no value to draw.
     """
-    methods = better_first(scores)
-    plain = [name for name in methods if kind_of(scores, name) != "oracle"] or methods
+    methods = base.better_first(scores)
+    plain = [name for name in methods if base.kind_of(scores, name) != "oracle"] or methods
     tracks = scores.values[plain].median(axis=1).sort_values(ascending=scores.higher_is_better, kind="stable").index
     values: Floats = scores.values.loc[tracks, methods].to_numpy(dtype=np.float64).T
-    low, high = whisker_limits(values)
+    low, high = base.whisker_limits(values)
     named = len(tracks) <= _NAMED_TRACKS
     with styled():
-        kinds = {name: kind_of(scores, name) for name in methods}
-        rows = [label(name + ("" if kinds[name] == "method" else f" ({kinds[name]})"), 26) for name in methods]
+        rows = [base.label(base.tagged(name, base.kind_of(scores, name)), 26) for name in methods]
         names = [_short(str(name)) for name in tracks]
         tall = 0.052 * max(map(len, names)) if named else 0.1
-        figure = canvas(row_height(rows, 0.155) * len(rows) + tall + 1.0)
+        figure = base.canvas(base.row_height(rows, 0.155) * len(rows) + tall + 1.0)
         axes = figure.subplots()
         image = axes.imshow(
             values,
@@ -83,10 +72,10 @@ def heat_map(scores: ScoreMatrix, *, quantity: str = "") -> Figure:
         crosses = "; ×: a stand-in" if row.size else ""
         axes.set_xlabel(f"{len(tracks)} tracks, from hard to easy (median over the methods{crosses})")
         bar = figure.colorbar(image, ax=axes, extend="both", pad=0.01, aspect=30)
-        bar.set_label(axis_label(scores, quantity))
+        bar.set_label(base.axis_label(scores, quantity))
         bar.outline.set_linewidth(0.4)
         bar.ax.tick_params(labelsize=7, color=COLOURS["ink"])
-        set_title(axes, heading(scores, scores.unit["metric"]))
+        base.set_title(axes, base.heading(scores, scores.unit["metric"]))
     return figure
 
 

@@ -31,7 +31,7 @@ _CELL = 0.175  # inches
 
 
 def significance_plot(scores: ScoreMatrix, *, test: str = "conover") -> Figure:
-    """Every method against every other: which is better by mean rank, and how sure that is.
+    """Draw every method against every other: which is better by mean rank, and how sure that is.
 
     Methods are sorted by mean rank, the best at the top and left. With up to 12 methods the p values stand in the
     cells.

@@ -37,7 +37,7 @@ _EDGE = 0.05
 def critical_difference_plot(
     scores: ScoreMatrix, *, test: str = "conover", alpha: float = 0.05, look: Looks | None = None
 ) -> Figure:
-    """Mean ranks on an axis, bars join methods that do not differ [1]_.
+    """Draw mean ranks on an axis, with bars that join methods that do not differ [1]_.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _legend_text(test: str, alpha: float) -> str:
 
 
 class _Scale:
-    """Ranks to inches, the best at the left; of all ranks only those that methods have."""
+    """Map ranks to inches, the best at the left, over the ranks that methods have."""
 
     def __init__(self, first: int, last: int, margin: float) -> None:
         self.first, self.last = first, last
@@ -120,7 +120,7 @@ class _Scale:
 
 
 def _lanes(found: list[list[str]], order: pd.Series[float]) -> list[tuple[int, list[str]]]:
-    """Bars with the row that each is drawn in: no two in a row touch."""
+    """Return bars with the row that each is drawn in, so that no two in a row touch."""
     ends: list[float] = []
     placed = []
     for group in found:
@@ -160,7 +160,7 @@ def _draw_names(
     *,
     to_left: bool,
 ) -> None:
-    """Names below each other at one side, the outermost rank first, so that no two lines cross."""
+    """Write names below each other at one side, the outermost rank first, so that no two lines cross."""
     edge = scale.left - 0.12 if to_left else scale.right + 0.12
     y = start
     for (name, rank), text in zip(ranks.items(), labels, strict=True):
@@ -183,7 +183,7 @@ def _height(labels: list[str]) -> float:
 
 
 def _width(text: str) -> float:
-    """Inches of the longest line."""
+    """Return the inches of the longest line."""
     font = FontProperties(family="DejaVu Sans")
     return (
         max(float(TextPath((0, 0), line or " ", _SIZE, prop=font).get_extents().width) for line in text.split("\n"))

@@ -8,20 +8,8 @@ import numpy as np
 from scipy import stats
 
 from mss_bench.errors import RunError
-from mss_bench.report.plots.base import (
-    LINE,
-    Looks,
-    axis_label,
-    canvas,
-    heading,
-    kind_of,
-    label,
-    look_of,
-    medians,
-    set_title,
-    whisker_limits,
-)
-from mss_bench.report.style import COLOURS, styled
+from mss_bench.report.plots import base
+from mss_bench.report.style import styled
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.units import Bools, Floats
 
@@ -32,9 +20,9 @@ __all__ = ["scatter_plot"]
 
 
 def scatter_plot(
-    x: ScoreMatrix, y: ScoreMatrix, *, quantities: tuple[str, str] = ("", ""), look: Looks | None = None
+    x: ScoreMatrix, y: ScoreMatrix, *, quantities: tuple[str, str] = ("", ""), look: base.Looks | None = None
 ) -> Figure:
-    """One metric against another of the same target: a symbol a method (its medians), a dot a track.
+    """Draw one metric against another of the same target: a symbol a method (its medians), a dot a track.
 
     Parameters
     ----------
@@ -59,52 +47,49 @@ def scatter_plot(
     tracks = x.values.index.intersection(y.values.index)
     if not names or not len(tracks):
         raise RunError(f"nothing to draw for {x.unit['metric']} against {y.unit['metric']}: no method has both")
-    at, up = medians(x), medians(y)
+    at, up = base.medians(x), base.medians(y)
     xs = x.values.loc[tracks, names].to_numpy(dtype=np.float64)
     ys = y.values.loc[tracks, names].to_numpy(dtype=np.float64)
     names.sort(key=lambda name: -up[name] if y.higher_is_better else up[name])
-    chosen = look_of(look, names)
+    chosen = base.look_of(look, names)
     with styled():
-        kinds = {name: kind_of(x, name) for name in names}
-        labels = [label(n + ("" if kinds[n] == "method" else f" ({kinds[n]})"), 26) for n in names]
+        kinds = {name: base.kind_of(x, name) for name in names}
+        labels = [base.label(base.tagged(name, kinds[name]), 26) for name in names]
         lines = sum(text.count("\n") + 1.15 for text in labels)
-        figure = canvas(max(3.2, LINE * lines + 0.9))
+        figure = base.canvas(max(3.2, base.LINE * lines + 0.9))
         axes = figure.subplots()
         axes.plot(xs.ravel(), ys.ravel(), ".", color="#BBBBBB", markersize=2, zorder=1)
         for name, text in zip(names, labels, strict=True):
-            hollow = kinds[name] == "oracle"
-            axes.plot(at[name], up[name], chosen[name].marker, label=text, linestyle="none", markersize=6, zorder=3,
-                      color="white" if hollow else chosen[name].colour,
-                      markeredgecolor=chosen[name].colour if hollow else COLOURS["ink"],
-                      markeredgewidth=1.3 if hollow else 0.5)  # fmt: skip
+            style = base.marker_style(chosen[name], kinds[name])
+            axes.plot(at[name], up[name], label=text, linestyle="none", markersize=6, zorder=3, **style)
         axes.set_xlim(*_limits(xs, at.values()))
         axes.set_ylim(*_limits(ys, up.values()))
         axes.grid()
         beyond = int((_outside(xs, axes.get_xlim()) | _outside(ys, axes.get_ylim())).sum())
         dots = f"dots: single tracks{f' ({beyond} of {xs.size} beyond the axes)' if beyond else ''}"
         told = _correlations([at[n] for n in names], [up[n] for n in names], xs, ys)
-        axes.set_xlabel(f"{axis_label(x, quantities[0])}\nsymbols: medians of methods; {dots}{told}")
-        axes.set_ylabel(axis_label(y, quantities[1]))
+        axes.set_xlabel(f"{base.axis_label(x, quantities[0])}\nsymbols: medians of methods; {dots}{told}")
+        axes.set_ylabel(base.axis_label(y, quantities[1]))
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.01), borderaxespad=0, fontsize=7, handletextpad=0.3,
                     labelspacing=0.25)  # fmt: skip
-        set_title(axes, heading(y, f"{y.unit['metric']} against {x.unit['metric']}"), 76)
+        base.set_title(axes, base.heading(y, f"{y.unit['metric']} against {x.unit['metric']}"), 76)
     return figure
 
 
 def _limits(values: Floats, symbols: object) -> tuple[float, float]:
-    """An axis that shows every symbol and nearly all dots."""
+    """Return the ends of an axis that shows every symbol and nearly all dots."""
     finite = values[np.isfinite(values)]
     placed = np.array([v for v in list(symbols) if np.isfinite(v)])  # type: ignore[call-overload]
     if not finite.size or not placed.size:
         return 0.0, 1.0
-    low, high = whisker_limits(finite)
+    low, high = base.whisker_limits(finite)
     low, high = min(low, placed.min()), max(high, placed.max())
     room = 0.06 * (high - low) or 0.5
     return float(low - room), float(high + room)
 
 
 def _correlations(xs: list[float], ys: list[float], by_track_x: Floats, by_track_y: Floats) -> str:
-    """Spearman's rho over methods and within tracks; nothing of fewer than 3 methods, or where all tie."""
+    """Return Spearman's rho over methods and within tracks; nothing for fewer than 3 methods, or where all tie."""
     rho = _spearman(np.array(xs), np.array(ys))
     within = [r for r in map(_spearman, by_track_x, by_track_y) if not np.isnan(r)]
     if np.isnan(rho) or not within:

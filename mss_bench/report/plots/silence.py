@@ -1,4 +1,4 @@
-"""How many frames a metric leaves out, because reference or estimate is silent in them."""
+"""Shares of frames that a metric leaves out because the reference or an estimate is silent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEYS = ["dataset", "subset", "track", "target"]
 
 
 def silence_plot(tracks: pd.DataFrame, *, look: Looks | None = None) -> Figure:
-    """The share of frames left out of each track, by target; and what single methods leave out beyond that.
+    """Draw the share of frames left out of each track, by target, and what single methods leave out beyond that.
 
     A frame that is left out for every method (the best one's count) is one in which the reference is silent. What a
     method leaves out beyond is its own silence: it is not measured where it would do badly.
@@ -84,7 +84,7 @@ def _framed(tracks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _own(table: pd.DataFrame) -> dict[str, float]:
-    """By method: the mean share of frames that it leaves out and others do not, the largest first."""
+    """Return by method the mean share of frames that it alone leaves out, the largest first."""
     most = table.groupby(_KEYS, sort=False)["n_valid"].transform("max")
     share = ((most - table["n_valid"]) / table["n_frames"]).groupby([table["separator"], table["params"]], sort=False)
     found = {method_label(str(s), str(p)): float(part.mean()) for (s, p), part in share}
