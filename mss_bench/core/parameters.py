@@ -25,6 +25,7 @@ import math
 import numbers
 import re
 import sys
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -600,9 +601,9 @@ def _with_parameters(doc: str, declared: Sequence[Parameter]) -> str:
         kind = p.kind if isinstance(p.kind, str) else getattr(p.kind, "__name__", str(p.kind)).replace("typing.", "")
         shown = "{" + ", ".join(map(repr, p.words)) + "}" if p.words else kind
         section.append(f"{p.name} : {shown}" + ("" if p.required else f", default {p.default!r}"))
-        limits = _bounds(p)
-        facts = ", ".join(filter(None, [p.unit, limits]))
-        section.append(f"    {p.doc}" + (f" ({facts})" if facts else ""))
+        facts = ", ".join(filter(None, [p.unit, _bounds(p).removeprefix("of ")]))
+        text = p.doc + (f" ({facts})" if facts else "")
+        section += textwrap.wrap(text, 116, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     lines = doc.splitlines()
     headed = (i for i in range(len(lines) - 1) if lines[i] and lines[i + 1].startswith("---"))
     cut = next(headed, len(lines))

@@ -68,7 +68,7 @@ def test_a_subclass_adds_its_own_and_changes_defaults():
 def test_the_docstring_gains_its_section_before_the_others():
     doc = inspect.getdoc(Frames)
     assert doc.index("Parameters\n----------") < doc.index("size : int, default 5") < doc.index("References")
-    assert "    Length of a frame. (samples, of at least 1)" in doc
+    assert "    Length of a frame. (samples, at least 1)" in doc
     assert "window : {'hann', 'hamming'}, default 'hann'" in doc
 
 
