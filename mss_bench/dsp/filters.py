@@ -38,8 +38,8 @@ __all__ = ["MASKS", "channel_groups", "filter_blocks", "filter_sources"]
 MASKS = ("binary", "soft", "wiener", "multichannel")
 """What the parameter `mask` of a method may be."""
 
+# Values of a block of frames: masks and estimates of a few sources stay near a second-level cache.
 _BLOCK = 1 << 16
-"""Values of a block of frames: masks and estimates of a few sources stay near a second-level cache."""
 
 
 def channel_groups(channels: int, mask: str) -> list[slice]:
@@ -98,6 +98,7 @@ def filter_blocks(
             first = _masked(mixture[part], [magnitude[part] for magnitude in magnitudes], mask, power)
             yield part, wiener_filter(mixture[part], [rough_spatial_model(estimate) for estimate in first])
         return
+    # All other masks look at one bin alone: any split gives the same values.
     height = max(1, _BLOCK // (channels * bins))
     for row in range(0, frames, height):
         part = (slice(None), slice(row, row + height), slice(None))

@@ -25,8 +25,8 @@ from mss_bench.errors import ConfigError
 
 __all__ = ["median_of_arrays", "median_of_frames", "median_of_rows", "running_median"]
 
+# Values of a block: with the runs of a window of 17 the work stays near a second-level cache.
 _BLOCK = 16384
-"""Values of a block: with the runs of a window of 17 the work stays near a second-level cache."""
 
 
 def median_of_rows(values: NDArray[np.floating[Any]]) -> NDArray[Any]:
@@ -46,6 +46,7 @@ def median_of_rows(values: NDArray[np.floating[Any]]) -> NDArray[Any]:
     out = np.empty(flat.shape[1], dtype=values.dtype)
     step = max(1, 16 * _BLOCK // rows)
     for first in range(0, flat.shape[1], step):
+        # A copy of some columns, which is small enough for the cache and may be reordered in place.
         columns = np.ascontiguousarray(flat[:, first : first + step].T)
         columns.partition(half, axis=-1)
         upper = columns[:, half]
@@ -150,6 +151,7 @@ def _median_frames(values: NDArray[Any], length: int, out: NDArray[Any]) -> None
     """Filter down the columns: a block of them is laid row after row, so that one step down is a step of its width."""
     half, (n_rows, n_columns) = length // 2, values.shape
     padded = np.pad(values, ((half, half), (0, 0)), mode="symmetric")
+    # Neighbouring blocks share the rows of a window: four windows high, little is done twice.
     height = 4 * length
     width = max(1, min(n_columns, _BLOCK // height))
     for row in range(0, n_rows, height):
@@ -214,8 +216,8 @@ def _sorted_runs(flat: NDArray[Any], size: int, stride: int) -> list[NDArray[Any
     return build(size)
 
 
+# Comparators of wires, and the wires in rising order behind them.
 _Network = tuple[tuple[tuple[int, int], ...], tuple[int, ...]]
-"""Comparators of wires, and the wires in rising order behind them."""
 
 
 @lru_cache(maxsize=1024)

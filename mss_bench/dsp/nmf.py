@@ -41,10 +41,10 @@ __all__ = ["DIVERGENCES", "Factors", "divergence", "factorise", "normalised", "r
 DIVERGENCES = {"euclidean": 2, "kl": 1, "is": 0}
 """Names of the divergences and their beta."""
 
+# Elements of the model that are held at a time: 2 MB, which stay in the cache.
 _BLOCK = 1 << 19
-"""Elements of the model that are held at a time: 2 MB, which stay in the cache."""
+# Least value of a factor whose mean is about 1: nothing can become zero for good, or divide by zero.
 _FLOOR = 1e-8
-"""Least value of a factor whose mean is about 1: nothing can become zero for good, or divide by zero."""
 
 
 @dataclass
@@ -168,6 +168,7 @@ def _gradient(
             if beta == 1:
                 sums.add(top, np.divide(spectrogram[part], model, out=model), part)
             else:
+                # v lambda^-2 and lambda^-1 from one division.
                 inverse = np.reciprocal(model, out=model)
                 sums.add(bottom, inverse, part)
                 np.square(inverse, out=inverse)

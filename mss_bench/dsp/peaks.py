@@ -23,8 +23,8 @@ from scipy import fft
 
 __all__ = ["Peaks", "find_peaks", "link_peaks"]
 
+# Samples of windowed frames that are held at a time.
 _BLOCK = 1 << 20
-"""Samples of windowed frames that are held at a time."""
 
 
 @dataclass(frozen=True)

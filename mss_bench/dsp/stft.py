@@ -36,8 +36,8 @@ __all__ = ["STFT", "Spectrogram"]
 Spectrogram = NDArray[np.complexfloating[Any, Any]]
 """An array ``(channels, frames, bins)``."""
 
+# Samples of windowed frames that are held at a time, so that memory stays near that of the spectrogram itself.
 _BLOCK = 1 << 20
-"""Samples of windowed frames that are held at a time, so that memory stays near that of the spectrogram itself."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,7 @@ class STFT:
             block = framed[:, :count]
             block[..., : self.n_fft] = fft.irfft(spectrogram[:, first : first + count], n=self.n_fft, axis=-1)
             block *= synthesis
+            # Cut into pieces of one hop, all first pieces are added at once, then all second ones.
             pieces = block.reshape(channels, count, parts, self.hop)
             for part in range(parts):
                 out[:, first + part : first + part + count] += pieces[:, :, part]
@@ -149,6 +150,7 @@ class STFT:
 
     @cached_property
     def _window(self) -> NDArray[np.float64]:
+        # The square root of a periodic Hann window, sin^2.
         return np.sin(np.pi * np.arange(self.n_fft) / self.n_fft)
 
     @cached_property

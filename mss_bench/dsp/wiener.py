@@ -39,12 +39,12 @@ __all__ = [
     "wiener_filter",
 ]
 
+# Added to each spatial covariance, whose trace is the number of channels. It makes a source that is the same in all
+# channels (a covariance without an inverse) lose nothing, and is far below what any recording holds.
 _REGULARISATION = 1e-7
-"""Added to each spatial covariance, whose trace is the number of channels. It makes a source that is the same in all
-channels (a covariance without an inverse) lose nothing, and is far below what any recording holds."""
 
+# Values of a block of frequencies: some megabytes in double precision.
 _BLOCK = 1 << 18
-"""Values of a block of frequencies: some megabytes in double precision."""
 
 
 def bin_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -195,6 +195,7 @@ def _whitened(
         return np.asarray(sum(share * weight for share, weight in zip(shares, weights, strict=True)))
 
     channels = x_fct.shape[1]
+    # The shares sum to 1 and every covariance is regularised, so that nothing here divides by zero.
     if channels == 1:
         return np.asarray(x_fct / entry(0, 0)[:, None])
     if channels == 2:

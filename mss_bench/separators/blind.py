@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mss_bench.core.parameters import param
+from mss_bench.core.parameters import check, param
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.dsp.blocks import Magnitudes
 from mss_bench.dsp.stft import Spectrogram
@@ -111,8 +111,8 @@ class BlindMaskSeparator(MaskSeparator, SpectrogramSeparator, BlindSeparator):
 
     sources: int = param(0, at_least=0, doc="How many to look for; 0 means as many as the data set has stems.")
 
-    def setup(self) -> None:
-        super().setup()
+    @check("sources")
+    def _check_sources(self) -> None:
         if self.sources == 1:
             self.refuse("sources", "0 or a whole number of at least 2")
 

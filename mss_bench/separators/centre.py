@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.parameters import param
+from mss_bench.core.parameters import check, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.crossover import low_pass_gain
 from mss_bench.dsp.stft import STFT, Spectrogram
@@ -31,8 +31,8 @@ class PannedVoice(MaskSeparator, SpectrogramSeparator):
     low: float = param(100.0, above=0, unit="Hz", doc="Lower end of the voice's band, with 48 dB an octave.")
     high: float = param(8000.0, above=0, unit="Hz", doc="Upper end of the voice's band, above `low`.")
 
-    def setup(self) -> None:
-        super().setup()
+    @check("high", "low")
+    def _check_band(self) -> None:
         if self.high <= self.low:
             self.refuse("high", f"a number above low={self.low:g} (in Hz)")
 

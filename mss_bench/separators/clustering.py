@@ -1,4 +1,4 @@
-"""Which components of a factorisation belong to one source?
+"""Cluster the components of a factorisation by the source that they belong to.
 
 A component is a spectrum, an activation and the gains of the channels. Those of one instrument have in common
 
@@ -31,14 +31,14 @@ __all__ = ["cluster", "mel_cepstrum", "mel_filters", "suddenness"]
 _COEFFICIENTS = 13
 _BANDS = 40
 _LOWEST, _HIGHEST = 40.0, 16000.0
-_POSITION_STEP = 0.15
-_STARTS = 20
+_POSITION_STEP = 0.15  # of unit vectors of gains, some ten degrees
+_STARTS = 20  # of k-means, which ends in local minima
 
 
 def cluster(
     factors: Factors, frequencies: NDArray[np.float64], count: int, rng: np.random.Generator
 ) -> list[NDArray[np.intp]]:
-    """Components of each source.
+    """Cluster the components of each source.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _features(factors: Factors, frequencies: NDArray[np.float64]) -> NDArray[np.
 
 
 def suddenness(activations: NDArray[Any]) -> NDArray[np.float64]:
-    """Logarithm of the share of each activation that is rise from one frame to the next.
+    """Return the logarithm of the share of each activation that is rise from one frame to the next.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def suddenness(activations: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def mel_cepstrum(spectra: NDArray[np.float64], frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mel-frequency cepstral coefficients 1 to 13; the level, coefficient 0, is left out.
+    """Return the mel-frequency cepstral coefficients 1 to 13, without 0, the level.
 
     Parameters
     ----------
@@ -118,16 +118,13 @@ def mel_cepstrum(spectra: NDArray[np.float64], frequencies: NDArray[np.float64])
 
 
 def mel_filters(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Triangles of equal width in mel, ``(bands, bins)``, up to 16 kHz or the highest frequency."""
-    mel = np.linspace(_mel(_LOWEST), _mel(min(_HIGHEST, float(frequencies[-1]))), _BANDS + 2)
+    """Return triangles of equal width in mel, ``(bands, bins)``, up to 16 kHz or the highest frequency."""
+    lowest, highest = 2595 * np.log10(1 + np.array([_LOWEST, min(_HIGHEST, frequencies[-1])]) / 700)
+    mel = np.linspace(lowest, highest, _BANDS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rise, fall = (frequencies - low) / (middle - low), (high - frequencies) / (high - middle)
     return np.maximum(0.0, np.minimum(rise, fall))
-
-
-def _mel(frequency: float) -> float:
-    return 2595 * float(np.log10(1 + frequency / 700))
 
 
 def _standardised(features: NDArray[np.float64]) -> NDArray[np.float64]:

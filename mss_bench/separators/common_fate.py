@@ -17,8 +17,8 @@ from mss_bench.separators.blind import BlindMaskSeparator
 
 __all__ = ["CommonFate", "Patches"]
 
+# Values of the common fate transform that are held at a time.
 _BLOCK = 1 << 22
-"""Values of the common fate transform that are held at a time."""
 
 
 class CommonFate(BlindMaskSeparator):
@@ -69,9 +69,11 @@ class CommonFate(BlindMaskSeparator):
         factors = self._factorise(patches, x, count, rng)
         sources = [patches.canvas(x.dtype) for _ in range(count)]
         padded = patches.pad(x)
+        # The spectrogram, its copy with zeros around it and the sources would not all fit beside each other.
         del x
         for columns in patches.blocks():
             block = patches.forward(padded, columns)
+            # A block of columns holds some of the spectra A and all activations.
             own = Factors(factors.w[:, patches.values(columns)], factors.h, factors.q)
             models = [own.model(slice(j, j + 1)) for j in range(count)]
             for source, estimate in zip(sources, filter_sources(block, models, self.mask, self.power), strict=True):

@@ -1,9 +1,9 @@
-"""The contract suite: does a separator do what it declares?
+"""The contract suite: whether a separator does what it declares.
 
 One function, `check_separator`, for built-in methods and for plugins alike. It separates a second of made-up music in
 many forms (louder, channels swapped, silent, very short, mono, six channels, other sample rates) and compares what
-comes out with what the class declares. A form that the method cannot take is to be refused by an `MssBenchError`, which
-says so to the user; any other exception is a defect.
+comes out with what the class declares. A method refuses a form that it cannot take by an `MssBenchError`, which tells
+the user so; any other exception is a defect.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def check_separator(
     seconds : float
         Length of the signals.
     seed : int
-        Of the made-up music and of the generators that the separator is given.
+        Seed of the made-up music and of the generators that the separator is given.
     sample_rate : int
-        At which it is to work, in Hz; at others it may refuse to.
+        Hz; at this rate it must work, at others it may refuse to.
 
     Returns
     -------
     list of CheckResult
-        In a fixed order. Where loading, the first separation or its names and shapes fail, there is that one alone.
+        In a fixed order. Where loading, the first separation or its names and shapes fail, that result is the only one.
     """
     try:
         separator.load()
@@ -62,7 +62,7 @@ def check_separator(
 
 @dataclass(frozen=True)
 class _Song:
-    """What a separator is given, and how to give it."""
+    """Hold what a separator is given, and give it."""
 
     separator: Separator
     targets: Targets
@@ -75,11 +75,11 @@ class _Song:
         return np.asarray(np.sum([*self.stems.values()], axis=0, dtype=np.float32))
 
     def changed(self, change: Callable[[Audio], Audio]) -> _Song:
-        """The same song with every stem changed in the same way."""
+        """Return the same song with every stem changed in the same way."""
         return replace(self, stems={name: np.ascontiguousarray(change(stem)) for name, stem in self.stems.items()})
 
     def separate(self, mixture: Audio | None = None) -> Stems:
-        """The estimates; `mixture` is passed on where the caller wants to look at it afterwards."""
+        """Return the estimates; a caller that wants to look at the mixture afterwards passes its own."""
         separator = self.separator
         if separator.needs_track:
             separator.track = _TRACK
@@ -168,8 +168,8 @@ def _check_gain(song: _Song, estimates: Mapping[str, Audio]) -> str:
     if not song.separator.scale_equivariant:
         return "not declared"
     louder = song.changed(lambda stem: stem * np.float32(10))
-    found, mixture = louder.separate(), louder.mixture
-    return _within({name: _db(found[name] - 10 * estimates[name], mixture) for name in estimates}, "is not 10 times")
+    again, mixture = louder.separate(), louder.mixture
+    return _within({name: _db(again[name] - 10 * estimates[name], mixture) for name in estimates}, "is not 10 times")
 
 
 def _check_swap(song: _Song, estimates: Mapping[str, Audio]) -> str:
@@ -178,8 +178,8 @@ def _check_swap(song: _Song, estimates: Mapping[str, Audio]) -> str:
     if len(song.mixture) == 1:
         return "one channel"
     swapped = song.changed(lambda stem: stem[::-1])
-    found, mixture = swapped.separate(), swapped.mixture
-    return _within({name: _db(found[name] - estimates[name][::-1], mixture) for name in estimates}, "does not swap")
+    again, mixture = swapped.separate(), swapped.mixture
+    return _within({name: _db(again[name] - estimates[name][::-1], mixture) for name in estimates}, "does not swap")
 
 
 def _check_silence(song: _Song) -> str:
@@ -200,7 +200,7 @@ def _check_channels(song: _Song, count: int) -> str:
 
 
 def _check_form(song: _Song, must_take: bool = False) -> str:
-    """A form of input is handled, or refused in so many words."""
+    """Check that a form of input is handled, or refused with a message."""
     try:
         estimates = song.separate()
     except MssBenchError as error:
@@ -212,7 +212,7 @@ def _check_form(song: _Song, must_take: bool = False) -> str:
 
 
 def _sets(song: _Song) -> tuple[tuple[str, ...], ...]:
-    """The declared sets that the method, with its parameters, delivers of these targets; or all that it delivers."""
+    """Return the declared sets that the method delivers of these targets; or all that it delivers."""
     produced = song.separator.produces(song.targets, _TRACK)
     whole = tuple(names for names in song.separator.target_sets if set(names) <= set(produced))
     return whole or (produced,)
@@ -226,14 +226,14 @@ def _within(differences: Mapping[str, float], what: str) -> str:
 
 
 def _db(difference: Audio, mixture: Audio) -> float:
-    """Energy of a difference relative to the mixture; computed in float64."""
+    """Return the energy of a difference relative to the mixture, computed in float64."""
     energy = float(np.sum(np.square(difference, dtype=np.float64)))
     reference = float(np.sum(np.square(mixture, dtype=np.float64)))
     return 10 * np.log10(energy / reference) if energy else -np.inf
 
 
 def _song(separator: Separator, sample_rate: int, seconds: float, seed: int) -> _Song:
-    """A second of music with the targets that the separator declares: stereo, or what it takes instead."""
+    """Make up music with the targets that the separator declares: stereo, or what it takes instead."""
     declared = [name for names in separator.target_sets for name in names]
     further = tuple(dict.fromkeys(n for n in declared if n not in _STEMS and n not in _DERIVED))
     targets = Targets(_STEMS + further, _DERIVED)

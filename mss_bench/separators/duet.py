@@ -99,6 +99,7 @@ class DUET(BlindMaskSeparator):
                 places.append(place)
         angles = np.deg2rad(np.arange(len(histogram)) / 2)[:, None]
         delays = (np.arange(histogram.shape[1]) - middle) * _DELAY_STEP
+        # Too few peaks: further directions are the cells in which those found leave most energy.
         while len(places) < count:
             gap = np.minimum.reduce([self._gap((angles, delays), other) for other in places])
             left = np.where(gap > self.min_gap, histogram * np.sin(np.deg2rad(gap)) ** 2, 0.0)
@@ -159,7 +160,7 @@ def _closeness(
 
 
 def _maxima(histogram: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Local maxima, the highest first, with their places between the cells; the middle where there is none."""
+    """Return local maxima, the highest first, with places between the cells; the middle where there is none."""
     from scipy.ndimage import maximum_filter
 
     maxima = (histogram == maximum_filter(histogram, 3, mode="nearest")) & (histogram > 0)

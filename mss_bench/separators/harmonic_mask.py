@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from mss_bench.core.parameters import param
+from mss_bench.core.parameters import check, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.f0 import F0_METHODS, F0Track, power_of_two, require_pyin, track_f0
 from mss_bench.dsp.stft import STFT
@@ -34,8 +34,8 @@ class MelodySeparator(Separator):
     high: float = param(800.0, above=0, unit="Hz", doc="Greatest f0, above `low`.")
     partials: int = param(40, at_least=1, doc="How many; those above half of the sample rate are left out.")
 
-    def setup(self) -> None:
-        super().setup()
+    @check("high", "low")
+    def _check_range(self) -> None:
         if self.high <= self.low:
             self.refuse("high", f"a number above low={self.low:g} (in Hz)")
 
@@ -101,6 +101,7 @@ class HarmonicMask(MelodySeparator, MaskSeparator):
         smear = slope * stft.n_fft / sample_rate / 8
         reach = max(1, round(200.0 * stft.n_fft / sample_rate))
         accompaniment = magnitude.copy()
+        # Some frames at a time: the comb is as large as a channel of the spectrogram.
         for first in range(0, f0.size, 256):
             part = slice(first, first + 256)
             comb = self._comb(frequencies, f0[part, None], smear[part, None])
@@ -138,4 +139,5 @@ def _gaps(power: NDArray[Any], comb: NDArray[np.bool_], reach: int) -> NDArray[A
     gap = (~comb).astype(power.dtype)
     total = uniform_filter1d(power * gap, size, axis=-1, mode="nearest")
     count = uniform_filter1d(gap, size, axis=-1, mode="nearest")
+    # A running mean leaves rounding errors where there is no gap at all, far below one bin.
     return np.divide(total, count, out=np.zeros_like(total), where=count > 0.5 / size)

@@ -36,6 +36,7 @@ class _MedianFilter(MaskSeparator):
         for part in channel_groups(len(mixture), self.mask):
             x = stft.forward(mixture[part])
             models = percussive_harmonic(np.abs(x), self.kernel_size)
+            # Of the harmonic part only the lowest bins are held: above them the gain is nothing.
             deep = np.empty((*x.shape[:2], gain.size), dtype=x.dtype)
             for block, (percussive, harmonic) in filter_blocks(x, models, self.mask, self.power):
                 x[block] = percussive

@@ -14,10 +14,10 @@ from mss_bench.separators.blind import BlindSeparator
 
 __all__ = ["ICA"]
 
+# At most so many samples, evenly spread, are looked at for the directions: they are two numbers.
 _SAMPLES = 1 << 20
-"""At most so many samples, evenly spread, are looked at for the directions: they are two numbers."""
+# Least ratio of the smallest to the largest standard deviation of the directions: below it the channels are one.
 _RANK = 1e-4
-"""Least ratio of the smallest to the largest standard deviation of the directions: below it the channels are one."""
 
 
 class ICA(BlindSeparator):
@@ -75,6 +75,7 @@ class ICA(BlindSeparator):
         spread = np.linalg.svd(x, compute_uv=False)
         if not spread[-1] > _RANK * spread[0]:
             return None
+        # The tolerance of the iteration is absolute, the level of a song is not.
         x /= spread[0]
         seed = int(rng.integers(1 << 31))
         method = FastICA(

@@ -25,13 +25,13 @@ KERNELS = ("percussive", "harmonic", "repeating", "cross")
 """The kernels of `KAM`: what they see as one source."""
 
 _TONAL = {"harmonic", "repeating"}
+# Any of which delivers a target.
 _KERNELS_OF = {
     "vocals": {"cross"}, "accompaniment": {"cross"}, "drums": {"percussive"}, "bass": _TONAL, "other": _TONAL
 }  # fmt: skip
-"""Any of which delivers a target."""
 
+# Bins whose crosses are done at a time: their arms stay near a second-level cache.
 _ROWS = 16
-"""Bins whose crosses are done at a time: their arms stay near a second-level cache."""
 
 
 class KAM(PeriodRange, MaskSeparator, SpectrogramSeparator):
@@ -104,6 +104,7 @@ class KAM(PeriodRange, MaskSeparator, SpectrogramSeparator):
         if "percussive" in sources:
             stems["drums"] = sources["percussive"]
             if "repeating" in sources:
+                # Strokes repeat, too: the repeating kernel has seen them as well.
                 strokes = HPSS(kernel_size=self.kernel_size).percussive(sources["repeating"], self.stft)
                 stems["drums"] += strokes
                 sources["repeating"] -= strokes

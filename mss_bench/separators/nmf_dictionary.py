@@ -6,19 +6,21 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.parameters import Parameterized, param
 from mss_bench.core.tracks import Track
 from mss_bench.dsp.nmf import DIVERGENCES, factorise, normalised, random_factors
 from mss_bench.dsp.stft import STFT
-from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.errors import ConfigError
 
-__all__ = ["Dictionary", "learn"]
+__all__ = ["Dictionary", "Learning", "learn"]
 
+# Frames of a stem whose mean magnitude is below this share of its loudest are not learned from.
 _SILENCE = 1e-3
-"""Frames of a stem whose mean magnitude is below this share of its loudest are not learned from."""
 
 
 @dataclass(frozen=True)
@@ -111,39 +113,33 @@ class Dictionary:
                 raise ValueError(f"spectra of {name} have the shape {spectra.shape} or hold NaN, expected {bins} bins")
 
 
-def learn(
-    tracks: Sequence[Track],
-    *,
-    components: int = 24,
-    divergence: str = "kl",
-    iterations: int = 100,
-    frames: int = 20000,
-    n_fft: int = 4096,
-    hop: int = 1024,
-    seed: int = 0,
-) -> Dictionary:
+class Learning(Parameterized):
+    """Say how a dictionary is learned."""
+
+    name = "learn"
+
+    components: int = param(24, at_least=1, doc="Spectra of each stem.")
+    divergence: str = param("kl", choices=tuple(DIVERGENCES), doc="What the updates lessen.")
+    iterations: int = param(100, at_least=1, doc="Of the updates.")
+    frames: int = param(
+        20000,
+        at_least=1,
+        doc="Learned from, at most, of each stem; spread evenly over the tracks and drawn at random from each.",
+    )
+    n_fft: int = param(4096, at_least=2, unit="samples", doc="Length of the frames, even.")
+    hop: int = param(1024, at_least=1, unit="samples", doc="Step from frame to frame.")
+    seed: int = param(0, at_least=0, doc="Of the drawing and of the random spectra from which learning starts.")
+
+
+def learn(tracks: Sequence[Track], **options: Any) -> Dictionary:
     """Learn a dictionary from the stems of a train split.
 
     Parameters
     ----------
     tracks : sequence of Track
         Of one sample rate and the same stems, read one after another; never those on which the dictionary is tested.
-    components : int
-        Spectra of each stem.
-    divergence : str
-        ``euclidean``, ``kl`` or ``is``.
-    iterations : int
-        Of the updates.
-    frames : int
-        At most so many of each stem, spread evenly over the tracks and drawn at random from each, are learned from.
-    n_fft, hop : int
-        Samples.
-    seed : int
-        Of the drawing and of the random spectra from which learning starts.
-
-    Returns
-    -------
-    Dictionary
+    **options
+        Those of `Learning`.
 
     Raises
     ------
@@ -159,12 +155,7 @@ def learn(
 
         learn(load_catalog()["musdb18hq"].tracks("train")).save("musdb.npz")
     """
-    if divergence not in DIVERGENCES:
-        raise UnknownNameError("divergence", divergence, DIVERGENCES)
-    least = {"components": (components, 1), "iterations": (iterations, 1), "frames": (frames, len(tracks))}
-    for parameter, (value, low) in least.items():
-        if value < low:
-            raise ConfigError(f"learn: {parameter}={value}; expected at least {low}")
+    how = Learning(**options)
     if not tracks:
         raise ConfigError("learn: no tracks; expected at least one of a train split")
     rates = {track.sample_rate for track in tracks}
@@ -174,11 +165,13 @@ def learn(
     for track in tracks:
         if list(track.stems) != names:
             raise ConfigError(f"learn: track {track.name!r} has the stems {list(track.stems)}, expected {names}")
-    stft, rng, beta = STFT(n_fft, hop), np.random.default_rng(seed), DIVERGENCES[divergence]
+    if how.frames < len(tracks):
+        how.refuse("frames", f"one for each of the {len(tracks)} tracks at least")
+    stft, rng, beta = STFT(how.n_fft, how.hop), np.random.default_rng(how.seed), DIVERGENCES[how.divergence]
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     for track in tracks:
         for name, stem in track.load().references.items():
-            parts[name].append(_frames(stem, stft, frames // len(tracks), rng))
+            parts[name].append(_frames(stem, stft, how.frames // len(tracks), rng))
     spectra = {}
     for name, frames_of_stem in parts.items():
         magnitude = np.concatenate(frames_of_stem)
@@ -187,11 +180,11 @@ def learn(
                 f"learn: {name} is silent in all of the {len(tracks)} tracks; nothing can be learned of it"
             )
         v = normalised(magnitude[None], beta)
-        factors = random_factors(v, components, rng)
-        factorise(v, factors, beta, iterations)
+        factors = random_factors(v, how.components, rng)
+        factorise(v, factors, beta, how.iterations)
         spectra[name] = factors.w
     subsets = dict.fromkeys(f"{track.id.dataset}/{track.id.subset}" for track in tracks)
-    return Dictionary(spectra, rates.pop(), n_fft, hop, divergence, tuple(subsets))
+    return Dictionary(spectra, rates.pop(), how.n_fft, how.hop, how.divergence, tuple(subsets))
 
 
 def _frames(stem: NDArray[np.float32], stft: STFT, count: int, rng: np.random.Generator) -> NDArray[np.float32]:

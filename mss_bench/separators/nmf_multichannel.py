@@ -51,6 +51,7 @@ class MultichannelNMF(NMF):
         """Return the factors of all channels, first with equal gains."""
         v = normalised(x, beta)
         factors = random_factors(v, self.components, rng)
+        # The gains join in once the components are sounds.
         first = self.iterations // 5
         factorise(v, factors, beta, first)
         factorise(v, factors, beta, self.iterations - first, fixed=("q",) if len(v) == 1 else ())

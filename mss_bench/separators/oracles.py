@@ -22,8 +22,8 @@ from mss_bench.separators.templates import SpectrogramSeparator
 
 __all__ = ["IBM", "IRM", "MWF"]
 
+# Bins that are filtered at a time: every formula holds for each bin alone, and the memory for a few stays small.
 _BINS = 128
-"""Bins that are filtered at a time: every formula holds for each bin alone, and the memory for a few stays small."""
 
 
 class _Oracle(SpectrogramSeparator):

@@ -19,7 +19,7 @@ __all__ = ["PROJET"]
 
 Array = NDArray[Any]
 
-_LEARNED_BINS = 1 << 17
+_LEARNED_BINS = 1 << 17  # of the song, drawn for learning Q, which is a few hundred values
 _POWER_ITERATIONS = 80  # of P alone, with Q known
 _CHUNK = 1 << 17  # values of projections that are worked on at a time, so that they stay in the cache
 _FLOOR = 1e-12  # of P and Q, relative to the loudest bin: what is zero would stay zero
@@ -119,6 +119,7 @@ class PROJET(BlindMaskSeparator):
         width = self.directions / count
         centre = width * (np.arange(count) + rng.random(count)) - 0.5
         distance = (np.arange(self.directions)[:, None] - centre) / max(1.0, self.directions / 15)
+        # A little of everything everywhere, since the updates leave at zero what is zero.
         sector = np.tile(np.exp(-(distance**2) / 2) + 0.05, (geometry.delays, 1))
         return (sector * (0.1 + rng.random(sector.shape))).astype(np.float32)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from mss_bench.core.parameters import param
+from mss_bench.core.parameters import check, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.filters import filter_blocks
 from mss_bench.dsp.masks import ratio
@@ -79,8 +79,8 @@ class PeriodRange(Separator):
     min_period: float = param(1.0, above=0, unit="s", doc="Least period.")
     max_period: float = param(10.0, above=0, unit="s", doc="Greatest period, at least `min_period`.")
 
-    def setup(self) -> None:
-        super().setup()
+    @check("max_period", "min_period")
+    def _check_periods(self) -> None:
         if self.max_period < self.min_period:
             self.refuse("max_period", f"a number of at least min_period={self.min_period:g} (in s)")
 
@@ -91,8 +91,8 @@ class SegmentedBackground(RepeatingBackground):
     length: float = param(10.0, above=0, unit="s", doc="Of a segment; the last is longer by less than a step.")
     step: float = param(5.0, above=0, unit="s", doc="From segment to segment, from half of the length to the length.")
 
-    def setup(self) -> None:
-        super().setup()
+    @check("step", "length")
+    def _check_segments(self) -> None:
         if not self.length / 2 <= self.step <= self.length:
             self.refuse("step", f"a number from {self.length / 2:g} to {self.length:g} (in s)")
 
@@ -164,6 +164,7 @@ def beat_spectrum(magnitude: NDArray[Any]) -> NDArray[np.float64]:
         transform = fft.rfft(power, n=length, axis=-1)
         spectrum += np.sum(transform.real**2 + transform.imag**2, axis=0)
     correlation = fft.irfft(spectrum, n=length)[:frames]
+    # A lag of k frames has k products fewer than lag 0.
     return np.asarray(correlation / np.arange(frames, 0, -1))
 
 
@@ -180,6 +181,7 @@ def repeating_period(spectrum: NDArray[np.float64], frame_rate: float, least: fl
         Range of the period in seconds. It ends at a third of the frames, so that there are three repetitions.
     """
     last = max(1, min(round(most * frame_rate), len(spectrum) // 3))
+    # In a song too short for the range its end, a third of the song, is all that is left.
     first = min(max(1, round(least * frame_rate)), last)
     return int(first + np.argmax(spectrum[first : last + 1]))
 

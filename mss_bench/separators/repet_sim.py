@@ -13,8 +13,8 @@ from mss_bench.separators.repet import RepeatingBackground
 
 __all__ = ["REPETSIM"]
 
+# Frames whose similarities to all others are held at a time: memory grows with the song, not with its square.
 _BLOCK = 256
-"""Frames whose similarities to all others are held at a time: memory grows with the song, not with its square."""
 
 
 class REPETSIM(RepeatingBackground):

@@ -13,8 +13,8 @@ from mss_bench.separators.templates import VOICE_AND_REST, MaskSeparator, Spectr
 
 __all__ = ["RPCA", "low_rank_and_sparse"]
 
+# mu and rho of the inexact augmented Lagrangian, mu relative to the largest singular value.
 _FIRST_PENALTY, _GROWTH = 1.25, 1.5
-"""mu and rho of the inexact augmented Lagrangian, mu relative to the largest singular value."""
 
 
 class RPCA(MaskSeparator, SpectrogramSeparator):

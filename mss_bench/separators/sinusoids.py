@@ -71,6 +71,7 @@ class Sinusoids(MelodySeparator):
         n_fft = power_of_two(_FRAME, sample_rate)
         stft = STFT(n_fft, max(1, n_fft // 4))
         frames, first = stft.frames(mid.size), stft.hop - n_fft // 2
+        # The last partial may lie above its harmonic.
         highest = min(sample_rate / 2, self.partials * float(track.hertz.max(initial=0.0)) * 1.05)
         peaks = find_peaks(
             mid, sample_rate, n_fft=n_fft, hop=stft.hop, frames=frames, first=first, highest=highest, floor=_FLOOR
@@ -94,6 +95,7 @@ class Sinusoids(MelodySeparator):
         tracks = link_peaks(peaks)
         length = np.bincount(tracks)
         harmonic = np.bincount(tracks, fits)
+        # A track belongs to the voice as a whole or not at all: half of its peaks decide.
         lasting = (length * hop >= self.shortest) & (2 * harmonic >= length)
         fits &= lasting[tracks]
         return fits & _first_of(peaks.frame * (self.partials + 1) + number.astype(np.int64), distance, fits)
@@ -119,6 +121,7 @@ def _sinusoids(x: NDArray[Any], frame: NDArray[np.int64], position: NDArray[np.f
     energy = np.sum(np.abs(lobe) ** 2, axis=1)
     fitted = np.sum(lobe.conj() * x[frame[:, None], bins], axis=1) / energy
     out = np.zeros_like(x)
+    # Lobes overlap: `out[...] +=` would add only the last of those that share a bin.
     np.add.at(out, (frame[:, None], bins), (fitted[:, None] * lobe).astype(x.dtype))
     return out
 
