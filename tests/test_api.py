@@ -134,10 +134,12 @@ def cli(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_path) -> None:
-    chosen = "--metrics SDR,SIR --targets vocals --groups 4stem --methods mixture_unscaled,centre,karaoke --sort given"
+    chosen = (
+        "--metrics SDR,SIR --targets vocals --groups 4stem --separator mixture_unscaled,centre,karaoke --sort given"
+    )
     how = "--digits 1 --aggregation mean_of_medians --missing complete --ci --table-by target --gap-to irm --draws 200"
     done = cli(results.path, other.path, "-o", tmp_path, "--format", "md,csv,tex,pdf", *chosen.split(), *how.split(),
-               "--figures", "box,frames", "--track", "Song 2")  # fmt: skip
+               "--figures", "box,frames", "--page", "Song 2")  # fmt: skip
     assert done.returncode == 0, done.stderr
     names = {line.rpartition("/")[2] for line in done.stdout.splitlines()}
     assert {"report.md", "scores.csv", "tables.tex", "tiny_test_4stem_vocals_SDR_frames.pdf"} <= names
@@ -153,7 +155,7 @@ def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_pat
         (["--format", "doc"], "--format is 'doc', expected a list of md, csv"),
         (["--methods", "karaok"], "unknown method 'karaok'; did you mean 'karaoke'"),
         (["--columns", "vocals"], "--columns is 'vocals', expected a list of mean"),
-        (["--track", "Song 9"], "unknown track 'Song 9'"),
+        (["--page", "Song 9"], "unknown track 'Song 9'"),
         (["--test", "t"], "--test is 't', expected conover"),
         (["--sort", "drumz"], "unknown order of rows 'drumz'; did you mean 'drums'"),
     ],

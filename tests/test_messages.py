@@ -41,9 +41,9 @@ weights: {m.onnx: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b8
 sample_rate: 8000
 channels: 2
 stems: [vocals, rest]
-trained_on: []
+trained_on: unknown
 input: waveform
-output: waveforms
+output: sources
 chunk: 8000
 overlap: 0.25
 """
@@ -90,7 +90,7 @@ def design(old: str, new: str, *message: str) -> Case:
 CASES = [
     # the command line
     call("rnu", "unknown verb 'rnu'; did you mean 'run'"),
-    call("run --max-track 3", "unknown option --max-track; did you mean --max-tracks?", "usage: mss-bench run"),
+    call("run --max-trakcs 3", "unknown option --max-trakcs; did you mean --max-tracks?", "usage: mss-bench run"),
     call("score x --referenes y", "unknown option --referenes; did you mean --references?"),
     call("run --jobs 0", "--jobs is 0, expected a whole number of at least 1"),
     call("run --duration=-1", "--duration is -1, expected a number above 0"),
@@ -98,7 +98,7 @@ CASES = [
     call("run --shard 3/2", "shard is '3/2', expected i/N with i from 1 to N, e.g. 3/10"),
     call("run --dataset dmeo", "unknown data set 'dmeo'; did you mean 'demo'?"),
     call("run --dataset demo:songs=3", "unknown option of data set demo 'songs'; did you mean 'n_songs'?"),
-    call("run --dataset demo:n_songs=0", "n_songs is 0, expected a whole number of at least 1"),
+    call("run --dataset demo:n_songs=0", "data set demo: n_songs is 0, expected a whole number of at least 1"),
     call("run -s hpsss", "unknown separator 'hpsss'; did you mean 'hpss'"),
     call("run -s hpss:pwoer=2", "unknown parameter of separator hpss 'pwoer'; did you mean 'power'?"),
     call("run -s hpss:power=loud", "hpss: power is 'loud', expected a number above 0"),
@@ -113,7 +113,7 @@ CASES = [
     call("report nowhere", "nowhere is not a run folder"),
     call("results export run --table trakcs -o x.csv", "--table is 'trakcs', expected tracks, frames,", "'tracks'?"),
     # a run file
-    call("run --config absent.yaml", "absent.yaml cannot be read"),
+    call("run --config absent.yaml", "absent.yaml cannot be read: No such file or directory"),
     run_file(
         "dataset: demo\nseperators: [hpss]\n", "run.yaml:2: unknown key of a run file 'seperators'", "'separators'?"
     ),
@@ -121,7 +121,7 @@ CASES = [
     run_file("seed: 1\nduration: 0\n", "run.yaml:2: duration is 0, expected a number above 0"),
     run_file("fail_fast: 1\n", "run.yaml:1: fail_fast is 1, expected true or false"),
     run_file("seed: 1\nseed: 2\n", "run.yaml:2: key 'seed' stands here a second time; see line 1"),
-    run_file("separators: [{power: 2}]\n", "has no name; expected a mapping like {name: hpss, power: 2}"),
+    run_file("separators: [{power: 2}]\n", "run.yaml:1: {'power': 2} has no name; expected a mapping like"),
     # a catalog
     catalog("  layout: stem\n  stems: [a]\n", "own.yaml:2: unknown layout 'stem'; did you mean 'stems'?"),
     catalog("  layout: stems\n", "own.yaml:2: stems is missing in data set 'own', expected a list of names"),
@@ -140,10 +140,10 @@ CASES = [
     board("rank_metric: SDR", "rank_metric: SIR", "board.yaml:9: rank_metric is 'SIR', expected ", "SDR"),
     board("rank_metric", "rank_metrik", "board.yaml:9: unknown key of a leaderboard 'rank_metrik'", "'rank_metric'"),
     # the design of a listening test
-    design("mushra", "mushrra", "test.yaml:2: ", "'mushrra'", "'mushra'"),
+    design("mushra", "mushrra", "test.yaml:2: protocol is 'mushrra', expected ", "did you mean 'mushra'?"),
     design("target", "targt", "test.yaml:4: unknown key of a listening test 'targt'", "'target'"),
     design("count: 2", "count: 0", "test.yaml:6: ", "count is 0", "expected "),
-    design("seed: 3", "seed: -1", "test.yaml:7: seed is -1, expected a whole number"),
+    design("seed: 3", "seed: -1", "test.yaml:7: seed is -1, expected a whole number from 0 to "),
 ]
 
 

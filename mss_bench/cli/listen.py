@@ -92,15 +92,15 @@ class Import(ImportOptions):
 
     files: tuple[Path, ...] = param(flag="files", metavar="FILE", doc="CSV files of one test.")
     out: Path = param(Path("ratings.csv"), short="-o", metavar="FILE", doc="The table.")
-    force: bool = param(False, doc="Replace the file where it exists.")
+    overwrite: bool = param(False, doc="Replace the file where it exists.")
 
     def execute(self) -> None:
         """Import ratings."""
         from mss_bench.listening.importers import import_ratings
         from mss_bench.listening.ratings import write_ratings
 
-        if self.out.exists() and not self.force:
-            raise ConfigError(f"{self.out} exists already; choose another --out, or replace it with --force")
+        if self.out.exists() and not self.overwrite:
+            raise ConfigError(f"{self.out} exists already; choose another --out, or replace it with --overwrite")
         imported = import_ratings(self.files, self)
         write_ratings(imported.ratings, self.out)
         print("\n".join([*imported.notes, str(self.out)]))
@@ -176,7 +176,7 @@ class Fit(RatedTest):
         own = known[task, target]
         metrics = self.read_metrics(own).get(target)
         if metrics is None:
-            raise ConfigError("a fit needs metrics: give --run or --metrics")
+            raise ConfigError("a fit needs metrics: give --run or --metric-table")
         scale = self.scales.get(task, self.ends or SCALE)
         fitted = fit_metrics(join(own, metrics), own, scale=scale, seed=self.seed)
         files = write_fit(self.out, fitted, name=str(ratings["test"].iloc[0]), scale=scale)

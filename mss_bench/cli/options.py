@@ -31,7 +31,8 @@ from mss_bench.errors import ConfigError, nearest
 __all__ = ["Parser", "Shared", "add_actions", "add_options", "given", "sentence", "terminal_width"]
 
 OTHER_SPELLINGS = {
-    "--catalog": ("--datasets",), "--metrics": ("--metric",), "--tracks": ("--track",),
+    "--catalog": ("--datasets",), "--metrics": ("--metric",), "--page": ("--track",), "--tracks": ("--track",),
+    "--overwrite": ("--force",), "--metric-table": ("--metrics",),
     "--separator": ("--separators", "--method", "--methods"), "--targets": ("--target",),
 }  # fmt: skip
 """Flag to spellings, former ones for the most part, which are taken but not shown."""

@@ -16,7 +16,7 @@ examples:
   mss-bench report runs/a runs/b -o both -s irm,hpss --ci        two runs over the same data in one report
 """
 
-_WHAT = ("metrics", "targets", "separators", "groups", "sort", "figures", "tracks")
+_WHAT = ("metrics", "targets", "separators", "groups", "sort", "figures", "pages")
 _HOW = ("aggregation", "missing", "gap_to")
 
 

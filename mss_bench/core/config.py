@@ -125,7 +125,7 @@ def load_yaml(path: str | Path) -> ConfigMap:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
     return parse_yaml(text, str(path))
 
 

@@ -559,9 +559,12 @@ def _bounds(parameter: Parameter) -> str:
         "above": parameter.above, "of at least": parameter.at_least,
         "below": parameter.below, "at most": parameter.at_most,
     }  # fmt: skip
-    given = [f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None]
-    if parameter.at_least is not None and parameter.at_most is not None:
-        return f"from {parameter.at_least:g} to {parameter.at_most:g}"
+    shown = {
+        word: f"{bound:g}" if abs(bound) < 1e6 else f"{bound}" for word, bound in bounds.items() if bound is not None
+    }
+    given = [f"{word} {bound}" for word, bound in shown.items()]
+    if "of at least" in shown and "at most" in shown:
+        return f"from {shown['of at least']} to {shown['at most']}"
     return " and ".join(given)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from mss_bench.core.config import parse_scalar, plain_name
-from mss_bench.core.parameters import REQUIRED, default_values, parameters, takes_further
+from mss_bench.core.parameters import REQUIRED, default_values, located, parameters, takes_further
 from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
 from mss_bench.registry import Registry
 
@@ -52,7 +52,8 @@ class Spec:
             params = dict(value)
             name = params.pop("name", None)
             if not isinstance(name, str) or not name:
-                raise ConfigError(f"{dict(value)!r} has no name; expected a mapping like {{name: hpss, power: 2}}")
+                message = f"{dict(value)!r} has no name; expected a mapping like {{name: hpss, power: 2}}"
+                raise ConfigError(located(value, "", message))
         elif isinstance(value, str):
             name, _, rest = value.partition(":")
             params = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def load_catalog(files: Iterable[str | Path] = ()) -> dict[str, Dataset]:
     ConfigError
         With file and line: unknown or duplicate keys, wrong types, patterns that leave the data set's folder.
     """
-    return {name: _declared(name, entry, file) for name, (entry, file) in _entries(files).items()}
+    return {name: _declared(name, entry, file, {}) for name, (entry, file) in _entries(files).items()}
 
 
 def get(name: str, files: Iterable[str | Path] = (), root: str | Path | None = None, **options: Any) -> Dataset:
@@ -68,7 +68,7 @@ def _entries(files: Iterable[str | Path]) -> dict[str, tuple[Any, Path]]:
     return {name: (entry, path) for path in paths for name, entry in load_yaml(path).items()}
 
 
-def _declared(name: str, entry: Any, file: Path, options: dict[str, Any] | None = None) -> Dataset:
+def _declared(name: str, entry: Any, file: Path, options: Mapping[str, Any]) -> Dataset:
     if not isinstance(entry, ConfigMap):
         raise ConfigError(f"{file}: data set {name!r} is {entry!r}, expected a mapping (layout, root, stems, ...)")
     layout = entry.get("layout")
@@ -82,9 +82,10 @@ def _declared(name: str, entry: Any, file: Path, options: dict[str, Any] | None 
     except ConfigError as error:
         entry.fail(str(error), "layout" if str(layout) not in layouts else None)
     known = parameters(cls)
-    for key in options or ():
+    for key in options:
         if key not in known:
             raise UnknownNameError(f"option of data set {name}", key, known)
+        known[key].convert(options[key], f"data set {name}")  # here, as the file is not where it was written
     keys = {key: value for key, value in entry.items() if key != "layout"}
-    own = ConfigMap(keys | (options or {}), entry.source, entry.line, entry.lines)
+    own = ConfigMap(keys | dict(options), entry.source, entry.line, entry.lines)
     return cls.declared(name, own, file.resolve().parent)

@@ -27,7 +27,9 @@ class RatedTest(PackAndScale):
         "pymushra export them.",
     )  # fmt: skip
     run: Path | None = param(None, metavar="RUN", doc="Finished run with the metrics of the systems.")
-    metrics: Path | None = param(None, metavar="CSV", doc="Or a table of metrics: item, system, a column a metric.")
+    metrics: Path | None = param(
+        None, flag="--metric-table", metavar="CSV", doc="Or a table of metrics: item, system, a column a metric."
+    )
     metric_columns: dict[str, str] = param(
         {}, metavar="item=COLUMN,...", doc="Columns item, system and target of that table, where named otherwise."
     )
@@ -37,7 +39,7 @@ class RatedTest(PackAndScale):
     def setup(self) -> None:
         super().setup()
         if self.run and self.metrics:
-            raise ConfigError("--run and --metrics are two sources of metrics; give one")
+            raise ConfigError("--run and --metric-table are two sources of metrics; give one")
         if self.ratings.is_dir():
             self.pack = self.pack or self.ratings
         self.contents = read_pack(self.pack) if self.pack else None

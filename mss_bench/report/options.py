@@ -109,7 +109,7 @@ class Options(Parameterized):
     figures: tuple[str, ...] = param(
         DEFAULT_FIGURES, choices=(*FIGURES, "none"), metavar="F,F", doc="Kinds of figures."
     )
-    tracks: tuple[str, ...] = param((), metavar="NAME", doc="Tracks whose frames are drawn, each with a page.")
+    pages: tuple[str, ...] = param((), flag="--page", metavar="TRACK", doc="Track whose frames are drawn on a page.")
     single_file: bool = param(
         False, doc="One page with every figure in it, report.html; otherwise index.html links figures and track pages."
     )

@@ -74,7 +74,8 @@ def arrange(
     methods = chosen_methods(tracks, options.separators)
     gap_to = chosen_methods(tracks, [options.gap_to])[0] if options.gap_to else ""
     wanted = [*methods, gap_to] if methods and gap_to else methods
-    table = select(tracks, options.metrics, options.targets, wanted, options.groups)
+    metrics = _quantities(options.metrics, quantities)
+    table = select(tracks, metrics, options.targets, wanted, options.groups)
     rule: dict[str, Any] = {
         "aggregation": options.aggregation,
         "missing": options.missing,
@@ -95,11 +96,19 @@ def arrange(
         findings=findings,
         training=trained_on(separators),
         sort=options.sort,
-        metrics=options.metrics,
+        metrics=metrics,
         targets=options.targets,
         methods=methods,
     )
     return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities)
+
+
+def _quantities(metrics: Sequence[str], quantities: Quantities) -> list[str]:
+    """Return the metrics with every family of them written out, bss_eval as SDR, ISR, SIR and SAR."""
+    families: dict[str, list[str]] = {}
+    for quantity in quantities:
+        families.setdefault(str(quantity.get("family", "")), []).append(str(quantity["name"]))
+    return [name for metric in metrics for name in families.get(metric, [metric])]
 
 
 def write_report(
@@ -157,7 +166,7 @@ def write_report(
     page = "html" in options.formats
     drawn = list(dict.fromkeys([*kinds, "png"])) if page else kinds
     beside = kinds if options.single_file else drawn
-    readers = {name: partial(_frames, frames, name, contents.tracks) for name in _known_tracks(tracks, options.tracks)}
+    readers = {name: partial(_frames, frames, name, contents.tracks) for name in _known_tracks(tracks, options.pages)}
     figures = list(draw(contents.blocks, contents.tracks, costs, kinds=options.figures, formats=drawn, frames=readers))
     written = [write_atomic(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in beside]
     if "csv" in options.formats:
@@ -234,7 +243,7 @@ def _track_pages(
 
     look = looks(row.method for block in contents.blocks for row in block.rows)
     pages = TrackPages(out, contents.blocks, contents.tracks, read, look, options.style.digits)
-    yield from pages.write(options.tracks, media)
+    yield from pages.write(options.pages, media)
 
 
 def _chosen(table: pd.DataFrame | None, tracks: pd.DataFrame, methods: Sequence[str]) -> Any:

@@ -276,7 +276,7 @@ def test_the_command_imports_and_never_overwrites_unasked(test_data: Path, tmp_p
     assert import_ratings([tmp_path / "r.csv"]).ratings.equals(similarity(test_data))
     assert main(command) == 2
     assert "exists already" in capsys.readouterr().err
-    assert main([*command, "--force"]) == 0
+    assert main([*command, "--overwrite"]) == 0
     assert main(["listen", "import", source, "--columns", "listener"]) == 2
     assert "is no name=value" in capsys.readouterr().err
     assert main(["listen", "import", source, "--scale", "5,1", "-o", str(tmp_path / "x.csv")]) == 2

@@ -120,7 +120,7 @@ def test_which_of_several_targets_is_meant_must_be_said(finished_run, tmp_path, 
     write_ratings(pd.concat(both, ignore_index=True), table)
     metrics.write_text("item,system,SDR\nSong 0,irm,1\n")
     command = [str(table), "-o", str(tmp_path / "out")]
-    assert main(["listen", "analyse", *command, "--metrics", str(metrics)]) == 2
+    assert main(["listen", "analyse", *command, "--metric-table", str(metrics)]) == 2
     assert "does not say which it is of: add a column target" in capsys.readouterr().err
     assert main(["listen", "fit", *command, "--run", str(finished_run)]) == 2
     assert "name one question with --task and --target: quality of vocals" in capsys.readouterr().err
@@ -221,8 +221,8 @@ def test_when_nobody_is_left_it_is_said() -> None:
         (["--kind", "x=a", "--kind", "y=a"], "'a' is of two kinds"),
         (["--kind", "generative"], "expected KIND=SYSTEM"),
         (["--mid-anchor", "mid"], "unknown anchor of the test 'mid'"),
-        (["--run", "r", "--metrics", "m"], "two sources of metrics"),
-        (["--metrics", "nothing.csv"], "nothing.csv cannot be read"),
+        (["--run", "r", "--metric-table", "m"], "two sources of metrics"),
+        (["--metric-table", "nothing.csv"], "nothing.csv cannot be read"),
         (["--pack", "."], "is not a pack"),
     ],
 )

@@ -67,7 +67,7 @@ def pages(report: Path, chromium):
 def test_tracks_with_excerpts_and_named_ones_have_pages(run: Path, report: Path) -> None:
     assert [p.name for p in sorted((report / "tracks").glob("*.html"))] == ["test_Song_A.html"]
     folder = run.parent / "named"
-    mss_bench.load(run).report(folder, options=BARE.with_values(tracks=("Song B",)))
+    mss_bench.load(run).report(folder, options=BARE.with_values(pages=("Song B",)))
     assert [p.name for p in sorted((folder / "tracks").glob("*.html"))] == ["test_Song_A.html", "test_Song_B.html"]
     text = (folder / "tracks" / "test_Song_B.html").read_text()
     assert "<audio" not in text

@@ -2,7 +2,7 @@
 
 The call::
 
-    mss-bench run --metrics fad:model=vggish.onnx embedding_mse:model=mert.onnx,sample_rate=24000,window=5,hop=5
+    mss-bench run -m fad:model=vggish.onnx -m embedding_mse:model=mert.onnx,sample_rate=24000,window=5,hop=5
 
 The network is an ONNX file (`mss_bench.metrics.perceptual.embedding_network`); none comes with this package and nothing
 is downloaded. Its content is part of the score key, where it lies is not. With VGGish the first is the Frechet audio
