@@ -134,9 +134,7 @@ def cli(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_path) -> None:
-    chosen = (
-        "--metrics SDR,SIR --targets vocals --groups 4stem --separator mixture_unscaled,centre,karaoke --sort given"
-    )
+    chosen = "-m SDR,SIR --targets vocals --groups 4stem --separator mixture_unscaled,centre,karaoke --sort given"
     how = "--digits 1 --aggregation mean_of_medians --missing complete --ci --table-by target --gap-to irm --draws 200"
     done = cli(results.path, other.path, "-o", tmp_path, "--format", "md,csv,tex,pdf", *chosen.split(), *how.split(),
                "--figures", "box,frames", "--page", "Song 2")  # fmt: skip
