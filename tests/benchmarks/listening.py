@@ -61,7 +61,7 @@ def songs(folder: Path) -> Path:
 
 
 def finished_run(folder: Path) -> Path:
-    """The run that the pack is made from."""
+    """Make the run for the pack."""
     if not (folder / "run" / "run.json").exists():
         (folder / "leaky.py").write_text(PLUGIN)
         mss_bench.run(

@@ -27,7 +27,7 @@ BOARD = Path(__file__).parents[2] / "leaderboards" / "sisec18"
 
 
 def sisec() -> pd.DataFrame:
-    """The track table of the board's entries."""
+    """Return the track table of the board's entries."""
     from mss_bench.leaderboards.board import entry_names, read_board, read_entry, track_table
 
     board = read_board(BOARD)
@@ -37,7 +37,7 @@ def sisec() -> pd.DataFrame:
 
 
 def whole(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with every column of a track table."""
+    """Return the table with every column of a track table."""
     plain = {
         name: {"string": "", "int64": 240, "bool": False}.get(kind, math.nan) for name, kind in TRACK_COLUMNS.items()
     }

@@ -73,7 +73,7 @@ def peak_gb() -> float:
 
 
 def data_set(folder: Path, tracks: int, seconds: float = 0.1) -> Path:
-    """A catalog with the data set ``synthetic``: so many short songs."""
+    """Write a catalog with the data set ``synthetic``: so many short songs."""
     rng = np.random.default_rng(0)
     for i in range(tracks):
         song = folder / "data" / f"Song {i:04}"
@@ -90,7 +90,7 @@ def data_set(folder: Path, tracks: int, seconds: float = 0.1) -> Path:
 
 
 def options(folder: Path, methods: int, out: str, **more: object) -> RunOptions:
-    """A run of that many methods that do nothing."""
+    """Run that many methods that do nothing."""
     return RunOptions(
         dataset="synthetic", separators=tuple(f"nothing:n={i + 1}" for i in range(methods)), metrics=("four",),
         catalogs=(folder / "catalog.yaml",), plugins=(folder / "plugin.py",), out=folder / out, **more,
@@ -160,7 +160,7 @@ def fill(prepared: object) -> None:
 
 
 def cached(folder: Path) -> None:
-    """The whole command where 1,000 cells are cached."""
+    """Time the whole command where 1,000 cells are cached."""
     data_set(folder, 50)
     words = [
         sys.executable, "-m", "mss_bench", "run", "--dataset", "synthetic", "--datasets", folder / "catalog.yaml",

@@ -164,7 +164,7 @@ def _peer(what: str) -> Run:
 
 
 def _memory(field: str) -> float:
-    """A line of the process's status, in MB."""
+    """Return a line of the process's status in MB."""
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith(field)).split()[1]) / 1024
 

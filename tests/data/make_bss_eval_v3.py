@@ -12,7 +12,7 @@ WINDOW, HOP = 2000, 1200
 
 
 def signals(n_sources: int, channels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """References and estimates ``(sources, channels, 5000)`` of 16-bit values; the estimates are in another order."""
+    """Return references and estimates ``(sources, channels, 5000)`` of 16-bit values, the estimates in another order."""
     rng = np.random.default_rng(seed)
     references = rng.integers(-8000, 8001, (n_sources, channels, 5000)) / 32768
     references += 0.3 * references[:, ::-1]
@@ -26,7 +26,7 @@ CASES = {"sources": signals(3, 1, 31), "images": signals(2, 2, 32)}
 
 
 def golden() -> dict[str, dict[str, list]]:
-    """What mir_eval gives, by mode and quantity; ``order`` is the estimate of each reference."""
+    """Return what mir_eval gives by mode and quantity; ``order`` is the estimate of each reference."""
     import mir_eval
 
     found = {}

@@ -23,7 +23,7 @@ Values = dict[str, list[float]]
 
 
 def signals(kind: str = "plain") -> tuple[Arrays, Arrays, np.ndarray]:
-    """References, estimates and mixture: three stereo sources of 0.6 s in 16 bit, with a pause in one.
+    """Return references, estimates and mixture: three stereo sources of 0.6 s in 16 bit, with a pause in one.
 
     ``"silent"`` has a reference and an estimate that are silent throughout, ``"offset"`` constants added.
     """
