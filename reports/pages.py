@@ -10,19 +10,21 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.core.parameters import parameters
+from mss_bench.cli.options import Parser, add_options, given
+from mss_bench.core.parameters import Parameterized, param, parameters
 from mss_bench.errors import MssBenchError
 from mss_bench.report.plots import save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Description", "describe", "parameter_list", "render", "run_script", "save_png"]
+__all__ = ["Description", "Page", "describe", "make", "parameter_list", "render", "save_png"]
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,31 @@ def render(template: Path, out: Path, filters: dict[str, Any], **content: Any) -
     return page
 
 
-def run_script(main: Callable[[], None]) -> None:
-    """Run a script, with an error that the user can fix as a line instead of a traceback."""
+class Page(Parameterized, ABC):
+    """A page: the options of the script that makes it, and how it is made."""
+
+    out: Path = param(metavar="DIR", doc="Folder of the page (default: that of the script).")
+
+    @abstractmethod
+    def write(self) -> list[Path]:
+        """Make the page and return the files written."""
+
+
+def make(page: type[Page], description: str, arguments: Sequence[str] | None = None) -> None:
+    """Make a page with the options of the command line.
+
+    Parameters
+    ----------
+    page : type
+    description : str
+        What ``--help`` says.
+    arguments : sequence of str, optional
+        Words of the command line; those of this process by default.
+    """
+    parser = Parser(description=description)
+    add_options(parser, page)
     try:
-        main()
-    except MssBenchError as error:
+        files = page(**given(parser.parse_args(sys.argv[1:] if arguments is None else arguments), page)).write()
+    except MssBenchError as error:  # that the user can fix: a line, no traceback
         sys.exit(f"{sys.argv[0]}: {error}")
+    print(f"{len(files)} files, the first is {files[0]}")

@@ -9,32 +9,37 @@ These are the two commands that everybody runs, ``mss-bench run`` and ``mss-benc
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share helpers: the package `reports`
+
+from mss_bench.core.parameters import param
+from reports.pages import Page, make
 
 HERE = Path(__file__).resolve().parent
 
 METRICS = ("bss_eval", "usdr", "si_sdr", "2f", "remix", "upmix")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line, run the separators and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=HERE, metavar="DIR", help="folder of the report (default: its own)")
-    parser.add_argument("--work", type=Path, default=Path("runs/demo"), metavar="DIR", help="run (%(default)s)")
-    parser.add_argument("--jobs", default="2", metavar="N", help="worker processes (default: %(default)s)")
-    args = parser.parse_args(arguments)
-    metrics = [word for name in METRICS for word in ("-m", name)]
-    _mss_bench("run", "-q", "-s", "all", *metrics, "-j", args.jobs, "-o", str(args.work))
-    _mss_bench("report", str(args.work), "-o", str(args.out))
+class ExampleReport(Page):
+    """The report: tables, figures and ``index.html``."""
 
+    out = HERE
+    work: Path = param(Path("runs/demo"), metavar="DIR", doc="The run, resumed where it was left.")
+    jobs: int = param(2, at_least=1, doc="Worker processes.")
 
-def _mss_bench(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "mss_bench", *words], check=True)
+    def write(self) -> list[Path]:
+        """Run the separators and write the report."""
+        metrics = [word for name in METRICS for word in ("-m", name)]
+        self._mss_bench("run", "-q", "-s", "all", *metrics, "-j", str(self.jobs), "-o", str(self.work))
+        self._mss_bench("report", str(self.work), "-o", str(self.out))
+        return sorted(self.out.rglob("*.*"))
+
+    def _mss_bench(self, *words: str) -> None:
+        subprocess.run([sys.executable, "-m", "mss_bench", *words], check=True)
 
 
 if __name__ == "__main__":
-    main()
+    make(ExampleReport, __doc__)

@@ -3,7 +3,7 @@
 ::
 
     python reports/metrics_compare/make.py                      # six seconds of a demo song
-    python reports/metrics_compare/make.py --references DIR --estimates DIR --out my_report.md
+    python reports/metrics_compare/make.py --references DIR --estimates DIR --out my_report
 
 The same audio goes through both. Each comparison names the parameters under which two tools should give one number, or
 says why they do not; they are listed in ``comparisons.py``, the calls of other tools in ``tools.py``.
@@ -11,7 +11,6 @@ says why they do not; they are listed in ``comparisons.py``, the calls of other 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share helpers: the package `reports`
 
+from mss_bench.core.parameters import param
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.text import columns
 from mss_bench.core.tracks import TargetGroup, TrackAudio
@@ -32,7 +32,7 @@ from mss_bench.metrics import metrics
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.separators import separators
 from reports.metrics_compare.comparisons import COMPARISONS, TOOLS, Comparison, installed
-from reports.pages import run_script
+from reports.pages import Page, make
 
 HERE = Path(__file__).resolve().parent
 
@@ -226,55 +226,57 @@ def _described(track: Material) -> str:
     return f"{track.name} ({size}{', estimates of ' + track.method if track.method else ''})"
 
 
-def load_material(
-    references: str | None = None, estimates: str | None = None, separator: str = "irm", max_tracks: int = 1,
-    duration: float = 6.0,
-) -> list[Material]:  # fmt: skip
-    """Load tracks of a folder or of the demo, with estimates from a folder or from a separator."""
-    if estimates and not references:
-        raise ConfigError("--estimates was given without --references; name the folder of their references, too")
-    dataset = from_references(references) if references else get("demo")
-    spec = Spec("estimates", {"dir": estimates}) if estimates else Spec.parse(separator)
-    method, _ = build(separators, spec)
-    tracks = dataset.tracks(max_tracks=max_tracks, duration=duration)
-    method.tracks = tuple(track.id for track in tracks)
-    method.load()
-    material = []
-    for track in tracks:
-        method.track, method.duration = track.id, track.duration
-        audio = track.load()
-        stems = method.separate(
-            audio.mixture, audio.sample_rate, targets=dataset.targets, rng=np.random.default_rng(0),
-            references=audio.references if method.needs_references else None,
-        )  # fmt: skip
-        true = {stem: audio.references[stem] for stem in dataset.targets.stems}
-        estimated = {stem: stems[stem] for stem in true if stem in stems}
-        material.append(Material(track.name, true, estimated, audio.sample_rate, str(estimates or spec)))
-    method.close()
-    return material
+class AgreementReport(Page):
+    """The agreement report, ``README.md``."""
 
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line, print the comparison and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--references", metavar="DIR", help="<track>/<stem>.wav or <stem>.wav (default: demo songs)")
-    parser.add_argument("--estimates", metavar="DIR", help="estimates of these references, laid out alike")
-    parser.add_argument("-s", "--separator", metavar="SPEC", default="irm", help="makes estimates (%(default)s)")
-    parser.add_argument("--max-tracks", type=int, metavar="N", default=1, help="tracks (default: %(default)s)")
-    parser.add_argument(
-        "--duration", type=float, metavar="S", default=6.0, help="seconds of each (%(default)s; other tools are slow)"
+    references: Path | None = param(
+        None, metavar="DIR", doc="Folder of <track>/<stem>.wav, or of <stem>.wav (default: demo songs)."
     )
-    parser.add_argument("--tool", dest="tools", action="append", metavar="NAME", help=f"{', '.join(TOOLS)} (all)")
-    parser.add_argument("--out", type=Path, default=HERE / "README.md", metavar="FILE", help="report (%(default)s)")
-    args = parser.parse_args(arguments)
-    tools = args.tools or list(TOOLS)
-    material = load_material(args.references, args.estimates, args.separator, args.max_tracks, args.duration)
-    differences = compare(material, tools)
-    print(columns(rows(differences), HEAD))
-    for tool, why in installed(tools)[1].items():
-        print(f"not compared: {tool} ({why})")
-    args.out.write_text(render(differences, material, tools), encoding="utf-8")
+    estimates: Path | None = param(None, metavar="DIR", doc="Estimates of these references, laid out alike.")
+    separator: str = param("irm", short="-s", metavar="SPEC", doc="Makes estimates where none are given.")
+    max_tracks: int = param(1, at_least=1, doc="Tracks to compare on.")
+    duration: float = param(6.0, above=0, unit="s", doc="Length of each track that is used; other tools are slow.")
+    tools: tuple[str, ...] = param(tuple(TOOLS), flag="--tool", metavar="NAME", doc="Tools to compare with.")
+    out = HERE
+
+    def setup(self) -> None:
+        if self.estimates and not self.references:
+            raise ConfigError("--estimates was given without --references; name the folder of their references, too")
+
+    def write(self) -> list[Path]:
+        """Compare, print the table and write the report."""
+        material = self._material()
+        differences = compare(material, self.tools)
+        print(columns(rows(differences), HEAD))
+        for tool, why in installed(self.tools)[1].items():
+            print(f"not compared: {tool} ({why})")
+        self.out.mkdir(parents=True, exist_ok=True)
+        report = self.out / "README.md"
+        report.write_text(render(differences, material, self.tools), encoding="utf-8")
+        return [report]
+
+    def _material(self) -> list[Material]:
+        """Load tracks of a folder or of the demo, with estimates from a folder or from a separator."""
+        dataset = from_references(self.references) if self.references else get("demo")
+        spec = Spec("estimates", {"dir": str(self.estimates)}) if self.estimates else Spec.parse(self.separator)
+        method, _ = build(separators, spec)
+        tracks = dataset.tracks(max_tracks=self.max_tracks, duration=self.duration)
+        method.tracks = tuple(track.id for track in tracks)
+        method.load()
+        material = []
+        for track in tracks:
+            method.track, method.duration = track.id, track.duration
+            audio = track.load()
+            stems = method.separate(
+                audio.mixture, audio.sample_rate, targets=dataset.targets, rng=np.random.default_rng(0),
+                references=audio.references if method.needs_references else None,
+            )  # fmt: skip
+            true = {stem: audio.references[stem] for stem in dataset.targets.stems}
+            estimated = {stem: stems[stem] for stem in true if stem in stems}
+            material.append(Material(track.name, true, estimated, audio.sample_rate, str(self.estimates or spec)))
+        method.close()
+        return material
 
 
 if __name__ == "__main__":
-    run_script(main)
+    make(AgreementReport, __doc__)

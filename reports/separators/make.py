@@ -12,7 +12,6 @@ changed.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,12 +24,12 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share helpers: the package `reports`
 
 from mss_bench import api
-from mss_bench.core.parameters import parameters
+from mss_bench.core.parameters import param, parameters
 from mss_bench.core.schema import FLOOR
 from mss_bench.core.spec import needs_parameters
 from mss_bench.dsp.filters import MASKS
 from mss_bench.separators import Separator, separators
-from reports.pages import Description, describe, parameter_list, render, run_script, save_png
+from reports.pages import Description, Page, describe, make, parameter_list, render, save_png
 from reports.separators.separate_once import Example, separate_once
 from reports.separators.separation_figure import separation_figure
 
@@ -86,56 +85,45 @@ class Entry:
         return len(stems) if len(stems) > 1 else len(usdr)
 
 
-def write_page(
-    out: Path, work: Path, *, songs: int = 6, jobs: int | None = None, names: Sequence[str] = ()
-) -> list[Path]:
-    """Run the methods and write the page.
+class SeparatorsPage(Page):
+    """The page: ``README.md``, ``scores.csv``, ``similar_sources.csv`` and ``figures/``."""
 
-    Parameters
-    ----------
-    out : Path
-        Folder of the page: ``README.md``, ``scores.csv``, ``similar_sources.csv`` and ``figures/``.
-    work : Path
-        Folder of the runs behind it, resumed where they exist.
-    songs : int
-        Demo songs of the test split.
-    jobs : int, optional
-        Worker processes.
-    names : sequence of str
-        Show only these methods.
+    names: tuple[str, ...] = param((), flag="names", metavar="NAME", doc="Show only these methods.")
+    out = HERE
+    work: Path = param(Path("runs/gallery"), metavar="DIR", doc="Runs behind the page, resumed where they exist.")
+    songs: int = param(6, at_least=1, doc="Demo songs of the test split.")
+    jobs: int | None = param(None, at_least=1, doc="Worker processes (default: one a core).")
 
-    Returns
-    -------
-    list of Path
-        The files written.
-    """
-    classes = chosen_separators(names)
-    print(f"{_count(len(classes), 'method')} on {_count(songs, 'song')} of the demo")
-    specs = [spec for name, cls in classes.items() for spec in _with_every_filter(name, cls)]
-    results = api.run("demo", specs, _METRICS, max_tracks=songs, jobs=jobs, out=work / "demo")
-    similar = _scores_on_similar_sources(classes, work, jobs)
-    table, costs = results.aggregate(), results.costs
-    files, entries = [], []
-    for name, cls in classes.items():
-        print(f"figure of {name}")
-        example = separate_once(name)
-        figure = separation_figure(
-            example.mixture, example.references, example.estimates, example.sample_rate,
-            azimuth=cls.family == "position",
+    def write(self) -> list[Path]:
+        """Run the methods and write the page."""
+        classes = chosen_separators(self.names)
+        print(f"{_count(len(classes), 'method')} on {_count(self.songs, 'song')} of the demo")
+        specs = [spec for name, cls in classes.items() for spec in _with_every_filter(name, cls)]
+        results = api.run("demo", specs, _METRICS, max_tracks=self.songs, jobs=self.jobs, out=self.work / "demo")
+        similar = _scores_on_similar_sources(classes, self.work, self.jobs)
+        table, costs = results.aggregate(), results.costs
+        files, entries = [], []
+        for name, cls in classes.items():
+            print(f"figure of {name}")
+            example = separate_once(name)
+            figure = separation_figure(
+                example.mixture, example.references, example.estimates, example.sample_rate,
+                azimuth=cls.family == "position",
+            )  # fmt: skip
+            files.append(save_png(figure, self.out / "figures" / f"{name}.png"))
+            entries.append(_entry(name, cls, table, costs, example))
+        kept = [c for c in table.columns if c not in ("dataset", "subset", "flags", "params", "separator")]
+        table[kept].to_csv(self.out / "scores.csv", index=False, float_format="%.3f")
+        similar.to_csv(self.out / "similar_sources.csv", float_format="%.2f")
+        by_family = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
+        command = " ".join(["python reports/separators/make.py", *self.names, f"--songs {self.songs}"])
+        page = render(
+            HERE / "page.md.j2", self.out, {"db": _decibels, "round": _rounded},
+            families={title: group for title, group in by_family.items() if group}, similar=similar, targets=_TARGETS,
+            quantities=("SDR", "ISR", "SIR", "SAR"), parameters=parameter_list, songs=_count(self.songs, "song"),
+            seconds=example.seconds, command=command,
         )  # fmt: skip
-        files.append(save_png(figure, out / "figures" / f"{name}.png"))
-        entries.append(_entry(name, cls, table, costs, example))
-    kept = [c for c in table.columns if c not in ("dataset", "subset", "flags", "params", "separator")]
-    table[kept].to_csv(out / "scores.csv", index=False, float_format="%.3f")
-    similar.to_csv(out / "similar_sources.csv", float_format="%.2f")
-    by_family = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
-    page = render(
-        HERE / "page.md.j2", out, {"db": _decibels, "round": _rounded},
-        families={title: group for title, group in by_family.items() if group}, similar=similar, targets=_TARGETS,
-        quantities=("SDR", "ISR", "SIR", "SAR"), parameters=parameter_list, songs=_count(songs, "song"),
-        seconds=example.seconds, command=" ".join(["python reports/separators/make.py", *names, f"--songs {songs}"]),
-    )  # fmt: skip
-    return [page, out / "scores.csv", out / "similar_sources.csv", *files]
+        return [page, self.out / "scores.csv", self.out / "similar_sources.csv", *files]
 
 
 def chosen_separators(names: Sequence[str] = ()) -> dict[str, type[Separator]]:
@@ -215,18 +203,5 @@ def _decibels(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else "∞" if math.isinf(value) else f"{value:.1f}"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line and make the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="show only these methods")
-    parser.add_argument("--out", type=Path, default=HERE, metavar="DIR", help="folder of the page (default: its own)")
-    parser.add_argument("--work", type=Path, default=Path("runs/gallery"), metavar="DIR", help="runs (%(default)s)")
-    parser.add_argument("--songs", type=int, default=6, metavar="N", help="demo songs (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one a core)")
-    args = parser.parse_args(arguments)
-    files = write_page(args.out, args.work, songs=args.songs, jobs=args.jobs, names=args.names)
-    print(f"{len(files)} files in {args.out}")
-
-
 if __name__ == "__main__":
-    run_script(main)
+    make(SeparatorsPage, __doc__)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mss_bench.errors import ConfigError
-from reports.separators.demo_net.make import COSTS, HERE, compare, main, write_page
+from reports.separators.demo_net.make import COSTS, HERE, DemoNetPage
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     for name in ("scores.csv", "curves.csv", "trainings.json", "notes.md"):
         shutil.copy(HERE / name, folder)
-    main(["--out", str(folder)])
+    DemoNetPage(out=folder).write()
     return folder
 
 
@@ -44,6 +44,6 @@ def test_every_cost_has_its_row_and_the_best_is_bold(page: Path) -> None:
 
 def test_numbers_or_trainings_that_are_missing_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"lacks scores\.csv, curves\.csv, trainings\.json"):
-        write_page(tmp_path)
+        DemoNetPage(out=tmp_path).write()
     with pytest.raises(ConfigError, match="lacks the trainings magnitude_mse, magnitude_l1"):
-        compare(tmp_path, tmp_path / "out", tmp_path / "work")
+        DemoNetPage(trainings=tmp_path, out=tmp_path / "out", work=tmp_path / "work").write()

@@ -12,7 +12,8 @@ from mss_bench.core.spec import Spec, build
 from mss_bench.errors import AudioError, ConfigError, UnknownNameError
 from mss_bench.metrics import metrics
 from reports.metrics_compare.comparisons import COMPARISONS, TOOLS, installed
-from reports.metrics_compare.make import HEAD, HERE, Difference, Material, compare, main, render, rows
+from reports.metrics_compare.make import HEAD, HERE, AgreementReport, Difference, Material, compare, render, rows
+from reports.pages import make
 
 
 @pytest.fixture(scope="module")
@@ -92,15 +93,15 @@ def test_the_script_on_folders(tmp_path, song, capsys):
         (tmp_path / "estimates" / "A" / f"{name}.wav").write_bytes(
             (tmp_path / "references" / "A" / f"{name}.wav").read_bytes()
         )
-    out = tmp_path / "report.md"
     arguments = ["--references", str(tmp_path / "references"), "--estimates", str(tmp_path / "estimates")]
-    main([*arguments, "--tool", "torchmetrics", "--tool", "mir_eval", "--out", str(out)])
+    arguments += ["--tool", "torchmetrics", "--tool", "mir_eval", "--out", str(tmp_path / "page")]
+    make(AgreementReport, "Compare.", arguments)
     printed = capsys.readouterr()
     assert "bss_eval_v3_sources" in printed.out
     assert "mir_eval bss_eval_images" in printed.err
-    assert out.read_text().startswith("# Agreement with other implementations")
+    assert (tmp_path / "page" / "README.md").read_text().startswith("# Agreement with other implementations")
     with pytest.raises(ConfigError, match="--estimates was given without --references"):
-        main(["--estimates", str(tmp_path)])
+        AgreementReport(estimates=tmp_path)
 
 
 def test_a_mistake_is_a_line_and_no_traceback():

@@ -13,7 +13,7 @@ from mss_bench.errors import UnknownNameError
 from mss_bench.metrics.cards import COSTS, REACTIONS, read_costs, read_reactions
 from mss_bench.metrics.perceptual.degradations import LADDERS
 from reports.metrics.artifact_rule import Case, read_cases, write_cases
-from reports.metrics.make import main, write_page
+from reports.metrics.make import MetricsPage
 from reports.metrics.reaction_figure import change_text
 from reports.metrics.reactions import SECONDS, built_in, scenes, trend
 
@@ -34,7 +34,7 @@ def gallery(tmp_path_factory):
     (out / "notes.md").write_text("## What to see\n\nA gain costs uSDR much.\n")
     write_cases(out / "artifact_rule.csv", CASES)
     shipped = REACTIONS.read_bytes(), COSTS.read_bytes()  # written only when it is asked for
-    main(["usdr", "si_sdr", "--songs", "1", "--out", str(out)])
+    MetricsPage(names=["usdr", "si_sdr"], songs=1, out=out).write()
     assert (REACTIONS.read_bytes(), COSTS.read_bytes()) == shipped
     return out
 
@@ -84,7 +84,7 @@ def test_the_figure_has_something_to_see(gallery):
 
 def test_what_was_measured_before_is_kept(gallery):
     before = read_reactions(gallery / "reaction.csv")
-    write_page(gallery, names=["snr"], songs=1)
+    MetricsPage(out=gallery, names=["snr"], songs=1).write()
     after = read_reactions(gallery / "reaction.csv")
     assert after["usdr", "uSDR"] == before["usdr", "uSDR"]
     assert before["snr", "SNR"] == {}
@@ -93,7 +93,7 @@ def test_what_was_measured_before_is_kept(gallery):
     with (gallery / "reaction.csv").open() as file:
         assert [row["metric"] for row in csv.DictReader(file)].count("snr") == len(LADDERS)
     with pytest.raises(UnknownNameError, match="nonsense"):
-        write_page(gallery, names=["nonsense"])
+        MetricsPage(out=gallery, names=["nonsense"]).write()
 
 
 def test_the_target_pauses_in_the_last_second_and_the_others_do_not():

@@ -10,7 +10,7 @@ from PIL import Image
 from mss_bench.core.spec import needs_parameters
 from mss_bench.separators import separators
 from reports.pages import describe
-from reports.separators.make import FAMILIES, main
+from reports.separators.make import FAMILIES, SeparatorsPage
 from reports.separators.separation_figure import azimuth_histogram
 
 
@@ -20,8 +20,7 @@ def gallery(tmp_path_factory):
     out = folder / "out"
     out.mkdir()
     (out / "notes.md").write_text("## What to see\n\nThe oracle is above the rest.\n")
-    words = ["centre", "hpss", "irm", "--songs", "1", "--jobs", "2"]
-    main([*words, "--out", str(out), "--work", str(folder / "work")])
+    SeparatorsPage(names=["centre", "hpss", "irm"], songs=1, jobs=2, out=out, work=folder / "work").write()
     return out
 
 

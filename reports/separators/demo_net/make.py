@@ -5,15 +5,14 @@
     python reports/separators/demo_net/make.py                              # page and figures of the numbers beside it
     python reports/separators/demo_net/make.py --trainings DIR              # scores trained networks first
 
-Trainings take long and their outcome is committed: `compare` scores trained networks on songs of the demo's test split
-and keeps scores, curves and plans as text files; `write_page` makes figures and page of these alone. ``DIR`` holds one
+Trainings take long and their outcome is committed: networks are scored on songs of the demo's test
+split, scores, curves and plans are kept as text files, and figures and page are made of these alone. ``DIR`` holds one
 folder for each cost function, named after it, and ``demo_net``, the training of the network that is shipped; each is
 made by ``train.py --out``.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -28,10 +27,11 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # pages share helpers: the package `reports`
 
 from mss_bench import api
+from mss_bench.core.parameters import param
 from mss_bench.errors import ConfigError
 from mss_bench.report.plots.base import canvas
 from mss_bench.report.style import FULL_WIDTH, styled
-from reports.pages import render, run_script, save_png
+from reports.pages import Page, make, render, save_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,70 +100,53 @@ class _Numbers:
         return gains.assign(mean=gains.mean(axis=1))
 
 
-def compare(trainings: Path, out: Path, work: Path, *, songs: int = 12, jobs: int | None = None) -> list[Path]:
-    """Score trained networks, and keep what the page is made of.
+class DemoNetPage(Page):
+    """The page: ``README.md`` and ``figures/``, of ``scores.csv``, ``curves.csv`` and ``trainings.json``."""
 
-    Parameters
-    ----------
-    trainings : Path
-        Folders that ``train.py --out`` wrote, named after the cost functions, and ``demo_net``.
-    out : Path
-        For ``scores.csv``, ``curves.csv`` and ``trainings.json``.
-    work : Path
-        Folder of the run behind it.
-    songs : int
-        Of the demo's test split.
-    jobs : int, optional
-        Worker processes.
+    trainings: Path | None = param(
+        None, metavar="DIR", doc="Trained networks to score first (default: the numbers in the folder of the page)."
+    )
+    out = HERE
+    work: Path = param(Path("runs/demo_net"), metavar="DIR", doc="Run behind the numbers.")
+    songs: int = param(12, at_least=1, doc="Demo songs of the test split.")
+    jobs: int | None = param(None, at_least=1, doc="Worker processes (default: one a core).")
 
-    Returns
-    -------
-    list of Path
-        The files written.
+    def write(self) -> list[Path]:
+        """Make figures and page from the numbers, after scoring trained networks where there are some."""
+        files = self._score(self.trainings) if self.trainings else []
+        numbers = _Numbers.read(self.out)
+        figures = {"training": _training_figure(numbers), "costs": _cost_figure(numbers)}
+        files += [save_png(figure, self.out / "figures" / f"{name}.png") for name, figure in figures.items()]
+        page = render(
+            HERE / "page.md.j2", self.out, {}, costs=COSTS, stems=_STEMS, facts=numbers.facts,
+            tables={m: numbers.table(m) for m in METRICS}, best=_best(numbers),
+            gains={cost: _gain_text(numbers, cost) for cost in COSTS if cost != _USUAL},
+        )  # fmt: skip
+        return [page, *files]
 
-    Raises
-    ------
-    ConfigError
-        A training is missing.
-    """
-    names = [*COSTS, "demo_net"]
-    missing = [name for name in names if not (trainings / name / "demo_net.yaml").is_file()]
-    if missing:
-        raise ConfigError(f"{trainings} lacks the trainings {', '.join(missing)}; make each with train.py --out")
-    print(f"{len(names)} networks on {songs} songs of the demo")
-    models = [{"name": "model", "manifest": str(trainings / n / "demo_net.yaml"), "as": n} for n in names]
-    run = api.run({"name": "demo", "n_songs": songs}, [*models, "irm"], _RUN_METRICS, jobs=jobs, out=work)
-    scores = run.tracks.rename(columns={"separator": "training"})
-    wanted = (scores["group"] == "4stem") & scores["metric"].isin(METRICS) & scores["training"].isin([*names, "irm"])
-    scores = scores.loc[wanted, ["training", "track", "metric", "target", "value"]]
-    curves = pd.concat([pd.read_csv(trainings / n / "curve.csv").assign(training=n) for n in names])
-    facts = {n: json.loads((trainings / n / "training.json").read_text(encoding="utf-8")) for n in names}
-    out.mkdir(parents=True, exist_ok=True)
-    files = [out / "scores.csv", out / "curves.csv", out / "trainings.json"]
-    scores.to_csv(files[0], index=False, float_format="%.3f", lineterminator="\n")
-    curves[["training", *curves.columns[:-1]]].to_csv(files[1], index=False, lineterminator="\n")
-    facts["comparison"] = {"songs": songs}
-    files[2].write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    return files
-
-
-def write_page(folder: Path) -> list[Path]:
-    """Make figures and page from the numbers in a folder.
-
-    Raises
-    ------
-    ConfigError
-        The numbers are not there.
-    """
-    numbers = _Numbers.read(folder)
-    figures = {"training": _training_figure(numbers), "costs": _cost_figure(numbers)}
-    files = [save_png(figure, folder / "figures" / f"{name}.png") for name, figure in figures.items()]
-    page = render(
-        HERE / "page.md.j2", folder, {}, costs=COSTS, stems=_STEMS, facts=numbers.facts,
-        tables={m: numbers.table(m) for m in METRICS}, best=_best(numbers),
-        gains={cost: _gain_text(numbers, cost) for cost in COSTS if cost != _USUAL},
-    )  # fmt: skip
-    return [page, *files]
+    def _score(self, trainings: Path) -> list[Path]:
+        """Score trained networks and keep the numbers that the page is made of."""
+        names = [*COSTS, "demo_net"]
+        missing = [name for name in names if not (trainings / name / "demo_net.yaml").is_file()]
+        if missing:
+            raise ConfigError(f"{trainings} lacks the trainings {', '.join(missing)}; make each with train.py --out")
+        print(f"{len(names)} networks on {self.songs} songs of the demo")
+        models = [{"name": "model", "manifest": str(trainings / n / "demo_net.yaml"), "as": n} for n in names]
+        songs = {"name": "demo", "n_songs": self.songs}
+        run = api.run(songs, [*models, "irm"], _RUN_METRICS, jobs=self.jobs, out=self.work)
+        scores = run.tracks.rename(columns={"separator": "training"})
+        scores = scores[(scores["group"] == "4stem") & scores["metric"].isin(METRICS)]
+        scores = scores[scores["training"].isin([*names, "irm"])]
+        curves = pd.concat([pd.read_csv(trainings / n / "curve.csv").assign(training=n) for n in names])
+        facts = {n: json.loads((trainings / n / "training.json").read_text(encoding="utf-8")) for n in names}
+        self.out.mkdir(parents=True, exist_ok=True)
+        files = [self.out / "scores.csv", self.out / "curves.csv", self.out / "trainings.json"]
+        columns = ["training", "track", "metric", "target", "value"]
+        scores[columns].to_csv(files[0], index=False, float_format="%.3f", lineterminator="\n")
+        curves[["training", *curves.columns[:-1]]].to_csv(files[1], index=False, lineterminator="\n")
+        facts["comparison"] = {"songs": self.songs}
+        files[2].write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        return files
 
 
 def _best(numbers: _Numbers) -> dict[str, str]:
@@ -255,19 +238,5 @@ def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(known.mean()), float(t.ppf(0.975, len(known) - 1) * error)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line and make the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trainings", type=Path, metavar="DIR", help="score these first (default: numbers in --out)")
-    parser.add_argument("--out", type=Path, default=HERE, metavar="DIR", help="folder of the page (default: its own)")
-    parser.add_argument("--work", type=Path, default=Path("runs/demo_net"), metavar="DIR", help="run (%(default)s)")
-    parser.add_argument("--songs", type=int, default=12, metavar="N", help="demo songs (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one a core)")
-    args = parser.parse_args(arguments)
-    files = compare(args.trainings, args.out, args.work, songs=args.songs, jobs=args.jobs) if args.trainings else []
-    files += write_page(args.out)
-    print(f"{len(files)} files in {args.out}")
-
-
 if __name__ == "__main__":
-    run_script(main)
+    make(DemoNetPage, __doc__)

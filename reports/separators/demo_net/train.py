@@ -11,13 +11,12 @@ from the seed; two processors' sums differ in the last digits and so, in the end
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # pages share helpers: the package `reports`
 
+from mss_bench.cli.options import Parser, add_options, given
+from mss_bench.core.parameters import Parameterized, param
 from reports.separators.demo_net.data import STEMS, VALIDATION, Excerpts, prepare, read_song
 from reports.separators.demo_net.export import write_model
 from reports.separators.demo_net.features import Features, features_of, kept_features
@@ -33,37 +34,28 @@ from reports.separators.demo_net.losses import LOSSES, Signals, sdr_of_spectrogr
 from reports.separators.demo_net.network import DemoNet
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Options of a training.
+class Plan(Parameterized):
+    """Options of a training."""
 
-    Parameters
-    ----------
-    loss : str
-        One of `LOSSES`.
-    steps : int
-    batch : int
-        Excerpts of 6 s a step.
-    rate : float
-        Largest learning rate: reached after the first twentieth of the steps, then falling to 0 along a cosine.
-    songs, excerpts : int
-        Songs of the train split and mixtures of them.
-    validation : int
-        Songs on which the network is watched.
-    every : int
-        Steps between two looks.
-    seed : int
-    """
+    loss: str = param("sdr", choices=tuple(LOSSES), doc="Cost function, see ``losses.py``.")
+    steps: int = param(2500, at_least=1, doc="Steps of the optimiser.")
+    batch: int = param(8, at_least=1, doc="Excerpts of 6 s a step.")
+    rate: float = param(
+        3e-3, above=0, doc="Largest learning rate, reached after a twentieth of the steps, then falling along a cosine."
+    )
+    songs: int = param(360, at_least=1, doc="Songs of the train split to learn from.")
+    excerpts: int = param(2000, at_least=1, doc="Mixtures of these songs.")
+    validation: int = param(len(VALIDATION), at_least=1, doc="Songs on which the network is watched.")
+    every: int = param(100, at_least=1, doc="Steps between two looks.")
+    seed: int = param(0, at_least=0, doc="Seed of weights, mixtures and their order.")
 
-    loss: str = "sdr"
-    steps: int = 2500
-    batch: int = 8
-    rate: float = 3e-3
-    songs: int = 360
-    excerpts: int = 2000
-    validation: int = len(VALIDATION)
-    every: int = 100
-    seed: int = 0
+
+class Files(Parameterized):
+    """Where a training takes place."""
+
+    out: Path = param(metavar="DIR", doc="Folder for model, curve and plan.")
+    cache: Path = param(Path("demo_net_cache"), metavar="DIR", doc="Folder of songs and features, used again.")
+    jobs: int = param(2, at_least=1, doc="Processes and threads.")
 
 
 @dataclass
@@ -160,20 +152,15 @@ def _watch(network: DemoNet, songs: Sequence[Features]) -> dict[str, float]:
     return {"SDR": float(np.mean(mean))} | dict(zip(STEMS, mean, strict=True))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Read the command line and train."""
-    default = Plan()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model, curve and what was done")
-    parser.add_argument("--cache", type=Path, default=Path("demo_net_cache"), metavar="DIR", help="%(default)s")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes and threads, %(default)s")
-    parser.add_argument("--loss", choices=LOSSES, default=default.loss, help="%(default)s")
-    for name in ("steps", "batch", "songs", "excerpts", "validation", "every", "seed"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(default, name), metavar="N", help="%(default)s")
-    args = vars(parser.parse_args(arguments))
-    out, cache, jobs = (args.pop(name) for name in ("out", "cache", "jobs"))
-    torch.set_num_threads(jobs)
-    write(train(Plan(**args), cache, jobs=jobs), out)
+    parser = Parser(description=__doc__)
+    add_options(parser, Files)
+    add_options(parser, Plan)
+    args = parser.parse_args(sys.argv[1:])
+    files, plan = Files(**given(args, Files)), Plan(**given(args, Plan))
+    torch.set_num_threads(files.jobs)
+    write(train(plan, files.cache, jobs=files.jobs), files.out)
 
 
 def write(training: Training, out: Path) -> None:
@@ -185,7 +172,7 @@ def write(training: Training, out: Path) -> None:
         table = csv.DictWriter(file, list(training.curve[0]), lineterminator="\n")
         table.writeheader()
         table.writerows({name: round(value, 4) for name, value in row.items()} for row in training.curve)
-    facts = asdict(training.plan) | {
+    facts = training.plan.values() | {
         "parameters": sum(p.numel() for p in training.network.parameters()),
         "cpu_minutes": round(training.seconds / 60, 1),
         "torch": torch.__version__,
