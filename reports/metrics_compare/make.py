@@ -11,6 +11,7 @@ says why they do not; they are listed in ``comparisons.py``, the calls of other 
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +24,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share help
 
 from mss_bench.core.parameters import param
 from mss_bench.core.spec import Spec, build
-from mss_bench.core.text import columns
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.datasets.catalog import get
 from mss_bench.datasets.references import from_references
 from mss_bench.errors import AudioError, ConfigError, MssBenchError
 from mss_bench.metrics import metrics
 from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.report.table import Cell, Column, Row, Table
 from mss_bench.separators import separators
 from reports.metrics_compare.comparisons import COMPARISONS, TOOLS, Comparison, installed
 from reports.pages import Page, make
@@ -178,20 +179,18 @@ def _difference(comparison: Comparison, quantity: str, ours: Floats, theirs: Flo
     return Difference(comparison, quantity, *medians, largest, int(kept.sum()), n_flagged, n_undefined)
 
 
-HEAD = ("tool", "function", "metric here", "quantity", "ours", "theirs", "max abs. difference", "n", "remark")
-
-
-def rows(differences: Sequence[Difference]) -> list[tuple[str, ...]]:
-    """Return the rows of the table as text."""
-    lines = []
+def table(differences: Sequence[Difference]) -> Table:
+    """Return the differences as a table; a dash stands where nothing could be compared."""
+    numbers = [Column("ours", digits=4), Column("theirs", digits=4), "max abs. difference", "n"]
+    rows: list[Row] = []
     for d in differences:
         left_out = [f"{d.n_flagged} flagged ill_conditioned"] * bool(d.n_flagged)
         left_out += [f"{d.n_undefined} defined by one alone"] * bool(d.n_undefined)
+        largest = Cell(f"{d.largest:.1e}" if d.n else "–", d.largest)
         remark = "; ".join([d.failure or d.comparison.note, *left_out])
-        numbers = [f"{d.ours:.4f}", f"{d.theirs:.4f}", f"{d.largest:.1e}"] if d.n else ["-", "-", "-"]
         c = d.comparison
-        lines.append((c.tool, c.function, c.metric, d.quantity, *numbers, str(d.n), remark))
-    return lines
+        rows.append([c.tool, c.function, c.metric, d.quantity, d.ours, d.theirs, largest, d.n, remark])
+    return Table("", ["tool", "function", "metric here", "quantity", *numbers, "remark"], [rows])
 
 
 def render(differences: Sequence[Difference], material: Sequence[Material], chosen: Iterable[str] = TOOLS) -> str:
@@ -213,11 +212,9 @@ def render(differences: Sequence[Difference], material: Sequence[Material], chos
         "not flagged; n counts them, targets times frames. Units are dB, but for MR-STFT. Functions of mono signals "
         "got the mean of the channels.",
         "",
-        "| " + " | ".join(HEAD) + " |",
-        "|" + "---|" * len(HEAD),
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in rows(differences)),
+        table(differences).markdown(),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _described(track: Material) -> str:
@@ -247,7 +244,7 @@ class AgreementReport(Page):
         """Compare, print the table and write the report."""
         material = self._material()
         differences = compare(material, self.tools)
-        print(columns(rows(differences), HEAD))
+        print(table(differences).console(shutil.get_terminal_size().columns))
         for tool, why in installed(self.tools)[1].items():
             print(f"not compared: {tool} ({why})")
         self.out.mkdir(parents=True, exist_ok=True)
