@@ -12,7 +12,7 @@ WINDOW, HOP = 2000, 1200
 
 
 def signals(n_sources: int, channels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return references and estimates ``(sources, channels, 5000)`` of 16-bit values, the estimates in another order."""
+    """Return references and estimates ``(sources, channels, 5000)`` of 16 bits, the estimates in another order."""
     rng = np.random.default_rng(seed)
     references = rng.integers(-8000, 8001, (n_sources, channels, 5000)) / 32768
     references += 0.3 * references[:, ::-1]
