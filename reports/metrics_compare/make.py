@@ -181,7 +181,7 @@ def _difference(comparison: Comparison, quantity: str, ours: Floats, theirs: Flo
 
 def table(differences: Sequence[Difference]) -> Table:
     """Return the differences as a table; a dash stands where nothing could be compared."""
-    numbers = [Column("ours", digits=4), Column("theirs", digits=4), "max abs. difference", "n"]
+    numbers: list[Column | str] = [Column("ours", digits=4), Column("theirs", digits=4), "max abs. difference", "n"]
     rows: list[Row] = []
     for d in differences:
         left_out = [f"{d.n_flagged} flagged ill_conditioned"] * bool(d.n_flagged)

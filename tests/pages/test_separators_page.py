@@ -20,14 +20,14 @@ def gallery(tmp_path_factory):
     out = folder / "out"
     out.mkdir()
     (out / "notes.md").write_text("## What to see\n\nThe oracle is above the rest.\n")
-    SeparatorsPage(names=["centre", "hpss", "irm"], songs=1, jobs=2, out=out, work=folder / "work").write()
+    SeparatorsPage(names=["centre", "hpss", "ibm"], songs=1, jobs=2, out=out, work=folder / "work").write()
     return out
 
 
 def test_each_method_has_its_section_figure_and_scores(gallery) -> None:
     page = (gallery / "README.md").read_text()
     table = pd.read_csv(gallery / "scores.csv")
-    for name in ("centre", "hpss", "irm"):
+    for name in ("centre", "hpss", "ibm"):
         assert f"### {name}: " in page
         assert f"](figures/{name}.png)" in page
         with Image.open(gallery / "figures" / f"{name}.png") as image:
