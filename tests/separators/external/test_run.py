@@ -43,7 +43,7 @@ def test_a_run_survives_what_other_interpreters_do_and_leaves_none_behind(
         f"{external},how=hangs,note={late},as=late",
     ]  # fmt: skip
     words = ["run", "--datasets", tiny, "--dataset", "tiny", "-m", "usdr", "-o", tmp_path / "run", "-j", "1"]
-    words += ["--max-tracks", "1", "--timeout", "5", "--retries", "0"] + [w for s in specs for w in ("-s", s)]
+    words += ["--max-tracks", "1", "--timeout", "9", "--retries", "0"] + [w for s in specs for w in ("-s", s)]
     process = subprocess.Popen(
         [sys.executable, "-m", "mss_bench", *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
