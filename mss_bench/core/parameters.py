@@ -197,7 +197,7 @@ class Parameter:
         start = f"{owner}: " if owner else ""
         unknown = next((v for v in value if v not in self.words), "") if isinstance(value, list | tuple) else value
         near = difflib.get_close_matches(str(unknown), self.words, n=1, cutoff=0.6) if self.words else []
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near and near[0] != unknown else ""  # right, but not beside others
         return f"{start}{self.name} is {value!r}, expected {expected or self.expected}{hint}"
 
     def _within(self, value: Any) -> bool:

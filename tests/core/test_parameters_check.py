@@ -13,6 +13,7 @@ class Window(Parameterized):
     length: int = param(at_least=1, doc="Length.")
     hop: int = param(1, at_least=1, doc="Step.")
     word: str = param("hann", doc="Shape.")
+    form: str = param("long", choices=("long", "short"), doc="Of the words.")
 
     @check("hop", "length")
     def _hop_fits(self) -> None:
@@ -41,6 +42,16 @@ def test_in_a_file_each_check_speaks_at_its_line_beside_what_is_wrong_alone(text
     with pytest.raises(MappingError) as raised:
         Window.from_mapping(parse_yaml(text, "f.yaml"), "a window")
     assert [p.startswith(t) for p, t in zip(raised.value.problems, told, strict=True)] == [True] * len(told)
+
+
+def test_a_word_that_is_right_by_itself_is_not_suggested():
+    class Strict(Window):
+        @check("form")
+        def _form_fits(self) -> None:
+            self.refuse("form", "short here")
+
+    with pytest.raises(ConfigError, match=r"form is 'long', expected short here$"):
+        Strict(length=2)
 
 
 def test_a_constructor_refuses_what_does_not_fit():
