@@ -87,3 +87,13 @@ def test_every_public_name_can_be_imported():
         assert getattr(mss_bench, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         mss_bench.nonsense  # noqa: B018
+
+
+def test_no_module_hides_a_public_function():
+    """Importing ``mss_bench.run`` as a module would put it in the place of the function of that name."""
+    import mss_bench
+
+    modules = {
+        p.name.removesuffix(".py") for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()
+    }
+    assert not modules & set(mss_bench.__all__)

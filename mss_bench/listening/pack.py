@@ -186,7 +186,7 @@ def _render(
 
 
 def _cut(design: TestDesign, source: RunAudio, track: Track, excerpt: Excerpt, systems: Sequence[str]) -> _Cuts:
-    loaded = source.load(track)
+    loaded = track.load()
     reference = np.sum([loaded.references[s] for s in source.dataset.targets[design.target]], axis=0)
 
     def part(signal: NDArray[Any]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from mss_bench import api
 from mss_bench.core import audio
 from mss_bench.core.files import folder_name
 from mss_bench.core.schema import FLOOR
-from mss_bench.core.tracks import Audio, Stems, Track, TrackAudio
+from mss_bench.core.tracks import Audio, Stems, Track
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.running.options import RunOptions
 from mss_bench.running.tables import read_plan
@@ -68,24 +68,20 @@ class RunAudio:
         self._cells = read_plan(run)["cells"]
 
     def methods(self, target: str) -> list[str]:
-        """Labels of the methods that have a score for a target, in the run's order; without the floor."""
+        """Return the methods that have a score for a target, in the run's order; without the floor."""
         own = self.results.tracks
         own = own[(own["target"] == target) & own["value"].notna()]
         with_score = set(map(_label, own["separator"], own["params"]))
         return [label for label in self._labels() if label in with_score and label != FLOOR]
 
     def tracks(self) -> list[Track]:
-        """The tracks of the run."""
-        names = {(c["track"]["subset"], c["track"]["name"]) for c in self._cells}
-        found = []
-        for subset in dict.fromkeys(subset for subset, _ in sorted(names)):
-            wanted = [name for of, name in sorted(names) if of == subset]
-            found += self.dataset.tracks(subset or None, wanted, duration=self.results.run["options"]["duration"])
-        return found
-
-    def load(self, track: Track) -> TrackAudio:
-        """Mixture and stems of a track."""
-        return track.load()
+        """Return the tracks of the run."""
+        names = sorted({(c["track"]["subset"], c["track"]["name"]) for c in self._cells})
+        tracks = []
+        for subset in dict.fromkeys(subset for subset, _ in names):
+            wanted = [name for of, name in names if of == subset]
+            tracks += self.dataset.tracks(subset or None, wanted, duration=self.results.run["options"]["duration"])
+        return tracks
 
     def prepare(self, methods: Sequence[str], tracks: Sequence[Track], jobs: int | None = None) -> None:
         """Make the estimates that are not on disk.
@@ -102,10 +98,10 @@ class RunAudio:
             return
         options = RunOptions.recorded(self.results.run["options"])
         same = ("duration", "seed", "timeout", "memory_limit", "device", "plugins", "catalogs", "root")
-        again = {name: getattr(options, name) for name in same}
         results = api.run(
             options.dataset, [self._spec(m) for m in missing], ["usdr"], quiet=True, jobs=jobs, out=self.work,
-            subset=tracks[0].id.subset or None, tracks=tuple(t.name for t in tracks), save_estimates=True, **again,
+            subset=tracks[0].id.subset or None, tracks=tuple(t.name for t in tracks), save_estimates=True,
+            **{name: getattr(options, name) for name in same},
         )  # fmt: skip
         failed = results.failures[~results.failures["status"].isin(["ok", "skipped"])]
         for _, row in failed.iterrows():
@@ -115,21 +111,19 @@ class RunAudio:
             )
 
     def estimates(self, method: str, track: Track) -> Stems:
-        """What a method made of a track, derived targets summed where it delivers all stems.
+        """Return what a method made of a track, derived targets summed where it delivers all stems.
 
         Raises
         ------
         RunError
-            Where there is nothing; see `prepare`.
+            Where there is nothing (see `prepare`), or a file was changed since the run.
         """
-        folder = self._folder(method, track)
-        if folder is None:
-            raise RunError(f"there are no estimates of {method} for {track.name!r}")
-        found = {f.stem: audio.read(f, track.sample_rate) for f in sorted(folder.glob("*.wav"))}
-        return self.dataset.targets.resolve(found)
+        folder, note = self._note(method, track)
+        stems = {name: _read(folder, name, note, track) for name in sorted(note["sha256"])}
+        return self.dataset.targets.resolve(stems)
 
     def estimate(self, method: str, track: Track, target: str, *, rest: bool = False) -> Estimate:
-        """One target of a track as a method made it, summed where it is a sum and all stems were delivered.
+        """Return one target of a track as a method made it, summed where it is a sum and all stems were delivered.
 
         Only files that are needed are read, and each must be what the run wrote.
 
@@ -146,48 +140,35 @@ class RunAudio:
         RunError
             There are no estimates (see `prepare`), none of this target, or a file was changed since the run.
         """
-        folder = self._folder(method, track)
-        if folder is None:
-            raise RunError(f"there are no estimates of {method} for {track.name!r}")
-        known: dict[str, str] = json.loads((folder / "estimate.json").read_text())["sha256"]
-        files = self._files(target, known)
+        folder, note = self._note(method, track)
+        delivered = note["sha256"]
+        targets = self.dataset.targets
+        files: tuple[str, ...] = (target,)
+        if target not in delivered:
+            files = targets[target] if target in targets.derivable(delivered) else ()
         if not files:
             raise RunError(
-                f"{method} delivered no {target} for {track.name!r}, only {', '.join(known)}; leave it out of systems"
+                f"{method} delivered no {target} for {track.name!r}, only {', '.join(delivered)}; leave it out of "
+                "systems"
             )
-        others = self._files_beside(target, known) if rest else ()
-        read = {name: _read(folder / f"{name}.wav", known[name], track) for name in dict.fromkeys([*files, *others])}
+        others: tuple[str, ...] = ()
+        if rest:
+            beside = tuple(s for s in targets.stems if s not in targets[target])
+            whole = next((t for t in targets if t in delivered and set(targets[t]) == set(beside)), None)
+            others = (whole,) if whole else beside if all(s in delivered for s in beside) else ()
+        read = {name: _read(folder, name, note, track) for name in dict.fromkeys([*files, *others])}
         where = f"{folder_name(method)}/{track.id.subset}/{track.name}"
         return Estimate(
             _sum([read[name] for name in files]),
             _sum([read[name] for name in others]) if others else None,
-            {f"{where}/{name}.wav": known[name] for name in sorted(read)},
+            {f"{where}/{name}.wav": delivered[name] for name in sorted(read)},
         )
 
-    def _files(self, target: str, delivered: dict[str, str]) -> tuple[str, ...]:
-        """What of a method's output makes up a target; empty where it cannot be had."""
-        targets = self.dataset.targets
-        if target in delivered:
-            return (target,)
-        return targets[target] if target in targets.derivable(delivered) else ()
-
-    def _files_beside(self, target: str, delivered: dict[str, str]) -> tuple[str, ...]:
-        """What of it makes up everything but a target."""
-        targets = self.dataset.targets
-        wanted = tuple(s for s in targets.stems if s not in targets[target])
-        one = next((t for t in targets if t in delivered and set(targets[t]) == set(wanted)), None)
-        if one is not None:
-            return (one,)
-        return wanted if all(s in delivered for s in wanted) else ()
-
     def as_scored(self, method: str, track: Track) -> bool:
-        """Whether the estimates are those that the run scored: made by the same code of the same data."""
-        folder = self._folder(method, track)
-        if folder is None:
-            return False
-        made = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))["estimate_key"]
+        """Return whether the estimates are those that the run scored: made by the same code of the same data."""
+        key = self._note(method, track)[1]["estimate_key"]
         return any(
-            cell["estimate_key"] == made
+            cell["estimate_key"] == key
             for cell in self._cells
             if (cell["track"]["subset"], cell["track"]["name"]) == (track.id.subset, track.name)
             and _label(cell["separator"], cell["params"]) == method
@@ -200,20 +181,29 @@ class RunAudio:
                 return folder
         return None
 
+    def _note(self, method: str, track: Track) -> tuple[Path, dict[str, Any]]:
+        """Return the folder of estimates and the note that vouches for its files."""
+        folder = self._folder(method, track)
+        if folder is None:
+            raise RunError(f"there are no estimates of {method} for {track.name!r}")
+        note: dict[str, Any] = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))
+        return folder, note
+
     def _spec(self, method: str) -> dict[str, Any]:
         for known in self.results.run["separators"]:
             if known["label"] == method:
                 alias = method if ":" not in method and method != known["name"] else ""
-                params: dict[str, Any] = known["params"]
-                return {"name": known["name"]} | params | ({"as": alias} if alias else {})
+                spec: dict[str, Any] = {"name": known["name"]} | known["params"]
+                return spec | ({"as": alias} if alias else {})
         raise UnknownNameError("system of the run", method, self._labels())
 
     def _labels(self) -> list[str]:
         return [str(known["label"]) for known in self.results.run["separators"]]
 
 
-def _read(file: Path, sha256: str, track: Track) -> Audio:
-    if not file.is_file() or audio.hash_file(file) != sha256:
+def _read(folder: Path, name: str, note: dict[str, Any], track: Track) -> Audio:
+    file = folder / f"{name}.wav"
+    if not file.is_file() or audio.hash_file(file) != note["sha256"][name]:
         raise RunError(
             f"{file} is {'not what the run wrote' if file.is_file() else 'missing'}; delete its folder, and the "
             "estimates are made again"

@@ -8,6 +8,17 @@
 
 Made from the kept estimates when all methods of a track are scored, as the excerpts depend on all their frames. A
 report links these files and reads no audio.
+
+Which seconds are worth hearing is decided from the scores of frames, for each target by itself. A method's score of an
+excerpt is the median of its valid frames in it; an excerpt counts where at least half of its frames have a score. Then
+
+``best``, ``worst``
+    the excerpts with the highest and the lowest median over the methods,
+``disagreeing``
+    the one with the greatest interquartile range over the methods.
+
+Methods are those that are neither oracle nor floor; where there is none of them, the oracles. Excerpts of one target
+share at most half of their seconds, taken in this order; of equal ones the first is taken.
 """
 
 from __future__ import annotations
@@ -30,17 +41,18 @@ from mss_bench.core.schema import FLOOR, MEDIA_VERSION
 from mss_bench.core.tracks import Stems
 from mss_bench.errors import RunError
 from mss_bench.metrics import Quantity
-from mss_bench.running.excerpts import Excerpt, choose
 from mss_bench.running.keys import digest
 from mss_bench.running.outputs import saved_estimates
 from mss_bench.running.pictures import level, picture
 from mss_bench.running.plan import Plan, PlannedCell
 from mss_bench.running.store import Cell, read_cell
 
-__all__ = ["SECONDS", "write_media"]
+__all__ = ["KINDS", "SECONDS", "Excerpt", "choose", "write_media"]
 
 SECONDS = 4.0
 """Length of an excerpt."""
+
+KINDS = ("best", "worst", "disagreeing")
 
 Floats = NDArray[np.float64]
 
@@ -140,7 +152,7 @@ class _Writer:
     folder: Path
 
     def write(self) -> dict[str, Any]:
-        """Write sounds and pictures; what ``media.json`` says of them."""
+        """Write sounds and pictures, and return what ``media.json`` says of them."""
         first = self.done[0][0]
         targets = []
         for frames in self._frames():
@@ -148,19 +160,19 @@ class _Writer:
             decide = [i for i in heard if not frames.cells[i].oracle] or heard
             length = max(1, round(SECONDS / frames.hop))
             better = frames.quantity.higher_is_better
-            found = choose(frames.values, decide, length, higher_is_better=better)
-            if found:
+            excerpts = choose(frames.values, decide, length, higher_is_better=better)
+            if excerpts:
                 targets.append(
                     {
                         "target": frames.target, "group": frames.group, "metric": frames.quantity.name,
                         "preset": frames.preset, "unit": frames.quantity.unit, "deciding": len(decide),
-                        "excerpts": [self._excerpt(frames, e) for e in found],
+                        "excerpts": [self._excerpt(frames, e) for e in excerpts],
                     }
                 )  # fmt: skip
         return {**vars(first.track.id), "sample_rate": first.track.sample_rate, "targets": targets}
 
     def _frames(self) -> Iterator[_Frames]:
-        """The first metric of frames of each target, in the first group that has it."""
+        """Yield the first metric of frames of each target, in the first group that has it."""
         seen: set[str] = set()
         facts = {q.name: q for metric in self.plan.metrics for q in metric.quantities}
         for group, metric, target in dict.fromkeys(
@@ -198,7 +210,7 @@ class _Writer:
         return facts | {"sounds": told}
 
     def _sounds(self, frames: _Frames, excerpt: Excerpt, start: float, seconds: float) -> Iterator[_Sound]:
-        """Mixture, reference, then estimates, the best first and oracles last; those that were not kept are absent."""
+        """Yield mixture, reference and the estimates that were kept, the best first and oracles last."""
         track, targets = frames.cells[0].track, frames.cells[0].targets
         whole = track.excerpt(seconds, track.start + start).load()
         group = next(s.group for c in frames.cells for s in c.scores if s.group.name == frames.group)
@@ -235,5 +247,83 @@ class _Writer:
 
 
 def _number(value: float) -> float | None:
-    """For JSON, which has no NaN."""
+    """Return a number for JSON, which has no NaN."""
     return round(float(value), 3) if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of a track.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    first, frames : int
+        Frames that it is made of.
+    value : float
+        The criterion, in the metric's unit: median over methods, or their interquartile range.
+    scores : ndarray (methods,)
+        Median over the valid frames, NaN where there is none.
+    """
+
+    kind: str
+    first: int
+    frames: int
+    value: float
+    scores: Floats
+
+
+def choose(values: Floats, decide: Sequence[int], frames: int, *, higher_is_better: bool = True) -> list[Excerpt]:
+    """Choose the excerpts of one target of one track.
+
+    Parameters
+    ----------
+    values : ndarray (methods, frames)
+        NaN where a frame has no score.
+    decide : sequence of int
+        The methods that decide.
+    frames : int
+        Of an excerpt; the whole track where it is shorter.
+    higher_is_better : bool
+        Of the metric.
+
+    Returns
+    -------
+    list of Excerpt
+        At most one of each kind, in the order of `KINDS`; none where no excerpt counts. One method alone does not
+        disagree with itself.
+    """
+    length = min(frames, values.shape[1])
+    if not length or not len(decide):
+        return []
+    windows = np.lib.stride_tricks.sliding_window_view(_finite(values), length, axis=1)
+    valid = ~np.isnan(windows)
+    scores = np.full(windows.shape[:2], np.nan)
+    some = valid.any(axis=2)
+    scores[some] = np.nanmedian(windows[some], axis=1)
+    own = scores[list(decide)]
+    counts = (valid[list(decide)].mean(axis=2) >= 0.5).all(axis=0)
+    middle = np.where(counts, np.median(np.nan_to_num(own), axis=0), np.nan)
+    spread = np.subtract(*np.percentile(np.nan_to_num(own), [75, 25], axis=0))
+    sign = 1.0 if higher_is_better else -1.0
+    criteria = {"best": (sign * middle, middle), "worst": (-sign * middle, middle)}
+    if len(decide) > 1:
+        criteria["disagreeing"] = (np.where(counts, spread, np.nan), spread)
+    chosen: list[Excerpt] = []
+    for kind, (criterion, shown) in criteria.items():
+        free = criterion.copy()
+        for other in chosen:
+            free[np.abs(np.arange(free.size) - other.first) * 2 < length] = np.nan
+        if np.isnan(free).all():
+            continue
+        first = int(np.nanargmax(free))
+        chosen.append(Excerpt(kind, first, length, float(shown[first]), scores[:, first]))
+    return chosen
+
+
+def _finite(values: Floats) -> Floats:
+    """Return perfect frames as the best of the others, so that no infinity meets another."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    return np.clip(values, low, high)

@@ -6,10 +6,11 @@ HPSS say, or what it adds or loses, is a stem of its own, ``rest``, so that noth
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,21 +95,21 @@ def separate(
     >>> sorted(stems), bool(np.abs(sum(stems.values()) - music).max() < 1e-4)
     (['bass', 'drums', 'other'], True)
     """
-    made = check_separable(separator) if isinstance(separator, Separator) else make_separator(separator)
+    method = check_separable(separator) if isinstance(separator, Separator) else make_separator(separator)
     if isinstance(source, np.ndarray):
         mixture, rate = _checked(source, sample_rate)
     else:
         rate = audio.info(source).sample_rate if sample_rate is None else sample_rate
         mixture = audio.read(source, rate)
-    made.load(device)
+    method.load(device)
     try:
-        return separate_mixture(made, mixture, rate, seed=seed).stems
+        return separate_mixture(method, mixture, rate, seed=seed).stems
     finally:
-        made.close()
+        method.close()
 
 
 def make_separator(spec: str | Mapping[str, Any] | Spec) -> Separator:
-    """A separator that needs nothing but a mixture.
+    """Make a separator that needs nothing but a mixture.
 
     Raises
     ------
@@ -190,9 +191,11 @@ def require_channels(separator: Separator, channels: int, what: str) -> None:
     """
     if separator.channels and channels not in separator.channels:
         names = {1: "mono", 2: "stereo"}
-        wanted = " or ".join(names.get(c, f"{c} channels") for c in separator.channels)
-        found = names.get(channels, f"{channels} channels")
-        raise AudioError(f"{separator.name} takes {wanted}, {what} is {found}; choose another separator or file")
+        taken, has = (names.get(c, f"{c} channels") for c in separator.channels), names.get(channels)
+        raise AudioError(
+            f"{separator.name} takes {' or '.join(taken)}, {what} is {has or f'{channels} channels'}; choose another "
+            "separator or file"
+        )
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:
@@ -255,24 +258,18 @@ def write_stems(
 
 
 def _move(partial: Path, folder: Path) -> None:
-    """Put a finished folder in its place; what an earlier separation left there goes."""
+    """Put a finished folder in its place; the stems that an earlier separation left there go."""
     folder.mkdir(exist_ok=True)
-    for name in _earlier_stems(folder):
-        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        for name in json.loads((folder / _NOTE).read_text(encoding="utf-8"))["stems"]:
+            if Path(name).name == name and name.endswith(".wav"):  # a note may have been changed by hand
+                (folder / name).unlink(missing_ok=True)
     for file in partial.iterdir():
-        os.replace(file, folder / file.name)
-
-
-def _earlier_stems(folder: Path) -> Iterable[str]:
-    try:
-        names = json.loads((folder / _NOTE).read_text(encoding="utf-8"))["stems"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [n for n in names if isinstance(n, str) and Path(n).name == n and n.endswith(".wav")]
+        file.replace(folder / file.name)
 
 
 def _targets_for(separator: Separator) -> Targets:
-    """The usual targets, or those of the separator's own where it knows none of the usual."""
+    """Return the usual targets, or the separator's own where it knows none of the usual."""
     sets = separator.target_sets
     if not sets or any(name in _TARGETS for names in sets for name in names):
         return _TARGETS
@@ -280,7 +277,7 @@ def _targets_for(separator: Separator) -> Targets:
 
 
 def _disjoint(separator: Separator, estimates: Stems, targets: Targets) -> tuple[str, ...]:
-    """Targets of which no two hold the same stem: a declared set that is there, else what goes together."""
+    """Return targets of which no two hold the same stem: a declared set that is there, else what goes together."""
     for names in separator.target_sets:
         if all(name in estimates for name in names):
             return names
@@ -309,6 +306,6 @@ def _checked(array: np.ndarray, sample_rate: int | None) -> tuple[Audio, int]:
 
 
 def _level(part: np.ndarray, whole: np.ndarray) -> float:
-    """Energy of a part in dB of the whole; -inf where it is silent."""
+    """Return the energy of a part in dB of the whole; -inf where it is silent."""
     energies = [float(np.sum(np.square(x, dtype=np.float64))) for x in (part, whole)]
     return float(10 * np.log10(energies[0] / energies[1])) if energies[0] and energies[1] else -np.inf

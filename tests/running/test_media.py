@@ -15,7 +15,7 @@ from PIL import Image
 import mss_bench
 from mss_bench.core import audio
 from mss_bench.errors import UnknownNameError
-from mss_bench.running.excerpts import choose
+from mss_bench.running.media import choose
 from mss_bench.running.pictures import GAP, WAVE, level, picture
 
 
