@@ -22,7 +22,7 @@ ALLOWED = {
     "datasets": CORE | {"dsp"},
     "separators": CORE | {"dsp"},
     "metrics": CORE | {"dsp"},
-    "compat": CORE | {"metrics", "running.store"},
+    "compat": CORE | {"metrics"},
     "running": CORE | {"dsp", "datasets", "separators", "metrics", "api"},
     # Tables only: the schema is all that statistics and reports know of a run.
     "stats": TABLES,

@@ -8,7 +8,7 @@ or answered by NaN with a reason; any other exception is a defect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -100,6 +100,9 @@ class _Case:
     def scores(self) -> list[Score]:
         return self.metric.score(self.prepare(), self.estimates)
 
+    def values(self) -> dict[tuple[str, str], float]:
+        return {(score.target, score.quantity): score.value for score in self.scores()}
+
     def changed(self, change: Callable[[Audio], Audio]) -> _Case:
         """Return the case with every signal changed in the same way."""
         references, estimates = (
@@ -118,9 +121,9 @@ class _Case:
 def _check_scores(case: _Case, scores: list[Score]) -> str:
     targets = [t for t in case.references if t in case.estimates and t in (case.metric.targets or _TARGETS)]
     expected = [(t, q.name) for t in targets for q in case.metric.quantities]
-    found = [(score.target, score.quantity) for score in scores]
-    if sorted(found) != sorted(expected):
-        raise BrokenPromise(f"scores of {found}; expected one for each delivered target and quantity: {expected}")
+    given = [(score.target, score.quantity) for score in scores]
+    if sorted(given) != sorted(expected):
+        raise BrokenPromise(f"scores of {given}; expected one for each delivered target and quantity: {expected}")
     for score in scores:
         what = f"{score.quantity} of {score.target}"
         values = score.values
@@ -133,7 +136,7 @@ def _check_scores(case: _Case, scores: list[Score]) -> str:
             raise BrokenPromise(f"{what} has scope frame, window {score.window} and hop {score.hop}; expected seconds")
         if np.isnan(values).all() and not score.reason:
             raise BrokenPromise(f"{what} is NaN without a reason")
-    return ", ".join(f"{q} of {t}" for t, q in found)
+    return ", ".join(f"{q} of {t}" for t, q in given)
 
 
 def _check_declarations(metric: Metric) -> str:
@@ -174,9 +177,9 @@ def _check_deterministic(case: _Case) -> str:
 
 def _check_direction(case: _Case) -> str:
     """Check that a perfect estimate is best, and noise, leakage or loss worse for every quantity."""
-    perfect = _values(replace(case, estimates=dict(case.references)).scores())
+    perfect = replace(case, estimates=dict(case.references)).values()
     details = []
-    degraded = {name: _values(replace(case, estimates=made).scores()) for name, made in _degraded(case).items()}
+    degraded = {name: replace(case, estimates=stems).values() for name, stems in _degraded(case).items()}
     for quantity in case.metric.quantities:
         sign, worse = 1 if quantity.higher_is_better else -1, set()
         for name, values in degraded.items():
@@ -217,7 +220,7 @@ def _check_nan(case: _Case, spoiled: str) -> str:
     scores = case.with_estimate(spoiled, hole).scores()
     for score in scores:
         key = (score.target, score.quantity)
-        if score.target == spoiled or getattr(case.metric, "joint", False):
+        if score.target == spoiled or case.metric.joint:
             if not np.isnan(score.values).all() or not score.reason:
                 raise BrokenPromise(f"{score.quantity} of {spoiled} with a NaN sample is {score.values}, expected NaN")
         elif not np.allclose(score.values, before[key], rtol=1e-9, atol=1e-9, equal_nan=True):
@@ -234,15 +237,6 @@ def _check_form(case: _Case) -> str:
     _check_scores(case, scores)
     reasons = dict.fromkeys(score.reason for score in scores if np.isnan(score.values).all())
     return f"no value: {'; '.join(reasons)}" if reasons else "handled"
-
-
-def _values(scores: list[Score]) -> Mapping[tuple[str, str], float]:
-    """Return medians over frames."""
-    found = {}
-    for score in scores:
-        valid = score.values[~np.isnan(score.values)]
-        found[score.target, score.quantity] = float(np.median(valid)) if len(valid) else np.nan
-    return found
 
 
 def _own(metric: Metric, usual: str) -> str:

@@ -96,12 +96,6 @@ class Ladder:
         rest = np.zeros(target.shape) if others is None else others.astype(np.float64)
         return self.function(target.astype(np.float64), level, sample_rate, rest, np.random.default_rng(seed))
 
-    def ladder(
-        self, target: Samples, sample_rate: int, *, others: Samples | None = None, seed: int = 0
-    ) -> list[tuple[float, Floats]]:
-        """Return every level with the target spoilt to it."""
-        return [(level, self.apply(target, level, sample_rate, others=others, seed=seed)) for level in self.levels]
-
 
 def _at_level(part: Floats, target: Floats, level: float) -> Floats:
     """Scale a part to a level in dB below the target's energy."""

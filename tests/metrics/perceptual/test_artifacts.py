@@ -31,14 +31,15 @@ def measure(references, target, estimate, rate=RATE, **parameters):
 
 @pytest.fixture(scope="module", params=["vocals", "drums"])
 def reactions(request, song):
-    """Values ``{ladder: {quantity: (steps,)}}`` for a stem of the demo."""
+    """Values ``{ladder: {quantity: (steps,)}}`` for a stem of the demo; of foreign ladders the last step alone."""
     target = request.param
     others = sum(song[stem] for stem in song if stem != target)
-    found = {}
+    values = {}
     for name, ladder in LADDERS.items():
-        steps = [measure(song, target, y) for _, y in ladder.ladder(song[target], RATE, others=others)]
-        found[name] = {q: np.array([scores[q].value for scores in steps]) for q in OWN}
-    return found
+        levels = ladder.levels if name in OWN.values() else ladder.levels[-1:]
+        steps = [measure(song, target, ladder.apply(song[target], x, RATE, others=others)) for x in levels]
+        values[name] = {q: np.array([scores[q].value for scores in steps]) for q in OWN}
+    return values
 
 
 @pytest.mark.parametrize(("quantity", "own"), OWN.items())

@@ -78,7 +78,8 @@ def test_identical_signals_give_100(song, rate):
 @pytest.mark.parametrize("target", ["vocals", "drums"])
 def test_grade_falls_along_every_ladder_that_it_claims(song, name, target):
     others = sum(song[stem] for stem in song if stem != target)
-    steps = [estimate for _, estimate in LADDERS[name].ladder(song[target], 44100, others=others)]
+    ladder = LADDERS[name]
+    steps = [ladder.apply(song[target], level, 44100, others=others) for level in ladder.levels]
     values, _ = score(song[target], song[target], *steps, rate=44100)
     grades = [grade for grade, *_ in values]
     assert grades == sorted(grades, reverse=True)

@@ -78,7 +78,7 @@ def test_the_mixture_closes_nothing_of_the_gap_and_the_oracle_most(ranking, name
 
 def test_a_missing_extra_costs_its_own_columns_and_says_how_to_get_it(monkeypatch, music):
     monkeypatch.setitem(sys.modules, "librosa", None)
-    monkeypatch.setattr("mss_bench.metrics.tasks.transcription.find_spec", lambda name: None)
+    monkeypatch.setattr("mss_bench.metrics.base.find_spec", lambda name: None)
     stems = music(1.0)
     track, group = TrackAudio(stems, sum(stems.values()), 8000), TargetGroup("g", tuple(stems))
     for name in TASKS[2:]:
