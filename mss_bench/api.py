@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from mss_bench.datasets.catalog import Dataset
     from mss_bench.report.combine import RunTables
+    from mss_bench.report.options import Options
     from mss_bench.report.plots.accessor import Plots
-    from mss_bench.report.report import Options
     from mss_bench.stats.compare import Comparison
     from mss_bench.stats.matrix import ScoreMatrix
 
@@ -188,7 +188,8 @@ class Results:
         UnknownNameError
             An option names what is not there.
         """
-        from mss_bench.report.report import Options, write_report
+        from mss_bench.report.options import Options
+        from mss_bench.report.report import write_report
 
         if out is None and len(self.paths) > 1:
             raise RunError(f"a report of {len(self.paths)} runs belongs to none of them; name a folder with -o, --out")

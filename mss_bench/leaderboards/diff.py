@@ -28,12 +28,12 @@ def diff_boards(before: Board, after: Board) -> list[str]:
 
 
 def _changes(old: Entry, new: Entry) -> list[str]:
-    found = []
+    changes = []
     for target in dict.fromkeys([*old.aggregates, *new.aggregates]):
         was, now = old.aggregates.get(target, {}), new.aggregates.get(target, {})
         for metric in dict.fromkeys([*was, *now]):
             a, b = was.get(metric), now.get(metric)
             if a != b:
                 moved = f" ({b - a:+.3f})" if a is not None and b is not None else ""
-                found.append(f"{target} {metric} {a} -> {b}{moved}")
-    return found or ["rows changed, no aggregate did"]
+                changes.append(f"{target} {metric} {a} -> {b}{moved}")
+    return changes or ["rows changed, no aggregate did"]

@@ -79,11 +79,11 @@ def _entry_problems(board: Board, name: str, entry: Entry) -> Iterator[str]:
         yield str(error)
         return
     for target in sorted({*derived, *entry.aggregates}):
-        found, named = derived.get(target, {}), entry.aggregates.get(target, {})
-        for metric in sorted({*found, *named}):
-            if not _same(found.get(metric), named.get(metric)):
+        values, named = derived.get(target, {}), entry.aggregates.get(target, {})
+        for metric in sorted({*values, *named}):
+            if not _same(values.get(metric), named.get(metric)):
                 yield (
-                    f"{target} {metric}: the entry says {named.get(metric)}, its tracks give {found.get(metric)} "
+                    f"{target} {metric}: the entry says {named.get(metric)}, its tracks give {values.get(metric)} "
                     f"({board.aggregation})"
                 )
 

@@ -88,9 +88,9 @@ def _same_data(first: RunTables, other: RunTables) -> None:
     one, two = (dict(each.run.get("dataset") or {}) for each in (first, other))
     for key, what in (("name", "data set"), ("fingerprint", "tracks or audio")):
         if one.get(key) != two.get(key):
-            found = f": {one.get(key)!r} and {two.get(key)!r}" if key == "name" else ""
+            names = f": {one.get(key)!r} and {two.get(key)!r}" if key == "name" else ""
             raise RunError(
-                f"{first.name} and {other.name} are of different {what}{found}; numbers of different data make no one "
+                f"{first.name} and {other.name} are of different {what}{names}; numbers of different data make no one "
                 "table: run all methods over the same tracks, or report each run by itself"
             )
     places = [

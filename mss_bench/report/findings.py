@@ -48,11 +48,11 @@ class Finding:
     @cached_property
     def letters(self) -> dict[str, str]:
         """Return the letters of the groups that each method is in: methods that share a letter do not differ."""
-        found: dict[str, str] = {}
+        letters: dict[str, str] = {}
         for i, group in enumerate(self.groups):
             for name in group:
-                found[name] = found.get(name, "") + _letter(i)
-        return found
+                letters[name] = letters.get(name, "") + _letter(i)
+        return letters
 
 
 Findings = Mapping[tuple[str, ...], Finding]
@@ -85,15 +85,15 @@ def examine(matrices: Iterable[ScoreMatrix], statistic: str, how: Statistics) ->
     UnknownNameError, ConfigError
         The options of `how` are wrong.
     """
-    found: dict[tuple[str, ...], Finding] = {}
+    findings: dict[tuple[str, ...], Finding] = {}
     alike: dict[tuple[str, ...], list[ScoreMatrix]] = {}
     for scores in matrices:
-        found[unit_key(scores.unit)] = _examine(scores, statistic, how)
+        findings[unit_key(scores.unit)] = _examine(scores, statistic, how)
         alike.setdefault(unit_key(scores.unit | {"target": OVER_TARGETS}), []).append(scores)
     for key, several in alike.items():
-        if len(several) > 1 and key not in found:  # a data set may have a target of that name
-            found[key] = _examine(mean_over_targets(several), statistic, how)
-    return found
+        if len(several) > 1 and key not in findings:  # a data set may have a target of that name
+            findings[key] = _examine(mean_over_targets(several), statistic, how)
+    return findings
 
 
 def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
@@ -117,8 +117,8 @@ def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
     if order is not None:
         own = None if resamples is None else resamples[:, scores.values.columns.get_indexer(tested.values.columns)]
         table = ranks(tested, statistic, **drawn, drawn=own).loc[list(order.index)]  # type: ignore[arg-type]
-    found = groups(p, [str(name) for name in order.index], how.alpha) if p is not None and order is not None else []
-    return Finding(scores, how, statistic, overall, p, intervals, table, found, list(dict.fromkeys(refusals)))
+    tied = groups(p, [str(name) for name in order.index], how.alpha) if p is not None and order is not None else []
+    return Finding(scores, how, statistic, overall, p, intervals, table, tied, list(dict.fromkeys(refusals)))
 
 
 def _resamples(scores: ScoreMatrix, statistic: str, how: Statistics) -> Floats:

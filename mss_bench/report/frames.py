@@ -49,10 +49,10 @@ def frames_of_track(paths: Sequence[Path], track: str, **where: str) -> pd.DataF
     if unknown:
         raise RunError(f"frames have no column {unknown[0]!r}; expected some of {', '.join(FRAME_COLUMNS)}")
     text = {name: "string" for name, kind in FRAME_COLUMNS.items() if kind == "string"}
-    found = [part.astype(text) for path in paths for part in _parts(path, wanted)]
-    if not found:
+    parts = [part.astype(text) for path in paths for part in _parts(path, wanted)]
+    if not parts:
         return pd.DataFrame(columns=list(FRAME_COLUMNS)).astype(FRAME_COLUMNS)
-    return pd.concat(found, ignore_index=True).drop_duplicates(FRAME, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).drop_duplicates(FRAME, ignore_index=True)
 
 
 def _parts(path: Path, wanted: Mapping[str, str]) -> Iterator[pd.DataFrame]:

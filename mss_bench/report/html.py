@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from mss_bench.report.blocks import Block, Quantities
+from mss_bench.report.blocks import Block
+from mss_bench.report.contents import Contents
 from mss_bench.report.failures import Failures
-from mss_bench.report.options import Style
-from mss_bench.report.score_tables import explanations, score_table
+from mss_bench.report.figures import Drawing
+from mss_bench.report.options import Options, Style
+from mss_bench.report.score_tables import default_columns, explanations, score_table
 from mss_bench.report.significance import how_tested, overall, ranking
 from mss_bench.report.table import Column, Table
 from mss_bench.stats.aggregate import method_label
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from jinja2 import Environment
 
-__all__ = ["Picture", "TrackLink", "data_uri", "page", "sort_key", "templates"]
+__all__ = ["Picture", "TrackLink", "data_uri", "html_page", "sort_key", "templates"]
 
 _HEADLINE = ("command", "dataset", "subset", "started", "ended", "seed", "version")
 """Provenance shown first, in this order; everything else follows."""
@@ -33,24 +36,12 @@ _HEADLINE = ("command", "dataset", "subset", "started", "ended", "seed", "versio
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page.
+    """A figure of the page."""
 
-    Parameters
-    ----------
-    uri : str
-        Where it is: beside the page, or the image itself, from `data_uri`.
-    alt : str
-        What it shows, for readers who do not see it.
-    folded : bool
-        Whether it is shown on a click only.
-    target : str
-        That it is of; empty where of all.
-    """
-
-    uri: str
-    alt: str
-    folded: bool = False
-    target: str = ""
+    uri: str  # where it is, or the image itself, from `data_uri`
+    alt: str  # what it shows, for readers who do not see it
+    folded: bool = False  # shown on a click only
+    target: str = ""  # empty where it is of all
 
 
 @dataclass(frozen=True)
@@ -92,83 +83,64 @@ def sort_key(value: float | str | None) -> str:
     return repr(value) if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def page(
-    blocks: Sequence[Block],
+def html_page(
+    contents: Contents,
+    options: Options,
     *,
     failures: Failures,
-    costs: pd.DataFrame | None = None,
-    run: Mapping[str, Any] | None = None,
-    quantities: Quantities = (),
-    pictures: Mapping[tuple[str, str], Sequence[Picture]] | None = None,
-    tracks: Sequence[TrackLink] = (),
-    title: str = "",
-    style: Style | None = None,
+    costs: pd.DataFrame | None,
+    run: Mapping[str, Any],
+    figures: Sequence[Drawing],
+    tracks: Sequence[TrackLink],
 ) -> str:
-    """Return the page as text; every name and value in it is escaped.
+    """Return the page of a report, a complete document; every name and value in it is escaped.
 
     Parameters
     ----------
-    blocks : sequence of Block
-        From `mss_bench.report.blocks.blocks`.
+    contents : Contents
+    options : Options
     failures : Failures
         From `mss_bench.report.failures.group_failures`.
     costs : DataFrame, optional
         The cost table.
-    run : mapping, optional
+    run : mapping
         The content of ``run.json``; any part may be absent.
-    quantities : sequence of mapping
-        Definitions of metrics; those that occur are listed.
-    pictures : mapping, optional
-        Figures by `Block.name` and `Block.label`; under an empty label, those of the whole group.
+    figures : sequence of Drawing
+        With their images where the page is a single file, otherwise linked in ``figures/``.
     tracks : sequence of TrackLink
         Pages of single tracks.
-    title : str
-        By default made from the data set's name.
-    style : Style, optional
-        Decimals and intervals.
-
-    Returns
-    -------
-    str
-        A complete HTML document.
     """
-    style = style or Style()
+    blocks, style = contents.blocks, options.style
+    pictures: dict[tuple[str, str], list[Picture]] = {}
+    for figure in figures:
+        folded = figure.kind in ("pairs", "heat", "scatter")
+        uri = data_uri(figure.contents["png"]) if options.single_file else f"figures/{quote(figure.name)}.png"
+        pictures.setdefault(figure.place, []).append(Picture(uri, figure.alt, folded, figure.target))
+    groups: list[dict[str, Any]] = []
+    for name, of_group in groupby(blocks, key=lambda block: block.name):
+        first, *others = list(of_group)
+        tables = [_section(block, style.digits, pictures.get((name, block.label), ())) for block in (first, *others)]
+        tables[0]["others"] = [block.label for block in others]
+        shared = pictures.get((name, ""), ())
+        groups.append({"id": f"group-{len(groups)}", "name": name, "tables": tables, "pictures": shared})
     datasets = ", ".join(dict.fromkeys(f"{b.dataset} {b.subset}".strip() for b in blocks))
-    shown = {b.metric for b in blocks}
-    figures = pictures or {}
-    groups = [
-        {
-            "id": f"group-{i}",
-            "name": name,
-            "tables": [
-                _section(b, style.digits, figures.get((name, b.label), ()))
-                | {"others": [other.label for other in of_group[1:]] if b is of_group[0] else []}
-                for b in of_group
-            ],
-            "pictures": figures.get((name, ""), ()),
-        }
-        for i, (name, of_group) in enumerate((n, list(g)) for n, g in groupby(blocks, key=lambda b: b.name))
-    ]
-    return (
-        templates()
-        .get_template("report.html.j2")
-        .render(
-            title=title or f"Source separation: {datasets or 'no scores'}",
-            facts=_facts(blocks, failures),
-            # Intervals stand below each table, not in its cells.
-            explanation=explanations(blocks, style.with_values(columns=(), intervals=False)),
-            tested=next((how_tested(f) for b in blocks for f in b.findings.values()), ""),
-            groups=groups,
-            filters=[
-                ("target", list(dict.fromkeys(t for b in blocks for t in b.targets))),
-                ("metric", list(dict.fromkeys(b.label for b in blocks))),
-            ],
-            tracks=tracks,
-            failures=failures,
-            costs=_costs(costs),
-            quantities=[q for q in quantities if q["name"] in shown],
-            provenance=_provenance(run or {}),
-        )
+    template = templates().get_template("report.html.j2")
+    return template.render(
+        title=f"Source separation: {datasets or 'no scores'}",
+        facts=_facts(blocks, failures),
+        # Intervals stand below each table, not in its cells.
+        explanation=explanations(blocks, style.with_values(columns=(), intervals=False)),
+        tested=next((how_tested(f) for b in blocks for f in b.findings.values()), ""),
+        groups=groups,
+        filters=[
+            ("target", list(dict.fromkeys(target for block in blocks for target in block.targets))),
+            ("metric", list(dict.fromkeys(block.label for block in blocks))),
+        ],
+        tracks=tracks,
+        failures=failures,
+        costs=_costs(costs),
+        quantities=[q for q in contents.quantities if q["name"] in {block.metric for block in blocks}],
+        provenance=_provenance(run),
     )
 
 
@@ -187,8 +159,7 @@ def _facts(blocks: Sequence[Block], failures: Failures) -> list[tuple[str, str]]
 
 def _section(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return the table of a block with its tests and figures."""
-    columns = ["mean", "gain", "targets"]
-    columns += ["failed"] if any(row.mean.n_failed for row in block.rows) else []
+    columns = [*default_columns(block), *(["failed"] if any(row.mean.n_failed for row in block.rows) else [])]
     table = score_table([block], Style(columns=(*columns, "flags"), digits=digits))
     if not any(row[-1].text for row in table.rows):
         table = score_table([block], Style(columns=columns, digits=digits))
@@ -200,6 +171,7 @@ def _section(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str
         "tests": overall(block) if block.findings else None,
         "rankings": [(target, ranking(block, target, digits)) for target in block.tested],
         "pictures": pictures,
+        "others": [],
     }
 
 

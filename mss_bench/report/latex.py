@@ -3,6 +3,8 @@ r"""Tables in LaTeX, for ``\input``."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from mss_bench.core.text import wrap
 from mss_bench.report.table import Cell, Table
@@ -90,7 +92,11 @@ def render(table: Table) -> str:
     ]
     for group in table.groups:
         lines.append(r"\midrule")
-        lines += [" & ".join([_name(row[0], name_width), *map(_cell, row[1:])]) + r" \\" for row in group]
+        if tag := _shared_tag(group):
+            title = rf"\emph{{{latex_escape(tag.capitalize())}s}}"
+            lines.append(rf"\multicolumn{{{len(table.columns)}}}{{@{{}}l}}{{{title}}} \\")
+        for row in group:
+            lines.append(" & ".join([_name(row[0], name_width, tag), *map(_cell, row[1:])]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     if table.notes:
         lines += [r"\par\smallskip\raggedright\footnotesize", *(latex_escape(note) + r"\par" for note in table.notes)]
@@ -101,25 +107,34 @@ def _capital(text: str, i: int) -> str:
     return text if i else text[:1].upper() + text[1:]
 
 
+def _shared_tag(group: Sequence[Sequence[Cell]]) -> str:
+    """Return the tag that every row of a group has, for a line above them: names with it would be too wide."""
+    tags = {row[0].tag for row in group}
+    return tags.pop() if len(tags) == 1 else ""
+
+
 def _width(table: Table, name_width: int) -> float:
     """Return the characters of the longest row, roughly."""
-    total = 0.0
-    for i, column in enumerate(table.columns):
-        lengths = [_length(row[i], name_width if i == 0 else None) for row in table.rows]
-        total += max([len(column.text), *lengths]) + 2
-    return total - 2
+    names = [
+        min(len(row[0].text), name_width) + len(row[0].marks) + (len(row[0].tag) + 3) * (row[0].tag not in ("", tag))
+        for group in table.groups
+        for tag in [_shared_tag(group)]
+        for row in group
+    ]
+    texts = [
+        max([len(column.text), *(_length(row[i]) for row in table.rows)]) for i, column in enumerate(table.columns) if i
+    ]
+    return max(names, default=0) + sum(texts) + 2 * len(texts)
 
 
-def _length(cell: Cell, limit: int | None) -> float:
-    text = len(cell.text + cell.marks) if limit is None else min(len(cell.text), limit) + len(cell.marks)
-    tag = len(cell.tag) + 3 if cell.tag else 0
-    return text + tag + (0.8 * len("".join(cell.interval)) + 4 if cell.interval else 0)
+def _length(cell: Cell) -> float:
+    return len(cell.text + cell.marks) + (0.8 * len("".join(cell.interval)) + 4 if cell.interval else 0)
 
 
-def _name(cell: Cell, width: int) -> str:
+def _name(cell: Cell, width: int, shared_tag: str) -> str:
     parts = [latex_escape(part) for part in wrap(cell.text, width)]
     name = parts[0] if len(parts) == 1 else r"\begin{tabular}[t]{@{}l@{}}" + r" \\ ".join(parts) + r"\end{tabular}"
-    return _decorated(name, cell)
+    return _decorated(name, cell if cell.tag != shared_tag else replace(cell, tag=""))
 
 
 def _cell(cell: Cell) -> str:

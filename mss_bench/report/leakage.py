@@ -52,5 +52,5 @@ def _plain(dataset: str) -> str:
 
 def _parts(subset: str) -> set[str]:
     """Return the names of subsets; none for all."""
-    found = {part.strip().casefold() for part in re.split(r"[+,]", subset)} - {""}
-    return set() if "all" in found else found
+    parts = {part.strip().casefold() for part in re.split(r"[+,]", subset)} - {""}
+    return set() if "all" in parts else parts

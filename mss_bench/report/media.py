@@ -77,17 +77,17 @@ def read_media(folders: Sequence[Path], keys: Collection[str], methods: Collecti
     RunError
         A ``media.json`` is damaged, of another version, or names a file outside its folder.
     """
-    found = []
+    kept = []
     for folder in folders:
         for file in sorted(folder.glob("[!.]*/[!.]*/media.json")):
             try:
-                found.append(_track(file, set(keys), set(methods)))
+                kept.append(_track(file, set(keys), set(methods)))
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise RunError(
                     f"{file} is damaged or of another version ({error}); delete {file.parent} and give the run's "
                     "command again"
                 ) from error
-    return found
+    return kept
 
 
 def _track(file: Path, keys: set[str], methods: set[str]) -> TrackMedia:

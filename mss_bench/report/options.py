@@ -76,7 +76,7 @@ class Statistics(Parameterized):
     )
     alpha: float = param(0.05, above=0, below=1, doc="Level of the tests.")
     level: float = param(0.95, above=0, below=1, doc="Level of the confidence intervals.")
-    draws: int = param(10_000, at_least=1, doc="Draws of the bootstrap.")
+    draws: int = param(10_000, at_least=100, doc="Draws of the bootstrap.")
     seed: int = param(0, at_least=0, doc="Seed of the bootstrap.")
 
 

@@ -15,7 +15,7 @@ from mss_bench.stats.matrix import OVER_TARGETS
 from mss_bench.stats.significance import POSTHOC
 from mss_bench.stats.units import MISSING
 
-__all__ = ["explanations", "name_cell", "score_table", "score_tables"]
+__all__ = ["default_columns", "explanations", "name_cell", "score_table", "score_tables"]
 
 _TOLD = {"failed", "imputed", "no_value", "no_floor"}  # flags that the tables show otherwise
 
@@ -78,10 +78,8 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
         _values(block, OVER_TARGETS if block.has_mean else block.targets[0], Column(block.label, optional=True))
         for block in further
     ]
-    has_gap = any(not math.isnan(row.mean.gap) for row in first.rows)
-    names = style.columns or ("mean", "gain", *(["gap"] if has_gap else []), "targets")
     columns: list[tuple[Column, dict[str, Cell]]] = []
-    for name in names:
+    for name in style.columns or default_columns(first):
         if name in ("mean", "targets"):
             columns += [(v.heading, _score_cells(v, style)) for v in (means if name == "mean" else values)]
         else:
@@ -100,6 +98,12 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
         _notes(list(rows.values()), values, others, blocks),
         name=f"{first.name} {first.targets[0] if by_target else first.label}",
     )
+
+
+def default_columns(block: Block) -> tuple[str, ...]:
+    """Return the columns of a table that names none."""
+    has_gap = any(not math.isnan(row.mean.gap) for row in block.rows)
+    return ("mean", "gain", "gap", "targets") if has_gap else ("mean", "gain", "targets")
 
 
 def _values(block: Block, target: str, heading: Column) -> _Values:
@@ -197,15 +201,14 @@ def explanations(blocks: Sequence[Block], style: Style) -> str:
     first = blocks[0]
     several = any(len(b.targets) > 1 for b in blocks) and style.by == "metric"
     of = ", mean over the targets" if several else ""
-    has_gap = any(not math.isnan(row.mean.gap) for row in first.rows)
     meanings = {
         "mean": "mean: over the targets." if several else "",
         "gain": f"gain: improvement over the floor (the scaled mixture), paired by track{of}.",
-        "gap": f"gap: how much better the oracle is, paired by track{of}." if has_gap else "",
+        "gap": f"gap: how much better the oracle is, paired by track{of}.",
         "failed": "failed: tracks with a failed cell.",
     }
     shown = [f"Values: {AGGREGATIONS[first.aggregation]}."]
-    shown += [meanings[c] for c in style.columns or ("mean", "gain", "gap") if meanings.get(c)]
+    shown += [meanings[c] for c in style.columns or default_columns(first) if meanings.get(c)]
     shown.append(f"Tracks: {MISSING[first.missing]}.")
     finding = next((f for b in blocks for f in b.findings.values()), None)
     tested = any(f.p is not None for b in blocks for f in b.findings.values())

@@ -37,14 +37,14 @@ def select(
     UnknownNameError
         The table has no such metric, target, method or group.
     """
-    found = tracks
+    rows = tracks
     for column, wanted in (("metric", metrics), ("target", targets), ("group", groups)):
         if wanted:
             _known(column, wanted, tracks[column].dropna().astype(str).unique())
-            found = found[found[column].isin(list(wanted))]
+            rows = rows[rows[column].isin(list(wanted))]
     if methods:
-        found = found[labels(found).isin([*methods, FLOOR])]
-    return found
+        rows = rows[labels(rows).isin([*methods, FLOOR])]
+    return rows
 
 
 def chosen_methods(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
@@ -64,7 +64,7 @@ def chosen_methods(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
         variants.setdefault(str(separator), []).append(label)
         if label != separator:
             variants.setdefault(label, []).append(label)
-    found: list[str] = []
+    chosen: list[str] = []
     rest = [piece.strip() for piece in wanted if piece.strip()]
     while rest:
         joined = [",".join(rest[:n]) for n in range(1, len(rest) + 1)]
@@ -72,9 +72,9 @@ def chosen_methods(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
         if not fits:
             _known("method", [rest[0]], {label for each in variants.values() for label in each})
         n = max(fits)
-        found += [label for label in variants[joined[n - 1]] if label not in found]
+        chosen += [label for label in variants[joined[n - 1]] if label not in chosen]
         rest = rest[n:]
-    return found
+    return chosen
 
 
 def _known(kind: str, wanted: Iterable[str], known: Iterable[str]) -> None:

@@ -104,15 +104,15 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
     while others are free, the later in the alphabet gives way. The floor is grey.
     """
     used: Counter[int] = Counter()
-    found: dict[str, Look] = {}
+    chosen: dict[str, Look] = {}
     for name in sorted(set(methods)):
         if name == FLOOR:
-            found[name] = Look(COLOURS["floor"], "s", (0, (4, 2)), "....")
+            chosen[name] = Look(COLOURS["floor"], "s", (0, (4, 2)), "....")
             continue
         first = zlib.crc32(name.encode()) % len(_PALETTE)
         slot = min(((first + i) % len(_PALETTE) for i in range(len(_PALETTE))), key=lambda s: used[s])
         nth = used[slot]
         used[slot] += 1
         kinds = (_MARKERS, _LINES, _HATCHES)
-        found[name] = Look(_PALETTE[slot], *(kind[nth % len(kind)] for kind in kinds))
-    return found
+        chosen[name] = Look(_PALETTE[slot], *(kind[nth % len(kind)] for kind in kinds))
+    return chosen

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -17,12 +18,13 @@ from urllib.parse import quote
 from mss_bench.core.files import write_atomic
 from mss_bench.errors import RunError
 from mss_bench.report.blocks import Block
+from mss_bench.report.contents import Contents
 from mss_bench.report.figures import file_name
 from mss_bench.report.html import Picture, TrackLink, templates
 from mss_bench.report.media import Excerpt, Target, TrackMedia
 from mss_bench.report.score_tables import name_cell
 from mss_bench.report.selection import labels
-from mss_bench.report.style import Look
+from mss_bench.report.style import Look, looks
 from mss_bench.report.table import Cell, Column, Table, number
 
 if TYPE_CHECKING:
@@ -51,23 +53,21 @@ class TrackPages:
     ----------
     out : Path
         The report's folder.
-    blocks : sequence of Block
-        From `mss_bench.report.blocks.blocks`; the first metric of each group is shown.
-    tracks : DataFrame
-        The track table.
+    contents : Contents
+        The first metric of each group is shown.
     frames : callable
         Reads the frames of a track, given its name and ``group=, target=, metric=, preset=``.
-    look : mapping
-        From `mss_bench.report.style.looks`.
     digits : int
     """
 
     out: Path
-    blocks: Sequence[Block]
-    tracks: pd.DataFrame
+    contents: Contents
     frames: Callable[..., pd.DataFrame]
-    look: Mapping[str, Look]
     digits: int
+
+    @cached_property
+    def _look(self) -> Mapping[str, Look]:
+        return looks(row.method for block in self.contents.blocks for row in block.rows)
 
     def write(self, names: Sequence[str], media: Sequence[TrackMedia]) -> Iterator[tuple[Path, TrackLink | None]]:
         """Write the pages of some tracks and of all that have media.
@@ -78,7 +78,7 @@ class TrackPages:
         link : TrackLink or None
             Of a page; None for the figures beside it.
         """
-        chosen = self.tracks[["dataset", "subset", "track"]].astype("string").drop_duplicates()
+        chosen = self.contents.tracks[["dataset", "subset", "track"]].astype("string").drop_duplicates()
         taken: set[str] = set()
         for dataset, subset, track in chosen.itertuples(index=False):
             own = [m for m in media if (m.dataset, m.subset, m.track) == (dataset, subset, track)]
@@ -90,7 +90,7 @@ class TrackPages:
         self, dataset: str, subset: str, track: str, media: Sequence[TrackMedia], name: str
     ) -> Iterator[tuple[Path, TrackLink | None]]:
         blocks: dict[str, Block] = {}  # of the track's groups, the main metric
-        for block in self.blocks:
+        for block in self.contents.blocks:
             if (block.dataset, block.subset) == (dataset, subset):
                 blocks.setdefault(block.name, block)
         sections: dict[str, dict[str, Any]] = {}
@@ -117,24 +117,22 @@ class TrackPages:
                 listened=_LISTENED if sounds else "",
             )
         )
-        yield (
-            write_atomic(self.out / "tracks" / f"{name}.html", text),
-            TrackLink(f"tracks/{quote(name)}.html", track, subset, sounds),
-        )
+        file = write_atomic(self.out / "tracks" / f"{name}.html", text)
+        yield file, TrackLink(f"tracks/{quote(name)}.html", track, subset, sounds)
 
     def _curve(self, block: Block, target: str, track: str, name: str) -> tuple[Path, Picture] | None:
         from mss_bench.report import plots
 
         where = {"group": block.group, "target": target, "metric": block.metric, "preset": block.preset}
         with suppress(RunError):  # no frames of this metric: the page has no such figure
-            figure = plots.frame_plot(self.frames(track, **where), quantity=block.quantity, look=self.look)
+            figure = plots.frame_plot(self.frames(track, **where), quantity=block.quantity, look=self._look)
             file = write_atomic(self.out / "tracks" / f"{name}.png", plots.save(figure, "png"))
             return file, Picture(quote(file.name), f"{block.label} of the frames of {track}: {target}")
         return None
 
     def _table(self, block: Block, track: str) -> Table:
         """Return the main metric of a group: methods in the order of the report, targets as columns."""
-        rows = self.tracks[self.tracks["track"] == track]
+        rows = self.contents.tracks[self.contents.tracks["track"] == track]
         for column in ("dataset", "subset", "group", "metric", "preset"):
             rows = rows[rows[column] == getattr(block, column)]
         known = dict(zip(zip(labels(rows), rows["target"], strict=True), rows["value"].to_numpy(float), strict=True))

@@ -274,11 +274,11 @@ def over_targets(values: pd.DataFrame) -> pd.DataFrame:
     n_targets = values.groupby(keys, sort=False)["target"].transform("nunique")
     there = values.groupby(cell, sort=False)["target"].transform("size")
     # A method of fewer targets has not one whole track; a track on which a target does not count has no method.
-    found = values[there == n_targets].groupby(cell, sort=False)
+    cells = values[there == n_targets].groupby(cell, sort=False)
     with np.errstate(invalid="ignore"):
-        table = found.agg(value=("value", "mean"), floor=("floor", "mean"), imputed=("imputed", "any")).reset_index()
+        table = cells.agg(value=("value", "mean"), floor=("floor", "mean"), imputed=("imputed", "any")).reset_index()
     for name in ("value", "floor"):
-        column = found[name].agg(["min", "count", "size"]).reset_index(drop=True)
+        column = cells[name].agg(["min", "count", "size"]).reset_index(drop=True)
         whole = table[name].where(column["min"] != -np.inf, -np.inf)
         table[name] = whole.where(column["count"] == column["size"])
     return pd.DataFrame(table.assign(target="mean")[list(COMPARABLE_COLUMNS)]).astype(COMPARABLE_COLUMNS)

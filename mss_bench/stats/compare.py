@@ -46,8 +46,8 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scalars, with those of the tables as ``median_difference_low`` and the like: a row of a table."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
-        row = {name: value for name, value in found.items() if isinstance(value, str | bool | int | float)}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        row = {name: value for name, value in values.items() if isinstance(value, str | bool | int | float)}
         row = self.unit | row | {f"n_imputed_{m}": self.n_imputed[name] for m, name in (("a", self.a), ("b", self.b))}
         for statistic, interval in self.difference.iterrows():
             row |= {f"{statistic}_difference{end}": interval[name] for name, end in _ENDS.items()}

@@ -67,8 +67,8 @@ def paired(
     Examples
     --------
     >>> import pandas as pd
-    >>> found = paired(pd.DataFrame({"a": [2, 4, 6], "b": [1, 2, 7]}), [("a", "b")])
-    >>> float(found.loc[0, "rank_biserial"]), int(found.loc[0, "wins"])
+    >>> pairs = paired(pd.DataFrame({"a": [2, 4, 6], "b": [1, 2, 7]}), [("a", "b")])
+    >>> float(pairs.loc[0, "rank_biserial"]), int(pairs.loc[0, "wins"])
     (0.5, 2)
     """
     import pandas as pd

@@ -79,8 +79,8 @@ def bootstrap(
     Examples
     --------
     >>> import pandas as pd
-    >>> found = bootstrap(pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0, 9.0]}), "mean", draws=1000)
-    >>> bool(found.loc["a", "low"] < found.loc["a", "value"] < found.loc["a", "high"])
+    >>> table = bootstrap(pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0, 9.0]}), "mean", draws=1000)
+    >>> bool(table.loc["a", "low"] < table.loc["a", "value"] < table.loc["a", "high"])
     True
     """
     import pandas as pd
@@ -133,8 +133,8 @@ def differences(
         a, b = np.array(chosen[first : first + _PAIRS_AT_ONCE]).T
         apart = difference(values[:, a], values[:, b])
         parts.append(pd.DataFrame(_intervals(apart, statistic, level, draws, seed)))
-    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(INTERVAL_COLUMNS))
-    return pd.concat([names, found], axis=1)
+    intervals = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(INTERVAL_COLUMNS))
+    return pd.concat([names, intervals], axis=1)
 
 
 def _intervals(

@@ -153,17 +153,17 @@ def score_matrix(
     RunError
         Several units are left.
     """
-    found = tracks
+    rows = tracks
     for column, wanted in ({"metric": metric, "target": target} | (where or {})).items():
         if column not in UNIT:
             raise UnknownNameError("column of a unit", column, UNIT)
         if column not in tracks.columns:
             raise RunError(f"the track table has no column {column!r}; expected what mss-bench run wrote")
-        known = found[column].dropna().astype(str)
+        known = rows[column].dropna().astype(str)
         if not (known == wanted).any():
             raise UnknownNameError(column, wanted, set(known))
-        found = found[(found[column] == wanted).fillna(False).astype(bool)]
-    matrices = list(score_matrices(found, **options))
+        rows = rows[(rows[column] == wanted).fillna(False).astype(bool)]
+    matrices = list(score_matrices(rows, **options))
     if len(matrices) > 1:
         several = [name for name in UNIT if len({m.unit[name] for m in matrices}) > 1]
         choices = "; ".join(f"{n}: {', '.join(sorted({m.unit[n] for m in matrices}))}" for n in several)
@@ -251,15 +251,15 @@ def check_pairs(pairs: Collection[tuple[str, str]] | None, methods: list[str]) -
     """
     if pairs is None:
         return [(i, j) for i in range(len(methods)) for j in range(i + 1, len(methods))]
-    found = []
+    columns = []
     for a, b in pairs:
         for name in (a, b):
             if name not in methods:
                 raise UnknownNameError("method", name, methods)
         if a == b:
             raise RunError(f"a method cannot be compared with itself: {a!r}; name two methods")
-        found.append((methods.index(a), methods.index(b)))
-    return found
+        columns.append((methods.index(a), methods.index(b)))
+    return columns
 
 
 def check_level(name: str, value: float) -> None:

@@ -53,8 +53,8 @@ def mean_ranks(matrix: pd.DataFrame | ScoreMatrix, *, higher_is_better: bool = T
     import pandas as pd
 
     values, methods = check_matrix(matrix, "a ranking")
-    found = stats.rankdata(-_better(matrix, values, higher_is_better), axis=1).mean(axis=0)
-    return pd.Series(found, index=pd.Index(methods, name="method")).sort_values(kind="stable")
+    means = stats.rankdata(-_better(matrix, values, higher_is_better), axis=1).mean(axis=0)
+    return pd.Series(means, index=pd.Index(methods, name="method")).sort_values(kind="stable")
 
 
 def ranks(
@@ -155,16 +155,16 @@ def groups(p: pd.DataFrame, order: Sequence[str], alpha: float = 0.05) -> list[l
         `alpha` is out of range.
     """
     tied = _tied(p, order, alpha)
-    found: list[list[str]] = []
+    tied_groups: list[list[str]] = []
     reached = 0
     for first in range(len(order)):
         end = first + 1
         while end < len(order) and tied[end, first:end].all():
             end += 1
         if end > reached and end - first > 1:
-            found.append(list(order[first:end]))
+            tied_groups.append(list(order[first:end]))
         reached = max(reached, end)
-    return found
+    return tied_groups
 
 
 def tied_with(p: pd.DataFrame, method: str, alpha: float = 0.05) -> list[str]:

@@ -72,12 +72,12 @@ def resampled(values: Floats, statistic: str, *, draws: int, seed: int) -> Float
         return mean_of(np.stack([resampled(part, statistic, draws=draws, seed=seed) for part in values]))
     prepare = _median if statistic == "median" else _mean
     evaluate = prepare(values)
-    found = np.empty((draws, values.shape[1]))
+    statistics = np.empty((draws, values.shape[1]))
     first = 0
     for counts in _resamples(values.shape[0], draws, seed):
-        found[first : first + counts.shape[1]] = evaluate(counts)
+        statistics[first : first + counts.shape[1]] = evaluate(counts)
         first += counts.shape[1]
-    return found
+    return statistics
 
 
 def quantiles(draws: Floats, levels: Floats) -> Floats:
@@ -129,7 +129,7 @@ def _median(values: Floats) -> Callable[[Counts], Floats]:
     np.put_along_axis(lower, order[: near.start], 1.0, axis=0)
 
     def evaluate(counts: Counts) -> Floats:
-        found = np.empty((counts.shape[1], values.shape[1]))
+        medians = np.empty((counts.shape[1], values.shape[1]))
         below = (lower.T @ counts.astype(np.float32)).astype(counts.dtype)  # drawn tracks below those near the middle
         for column in range(values.shape[1]):
             drawn = _cumulated(counts[order[near, column]], below[column])
@@ -141,8 +141,8 @@ def _median(values: Floats) -> Callable[[Counts], Floats]:
             ends = [ordered[place, column] for place in places]
             with np.errstate(invalid="ignore"):
                 centred = ends[0] if len(ends) == 1 else (ends[0] + ends[1]) / 2
-            found[:, column] = np.where(np.isneginf(ends[0]), -np.inf, centred)
-        return found
+            medians[:, column] = np.where(np.isneginf(ends[0]), -np.inf, centred)
+        return medians
 
     return evaluate
 
@@ -160,10 +160,10 @@ def _mean(values: Floats) -> Callable[[Counts], Floats]:
 
     def evaluate(counts: Counts) -> Floats:
         weights = counts.T.astype(np.float64)
-        found = weights @ finite / values.shape[0]
+        means = weights @ finite / values.shape[0]
         for infinity, where in infinite:
             if where.any():
-                found[(weights @ where.astype(np.float64)) > 0] = infinity
-        return np.asarray(found)
+                means[(weights @ where.astype(np.float64)) > 0] = infinity
+        return np.asarray(means)
 
     return evaluate

@@ -44,10 +44,10 @@ def wilcoxon(differences: Floats, *, exact: bool = True) -> Floats:
         return p
     if differences.shape[0] > _EXACT or not exact:
         # SciPy takes these options one by one, its type stubs only together with keepdims.
-        found = stats.wilcoxon(
+        test = stats.wilcoxon(
             differences[:, some], zero_method="pratt", method="asymptotic", axis=0, keepdims=True
         ).pvalue
-        p[some] = found[0]
+        p[some] = test[0]
         return p
     sizes = np.sort(np.abs(differences), axis=0)
     tied = (sizes[0] == 0) | (sizes[1:] == sizes[:-1]).any(axis=0)

@@ -89,8 +89,8 @@ def friedman(matrix: pd.DataFrame | ScoreMatrix) -> FriedmanResult:
     Examples
     --------
     >>> import pandas as pd
-    >>> found = friedman(pd.DataFrame({"a": [1, 2, 3, 4], "b": [2, 3, 4, 5], "c": [3, 4, 5, 6]}))
-    >>> found.statistic, found.w
+    >>> test = friedman(pd.DataFrame({"a": [1, 2, 3, 4], "b": [2, 3, 4, 5], "c": [3, 4, 5, 6]}))
+    >>> test.statistic, test.w
     (8.0, 1.0)
     """
     values, _ = check_matrix(matrix, "the Friedman test", min_methods=3)

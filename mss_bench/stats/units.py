@@ -116,8 +116,8 @@ def _checked(tracks: pd.DataFrame, frames: str) -> pd.DataFrame:
     twice = table.duplicated(cell)
     if twice.any():
         first = table[twice].iloc[0]
-        found = ", ".join(f"{c}={first[c]!r}" for c in cell)
-        raise RunError(f"the track table holds {int(twice.sum())} cells twice, first {found}; rebuild it from the run")
+        place = ", ".join(f"{c}={first[c]!r}" for c in cell)
+        raise RunError(f"the track table holds {int(twice.sum())} cells twice, first {place}; rebuild it from the run")
     return table
 
 

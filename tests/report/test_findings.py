@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
+from mss_bench.report.contents import arrange
 from mss_bench.report.markdown_page import significance
 from mss_bench.report.options import Options, Statistics, Style
-from mss_bench.report.report import arrange, write_report
+from mss_bench.report.report import write_report
 from mss_bench.report.score_tables import score_tables
 from mss_bench.report.significance import (
     friedman_table,
@@ -99,7 +100,7 @@ def thin(sisec_vocals: pd.DataFrame, tracks: int, methods: list[str]) -> pd.Data
 )
 def test_refusals_stand_in_the_report_and_nothing_raises(sisec_vocals, tmp_path, tracks, methods, refusal) -> None:
     table = thin(sisec_vocals, tracks, methods)
-    files = write_report(tmp_path, table, options=Options(statistics=FEW))
+    files = write_report(tmp_path, table, options=Options(figures=(), statistics=FEW))
     assert tmp_path / "index.html" in files
     for name in ("report.md", "index.html"):
         text = (tmp_path / name).read_text(encoding="utf-8")

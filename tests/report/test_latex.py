@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mss_bench.report.contents import arrange
 from mss_bench.report.options import Options, Style
-from mss_bench.report.report import arrange, latex_tables
+from mss_bench.report.report import latex_tables
 
 LATEX = next(filter(None, map(shutil.which, ("pdflatex", "lualatex", "xelatex", "tectonic"))), None)
 DOCUMENT = r"""\documentclass[twocolumn]{article}

@@ -102,13 +102,13 @@ def label(name: str, width: int = _LABEL_WIDTH) -> str:
 def fitted(names: Sequence[str], room: float, width: int) -> list[str]:
     """Return labels that fit into rows of `room` inches: long names lose their middle, which varies least."""
     lines = max(int(room / (2 * _HALF_LINE)), 1)
-    found = []
+    labels = []
     for name in map(printable, names):
         keep = len(name)
         while len(text := wrap(_shortened(name, keep), width)) > lines:
             keep -= 1
-        found.append("\n".join(text))
-    return found
+        labels.append("\n".join(text))
+    return labels
 
 
 def _shortened(name: str, keep: int) -> str:
@@ -156,12 +156,12 @@ def better_first(scores: ScoreMatrix) -> list[str]:
     RunError
         No method has a value on a track that counts.
     """
-    found = medians(scores)
-    if not found or not len(scores.values):
+    middle = medians(scores)
+    if not middle or not len(scores.values):
         unit = scores.unit
         where = ", ".join(filter(None, (unit["dataset"], unit["subset"], unit["group"], unit["target"])))
         raise RunError(f"nothing to draw for {unit['metric']} of {where}: no method has a value")
-    return sorted(found, key=lambda name: -found[name] if scores.higher_is_better else found[name])
+    return sorted(middle, key=lambda name: -middle[name] if scores.higher_is_better else middle[name])
 
 
 def whisker_limits(values: Floats) -> tuple[float, float]:

@@ -63,8 +63,8 @@ def box_plot(scores: ScoreMatrix, *, quantity: str = "", shape: str = "box", loo
         raise UnknownNameError("shape of a box plot", shape, SHAPES)
     methods = base.better_first(scores)
     chosen = base.look_of(look, methods)
-    found = base.medians(scores)
-    data = [_Box(scores, name, found[name], chosen) for name in methods]
+    middle = base.medians(scores)
+    data = [_Box(scores, name, middle[name], chosen) for name in methods]
     with styled():
         labels = [base.label(box.label) for box in data]
         heights = [max(text.count("\n") + 1, _ROW) for text in labels]
@@ -74,7 +74,7 @@ def box_plot(scores: ScoreMatrix, *, quantity: str = "", shape: str = "box", loo
         (_draw_boxes if shape == "box" else _draw_violins)(axes, data, positions)
         axes.set_yticks(positions, labels)
         axes.set_ylim(positions[-1] - 0.75 * heights[-1], positions[0] + 0.75 * heights[0])
-        floor = found.get(FLOOR, math.nan)
+        floor = middle.get(FLOOR, math.nan)
         if math.isfinite(floor):
             axes.axvline(floor, color=COLOURS["line"], linestyle=(0, (4, 2)), linewidth=1, zorder=1)
         axes.set_xlabel(base.axis_label(scores, quantity) + _limit(axes, data, positions))

@@ -89,12 +89,12 @@ def _check(frames: pd.DataFrame) -> None:
 
 def _curves(frames: pd.DataFrame) -> dict[str, tuple[Floats, Floats]]:
     """Return the times of the frames' middles and their values, by method."""
-    found = {}
+    curves = {}
     for (separator, params), part in frames.groupby(["separator", "params"], sort=False):
         part = part.sort_values("time")
         time = (part["time"] + part["duration"] / 2).to_numpy(dtype=np.float64)
-        found[method_label(str(separator), str(params))] = (time, part["value"].to_numpy(dtype=np.float64))
-    return found
+        curves[method_label(str(separator), str(params))] = (time, part["value"].to_numpy(dtype=np.float64))
+    return curves
 
 
 def _choice(curves: dict[str, tuple[Floats, Floats]]) -> list[str]:

@@ -119,11 +119,11 @@ class _Scale:
         return self.left + (rank - self.first) / (self.last - self.first) * (self.right - self.left)
 
 
-def _lanes(found: list[list[str]], order: pd.Series[float]) -> list[tuple[int, list[str]]]:
+def _lanes(tied: list[list[str]], order: pd.Series[float]) -> list[tuple[int, list[str]]]:
     """Return bars with the row that each is drawn in, so that no two in a row touch."""
     ends: list[float] = []
     placed = []
-    for group in found:
+    for group in tied:
         first, last = float(order[group[0]]), float(order[group[-1]])
         lane = next((i for i, end in enumerate(ends) if first > end + 0.02 * len(order)), len(ends))
         ends[lane : lane + 1] = [last]

@@ -87,8 +87,8 @@ def _own(table: pd.DataFrame) -> dict[str, float]:
     """Return by method the mean share of frames that it alone leaves out, the largest first."""
     most = table.groupby(_KEYS, sort=False)["n_valid"].transform("max")
     share = ((most - table["n_valid"]) / table["n_frames"]).groupby([table["separator"], table["params"]], sort=False)
-    found = {method_label(str(s), str(p)): float(part.mean()) for (s, p), part in share}
-    return {name: v for name, v in sorted(found.items(), key=lambda item: -item[1]) if v > 0 and name != FLOOR}
+    shares = {method_label(str(s), str(p)): float(part.mean()) for (s, p), part in share}
+    return {name: v for name, v in sorted(shares.items(), key=lambda item: -item[1]) if v > 0 and name != FLOOR}
 
 
 def _draw_targets(axes: Axes, data: list[Floats], targets: list[str]) -> None:

@@ -1,0 +1,98 @@
+"""Contents of a report: the rows that its options choose, aggregated, tested and arranged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mss_bench.core.schema import FLOOR
+from mss_bench.report.blocks import Block, Quantities, blocks, lower_is_better, trained_on
+from mss_bench.report.findings import Findings, examine
+from mss_bench.report.options import Options
+from mss_bench.report.selection import chosen_methods, labels, select
+from mss_bench.stats.aggregate import aggregate
+from mss_bench.stats.matrix import score_matrices
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Contents", "arrange"]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Contents of a report: what the options choose of the tables, arranged."""
+
+    tracks: pd.DataFrame
+    aggregated: pd.DataFrame
+    blocks: list[Block]
+    findings: Findings
+    quantities: Quantities
+
+
+def arrange(
+    tracks: pd.DataFrame,
+    options: Options | None = None,
+    *,
+    quantities: Quantities = (),
+    separators: Sequence[Mapping[str, Any]] = (),
+) -> Contents:
+    """Choose rows of a track table, aggregate and test them, and arrange them into blocks.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        The track table.
+    options : Options, optional
+    quantities, separators : sequence of mapping
+        Facts of metrics and methods, as in ``run.json``.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such metric, target, method, aggregation or rule.
+    RunError
+        The track table is malformed.
+    """
+    options = options or Options()
+    methods = chosen_methods(tracks, options.separators)
+    gap_to = options.gap_to
+    if gap_to and gap_to not in set(labels(tracks)):  # a separator's name means its first variant
+        gap_to = chosen_methods(tracks, [gap_to])[0]
+    wanted = [*methods, gap_to] if methods and gap_to else methods
+    metrics = _quantities(options.metrics, quantities)
+    table = select(tracks, metrics, options.targets, wanted, options.groups)
+    rule: dict[str, Any] = {
+        "aggregation": options.aggregation,
+        "missing": options.missing,
+        "lower_is_better": lower_is_better(quantities),
+    }
+    aggregated = aggregate(table, oracle=gap_to, **rule)
+    hidden = {FLOOR, gap_to} - set(methods) - {""} if methods else set()
+    aggregated = aggregated[~aggregated["method"].isin(hidden)].reset_index(drop=True)
+    findings = {}
+    if options.statistics is not None:
+        matrices = (scores.without(hidden) for scores in score_matrices(table, **rule))
+        statistic = "median" if options.aggregation == "median_of_medians" else "mean"
+        findings = examine(matrices, statistic, options.statistics)
+    arranged = blocks(
+        aggregated,
+        quantities,
+        options.style.digits,
+        findings=findings,
+        training=trained_on(separators),
+        sort=options.sort,
+        metrics=metrics,
+        targets=options.targets,
+        methods=methods,
+    )
+    return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities)
+
+
+def _quantities(metrics: Sequence[str], quantities: Quantities) -> list[str]:
+    """Return the metrics with every family of them written out, bss_eval as SDR, ISR, SIR and SAR."""
+    families: dict[str, list[str]] = {}
+    for quantity in quantities:
+        families.setdefault(str(quantity.get("family", "")), []).append(str(quantity["name"]))
+    return [name for metric in metrics for name in families.get(metric, [metric])]
