@@ -61,7 +61,7 @@ class Registry(Generic[T]):
         self._from_files: set[str] = set()
 
     def names(self) -> list[str]:
-        """All names, in the order of registration."""
+        """Return all names, in the order of registration."""
         self._read_entry_points()
         return list(self._entries)
 
@@ -73,7 +73,7 @@ class Registry(Generic[T]):
         return name
 
     def origin(self, name: str) -> str:
-        """Who registered the name: ``"mss_bench"``, a package or a file."""
+        """Return who registered the name: ``"mss_bench"``, a package or a file."""
         self._read_entry_points()
         return self._entry(name).origin
 
@@ -125,7 +125,7 @@ class Registry(Generic[T]):
         return [name for path in paths for name in self.add_file(path)]
 
     def load(self, name: str) -> type[T]:
-        """The class behind a name, imported now.
+        """Return the class registered under a name, importing it on first use.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class Registry(Generic[T]):
         return cast("type[T]", cls)
 
     def load_all(self) -> dict[str, type[T]]:
-        """Every class that can be imported; what is wrong with the others is added to `problems`."""
+        """Return every class that can be imported; what is wrong with the others is added to `problems`."""
         found = {}
         for name in self.names():
             try:
@@ -181,7 +181,7 @@ class Registry(Generic[T]):
 
 
 def resolve(target: str) -> Any:
-    """The object behind ``"module:object"``, imported now."""
+    """Return the object that ``"module:object"`` names, importing its module."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
 

@@ -53,7 +53,7 @@ class Annotations:
     duration: float | None = None
 
     def beats(self) -> Floats | None:
-        """Times of the beats ``(n,)``.
+        """Return the times of the beats ``(n,)``.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class Annotations:
         return None if beats is None else self._inside(self._numbers(beats, "beats"))
 
     def f0(self, stem: str) -> tuple[Floats, Floats] | None:
-        """Times ``(n,)`` and frequencies ``(n,)`` in Hz, 0 where unvoiced."""
+        """Return times ``(n,)`` and frequencies ``(n,)`` in Hz, 0 where unvoiced."""
         f0 = self._stem(stem).get("f0")
         if f0 is None:
             return None
@@ -77,12 +77,12 @@ class Annotations:
         return times[inside] - self.start, hertz[inside]
 
     def onsets(self, stem: str) -> Floats | None:
-        """Onsets ``(n,)`` of strokes, in order."""
+        """Return the onsets ``(n,)`` of strokes, in order."""
         hits = self._stem(stem).get("hits")
         return None if hits is None else np.sort(self._inside(self._column(hits, "onset", f"hits of {stem!r}")))
 
     def notes(self, stem: str) -> tuple[Floats, Floats, Floats] | None:
-        """Onsets, offsets and frequencies in Hz ``(n,)`` of the notes that begin inside, in the order of onsets."""
+        """Return onsets, offsets and frequencies in Hz ``(n,)`` of the notes that begin inside, by onset."""
         notes = self._stem(stem).get("notes")
         if notes is None:
             return None

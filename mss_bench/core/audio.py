@@ -44,7 +44,7 @@ class AudioInfo:
 
 
 def info(path: str | Path) -> AudioInfo:
-    """Header of an audio file.
+    """Read the header of an audio file.
 
     Raises
     ------
@@ -210,13 +210,13 @@ def resample(array: NDArray[np.floating], from_rate: int, to_rate: int) -> NDArr
 
 
 def hash_file(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _declared_wav_frames(path: Path) -> int | None:
-    """Frames that a RIFF header declares; libsndfile reports only those that are there. None where it does not say."""
+    """Return the frames that a RIFF header declares, or None; libsndfile reports only those present."""
     with path.open("rb") as file:
         start = file.read(12)
         if len(start) < 12 or start[:4] not in (b"RIFF", b"RF64") or start[8:] != b"WAVE":

@@ -44,7 +44,7 @@ def run_check(name: str, check: Callable[[], str]) -> CheckResult:
 
 
 def describe(error: Exception) -> str:
-    """An error in words: the message alone where it is meant for users."""
+    """Return an error in words: the message alone where it is meant for users."""
     return str(error) if isinstance(error, MssBenchError) else f"raised {type(error).__name__}: {error}"
 
 

@@ -59,14 +59,14 @@ class ConfigMap(dict[str, Any]):
                 self.fail(str(UnknownNameError(f"key of {what}", key, known)), key)
 
     def typed(self, key: str, kind: type | tuple[type, ...], expected: str, default: Any = None) -> Any:
-        """A value of the wanted type, or the default where the key is absent."""
+        """Return a value of the wanted type, or the default where the key is absent."""
         value = self.get(key, default)
         if key in self and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
             self.fail(f"{key} is {value!r}, expected {expected}", key)
         return value
 
     def names(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """A string or a list of strings, as a tuple without repetitions."""
+        """Return a string or a list of strings as a tuple without repetitions."""
         value = self.get(key)
         if value is None:
             return default
@@ -130,7 +130,7 @@ def load_yaml(path: str | Path) -> ConfigMap:
 
 
 def parse_yaml(text: str, source: str) -> ConfigMap:
-    """As `load_yaml`, from text."""
+    """Read YAML as `load_yaml` does, from text."""
     loader = _StrictLoader(text)
     loader.source = source
     try:
@@ -149,7 +149,7 @@ def parse_yaml(text: str, source: str) -> ConfigMap:
 
 
 def parse_scalar(text: str) -> Any:
-    """A value as written in YAML or on the command line: number, true/false, null or text."""
+    """Return the value that YAML or the command line writes so: number, true/false, null or text."""
     loader = _StrictLoader("")
     tag = str(loader.resolve(yaml.ScalarNode, text, (True, False)))  # type: ignore[no-untyped-call]
     if tag.endswith(":int"):

@@ -155,7 +155,7 @@ class Parameter:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The allowed words; empty where any will do."""
+        """Return the allowed words; empty where any will do."""
         if callable(self.choices):
             return tuple(self.choices())
         literals = [c for kind in _alternatives(self.kind) for c in _literals(kind)]
@@ -163,7 +163,7 @@ class Parameter:
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words: ``a whole number of at least 1``."""
+        """Return what a value must be, in words: ``a whole number of at least 1``."""
         if self.expects:
             return self.expects
         if self.words and not self.many:

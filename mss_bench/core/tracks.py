@@ -64,7 +64,7 @@ class Targets(Mapping[str, tuple[str, ...]]):
         return f"Targets({self._parts})"
 
     def resolve(self, estimates: Mapping[str, Audio]) -> Stems:
-        """The estimates plus, where all stems were delivered, the derived targets as sums of theirs.
+        """Return the estimates and, where all stems were delivered, the derived targets as sums of theirs.
 
         A method without some stem has put it somewhere: what it calls "other" may hold the voice, and the sum of its
         stems the whole mixture. It delivers a derived target only if it returns it itself.
@@ -76,7 +76,7 @@ class Targets(Mapping[str, tuple[str, ...]]):
         return found
 
     def derivable(self, delivered: Container[str]) -> tuple[str, ...]:
-        """The derived targets that follow as sums from what a method delivers."""
+        """Return the derived targets that follow as sums from what a method delivers."""
         whole = all(stem in delivered for stem in self.stems)
         return tuple(t for t in self if t not in self.stems) if whole else ()
 
@@ -97,7 +97,7 @@ class TargetGroup:
     targets: tuple[str, ...]
 
     def references(self, stems: Mapping[str, Audio], targets: Targets) -> Stems:
-        """The references of the whole group, derived ones summed."""
+        """Return the references of the whole group, derived ones summed."""
         return {t: _sum(stems, targets[t]) for t in self.targets}
 
 
@@ -169,11 +169,11 @@ class Track:
         return self.id.name
 
     def excerpt(self, duration: float | None, start: float = 0.0) -> Track:
-        """The same track cut to a part, in seconds."""
+        """Return the track cut to a part, in seconds."""
         return replace(self, start=start, duration=duration)
 
     def files(self) -> list[Path]:
-        """Every file that the track reads, each once."""
+        """Return every file that the track reads, each once."""
         return list(dict.fromkeys([*self.mixture, *(f for files in self.stems.values() for f in files)]))
 
     def load(self) -> TrackAudio:

@@ -53,7 +53,7 @@ class Report:
         return sum(f.severity == "error" for f in self.findings)
 
     def summary(self) -> str:
-        """One line of counts."""
+        """Return the counts in a line."""
         warnings = sum(f.severity == "warning" for f in self.findings)
         return f"{self.tracks} tracks, {self.seconds / 60:.1f} minutes: {self.errors} errors, {warnings} warnings"
 
@@ -147,7 +147,7 @@ def _peculiarities(array: Audio) -> list[str]:
 
 
 def _compare(track: Track, parts: dict[str, Audio]) -> list[_Found]:
-    """Stems against the mixture: shapes, and the level of what they do not add up to."""
+    """Compare the stems with the mixture: shapes, and the level of what they do not add up to."""
     mixture = parts.get("mixture")
     if mixture is None:
         return []

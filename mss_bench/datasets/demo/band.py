@@ -62,7 +62,7 @@ class Band:
         self.n = plan.bars * plan.bar + round(TAIL_SECONDS * SAMPLE_RATE)
 
     def stems(self, variant: str) -> dict[str, Stem]:
-        """Every stem of a variant, in order."""
+        """Render every stem of a variant, in order."""
         if variant.startswith("sources:"):
             return self._sources(stems_of(variant))
         if variant == "two_voices":
@@ -72,11 +72,11 @@ class Band:
         return {"vocals": self.vocals(), "drums": self.drums(), "bass": self.bass(), "other": self.other()}
 
     def dice(self, purpose: str) -> Dice:
-        """The random stream of one part."""
+        """Return the random stream of one part."""
         return dice_for(self.plan.split, self.plan.index, purpose)
 
     def vocals(self) -> Stem:
-        """The lead singer, alone or doubled by a second take on the opposite side."""
+        """Render the lead singer, alone or doubled by a second take on the opposite side."""
         plan = self.plan
         syllables = sung_melody(plan, self.chords, plan.singer, self.dice("melody"))
         stem = self._sung(syllables, plan.singer, plan.vocal_position, "vocals")
@@ -98,7 +98,7 @@ class Band:
         return Stem(pan(voice, position), "vocals", notes=notes, f0=f0)
 
     def drums(self) -> Stem:
-        """The kit."""
+        """Render the drum kit."""
         hits = drum_part(self.plan, self.dice("drum part"))
         if self.plan.late_drums:
             hits = [hit for hit in hits if hit.onset >= self.n // 2]
@@ -107,12 +107,12 @@ class Band:
         return Stem(signal, "drums", hits=hits)
 
     def bass(self) -> Stem:
-        """The bass."""
+        """Render the bass line."""
         notes = bass_line(self.plan, self.chords, self.dice("bass part"))
         return self._played("bass", [(self.plan.bass, notes, self.plan.bass_position)], "bass")
 
     def other(self) -> Stem:
-        """The layers of the harmony."""
+        """Render the layers of the harmony."""
         layers = []
         for number, (instrument, kind) in enumerate(self.plan.layers):
             notes = harmony_part(self.plan, self.chords, kind, 60.0 + 3.0 * number, self.dice(f"layer {number} part"))
@@ -120,7 +120,7 @@ class Band:
         return self._played("other", layers, "other")
 
     def _played(self, kind: str, layers: list[tuple[str, list[Note], float]], purpose: str) -> Stem:
-        """Instruments at equal power, summed; a sequenced song renders equal notes alike."""
+        """Sum instruments at equal power; a sequenced song renders equal notes alike."""
         total = np.zeros((2, self.n))
         notes: list[tuple[str, Note]] = []
         for number, (instrument, part, position) in enumerate(layers):
@@ -156,7 +156,7 @@ class Band:
         }
 
     def _sources(self, names: tuple[str, ...]) -> dict[str, Stem]:
-        """Different players, each at a point of its own between left and right."""
+        """Render different players, each at a point of its own between left and right."""
         dice = self.dice("sources")
         plan = replace(self.plan, intro_bars=0, late_drums=False, vocal_double=False)
         band = Band(plan)
@@ -187,7 +187,7 @@ class Band:
 
 
 def _retimed(syllables: list[Syllable], dice: Dice) -> list[Syllable]:
-    """The same words sung a second time: up to 25 ms off."""
+    """Return the words as sung a second time, up to 25 ms off."""
     shifts = [round(dice.uniform(-0.025, 0.025) * SAMPLE_RATE) for _ in syllables]
     return [
         replace(s, note=replace(s.note, onset=max(0, s.note.onset + shift), offset=s.note.offset + min(shift, 0)))

@@ -94,7 +94,7 @@ _FILLS = ("s-s-S-hhh-lls-ll", "----s-s-hhhhllll", "--------S-ssS-ss", "---------
 
 
 def drum_part(plan: SongPlan, dice: Dice) -> list[Hit]:
-    """The beat of the style, with fills and crashes where it is played by hand, in order of time."""
+    """Return the beat of the style in order of time, with fills and crashes where it is played by hand."""
     grid = Grid(plan, dice, 0.005)
     bar = 4 * plan.beats
     kit = dice.pick(_KITS[plan.style])

@@ -27,7 +27,7 @@ _STALE_SECONDS = 24 * 3600.0
 
 
 def cache_root(variant: str = "default", cache_dir: str | Path | None = None) -> Path:
-    """Folder of a variant, which need not exist.
+    """Return the folder of a variant, which need not exist.
 
     Parameters
     ----------

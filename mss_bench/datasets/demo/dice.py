@@ -33,27 +33,27 @@ class Dice:
         self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
-        """A number in [low, high)."""
+        """Draw a number in [low, high)."""
         return low + (high - low) * float(self._generator.random())
 
     def chance(self, probability: float) -> bool:
-        """True with a probability."""
+        """Return True with a probability."""
         return self.uniform() < probability
 
     def index(self, n: int) -> int:
-        """An integer in [0, n)."""
+        """Draw an integer in [0, n)."""
         return int(self.uniform() * n)
 
     def between(self, low: int, high: int) -> int:
-        """An integer in [low, high], both included."""
+        """Draw an integer in [low, high], both included."""
         return low + self.index(high - low + 1)
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of the options, all equally likely."""
+        """Pick one of the options, all equally likely."""
         return options[self.index(len(options))]
 
     def weighted(self, options: Sequence[T], weights: Sequence[float]) -> T:
-        """One of the options, likely in proportion to its weight."""
+        """Pick one of the options, likely in proportion to its weight."""
         left = self.uniform() * sum(weights)
         for option, weight in zip(options, weights, strict=True):
             left -= weight
@@ -62,10 +62,10 @@ class Dice:
         return options[-1]
 
     def shuffled(self, options: Sequence[T]) -> list[T]:
-        """The options in a random order."""
+        """Return the options in a random order."""
         rest = list(options)
         return [rest.pop(self.index(len(rest))) for _ in range(len(options))]
 
     def noise(self, n: int) -> NDArray[np.float64]:
-        """White noise of `n` samples, uniform on [-1, 1)."""
+        """Return white noise of `n` samples, uniform on [-1, 1)."""
         return 2.0 * self._generator.random(n) - 1.0

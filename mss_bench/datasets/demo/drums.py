@@ -70,7 +70,7 @@ _METAL = (2050.0, 3042.0, 3696.0, 5227.0, 5404.0, 8003.0)
 
 
 def _metal(dice: Dice, n: int, tune: float) -> Signal:
-    """Six inharmonic square waves, as the cymbals of analogue drum machines have."""
+    """Render six inharmonic square waves, as the cymbals of analogue drum machines have."""
     total = np.zeros(n)
     for frequency in _METAL:
         phase = phase_of(frequency * tune, n, dice.uniform())

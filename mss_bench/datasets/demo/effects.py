@@ -14,7 +14,7 @@ Signal = NDArray[np.float64]
 
 
 def pan(signal: Signal, position: float) -> Signal:
-    """Constant-power panning: the gains' squares add up to 1.
+    """Pan at constant power: the gains' squares add up to 1.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ def pan(signal: Signal, position: float) -> Signal:
 
 
 def saturate(signal: Signal, drive: float) -> Signal:
-    """Soft clipping by a hyperbolic tangent of unit gain for small signals; it bends at the level 1 / `drive`."""
+    """Clip softly by a hyperbolic tangent of unit gain for small signals; it bends at the level 1 / `drive`."""
     return np.asarray(np.tanh(signal * drive) / drive)
 
 
 def reverb_response(dice: Dice, seconds: float, *, channels: int = 2, damping: float = 4500.0) -> Signal:
-    """Impulse response of a room: noise that decays, faster at high frequencies, after a few early reflections.
+    """Return the impulse response of a room: a few early reflections, then noise that decays, faster when high.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def reverberate(signal: Signal, response: Signal, wet: float) -> Signal:
 
 
 def equalise(signal: Signal, frequency: float, gain_db: float, q: float = 1.0) -> Signal:
-    """A peaking filter (audio EQ cookbook), along the last axis."""
+    """Apply a peaking filter (audio EQ cookbook) along the last axis."""
     from scipy.signal import lfilter
 
     amplitude = 10.0 ** (gain_db / 40.0)
@@ -104,7 +104,7 @@ def equalise(signal: Signal, frequency: float, gain_db: float, q: float = 1.0) -
 
 
 def loudness(signal: Signal) -> float:
-    """Loudness of the active part in dB, in the manner of ITU-R BS.1770: K-weighted, gated, 400 ms blocks.
+    """Measure the active part's loudness in dB as ITU-R BS.1770 does: K-weighted, gated, 400 ms blocks.
 
     The weighting is a fixed approximation (a 1.7 kHz shelf and a 38 Hz high-pass) and the blocks do not overlap: this
     sets the levels of a mix and is no meter. Silence gives -inf.
@@ -125,7 +125,7 @@ def loudness(signal: Signal) -> float:
 
 
 def limit(signal: Signal, threshold: float, *, look_ahead: float = 0.003, release: float = 0.08) -> Signal:
-    """A look-ahead peak limiter without make-up gain, both channels alike.
+    """Limit the peaks with look-ahead and without make-up gain, both channels alike.
 
     The gain falls along a straight line that ends where the peak begins and recovers exponentially.
 

@@ -38,12 +38,12 @@ class Chord:
 
 
 def scale_of(plan: SongPlan) -> tuple[int, ...]:
-    """Pitch classes of the key."""
+    """Return the pitch classes of the key."""
     return tuple((plan.tonic + step) % 12 for step in (_MINOR_SCALE if plan.minor else _MAJOR_SCALE))
 
 
 def _tones(numeral: str, plan: SongPlan) -> tuple[int, ...]:
-    """Pitch classes of a Roman numeral: lower case is minor, ``maj7`` and ``7`` add sevenths."""
+    """Return the pitch classes of a Roman numeral: lower case is minor, ``maj7`` and ``7`` add sevenths."""
     figure = numeral.removesuffix("7").removesuffix("maj")
     major = figure.isupper()
     scale = _MINOR_SCALE if plan.minor else _MAJOR_SCALE
@@ -55,7 +55,7 @@ def _tones(numeral: str, plan: SongPlan) -> tuple[int, ...]:
 
 
 def chords_of(plan: SongPlan) -> list[Chord]:
-    """The progression, repeated until the last bar, and the tonic that rings out after it."""
+    """Return the progression, repeated until the last bar, and the tonic that rings out after it."""
     length, end = 4 * plan.chord_beats, 4 * plan.beats * plan.bars
     chords = [
         Chord(first, min(end, first + length), _tones(plan.progression[number % len(plan.progression)], plan))
@@ -82,27 +82,27 @@ class Grid:
         self.looseness = looseness if plan.human else 0.0
 
     def at(self, step: int) -> int:
-        """Sample of a sixteenth, as the score says."""
+        """Return the sample of a sixteenth, as the score says."""
         late = {1: 0.5, 2: 1.0, 3: 0.5}.get(step % 4, 0.0) * self.plan.swing
         return step * self.plan.sixteenth + round(late * self.plan.sixteenth)
 
     def played(self, step: int, delay: float = 0.0) -> int:
-        """Sample of a sixteenth, as it is played; `delay` in seconds."""
+        """Return the sample of a sixteenth, as it is played; `delay` in seconds."""
         deviation = self.dice.uniform(-self.looseness, self.looseness) if self.looseness else 0.0
         return max(0, self.at(step) + round((delay + deviation) * SAMPLE_RATE))
 
     def touch(self, velocity: float) -> float:
-        """A velocity, as it is played."""
+        """Return a velocity as it is played, a little off what is written."""
         return velocity * self.dice.uniform(0.82, 1.1) if self.looseness else velocity
 
 
 def near(pitch_class: int, pitch: float) -> int:
-    """The MIDI pitch of a class that is nearest to a pitch."""
+    """Return the MIDI pitch of a class that is nearest to a pitch."""
     return pitch_class + 12 * round((pitch - pitch_class) / 12.0)
 
 
 def _voicing(chord: Chord, centre: float, size: int) -> list[int]:
-    """Pitches of a chord in close position around a centre, rising."""
+    """Return the pitches of a chord in close position around a centre, rising."""
     pitches = sorted({near(tone, centre + 2.0 * number - size) for number, tone in enumerate(chord.tones)})
     while len(pitches) < size:
         pitches.append(pitches[len(pitches) - len(chord.tones)] + 12)
@@ -120,7 +120,7 @@ _BASS = {
 
 
 def bass_line(plan: SongPlan, chords: list[Chord], dice: Dice) -> list[Note]:
-    """The roots of the chords in a rhythm of their own, with fifths and octaves on the way."""
+    """Return the roots of the chords in a rhythm of their own, with fifths and octaves on the way."""
     grid = Grid(plan, dice, 0.006)
     patterns = _BASS[plan.style]
     bar = 4 * plan.beats
@@ -157,7 +157,7 @@ _RHYTHMS = {
 
 
 def harmony_part(plan: SongPlan, chords: list[Chord], kind: str, centre: float, dice: Dice) -> list[Note]:
-    """Chords as a pattern plays them.
+    """Return the chords as a pattern plays them.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def harmony_part(plan: SongPlan, chords: list[Chord], kind: str, centre: float, 
 
 
 def _stroke(plan: SongPlan, chord: Chord, step: int, mark: str, kind: str, centre: float, grid: Grid) -> list[Note]:
-    """One stroke across the strings: down (D), up (U), up and damped (u)."""
+    """Play one stroke across the strings: down (D), up (U), up and damped (u)."""
     if kind == "drive":
         root = near(chord.tones[0], 43.0)
         pitches = [root, root + 7, root + 12]

@@ -112,7 +112,7 @@ def _string(t60: float, damping: float, brightness: float, position: float, rele
 
 
 def _pad(frequency: float, length: int, dice: Dice) -> Signal:
-    """Three detuned sawtooths whose brightness swells."""
+    """Render three detuned sawtooths whose brightness swells."""
     n = length + round(0.35 * SAMPLE_RATE)
     harmonics = synth.saw_harmonics(frequency)
     dark, bright = synth.saw(harmonics, 700.0 // frequency + 2.0), synth.saw(harmonics, 3600.0 // frequency + 4.0)
@@ -131,7 +131,7 @@ _DRAWBARS = {1: 0.5, 2: 0.9, 3: 0.6, 4: 0.7, 6: 0.35, 8: 0.4, 10: 0.15, 12: 0.2,
 
 
 def _organ(frequency: float, length: int, dice: Dice) -> Signal:
-    """Drawbars through a rotating speaker: vibrato and tremolo in opposite phase on the two sides, and a key click."""
+    """Render drawbars through a rotating speaker: vibrato and tremolo in opposite phase on both sides, a key click."""
     n = length + round(0.03 * SAMPLE_RATE)
     bars = np.zeros(16)
     for harmonic, amplitude in _DRAWBARS.items():
@@ -150,7 +150,7 @@ def _organ(frequency: float, length: int, dice: Dice) -> Signal:
 
 
 def _electric_piano(frequency: float, length: int, dice: Dice) -> Signal:
-    """Frequency modulation: a mellow bar and a bright tine that dies fast, with a slow stereo tremolo."""
+    """Modulate frequencies: a mellow bar and a bright tine that dies fast, with a slow stereo tremolo."""
     n = length + round(0.12 * SAMPLE_RATE)
     ring = decay(n, 4.0 - frequency / 400.0 if frequency < 1000.0 else 1.5)
     phase = phase_of(frequency, n)
@@ -163,7 +163,7 @@ def _electric_piano(frequency: float, length: int, dice: Dice) -> Signal:
 
 
 def _mallet(frequency: float, length: int, dice: Dice) -> Signal:
-    """A struck bar: three partials, the upper ones short, and the knock of the mallet."""
+    """Render a struck bar: three partials, the upper ones short, and the knock of the mallet."""
     n = max(length, round(0.9 * SAMPLE_RATE))
     sound = sine(phase_of(frequency, n)) * decay(n, 1.4)
     for ratio, gain, t60 in ((3.93, 0.35, 0.5), (9.2, 0.18, 0.18)):
@@ -175,7 +175,7 @@ def _mallet(frequency: float, length: int, dice: Dice) -> Signal:
 
 
 def _synth_pluck(frequency: float, length: int, dice: Dice) -> Signal:
-    """A sawtooth and its detuned twin whose filter closes fast."""
+    """Render a sawtooth and its detuned twin under a filter that closes fast."""
     n = length + round(0.12 * SAMPLE_RATE)
     harmonics = synth.saw_harmonics(frequency)
     bright, dark = synth.saw(harmonics, 6500.0 // frequency + 3.0), synth.saw(harmonics, 500.0 // frequency + 1.0)
@@ -189,7 +189,7 @@ def _synth_pluck(frequency: float, length: int, dice: Dice) -> Signal:
 
 
 def _synth_bass(frequency: float, length: int, dice: Dice) -> Signal:
-    """A sawtooth under a closing filter, and a sine an octave below its second harmonic for weight."""
+    """Render a sawtooth under a closing filter, and a sine an octave below its second harmonic for weight."""
     n = length + round(0.05 * SAMPLE_RATE)
     harmonics = synth.saw_harmonics(frequency)
     bright, dark = synth.saw(harmonics, 1900.0 // frequency + 2.0), synth.saw(harmonics, 260.0 // frequency + 1.0)
@@ -200,7 +200,7 @@ def _synth_bass(frequency: float, length: int, dice: Dice) -> Signal:
 
 
 def _flute(frequency: float, length: int, dice: Dice) -> Signal:
-    """Few harmonics, a delayed vibrato in pitch and loudness, and breath."""
+    """Render few harmonics, a delayed vibrato in pitch and loudness, and breath."""
     n = length + round(0.09 * SAMPLE_RATE)
     vibrato = sine(phase_of(5.2, n, dice.uniform())) * np.minimum(1.0, np.arange(n) / (0.5 * SAMPLE_RATE))
     table = synth.harmonic_table(np.array([1.0, 0.45, 0.22, 0.08, 0.04, 0.02]))
@@ -211,7 +211,7 @@ def _flute(frequency: float, length: int, dice: Dice) -> Signal:
 
 
 def _fiddle(frequency: float, length: int, dice: Dice) -> Signal:
-    """A bowed string: a bright sawtooth with vibrato and bow noise."""
+    """Render a bowed string: a bright sawtooth with vibrato and bow noise."""
     n = length + round(0.08 * SAMPLE_RATE)
     vibrato = sine(phase_of(5.8, n, dice.uniform())) * np.minimum(1.0, np.arange(n) / (0.35 * SAMPLE_RATE))
     table = synth.saw(synth.saw_harmonics(frequency * 1.02), 4200.0 // frequency + 3.0)
@@ -225,7 +225,7 @@ def _wooden_body(signal: Signal) -> Signal:
 
 
 def _amplifier(signal: Signal) -> Signal:
-    """Distortion, then a loudspeaker that passes little above 5 kHz."""
+    """Distort, then filter as a loudspeaker that passes little above 5 kHz."""
     driven = saturate(equalise(signal, 900.0, 6.0, 0.7), 2.2)
     return synth.one_pole(synth.one_pole(equalise(driven, 2600.0, 5.0, 0.9), 5200.0), 7000.0)
 

@@ -38,7 +38,7 @@ _CLOSINGS = {
 
 
 def _rhythm(plan: SongPlan, bars: int, dice: Dice) -> list[tuple[int, int, bool]]:
-    """``(first, last, begins a phrase)`` in sixteenths of each tone of a section, phrases as A A' B A or A B A B."""
+    """Return ``(first, last, begins a phrase)`` in sixteenths of each tone, phrases as A A' B A or A B A B."""
     motifs = [dice.pick(_OPENINGS[plan.beats]) + dice.pick(_CLOSINGS[plan.beats]) for _ in range(2)]
     order = dice.pick(((0, 0, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1)))
     length = 8 * plan.beats
@@ -61,7 +61,7 @@ def _rhythm(plan: SongPlan, bars: int, dice: Dice) -> list[tuple[int, int, bool]
 def _pitches(
     plan: SongPlan, chords: Sequence[Chord], tones: Sequence[tuple[int, int, bool]], low: int, high: int, dice: Dice
 ) -> list[int]:
-    """A walk through the scale that leans on chord tones where the beat or the length is strong."""
+    """Walk through the scale, leaning on chord tones where the beat or the length is strong."""
     scale = scale_of(plan)
     ladder = [pitch for pitch in range(low, high + 1) if pitch % 12 in scale]
     place = len(ladder) // 2 + dice.between(-1, 2)
@@ -86,7 +86,7 @@ def _pitches(
 def melody_part(
     plan: SongPlan, chords: Sequence[Chord], low: int, high: int, dice: Dice, first_bar: int = 0
 ) -> list[Note]:
-    """An instrumental melody between two pitches."""
+    """Compose an instrumental melody between two pitches."""
     grid = Grid(plan, dice, 0.01)
     offset = 4 * plan.beats * first_bar
     tones = [(a + offset, b + offset, begins) for a, b, begins in _rhythm(plan, plan.bars - first_bar, dice)]
@@ -99,7 +99,7 @@ def melody_part(
 
 
 def riff_part(plan: SongPlan, chords: Sequence[Chord], low: int, dice: Dice) -> list[Note]:
-    """A figure of single tones that repeats with the chords: what a second guitar plays."""
+    """Compose a figure of single tones that repeats with the chords, as a second guitar plays."""
     grid = Grid(plan, dice)
     rhythm = dice.pick(
         ("x..x..x.--x.x...", "x.x.--x.x.--x.x.", "--x.x.x...x.x.x.") if plan.beats == 4 else ("x..x..x.x...",)
@@ -118,7 +118,7 @@ def riff_part(plan: SongPlan, chords: Sequence[Chord], low: int, dice: Dice) -> 
 
 
 def sung_melody(plan: SongPlan, chords: Sequence[Chord], singer_name: str, dice: Dice) -> list[Syllable]:
-    """The lead vocal: a melody in the singer's range, set to syllables."""
+    """Compose the lead vocal: a melody in the singer's range, set to syllables."""
     singer = SINGERS[singer_name]
     first_bar = plan.intro_bars
     notes = melody_part(plan, chords, singer.low, singer.high, dice, first_bar)
@@ -128,7 +128,7 @@ def sung_melody(plan: SongPlan, chords: Sequence[Chord], singer_name: str, dice:
 def second_voice(
     plan: SongPlan, lead: Sequence[Syllable], chords: Sequence[Chord], singer_name: str, dice: Dice
 ) -> list[Syllable]:
-    """A second singer: alternately the lead's rhythm in chord tones below or above it, and phrases of its own."""
+    """Compose a second voice: by turns the lead's rhythm in other chord tones, and phrases of its own."""
     singer = SINGERS[singer_name]
     own = sung_melody(plan, chords, singer_name, dice)
     phrase = 2 * plan.bar
@@ -151,7 +151,7 @@ def second_voice(
 
 
 def _set_words(plan: SongPlan, notes: Sequence[Note], dice: Dice) -> list[Syllable]:
-    """A consonant and a vowel for every note; some syllables stretch over two notes."""
+    """Give every note a consonant and a vowel; some syllables stretch over two notes."""
     syllables: list[Syllable] = []
     for note in notes:
         legato = bool(syllables) and note.onset - syllables[-1].note.offset < round(0.18 * SAMPLE_RATE)
@@ -163,7 +163,7 @@ def _set_words(plan: SongPlan, notes: Sequence[Note], dice: Dice) -> list[Syllab
 
 
 def _apart(syllables: Sequence[Syllable]) -> list[Syllable]:
-    """The same with each note ending before the next begins."""
+    """End each note before the next begins."""
     result = []
     for syllable, following in zip(syllables, [*syllables[1:], None], strict=True):
         note = syllable.note

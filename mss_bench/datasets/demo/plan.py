@@ -69,7 +69,7 @@ _STEMS = {
 
 
 def stems_of(variant: str = "default") -> tuple[str, ...]:
-    """The stems of a variant, in the order of its tables.
+    """Return the stems of a variant, in the order of its tables.
 
     Raises
     ------
@@ -168,23 +168,23 @@ class SongPlan:
 
     @property
     def bar(self) -> int:
-        """Samples of a bar."""
+        """Return the samples of a bar."""
         return 4 * self.beats * self.sixteenth
 
     @property
     def tempo(self) -> float:
-        """Beats per minute."""
+        """Return the beats per minute."""
         return 60.0 * SAMPLE_RATE / (4 * self.sixteenth)
 
     @property
     def key(self) -> str:
-        """E.g. ``"F# minor"``."""
+        """Return the key in words, e.g. ``"F# minor"``."""
         names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
         return f"{names[self.tonic]} {'minor' if self.minor else 'major'}"
 
 
 def dice_for(split: str, index: int, purpose: str) -> Dice:
-    """The random stream of one part of one song.
+    """Return the random stream of one part of one song.
 
     Raises
     ------
@@ -199,13 +199,13 @@ def dice_for(split: str, index: int, purpose: str) -> Dice:
 
 
 def song_name(split: str, index: int) -> str:
-    """Name of a song, e.g. ``"test-00 Midnight Tram"``: ASCII, safe as a file name, unique by its number."""
+    """Return the name of a song, e.g. ``"test-00 Midnight Tram"``: ASCII, safe as a file name, unique by its number."""
     dice = dice_for(split, index, "name")
     return f"{split}-{index:02d} {dice.pick(FIRST)} {dice.pick(SECOND)}"
 
 
 def song_names(split: str, n_songs: int, variant: str = "default") -> list[str]:
-    """Names of the first songs of a split, without rendering them; the same in every variant.
+    """Return the names of the first songs of a split, without rendering them; the same in every variant.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def plan_song(split: str, index: int) -> SongPlan:
 
 
 def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
-    """A song of a style with everything left to chance."""
+    """Draw a song of a style with everything left to chance."""
     style = STYLES[style_name]
     sixteenth = round(15.0 * SAMPLE_RATE / dice.uniform(*style.tempo))
     minor = dice.chance(0.45)
@@ -282,13 +282,13 @@ def _draw(split: str, index: int, style_name: str, dice: Dice) -> SongPlan:
 
 
 def _lengths(bar: int) -> list[int]:
-    """Even numbers of bars, of so many samples, that make a song neither too short nor too long."""
+    """Return the even numbers of bars, of so many samples, that make a song neither too short nor too long."""
     seconds = {bars: bars * bar / SAMPLE_RATE + TAIL_SECONDS for bars in range(4, 21, 2)}
     return [bars for bars, length in seconds.items() if MIN_SECONDS <= length <= MAX_SECONDS]
 
 
 def _featured(plan: SongPlan, dice: Dice) -> SongPlan:
-    """The first six songs: what their index stands for, put over what was drawn."""
+    """Put what the index of the first six songs stands for over what was drawn."""
     by_hand: dict[str, Any] = {"human": True, "through_composed": False, "gliding": False}
     centred: dict[str, Any] = {"vocal_position": 0.0, "vocal_double": False}
     changes: dict[int, dict[str, Any]] = {

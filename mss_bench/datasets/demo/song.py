@@ -50,12 +50,12 @@ class Song:
 
     @property
     def mixture(self) -> NDArray[np.float32]:
-        """The mixture as float32, k / 32768: equal to what its WAV file reads as."""
+        """Return the mixture as float32, k / 32768: equal to what its WAV file reads as."""
         return _as_float(self.mixture_pcm)
 
     @property
     def stems(self) -> dict[str, NDArray[np.float32]]:
-        """The stems as float32, k / 32768."""
+        """Return the stems as float32, k / 32768."""
         return {name: _as_float(pcm) for name, pcm in self.stems_pcm.items()}
 
 
@@ -92,7 +92,7 @@ def render(split: str, index: int, variant: str = "default") -> Song:
 
 
 def _mix(plan: SongPlan, band: Band, stems: dict[str, Stem], variant: str) -> dict[str, Signal]:
-    """Reverberation, levels, the fade at the end, and one gain for all that leaves the peaks below full scale."""
+    """Apply reverberation, levels, a fade at the end, and one gain that leaves all peaks below full scale."""
     wet = {name: stem.signal for name, stem in stems.items()}
     if plan.reverb_seconds and not variant.startswith("sources:"):
         wet = _reverberated(plan, band, stems)
@@ -109,7 +109,7 @@ def _mix(plan: SongPlan, band: Band, stems: dict[str, Stem], variant: str) -> di
 
 
 def _reverberated(plan: SongPlan, band: Band, stems: dict[str, Stem]) -> dict[str, Signal]:
-    """One room for all, more of it for the voice and the harmony than for drums, none for the bass."""
+    """Put all into one room, more of it for the voice and the harmony than for drums, none for the bass."""
     room = reverb_response(band.dice("room"), plan.reverb_seconds)
     sends = {"vocals": 1.0, "other": 0.9, "drums": 0.35, "bass": 0.0}
     wet = {}
@@ -121,7 +121,7 @@ def _reverberated(plan: SongPlan, band: Band, stems: dict[str, Stem]) -> dict[st
 
 
 def _gains(plan: SongPlan, stems: dict[str, Stem], wet: dict[str, Signal], variant: str) -> dict[str, float]:
-    """Gains that bring the stems to the plan's levels: the accompaniment first, then vocals against its sum."""
+    """Return the gains that bring the stems to the plan's levels: the accompaniment first, then vocals against its sum."""
     levels = {"drums": 0.0, "bass": plan.levels["bass"], "other": plan.levels["other"], "vocals": 0.0}
     if variant.startswith("sources:"):
         levels = dict.fromkeys(levels, 0.0)
@@ -143,7 +143,7 @@ def _gain(target: float, level: float) -> float:
 
 
 def _snap(gain: float) -> float:
-    """A gain on a coarse grid, so that a last digit that differs between machines does not reach the samples."""
+    """Round a gain to a coarse grid, lest a last digit that differs between machines reach the samples."""
     return round(gain * 2**24) / 2**24
 
 
@@ -152,7 +152,7 @@ def _as_float(pcm: Pcm) -> NDArray[np.float32]:
 
 
 def _annotate(plan: SongPlan, band: Band, stems: dict[str, Stem], variant: str) -> dict[str, Any]:
-    """What was played, times in seconds."""
+    """Return what was played, with times in seconds."""
     beat, end = 4 * plan.sixteenth, plan.bars * plan.beats
     names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
     return {
@@ -183,7 +183,7 @@ def _annotate(plan: SongPlan, band: Band, stems: dict[str, Stem], variant: str) 
 
 
 def _played(stem: Stem, n: int) -> dict[str, Any]:
-    """Notes, hits and f0 of one stem."""
+    """Return the notes, hits and f0 of one stem."""
     facts: dict[str, Any] = {"kind": stem.kind}
     if stem.hits:
         facts["hits"] = [{"onset": _seconds(hit.onset), "drum": hit.drum} for hit in stem.hits]

@@ -38,12 +38,12 @@ _TABLE_BITS = 13
 
 
 def frequency_of(pitch: float) -> float:
-    """Frequency in Hz of a MIDI pitch, equal temperament, A4 = 440 Hz."""
+    """Return the frequency in Hz of a MIDI pitch, equal temperament, A4 = 440 Hz."""
     return 440.0 * float(2.0 ** ((pitch - 69.0) / 12.0))
 
 
 def phase_of(frequency: float | Signal, n: int, start: float = 0.0) -> NDArray[np.int64]:
-    """Phase of an oscillator.
+    """Return the phase of an oscillator.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def lookup(table: Signal, phase: NDArray[np.int64]) -> Signal:
 
 
 def harmonic_table(sines: Signal, cosines: Signal | None = None) -> Signal:
-    """One cycle from the amplitudes of its harmonics (the first is the fundamental), with its first point repeated."""
+    """Return one cycle from the amplitudes of its harmonics, fundamental first, with its first point repeated."""
     size = 1 << _TABLE_BITS
     spectrum = np.zeros(size // 2 + 1, dtype=np.complex128)
     spectrum[1 : len(sines) + 1] = -0.5j * size * sines
@@ -94,12 +94,12 @@ def _sine_table() -> Signal:
 
 
 def sine(phase: NDArray[np.int64]) -> Signal:
-    """Sine of a phase of `phase_of`."""
+    """Return the sine of a phase of `phase_of`."""
     return lookup(_sine_table(), phase)
 
 
 def saw_harmonics(frequency: float) -> int:
-    """Harmonics of a tone below 18 kHz, rounded down to a few counts so that notes share tables."""
+    """Return how many harmonics of a tone lie below 18 kHz, rounded down to a few counts so that notes share tables."""
     counts = [4, 6, 8, 11, 16, 22, 32, 45, 64, 90, 128, 180, 256, 360, 512]
     fitting = [count for count in counts if count * frequency <= 18000.0]
     return fitting[-1] if fitting else 4
@@ -107,7 +107,7 @@ def saw_harmonics(frequency: float) -> int:
 
 @lru_cache(maxsize=256)
 def saw(harmonics: int, cutoff: float, order: float = 1.0) -> Signal:
-    """A sawtooth cycle whose harmonics above `cutoff` (a harmonic number) fall by a further 12 dB per octave.
+    """Return a sawtooth cycle whose harmonics above the `cutoff`-th fall by a further 12 dB per octave.
 
     Parameters
     ----------
@@ -123,12 +123,12 @@ def saw(harmonics: int, cutoff: float, order: float = 1.0) -> Signal:
 
 
 def decay(n: int, t60: float) -> Signal:
-    """An exponential envelope that has fallen by 60 dB after `t60` seconds."""
+    """Return an exponential envelope that has fallen by 60 dB after `t60` seconds."""
     return np.asarray(np.exp(np.arange(n) * (-6.907755278982137 / (t60 * SAMPLE_RATE))))
 
 
 def swell(n: int, attack: float, release: float, held: int | None = None) -> Signal:
-    """An envelope with raised-cosine flanks.
+    """Return an envelope with raised-cosine flanks.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def swell(n: int, attack: float, release: float, held: int | None = None) -> Sig
 
 
 def one_pole(signal: Signal, cutoff: float) -> Signal:
-    """Low-pass of 6 dB per octave, along the last axis; `cutoff` in Hz."""
+    """Filter by a low-pass of 6 dB per octave, along the last axis; `cutoff` in Hz."""
     from scipy.signal import lfilter
 
     pole = float(np.exp(-2.0 * np.pi * cutoff / SAMPLE_RATE))
@@ -161,7 +161,7 @@ def one_pole(signal: Signal, cutoff: float) -> Signal:
 def pluck(
     frequency: float, n: int, dice: Dice, *, t60: float, damping: float, brightness: float, position: float
 ) -> Signal:
-    """A plucked string after Karplus and Strong.
+    """Render a plucked string after Karplus and Strong.
 
     A burst of noise circulates in a delay line of one period whose loop filter, here a three-tap low-pass convolved
     with a third-order Lagrange fractional delay for the tuning, damps high harmonics faster. One period is computed at

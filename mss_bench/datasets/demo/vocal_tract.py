@@ -20,7 +20,7 @@ _BANDWIDTHS = (75.0, 100.0, 140.0, 190.0, 260.0)
 
 
 def smooth(values: Signal, width: int) -> Signal:
-    """Weighted moving average over `width` values, of which the middle counts most."""
+    """Return a weighted moving average over `width` values, of which the middle counts most."""
     kernel = np.hanning(width + 2)[1:-1]
     return np.convolve(values, kernel / kernel.sum(), "same")
 
@@ -80,7 +80,7 @@ def compress(signal: Signal) -> Signal:
 
 
 def _resonators(frequencies: Signal, bandwidths: Signal) -> Signal:
-    """Second-order sections of unit gain at 0 Hz: the arrays' shape, then 6."""
+    """Return second-order sections of unit gain at 0 Hz: the arrays' shape, then 6."""
     radius = np.exp(-np.pi * bandwidths / SAMPLE_RATE)
     middle = -2.0 * radius * np.cos(2.0 * np.pi * frequencies / SAMPLE_RATE)
     last = radius * radius
@@ -92,7 +92,7 @@ def _resonators(frequencies: Signal, bandwidths: Signal) -> Signal:
 
 @lru_cache(maxsize=64)
 def glottal_tables(tension: float, harmonics: int) -> tuple[Signal, Signal]:
-    """One cycle of the glottal flow's derivative, softly and loudly sung."""
+    """Return one cycle of the glottal flow's derivative, softly and loudly sung."""
     size = 4096
     position = np.arange(size) / size
     rise, fall = 0.7 * tension, 0.3 * tension

@@ -178,20 +178,20 @@ def sing(syllables: Sequence[Syllable], n: int, singer: Singer, dice: Dice) -> t
 
 
 def sounding_end(syllable: Syllable, following: Syllable | None) -> int:
-    """Sample where a vowel ends: at its note's offset, or earlier where the next consonant begins."""
+    """Return the sample where a vowel ends: at its note's offset, or earlier where the next consonant begins."""
     end = syllable.note.offset
     return end if following is None else min(end, following.note.onset - _lead(following))
 
 
 def _lead(syllable: Syllable) -> int:
-    """Samples that a consonant takes before its vowel."""
+    """Return the samples that a consonant takes before its vowel."""
     if (noise := _NOISES.get(syllable.consonant)) is not None:
         return round((noise.friction + noise.closure) * SAMPLE_RATE)
     return round(0.065 * SAMPLE_RATE) if syllable.consonant else 0
 
 
 def _pitch_track(syllables: Sequence[Syllable], steps: int, singer: Singer, dice: Dice) -> Signal:
-    """MIDI pitch at each control step: notes joined by glides, scoops into phrases, vibrato and drift."""
+    """Return the MIDI pitch at each control step: notes joined by glides, scoops into phrases, vibrato and drift."""
     if not syllables:
         return np.full(steps, 60.0)
     pitch = np.full(steps, float(syllables[0].note.pitch))
@@ -220,7 +220,7 @@ def _pitch_track(syllables: Sequence[Syllable], steps: int, singer: Singer, dice
 def _articulation(
     syllables: Sequence[Syllable], n: int, steps: int, singer: Singer, dice: Dice
 ) -> tuple[Signal, Signal, Signal]:
-    """Amplitude of the voice and of its breath at each control step, and the noise consonants as a signal."""
+    """Return the amplitudes of voice and breath at each control step, and the noise consonants as a signal."""
     level, breath = np.zeros(steps), np.zeros(steps)
     noises: dict[str, Signal] = {}
     rate = SAMPLE_RATE / STEP
@@ -251,7 +251,7 @@ def _articulation(
 
 
 def _loudness_curve(count: int, rate: float, joined: bool) -> Signal:
-    """A note's loudness: a swell that relaxes, and a fall at its end unless the next note follows directly."""
+    """Return a note's loudness: a swell that relaxes, and a fall at its end unless the next note follows."""
     position = np.arange(count) / max(1, count)
     curve = 0.82 + 0.18 * np.sin(np.pi * np.minimum(1.0, position * 1.3)) - 0.18 * position
     fall = min(count, round((0.02 if joined else 0.11) * rate))
@@ -280,7 +280,7 @@ def _band(signal: Signal, kind: _Noise) -> Signal:
 
 
 def _formant_track(syllables: Sequence[Syllable], steps: int, singer: Singer) -> Signal:
-    """Frequencies of the five moving formants, (5, steps): targets per syllable, smoothed."""
+    """Return the frequencies of the five moving formants, (5, steps): targets per syllable, smoothed."""
     upper = (3350.0, 4150.0)  # near the third: the singer's formant
     neutral = (*_VOWELS["uh"], *upper)
     track = np.repeat(np.array(neutral)[:, np.newaxis], steps, axis=1)
