@@ -121,7 +121,7 @@ def _reverberated(plan: SongPlan, band: Band, stems: dict[str, Stem]) -> dict[st
 
 
 def _gains(plan: SongPlan, stems: dict[str, Stem], wet: dict[str, Signal], variant: str) -> dict[str, float]:
-    """Return the gains that bring the stems to their planned levels: the accompaniment first, then vocals against its sum."""
+    """Return the gains that bring the stems to their levels: the accompaniment first, then vocals against its sum."""
     levels = {"drums": 0.0, "bass": plan.levels["bass"], "other": plan.levels["other"], "vocals": 0.0}
     if variant.startswith("sources:"):
         levels = dict.fromkeys(levels, 0.0)
