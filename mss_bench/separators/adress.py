@@ -43,8 +43,12 @@ class ADRess(PannedVoice):
     citation = "D. Barry, R. Lawlor and E. Coyle, Sound source separation: azimuth discrimination, DAFx 2004"
     assumption = "Sources are panned by level alone, and none but the voice is at its azimuth between low and high."
 
-    azimuth: float = param(0.0, at_least=-1, at_most=1, doc="Where the voice is, from -1 (left) to 1 (right).")
-    width: float = param(0.3, above=0, doc="Of the azimuths around it that are taken; the paper's H is ``100 width``.")
+    azimuth: float = param(
+        0.0, at_least=-1, at_most=1, doc="Panning position of the voice, from -1 (left) to 1 (right)."
+    )
+    width: float = param(
+        0.3, above=0, doc="Width of the range of azimuths that is voice; the paper's H is ``100 width``."
+    )
 
     def setup(self) -> None:
         super().setup()

@@ -92,7 +92,9 @@ class BandSplit(Separator):
     assumption = "All of the voice lies above the cutoff and all of the accompaniment below it."
 
     cutoff: float = param(100.0, above=0, unit="Hz", doc="Crossover, below half of the sample rate.")
-    order: int = param(2, at_least=1, at_most=8, doc="Of the filter; the slope is ``12 order`` dB an octave both ways.")
+    order: int = param(
+        2, at_least=1, at_most=8, doc="Order of the filter; run both ways it has a slope of ``12 order`` dB an octave."
+    )
 
     def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
         from scipy import signal

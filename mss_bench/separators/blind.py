@@ -109,7 +109,7 @@ class BlindMaskSeparator(MaskSeparator, SpectrogramSeparator, BlindSeparator):
     A subclass implements `learn`, or `find_sources` where magnitudes of blocks of frames do not serve.
     """
 
-    sources: int = param(0, at_least=0, doc="How many to look for; 0 means as many as the data set has stems.")
+    sources: int = param(0, at_least=0, doc="Number of sources to look for; 0 means as many as the data set has stems.")
 
     @check("sources")
     def _check_sources(self) -> None:

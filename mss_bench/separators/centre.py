@@ -28,8 +28,10 @@ class PannedVoice(MaskSeparator, SpectrogramSeparator):
     target_sets = VOICE_AND_REST
     channels = (2,)
 
-    low: float = param(100.0, above=0, unit="Hz", doc="Lower end of the voice's band, with 48 dB an octave.")
-    high: float = param(8000.0, above=0, unit="Hz", doc="Upper end of the voice's band, above `low`.")
+    low: float = param(
+        100.0, above=0, unit="Hz", doc="Lower end of the band that may be voice; the slopes have 48 dB an octave."
+    )
+    high: float = param(8000.0, above=0, unit="Hz", doc="Upper end of the band that may be voice, above `low`.")
 
     @check("high", "low")
     def _check_band(self) -> None:
@@ -128,7 +130,7 @@ class Karaoke(Separator):
         120.0,
         at_least=0,
         unit="Hz",
-        doc="Below, all is accompaniment, with a slope of 48 dB an octave; 0 leaves the bass with the vocals.",
+        doc="Crossover below which all is accompaniment, with 48 dB an octave; 0 leaves the bass with the vocals.",
     )
 
     def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:

@@ -50,10 +50,12 @@ class CommonFate(BlindMaskSeparator):
     assumption = "Each source wavers in its own way, the same one whenever it sounds, and not always with the others."
 
     sources = 0
-    patch_frames: int = param(10, at_least=1, unit="frames", doc="Height of a patch; they overlap by half, as sines.")
+    patch_frames: int = param(
+        10, at_least=1, unit="frames", doc="Height of a patch; patches overlap by half, under a sine window."
+    )
     patch_bins: int = param(10, at_least=1, unit="bins", doc="Width of a patch.")
-    iterations: int = param(100, at_least=1, doc="Of the updates.")
-    restarts: int = param(3, at_least=1, doc="Starts from random factors.")
+    iterations: int = param(100, at_least=1, doc="Number of updates.")
+    restarts: int = param(3, at_least=1, doc="Number of random starts.")
     mask = "soft"
     power = 1.0
     n_fft = 1024

@@ -71,13 +71,16 @@ class DUET(BlindMaskSeparator):
     p: float = param(1.0, at_least=0, doc="Exponent of the power in the histogram's weights.")
     q: float = param(0.0, at_least=0, doc="Exponent of the frequency in the histogram's weights.")
     max_delay: float = param(
-        3.0, above=0, unit="samples", doc="To either side. The histogram's steps are a tenth of a sample."
+        3.0,
+        above=0,
+        unit="samples",
+        doc="Greatest delay to either side; the histogram has steps of a tenth of a sample.",
     )
     min_gap: float = param(
         4.0,
         above=0,
         unit="degrees",
-        doc="The directions of two peaks are further apart than this. For sources in the centre a delay of "
+        doc="Least angle between the directions of two peaks. For sources in the centre a delay of "
         "``min_gap max_delay / 45`` samples is as much.",
     )
     n_fft = 2048

@@ -32,7 +32,7 @@ class MelodySeparator(Separator):
     )
     low: float = param(80.0, above=0, unit="Hz", doc="Least f0.")
     high: float = param(800.0, above=0, unit="Hz", doc="Greatest f0, above `low`.")
-    partials: int = param(40, at_least=1, doc="How many; those above half of the sample rate are left out.")
+    partials: int = param(40, at_least=1, doc="Number of partials; those above half of the sample rate are left out.")
 
     @check("high", "low")
     def _check_range(self) -> None:
@@ -80,7 +80,7 @@ class HarmonicMask(MelodySeparator, MaskSeparator):
     low = 80.0
     high = 800.0
     partials = 40
-    width: float = param(40.0, above=0, unit="Hz", doc="Of a partial that does not move: the window's main lobe.")
+    width: float = param(40.0, above=0, unit="Hz", doc="Width of a partial that does not move: the window's main lobe.")
     subtract: bool = param(True, doc="Whether A is taken off; without it all within the lobes is voice, ``C V``.")
     mask = "wiener"
     power = 1.0

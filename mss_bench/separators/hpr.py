@@ -45,8 +45,12 @@ class HPR(TwoResolutions):
     assumption = "Notes are clearly steady and drums clearly broad; voices and noise are neither."
 
     margin: float = param(2.0, at_least=1, doc="Ratio of H and P at which a sound is clearly the one or the other.")
-    time_length: float = param(0.2, above=0, unit="s", doc="Length of the medians along time, in whole frames.")
-    frequency_length: float = param(500.0, above=0, unit="Hz", doc="Length of the medians along frequency.")
+    time_length: float = param(
+        0.2, above=0, unit="s", doc="Length of the medians along time, rounded to an odd number of frames."
+    )
+    frequency_length: float = param(
+        500.0, above=0, unit="Hz", doc="Length of the medians along frequency, likewise in bins."
+    )
     mask = "binary"
     power = 2.0
 

@@ -52,9 +52,7 @@ class ICA(BlindSeparator):
     citation = "A. Hyvärinen and E. Oja, Independent component analysis, Neural Networks 13(4-5) 2000"
     assumption = "Two independent sources, not Gaussian, mixed into two channels with gains alone."
 
-    contrast: str = param(
-        "logcosh", choices=("logcosh", "exp", "cube"), doc="Function G, by scikit-learn's name for it."
-    )
+    contrast: str = param("logcosh", choices=("logcosh", "exp", "cube"), doc="Function G, as scikit-learn calls it.")
 
     def find_sources(
         self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator

@@ -75,14 +75,20 @@ class KAM(PeriodRange, MaskSeparator, SpectrogramSeparator):
     kernels: str = param(
         "percussive+harmonic+repeating+cross", doc="The sources: two or more of the kernels, joined by ``+``."
     )
-    iterations: int = param(6, at_least=1, doc="Of the backfitting.")
+    iterations: int = param(6, at_least=1, doc="Number of rounds of the backfitting.")
     kernel_size: int = param(17, at_least=1, odd=True, doc="Bins of the percussive and frames of the harmonic kernel.")
     repetitions: int = param(11, at_least=2, unit="frames", doc="Size of the repeating kernel.")
-    cross_height: float = param(15.0, above=0, unit="Hz", doc="Of the cross to either side, at least one bin.")
-    cross_width: float = param(0.02, above=0, unit="s", doc="Of the cross to either side, at least one frame.")
+    cross_height: float = param(
+        15.0, above=0, unit="Hz", doc="Length of the cross's arms along frequency, at least one bin."
+    )
+    cross_width: float = param(
+        0.02, above=0, unit="s", doc="Length of the cross's arms along time, at least one frame."
+    )
     min_period = 1.0
     max_period = 10.0
-    vocals_cutoff: float = param(100.0, at_least=0, unit="Hz", doc="Below, the cross has no power; 0 for none.")
+    vocals_cutoff: float = param(
+        100.0, at_least=0, unit="Hz", doc="Frequency below which the cross has no power; 0 for none."
+    )
     bass_cutoff: float = param(250.0, at_least=0, unit="Hz", doc="Crossover of bass and other; 0 for no bass.")
     mask = "multichannel"
     power = 2.0

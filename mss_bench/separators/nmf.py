@@ -50,9 +50,9 @@ class NMF(BlindMaskSeparator):
     assumption = "Each source is made of a few sounds that come back, and sounds unlike those of the others."
 
     sources = 0
-    components: int = param(40, at_least=2, doc="Spectra, K.")
-    divergence: str = param("kl", choices=tuple(DIVERGENCES), doc="What the updates lessen.")
-    iterations: int = param(100, at_least=1, doc="Of the updates.")
+    components: int = param(40, at_least=2, doc="Number K of spectra.")
+    divergence: str = param("kl", choices=tuple(DIVERGENCES), doc="Divergence of the model that the updates lessen.")
+    iterations: int = param(100, at_least=1, doc="Number of updates.")
 
     def learn(self, x: Spectrogram, sample_rate: int, count: int, rng: np.random.Generator) -> Magnitudes:
         beta = DIVERGENCES[self.divergence]

@@ -118,17 +118,17 @@ class Learning(Parameterized):
 
     name = "learn"
 
-    components: int = param(24, at_least=1, doc="Spectra of each stem.")
-    divergence: str = param("kl", choices=tuple(DIVERGENCES), doc="What the updates lessen.")
-    iterations: int = param(100, at_least=1, doc="Of the updates.")
+    components: int = param(24, at_least=1, doc="Number of spectra of each stem.")
+    divergence: str = param("kl", choices=tuple(DIVERGENCES), doc="Divergence of the model that the updates lessen.")
+    iterations: int = param(100, at_least=1, doc="Number of updates.")
     frames: int = param(
         20000,
         at_least=1,
-        doc="Learned from, at most, of each stem; spread evenly over the tracks and drawn at random from each.",
+        doc="Greatest number of frames of each stem; spread evenly over the tracks and drawn at random from each.",
     )
     n_fft: int = param(4096, at_least=2, unit="samples", doc="Length of the frames, even.")
     hop: int = param(1024, at_least=1, unit="samples", doc="Step from frame to frame.")
-    seed: int = param(0, at_least=0, doc="Of the drawing and of the random spectra from which learning starts.")
+    seed: int = param(0, at_least=0, doc="Seed of the drawing and of the random spectra from which learning starts.")
 
 
 def learn(tracks: Sequence[Track], **options: Any) -> Dictionary:

@@ -58,9 +58,9 @@ class SupervisedNMF(MaskSeparator):
     assumption = "Each kind of source has spectra of its own, the same ones in the training songs and in this."
 
     dictionary: str = param(
-        "", doc="A file made by `learn` and saved; empty for the shipped one, of the demo's train split and four stems."
+        "", doc="File that `learn` has made; empty for the shipped one, of the demo's train split and four stems."
     )
-    iterations: int = param(50, at_least=1, doc="Updates of the activations.")
+    iterations: int = param(50, at_least=1, doc="Number of updates of the activations.")
 
     def setup(self) -> None:
         super().setup()

@@ -77,7 +77,7 @@ class IBM(_Oracle):
     citation = "D. Wang, On ideal binary mask as the computational goal of auditory scene analysis, 2005"
     assumption = "In every bin a stem either dominates the mixture or is absent; the true stems are known."
 
-    exponent: float = param(1.0, above=0, doc="a: 1 compares magnitudes, 2 powers.")
+    exponent: float = param(1.0, above=0, doc="Exponent a: 1 compares magnitudes, 2 powers.")
     threshold: float = param(0.5, above=0, at_most=1, doc="Least share of the mixture that a stem must hold.")
 
     def _filter(self, mixture: Spectrogram, sources: Sequence[Spectrogram]) -> Sequence[Spectrogram]:
@@ -107,7 +107,7 @@ class IRM(_Oracle):
     citation = "A. Liutkus and R. Badeau, Generalized Wiener filtering with fractional power spectrograms, ICASSP 2015"
     assumption = "The stems' magnitudes (or powers) add up in every bin; the true ones are known, the phases are not."
 
-    exponent: float = param(2.0, above=0, doc="a: 1 compares magnitudes, 2 powers.")
+    exponent: float = param(2.0, above=0, doc="Exponent a: 1 compares magnitudes, 2 powers.")
 
     def _filter(self, mixture: Spectrogram, sources: Sequence[Spectrogram]) -> Sequence[Spectrogram]:
         return [mixture * mask for mask in soft_masks([np.abs(source) for source in sources], self.exponent)]

@@ -66,18 +66,20 @@ class PROJET(BlindMaskSeparator):
 
     sources = 0
     assignment = "rules"
-    restarts: int = param(3, at_least=1, doc="Random starts.")
-    iterations: int = param(100, at_least=1, doc="Updates of P and Q in each start.")
-    directions: int = param(30, at_least=2, doc="Angles L of the directions, over a quarter of a circle.")
-    projections: int = param(10, at_least=2, doc="Angles M of the projections, over a quarter of a circle.")
+    restarts: int = param(3, at_least=1, doc="Number of random starts.")
+    iterations: int = param(100, at_least=1, doc="Number of updates of P and Q in each start.")
+    directions: int = param(30, at_least=2, doc="Number L of directions, over a quarter of a circle.")
+    projections: int = param(10, at_least=2, doc="Number M of projections, over a quarter of a circle.")
     alpha: float = param(1.0, above=0, doc="Exponent of the magnitudes.")
-    max_delay: float = param(0.0, at_least=0, unit="samples", doc="To either side; 0 for sources that differ in level.")
-    delays: int = param(7, at_least=1, doc="Delays of each angle; counts only where ``max_delay > 0``.")
+    max_delay: float = param(
+        0.0, at_least=0, unit="samples", doc="Greatest delay to either side; 0 for sources that differ in level alone."
+    )
+    delays: int = param(7, at_least=1, doc="Number of delays of each angle where ``max_delay > 0``.")
     mask: str = param(
         "projection",
         choices=("projection", *MASKS),
-        doc="``projection`` is the paper's, the last line of the formulas; the filters of `mss_bench.dsp.filters` take "
-        "the magnitudes of the sources in both channels.",
+        doc="Filter to the estimates: ``projection`` is the paper's, the last line of the formulas; those of "
+        "`mss_bench.dsp.filters` take the magnitudes of the sources in both channels.",
     )
 
     def setup(self) -> None:

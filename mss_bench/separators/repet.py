@@ -37,7 +37,9 @@ class RepeatingBackground(MaskSeparator):
 
     mask = "soft"
     power = 1.0
-    high_pass: float = param(100.0, at_least=0, unit="Hz", doc="Up to here all is accompaniment; 0 for none.")
+    high_pass: float = param(
+        100.0, at_least=0, unit="Hz", doc="Frequency up to which all is accompaniment; 0 for none."
+    )
 
     def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
         accompaniment = self.background(mixture, sample_rate)
@@ -88,8 +90,12 @@ class PeriodRange(Separator):
 class SegmentedBackground(RepeatingBackground):
     """Treat overlapping segments of a song as if each were a song, and cross-fade their backgrounds."""
 
-    length: float = param(10.0, above=0, unit="s", doc="Of a segment; the last is longer by less than a step.")
-    step: float = param(5.0, above=0, unit="s", doc="From segment to segment, from half of the length to the length.")
+    length: float = param(
+        10.0, above=0, unit="s", doc="Length of a segment; the last one may be longer by less than a step."
+    )
+    step: float = param(
+        5.0, above=0, unit="s", doc="Step from segment to segment, from half of the length to the length."
+    )
 
     @check("step", "length")
     def _check_segments(self) -> None:

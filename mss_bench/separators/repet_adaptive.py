@@ -47,7 +47,7 @@ class AdaptiveREPET(PeriodRange, RepeatingBackground):
 
     window: float = param(10.0, above=0, unit="s", doc="Length of the windows of the beat spectrogram.")
     step: float = param(5.0, above=0, unit="s", doc="Step of the windows of the beat spectrogram.")
-    order: int = param(5, at_least=3, odd=True, unit="frames", doc="Of the median.")
+    order: int = param(5, at_least=3, odd=True, unit="frames", doc="Length of the median.")
 
     def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:
         index = repetitions(self.periods(magnitude, frame_rate), self.order)

@@ -41,8 +41,10 @@ class REPETSIM(RepeatingBackground):
     assumption = "Each moment of the accompaniment is heard again, often enough; the voice over it differs each time."
 
     min_gap: float = param(1.0, above=0, unit="s", doc="Least time between neighbours.")
-    max_neighbours: int = param(100, at_least=1, doc="At most so many are taken, the most similar ones.")
-    min_similarity: float = param(0.0, at_least=0, at_most=1, doc="Neighbours are more similar than this.")
+    max_neighbours: int = param(
+        100, at_least=1, doc="Greatest number of neighbours, of which the most similar are taken."
+    )
+    min_similarity: float = param(0.0, at_least=0, at_most=1, doc="Similarity that neighbours exceed.")
 
     def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:
         gap = max(1, round(self.min_gap * frame_rate))

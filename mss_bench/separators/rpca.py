@@ -53,11 +53,13 @@ class RPCA(MaskSeparator, SpectrogramSeparator):
     assumption = "The accompaniment consists of few spectra that come back; the voice fills few bins and keeps moving."
 
     sparsity: float = param(1.0, above=0, doc="Weight of |E|_1; more puts less into the voice.")
-    gain: float = param(1.0, above=0, doc="On the accompaniment before the filter; more puts less into the voice.")
-    high_pass: float = param(100.0, at_least=0, unit="Hz", doc="Up to here all is accompaniment; 0 for none.")
+    gain: float = param(1.0, above=0, doc="Gain on the accompaniment before the filter; more puts less into the voice.")
+    high_pass: float = param(
+        100.0, at_least=0, unit="Hz", doc="Frequency up to which all is accompaniment; 0 for none."
+    )
     chunk: float = param(30.0, above=0, unit="s", doc="Length of the parts that are split one after another.")
-    tolerance: float = param(1e-5, above=0, doc="The remainder |V - L - E| / |V| at which it ends.")
-    iterations: int = param(100, at_least=1, doc="At most so many.")
+    tolerance: float = param(1e-5, above=0, doc="Remainder |V - L - E| / |V| at which the updates end.")
+    iterations: int = param(100, at_least=1, doc="Greatest number of updates.")
     mask = "wiener"
     power = 1.0
     n_fft = 2048

@@ -61,9 +61,9 @@ class Sinusoids(MelodySeparator):
         1 / 3,
         above=0,
         at_most=0.5,
-        doc="Of a partial from its harmonic, as a share of f0. Spectral modelling of a lone instrument uses 1/3.",
+        doc="Deviation of a partial from its harmonic, as a share of f0; 1/3 is usual for a lone instrument.",
     )
-    shortest: float = param(0.02, at_least=0, unit="s", doc="Shorter tracks are dropped.")
+    shortest: float = param(0.02, at_least=0, unit="s", doc="Length below which tracks are dropped.")
 
     def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
         mid = mixture.mean(axis=0)

@@ -63,9 +63,11 @@ class SpatialClustering(BlindMaskSeparator):
     assignment = "rules"
     mask = "multichannel"
     power = 1.0
-    emphasis: float = param(1.0, at_least=0, doc="Exponent of a bin's chance of being learned from; 0 draws all alike.")
-    restarts: int = param(5, at_least=1, doc="Random starts.")
-    iterations: int = param(60, at_least=1, doc="Updates in each start.")
+    emphasis: float = param(
+        1.0, at_least=0, doc="Exponent of a bin's chance of being learned from; 0 draws all bins alike."
+    )
+    restarts: int = param(5, at_least=1, doc="Number of random starts.")
+    iterations: int = param(60, at_least=1, doc="Number of updates in each start.")
     n_fft = 2048
     hop = 512
 

@@ -46,7 +46,10 @@ class TwoDFT(SegmentedBackground, SpectrogramSeparator):
     assumption = "The accompaniment repeats at one rate, some twelve times at least; the voice varies all the time."
 
     neighbourhood: int = param(
-        25, at_least=1, odd=True, doc="Rates among which a peak is the greatest; one rate is 1 / duration in Hz."
+        25,
+        at_least=1,
+        odd=True,
+        doc="Number of rates among which a peak is the greatest; one rate is 1 / duration in Hz.",
     )
     length = 30.0
     step = 25.0

@@ -9,7 +9,7 @@ from mss_bench.dsp.median import running_median
 
 
 def _scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A row of constant power and a column, in noise phases, from two directions."""
+    """Make a row of constant power and a column, in noise phases, from two directions."""
     shape = (60, 50)
     phases = np.exp(2j * np.pi * rng.random((2, *shape)))
     powers = np.full((2, *shape), 1e-3)

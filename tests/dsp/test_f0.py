@@ -14,7 +14,7 @@ RATE = 44100
 
 
 def _glide(low: float, high: float, rate: int = RATE, seconds: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
-    """A harmonic tone that glides from one f0 to another and back, and its f0."""
+    """Make a harmonic tone that glides from one f0 to another and back, and its f0."""
     time = np.arange(int(seconds * rate)) / rate
     f0 = low * (high / low) ** (0.5 - 0.5 * np.cos(2 * np.pi * time / seconds))
     phase = 2 * np.pi * np.cumsum(f0) / rate

@@ -51,25 +51,25 @@ def gains() -> Callable[..., list[float]]:
 
 @pytest.fixture
 def voice_signals() -> ModuleType:
-    """The module ``voice_signals.py``: a made-up voice and backgrounds."""
+    """Import the module ``voice_signals.py``: a made-up voice and backgrounds."""
     return import_file(Path(__file__).with_name("voice_signals.py"))
 
 
 @pytest.fixture
 def factor_signals() -> ModuleType:
-    """The module ``factor_signals.py``: notes, clicks, loops, glides and tones in unison."""
+    """Import the module ``factor_signals.py``: notes, clicks, loops, glides and tones in unison."""
     return import_file(Path(__file__).with_name("factor_signals.py"))
 
 
 @pytest.fixture
 def kernel_signals() -> ModuleType:
-    """The module ``kernel_signals.py``: clicks, chords, a voice, loops and glides."""
+    """Import the module ``kernel_signals.py``: clicks, chords, a voice, loops and glides."""
     return import_file(Path(__file__).with_name("kernel_signals.py"))
 
 
 @pytest.fixture
 def position_signals() -> ModuleType:
-    """The module ``position_signals.py``: melodies panned to given places."""
+    """Import the module ``position_signals.py``: melodies panned to given places."""
     return import_file(Path(__file__).with_name("position_signals.py"))
 
 

@@ -19,12 +19,12 @@ def time(seconds: float = SECONDS) -> Signal:
 
 
 def level(signal: Signal) -> Signal:
-    """A signal of one channel and unit power."""
+    """Turn an array into a signal of one channel and unit power."""
     return np.atleast_2d(signal) / np.std(signal)
 
 
 def notes(rng: np.random.Generator, pitches: tuple[float, ...], partials: int = 8, length: float = 0.25) -> Signal:
-    """A melody of decaying harmonic notes of these pitches in any order, one every `length` seconds."""
+    """Make a melody of decaying harmonic notes of these pitches in any order, one every `length` seconds."""
     t = time()
     out = np.zeros(t.size)
     step = round(length * RATE)
@@ -67,7 +67,7 @@ def loop(rng: np.random.Generator, seconds: float = 2.0) -> Signal:
 
 
 def glides(rng: np.random.Generator) -> Signal:
-    """A harmonic tone whose pitch wanders all the time."""
+    """Make a harmonic tone whose pitch wanders all the time."""
     t = time()
     steps = np.cumsum(rng.standard_normal(SECONDS * 4))
     pitch = 300 * 2 ** (np.interp(t, np.arange(SECONDS * 4) / 4, steps) / 8)
@@ -84,7 +84,7 @@ def envelope(rng: np.random.Generator, length: float = 0.5, active: float = 0.6)
 
 
 def unison(rng: np.random.Generator, rate: float, depth: float, pitch: float = 440.0) -> Signal:
-    """A tone of that pitch with a vibrato of `rate` Hz and `depth` semitones, without an envelope."""
+    """Make a tone of that pitch with a vibrato of `rate` Hz and `depth` semitones, without an envelope."""
     t = time()
     bend = depth / 12 * np.log(2) * np.sin(2 * np.pi * (rate * t + rng.random()))
     phase = 2 * np.pi * np.cumsum(pitch * np.exp(bend)) / RATE

@@ -15,7 +15,7 @@ Signal = NDArray[np.float64]
 
 
 def clicks(rng: np.random.Generator, seconds: float = 6.0, rate: int = 44100) -> Signal:
-    """A short burst of noise every quarter of a second."""
+    """Make a short burst of noise every quarter of a second."""
     out = np.zeros(round(seconds * rate))
     length = rate // 110
     for start in np.arange(0.1, seconds - 0.1, 0.25):
@@ -25,7 +25,7 @@ def clicks(rng: np.random.Generator, seconds: float = 6.0, rate: int = 44100) ->
 
 
 def chords(rng: np.random.Generator, seconds: float = 6.0, rate: int = 44100, jitter: float = 0.0) -> Signal:
-    """A chord about every second, each of three notes with eight partials."""
+    """Make a chord about every second, each of three notes with eight partials."""
     time = np.arange(round(seconds * rate)) / rate
     out, start = np.zeros(time.size), 0
     while start < time.size:
@@ -41,7 +41,7 @@ def chords(rng: np.random.Generator, seconds: float = 6.0, rate: int = 44100, ji
 
 
 def voice(seconds: float = 6.0, rate: int = 44100) -> Signal:
-    """A harmonic tone that glides and wavers."""
+    """Make a harmonic tone that glides and wavers."""
     time = np.arange(round(seconds * rate)) / rate
     wobble = 330 * time + 3.0 * np.sin(2 * np.pi * 2.2 * time) + 0.8 * np.sin(2 * np.pi * 5.5 * time)
     return _level(np.sum([np.sin(2 * np.pi * k * wobble) / k for k in range(1, 12)], axis=0))
@@ -62,12 +62,12 @@ def bar(rng: np.random.Generator, seconds: float = LOOP) -> Signal:
 
 
 def loop(rng: np.random.Generator, seconds: float = 20.0, period: float = LOOP) -> Signal:
-    """A bar, again and again."""
+    """Repeat a bar again and again."""
     return _level(np.resize(bar(rng, period), round(seconds * RATE)))
 
 
 def slowing_loop(rng: np.random.Generator, seconds: float = 30.0, rest: float = 0.05) -> Signal:
-    """A bar, again and again, with a rest after it that is longer each time."""
+    """Repeat a bar again and again, with a rest after it that is longer each time."""
     once, out = bar(rng), []
     for k in range(int(seconds / LOOP)):
         out += [once, np.zeros(round(k * rest * RATE))]
@@ -75,12 +75,12 @@ def slowing_loop(rng: np.random.Generator, seconds: float = 30.0, rest: float = 
 
 
 def two_loops(rng: np.random.Generator) -> Signal:
-    """A loop of 2 s for 15 s, then another one of 1.5 s for 15 s."""
+    """Make a loop of 2 s for 15 s, then another one of 1.5 s for 15 s."""
     return np.concatenate([loop(rng, 15.0, LOOP), loop(rng, 15.0, 1.5)], axis=-1)
 
 
 def glides(rng: np.random.Generator, active: float = 1.0, seconds: int = 20) -> Signal:
-    """A harmonic tone that wanders; silent but for a share of the half seconds."""
+    """Make a harmonic tone that wanders; silent but for a share of the half seconds."""
     steps = np.cumsum(rng.standard_normal(seconds * 4))
     pitch = 300 * 2 ** (np.interp(np.arange(seconds * RATE) / RATE, np.arange(seconds * 4) / 4, steps) / 8)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
@@ -89,7 +89,7 @@ def glides(rng: np.random.Generator, active: float = 1.0, seconds: int = 20) -> 
 
 
 def riff(rng: np.random.Generator, seconds: float, period: float = 1.5) -> Signal:
-    """A glide of a second and a half, again and again: neither steady nor broad, but it repeats."""
+    """Make a glide of a second and a half, again and again: neither steady nor broad, but it repeats."""
     time = np.arange(int(period * RATE)) / RATE
     pitch = 400 * 2 ** (np.cumsum(rng.standard_normal(12)) / 4)
     phase = 2 * np.pi * np.cumsum(np.interp(time, np.arange(13) * period / 12, [*pitch, pitch[0]])) / RATE

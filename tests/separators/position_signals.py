@@ -34,7 +34,7 @@ def melody(rng: np.random.Generator, lowest: int = -24, rests: float = 0.4) -> S
 
 
 def panned(source: Signal, degrees: float, delay: float = 0.0) -> Signal:
-    """A source at an angle, the right channel late by `delay` samples (any fraction)."""
+    """Make a source at an angle, the right channel late by `delay` samples (any fraction)."""
     spectrum = np.fft.rfft(source) * np.exp(-2j * np.pi * np.fft.rfftfreq(source.size) * delay)
     phi = np.deg2rad(degrees)
     return np.stack([np.cos(phi) * source, np.sin(phi) * np.fft.irfft(spectrum, n=source.size)])
@@ -50,7 +50,7 @@ def sparse_sources(
 
 
 def centre_and_rest(seed: int, degrees: Sequence[float] = DEGREES) -> dict[str, Signal]:
-    """A melody above 220 Hz at the second angle (the centre), between two melodies that are equally strong together."""
+    """Make a melody above 220 Hz at the second angle (the centre), between two that are as strong together."""
     rng = np.random.default_rng(seed)
     left, centre, right = degrees
     rest = panned(melody(rng, rests=0.6), left) + panned(melody(rng, rests=0.6), right)

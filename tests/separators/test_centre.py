@@ -17,7 +17,7 @@ INNER = slice(4410, -4410)  # a tone's beginning and end are clicks, with energy
 
 
 def _song(seed: int, voice_pan: float = 0.5) -> Stems:
-    """A voice with vibrato at `voice_pan` (0 left, 1 right) over chords panned hard or half to either side."""
+    """Make a voice with vibrato at `voice_pan` (0 left, 1 right) over chords panned hard or half to either side."""
     rng = np.random.default_rng(seed)
     wobble = 220 * TIME + 0.7 * np.sin(2 * np.pi * 5.5 * TIME)
     voice = sum(np.sin(2 * np.pi * k * wobble) / k for k in range(1, 15))

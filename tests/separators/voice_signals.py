@@ -23,7 +23,7 @@ def voice(rng: np.random.Generator, stretch: float = 0.0) -> np.ndarray:
 
 
 def inharmonic(rng: np.random.Generator) -> np.ndarray:
-    """The voice with partials stretched as no voice's are: the tenth lies where the fifteenth should."""
+    """Make the voice with partials stretched as no voice's are: the tenth lies where the fifteenth should."""
     return voice(rng, stretch=0.05)
 
 
