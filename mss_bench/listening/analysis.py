@@ -114,6 +114,7 @@ def summarise(ratings: pd.DataFrame, *, level: float = LEVEL, draws: int = 10_00
     for system, places in ratings.groupby("system").indices.items():
         own = ratings.iloc[places]
         scores = own["score"].to_numpy(dtype=np.float64)
+        # Replicates first, then items: a listener counts once, however much they rated.
         means = own.groupby(["listener", "item"])["score"].mean().groupby("listener").mean().to_numpy()
         half = math.nan
         if means.size > 1:
@@ -168,6 +169,7 @@ def compare_systems(ratings: pd.DataFrame, *, draws: int = 10_000, seed: int = 0
         )
     names = list(map(str, scores.columns))
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    # Ranks and effects take one value a listener; the interval resamples single ratings of listeners and songs.
     effects = paired(scores, pairs)
     conover, wilcoxon, nemenyi = (posthoc(scores, test) for test in ("conover", "wilcoxon", "nemenyi"))
     listener = pd.factorize(table.index.get_level_values("listener"))[0]
@@ -212,7 +214,8 @@ def permutation(a: Floats, b: Floats, listener: Places, *, draws: int = 10_000, 
         swaps = ((np.arange(2**n)[:, None] >> np.arange(n)) & 1).astype(bool)
     else:
         swaps = np.random.default_rng(seed).integers(0, 2, size=(draws, n)).astype(bool)
-        swaps[0] = False
+        swaps[0] = False  # the observed pattern, without which p could be 0
+    # Sides are kept or changed by whole listeners, since their ratings hang together.
     observed = abs(float(np.median(a)) - float(np.median(b)))
     extreme = 0
     for first in range(0, len(swaps), _AT_ONCE):

@@ -63,6 +63,7 @@ class TwoWay:
     def __init__(self, listeners: int, items: int, *, draws: int = 10_000, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         self.draws = draws
+        # Counts are small whole numbers: single precision holds them, and halves the memory.
         self._listeners = draw_counts(listeners, draws, rng).astype(np.float32)
         self._items = draw_counts(items, draws, rng).astype(np.float32)
 
@@ -85,6 +86,7 @@ class TwoWay:
     def _each(
         self, scores: Floats, listener: Places, item: Places, statistic: Callable[[Floats, NDArray[np.float32]], Floats]
     ) -> Floats:
+        # In parts: all draws of all ratings at once would not fit into memory.
         values = np.empty(self.draws)
         step = max(1, _AT_ONCE // max(1, scores.size))
         for first in range(0, self.draws, step):

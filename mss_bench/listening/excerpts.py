@@ -85,6 +85,7 @@ def active_excerpt(
             continue
         blocks = lufs(measured)
         active = blocks > whole - _ACTIVE_LU
+        # The loudness of what is played, not of the pauses in it: the mean over active blocks.
         power = np.where(active, 10 ** (blocks / 10), 0.0)
         count = _windows(active.astype(float), width)
         activity.append(count / width)

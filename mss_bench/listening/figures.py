@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,15 @@ _HATCHES = {Role.TEST: "", Role.REFERENCE: "////", Role.ANCHOR: "...."}
 _NAMES = {Role.TEST: "system", Role.REFERENCE: "hidden reference", Role.ANCHOR: "anchor"}
 _LONG = 26
 _MARKERS = "osD^v<>PXphH8*d"
+
+
+@contextmanager
+def _figure(height: float) -> Iterator[Figure]:
+    """Yield a figure of the page's width, in the look of all reports."""
+    from matplotlib.figure import Figure
+
+    with styled():
+        yield Figure(figsize=(FULL_WIDTH, height), layout="constrained")
 
 
 def _shown(name: str, most: int = _LONG) -> str:
@@ -55,14 +65,12 @@ def box_plot(
     scale : (float, float)
     title : str
     """
-    from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
     names = list(map(str, summary.index))
     roles = [Role(str(role)) for role in summary["role"]]
     data = [ratings.loc[ratings["system"] == name, "score"].to_numpy(dtype=np.float64) for name in names]
-    with styled():
-        figure = Figure(figsize=(FULL_WIDTH, 3.6), layout="constrained")
+    with _figure(3.6) as figure:
         axes = figure.subplots()
         _bands(axes, labels, scale)
         drawn = axes.boxplot(
@@ -114,14 +122,11 @@ def _bands(axes: Axes, labels: Sequence[str], scale: tuple[float, float]) -> Non
 
 def item_plot(ratings: pd.DataFrame, summary: pd.DataFrame, *, scale: tuple[float, float] = SCALE) -> Figure:
     """Draw the medians of every item and signal as a map: where systems do well, and which items are hard."""
-    from matplotlib.figure import Figure
-
     names = list(map(str, summary.index))
     table = ratings.groupby(["item", "system"])["score"].median().unstack("system")[names]
     table = table.loc[table.mean(axis=1).sort_values(ascending=False).index]
     values = table.to_numpy(dtype=np.float64)
-    with styled():
-        figure = Figure(figsize=(FULL_WIDTH, 1.2 + 0.2 * len(table)), layout="constrained")
+    with _figure(1.2 + 0.2 * len(table)) as figure:
         axes = figure.subplots()
         image = axes.imshow(values, aspect="auto", cmap="cividis", vmin=scale[0], vmax=scale[1])
         axes.set_xticks(range(len(names)), [_shown(name, 18) for name in names], rotation=30, ha="right")
@@ -148,7 +153,6 @@ def scatter_plot(joined: Joined, rows: pd.DataFrame, *, most: int = 12) -> Figur
         From `mss_bench.listening.metrics_against_ears.agreement`; its first `most` metrics are drawn.
     """
     from matplotlib import colormaps
-    from matplotlib.figure import Figure
 
     metrics = [str(name) for name in rows.index[:most]]
     songs = sorted(set(map(str, joined.table["song"])))
@@ -158,10 +162,7 @@ def scatter_plot(joined: Joined, rows: pd.DataFrame, *, most: int = 12) -> Figur
     columns = 2 if len(metrics) in (2, 4) else min(3, len(metrics))
     lines = math.ceil(len(metrics) / columns)
     shown = songs[:30]
-    with styled():
-        figure = Figure(
-            figsize=(FULL_WIDTH, 2.3 * lines + 0.16 * math.ceil(len(shown) / 3) + 0.3), layout="constrained"
-        )
+    with _figure(2.3 * lines + 0.16 * math.ceil(len(shown) / 3) + 0.3) as figure:
         grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
         for axes, metric in zip(grid.flat, metrics, strict=False):
             values = joined.table[metric].to_numpy(dtype=np.float64)
@@ -187,14 +188,11 @@ def scatter_plot(joined: Joined, rows: pd.DataFrame, *, most: int = 12) -> Figur
 
 def strength_plot(scale: PairScale) -> Figure:
     """Draw the strengths of systems from pairs, with their intervals."""
-    from matplotlib.figure import Figure
-
     table = scale.strengths[::-1]
     places = np.arange(len(table))
     values = table[["strength", "low", "high"]].to_numpy(dtype=np.float64)
     names = {"bradley_terry": "Bradley-Terry: strength (log odds)", "thurstone": "Thurstone V: scale value"}
-    with styled():
-        figure = Figure(figsize=(FULL_WIDTH, 0.8 + 0.24 * len(table)), layout="constrained")
+    with _figure(0.8 + 0.24 * len(table)) as figure:
         axes = figure.subplots()
         axes.hlines(places, values[:, 1], values[:, 2], color=COLOURS["ink"], linewidth=1)
         axes.plot(values[:, 0], places, "o", color=COLOURS["method"], markeredgecolor=COLOURS["ink"], markersize=6)
@@ -208,10 +206,7 @@ def strength_plot(scale: PairScale) -> Figure:
 
 def fit_plot(found: Fit, scale: tuple[float, float] = SCALE) -> Figure:
     """Draw predicted against heard scores, on songs and on systems left out, of the best model."""
-    from matplotlib.figure import Figure
-
-    with styled():
-        figure = Figure(figsize=(FULL_WIDTH, COLUMN_WIDTH), layout="constrained")
+    with _figure(COLUMN_WIDTH) as figure:
         panels: Any = figure.subplots(1, 2, sharey=True)
         for axes, (column, what) in zip(panels, FOLDS.items(), strict=True):
             own = found.validation[(found.validation["left_out"] == column) & (found.validation["model"] != "mean")]

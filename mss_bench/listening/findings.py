@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -73,6 +74,10 @@ class Question:
     def title(self) -> str:
         """Return e.g. ``quality of vocals``."""
         return self.task.replace("_", " ") + (f" of {self.target}" if self.target else "")
+
+    def file(self, *what: str) -> str:
+        """Return the name of a file of a table or figure: ``quality_vocals_pairs``."""
+        return re.sub(r"[^A-Za-z0-9]+", "_", " ".join([self.task, self.target, *what])).strip("_").lower()
 
 
 @dataclass(frozen=True)

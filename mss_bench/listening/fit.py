@@ -118,6 +118,7 @@ def fit_metrics(
         predicted |= {n: np.clip(_held_out(n, x, y, groups), *scale) for n in MODELS if n != "mean"}
         for name, values in predicted.items():
             predictions[f"{column}/{name}"] = values
+        # The same resamples for every model, so that differences of errors are paired.
         weights = cluster_weights(groups, draws, seed)
         errors = {name: (values - y) ** 2 for name, values in predicted.items()}
         best = min(("best_linear", "best_monotone"), key=lambda name: errors[name].mean())
@@ -192,6 +193,7 @@ def _best(x: Floats, y: Floats) -> int:
 def _weights(name: str, x: Floats, y: Floats) -> tuple[Floats, float]:
     """Return weights of the metrics and an offset, in the metrics' own units."""
     middle, spread = x.mean(axis=0), x.std(axis=0)
+    # A metric that is constant in this training part gets the weight 0, not a division by 0.
     spread = np.where(spread > 0, spread, 1.0)
     z = (x - middle) / spread
     if name == "all_monotone":

@@ -15,6 +15,7 @@ import numpy as np
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.ratings import RatingsError, Role, excerpt_of, read_sheet, song_of
+from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -227,17 +228,19 @@ def _of_target(table: pd.DataFrame, target: str, run: str) -> pd.DataFrame:
         raise UnknownNameError(f"target of {run}", target, known)
     own = table[table["target"] == (target or known[0])]
     own = own[own["group"] == own["group"].iloc[0]]
+    # Of several groups or presets the run's first counts, as in its tables.
     first = own.groupby("metric")["preset"].transform("first")
     own = own[own["preset"] == first]
-    label = own["separator"] + own["params"].map(lambda params: f":{params}" if params else "")
-    named: pd.DataFrame = own.assign(method=label.astype(str))
-    return named
+    labels = [method_label(*method) for method in zip(own["separator"], own["params"], strict=True)]
+    labelled: pd.DataFrame = own.assign(method=labels)
+    return labelled
 
 
 def _inside(frames: pd.DataFrame, start: float, seconds: float) -> pd.DataFrame:
     """Return medians over the frames that lie at least half within the excerpt: methods x metrics, NaN of no value."""
     import pandas as pd
 
+    # At least half within the excerpt: the middle of the frame is inside.
     middle = frames["time"] + frames["duration"] / 2
     own = frames[(middle >= start) & (middle <= start + seconds)]
     return pd.DataFrame(own.groupby(["method", "metric"])["value"].median().unstack("metric"))

@@ -116,6 +116,7 @@ def _row(joined: Joined, metric: str, draws: int, seed: int) -> dict[str, float]
     own = _finite(joined, metric)
     x, y = own[metric].to_numpy(dtype=np.float64), own["rating"].to_numpy(dtype=np.float64)
     item, items = pd.factorize(own["item"])
+    # Whole songs are resampled, for signals of one song are not independent.
     weights = cluster_weights(pd.factorize(own["song"])[0], draws, seed)
     pooled, drawn = correlations(x, y), correlations(x, y, weights)
     within: dict[str, list[float]] = {name: [] for name in COEFFICIENTS}
@@ -233,6 +234,7 @@ def _verdict(joined: Joined, metric: str, heard: list[tuple[str, str]], draws: i
         answer = "open"
     elif right == asked:
         answer = "yes"
+    # At most a sixth reversed, and two thirds surely right: see `Verdict`.
     elif 6 * len(sorted_out["wrong"]) <= asked and 3 * right >= 2 * asked:
         answer = "partly"
     return Verdict(metric, answer, **sorted_out, songs=songs)
@@ -268,6 +270,7 @@ def ceiling(ratings: pd.DataFrame, *, splits: int = 200, seed: int = 0) -> dict[
         order = rng.permutation(listeners)
         halves.append(_r(_medians(values[:, order[: listeners // 2]]), _medians(values[:, order[listeners // 2 :]])))
     r = float(np.nanmean(halves))
+    # Spearman and Brown: from half of the listeners to all of them.
     reliability = max(2 * r / (1 + r), 0.0)
     return {
         "single": float(np.nanmean(single)), "halves": r, "reliability": reliability,

@@ -105,7 +105,7 @@ def rating_model(ratings: pd.DataFrame, *, reference: str | None = None) -> Rati
     scores = own["score"].to_numpy(dtype=np.float64)
     if np.ptp(scores) == 0:
         raise RatingsError("the mixed model needs scores that spread, but all are alike")
-    fitted = _Profile(scores, design, list(groups.values())).fit()
+    fitted = _fit(scores, design, list(groups.values()))
     half = stats.norm.ppf((1 + LEVEL) / 2) * fitted.error
     columns = {
         "estimate": fitted.fixed[1:], "se": fitted.error[1:],
@@ -131,45 +131,41 @@ class _Fit:
     converged: bool
 
 
-class _Profile:
-    """The profiled REML criterion as a function of the ratios of standard deviations alone."""
+def _fit(scores: Floats, design: Floats, groups: Sequence[NDArray[np.intp]]) -> _Fit:
+    """Minimise the profiled REML criterion, a function of the ratios of standard deviations alone."""
+    from scipy.linalg import solve_triangular
+    from scipy.optimize import Bounds, minimize
 
-    def __init__(self, scores: Floats, design: Floats, groups: Sequence[NDArray[np.intp]]) -> None:
-        effects = np.concatenate([np.eye(int(codes.max()) + 1)[codes] for codes in groups], axis=1)
-        self._sizes = [int(codes.max()) + 1 for codes in groups]
-        self._n, self._p = design.shape
-        self._zz, self._zx, self._zy = effects.T @ effects, effects.T @ design, effects.T @ scores
-        self._xx, self._xy, self._yy = design.T @ design, design.T @ scores, float(scores @ scores)
+    sizes = [int(codes.max()) + 1 for codes in groups]
+    effects = np.concatenate([np.eye(size)[codes] for size, codes in zip(sizes, groups, strict=True)], axis=1)
+    # Products once: the criterion is then a matter of the number of effects, not of ratings.
+    zz, zx, zy = effects.T @ effects, effects.T @ design, effects.T @ scores
+    xx, xy, yy = design.T @ design, design.T @ scores, float(scores @ scores)
+    freedom = design.shape[0] - design.shape[1]
 
-    def fit(self) -> _Fit:
-        from scipy.optimize import Bounds, minimize
-
-        start = np.full(len(self._sizes), 0.5)
-
-        def criterion(ratios: Floats) -> float:
-            return self._solve(ratios)[0]
-
-        best = minimize(criterion, start, method="L-BFGS-B", bounds=Bounds(0.0, np.inf))
-        _, fixed, covariance, residual = self._solve(best.x)
-        return _Fit(fixed, np.sqrt(residual * np.diag(covariance)), best.x, residual, bool(best.success))
-
-    def _solve(self, ratios: Floats) -> tuple[float, Floats, Floats, float]:
+    def solve(ratios: Floats) -> tuple[float, Floats, Floats, float]:
         """Return criterion, fixed effects, their covariance over the residual variance, and that variance."""
-        from scipy.linalg import solve_triangular
-
-        scale = np.repeat(ratios, self._sizes)
-        lower = np.linalg.cholesky(scale[:, None] * self._zz * scale + np.eye(scale.size))
-        cu = solve_triangular(lower, scale * self._zy, lower=True)
-        rzx = solve_triangular(lower, scale[:, None] * self._zx, lower=True)
-        rx = np.linalg.cholesky(self._xx - rzx.T @ rzx)
-        cb = solve_triangular(rx, self._xy - rzx.T @ cu, lower=True)
-        freedom = self._n - self._p
+        scale = np.repeat(ratios, sizes)
+        # Names as in [2]_: the blocks of the Cholesky factor of the penalised least squares.
+        lower = np.linalg.cholesky(scale[:, None] * zz * scale + np.eye(scale.size))
+        cu = solve_triangular(lower, scale * zy, lower=True)
+        rzx = solve_triangular(lower, scale[:, None] * zx, lower=True)
+        rx = np.linalg.cholesky(xx - rzx.T @ rzx)
+        cb = solve_triangular(rx, xy - rzx.T @ cu, lower=True)
         # Where the effects explain every score, rounding would leave a negative rest.
-        squares = max(self._yy - float(cu @ cu) - float(cb @ cb), 1e-12 * self._yy)
+        squares = max(yy - float(cu @ cu) - float(cb @ cb), 1e-12 * yy)
         criterion = (
             2 * float(np.log(np.diag(lower)).sum())
             + 2 * float(np.log(np.diag(rx)).sum())
             + freedom * (1 + math.log(2 * math.pi * squares / freedom))
         )
-        inverse = solve_triangular(rx, np.eye(self._p), lower=True)
+        inverse = solve_triangular(rx, np.eye(len(rx)), lower=True)
         return criterion, inverse.T @ cb, inverse.T @ inverse, squares / freedom
+
+    def criterion(ratios: Floats) -> float:
+        return solve(ratios)[0]
+
+    start = np.full(len(sizes), 0.5)
+    best = minimize(criterion, start, method="L-BFGS-B", bounds=Bounds(0.0, np.inf))
+    _, fixed, covariance, residual = solve(best.x)
+    return _Fit(fixed, np.sqrt(residual * np.diag(covariance)), best.x, residual, bool(best.success))

@@ -43,6 +43,7 @@ from mss_bench.listening.stimuli import (
 from mss_bench.listening.trials import PlannedTrial, configurations, plan_trials
 from mss_bench.listening.verification import THREADS, verify_pack
 from mss_bench.running.audio import RunAudio
+from mss_bench.stats.aggregate import method_label
 
 __all__ = ["choose", "make_pack"]
 
@@ -145,8 +146,8 @@ def choose(design: TestDesign, source: RunAudio) -> tuple[list[str], list[Excerp
         excerpts = [Excerpt(name, start, seconds, np.nan) for name, start in design.excerpts.given.items()]
     elif design.excerpts.rule == "disagree":
         frames = source.results.frames
-        label = frames["separator"] + frames["params"].map(lambda p: f":{p}" if p else "")
-        excerpts = disagreeing_excerpts(frames.assign(method=label), design.target, systems, seconds)
+        labels = [method_label(*method) for method in zip(frames["separator"], frames["params"], strict=True)]
+        excerpts = disagreeing_excerpts(frames.assign(method=labels), design.target, systems, seconds)
     else:
         excerpts = _active(design, tracks, count)
     if len(excerpts) < count:
@@ -222,6 +223,7 @@ def _level(design: TestDesign, cuts: _Cuts, details: dict[str, Any], anchors: Se
         # it left in the mixture.
         gain = 10 ** (details["remix_db"] / 20)
         signals = {n: gain * s + cuts.rest.get(n, mixture - s) for n, s in signals.items()} | {"mixture": mixture}
+    # By the item's name: an anchor is the same whatever else is in the test.
     rng = np.random.default_rng([design.seed, *item.encode()])
     for name in anchors:
         if name != "mixture":
@@ -238,6 +240,7 @@ def _write(
     excerpts: Sequence[Excerpt],
 ) -> tuple[int, float]:  # fmt: skip
     """Write audio, ``pack.json``, key and manifest; return the number of files and the pack's own gain in dB."""
+    # One gain for all files: limiting single ones would change what is compared.
     common = headroom(s.peak for item in items.values() for s in item.signals.values())
     key: dict[str, Signal] = {}
     facts: dict[str, dict[str, Any]] = {}
@@ -258,6 +261,7 @@ def _write(
     kind = design.procedure.kind
     for number, plan in enumerate([*planned, planned[0]]):  # the training page: the first trial under other names
         name = _blind(design, f"{plan.name}|{number}")
+        # The order in pack.json must not tell what is what either.
         shown = sorted(range(len(plan.conditions)), key=lambda k: _blind(design, f"{name}|shown|{k}"))
         if kind is Kind.ABX:
             shown = [0, 1, 2]  # X is the last; the order of A and B is each listener's
@@ -289,6 +293,7 @@ def _write(
 
 
 def _blind(design: TestDesign, text: str) -> str:
+    # Keyed, so that nobody finds the method by hashing its name; by the seed, so that the same test has the same names.
     secret = f"{design.name}|{design.seed}".encode()
     return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:12]
 

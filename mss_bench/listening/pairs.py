@@ -153,6 +153,7 @@ def pair_scale(counted: Answers, model: str = "bradley_terry", *, draws: int = 1
     drawn = np.full((draws, len(counted.systems)), np.nan)
     for number, (w, t) in enumerate(zip(np.tensordot(weights, counted.wins, 1), np.tensordot(weights, counted.ties, 1),
                                         strict=True)):  # fmt: skip
+        # A resample may leave systems without any link; their strengths then have no common scale, and stay NaN.
         if _reachable((w + w.T + t) > 0).all():
             drawn[number] = _fit(model, w, t)[0]
     ends = [percentile_interval(drawn[:, number]) for number in range(len(counted.systems))]
@@ -204,6 +205,7 @@ def bradley_terry(wins: Floats, ties: Floats | None = None) -> tuple[Floats, flo
             side = across.sum(axis=1)
             hessian = np.block([[hessian, side[:, None]], [side[None, :], np.array([[last]])]])
             gradient = np.append(gradient, total - float((compared * draw).sum()) / 2)
+        # Strengths have a free constant, so the Hessian is singular: least squares take the shortest step.
         step = np.linalg.lstsq(hessian, gradient, rcond=1e-12)[0]
         # Shorter steps where the likelihood is far from a parabola, so that Newton's method does not run away.
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
@@ -237,6 +239,7 @@ def thurstone(wins: Floats, ties: Floats | None = None) -> Floats:
         weight = compared * density**2 / safe
         np.fill_diagonal(weight, 0.0)
         information = np.diag(weight.sum(axis=1)) - weight
+        # Singular, as values have a free constant: least squares take the shortest step.
         step = np.linalg.lstsq(information, gradient, rcond=1e-12)[0]
         step *= min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-300))
         values = values + step - (values + step).mean()
@@ -265,6 +268,7 @@ def _probability(model: str, strengths: Floats, tie: float) -> Floats:
 
 
 def _fit(model: str, wins: Floats, ties: Floats) -> tuple[Floats, float]:
+    # Of a system that never lost, the likelihood grows with its strength for ever.
     if not _bounded(wins, ties):
         wins = wins + 0.5 * ((wins + wins.T + ties) > 0)
     if model == "thurstone":
@@ -280,6 +284,7 @@ def _bounded(wins: Floats, ties: Floats) -> bool:
 def _reachable(graph: Any) -> Any:
     """Return which can be reached from which along the arrows of a graph."""
     reach = np.asarray(graph, dtype=bool) | np.eye(len(graph), dtype=bool)
+    # Squaring the matrix doubles the length of the paths that it knows.
     for _ in range(max(1, int(np.ceil(np.log2(len(reach)))))):
         reach = (reach.astype(np.float64) @ reach.astype(np.float64)) > 0
     return reach

@@ -122,7 +122,7 @@ def read_sheet(path: str | Path) -> Sheet:
     path = Path(path)
     try:
         raw = path.read_bytes()
-        text = raw.decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")  # Excel writes a byte order mark
     except OSError as error:
         raise RatingsError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -201,6 +201,7 @@ def build_ratings(
                 f"the scale of {low:g} to {high:g}"
             )
         rows.append(row)
+    # All problems at once: whoever mends a file by hand should not have to come back for each.
     _refuse(problems)
     table = pd.DataFrame(rows, columns=list(RATING_COLUMNS)).astype(RATING_COLUMNS)
     return _with_replicates(table, where, repeated)

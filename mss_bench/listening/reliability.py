@@ -90,6 +90,7 @@ def krippendorff_alpha(units: Floats, level: str = "interval") -> float:
     counts = np.zeros((len(counted), values.size))
     np.add.at(counts, (np.nonzero(~np.isnan(counted))[0], codes), 1)
     apart = _differences(values, counts.sum(axis=0), level)
+    # A unit of m ratings has m (m - 1) pairs, and counts as m values: hence the m - 1 below.
     pairable = counts.sum(axis=1)
     observed = float((((counts @ apart) * counts).sum(axis=1) / (pairable - 1)).sum())
     totals = counts.sum(axis=0)
@@ -102,6 +103,7 @@ def _differences(values: Floats, totals: Floats, level: str) -> Floats:
     if level == "nominal":
         return 1.0 - np.eye(values.size)
     if level == "ordinal":
+        # Of ordinal values nothing counts but how many ratings lie between them.
         middle = np.cumsum(totals) - totals / 2
         return np.asarray((middle[:, None] - middle) ** 2)
     apart = values[:, None] - values
@@ -141,6 +143,7 @@ def icc(units: Floats, *, average: bool = False) -> Agreement:
         return Agreement(single, math.nan, math.nan, n)
     a, b = k * single / (n * (1 - single)), 1 + k * single * (n - 1) / (n * (1 - single))
     freedom = (a * raters + b * error) ** 2 / ((a * raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
+    # Satterthwaite's degrees of freedom, for the interval is of a ratio of sums of mean squares.
     below, above = stats.f.ppf((1 + LEVEL) / 2, n - 1, freedom), stats.f.ppf((1 + LEVEL) / 2, freedom, n - 1)
     rest = k * raters + (k * n - k - n) * error
     low = n * (between - below * error) / (below * rest + n * between)

@@ -15,7 +15,6 @@ from mss_bench.listening.ratings import SCALE
 from mss_bench.listening.report_tables import (
     camp_table,
     ear_tables,
-    file_name,
     fit_table,
     listener_table,
     question_tables,
@@ -179,7 +178,7 @@ def _heard(ears: Ears, title: str) -> list[str]:
 def _question(question: Question) -> _Section:
     tables = question_tables(question)
     drawn = []
-    name = file_name(question.task, question.target)
+    name = question.file()
     if question.summary is not None:
         labels = next((t.labels for p in PROTOCOLS.values() for t in p.tasks if t.name == question.task), ())
         bands = labels if question.scale == SCALE and len(labels) == 5 else ()

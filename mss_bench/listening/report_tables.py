@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,9 @@ if TYPE_CHECKING:
 
     from mss_bench.listening.fit import Fit
 
-__all__ = ["camp_table", "ear_tables", "file_name", "fit_table", "listener_table", "p_cell", "question_tables"]
+__all__ = ["camp_table", "ear_tables", "fit_table", "listener_table", "p_cell", "question_tables"]
 
 _SHOWN = 12  # signals with two camps that a page lists
-
-
-def file_name(*parts: str) -> str:
-    """Return the name of a table's or figure's file."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", " ".join(parts)).strip("_").lower()
 
 
 def p_cell(p: float) -> Cell:
@@ -99,19 +93,19 @@ def question_tables(question: Question) -> list[Table]:
     if question.abx is not None:
         columns = {"system": "system", "answers": "n", "right": "right", "% right": "share", "% from": "low",
                    "% to": "high", "p guessing": "p"}  # fmt: skip
-        tables.append(_table(file_name(question.task, question.target, "abx"), "Right answers", question.abx, columns,
+        tables.append(_table(question.file("abx"), "Right answers", question.abx, columns,
                              ["Exact 95 % interval; one-sided binomial test, Holm."]))  # fmt: skip
     if question.reliability:
         rows: list[Row] = [[name, a.value, a.low, a.high, a.n] for name, a in question.reliability]
         notes = ["Alphas of different levels do not compare; n counts the rated signals (replicates: pairs)."]
         tables.append(Table("How far listeners agree", ["coefficient", "value", "from", "to", "n"], [rows], notes,
-                            name=file_name(question.task, question.target, "agreement")))  # fmt: skip
+                            name=question.file("agreement")))  # fmt: skip
     if question.needed:
         sizes: list[Row] = [[f"{difference:g} points", n] for difference, n in question.needed.items()]
         notes = [f"Power 80 %, level 5 %, paired; standard deviation of differences here {question.sd:.1f} points. To "
                  "plan the next test with, not to judge this one."]  # fmt: skip
         tables.append(Table("Listeners for a difference to be found", ["true difference on one item", "listeners"],
-                            [sizes], notes, name=file_name(question.task, question.target, "power")))  # fmt: skip
+                            [sizes], notes, name=question.file("power")))  # fmt: skip
     return tables
 
 
@@ -124,7 +118,7 @@ def _summary(question: Question, frame: pd.DataFrame) -> Table:
                 "t from": "t_low", "t to": "t_high", "mean from": "mean_low", "mean to": "mean_high"}  # fmt: skip
     notes = ["Median and quartiles of all ratings, replicates included; mean of the listeners' means, t interval over "
              "listeners; the other intervals by a bootstrap of listeners and songs. All 95 %."]  # fmt: skip
-    return _table(file_name(question.task, question.target, "scores"), "Scores", frame, columns, notes, 1)
+    return _table(question.file("scores"), "Scores", frame, columns, notes, 1)
 
 
 def _pairs(question: Question) -> Table:
@@ -144,7 +138,7 @@ def _pairs(question: Question) -> Table:
     columns = {"pair": "pair", "difference": "difference", "from": "low", "to": "high",
                "rank-biserial": "rank_biserial", "better / alike / worse": "counts", "p Conover": "p_conover",
                "p Wilcoxon": "p_wilcoxon", "p permutation": "p_permutation", "p Nemenyi": "p_nemenyi"}  # fmt: skip
-    return _table(file_name(question.task, question.target, "pairs"), "Pairs of systems", frame, columns, notes)
+    return _table(question.file("pairs"), "Pairs of systems", frame, columns, notes)
 
 
 def _model(question: Question) -> Table:
@@ -167,7 +161,7 @@ def _model(question: Question) -> Table:
         "p effect",
     ]
     return Table("Mixed model", columns, [[first, *rows]], notes,
-                 name=file_name(question.task, question.target, "mixed_model"))  # fmt: skip
+                 name=question.file("mixed_model"))  # fmt: skip
 
 
 def _strengths(question: Question, number: int) -> Table:
@@ -182,15 +176,11 @@ def _strengths(question: Question, number: int) -> Table:
     frame = scale.strengths.astype(dict.fromkeys(counts, "int64"))
     columns = {"system": "system", "strength": "strength", "from": "low", "to": "high", "% chosen": "p_win"}
     columns |= {name: name for name in counts}
-    return _table(file_name(question.task, question.target, scale.model), title, frame, columns, notes)
+    return _table(question.file(scale.model), title, frame, columns, notes)
 
 
 def ear_tables(question: Question, ears: Ears) -> list[Table]:
     """Return the tables of metrics against the ratings."""
-
-    def name(what: str) -> str:
-        return file_name(question.task, question.target, what, ears.name)
-
     answers = {v.metric: v.answer for v in ears.verdicts}
     best = ears.listeners
     notes = [
@@ -208,23 +198,22 @@ def ear_tables(question: Question, ears: Ears) -> list[Table]:
     frame = ears.agreement.assign(answer=[answers.get(str(metric), "–") for metric in ears.agreement.index])
     frame = frame.astype({"n": "int64"})
     title = "Metrics against ears" + (f": {ears.name}" if ears.name else "")
-    tables = [_table(name("metrics"), title, frame, columns, notes)]
+    tables = [_table(question.file("metrics", ears.name), title, frame, columns, notes)]
     if ears.verdicts:
         rows = [[v.metric, v.answer, str(v).partition(": ")[2]] for v in ears.verdicts]
         notes = ["Asked of the pairs that listeners tell apart (Conover over listeners, Holm, 5 %). Yes: all in the "
                  "same order, each surely (95 % over songs). Partly: at least two thirds, and at most one in six "
                  "reversed."]  # fmt: skip
         tables.append(Table("Can the metric rank these systems?", ["metric", "answer", "why"], [rows], notes,
-                            name=name("verdicts")))  # fmt: skip
+                            name=question.file("verdicts", ears.name)))  # fmt: skip
     if len(ears.comparison):
         columns = {"metrics": "metrics", "r": "r_best", "r of other": "r_other", "r between": "r_between",
                    "from": "low", "to": "high", "Williams t of r": "t", "p Williams": "p_williams",
                    "Meng z of ρ": "z", "p Meng": "p_meng"}  # fmt: skip
         frame = ears.comparison.assign(metrics=ears.comparison["best"] + " − " + ears.comparison["other"])
-        tables.append(
-            _table(name("metric_differences"), "Is the best metric better than the others?", frame, columns,
-                   ["From, to: difference of r, bootstrap of songs. p after Holm, as if signals were independent."])
-        )  # fmt: skip
+        notes = ["From, to: difference of r, bootstrap of songs. p after Holm, as if signals were independent."]
+        title = "Is the best metric better than the others?"
+        tables.append(_table(question.file("metric_differences", ears.name), title, frame, columns, notes))
     return tables
 
 

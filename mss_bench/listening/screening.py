@@ -98,15 +98,14 @@ def screen(ratings: pd.DataFrame, *, mid_anchor: str | None = None, scale: tuple
     anchor = ratings[(ratings["role"] == Role.ANCHOR) & (ratings["system"] == mid) & applies]
     anchor, ambiguous = _clear_items(anchor)
     names = pd.Index(sorted(set(ratings["listener"])), name="listener")
-    table = pd.DataFrame(
-        {
-            "trials": _per_listener(reference, names, reference["score"] >= -np.inf),
-            "reference_low": _per_listener(reference, names, reference["score"] < _LIMIT),
-            "anchor_trials": _per_listener(anchor, names, anchor["score"] >= -np.inf),
-            "anchor_high": _per_listener(anchor, names, anchor["score"] > _LIMIT),
-        },
-        index=names,
-    )
+
+    def count(rows: pd.DataFrame) -> pd.Series[int]:
+        return rows.groupby("listener").size().reindex(names, fill_value=0)
+
+    table = pd.DataFrame({
+        "trials": count(reference), "reference_low": count(reference[reference["score"] < _LIMIT]),
+        "anchor_trials": count(anchor), "anchor_high": count(anchor[anchor["score"] > _LIMIT]),
+    })  # fmt: skip
     table["reference_share"] = table["reference_low"] / table["trials"].clip(lower=1)
     table["anchor_share"] = table["anchor_high"] / table["anchor_trials"].clip(lower=1)
     by_reference, by_anchor = table["reference_share"] > _SHARE, table["anchor_share"] > _SHARE
@@ -123,13 +122,10 @@ def _clear_items(anchor: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if anchor.empty:
         return anchor, []
     high = (anchor["score"] > _LIMIT).groupby([anchor["item"], anchor["listener"]]).any()
+    # By listener, not by rating: one who rated an item twice must not count twice.
     share = high.groupby("item").mean()
     ambiguous = sorted(map(str, share.index[share > _AMBIGUOUS]))
     return anchor[~anchor["item"].isin(ambiguous)], ambiguous
-
-
-def _per_listener(rows: pd.DataFrame, names: pd.Index[str], which: pd.Series[bool]) -> pd.Series[int]:
-    return rows[which].groupby("listener").size().reindex(names, fill_value=0)
 
 
 def _reason(row: pd.Series[Any], low: bool, high: bool) -> str:
@@ -193,6 +189,7 @@ def flag_listeners(
     """
     import pandas as pd
 
+    # In players whose sliders begin at the top, like webMUSHRA, the hidden reference may rightly stay there.
     rated = ratings[ratings["role"] != Role.REFERENCE]
     edge = scale[0] + (scale[1] - scale[0]) * _HIGH / 100
     trials = ratings.groupby(["listener", "session", "trial", "order", "replicate"])["ms"].max().reset_index()
@@ -259,6 +256,6 @@ def flag_conditions(ratings: pd.DataFrame) -> pd.DataFrame:
         (*key, len(scores), bimodality(scores.to_numpy(dtype=np.float64)))
         for key, scores in tested.groupby(["task", "item", "system"])["score"]
     ]
-    found = pd.DataFrame(rows, columns=["task", "item", "system", "n", "bimodality"])
-    found = found[(found["bimodality"] > _BIMODAL) & (found["n"] >= _FEWEST)]
-    return found.sort_values("bimodality", ascending=False, ignore_index=True)
+    table = pd.DataFrame(rows, columns=["task", "item", "system", "n", "bimodality"])
+    camps = table[(table["bimodality"] > _BIMODAL) & (table["n"] >= _FEWEST)]
+    return camps.sort_values("bimodality", ascending=False, ignore_index=True)

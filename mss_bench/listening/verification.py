@@ -115,6 +115,7 @@ def _check(
     if reference is not None:
         if signal.role == Role.REFERENCE and not np.array_equal(samples, reference):
             fail("is the hidden reference and differs from the open one")
+        # Anchors are made of the reference itself; their filters may move a maximum without any delay.
         late = lag(samples, reference, round(_MAX_LAG * SAMPLE_RATE)) if signal.role != Role.ANCHOR else 0
         if abs(late) > 1 and signal.role == Role.TEST:
             fail(f"lies {late} samples {'behind' if late > 0 else 'before'} its reference: align the estimates first")
@@ -128,6 +129,7 @@ def _check(
 
 def _stop_band(samples: NDArray[np.float32], cutoff: float) -> float:
     """Return the level in dB above the stop band's edge, relative to the whole signal."""
+    # Without a window the leakage of a loud bass would reach the stop band.
     window = np.hanning(samples.shape[-1])
     power = np.square(np.abs(np.fft.rfft(samples * window, axis=-1))).sum(axis=0)
     frequencies = np.fft.rfftfreq(samples.shape[-1], 1 / SAMPLE_RATE)

@@ -69,6 +69,7 @@ def export_webmushra(folder: str | Path, out: Path) -> list[Path]:
     for path in (config_file, out / resources):
         if path.exists():
             raise ConfigError(f"{path} exists already; choose another folder")
+    # webMUSHRA plays the reference itself as the hidden one, so ours stays behind.
     hidden = {file for file, signal in key.items() if signal.role == Role.REFERENCE}
     pages = {t.id: _page(pack, t, hidden, resources, kind) for t in pack.trials}
     config = {

@@ -10,6 +10,7 @@ import pytest
 import mss_bench
 from mss_bench.core import audio
 from mss_bench.listening.design import read_design
+from mss_bench.listening.pack import make_pack
 
 RATE = 22050
 SECONDS = 7.0
@@ -34,10 +35,22 @@ def finished_run(tmp_path_factory) -> Path:
             gains = np.array([[1.0], [1.0]]) if name == "vocals" else np.array([[1.0], [0.4 + 0.2 * place]])
             audio.write(root / "songs" / f"Song {number}" / f"{name}.wav", 0.05 * gains * stem, RATE)
     mss_bench.run(
-        f"references:dir={root / 'songs'}", ["centre", "hpss_vocals", "irm"], ["bss_eval:window=1,hop=1", "usdr"],
+        f"references:dir={root / 'songs'}", ["centre", "hpss_vocals", "irm"],
+        ["bss_eval:window=1,hop=1,filter_length=32", "usdr"],
         jobs=1, out=root / "run", save_estimates=True, quiet=True,
     )  # fmt: skip
     return root / "run"
+
+
+@pytest.fixture(scope="session")
+def pack(finished_run, tmp_path_factory) -> Path:
+    """A MUSHRA test of two systems and two items; to be copied by whoever changes it."""
+    folder = tmp_path_factory.mktemp("pack")
+    (folder / "test.yaml").write_text(
+        f"name: heard\nprotocol: mushra\nrun: {finished_run}\ntarget: vocals\nsystems: [centre, hpss_vocals]\n"
+        "excerpts: {count: 2, seconds: 3}\nlisteners: 5\nreplicates: 0\n"
+    )
+    return make_pack(read_design(folder / "test.yaml"), folder, jobs=1, say=lambda _: None)
 
 
 @pytest.fixture

@@ -11,24 +11,12 @@ import pytest
 
 from mss_bench.cli.main import main
 from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
-from mss_bench.listening.design import read_design
 from mss_bench.listening.importers import _cast, detect_format, import_ratings
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import Pack, key_folder, read_key, read_pack
 from mss_bench.listening.ratings import RATING_COLUMNS, RatingsError, Role, read_sheet, write_ratings
 
 from .real_ratings import COLUMNS, similarity
-
-
-@pytest.fixture(scope="module")
-def pack(finished_run, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("import")
-    (folder / "test.yaml").write_text(
-        f"name: heard\nprotocol: mushra\nrun: {finished_run}\ntarget: vocals\nsystems: [centre, hpss_vocals]\n"
-        "excerpts: {count: 2, seconds: 3}\nlisteners: 2\nreplicates: 0\n"
-    )
-    return make_pack(read_design(folder / "test.yaml"), folder, jobs=1, say=lambda _: None)
-
 
 SCORES = {"reference": 100, "centre": 70, "hpss_vocals": 40, "lowpass_7000": 30, "lowpass_3500": 10}
 

@@ -28,18 +28,6 @@ def _make(write_design, folder, text: str = "", protocol: str = "mushra", **opti
     return make_pack(write_design(text, protocol, **options), folder, jobs=1, say=lambda _: None)
 
 
-@pytest.fixture(scope="module")
-def pack(finished_run, tmp_path_factory):
-    from mss_bench.listening.design import read_design
-
-    folder = tmp_path_factory.mktemp("pack")
-    (folder / "test.yaml").write_text(
-        f"name: blind\nprotocol: mushra\nrun: {finished_run}\ntarget: vocals\nsystems: [centre, hpss_vocals]\n"
-        "excerpts: {count: 2, seconds: 3}\nlisteners: 5\n"
-    )
-    return make_pack(read_design(folder / "test.yaml"), folder, jobs=1, say=lambda _: None)
-
-
 def test_nothing_that_is_served_tells_what_is_what(pack) -> None:
     key = read_key(pack)
     served = (pack / "pack.json").read_text() + " ".join(f.name for f in pack.rglob("*"))
@@ -165,7 +153,7 @@ def test_designs_that_do_not_fit_leave_nothing_behind(text: str, message: str, w
 
 def test_a_pack_is_never_overwritten(pack, write_design) -> None:
     with pytest.raises(ConfigError, match="exists already; remove it or choose another"):
-        _make(write_design, pack.parent, name="blind")
+        _make(write_design, pack.parent, name="heard")
 
 
 def test_a_changed_file_is_found(pack, tmp_path) -> None:

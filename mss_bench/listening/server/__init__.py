@@ -1,7 +1,7 @@
 """The application that listeners meet: pages, audio, and a database that keeps each trial at once.
 
 ===============  ======================================================================================================
-`flow`           what comes after what for a listener, and what of a trial a listener is told
+`flow`           the stages of a session, and what a listener's browser is told of a trial
 `answers`        checks what a listener sends
 `store`          listeners and answers in SQLite: what was acknowledged survives the loss of power
 `app`            the routes, with headers, limits and errors

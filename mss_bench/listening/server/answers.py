@@ -144,6 +144,7 @@ def _scores(fields: Mapping[str, Any], trial: Trial, task: PackTask) -> list[flo
     moved = fields["moved"]
     if not isinstance(moved, list) or len(moved) != count or not all(isinstance(m, bool) for m in moved):
         raise RequestError(f"moved must be {count} times true or false")
+    # The player does not let go on before; BS.1534 wants every signal graded.
     if not all(moved):
         raise RequestError(f"signal {moved.index(False) + 1} was not rated", 422)
     if trial.kind != Kind.MULTI:

@@ -240,19 +240,20 @@ def _join_routes(app: Flask, sitting: Sitting, store: Store) -> None:
     def joined(token: str) -> ResponseReturnValue:
         code = check(token)
         known = store.participant(code) if code else store.find(request.cookies.get(_COOKIE, ""))
-        one = known or store.add(
+        listener = known or store.add(
             sitting.stages[0], way="panel" if code else "open", code=code or None, most=options.open_places
         )
-        response = redirect(url_for("page", token=one.token), 303)
+        response = redirect(url_for("page", token=listener.token), 303)
         if not code:
             response.set_cookie(
-                _COOKIE, one.token, max_age=30 * 86400, path=request.path, httponly=True, samesite="Lax"
+                _COOKIE, listener.token, max_age=30 * 86400, path=request.path, httponly=True, samesite="Lax"
             )
         return response
 
 
 def _experimenter_routes(app: Flask, sitting: Sitting, store: Store) -> None:
     def check(token: str) -> None:
+        # In constant time, so that the time of the answer says nothing about the token.
         if not hmac.compare_digest(token.encode(), store.experimenter.encode()):
             raise RequestError(_NOT_FOUND, 404)
 

@@ -1,4 +1,4 @@
-"""What comes after what for a listener, and what a listener is told of a trial.
+"""The stages of a session, in order, and what a listener's browser is told of a trial.
 
 Before the trials a listener may have to pass the headphone check [1]_: which of three tones is the quietest? One of
 three 200 Hz tones is 6 dB softer, and another has its right channel inverted. Over loudspeakers that one nearly cancels

@@ -28,7 +28,7 @@ __all__ = ["AWAY", "Progress", "Row", "listeners_csv", "progress", "ratings_csv"
 
 
 def ratings_csv(pack: Pack, key: dict[str, Signal], store: Store) -> str:
-    """Write the long table of all ratings, columns `RATING_COLUMNS`.
+    """Return the long table of all ratings as CSV, columns `RATING_COLUMNS`.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def ratings_csv(pack: Pack, key: dict[str, Signal], store: Store) -> str:
         As `read_key` gives it.
     store : Store
     """
-    listeners = {one.number: one for one in store.listeners()}
+    listeners = {person.number: person for person in store.listeners()}
     text = io.StringIO()
     writer = csv.DictWriter(text, list(RATING_COLUMNS), lineterminator="\n")
     writer.writeheader()
@@ -47,16 +47,16 @@ def ratings_csv(pack: Pack, key: dict[str, Signal], store: Store) -> str:
 
 
 def listeners_csv(store: Store, *, names: bool) -> str:
-    """Write one row for each listener: how they came, where they are, their times, and their questionnaire."""
+    """Return one row of CSV for each listener: how they came, where they are, their times, and their questionnaire."""
     fields = ["listener", "way", "stage", "trials", "started", "finished", "level_db", "failed_headphone_checks"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*fields, *QUESTIONS, *(["name"] if names else [])])
-    for one in store.listeners():
-        own = [one.code, one.way, one.stage, one.done, _date(one.started), _date(one.finished)]
-        answers = [_plain(one.questionnaire.get(name, "")) for name in QUESTIONS]
+    for person in store.listeners():
+        own = [person.code, person.way, person.stage, person.done, _date(person.started), _date(person.finished)]
+        answers = [_plain(person.questionnaire.get(name, "")) for name in QUESTIONS]
         writer.writerow(
-            [*own, f"{one.level_db:g}", one.attempts, *answers, *([_plain(one.name)] if names else [])]
+            [*own, f"{person.level_db:g}", person.attempts, *answers, *([_plain(person.name)] if names else [])]
         )  # fmt: skip
     return text.getvalue()
 
@@ -170,10 +170,10 @@ def progress(sitting: Sitting, store: Store, now: float | None = None) -> Progre
         spent[answer.listener] = spent.get(answer.listener, 0.0) + answer.ms / 60_000
     rows = [
         Row(
-            one, _state(one, now), one.done, sitting.steps(one), spent.get(one.number, 0.0),
-            None if one.seen is None else max(0.0, now - one.seen) / 60,
+            person, _state(person, now), person.done, sitting.steps(person), spent.get(person.number, 0.0),
+            None if person.seen is None else max(0.0, now - person.seen) / 60,
         )
-        for one in store.listeners()
+        for person in store.listeners()
     ]  # fmt: skip
     counts = dict.fromkeys(("finished", "listening", "dropped out", "not started"), 0)
     for row in rows:

@@ -43,10 +43,11 @@ def serve(folder: Path, options: ServeOptions) -> None:
     store = Store(results_folder(folder), sitting.checksum)
     try:
         wanted = len(sitting.pack.configurations) if options.listeners is None else options.listeners
-        for _ in range(wanted - sum(one.way == "link" for one in store.listeners())):
+        for _ in range(wanted - sum(listener.way == "link" for listener in store.listeners())):
             store.add(sitting.stages[0])
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a full house is no fault
         with _bound(options.host, options.port) as bound:
+            # poll, since select ends at 1024 connections; a class of students may open all its links in one second.
             server = create_server(
                 create_app(sitting, store), sockets=[bound], threads=_THREADS, connection_limit=_CONNECTIONS,
                 asyncore_use_poll=True, max_request_body_size=64 * 1024, max_request_header_size=16 * 1024, ident="",
@@ -62,7 +63,7 @@ def serve(folder: Path, options: ServeOptions) -> None:
 
 def links(sitting: Sitting, store: Store, base: str) -> list[str]:
     """List what to hand to whom."""
-    own = [f"  {one.code:12s} {base}/l/{one.token}/" for one in store.listeners() if one.way == "link"]
+    own = [f"  {who.code:12s} {base}/l/{who.token}/" for who in store.listeners() if who.way == "link"]
     lines = [f"experimenter: {base}/experimenter/{store.experimenter}/"]
     if sitting.options.open_places:
         lines += [

@@ -122,13 +122,14 @@ class Store:
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode=WAL")
+            # What was acknowledged must survive a power cut, and readers must not stop writers.
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA foreign_keys=ON")
             self._db.executescript(_SCHEMA)
-            found = self._setting("pack", pack)
+            stored = self._setting("pack", pack)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{self.path} cannot be used for ratings: {error}") from error
-        if found != pack:
+        if stored != pack:
             raise ConfigError(
                 f"{self.path} holds the ratings of a pack that was made anew since; move {folder} away to start afresh"
             )
@@ -150,6 +151,7 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with self._lock:
+            # The write lock at once: two that read first and write then would fail at the commit.
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -184,8 +186,8 @@ class Store:
         The look-up is by digest, whose bytes nobody can steer, so that its time tells nothing about the token.
         """
         with self._lock:
-            found = self._select("WHERE digest = ?", _digest(token))
-        return next((one for one in found if hmac.compare_digest(one.token.encode(), token.encode())), None)
+            listeners = self._select("WHERE digest = ?", _digest(token))
+        return next((who for who in listeners if hmac.compare_digest(who.token.encode(), token.encode())), None)
 
     def add(self, stage: str, *, way: str = "link", code: str | None = None, most: int | None = None) -> Listener:
         """Add a listener.
@@ -220,9 +222,9 @@ class Store:
                 )
             except sqlite3.IntegrityError:
                 raise Conflict(f"the code {name!r} is taken by another listener") from None
-        found = self.find(token)
-        assert found is not None
-        return found
+        listener = self.find(token)
+        assert listener is not None
+        return listener
 
     def _free_code(self, number: int, way: str) -> str:
         """Return a code that nobody has: a panel may have named a participant as links are named."""
@@ -260,12 +262,12 @@ class Store:
         fields = ", ".join(f"{name} = ?" for name in changes)
         now = time.time()
         with self._writing():
-            done = self._db.execute(
+            changed = self._db.execute(
                 f"UPDATE listeners SET seen = ?, started = coalesce(started, ?), {fields} "
                 "WHERE number = ? AND stage = ?",
                 (now, now, *changes.values(), listener.number, listener.stage),
             )
-            if done.rowcount != 1:
+            if changed.rowcount != 1:
                 raise Conflict("this page was left already, perhaps in another window; reload it")
 
     def save(
