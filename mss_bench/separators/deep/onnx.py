@@ -54,15 +54,15 @@ class OnnxManifest(NetworkManifest):
             raise ConfigError(f"{self.path}: precision={precision}: the precision of an ONNX model is that of its file")
         provider, named = _provider(runtime, check_device(device))
         session = _session(runtime, self, provider)
-        if session.get_providers()[0] != _name(provider):
-            raise ConfigError(f"device={device}: ONNX Runtime could not use {_name(provider)}; choose device=cpu")
+        if session.get_providers()[0] != provider[0]:
+            raise ConfigError(f"device={device}: ONNX Runtime could not use {provider[0]}; choose device=cpu")
         return Network(self, _call(session, self), named, batch)
 
 
-def _provider(runtime: Any, device: str) -> tuple[Any, str]:
+def _provider(runtime: Any, device: str) -> tuple[tuple[str, dict[str, int]], str]:
     there = "CUDAExecutionProvider" in runtime.get_available_providers()
     if device == "cpu" or (device == "auto" and not there):
-        return "CPUExecutionProvider", "cpu"
+        return ("CPUExecutionProvider", {}), "cpu"
     if not there:
         raise ConfigError(
             f"device={device}: this build of ONNX Runtime ({runtime.__version__}) has no CUDA; choose device=cpu or "
@@ -70,10 +70,6 @@ def _provider(runtime: Any, device: str) -> tuple[Any, str]:
         )
     number = int(device.partition(":")[2] or 0)
     return ("CUDAExecutionProvider", {"device_id": number}), f"cuda:{number}"
-
-
-def _name(provider: Any) -> str:
-    return str(provider if isinstance(provider, str) else provider[0])
 
 
 def _session(runtime: Any, manifest: NetworkManifest, provider: Any) -> Any:
