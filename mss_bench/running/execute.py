@@ -38,6 +38,8 @@ def execute(
     """
     from joblib import Parallel, delayed
 
+    # Threads, since each only waits for the process that computes. Not joblib's own processes: it ends the whole call
+    # with the first of them that dies.
     outcome, jobs = progress.outcome, min(jobs, len(tasks))
     workers = [Supervisor(run / "logs" / f"worker-{i}.log", limits) for i in range(jobs)]
     free: queue.SimpleQueue[Supervisor] = queue.SimpleQueue()
@@ -46,7 +48,7 @@ def execute(
     lock, stopped = threading.Lock(), threading.Event()
 
     def stop() -> None:
-        stopped.set()
+        stopped.set()  # first, so that no thread starts another worker in place of one that is killed here
         for worker in workers:
             worker.stop()
 

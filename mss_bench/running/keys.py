@@ -128,6 +128,7 @@ class HashCache:
     def _look_up(self, path: Path, stat: os.stat_result) -> str | None:
         return self._table.get((str(path), *_stamp(stat)))
 
+    # Read once as a whole: a run asks for thousands of files, and every shard of a job array has the file open.
     @functools.cached_property
     def _table(self) -> dict[tuple[str, int, int, int], str]:
         if not self._file.is_file():

@@ -118,7 +118,7 @@ def _write_track(run: Path, plan: Plan, planned: Sequence[PlannedCell]) -> None:
     key = digest({"version": MEDIA_VERSION, "seconds": SECONDS, "scores": keys})
     if _key_of(folder) == key:
         return
-    # Beside the folder, then put in its place: a page never finds half of it.
+    # Written beside the folder, then put in its place: a page never finds half of it.
     temporary = folder.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         temporary.mkdir(parents=True)

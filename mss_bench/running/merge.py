@@ -53,7 +53,8 @@ def merge(runs: Sequence[Path], out: Path) -> int:
             have = {score["key"] for score in known["scores"]}
             known["scores"] += [s for s in planned["scores"] if s["key"] not in have]
     infos = [read_info(run) for run in runs]
-    with locked(out), epoch(out):  # no worker of an earlier client writes meanwhile
+    # The lock keeps other clients out, the epoch the workers that an earlier client left on a cluster.
+    with locked(out), epoch(out):
         for key in cells:
             united = _united([out, *runs], key)
             if united is not None:

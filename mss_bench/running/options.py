@@ -5,7 +5,6 @@ Nothing heavy is imported before the options are used, so that ``mss-bench run -
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -154,11 +153,12 @@ class RunOptions(Parameterized):
         """Return the number of worker processes: as asked, else one a core as far as the free memory reaches."""
         import psutil
 
+        from mss_bench.running.provenance import cores
+
         if self.jobs is not None:
             return self.jobs
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         room = psutil.virtual_memory().available / 2**20 / (self.memory_limit or _WORKER_MB)
-        return max(1, min(cores, int(room)))
+        return max(1, min(cores(), int(room)))
 
     def folder(self, dataset: Dataset) -> Path:
         """Return the run folder."""

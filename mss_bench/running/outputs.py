@@ -98,7 +98,8 @@ def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.nd
             "fewer are trimmed or padded"
         )
     array = array[:, : mixture.shape[1]] if extra > 0 else np.pad(array, ((0, 0), (0, -extra)))
-    with np.errstate(over="ignore"):  # what float32 cannot hold is found below
+    # What float32 cannot hold becomes infinite here and is found below.
+    with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, dtype=np.float32)
     if not np.isfinite(array).all():
         channel, sample = np.argwhere(~np.isfinite(array))[0]
@@ -141,6 +142,7 @@ def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, cell: Cell
         When they cannot be written.
     """
     folder = _folder(run, planned)
+    # Estimates of another key would otherwise stand beside the new ones until the last of them is written.
     shutil.rmtree(folder, ignore_errors=True)
     hashes = {}
     for target, array in estimates.items():

@@ -127,12 +127,14 @@ def make_plan(
     """
     hashes = hashes or HashCache()
     made = [_method(spec) for spec in methods]
+    # The floor is the baseline of every improvement and stands in for failed cells: no run is without it.
     if not any(m.column == FLOOR and not m.shown for m in made):
         made.insert(0, _method(Spec(FLOOR)))
     made = _distinct(made)
     scorings = [_scoring(spec, hashes) for spec in metric_specs]
     _refuse_shared_quantities(scorings)
     for method in made:
+        # Before anything is asked of it: a reader of estimates tells by the other tracks which file is whose.
         if method.instance.needs_track:
             method.instance.tracks = tuple(t.id for t in tracks)
     cells, contents = [], {}
@@ -232,6 +234,7 @@ def _cell(
         preimage["delivers"] = sorted(produced)
     except RunError as error:  # the method has nothing for this track and says so
         produced, skip = set(), str(error)
+    # To every other method the references are unknown: its estimates stay when they are corrected.
     if separator.needs_references:
         preimage["references"] = references
     produced |= set(targets.derivable(produced))

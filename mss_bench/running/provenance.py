@@ -13,9 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 import mss_bench
 
-__all__ = ["now", "provenance"]
+__all__ = ["cores", "now", "provenance"]
 
 _PACKAGES = (
     "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "soundfile", "soxr", "joblib", "threadpoolctl", "museval",
@@ -27,6 +29,12 @@ _PACKAGES = (
 def now() -> str:
     """Return the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    # A batch system gives a job some of the machine's cores; macOS does not tell which.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def provenance() -> dict[str, Any]:
@@ -43,8 +51,8 @@ def provenance() -> dict[str, Any]:
         "machine": {
             "system": f"{platform.system()} {platform.release()}",
             "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "memory_gib": _memory_gib(),
+            "cores": cores(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         },
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
@@ -64,14 +72,9 @@ def _revision(checkout: Path) -> str:
 
 
 def _processor() -> str:
+    # On Linux `platform` knows the architecture alone.
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _memory_gib() -> float | None:
-    with contextlib.suppress(OSError, ValueError):
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    return None

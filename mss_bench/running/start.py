@@ -84,6 +84,7 @@ def prepare(options: RunOptions) -> Prepared:
     MssBenchError
         Whatever is wrong with the options or the data set.
     """
+    # Plugins of an earlier run in this process must not be found by this one.
     separators.use_files(())
     metrics.use_files(())
     layouts.use_files(())
@@ -128,6 +129,7 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
     run, options = prepared.folder, prepared.options
     with locked(run, options.shard), epoch(run, options.shard) as token:
         began = now()
+        # Before anything is computed: whatever happens from here on, the tables can be rebuilt from plan and cells.
         text = json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}, indent=1, ensure_ascii=False)
         _write_if_changed(run / "plan.json", text)
         if options.shard is None:  # nobody else writes here: these are of a process that was killed
@@ -141,6 +143,7 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
         outcome = _compute(prepared, tasks, quiet)
         for lost in outcome.lost:
             say(f"lost on the cluster: {lost}; what was finished is kept, the same command computes the rest")
+        # A process that was killed between its last cell and the tables left old ones behind.
         if tasks or _stale(run):
             with finalising(run):
                 missing = build_tables(run)

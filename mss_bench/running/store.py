@@ -177,6 +177,7 @@ def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
     meta = asdict(cell)
     del meta["values"]
     meta["schema"] = SCHEMA_VERSION
+    # The text as bytes: an array of text would have to be unpickled.
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
     np.savez(buffer, meta=text, values=np.asarray(cell.values, dtype=np.float64))

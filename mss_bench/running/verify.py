@@ -1,4 +1,4 @@
-"""Recompute some cells of a finished run and compare: do its numbers still come out?"""
+"""Verifying a run: some of its cells are computed again and compared."""
 
 from __future__ import annotations
 
