@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError
 from mss_bench.leaderboards.board import COLUMNS, Board, Entry
+from mss_bench.report.selection import labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ def entries_of_run(
             f"the run's {', '.join(board.metrics)} are defined as {presets}, the board's as {board.preset!r}"
         )
     own = own[own["preset"] == board.preset]
-    own = own.assign(label=own["separator"] + own["params"].map(lambda p: f":{p}" if p else ""))
+    own = own.assign(label=labels(own))
     known = list(dict.fromkeys(own["label"]))
     for name in methods:
         if name not in known:

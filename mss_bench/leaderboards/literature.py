@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from mss_bench.errors import ConfigError
 from mss_bench.leaderboards.board import Board
@@ -36,11 +36,15 @@ def read_rows(board: Board) -> pd.DataFrame:
     import pandas as pd
 
     path = board.folder / "rows.csv"
+
+    def refuse(row: int, message: str) -> NoReturn:
+        raise ConfigError(f"{path}:{row + 2}: {message}")  # counted from 1, below the head
+
     try:
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    if not isinstance(rows.index, pd.RangeIndex):
+    if not isinstance(rows.index, pd.RangeIndex):  # pandas makes an index of what stands before the head's fields
         raise ConfigError(f"{path}: a row has more fields than the head; quote texts that hold a comma")
     numeric = (*board.targets, "average")
     missing = [c for c in (*ROW_COLUMNS, *numeric) if c not in rows]
@@ -49,16 +53,14 @@ def read_rows(board: Board) -> pd.DataFrame:
     for column in ("method", *DEFINITION, "source"):
         empty = rows.index[rows[column].str.strip() == ""]
         if len(empty):
-            raise ConfigError(f"{path}:{empty[0] + 2}: {column} is empty; a published number needs it")
+            refuse(empty[0], f"{column} is empty; a published number needs it")
     twice = rows.index[rows.duplicated(["method", *DEFINITION, "source"])]
     if len(twice):
-        raise ConfigError(
-            f"{path}:{twice[0] + 2}: {rows['method'][twice[0]]} stands twice under one definition and source"
-        )
+        refuse(twice[0], f"{rows['method'][twice[0]]} stands twice under one definition and source")
     for target in numeric:
         numbers = pd.to_numeric(rows[target].replace("", None), errors="coerce")
         wrong = rows.index[numbers.isna() & (rows[target].str.strip() != "")]
         if len(wrong):
-            raise ConfigError(f"{path}:{wrong[0] + 2}: {target} is {rows[target][wrong[0]]!r}, expected a number")
+            refuse(wrong[0], f"{target} is {rows[target][wrong[0]]!r}, expected a number")
         rows[target] = numbers
     return rows

@@ -319,6 +319,7 @@ class _Arrangement:
         Nobody is first among one.
         """
         competing = {row.method: score for row in rows if not row.oracle and (score := row.score(target)) is not None}
+        # Stand-ins, infinite values and leaking methods may be ahead, but are not named as the best.
         eligible = {
             row.method: competing[row.method].value
             for row in rows
@@ -332,6 +333,7 @@ class _Arrangement:
         first = (max if block.higher_is_better else min)(eligible, key=lambda method: eligible[method])
         best = round(eligible[first], self.digits)
         finding = block.tested.get(target)
+        # Tied is what does not differ from the first place, whatever lies between them in the table.
         tied = set(finding.tied(first)) if finding is not None else set()
         marked = []
         for row in rows:
@@ -384,6 +386,7 @@ def _mean_score(method: str, scores: Mapping[str, Score], block: Block) -> Score
         return [getattr(scores[t], name) if t in scores else math.nan for t in block.targets]
 
     means = {name: _mean(values(name)) for name in _VALUES}
+    # The mean is marked as its worst target is: a single stand-in keeps it from the first place.
     counts = {name: max(getattr(score, name) for score in scores.values()) for name in _COUNTS}
     finding = block.over_targets
     n_tracks = len(finding.scores.values) if finding is not None else min(s.n_tracks for s in scores.values())

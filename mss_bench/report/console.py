@@ -29,7 +29,7 @@ def render(table: Table, width: int, encoding: str | None = None) -> str:
     groups = [[[shown_text(i, cell) for i, cell in enumerate(row)] for row in group] for group in table.groups]
     texts = [headings, *(row for group in groups for row in group)]
     natural = [max(width_of(row[i]) for row in texts) for i in range(len(headings))]
-    # Texts may wrap, to no less than a quarter of the line; numbers stay whole.
+    # Texts may wrap, to no less than a quarter of the line; numbers stay whole, as half a number misleads.
     least = [
         min(natural[i], width // 4) if column.align == "left" else natural[i] for i, column in enumerate(table.columns)
     ]
@@ -37,6 +37,7 @@ def render(table: Table, width: int, encoding: str | None = None) -> str:
     optional = [i for i in shown if table.columns[i].optional]
     while optional and _total([least[i] for i in shown]) > width:
         shown.remove(optional.pop())
+    # Names wrap first, then optional columns go, and only then do columns continue below.
     lines = wrap(plain(table.title), width, breaks=" ") if table.title else []
     panels = _panels(shown, least, width)
     for panel in panels:
@@ -82,6 +83,7 @@ def _total(widths: Sequence[int]) -> int:
 def _widths(natural: Sequence[int], least: Sequence[int], width: int) -> list[int]:
     """Return the widths of columns that fit into a line: the widest that can shrink gives way first."""
     widths = list(natural)
+    # A cell at a time: tables are narrow, and the two widest columns then end up alike.
     while _total(widths) > width:
         i = max((i for i in range(len(widths)) if widths[i] > least[i]), key=lambda i: widths[i], default=None)
         if i is None:

@@ -99,6 +99,7 @@ def examine(matrices: Iterable[ScoreMatrix], statistic: str, how: Statistics) ->
 def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
     refusals: list[str] = []
 
+    # Each statistic has its own least number of tracks and methods: what one refuses, another may still give.
     def attempt(make: Callable[[], T]) -> T | None:
         try:
             return make()

@@ -160,6 +160,7 @@ def _facts(blocks: Sequence[Block], failures: Failures) -> list[tuple[str, str]]
 def _section(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return the table of a block with its tests and figures."""
     columns = [*default_columns(block), *(["failed"] if any(row.mean.n_failed for row in block.rows) else [])]
+    # Flags take a wide column, which is there only where something is flagged.
     table = score_table([block], Style(columns=(*columns, "flags"), digits=digits))
     if not any(row[-1].text for row in table.rows):
         table = score_table([block], Style(columns=columns, digits=digits))

@@ -66,6 +66,7 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
     """
     first = blocks[0]
     by_target = style.by == "target"
+    # The rows are those of the first block in its order, then what only others have.
     rows = {row.method: row for block in reversed(blocks) for row in block.rows}
     rows = {row.method: rows[row.method] for block in blocks for row in block.rows}
     values = [
@@ -116,7 +117,6 @@ def name_cell(row: Row) -> Cell:
 
 
 def _score_cells(values: _Values, style: Style) -> dict[str, Cell]:
-    # A method that lacks a target has no mean: what is missing stands at the target.
     return {method: score_cell(score, style) for method, score in values.scores.items()}
 
 

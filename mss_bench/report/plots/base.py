@@ -18,12 +18,13 @@ from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.units import Floats, centre
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = [
-    "HATCHES", "KINDS", "LINE", "Looks", "PaperFigure", "axis_label", "better_first", "canvas", "fitted", "heading",
-    "kind_of", "label", "look_of", "marker_style", "medians", "row_height", "save", "set_title", "tagged",
-    "whisker_limits",
+    "HATCHES", "KINDS", "LINE", "Looks", "PaperFigure", "axis_label", "better_first", "canvas", "check_single",
+    "fitted", "heading", "kind_of", "label", "look_of", "marker_style", "medians", "row_height", "save", "set_title",
+    "tagged", "whisker_limits",
 ]  # fmt: skip
 
 Looks = Mapping[str, Look]
@@ -120,6 +121,14 @@ def kind_of(scores: ScoreMatrix, method: str) -> str:
     return "floor" if method == FLOOR else "oracle" if method in scores.oracles else "method"
 
 
+def check_single(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    """Raise `RunError` where a table mixes what a figure would draw as one."""
+    for column in columns:
+        several = sorted(map(str, table[column].unique()))
+        if len(several) > 1:
+            raise RunError(f"{what} is of one {column}, got {len(several)}: {', '.join(several[:5])}")
+
+
 def tagged(name: str, kind: str) -> str:
     """Return a name with its kind in brackets where it is not a plain method."""
     return name if kind == "method" else f"{name} ({kind})"
@@ -177,6 +186,7 @@ def whisker_limits(values: Floats) -> tuple[float, float]:
 def row_height(labels: Sequence[str], least: float) -> float:
     """Return the inches between rows of one height at which no two neighbouring labels touch."""
     lines = [text.count("\n") + 1 for text in labels]
+    # Only neighbours can touch: two labels of three lines each need no room where one-liners lie between them.
     return max([least, *(_HALF_LINE * (a + b) for a, b in pairwise(lines))])
 
 

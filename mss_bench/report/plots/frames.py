@@ -8,7 +8,7 @@ import numpy as np
 
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import RunError
-from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, set_title
+from mss_bench.report.plots.base import LINE, Looks, canvas, check_single, label, look_of, set_title
 from mss_bench.report.style import printable, styled
 from mss_bench.stats.aggregate import method_label
 from mss_bench.stats.units import Floats
@@ -48,7 +48,9 @@ def frame_plot(frames: pd.DataFrame, *, quantity: str = "", look: Looks | None =
     RunError
         There is no frame, or frames of several tracks, targets or metrics.
     """
-    _check(frames)
+    if frames.empty:
+        raise RunError("nothing to draw over time: the run has no frames of this track, target and metric")
+    check_single(frames, ("track", "group", "target", "metric", "preset"), "a figure over time")
     first = frames.iloc[0]
     curves = _curves(frames)
     shown = _choice(curves)
@@ -63,6 +65,7 @@ def frame_plot(frames: pd.DataFrame, *, quantity: str = "", look: Looks | None =
             style = chosen[name]
             finite = np.where(np.isfinite(values), values, np.nan)
             wide = 1.6 if name == FLOOR else 1.2
+            # A frame between two gaps has no line to stand on, and gets a dot.
             lonely = np.isfinite(finite) & np.isnan(np.r_[np.nan, finite[:-1]]) & np.isnan(np.r_[finite[1:], np.nan])
             axes.plot(time, finite, color=style.colour, linestyle=style.line, linewidth=wide, label=text)
             axes.plot(time[lonely], finite[lonely], ".", color=style.colour, markersize=3)
@@ -76,15 +79,6 @@ def frame_plot(frames: pd.DataFrame, *, quantity: str = "", look: Looks | None =
         few = f", {len(shown)} of {len(curves)} methods" if len(shown) < len(curves) else ""
         set_title(axes, f"{first['target']}: {first['metric']} of {first['track']}{few}")
     return figure
-
-
-def _check(frames: pd.DataFrame) -> None:
-    if frames.empty:
-        raise RunError("nothing to draw over time: the run has no frames of this track, target and metric")
-    for column in ("track", "group", "target", "metric", "preset"):
-        several = sorted(map(str, frames[column].unique()))
-        if len(several) > 1:
-            raise RunError(f"a figure over time is of one {column}, got {len(several)}: {', '.join(several[:5])}")
 
 
 def _curves(frames: pd.DataFrame) -> dict[str, tuple[Floats, Floats]]:

@@ -9,7 +9,7 @@ import numpy as np
 from mss_bench.core.schema import FLOOR, Status
 from mss_bench.errors import RunError
 from mss_bench.report.blocks import ordered
-from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, set_title
+from mss_bench.report.plots.base import LINE, Looks, canvas, check_single, label, look_of, set_title
 from mss_bench.report.style import COLOURS, printable, styled
 from mss_bench.stats.aggregate import method_label
 from mss_bench.stats.units import Floats
@@ -71,12 +71,7 @@ def silence_plot(tracks: pd.DataFrame, *, look: Looks | None = None) -> Figure:
 
 
 def _framed(tracks: pd.DataFrame) -> pd.DataFrame:
-    for column in ("dataset", "subset", "group", "metric", "preset"):
-        several = sorted(map(str, tracks[column].unique()))
-        if len(several) > 1:
-            raise RunError(
-                f"a figure of silent frames is of one {column}, got {len(several)}: {', '.join(several[:5])}"
-            )
+    check_single(tracks, ("dataset", "subset", "group", "metric", "preset"), "a figure of silent frames")
     table = tracks[(tracks["status"] == Status.OK) & (tracks["n_frames"] > 1)]
     if table.empty:
         raise RunError("nothing to draw of silent frames: the metric is of the whole track, or nothing was scored")
