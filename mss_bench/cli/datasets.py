@@ -3,113 +3,125 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Parser, add_actions, add_options, given, terminal_width
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.cli.options import Action, add_actions, execute_action, terminal_width
+from mss_bench.core.parameters import param
+from mss_bench.errors import UnknownNameError
 from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
+    from mss_bench.core.tracks import Track
     from mss_bench.datasets import Dataset
 
-__all__ = ["configure", "execute"]
+__all__ = ["ACTIONS", "configure", "execute"]
 
 
-class Command(Parameterized):
-    """Options of the verb."""
+class List(Action):
+    """List every data set of the catalog and whether it is there."""
 
-    name: str = param(flag="NAME", metavar="NAME", doc="Data set, with options as in demo:n_songs=12.")
+    catalogs: tuple[Path, ...] = RunOptions.catalogs
+    plugins: tuple[Path, ...] = RunOptions.plugins
 
+    def setup(self) -> None:
+        from mss_bench.datasets import layouts
 
-def configure(parser: Parser) -> None:
-    """Add the options."""
-    actions = add_actions(
-        parser,
-        {
-            "list": "every data set of the catalog and whether it is there",
-            "show": "one data set: subsets, targets, licence, citation",
-            "check": "look for missing, damaged, inconsistent and duplicate audio",
-        },
-    )
-    for action in ("show", "check"):
-        add_options(actions[action], Command)
-    add_options(actions["check"], RunOptions, ["subset"], subset={"doc": "Subset (default: all that are there)."})
-    add_options(actions["check"], RunOptions, ["tracks", "max_tracks"])
-    for action in ("show", "check"):
-        add_options(actions[action], RunOptions, ["root"])
-    for subparser in actions.values():
-        add_options(subparser, RunOptions, ["catalogs", "plugins"])
+        for plugin in self.plugins:
+            layouts.add_file(plugin)
 
+    def execute(self) -> int:
+        """Print the list."""
+        from mss_bench.datasets.catalog import load_catalog
+        from mss_bench.report.table import Table
 
-def execute(args: argparse.Namespace) -> int:
-    """List, show or check."""
-    from mss_bench.datasets import layouts
-
-    options = RunOptions(**given(args, RunOptions))
-    for plugin in options.plugins:
-        layouts.add_file(plugin)
-    if args.action == "list":
-        _list(options)
+        rows = [
+            [name, "/".join(dataset.subsets) or "-", dataset.description, dataset.where()]
+            for name, dataset in load_catalog(self.catalogs).items()
+        ]
+        print(Table("", ["name", "subsets", "what it holds", "where"], [rows]).console(terminal_width()))
         return 0
-    dataset = options.with_values(dataset=args.name).open_dataset()
-    if args.action == "show":
-        _show(dataset)
+
+
+class Show(List):
+    """Show one data set: subsets, targets, licence, citation."""
+
+    dataset: str = param(flag="NAME", metavar="NAME", doc="Data set, with options as in demo:n_songs=12.")
+    root: Path | None = RunOptions.root
+
+    def open(self) -> Dataset:
+        """Return the data set."""
+        return RunOptions(dataset=self.dataset, catalogs=self.catalogs, root=self.root).open_dataset()
+
+    def execute(self) -> int:
+        """Print what is declared."""
+        from mss_bench.core.text import columns
+
+        dataset = self.open()
+
+        def parts(target: str) -> str:
+            stems = dataset.targets[target]
+            return f"{target} = {' + '.join(stems)}" if len(stems) > 1 else target
+
+        facts = [
+            ("description", dataset.description),
+            ("layout", dataset.layout),
+            ("root", dataset.where()),
+            ("sample rate", f"{dataset.sample_rate} Hz"),
+            ("subsets", ", ".join(s + " (default)" * (s == dataset.default_subset) for s in dataset.subsets)),
+            ("stems", ", ".join(dataset.targets.stems)),
+            *((f"group {group.name}", ", ".join(map(parts, group.targets))) for group in dataset.groups),
+            ("mixture", dataset.mixture),
+            ("licence", dataset.licence),
+            ("citation", dataset.citation),
+            ("homepage", dataset.homepage),
+        ]
+        print(dataset.name)
+        print(columns([fact for fact in facts if fact[1]], indent="  "))
         return 0
-    return _check(dataset, options)
 
 
-def _list(options: RunOptions) -> None:
-    from mss_bench.datasets.catalog import load_catalog
-    from mss_bench.report.table import Table
+class Check(Show):
+    """Look for missing, damaged, inconsistent and duplicate audio."""
 
-    rows = [
-        [name, "/".join(dataset.subsets) or "-", dataset.description, dataset.where()]
-        for name, dataset in load_catalog(options.catalogs).items()
-    ]
-    print(Table("", ["name", "subsets", "what it holds", "where"], [rows]).console(terminal_width()))
+    subset: str = param("all", doc="Subset, or all that are there.")
+    tracks: tuple[str, ...] = RunOptions.tracks
+    max_tracks: int | None = RunOptions.max_tracks
 
+    def execute(self) -> int:
+        """Print what is found; the status is 1 where there are errors."""
+        from mss_bench.datasets.doctor import examine
+        from mss_bench.report.table import Table
 
-def _show(dataset: Dataset) -> None:
-    from mss_bench.core.text import columns
+        dataset = self.open()
+        report = examine(dataset, self._tracks(dataset)[: self.max_tracks])
+        if report.findings:
+            rows = [[f.severity, f"{f.subset}/{f.track}".lstrip("/"), f.part, f.message] for f in report.findings]
+            print(Table("", ["severity", "track", "part", "finding"], [rows]).console(terminal_width()))
+        print(report.summary())
+        return 1 if report.errors else 0
 
-    def parts(target: str) -> str:
-        stems = dataset.targets[target]
-        return f"{target} = {' + '.join(stems)}" if len(stems) > 1 else target
-
-    facts = [
-        ("description", dataset.description),
-        ("layout", dataset.layout),
-        ("root", dataset.where()),
-        ("sample rate", f"{dataset.sample_rate} Hz"),
-        ("subsets", ", ".join(s + " (default)" * (s == dataset.default_subset) for s in dataset.subsets)),
-        ("stems", ", ".join(dataset.targets.stems)),
-        *((f"group {group.name}", ", ".join(map(parts, group.targets))) for group in dataset.groups),
-        ("mixture", dataset.mixture),
-        ("licence", dataset.licence),
-        ("citation", dataset.citation),
-        ("homepage", dataset.homepage),
-    ]
-    print(dataset.name)
-    print(columns([fact for fact in facts if fact[1]], indent="  "))
-
-
-def _check(dataset: Dataset, options: RunOptions) -> int:
-    from mss_bench.datasets.doctor import examine
-    from mss_bench.report.table import Table
-
-    subsets: list[str | None] = [options.subset]
-    if options.subset in (None, "all") and dataset.subsets and dataset.root is not None:
+    def _tracks(self, dataset: Dataset) -> list[Track]:
+        if self.subset != "all" or dataset.root is None:
+            return dataset.tracks(self.subset if dataset.subsets else None, self.tracks)
         # A copy with one subset alone is common; the missing one is said, not refused.
         present = dataset.present_subsets()
         for name in set(dataset.subsets) - set(present):
             print(f"note: subset {name!r} is not in {dataset.root}")
-        subsets = [*present] or [None]
-    elif options.subset is None and dataset.subsets:
-        subsets = ["all"]
-    tracks = [track for subset in subsets for track in dataset.tracks(subset, options.tracks)]
-    report = examine(dataset, tracks[: options.max_tracks])
-    if report.findings:
-        rows = [[f.severity, f"{f.subset}/{f.track}".lstrip("/"), f.part, f.message] for f in report.findings]
-        print(Table("", ["severity", "track", "part", "finding"], [rows]).console(terminal_width()))
-    print(report.summary())
-    return 1 if report.errors else 0
+        tracks = [track for subset in present for track in dataset.tracks(subset)] or dataset.tracks()
+        if unknown := set(self.tracks) - {track.name for track in tracks}:
+            raise UnknownNameError(f"track of {dataset.name}", min(unknown), {track.name for track in tracks})
+        return [track for track in tracks if not self.tracks or track.name in self.tracks]
+
+
+ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions."""
+    add_actions(parser, ACTIONS)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Execute an action."""
+    return execute_action(args, ACTIONS[args.action])

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any, Literal
 
-from mss_bench.cli.options import add_options, given
+from mss_bench.cli.options import add_actions, execute_action
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.errors import ConfigError
 from mss_bench.listening.importers import ImportOptions
@@ -189,15 +189,10 @@ ACTIONS: dict[str, Any] = {
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, action in ACTIONS.items():
-        text = action.__doc__.partition("\n")[0]
-        add_options(actions.add_parser(name, help=text[0].lower() + text[1:-1], description=text), action)
+    """Add the actions."""
+    add_actions(parser, ACTIONS)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Run the action."""
-    action = ACTIONS[args.action]
-    action(**given(args, action)).execute()
-    return 0
+    """Execute an action."""
+    return execute_action(args, ACTIONS[args.action])

@@ -4,86 +4,83 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import shutil
 import textwrap
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from mss_bench.cli.options import Parser, add_actions, add_options, given, terminal_width
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.cli.options import Action, add_actions, execute_action, parameter_table, terminal_width
+from mss_bench.core.parameters import param
 from mss_bench.running.options import RunOptions
 
-if TYPE_CHECKING:
-    from mss_bench.metrics import Metric
-
-__all__ = ["configure", "execute"]
+__all__ = ["ACTIONS", "configure", "execute"]
 
 
-class Command(Parameterized):
-    """Options of the verb."""
+class List(Action):
+    """List every metric, with what it reports."""
 
-    name: str = param(flag="NAME", metavar="NAME", doc="Metric, or one of its quantities such as SDR.")
+    plugins: tuple[Path, ...] = RunOptions.plugins
+
+    def setup(self) -> None:
+        from mss_bench.metrics import metrics
+
+        for plugin in self.plugins:
+            metrics.add_file(plugin)
+
+    def execute(self) -> int:
+        """Print the list."""
+        from mss_bench.metrics import metrics
+        from mss_bench.report.table import Table
+
+        rows = []
+        for name, cls in metrics.load_all().items():
+            summary = (inspect.getdoc(cls) or "").split("\n\n")[0].replace("``", "")
+            rows.append([name, ", ".join(q.name for q in cls.quantities), summary])
+        print(Table("", ["name", "reports", "what it is"], [rows]).console(terminal_width()))
+        print("\nDefinitions, parameters, presets and references: mss-bench metrics show NAME")
+        return 0
 
 
-def configure(parser: Parser) -> None:
-    """Add the options."""
-    actions = add_actions(
-        parser,
-        {
-            "list": "every metric, with what it reports",
-            "show": "one metric: definition, range, cost, what it reacts to, caution",
-        },
-    )
-    add_options(actions["show"], Command)
-    for subparser in actions.values():
-        add_options(subparser, RunOptions, ["plugins"])
+class Show(List):
+    """Show one metric: definition, range, cost, what it reacts to, caution."""
+
+    metric: str = param(flag="NAME", metavar="NAME", doc="Metric, or one of its quantities such as SDR.")
+
+    def execute(self) -> int:
+        """Print its quantities, parameters, presets, card and documentation."""
+        from mss_bench.core.spec import format_params
+        from mss_bench.metrics import metrics
+        from mss_bench.metrics.cards import card_lines, range_text
+
+        name = metrics.canonical(self.metric)
+        if name != self.metric:
+            print(f"{self.metric} is a quantity of the metric {name}.")
+        cls = metrics.load(name)
+        print(f"{name} (version {cls.version})")
+        for q in cls.quantities:
+            better = "higher is better" if q.higher_is_better else "lower is better"
+            print(f"  {q.name} [{q.unit or 'no unit'}, {better}, {range_text(q)}]: {q.definition}")
+        for preset in cls.presets:
+            values = {k: v for k, v in cls.defaults({"preset": preset}).items() if k != "preset"}
+            print(f"  preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(cls.presets))))
+        print(f"  {cls.citation}")
+        for line in card_lines(name, cls):
+            text = textwrap.fill(
+                line, terminal_width(), initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+            )
+            print(text)
+        print()
+        print(parameter_table(cls))
+        print(inspect.cleandoc(vars(cls).get("_bare_doc") or cls.__doc__ or ""))
+        return 0
+
+
+ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions."""
+    add_actions(parser, ACTIONS)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """List or show."""
-    from mss_bench.core.parameters import parameters
-    from mss_bench.core.spec import format_params
-    from mss_bench.metrics import metrics
-    from mss_bench.metrics.cards import card_lines, range_text
-
-    for plugin in given(args, RunOptions).get("plugins", ()):
-        metrics.add_file(plugin)
-    if args.action == "list":
-        _list(metrics.load_all())
-        return 0
-    name = metrics.canonical(args.name)
-    if name != args.name:
-        print(f"{args.name} is a quantity of the metric {name}.")
-    cls = metrics.load(name)
-    print(f"{name} (version {cls.version})")
-    for q in cls.quantities:
-        better = "higher is better" if q.higher_is_better else "lower is better"
-        print(f"  {q.name} [{q.unit or 'no unit'}, {better}, {range_text(q)}]: {q.definition}")
-    defaults = {k: p.default for k, p in parameters(cls).items() if k != "preset"}
-    if defaults:
-        print("  parameters (name=default): " + format_params(defaults))
-    for preset in cls.presets:
-        values = {k: v for k, v in cls.defaults({"preset": preset}).items() if k != "preset"}
-        print(f"  preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(cls.presets))))
-    print(f"  {cls.citation}")
-    width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
-    for line in card_lines(name, cls):
-        print(textwrap.fill(line, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
-    print()
-    print(inspect.getdoc(cls))
-    return 0
-
-
-def _list(classes: Mapping[str, type[Metric]]) -> None:
-    from mss_bench.report.table import Table
-
-    rows = [
-        [
-            name,
-            ", ".join(q.name for q in cls.quantities),
-            (inspect.getdoc(cls) or "").split("\n\n")[0].replace("``", ""),
-        ]
-        for name, cls in classes.items()
-    ]
-    print(Table("", ["name", "reports", "what it is"], [rows]).console(terminal_width()))
-    print("\nDefinitions, parameters, presets and references: mss-bench metrics show NAME")
+    """Execute an action."""
+    return execute_action(args, ACTIONS[args.action])

@@ -28,7 +28,10 @@ from mss_bench.cli import completion
 from mss_bench.core.parameters import Parameter, Parameterized, param, parameters
 from mss_bench.errors import ConfigError, nearest
 
-__all__ = ["Parser", "Shared", "add_actions", "add_options", "given", "sentence", "terminal_width"]
+__all__ = [
+    "Action", "Parser", "Shared", "add_actions", "add_options", "execute_action", "given", "parameter_table",
+    "sentence", "terminal_width",
+]  # fmt: skip
 
 OTHER_SPELLINGS = {
     "--catalog": ("--datasets",), "--metrics": ("--metric",), "--page": ("--track",), "--tracks": ("--track",),
@@ -39,10 +42,18 @@ OTHER_SPELLINGS = {
 
 
 class Shared(Parameterized):
-    """Options that mean the same in every verb that has them."""
+    """Declare options that mean the same in every verb that has them."""
 
     run: Path = param(flag="RUN", metavar="RUN", doc="Run folder.")
     quiet: bool = param(False, short="-q", doc="No progress and no table.")
+
+
+class Action(Parameterized):
+    """Base of what a verb or one of its actions does; its docstring is the help, its parameters are the options."""
+
+    def execute(self) -> int | None:
+        """Do it and return the exit status, None for 0."""
+        raise NotImplementedError
 
 
 def terminal_width() -> int:
@@ -71,10 +82,18 @@ def add_options(parser: _Container, cls: type, names: Iterable[str] = (), **chan
         _add_option(parser, replace(known[name], **changes.get(name, {})))
 
 
-def add_actions(parser: Parser, actions: Mapping[str, str]) -> dict[str, Parser]:
-    """Return a parser for each action of a verb, made of its name and what it does."""
+def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, type[Any]]) -> None:
+    """Add a parser for each action of a verb."""
     group = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
-    return {name: group.add_parser(name, help=text, description=sentence(text)) for name, text in actions.items()}
+    for name, action in actions.items():
+        text = (action.__doc__ or "").partition("\n")[0]
+        add_options(group.add_parser(name, help=text[0].lower() + text[1:-1], description=text), action)
+
+
+def execute_action(args: argparse.Namespace, action: type[Any]) -> int:
+    """Make an action with the options that were given, execute it and return the exit status."""
+    status: int | None = action(**given(args, action)).execute()
+    return status or 0
 
 
 def sentence(text: str) -> str:
@@ -179,6 +198,22 @@ def help_text(parameter: Parameter) -> str:
     ]
     shown = "; ".join(filter(None, facts))
     return (f"{doc} ({shown})" if shown else doc).replace("%", "%%")
+
+
+def parameter_table(cls: type) -> str:
+    """Return the parameters of a class as a table: name and default, what it does, what it may be."""
+    from mss_bench.core.spec import format_params
+    from mss_bench.report.table import Table
+
+    rows = [
+        [
+            f"{p.name} (required)" if p.required else format_params({p.name: p.default}),
+            p.doc.replace("`", ""),
+            p.expected,
+        ]
+        for p in parameters(cls).values()
+    ]
+    return Table("", ["parameter", "what it does", "expected"], [rows]).console(terminal_width()) + "\n" if rows else ""
 
 
 def _default(parameter: Parameter) -> str:

@@ -5,71 +5,103 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Parser, add_actions, add_options, given, terminal_width
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.cli.options import Action, add_actions, execute_action, parameter_table, terminal_width
+from mss_bench.core.parameters import param
 from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
     from mss_bench.core.checks import CheckResult
 
-__all__ = ["configure", "execute"]
+__all__ = ["ACTIONS", "configure", "execute"]
 
 
-class Command(Parameterized):
-    """Options of the verb."""
+class List(Action):
+    """List every separator, with what it delivers."""
 
-    name: str = param(flag="NAME", metavar="NAME", doc="Separator.")
+    plugins: tuple[Path, ...] = RunOptions.plugins
+
+    def setup(self) -> None:
+        from mss_bench.separators import separators
+
+        for plugin in self.plugins:
+            separators.add_file(plugin)
+
+    def execute(self) -> int:
+        """Print the list."""
+        from mss_bench.report.table import Cell, Row, Table
+        from mss_bench.separators import separators
+
+        rows: list[Row] = [
+            [Cell(name, tag="oracle" if cls.needs_references else ""), _delivers(cls), _summary(cls)]
+            for name, cls in separators.load_all().items()
+        ]
+        print(Table("", ["name", "delivers", "what it is"], [rows]).console(terminal_width()))
+        print("\nParameters, assumption and citation: mss-bench separators show NAME")
+        for problem in separators.problems:
+            print(f"note: {problem}", file=sys.stderr)
+        return 0
+
+
+class Show(List):
+    """Show parameters, assumption, citation and needs of one separator."""
+
+    separator: str = param(flag="NAME", metavar="NAME", doc="Separator.")
+
+    def execute(self) -> int:
+        """Print its facts, parameters and documentation."""
+        from mss_bench.core.text import columns
+        from mss_bench.separators import separators
+
+        cls = separators.load(self.separator)
+        facts = [
+            ("version", cls.version),
+            ("from", separators.origin(self.separator)),
+            ("delivers", _delivers(cls)),
+            ("channels", " or ".join(map(str, cls.channels)) or "any"),
+            ("oracle", "yes, it is given the references" if cls.needs_references else "no"),
+            ("adds up to the mixture", "yes" if cls.adds_up else "no"),
+            ("deterministic", "yes" if cls.deterministic else "no"),
+            ("assumption", cls.assumption),
+            ("trained on", ", ".join(cls.trained_on)),
+            ("needs", f"pip install 'mss-bench[{cls.extra}]'" if cls.extra else ""),
+            ("licence", cls.licence),
+            ("citation", cls.citation),
+        ]
+        print(self.separator)
+        print(columns([fact for fact in facts if fact[1]], indent="  "))
+        print()
+        print(parameter_table(cls))
+        print(inspect.cleandoc(vars(cls).get("_bare_doc") or cls.__doc__ or ""))
+        return 0
+
+
+class Check(List):
+    """Hold a separator to the contract."""
+
     spec: str = param(
         flag="SPEC", metavar="SPEC",
         doc="Separator as name or name:key=value, a Python file with separators, or a model's manifest (.yaml).",
     )  # fmt: skip
 
+    def execute(self) -> int:
+        """Print the checks; the status is 1 where one fails."""
+        from mss_bench.core.spec import Spec, build
+        from mss_bench.errors import ConfigError
+        from mss_bench.separators import separators
+        from mss_bench.separators.contract import check_separator
 
-def configure(parser: Parser) -> None:
-    """Add the options."""
-    actions = add_actions(
-        parser,
-        {
-            "list": "every separator, with what it delivers",
-            "show": "parameters, assumption, citation, needs of one separator",
-            "check": "hold a separator to the contract",
-        },
-    )
-    add_options(actions["show"], Command, ["name"])
-    add_options(actions["check"], Command, ["spec"])
-    for subparser in actions.values():
-        add_options(subparser, RunOptions, ["plugins"])
-
-
-def execute(args: argparse.Namespace) -> int:
-    """List, show or check."""
-    from mss_bench.separators import separators
-
-    for plugin in given(args, RunOptions).get("plugins", ()):
-        separators.add_file(plugin)
-    if args.action == "list":
-        _list()
-        return 0
-    if args.action == "show":
-        _show(args.name)
-        return 0
-    return _check(args.spec)
-
-
-def _list() -> None:
-    from mss_bench.report.table import Cell, Row, Table
-    from mss_bench.separators import separators
-
-    rows: list[Row] = [
-        [Cell(name, tag="oracle" if cls.needs_references else ""), _delivers(cls), _summary(cls)]
-        for name, cls in separators.load_all().items()
-    ]
-    print(Table("", ["name", "delivers", "what it is"], [rows]).console(terminal_width()))
-    print("\nParameters, assumption and citation: mss-bench separators show NAME")
-    for problem in separators.problems:
-        print(f"note: {problem}", file=sys.stderr)
+        specs = [self.spec]
+        if self.spec.partition(":")[0] not in separators:
+            if self.spec.endswith((".yaml", ".yml")):
+                return _check_manifest(self.spec)
+            if self.spec.endswith(".py"):
+                specs = separators.add_file(Path(self.spec))
+        if not specs:
+            raise ConfigError(f"{self.spec} has no Separator class with a name of its own")
+        return max(_print_results(name, check_separator(build(separators, Spec.parse(name))[0])) for name in specs)
 
 
 def _delivers(cls: type) -> str:
@@ -79,39 +111,6 @@ def _delivers(cls: type) -> str:
 
 def _summary(cls: type) -> str:
     return (inspect.getdoc(cls) or "").partition("\n")[0]
-
-
-def _show(name: str) -> None:
-    from mss_bench.core.parameters import parameters
-    from mss_bench.core.spec import format_params
-    from mss_bench.core.text import columns
-    from mss_bench.separators import separators
-
-    cls = separators.load(name)
-    facts = [
-        ("version", cls.version),
-        ("from", separators.origin(name)),
-        ("delivers", _delivers(cls)),
-        ("channels", " or ".join(map(str, cls.channels)) or "any"),
-        ("oracle", "yes, it is given the references" if cls.needs_references else "no"),
-        ("adds up to the mixture", "yes" if cls.adds_up else "no"),
-        ("deterministic", "yes" if cls.deterministic else "no"),
-        ("assumption", cls.assumption),
-        ("trained on", ", ".join(cls.trained_on)),
-        ("needs", f"pip install 'mss-bench[{cls.extra}]'" if cls.extra else ""),
-        ("licence", cls.licence),
-        ("citation", cls.citation),
-    ]
-    print(name)
-    print(columns([f for f in facts if f[1]], indent="  "))
-    found = parameters(cls)
-    if found:
-        print("  parameters (name=default)")
-        for key, parameter in found.items():
-            required = parameter.required
-            print(f"    {key} (required)" if required else f"    {format_params({key: parameter.default})}")
-    print()
-    print(inspect.getdoc(cls))
 
 
 def _check_manifest(path: str) -> int:
@@ -128,27 +127,22 @@ def _check_manifest(path: str) -> int:
     return _print_results(path, check_separator(Model(manifest=path), sample_rate=described.sample_rate))
 
 
-def _check(spec: str) -> int:
-    from pathlib import Path
-
-    from mss_bench.core.spec import Spec, build
-    from mss_bench.errors import ConfigError
-    from mss_bench.separators import separators
-    from mss_bench.separators.contract import check_separator
-
-    if spec.endswith((".yaml", ".yml")) and spec.partition(":")[0] not in separators:
-        return _check_manifest(spec)
-    specs = [spec]
-    if spec.endswith(".py") and spec.partition(":")[0] not in separators:
-        specs = separators.add_file(Path(spec))
-        if not specs:
-            raise ConfigError(f"{spec} has no Separator class with a name of its own")
-    return max(_print_results(name, check_separator(build(separators, Spec.parse(name))[0])) for name in specs)
-
-
 def _print_results(name: str, results: list[CheckResult]) -> int:
     from mss_bench.core.text import columns
 
     print(name)
     print(columns([("ok" if r.passed else "FAIL", r.name, r.detail) for r in results], indent="  "))
     return 0 if all(r.passed for r in results) else 1
+
+
+ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions."""
+    add_actions(parser, ACTIONS)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Execute an action."""
+    return execute_action(args, ACTIONS[args.action])

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from mss_bench.cli.options import Parser, Shared, add_options
+from mss_bench.cli.options import Action, Shared, add_options, execute_action
 
 __all__ = ["configure", "execute"]
 
 
-def configure(parser: Parser) -> None:
+class Status(Action):
+    """Tell what of a run is done, failed and missing."""
+
+    run: Path = Shared.run
+
+    def execute(self) -> int:
+        """Print it; the status is 1 where anything is missing or failed."""
+        from mss_bench.running.status import run_status
+
+        status = run_status(self.run)
+        print(status.text())
+        return 1 if status.failures or status.missing else 0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    add_options(parser, Shared, ["run"])
+    add_options(parser, Status)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print what is done, failed and missing; the status is 1 where anything is missing or failed."""
-    from mss_bench.running.status import run_status
-
-    status = run_status(args.run)
-    print(status.text())
-    return 1 if status.failures or status.missing else 0
+    """Execute the verb."""
+    return execute_action(args, Status)

@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from mss_bench.cli.options import Parser, Shared, add_options, given
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.cli.options import Action, Shared, add_options, execute_action, terminal_width
+from mss_bench.core.parameters import param
 
 __all__ = ["configure", "execute"]
 
 
-class Command(Parameterized):
-    """Options of the verb."""
+class Verify(Action):
+    """Recompute some cells of a run and compare."""
 
+    run: Path = Shared.run
     sample: int = param(5, at_least=1, metavar="N", doc="How many cells to recompute.")
     seed: int = param(0, at_least=0, metavar="N", doc="Seed of the draw of these cells.")
 
+    def execute(self) -> int:
+        """Print the comparison; the status is 1 where a number differs."""
+        from mss_bench.api import load
+        from mss_bench.report.table import Table
+        from mss_bench.running.verify import verify
 
-def configure(parser: Parser) -> None:
+        options = load(self.run).run["options"]
+        compared = verify(self.run, options, self.sample, self.seed, say=lambda text: print(text, file=sys.stderr))
+        rows = [[c.track, c.method, "same" if c.same else "DIFFERENT", f"{c.difference:.3g}", c.note] for c in compared]
+        columns = ["track", "separator", "verdict", "max |difference|", "note"]
+        print(Table("", columns, [rows]).console(terminal_width()))
+        return 0 if all(c.same for c in compared) else 1
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    add_options(parser, Shared, ["run"])
-    add_options(parser, Command)
+    add_options(parser, Verify)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Recompute and compare; the status is 1 where a number differs."""
-    from mss_bench.api import load
-    from mss_bench.core.text import columns
-    from mss_bench.running.verify import verify
-
-    command, options = Command(**given(args, Command)), load(args.run).run["options"]
-    compared = verify(args.run, options, command.sample, command.seed, say=lambda text: print(text, file=sys.stderr))
-    rows = [(c.track, c.method, "same" if c.same else "DIFFERENT", f"{c.difference:.3g}", c.note) for c in compared]
-    print(columns(rows, ("track", "separator", "verdict", "max |difference|", "note")))
-    return 0 if all(c.same for c in compared) else 1
+    """Execute the verb."""
+    return execute_action(args, Verify)
