@@ -429,7 +429,8 @@ class Parameterized:
             except MappingError as error:
                 problems += error.problems
             except ConfigError as error:
-                problems.append(located(mapping, getattr(error, "parameter", ""), str(error)))
+                message = str(error).removeprefix(f"{cls.label()}: ")  # the line is enough
+                problems.append(located(mapping, getattr(error, "parameter", ""), message))
         raise MappingError(problems)
 
     def __repr__(self) -> str:
