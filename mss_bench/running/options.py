@@ -16,6 +16,7 @@ from mss_bench.core.parameters import Parameterized, param
 if TYPE_CHECKING:
     from mss_bench.core.spec import Spec
     from mss_bench.datasets.catalog import Dataset
+    from mss_bench.registry import Registry
     from mss_bench.running.supervise import Limits
 
 __all__ = ["DEFAULT_METRICS", "RunOptions", "default_separators"]
@@ -130,7 +131,7 @@ class RunOptions(Parameterized):
 
         specs = [
             replace(spec, name=metrics.canonical(spec.name))
-            for spec in _specs(self.metrics or DEFAULT_METRICS, _all_metrics)
+            for spec in _specs(self.metrics or DEFAULT_METRICS, lambda: _usable(metrics))
         ]
         return list({str(spec): spec for spec in specs}.values())
 
@@ -178,34 +179,27 @@ class RunOptions(Parameterized):
 
 
 def default_separators(*, slow: bool = False) -> list[Spec]:
-    """Return every registered separator that needs no parameter, the IRM with both exponents.
+    """Return every registered separator that can be used as it is, the IRM with both exponents.
 
     Parameters
     ----------
     slow : bool
         Those, too, that declare to be slow: what ``all`` means.
     """
-    from mss_bench.core.spec import Spec, needs_parameters
     from mss_bench.separators import separators
 
     specs = []
-    for name, cls in separators.load_all().items():
-        if needs_parameters(cls) or (cls.extra and not cls.available()) or (cls.slow and not slow):
-            continue
-        specs += [Spec(name, {"exponent": e}) for e in (1, 2)] if name == "irm" else [Spec(name)]
+    for spec in _usable(separators, slow=slow):
+        specs += [replace(spec, params={"exponent": e}) for e in (1, 2)] if spec.name == "irm" else [spec]
     return specs
 
 
-def _all_metrics() -> list[Spec]:
-    """Return every registered metric that is fast and installed and needs no parameter: what ``all`` means."""
+def _usable(registry: Registry[Any], *, slow: bool = False) -> list[Spec]:
+    """Return everything registered that is installed, needs no parameter and is fast."""
     from mss_bench.core.spec import Spec, needs_parameters
-    from mss_bench.metrics import metrics
 
-    return [
-        Spec(name)
-        for name, cls in metrics.load_all().items()
-        if not cls.slow and cls.available() and not needs_parameters(cls)
-    ]
+    classes = registry.load_all().items()
+    return [Spec(n) for n, cls in classes if cls.available() and not needs_parameters(cls) and (slow or not cls.slow)]
 
 
 def _specs(asked: tuple[Any, ...], every: Callable[[], list[Spec]]) -> list[Spec]:
