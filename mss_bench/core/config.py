@@ -7,13 +7,13 @@ errors or plain strings here; nothing but plain data is ever built.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 
-from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.errors import ConfigError
 
 __all__ = ["ConfigMap", "load_yaml", "parse_scalar", "parse_yaml", "plain_name"]
 
@@ -50,32 +50,6 @@ class ConfigMap(dict[str, Any]):
     def fail(self, message: str, key: str | None = None) -> NoReturn:
         """Raise a `ConfigError` at a key's line, or at the mapping's."""
         raise ConfigError(f"{self.source}:{self.lines.get(key or '', self.line)}: {message}")
-
-    def only(self, known: Iterable[str], what: str) -> None:
-        """Refuse keys that are not known, with what they may have meant."""
-        known = list(known)
-        for key in self:
-            if key not in known:
-                self.fail(str(UnknownNameError(f"key of {what}", key, known)), key)
-
-    def typed(self, key: str, kind: type | tuple[type, ...], expected: str, default: Any = None) -> Any:
-        """Return a value of the wanted type, or the default where the key is absent."""
-        value = self.get(key, default)
-        if key in self and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
-            self.fail(f"{key} is {value!r}, expected {expected}", key)
-        return value
-
-    def names(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Return a string or a list of strings as a tuple without repetitions."""
-        value = self.get(key)
-        if value is None:
-            return default
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not values or not all(isinstance(v, str) and v for v in values):
-            self.fail(f"{key} is {value!r}, expected a name or a list of names (quote numbers)", key)
-        if len(set(values)) < len(values):
-            self.fail(f"{key} names {next(v for v in values if values.count(v) > 1)!r} twice", key)
-        return tuple(values)
 
 
 class _StrictLoader(yaml.SafeLoader):
