@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mss_bench.core.config import load_yaml, plain_name
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.errors import ConfigError
 from mss_bench.listening.protocols import PROTOCOLS, Kind
 from mss_bench.listening.stimuli import ANCHORS
@@ -46,12 +46,18 @@ class Excerpts(Parameterized):
     rule: Literal["active", "disagree", "given"] = param("active", doc="How excerpts are chosen.")
     given: dict[str, float] = param({}, doc="Track to the start of its excerpt in seconds, for ``rule: given``.")
 
-    def setup(self) -> None:
-        if (self.rule == "given") != bool(self.given):
-            raise ConfigError("rule: given and the mapping given: {track: start} belong together")
+    @check("given")
+    def _starts(self) -> None:
         for track, start in self.given.items():
             if start < 0:
                 raise ConfigError(f"{track} starts at {start:g} s; expected 0 or more")
+
+    @check("rule", "given")
+    def _given_by_rule(self) -> None:
+        if (self.rule == "given") != bool(self.given):
+            raise ConfigError("rule: given and the mapping given: {track: start} belong together")
+
+    def setup(self) -> None:
         self.count = len(self.given) or self.count
 
 
@@ -98,23 +104,40 @@ class TestDesign(Parameterized):
         sliders = "protocol" not in given or PROTOCOLS[given["protocol"]].kind is Kind.MULTI
         return super().defaults(given) | {"replicates": int(sliders)}
 
-    def setup(self) -> None:
+    @check("name")
+    def _name_of_a_folder(self) -> None:
         plain_name(self.name, "listening test")
-        self.procedure = PROTOCOLS[self.protocol]
+
+    @check("target")
+    def _target(self) -> None:
         if not self.target.strip():
             self.refuse("target", "the name of a target")
-        for key, names in (("systems", self.systems), ("anchors", self.anchors or ())):
-            if len(set(names)) < len(names):
-                self.refuse(key, "each name once")
+
+    @check("systems")
+    def _different_systems(self) -> None:
+        if len(set(self.systems)) < len(self.systems):
+            self.refuse("systems", "each name once")
+
+    @check("anchors")
+    def _different_anchors(self) -> None:
+        if self.anchors and len(set(self.anchors)) < len(self.anchors):
+            self.refuse("anchors", "each name once")
+
+    @check("remix_db", "protocol")
+    def _remix(self) -> None:
         if not self.remix_db:
             self.refuse("remix_db", "at least one gain")
         if self.remix_db != self._REMIX_DB and self.protocol != "remix":
             raise ConfigError(f"remix_db belongs to the protocol remix, this is {self.protocol}")
-        longest = self.procedure.seconds
-        if self.excerpts.seconds > longest:
-            raise ConfigError(
-                f"seconds of excerpts is {self.excerpts.seconds:g}; {self.procedure.title} takes 1 to {longest:g} s"
-            )
+
+    @check("excerpts", "protocol")
+    def _length(self) -> None:
+        seconds, chosen = self.excerpts.seconds, PROTOCOLS[self.protocol]
+        if seconds > chosen.seconds:
+            raise ConfigError(f"seconds of excerpts is {seconds:g}; {chosen.title} takes 1 to {chosen.seconds:g} s")
+
+    def setup(self) -> None:
+        self.procedure = PROTOCOLS[self.protocol]
 
     def described(self) -> dict[str, Any]:
         """Return the design as plain data, for a pack's manifest."""
