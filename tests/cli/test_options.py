@@ -25,6 +25,7 @@ class Cooking(Parameterized):
     heat: Literal["low", "high"] = param("low", doc="Flame.")
     spices: tuple[str, ...] = param(("salt",), metavar="NAME,...", doc="What goes in.")
     weights: tuple[float, ...] = param((), metavar="X,...", at_least=0, doc="Of the spices.")
+    swaps: dict[str, str] = param({}, metavar="OLD=NEW,...", doc="What stands in for what.")
     out: Path = param(Path("plate"), short="-o", doc="Where it goes.")
     label: str = param("", doc="Sign beside it, 100 % paper.")
     vegan: bool = param(False, doc="Without animals.")
@@ -39,12 +40,12 @@ def parse(*words: str) -> dict[str, Any]:
 
 def test_only_what_is_given_is_returned_and_of_its_type() -> None:
     assert parse() == {}
-    words = (
-        "soup bread --max-time 90 -n 3 --heat high --spices pepper,mace --spices salt --weights 1,.5 -o d --label 07"
-    )
+    words = "soup bread --max-time 90 -n 3 --heat high --spices pepper,mace --spices salt --weights 1,.5 -o d"
+    words += " --swaps a=b,c=d"
     assert parse(*words.split(), "--label", "07", "--vegan", "--no-taste") == {
         "dishes": ("soup", "bread"), "max_time": 90.0, "servings": 3, "heat": "high",
-        "spices": ("pepper", "mace", "salt"), "weights": (1.0, 0.5), "out": Path("d"), "label": "07",
+        "spices": ("pepper", "mace", "salt"), "weights": (1.0, 0.5),
+        "swaps": {"a": "b", "c": "d"}, "out": Path("d"), "label": "07",
         "vegan": True, "taste": False,
     }  # fmt: skip
 
@@ -58,6 +59,7 @@ def test_only_what_is_given_is_returned_and_of_its_type() -> None:
         ("--heat hig", "--heat is 'hig', expected low or high; did you mean 'high'?"),
         ("--weights 1,-2", "--weights is [1, -2], expected a list of numbers of at least 0"),
         ("--out=", "--out is '', expected a path"),
+        ("--swaps a=b,c", "--swaps 'a=b,c': 'c' is no name=value of its own"),
     ],
 )
 def test_values_are_refused_with_the_words_of_the_declaration(words: str, message: str) -> None:

@@ -71,6 +71,7 @@ def test_given_excerpts_and_no_anchors(tmp_path) -> None:
             ("[lowpass_3500]", "[lowpass_350]"),
             "test.yaml:8: anchors is ['lowpass_350'], expected a list of lowpass_",
         ),
+        (("[lowpass_3500]", "[lowpass_350]"), "did you mean 'lowpass_3500'?"),
         (("[lowpass_3500]", "[mixture, mixture]"), "expected each name once"),
         (
             ("protocol: remix", "protocol: mushra"),
