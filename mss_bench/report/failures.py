@@ -53,6 +53,9 @@ class Failures:
         )
 
 
+_CELL = ["dataset", "subset", "track", "separator", "params"]
+
+
 def group_failures(tracks: pd.DataFrame, failures: pd.DataFrame | None = None) -> Failures:
     """Count the cells that did not end well.
 
@@ -62,46 +65,30 @@ def group_failures(tracks: pd.DataFrame, failures: pd.DataFrame | None = None) -
         The track table, which says how many cells there are.
     failures : DataFrame, optional
         The failure table. Without it the rows of the track table that are not ok stand for it.
-
-    Returns
-    -------
-    Failures
     """
-    cell = ["dataset", "subset", "track", "separator", "params"]
-    bad = tracks[~tracks["status"].isin([Status.OK])] if failures is None else failures
-    bad = bad.astype({c: "object" for c in bad.columns if bad[c].dtype != "float64"})
-    bad = bad.where(bad.notna(), "")
-    planned = {_key(record, cell) for table in (tracks, bad) for record in _distinct(table, cell)}
-    by_group: dict[tuple[str, str, str], list[dict[str, str]]] = {}
-    for record in _distinct(bad, [*cell, "group", "metric", "status", "reason"]):
-        method = method_label(record["separator"], record["params"])
-        reason = next(iter(record["reason"].strip().splitlines()), "")
-        by_group.setdefault((method, record["status"], reason), []).append(record)
-    groups = [_group(key, records, cell) for key, records in by_group.items()]
-    groups.sort(key=lambda g: (g.status == Status.SKIPPED, -g.count, g.method))
-    skipped = {_key(r, cell) for rs in by_group.values() for r in rs if r["status"] == Status.SKIPPED}
-    failed = {_key(r, cell) for rs in by_group.values() for r in rs if r["status"] != Status.SKIPPED}
-    return Failures(groups, len(planned), len(failed), len(skipped - failed))
+    bad = tracks[tracks["status"] != Status.OK] if failures is None else failures
+    # A cell that failed as a whole may have no row among the scores, so both tables are asked which there are.
+    planned = {*_distinct(tracks, _CELL), *_distinct(bad, _CELL)}
+    ends: dict[tuple[str, str, str], list[tuple[tuple[str, ...], str]]] = {}
+    by_status: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}
+    for row in _distinct(bad, [*_CELL, "group", "metric", "status", "reason"]):
+        cell, (group, metric, status, reason) = row[: len(_CELL)], row[len(_CELL) :]
+        first_line = next(iter(reason.strip().splitlines()), "")
+        key = (method_label(cell[3], cell[4]), status, first_line)
+        ends.setdefault(key, []).append((cell, f"{group} {metric}".strip()))
+        by_status[status == Status.SKIPPED].add(cell)
+    groups = []
+    for (method, status, reason), rows in ends.items():
+        cells, scopes = dict.fromkeys(cell for cell, _ in rows), dict.fromkeys(scope for _, scope in rows)
+        concerned = list(dict.fromkeys(cell[2] for cell in cells))
+        groups.append(
+            FailureGroup(method, status, reason, len(cells), concerned, "" if "" in scopes else ", ".join(scopes))
+        )
+    groups.sort(key=lambda group: (group.status == Status.SKIPPED, -group.count, group.method))
+    failed = by_status[False]
+    return Failures(groups, len(planned), len(failed), len(by_status[True] - failed))
 
 
-def _distinct(table: pd.DataFrame, columns: list[str]) -> list[dict[str, str]]:
-    distinct = table[columns].drop_duplicates().astype("object")
-    records = distinct.where(distinct.notna(), "").to_dict("records")
-    return [{str(k): str(v) for k, v in record.items()} for record in records]
-
-
-def _key(record: dict[str, str], cell: list[str]) -> tuple[str, ...]:
-    return tuple(record[c] for c in cell)
-
-
-def _group(key: tuple[str, str, str], records: list[dict[str, str]], cell: list[str]) -> FailureGroup:
-    method, status, reason = key
-    scopes = {" ".join(filter(None, (r["group"], r["metric"]))): 0 for r in records}
-    return FailureGroup(
-        method=method,
-        status=status,
-        reason=reason,
-        count=len({_key(r, cell) for r in records}),
-        tracks=list(dict.fromkeys(r["track"] for r in records)),
-        scope="" if "" in scopes else ", ".join(scopes),
-    )
+def _distinct(table: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:
+    rows = table[columns].drop_duplicates().astype("object")
+    return [tuple(map(str, row)) for row in rows.where(rows.notna(), "").itertuples(index=False)]
