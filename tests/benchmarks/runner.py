@@ -28,6 +28,7 @@ import mss_bench
 from mss_bench.api import load
 from mss_bench.core import audio
 from mss_bench.metrics import metrics
+from mss_bench.report.table import Table
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare, start
 from mss_bench.running.status import run_status
@@ -38,13 +39,12 @@ METHODS = ("hpss", "duet", "nmf", "kam", "repet_sim", "irm")
 
 PLUGIN = '''
 import numpy as np
-from mss_bench import Metric, Quantity, Score, Separator
+from mss_bench import Metric, Quantity, Score, Separator, param
 
 class Nothing(Separator):
     name = "nothing"
-    def __init__(self, n: int = 0) -> None:
-        self.n = n
-    def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+    n: int = param(0, doc="Tells one method from the next.")
+    def separate(self, mixture, sample_rate, *, targets, **_):
         return {s: mixture for s in targets.stems}
 
 class Four(Metric):
@@ -60,11 +60,7 @@ class Four(Metric):
 
 def report(title: str, rows: list[tuple[object, ...]], head: tuple[str, ...]) -> None:
     """Print a Markdown table."""
-    print(f"\n### {title}\n")
-    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(map(str, row)) + " |")
-    sys.stdout.flush()
+    print(Table(title, head, [rows]).markdown(), flush=True)
 
 
 def peak_gb() -> float:
