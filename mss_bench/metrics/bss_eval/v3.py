@@ -97,6 +97,31 @@ class _Known(NamedTuple):
     prepared: list[PreparedReferences]
 
 
+class _Window(NamedTuple):
+    """What is found in one window.
+
+    Parameters
+    ----------
+    ratios : dict of str to two (n,)
+        By quantity, values and whether they are ill-conditioned.
+    order : (n,) int
+        The estimate of each target.
+    counts, contested : (n,) bool
+        Whether the window counts for a target, and whether its SIR does.
+    condition : float
+        Condition number of the references' system.
+    no_interference : str
+        Why SIR is undefined where it is.
+    """
+
+    ratios: dict[str, tuple[Floats, Mask]]
+    order: Order
+    counts: Mask
+    contested: Mask
+    condition: float
+    no_interference: str
+
+
 class _BSSEvalV3(Metric):
     """What images and sources share: parameters, windows, order, and what becomes of silence."""
 
@@ -149,7 +174,7 @@ class _BSSEvalV3(Metric):
         silent = {target: self._policy.silent(array, spans) for target, array in track.references.items()}
         rows = len(track.references) * channels * self.filter_length
         kept = max(1, _KEPT_BYTES // (8 * rows**2))
-        return _Known(silent, [prepare_window(track.references, s, self.filter_length - 1) for s in spans[:kept]])
+        return _Known(silent, [self._prepare_window(track.references, span) for span in spans[:kept]])
 
     def score(self, state: Prepared[_Known], estimates: Stems) -> list[Score]:
         """Score the estimates of one method.
@@ -166,56 +191,59 @@ class _BSSEvalV3(Metric):
         return super().score(state, estimates)
 
     def measure_all(self, track: Prepared[_Known], estimates: dict[str, Samples]) -> dict[str, Outcome]:
-        targets, spans = list(estimates), self._spans(track.samples, track.sample_rate)
-        references = track.derived.silent
+        targets, spans, references = (
+            list(estimates),
+            self._spans(track.samples, track.sample_rate),
+            track.derived.silent,
+        )
         silent = {t: self._policy.silent(y, spans) for t, y in estimates.items()}
         valid = np.array([[self._policy.valid(t, s, references, silent) for s in targets] for t in targets])
-        values = {q.name: np.full((len(targets), len(spans)), np.nan) for q in self.quantities}
-        doubtful = {q.name: np.zeros(len(targets), dtype=bool) for q in self.quantities}
-        counted, contested, permuted = np.zeros((3, len(targets)), dtype=bool)
-        conditions, no_interference = [np.nan], ""
-        for index, (start, stop) in enumerate(spans):
+        windows: dict[int, _Window] = {}
+        for index, span in enumerate(spans):
             allowed = valid[..., index]
-            if not (allowed if self.permute else np.diag(allowed)).any():
-                continue
-            prepared = self._window(track, index, (start, stop))
-            cut = {t: array[:, start:stop] for t, array in estimates.items()}
-            # In order or all against all: N^2 decompositions only where the order is to be found.
-            pairs = pair_ratios(prepared, cut, np.ones(1, dtype=bool), all_pairs=self.permute)
-            possible = np.array([prepared.interference_possible(t) for t in targets])
-            sir = np.where(allowed & possible[:, np.newaxis], pairs.values["SIR"][..., 0], np.nan)
-            order = best_order(sir) if self.permute else np.arange(len(targets))
-            own = allowed[np.arange(len(order)), order]
-            for quantity, (ratio, doubt) in self._ratios(pairs, order).items():
-                counts = own & possible if quantity == "SIR" else own
-                values[quantity][counts, index] = ratio[counts]
-                doubtful[quantity] |= doubt & counts
-            counted |= own
-            contested |= own & possible
-            permuted |= order != np.arange(len(order))
-            conditions.append(prepared.condition)
-            no_interference = prepared.why_no_interference
-        outcomes: dict[str, Outcome] = {}
-        for i, target in enumerate(targets):
-            row = []
-            for quantity, of_targets in values.items():
-                value: Floats | str = of_targets[i]
-                if np.isnan(of_targets[i]).all():
-                    value = "numerator and denominator are 0 in every window"
-                    if not counted[i]:
-                        value = self._policy.why(target, references, silent)
-                    elif quantity == "SIR" and not contested[i]:
-                        value = no_interference
-                flags = ("ill_conditioned",) * bool(doubtful[quantity][i]) + ("permuted",) * bool(permuted[i])
-                worst = np.nan if quantity in self._unfiltered else float(np.fmax.reduce(conditions))
-                row.append(Measured(value, flags, worst))
-            outcomes[target] = tuple(row)
-        return outcomes
+            if (allowed if self.permute else np.diag(allowed)).any():
+                windows[index] = self._measure_window(track, index, span, estimates, allowed)
+        worst = float(np.fmax.reduce([w.condition for w in windows.values()], initial=np.nan))
 
-    def _window(self, track: Prepared[_Known], index: int, span: Span) -> PreparedReferences:
-        if index < len(track.derived.prepared):
-            return track.derived.prepared[index]
-        return prepare_window(track.references, span, self.filter_length - 1)
+        def measured(i: int, target: str, quantity: str) -> Measured:
+            counting = {f: w for f, w in windows.items() if (w.contested if quantity == "SIR" else w.counts)[i]}
+            values = np.full(len(spans), np.nan)
+            for f, w in counting.items():
+                values[f] = w.ratios[quantity][0][i]
+            doubtful = any(w.ratios[quantity][1][i] for w in counting.values())
+            permuted = any(w.order[i] != i for w in windows.values())
+            flags = ("ill_conditioned",) * doubtful + ("permuted",) * permuted
+            condition = np.nan if quantity in self._unfiltered else worst
+            if not np.isnan(values).all():
+                return Measured(values, flags, condition)
+            why = "numerator and denominator are 0 in every window"
+            if not any(w.counts[i] for w in windows.values()):
+                why = self._policy.why(target, references, silent)
+            elif not counting:
+                why = next(iter(windows.values())).no_interference
+            return Measured(why, flags, condition)
+
+        return {t: tuple(measured(i, t, q.name) for q in self.quantities) for i, t in enumerate(targets)}
+
+    def _measure_window(
+        self, track: Prepared[_Known], index: int, span: Span, estimates: dict[str, Samples], allowed: Mask
+    ) -> _Window:
+        """Decompose the estimates in a window; `allowed` says by target and estimate whether the pair counts."""
+        known = track.derived.prepared
+        prepared = known[index] if index < len(known) else self._prepare_window(track.references, span)
+        cut = {t: array[:, slice(*span)] for t, array in estimates.items()}
+        # All against all, which is N^2 decompositions, only where the order is to be found.
+        pairs = pair_ratios(prepared, cut, np.ones(1, dtype=bool), all_pairs=self.permute)
+        possible = np.array([prepared.interference_possible(t) for t in estimates])
+        sir = np.where(allowed & possible[:, np.newaxis], pairs.values["SIR"][..., 0], np.nan)
+        order = best_order(sir) if self.permute else np.arange(len(estimates))
+        counts = allowed[np.arange(len(order)), order]
+        ratios, why = self._ratios(pairs, order), prepared.why_no_interference
+        # Not the references themselves: their factors are large, and only those of the first windows are kept.
+        return _Window(ratios, order, counts, counts & possible, prepared.condition, why)
+
+    def _prepare_window(self, references: Mapping[str, Samples], span: Span) -> PreparedReferences:
+        return prepare_window(references, span, self.filter_length - 1)
 
     @abstractmethod
     def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
