@@ -254,7 +254,7 @@ def test_output_of_a_plugin_goes_to_the_log(run, capfd):
 def test_names_that_do_not_exist_get_a_hint(run, tiny):
     with pytest.raises(UnknownNameError, match="unknown separator 'noisi'; did you mean 'noisy'"):
         run(["noisi"])
-    with pytest.raises(UnknownNameError, match="unknown metric 'usd'; did you mean 'usdr'"):
+    with pytest.raises(UnknownNameError, match="unknown metric 'usd'; did you mean 'uSDR'"):
         run(metrics=["usd"])
     with pytest.raises(UnknownNameError, match="unknown track of tiny 'Song a'; did you mean 'Song A'"):
         run(tracks=["Song a"])
