@@ -38,6 +38,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
     """Print the completions and end the process."""
     import argcomplete
 
+    # Short flags are left out: they are typed faster than chosen.
     argcomplete.autocomplete(parser, always_complete_options="long")
 
 

@@ -63,6 +63,7 @@ def execute(args: argparse.Namespace) -> int:
 
     command = Command(**given(args, Command))
     options = RunOptions.from_mapping(load_yaml(command.config), "a run file") if command.config else RunOptions()
+    # What the command line gives wins over the file, what is not given keeps the file's value.
     prepared = prepare(options.with_values(**given(args, RunOptions)))
     tell_families(args)
     if command.dry_run:

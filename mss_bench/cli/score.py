@@ -127,6 +127,7 @@ def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) ->
 
     findings = []
     for track in tracks:
+        # The beginning is enough, and keeps a look at 50 songs to seconds.
         part = track.excerpt(min(_DOCTOR_SECONDS, track.duration or _DOCTOR_SECONDS))
         separator.track, separator.duration = part.id, part.duration
         try:
@@ -137,6 +138,7 @@ def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) ->
         except MssBenchError as error:
             print(f"warning: {error}", file=sys.stderr)
             continue
+        # Of different lengths they cannot be summed; the doctor tells the lengths.
         if len({e.shape for e in estimates.values()}) == 1:
             estimates = dataset.targets.resolve(estimates)
         references = {

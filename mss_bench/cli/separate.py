@@ -77,6 +77,7 @@ def execute(args: argparse.Namespace) -> int:
         separators.add_file(plugin)
     specs = {str(spec): spec for spec in options.separator_specs()}
     made = {label: make_separator(spec) for label, spec in specs.items()}
+    # All is checked before the first separation: a wrong file must not cost an hour.
     jobs = {label: _jobs(command, label, separator) for label, separator in made.items()}
     for job in (job for several in jobs.values() for job in several):
         require_free(job.folder, overwrite=command.overwrite)

@@ -205,6 +205,7 @@ def resample(array: NDArray[np.floating], from_rate: int, to_rate: int) -> NDArr
     wanted = -(-array.shape[-1] * to_rate // from_rate)
     out = soxr.resample(np.asarray(array, dtype=np.float32).T, from_rate, to_rate, quality="VHQ").T
     if out.shape[-1] < wanted:
+        # soxr may end a sample early.
         out = np.pad(out, ((0, 0), (0, wanted - out.shape[-1])))
     return np.ascontiguousarray(out[:, :wanted], dtype=np.float32)
 

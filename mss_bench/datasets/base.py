@@ -223,6 +223,7 @@ class Dataset(Parameterized, ABC):
     def _place(self, root: Any) -> None:
         """Set the root, with environment variables put in."""
         self._written_root = root
+        # A catalog lists data sets that most users do not have: an unset variable is told when the data are asked for.
         unset = [v for v in re.findall(r"\$\{(\w+)\}", root or "") if not os.environ.get(v)]
         if unset:
             self.root_hint = f"its root is {root} and the environment variable {unset[0]} is not set"

@@ -135,10 +135,12 @@ def _peculiarities(array: Audio) -> list[str]:
         return ["is silent throughout"]
     found = []
     peak = float(np.abs(array).max())
+    # Relative, since limiters leave peaks that differ in the last digits.
     at_peak = np.abs(array) >= peak * (1 - 1e-6)
     runs = at_peak[:, CLIPPED_RUN - 1 :].copy()
     for shift in range(1, CLIPPED_RUN):
         runs &= at_peak[:, CLIPPED_RUN - 1 - shift : at_peak.shape[1] - shift]
+    # A soft signal may well rest on its peak (a square wave); clipping happens near full scale.
     if peak > 0.5 and (count := int(runs.sum())):
         found.append(f"looks clipped: {count} times {CLIPPED_RUN} or more neighbouring samples at the peak {peak:.4f}")
     if (dc := float(np.abs(array.mean(axis=1, dtype=np.float64)).max())) > 0.01:
@@ -162,6 +164,7 @@ def _compare(track: Track, parts: dict[str, Audio]) -> list[_Found]:
     energy, rest = float(np.sum(np.square(mixture, dtype=np.float64))), mixture - total
     if energy == 0.0:
         return found
+    # -200 dB stands for a sum that is exact.
     level = 10 * np.log10(max(float(np.sum(np.square(rest, dtype=np.float64))) / energy, 1e-20))
     if level > MISMATCH_DB:
         found.append(("warning", "mixture", f"differs from the sum of the stems by {level:.1f} dB of its energy"))

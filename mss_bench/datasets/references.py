@@ -54,6 +54,7 @@ def from_references(folder: str | Path) -> Dataset:
         raise DatasetError(f"{root} holds no references; expected <track>/<stem>.wav (or .flac), or <stem>.wav")
     first, files = next(iter(found.items()))
     for name, others in found.items():
+        # Tables have one column a target: tracks with other stems need a catalog that says what that means.
         if set(others) != set(files):
             raise DatasetError(
                 f"track {name!r} in {root} has {', '.join(sorted(others))}, track {first!r} has "

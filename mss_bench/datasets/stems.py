@@ -85,6 +85,7 @@ def files_of(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
     for pattern in patterns:
         for file in sorted(folder.glob(pattern)):
             if file.is_file() and not file.name.startswith("."):
+                # One key for a.wav and a.flac, which hold the same.
                 key = file.with_suffix("") if file.suffix.lower() in (".wav", ".flac") else file
                 if key not in files or file.suffix.lower() == ".wav":
                     files[key] = file

@@ -133,6 +133,7 @@ def _write_song(root: Path, song: Song, verify: bool) -> None:
             "files": files,
         }
         (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        # mkdtemp makes folders that nobody else can read; a cache may be shared.
         folder.chmod(0o755)
         _put(folder, root / song.split / song.name, song.variant, verify)
     finally:
@@ -141,6 +142,7 @@ def _write_song(root: Path, song: Song, verify: bool) -> None:
 
 def _put(folder: Path, place: Path, variant: str, verify: bool) -> None:
     """Rename a finished folder to its place; a damaged one there is moved away, a complete one is kept."""
+    # Two processes may take turns at a damaged folder; five rounds are enough for any real case.
     for _ in range(5):
         try:
             folder.rename(place)

@@ -84,6 +84,7 @@ def reverberate(signal: Signal, response: Signal, wet: float) -> Signal:
     from scipy import fft
 
     n = signal.shape[-1]
+    # Padded to the length of the whole convolution, so that nothing wraps around to the beginning.
     size = fft.next_fast_len(n + response.shape[-1], real=True)
     send = fft.rfft(0.5 * (signal[0] + signal[1]), size)
     room = fft.irfft(send * fft.rfft(response, size), size)[:, :n]
@@ -111,12 +112,14 @@ def loudness(signal: Signal) -> float:
     """
     from scipy.signal import lfilter
 
+    # The shelf of K-weighting: +4 dB (a factor of 1.58) above 1.7 kHz.
     bright = signal + 0.58 * (signal - one_pole(signal, 1700.0))
     pole = float(np.exp(-2.0 * np.pi * 38.0 / SAMPLE_RATE))
     weighted = np.asarray(lfilter([1.0, -1.0], [1.0, -pole], bright, axis=-1))
     block = round(0.4 * SAMPLE_RATE)
     count = signal.shape[-1] // block
     power = np.sum(weighted[:, : count * block].reshape(2, count, block) ** 2, axis=(0, 2)) / block
+    # The absolute gate of -70 dB, then the relative one of -10 dB below the mean of what is left.
     power = power[power > 1e-7]
     if not len(power):
         return -np.inf
@@ -137,6 +140,7 @@ def limit(signal: Signal, threshold: float, *, look_ahead: float = 0.003, releas
     look_ahead, release : float
         Seconds.
     """
+    # Blocks of 0.7 ms are fine enough for a gain, and the loop over samples is one over blocks.
     step = 32
     n = signal.shape[-1]
     blocks = -(-n // step)

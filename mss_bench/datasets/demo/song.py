@@ -82,6 +82,7 @@ def render(split: str, index: int, variant: str = "default") -> Song:
     stems = band.stems(variant)
     mixed = _mix(plan, band, stems, variant)
     pcm = {name: to_pcm(signal) for name, signal in mixed.items()}
+    # The sum of the rounded stems, so that stems and mixture agree to the last bit.
     total = np.sum(np.stack(list(pcm.values())).astype(np.int32), axis=0)
     if variant == "limiter":
         level = total / 32768.0
@@ -99,6 +100,7 @@ def _mix(plan: SongPlan, band: Band, stems: dict[str, Stem], variant: str) -> di
     gains = _gains(plan, stems, wet, variant)
     fade = np.ones(band.n)
     tail = round(0.6 * SAMPLE_RATE)
+    # Songs end within their time: a raised cosine over what still rings.
     fade[-tail:] = 0.5 + 0.5 * np.cos(np.arange(tail) * (np.pi / tail))
     mixed = {name: wet[name] * (gains[name] * fade) for name in stems}
     peak = max(
@@ -126,6 +128,7 @@ def _gains(plan: SongPlan, stems: dict[str, Stem], wet: dict[str, Signal], varia
     if variant.startswith("sources:"):
         levels = dict.fromkeys(levels, 0.0)
     loud = {name: loudness(signal) for name, signal in wet.items()}
+    # -20 dB leaves headroom; the level of the whole is set by the peak in the end.
     gains = {name: _gain(levels[stem.kind] - 20.0, loud[name]) for name, stem in stems.items()}
     voices = [name for name, stem in stems.items() if stem.kind == "vocals"]
     if variant.startswith("sources:") or len(voices) == len(stems):
@@ -134,6 +137,7 @@ def _gains(plan: SongPlan, stems: dict[str, Stem], wet: dict[str, Signal], varia
     for name in stems:
         if name not in voices:
             accompaniment += gains[name] * wet[name]
+    # Two voices share the level of one and a little: each is 3 dB softer.
     target = loudness(accompaniment) + plan.levels["vocals"] - (3.0 if len(voices) > 1 else 0.0)
     return gains | {name: _gain(target, loud[name]) for name in voices}
 

@@ -61,6 +61,7 @@ def phase_of(frequency: float | Signal, n: int, start: float = 0.0) -> NDArray[n
     unit = float(1 << _PHASE_BITS)
     first = round(start * unit)
     if isinstance(frequency, np.ndarray):
+        # Integer phases add up without rounding errors, on every machine alike.
         steps = np.rint(frequency * (unit / SAMPLE_RATE)).astype(np.int64)
         steps[1:] = steps[:-1].copy()
         steps[:1] = first
@@ -100,6 +101,7 @@ def sine(phase: NDArray[np.int64]) -> Signal:
 
 def saw_harmonics(frequency: float) -> int:
     """Return how many harmonics of a tone lie below 18 kHz, rounded down to a few counts so that notes share tables."""
+    # Half an octave apart; 18 kHz keeps a margin below half the sample rate for vibrato.
     counts = [4, 6, 8, 11, 16, 22, 32, 45, 64, 90, 128, 180, 256, 360, 512]
     fitting = [count for count in counts if count * frequency <= 18000.0]
     return fitting[-1] if fitting else 4
@@ -200,9 +202,11 @@ def pluck(
         ]
     )
     lowpass = np.array([damping, 1.0 - 2.0 * damping, damping])
+    # The gain of a round: the fundamental makes `frequency` rounds a second.
     taps = 10.0 ** (-3.0 / (frequency * t60)) * np.convolve(lowpass, lagrange)
 
     burst = one_pole(dice.noise(round(period)), brightness)
+    # Without its mean, which the loop would hardly damp, and without the harmonics of the plucking point.
     burst -= burst.sum() / len(burst)
     burst -= 0.9 * np.roll(burst, max(1, round(position * len(burst))))
     burst /= np.sqrt(np.sum(burst * burst) / len(burst)) + 1e-12
@@ -210,6 +214,7 @@ def pluck(
     lead = whole + len(taps)
     string = np.zeros(lead + n + whole)
     string[lead : lead + len(burst)] = burst
+    # A period depends on the one before alone, so that it is computed as one convolution.
     for first in range(lead, lead + n, whole):
         last = first + whole
         past = string[first - whole - len(taps) + 1 : first]
