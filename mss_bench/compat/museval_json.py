@@ -62,7 +62,7 @@ class FrameScores(NamedTuple):
     values: Sequence[float]
 
 
-def to_museval(frames: Iterable[FrameScores | tuple[str, str, float, float, Sequence[float]]]) -> dict[str, Any]:
+def to_museval(frames: Iterable[tuple[str, str, float, float, Sequence[float]]]) -> dict[str, Any]:
     """Return the content of a museval file.
 
     Parameters
@@ -118,7 +118,7 @@ def _rounded(value: float) -> float | None:
     return round(float(value), 5) if math.isfinite(value) else None
 
 
-def write(path: str | Path, frames: Iterable[FrameScores | tuple[str, str, float, float, Sequence[float]]]) -> None:
+def write(path: str | Path, frames: Iterable[tuple[str, str, float, float, Sequence[float]]]) -> None:
     """Write the museval file of one track, whole or not at all.
 
     museval's `EvalStore.add_eval_dir(folder)` finds it as ``<folder>/test/<track>.json``.

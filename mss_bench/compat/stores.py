@@ -102,23 +102,7 @@ class TrackStore:
 
 
 class _Aggregates:
-    """Frames of many tracks and their aggregates.
-
-    Parameters
-    ----------
-    frames_agg, tracks_agg : {"median", "mean"}
-        Over the frames of a track, then over tracks; missing values are left out.
-
-    Attributes
-    ----------
-    df : DataFrame
-        One row for each frame, target and metric; add to it with the methods.
-
-    Raises
-    ------
-    ConfigError
-        Another aggregation.
-    """
+    """Frames of many tracks and their aggregates; the parameters are those of the subclasses."""
 
     _keys: tuple[str, ...] = ()
 

@@ -177,13 +177,7 @@ class _BSSEvalV3(Metric):
         return _Known(silent, [self._prepare_window(track.references, span) for span in spans[:kept]])
 
     def score(self, state: Prepared[_Known], estimates: Stems) -> list[Score]:
-        """Score the estimates of one method.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored.
-        """
+        """Score the estimates of one method, with the references that `references` chooses."""
         delivered = {t: array for t, array in state.references.items() if t in estimates}
         if self.references == "delivered" and 0 < len(delivered) < len(state.references):
             known = _Known({t: state.derived.silent[t] for t in delivered}, [])

@@ -163,13 +163,7 @@ class BSSEval(Framewise):
         return _Known(prepare_references(references, frames), silent)
 
     def score(self, state: Prepared[_Known], estimates: Stems) -> list[Score]:
-        """Score the estimates of one method; as museval, with the references of delivered targets alone.
-
-        Raises
-        ------
-        AudioError
-            Estimates that cannot be scored.
-        """
+        """Score the estimates of one method; as museval, with the references of delivered targets alone."""
         delivered = {t: array for t, array in state.references.items() if t in estimates}
         if self._as_museval and 0 < len(delivered) < len(state.references):
             prepared = prepare_references(delivered, state.derived.prepared.frames)
