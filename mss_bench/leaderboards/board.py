@@ -16,7 +16,8 @@ from mss_bench.core.files import write_atomic
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError
-from mss_bench.stats.aggregate import AGGREGATIONS, aggregate
+from mss_bench.stats.aggregate import aggregate
+from mss_bench.stats.choices import AGGREGATIONS
 
 if TYPE_CHECKING:
     import pandas as pd

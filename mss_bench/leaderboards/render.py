@@ -16,7 +16,8 @@ from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.report.html import templates
 from mss_bench.report.leakage import overlap
 from mss_bench.report.table import Cell, Column, Note, Table, number
-from mss_bench.stats.aggregate import AGGREGATIONS, aggregate
+from mss_bench.stats.aggregate import aggregate
+from mss_bench.stats.choices import AGGREGATIONS
 from mss_bench.stats.matrix import score_matrix
 from mss_bench.stats.ranking import tied_with
 from mss_bench.stats.significance import friedman, posthoc

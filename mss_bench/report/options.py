@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mss_bench.core.parameters import Parameterized, param
+from mss_bench.stats.choices import AGGREGATIONS, MISSING, POSTHOC
 
 __all__ = ["COLUMNS", "DEFAULT_FIGURES", "FIGURES", "FORMATS", "Options", "Statistics", "Style"]
 
@@ -31,24 +30,6 @@ COLUMNS = ("mean", "gain", "gap", "targets", "tracks", "failed", "flags")
 (both means over the targets, too), the targets, the tracks that the values are over, the failed ones, and flags."""
 
 
-def _aggregations() -> Sequence[str]:
-    from mss_bench.stats.aggregate import AGGREGATIONS
-
-    return tuple(AGGREGATIONS)
-
-
-def _rules() -> Sequence[str]:
-    from mss_bench.stats.units import MISSING
-
-    return tuple(MISSING)
-
-
-def _tests() -> Sequence[str]:
-    from mss_bench.stats.significance import POSTHOC
-
-    return tuple(POSTHOC)
-
-
 class Style(Parameterized):
     """Options that choose the columns, numbers and layout of tables."""
 
@@ -72,7 +53,7 @@ class Statistics(Parameterized):
     name = "statistics of a report"
 
     posthoc: str = param(
-        "conover", choices=_tests, flag="--test", doc="Test of pairs: conover, nemenyi, wilcoxon or conover_iman."
+        "conover", choices=tuple(POSTHOC), flag="--test", doc="Test of pairs of methods after Friedman's."
     )
     alpha: float = param(0.05, above=0, below=1, doc="Level of the tests.")
     level: float = param(0.95, above=0, below=1, doc="Level of the confidence intervals.")
@@ -98,11 +79,11 @@ class Options(Parameterized):
     groups: tuple[str, ...] = param((), metavar="G,G", doc="Only these groups of targets: 4stem, vocals_acc.")
     sort: str = param("mean", metavar="HOW", doc="Order of rows: mean, gain, name, given (as named) or a target.")
     aggregation: str = param(
-        "median_of_medians", choices=_aggregations, metavar="A",
-        doc="How tracks are aggregated: median_of_medians (SiSEC), mean_of_medians or mean_of_means (MDX).",
+        "median_of_medians", choices=tuple(AGGREGATIONS), metavar="A",
+        doc="How frames and tracks are aggregated; SiSEC takes median_of_medians, MDX mean_of_means.",
     )  # fmt: skip
     missing: str = param(
-        "floor", choices=_rules, metavar="RULE",
+        "floor", choices=tuple(MISSING), metavar="RULE",
         doc="floor: the mixture stands in for missing values; complete: only tracks that every method has.",
     )  # fmt: skip
     gap_to: str = param("", metavar="ORACLE", doc="A column with the gap to this oracle.")

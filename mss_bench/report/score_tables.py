@@ -10,10 +10,8 @@ from itertools import groupby
 from mss_bench.report.blocks import Block, Row, Score, track_count
 from mss_bench.report.options import Style
 from mss_bench.report.table import Cell, Column, Note, Table, number
-from mss_bench.stats.aggregate import AGGREGATIONS
+from mss_bench.stats.choices import AGGREGATIONS, MISSING, POSTHOC
 from mss_bench.stats.matrix import OVER_TARGETS
-from mss_bench.stats.significance import POSTHOC
-from mss_bench.stats.units import MISSING
 
 __all__ = ["default_columns", "explanations", "name_cell", "score_table", "score_tables"]
 

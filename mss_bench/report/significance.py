@@ -12,9 +12,9 @@ from mss_bench.report.blocks import Block, Row
 from mss_bench.report.findings import Finding, Findings
 from mss_bench.report.score_tables import name_cell
 from mss_bench.report.table import Cell, Column, Table, number
+from mss_bench.stats.choices import POSTHOC
 from mss_bench.stats.effect import paired
 from mss_bench.stats.matrix import OVER_TARGETS
-from mss_bench.stats.significance import POSTHOC
 from mss_bench.stats.units import UNIT
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from mss_bench.report.blocks import Quantities, blocks, lower_is_better, trained
 from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import score_table
-from mss_bench.stats.aggregate import AGGREGATIONS, aggregate
+from mss_bench.stats.aggregate import aggregate
+from mss_bench.stats.choices import AGGREGATIONS
 
 if TYPE_CHECKING:
     import pandas as pd

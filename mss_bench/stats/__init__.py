@@ -8,7 +8,8 @@ On a matrix
     sizes; `ranking` ranks, groups of ties, critical differences; `power` how many tracks it takes; `mixed` a linear
     mixed model.
 Underneath
-    `units` which tracks count and what stands in; `resample` bootstrap resamples; `signed_rank` Wilcoxon's test.
+    `units` which tracks count and what stands in; `resample` bootstrap resamples; `signed_rank` Wilcoxon's
+    test; `choices` the names of aggregations, tests and rules.
 
 Every number is taken over the same tracks for all methods, every test is paired by track unless its name says
 otherwise, and a matrix holds no gaps: bad input is refused by name and never comes out as NaN or as a first place.

@@ -52,6 +52,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import UnknownNameError
+from mss_bench.stats.choices import AGGREGATIONS
 from mss_bench.stats.units import UNIT, Floats, Unit, centre, method_label, units
 
 if TYPE_CHECKING:
@@ -67,13 +68,6 @@ __all__ = [
     "method_label",
     "over_targets",
 ]
-
-AGGREGATIONS = {
-    "median_of_medians": "median of medians (SiSEC), median over tracks of each track's value (its median over frames)",
-    "mean_of_medians": "mean of medians, mean over tracks of each track's value (its median over frames)",
-    "mean_of_means": "mean of means (MDX), mean over tracks of each track's value (its mean over frames)",
-}
-"""Names of the aggregations and what they are, in words."""
 
 AGGREGATE_COLUMNS: dict[str, str] = {
     "dataset": "string",

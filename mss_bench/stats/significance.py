@@ -29,6 +29,7 @@ import numpy as np
 from scipy import stats
 
 from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.stats.choices import POSTHOC
 from mss_bench.stats.matrix import ScoreMatrix, check_matrix
 from mss_bench.stats.signed_rank import wilcoxon
 from mss_bench.stats.units import Floats, difference
@@ -37,14 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["CORRECTIONS", "POSTHOC", "FriedmanResult", "correct", "friedman", "posthoc", "rank_variance"]
-
-POSTHOC = {
-    "conover": "Conover's test after Friedman's, paired by track",
-    "nemenyi": "Nemenyi's test after Friedman's, paired by track",
-    "wilcoxon": "Wilcoxon's signed-rank test, paired by track",
-    "conover_iman": "Conover-Iman test after Kruskal-Wallis, not paired: only to reproduce a publication",
-}
-"""Names of the post hoc tests and what they are, in words."""
 
 CORRECTIONS = ("holm", "bonferroni", "none")
 """Corrections for the number of pairs."""

@@ -15,17 +15,12 @@ from numpy.typing import NDArray
 
 from mss_bench.core.schema import FLOOR, TRACK_COLUMNS, Status
 from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.stats.choices import MISSING
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["MISSING", "UNIT", "Bools", "Floats", "Unit", "centre", "difference", "method_label", "units"]
-
-MISSING = {
-    "floor": "on tracks where a method has no value the floor's, or its own worst where that is worse, stands in",
-    "complete": "tracks on which every method has a value",
-}
-"""Rules for missing cells, in words."""
 
 UNIT = ["dataset", "subset", "group", "target", "metric", "preset"]
 """The columns that numbers must share to be compared."""

@@ -11,9 +11,10 @@ from matplotlib.patches import Patch
 from mss_bench.core.text import wrap
 from mss_bench.report.plots.base import canvas, fitted, heading, label, row_height
 from mss_bench.report.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
+from mss_bench.stats.choices import POSTHOC
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.ranking import mean_ranks
-from mss_bench.stats.significance import POSTHOC, posthoc
+from mss_bench.stats.significance import posthoc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,9 +16,10 @@ from matplotlib.textpath import TextPath
 from mss_bench.core.text import wrap
 from mss_bench.report.plots.base import Looks, canvas, heading, label, look_of
 from mss_bench.report.style import COLOURS, FULL_WIDTH, printable, styled
+from mss_bench.stats.choices import POSTHOC
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.ranking import critical_difference, groups, mean_ranks
-from mss_bench.stats.significance import POSTHOC, posthoc
+from mss_bench.stats.significance import posthoc
 
 if TYPE_CHECKING:
     import pandas as pd
