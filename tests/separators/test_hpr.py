@@ -22,7 +22,7 @@ def _found(
     separate: Callable[..., Stems], gains: Callable[..., list[float]],
 ) -> list[float]:  # fmt: skip
     found = []
-    for seed in range(3):
+    for seed in range(2):
         rng = np.random.default_rng(seed)
         song = {"vocals": residual(rng), "drums": signals.clicks(rng), "harmonic": signals.chords(rng)}
         mixture = sum(song.values())
@@ -61,6 +61,7 @@ def test_a_steady_voice_is_not_residual(kernel_signals: ModuleType, separate: Ca
 def test_a_greater_margin_leaves_more(kernel_signals: ModuleType, separate: Callable[..., Stems]) -> None:
     rng = np.random.default_rng(0)
     mixture = kernel_signals.clicks(rng) + kernel_signals.chords(rng) + kernel_signals.voice()
+    mixture = mixture[:, : 2 * RATE]
     left = [float(np.linalg.norm(separate(HPR(margin=margin), mixture)["vocals"])) for margin in (1.0, 2.0, 4.0)]
     assert left[0] < left[1] < left[2]
 
