@@ -114,6 +114,7 @@ def test_a_whole_session_by_mouse(tmp_path, serve, open_page) -> None:
     page.click("text=Begin the test")
 
     _heading(page, "Trial 1 of 5")
+    page.locator("input[type=range]").nth(2).wait_for()  # the heading may come before the sliders
     _hear_all(page)
     for share, slider in zip((0.2, 0.6, 0.0), page.locator("input[type=range]").all(), strict=True):
         _drag(page, slider, share)
