@@ -41,7 +41,7 @@ def source_hash(cls: type) -> str:
     package that compute. Other packages are not looked into: raise the version where a new release of one changes the
     output.
     """
-    files: set[Path] = set()
+    waiting: list[Path] = []
     for base in cls.__mro__[:-1]:
         with contextlib.suppress(TypeError, OSError):
             source = inspect.getsourcefile(base)
@@ -49,16 +49,16 @@ def source_hash(cls: type) -> str:
                 module = Path(source).resolve()
                 if _counts(module):
                     # A method that is a package of its own is made of all its files.
-                    files |= set(module.parent.glob("*.py")) if module.name == "__init__.py" else {module}
-    waiting = list(files)
+                    waiting += module.parent.glob("*.py") if module.name == "__init__.py" else [module]
+    codes: dict[Path, _Code] = {}
     while waiting:
-        for file in _code(waiting.pop()).imports:
-            if file not in files:
-                files.add(file)
-                waiting.append(file)
+        file = waiting.pop()
+        if file not in codes:
+            codes[file] = _code(file)
+            waiting += codes[file].imports
     # A set, so that a file may move. Beside each stand the contents of the files it imports from: which of two
     # functions of one name it calls is part of what it does.
-    parts = {f"{_code(f).text} {sorted(_code(i).text for i in _code(f).imports)}" for f in files}
+    parts = {f"{code.text} {sorted(codes[file].text for file in code.imports)}" for code in codes.values()}
     return _sha256("\n".join(sorted(parts)))[:40]
 
 
