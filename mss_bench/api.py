@@ -13,7 +13,7 @@ from mss_bench.running.tables import read_info, read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mss_bench.datasets.catalog import Dataset
+    from mss_bench.datasets import Dataset
     from mss_bench.report.combine import RunTables
     from mss_bench.report.options import Options
     from mss_bench.report.plots.accessor import Plots

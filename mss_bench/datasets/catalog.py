@@ -13,7 +13,7 @@ from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.references import from_references
 from mss_bench.errors import ConfigError, UnknownNameError
 
-__all__ = ["Dataset", "default_file", "get", "load_catalog"]
+__all__ = ["default_file", "get", "load_catalog"]
 
 
 def default_file() -> Path:

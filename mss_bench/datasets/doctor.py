@@ -19,7 +19,7 @@ from mss_bench.core.tracks import Audio, Track
 from mss_bench.errors import AudioError, MssBenchError
 
 if TYPE_CHECKING:
-    from mss_bench.datasets.catalog import Dataset
+    from mss_bench.datasets import Dataset
 
 __all__ = ["Finding", "Report", "examine"]
 

@@ -15,7 +15,7 @@ from mss_bench.core.parameters import Parameterized, param
 
 if TYPE_CHECKING:
     from mss_bench.core.spec import Spec
-    from mss_bench.datasets.catalog import Dataset
+    from mss_bench.datasets import Dataset
     from mss_bench.registry import Registry
     from mss_bench.running.supervise import Limits
 
@@ -112,7 +112,8 @@ class RunOptions(Parameterized):
     def open_dataset(self) -> Dataset:
         """Return the data set with root and options applied."""
         from mss_bench.core.spec import Spec
-        from mss_bench.datasets.catalog import Dataset, get
+        from mss_bench.datasets import Dataset
+        from mss_bench.datasets.catalog import get
 
         if isinstance(self.dataset, Dataset):
             return self.dataset
