@@ -29,7 +29,7 @@ ALLOWED = {
     "report": TABLES | {"stats"},
     "leaderboards": TABLES | {"stats", "report"},
     "listening": CORE | {"api", "running", "dsp", "datasets", "metrics", "stats", "report"},
-    "explanation": CORE | {"api", "running", "dsp", "metrics", "report"},
+    "explanation": CORE | {"running", "dsp", "metrics", "report"},
     "evaluation": CORE | {"metrics"},
     "api": CORE | {"stats", "report", "running", "datasets", "metrics", "separators"},
 }
