@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from mss_bench.cli.main import main
+from mss_bench.cli.main import VERBS, main
 from mss_bench.cli.options import Parser, add_options, given
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.errors import ConfigError
@@ -129,3 +132,28 @@ def test_the_tab_key_completes_options_and_names(line: str, offered: set[str], t
 def test_the_code_for_a_shell_is_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--completion", shell]) == 0
     assert "mss-bench" in capsys.readouterr().out
+
+
+def _options(parser: argparse.ArgumentParser, verb: str) -> Iterator[tuple[str, argparse.Action]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield from _options(below, f"{verb} {name}")
+        else:
+            yield verb, action
+
+
+def test_every_option_has_help_and_a_short_flag_means_the_same_everywhere() -> None:
+    meanings: dict[str, set[str]] = {}
+    for verb in VERBS:
+        parser = Parser(prog=verb)
+        importlib.import_module(f"mss_bench.cli.{verb}").configure(parser)
+        for place, action in _options(parser, verb):
+            assert action.help, (place, action.dest)
+            if action.help != argparse.SUPPRESS:
+                for flag in action.option_strings:
+                    meanings.setdefault(flag, set()).add(action.dest)
+    short = {flag: names for flag, names in meanings.items() if not flag.startswith("--")}
+    assert short == {
+        "-h": {"help"}, "-s": {"separators"}, "-m": {"metrics"}, "-o": {"out"}, "-j": {"jobs"}, "-q": {"quiet"},
+    }  # fmt: skip
