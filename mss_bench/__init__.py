@@ -20,7 +20,7 @@ Extending
 
 Errors
     `MssBenchError`
-        Base of every error that a user can cause and mend.
+        Base class of errors that the user can fix.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class MssBenchError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base class of errors that the user can fix."""
 
 
 class ConfigError(MssBenchError):
