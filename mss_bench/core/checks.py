@@ -13,7 +13,7 @@ __all__ = ["BrokenPromise", "CheckResult", "check_parameters", "describe", "run_
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found.
+    """Result of one check.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class CheckResult:
 
 
 class BrokenPromise(Exception):
-    """A promise that was not kept; the message says how."""
+    """Error of a check whose promise was not kept; the message says how."""
 
 
 def run_check(name: str, check: Callable[[], str]) -> CheckResult:
