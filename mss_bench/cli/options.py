@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import re
 import shutil
+import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -248,7 +249,7 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """Parse, refusing what is not known here, where the verb's own options are at hand."""
-        words = list(args or ())
+        words = list(sys.argv[1:] if args is None else args)
         if completion.asked_for():
             return super().parse_known_args(args, namespace)
         if self._subparsers is None:  # first of all, since a mistyped option may be the one that would be "required"

@@ -15,7 +15,7 @@ import yaml
 
 from mss_bench.errors import ConfigError
 
-__all__ = ["ConfigMap", "load_yaml", "parse_scalar", "parse_yaml", "plain_name"]
+__all__ = ["ConfigMap", "WrittenFloat", "load_yaml", "parse_scalar", "parse_yaml", "plain_name"]
 
 
 def plain_name(name: str, what: str) -> str:
@@ -52,6 +52,25 @@ class ConfigMap(dict[str, Any]):
         raise ConfigError(f"{self.source}:{self.lines.get(key or '', self.line)}: {message}")
 
 
+class WrittenFloat(float):
+    """A number that remembers how it was written, for where it is a name: 1.10 is not 1.1.
+
+    Attributes
+    ----------
+    written : str
+    """
+
+    written: str
+
+    def __new__(cls, text: str) -> WrittenFloat:
+        number = super().__new__(cls, text)
+        number.written = text
+        return number
+
+    def __reduce__(self) -> tuple[type[WrittenFloat], tuple[str]]:  # tasks go to workers by pickle
+        return WrittenFloat, (self.written,)
+
+
 class _StrictLoader(yaml.SafeLoader):
     source = ""
 
@@ -77,6 +96,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 _StrictLoader.add_constructor("tag:yaml.org,2002:map", _StrictLoader.map_with_lines)
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: WrittenFloat(node.value))
 # Own scalar rules instead of YAML 1.1's: true/false only, decimal numbers only, 1e-5 is a number.
 _StrictLoader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
@@ -129,7 +149,7 @@ def parse_scalar(text: str) -> Any:
     if tag.endswith(":int"):
         return int(text)
     if tag.endswith(":float"):
-        return float(text)
+        return WrittenFloat(text)
     if tag.endswith(":bool"):
         return text.lower() == "true"
     return None if tag.endswith(":null") else text

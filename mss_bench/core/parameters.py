@@ -492,8 +492,9 @@ def _fit(value: Any, kind: Any, what: str) -> Any:
         return value if isinstance(value, bool) else _MISFIT
     if kind in (int, float):
         return _number(value, kind)
-    if kind is str:
-        return value if isinstance(value, str) else str(value) if isinstance(value, int | float | bool) else _MISFIT
+    if kind is str:  # a name may look like a number, and then is what was written, which 1.10 and 1e3 are not as floats
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return value if isinstance(value, str) else getattr(value, "written", str(value)) if number else _MISFIT
     if kind is Path:
         return Path(value) if isinstance(value, str | Path) and str(value) else _MISFIT
     if origin is tuple or kind is tuple:

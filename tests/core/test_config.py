@@ -26,7 +26,8 @@ def test_aliases_are_refused():
 def test_scalars_mean_what_they_look_like(text, value):
     for found in (parse_yaml(f"a: {text}", "f")["a"], parse_scalar(text)):
         assert found == value
-        assert type(found) is type(value)
+        assert isinstance(found, type(value))
+        assert isinstance(found, bool) == isinstance(value, bool)
 
 
 def test_syntax_errors_have_a_line():

@@ -1,6 +1,7 @@
 """Parameters that are declared once: what follows from a declaration."""
 
 import inspect
+import pickle
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,6 +105,15 @@ def test_values_are_converted_where_nothing_is_lost():
     assert (entry.path, entry.names, entry.shares, entry.frames.size) == (Path("a/b"), ("x",), {"x": 1.0}, 3)
     assert Frames(size=5.0).size == 5
     assert isinstance(Frames(size=5.0).size, int)
+
+
+def test_a_name_that_looks_like_a_number_stays_as_it_was_written():
+    entry = Entry.from_mapping(parse_yaml("path: x\nnames: [1.10, 007, 1e3, 12]\n", "entry.yaml"), "an entry")
+    assert entry.names == ("1.10", "007", "1e3", "12")
+    with pytest.raises(ConfigError, match="entry.yaml:2: names is .*True.*, expected a list of text"):
+        Entry.from_mapping(parse_yaml("path: x\nnames: [true]\n", "entry.yaml"), "an entry")
+    shares = Entry.from_mapping(parse_yaml("path: x\nshares: {a: 1.50}\n", "entry.yaml"), "an entry").shares
+    assert pickle.loads(pickle.dumps(shares)) == {"a": 1.5}
 
 
 def test_a_mapping_of_a_file_is_read_with_all_that_is_wrong_and_its_lines():
