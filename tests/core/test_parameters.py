@@ -110,7 +110,7 @@ def test_values_are_converted_where_nothing_is_lost():
 def test_a_name_that_looks_like_a_number_stays_as_it_was_written():
     entry = Entry.from_mapping(parse_yaml("path: x\nnames: [1.10, 007, 1e3, 12]\n", "entry.yaml"), "an entry")
     assert entry.names == ("1.10", "007", "1e3", "12")
-    with pytest.raises(ConfigError, match="entry.yaml:2: names is .*True.*, expected a list of text"):
+    with pytest.raises(ConfigError, match=r"entry.yaml:2: names is .*True.*, expected a list of text"):
         Entry.from_mapping(parse_yaml("path: x\nnames: [true]\n", "entry.yaml"), "an entry")
     shares = Entry.from_mapping(parse_yaml("path: x\nshares: {a: 1.50}\n", "entry.yaml"), "an entry").shares
     assert pickle.loads(pickle.dumps(shares)) == {"a": 1.5}
