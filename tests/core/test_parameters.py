@@ -1,8 +1,8 @@
 """Parameters that are declared once: what follows from a declaration."""
 
 import inspect
-import pickle
 import math
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
