@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from mss_bench.core.files import write_atomic
-from mss_bench.errors import MssBenchError
+from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, read_entry, track_table
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.report.html import templates
@@ -79,9 +79,11 @@ def standings(board: Board) -> Table:
     Raises
     ------
     MssBenchError
-        An entry cannot be read.
+        An entry cannot be read, or there is none.
     """
     entries = [read_entry(board, name) for name in entry_names(board)]
+    if not entries:
+        raise ConfigError(f"{board.folder} has no entries; add some: mss-bench leaderboard add RUN {board.folder}")
     scores = track_table(board, entries)
     values = aggregate(scores, aggregation=board.aggregation, missing="complete", lower_is_better=board.lower_is_better)
     keys = zip(values["method"], values["target"], values["metric"], strict=True)

@@ -44,6 +44,12 @@ def test_shipped_boards_are_right_and_their_pages_are_current(board: str, tmp_pa
         assert file.read_text() == (BOARDS / board / file.name).read_text(), f"run: mss-bench leaderboard build {board}"
 
 
+def test_a_board_without_entries_cannot_be_built(sisec) -> None:
+    shutil.rmtree(sisec / "entries")
+    with pytest.raises(ConfigError, match="has no entries; add some: mss-bench leaderboard add"):
+        build(read_board(sisec))
+
+
 def test_sisec_is_the_published_table(test_data) -> None:
     published = pd.read_csv(test_data / "sisec18" / "median_of_medians.csv")
     board = read_board(SISEC)
