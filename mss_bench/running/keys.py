@@ -1,12 +1,12 @@
-"""The two keys.
+"""The two keys of a cell, and the content hashes of files that go into them.
 
-*Estimate key*: what determines the estimates: separator, version, parameters, the code and files it is made of, the
-content of the mixture (of the references too for an oracle), the targets asked for, the seed. *Score key*: the estimate
-key, the content of the references, the target group, the metric with version and parameters. Paths, jobs and display
-are in neither. A key is the SHA-256 of its preimage's JSON; the preimage is stored beside it.
+The *estimate key* stands for all that determines the estimates, a *score key* for all that determines the scores of one
+metric on one group of targets. `mss_bench.running.plan` puts together what each is made of, its preimage; the list is
+in ``docs/architecture.md`` under "Why a cell is recomputed". A key is the SHA-256 of its preimage's JSON; the preimage
+is stored beside it.
 
-Code counts by what it does (`mss_bench.running.source`), and a parameter that has its default is left out: one that is
-added later, with a default that does what was done before, leaves keys as they are.
+Code counts by what it does (`mss_bench.running.source`). Parameters at their defaults are left out of a preimage, yet a
+new parameter of a separator or metric is new code, so that its cells are computed again.
 """
 
 from __future__ import annotations
