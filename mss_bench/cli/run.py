@@ -12,7 +12,7 @@ from mss_bench.core.parameters import Parameterized, param
 from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
-    from mss_bench.running.start import Prepared
+    from mss_bench.running.start import PreparedRun
 
 __all__ = ["DATA", "add_run_options", "configure", "execute", "finish", "tell_families"]
 
@@ -82,7 +82,7 @@ def tell_families(args: argparse.Namespace) -> None:
             print(f"note: {name} is a quantity of the metric {family}, which is scored whole", file=sys.stderr)
 
 
-def _print_plan(prepared: Prepared) -> None:
+def _print_plan(prepared: PreparedRun) -> None:
     from mss_bench.running.status import estimate
 
     tasks, cells = prepared.tasks(), prepared.plan.cells
@@ -98,7 +98,7 @@ def _print_plan(prepared: Prepared) -> None:
         print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what}")
 
 
-def finish(prepared: Prepared, *, quiet: bool) -> int:
+def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     """Start a prepared run, print its table, tell how it ended."""
     from mss_bench.api import load
     from mss_bench.running.start import start

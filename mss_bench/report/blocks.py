@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "SORTS", "TARGETS", "Block", "Quantities", "Row", "Score", "blocks", "lower_is_better", "ordered", "trained_on",
+    "SORTS",
+    "TARGETS",
+    "Block",
+    "MethodRow",
+    "MethodScore",
+    "Quantities",
+    "blocks",
+    "lower_is_better",
+    "ordered",
+    "trained_on",
 ]  # fmt: skip
 
 Quantities = Sequence[Mapping[str, Any]]
@@ -42,7 +51,7 @@ _UNITLESS = ("PESQ", "STOI", "ESTOI")
 
 
 @dataclass(frozen=True)
-class Score:
+class MethodScore:
     """An aggregated value of a method, of one target or the mean over all."""
 
     value: float  # NaN where every cell of the method failed
@@ -70,14 +79,14 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """A method of a block."""
 
     method: str
     oracle: bool
     floor: bool
-    scores: dict[str, Score]  # by target; a target that is not delivered is absent
-    mean: Score  # over the targets; its value is NaN unless every target has one
+    scores: dict[str, MethodScore]  # by target; a target that is not delivered is absent
+    mean: MethodScore  # over the targets; its value is NaN unless every target has one
     flags: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()  # training data that are evaluated here
 
@@ -86,7 +95,7 @@ class Row:
         """Return ``method``, ``oracle`` or ``floor``."""
         return "floor" if self.floor else "oracle" if self.oracle else "method"
 
-    def score(self, target: str) -> Score | None:
+    def score(self, target: str) -> MethodScore | None:
         """Return the score of a target or, as `OVER_TARGETS`, of the mean; None where there is none."""
         if target == OVER_TARGETS and target not in self.scores:
             return None if math.isnan(self.mean.value) else self.mean
@@ -108,7 +117,7 @@ class Block:
     aggregation: str
     missing: str  # the rule for missing cells
     targets: list[str]
-    rows: list[Row]  # sorted, oracles last
+    rows: list[MethodRow]  # sorted, oracles last
     n_tracks: dict[str, int]  # tracks that count, by target
     n_left_out: dict[str, int]
     has_floor: bool
@@ -116,7 +125,7 @@ class Block:
     over_targets: Finding | None = None  # of the mean over targets
 
     @property
-    def methods(self) -> list[Row]:
+    def methods(self) -> list[MethodRow]:
         """Return the rows that are no oracles, the floor among them."""
         return [row for row in self.rows if not row.oracle]
 
@@ -300,10 +309,10 @@ class _Arrangement:
         sign = 1.0 if block.higher_is_better else -1.0
         return replace(block, rows=sorted(rows, key=lambda row: (row.oracle, *self._rank(row, sign))))
 
-    def _row(self, records: list[Record], block: Block) -> Row:
+    def _row(self, records: list[Record], block: Block) -> MethodRow:
         first = records[0]
         scores = {r["target"]: _score(r, block.findings.get(r["target"])) for r in records}
-        return Row(
+        return MethodRow(
             method=first["method"],
             oracle=bool(first["oracle"]),
             floor=first["separator"] == FLOOR and not first["params"],
@@ -313,7 +322,7 @@ class _Arrangement:
             leaks=tuple(overlap(self.training.get(first["method"], ()), block.dataset, block.subset)),
         )
 
-    def _with_first_places(self, rows: list[Row], target: str, block: Block) -> list[Row]:
+    def _with_first_places(self, rows: list[MethodRow], target: str, block: Block) -> list[MethodRow]:
         """Return the rows with the first place of a target marked, and what is tied with it.
 
         Nobody is first among one.
@@ -345,7 +354,7 @@ class _Arrangement:
             marked.append(row)
         return marked
 
-    def _rank(self, row: Row, sign: float) -> tuple[Any, ...]:
+    def _rank(self, row: MethodRow, sign: float) -> tuple[Any, ...]:
         """Return where a row stands: by what was asked for, then complete, partial and empty methods."""
         usual = _usual_rank(row, sign)
         if self.sort == "name":
@@ -360,7 +369,7 @@ class _Arrangement:
         return usual if self.sort == "mean" else (1, *usual)
 
 
-def _usual_rank(row: Row, sign: float) -> tuple[int, float]:
+def _usual_rank(row: MethodRow, sign: float) -> tuple[int, float]:
     """Return complete methods by mean, then partial ones by improvement, then those without a value."""
     if not math.isnan(row.mean.value):
         return (0, -sign * row.mean.value)
@@ -373,13 +382,13 @@ _VALUES = ("value", "improvement", "gap")
 _COUNTS = ("n_imputed", "n_inf", "n_failed", "n_undefined")
 
 
-def _score(record: Record, finding: Finding | None) -> Score:
+def _score(record: Record, finding: Finding | None) -> MethodScore:
     low, high = _interval(record["method"], finding)
     facts: dict[str, Any] = {name: record[name] for name in (*_VALUES, *_COUNTS, "n_tracks")}
-    return Score(**facts, low=low, high=high)
+    return MethodScore(**facts, low=low, high=high)
 
 
-def _mean_score(method: str, scores: Mapping[str, Score], block: Block) -> Score:
+def _mean_score(method: str, scores: Mapping[str, MethodScore], block: Block) -> MethodScore:
     """Return the mean over the targets as a score; NaN where a target lacks a value."""
 
     def values(name: str) -> list[float]:
@@ -392,7 +401,7 @@ def _mean_score(method: str, scores: Mapping[str, Score], block: Block) -> Score
     n_tracks = len(finding.scores.values) if finding is not None else min(s.n_tracks for s in scores.values())
     low, high = _interval(method, finding)
     facts: dict[str, Any] = means | counts
-    return Score(**facts, n_tracks=n_tracks, low=low, high=high)
+    return MethodScore(**facts, n_tracks=n_tracks, low=low, high=high)
 
 
 def _interval(method: str, finding: Finding | None) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from mss_bench.report.blocks import Block, Row, Score, track_count
+from mss_bench.report.blocks import Block, MethodRow, MethodScore, track_count
 from mss_bench.report.options import Style
 from mss_bench.report.table import Cell, Column, Note, Table, number
 from mss_bench.stats.choices import AGGREGATIONS, MISSING, POSTHOC
@@ -47,7 +47,7 @@ class _Values:
     heading: Column
     block: Block
     target: str
-    scores: dict[str, Score]  # by method
+    scores: dict[str, MethodScore]  # by method
 
 
 def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] = ()) -> Table:
@@ -109,7 +109,7 @@ def _values(block: Block, target: str, heading: Column) -> _Values:
     return _Values(heading, block, target, {r.method: s for r in block.rows if (s := r.score(target)) is not None})
 
 
-def name_cell(row: Row) -> Cell:
+def name_cell(row: MethodRow) -> Cell:
     """Return the cell that names a row."""
     return Cell(row.method, tag="" if row.kind == "method" else row.kind)
 
@@ -118,7 +118,7 @@ def _score_cells(values: _Values, style: Style) -> dict[str, Cell]:
     return {method: score_cell(score, style) for method, score in values.scores.items()}
 
 
-def score_cell(score: Score, style: Style) -> Cell:
+def score_cell(score: MethodScore, style: Style) -> Cell:
     """Return the cell of a score, with what stands behind it as a hint."""
     if math.isnan(score.value):
         return Cell("failed" if score.n_failed else "undefined", math.nan)
@@ -134,7 +134,7 @@ def score_cell(score: Score, style: Style) -> Cell:
     return Cell(text, score.value, score.marks, score.bold, shown, hint=", ".join(hints))
 
 
-def _other(row: Row, column: str, style: Style) -> Cell:
+def _other(row: MethodRow, column: str, style: Style) -> Cell:
     if column == "tracks":
         counts = [score.n_tracks for score in row.scores.values()]
         return Cell(track_count(counts).partition(" ")[0], max(counts))
@@ -147,7 +147,7 @@ def _other(row: Row, column: str, style: Style) -> Cell:
 
 
 def _notes(
-    rows: Sequence[Row], values: Sequence[_Values], others: Sequence[_Values], blocks: Sequence[Block]
+    rows: Sequence[MethodRow], values: Sequence[_Values], others: Sequence[_Values], blocks: Sequence[Block]
 ) -> list[Note]:
     """Return the footnotes of a table: leakage, stand-ins, infinite values, flags, tracks left out."""
     stood_in: dict[str, str] = {}
@@ -188,7 +188,7 @@ def _notes(
     return notes
 
 
-def _is_empty(row: Row) -> bool:
+def _is_empty(row: MethodRow) -> bool:
     return all(math.isnan(score.value) for score in row.scores.values())
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mss_bench.report.blocks import Block, Row
+from mss_bench.report.blocks import Block, MethodRow
 from mss_bench.report.findings import Finding, Findings
 from mss_bench.report.score_tables import name_cell
 from mss_bench.report.table import Cell, Column, Table, number
@@ -167,7 +167,7 @@ def with_findings(aggregated: pd.DataFrame, blocks: Sequence[Block]) -> pd.DataF
     return pd.concat([aggregated, pd.DataFrame(rows, index=aggregated.index)], axis=1)
 
 
-def _standing(row: Row, block: Block, target: str) -> dict[str, Any]:
+def _standing(row: MethodRow, block: Block, target: str) -> dict[str, Any]:
     """Return a row's ranks, letters of ties and first place in a target."""
     finding, score = block.tested.get(target), row.score(target)
     assert score is not None
@@ -177,7 +177,7 @@ def _standing(row: Row, block: Block, target: str) -> dict[str, Any]:
     return ranks | {"ties": ties, "best": score.best, "best_or_tied": score.bold}
 
 
-def _ranks(row: Row, finding: Finding | None) -> Mapping[Any, Any]:
+def _ranks(row: MethodRow, finding: Finding | None) -> Mapping[Any, Any]:
     if finding is None or finding.ranks is None or row.method not in finding.ranks.index:
         return {}
     return finding.ranks.loc[row.method].to_dict()

@@ -17,11 +17,11 @@ from mss_bench.running.plan import PlannedCell
 from mss_bench.running.provenance import now
 from mss_bench.running.worker import Reply
 
-__all__ = ["Outcome", "Progress"]
+__all__ = ["Progress", "RunOutcome"]
 
 
 @dataclass
-class Outcome:
+class RunOutcome:
     """What an execution did.
 
     Attributes
@@ -61,14 +61,14 @@ class Progress:
 
     Attributes
     ----------
-    outcome : Outcome
+    outcome : RunOutcome
     live : bool
         Whether what workers do now is shown.
     """
 
     def __init__(self, total: int, cached: int = 0, quiet: bool = False, log: Path | None = None) -> None:
         self.total, self.quiet, self.log = total, quiet, log
-        self.outcome = Outcome(cached=cached)
+        self.outcome = RunOutcome(cached=cached)
         self.live = not quiet and sys.stderr.isatty()
         self._bar: Any = None
         self._now: dict[int, str] = {}  # what each thread's worker does

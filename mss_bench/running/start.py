@@ -23,18 +23,18 @@ from mss_bench.running.media import write_media
 from mss_bench.running.options import RunOptions
 from mss_bench.running.outputs import saved_estimates
 from mss_bench.running.plan import Plan, PlannedCell, PlannedScore, make_plan
-from mss_bench.running.progress import Outcome, Progress
+from mss_bench.running.progress import Progress, RunOutcome
 from mss_bench.running.provenance import now, provenance
 from mss_bench.running.store import Cell, read_cell, write_cell
 from mss_bench.running.tables import TABLES, build_tables, cells_digest
 from mss_bench.running.worker import Task
 from mss_bench.separators import separators
 
-__all__ = ["Prepared", "prepare", "start"]
+__all__ = ["PreparedRun", "prepare", "start"]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """A run before it starts."""
 
     options: RunOptions
@@ -76,7 +76,7 @@ class Prepared:
         return tasks
 
 
-def prepare(options: RunOptions) -> Prepared:
+def prepare(options: RunOptions) -> PreparedRun:
     """Resolve names, find the tracks, hash contents and make the plan; compute nothing yet.
 
     Raises
@@ -106,15 +106,15 @@ def prepare(options: RunOptions) -> Prepared:
         tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
         seed=options.seed, hashes=HashCache(options.rehash),
     )  # fmt: skip
-    return Prepared(options, dataset, options.folder(dataset), plan)
+    return PreparedRun(options, dataset, options.folder(dataset), plan)
 
 
-def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None] | None = None) -> Outcome:
+def start(prepared: PreparedRun, *, quiet: bool = False, say: Callable[[str], None] | None = None) -> RunOutcome:
     """Compute what is missing and write the tables.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedRun
     quiet : bool
         Show no progress.
     say : callable, optional
@@ -122,7 +122,7 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
 
     Returns
     -------
-    Outcome
+    RunOutcome
         After an interrupt (Ctrl-C) with `interrupted` set; everything finished is on disk.
     """
     say = say or (lambda text: print(text, file=sys.stderr))
@@ -155,7 +155,7 @@ def start(prepared: Prepared, *, quiet: bool = False, say: Callable[[str], None]
     return outcome
 
 
-def _compute(prepared: Prepared, tasks: list[Task], quiet: bool) -> Outcome:
+def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool) -> RunOutcome:
     """Compute tasks, here or on a cluster; a cell that the method cannot take gets its reason as its result."""
     run, options = prepared.folder, prepared.options
     skipped = [cell for cell in prepared.cells() if cell.skip]
@@ -209,7 +209,7 @@ def _stale(run: Path) -> bool:
     return tables_of != cells_digest(run) or not all((run / f"{name}.parquet").is_file() for name in TABLES)
 
 
-def _write_run_json(prepared: Prepared, began: str, missing: int, tables_of: str = "") -> None:
+def _write_run_json(prepared: PreparedRun, began: str, missing: int, tables_of: str = "") -> None:
     dataset = prepared.dataset
     content = {
         "schema": SCHEMA_VERSION,

@@ -29,8 +29,8 @@ from mss_bench.running.lock import in_force
 __all__ = [
     "Cell",
     "DamagedCellError",
-    "Row",
     "ScoreSet",
+    "StoredScore",
     "cell_path",
     "read_cell",
     "read_values",
@@ -46,7 +46,7 @@ _DAMAGE = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.e
 
 
 @dataclass
-class Row:
+class StoredScore:
     """One quantity of one target, aggregated over frames; the frames lie at `first` to ``first + n_frames``."""
 
     target: str
@@ -65,7 +65,7 @@ class Row:
     condition: float = float("nan")
 
     @classmethod
-    def of(cls, score: Score, flags: Iterable[str], first: int) -> Row:
+    def of(cls, score: Score, flags: Iterable[str], first: int) -> StoredScore:
         """Return the row of a score whose frames begin at `first`, with the flags of its cell."""
         values = np.asarray(score.values, dtype=np.float64).ravel()
         valid = values[~np.isnan(values)]
@@ -88,7 +88,7 @@ class ScoreSet:
     preset: str
     status: str
     reason: str = ""
-    rows: list[Row] = field(default_factory=list)
+    rows: list[StoredScore] = field(default_factory=list)
     preimage: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -195,7 +195,7 @@ def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | N
         if meta.pop("schema") != SCHEMA_VERSION or meta["estimate_key"] != estimate_key:
             return None
         for key, score in meta["scores"].items():
-            score["rows"] = [Row(**row) for row in score["rows"]]
+            score["rows"] = [StoredScore(**row) for row in score["rows"]]
             meta["scores"][key] = ScoreSet(**score)
         return Cell(**meta)
     except FileNotFoundError:

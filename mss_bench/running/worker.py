@@ -27,7 +27,7 @@ from mss_bench.running.lock import SupersededError, in_force
 from mss_bench.running.outputs import conform, save_estimates, saved_estimates
 from mss_bench.running.plan import PlannedCell, PlannedScore
 from mss_bench.running.source import source_hash
-from mss_bench.running.store import Cell, DamagedCellError, Row, ScoreSet, read_cell, read_values, write_cell
+from mss_bench.running.store import Cell, DamagedCellError, ScoreSet, StoredScore, read_cell, read_values, write_cell
 from mss_bench.running.usage import Usage, cpu_seconds
 from mss_bench.separators import Separator, separators
 
@@ -296,7 +296,7 @@ def _score(score: PlannedScore, state: WorkerState, targets: Targets, estimates:
         metric, prepared = state.metric(score, targets)
         delivered = {t: estimates[t] for t in score.group.targets if t in estimates}
         for each in metric.score(prepared, delivered) if delivered else []:
-            rows.append(Row.of(each, cell.flags, first=sum(map(len, values))))
+            rows.append(StoredScore.of(each, cell.flags, first=sum(map(len, values))))
             values.append(np.asarray(each.values, dtype=np.float64).ravel())
         result.rows, cell.values = rows, np.concatenate(values)
     except Exception as error:

@@ -170,8 +170,8 @@ class Separator(Parameterized, ABC):
             What the data set wants: its stems (`targets.stems`) and derived targets. Any of them may be returned; a
             derived target that is not returned is summed from its stems.
         rng : numpy.random.Generator
-            The only source of randomness. It is seeded from the run's seed, the track and the separator's name, and so the
-            same for every value of the parameters.
+            The only source of randomness, seeded from the run's seed, the track and the separator's name: the same draw
+            for every value of the parameters.
         references : dict of str to (channels, samples) float32, optional
             The true stems, passed only where `needs_references` is declared.
 

@@ -32,7 +32,7 @@ from mss_bench.report.table import Table
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare, start
 from mss_bench.running.status import run_status
-from mss_bench.running.store import Cell, Row, ScoreSet, write_cell
+from mss_bench.running.store import Cell, ScoreSet, StoredScore, write_cell
 
 METHODS = ("hpss", "duet", "nmf", "kam", "repet_sim", "irm")
 """Run on the demo by `scaling`, with the default metrics."""
@@ -142,7 +142,7 @@ def fill(prepared: object) -> None:
         values = rng.normal(5, 3, (16, 240))
         (score,) = planned.scores
         rows = [
-            Row(target, name, "frame", 1.0, 1.0, float(np.median(values[k])), 240, 240, 0, first=240 * k)
+            StoredScore(target, name, "frame", 1.0, 1.0, float(np.median(values[k])), 240, 240, 0, first=240 * k)
             for k, (target, name) in enumerate((t, q) for t in score.expected for q in quantities)
         ]
         scores = {score.key: ScoreSet(score.group.name, "four", "default", "ok", "", rows, score.preimage)}
