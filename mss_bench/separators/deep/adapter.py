@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import pickle
 import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError, MissingDependencyError
 
-__all__ = ["PRECISIONS", "Adapter", "check_device", "pickle_reason", "require_package", "torch_context", "torch_device"]
+__all__ = [
+    "PRECISIONS",
+    "Adapter",
+    "Torch",
+    "check_device",
+    "in_short",
+    "load_checkpoint",
+    "pickle_reason",
+    "require_package",
+]
 
 PRECISIONS = ("float32", "mixed")
 
@@ -56,49 +72,98 @@ def require_package(module: str, kind: str) -> Any:
     except ModuleNotFoundError as error:
         raise MissingDependencyError(f"the package {error.name}", f"a model of kind {kind}", install) from error
     except (ImportError, OSError, RuntimeError) as error:  # a compiled part of another build
-        reason = f"{type(error).__name__}: {str(error).strip():.200}"
-        what = f"the package {module} in working order (importing it fails with {reason})"
+        what = f"the package {module} in working order (importing it fails with {in_short(error)})"
         raise MissingDependencyError(what, f"a model of kind {kind}", install) from error
+
+
+def in_short(error: BaseException) -> str:
+    """Return the class of an error and what it says, in a line for the end of a message."""
+    return f"{type(error).__name__}: {' '.join(str(error).split()):.300}"
 
 
 def pickle_reason(error: Exception) -> str:
     """Return in few words what torch has refused to unpickle."""
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
-    return f"it names {named[1]}" if named else str(error).strip().partition("\n")[0][:200]
+    return f"it names {named[1]}" if named else in_short(error)
 
 
-def torch_device(device: str, kind: str) -> tuple[Any, str]:
-    """Return a torch device, and its name with that of the GPU.
+def load_checkpoint(torch: Any, file: Path, holds: str, classes: Sequence[Any] = ()) -> Any:
+    """Return what `torch.load` makes of a file that names nothing but tensors and the given classes.
+
+    Raises
+    ------
+    ConfigError
+        It names something else, whose code would run, or is damaged; `holds` says what was expected.
+    """
+    try:
+        with torch.serialization.safe_globals([*classes]):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, OSError) as error:
+        raise ConfigError(
+            f"{file} is refused: {holds}, this one holds more, or is damaged, and could run code when it is opened "
+            f"({pickle_reason(error)})"
+        ) from error
+
+
+class Torch:
+    """PyTorch on one device and in one precision.
+
+    Parameters
+    ----------
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:n``.
+    precision : str
+        One of `PRECISIONS`.
+    kind : str
+        The kind of model that needs it.
+
+    Attributes
+    ----------
+    library : module
+    place : torch.device
+    device : str
+        The place, and the name of the GPU.
 
     Raises
     ------
     ConfigError
         A GPU is asked for that torch does not see.
     """
-    torch = require_package("torch", kind)
-    check_device(device)
-    if device == "auto":
-        device = "cuda:0" if torch.cuda.is_available() else "cpu"
-    if device == "cpu":
-        return torch.device("cpu"), "cpu"
-    number = int(device.partition(":")[2] or 0)
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if number >= count:
-        seen = f"{count} CUDA device(s)" if count else "no CUDA device"
-        raise ConfigError(f"device={device}: torch {torch.__version__} sees {seen} here; choose device=cpu or auto")
-    return torch.device("cuda", number), f"cuda:{number} ({torch.cuda.get_device_name(number)})"
 
+    def __init__(self, device: str, precision: str, kind: str) -> None:
+        self.library = torch = require_package("torch", kind)
+        self._mixed = precision == "mixed"
+        check_device(device)
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if device == "cpu" or (device == "auto" and not count):
+            self.place, self.device = torch.device("cpu"), "cpu"
+            return
+        number = int(device.partition(":")[2] or 0)
+        if number >= count:
+            seen = f"{count} CUDA device(s)" if count else "no CUDA device"
+            raise ConfigError(f"device={device}: torch {torch.__version__} sees {seen} here; choose device=cpu or auto")
+        self.place = torch.device("cuda", number)
+        self.device = f"cuda:{number} ({torch.cuda.get_device_name(number)})"
 
-def torch_context(device: Any, precision: str) -> Any:
-    """Return a context without gradients and, for ``mixed``, with half of the bits where torch deems that safe."""
-    import contextlib
-
-    import torch
-
-    stack = contextlib.ExitStack()
-    stack.enter_context(torch.inference_mode())
-    if precision == "mixed":
+    @contextlib.contextmanager
+    def inference(self) -> Iterator[None]:
+        """Compute without gradients and, for ``mixed``, with half of the bits where torch deems that safe."""
+        torch = self.library
         # Autocast on a processor is made for bfloat16.
-        kind = torch.float16 if device.type == "cuda" else torch.bfloat16
-        stack.enter_context(torch.autocast(device.type, dtype=kind))
-    return stack
+        half = torch.float16 if self.place.type == "cuda" else torch.bfloat16
+        with torch.inference_mode(), torch.autocast(self.place.type, dtype=half, enabled=self._mixed):
+            yield
+
+    def call(self, module: Any, array: NDArray[Any]) -> NDArray[Any]:
+        """Return what a module makes of an array, in float32.
+
+        Raises
+        ------
+        TypeError
+            It returns something else than a tensor.
+        """
+        with self.inference():
+            output = module(self.library.from_numpy(np.ascontiguousarray(array)).to(self.place))
+            if not isinstance(output, self.library.Tensor):
+                raise TypeError(f"the model returns {type(output).__name__}, expected one tensor")
+            return np.asarray(output.float().cpu().numpy())

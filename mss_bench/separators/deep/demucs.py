@@ -42,7 +42,6 @@ References
 from __future__ import annotations
 
 import contextlib
-import pickle
 import random
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -55,7 +54,7 @@ from mss_bench.core.config import load_yaml
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError
-from mss_bench.separators.deep.adapter import pickle_reason, require_package, torch_context, torch_device
+from mss_bench.separators.deep.adapter import Torch, in_short, load_checkpoint, require_package
 from mss_bench.separators.deep.manifest import Manifest
 
 __all__ = ["DemucsManifest"]
@@ -78,42 +77,33 @@ class DemucsManifest(Manifest):
     options: DemucsOptions = param(DemucsOptions(), doc="Arguments of the library.")
 
     def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Demucs:
-        torch = require_package("torch", "demucs")
+        torch = Torch(device, precision, "demucs")
         apply = require_package("demucs.apply", "demucs")
-        place, named = torch_device(device, "demucs")
         bags = [file for file in self.files if file.suffix in (".yaml", ".yml")]
         models = {_signature(file): file for file in self.files if file not in bags}
         twice = len(models) + len(bags) < len(self.files)
         if len(bags) > 1 or twice or not models or (not bags and len(models) > 1):
             self.refuse_files("one model, or a bag's YAML and its models")
-        model = _bag(torch, apply, bags[0], models) if bags else _model(torch, next(iter(models.values())))
-        _compare(self, model)
-        segment = _segment(self, apply, model)
-        return Demucs(self, apply.apply_model, model.eval().to(place), segment, place, named, precision)
+        model = _bag(torch.library, apply, bags[0], models) if bags else _model(torch.library, *models.values())
+        self.require_equal(
+            "the model's is",
+            {"stems": tuple(model.sources), "sample_rate": model.samplerate, "channels": model.audio_channels},
+        )
+        return Demucs(self, torch, apply, model.eval().to(torch.place))
 
 
 class Demucs:
     """The library's models, as an adapter."""
 
-    def __init__(
-        self,
-        manifest: DemucsManifest,
-        apply: Any,
-        model: Any,
-        segment: float | None,
-        place: Any,
-        device: str,
-        precision: str,
-    ) -> None:
-        self.manifest, self.device = manifest, device
-        self._apply, self._model, self._segment, self._place, self._precision = apply, model, segment, place, precision
+    def __init__(self, manifest: DemucsManifest, torch: Torch, apply: Any, model: Any) -> None:
+        self.manifest, self.device = manifest, torch.device
+        self._torch, self._apply, self._model = torch, apply.apply_model, model
+        self._segment = _segment(manifest, apply, model)
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:
         """Separate a mixture; `seed` is that of the random shifts."""
-        import torch
-
-        with torch_context(self._place, self._precision), _seeded(seed):
-            wave = torch.from_numpy(np.array(mixture, dtype=np.float32))
+        with self._torch.inference(), _seeded(seed):
+            wave = self._torch.library.from_numpy(np.array(mixture, dtype=np.float32))
             mono = wave.mean(0)
             mean, deviation = mono.mean(), mono.std() + 1e-8  # the library's own guard against silence
             output = self._apply(
@@ -122,7 +112,7 @@ class Demucs:
                 shifts=self.manifest.options.shifts,
                 overlap=self.manifest.overlap,
                 segment=self._segment,
-                device=self._place,
+                device=self._torch.place,
             )
             stems = (output[0].float() * deviation + mean).cpu().numpy()
         return dict(zip(self.manifest.stems, stems, strict=True))
@@ -168,9 +158,8 @@ def _model(torch: Any, file: Path) -> Any:
     except ConfigError:
         raise
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
-        first = str(error).strip().replace("\n", " ")
         raise ConfigError(
-            f"{file} is no checkpoint of Demucs: {type(error).__name__}: {first:.300}; expected the keys of its class"
+            f"{file} is no checkpoint of Demucs: {in_short(error)}; expected the keys of its class"
         ) from error
     raise ConfigError(f"{file} is no checkpoint of Demucs; expected a name that ends in .th or .safetensors")
 
@@ -178,20 +167,15 @@ def _model(torch: Any, file: Path) -> Any:
 def _package(torch: Any, file: Path) -> dict[str, Any]:
     """Return the content of a ``.th`` file that names nothing but the models' classes, fractions and tensors."""
     classes = [getattr(require_package(module, "demucs"), name) for name, module in _CLASSES.items()]
-    try:
-        # The class and the length of a segment, a fraction, are all that a checkpoint names beside tensors.
-        with torch.serialization.safe_globals([*classes, Fraction]):
-            package = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, OSError) as error:
-        raise ConfigError(
-            f"{file} is refused: a checkpoint of Demucs names its class and holds tensors, this one holds more, or is "
-            f"damaged, and could run code when it is opened ({pickle_reason(error)})"
-        ) from error
+    # The class and the length of a segment, a fraction, are all that a checkpoint names beside tensors.
+    holds = "a checkpoint of Demucs names its class and holds tensors"
+    package = load_checkpoint(torch, file, holds, [*classes, Fraction])
     if not isinstance(package, dict) or package.get("klass") not in classes:
         raise ConfigError(f"{file} is no checkpoint of Demucs; expected a class, its arguments and a state")
     if isinstance(package.get("state"), dict) and package["state"].get("__quantized"):
         raise ConfigError(f"{file} is quantised, which is not taken; use the model's safetensors, or another model")
-    return package
+    checked: dict[str, Any] = package
+    return checked
 
 
 def _check_tensors(file: Path) -> None:
@@ -211,16 +195,6 @@ def _check_tensors(file: Path) -> None:
         raise ConfigError(
             f"{file} is refused: it is quantised, or names classes in its structure; expected plain tensors"
         )
-
-
-def _compare(manifest: Manifest, model: Any) -> None:
-    said = {"stems": list(manifest.stems), "sample_rate": manifest.sample_rate, "channels": manifest.channels}
-    actual = {"stems": list(model.sources), "sample_rate": model.samplerate, "channels": model.audio_channels}
-    for field, value in said.items():
-        if value != actual[field]:
-            raise ConfigError(
-                f"{manifest.path}: {field} is {value}, but the model's is {actual[field]}; mend the manifest"
-            )
 
 
 def _segment(manifest: Manifest, apply: Any, model: Any) -> float | None:

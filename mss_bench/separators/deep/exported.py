@@ -31,14 +31,12 @@ refused (`mss_bench.separators.deep.archive`). PyTorch has a licence in the styl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError
-from mss_bench.separators.deep.adapter import require_package, torch_context, torch_device
+from mss_bench.separators.deep.adapter import Torch, in_short
 from mss_bench.separators.deep.archive import checked_archive
 from mss_bench.separators.deep.network import Network, NetworkManifest
 
@@ -49,39 +47,32 @@ class ExportedManifest(NetworkManifest):
     """The manifest of a network in a file of `torch.export`."""
 
     def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Network:
-        torch = require_package("torch", "pt2")
-        place, named = torch_device(device, "pt2")
-        file = self.only_file(".pt2")
-        content = checked_archive(torch, file)
+        torch = Torch(device, precision, "pt2")
+        if len(self.files) != 1:
+            self.refuse_files("one .pt2 file")
+        (file,) = self.files
+        content = checked_archive(torch.library, file)
         try:
-            program = torch.export.load(content)
-            if place.type != "cpu":
+            program = torch.library.export.load(content)
+            if torch.place.type != "cpu":
                 from torch.export.passes import move_to_device_pass
 
-                program = move_to_device_pass(program, place)
+                program = move_to_device_pass(program, torch.place)
             module = program.module()
         except Exception as error:  # whatever torch makes of a file that is damaged or of another version
-            first = str(error).strip().partition("\n")[0]
             raise ConfigError(
-                f"{file} cannot be loaded by torch {torch.__version__}: {first}; export it again"
+                f"{file} cannot be loaded by torch {torch.library.__version__}: {in_short(error)}; export it again"
             ) from error
-        return Network(self, _call(torch, module, self, place, precision), named, batch)
 
-
-def _call(
-    torch: Any, module: Any, manifest: NetworkManifest, place: Any, precision: str
-) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    def call(array: NDArray[Any]) -> NDArray[Any]:
-        with torch_context(place, precision):
+        def call(array: NDArray[Any]) -> NDArray[Any]:
             try:
-                output = module(torch.from_numpy(array).to(place))
+                return torch.call(module, array)
             except AssertionError as error:  # a guard on the shape
                 raise ConfigError(
-                    f"{manifest.path}: the model refuses {array.shape} ({manifest.input_layout.text}): {error}; mend "
-                    "layout, chunk, channels or stft, or the batch size"
+                    f"{self.path}: the model refuses {array.shape} ({self.input_layout.text}): {error}; mend layout, "
+                    "chunk, channels or stft, or the batch size"
                 ) from error
-            if not isinstance(output, torch.Tensor):
-                raise ConfigError(f"{manifest.path}: the model returns {type(output).__name__}, expected one tensor")
-            return np.asarray(output.float().cpu().numpy())
+            except TypeError as error:
+                raise ConfigError(f"{self.path}: {error}") from error
 
-    return call
+        return Network(self, call, torch.device, batch)

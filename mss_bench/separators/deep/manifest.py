@@ -159,17 +159,17 @@ class Manifest(Parameterized):
         """
         raise NotImplementedError
 
-    def only_file(self, suffix: str) -> Path:
-        """Return the single file of weights.
+    def require_equal(self, who: str, actual: Mapping[str, Any]) -> None:
+        """Refuse a manifest that says something else than the checkpoint itself.
 
         Raises
         ------
         ConfigError
-            There are several.
+            With what `who`, e.g. ``"the model's is"``, in place of the manifest's value.
         """
-        if len(self.files) != 1:
-            self.refuse_files(f"one {suffix} file")
-        return next(iter(self.files))
+        for key, value in actual.items():
+            if getattr(self, key) != value:
+                raise ConfigError(f"{self.path}: {key} is {getattr(self, key)}, but {who} {value}; mend the manifest")
 
     def refuse_files(self, expected: str) -> None:
         """Refuse the files of weights.

@@ -81,7 +81,9 @@ class TrainedModel(Separator):
         stems = self._adapter.separate(given, int(rng.integers(2**31)))
         stems = {name: self._checked(name, stem, given) for name, stem in stems.items()}
         if sample_rate != described.sample_rate:
-            stems = {name: _back(stem, mixture, described.sample_rate, sample_rate) for name, stem in stems.items()}
+            # Both ways round the length up, so that there may be too many samples, never too few.
+            back = {n: audio.resample(stem, described.sample_rate, sample_rate) for n, stem in stems.items()}
+            stems = {name: stem[:, : mixture.shape[-1]] for name, stem in back.items()}
         if described.residual and described.residual not in stems:
             rest = mixture - np.sum(list(stems.values()), axis=0, dtype=np.float64)
             stems[described.residual] = rest.astype(np.float32)
@@ -101,7 +103,7 @@ class TrainedModel(Separator):
 
 
 class Model(TrainedModel):
-    """A trained model that a manifest describes.
+    """Separate with a trained model that a manifest describes.
 
     The manifest is a YAML file beside the weights; see `mss_bench.separators.deep.manifest` for its keys, and the
     adapters `onnx`, `exported` (``.pt2``), `openunmix` and `demucs` beside it for each kind of checkpoint.
@@ -124,9 +126,3 @@ class Model(TrainedModel):
         self.use(read_manifest(self.manifest))
         self.trained_on = self.described.trained_on
         self.licence, self.citation = self.described.licence, self.described.citation
-
-
-def _back(stem: Audio, mixture: Audio, from_rate: int, to_rate: int) -> Audio:
-    """Return a stem at the mixture's rate and of its length."""
-    resampled = audio.resample(stem, from_rate, to_rate)[:, : mixture.shape[-1]]
-    return np.pad(resampled, ((0, 0), (0, mixture.shape[-1] - resampled.shape[-1])))

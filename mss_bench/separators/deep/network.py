@@ -20,9 +20,9 @@ from mss_bench.errors import ConfigError, InvalidOutputError
 from mss_bench.separators.deep.layout import Layout
 from mss_bench.separators.deep.manifest import Manifest
 from mss_bench.separators.deep.overlap_add import PADDINGS, Chunks, overlap_add
-from mss_bench.separators.deep.stft import WINDOWS, ModelSTFT
+from mss_bench.separators.deep.stft import ModelSTFT
 
-__all__ = ["LayoutKeys", "Network", "NetworkManifest", "TransformKeys"]
+__all__ = ["LayoutKeys", "Network", "NetworkManifest"]
 
 _AXES = {
     "waveform": ("channels", "samples"),
@@ -30,40 +30,6 @@ _AXES = {
     "complex": ("channels", "complex", "bins", "frames"),
 }
 _OUTPUTS = {"waveform": ("sources",), "magnitude": ("masks", "spectrograms"), "complex": ("masks", "spectrograms")}
-
-
-class TransformKeys(Parameterized):
-    """The short-time Fourier transform whose frames a model is given."""
-
-    n_fft: int = param(at_least=2, unit="samples", doc="Length of the frames.")
-    hop: int = param(at_least=1, unit="samples", doc="Step from frame to frame.")
-    window: str = param("hann", choices=WINDOWS, doc="Periodic window, before the transform and after its inverse.")
-    centre: bool = param(
-        True,
-        doc="Frame t is centred on sample t hop, as in `torch.stft`; otherwise the first frame begins n_fft - hop "
-        "before the first sample, with zeros.",
-    )
-    reflect: bool = param(True, doc="With `centre`, mirror the signal at its ends; otherwise there are zeros.")
-    normalised: bool = param(False, doc="Divide by the root of n_fft.")
-    bins: int | None = param(
-        None, at_least=1, doc="The model is given the lowest so many, the rest of its output is 0; all by default."
-    )
-
-    @check("hop", "n_fft")
-    def _frames_overlap(self) -> None:
-        try:
-            ModelSTFT(self.n_fft, self.hop)
-        except ConfigError as error:
-            raise ConfigError(f"stft: {error}") from error
-
-    @check("bins", "n_fft")
-    def _bins_exist(self) -> None:
-        if self.bins and self.bins > self.n_fft // 2 + 1:
-            self.refuse("bins", f"at most {self.n_fft // 2 + 1} for n_fft={self.n_fft}")
-
-    def setup(self) -> None:
-        self.transform = ModelSTFT(self.n_fft, self.hop, self.window, self.centre, self.reflect, self.normalised)
-        self.bins = self.bins or self.transform.bins
 
 
 class LayoutKeys(Parameterized):
@@ -97,7 +63,7 @@ class NetworkManifest(Manifest):
         doc="What it returns: sources of a waveform, masks or spectrograms of a magnitude or complex spectrogram.",
     )
     layout: LayoutKeys = param(LayoutKeys(), doc="Order of the axes.")
-    stft: TransformKeys | None = param(None, doc="Needed unless the input is a waveform.")
+    stft: ModelSTFT | None = param(None, doc="Needed unless the input is a waveform.")
     border: int = param(0, at_least=0, doc="Samples or frames at both ends of a chunk that are thrown away.")
     padding: str = param("reflect", choices=PADDINGS, doc="What stands before the first and after the last chunk.")
     normalisation: str = param(
@@ -162,7 +128,6 @@ class NetworkManifest(Manifest):
 
     def setup(self) -> None:
         self.input_layout, self.output_layout = self._layout("input"), self._layout("output")
-        self.transform = self.stft.transform if self.stft else None
 
     @property
     def chunks(self) -> Chunks:
@@ -232,11 +197,11 @@ class Network:
 
     def _stems(self, mixture: Audio) -> NDArray[Any]:
         """Return the stems of a normalised mixture, ``(stems, channels, samples)``."""
-        transform, stft = self.manifest.transform, self.manifest.stft
-        if transform is None or stft is None:
+        stft = self.manifest.stft
+        if stft is None:
             return self._run(mixture)
-        estimates = self._estimates(transform.forward(mixture)[..., : stft.bins])
-        return np.stack([transform.inverse(estimate, mixture.shape[-1]) for estimate in estimates])
+        estimates = self._estimates(stft.forward(mixture))
+        return np.stack([stft.inverse(estimate, mixture.shape[-1]) for estimate in estimates])
 
     def _estimates(self, mixture: Spectrogram) -> list[Spectrogram]:
         """Return the spectrograms ``(channels, frames, bins)`` of the stems."""

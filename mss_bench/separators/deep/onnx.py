@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError
-from mss_bench.separators.deep.adapter import check_device, require_package
+from mss_bench.separators.deep.adapter import check_device, in_short, require_package
 from mss_bench.separators.deep.network import Network, NetworkManifest
 
 __all__ = ["OnnxManifest"]
@@ -95,7 +95,7 @@ def _session(runtime: Any, manifest: NetworkManifest, provider: Any) -> Any:
         # From memory, so that no file is read that the manifest does not name.
         return runtime.InferenceSession(models[0].read_bytes(), options, providers=[provider])
     except Exception as error:  # its exceptions have no base but this
-        raise ConfigError(f"{models[0]} cannot be loaded by ONNX Runtime: {_first_line(error)}") from error
+        raise ConfigError(f"{models[0]} cannot be loaded by ONNX Runtime: {in_short(error)}") from error
 
 
 def _call(session: Any, manifest: NetworkManifest) -> Callable[[NDArray[Any]], NDArray[Any]]:
@@ -119,7 +119,3 @@ def _call(session: Any, manifest: NetworkManifest) -> Callable[[NDArray[Any]], N
         return output
 
     return call
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"

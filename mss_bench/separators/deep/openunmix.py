@@ -36,19 +36,18 @@ References
 
 from __future__ import annotations
 
+import functools
 import json
-import pickle
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError
-from mss_bench.separators.deep.adapter import pickle_reason, require_package, torch_context, torch_device
+from mss_bench.separators.deep.adapter import Torch, in_short, load_checkpoint, require_package
 from mss_bench.separators.deep.manifest import Manifest
 from mss_bench.separators.deep.overlap_add import overlap_add
 
@@ -82,13 +81,18 @@ class OpenUnmixManifest(Manifest):
             )
 
     def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> OpenUnmix:
-        torch = require_package("torch", "openunmix")
+        torch = Torch(device, precision, "openunmix")
         models = require_package("openunmix.model", "openunmix")
-        place, named = torch_device(device, "openunmix")
         description = _json(_file(self, "separator.json"))
-        _compare(self, description)
+        self.require_equal(
+            "separator.json says",
+            {"sample_rate": description.get("sample_rate"), "channels": description.get("nb_channels")},
+        )
+        for key in ("nfft", "nhop"):
+            if not isinstance(description.get(key), int):
+                raise ConfigError(f"{self.path}: separator.json has {key}={description.get(key)!r}; expected samples")
         separator = models.Separator(
-            {stem: _network(torch, models, self, stem) for stem in self.stems},
+            {stem: _network(torch.library, models, self, stem) for stem in self.stems},
             niter=self.options.iterations,
             softmask=self.options.softmask,
             residual=bool(self.residual),
@@ -99,15 +103,15 @@ class OpenUnmixManifest(Manifest):
             wiener_win_len=self.options.window or None,
         )
         separator.freeze()
-        return OpenUnmix(self, separator.to(place), place, named, precision, batch)
+        return OpenUnmix(self, torch, separator.to(torch.place), batch)
 
 
 class OpenUnmix:
     """The library's separator, as an adapter."""
 
-    def __init__(self, manifest: Manifest, separator: Any, place: Any, device: str, precision: str, batch: int) -> None:
-        self.manifest, self.device = manifest, device
-        self._separator, self._place, self._precision, self._batch = separator, place, precision, batch
+    def __init__(self, manifest: Manifest, torch: Torch, separator: Any, batch: int) -> None:
+        self.manifest, self.device, self._batch = manifest, torch.device, batch
+        self._call = functools.partial(torch.call, separator)
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:
         """Separate a mixture into the stems and, where there is one, the residual; `seed` is not used."""
@@ -116,19 +120,12 @@ class OpenUnmix:
         stems = np.concatenate([overlap_add(part, self._call, chunks, self._batch) for part in parts], axis=1)
         return dict(zip(self.manifest.delivers, stems, strict=True))
 
-    def _call(self, batch: NDArray[Any]) -> NDArray[Any]:
-        import torch
-
-        with torch_context(self._place, self._precision):
-            stems = self._separator(torch.from_numpy(np.ascontiguousarray(batch)).to(self._place))
-            return np.asarray(stems.float().cpu().numpy())
-
 
 def _network(torch: Any, models: Any, manifest: Manifest, stem: str) -> Any:
     file = _file(manifest, f"{stem}.pth")
     try:
         arguments = _json(_file(manifest, f"{stem}.json"))["args"]
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = load_checkpoint(torch, file, "a checkpoint of open-unmix holds tensors alone")
         network = models.OpenUnmix(
             nb_bins=arguments["nfft"] // 2 + 1,
             nb_channels=arguments["nb_channels"],
@@ -137,32 +134,14 @@ def _network(torch: Any, models: Any, manifest: Manifest, stem: str) -> Any:
             max_bin=state["input_mean"].shape[0],  # trained up to 16 kHz, say; the log does not tell in bins
         )
         missing, unexpected = network.load_state_dict(state, strict=False)
-    except pickle.UnpicklingError as error:
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ConfigError(
-            f"{file} is refused: a checkpoint of open-unmix holds tensors alone, this one holds more, or is damaged, "
-            f"and could run code when it is opened ({pickle_reason(error)})"
-        ) from error
-    except (KeyError, TypeError, AttributeError, RuntimeError, OSError, EOFError) as error:
-        first = str(error).strip().replace("\n", " ")
-        raise ConfigError(
-            f"{file} is no checkpoint of open-unmix as {stem}.json describes it: {type(error).__name__}: {first:.300}"
+            f"{file} is no checkpoint of open-unmix as {stem}.json describes it: {in_short(error)}"
         ) from error
     unexpected = [key for key in unexpected if key not in _HARMLESS]
     if missing or unexpected:
         raise ConfigError(f"{file}: missing keys: {_listed(missing)}; unexpected keys: {_listed(unexpected)}")
     return network
-
-
-def _compare(manifest: Manifest, description: dict[str, Any]) -> None:
-    for field, key in (("sample_rate", "sample_rate"), ("channels", "nb_channels")):
-        said, actual = getattr(manifest, field), description.get(key)
-        if said != actual:
-            raise ConfigError(
-                f"{manifest.path}: {field} is {said}, but separator.json says {actual}; mend the manifest"
-            )
-    for key in ("nfft", "nhop"):
-        if not isinstance(description.get(key), int):
-            raise ConfigError(f"{manifest.path}: separator.json has {key}={description.get(key)!r}; expected samples")
 
 
 def _file(manifest: Manifest, name: str) -> Path:

@@ -41,7 +41,7 @@ def test_masks_of_magnitudes_of_a_dynamic_length(
     onnx_file: Callable[..., Path], manifest: Callable[..., Path], estimate: Callable[..., Stems], mixture: Audio
 ) -> None:
     file = onnx_file(**TWO_D)
-    stft = ModelSTFT(512, 128)
+    stft = ModelSTFT(n_fft=512, hop=128)
     x = stft.forward(mixture)
     masks = _direct(file, np.abs(x).transpose(0, 2, 1)).transpose(0, 1, 3, 2)
     found = estimate(manifest(file.name, **MASKS))
@@ -58,7 +58,7 @@ def test_complex_input_and_merged_axes(
     stft = {"n_fft": 512, "hop": 128, "bins": 200}
     keys = {"input": "complex", "output": "spectrograms", "layout": layout, "stft": stft, "channels": 1}
     found = estimate(manifest(file.name, **(MASKS | keys)))
-    transform = ModelSTFT(512, 128)
+    transform = ModelSTFT(n_fft=512, hop=128)
     for channel in range(2):
         x = transform.forward(mixture[channel : channel + 1])[0, :, :200].T
         y = _direct(file, np.stack([x.real, x.imag]))

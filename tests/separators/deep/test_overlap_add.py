@@ -75,15 +75,13 @@ def test_the_transform_is_that_of_the_field(window: str) -> None:
     values = get_window("hann" if window == "sqrt_hann" else window, n_fft)
     values = np.sqrt(values) if window == "sqrt_hann" else values
     for reflect in (True, False):
-        stft = ModelSTFT(n_fft, hop, window, reflect=reflect)
+        stft = ModelSTFT(n_fft=n_fft, hop=hop, window=window, reflect=reflect)
         padded = np.pad(signal, ((0, 0), (n_fft // 2, n_fft // 2)), mode="reflect" if reflect else "constant")
         frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=-1)[:, ::hop]
         expected = np.fft.rfft(frames * values)
         found = stft.forward(signal)
         np.testing.assert_allclose(found, expected, atol=1e-9)
-        np.testing.assert_allclose(
-            ModelSTFT(n_fft, hop, window, True, reflect, True).forward(signal) * n_fft**0.5, found
-        )
+        np.testing.assert_allclose(stft.with_values(normalised=True).forward(signal) * n_fft**0.5, found)
     changed = found * np.linspace(0, 1, found.shape[-1])
     total, weight = np.zeros_like(padded), np.zeros_like(padded)
     for frame in range(changed.shape[1]):  # weighted overlap-add, sample by sample what it covers
@@ -97,7 +95,7 @@ def test_the_transform_is_that_of_the_field(window: str) -> None:
 @given(st.integers(1, 1500), st.sampled_from(WINDOWS), st.booleans(), st.booleans(), st.sampled_from([64, 100, 128]))
 def test_the_transform_is_undone(samples: int, window: str, centre: bool, normalised: bool, hop: int) -> None:
     signal = np.random.default_rng(samples).standard_normal((1, samples))
-    stft = ModelSTFT(256, hop, window, centre, True, normalised)
+    stft = ModelSTFT(n_fft=256, hop=hop, window=window, centre=centre, normalised=normalised)
     np.testing.assert_allclose(stft.inverse(stft.forward(signal), samples), signal, atol=1e-9)
 
 

@@ -22,7 +22,7 @@ MANIFEST = Path(__file__).with_name("demo_net.yaml")
 
 
 class DemoNet(TrainedModel):
-    """A small neural network, trained on the demo.
+    """Separate with a small neural network that was trained on the demo.
 
     For each bin of a spectrogram the network says how the stems share it:
 
