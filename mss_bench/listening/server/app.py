@@ -10,11 +10,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, jsonify, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Flask, Response, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -68,10 +67,8 @@ def create_app(sitting: Sitting, store: Store) -> Flask:
     app = Flask(__name__, static_folder="static", template_folder="templates")
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     protect(app)
-    _listener_routes(app, sitting, store)
-    _stage_routes(app, sitting, store)
-    _join_routes(app, sitting, store)
-    _experimenter_routes(app, sitting, store)
+    for pages in (_listener_pages, _join_pages, _experimenter_pages):
+        app.register_blueprint(pages(sitting, store))
 
     @app.get("/")
     def home() -> str:
@@ -84,20 +81,21 @@ def create_app(sitting: Sitting, store: Store) -> Flask:
     return app
 
 
-def _known(store: Store) -> Callable[[Callable[..., ResponseReturnValue]], Callable[..., ResponseReturnValue]]:
-    """Return a decorator that replaces the token of an address by its listener, and refuses others."""
+def _pages(name: str, prefix: str, arguments: Callable[[str], dict[str, Any]]) -> Blueprint:
+    """Make pages whose views get `arguments` of the token in their address, which refuses a wrong one."""
+    pages = Blueprint(name, __name__, url_prefix=f"/{prefix}/<token>")
 
-    def decorate(view: Callable[..., ResponseReturnValue]) -> Callable[..., ResponseReturnValue]:
-        @wraps(view)
-        def checked(token: str, **rest: Any) -> ResponseReturnValue:
-            listener = store.find(token)
-            if listener is None:
-                raise RequestError(_NOT_FOUND, 404)
-            return view(listener, **rest)
+    @pages.url_value_preprocessor
+    def check(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        assert values is not None
+        values.update(arguments(values.pop("token")))
 
-        return checked
+    return pages
 
-    return decorate
+
+def _is_token(text: str, token: str) -> bool:
+    # In constant time, so that the time of the answer says nothing about the token.
+    return hmac.compare_digest(text.encode(), token.encode())
 
 
 def _body() -> Any:
@@ -114,39 +112,39 @@ def _wav(path: Path) -> Response:
     return send_file(path, mimetype="audio/wav", download_name="signal.wav", conditional=True, max_age=3600)
 
 
-def _listener_routes(app: Flask, sitting: Sitting, store: Store) -> None:
-    known = _known(store)
+def _listener_pages(sitting: Sitting, store: Store) -> Blueprint:
+    def find(token: str) -> dict[str, Any]:
+        listener = store.find(token)
+        if listener is None:
+            raise RequestError(_NOT_FOUND, 404)
+        return {"listener": listener}
 
-    @app.get("/l/<token>/")
-    @known
+    pages = _pages("listener", "l", find)
+
+    @pages.get("/")
     def page(listener: Listener) -> ResponseReturnValue:
         return render_template("listen.html", title=sitting.pack.title)
 
-    @app.get("/l/<token>/api/state")
-    @known
+    @pages.get("/api/state")
     def state(listener: Listener) -> ResponseReturnValue:
         store.touch(listener)
         return jsonify(sitting.state(listener))
 
-    @app.get("/l/<token>/audio/level")
-    @known
+    @pages.get("/audio/level")
     def level_audio(listener: Listener) -> ResponseReturnValue:
         return _wav(sitting.level_file())
 
-    @app.get("/l/<token>/audio/headphones/<int:number>")
-    @known
+    @pages.get("/audio/headphones/<int:number>")
     def tones(listener: Listener, number: int) -> ResponseReturnValue:
         if listener.stage != Stage.HEADPHONES or number >= flow.ROUNDS:
             raise RequestError("no such signal", 404)
         return Response(flow.tones(flow.tone_orders(listener)[number]), mimetype="audio/wav")
 
-    @app.get("/l/<token>/audio/<int(signed=True):step>/<place>")
-    @known
+    @pages.get("/audio/<int(signed=True):step>/<place>")
     def signal(listener: Listener, step: int, place: str) -> ResponseReturnValue:
         return _wav(sitting.audio(listener, step, place))
 
-    @app.post("/l/<token>/api/trials/<int:step>")
-    @known
+    @pages.post("/api/trials/<int:step>")
     def save(listener: Listener, step: int) -> ResponseReturnValue:
         raw = _body()
         steps = sitting.steps(listener)
@@ -161,6 +159,9 @@ def _listener_routes(app: Flask, sitting: Sitting, store: Store) -> None:
         )
         return jsonify(saved=step, new=new, **_now(sitting, store, listener))
 
+    _add_stages(pages, sitting, store)
+    return pages
+
 
 def _now(sitting: Sitting, store: Store, listener: Listener) -> dict[str, Any]:
     fresh = store.find(listener.token)
@@ -168,8 +169,8 @@ def _now(sitting: Sitting, store: Store, listener: Listener) -> dict[str, Any]:
     return {"state": sitting.state(fresh)}
 
 
-def _stage_routes(app: Flask, sitting: Sitting, store: Store) -> None:
-    known = _known(store)
+def _add_stages(pages: Blueprint, sitting: Sitting, store: Store) -> None:
+    """Add the requests by which a listener goes on from one stage to the next."""
 
     def advance(listener: Listener, expected: Stage, **changes: object) -> ResponseReturnValue:
         if listener.stage != expected:
@@ -177,8 +178,7 @@ def _stage_routes(app: Flask, sitting: Sitting, store: Store) -> None:
         store.advance(listener, **{"stage": sitting.after(expected)} | changes)
         return jsonify(_now(sitting, store, listener))
 
-    @app.post("/l/<token>/api/consent")
-    @known
+    @pages.post("/api/consent")
     def consent(listener: Listener) -> ResponseReturnValue:
         asked = sitting.options.ask_name
         raw = check_fields(_body(), ["agreed", *(["name"] if asked else [])])
@@ -186,14 +186,12 @@ def _stage_routes(app: Flask, sitting: Sitting, store: Store) -> None:
             raise RequestError("agreed must be true", 422)
         return advance(listener, Stage.CONSENT, **({"name": check_name(raw["name"])} if asked else {}))
 
-    @app.post("/l/<token>/api/level")
-    @known
+    @pages.post("/api/level")
     def level(listener: Listener) -> ResponseReturnValue:
         raw = check_fields(_body(), ["level_db"])
         return advance(listener, Stage.LEVEL, level_db=check_number(raw["level_db"], "level_db", -40.0, 0.0))
 
-    @app.post("/l/<token>/api/headphones")
-    @known
+    @pages.post("/api/headphones")
     def check(listener: Listener) -> ResponseReturnValue:
         raw = check_fields(_body(), ["answers"])
         if flow.passes_headphones(listener, raw["answers"]):
@@ -202,14 +200,12 @@ def _stage_routes(app: Flask, sitting: Sitting, store: Store) -> None:
         stage = Stage.REFUSED if failed >= flow.ATTEMPTS else Stage.HEADPHONES
         return advance(listener, Stage.HEADPHONES, stage=stage, attempts=failed)
 
-    @app.post("/l/<token>/api/training")
-    @known
+    @pages.post("/api/training")
     def training(listener: Listener) -> ResponseReturnValue:
         check_fields(_body(), [])  # grades of the training page are not even sent
         return advance(listener, Stage.TRAINING)
 
-    @app.post("/l/<token>/api/questionnaire")
-    @known
+    @pages.post("/api/questionnaire")
     def questionnaire(listener: Listener) -> ResponseReturnValue:
         answers = check_questionnaire(_body())
         return advance(
@@ -217,77 +213,79 @@ def _stage_routes(app: Flask, sitting: Sitting, store: Store) -> None:
         )
 
 
-def _join_routes(app: Flask, sitting: Sitting, store: Store) -> None:
+def _join_pages(sitting: Sitting, store: Store) -> Blueprint:
     options = sitting.options
 
-    def check(token: str) -> str:
-        """Return the participant's id, or an empty text."""
-        if not options.open_places or not hmac.compare_digest(token.encode(), store.join.encode()):
+    def participant(token: str) -> dict[str, Any]:
+        """Return the participant's id, or an empty text, as the code."""
+        if not options.open_places or not _is_token(token, store.join):
             raise RequestError(_NOT_FOUND, 404)
         code = request.args.get(options.participant_parameter, "")
         if code and not CODE.fullmatch(code):
             raise RequestError("the participant id of this link is not made of letters, digits, - and _")
-        return code
+        return {"code": code}
 
-    @app.get("/join/<token>")
-    def join(token: str) -> ResponseReturnValue:
-        check(token)  # a page of its own, so that a preview of the link makes no listener
+    pages = _pages("join", "join", participant)
+
+    @pages.get("")
+    def page(code: str) -> ResponseReturnValue:  # of its own, so that a preview of the link makes no listener
         return render_template(
             "join.html", title=sitting.pack.title, instructions=sitting.pack.instructions, minutes=sitting.minutes()
         )
 
-    @app.post("/join/<token>")
-    def joined(token: str) -> ResponseReturnValue:
-        code = check(token)
+    @pages.post("")
+    def join(code: str) -> ResponseReturnValue:
         known = store.participant(code) if code else store.find(request.cookies.get(_COOKIE, ""))
         listener = known or store.add(
             sitting.stages[0], way="panel" if code else "open", code=code or None, most=options.open_places
         )
-        response = redirect(url_for("page", token=listener.token), 303)
+        response = redirect(url_for("listener.page", token=listener.token), 303)
         if not code:
             response.set_cookie(
                 _COOKIE, listener.token, max_age=30 * 86400, path=request.path, httponly=True, samesite="Lax"
             )
         return response
 
+    return pages
 
-def _experimenter_routes(app: Flask, sitting: Sitting, store: Store) -> None:
-    def check(token: str) -> None:
-        # In constant time, so that the time of the answer says nothing about the token.
-        if not hmac.compare_digest(token.encode(), store.experimenter.encode()):
+
+def _experimenter_pages(sitting: Sitting, store: Store) -> Blueprint:
+    def check(token: str) -> dict[str, Any]:
+        if not _is_token(token, store.experimenter):
             raise RequestError(_NOT_FOUND, 404)
+        return {}
+
+    pages = _pages("experimenter", "experimenter", check)
 
     def table(text: str, name: str) -> Response:
         shown = f'attachment; filename="{name}.csv"'
         return Response(text, mimetype="text/csv", headers={"Content-Disposition": shown})
 
-    @app.get("/experimenter/<token>/")
-    def experimenter(token: str) -> ResponseReturnValue:
-        check(token)
+    @pages.get("/")
+    def page() -> ResponseReturnValue:
         return render_template(
-            "experimenter.html", pack=sitting.pack, progress=progress(sitting, store), token=token,
+            "experimenter.html", pack=sitting.pack, progress=progress(sitting, store), token=store.experimenter,
             options=sitting.options, join=store.join, most=_MOST_AT_ONCE,
         )  # fmt: skip
 
-    @app.get("/experimenter/<token>/ratings.csv")
-    def ratings(token: str) -> ResponseReturnValue:
-        check(token)
+    @pages.get("/ratings.csv")
+    def ratings() -> ResponseReturnValue:
         return table(ratings_csv(sitting.pack, read_key(sitting.folder), store), f"{sitting.pack.name}-ratings")
 
-    @app.get("/experimenter/<token>/listeners.csv")
-    def people(token: str) -> ResponseReturnValue:
-        check(token)
+    @pages.get("/listeners.csv")
+    def people() -> ResponseReturnValue:
         return table(listeners_csv(store, names=sitting.options.ask_name), f"{sitting.pack.name}-listeners")
 
-    @app.post("/experimenter/<token>/listeners")
-    def more(token: str) -> ResponseReturnValue:
-        check(token)
+    @pages.post("/listeners")
+    def more() -> ResponseReturnValue:
         text = request.form.get("count", "")
         if not text.isdecimal() or not 1 <= int(text) <= _MOST_AT_ONCE:
             raise RequestError(f"count is {text[:20]!r}, expected 1 to {_MOST_AT_ONCE}", 422)
         for _ in range(int(text)):
             store.add(sitting.stages[0])
-        return redirect(url_for("experimenter", token=token), 303)
+        return redirect(url_for("experimenter.page", token=store.experimenter), 303)
+
+    return pages
 
 
 def protect(app: Flask) -> None:
