@@ -11,6 +11,7 @@ import numpy as np
 
 from mss_bench.listening.fit import FOLDS
 from mss_bench.listening.metric_table import Joined
+from mss_bench.listening.pairs import MODELS
 from mss_bench.listening.ratings import SCALE, Role
 from mss_bench.report.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
 
@@ -28,6 +29,7 @@ _FILLS = {Role.TEST: COLOURS["method"], Role.REFERENCE: COLOURS["oracle"], Role.
 _HATCHES = {Role.TEST: "", Role.REFERENCE: "////", Role.ANCHOR: "...."}
 _NAMES = {Role.TEST: "system", Role.REFERENCE: "hidden reference", Role.ANCHOR: "anchor"}
 _LONG = 26
+_PANELS = 12  # of a scatter plot: four lines of three fill a page
 _MARKERS = "osD^v<>PXphH8*d"
 
 
@@ -143,18 +145,18 @@ def item_plot(ratings: pd.DataFrame, summary: pd.DataFrame, *, scale: tuple[floa
     return figure
 
 
-def scatter_plot(joined: Joined, rows: pd.DataFrame, *, most: int = 12) -> Figure:
+def scatter_plot(joined: Joined, rows: pd.DataFrame) -> Figure:
     """Draw each metric against the ratings, a colour and symbol a song.
 
     Parameters
     ----------
     joined : Joined
     rows : DataFrame
-        From `mss_bench.listening.metrics_against_ears.agreement`; its first `most` metrics are drawn.
+        From `mss_bench.listening.metrics_against_ears.agreement`; its first 12 metrics are drawn.
     """
     from matplotlib import colormaps
 
-    metrics = [str(name) for name in rows.index[:most]]
+    metrics = [str(name) for name in rows.index[:_PANELS]]
     songs = sorted(set(map(str, joined.table["song"])))
     # tab20's pairs differ by lightness: the dark ones first; symbols tell neighbours apart without colour
     colours = {song: colormaps["tab20"](2 * (number % 10) + number // 10 % 2) for number, song in enumerate(songs)}
@@ -191,7 +193,7 @@ def strength_plot(scale: PairScale) -> Figure:
     table = scale.strengths[::-1]
     places = np.arange(len(table))
     values = table[["strength", "low", "high"]].to_numpy(dtype=np.float64)
-    names = {"bradley_terry": "Bradley-Terry: strength (log odds)", "thurstone": "Thurstone V: scale value"}
+    units = {"bradley_terry": "strength (log odds)", "thurstone": "scale value"}
     with _figure(0.8 + 0.24 * len(table)) as figure:
         axes = figure.subplots()
         axes.hlines(places, values[:, 1], values[:, 2], color=COLOURS["ink"], linewidth=1)
@@ -199,7 +201,7 @@ def strength_plot(scale: PairScale) -> Figure:
         axes.axvline(0, color=COLOURS["grid"], zorder=0)
         axes.set_yticks(places, [_shown(str(name), 40) for name in table.index])
         axes.set_ylim(-0.6, len(table) - 0.4)
-        axes.set_xlabel(f"{names[scale.model]}, 95 % over listeners")
+        axes.set_xlabel(f"{MODELS[scale.model]}: {units[scale.model]}, 95 % over listeners")
         axes.grid(axis="x")
     return figure
 

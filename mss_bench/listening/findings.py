@@ -59,7 +59,7 @@ class Question:
     scale: tuple[float, float]
     ratings: pd.DataFrame  # of the listeners that count
     summary: pd.DataFrame | None = None
-    summary_all: pd.DataFrame | None = None  # with the listeners that were screened out
+    medians_all: pd.Series[float] | None = None  # of each signal, with the listeners that were screened out
     tests: SystemTests | None = None
     model: RatingModel | None = None
     scales: list[PairScale] = field(default_factory=list)
@@ -163,8 +163,8 @@ def find(
 def _analyse_scores(question: Question, everybody: pd.DataFrame, draws: int, seed: int) -> None:
     own = question.ratings
     question.summary = summarise(own, draws=draws, seed=seed)
-    if len(everybody) > len(own):  # of medians alone: few draws will do
-        question.summary_all = summarise(everybody, draws=100, seed=seed)
+    if len(everybody) > len(own):
+        question.medians_all = everybody.groupby("system")["score"].median()
     try:
         question.tests = compare_systems(own, draws=draws, seed=seed)
     except (RatingsError, RunError) as error:

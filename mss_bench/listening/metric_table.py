@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.ratings import RatingsError, Role, excerpt_of, read_sheet, song_of
+from mss_bench.listening.ratings import RatingsError, excerpt_of, read_sheet, song_of
+from mss_bench.listening.reliability import rating_units
 from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
@@ -79,10 +80,10 @@ def rating_medians(ratings: pd.DataFrame) -> pd.DataFrame:
         ``item``, ``system``, ``rating``, ``n`` (listeners); without references and anchors, whose great distance
         would make any metric look good.
     """
-    tested = ratings[ratings["role"] == Role.TEST]
-    each = tested.groupby(["item", "system", "listener"])["score"].mean()
-    medians = each.groupby(["item", "system"]).agg(["median", "size"]).reset_index()
-    return medians.rename(columns={"median": "rating", "size": "n"})
+    import pandas as pd
+
+    units = rating_units(ratings)
+    return pd.DataFrame({"rating": units.median(axis=1), "n": units.count(axis=1)}).reset_index()
 
 
 def metrics_of_csv(
@@ -159,7 +160,7 @@ def _numeric(column: Any) -> bool:
 
 
 def metrics_of_run(
-    run: str | Path, items: Collection[str], target: str, *, seconds: float | None = None, excerpts: bool = True
+    run: str | Path, items: Collection[str], target: str, *, seconds: float | None = None
 ) -> MetricTable:
     """Read the metrics of excerpts from a finished run.
 
@@ -172,9 +173,8 @@ def metrics_of_run(
     target : str
         The target that was listened to; empty where the run scored one alone.
     seconds : float, optional
-        Length of the excerpts; without it values of whole tracks are taken.
-    excerpts : bool
-        Whether metrics with frames are taken over the excerpt's frames.
+        Length of the excerpts, over whose frames metrics that have frames are taken; without it values of whole tracks
+        are taken.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def metrics_of_run(
     keys = ["track", "method", "metric"]
     whole = tracks[tracks["status"] == "ok"].groupby(keys)["value"].first()
     framed = set(tracks.loc[tracks["n_frames"] > 1, "metric"])
-    frames = _of_target(results.frames, target, str(run)) if framed and excerpts and seconds else None
+    frames = _of_target(results.frames, target, str(run)) if framed and seconds else None
     rows, cut = [], 0
     for item in sorted(set(items)):
         name, start = excerpt_of(item)

@@ -74,13 +74,15 @@ class Verdict:
     wrong: list[tuple[str, str]]
     songs: int = FEWEST
 
-    def __str__(self) -> str:
+    @property
+    def why(self) -> str:
+        """Return what the answer goes by, in words."""
         asked = len(self.right) + len(self.unsure) + len(self.wrong)
         if not asked:
-            return "open: listeners tell no two of these systems apart"
+            return "listeners tell no two of these systems apart"
         if self.answer == "open":
-            return f"open: {self.songs} songs are too few to be sure of anything, expected at least {FEWEST}"
-        text = f"{self.answer}: orders {len(self.right)} of {asked} pairs as listeners do"
+            return f"{self.songs} songs are too few to be sure of anything, expected at least {FEWEST}"
+        text = f"orders {len(self.right)} of {asked} pairs as listeners do"
         for what, pairs in (("cannot tell", self.unsure), ("reverses", self.wrong)):
             if pairs:
                 text += f"; {what} " + ", ".join(f"{better} > {worse}" for better, worse in pairs)

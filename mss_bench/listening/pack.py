@@ -229,7 +229,7 @@ def _level(design: TestDesign, cuts: _Cuts, details: dict[str, Any], anchors: Se
         if name != "mixture":
             signals[name] = make_anchor(name, signals["reference"], signals["mixture"], SAMPLE_RATE, rng)
     try:
-        levelled = level(signals, "reference", ["mixture"], design.loudness.lufs, design.loudness.mode)
+        levelled = level(signals, design.loudness.lufs, design.loudness.mode)
     except AudioError as error:
         raise AudioError(f"{item}: {error}") from error
     return _Item(levelled, cuts.sources)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MODELS", "Answers", "PairScale", "answers", "bradley_terry", "pair_scale", "thurstone"]
 
-MODELS = ("bradley_terry", "thurstone")
+MODELS = {"bradley_terry": "Bradley-Terry", "thurstone": "Thurstone, case V"}
+"""Models of preferences and what reports call them."""
 
 _STEPS = 200
 _CLOSE = 1e-10

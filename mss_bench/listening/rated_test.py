@@ -65,10 +65,8 @@ class RatedTest(PackAndScale):
         """
         items = {str(target): set(rows["item"]) for target, rows in ratings.groupby("target", sort=False)}
         if self.run:
-            return {
-                target: metrics_of_run(self.run, own, target, seconds=self.seconds, excerpts=not self.whole_tracks)
-                for target, own in items.items()
-            }
+            seconds = None if self.whole_tracks else self.seconds
+            return {target: metrics_of_run(self.run, own, target, seconds=seconds) for target, own in items.items()}
         if not self.metrics:
             return {}
         if len(items) > 1 and self.metric_columns.get("target", "target") not in read_sheet(self.metrics).header:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "RATING_COLUMNS", "REPEATED", "SCALE", "RatingsError", "Role", "Sheet", "build_ratings", "excerpt_of", "read_sheet",
-    "song_of", "write_ratings",
+    "RATING_COLUMNS", "SAME_SIGNAL", "SCALE", "RatingsError", "Role", "Sheet", "build_ratings",
+    "excerpt_of", "read_sheet", "song_of", "write_ratings",
 ]  # fmt: skip
 
 
@@ -55,11 +55,11 @@ RATING_COLUMNS: dict[str, str] = {
 }
 """Columns of the long table of ratings. A pair is two rows of one trial."""
 
+SAME_SIGNAL = ["test", "listener", "trial", "item", "target", "task", "system", "role"]
+"""Columns that an original and its replicates have in common."""
+
 SCALE = (0.0, 100.0)
 """The scale of MUSHRA, where nothing else is known."""
-
-REPEATED = ("error", "replicate")
-"""What becomes of a signal that a listener rated again without its being a declared replicate."""
 
 _EXCERPT = re.compile(r"(?P<track>.*?) @(?P<start>\d+(?:\.\d+)?)(?: [+-][\d.]+ dB)?")
 _SHOWN = 5  # problems that a message lists
@@ -70,7 +70,6 @@ _DEFAULTS: dict[str, Any] = {
     "ms": math.nan,
 }  # fmt: skip
 _MAY_BE_EMPTY = ("position", "order", "ms", "moved")  # an empty field of these is the default
-_SAME = ["test", "listener", "trial", "item", "target", "task", "system", "role"]
 
 
 class RatingsError(MssBenchError):
@@ -258,8 +257,8 @@ def _with_replicates(table: pd.DataFrame, where: Sequence[str], repeated: str) -
     """Mark what comes again as a replicate; a listener who rated something twice unasked is an error."""
     problems = []
     replicate = table["replicate"].to_numpy().copy()
-    ordered = table[table.duplicated(_SAME, keep=False)].sort_values("order", kind="stable")
-    for _, rows in ordered.groupby(_SAME, sort=False):
+    ordered = table[table.duplicated(SAME_SIGNAL, keep=False)].sort_values("order", kind="stable")
+    for _, rows in ordered.groupby(SAME_SIGNAL, sort=False):
         unasked = rows[~rows["replicate"]]
         if len(unasked) > 1 and repeated == "error":
             first = unasked.iloc[0]

@@ -21,7 +21,7 @@ import numpy as np
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.bootstrap import LEVEL
-from mss_bench.listening.ratings import RatingsError, Role
+from mss_bench.listening.ratings import SAME_SIGNAL, RatingsError, Role
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
@@ -157,10 +157,10 @@ def icc(units: Floats, *, average: bool = False) -> Agreement:
 
 def replicate_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
     """Return each replicate beside its original: ``listener``, ``item``, ``system``, ``role``, ``first``, ``again``."""
-    same = ["test", "listener", "trial", "item", "target", "task", "system", "role"]
-    first = ratings[~ratings["replicate"]][[*same, "score"]].rename(columns={"score": "first"})
-    again = ratings[ratings["replicate"]][[*same, "score"]].rename(columns={"score": "again"})
-    return first.merge(again, on=same)[["listener", "item", "system", "role", "first", "again"]]
+    scores = ratings[[*SAME_SIGNAL, "score"]]
+    first = scores[~ratings["replicate"]].rename(columns={"score": "first"})
+    again = scores[ratings["replicate"]].rename(columns={"score": "again"})
+    return first.merge(again, on=SAME_SIGNAL)[["listener", "item", "system", "role", "first", "again"]]
 
 
 def concordance(first: Floats, again: Floats) -> Agreement:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mss_bench.listening import figures
 from mss_bench.listening.findings import Ears, Findings, Question
 from mss_bench.listening.fit import Fit
+from mss_bench.listening.pairs import MODELS
 from mss_bench.listening.protocols import PROTOCOLS
 from mss_bench.listening.ratings import SCALE
 from mss_bench.listening.report_tables import (
@@ -145,7 +146,7 @@ def conclusions(found: Findings) -> list[str]:
 def _answer(question: Question) -> list[str]:
     if question.scales:
         order = list(map(str, question.scales[0].strengths.index))
-        return [f"{question.title.capitalize()}: {' > '.join(order)} (Bradley-Terry)."]
+        return [f"{question.title.capitalize()}: {' > '.join(order)} ({MODELS[question.scales[0].model]})."]
     if question.abx is not None:
         heard = [str(name) for name, row in question.abx.iterrows() if row["p"] < _ALPHA]
         return [f"Told from the reference: {', '.join(heard) or 'none'} (5 %, Holm)."]
@@ -171,7 +172,7 @@ def _heard(ears: Ears, title: str) -> list[str]:
     words = {"yes": "rank them as listeners do", "partly": "do so in part", "no": "do not",
              "open": "cannot be judged"}  # fmt: skip
     told = "; ".join(f"{', '.join(answers[a])} {words[a]}" for a in words if a in answers)
-    why = next((str(v).partition(": ")[2] for v in ears.verdicts if v.answer == "open"), "")
+    why = next((v.why for v in ears.verdicts if v.answer == "open"), "")
     return [f"Metrics{part}{title and f' on {title}'}: {told}{why and f' ({why})'}."]
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.listening.analysis import SystemTests
 from mss_bench.listening.findings import Ears, Findings, Question
+from mss_bench.listening.mixed import RatingModel
+from mss_bench.listening.pairs import MODELS, PairScale
 from mss_bench.report.table import Cell, Column, Row, Table, Value
 
 if TYPE_CHECKING:
@@ -86,10 +89,10 @@ def question_tables(question: Question) -> list[Table]:
     if question.summary is not None:
         tables.append(_summary(question, question.summary))
     if question.tests is not None:
-        tables.append(_pairs(question))
+        tables.append(_pairs(question, question.tests))
     if question.model is not None:
-        tables.append(_model(question))
-    tables += [_strengths(question, number) for number in range(len(question.scales))]
+        tables.append(_model(question, question.model))
+    tables += [_strengths(question, scale) for scale in question.scales]
     if question.abx is not None:
         columns = {"system": "system", "answers": "n", "right": "right", "% right": "share", "% from": "low",
                    "% to": "high", "p guessing": "p"}  # fmt: skip
@@ -111,8 +114,8 @@ def question_tables(question: Question) -> list[Table]:
 
 def _summary(question: Question, frame: pd.DataFrame) -> Table:
     columns = {"signal": "system", "role": "role", "ratings": "n", "median": "median"}
-    if question.summary_all is not None:
-        frame = frame.assign(everybody=question.summary_all["median"])
+    if question.medians_all is not None:
+        frame = frame.assign(everybody=question.medians_all)
         columns |= {"without screening": "everybody"}
     columns |= {"q1": "q1", "q3": "q3", "median from": "median_low", "median to": "median_high", "mean": "mean",
                 "t from": "t_low", "t to": "t_high", "mean from": "mean_low", "mean to": "mean_high"}  # fmt: skip
@@ -121,9 +124,7 @@ def _summary(question: Question, frame: pd.DataFrame) -> Table:
     return _table(question.file("scores"), "Scores", frame, columns, notes, 1)
 
 
-def _pairs(question: Question) -> Table:
-    tests = question.tests
-    assert tests is not None
+def _pairs(question: Question, tests: SystemTests) -> Table:
     notes = [
         f"Over {tests.listeners} listeners, each with the mean of their items; interval by a bootstrap of listeners "
         "and songs; p after Holm (Nemenyi's has its own correction). Permutation: difference of medians, "
@@ -141,32 +142,20 @@ def _pairs(question: Question) -> Table:
     return _table(question.file("pairs"), "Pairs of systems", frame, columns, notes)
 
 
-def _model(question: Question) -> Table:
-    model = question.model
-    assert model is not None
-    nan = float("nan")
-    first: Row = [f"{model.reference} (compared with)", model.reference_mean, nan, nan, nan, nan]
-    rows: list[Row] = [
-        [str(name), *(float(e[column]) for column in ("estimate", "se", "low", "high")), p_cell(float(e["p"]))]
-        for name, e in model.effects.iterrows()
-    ]
+def _model(question: Question, model: RatingModel) -> Table:
+    frame = model.effects.copy()
+    frame.loc[f"{model.reference} (compared with)", "estimate"] = model.reference_mean
+    frame = frame.iloc[[-1, *range(len(frame) - 1)]]  # what the others are compared with comes first
     total = sum(model.variance.values()) or 1.0
     shares = ", ".join(f"{name} {100 * value / total:.0f} %" for name, value in model.variance.items())
     notes = [f"score = system + (1 | listener) + (1 | item) + (1 | item × system); variance: {shares}."]
     if not model.converged:
         notes.append("The fit did not converge: do not use these numbers.")
-    columns: list[Column | str] = [
-        "system",
-        *(Column(name, digits=1) for name in ("effect", "error", "from", "to")),
-        "p effect",
-    ]
-    return Table("Mixed model", columns, [[first, *rows]], notes,
-                 name=question.file("mixed_model"))  # fmt: skip
+    columns = {"system": "system", "effect": "estimate", "error": "se", "from": "low", "to": "high", "p effect": "p"}
+    return _table(question.file("mixed_model"), "Mixed model", frame, columns, notes, 1)
 
 
-def _strengths(question: Question, number: int) -> Table:
-    scale = question.scales[number]
-    title = {"bradley_terry": "Bradley-Terry", "thurstone": "Thurstone, case V"}[scale.model]
+def _strengths(question: Question, scale: PairScale) -> Table:
     notes = ["Intervals of 95 % resample listeners."]
     if scale.model == "bradley_terry" and scale.tie:
         notes.append(f"Davidson's tie parameter {scale.tie:.2f}.")
@@ -176,7 +165,7 @@ def _strengths(question: Question, number: int) -> Table:
     frame = scale.strengths.astype(dict.fromkeys(counts, "int64"))
     columns = {"system": "system", "strength": "strength", "from": "low", "to": "high", "% chosen": "p_win"}
     columns |= {name: name for name in counts}
-    return _table(question.file(scale.model), title, frame, columns, notes)
+    return _table(question.file(scale.model), MODELS[scale.model], frame, columns, notes)
 
 
 def ear_tables(question: Question, ears: Ears) -> list[Table]:
@@ -200,7 +189,7 @@ def ear_tables(question: Question, ears: Ears) -> list[Table]:
     title = "Metrics against ears" + (f": {ears.name}" if ears.name else "")
     tables = [_table(question.file("metrics", ears.name), title, frame, columns, notes)]
     if ears.verdicts:
-        rows = [[v.metric, v.answer, str(v).partition(": ")[2]] for v in ears.verdicts]
+        rows = [[v.metric, v.answer, v.why] for v in ears.verdicts]
         notes = ["Asked of the pairs that listeners tell apart (Conover over listeners, Holm, 5 %). Yes: all in the "
                  "same order, each surely (95 % over songs). Partly: at least two thirds, and at most one in six "
                  "reversed."]  # fmt: skip

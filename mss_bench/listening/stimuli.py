@@ -137,35 +137,30 @@ def cut(signal: Signal, sample_rate: int, start: float, seconds: float) -> NDArr
     return np.asarray(part, dtype=np.float32)
 
 
-def level(
-    signals: Mapping[str, Signal], reference: str, unmatched: Iterable[str], lufs: float, mode: str
-) -> dict[str, Stimulus]:
+def level(signals: Mapping[str, Signal], lufs: float, mode: str) -> dict[str, Stimulus]:
     """Bring the signals of an item to their loudness.
 
     Parameters
     ----------
     signals : dict of str to (2, samples) array
-        At 48 kHz.
-    reference : str
-        Name of the one that comes to `lufs`.
-    unmatched : iterable of str
-        Names that take the reference's gain in either mode.
+        At 48 kHz, ``reference`` and maybe ``mixture`` among them.
     lufs : float
+        Of the reference.
     mode : {"match", "preserve"}
+        The mixture takes the reference's gain in either mode.
 
     Raises
     ------
     AudioError
         A signal is silent (below -70 LUFS) and cannot be brought to a loudness; named.
     """
-    unmatched = set(unmatched)
     measured = {name: integrated_loudness(signal, SAMPLE_RATE) for name, signal in signals.items()}
     stimuli = {}
     for name, signal in signals.items():
-        if not np.isfinite(measured[name]) and (name == reference or name not in unmatched):
+        if not np.isfinite(measured[name]) and name != "mixture":
             raise AudioError(f"{name} is silent in this excerpt: choose another one, or leave {name} out")
-        matched = mode == "match" and name not in unmatched
-        gain = lufs - measured[name if matched else reference]
+        matched = mode == "match" and name != "mixture"
+        gain = lufs - measured[name if matched else "reference"]
         samples = np.asarray(signal * 10 ** (gain / 20), dtype=np.float32)
         loudness, peak = float(measured[name] + gain), true_peak(samples, SAMPLE_RATE)
         stimuli[name] = Stimulus(samples, float(gain), loudness, peak)

@@ -144,8 +144,8 @@ def test_fit_from_a_pack_and_its_run(pack, finished_run, tmp_path, capsys) -> No
 def test_the_published_test_is_reported_with_and_without_screening(test_data: Path, tmp_path: Path) -> None:
     found = find(similarity(test_data), mid_anchor="Anch2", draws=100)
     (question,) = found.questions
-    assert question.summary_all is not None
-    assert question.summary_all.loc["REP2", "median"] == 29
+    assert question.medians_all is not None
+    assert question.medians_all["REP2"] == 29
     assert question.summary is not None
     assert question.summary.loc["REP2", "median"] == 28
     told = conclusions(found)

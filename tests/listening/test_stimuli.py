@@ -46,7 +46,7 @@ def test_loudness_modes(mode: str) -> None:
         "quiet": 0.2 * _noise(2, 2, rate, 1),
         "mixture": 3 * _noise(2, 2, rate, 2),
     }
-    found = level(signals, "reference", ["mixture"], -24.0, mode)
+    found = level(signals, -24.0, mode)
     measured = {name: integrated_loudness(s.samples, rate) for name, s in found.items()}
     assert measured["reference"] == pytest.approx(-24, abs=0.01)
     assert measured["quiet"] == pytest.approx(-24 if mode == "match" else -24 + 20 * np.log10(0.2), abs=0.05)
@@ -58,7 +58,7 @@ def test_loudness_modes(mode: str) -> None:
 def test_silent_signals_are_named() -> None:
     signals = {"reference": _noise(2, 2, 48000), "broken": np.zeros((2, 96000), dtype=np.float32)}
     with pytest.raises(AudioError, match="broken is silent in this excerpt: choose another one, or leave broken out"):
-        level(signals, "reference", [], -24.0, "match")
+        level(signals, -24.0, "match")
 
 
 def test_one_gain_for_all_where_a_peak_is_too_high() -> None:
