@@ -46,10 +46,13 @@ def plugin() -> str:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing that a test caches stays with the user; the demo songs are shared between tests."""
+    """Nothing that a test caches stays with the user; the demo songs are shared between tests and their processes."""
+    base = tmp_path_factory.getbasetemp()
+    # The workers of pytest-xdist have folders of their own within that of the whole session.
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "cache"
     with pytest.MonkeyPatch.context() as patch:
         if not os.environ.get("MSS_BENCH_CACHE"):
-            patch.setenv("MSS_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+            patch.setenv("MSS_BENCH_CACHE", str(folder))
         yield
 
 

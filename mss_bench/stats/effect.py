@@ -13,7 +13,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from mss_bench.stats.matrix import ScoreMatrix, check_matrix, check_pairs
 from mss_bench.stats.units import Floats, difference
@@ -96,7 +96,7 @@ def _rank_biserial(differences: Floats) -> Floats:
     """Return the rank-biserial correlation of each column; 0 of zeros alone."""
     zero = differences == 0
     # Ranks of what is not zero: zeros rank first, and are taken off.
-    ranks = np.where(zero, 0.0, stats.rankdata(np.abs(differences), axis=0) - zero.sum(axis=0))
+    ranks = np.where(zero, 0.0, scipy.stats.rankdata(np.abs(differences), axis=0) - zero.sum(axis=0))
     total = ranks.sum(axis=0)
     return np.asarray((np.sign(differences) * ranks).sum(axis=0) / np.where(total == 0, 1.0, total))
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import MissingDependencyError, RunError, UnknownNameError
@@ -85,13 +85,13 @@ def mixed_model(matrix: pd.DataFrame | ScoreMatrix, *, reference: str | None = N
     others = [methods[i] for i in order[1:]]
     fit, told = _fit(values[:, order])
     estimate, error = np.asarray(fit.fe_params), np.asarray(fit.bse_fe)
-    half = stats.norm.ppf((1 + level) / 2) * error
+    half = scipy.stats.norm.ppf((1 + level) / 2) * error
     columns = {
         "estimate": estimate[1:],
         "se": error[1:],
         "low": (estimate - half)[1:],
         "high": (estimate + half)[1:],
-        "p": 2 * stats.norm.sf(np.abs(estimate / error))[1:],
+        "p": 2 * scipy.stats.norm.sf(np.abs(estimate / error))[1:],
     }
     track, residual = float(np.asarray(fit.cov_re)[0, 0]), float(fit.scale)
     return MixedModel(

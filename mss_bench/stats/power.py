@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
 
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.stats.matrix import ScoreMatrix, check_level, check_matrix, check_pairs
@@ -180,7 +180,7 @@ def smallest_difference(
     n = apart.size if n_tracks is None else n_tracks
     if n < 3:
         raise ConfigError(f"n_tracks must be at least 3, got {n}")
-    standard = optimize.brentq(lambda effect: _t_power(effect, n, alpha) - power, 0.0, 50.0) if power > alpha else 0.0
+    standard = scipy.optimize.brentq(lambda effect: _t_power(effect, n, alpha) - power, 0.0, 50.0) if power > alpha else 0.0
     return float(standard * apart.std(ddof=1))
 
 
@@ -223,7 +223,7 @@ def _noether(apart: Floats, power: float, alpha: float, _most: int) -> int | Non
     positive = float(np.where(np.isnan(sums), 0.5, (np.sign(sums) + 1) / 2).mean())
     if positive == 0.5:
         return None
-    z = stats.norm.isf(alpha / 2) + stats.norm.ppf(power)
+    z = scipy.stats.norm.isf(alpha / 2) + scipy.stats.norm.ppf(power)
     return max(math.ceil(z**2 / (3 * (positive - 0.5) ** 2)), _FEWEST)
 
 
@@ -247,4 +247,4 @@ def _t_power(effect: float, n: int, alpha: float) -> float:
     if effect == 0:
         return alpha
     # By the square, whose noncentral F distribution SciPy has without NaN in the far tail, as noncentral t has not.
-    return float(stats.ncf.sf(stats.t.isf(alpha / 2, n - 1) ** 2, 1, n - 1, n * effect**2))
+    return float(scipy.stats.ncf.sf(scipy.stats.t.isf(alpha / 2, n - 1) ** 2, 1, n - 1, n * effect**2))

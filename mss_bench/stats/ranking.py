@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.matrix import ScoreMatrix, check_level, check_matrix
@@ -53,7 +53,7 @@ def mean_ranks(matrix: pd.DataFrame | ScoreMatrix, *, higher_is_better: bool = T
     import pandas as pd
 
     values, methods = check_matrix(matrix, "a ranking")
-    means = stats.rankdata(-_better(matrix, values, higher_is_better), axis=1).mean(axis=0)
+    means = scipy.stats.rankdata(-_better(matrix, values, higher_is_better), axis=1).mean(axis=0)
     return pd.Series(means, index=pd.Index(methods, name="method")).sort_values(kind="stable")
 
 
@@ -103,18 +103,18 @@ def ranks(
     check_bootstrap(over, level, draws)
     values, methods = check_matrix(matrix, "a ranking")
     better = _better(matrix, values, higher_is_better)
-    within = stats.rankdata(-better, axis=1)
+    within = scipy.stats.rankdata(-better, axis=1)
     sign = 1.0 if better is values else -1.0
     ranked_by = -within[None] if statistic == "mean_rank" else sign * parts_of(matrix, values)
     central = statistic_of(ranked_by, over)
     if drawn is None or sign < 0 or statistic == "mean_rank":
         drawn = resampled(ranked_by, over, draws=draws, seed=seed)
     ordered = -np.round(drawn, 9)  # rounding of means must not break ties
-    lowest, highest = (stats.rankdata(ordered, method=method, axis=1) for method in ("min", "max"))
+    lowest, highest = (scipy.stats.rankdata(ordered, method=method, axis=1) for method in ("min", "max"))
     first = (lowest == 1) / (highest - lowest + 1)
     columns = (
         central * (-1 if statistic == "mean_rank" or better is not values else 1),
-        stats.rankdata(-np.round(central, 9)),
+        scipy.stats.rankdata(-np.round(central, 9)),
         np.quantile(lowest, (1 - level) / 2, axis=0, method="lower").astype(np.int64),
         np.quantile(highest, (1 + level) / 2, axis=0, method="higher").astype(np.int64),
         first.mean(axis=0),
@@ -216,10 +216,10 @@ def critical_difference(matrix: pd.DataFrame | ScoreMatrix, test: str = "nemenyi
     values, _ = check_matrix(matrix, "a critical difference")
     n, k = values.shape
     if test == "nemenyi":
-        return float(stats.studentized_range.ppf(1 - alpha, k, np.inf) * math.sqrt(k * (k + 1) / (12.0 * n)))
+        return float(scipy.stats.studentized_range.ppf(1 - alpha, k, np.inf) * math.sqrt(k * (k + 1) / (12.0 * n)))
     if test == "conover":
-        variance, df = rank_variance(stats.rankdata(values, axis=1))
-        return float(stats.t.isf(alpha / 2, df) * math.sqrt(variance) / n)
+        variance, df = rank_variance(scipy.stats.rankdata(values, axis=1))
+        return float(scipy.stats.t.isf(alpha / 2, df) * math.sqrt(variance) / n)
     raise UnknownNameError("test with a critical difference", test, ("conover", "nemenyi"))
 
 

@@ -13,7 +13,7 @@ References
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from mss_bench.stats.units import Floats
 
@@ -44,7 +44,7 @@ def wilcoxon(differences: Floats, *, exact: bool = True) -> Floats:
         return p
     if differences.shape[0] > _EXACT or not exact:
         # SciPy takes these options one by one, its type stubs only together with keepdims.
-        test = stats.wilcoxon(
+        test = scipy.stats.wilcoxon(
             differences[:, some], zero_method="pratt", method="asymptotic", axis=0, keepdims=True
         ).pvalue
         p[some] = test[0]
@@ -52,7 +52,7 @@ def wilcoxon(differences: Floats, *, exact: bool = True) -> Floats:
     sizes = np.sort(np.abs(differences), axis=0)
     tied = (sizes[0] == 0) | (sizes[1:] == sizes[:-1]).any(axis=0)
     if not tied.all():
-        p[~tied] = stats.wilcoxon(differences[:, ~tied], method="exact", axis=0).pvalue
+        p[~tied] = scipy.stats.wilcoxon(differences[:, ~tied], method="exact", axis=0).pvalue
     for column in np.flatnonzero(tied & some):
         p[column] = _given_ties(differences[:, column])
     return p
@@ -60,7 +60,7 @@ def wilcoxon(differences: Floats, *, exact: bool = True) -> Floats:
 
 def _given_ties(differences: Floats) -> float:
     """Return the exact two-sided p given ties and zeros, by Streitberg and Röhmel's shifts."""
-    doubled = np.rint(2 * stats.rankdata(np.abs(differences))).astype(np.int64)  # mean ranks are halves
+    doubled = np.rint(2 * scipy.stats.rankdata(np.abs(differences))).astype(np.int64)  # mean ranks are halves
     weights = doubled[differences != 0]
     share = np.zeros(int(weights.sum()) + 1)  # by the sum of the positive ranks
     share[0] = 1.0

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.stats.choices import POSTHOC
@@ -90,12 +90,12 @@ def friedman(matrix: pd.DataFrame | ScoreMatrix) -> FriedmanResult:
     n, k = values.shape
     statistic = 0.0
     if (values != values[:, :1]).any():
-        statistic = float(stats.friedmanchisquare(*values.T).statistic)
+        statistic = float(scipy.stats.friedmanchisquare(*values.T).statistic)
     w = min(statistic / (n * (k - 1)), 1.0)
     f_df = (k - 1, (k - 1) * (n - 1))
     # 1 - w is rounding error where all tracks agree
     f = (n - 1) * w / (1.0 - w) if 1.0 - w > 1e-12 else math.inf
-    p, f_p = float(stats.chi2.sf(statistic, k - 1)), float(stats.f.sf(f, *f_df))
+    p, f_p = float(scipy.stats.chi2.sf(statistic, k - 1)), float(scipy.stats.f.sf(f, *f_df))
     return FriedmanResult(statistic, k - 1, p, w, f, f_df, f_p, n, k)
 
 
@@ -219,17 +219,17 @@ def _ratio(apart: Floats, scale: float | Floats) -> Floats:
 
 
 def _conover(values: Floats) -> Floats:
-    ranks = stats.rankdata(values, axis=1)
+    ranks = scipy.stats.rankdata(values, axis=1)
     variance, df = rank_variance(ranks)
-    return np.asarray(2.0 * stats.t.sf(_ratio(_rank_sums_apart(ranks), math.sqrt(variance)), df))
+    return np.asarray(2.0 * scipy.stats.t.sf(_ratio(_rank_sums_apart(ranks), math.sqrt(variance)), df))
 
 
 def _nemenyi(values: Floats) -> Floats:
     n, k = values.shape
-    apart = _rank_sums_apart(stats.rankdata(values, axis=1)) / n
+    apart = _rank_sums_apart(scipy.stats.rankdata(values, axis=1)) / n
     i, j = np.triu_indices(k, 1)
     p = np.ones((k, k))
-    p[i, j] = stats.studentized_range.sf(apart[i, j] / math.sqrt(k * (k + 1) / (12.0 * n)), k, np.inf)
+    p[i, j] = scipy.stats.studentized_range.sf(apart[i, j] / math.sqrt(k * (k + 1) / (12.0 * n)), k, np.inf)
     return np.minimum(p, 1.0)
 
 
@@ -243,12 +243,12 @@ def _wilcoxon(values: Floats) -> Floats:
 def _conover_iman(values: Floats) -> Floats:
     n, k = values.shape
     total = n * k
-    ranks = stats.rankdata(values).reshape(n, k)
+    ranks = scipy.stats.rankdata(values).reshape(n, k)
     variance = float(((ranks - (total + 1) / 2) ** 2).sum()) / (total - 1)
     between = n * float(((ranks.mean(axis=0) - (total + 1) / 2) ** 2).sum())
     within = max(variance * (total - 1) - between, 0.0) / (total - k)
     apart = _rank_sums_apart(ranks) / n
-    return np.asarray(2.0 * stats.t.sf(_ratio(apart, math.sqrt(2.0 * within / n)), total - k))
+    return np.asarray(2.0 * scipy.stats.t.sf(_ratio(apart, math.sqrt(2.0 * within / n)), total - k))
 
 
 _TESTS: dict[str, Callable[[Floats], Floats]] = {

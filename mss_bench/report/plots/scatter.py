@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from mss_bench.errors import RunError
 from mss_bench.report.plots import base
@@ -104,4 +104,4 @@ def _outside(values: Floats, limits: tuple[float, float]) -> Bools:
 def _spearman(a: Floats, b: Floats) -> float:
     if a.size < 3 or (a == a[0]).all() or (b == b[0]).all():
         return float("nan")
-    return float(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
+    return float(np.corrcoef(scipy.stats.rankdata(a), scipy.stats.rankdata(b))[0, 1])
