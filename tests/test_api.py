@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 
 import mss_bench
 from mss_bench.api import Results
+from mss_bench.cli.main import main
 from mss_bench.core import audio
 from mss_bench.errors import RunError, UnknownNameError
 
@@ -129,8 +131,11 @@ def test_no_run_is_told(tmp_path) -> None:
 
 
 def cli(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mss_bench", "report", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True)
+    """Call ``mss-bench report`` in this process, which saves the start of another."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(["report", *map(str, words)])
+    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
 
 
 def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_path) -> None:

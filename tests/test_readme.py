@@ -61,6 +61,8 @@ def test_the_example_on_arrays_runs(tmp_path):
 @pytest.mark.slow
 def test_the_python_example_runs(tmp_path):
     code = _block("python", "import mss_bench")
+    assert "max_tracks=2)" in code
+    code = code.replace("max_tracks=2)", "max_tracks=2, duration=6.0)")  # of the songs, which are long for a test
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "demo" / "report" / "index.html").is_file()

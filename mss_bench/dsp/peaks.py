@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 __all__ = ["Peaks", "find_peaks", "link_peaks"]
 
@@ -84,7 +84,7 @@ def find_peaks(
     framed = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][:frames]
     step = max(1, _BLOCK // n_fft)
     parts = [
-        _peaks_of(np.abs(fft.rfft(framed[start : start + step] * window, axis=-1)[:, :bins]), start, floor)
+        _peaks_of(np.abs(scipy.fft.rfft(framed[start : start + step] * window, axis=-1)[:, :bins]), start, floor)
         for start in range(0, frames, step)
     ]
     frame, position, magnitude = (np.concatenate(part) for part in zip(*parts, strict=True))

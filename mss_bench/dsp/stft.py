@@ -26,8 +26,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 from mss_bench.errors import ConfigError
 
@@ -110,7 +110,7 @@ class STFT:
         out = np.empty((channels, n_frames, self.bins), dtype=np.result_type(signal.dtype, np.complex64))
         step = max(1, _BLOCK // (self.n_fft * channels))
         for first in range(0, n_frames, step):
-            out[:, first : first + step] = fft.rfft(framed[:, first : first + step] * window, axis=-1)
+            out[:, first : first + step] = scipy.fft.rfft(framed[:, first : first + step] * window, axis=-1)
         return out
 
     def inverse(self, spectrogram: Spectrogram, samples: int) -> NDArray[Any]:
@@ -136,7 +136,7 @@ class STFT:
         for first in range(0, n_frames, step):
             count = min(step, n_frames - first)
             block = framed[:, :count]
-            block[..., : self.n_fft] = fft.irfft(spectrogram[:, first : first + count], n=self.n_fft, axis=-1)
+            block[..., : self.n_fft] = scipy.fft.irfft(spectrogram[:, first : first + count], n=self.n_fft, axis=-1)
             block *= synthesis
             # Cut into pieces of one hop, all first pieces are added at once, then all second ones.
             pieces = block.reshape(channels, count, parts, self.hop)

@@ -19,7 +19,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+import scipy
 
 from mss_bench.stats.matrix import ScoreMatrix, check_matrix, check_pairs
 from mss_bench.stats.resample import check_bootstrap, parts_of, quantiles, resampled, statistic_of
@@ -165,6 +165,6 @@ def _bca_levels(values: Floats, mean: Floats, drawn: Floats, levels: Floats) -> 
     centred = np.where(defined, values, 0.0) - np.where(defined, centre, 0.0)
     squares = np.where(defined, (centred**2).sum(axis=0), 1.0)
     acceleration = (centred**3).sum(axis=0) / (6.0 * squares**1.5)  # the jackknife's, which a mean has in closed form
-    bias = ndtri(np.where(defined, share, 0.5))
-    shifted = bias + ndtri(levels)
-    return np.where(defined, ndtr(bias + shifted / (1.0 - acceleration * shifted)), levels), defined
+    bias = scipy.special.ndtri(np.where(defined, share, 0.5))
+    shifted = bias + scipy.special.ndtri(levels)
+    return np.where(defined, scipy.special.ndtr(bias + shifted / (1.0 - acceleration * shifted)), levels), defined

@@ -180,7 +180,9 @@ def smallest_difference(
     n = apart.size if n_tracks is None else n_tracks
     if n < 3:
         raise ConfigError(f"n_tracks must be at least 3, got {n}")
-    standard = scipy.optimize.brentq(lambda effect: _t_power(effect, n, alpha) - power, 0.0, 50.0) if power > alpha else 0.0
+    standard = (
+        scipy.optimize.brentq(lambda effect: _t_power(effect, n, alpha) - power, 0.0, 50.0) if power > alpha else 0.0
+    )
     return float(standard * apart.std(ddof=1))
 
 

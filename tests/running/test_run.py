@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import mss_bench
+from mss_bench.cli.main import main
 from mss_bench.core import audio
 from mss_bench.core.schema import TRACK_COLUMNS
 from mss_bench.errors import ConfigError, DatasetError, RunError, UnknownNameError
@@ -227,7 +228,7 @@ def test_tables_can_be_rebuilt(run):
     before = _bytes(results), _bytes(results, "frames")
     for name in ("tracks", "frames", "costs", "failures"):
         (results.path / f"{name}.parquet").unlink()
-    subprocess.run([sys.executable, "-m", "mss_bench", "results", "rebuild", str(results.path)], check=True)
+    assert main(["results", "rebuild", str(results.path)]) == 0
     assert (_bytes(results), _bytes(results, "frames")) == before
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import mss_bench
+from mss_bench.cli.main import main
 from mss_bench.errors import RunError
 from mss_bench.running.merge import merge
 from mss_bench.running.options import RunOptions
@@ -15,19 +16,27 @@ from mss_bench.running.start import prepare
 from mss_bench.running.status import run_status
 
 
-def cli(*words):
-    return subprocess.run([sys.executable, "-m", "mss_bench", *map(str, words)], capture_output=True, text=True)
+@pytest.fixture
+def cli(capsys):
+    """Call the command in this process, which saves the start of another."""
+
+    def call(*words):
+        capsys.readouterr()
+        status = main([str(word) for word in words])
+        return subprocess.CompletedProcess(words, status, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture
 def options(tiny, tmp_path, plugin):
     return {
-        "catalogs": (str(tiny),), "out": tmp_path / "run", "plugins": (plugin,), "quiet": True, "jobs": 2,
+        "catalogs": (str(tiny),), "out": tmp_path / "run", "plugins": (plugin,), "quiet": True, "jobs": 1,
         "metrics": ["usdr"],
     }  # fmt: skip
 
 
-def test_status_counts_done_failed_skipped_and_missing(options, tmp_path):
+def test_status_counts_done_failed_skipped_and_missing(cli, options, tmp_path):
     results = mss_bench.run("tiny", ["noisy", "raises", "other_targets"], **options)
     status = run_status(results.path)
     assert (status.planned, status.done, status.skipped) == (8, 4, 2)
@@ -42,20 +51,20 @@ def test_status_counts_done_failed_skipped_and_missing(options, tmp_path):
     assert "of work left on one worker" in done.stdout
 
 
-def test_status_of_a_whole_run_is_0(options):
+def test_status_of_a_whole_run_is_0(cli, options):
     results = mss_bench.run("tiny", ["noisy"], **options)
     assert cli("status", results.path).returncode == 0
     assert cli("status", results.path / "cells").returncode == 2
 
 
-def test_verify_recomputes_and_agrees(options):
+def test_verify_recomputes_and_agrees(cli, options):
     results = mss_bench.run("tiny", ["noisy", "irm"], **options)
     done = cli("verify", results.path, "--sample", 4)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(" same ") == 4
 
 
-def test_verify_finds_what_changed(options, tiny, song):
+def test_verify_finds_what_changed(cli, options, tiny, song):
     results = mss_bench.run("tiny", ["noisy"], **options)
     song(tiny.parent / "tiny" / "test" / "Song A", seed=77)
     done = cli("verify", results.path, "--sample", 99)
@@ -65,7 +74,7 @@ def test_verify_finds_what_changed(options, tiny, song):
     assert all(line.startswith("Song A") and "changed since: mixture" in line for line in lines)
 
 
-def test_verify_finds_an_edited_number(options):
+def test_verify_finds_an_edited_number(cli, options):
     from mss_bench.running.store import read_cell, read_values, write_cell
 
     results = mss_bench.run("tiny", ["noisy"], **options)
@@ -78,7 +87,7 @@ def test_verify_finds_an_edited_number(options):
     assert "DIFFERENT  0.5" in done.stdout
 
 
-def test_a_scored_folder_can_be_verified(tiny, tmp_path):
+def test_a_scored_folder_can_be_verified(cli, tiny, tmp_path):
     references = tiny.parent / "tiny" / "test"
     scored = cli(
         "score", references, "--references", references, "-m", "usdr", "-o", tmp_path / "scored", "--no-doctor"
@@ -121,7 +130,7 @@ def test_a_shard_that_is_none_is_refused(options, shard):
         mss_bench.run("tiny", ["noisy"], **options, shard=shard)
 
 
-def test_folders_apart_are_merged(options, tmp_path):
+def test_folders_apart_are_merged(cli, options, tmp_path):
     one = mss_bench.run("tiny", ["noisy"], **(options | {"out": tmp_path / "one"}))
     two = mss_bench.run("tiny", ["irm"], **(options | {"out": tmp_path / "two"}))
     both = mss_bench.run("tiny", ["noisy", "irm"], **(options | {"out": tmp_path / "both"}))
@@ -141,13 +150,13 @@ def test_runs_of_different_seeds_are_not_merged(options, tmp_path):
         merge([one.path, two.path], tmp_path / "merged")
 
 
-def test_exported_tables_carry_their_provenance(options, tmp_path):
+def test_exported_tables_carry_their_provenance(cli, options, tmp_path):
     results = mss_bench.run("tiny", ["noisy"], **options)
     assert cli("results", "export", results.path, "-o", tmp_path / "t.csv").returncode == 0
     assert json.loads((tmp_path / "t.csv.provenance.json").read_text())["packages"]
 
 
-def test_verify_and_status_look_at_what_was_asked_for_last(options):
+def test_verify_and_status_look_at_what_was_asked_for_last(cli, options):
     mss_bench.run("tiny", ["noisy"], **(options | {"metrics": ["peak", "broken_metric"]}))
     results = mss_bench.run("tiny", ["noisy"], **(options | {"metrics": ["usdr"]}))
     assert cli("verify", results.path, "--sample", 4).returncode == 0
