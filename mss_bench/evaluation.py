@@ -17,20 +17,18 @@ from threadpoolctl import threadpool_limits
 
 from mss_bench.core import schema
 from mss_bench.core.audio import check_finite, check_same_shape
+from mss_bench.core.schema import DEFAULT_METRICS
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
-from mss_bench.metrics import Metric, Score
+from mss_bench.metrics import Metric, Score, refuse_shared_quantities
 from mss_bench.metrics import metrics as registry
 from mss_bench.metrics._checks import checked_references, spoiled_estimates
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AGGREGATE_COLUMNS", "DEFAULT_METRICS", "FRAME_COLUMNS", "Evaluation", "evaluate"]
-
-DEFAULT_METRICS = ("bss_eval", "usdr", "si_sdr")
-"""What `evaluate` reports unless it is told otherwise."""
+__all__ = ["AGGREGATE_COLUMNS", "FRAME_COLUMNS", "Evaluation", "evaluate"]
 
 FRAME_COLUMNS: dict[str, str] = {
     column: schema.FRAME_COLUMNS[column]
@@ -143,20 +141,14 @@ def _metrics(given: Sequence[str | Mapping[str, Any] | Metric]) -> list[Metric]:
         given = [given]
     if not isinstance(given, Sequence):
         raise ConfigError(f"metrics is {given!r}, expected a list of names, mappings or metrics")
-    chosen: list[Metric] = []
-    taken: set[tuple[str, str]] = set()
-    for item in given:
-        metric = item if isinstance(item, Metric) else build(registry, Spec.parse(item))[0]
-        for quantity in metric.quantities:
-            if (quantity.name, metric.preset) in taken:
-                raise ConfigError(
-                    f"two of the metrics report {quantity.name} (preset {metric.preset}); ask for one of them"
-                )
-            taken.add((quantity.name, metric.preset))
-        chosen.append(metric)
-    if not chosen:
+    if not given:
         raise ConfigError(f"no metric was given, expected some of {', '.join(registry.names())}")
-    return chosen
+    chosen = [
+        (item.name, item) if isinstance(item, Metric) else (str(spec := Spec.parse(item)), build(registry, spec)[0])
+        for item in given
+    ]
+    refuse_shared_quantities(chosen)
+    return [metric for _, metric in chosen]
 
 
 def _sources(given: Signals, kind: str) -> Stems:

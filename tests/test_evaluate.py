@@ -181,7 +181,7 @@ def with_nan(array):
         (GOOD, GOOD, {"sample_rate": 0}, ConfigError, "sample_rate is 0"),
         (GOOD, GOOD, {"sample_rate": 44100.0}, ConfigError, "sample_rate is 44100.0"),
         (GOOD, GOOD, {"metrics": []}, ConfigError, "no metric was given"),
-        (GOOD, GOOD, {"metrics": ["usdr", "usdr"]}, ConfigError, "two of the metrics report uSDR"),
+        (GOOD, GOOD, {"metrics": ["usdr", "usdr"]}, ConfigError, "metrics usdr and usdr both report uSDR"),
         (GOOD, GOOD, {"metrics": ["usrd"]}, UnknownNameError, "did you mean 'uSDR'"),
         (GOOD, GOOD, {"metrics": ["usdr:gamma=1"]}, UnknownNameError, "unknown parameter"),
     ],

@@ -106,13 +106,13 @@ def _jobs(command: Command, label: str, separator: Separator) -> list[_Job]:
     """
     from mss_bench.core import audio
     from mss_bench.core.files import folder_name
-    from mss_bench.errors import ConfigError
-    from mss_bench.running.separation import require_channels
+    from mss_bench.errors import AudioError, ConfigError
 
     jobs: dict[Path, _Job] = {}
     for name in dict.fromkeys(command.files):
         info = audio.info(name)
-        require_channels(separator, info.channels, str(name))
+        if reason := separator.refuses(info.channels, str(name)):
+            raise AudioError(f"{reason}; choose another separator or file")
         folder = command.out / folder_name(label) / info.path.stem
         if folder in jobs:
             raise ConfigError(

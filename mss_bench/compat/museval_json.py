@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mss_bench.core.files import folder_name, write_atomic
+from mss_bench.core.schema import method_label
 from mss_bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def export_run(frames: pd.DataFrame, out: str | Path) -> list[Path]:
             window = float(rows["duration"].iloc[0])
             hop = float(times[1] - times[0]) if len(times) > 1 else window
             scores.append(FrameScores(str(target), str(metric), window, hop, rows["value"].to_list()))
-        label = f"{separator}:{params}" if params else str(separator)
+        label = method_label(str(separator), str(params))
         path = Path(out) / folder_name(label) / str(subset) / f"{track}.json"
         write(path, scores)
         written.append(path)

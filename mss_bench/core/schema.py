@@ -10,6 +10,7 @@ from enum import StrEnum
 
 __all__ = [
     "COST_COLUMNS",
+    "DEFAULT_METRICS",
     "FAILURE_COLUMNS",
     "FLOOR",
     "FRAME_COLUMNS",
@@ -17,6 +18,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "TRACK_COLUMNS",
     "Status",
+    "is_floor",
+    "method_label",
 ]
 
 SCHEMA_VERSION = 2
@@ -24,8 +27,21 @@ SCHEMA_VERSION = 2
 MEDIA_VERSION = 1
 """Of ``media/<subset>/<track>/media.json``, which names the excerpts that a run kept to be heard and seen."""
 
+DEFAULT_METRICS = ("bss_eval", "usdr", "si_sdr")
+"""The metrics that a run and `mss_bench.evaluate` report unless they are told otherwise."""
+
 FLOOR = "mixture"
 """The separator whose scores are the floor: baseline of improvements, stand-in for failed cells."""
+
+
+def method_label(separator: str, params: str) -> str:
+    """Return the name of a method in tables: ``separator``, or ``separator:params`` where it has parameters."""
+    return f"{separator}:{params}" if params else separator
+
+
+def is_floor(separator: str, params: str = "") -> bool:
+    """Return whether a method, as a separator with its parameters or as a label alone, is the floor."""
+    return method_label(separator, params) == FLOOR
 
 
 class Status(StrEnum):

@@ -232,12 +232,6 @@ class Dataset(Parameterized, ABC):
 
     def _patterns(self) -> dict[str, tuple[str, ...]]:
         given: Any = self.stems
-        if isinstance(given, Mapping):
-            for stem, patterns in given.items():
-                if not patterns:
-                    self._refuse("stems", f"stem {stem!r} names no file", stem)
-                for pattern in patterns:
-                    self._inside("stems", pattern, stem)
         stems = (
             dict(given) if isinstance(given, Mapping) else {s: (f"{s}.wav", f"{s}.flac") for s in self._once("stems")}
         )

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mss_bench.core.schema import method_label
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.ratings import RatingsError, excerpt_of, read_sheet, song_of
 from mss_bench.listening.reliability import rating_units
-from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mss_bench import __version__
 from mss_bench.core import audio
+from mss_bench.core.schema import method_label
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.listening.design import TestDesign
@@ -43,7 +44,6 @@ from mss_bench.listening.stimuli import (
 from mss_bench.listening.trials import PlannedTrial, configurations, plan_trials
 from mss_bench.listening.verification import THREADS, verify_pack
 from mss_bench.running.audio import RunAudio
-from mss_bench.stats.aggregate import method_label
 
 __all__ = ["choose", "make_pack"]
 

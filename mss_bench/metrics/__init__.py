@@ -1,10 +1,12 @@
 """Metrics: the registry and the built-in families."""
 
-from mss_bench.errors import UnknownNameError
+from collections.abc import Sequence
+
+from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.metrics.base import Metric, Quantity, Score
 from mss_bench.registry import Registry
 
-__all__ = ["Metric", "Quantity", "Score", "metrics"]
+__all__ = ["Metric", "Quantity", "Score", "metrics", "refuse_shared_quantities"]
 
 
 class _Families(Registry[Metric]):
@@ -62,3 +64,23 @@ metrics = _Families(
     },
     group="mss_bench.metrics",
 )
+
+
+def refuse_shared_quantities(chosen: Sequence[tuple[str, Metric]]) -> None:
+    """Refuse metrics, each given with what it was asked for by, whose rows could not be told apart in the tables.
+
+    Raises
+    ------
+    ConfigError
+        Two of them report one quantity under one preset.
+    """
+    first: dict[tuple[str, str], str] = {}
+    for asked, metric in chosen:
+        for quantity in metric.quantities:
+            place = (quantity.name, metric.preset)
+            if place in first:
+                raise ConfigError(
+                    f"metrics {first[place]} and {asked} both report {quantity.name} (preset {metric.preset}); ask for "
+                    "one of them, or give them different presets"
+                )
+            first[place] = asked

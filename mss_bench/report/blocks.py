@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.core.schema import FLOOR
+from mss_bench.core.schema import is_floor
 from mss_bench.errors import UnknownNameError
 from mss_bench.report.findings import Finding, Findings
 from mss_bench.report.leakage import overlap
@@ -315,7 +315,7 @@ class _Arrangement:
         return MethodRow(
             method=first["method"],
             oracle=bool(first["oracle"]),
-            floor=first["separator"] == FLOOR and not first["params"],
+            floor=is_floor(first["separator"], first["params"]),
             scores=scores,
             mean=_mean_score(first["method"], scores, block),
             flags=tuple(sorted({flag for r in records for flag in r["flags"].split(",") if flag})),

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mss_bench.core.schema import Status
+from mss_bench.core.schema import Status, method_label
 from mss_bench.errors import RunError
-from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
     import pandas as pd

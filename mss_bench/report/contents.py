@@ -61,7 +61,7 @@ def arrange(
     if gap_to and gap_to not in set(labels(tracks)):  # a separator's name means its first variant
         gap_to = chosen_methods(tracks, [gap_to])[0]
     wanted = [*methods, gap_to] if methods and gap_to else methods
-    metrics = _quantities(options.metrics, quantities)
+    metrics = expand_families(options.metrics, quantities)
     table = select(tracks, metrics, options.targets, wanted, options.groups)
     rule: dict[str, Any] = {
         "aggregation": options.aggregation,
@@ -90,7 +90,7 @@ def arrange(
     return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities)
 
 
-def _quantities(metrics: Sequence[str], quantities: Quantities) -> list[str]:
+def expand_families(metrics: Sequence[str], quantities: Quantities) -> list[str]:
     """Return the metrics with every family of them written out, bss_eval as SDR, ISR, SIR and SAR."""
     families: dict[str, list[str]] = {}
     for quantity in quantities:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mss_bench.core.schema import Status
+from mss_bench.core.schema import Status, method_label
 from mss_bench.report.table import Table
-from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mss_bench.core.schema import method_label
 from mss_bench.report.blocks import Block
 from mss_bench.report.contents import Contents
 from mss_bench.report.failures import Failures
@@ -22,7 +23,6 @@ from mss_bench.report.options import Options, Style
 from mss_bench.report.score_tables import default_columns, explanations, score_table
 from mss_bench.report.significance import how_tested, overall, ranking
 from mss_bench.report.table import Column, Table
-from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
     import pandas as pd

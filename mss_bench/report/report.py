@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["latex_tables", "write_report"]
 
 
-def _quantities(metrics: Sequence[str], quantities: Quantities) -> list[str]:
-    """Return the metrics with every family of them written out, bss_eval as SDR, ISR, SIR and SAR."""
-    families: dict[str, list[str]] = {}
-    for quantity in quantities:
-        families.setdefault(str(quantity.get("family", "")), []).append(str(quantity["name"]))
-    return [name for metric in metrics for name in families.get(metric, [metric])]
-
-
 def write_report(
     out: Path,
     tracks: pd.DataFrame,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mss_bench.core.schema import FLOOR
+from mss_bench.core.schema import FLOOR, method_label
 from mss_bench.errors import UnknownNameError
-from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
     import pandas as pd

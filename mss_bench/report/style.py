@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from mss_bench.core.schema import FLOOR
+from mss_bench.core.schema import is_floor
 
 __all__ = ["COLOURS", "COLUMN_WIDTH", "FULL_WIDTH", "STYLE", "Look", "looks", "printable", "styled"]
 
@@ -106,7 +106,7 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
     used: Counter[int] = Counter()
     chosen: dict[str, Look] = {}
     for name in sorted(set(methods)):
-        if name == FLOOR:
+        if is_floor(name):
             chosen[name] = Look(COLOURS["floor"], "s", (0, (4, 2)), "....")
             continue
         first = zlib.crc32(name.encode()) % len(_PALETTE)

@@ -13,7 +13,7 @@ import numpy as np
 from mss_bench import api
 from mss_bench.core import audio
 from mss_bench.core.files import folder_name
-from mss_bench.core.schema import FLOOR
+from mss_bench.core.schema import is_floor, method_label
 from mss_bench.core.tracks import Audio, Stems, Track
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.running.options import RunOptions
@@ -71,8 +71,8 @@ class RunAudio:
         """Return the methods that have a score for a target, in the run's order; without the floor."""
         own = self.results.tracks
         own = own[(own["target"] == target) & own["value"].notna()]
-        with_score = set(map(_label, own["separator"], own["params"]))
-        return [label for label in self._labels() if label in with_score and label != FLOOR]
+        with_score = set(map(method_label, own["separator"], own["params"]))
+        return [label for label in self._labels() if label in with_score and not is_floor(label)]
 
     def tracks(self) -> list[Track]:
         """Return the tracks of the run."""
@@ -106,7 +106,7 @@ class RunAudio:
         failed = results.failures[~results.failures["status"].isin(["ok", "skipped"])]
         for _, row in failed.iterrows():
             raise RunError(
-                f"{_label(row['separator'], row['params'])} failed on {row['track']!r} ({row['status']}): "
+                f"{method_label(row['separator'], row['params'])} failed on {row['track']!r} ({row['status']}): "
                 f"{row['reason']}; leave it out of systems or choose other excerpts"
             )
 
@@ -171,7 +171,7 @@ class RunAudio:
             cell["estimate_key"] == key
             for cell in self._cells
             if (cell["track"]["subset"], cell["track"]["name"]) == (track.id.subset, track.name)
-            and _label(cell["separator"], cell["params"]) == method
+            and method_label(cell["separator"], cell["params"]) == method
         )
 
     def _folder(self, method: str, track: Track) -> Path | None:
@@ -213,7 +213,3 @@ def _read(folder: Path, name: str, note: dict[str, Any], track: Track) -> Audio:
 
 def _sum(parts: Sequence[Audio]) -> Audio:
     return parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=np.float32)
-
-
-def _label(separator: str, params: str) -> str:
-    return f"{separator}:{params}" if params else separator

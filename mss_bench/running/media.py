@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core import audio
 from mss_bench.core.files import folder_name
-from mss_bench.core.schema import FLOOR, MEDIA_VERSION
+from mss_bench.core.schema import MEDIA_VERSION, is_floor
 from mss_bench.core.tracks import Stems
 from mss_bench.errors import RunError
 from mss_bench.metrics import Quantity
@@ -156,7 +156,7 @@ class _Writer:
         first = self.done[0][0]
         targets = []
         for frames in self._frames():
-            heard = [i for i, c in enumerate(frames.cells) if c.label != FLOOR]
+            heard = [i for i, c in enumerate(frames.cells) if not is_floor(c.label)]
             decide = [i for i in heard if not frames.cells[i].oracle] or heard
             length = max(1, round(SECONDS / frames.hop))
             better = frames.quantity.higher_is_better
@@ -220,7 +220,7 @@ class _Writer:
         values = np.where(np.isnan(excerpt.scores), -math.inf, sign * excerpt.scores)
         for i in sorted(range(len(values)), key=lambda i: (frames.cells[i].oracle, -values[i])):
             planned = frames.cells[i]
-            array = None if planned.label == FLOOR else self._estimate(planned, frames.target, start, seconds)
+            array = None if is_floor(planned.label) else self._estimate(planned, frames.target, start, seconds)
             if array is not None:
                 facts = {"oracle": planned.oracle, "estimate_key": planned.estimate_key}
                 yield _Sound(planned.label, "estimate", array, facts | {"value": _number(excerpt.scores[i])})

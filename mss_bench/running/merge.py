@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mss_bench.core.files import write_atomic
-from mss_bench.core.schema import Status
+from mss_bench.core.schema import Status, method_label
 from mss_bench.errors import RunError
 from mss_bench.running.lock import epoch, locked
 from mss_bench.running.store import Cell, read_cell, write_cell
@@ -44,7 +44,7 @@ def merge(runs: Sequence[Path], out: Path) -> int:
             name = json.dumps([planned["track"], planned["separator"], planned["params"]])
             other, where = names.setdefault(name, (key, run))
             if other != key:
-                label = f"{planned['separator']}:{planned['params']}".rstrip(":")
+                label = method_label(planned["separator"], planned["params"])
                 raise RunError(
                     f"{label} on {planned['track']['name']!r} is another computation in {run} than in {where} (the "
                     "version, source, audio or seed differ); such runs cannot be one table"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mss_bench.core.parameters import Parameterized, param
+from mss_bench.core.schema import DEFAULT_METRICS
 
 if TYPE_CHECKING:
     from mss_bench.core.spec import Spec
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
     from mss_bench.registry import Registry
     from mss_bench.running.supervise import Limits
 
-__all__ = ["DEFAULT_METRICS", "RunOptions", "default_separators"]
+__all__ = ["RunOptions", "default_separators"]
 
 _WORKER_MB = 1500.0  # what a worker is taken to need where no limit is given
-
-DEFAULT_METRICS: tuple[str, ...] = ("bss_eval", "usdr", "si_sdr")
 
 
 class RunOptions(Parameterized):

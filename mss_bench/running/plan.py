@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mss_bench.core.parameters import default_values
-from mss_bench.core.schema import FLOOR
+from mss_bench.core.schema import FLOOR, is_floor, method_label
 from mss_bench.core.spec import Spec, build, format_params
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import ConfigError, RunError
-from mss_bench.metrics import Metric, metrics
+from mss_bench.metrics import Metric, metrics, refuse_shared_quantities
 from mss_bench.running.keys import HashCache, digest
 from mss_bench.running.source import source_hash
 from mss_bench.separators import Separator, separators
@@ -56,7 +56,7 @@ class PlannedCell:
     @property
     def label(self) -> str:
         """Return what people call the method: name or alias, with parameters."""
-        return f"{self.separator}:{self.params}" if self.params else self.separator
+        return method_label(self.separator, self.params)
 
     def describe(self) -> dict[str, Any]:
         """Return what the tables need of the cell, for ``plan.json``."""
@@ -128,11 +128,11 @@ def make_plan(
     hashes = hashes or HashCache()
     made = [_method(spec) for spec in methods]
     # The floor is the baseline of every improvement and stands in for failed cells: no run is without it.
-    if not any(m.column == FLOOR and not m.shown for m in made):
+    if not any(is_floor(m.column, m.shown) for m in made):
         made.insert(0, _method(Spec(FLOOR)))
     made = _distinct(made)
     scorings = [_scoring(spec, hashes) for spec in metric_specs]
-    _refuse_shared_quantities(scorings)
+    refuse_shared_quantities([(str(scoring.spec), scoring.instance) for scoring in scorings])
     for method in made:
         # Before anything is asked of it: a reader of estimates tells by the other tracks which file is whose.
         if method.instance.needs_track:
@@ -187,19 +187,6 @@ def _distinct(made: list[_Method]) -> list[_Method]:
     if FLOOR in {m.column for m in made if m.spec.name != FLOOR}:
         raise ConfigError(f"{FLOOR!r} is the floor of every run; give the separator another alias")
     return list(by_label.values())
-
-
-def _refuse_shared_quantities(scorings: Sequence[_Scoring]) -> None:
-    first: dict[tuple[str, str], Spec] = {}
-    for scoring in scorings:
-        preset = scoring.instance.preset
-        for quantity in scoring.instance.quantities:
-            other = first.setdefault((quantity.name, preset), scoring.spec)
-            if other is not scoring.spec:
-                raise ConfigError(
-                    f"metrics {other} and {scoring.spec} both report {quantity.name} (preset {preset}); ask for one of "
-                    "them, or give them different presets"
-                )
 
 
 def _cell(

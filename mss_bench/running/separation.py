@@ -159,7 +159,8 @@ def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, 
     """
     from mss_bench.running.outputs import conform
 
-    require_channels(separator, len(mixture), "the mixture")
+    if reason := separator.refuses(len(mixture)):
+        raise AudioError(f"{reason}; choose another separator or file")
     targets = _targets_for(separator)
     declared = tuple(name for names in separator.target_sets for name in names)
     if seed < 0:
@@ -180,22 +181,6 @@ def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, 
             f"{level:.1f} dB of the file"
         )
     return Separation(stems, notes)
-
-
-def require_channels(separator: Separator, channels: int, what: str) -> None:
-    """Refuse a mixture whose channel count the separator does not take.
-
-    Raises
-    ------
-    AudioError
-    """
-    if separator.channels and channels not in separator.channels:
-        names = {1: "mono", 2: "stereo"}
-        taken, has = (names.get(c, f"{c} channels") for c in separator.channels), names.get(channels)
-        raise AudioError(
-            f"{separator.name} takes {' or '.join(taken)}, {what} is {has or f'{channels} channels'}; choose another "
-            "separator or file"
-        )
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:

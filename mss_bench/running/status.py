@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mss_bench.core import audio
-from mss_bench.core.schema import Status
+from mss_bench.core.schema import Status, method_label
 from mss_bench.core.text import columns, duration
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError
@@ -70,7 +70,7 @@ def run_status(run: Path) -> RunStatus:
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for planned in read_plan(run)["cells"]:
         status.planned += 1
-        method = f"{planned['separator']}:{planned['params']}".rstrip(":")
+        method = method_label(planned["separator"], planned["params"])
         cell = read_cell(run, planned["estimate_key"])
         if cell is None:
             status.missing[method] += 1

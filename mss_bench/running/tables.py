@@ -18,11 +18,11 @@ from mss_bench.core.files import replacing, write_atomic
 from mss_bench.core.schema import (
     COST_COLUMNS,
     FAILURE_COLUMNS,
-    FLOOR,
     FRAME_COLUMNS,
     SCHEMA_VERSION,
     TRACK_COLUMNS,
     Status,
+    is_floor,
 )  # fmt: skip
 from mss_bench.errors import RunError
 from mss_bench.running.store import Cell, ScoreSet, cell_path, read_cell
@@ -161,7 +161,7 @@ def _flag_fewer_frames(rows: list[Record]) -> None:
     do badly is the better for it, so such a value says so.
     """
     names = ("dataset", "subset", "track", "group", "target", "metric", "preset")
-    floor = {tuple(r[n] for n in names): r["n_valid"] for r in rows if r["separator"] == FLOOR and not r["params"]}
+    floor = {tuple(r[n] for n in names): r["n_valid"] for r in rows if is_floor(r["separator"], r["params"])}
     for row in rows:
         whole = floor.get(tuple(row[n] for n in names), 0)
         if row["status"] == Status.OK and 0 < row["n_valid"] < whole:

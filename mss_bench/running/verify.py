@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mss_bench.core.schema import method_label
 from mss_bench.errors import RunError
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare
@@ -75,7 +76,7 @@ def verify(
         worker = Supervisor(Path(folder) / "worker.log", prepared.options.limits())
         try:
             for planned, old in random.Random(seed).sample(finished, min(sample, len(finished))):
-                track, method = planned["track"]["name"], f"{planned['separator']}:{planned['params']}".rstrip(":")
+                track, method = planned["track"]["name"], method_label(planned["separator"], planned["params"])
                 say(f"{track} · {method}")
                 task = now.get(_name(planned))
                 if task is None:

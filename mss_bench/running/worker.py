@@ -267,10 +267,9 @@ def _estimates(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float
 
 def _separate(planned: PlannedCell, separator: Separator, track: TrackAudio) -> tuple[object, dict[str, float]]:
     """Return what the separator returned, and what it cost."""
-    if separator.channels and track.mixture.shape[0] not in separator.channels:
-        wanted = " or ".join(map(str, separator.channels))
-        files = ", ".join(map(str, planned.track.mixture)) or f"the mixture of {planned.track.name!r}"
-        raise _UnsuitedError(f"{planned.label} takes {wanted} channels, {files} has {track.mixture.shape[0]}")
+    files = ", ".join(map(str, planned.track.mixture)) or f"the mixture of {planned.track.name!r}"
+    if reason := separator.refuses(track.mixture.shape[0], files):
+        raise _UnsuitedError(reason)
     if separator.needs_track:
         separator.track, separator.tracks = planned.track.id, planned.all_tracks
         separator.start, separator.duration = planned.track.start, planned.track.duration

@@ -146,6 +146,13 @@ class Separator(Parameterized, ABC):
             return targets.stems
         return tuple(dict.fromkeys(t for names in self.target_sets for t in names if t in targets))
 
+    def refuses(self, channels: int, what: str = "the mixture") -> str:
+        """Return why a mixture of that many channels is not taken, naming it as `what`; empty where it is."""
+        if not self.channels or channels in self.channels:
+            return ""
+        wanted = " or ".join(map(str, self.channels))
+        return f"{self.label()}: {what} has {channels} channel{'s' * (channels != 1)}, expected {wanted}"
+
     @abstractmethod
     def separate(
         self,
@@ -187,13 +194,8 @@ def _checking_channels(separate: Callable[..., Stems]) -> Callable[..., Stems]:
 
     @wraps(separate)
     def checked(self: Separator, mixture: Audio, *args: Any, **keywords: Any) -> Stems:
-        if self.channels and len(mixture) not in self.channels:
-            wanted = " or ".join(map(str, self.channels))
-            count = f"{len(mixture)} channel{'s' * (len(mixture) != 1)}"
-            count = f"{len(mixture)} channel{'s' * (len(mixture) != 1)}"
-            raise AudioError(
-                f"{self.label()}: the mixture has {count}, expected {wanted}; leave this separator out for such data"
-            )
+        if reason := self.refuses(len(mixture)):
+            raise AudioError(f"{reason}; leave this separator out for such data")
         return separate(self, mixture, *args, **keywords)
 
     return checked

@@ -53,7 +53,7 @@ from numpy.typing import NDArray
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import UnknownNameError
 from mss_bench.stats.choices import AGGREGATIONS
-from mss_bench.stats.units import UNIT, Floats, Unit, centre, method_label, units
+from mss_bench.stats.units import UNIT, Floats, Unit, centre, units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,6 @@ __all__ = [
     "aggregate",
     "comparable",
     "frames_of",
-    "method_label",
     "over_targets",
 ]
 
@@ -167,7 +166,7 @@ def aggregate(
     missing : {"floor", "complete"}
         What becomes of tracks on which a method has no value.
     oracle : str
-        The method, as `method_label` names it, that the gap is taken to.
+        The method, as `mss_bench.core.schema.method_label` names it, that the gap is taken to.
     lower_is_better : collection of str
         Metrics of which a smaller value is better; it turns the sign of their improvement and gap.
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.schema import FLOOR, TRACK_COLUMNS, Status
+from mss_bench.core.schema import TRACK_COLUMNS, Status, is_floor, method_label
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.choices import MISSING
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING", "UNIT", "Bools", "Floats", "Unit", "centre", "difference", "method_label", "units"]
+__all__ = ["MISSING", "UNIT", "Bools", "Floats", "Unit", "centre", "difference", "units"]
 
 UNIT = ["dataset", "subset", "group", "target", "metric", "preset"]
 """The columns that numbers must share to be compared."""
@@ -32,11 +32,6 @@ _ABSENT, _RAN, _FAILED = 0, 1, 2
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
-
-
-def method_label(separator: str, params: str) -> str:
-    """Return the name of a method in tables: ``separator``, or ``separator:params`` where it has parameters."""
-    return f"{separator}:{params}" if params else separator
 
 
 def difference(values: Floats, other: Floats) -> Floats:
@@ -180,8 +175,9 @@ class Unit:
     @cached_property
     def floor(self) -> Floats:
         """Return the floor's value on every track, NaN where it has none."""
-        if (FLOOR, "") in self.methods:
-            return np.asarray(self.values[self.methods.index((FLOOR, ""))])
+        for method, values in zip(self.methods, self.values, strict=True):
+            if is_floor(*method):
+                return np.asarray(values)
         return np.full(len(self.tracks), np.nan)
 
     @cached_property

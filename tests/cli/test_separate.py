@@ -112,7 +112,7 @@ def test_what_a_method_leaves_over_is_written_beside_with_a_note(
     [
         (["absent.wav", "-s", "hpss"], "absent.wav does not exist; expected an audio file"),
         (["text.wav", "-s", "hpss"], "text.wav cannot be read as audio"),
-        (["mono.wav", "-s", "centre"], "centre takes stereo, mono.wav is mono; choose another separator or file"),
+        (["mono.wav", "-s", "centre"], "centre: mono.wav has 1 channel, expected 2; choose another separator or file"),
         (["mono.wav", "-s", "irm"], "irm is an oracle: it separates by the true stems"),
         (["mono.wav", "-s", "estimates:dir=."], "estimates reads finished estimates"),
         (["mono.wav", "-s", "hpsss"], "unknown separator 'hpsss'; did you mean 'hpss'"),

@@ -221,7 +221,7 @@ def test_a_method_that_does_not_take_the_channels_is_skipped_and_names_the_file(
         audio.write(file, audio.read(file)[:1], 8000)
     results = run(["karaoke", "irm"], ["usdr"])
     assert set(results.failures.status) == {"skipped"}
-    assert "karaoke takes 2 channels" in results.failures.reason.iloc[0]
+    assert "has 1 channel, expected 2" in results.failures.reason.iloc[0]
     assert "mixture.wav has 1" in results.failures.reason.iloc[0]
     assert (results.tracks.query("separator == 'irm'").status == "ok").all()
 

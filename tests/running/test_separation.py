@@ -104,7 +104,7 @@ def test_a_seed_makes_random_methods_repeatable() -> None:
         ((MUSIC * 32767).astype(np.int16), 8000, AudioError, "int16"),
         (MUSIC[:, :0], 8000, AudioError, "expected floats"),
         (np.where(np.arange(8000) == 7, np.nan, MUSIC), 8000, AudioError, "nan at channel 0, sample 7"),
-        (MUSIC[:1], 8000, AudioError, "centre takes stereo, the mixture is mono"),
+        (MUSIC[:1], 8000, AudioError, "centre: the mixture has 1 channel, expected 2"),
     ],
 )
 def test_wrong_arrays_are_refused(array: Any, rate: Any, error: type[Exception], message: str) -> None:

@@ -23,7 +23,7 @@ from mss_bench.dsp.loudness import k_weighting
 from mss_bench.dsp.stft import STFT
 from mss_bench.metrics._signals import Floats, Samples
 
-__all__ = ["FLOOR", "SHORTEST", "Patches", "Products", "Spectra", "View", "k_power", "level"]
+__all__ = ["NEGLIGIBLE", "SHORTEST", "Patches", "Products", "Spectra", "View", "k_power", "level"]
 
 Spectra = NDArray[np.complexfloating[Any, Any]]
 """Spectrograms ``(arrays, channels, frames, bins)``."""
@@ -31,7 +31,7 @@ Spectra = NDArray[np.complexfloating[Any, Any]]
 SHORTEST = 0.4
 """Seconds of a signal that has at least one patch."""
 
-FLOOR = 1e-12
+NEGLIGIBLE = 1e-12
 """Least ratio of energies that is told from 0: -120 dB."""
 
 _FRAMES = 8
@@ -50,7 +50,7 @@ _PATCHES_AT_ONCE = 8
 
 def level(ratio: float) -> float:
     """Return ``10 log10`` of a ratio of energies, at least -120 dB."""
-    return float(10 * np.log10(ratio + FLOOR))
+    return float(10 * np.log10(ratio + NEGLIGIBLE))
 
 
 def k_power(frequency: Floats, sample_rate: int) -> Floats:
@@ -135,7 +135,7 @@ class Patches:
         patches = frames // _FRAMES
         products = np.zeros((patches, len(self._bands), arrays, arrays))
         for band, bins in enumerate(self._bands):
-            if weight[bins].max() < FLOOR:
+            if weight[bins].max() < NEGLIGIBLE:
                 continue
             part = spectra[..., bins] * np.sqrt(weight[bins])
             rows = part.reshape(arrays, channels, patches, _FRAMES, -1).transpose(2, 0, 1, 3, 4)

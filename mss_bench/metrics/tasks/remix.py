@@ -39,7 +39,7 @@ from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import check_mixture
 from mss_bench.metrics._signals import Floats, Samples, pieces
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity, Value
-from mss_bench.metrics.tasks.gains import FLOOR, SHORTEST, Patches, Products, View, k_power, level
+from mss_bench.metrics.tasks.gains import NEGLIGIBLE, SHORTEST, Patches, Products, View, k_power, level
 
 __all__ = ["GAINS", "Remix"]
 
@@ -122,7 +122,7 @@ def _error(track: Prepared[None], target: str, estimate: Samples) -> Value:
     for a in (*GAINS, 0.0):
         # |m + (a - 1) s|^2, multiplied out: the audio is read once for all gains.
         remix = mixture + 2 * (a - 1) * product + (a - 1) ** 2 * stem
-        if remix > FLOOR * (mixture + stem):  # what is less is rounding of a remix that is silent
+        if remix > NEGLIGIBLE * (mixture + stem):  # what is less is rounding of a remix that is silent
             levels.append(level((a - 1) ** 2 * error / remix))
     return float(np.mean(levels)) if levels else "every remix is silent"
 
@@ -139,7 +139,7 @@ def _heard(products: Products, gains: Floats, own: int, patches: Patches) -> tup
     for a in (*GAINS, 0.0):
         wanted, got = 1 + (a - 1) * unit, 1 + (a - 1) * gains
         remix = products.energy(wanted, everything).sum()
-        if others and remix > FLOOR * stem:
+        if others and remix > NEGLIGIBLE * stem:
             leakage.append(level((a - 1) ** 2 * moved / remix))
         if others and a > 0:
             true, found = (_balance(products, b, own, others, patches) for b in (wanted, got))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mss_bench.core.schema import FLOOR
+from mss_bench.core.schema import is_floor
 from mss_bench.core.text import wrap
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.style import COLOURS, FULL_WIDTH, STYLE, Look, looks, printable, styled
@@ -118,7 +118,7 @@ def _shortened(name: str, keep: int) -> str:
 
 def kind_of(scores: ScoreMatrix, method: str) -> str:
     """Return ``method``, ``oracle`` or ``floor``."""
-    return "floor" if method == FLOOR else "oracle" if method in scores.oracles else "method"
+    return "floor" if is_floor(method) else "oracle" if method in scores.oracles else "method"
 
 
 def check_single(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:

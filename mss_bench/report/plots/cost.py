@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import NullFormatter
 
+from mss_bench.core.schema import method_label
 from mss_bench.errors import RunError
 from mss_bench.report.blocks import Block
 from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, marker_style, set_title, tagged
 from mss_bench.report.style import COLOURS, printable, styled
-from mss_bench.stats.aggregate import method_label
 
 if TYPE_CHECKING:
     import pandas as pd

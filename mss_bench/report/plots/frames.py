@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mss_bench.core.schema import FLOOR
+from mss_bench.core.schema import FLOOR, is_floor, method_label
 from mss_bench.errors import RunError
 from mss_bench.report.plots.base import LINE, Looks, canvas, check_single, label, look_of, set_title
 from mss_bench.report.style import printable, styled
-from mss_bench.stats.aggregate import method_label
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def frame_plot(frames: pd.DataFrame, *, quantity: str = "", look: Looks | None =
             time, values = curves[name]
             style = chosen[name]
             finite = np.where(np.isfinite(values), values, np.nan)
-            wide = 1.6 if name == FLOOR else 1.2
+            wide = 1.6 if is_floor(name) else 1.2
             # A frame between two gaps has no line to stand on, and gets a dot.
             lonely = np.isfinite(finite) & np.isnan(np.r_[np.nan, finite[:-1]]) & np.isnan(np.r_[finite[1:], np.nan])
             axes.plot(time, finite, color=style.colour, linestyle=style.line, linewidth=wide, label=text)
@@ -99,7 +98,7 @@ def _choice(curves: dict[str, tuple[Floats, Floats]]) -> list[str]:
         values = values[~np.isnan(values)]
         return float(np.sort(values)[values.size // 2]) if values.size else -np.inf
 
-    names = sorted((name for name in curves if name != FLOOR), key=middle, reverse=True)
+    names = sorted((name for name in curves if not is_floor(name)), key=middle, reverse=True)
     return [*names[: _MOST - 1], FLOOR] if FLOOR in curves else names[:_MOST]
 
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mss_bench.core.schema import FLOOR, Status
+from mss_bench.core.schema import Status, is_floor, method_label
 from mss_bench.errors import RunError
 from mss_bench.report.blocks import ordered
 from mss_bench.report.plots.base import LINE, Looks, canvas, check_single, label, look_of, set_title
 from mss_bench.report.style import COLOURS, printable, styled
-from mss_bench.stats.aggregate import method_label
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def _own(table: pd.DataFrame) -> dict[str, float]:
     most = table.groupby(_KEYS, sort=False)["n_valid"].transform("max")
     share = ((most - table["n_valid"]) / table["n_frames"]).groupby([table["separator"], table["params"]], sort=False)
     shares = {method_label(str(s), str(p)): float(part.mean()) for (s, p), part in share}
-    return {name: v for name, v in sorted(shares.items(), key=lambda item: -item[1]) if v > 0 and name != FLOOR}
+    return {name: v for name, v in sorted(shares.items(), key=lambda item: -item[1]) if v > 0 and not is_floor(name)}
 
 
 def _draw_targets(axes: Axes, data: list[Floats], targets: list[str]) -> None:
