@@ -23,7 +23,7 @@ class _Designed(Parameterized):
 class Plan(_Designed):
     """Tell trials, minutes and listeners of a test."""
 
-    power: float = param(0.8, above=0, below=1, doc="Probability of finding a true difference.")
+    power: float = param(0.8, above=0.05, below=1, doc="Probability of finding a true difference, at a level of 5 %.")
     sd: float = param(20.0, above=0, unit="points", doc="Standard deviation of paired differences.")
 
     def execute(self) -> None:

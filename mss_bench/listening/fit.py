@@ -13,6 +13,7 @@ References
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,9 +43,9 @@ MODELS = {
 FOLDS = {"song": "songs", "system": "systems"}
 """What is left out, one at a time."""
 
-_FEWEST = 3
-_GAPS = 0.2  # of a metric's values that may be missing
-_PENALTIES = np.logspace(-3, 4, 15)
+_FEWEST = 3  # songs or systems: of two, one alone would be left to train on
+_GAPS = 0.2  # of a metric's values that may be missing: every model loses the signals that one metric lacks
+_PENALTIES = np.logspace(-3, 4, 15)  # of standardised metrics: from as good as none to nothing but the mean
 
 Predictor = Callable[[Floats], Floats]
 
@@ -109,28 +110,34 @@ def fit_metrics(
 
     table, metrics, notes = _complete(joined)
     x, y = table[metrics].to_numpy(dtype=np.float64), table["rating"].to_numpy(dtype=np.float64)
+    signs = [-1.0 if metric in joined.turned else 1.0 for metric in metrics]  # to the metrics' own, as tables have them
     predictions = table[["item", "song", "system", "rating"]].copy()
     rows: list[dict[str, Any]] = []
     for column in FOLDS:
         groups = pd.factorize(table[column])[0]
         # The mean of the others alone lies off the left-out part, the further the fewer there are: luck would beat it.
         predicted = {"mean": np.full(y.size, y.mean())}
-        predicted |= {n: np.clip(_held_out(n, x, y, groups), *scale) for n in MODELS if n != "mean"}
+        for name in (name for name in MODELS if name != "mean"):
+            held_out = np.empty_like(y)
+            for group in range(groups.max() + 1):
+                out = groups == group
+                held_out[out] = _train(name, x[~out], y[~out], metrics, signs)[0](x[out])
+            predicted[name] = np.clip(held_out, *scale)
         for name, values in predicted.items():
             predictions[f"{column}/{name}"] = values
         # The same resamples for every model, so that differences of errors are paired.
         weights = cluster_weights(groups, draws, seed)
         errors = {name: (values - y) ** 2 for name, values in predicted.items()}
         best = min(("best_linear", "best_monotone"), key=lambda name: errors[name].mean())
-        rows += [
-            {"left_out": column, "model": name}
-            | _errors(errors[name], errors["mean"], errors[best], weights)
-            | {c: _correlation(predicted[name], y, c, model=name) for c in ("r", "rho")}
-            for name in MODELS
-        ]
+        for name in MODELS:
+            row: dict[str, Any] = {"left_out": column, "model": name}
+            row |= _errors(errors[name], errors["mean"], errors[best], weights)
+            # The mean is the same everywhere: nothing correlates with it, and rounding must not say otherwise.
+            against = correlations(predicted[name], y) if name != "mean" else {}
+            rows.append(row | {c: float(against[c][0]) if against else math.nan for c in ("r", "rho")})
     validation = pd.DataFrame(rows)
     listeners = ceiling(ratings, seed=seed)
-    models = {name: _describe(name, x, y, metrics, joined.turned) for name in MODELS if name != "mean"}
+    models = {name: _train(name, x, y, metrics, signs)[1] for name in MODELS if name != "mean"}
     left_out = {column: int(table[column].nunique()) for column in FOLDS}
     return Fit(validation, predictions, listeners, models, _conclusions(validation, left_out, listeners), notes)
 
@@ -156,38 +163,28 @@ def _complete(joined: Joined) -> tuple[pd.DataFrame, list[str], list[str]]:
     return table, metrics, notes
 
 
-def _held_out(name: str, x: Floats, y: Floats, groups: Any) -> Floats:
-    """Return each group's predictions of a model that was fitted without it."""
-    predicted = np.empty_like(y)
-    for group in range(int(groups.max()) + 1):
-        out = groups == group
-        predicted[out] = _train(name, x[~out], y[~out])[0](x[out])
-    return predicted
-
-
-def _train(name: str, x: Floats, y: Floats, metrics: Sequence[str] = ()) -> tuple[Predictor, dict[str, Any]]:
-    """Fit a model and return what predicts with it, and the model as plain data."""
-    named = metrics or [""] * x.shape[1]
+def _train(
+    name: str, x: Floats, y: Floats, metrics: Sequence[str], signs: Sequence[float]
+) -> tuple[Predictor, dict[str, Any]]:
+    """Fit a model and return what predicts with it, and the model as plain data, in the metrics' own signs."""
     if name.startswith("all"):
         weights, offset = _weights(name, x, y)
-        terms = {metric: float(weight) for metric, weight in zip(named, weights, strict=False)}
+        terms = {m: sign * float(weight) for m, sign, weight in zip(metrics, signs, weights, strict=True)}
         return (lambda new: np.asarray(new @ weights + offset)), {"offset": offset, "weights": terms}
-    best = _best(x, y)
+    r = np.array([float(correlations(column, y)["r"][0]) for column in x.T])
+    best = int(np.nanargmax(np.where(np.isnan(r), -2.0, r)))  # a metric that is constant here is never the best
     if name == "best_linear":
         slope, offset = np.polyfit(x[:, best], y, 1)
-        plain = {"offset": float(offset), "weights": {named[best]: float(slope)}}
+        plain = {"offset": float(offset), "weights": {metrics[best]: signs[best] * float(slope)}}
         return (lambda new: np.asarray(slope * new[:, best] + offset)), plain
     from sklearn.isotonic import IsotonicRegression
 
     curve = IsotonicRegression(out_of_bounds="clip").fit(x[:, best], y)
-    at, rating = ([float(v) for v in values] for values in (curve.X_thresholds_, curve.y_thresholds_))
-    plain = {"metric": named[best], "interpolation": "linear, constant outside", "at": at, "rating": rating}
+    plain = {
+        "metric": metrics[best], "interpolation": "linear, constant outside",
+        "at": [signs[best] * float(v) for v in curve.X_thresholds_], "rating": list(map(float, curve.y_thresholds_)),
+    }  # fmt: skip
     return (lambda new: np.asarray(curve.predict(new[:, best]))), plain
-
-
-def _best(x: Floats, y: Floats) -> int:
-    r = [float(correlations(column, y)["r"][0]) for column in x.T]
-    return int(np.nanargmax(np.where(np.isnan(r), -2.0, r)))
 
 
 def _weights(name: str, x: Floats, y: Floats) -> tuple[Floats, float]:
@@ -220,19 +217,6 @@ def _errors(squares: Floats, mean: Floats, best: Floats, weights: Floats) -> dic
         row[name] = row["rmse"] - float(np.sqrt(other.mean()))
         row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(rmse(squares) - rmse(other), strict)
     return row
-
-
-def _correlation(predicted: Floats, y: Floats, name: str, *, model: str) -> float:
-    return float("nan") if model == "mean" else float(correlations(predicted, y)[name][0])
-
-
-def _describe(name: str, x: Floats, y: Floats, metrics: Sequence[str], turned: Sequence[str]) -> dict[str, Any]:
-    """Fit a model to everything and describe it in the metrics' own units and signs."""
-    plain = _train(name, x, y, metrics)[1]
-    sign = {metric: -1.0 if metric in turned else 1.0 for metric in metrics}
-    if "weights" in plain:
-        return plain | {"weights": {metric: sign[metric] * weight for metric, weight in plain["weights"].items()}}
-    return plain | {"at": [sign[plain["metric"]] * value for value in plain["at"]]}
 
 
 def _conclusions(validation: pd.DataFrame, groups: dict[str, int], listeners: dict[str, float]) -> list[str]:

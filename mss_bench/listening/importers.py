@@ -146,7 +146,12 @@ def import_ratings(files: Sequence[str | Path], options: ImportOptions | None = 
     )  # fmt: skip
     if key is not None:
         _check_whole(ratings, key)
-    return Imported(ratings, [_count(ratings), *notes])
+    again = int(ratings["replicate"].sum())
+    count = (
+        f"{len(ratings)} ratings of {ratings['listener'].nunique()} listeners, {ratings['item'].nunique()} items, "
+        f"{ratings['system'].nunique()} signals each at most" + (f", {again} of them replicates" if again else "")
+    )
+    return Imported(ratings, [count, *notes])
 
 
 def detect_format(sheet: Sheet) -> str:
@@ -262,14 +267,6 @@ def _check_whole(ratings: pd.DataFrame, key: Key) -> None:
                 f"{listener}, session {session}: {len(rows)} of {wanted} signals of trial {name} "
                 f"({rows['item'].iloc[0]}) are there; the file was cut off, take it anew; nothing was written"
             )
-
-
-def _count(ratings: pd.DataFrame) -> str:
-    again = int(ratings["replicate"].sum())
-    return (
-        f"{len(ratings)} ratings of {ratings['listener'].nunique()} listeners, {ratings['item'].nunique()} items, "
-        f"{ratings['system'].nunique()} signals each at most" + (f", {again} of them replicates" if again else "")
-    )
 
 
 class Key:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.bootstrap import LEVEL
 from mss_bench.listening.ratings import RatingsError, Role
+from mss_bench.stats.mixed import effect_table
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
@@ -81,7 +82,6 @@ def rating_model(ratings: pd.DataFrame, *, reference: str | None = None) -> Rati
         There is no such system.
     """
     import pandas as pd
-    from scipy import stats
 
     own = ratings[ratings["role"] == Role.TEST]
     systems = sorted(map(str, set(own["system"])))
@@ -106,15 +106,9 @@ def rating_model(ratings: pd.DataFrame, *, reference: str | None = None) -> Rati
     if np.ptp(scores) == 0:
         raise RatingsError("the mixed model needs scores that spread, but all are alike")
     fitted = _fit(scores, design, list(groups.values()))
-    half = stats.norm.ppf((1 + LEVEL) / 2) * fitted.error
-    columns = {
-        "estimate": fitted.fixed[1:], "se": fitted.error[1:],
-        "low": (fitted.fixed - half)[1:], "high": (fitted.fixed + half)[1:],
-        "p": 2 * stats.norm.sf(np.abs(fitted.fixed / fitted.error))[1:],
-    }  # fmt: skip
     variance = dict(zip(groups, map(float, fitted.residual * fitted.ratios**2), strict=True))
     return RatingModel(
-        effects=pd.DataFrame(columns, index=pd.Index(others, name="system")),
+        effects=effect_table(fitted.fixed[1:], fitted.error[1:], pd.Index(others, name="system"), LEVEL),
         reference=first,
         reference_mean=float(fitted.fixed[0]),
         variance=variance | {"residual": fitted.residual},

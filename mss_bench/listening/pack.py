@@ -182,8 +182,8 @@ def _render(
     """Make every signal of an excerpt, for each item made of it (a remix test makes several)."""
     cuts = _cut(design, source, track, excerpt, systems)
     anchors = list(dict.fromkeys(c.name for t in planned for c in t.conditions if c.role is Role.ANCHOR))
-    own = {trial.item: trial.details for trial in planned if trial.excerpt.item == excerpt.item}
-    return {item: _level(design, cuts, details, anchors, item) for item, details in own.items()}
+    own = {trial.item: trial.remix_db for trial in planned if trial.excerpt.item == excerpt.item}
+    return {item: _level(design, cuts, remix_db, anchors, item) for item, remix_db in own.items()}
 
 
 def _cut(design: TestDesign, source: RunAudio, track: Track, excerpt: Excerpt, systems: Sequence[str]) -> _Cuts:
@@ -215,13 +215,13 @@ def _cut(design: TestDesign, source: RunAudio, track: Track, excerpt: Excerpt, s
     return cuts
 
 
-def _level(design: TestDesign, cuts: _Cuts, details: dict[str, Any], anchors: Sequence[str], item: str) -> _Item:
+def _level(design: TestDesign, cuts: _Cuts, remix_db: float | None, anchors: Sequence[str], item: str) -> _Item:
     signals: dict[str, NDArray[Any]] = dict(cuts.signals)
     mixture = signals["mixture"]
-    if "remix_db" in details:
+    if remix_db is not None:
         # The target at another gain, and beside it what the system itself takes for the rest: without that, all that
         # it left in the mixture.
-        gain = 10 ** (details["remix_db"] / 20)
+        gain = 10 ** (remix_db / 20)
         signals = {n: gain * s + cuts.rest.get(n, mixture - s) for n, s in signals.items()} | {"mixture": mixture}
     # By the item's name: an anchor is the same whatever else is in the test.
     rng = np.random.default_rng([design.seed, *item.encode()])
@@ -249,7 +249,8 @@ def _write(
         stimulus, sources = items[plan.item].signals[name], items[plan.item].sources
         path = f"audio/{_blind(design, f'{trial}|{place}')}.wav"
         audio.write(folder / path, stimulus.samples * np.float32(10 ** (common / 20)), SAMPLE_RATE, "PCM_24")
-        key[path] = Signal(trial, plan.item, design.target, plan.task.name, name, role, plan.details)
+        details = {} if plan.remix_db is None else {"remix_db": plan.remix_db}
+        key[path] = Signal(trial, plan.item, design.target, plan.task.name, name, role, details)
         facts[path] = {
             "sha256": audio.hash_file(folder / path), "gain_db": stimulus.gain_db + common,
             "lufs": stimulus.lufs + common, "true_peak_dbtp": stimulus.peak + common,

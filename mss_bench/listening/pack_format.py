@@ -28,8 +28,8 @@ from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
 
 __all__ = [
-    "HEARD", "Pack", "PackTask", "Signal", "Step", "Trial", "key_folder", "read_key", "read_pack", "results_folder",
-    "trial_seconds",
+    "HEARD", "Pack", "PackTask", "Signal", "Step", "Trial", "key_folder", "read_json", "read_key", "read_pack",
+    "results_folder", "trial_seconds",
 ]  # fmt: skip
 
 VERSION = 1
@@ -202,6 +202,21 @@ def _beside(pack: Path, ending: str) -> Path:
     return whole.with_name(whole.name + ending)
 
 
+def read_json(path: Path, missing: str) -> Any:
+    """Read a file of a pack; `missing` is what to tell where it is not there.
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(missing) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
 def read_pack(folder: str | Path) -> Pack:
     """Read and check ``pack.json``.
 
@@ -212,14 +227,7 @@ def read_pack(folder: str | Path) -> Pack:
     """
     folder = Path(folder)
     where = folder / "pack.json"
-    try:
-        raw = json.loads(where.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{folder} is not a pack: it has no pack.json; make one with: mss-bench listen pack"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{where} cannot be read: {error}") from error
+    raw = read_json(where, f"{folder} is not a pack: it has no pack.json; make one with: mss-bench listen pack")
     version = raw.get("version") if isinstance(raw, dict) else None
     if version != VERSION:
         raise ConfigError(f"{where}: version {version}, this mss_bench reads {VERSION}")
@@ -245,12 +253,10 @@ def read_key(folder: str | Path) -> dict[str, Signal]:
         Where it is missing, damaged or another pack's.
     """
     path = key_folder(Path(folder)) / "key.json"
+    raw = read_json(path, f"{path} is missing: without the key nobody knows what the files of {folder} are")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
         key = {file: Signal(**signal) for file, signal in raw.items()}
-    except FileNotFoundError:
-        raise ConfigError(f"{path} is missing: without the key nobody knows what the files of {folder} are") from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (TypeError, AttributeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     for file, signal in key.items():
         if signal.role not in ("", *Role):

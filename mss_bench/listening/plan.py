@@ -7,45 +7,33 @@ import tempfile
 from pathlib import Path
 
 from mss_bench.core.text import columns
-from mss_bench.errors import ConfigError
 from mss_bench.listening.design import TestDesign
 from mss_bench.listening.pack import choose
 from mss_bench.listening.pack_format import HEARD, Trial, trial_seconds
 from mss_bench.listening.trials import configurations, plan_trials
 from mss_bench.running.audio import RunAudio
 
-__all__ = ["describe_plan", "listeners_by_difference", "listeners_needed"]
+__all__ = ["describe_plan", "listeners_by_difference"]
 
-_DIFFERENCES = (5.0, 8.0, 10.0, 15.0)  # points of a scale of 100
+_DIFFERENCES = (5.0, 8.0, 10.0, 15.0)  # points of a scale of 100, on which a band of MUSHRA's has 20
+_LEVEL = 0.05  # of the two-sided test
 
 
-def listeners_needed(difference: float, *, sd: float = 20.0, power: float = 0.8, level: float = 0.05) -> int:
-    """Return how many listeners find a paired difference: ``n = ((z_(1-a/2) + z_power) sd / difference)^2``.
+def listeners_by_difference(sd: float = 20.0, power: float = 0.8) -> dict[float, int]:
+    """Return how many listeners find some paired differences: ``n = ((z_(1-a/2) + z_power) sd / difference)^2``.
 
     Parameters
     ----------
-    difference, sd : float
-        True mean of the paired differences and their standard deviation, in points of the scale. In published tests
-        of music separation the latter is 18 to 21 points.
-    power, level : float
-        Wanted probability of finding it, and of finding one that is not there.
-
-    Raises
-    ------
-    ConfigError
-        Numbers out of range.
+    sd : float
+        Standard deviation of the paired differences, in points of the scale. In published tests of music separation
+        it is 18 to 21 points.
+    power : float
+        Wanted probability of finding the difference, above the level of the test.
     """
     from scipy.stats import norm
 
-    if not (difference > 0 and sd > 0 and 0 < level < power < 1):
-        raise ConfigError(f"difference={difference}, sd={sd}, power={power}, level={level}: expected positive numbers, "
-                          "level below power, both below 1")  # fmt: skip
-    return math.ceil(((norm.ppf(1 - level / 2) + norm.ppf(power)) * sd / difference) ** 2)
-
-
-def listeners_by_difference(sd: float, power: float = 0.8) -> dict[float, int]:
-    """Return `listeners_needed` for some differences that one may care about."""
-    return {difference: listeners_needed(difference, sd=sd, power=power) for difference in _DIFFERENCES}
+    z = norm.ppf(1 - _LEVEL / 2) + norm.ppf(power)
+    return {difference: math.ceil((z * sd / difference) ** 2) for difference in _DIFFERENCES}
 
 
 def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float = 20.0) -> str:

@@ -18,7 +18,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-__all__ = ["PROTOCOLS", "Kind", "Protocol", "Task"]
+__all__ = ["MAX_SIGNALS", "PROTOCOLS", "Kind", "Protocol", "Task"]
+
+
+MAX_SIGNALS = 12
+"""Signals that a listener can compare in a trial, its open reference included: BS.1534-3 [1]_."""
 
 
 class Kind(StrEnum):
@@ -89,7 +93,7 @@ class Protocol:
     kind: Kind
     tasks: tuple[Task, ...]
     reference: bool
-    max_signals: int = 12
+    max_signals: int = MAX_SIGNALS
     seconds: float = 12.0
     source: str = ""
 

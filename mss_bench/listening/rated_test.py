@@ -42,9 +42,9 @@ class RatedTest(PackAndScale):
             raise ConfigError("--run and --metric-table are two sources of metrics; give one")
         if self.ratings.is_dir():
             self.pack = self.pack or self.ratings
-        self.contents = read_pack(self.pack) if self.pack else None
-        self.seconds = max(trial.seconds for trial in self.contents.trials) if self.contents else None
-        self.scales = self.contents.scales() if self.contents and not self.ends else {}
+        contents = read_pack(self.pack) if self.pack else None
+        self.seconds = max(trial.seconds for trial in contents.trials) if contents else None
+        self.scales = contents.scales() if contents and not self.ends else {}
 
     def read_ratings(self) -> pd.DataFrame:
         """Return the ratings; of a pack those that were collected for it."""

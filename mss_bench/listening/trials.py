@@ -18,9 +18,8 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +57,8 @@ class PlannedTrial:
         What is rated; in an ABX trial A, B and X, which is one of the two again.
     reference, mixture : bool
         Whether they can be listened to beside.
-    details : dict
-        ``remix_db`` in a remix test.
+    remix_db : float, optional
+        Gain of the target in a remix test.
     """
 
     excerpt: Excerpt
@@ -67,19 +66,19 @@ class PlannedTrial:
     conditions: tuple[Condition, ...]
     reference: bool
     mixture: bool
-    details: dict[str, Any] = field(default_factory=dict)
+    remix_db: float | None = None
 
     @property
     def name(self) -> str:
         """Return what tells the trial from all others."""
         what = "+".join(f"{c.role}:{c.name}" for c in self.conditions)
-        return "|".join([self.excerpt.item, self.task.name, what, *(f"{k}={v}" for k, v in self.details.items())])
+        gain = [] if self.remix_db is None else [f"remix_db={self.remix_db}"]
+        return "|".join([self.excerpt.item, self.task.name, what, *gain])
 
     @property
     def item(self) -> str:
         """Return the item, which a remix gain makes another one."""
-        gain = self.details.get("remix_db")
-        return self.excerpt.item if gain is None else f"{self.excerpt.item} {gain:+g} dB"
+        return self.excerpt.item if self.remix_db is None else f"{self.excerpt.item} {self.remix_db:+g} dB"
 
 
 def plan_trials(design: TestDesign, systems: Sequence[str], excerpts: Sequence[Excerpt]) -> list[PlannedTrial]:
@@ -107,11 +106,11 @@ def plan_trials(design: TestDesign, systems: Sequence[str], excerpts: Sequence[E
         raise ConfigError(f"{procedure.title} compares at least {needed} systems, got {len(systems)}")
     mixture = procedure.kind is Kind.MULTI and not remix
     planned = [
-        PlannedTrial(excerpt, task, conditions, procedure.reference, mixture, details)
+        PlannedTrial(excerpt, task, conditions, procedure.reference, mixture, gain)
         for excerpt in excerpts
         for task in procedure.tasks
         for conditions in _conditions(design, task, systems, excerpt)
-        for details in ([{"remix_db": gain} for gain in design.remix_db] if remix else [{}])
+        for gain in (design.remix_db if remix else (None,))
     ]
     signals = max(len(t.conditions) + t.reference for t in planned)
     if signals > procedure.max_signals:

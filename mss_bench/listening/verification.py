@@ -7,7 +7,6 @@ low-pass anchor must lie within its mask. Anything else is an error that names t
 
 from __future__ import annotations
 
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 
 from mss_bench.core import audio
 from mss_bench.dsp.loudness import integrated_loudness, true_peak
-from mss_bench.errors import AudioError, ConfigError
-from mss_bench.listening.pack_format import Pack, Signal, Trial, key_folder, read_key, read_pack
-from mss_bench.listening.protocols import PROTOCOLS
+from mss_bench.errors import AudioError
+from mss_bench.listening.pack_format import Pack, Signal, Trial, key_folder, read_json, read_key, read_pack
+from mss_bench.listening.protocols import MAX_SIGNALS, PROTOCOLS
 from mss_bench.listening.ratings import Role
 from mss_bench.listening.stimuli import PEAK_LIMIT, SAMPLE_RATE
 from mss_bench.report.table import Cell, Table, Value
@@ -64,11 +63,7 @@ def verify_pack(folder: Path) -> None:
 
 def _read(folder: Path) -> tuple[Pack, dict[str, Signal], dict[str, Any]]:
     path = key_folder(folder) / "manifest.json"
-    pack, key = read_pack(folder), read_key(folder)
-    try:
-        return pack, key, json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return read_pack(folder), read_key(folder), read_json(path, f"{path} is missing: nothing tells what was written")
 
 
 def lag(signal: NDArray[np.floating[Any]], reference: NDArray[np.floating[Any]], most: int) -> int:
@@ -157,7 +152,7 @@ def checklist(folder: Path) -> Table:
     points = [
         ("excerpts of about 10 s, at most 12 s", longest <= 12, f"{longest:g} s"),
         ("at least max(5, 1.5 x systems) items", len(items) >= wanted, f"{len(items)} of {wanted}"),
-        ("at most 12 signals in a trial", signals <= 12, str(signals)),
+        (f"at most {MAX_SIGNALS} signals in a trial", signals <= MAX_SIGNALS, str(signals)),
         ("a hidden reference in every trial", hidden, ""),
         ("low anchor, 3.5 kHz", "lowpass_3500" in anchors, ", ".join(sorted(anchors)) or "none"),
         ("mid anchor, 7 kHz", "lowpass_7000" in anchors, ""),

@@ -26,7 +26,7 @@ from mss_bench.stats.units import Floats
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MixedModel", "mixed_model"]
+__all__ = ["MixedModel", "effect_table", "mixed_model"]
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,9 @@ def mixed_model(matrix: pd.DataFrame | ScoreMatrix, *, reference: str | None = N
     others = [methods[i] for i in order[1:]]
     fit, told = _fit(values[:, order])
     estimate, error = np.asarray(fit.fe_params), np.asarray(fit.bse_fe)
-    half = scipy.stats.norm.ppf((1 + level) / 2) * error
-    columns = {
-        "estimate": estimate[1:],
-        "se": error[1:],
-        "low": (estimate - half)[1:],
-        "high": (estimate + half)[1:],
-        "p": 2 * scipy.stats.norm.sf(np.abs(estimate / error))[1:],
-    }
     track, residual = float(np.asarray(fit.cov_re)[0, 0]), float(fit.scale)
     return MixedModel(
-        effects=pd.DataFrame(columns, index=pd.Index(others, name="method")),
+        effects=effect_table(estimate[1:], error[1:], pd.Index(others, name="method"), level),
         reference=reference,
         reference_mean=float(estimate[0]),
         track_variance=track,
@@ -107,6 +99,19 @@ def mixed_model(matrix: pd.DataFrame | ScoreMatrix, *, reference: str | None = N
         converged=bool(fit.converged) and bool(np.isfinite(error).all()),
         warnings=told,
     )
+
+
+def effect_table(estimate: Floats, error: Floats, names: pd.Index[Any], level: float) -> pd.DataFrame:
+    """Return the fixed effects of a model with intervals and p values: columns estimate, se, low, high, p.
+
+    Estimates are taken as normal, as statsmodels takes them: beside random effects a t test has no exact degrees
+    of freedom.
+    """
+    import pandas as pd
+
+    half = scipy.stats.norm.ppf((1 + level) / 2) * error
+    columns = {"estimate": estimate, "se": error, "low": estimate - half, "high": estimate + half}
+    return pd.DataFrame(columns | {"p": 2 * scipy.stats.norm.sf(np.abs(estimate / error))}, index=names)
 
 
 def _checked(matrix: pd.DataFrame | ScoreMatrix) -> tuple[Floats, list[str], int]:

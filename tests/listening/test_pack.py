@@ -14,7 +14,7 @@ from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import key_folder, read_key, read_pack
-from mss_bench.listening.plan import describe_plan, listeners_needed
+from mss_bench.listening.plan import describe_plan, listeners_by_difference
 from mss_bench.listening.protocols import PROTOCOLS
 from mss_bench.listening.verification import lag, verify_pack
 from mss_bench.listening.webmushra import export_webmushra
@@ -198,9 +198,7 @@ def test_plan_says_what_a_listener_is_asked(write_design) -> None:
     assert "2 systems" in text
     assert "a listener is asked 3" in text  # two trials and a replicate
     assert "10 points  32" in text
-    assert [listeners_needed(d) for d in (5, 8, 10, 15)] == [126, 50, 32, 14]
-    with pytest.raises(ConfigError, match="expected positive numbers"):
-        listeners_needed(-1)
+    assert listeners_by_difference() == {5: 126, 8: 50, 10: 32, 15: 14}
 
 
 def test_webmushra_gets_a_folder_that_it_can_run(pack, tmp_path) -> None:

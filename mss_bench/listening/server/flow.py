@@ -25,13 +25,11 @@ import numpy as np
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.errors import ConfigError
 from mss_bench.listening.pack_format import PackTask, Step, Trial, read_pack, trial_seconds
+from mss_bench.listening.protocols import MAX_SIGNALS
 from mss_bench.listening.server.answers import QUESTIONS, RequestError, heard_seconds
 from mss_bench.listening.server.store import Listener
 
-__all__ = ["CONSENT", "MAX_SIGNALS", "ServeOptions", "Sitting", "Stage", "passes_headphones", "tone_orders", "tones"]
-
-MAX_SIGNALS = 12
-"""Signals of a trial, its open reference included: BS.1534-3."""
+__all__ = ["CONSENT", "ServeOptions", "Sitting", "Stage", "passes_headphones", "tone_orders", "tones"]
 
 CONSENT = (
     "You listen to short pieces of music and grade what you hear. You may take a break whenever you like, and stop at "
