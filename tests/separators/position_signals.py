@@ -15,13 +15,13 @@ DEGREES = (20.0, 45.0, 70.0)
 Signal = NDArray[np.float64]
 
 
-def melody(rng: np.random.Generator, lowest: int = -24, rests: float = 0.4) -> Signal:
+def melody(rng: np.random.Generator, lowest: int = -24, rests: float = 0.4, seconds: int = SECONDS) -> Signal:
     """Plucked notes of random pitch, four a second, a share of them left out: at unit variance.
 
     The lowest is `lowest` semitones above 440 Hz.
     """
     step = RATE // 4
-    out = np.zeros(SECONDS * RATE)
+    out = np.zeros(seconds * RATE)
     time = np.arange(step) / RATE
     for first in range(0, out.size, step):
         if rng.random() < rests:
@@ -41,12 +41,18 @@ def panned(source: Signal, degrees: float, delay: float = 0.0) -> Signal:
 
 
 def sparse_sources(
-    seed: int, degrees: Sequence[float] = DEGREES, delays: Sequence[float] | None = None
+    seed: int,
+    degrees: Sequence[float] = DEGREES,
+    delays: Sequence[float] | None = None,
+    seconds: int = SECONDS,
 ) -> dict[str, Signal]:
     """One melody at each place, equally strong, named by number."""
     rng = np.random.default_rng(seed)
     places = zip(degrees, delays or [0.0] * len(degrees), strict=True)
-    return {f"source_{k}": panned(melody(rng), phi, delay) for k, (phi, delay) in enumerate(places, start=1)}
+    return {
+        f"source_{k}": panned(melody(rng, seconds=seconds), phi, delay)
+        for k, (phi, delay) in enumerate(places, start=1)
+    }
 
 
 def centre_and_rest(seed: int, degrees: Sequence[float] = DEGREES) -> dict[str, Signal]:

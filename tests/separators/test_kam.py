@@ -14,7 +14,7 @@ from mss_bench.errors import ConfigError
 from mss_bench.separators.kam import KAM, comb, comb_lags, cross_median
 
 THREE = "percussive+harmonic+repeating"
-SECONDS = 15.0
+SECONDS = 8.0
 HALF_RATE = {"n_fft": 2048, "hop": 512}
 """The default frames in seconds, for signals of 22.05 kHz."""
 
