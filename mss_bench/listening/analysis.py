@@ -55,7 +55,7 @@ listeners, p values after Holm (Nemenyi's has its own correction)."""
 ABX_COLUMNS = ("n", "right", "share", "low", "high", "p")
 """Answers, right ones, their share with its exact interval [3]_, p of a one-sided binomial test of guessing (Holm)."""
 
-_EXACT = 13  # listeners up to which all patterns of swaps are gone through: 8192 of them
+_EXACT = 13  # listeners up to which all patterns of swaps are gone through: 8192, no more than the usual draws
 _AT_ONCE = 1000  # patterns in memory
 
 
@@ -117,7 +117,7 @@ def summarise(ratings: pd.DataFrame, *, level: float = LEVEL, draws: int = 10_00
         # Replicates first, then items: a listener counts once, however much they rated.
         means = own.groupby(["listener", "item"])["score"].mean().groupby("listener").mean().to_numpy()
         half = math.nan
-        if means.size > 1:
+        if means.size > 1:  # the bootstrap's intervals beside it take songs as a sample, too
             half = stats.t.ppf((1 + level) / 2, means.size - 1) * means.std(ddof=1) / math.sqrt(means.size)
         drawn = (scores, listener[places], song[places])
         rows[str(system)] = (
@@ -168,6 +168,7 @@ def compare_systems(ratings: pd.DataFrame, *, draws: int = 10_000, seed: int = 0
             f"got {scores.shape[1]} and {scores.shape[0]}"
         )
     names = list(map(str, scores.columns))
+    # Every pair of the question is the family that p values are corrected over, whichever pair is read later.
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     # Ranks and effects take one value a listener; the interval resamples single ratings of listeners and songs.
     effects = paired(scores, pairs)

@@ -29,7 +29,7 @@ FEWEST = 6
 """Songs or systems from which on a bootstrap over them may call something sure: that fewer all lie on one side happens
 by chance more often than once in thirty times."""
 
-_AT_ONCE = 4_000_000  # weights in memory at a time
+_AT_ONCE = 4_000_000  # weights in memory at a time: 16 MB
 
 
 def draw_counts(n: int, draws: int, rng: np.random.Generator) -> Floats:
@@ -61,6 +61,8 @@ class TwoWay:
     """
 
     def __init__(self, listeners: int, items: int, *, draws: int = 10_000, seed: int = 0) -> None:
+        # Both ways are resampled, for conclusions are to hold for other listeners and other songs; the pigeonhole
+        # bootstrap is known to give intervals a little too wide rather than too narrow.
         rng = np.random.default_rng(seed)
         self.draws = draws
         # Counts are small whole numbers: single precision holds them, and halves the memory.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Excerpt", "active_excerpt", "disagreeing_excerpts"]
 
-_STEP = 0.1  # seconds between starts, and between blocks
+_STEP = 0.1  # seconds between starts, and between blocks: those of BS.1770 overlap by three quarters of 0.4 s
 _ACTIVE_SHARE = 0.7  # of the blocks; more, and a source that pauses for a bar would have no excerpt
 _ACTIVE_LU = 20.0  # below the source's loudness; a block further down is a pause or reverberation
 _TIE = 0.05  # LU within which starts are equally good

@@ -28,7 +28,7 @@ __all__ = ["box_plot", "fit_plot", "item_plot", "scatter_plot", "strength_plot"]
 _FILLS = {Role.TEST: COLOURS["method"], Role.REFERENCE: COLOURS["oracle"], Role.ANCHOR: COLOURS["floor"]}
 _HATCHES = {Role.TEST: "", Role.REFERENCE: "////", Role.ANCHOR: "...."}
 _NAMES = {Role.TEST: "system", Role.REFERENCE: "hidden reference", Role.ANCHOR: "anchor"}
-_LONG = 26
+_LONG = 26  # characters of a name: more would meet the next label
 _PANELS = 12  # of a scatter plot: four lines of three fill a page
 _MARKERS = "osD^v<>PXphH8*d"
 

@@ -224,7 +224,7 @@ def _ears(
 ) -> list[Ears]:  # fmt: skip
     """Hold metrics against all systems, then against each kind."""
     joined = join(ratings, metrics)
-    some = min(draws, 2000)
+    some = min(draws, 2000)  # each draws ranks of all signals, which takes time; the second digit stands by then
     return [
         Ears(name, part, agreement(part, draws=some, seed=seed), compare_metrics(part, draws=some, seed=seed),
              verdicts(part, tests, draws=some, seed=seed) if tests is not None else [],

@@ -212,7 +212,7 @@ def _errors(squares: Floats, mean: Floats, best: Floats, weights: Floats) -> dic
 
     row = {"rmse": float(np.sqrt(squares.mean()))}
     row["low"], row["high"] = percentile_interval(rmse(squares))
-    strict = 1 - (1 - LEVEL) / (len(MODELS) - 1)  # Bonferroni
+    strict = 1 - (1 - LEVEL) / (len(MODELS) - 1)  # Bonferroni: the best of four models looks better by chance
     for name, other in (("over_mean", mean), ("over_best", best)):
         row[name] = row["rmse"] - float(np.sqrt(other.mean()))
         row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(rmse(squares) - rmse(other), strict)

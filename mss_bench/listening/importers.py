@@ -161,6 +161,7 @@ def detect_format(sheet: Sheet) -> str:
         "pymushra": {"responses_stimulus", "responses_score", "wm_id"},
         "webmushra": {"session_test_id", "trial_id"},
     }
+    # From the most particular header to any other: an export of ours has no column of webMUSHRA's.
     return next((name for name, columns in signs.items() if columns <= set(sheet.header)), "csv")
 
 

@@ -210,6 +210,7 @@ def metrics_of_run(
         raise RatingsError(
             f"{run} has none of the items that were rated, e.g. {sorted(items)[:1]}; its tracks: {known}"
         )
+    # Metrics without frames keep the value of the whole track, and the note says so: better than no value.
     lower = {q["name"] for q in results.run["quantities"] if not q["higher_is_better"]}
     where = f"over the frames of the excerpt on {cut} of {len(rows)} items" if cut else "of whole tracks"
     told = f"Metrics: run {Path(run).name}, {where}" + ("; metrics without frames: of whole tracks." if cut else ".")
@@ -267,7 +268,7 @@ def join(ratings: pd.DataFrame, metrics: MetricTable) -> Joined:
     medians = rating_medians(ratings)
     both = medians.merge(metrics.values.reset_index(), on=list(_TEXT), how="inner")
     notes = list(metrics.notes)
-    if len(both) < 3:
+    if len(both) < 3:  # of two points every correlation is 1 or -1
         mine, other = medians.iloc[0], metrics.values.index[0]
         raise RatingsError(
             f"{len(both)} of {len(medians)} rated signals have metrics, expected at least 3: names must agree. "

@@ -44,7 +44,7 @@ __all__ = [
 COEFFICIENTS = {"r": "Pearson's r", "rho": "Spearman's rho", "tau": "Kendall's tau-b"}
 """Correlations and what they are, in words."""
 
-_FEWEST = 4  # systems in a song of which a correlation is taken
+_FEWEST = 4  # systems in a song of which a correlation is taken: of three, a rank correlation has four values
 _ALPHA = 0.05
 _NEARLY = 0.99  # correlations beyond it have no finite Fisher's z of use
 
@@ -127,7 +127,7 @@ def _row(joined: Joined, metric: str, draws: int, seed: int) -> dict[str, float]
         if at.sum() >= _FEWEST:
             for name, value in correlations(x[at], y[at]).items():
                 within[name].append(float(value[0]))
-    # A mean over songs compares systems where all have the same songs.
+    # A mean over songs compares systems where all have the same songs; of two systems r is always 1 or -1.
     means = own.pivot(index="item", columns="system", values=metric).dropna().mean()
     heard = own.pivot(index="item", columns="system", values="rating").dropna().mean()
     of_systems = correlations(means.to_numpy(), heard.to_numpy()) if len(means) > 2 else {}
@@ -166,6 +166,7 @@ def compare_metrics(joined: Joined, *, draws: int = 2000, seed: int = 0) -> pd.D
     import pandas as pd
 
     pooled = {m: float(correlations(*_columns(_finite(joined, m), m, "rating"))["r"][0]) for m in joined.metrics}
+    # Only the best is compared, which is what one asks; the search for it makes its lead look larger than it is.
     first = max(pooled, key=lambda name: pooled[name])
     rows = []
     for other in joined.metrics:
@@ -236,7 +237,7 @@ def _verdict(joined: Joined, metric: str, heard: list[tuple[str, str]], draws: i
         answer = "open"
     elif right == asked:
         answer = "yes"
-    # At most a sixth reversed, and two thirds surely right: see `Verdict`.
+    # At most a sixth reversed, and two thirds surely right: a convention of ours, for which there is no source.
     elif 6 * len(sorted_out["wrong"]) <= asked and 3 * right >= 2 * asked:
         answer = "partly"
     return Verdict(metric, answer, **sorted_out, songs=songs)
@@ -263,7 +264,7 @@ def ceiling(ratings: pd.DataFrame, *, splits: int = 200, seed: int = 0) -> dict[
     units = rating_units(ratings)
     values: Floats = units.to_numpy(dtype=np.float64)
     listeners = values.shape[1]
-    if listeners < 4 or len(values) < 3:
+    if listeners < 4 or len(values) < 3:  # halves of fewer than four are single listeners
         return dict.fromkeys(("single", "halves", "reliability", "ceiling"), math.nan)
     rng = np.random.default_rng(seed)
     single = [_r(values[:, n], _medians(np.delete(values, n, axis=1))) for n in range(listeners)]

@@ -15,6 +15,8 @@ References
    Statistical Software 67(1), 2015, 3.4.
 """
 
+# Not by statsmodels, as `mss_bench.stats.mixed`: its random effects are nested in groups, and crossed ones make the
+# whole test a single group of dense matrices.
 from __future__ import annotations
 
 import math
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RatingModel", "rating_model"]
 
-_FEWEST = 3
+_FEWEST = 3  # listeners, or items: a variance between two is hardly known
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def _fit(scores: Floats, design: Floats, groups: Sequence[NDArray[np.intp]]) -> 
     def criterion(ratios: Floats) -> float:
         return solve(ratios)[0]
 
+    # A ratio of 0 is allowed, and common: then the effect adds nothing beyond the residual.
     start = np.full(len(sizes), 0.5)
     best = minimize(criterion, start, method="L-BFGS-B", bounds=Bounds(0.0, np.inf))
     _, fixed, covariance, residual = solve(best.x)

@@ -32,10 +32,10 @@ __all__ = [
     "results_folder", "trial_seconds",
 ]  # fmt: skip
 
-VERSION = 1
+VERSION = 1  # of pack.json; packs are served for months, so that a change of format must be refused by name
 HEARD = 2.5
 """How often a listener hears each signal of a trial, on average."""
-_BESIDE = 10.0  # seconds of a trial beside listening
+_BESIDE = 10.0  # seconds of a trial beside listening: reading, grading, going on
 _FILE = re.compile(r"audio/[0-9a-f]{12}\.wav")
 
 

@@ -34,7 +34,7 @@ MODELS = {"bradley_terry": "Bradley-Terry", "thurstone": "Thurstone, case V"}
 """Models of preferences and what reports call them."""
 
 _STEPS = 200
-_CLOSE = 1e-10
+_CLOSE = 1e-10  # of the last step
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def thurstone(wins: Floats, ties: Floats | None = None) -> Floats:
     values = np.zeros(len(won))
     for _ in range(_STEPS):  # Fisher scoring
         apart = values[:, None] - values
-        chosen = norm.cdf(apart)
+        chosen = norm.cdf(apart)  # where it rounds to 0 or 1 a pair has no information left, nor a gradient
         density = norm.pdf(apart)
         safe = np.maximum(chosen * (1 - chosen), 1e-300)
         compared = won + won.T
@@ -271,7 +271,7 @@ def _probability(model: str, strengths: Floats, tie: float) -> Floats:
 def _fit(model: str, wins: Floats, ties: Floats) -> tuple[Floats, float]:
     # Of a system that never lost, the likelihood grows with its strength for ever.
     if not _bounded(wins, ties):
-        wins = wins + 0.5 * ((wins + wins.T + ties) > 0)
+        wins = wins + 0.5 * ((wins + wins.T + ties) > 0)  # as Haldane and Anscombe correct odds with a zero
     if model == "thurstone":
         return thurstone(wins, ties), 0.0
     return bradley_terry(wins, ties)

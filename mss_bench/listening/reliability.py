@@ -87,6 +87,7 @@ def krippendorff_alpha(units: Floats, level: str = "interval") -> float:
     values, codes = np.unique(counted[~np.isnan(counted)], return_inverse=True)
     if level == "ratio" and values[0] < 0:
         raise RatingsError(f"the ratio level needs a scale from 0 up, got {values[0]:g}")
+    # Units by distinct values, how often each was given: [1]_'s table, in which pairs of ratings are products.
     counts = np.zeros((len(counted), values.size))
     np.add.at(counts, (np.nonzero(~np.isnan(counted))[0], codes), 1)
     apart = _differences(values, counts.sum(axis=0), level)

@@ -229,7 +229,7 @@ def configurations(design: TestDesign, trials: Sequence[Trial], items: Sequence[
     orders = []
     for listener in range(design.listeners):
         rng = np.random.default_rng(np.random.SeedSequence([design.seed, 1, listener]))
-        row = task_rows[listener % len(task_rows)]
+        row = task_rows[listener % len(task_rows)]  # a row each: balanced once their number is a multiple of the rows
         steps: list[Step] = []
         for number, task in enumerate(sorted(row) if design.protocol == "peass" else row):
             for place in item_rows[(listener + number) % len(item_rows)]:
@@ -252,6 +252,7 @@ def _with_replicates(
     """Put some of the first half's steps again at places of the second half, never next to the original."""
     if not replicates:
         return steps
+    # Of the first half, into the second: between the two there is time to forget the first answer.
     half = max(replicates, (len(steps) + 1) // 2)
     for first in rng.permutation(half)[:replicates]:
         again = Step(steps[first].trial, _shuffled(trials[steps[first].trial], rng), replicate=True)

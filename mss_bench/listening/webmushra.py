@@ -32,9 +32,9 @@ from mss_bench.listening.stimuli import SAMPLE_RATE
 
 __all__ = ["export_webmushra"]
 
-_SIGNALS = 12
+_SIGNALS = 12  # this and the next: see above; not ours to change
 _SECONDS = 12.0
-_BUFFER = 2048
+_BUFFER = 2048  # samples
 
 
 def export_webmushra(folder: str | Path, out: Path) -> list[Path]:

@@ -18,11 +18,13 @@ __all__ = [
     "check_questionnaire", "heard_seconds",
 ]  # fmt: skip
 
+# By hand, and not by declared parameters: those are kind to whoever writes a file (a value stands for a list of one, a
+# number for its text); here what is not exactly the player's is refused, with 400 for its form and 422 for values.
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """A listener's code, e.g. a panel's participant id."""
 
 _SUBMISSION = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_DAY = 86_400_000.0  # ms
+_DAY = 86_400_000.0  # ms; JSON's readers accept NaN, infinity and 1e300, which no listener takes
 _LONGEST = {"name": 120, "remarks": 2000}  # characters
 
 QUESTIONS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from mss_bench.errors import ConfigError
-from mss_bench.listening.pack_format import Pack, Signal, Trial, read_key, read_pack, results_folder
+from mss_bench.listening.pack_format import Pack, Signal, Trial, read_key, results_folder
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import RATING_COLUMNS, Role
 from mss_bench.listening.server.answers import QUESTIONS
@@ -74,9 +74,10 @@ def write_ratings_file(folder: Path) -> Path:
     results = results_folder(folder)
     if not (results / "ratings.sqlite").exists():
         raise ConfigError(f"{results} holds no ratings; collect some with: mss-bench listen serve {folder}")
-    store = Store(results, Sitting(folder).checksum)
+    sitting = Sitting(folder)
+    store = Store(results, sitting.checksum)  # beside the server's own: WAL lets both read and write
     try:
-        text = ratings_csv(read_pack(folder), read_key(folder), store)
+        text = ratings_csv(sitting.pack, read_key(folder), store)
     finally:
         store.close()
     write_atomic(results / "ratings.csv", text.encode())

@@ -14,8 +14,8 @@ from mss_bench.listening.server.store import Store
 
 __all__ = ["links", "serve"]
 
-_THREADS = 8
-_CONNECTIONS = 2000
+_THREADS = 8  # requests are short: a file to send, or a row to commit
+_CONNECTIONS = 2000  # browsers keep several open each
 
 
 def serve(folder: Path, options: ServeOptions) -> None:

@@ -208,8 +208,9 @@ class Store:
         Conflict
             The code is taken, or there are enough listeners.
         """
-        token = secrets.token_urlsafe(32)
+        token = secrets.token_urlsafe(32)  # 256 bits: the address is all that identifies a listener
         with self._writing():
+            # Counted in the transaction that inserts, so that two who join at once get two configurations.
             number = int(self._db.execute("SELECT count(*) FROM listeners").fetchone()[0])
             joined = self._db.execute("SELECT count(*) FROM listeners WHERE way <> 'link'").fetchone()[0]
             if most is not None and joined >= most:
