@@ -14,7 +14,7 @@ from mss_bench.running.options import RunOptions
 if TYPE_CHECKING:
     from mss_bench.running.start import PreparedRun
 
-__all__ = ["DATA", "add_run_options", "configure", "execute", "finish", "tell_families"]
+__all__ = ["DATA", "add_run_options", "configure", "execute", "finish", "print_families"]
 
 DATA = ("subset", "tracks", "max_tracks", "duration")
 """Options that choose a part of a data set."""
@@ -65,14 +65,14 @@ def execute(args: argparse.Namespace) -> int:
     options = RunOptions.from_mapping(load_yaml(command.config), "a run file") if command.config else RunOptions()
     # What the command line gives wins over the file, what is not given keeps the file's value.
     prepared = prepare(options.with_values(**given(args, RunOptions)))
-    tell_families(args)
+    print_families(args)
     if command.dry_run:
         _print_plan(prepared)
         return 0
     return finish(prepared, quiet="quiet" in args)
 
 
-def tell_families(args: argparse.Namespace) -> None:
+def print_families(args: argparse.Namespace) -> None:
     """Print which family of metrics a quantity stands for that was asked for by its own name."""
     from mss_bench.core.spec import Spec
     from mss_bench.metrics import metrics
@@ -94,7 +94,7 @@ def _print_plan(prepared: PreparedRun) -> None:
     if tasks:
         print(estimate(prepared.folder, prepared.plan, tasks, prepared.options.job_count()) + "\n")
     for task in tasks:
-        what = "scores of saved estimates" if task.keep else "separate and score"
+        what = "scores of saved estimates" if task.keep_scores else "separate and score"
         print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mss_bench.cli.options import Parser, Shared, add_options, given
-from mss_bench.cli.run import add_run_options, finish, tell_families
+from mss_bench.cli.run import add_run_options, finish, print_families
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.running.options import RunOptions
 
@@ -105,7 +105,7 @@ def execute(args: argparse.Namespace) -> int:
             out=options.out or Path("runs") / f"{dataset.name}-{command.name}",
         )
     )
-    tell_families(args)
+    print_families(args)
     status = finish(prepared, quiet=quiet)
     if command.museval_json:
         _write_museval(prepared.folder, command.name, command.museval_json)

@@ -26,7 +26,7 @@ class Verify(Action):
         from mss_bench.running.verify import verify
 
         options = load(self.run).run["options"]
-        compared = verify(self.run, options, self.sample, self.seed, say=lambda text: print(text, file=sys.stderr))
+        compared = verify(self.run, options, self.sample, self.seed, notify=lambda text: print(text, file=sys.stderr))
         rows = [[c.track, c.method, "same" if c.same else "DIFFERENT", f"{c.difference:.3g}", c.note] for c in compared]
         columns = ["track", "separator", "verdict", "max |difference|", "note"]
         print(Table("", columns, [rows]).console(terminal_width()))

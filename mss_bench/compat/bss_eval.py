@@ -32,9 +32,10 @@ class MusevalError(AudioError, ValueError):
 
 
 class IllConditionedWarning(UserWarning):
-    """Warning that ISR, SIR or SAR of a source hang on the last bits of the references.
+    """Warning that ISR, SIR or SAR of a source depend on rounding errors of the references.
 
-    They move by more than 0.1 dB under a tenfold ridge: museval's own values are no better, they only do not say so.
+    They change by more than 0.1 dB when the ridge is ten times as large. museval's values are no more reliable in such
+    a case; it does not warn.
     """
 
 

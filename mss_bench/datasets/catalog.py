@@ -13,7 +13,7 @@ from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.references import from_references
 from mss_bench.errors import ConfigError, UnknownNameError
 
-__all__ = ["default_file", "get", "load_catalog"]
+__all__ = ["default_file", "get_dataset", "load_catalog"]
 
 
 def default_file() -> Path:
@@ -34,7 +34,7 @@ def load_catalog(files: Iterable[str | Path] = ()) -> dict[str, Dataset]:
     return {name: _declared(name, entry, file, {}) for name, (entry, file) in _entries(files).items()}
 
 
-def get(name: str, files: Iterable[str | Path] = (), root: str | Path | None = None, **options: Any) -> Dataset:
+def get_dataset(name: str, files: Iterable[str | Path] = (), root: str | Path | None = None, **options: Any) -> Dataset:
     """Return one data set by name; ``references`` with the option ``dir`` is a bare folder of stems.
 
     Parameters

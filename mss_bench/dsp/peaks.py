@@ -94,8 +94,8 @@ def find_peaks(
 def link_peaks(peaks: Peaks) -> NDArray[np.int64]:
     """Link peaks that continue each other to tracks, after McAulay and Quatieri [1]_.
 
-    A peak goes on in the peak of the next frame that is nearest in frequency, at most 3 % away, where it is the nearest
-    of that one, too; a peak without a successor ends its track, one without a predecessor begins one.
+    Two peaks of successive frames are linked where each is the nearest in frequency to the other in its frame and they
+    are at most 3 % apart. A peak without a successor ends its track, one without a predecessor begins a track.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _peaks_of(
     audible = inner > inner.max(axis=1, keepdims=True) * 10.0 ** (-floor / 20.0)
     frame, below = np.nonzero((inner > magnitude[:, :-2]) & (inner >= magnitude[:, 2:]) & audible)
     centre = np.asarray(inner[frame, below], dtype=np.float64)
-    # A side 80 dB lower is of no main lobe: the parabola would mean nothing there, and for 0 there is no logarithm.
+    # Neighbours count as -80 dB at least: what is lower is not of the same main lobe, and 0 has no logarithm.
     left, right = (
         np.log(np.maximum(magnitude[frame, below + side] / centre, 1e-4).astype(np.float64)) for side in (0, 2)
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from mss_bench.metrics._signals import Samples
 
-__all__ = ["DOUBLE_DB", "Scaling", "level", "louder", "scaling", "shifted", "unusual"]
+__all__ = ["DOUBLE_DB", "Scaling", "level", "louder", "scaled", "scaling", "scaling_exponent"]
 
 DOUBLE_DB = 20 * math.log10(2)
 """A factor of two in dB."""
@@ -35,16 +35,16 @@ def level(array: Samples) -> int | None:
     if peak == 0:
         return None
     exponent = math.frexp(peak)[1]
-    scaled = shifted(array, exponent)
-    return exponent + round(math.log2(np.vdot(scaled, scaled) / array.size) / 2)
+    normalised = scaled(array, exponent)
+    return exponent + round(math.log2(np.vdot(normalised, normalised) / array.size) / 2)
 
 
-def unusual(exponent: int | None) -> int:
+def scaling_exponent(exponent: int | None) -> int:
     """Return the exponent of a level that needs scaling, 0 of any other."""
     return exponent if exponent is not None and abs(exponent) > _USUAL else 0
 
 
-def shifted(array: Samples, exponent: int) -> Samples:
+def scaled(array: Samples, exponent: int) -> Samples:
     """Return samples divided by ``2**exponent``; for 0 the array as it is."""
     return np.ldexp(array.astype(np.float64), -exponent) if exponent else array
 
@@ -90,6 +90,6 @@ class Scaling(NamedTuple):
 def scaling(reference: int | None, estimate: int | None) -> Scaling:
     """Return how signals of these levels are measured: as they are, if the levels are usual and not far apart."""
     if reference is None or estimate is None:
-        return Scaling(*[unusual(louder(reference, estimate))] * 2)
+        return Scaling(*[scaling_exponent(louder(reference, estimate))] * 2)
     gain = reference - estimate if abs(reference - estimate) > _NEAR else 0
-    return Scaling(unusual(reference), unusual(reference) - gain)
+    return Scaling(scaling_exponent(reference), scaling_exponent(reference) - gain)

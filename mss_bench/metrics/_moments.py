@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._levels import Scaling, level, unusual
+from mss_bench.metrics._levels import Scaling, level, scaling_exponent
 from mss_bench.metrics._signals import Floats, Samples
 
 __all__ = ["Moments", "Reference", "channel_means"]
@@ -39,7 +39,7 @@ class Reference(NamedTuple):
     mean : (channels,)
         What is subtracted from reference and estimate: 0 unless means are removed.
     energy : (channels,)
-        Energy after that, once divided by ``2**unusual(level)``.
+        Energy after that, once divided by ``2**scaling_exponent(level)``.
     level : int or None
         Binary exponent of its level, None where silent.
     """
@@ -53,7 +53,7 @@ class Reference(NamedTuple):
     def of(cls, array: Samples, zero_mean: bool) -> Reference:
         """Measure a reference."""
         mean, exponent = channel_means(array, zero_mean), level(array)
-        return cls(array, mean, _energies(array, mean, unusual(exponent)), exponent)
+        return cls(array, mean, _energies(array, mean, scaling_exponent(exponent)), exponent)
 
 
 def channel_means(array: Samples, zero_mean: bool) -> Floats:
@@ -101,7 +101,7 @@ class Moments:
         self._estimate_mean = channel_means(estimate, zero_mean)
         self.scaling = scaling
         self.samples: int = estimate.shape[1]
-        self.reference = np.ldexp(reference.energy, 2 * (unusual(reference.level) - scaling.source))
+        self.reference = np.ldexp(reference.energy, 2 * (scaling_exponent(reference.level) - scaling.source))
         self.product, self.difference = np.zeros(len(estimate)), np.zeros(len(estimate))
         for channel, s, d in self._pieces(scaling):
             self.product[channel] += np.dot(s, d)
@@ -128,14 +128,14 @@ class Moments:
         terms = np.array([g**2 * self.reference, -2 * g * self.product, self.difference])
         total: Floats = terms.sum(axis=0)
         # A sum of terms that cancel has no digits left: there the audio is read again.
-        lost = total < _CANCELLED * np.abs(terms).sum(axis=0)
-        if lost.any():
+        cancelled = total < _CANCELLED * np.abs(terms).sum(axis=0)
+        if cancelled.any():
             exact = np.zeros_like(total)
             for channel, s, d in self._pieces(self.scaling):
                 s *= g[channel]
                 s -= d
                 exact[channel] += np.dot(s, s)
-            total = np.where(lost, exact, total)
+            total = np.where(cancelled, exact, total)
         return total
 
     def silent_channels(self) -> NDArray[np.bool_]:

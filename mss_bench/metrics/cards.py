@@ -145,7 +145,8 @@ def cost_text(cost: Cost) -> str:
     if math.isnan(cost.score):
         return cost.note
     speeds = (
-        f"{speed_text(cost.score)} times real time for a target, {speed_text(cost.prepare)} for a track's references"
+        f"{speed_text(cost.score)} times as fast as real time for a target, {speed_text(cost.prepare)} times for a "
+        "track's references"
     )
     return f"{speeds} ({cost.note})" if cost.note else speeds
 

@@ -30,7 +30,7 @@ import numpy as np
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._frames import Frames, Mask, SilencePolicy
-from mss_bench.metrics._levels import DOUBLE_DB, level, louder, shifted, unusual
+from mss_bench.metrics._levels import DOUBLE_DB, level, louder, scaled, scaling_exponent
 from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
 from mss_bench.metrics.base import Framewise, Metric, Outcome, Prepared, Quantity, Value
 
@@ -56,7 +56,7 @@ class USDR(Metric):
     citation = "Y. Mitsufuji et al.: Music Demixing Challenge 2021, Frontiers in Signal Processing 1, 2022"
     caution = (
         "Energies are summed over the song before the ratio, so that loud passages decide and pauses hardly count; "
-        "the value of a silent stem is decided by delta. A delay of a millisecond that nobody hears costs all, and on "
+        "the value of a silent stem is decided by delta. An inaudible delay of a millisecond ruins the value, and on "
         "generative systems energy ratios hardly follow listeners."
     )
     presets: ClassVar = {"default": {}, "mdx21": {"precision": "float32"}, "demucs": {}, "zfturbo": {"delta": 1e-8}}
@@ -86,10 +86,10 @@ class USDR(Metric):
         return "the energies are beyond what float32 holds"
 
     def _shift(self, exponent: int | None) -> int:
-        """Return the power of two by which signals are divided: 0 where delta, or float32, has the last word."""
+        """Return the power of two by which signals are divided: 0 where delta or float32 would change the value."""
         if self.precision == "float32":
             return 0
-        return max(unusual(exponent), 0) if self.delta else unusual(exponent)
+        return max(scaling_exponent(exponent), 0) if self.delta else scaling_exponent(exponent)
 
     def _constant(self, shift: int) -> np.floating:
         return np.dtype(self.precision).type(math.ldexp(self.delta, -2 * shift))
@@ -98,7 +98,7 @@ class USDR(Metric):
         """Return the energy of an array, or of its difference from another, once divided by ``2**shift``."""
         if self.precision == "float32":
             return _float32_energy(array, minus)
-        return np.float64(_energy(Signals([array], None if minus is None else [shifted(minus, shift)], [shift])))
+        return np.float64(_energy(Signals([array], None if minus is None else [scaled(minus, shift)], [shift])))
 
 
 class _FrameEnergies(NamedTuple):
@@ -117,8 +117,9 @@ class CSDR(Framewise):
     quantities = (Quantity("cSDR", "dB", True, "10 log10(|s|^2 / |y - s|^2) in each frame: SDR of BSS Eval v4"),)
     citation = "F.-R. Stöter, A. Liutkus, N. Ito: The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018"
     caution = (
-        "Frames in which any source is silent count for none, so that leakage into pauses costs nothing; a delay of a "
-        "millisecond that nobody hears costs all. On generative systems it hardly follows listeners (Spearman .18)."
+        "Frames in which any source is silent are left out for every source, so that leakage into pauses costs "
+        "nothing; an inaudible delay of a millisecond ruins the value. On generative systems it hardly follows "
+        "listeners (Spearman .18)."
     )
     presets: ClassVar = {"museval": {}}
 
@@ -128,7 +129,7 @@ class CSDR(Framewise):
         policy, derived = SilencePolicy(self.silence), {}
         for target, array in track.references.items():
             frames, exponent = self.frames(array.shape[1], track.sample_rate), level(array)
-            energies = frames.energies(Signals([array], shifts=[unusual(exponent)]))
+            energies = frames.energies(Signals([array], shifts=[scaling_exponent(exponent)]))
             derived[target] = _FrameEnergies(exponent, energies, policy.silent(array, frames.spans))
         return derived
 
@@ -149,8 +150,8 @@ class CSDR(Framewise):
         self, track: Prepared[dict[str, _FrameEnergies]], target: str, estimate: Samples, frames: Frames
     ) -> Floats:
         reference = track.derived[target]
-        own, common = unusual(reference.level), unusual(louder(reference.level, level(estimate)))
-        error = frames.energies(Signals([estimate], [shifted(track.references[target], common)], [common]))
+        own, common = scaling_exponent(reference.level), scaling_exponent(louder(reference.level, level(estimate)))
+        error = frames.energies(Signals([estimate], [scaled(track.references[target], common)], [common]))
         with np.errstate(divide="ignore", invalid="ignore"):
             values: Floats = 10 * np.log10(reference.energies / error) + DOUBLE_DB * (own - common)
         return values

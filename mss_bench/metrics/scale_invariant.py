@@ -34,7 +34,7 @@ import numpy as np
 
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
-from mss_bench.metrics._levels import Scaling, level, louder, scaling, unusual
+from mss_bench.metrics._levels import Scaling, level, louder, scaling, scaling_exponent
 from mss_bench.metrics._moments import Moments, Reference
 from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity, Value
@@ -80,7 +80,7 @@ class _Ratio(Metric):
         estimate = louder(*map(level, estimates.values()))
         how = scaling(reference, estimate)
         if self.eps > 0:  # the constant has a level of its own, which only what overflows may move
-            how = Scaling(*[max(unusual(louder(reference, estimate)), 0)] * 2)
+            how = Scaling(*[max(scaling_exponent(louder(reference, estimate)), 0)] * 2)
         return [Moments(track.derived[target], array, self.zero_mean, how) for target, array in estimates.items()]
 
     @abstractmethod
@@ -132,8 +132,8 @@ class _Ratio(Metric):
             return ""
         if empty.all():
             return f"estimate {target!r} is silent throughout{offset}"
-        if self.per_channel and (lost := np.flatnonzero(heard & empty)).size:
-            return f"estimate {target!r} is silent throughout in channel {lost[0]}, its reference is not{offset}"
+        if self.per_channel and (missing := np.flatnonzero(heard & empty)).size:
+            return f"estimate {target!r} is silent throughout in channel {missing[0]}, its reference is not{offset}"
         return ""
 
 
@@ -165,7 +165,7 @@ class SISDR(_Ratio):
     quantities = (Quantity("SI-SDR", "dB", True, "10 log10(|a s|^2 / |a s - y|^2), a = <s, y> / |s|^2, whole song"),)
     caution = (
         "It forgives a wrong level, which a remix does not, and nothing else that cannot be heard: a delay of a "
-        "millisecond costs all. It follows listeners on systems that mask (Spearman .69), not on generative ones "
+        "millisecond ruins the value. It follows listeners on systems that mask (Spearman .69), not on generative ones "
         "(.11)."
     )
     presets: ClassVar = {"default": {}, "torchmetrics": _TORCHMETRICS, "auraloss": _AURALOSS, "zfturbo": _ZFTURBO}
@@ -230,9 +230,9 @@ class SASDR(SISDR):
         if self.eps > 0:
             return True
         heard = self._sum([m.reference for m in parts]) > 0
-        lost = np.logical_and.reduce([m.silent_channels() for m in parts])
-        lost = lost if self.per_channel else lost.all(keepdims=True)
-        return bool(heard.any()) and not (self.scale_invariant and (heard & lost).any())
+        missing = np.logical_and.reduce([m.silent_channels() for m in parts])
+        missing = missing if self.per_channel else missing.all(keepdims=True)
+        return bool(heard.any()) and not (self.scale_invariant and (heard & missing).any())
 
     def _energies(self, parts: Sequence[Moments]) -> tuple[Floats, Floats, float]:
         return super()._energies(parts) if self.scale_invariant else self._plain_energies(parts)

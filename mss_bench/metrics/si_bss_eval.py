@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
-from mss_bench.metrics._levels import level, scaling, unusual
+from mss_bench.metrics._levels import level, scaling, scaling_exponent
 from mss_bench.metrics._moments import channel_means
 from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
@@ -172,7 +172,7 @@ class _Parts:
 
 def _sources(references: dict[str, Samples], means: Floats, levels: list[int | None]) -> Iterator[Floats]:
     """Yield references ``(channels, sources, samples)`` less their means, at usual levels, a piece at a time."""
-    shifts = [unusual(exponent) for exponent in levels]
+    shifts = [scaling_exponent(exponent) for exponent in levels]
     signals, means = Signals(list(references.values()), shifts=shifts), np.ldexp(means, -np.array(shifts))
     for span in pieces(signals.n_samples):
         stacked = signals.read(*span).reshape(means.shape[1], means.shape[0], -1)

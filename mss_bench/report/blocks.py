@@ -325,7 +325,7 @@ class _Arrangement:
     def _with_first_places(self, rows: list[MethodRow], target: str, block: Block) -> list[MethodRow]:
         """Return the rows with the first place of a target marked, and what is tied with it.
 
-        Nobody is first among one.
+        Nothing is marked where only one method competes.
         """
         competing = {row.method: score for row in rows if not row.oracle and (score := row.score(target)) is not None}
         # Stand-ins, infinite values and leaking methods may be ahead, but are not named as the best.

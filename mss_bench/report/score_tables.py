@@ -15,7 +15,7 @@ from mss_bench.stats.matrix import OVER_TARGETS
 
 __all__ = ["default_columns", "explanations", "name_cell", "score_table", "score_tables"]
 
-_TOLD = {"failed", "imputed", "no_value", "no_floor"}  # flags that the tables show otherwise
+_SHOWN_FLAGS = {"failed", "imputed", "no_value", "no_floor"}  # flags that the tables show otherwise
 
 
 def score_tables(blocks: Sequence[Block], style: Style) -> list[Table]:
@@ -65,8 +65,9 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
     first = blocks[0]
     by_target = style.by == "target"
     # The rows are those of the first block in its order, then what only others have.
-    rows = {row.method: row for block in reversed(blocks) for row in block.rows}
-    rows = {row.method: rows[row.method] for block in blocks for row in block.rows}
+    rows: dict[str, MethodRow] = {}
+    for row in (row for block in blocks for row in block.rows):
+        rows.setdefault(row.method, row)
     values = [
         _values(block, target, Column(block.label, unit=block.unit) if by_target else Column(target))
         for block in blocks
@@ -141,7 +142,7 @@ def _other(row: MethodRow, column: str, style: Style) -> Cell:
     if column == "failed":
         return Cell(str(row.mean.n_failed), row.mean.n_failed)
     if column == "flags":
-        return Cell(", ".join(flag for flag in row.flags if flag not in _TOLD))
+        return Cell(", ".join(flag for flag in row.flags if flag not in _SHOWN_FLAGS))
     value = row.mean.improvement if column == "gain" else row.mean.gap
     return Cell.number(value, style.digits, signed=True)
 
@@ -163,7 +164,7 @@ def _notes(
             infinite[row.method] = ", ".join(f"{heading} {s.n_inf}" for heading, s in own.items() if s.n_inf)
     flagged: dict[str, list[str]] = {}
     for row in rows:
-        for kind in sorted({flag.strip().partition(":")[0] for flag in row.flags} - _TOLD):
+        for kind in sorted({flag.strip().partition(":")[0] for flag in row.flags} - _SHOWN_FLAGS):
             flagged.setdefault(kind, []).append(row.method)
     left_out = {
         v.heading.heading: f"{n} of {track_count([n + v.block.n_tracks[v.target]])}"

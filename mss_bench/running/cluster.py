@@ -94,7 +94,7 @@ def _follow(
     """Submit the units and count their cells until all are done or the run is stopped."""
     threads = sum(client.nthreads().values())
     if not threads:
-        watch.progress.say("no worker is connected to the scheduler yet; waiting for one")
+        watch.progress.notify("no worker is connected to the scheduler yet; waiting for one")
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
     waiting: dict[Any, list[Task]] = {}
 

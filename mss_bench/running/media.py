@@ -205,9 +205,9 @@ class _Writer:
         # Of mixture and reference: an estimate that runs away does not dim the others.
         top = max(level(s.array, rate) for s in sounds[:2])
         peak = max(float(np.abs(s.array).max()) for s in sounds[:2])
-        told = [self._write(sound, place, rate, top, peak) for sound in sounds]
+        written = [self._write(sound, place, rate, top, peak) for sound in sounds]
         facts = {"kind": excerpt.kind, "start": start, "seconds": seconds, "value": _number(excerpt.value)}
-        return facts | {"sounds": told}
+        return facts | {"sounds": written}
 
     def _sounds(self, frames: _Frames, excerpt: Excerpt, start: float, seconds: float) -> Iterator[_Sound]:
         """Yield mixture, reference and the estimates that were kept, the best first and oracles last."""

@@ -112,12 +112,12 @@ class RunOptions(Parameterized):
         """Return the data set with root and options applied."""
         from mss_bench.core.spec import Spec
         from mss_bench.datasets import Dataset
-        from mss_bench.datasets.catalog import get
+        from mss_bench.datasets.catalog import get_dataset
 
         if isinstance(self.dataset, Dataset):
             return self.dataset
         spec = Spec.parse(self.dataset)
-        return get(spec.name, self.catalogs, self.root, **spec.params)
+        return get_dataset(spec.name, self.catalogs, self.root, **spec.params)
 
     def separator_specs(self) -> list[Spec]:
         """Return the separators as specs, each once."""

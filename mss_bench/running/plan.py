@@ -241,14 +241,18 @@ def _cell(
             if metric.needs_annotations:
                 played = None if track.annotations is None else hashes.file(track.annotations)
                 content = references | {"annotations": played}
-            told = {
+            score_preimage = {
                 "estimate_key": estimate_key,
                 "references": content,
                 "group": {"name": group.name, "targets": {t: list(targets[t]) for t in group.targets}},
                 "metric": scoring.preimage,
             }
             quantities = tuple(q.name for q in metric.quantities)
-            scores.append(PlannedScore(digest(told), told, group, scoring.spec, metric.preset, quantities, expected))
+            scores.append(
+                PlannedScore(
+                    digest(score_preimage), score_preimage, group, scoring.spec, metric.preset, quantities, expected
+                )
+            )
     facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation")}
     facts["params"] = _without_paths(default_values(type(separator), method.params) | method.params, separator)
     return PlannedCell(

@@ -127,7 +127,7 @@ class Progress:
             for problem in problems:
                 print(f"    {problem}", file=sys.stderr)
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Show a line about the run as a whole."""
         self._note(text)
         if self._bar is not None:

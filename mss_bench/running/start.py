@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import SCHEMA_VERSION, Status
@@ -69,10 +69,10 @@ class PreparedRun:
         tasks = []
         for cell in self.cells():
             save = self.options.save_estimates or cell.track.name in media
-            left = _left(run, cell, save)
-            if left is not None:
-                missing, keep = left
-                tasks.append(Task(run, cell, missing, keep, save, self.options.device, plugins, epoch))
+            work = _unfinished_work(run, cell, save)
+            if work is not None:
+                device = self.options.device
+                tasks.append(Task(run, cell, work.scores, work.keep_scores, save, device, plugins, epoch))
         return tasks
 
 
@@ -109,7 +109,7 @@ def prepare(options: RunOptions) -> PreparedRun:
     return PreparedRun(options, dataset, options.folder(dataset), plan)
 
 
-def start(prepared: PreparedRun, *, quiet: bool = False, say: Callable[[str], None] | None = None) -> RunOutcome:
+def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str], None] | None = None) -> RunOutcome:
     """Compute what is missing and write the tables.
 
     Parameters
@@ -117,7 +117,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, say: Callable[[str], No
     prepared : PreparedRun
     quiet : bool
         Show no progress.
-    say : callable, optional
+    notify : callable, optional
         Takes notices, one line each; standard error by default.
 
     Returns
@@ -125,7 +125,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, say: Callable[[str], No
     RunOutcome
         After an interrupt (Ctrl-C) with `interrupted` set; everything finished is on disk.
     """
-    say = say or (lambda text: print(text, file=sys.stderr))
+    notify = notify or (lambda text: print(text, file=sys.stderr))
     run, options = prepared.folder, prepared.options
     with locked(run, options.shard), epoch(run, options.shard) as token:
         began = now()
@@ -137,12 +137,12 @@ def start(prepared: PreparedRun, *, quiet: bool = False, say: Callable[[str], No
                 leftover.unlink(missing_ok=True)
         tasks = prepared.tasks(token)
         for notice in dict.fromkeys([*prepared.dataset.notices, *separators.problems, *prepared.plan.notices]):
-            say(f"note: {notice}")
+            notify(f"note: {notice}")
         if tasks:  # so that what is finished can be read whatever happens to this process
             _write_run_json(prepared, began, len(tasks))
         outcome = _compute(prepared, tasks, quiet)
-        for lost in outcome.lost:
-            say(f"lost on the cluster: {lost}; what was finished is kept, the same command computes the rest")
+        for unit in outcome.lost:
+            notify(f"lost on the cluster: {unit}; what was finished is kept, the same command computes the rest")
         # A process that was killed between its last cell and the tables left old ones behind.
         if tasks or _stale(run):
             with finalising(run):
@@ -151,7 +151,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, say: Callable[[str], No
         if prepared.media and not (outcome.interrupted or outcome.stopped_at_failure):
             with finalising(run):
                 for notice in write_media(run, prepared.plan, prepared.media):
-                    say(f"note: {notice}")
+                    notify(f"note: {notice}")
     return outcome
 
 
@@ -177,20 +177,27 @@ def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool) -> RunOutcom
     return progress.outcome
 
 
-def _left(run: Path, planned: PlannedCell, save: bool) -> tuple[tuple[PlannedScore, ...], bool] | None:
-    """Return the scores that a cell lacks and whether those it has stay; None where nothing is left."""
+class _Work(NamedTuple):
+    """What of a cell is still to be computed."""
+
+    scores: tuple[PlannedScore, ...]
+    keep_scores: bool  # those that the cell has stay
+
+
+def _unfinished_work(run: Path, planned: PlannedCell, save: bool) -> _Work | None:
+    """Return what is left to compute of a cell; None where nothing is."""
     if planned.skip:
         return None
     cell = read_cell(run, planned.estimate_key)
     if cell is None or not cell.ok:
-        return None if cell is not None and cell.status == Status.SKIPPED else (planned.scores, False)
+        return None if cell is not None and cell.status == Status.SKIPPED else _Work(planned.scores, keep_scores=False)
     missing = tuple(s for s in planned.scores if not cell.has(s.key))
     kept = saved_estimates(run, planned, verify=False) is not None
     if not missing and (kept or not save):
         return None
     # Scores of estimates that cannot be had again belong together: a random method is scored anew as a whole.
     keep = bool(cell.scores) and (planned.deterministic or kept)
-    return (missing if keep else planned.scores), keep
+    return _Work(missing if keep else planned.scores, keep)
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -109,7 +109,7 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     saved = sum(
         4 * 2 * t.cell.track.sample_rate * seconds[t.cell.track.id] * len(t.cell.targets.stems)  # float32, stereo
         for t in tasks
-        if t.save
+        if t.save_estimates
     )
     workers = max(1, min(jobs, len(tasks)))
     known = f"about {duration(work / workers)}" if pace else "unknown"

@@ -205,7 +205,7 @@ def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
         }  # fmt: skip
         for row in score.rows if score is not None and score.status == Status.OK else ():
             yield base | vars(row) | {"status": str(Status.OK), "flags": ",".join(row.flags)}
-        for target, quantity in _lost(wanted, score):
+        for target, quantity in _unscored(wanted, score):
             status, reason = _why(cell, score, target)
             yield base | {
                 "target": target, "metric": quantity, "value": np.nan, "mean": np.nan, "n_frames": 0, "n_valid": 0,
@@ -213,7 +213,7 @@ def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _lost(wanted: Record, score: ScoreSet | None) -> list[tuple[str, str]]:
+def _unscored(wanted: Record, score: ScoreSet | None) -> list[tuple[str, str]]:
     """Return the targets and quantities that were to be scored and were not."""
     there = {row.target for row in score.rows} if score is not None and score.status == Status.OK else set()
     return [(t, q) for t in wanted["expected"] if t not in there for q in wanted["quantities"]]
@@ -227,8 +227,8 @@ def _why(cell: Cell, score: ScoreSet | None, *targets: str) -> tuple[str, str]:
         return str(Status.ERROR), "not scored yet; run the same command again"
     if score.status != Status.OK:
         return score.status, score.reason.splitlines()[-1] if score.reason else ""
-    told = [cell.problems[t] for t in targets if t in cell.problems] or list(cell.problems.values())
-    return str(Status.INVALID_OUTPUT), "; ".join(sorted(set(told))) or "the separator did not return this target"
+    problems = [cell.problems[t] for t in targets if t in cell.problems] or list(cell.problems.values())
+    return str(Status.INVALID_OUTPUT), "; ".join(sorted(set(problems))) or "the separator did not return this target"
 
 
 def _failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:
@@ -238,7 +238,7 @@ def _failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:
         return
     for wanted in planned["scores"]:
         score = cell.scores.get(wanted["key"])
-        if score is None or score.status != Status.OK or _lost(wanted, score):
+        if score is None or score.status != Status.OK or _unscored(wanted, score):
             status, reason = _why(cell, score)
             yield base | {"group": wanted["group"], "metric": wanted["metric"], "status": status, "reason": reason}
 

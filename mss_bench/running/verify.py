@@ -41,7 +41,7 @@ class Comparison:
 
 
 def verify(
-    run: Path, options: dict[str, object], sample: int, seed: int = 0, say: Callable[[str], None] = print
+    run: Path, options: dict[str, object], sample: int, seed: int = 0, notify: Callable[[str], None] = print
 ) -> list[Comparison]:
     """Recompute cells of a run in a folder of their own.
 
@@ -77,7 +77,7 @@ def verify(
         try:
             for planned, old in random.Random(seed).sample(finished, min(sample, len(finished))):
                 track, method = planned["track"]["name"], method_label(planned["separator"], planned["params"])
-                say(f"{track} · {method}")
+                notify(f"{track} · {method}")
                 task = now.get(_name(planned))
                 if task is None:
                     difference, note = np.nan, "the track or the method is no longer there"

@@ -46,9 +46,9 @@ class Task:
         Run folder.
     scores : tuple of PlannedScore
         Those that are missing.
-    keep : bool
+    keep_scores : bool
         Scores that the cell's file already has stay.
-    save : bool
+    save_estimates : bool
         Keep the estimates as float32 WAV.
     epoch : str
         Token of the client that asks for it; nothing is written once that has been taken away.
@@ -57,8 +57,8 @@ class Task:
     run: Path
     cell: PlannedCell
     scores: tuple[PlannedScore, ...]
-    keep: bool = False
-    save: bool = False
+    keep_scores: bool = False
+    save_estimates: bool = False
     device: str = "cpu"
     plugins: tuple[str, ...] = ()
     epoch: str = ""
@@ -163,7 +163,7 @@ def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lamb
         Told what is about to be done: the name of the metric that is to be scored, or ``""``. A parent whose worker
         dies knows by it which metric to leave out.
     """
-    cell = _unfinished(task)
+    cell = _cell_to_fill(task)
     separated: float | None = None
     with collected_warnings() as caught:
         try:
@@ -197,7 +197,7 @@ def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
 
 def failed_cell(task: Task, status: Status, reason: str) -> Cell:
     """Return the cell of a task that failed. A finished one is never lost: only the scores that it lacks failed."""
-    finished = _finished(task)
+    finished = _cell_on_disk(task)
     if finished is None:
         return Cell.of(task.cell.describe(), task.cell.preimage, status, reason)
     for score in task.scores:
@@ -211,7 +211,7 @@ def failed_score(score: PlannedScore, status: Status, reason: str) -> ScoreSet:
     return ScoreSet(score.group.name, score.metric.name, score.preset, status, reason, preimage=score.preimage)
 
 
-def _finished(task: Task) -> Cell | None:
+def _cell_on_disk(task: Task) -> Cell | None:
     """Return the finished cell on disk with its frames; None where there is none or it is damaged."""
     cell = read_cell(task.run, task.cell.estimate_key)
     if cell is None or not cell.ok:
@@ -223,9 +223,9 @@ def _finished(task: Task) -> Cell | None:
     return cell
 
 
-def _unfinished(task: Task) -> Cell:
+def _cell_to_fill(task: Task) -> Cell:
     """Return the cell to fill: the finished one without the scores that are asked for, or an empty one."""
-    cell = _finished(task) if task.keep else None
+    cell = _cell_on_disk(task) if task.keep_scores else None
     if cell is None:
         return Cell.of(task.cell.describe(), task.cell.preimage)
     for score in task.scores:
@@ -258,7 +258,7 @@ def _estimates(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float
         estimates, cell.flags, cell.problems = conform(raw, track.mixture, planned.targets, declared)
         cell.costs |= costs  # all of one pass, in place of those of an earlier one
         cell.device = separator.used_device
-        if task.save:
+        if task.save_estimates:
             with in_force(task.run, task.epoch):
                 save_estimates(task.run, planned, estimates, cell, track.sample_rate)
     cell.delivered = [t for t in planned.targets if t in estimates]

@@ -107,7 +107,7 @@ class IRM(_Oracle):
     citation = "A. Liutkus and R. Badeau, Generalized Wiener filtering with fractional power spectrograms, ICASSP 2015"
     assumption = "The stems' magnitudes (or powers) add up in every bin; the true ones are known, the phases are not."
 
-    exponent: float = param(2.0, above=0, doc="Exponent a: 1 compares magnitudes, 2 powers.")
+    exponent: float = param(2.0, above=0, doc="Exponent a: 1 divides by magnitudes, 2 by powers.")
 
     def _filter(self, mixture: Spectrogram, sources: Sequence[Spectrogram]) -> Sequence[Spectrogram]:
         return [mixture * mask for mask in soft_masks([np.abs(source) for source in sources], self.exponent)]

@@ -17,9 +17,9 @@ Which tracks count
     metric and preset (a *unit*) a track counts, under ``missing="floor"``,
 
     - where the floor (separator ``mixture``) has a value. A method without a value of its own there (failed, undefined
-      or missing) gets the floor's, or its own worst value where that is worse still: the floor scores about 30 dB of
-      SAR, for the mixture has hardly any artefacts, and no failure may raise a method. The stand-in is flagged
-      ``imputed`` and counted;
+      or missing) gets the floor's, or its own worst value where that is worse still: the floor has far more SAR
+      than any method, for the mixture has hardly any artefacts, and no failure may raise a method. The stand-in is
+      flagged ``imputed`` and counted;
     - where the unit has no floor value on any track: where every method that has values has one (complete tracks).
 
     Under ``missing="complete"`` only complete tracks count, and nothing stands in.

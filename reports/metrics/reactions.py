@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Audio, Stems, TargetGroup, TrackAudio
-from mss_bench.datasets.catalog import get
+from mss_bench.datasets.catalog import get_dataset
 from mss_bench.metrics import Metric, Quantity, metrics
 from mss_bench.metrics.cards import Cost, Reaction, Reactions, loss
 from mss_bench.metrics.perceptual.degradations import LADDERS
@@ -105,7 +105,7 @@ def scenes(songs: int = 2, *, first: int = 0, pause: bool = True) -> list[Scene]
         Whether the target is silent in the last second.
     """
     excerpts = []
-    tracks = get("demo", n_songs=first + songs).tracks("test")[first:] if songs else []
+    tracks = get_dataset("demo", n_songs=first + songs).tracks("test")[first:] if songs else []
     for index, track in enumerate(tracks):
         audio = track.load()
         rate = audio.sample_rate

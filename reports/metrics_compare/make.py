@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share help
 from mss_bench.core.parameters import param
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import TargetGroup, TrackAudio
-from mss_bench.datasets.catalog import get
+from mss_bench.datasets.catalog import get_dataset
 from mss_bench.datasets.references import from_references
 from mss_bench.errors import AudioError, ConfigError, MssBenchError
 from mss_bench.metrics import metrics
@@ -254,7 +254,7 @@ class AgreementReport(Page):
 
     def _material(self) -> list[Material]:
         """Load tracks of a folder or of the demo, with estimates from a folder or from a separator."""
-        dataset = from_references(self.references) if self.references else get("demo")
+        dataset = from_references(self.references) if self.references else get_dataset("demo")
         spec = Spec("estimates", {"dir": str(self.estimates)}) if self.estimates else Spec.parse(self.separator)
         method, _ = build(separators, spec)
         tracks = dataset.tracks(max_tracks=self.max_tracks, duration=self.duration)

@@ -52,11 +52,11 @@ def separate_once(name: str) -> Example:
 def _separate(name: str) -> Example:
     from mss_bench.core.processes import resident_mb
     from mss_bench.core.spec import Spec, build
-    from mss_bench.datasets.catalog import get
+    from mss_bench.datasets.catalog import get_dataset
     from mss_bench.running.usage import Usage
     from mss_bench.separators import separators
 
-    dataset = get("demo", n_songs=1)
+    dataset = get_dataset("demo", n_songs=1)
     audio, targets = dataset.tracks("test")[0].load(), dataset.targets
     separator = build(separators, Spec(name))[0]
     separator.load()

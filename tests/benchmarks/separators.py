@@ -91,10 +91,10 @@ def _measure(what: str, seconds: float) -> dict[str, float]:
 
 
 def _audio(seconds: float) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    from mss_bench.datasets.catalog import get
+    from mss_bench.datasets.catalog import get_dataset
 
     wanted, parts = round(seconds * RATE), []
-    tracks = get("demo", n_songs=6).tracks("test")
+    tracks = get_dataset("demo", n_songs=6).tracks("test")
     while sum(p.mixture.shape[1] for p in parts) < wanted:
         parts.append(tracks[len(parts) % len(tracks)].load())
     stems = {n: np.concatenate([p.references[n] for p in parts], axis=1)[:, :wanted] for n in parts[0].references}

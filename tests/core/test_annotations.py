@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mss_bench.core.annotations import Annotations
-from mss_bench.datasets.catalog import get
+from mss_bench.datasets.catalog import get_dataset
 from mss_bench.errors import DatasetError
 
 CONTENT = {
@@ -67,7 +67,7 @@ def test_a_file_that_is_not_as_expected_is_named(write, content):
 
 
 def test_the_demo_has_them_and_an_excerpt_too():
-    track = get("demo").tracks(max_tracks=1, duration=3.0)[0].load()
+    track = get_dataset("demo").tracks(max_tracks=1, duration=3.0)[0].load()
     assert track.annotations.beats()[0] == 0
     times, hertz = track.annotations.f0("vocals")
     assert times[-1] < 3

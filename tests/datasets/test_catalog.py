@@ -5,7 +5,7 @@ import pytest
 
 from mss_bench.core import audio
 from mss_bench.datasets import layouts
-from mss_bench.datasets.catalog import default_file, get, load_catalog
+from mss_bench.datasets.catalog import default_file, get_dataset, load_catalog
 from mss_bench.errors import AudioError, ConfigError, DatasetError, MissingDependencyError, UnknownNameError
 
 ENTRY = """
@@ -94,10 +94,10 @@ def test_a_layout_is_a_plugin_with_keys_of_its_own(catalog, tmp_path):
     (tmp_path / "own_layout.py").write_text(LAYOUT)
     assert layouts.add_file(tmp_path / "own_layout.py") == ["numbered"]
     file = catalog("x:\n  layout: numbered\n  stems: [a]\n  subsets: [p, q]\n  count: 2\n")
-    assert get("x", [file]).find("q") == ["q/0", "q/1"]
-    assert get("x", [file], count=1).find("p") == ["p/0"]
+    assert get_dataset("x", [file]).find("q") == ["q/0", "q/1"]
+    assert get_dataset("x", [file], count=1).find("p") == ["p/0"]
     with pytest.raises(UnknownNameError, match="unknown option of data set x 'cuont'; did you mean 'count'"):
-        get("x", [file], cuont=1)
+        get_dataset("x", [file], cuont=1)
     _refused(catalog, file.read_text().replace("2", "0"), "own.yaml:5: count is 0, expected a whole number of at least")
     layouts.use_files([])
 
@@ -112,14 +112,14 @@ def test_an_own_entry_adds_and_overrides(catalog):
 def test_roots_come_from_the_environment_or_say_which_variable_is_missing(monkeypatch, tmp_path):
     monkeypatch.delenv("MUSDB18HQ_ROOT", raising=False)
     with pytest.raises(DatasetError, match="the environment variable MUSDB18HQ_ROOT is not set"):
-        get("musdb18hq").tracks()
+        get_dataset("musdb18hq").tracks()
     monkeypatch.setenv("MUSDB18HQ_ROOT", str(tmp_path))
-    assert get("musdb18hq").root == tmp_path
+    assert get_dataset("musdb18hq").root == tmp_path
 
 
 def test_a_relative_root_starts_at_the_file(catalog, tmp_path):
     file = catalog("x:\n  layout: stems\n  stems: [a]\n  root: data\n")
-    assert get("x", [file]).root == tmp_path / "data"
+    assert get_dataset("x", [file]).root == tmp_path / "data"
 
 
 def test_any_number_of_files_sums_to_a_stem(catalog, tmp_path):
@@ -130,7 +130,7 @@ def test_any_number_of_files_sums_to_a_stem(catalog, tmp_path):
     audio.write(folder / "voc_back.wav", arrays["b"], 8000)
     audio.write(folder / "drums.wav", arrays["c"], 8000)
     audio.write(folder / "keys" / "piano.flac", arrays["d"], 8000, "PCM_24")
-    (track,) = get("mine", [catalog(ENTRY.format(root=tmp_path / "data"))]).tracks()
+    (track,) = get_dataset("mine", [catalog(ENTRY.format(root=tmp_path / "data"))]).tracks()
     loaded = track.load()
     np.testing.assert_allclose(loaded.references["vocals"], arrays["a"] + arrays["b"], atol=1e-6)
     np.testing.assert_allclose(loaded.references["rest"], arrays["c"] + arrays["d"], atol=1e-6)
@@ -141,10 +141,10 @@ def test_any_number_of_files_sums_to_a_stem(catalog, tmp_path):
 def test_a_missing_stem_is_an_error_or_silent_as_declared(catalog, tmp_path):
     audio.write(tmp_path / "data" / "Song" / "voc.wav", np.ones((2, 800), np.float32) / 2, 8000)
     text = ENTRY.format(root=tmp_path / "data")
-    (strict,) = get("mine", [catalog(text)]).tracks()
+    (strict,) = get_dataset("mine", [catalog(text)]).tracks()
     with pytest.raises(AudioError, match=r"drums\.wav does not exist"):
         strict.load()
-    (lenient,) = get("mine", [catalog(text + "  missing_stems: silent\n")]).tracks()
+    (lenient,) = get_dataset("mine", [catalog(text + "  missing_stems: silent\n")]).tracks()
     assert not lenient.load().references["rest"].any()
 
 
@@ -155,12 +155,12 @@ def test_wav_wins_over_flac_of_the_same_name(catalog, tmp_path):
     file = catalog(
         f"x:\n  layout: stems\n  root: {tmp_path / 'data'}\n  sample_rate: 8000\n  stems: [a]\n  mixture: sum\n"
     )
-    (track,) = get("x", [file]).tracks()
+    (track,) = get_dataset("x", [file]).tracks()
     assert track.load().references["a"].max() == 0.5
 
 
 def test_an_absent_default_subset_is_replaced_with_a_notice(tiny):
-    dataset = get("tiny", [tiny])
+    dataset = get_dataset("tiny", [tiny])
     (dataset.root / "test").rename(dataset.root / "gone")
     assert [t.name for t in dataset.tracks()] == ["Song C"]
     assert "the default subset 'test' is not in" in dataset.notices[0]
@@ -170,7 +170,7 @@ def test_an_absent_default_subset_is_replaced_with_a_notice(tiny):
 
 
 def test_all_subsets_and_cuts(tiny):
-    dataset = get("tiny", [tiny])
+    dataset = get_dataset("tiny", [tiny])
     assert [t.name for t in dataset.tracks("all")] == ["Song C", "Song A", "Song B (live)"]
     (track,) = dataset.tracks(max_tracks=1, duration=0.5)
     assert track.load().mixture.shape == (2, 4000)
@@ -185,7 +185,7 @@ def test_dsd100_reads_mixtures_and_sources(tmp_path, song):
         (tmp_path / "Mixtures" / "Test" / "Song" / f"{stem}.wav").rename(
             tmp_path / "Sources" / "Test" / "Song" / f"{stem}.wav"
         )
-    (track,) = get("dsd100", root=tmp_path).tracks()
+    (track,) = get_dataset("dsd100", root=tmp_path).tracks()
     loaded = track.load()
     np.testing.assert_allclose(sum(loaded.references.values()), loaded.mixture, atol=1e-6)
 
@@ -193,8 +193,8 @@ def test_dsd100_reads_mixtures_and_sources(tmp_path, song):
 def test_a_stem_file_equals_the_wav_folder(test_data):
     if shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
-    (wav,) = get("musdb18hq", root=test_data / "musdb18_excerpt" / "hq").tracks("train")
-    (mp4,) = get("musdb18", root=test_data / "musdb18_excerpt" / "stems").tracks("train")
+    (wav,) = get_dataset("musdb18hq", root=test_data / "musdb18_excerpt" / "hq").tracks("train")
+    (mp4,) = get_dataset("musdb18", root=test_data / "musdb18_excerpt" / "stems").tracks("train")
     assert wav.name == mp4.name
     one, two = wav.load(), mp4.load()
     np.testing.assert_array_equal(one.mixture, two.mixture)
@@ -207,7 +207,7 @@ def test_stem_files_need_ffmpeg_and_say_so(monkeypatch, tmp_path):
     with pytest.raises(
         MissingDependencyError, match=r"ffmpeg, which is not installed; install it with: apt-get install ffmpeg"
     ):
-        get("musdb18", root=tmp_path).tracks()
+        get_dataset("musdb18", root=tmp_path).tracks()
 
 
 def test_a_damaged_stem_file_is_named(tmp_path):
@@ -215,6 +215,6 @@ def test_a_damaged_stem_file_is_named(tmp_path):
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "x.stem.mp4").write_bytes(b"no stem file")
-    (track,) = get("musdb18", root=tmp_path).tracks("train")
+    (track,) = get_dataset("musdb18", root=tmp_path).tracks("train")
     with pytest.raises(AudioError, match=r"x\.stem\.mp4 cannot be decoded by ffmpeg; it is damaged"):
         track.load()

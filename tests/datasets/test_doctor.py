@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from mss_bench.core import audio
-from mss_bench.datasets.catalog import get
+from mss_bench.datasets.catalog import get_dataset
 from mss_bench.datasets.doctor import examine
 
 
 @pytest.fixture
 def findings(tiny):
     def look():
-        dataset = get("tiny", [tiny])
+        dataset = get_dataset("tiny", [tiny])
         report = examine(dataset, dataset.tracks("test"))
         return report, {(f.track, f.part): (f.severity, f.message) for f in report.findings}
 
@@ -70,7 +70,7 @@ def test_each_fault_is_found_and_named(findings, folder, part, harm, severity, m
 
 
 def test_the_real_excerpt_is_sound(excerpt):
-    dataset = get("musdb18hq", root=excerpt)
+    dataset = get_dataset("musdb18hq", root=excerpt)
     report = examine(dataset, dataset.tracks("train"))
     assert report.errors == 0
     (mixture,) = [f for f in report.findings if f.part == "mixture" and f.severity == "info"]

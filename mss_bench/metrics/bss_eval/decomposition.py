@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mss_bench.metrics._frames import Frames, Mask
-from mss_bench.metrics._levels import level, scaling, shifted, unusual
+from mss_bench.metrics._levels import level, scaled, scaling, scaling_exponent
 from mss_bench.metrics._signals import Floats, Samples, Signals
 from mss_bench.metrics.bss_eval.lags import LagCorrelations, correlate
 from mss_bench.metrics.bss_eval.projection import Projector
@@ -112,8 +112,8 @@ class Decomposition:
 def prepare_references(references: dict[str, Samples], frames: Frames) -> PreparedReferences:
     """Correlate the references and factorise the Gram matrices of their delayed versions."""
     levels = {t: level(array) for t, array in references.items()}
-    scaled = {t: shifted(array, unusual(levels[t])) for t, array in references.items()}
-    signals = Signals(list(scaled.values()))
+    rescaled = {t: scaled(array, scaling_exponent(levels[t])) for t, array in references.items()}
+    signals = Signals(list(rescaled.values()))
     kept = frames.count <= _frames_at_once(signals.n, frames)
     lags = correlate(signals, signals, frames if kept else frames.whole)
     channels = signals.n // len(references)
@@ -121,7 +121,7 @@ def prepare_references(references: dict[str, Samples], frames: Frames) -> Prepar
     for first, target in zip(range(0, signals.n, channels), references, strict=True):
         mine = slice(first, first + channels)
         own[target] = Projector(lags.total[:, mine, mine])
-    return PreparedReferences(references, levels, scaled, frames, lags, Projectors(Projector(lags.total), own))
+    return PreparedReferences(references, levels, rescaled, frames, lags, Projectors(Projector(lags.total), own))
 
 
 def decompose(
@@ -240,7 +240,7 @@ def _solve(framed: Sequence[FramedEstimate], projectors: Projectors) -> list[Fil
 def _ill_conditioned(
     projectors: Projectors, framed: Sequence[FramedEstimate], filters: Sequence[Filters], ratios: Sequence[Ratios]
 ) -> list[frozenset[str]]:
-    """Return which quantities of each estimate hang on the ridge; factorise again only where a first look says so."""
+    """Return which quantities of each estimate depend on the ridge; factorise again only where a first look says so."""
     moved = [frozenset[str]()] * len(framed)
     doubted = [i for i, e in enumerate(framed) if projectors.everything.doubtful or projectors.own[e.target].doubtful]
     if not doubted:

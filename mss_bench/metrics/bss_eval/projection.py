@@ -78,7 +78,7 @@ class Projector:
 
     @property
     def doubtful(self) -> bool:
-        """Return whether the condition number allows for results that hang on the ridge."""
+        """Return whether the condition number allows for results that depend on the ridge."""
         return self.condition > _WELL_CONDITIONED
 
     def solve(self, lags: Floats) -> Floats:

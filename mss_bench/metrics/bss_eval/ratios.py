@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.metrics._frames import Span
-from mss_bench.metrics._levels import Scaling, shifted
+from mss_bench.metrics._levels import Scaling, scaled
 from mss_bench.metrics._signals import Floats, Samples, Signals
 from mss_bench.metrics.bss_eval.energies import FilterBank, linear_form, quadratic_forms
 from mss_bench.metrics.bss_eval.lags import LagCorrelations
@@ -121,7 +121,7 @@ class FramedEstimate:
             energies: Floats = self.lags.energy.sum(axis=1)
             return energies
         s, y = self.scaling.at_louder
-        source = shifted(self.references[self.target], s)
+        source = scaled(self.references[self.target], s)
         errors = Signals([self.array], minus=[source], shifts=[self.scaling.estimate + y])
         return np.array([np.vdot(error, error) for error in (errors.read(*span) for span in self.spans)])
 

@@ -36,7 +36,7 @@ others. What remains different:
 
 - Silent signals, NaN and a lone reference give NaN with a reason (there: an exception, or an infinite SIR).
 - References that repeat each other (L = R) are projected on once; mir_eval solves the singular system as it comes.
-- SIR, SAR, ISR, and the SDR of sources, are flagged ``ill_conditioned`` where they hang on the last bits of the
+- SIR, SAR, ISR, and the SDR of sources, are flagged ``ill_conditioned`` where they depend on rounding errors of the
   references; beside them stands the worst condition number of any window.
 - In sources, several channels are allowed.
 - The ISR of silent windows is NaN; mir_eval leaves there what happens to be in memory.
@@ -90,7 +90,7 @@ def prepare_window(references: Mapping[str, Samples], span: Span, reach: int) ->
     )
 
 
-class _Known(NamedTuple):
+class _ReferenceState(NamedTuple):
     """Windows in which each reference is silent, and the first windows' factors, as many as may be kept."""
 
     silent: dict[str, Mask]
@@ -132,7 +132,7 @@ class _BSSEvalV3(Metric):
     }
     _kind: ClassVar[str] = ""
     _unfiltered: ClassVar[tuple[str, ...]] = ()
-    """Quantities that hang on no filter."""
+    """Quantities that depend on no filter."""
 
     window: float | None = param(None, above=0, unit="s", doc="Length of a window, usually 30; none: the whole track.")
     hop: float | None = param(None, above=0, unit="s", doc="Step from window to window; half the window by default.")
@@ -168,23 +168,23 @@ class _BSSEvalV3(Metric):
         spans = Frames.of_seconds(samples, self.window, self.hop, sample_rate).spans
         return spans if len(spans) > 1 else [(0, samples)]
 
-    def derive(self, track: TrackAudio) -> _Known:
+    def derive(self, track: TrackAudio) -> _ReferenceState:
         channels, samples = next(iter(track.references.values())).shape
         spans = self._spans(samples, track.sample_rate)
         silent = {target: self._policy.silent(array, spans) for target, array in track.references.items()}
         rows = len(track.references) * channels * self.filter_length
         kept = max(1, _KEPT_BYTES // (8 * rows**2))
-        return _Known(silent, [self._prepare_window(track.references, span) for span in spans[:kept]])
+        return _ReferenceState(silent, [self._prepare_window(track.references, span) for span in spans[:kept]])
 
-    def score(self, state: Prepared[_Known], estimates: Stems) -> list[Score]:
+    def score(self, state: Prepared[_ReferenceState], estimates: Stems) -> list[Score]:
         """Score the estimates of one method, with the references that `references` chooses."""
         delivered = {t: array for t, array in state.references.items() if t in estimates}
         if self.references == "delivered" and 0 < len(delivered) < len(state.references):
-            known = _Known({t: state.derived.silent[t] for t in delivered}, [])
+            known = _ReferenceState({t: state.derived.silent[t] for t in delivered}, [])
             state = replace(state, references=delivered, derived=known)
         return super().score(state, estimates)
 
-    def measure_all(self, track: Prepared[_Known], estimates: dict[str, Samples]) -> dict[str, Outcome]:
+    def measure_all(self, track: Prepared[_ReferenceState], estimates: dict[str, Samples]) -> dict[str, Outcome]:
         targets, spans, references = (
             list(estimates),
             self._spans(track.samples, track.sample_rate),
@@ -220,7 +220,7 @@ class _BSSEvalV3(Metric):
         return {t: tuple(measured(i, t, q.name) for q in self.quantities) for i, t in enumerate(targets)}
 
     def _measure_window(
-        self, track: Prepared[_Known], index: int, span: Span, estimates: dict[str, Samples], allowed: Mask
+        self, track: Prepared[_ReferenceState], index: int, span: Span, estimates: dict[str, Samples], allowed: Mask
     ) -> _Window:
         """Decompose the estimates in a window; `allowed` says by target and estimate whether the pair counts."""
         known = track.derived.prepared

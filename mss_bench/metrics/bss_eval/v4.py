@@ -104,7 +104,7 @@ from mss_bench.metrics.bss_eval.decomposition import (
 __all__ = ["BSSEval"]
 
 
-class _Known(NamedTuple):
+class _ReferenceState(NamedTuple):
     """Correlations and factorised Gram matrices, and the frames in which each reference is silent."""
 
     prepared: PreparedReferences
@@ -138,7 +138,8 @@ class BSSEval(Framewise):
     caution = (
         "The energy of an error does not say how it sounds: SDR and SIR follow listeners on systems that mask "
         "(Spearman .67 and .61) and hardly on generative ones (.18 and .41). Frames in which any source is silent "
-        "count for none, and SIR, ISR and SAR flagged ill_conditioned hang on the last bits of the references."
+        "are left out for every source. SIR, ISR and SAR flagged ill_conditioned depend on rounding errors of the "
+        "references."
     )
 
     presets: ClassVar = {"v4": {}, "museval": {}}
@@ -156,22 +157,22 @@ class BSSEval(Framewise):
         self._policy = SilencePolicy(self.silence)
         self.reach = self.filter_length - 1
 
-    def derive(self, track: TrackAudio) -> _Known:
+    def derive(self, track: TrackAudio) -> _ReferenceState:
         references: dict[str, Samples] = dict(track.references)
         frames = self.frames(next(iter(references.values())).shape[1], track.sample_rate)
         silent = {target: self._policy.silent(array, frames.spans) for target, array in references.items()}
-        return _Known(prepare_references(references, frames), silent)
+        return _ReferenceState(prepare_references(references, frames), silent)
 
-    def score(self, state: Prepared[_Known], estimates: Stems) -> list[Score]:
+    def score(self, state: Prepared[_ReferenceState], estimates: Stems) -> list[Score]:
         """Score the estimates of one method; as museval, with the references of delivered targets alone."""
         delivered = {t: array for t, array in state.references.items() if t in estimates}
         if self._as_museval and 0 < len(delivered) < len(state.references):
             prepared = prepare_references(delivered, state.derived.prepared.frames)
-            known = _Known(prepared, {t: state.derived.silent[t] for t in delivered})
+            known = _ReferenceState(prepared, {t: state.derived.silent[t] for t in delivered})
             state = replace(state, references=delivered, derived=known)
         return super().score(state, estimates)
 
-    def measure_all(self, track: Prepared[_Known], estimates: dict[str, Samples]) -> dict[str, Outcome]:
+    def measure_all(self, track: Prepared[_ReferenceState], estimates: dict[str, Samples]) -> dict[str, Outcome]:
         prepared, references = track.derived
         silent = {t: self._policy.silent(y, prepared.frames.spans) for t, y in estimates.items()}
         valid = {t: self._policy.valid(t, t, references, silent) for t in estimates}

@@ -6,7 +6,7 @@ Each measure reacts to its own fault at least five times as strongly as to any o
 on which the measures were made that holds in 41 of 42 cases, on eleven others in 58 of 65 (``reports/metrics``). There
 the phase error reacts only 2.4 to 4.1 times as strongly as to smearing or a low-pass (two voices, a layer of harmony),
 the log kurtosis ratio 4.0 and 4.9 times as to smearing, the level difference of a voice 4.9 times as to clipping, the
-smearing of a layer of harmony 1.7 times as to clipping. One target in stereo runs at some 20 times real time.
+smearing of a layer of harmony 1.7 times as to clipping. One target in stereo runs some 20 times as fast as real time.
 
 Every measure is 0 for the reference itself, lower is better, and looks only at places where the reference dominates its
 mixture by 10 dB: leakage is no artifact. A delay of up to 50 ms of the whole estimate is made up for; a gain has no

@@ -152,14 +152,14 @@ def _dropouts(target: Floats, per_second: float, rate: int, others: Floats, rng:
     if room < 0:
         return np.zeros_like(target)
     kept = np.ones(target.shape[1])
-    # more of them are added to the same ones, not drawn anew
+    # One list of starts for every rate, of which a higher rate takes more: its dropouts include those of a lower one.
     starts = rng.integers(0, room + 1, 100 * max(1, target.shape[1] // rate))
     for start in starts[: max(1, round(per_second * target.shape[1] / rate))]:
         kept[start : start + len(shape)] = np.minimum(kept[start : start + len(shape)], shape)
     return target * kept
 
 
-_MUSICAL_SHARE = 0.01
+_MUSICAL_SHARE = 0.01  # of the bins of the spectrogram, drawn one by one: isolated ones are what musical noise is
 
 
 def _musical_noise(target: Floats, level: float, rate: int, others: Floats, rng: np.random.Generator) -> Floats:
@@ -198,7 +198,7 @@ def _smear(target: Floats, milliseconds: float, rate: int, others: Floats, rng: 
     time = np.arange(1, n // 2) / rate * 1000
     burst = np.zeros(n)
     burst[1 : n // 2] = rng.standard_normal(len(time)) * np.exp(-0.25 * (time / milliseconds) ** 2)
-    # even in time, so that its spectrum is real and in every band as much comes early as comes late
+    # The real part of a spectrum is that of the burst's even half: as much comes early as late, in every band.
     response = np.where(fft.rfft(burst).real >= 0, 1.0, -1.0)
     smeared: Floats = fft.irfft(fft.rfft(target, n, axis=1) * response, n, axis=1)[:, : target.shape[1]]
     return smeared

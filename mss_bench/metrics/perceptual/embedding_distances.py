@@ -37,7 +37,7 @@ from mss_bench.metrics.perceptual.embeddings import embedding_mse, frechet_dista
 __all__ = ["FAD", "EmbeddingMSE"]
 
 
-class _Known(NamedTuple):
+class _ReferenceState(NamedTuple):
     """The network, and the embeddings of references that are not silent."""
 
     network: EmbeddingNetwork
@@ -75,12 +75,14 @@ class _EmbeddingDistance(Metric):
             raise ConfigError(f"{self.name}: there is no model {self.model}; expected a local ONNX file")
         return [Path(self.model)]
 
-    def derive(self, track: TrackAudio) -> _Known:
+    def derive(self, track: TrackAudio) -> _ReferenceState:
         network = EmbeddingNetwork(self.files()[0], self.name)
         heard = {target: s for target, s in track.references.items() if s.any()}
-        return _Known(network, {target: self._embed(network, s, track.sample_rate) for target, s in heard.items()})
+        return _ReferenceState(
+            network, {target: self._embed(network, s, track.sample_rate) for target, s in heard.items()}
+        )
 
-    def measure(self, track: Prepared[_Known], target: str, estimate: Samples) -> Value:
+    def measure(self, track: Prepared[_ReferenceState], target: str, estimate: Samples) -> Value:
         reference = track.derived.embeddings.get(target)
         if reference is None:
             return "the reference is silent"

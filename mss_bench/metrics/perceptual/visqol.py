@@ -28,7 +28,7 @@ __all__ = ["ViSQOL"]
 _SHORTEST = 1.0  # seconds
 
 
-class _Known(NamedTuple):
+class _ReferenceState(NamedTuple):
     """The references' downmixes at 48 kHz, and ViSQOL."""
 
     downmixes: dict[str, Floats]
@@ -59,14 +59,16 @@ class ViSQOL(Metric):
         "time, so that delays are forgiven. A single grade that does not tell what is wrong."
     )
 
-    def derive(self, track: TrackAudio) -> _Known:
+    def derive(self, track: TrackAudio) -> _ReferenceState:
         from visqol import VisqolApi
 
         api = VisqolApi()
         api.create(mode="audio")
-        return _Known({target: self._downmix(s, track.sample_rate) for target, s in track.references.items()}, api)
+        return _ReferenceState(
+            {target: self._downmix(s, track.sample_rate) for target, s in track.references.items()}, api
+        )
 
-    def measure(self, track: Prepared[_Known], target: str, estimate: Samples) -> Value:
+    def measure(self, track: Prepared[_ReferenceState], target: str, estimate: Samples) -> Value:
         reference, downmix = track.derived.downmixes[target], self._downmix(estimate, track.sample_rate)
         if len(reference) < (least := round(_SHORTEST * self.works_at)):
             return f"{len(reference)} samples at 48 kHz are too few for ViSQOL: expected at least {least}"

@@ -38,7 +38,7 @@ _MEDIAN = 9
 class BassNotes(Transcription):
     """F-measure of notes against the reference's, or against those that were played.
 
-    On one core it runs at 5 to 9 times real time, for the first estimate of a track at a third of that.
+    On one core it runs 5 to 9 times as fast as real time, for the first estimate of a track at a third of that.
     Slow, to be asked for by name.
     """
 

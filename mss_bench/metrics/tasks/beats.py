@@ -26,7 +26,7 @@ __all__ = ["Beats"]
 class Beats(Transcription):
     """F-measure and continuity of beats against the reference's, or against the annotated ones.
 
-    On one core it runs at 500 times real time.
+    On one core it runs 500 times as fast as real time.
     """
 
     name = "beats"

@@ -24,7 +24,7 @@ __all__ = ["DrumOnsets", "onsets"]
 class DrumOnsets(Transcription):
     """F-measure of onsets against the reference's, or against the strokes that were played.
 
-    On one core it runs at 800 times real time. Strokes that were played less than 30 ms apart count as one.
+    On one core it runs 800 times as fast as real time. Strokes that were played less than 30 ms apart count as one.
     """
 
     name = "drum_onsets"

@@ -28,7 +28,7 @@ _LOW, _HIGH = 80.0, 1000.0
 class Melody(Transcription):
     """Voicing and pitch of a sung melody against the reference's, or against what was sung.
 
-    On one core it runs at 6 to 10 times real time, for the first estimate of a track at a third of that.
+    On one core it runs 6 to 10 times as fast as real time, for the first estimate of a track at a third of that.
     Slow, to be asked for by name.
     """
 

@@ -52,7 +52,8 @@ _MOST_LU = 60.0
 class Remix(Metric):
     """How well a stem can be turned up, down or off: error, loudness balance, leakage and what is left of it.
 
-    It takes no parameters. On one core, the four stereo stems of a method together are scored at 60 times real time.
+    It takes no parameters. On one core, the four stereo stems of a method together are scored 60 times as fast as real
+    time.
     """
 
     name = "remix"

@@ -101,7 +101,7 @@ class _Channel:
 class Upmix(Metric):
     """Stereo to 5.1 with the estimates: error of each channel, and crosstalk between them.
 
-    It takes no parameters. On one core, the four stems of a method together are scored at 33 times real time.
+    It takes no parameters. On one core, the four stems of a method together are scored 33 times as fast as real time.
     """
 
     name = "upmix"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mss_bench.datasets.catalog import get
+from mss_bench.datasets.catalog import get_dataset
 
 SECONDS = 5
 
@@ -14,6 +14,6 @@ SECONDS = 5
 @pytest.fixture(scope="session")
 def song() -> dict[str, NDArray[np.float32]]:
     """Five seconds of the stems of a demo song, in stereo at 44.1 kHz."""
-    track = get("demo").tracks(max_tracks=1, duration=float(SECONDS))[0]
+    track = get_dataset("demo").tracks(max_tracks=1, duration=float(SECONDS))[0]
     stems = track.load().references
     return {name: stems[name] for name in ("vocals", "drums", "bass", "other")}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import TrackAudio
-from mss_bench.datasets.catalog import get
+from mss_bench.datasets.catalog import get_dataset
 from mss_bench.separators import separators
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -43,13 +43,13 @@ def music() -> Callable[[float], Arrays]:
 @pytest.fixture(scope="session")
 def track() -> TrackAudio:
     """Four seconds of a demo song, with what was played."""
-    return get("demo").tracks(names=["test-01 Northern Postcard"], duration=4.0)[0].load()
+    return get_dataset("demo").tracks(names=["test-01 Northern Postcard"], duration=4.0)[0].load()
 
 
 @pytest.fixture(scope="session")
 def made(track: TrackAudio) -> dict[str, Arrays]:
     """Estimates of the song: the references, the mixture's share, a blind method's and an oracle's."""
-    targets = get("demo").targets
+    targets = get_dataset("demo").targets
     found = {"reference": {stem: track.references[stem] for stem in targets.stems}}
     for name in METHODS:
         separator = build(separators, Spec.parse(name))[0]

@@ -10,7 +10,7 @@ import pytest
 
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import TargetGroup, TrackAudio
-from mss_bench.datasets.catalog import get
+from mss_bench.datasets.catalog import get_dataset
 from mss_bench.errors import MissingDependencyError, MssBenchError
 from mss_bench.metrics import metrics
 from mss_bench.metrics.contract import check_metric
@@ -97,7 +97,7 @@ def test_more_than_two_channels_are_refused_in_words(name, music):
 
 
 def test_a_run_scores_only_the_targets_of_a_metric_and_says_where_there_are_none():
-    demo = get("demo")
+    demo = get_dataset("demo")
     tracks = demo.tracks(max_tracks=1)
     plan = make_plan(tracks, demo.targets, demo.groups, [Spec("mixture")], [Spec("beats"), Spec("upmix")])
     planned = {(score.metric.name, score.group.name): score.expected for score in plan.cells[0].scores}
@@ -114,8 +114,8 @@ def test_a_run_scores_only_the_targets_of_a_metric_and_says_where_there_are_none
 
 
 def test_what_was_played_is_part_of_the_key_of_scores_that_look_at_it(tmp_path):
-    (track,) = get("demo").tracks(max_tracks=1)
-    demo, keys = get("demo"), {"reference": set(), "played": set()}
+    (track,) = get_dataset("demo").tracks(max_tracks=1)
+    demo, keys = get_dataset("demo"), {"reference": set(), "played": set()}
     for content in (track.annotations.read_text(), "{}"):
         (tmp_path / "annotations.json").write_text(content)
         other = replace(track, annotations=tmp_path / "annotations.json")
