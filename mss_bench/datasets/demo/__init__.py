@@ -42,7 +42,6 @@ from mss_bench.datasets.demo.cache import cache_root, materialise
 from mss_bench.datasets.demo.plan import (
     DATASET_ID,
     GENERATOR_VERSION,
-    SAMPLE_RATE,
     SPLITS,
     VARIANTS,
     song_name,
@@ -50,6 +49,7 @@ from mss_bench.datasets.demo.plan import (
     stems_of,
 )
 from mss_bench.datasets.demo.song import Song, render
+from mss_bench.datasets.demo.synth import SAMPLE_RATE
 
 __all__ = [
     "DATASET_ID",

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mss_bench.datasets.demo.beats import drum_part
 from mss_bench.datasets.demo.dice import Dice
@@ -15,13 +14,12 @@ from mss_bench.datasets.demo.effects import pan
 from mss_bench.datasets.demo.harmony import bass_line, chords_of, harmony_part
 from mss_bench.datasets.demo.instruments import Note, play
 from mss_bench.datasets.demo.melody import melody_part, riff_part, second_voice, sung_melody
-from mss_bench.datasets.demo.plan import SAMPLE_RATE, TAIL_SECONDS, SongPlan, dice_for, stems_of
+from mss_bench.datasets.demo.plan import TAIL_SECONDS, SongPlan, dice_for, stems_of
 from mss_bench.datasets.demo.styles import STYLES
+from mss_bench.datasets.demo.synth import Signal, samples
 from mss_bench.datasets.demo.voice import SINGERS, Syllable, sing, sounding_end
 
 __all__ = ["Band", "Stem"]
-
-Signal = NDArray[np.float64]
 
 
 @dataclass
@@ -59,7 +57,7 @@ class Band:
     def __init__(self, plan: SongPlan) -> None:
         self.plan = plan
         self.chords = chords_of(plan)
-        self.n = plan.bars * plan.bar + round(TAIL_SECONDS * SAMPLE_RATE)
+        self.n = plan.bars * plan.bar + samples(TAIL_SECONDS)
 
     def stems(self, variant: str) -> dict[str, Stem]:
         """Render every stem of a variant, in order."""
@@ -67,9 +65,8 @@ class Band:
             return self._sources(stems_of(variant))
         if variant == "two_voices":
             return self._two_voices() | {"drums": self.drums(), "bass": self.bass(), "other": self.other()}
-        if variant == "two_guitars":
-            return {"vocals": self.vocals(), "drums": self.drums(), "bass": self.bass()} | self._two_guitars()
-        return {"vocals": self.vocals(), "drums": self.drums(), "bass": self.bass(), "other": self.other()}
+        stems = {"vocals": self.vocals(), "drums": self.drums(), "bass": self.bass()}
+        return stems | (self._two_guitars() if variant == "two_guitars" else {"other": self.other()})
 
     def dice(self, purpose: str) -> Dice:
         """Return the random stream of one part."""
@@ -188,7 +185,7 @@ class Band:
 
 def _retimed(syllables: list[Syllable], dice: Dice) -> list[Syllable]:
     """Return the words as sung a second time, up to 25 ms off."""
-    shifts = [round(dice.uniform(-0.025, 0.025) * SAMPLE_RATE) for _ in syllables]
+    shifts = [samples(dice.uniform(-0.025, 0.025)) for _ in syllables]
     return [
         replace(s, note=replace(s.note, onset=max(0, s.note.onset + shift), offset=s.note.offset + min(shift, 0)))
         for s, shift in zip(syllables, shifts, strict=True)

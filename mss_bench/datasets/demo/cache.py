@@ -15,8 +15,9 @@ from pathlib import Path
 
 from mss_bench.core import audio
 from mss_bench.core.files import cache_folder
-from mss_bench.datasets.demo.plan import DATASET_ID, SAMPLE_RATE, song_names, stems_of
+from mss_bench.datasets.demo.plan import DATASET_ID, song_names, stems_of
 from mss_bench.datasets.demo.song import Song, render
+from mss_bench.datasets.demo.synth import SAMPLE_RATE
 from mss_bench.errors import AudioError, DatasetError
 
 __all__ = ["cache_root", "materialise"]

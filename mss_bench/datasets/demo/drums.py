@@ -6,15 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mss_bench.datasets.demo.dice import Dice
 from mss_bench.datasets.demo.effects import pan, saturate
-from mss_bench.datasets.demo.synth import SAMPLE_RATE, decay, one_pole, phase_of, sine, swell
+from mss_bench.datasets.demo.synth import Signal, decay, one_pole, phase_of, samples, sine, swell
 
 __all__ = ["DRUMS", "Hit", "play_drums"]
-
-Signal = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -26,27 +23,23 @@ class Hit:
     velocity: float
 
 
-def _seconds(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE)
-
-
 def _high_pass(signal: Signal, cutoff: float) -> Signal:
     once = signal - one_pole(signal, cutoff)
     return once - one_pole(once, cutoff)
 
 
 def _kick(dice: Dice, electronic: bool) -> Signal:
-    n = _seconds(0.5)
+    n = samples(0.5)
     low, t60 = (dice.uniform(45.0, 52.0), 0.5) if electronic else (dice.uniform(54.0, 66.0), 0.33)
     sweep = low * (1.0 + 3.2 * decay(n, 0.10) + 6.0 * decay(n, 0.02))
     body = sine(phase_of(sweep, n)) * decay(n, t60)
-    click = _seconds(0.012)
+    click = samples(0.012)
     body[:click] += 0.5 * _high_pass(dice.noise(click), 1800.0) * decay(click, 0.01)
     return saturate(body, 1.3) * swell(n, 0.0005, 0.05)
 
 
 def _snare(dice: Dice, electronic: bool) -> Signal:
-    n = _seconds(0.4)
+    n = samples(0.4)
     tune = dice.uniform(0.92, 1.12)
     shell = sine(phase_of(185.0 * tune * (1.0 + 0.35 * decay(n, 0.03)), n)) * decay(n, 0.16)
     shell += 0.6 * sine(phase_of(331.0 * tune, n)) * decay(n, 0.10)
@@ -56,12 +49,11 @@ def _snare(dice: Dice, electronic: bool) -> Signal:
 
 
 def _clap(dice: Dice, electronic: bool) -> Signal:
-    n = _seconds(0.35)
-    noise = dice.noise(n)
-    band = one_pole(_high_pass(noise, 900.0), 5500.0)
+    n = samples(0.35)
+    band = one_pole(_high_pass(dice.noise(n), 900.0), 5500.0)
     envelope = 0.5 * decay(n, 0.22)
     for start in (0.0, 0.011, 0.023):
-        first = _seconds(start + dice.uniform(0.0, 0.002))
+        first = samples(start + dice.uniform(0.0, 0.002))
         envelope[first:] += decay(n - first, 0.025)
     return 0.9 * band * envelope * swell(n, 0.0005, 0.08)
 
@@ -80,7 +72,7 @@ def _metal(dice: Dice, n: int, tune: float) -> Signal:
 
 def _cymbal(seconds: float, t60: float, cutoff: float, noise: float, gain: float) -> Callable[[Dice, bool], Signal]:
     def sound(dice: Dice, electronic: bool) -> Signal:
-        n = _seconds(seconds)
+        n = samples(seconds)
         metal = _metal(dice, n, dice.uniform(0.95, 1.1)) * (1.2 if electronic else 0.7)
         mixed = _high_pass(metal + noise * dice.noise(n), cutoff)
         return gain * mixed * decay(n, t60) * swell(n, 0.0003, 0.02)
@@ -90,7 +82,7 @@ def _cymbal(seconds: float, t60: float, cutoff: float, noise: float, gain: float
 
 def _tom(low: float) -> Callable[[Dice, bool], Signal]:
     def sound(dice: Dice, electronic: bool) -> Signal:
-        n = _seconds(0.5)
+        n = samples(0.5)
         body = sine(phase_of(low * dice.uniform(0.95, 1.05) * (1.0 + 0.6 * decay(n, 0.12)), n)) * decay(n, 0.45)
         skin = one_pole(dice.noise(n), 3000.0) * decay(n, 0.05)
         return saturate(body + 0.6 * skin, 1.2) * swell(n, 0.0005, 0.08)
@@ -99,7 +91,7 @@ def _tom(low: float) -> Callable[[Dice, bool], Signal]:
 
 
 def _shaker(dice: Dice, electronic: bool) -> Signal:
-    n = _seconds(0.12)
+    n = samples(0.12)
     return 0.5 * _high_pass(dice.noise(n), 5000.0) * swell(n, 0.025, 0.09)
 
 
@@ -126,7 +118,7 @@ DRUMS: dict[str, Drum] = {
 }
 
 
-def play_drums(hits: Sequence[Hit], n: int, dice: Dice, *, electronic: bool, human: bool, width: float = 1.0) -> Signal:
+def play_drums(hits: Sequence[Hit], n: int, dice: Dice, *, electronic: bool, human: bool) -> Signal:
     """Play a kit.
 
     Parameters
@@ -139,8 +131,6 @@ def play_drums(hits: Sequence[Hit], n: int, dice: Dice, *, electronic: bool, hum
         A drum machine instead of an acoustic kit.
     human : bool
         False uses one take of every drum: loops then repeat exactly.
-    width : float
-        Scales the panning of the parts of the kit; 0 is a mono kit.
 
     Returns
     -------
@@ -156,11 +146,11 @@ def play_drums(hits: Sequence[Hit], n: int, dice: Dice, *, electronic: bool, hum
             takes[key] = drum.sound(dice, electronic)
         sound = takes[key][: n - hit.onset]
         if hit.drum == "open hat" and (later := [onset for onset in hats if onset > hit.onset]):
-            length = min(len(sound), later[0] - hit.onset + _seconds(0.012))
+            length = min(len(sound), later[0] - hit.onset + samples(0.012))
             sound = sound[:length] * swell(length, 0.0003, 0.012)
         lane = lanes.setdefault(hit.drum, np.zeros(n))
         lane[hit.onset : hit.onset + len(sound)] += hit.velocity * sound
     total = np.zeros((2, n))
     for name, lane in lanes.items():
-        total += pan(lane, width * DRUMS[name].position)
+        total += pan(lane, DRUMS[name].position)
     return saturate(total, 0.8)

@@ -6,11 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.datasets.demo.dice import Dice
-from mss_bench.datasets.demo.synth import SAMPLE_RATE, decay, one_pole
+from mss_bench.datasets.demo.synth import SAMPLE_RATE, Signal, decay, one_pole, samples
 
 __all__ = ["equalise", "limit", "loudness", "pan", "reverb_response", "reverberate", "saturate", "to_pcm"]
 
-Signal = NDArray[np.float64]
+
+# Seconds: of the limiter.
+_LOOK_AHEAD = 0.003
+_RELEASE = 0.08
 
 
 def pan(signal: Signal, position: float) -> Signal:
@@ -37,31 +40,28 @@ def saturate(signal: Signal, drive: float) -> Signal:
     return np.asarray(np.tanh(signal * drive) / drive)
 
 
-def reverb_response(dice: Dice, seconds: float, *, channels: int = 2, damping: float = 4500.0) -> Signal:
+def reverb_response(dice: Dice, seconds: float) -> Signal:
     """Return the impulse response of a room: a few early reflections, then noise that decays, faster when high.
 
     Parameters
     ----------
     seconds : float
         Reverberation time (60 dB).
-    channels : int
-        Independent noise each; the energy of each channel is 1.
-    damping : float
-        Cutoff in Hz of the late part.
 
     Returns
     -------
-    (channels, samples)
+    (2, samples)
+        Independent noise in each channel, whose energy is 1.
     """
-    n = round(seconds * SAMPLE_RATE)
+    n = samples(seconds)
     responses = []
-    for _ in range(channels):
+    for _ in range(2):
         noise = dice.noise(n)
-        bright, dark = noise * decay(n, 0.45 * seconds), one_pole(noise, damping) * decay(n, seconds)
+        bright, dark = noise * decay(n, 0.45 * seconds), one_pole(noise, 4500.0) * decay(n, seconds)
         response = 0.5 * bright + 1.5 * dark
-        response[: round(0.012 * SAMPLE_RATE)] = 0.0
+        response[: samples(0.012)] = 0.0
         for _ in range(6):
-            response[round(dice.uniform(0.006, 0.05) * SAMPLE_RATE)] += dice.uniform(-2.0, 2.0)
+            response[samples(dice.uniform(0.006, 0.05))] += dice.uniform(-2.0, 2.0)
         responses.append(response / np.sqrt(np.sum(response * response)))
     return np.stack(responses)
 
@@ -91,7 +91,7 @@ def reverberate(signal: Signal, response: Signal, wet: float) -> Signal:
     return signal + wet * room
 
 
-def equalise(signal: Signal, frequency: float, gain_db: float, q: float = 1.0) -> Signal:
+def equalise(signal: Signal, frequency: float, gain_db: float, q: float) -> Signal:
     """Apply a peaking filter (audio EQ cookbook) along the last axis."""
     from scipy.signal import lfilter
 
@@ -116,7 +116,7 @@ def loudness(signal: Signal) -> float:
     bright = signal + 0.58 * (signal - one_pole(signal, 1700.0))
     pole = float(np.exp(-2.0 * np.pi * 38.0 / SAMPLE_RATE))
     weighted = np.asarray(lfilter([1.0, -1.0], [1.0, -pole], bright, axis=-1))
-    block = round(0.4 * SAMPLE_RATE)
+    block = samples(0.4)
     count = signal.shape[-1] // block
     power = np.sum(weighted[:, : count * block].reshape(2, count, block) ** 2, axis=(0, 2)) / block
     # The absolute gate of -70 dB, then the relative one of -10 dB below the mean of what is left.
@@ -127,7 +127,7 @@ def loudness(signal: Signal) -> float:
     return float(10.0 * np.log10(power.mean()))
 
 
-def limit(signal: Signal, threshold: float, *, look_ahead: float = 0.003, release: float = 0.08) -> Signal:
+def limit(signal: Signal, threshold: float) -> Signal:
     """Limit the peaks with look-ahead and without make-up gain, both channels alike.
 
     The gain falls along a straight line that ends where the peak begins and recovers exponentially.
@@ -137,8 +137,6 @@ def limit(signal: Signal, threshold: float, *, look_ahead: float = 0.003, releas
     signal : (2, samples)
     threshold : float
         No output sample is larger.
-    look_ahead, release : float
-        Seconds.
     """
     # Blocks of 0.7 ms are fine enough for a gain, and the loop over samples is one over blocks.
     step = 32
@@ -147,8 +145,8 @@ def limit(signal: Signal, threshold: float, *, look_ahead: float = 0.003, releas
     peaks = np.zeros(blocks * step)
     peaks[:n] = np.max(np.abs(signal), axis=0)
     wanted = np.minimum(1.0, threshold / np.maximum(peaks.reshape(blocks, step).max(axis=1), 1e-9))
-    ahead = max(1, round(look_ahead * SAMPLE_RATE / step))
-    recovery = 1.0 - float(np.exp(-step / (release * SAMPLE_RATE)))
+    ahead = max(1, round(_LOOK_AHEAD * SAMPLE_RATE / step))
+    recovery = 1.0 - float(np.exp(-step / (_RELEASE * SAMPLE_RATE)))
     gains = wanted.copy()
     for lag in range(1, ahead + 1):  # a ramp down to each later block's gain
         gains[:-lag] = np.minimum(gains[:-lag], wanted[lag:] + (1.0 - wanted[lag:]) * (lag / (ahead + 1)))

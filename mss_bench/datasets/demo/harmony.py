@@ -6,14 +6,16 @@ them; each kind of part has several to draw from.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from mss_bench.datasets.demo.dice import Dice
 from mss_bench.datasets.demo.instruments import Note
-from mss_bench.datasets.demo.plan import SAMPLE_RATE, TAIL_SECONDS, SongPlan
+from mss_bench.datasets.demo.plan import TAIL_SECONDS, SongPlan
+from mss_bench.datasets.demo.synth import SAMPLE_RATE, samples
 
-__all__ = ["Chord", "Grid", "bass_line", "chords_of", "harmony_part", "near", "scale_of"]
+__all__ = ["Chord", "Grid", "bass_line", "chord_at", "chords_of", "harmony_part", "near", "scale_of"]
 
 _MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 _MINOR_SCALE = (0, 2, 3, 5, 7, 8, 10)
@@ -65,6 +67,11 @@ def chords_of(plan: SongPlan) -> list[Chord]:
     return [*chords, Chord(end, end + ringing, _tones("i" if plan.minor else "I", plan))]
 
 
+def chord_at(chords: Sequence[Chord], step: int) -> Chord:
+    """Return the chord that sounds in a sixteenth."""
+    return next(chord for chord in chords if chord.first <= step < chord.last)
+
+
 class Grid:
     """From sixteenths to samples: swing always, and small deviations where a hand plays.
 
@@ -89,7 +96,7 @@ class Grid:
     def played(self, step: int, delay: float = 0.0) -> int:
         """Return the sample of a sixteenth, as it is played; `delay` in seconds."""
         deviation = self.dice.uniform(-self.looseness, self.looseness) if self.looseness else 0.0
-        return max(0, self.at(step) + round((delay + deviation) * SAMPLE_RATE))
+        return max(0, self.at(step) + samples(delay + deviation))
 
     def touch(self, velocity: float) -> float:
         """Return a velocity as it is played, a little off what is written."""
@@ -135,10 +142,10 @@ def bass_line(plan: SongPlan, chords: list[Chord], dice: Dice) -> list[Note]:
     for (step, mark), (following, _) in pairwise(marks):
         if mark == "-":
             continue
-        chord = next(chord for chord in chords if chord.first <= step < chord.last)
+        chord = chord_at(chords, step)
         pitch = near(chord.tones[0], 34.5) + {"r": 0, "5": 7, "8": 12}[mark]
         onset = grid.played(step)
-        offset = max(onset + 2000, grid.at(following) - round(0.012 * SAMPLE_RATE))
+        offset = max(onset + 2000, grid.at(following) - samples(0.012))
         notes.append(Note(onset, offset, pitch, grid.touch(0.9 if step % 4 == 0 else 0.75)))
     return notes
 
@@ -181,7 +188,7 @@ def harmony_part(plan: SongPlan, chords: list[Chord], kind: str, centre: float, 
         if plan.through_composed and step % (4 * plan.beats) == 0:
             pattern = dice.pick(table)
         mark = pattern[step % len(pattern)]
-        chord = next(chord for chord in chords if chord.first <= step < chord.last)
+        chord = chord_at(chords, step)
         if mark.isdigit():
             tones = _voicing(chord, centre, 8)
             onset = grid.played(step)
@@ -210,7 +217,7 @@ def _stroke(plan: SongPlan, chord: Chord, step: int, mark: str, kind: str, centr
     length = max(1500, round(held * plan.sixteenth))
     return [
         Note(
-            onset + round(number * spread * SAMPLE_RATE),
+            onset + samples(number * spread),
             onset + length,
             pitch,
             grid.touch(accent * (0.5 if mark == "u" else 1.0)),

@@ -6,16 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mss_bench.datasets.demo import synth
 from mss_bench.datasets.demo.dice import Dice
 from mss_bench.datasets.demo.effects import equalise, pan, saturate
-from mss_bench.datasets.demo.synth import SAMPLE_RATE, decay, frequency_of, lookup, phase_of, sine, swell
+from mss_bench.datasets.demo.synth import (
+    SAMPLE_RATE,
+    Signal,
+    decay,
+    frequency_of,
+    lookup,
+    morph,
+    phase_of,
+    samples,
+    sine,
+    swell,
+)
 
 __all__ = ["INSTRUMENTS", "Note", "play"]
-
-Signal = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class Instrument:
     takes: int = 1
 
 
-def play(name: str, notes: Sequence[Note], n: int, dice: Dice, *, human: bool, position: float = 0.0) -> Signal:
+def play(name: str, notes: Sequence[Note], n: int, dice: Dice, *, human: bool, position: float) -> Signal:
     """Play notes.
 
     Parameters
@@ -104,7 +112,7 @@ def play(name: str, notes: Sequence[Note], n: int, dice: Dice, *, human: bool, p
 
 def _string(t60: float, damping: float, brightness: float, position: float, release: float) -> Voice:
     def voice(frequency: float, length: int, dice: Dice) -> Signal:
-        n = length + round(release * SAMPLE_RATE)
+        n = length + samples(release)
         sound = synth.pluck(frequency, n, dice, t60=t60, damping=damping, brightness=brightness, position=position)
         return sound * swell(n, 0.0005, release, length)
 
@@ -113,15 +121,14 @@ def _string(t60: float, damping: float, brightness: float, position: float, rele
 
 def _pad(frequency: float, length: int, dice: Dice) -> Signal:
     """Render three detuned sawtooths whose brightness swells."""
-    n = length + round(0.35 * SAMPLE_RATE)
+    n = length + samples(0.35)
     harmonics = synth.saw_harmonics(frequency)
     dark, bright = synth.saw(harmonics, 700.0 // frequency + 2.0), synth.saw(harmonics, 3600.0 // frequency + 4.0)
     opening = 0.5 - 0.5 * np.cos(np.arange(n) * (2 * np.pi / (4.1 * SAMPLE_RATE)))
     sound = np.zeros((2, n))
     for cents, left, right in ((-7.0, 0.9, 0.25), (0.0, 0.5, 0.5), (7.0, 0.25, 0.9)):
         phase = phase_of(frequency * float(2.0 ** (cents / 1200.0)), n, dice.uniform())
-        low = lookup(dark, phase)
-        wave = low + opening * (lookup(bright, phase) - low)
+        wave = morph(dark, bright, opening, phase)
         sound[0] += left * wave
         sound[1] += right * wave
     return 0.35 * sound * swell(n, 0.12, 0.35, length)
@@ -132,7 +139,7 @@ _DRAWBARS = {1: 0.5, 2: 0.9, 3: 0.6, 4: 0.7, 6: 0.35, 8: 0.4, 10: 0.15, 12: 0.2,
 
 def _organ(frequency: float, length: int, dice: Dice) -> Signal:
     """Render drawbars through a rotating speaker: vibrato and tremolo in opposite phase on both sides, a key click."""
-    n = length + round(0.03 * SAMPLE_RATE)
+    n = length + samples(0.03)
     bars = np.zeros(16)
     for harmonic, amplitude in _DRAWBARS.items():
         if harmonic * frequency / 2 < 18000.0:
@@ -151,7 +158,7 @@ def _organ(frequency: float, length: int, dice: Dice) -> Signal:
 
 def _electric_piano(frequency: float, length: int, dice: Dice) -> Signal:
     """Modulate frequencies: a mellow bar and a bright tine that dies fast, with a slow stereo tremolo."""
-    n = length + round(0.12 * SAMPLE_RATE)
+    n = length + samples(0.12)
     ring = decay(n, 4.0 - frequency / 400.0 if frequency < 1000.0 else 1.5)
     phase = phase_of(frequency, n)
     bar = 0.9 * decay(n, 1.2) * sine(phase)
@@ -164,7 +171,7 @@ def _electric_piano(frequency: float, length: int, dice: Dice) -> Signal:
 
 def _mallet(frequency: float, length: int, dice: Dice) -> Signal:
     """Render a struck bar: three partials, the upper ones short, and the knock of the mallet."""
-    n = max(length, round(0.9 * SAMPLE_RATE))
+    n = max(length, samples(0.9))
     sound = sine(phase_of(frequency, n)) * decay(n, 1.4)
     for ratio, gain, t60 in ((3.93, 0.35, 0.5), (9.2, 0.18, 0.18)):
         if ratio * frequency < 18000.0:
@@ -176,32 +183,30 @@ def _mallet(frequency: float, length: int, dice: Dice) -> Signal:
 
 def _synth_pluck(frequency: float, length: int, dice: Dice) -> Signal:
     """Render a sawtooth and its detuned twin under a filter that closes fast."""
-    n = length + round(0.12 * SAMPLE_RATE)
+    n = length + samples(0.12)
     harmonics = synth.saw_harmonics(frequency)
     bright, dark = synth.saw(harmonics, 6500.0 // frequency + 3.0), synth.saw(harmonics, 500.0 // frequency + 1.0)
     closing = decay(n, 0.45)
     sound = np.zeros(n)
     for cents in (-4.0, 5.0):
         phase = phase_of(frequency * float(2.0 ** (cents / 1200.0)), n, dice.uniform())
-        low = lookup(dark, phase)
-        sound += low + closing * (lookup(bright, phase) - low)
+        sound += morph(dark, bright, closing, phase)
     return 0.35 * sound * decay(n, 1.6) * swell(n, 0.003, 0.12, length)
 
 
 def _synth_bass(frequency: float, length: int, dice: Dice) -> Signal:
     """Render a sawtooth under a closing filter, and a sine an octave below its second harmonic for weight."""
-    n = length + round(0.05 * SAMPLE_RATE)
+    n = length + samples(0.05)
     harmonics = synth.saw_harmonics(frequency)
     bright, dark = synth.saw(harmonics, 1900.0 // frequency + 2.0), synth.saw(harmonics, 260.0 // frequency + 1.0)
     phase = phase_of(frequency, n)
-    low = lookup(dark, phase)
-    sound = low + decay(n, 0.7) * (lookup(bright, phase) - low) + 0.6 * sine(phase)
+    sound = morph(dark, bright, decay(n, 0.7), phase) + 0.6 * sine(phase)
     return 0.5 * sound * decay(n, 5.0) * swell(n, 0.003, 0.05, length)
 
 
 def _flute(frequency: float, length: int, dice: Dice) -> Signal:
     """Render few harmonics, a delayed vibrato in pitch and loudness, and breath."""
-    n = length + round(0.09 * SAMPLE_RATE)
+    n = length + samples(0.09)
     vibrato = sine(phase_of(5.2, n, dice.uniform())) * np.minimum(1.0, np.arange(n) / (0.5 * SAMPLE_RATE))
     table = synth.harmonic_table(np.array([1.0, 0.45, 0.22, 0.08, 0.04, 0.02]))
     tone = lookup(table, phase_of(frequency * (1.0 + 0.006 * vibrato), n)) * (1.0 + 0.18 * vibrato)
@@ -212,7 +217,7 @@ def _flute(frequency: float, length: int, dice: Dice) -> Signal:
 
 def _fiddle(frequency: float, length: int, dice: Dice) -> Signal:
     """Render a bowed string: a bright sawtooth with vibrato and bow noise."""
-    n = length + round(0.08 * SAMPLE_RATE)
+    n = length + samples(0.08)
     vibrato = sine(phase_of(5.8, n, dice.uniform())) * np.minimum(1.0, np.arange(n) / (0.35 * SAMPLE_RATE))
     table = synth.saw(synth.saw_harmonics(frequency * 1.02), 4200.0 // frequency + 3.0)
     tone = lookup(table, phase_of(frequency * (1.0 + 0.008 * vibrato), n))

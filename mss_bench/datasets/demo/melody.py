@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mss_bench.datasets.demo.dice import Dice
-from mss_bench.datasets.demo.harmony import Chord, Grid, near, scale_of
+from mss_bench.datasets.demo.harmony import Chord, Grid, chord_at, near, scale_of
 from mss_bench.datasets.demo.instruments import Note
-from mss_bench.datasets.demo.plan import SAMPLE_RATE, SongPlan
+from mss_bench.datasets.demo.plan import SongPlan
+from mss_bench.datasets.demo.synth import samples
 from mss_bench.datasets.demo.voice import CONSONANTS, SINGERS, VOWELS, Syllable
 
 __all__ = ["melody_part", "riff_part", "second_voice", "sung_melody"]
@@ -76,8 +78,7 @@ def _pitches(
             place = min(max(place, 1), len(ladder) - 2) + drift
         pitch = ladder[place]
         if last - first >= 4 or first % 8 == 0:
-            tones_now = next(chord.tones for chord in chords if chord.first <= first < chord.last)
-            choices = [near(tone, pitch) for tone in tones_now]
+            choices = [near(tone, pitch) for tone in chord_at(chords, first).tones]
             pitch = min(choices, key=lambda choice: (abs(choice - pitch), choice))
         pitches.append(pitch)
     return pitches
@@ -109,7 +110,7 @@ def riff_part(plan: SongPlan, chords: Sequence[Chord], low: int, dice: Dice) -> 
     for step in range(4 * plan.beats * plan.bars):
         if rhythm[step % len(rhythm)] != "x":
             continue
-        chord = next(chord for chord in chords if chord.first <= step < chord.last)
+        chord = chord_at(chords, step)
         number = choice[step % len(rhythm)]
         pitch = near(chord.tones[number % len(chord.tones)], low + 4.0 * number)
         onset = grid.played(step)
@@ -120,9 +121,7 @@ def riff_part(plan: SongPlan, chords: Sequence[Chord], low: int, dice: Dice) -> 
 def sung_melody(plan: SongPlan, chords: Sequence[Chord], singer_name: str, dice: Dice) -> list[Syllable]:
     """Compose the lead vocal: a melody in the singer's range, set to syllables."""
     singer = SINGERS[singer_name]
-    first_bar = plan.intro_bars
-    notes = melody_part(plan, chords, singer.low, singer.high, dice, first_bar)
-    return _set_words(plan, notes, dice)
+    return _set_words(plan, melody_part(plan, chords, singer.low, singer.high, dice, plan.intro_bars), dice)
 
 
 def second_voice(
@@ -139,13 +138,12 @@ def second_voice(
         if (note.onset // phrase + turn) % 2:
             continue
         step = min(note.onset // plan.sixteenth, 4 * plan.beats * plan.bars - 1)
-        tones = next(chord.tones for chord in chords if chord.first <= step < chord.last)
         middle = 0.5 * (singer.low + singer.high)
-        choices = [near(tone, middle + 0.4 * (note.pitch - middle)) for tone in tones]
+        choices = [near(tone, middle + 0.4 * (note.pitch - middle)) for tone in chord_at(chords, step).tones]
         pitch = min((c for c in choices if c != note.pitch), key=lambda c: (abs(c - note.pitch), c))
-        late = round(dice.uniform(-0.012, 0.02) * SAMPLE_RATE)
-        shifted = Note(max(0, note.onset + late), max(note.offset + late, 1), pitch, note.velocity)
-        syllables.append(Syllable(shifted, syllable.consonant, syllable.vowel, syllable.legato))
+        late = samples(dice.uniform(-0.012, 0.02))
+        onset, offset = max(0, note.onset + late), max(note.offset + late, 1)
+        syllables.append(replace(syllable, note=replace(note, onset=onset, offset=offset, pitch=pitch)))
     syllables.sort(key=lambda s: s.note.onset)
     return _apart(syllables)
 
@@ -154,7 +152,7 @@ def _set_words(plan: SongPlan, notes: Sequence[Note], dice: Dice) -> list[Syllab
     """Give every note a consonant and a vowel; some syllables stretch over two notes."""
     syllables: list[Syllable] = []
     for note in notes:
-        legato = bool(syllables) and note.onset - syllables[-1].note.offset < round(0.18 * SAMPLE_RATE)
+        legato = bool(syllables) and note.onset - syllables[-1].note.offset < samples(0.18)
         consonant, vowel = dice.pick(CONSONANTS), dice.pick(VOWELS)
         if legato and dice.chance(0.6 if plan.gliding else 0.2):
             consonant, vowel = "", syllables[-1].vowel
@@ -164,17 +162,10 @@ def _set_words(plan: SongPlan, notes: Sequence[Note], dice: Dice) -> list[Syllab
 
 def _apart(syllables: Sequence[Syllable]) -> list[Syllable]:
     """End each note before the next begins."""
-    result = []
+    shortened = []
     for syllable, following in zip(syllables, [*syllables[1:], None], strict=True):
         note = syllable.note
         end = note.offset if following is None else min(note.offset, following.note.onset)
-        if end - note.onset > 2000:
-            result.append(
-                Syllable(
-                    Note(note.onset, end, note.pitch, note.velocity),
-                    syllable.consonant,
-                    syllable.vowel,
-                    syllable.legato,
-                )
-            )
-    return result
+        if end - note.onset > 2000:  # 45 ms: less is no syllable
+            shortened.append(replace(syllable, note=replace(note, offset=end)))
+    return shortened

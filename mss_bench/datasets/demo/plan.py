@@ -21,13 +21,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mss_bench.datasets.demo.dice import Dice
-from mss_bench.datasets.demo.names import FIRST, SECOND
-from mss_bench.datasets.demo.styles import MAJOR_PROGRESSIONS, MINOR_PROGRESSIONS, STYLES
+from mss_bench.datasets.demo.styles import FIRST_WORDS, MAJOR_PROGRESSIONS, MINOR_PROGRESSIONS, SECOND_WORDS, STYLES
+from mss_bench.datasets.demo.synth import SAMPLE_RATE
 from mss_bench.errors import ConfigError, UnknownNameError
 
 __all__ = [
     "DATASET_ID",
     "GENERATOR_VERSION",
+    "PITCH_CLASSES",
     "SPLITS",
     "VARIANTS",
     "SongPlan",
@@ -38,8 +39,6 @@ __all__ = [
     "stems_of",
 ]
 
-SAMPLE_RATE = 44100
-"""Hz, of everything that the demo renders."""
 MIN_SECONDS, MAX_SECONDS = 12.0, 20.0
 TAIL_SECONDS = 1.1
 """What rings out after the last bar."""
@@ -48,24 +47,16 @@ GENERATOR_VERSION = 1
 DATASET_ID = f"demo-{GENERATOR_VERSION}"
 """Names the data set's content in folders and results."""
 SPLITS = ("train", "test")
-VARIANTS = (
-    "default",
-    "two_voices",
-    "two_guitars",
-    "sources:2",
-    "sources:3",
-    "sources:4",
-    "sources:5",
-    "sources:6",
-    "limiter",
-)
-
+_BAND = ("vocals", "drums", "bass", "other")
 _STEMS = {
-    "default": ("vocals", "drums", "bass", "other"),
-    "limiter": ("vocals", "drums", "bass", "other"),
+    "default": _BAND,
     "two_voices": ("voice_1", "voice_2", "drums", "bass", "other"),
     "two_guitars": ("vocals", "drums", "bass", "guitar_1", "guitar_2"),
+    **{f"sources:{n}": tuple(f"source_{number}" for number in range(1, n + 1)) for n in range(2, 7)},
+    "limiter": _BAND,
 }
+VARIANTS = tuple(_STEMS)
+PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
 def stems_of(variant: str = "default") -> tuple[str, ...]:
@@ -78,8 +69,6 @@ def stems_of(variant: str = "default") -> tuple[str, ...]:
     """
     if variant not in VARIANTS:
         raise UnknownNameError("variant of the demo", variant, VARIANTS)
-    if variant.startswith("sources:"):
-        return tuple(f"source_{number}" for number in range(1, int(variant.partition(":")[2]) + 1))
     return _STEMS[variant]
 
 
@@ -179,8 +168,7 @@ class SongPlan:
     @property
     def key(self) -> str:
         """Return the key in words, e.g. ``"F# minor"``."""
-        names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-        return f"{names[self.tonic]} {'minor' if self.minor else 'major'}"
+        return f"{PITCH_CLASSES[self.tonic]} {'minor' if self.minor else 'major'}"
 
 
 def dice_for(split: str, index: int, purpose: str) -> Dice:
@@ -201,7 +189,7 @@ def dice_for(split: str, index: int, purpose: str) -> Dice:
 def song_name(split: str, index: int) -> str:
     """Return the name of a song, e.g. ``"test-00 Midnight Tram"``: ASCII, safe as a file name, unique by its number."""
     dice = dice_for(split, index, "name")
-    return f"{split}-{index:02d} {dice.pick(FIRST)} {dice.pick(SECOND)}"
+    return f"{split}-{index:02d} {dice.pick(FIRST_WORDS)} {dice.pick(SECOND_WORDS)}"
 
 
 def song_names(split: str, n_songs: int, variant: str = "default") -> list[str]:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from mss_bench.datasets.demo.band import Band, Stem
 from mss_bench.datasets.demo.effects import limit, loudness, reverb_response, reverberate, to_pcm
-from mss_bench.datasets.demo.plan import DATASET_ID, SAMPLE_RATE, SongPlan, plan_song, stems_of
+from mss_bench.datasets.demo.plan import DATASET_ID, PITCH_CLASSES, SongPlan, plan_song, stems_of
+from mss_bench.datasets.demo.synth import SAMPLE_RATE, Signal, samples
 from mss_bench.datasets.demo.voice import F0_HOP
 
 __all__ = ["Song", "render"]
 
-Signal = NDArray[np.float64]
 Pcm = NDArray[np.int16]
 
 _PEAK = 0.89  # of the sum and of every stem, 1 dB below full scale
@@ -99,7 +99,7 @@ def _mix(plan: SongPlan, band: Band, stems: dict[str, Stem], variant: str) -> di
         wet = _reverberated(plan, band, stems)
     gains = _gains(plan, stems, wet, variant)
     fade = np.ones(band.n)
-    tail = round(0.6 * SAMPLE_RATE)
+    tail = samples(0.6)
     # Songs end within their time: a raised cosine over what still rings.
     fade[-tail:] = 0.5 + 0.5 * np.cos(np.arange(tail) * (np.pi / tail))
     mixed = {name: wet[name] * (gains[name] * fade) for name in stems}
@@ -158,7 +158,6 @@ def _as_float(pcm: Pcm) -> NDArray[np.float32]:
 def _annotate(plan: SongPlan, band: Band, stems: dict[str, Stem], variant: str) -> dict[str, Any]:
     """Return what was played, with times in seconds."""
     beat, end = 4 * plan.sixteenth, plan.bars * plan.beats
-    names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
     return {
         "dataset": DATASET_ID,
         "split": plan.split,
@@ -177,7 +176,7 @@ def _annotate(plan: SongPlan, band: Band, stems: dict[str, Stem], variant: str) 
             {
                 "onset": _seconds(chord.first * plan.sixteenth),
                 "offset": _seconds(chord.last * plan.sixteenth),
-                "pitch_classes": [names[tone] for tone in chord.tones],
+                "pitch_classes": [PITCH_CLASSES[tone] for tone in chord.tones],
             }
             for chord in band.chords
         ],
@@ -209,5 +208,5 @@ def _played(stem: Stem, n: int) -> dict[str, Any]:
     return facts
 
 
-def _seconds(samples: int) -> float:
-    return round(samples / SAMPLE_RATE, 6)
+def _seconds(sample: int) -> float:
+    return round(sample / SAMPLE_RATE, 6)

@@ -1,10 +1,10 @@
-"""Kinds of music: their tempo, instruments and chords."""
+"""What may be drawn for a song: a name, and for each kind of music tempo, instruments and chords."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MAJOR_PROGRESSIONS", "MINOR_PROGRESSIONS", "STYLES", "Style"]
+__all__ = ["FIRST_WORDS", "MAJOR_PROGRESSIONS", "MINOR_PROGRESSIONS", "SECOND_WORDS", "STYLES", "Style"]
 
 
 @dataclass(frozen=True)
@@ -78,3 +78,17 @@ MINOR_PROGRESSIONS = (
     "i v VI iv",
     "i7 iv7 VII IIImaj7",
 )
+
+# fmt: off
+FIRST_WORDS = (
+    "Midnight", "Paper", "Silver", "Northern", "Hollow", "Velvet", "Electric", "Quiet", "Amber", "Distant",
+    "Broken", "Golden", "Winter", "Neon", "Salt", "Summer", "Copper", "Lonely", "Crystal", "Wild", "Faded",
+    "Second", "Slow", "Painted", "Early", "Hidden", "Borrowed", "Glass", "Little", "Restless", "Blue", "Endless",
+)
+SECOND_WORDS = (
+    "Tram", "Harbour", "Lantern", "River", "Mirror", "Garden", "Signal", "Avenue", "Horizon", "Letters",
+    "Carousel", "Bridges", "Weather", "Satellite", "Orchard", "Station", "Shadow", "Parade", "Island", "Window",
+    "Thunder", "Compass", "Rooftops", "Ferry", "Echo", "Postcard", "Meadow", "Fires", "Circus", "Daybreak",
+    "Tide", "Balcony",
+)
+# fmt: on

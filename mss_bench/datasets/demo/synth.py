@@ -15,13 +15,16 @@ from mss_bench.datasets.demo.dice import Dice
 
 __all__ = [
     "SAMPLE_RATE",
+    "Signal",
     "decay",
     "frequency_of",
     "harmonic_table",
     "lookup",
+    "morph",
     "one_pole",
     "phase_of",
     "pluck",
+    "samples",
     "saw",
     "saw_harmonics",
     "sine",
@@ -32,9 +35,15 @@ SAMPLE_RATE = 44100
 """Hz, of everything that the demo renders."""
 
 Signal = NDArray[np.float64]
+"""Samples, or ``(channels, samples)``."""
 
 _PHASE_BITS = 40
 _TABLE_BITS = 13
+
+
+def samples(seconds: float) -> int:
+    """Return how many samples a time has."""
+    return round(seconds * SAMPLE_RATE)
 
 
 def frequency_of(pitch: float) -> float:
@@ -89,6 +98,12 @@ def harmonic_table(sines: Signal, cosines: Signal | None = None) -> Signal:
     return np.append(cycle, cycle[0])
 
 
+def morph(first: Signal, second: Signal, share: Signal, phase: NDArray[np.int64]) -> Signal:
+    """Read at phases what lies between two cycles: the first where `share` is 0, the second where it is 1."""
+    low = lookup(first, phase)
+    return np.asarray(low + share * (lookup(second, phase) - low))
+
+
 @lru_cache(maxsize=1)
 def _sine_table() -> Signal:
     return harmonic_table(np.ones(1))
@@ -108,7 +123,7 @@ def saw_harmonics(frequency: float) -> int:
 
 
 @lru_cache(maxsize=256)
-def saw(harmonics: int, cutoff: float, order: float = 1.0) -> Signal:
+def saw(harmonics: int, cutoff: float) -> Signal:
     """Return a sawtooth cycle whose harmonics above the `cutoff`-th fall by a further 12 dB per octave.
 
     Parameters
@@ -117,11 +132,9 @@ def saw(harmonics: int, cutoff: float, order: float = 1.0) -> Signal:
         How many harmonics it has.
     cutoff : float
         Harmonic number of the corner.
-    order : float
-        Slope below the corner: 1 is a sawtooth.
     """
     number = np.arange(1, harmonics + 1, dtype=np.float64)
-    return harmonic_table(number**-order / (1.0 + (number / cutoff) ** 2))
+    return harmonic_table(number**-1.0 / (1.0 + (number / cutoff) ** 2))
 
 
 def decay(n: int, t60: float) -> Signal:
@@ -141,11 +154,11 @@ def swell(n: int, attack: float, release: float, held: int | None = None) -> Sig
     held : int, optional
         Sample where the release begins; by default it ends with the envelope.
     """
-    fall = max(1, round(release * SAMPLE_RATE))
+    fall = max(1, samples(release))
     held = max(0, n - fall) if held is None else held
     envelope = np.ones(n)
-    rise = min(n, max(1, round(attack * SAMPLE_RATE)))
-    envelope[:rise] = 0.5 - 0.5 * np.cos(np.arange(rise) * (np.pi / max(1, round(attack * SAMPLE_RATE))))
+    rise = max(1, samples(attack))
+    envelope[:rise] = (0.5 - 0.5 * np.cos(np.arange(rise) * (np.pi / rise)))[:n]
     tail = min(fall, n - held)
     envelope[held : held + tail] *= 0.5 + 0.5 * np.cos(np.arange(tail) * (np.pi / fall))
     envelope[held + tail :] = 0.0

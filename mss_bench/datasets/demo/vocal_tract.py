@@ -7,11 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.datasets.demo.synth import SAMPLE_RATE, harmonic_table
+from mss_bench.datasets.demo.synth import SAMPLE_RATE, Signal, harmonic_table
 
 __all__ = ["STEP", "compress", "glottal_tables", "smooth", "vocal_tract"]
-
-Signal = NDArray[np.float64]
 
 STEP = 147
 """Samples of a control step: 300 a second, without remainder."""

@@ -17,17 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mss_bench.datasets.demo.dice import Dice
 from mss_bench.datasets.demo.effects import saturate
 from mss_bench.datasets.demo.instruments import Note
-from mss_bench.datasets.demo.synth import SAMPLE_RATE, decay, lookup, one_pole, phase_of, sine
+from mss_bench.datasets.demo.synth import SAMPLE_RATE, Signal, decay, morph, one_pole, phase_of, samples, sine
 from mss_bench.datasets.demo.vocal_tract import STEP, compress, glottal_tables, smooth, vocal_tract
 
 __all__ = ["CONSONANTS", "F0_HOP", "SINGERS", "VOWELS", "Singer", "Syllable", "sing", "sounding_end"]
-
-Signal = NDArray[np.float64]
 
 F0_HOP = 441
 """Samples between the values of the f0 track: 10 ms."""
@@ -165,8 +162,7 @@ def sing(syllables: Sequence[Syllable], n: int, singer: Singer, dice: Dice) -> t
     amplitude = np.interp(times, control, level)
     phase = phase_of(frequency, n)
     soft, hard = glottal_tables(singer.tension, int(17000.0 / frequency.max()))
-    gentle = lookup(soft, phase)
-    pulses = gentle + np.clip(amplitude * 1.2 - 0.2, 0.0, 1.0) * (lookup(hard, phase) - gentle)
+    pulses = morph(soft, hard, np.clip(amplitude * 1.2 - 0.2, 0.0, 1.0), phase)
     open_glottis = 0.6 + 0.4 * sine(phase)
     aspiration = dice.noise(n) * open_glottis * np.interp(times, control, breath)
     tract = vocal_tract(amplitude * pulses + aspiration, (level > 0) | (breath > 0), formants, singer.tract)
@@ -186,8 +182,8 @@ def sounding_end(syllable: Syllable, following: Syllable | None) -> int:
 def _lead(syllable: Syllable) -> int:
     """Return the samples that a consonant takes before its vowel."""
     if (noise := _NOISES.get(syllable.consonant)) is not None:
-        return round((noise.friction + noise.closure) * SAMPLE_RATE)
-    return round(0.065 * SAMPLE_RATE) if syllable.consonant else 0
+        return samples(noise.friction + noise.closure)
+    return samples(0.065) if syllable.consonant else 0
 
 
 def _pitch_track(syllables: Sequence[Syllable], steps: int, singer: Singer, dice: Dice) -> Signal:
@@ -237,11 +233,11 @@ def _articulation(
         shape = _loudness_curve(last - note.onset // STEP, rate, joined)
         level[note.onset // STEP : last] = note.velocity * shape
         if not syllable.legato:
-            inhaled = note.onset - _lead(syllable) - round(0.08 * SAMPLE_RATE)
-            _add_noise(noises, "breath", inhaled - round(_NOISES["breath"].friction * SAMPLE_RATE), n, dice)
+            inhaled = note.onset - _lead(syllable) - samples(0.08)
+            _add_noise(noises, "breath", inhaled - samples(_NOISES["breath"].friction), n, dice)
         if syllable.consonant in _NOISES:
             kind = _NOISES[syllable.consonant]
-            _add_noise(noises, syllable.consonant, note.onset - round(kind.friction * SAMPLE_RATE), n, dice)
+            _add_noise(noises, syllable.consonant, note.onset - samples(kind.friction), n, dice)
     level = smooth(level, 5)
     breath = singer.breath * smooth((level > 0.01) * (0.4 + 0.6 * level), 7)
     consonants = np.zeros(n)
@@ -263,7 +259,7 @@ def _loudness_curve(count: int, rate: float, joined: bool) -> Signal:
 def _add_noise(noises: dict[str, Signal], name: str, first: int, n: int, dice: Dice) -> None:
     """Place a noise consonant's envelope times white noise; a plosive bursts, a fricative swells."""
     kind = _NOISES[name]
-    count = round(kind.friction * SAMPLE_RATE)
+    count = samples(kind.friction)
     position = np.arange(count) / count
     envelope = decay(count, 0.9 * kind.friction) if kind.closure else np.sin(np.pi * position) ** 0.7
     burst = kind.level * envelope * dice.noise(count) * dice.uniform(0.8, 1.2)
