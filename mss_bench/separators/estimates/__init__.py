@@ -6,12 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mss_bench.core import audio
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
-from mss_bench.errors import AudioError, ConfigError
+from mss_bench.errors import ConfigError
 from mss_bench.separators.base import Separator
-from mss_bench.separators.estimates.folder import Scan, claims, pair, scan
+from mss_bench.separators.estimates.folder import Scan, claims, pair, read_estimate, scan
 from mss_bench.separators.estimates.pairing import Pairing
 from mss_bench.separators.estimates.patterns import user_layout
 
@@ -118,13 +117,8 @@ class Estimates(Separator):
                 f"{self.dir} has no estimate of track {self.track.name!r} (subset {self.track.subset!r}) by {how}; "
                 f"expected e.g. {self.track.name}/{next(iter(targets))}.wav"
             )
-        return {t: self._read(files[t], mixture, sample_rate) for t in targets if t in files}
-
-    def _read(self, path: Path, mixture: Audio, sample_rate: int) -> Audio:
-        estimate = audio.read(path, sample_rate, start=self.start, duration=self.duration, finite=False)
-        if len(estimate) != len(mixture):
-            raise AudioError(
-                f"{path} has {len(estimate)} channel(s), expected {len(mixture)} as in the mixture; "
-                "write the estimate with the mixture's channels, nothing is up- or downmixed here"
-            )
-        return estimate
+        return {
+            t: read_estimate(files[t], mixture, sample_rate, start=self.start, duration=self.duration)
+            for t in targets
+            if t in files
+        }

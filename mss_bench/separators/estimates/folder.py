@@ -22,8 +22,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mss_bench.core.tracks import Targets, TrackId
-from mss_bench.errors import ConfigError
+from mss_bench.core import audio
+from mss_bench.core.tracks import Audio, Targets, TrackId
+from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.estimates.pairing import EstimateFile, Pairing
 from mss_bench.separators.estimates.patterns import (
     EXTENSIONS,
@@ -35,7 +36,7 @@ from mss_bench.separators.estimates.patterns import (
     user_layout,
 )
 
-__all__ = ["Claim", "Scan", "claims", "pair", "scan"]
+__all__ = ["Claim", "Scan", "claims", "pair", "read_estimate", "scan"]
 
 _OTHER_AUDIO = (".aac", ".aif", ".aiff", ".m4a", ".mp3", ".mp4", ".ogg", ".opus", ".w64", ".wma")
 _AUDIO = (*EXTENSIONS, *_OTHER_AUDIO)
@@ -245,3 +246,22 @@ def _suggestion(file: str, tracks: Sequence[TrackId]) -> str:
         if near := difflib.get_close_matches(nfc(part).casefold(), names, n=1, cutoff=0.7):
             return f"; did you mean {names[near[0]]!r}?"
     return ""
+
+
+def read_estimate(
+    path: Path, mixture: Audio, sample_rate: int, start: float = 0.0, duration: float | None = None
+) -> Audio:
+    """Read a file that is an estimate from a mixture, as it is: NaN and a wrong length are for the runner to judge.
+
+    Raises
+    ------
+    AudioError
+        It cannot be read, or has another sample rate or channel count than the mixture.
+    """
+    estimate = audio.read(path, sample_rate, start=start, duration=duration, finite=False)
+    if len(estimate) != len(mixture):
+        raise AudioError(
+            f"{path} has {len(estimate)} channel(s), expected {len(mixture)} as in the mixture; "
+            "write the estimate with the mixture's channels, nothing is up- or downmixed here"
+        )
+    return estimate

@@ -25,7 +25,7 @@ from mss_bench.errors import (
     SeparatorError,
     SeparatorTimeoutError,
 )
-from mss_bench.separators.estimates.folder import Scan, pair, scan
+from mss_bench.separators.estimates.folder import Scan, pair, read_estimate, scan
 from mss_bench.separators.estimates.patterns import user_layout
 from mss_bench.separators.external.outside import Outside
 from mss_bench.separators.external.process import Program, find_program
@@ -36,13 +36,12 @@ _PLACEHOLDER = r"\{(\w+)\}"
 _PLACEHOLDERS = ("input", "output_dir", "sample_rate", "weights", "device")
 _NEEDED = ("input", "output_dir")
 _SONG = TrackId("", "", "song")  # what the input file is called
-_LOCK = "lock"
-_STALE_SECONDS = 60.0
 _LOCK = ".lock"
+_STALE_SECONDS = 60.0  # after which a folder without a lock belongs to nobody: it is locked as soon as it is made
 
 
 class Command(Outside):
-    """Any program: it is given the mixture as a WAV file and writes estimates into a folder.
+    """Separate with any program: it is given the mixture as a WAV file and writes estimates into a folder.
 
     ::
 
@@ -186,17 +185,11 @@ class Command(Outside):
 
     def _read(self, file: Path, mixture: Audio, rate: int) -> Audio:
         try:
-            estimate = audio.read(file, rate, finite=False)
+            return read_estimate(file, mixture, rate)
         except AudioError as error:
             hint = "" if self.sample_rate else "; is `sample_rate` what the program works at?"
             message = str(error).replace(str(file), f"{file.name}, which {self._title} wrote,")
             raise AudioError(message + (hint if "sample rate" in message else "")) from None
-        if len(estimate) != len(mixture):
-            raise AudioError(
-                f"{file.name}, which {self._title} wrote, has {len(estimate)} channel(s), expected "
-                f"{len(mixture)} as in the mixture"
-            )
-        return estimate
 
 
 def _words(command: str | tuple[str, ...]) -> list[str]:
@@ -251,7 +244,6 @@ def _scratch() -> Iterator[Path]:
     prefix = f"mss_bench-command-{os.getuid()}-"
     for old in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         with contextlib.suppress(OSError):  # another process holds it
-            # One that is not locked yet is younger than that.
             if time.time() - old.stat().st_mtime > _STALE_SECONDS:
                 with lock(old / _LOCK, timeout=0):
                     shutil.rmtree(old, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mss_bench.core.audio import hash_file
-from mss_bench.core.parameters import MappingError, Parameterized, check, param
+from mss_bench.core.parameters import MappingError, Parameterized, check, param, parameters
 from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError, RunError, SeparatorCrashError
 from mss_bench.separators.external.outside import Outside
@@ -23,7 +23,7 @@ _START_SECONDS = 120.0  # in which a script is to be read; models are loaded lat
 
 
 class External(Outside):
-    """A separator in a Python of its own, with packages of its own: TensorFlow with NumPy 1 say, or an old torch.
+    """Separate in a Python of its own, with packages of its own: TensorFlow with NumPy 1 say, or an old torch.
 
     The other interpreter needs Python 3.8 or newer and NumPy, 1 or 2; this package need not be installed there. It runs
     a script, one file with a class ``Separator`` that is written as in `mss_bench.separators.base`, without the base::
@@ -92,7 +92,8 @@ class External(Outside):
         content = hash_file(self._script)
         peer = PeerProcess(self._python, self._what)
         try:
-            reply = peer.ask("open", _START_SECONDS, script=str(self._script), options=self._options)
+            asked = {"script": str(self._script), "options": self._options, "facts": list(parameters(Facts))}
+            reply = peer.ask("open", _START_SECONDS, **asked)
             facts = Facts.from_mapping(reply["facts"], self._what)
         except BaseException as error:
             peer.kill()

@@ -4,9 +4,9 @@
 requests and replies are lines of JSON in two pipes, arrays go through two unnamed files in NumPy's format, one for each
 direction. What the separator prints goes elsewhere, so it cannot disturb the protocol. One request at a time:
 
-``open``: ``script``, ``options``
-    Runs the script and makes its class `Separator` with the options; answers with what that declares (`facts`) and the
-    versions of Python and of every installed package (`environment`).
+``open``: ``script``, ``options``, ``facts``
+    Runs the script and makes its class `Separator` with the options; answers with those of the `facts` that it declares
+    and the versions of Python and of every installed package (`environment`).
 ``load``: ``device``
 ``separate``: ``sample_rate``, ``stems``, ``derived``, ``rng``, ``references``
     The input file holds the mixture and the references named; answers with the names of the `estimates`, which are in
@@ -28,12 +28,6 @@ import sys
 import threading
 import traceback
 from typing import Any
-
-FACTS = (
-    "target_sets", "channels", "sample_rate", "deterministic", "adds_up", "scale_equivariant", "channel_equivariant",
-    "needs_references", "trained_on", "licence", "citation", "assumption",
-)  # fmt: skip
-"""Attributes that a script's class can declare, as `mss_bench.separators.base.Separator` does."""
 
 OLDEST = (3, 8)
 """The oldest Python that this runs on."""
@@ -74,7 +68,7 @@ class Peer:
         self.separator = module["Separator"](**request["options"])
         if not callable(getattr(self.separator, "separate", None)):
             raise TypeError(f"the class Separator of {path} has no method separate")
-        facts = {name: getattr(self.separator, name) for name in FACTS if hasattr(self.separator, name)}
+        facts = {name: getattr(self.separator, name) for name in request["facts"] if hasattr(self.separator, name)}
         further = {"declared": self.separator.environment()} if hasattr(self.separator, "environment") else {}
         return {"facts": facts, "environment": {**environment(), **further}}
 

@@ -16,7 +16,6 @@ import pytest
 
 import mss_bench.separators.external as page
 from mss_bench.core.config import parse_yaml
-from mss_bench.core.parameters import parameters
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Stems, Targets, Track, TrackId
 from mss_bench.errors import (
@@ -33,7 +32,7 @@ from mss_bench.running.plan import make_plan
 from mss_bench.separators import separators
 from mss_bench.separators.contract import check_separator
 from mss_bench.separators.external import peer
-from mss_bench.separators.external.interpreter import RECIPES, External, Facts
+from mss_bench.separators.external.interpreter import RECIPES, External
 
 HALVES = """
 import numpy as np
@@ -370,7 +369,3 @@ def constructor_parameters(script: Path) -> set[str]:
     (found,) = [n for n in ast.walk(ast.parse(script.read_text())) if getattr(n, "name", "") == "__init__"]
     assert isinstance(found, ast.FunctionDef)
     return {a.arg for a in found.args.args}
-
-
-def test_both_sides_know_the_same_facts() -> None:
-    assert sorted(peer.FACTS) == sorted(parameters(Facts))
