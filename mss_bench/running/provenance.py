@@ -54,7 +54,7 @@ def provenance() -> dict[str, Any]:
             "cores": cores(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         },
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "mss-bench"), *sys.argv[1:]]),
     }
 
 
