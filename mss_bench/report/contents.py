@@ -91,8 +91,12 @@ def arrange(
 
 
 def expand_families(metrics: Sequence[str], quantities: Quantities) -> list[str]:
-    """Return the metrics with every family of them written out, bss_eval as SDR, ISR, SIR and SAR."""
+    """Return the metrics with every family of them written out, bss_eval as SDR, ISR, SIR and SAR.
+
+    A name of both, as 2f is, means the quantity: reports show quantities.
+    """
     families: dict[str, list[str]] = {}
     for quantity in quantities:
         families.setdefault(str(quantity.get("family", "")), []).append(str(quantity["name"]))
-    return [name for metric in metrics for name in families.get(metric, [metric])]
+    names = {str(quantity["name"]) for quantity in quantities}
+    return [n for metric in metrics for n in ([metric] if metric in names else families.get(metric, [metric]))]
