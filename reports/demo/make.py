@@ -21,8 +21,8 @@ from reports.pages import Page, make
 HERE = Path(__file__).resolve().parent
 
 METRICS = ("bss_eval", "usdr", "si_sdr", "2f", "remix", "upmix")
-# One quantity for each thing that a reader may want to know of a method, and the figures that tell most: the page and its
-# figures stay below 5 MB.
+# One quantity for each thing that a reader may want to know of a method, and the figures that tell most; all figures
+# together stay below 5 MB.
 SHOWN = "SDR,SIR,SAR,uSDR,2f,Remix-error,Balance-error,Upmix-crosstalk"
 FIGURES = "box,cd,scatter,cost"
 
