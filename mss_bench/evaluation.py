@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from mss_bench.core import schema
+from mss_bench.core.arrays import Samples
 from mss_bench.core.audio import check_finite, check_same_shape
 from mss_bench.core.schema import DEFAULT_METRICS
 from mss_bench.core.spec import Spec, build
@@ -44,7 +45,6 @@ AGGREGATE_COLUMNS: dict[str, str] = {
 }  # fmt: skip
 """Columns of the aggregate table with their types, as in a run's track table."""
 
-Samples = NDArray[np.floating]
 Signals = NDArray[np.floating] | Mapping[str, NDArray[np.floating]]
 
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.core import audio
+from mss_bench.core.arrays import Samples
 from mss_bench.core.files import folder_name
 from mss_bench.core.tracks import Audio, TargetGroup, Track, TrackAudio
 from mss_bench.dsp.stft import STFT
 from mss_bench.errors import AudioError, RunError, UnknownNameError
 from mss_bench.metrics import Score
-from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.bss_eval import BSSEval
 from mss_bench.metrics.bss_eval.components import Components, bss_components
 from mss_bench.report.style import FULL_WIDTH, printable, styled

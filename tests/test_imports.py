@@ -13,7 +13,15 @@ PACKAGE = Path(mss_bench.__file__).parent
 
 # What each part may import beside itself.
 CORE = {"errors", "registry", "core"}
-TABLES = {"errors", "core.schema", "core.text", "core.config", "core.parameters", "core.files"}  # no audio, no run
+TABLES = {
+    "errors",
+    "core.arrays",
+    "core.schema",
+    "core.text",
+    "core.config",
+    "core.parameters",
+    "core.files",
+}  # no audio, no run
 ALLOWED = {
     "errors": set(),
     "registry": {"errors"},

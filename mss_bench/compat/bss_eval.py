@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import first_bad_sample
 from mss_bench.metrics._frames import Frames, SilencePolicy
-from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.bss_eval.assignment import best_order, pair_ratios
 from mss_bench.metrics.bss_eval.decomposition import QUANTITIES, prepare_references
 from mss_bench.metrics.bss_eval.v3 import prepare_window, sources_sdr

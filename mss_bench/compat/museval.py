@@ -45,6 +45,7 @@ from mss_bench.compat.bss_eval import IllConditionedWarning, MusevalError, Score
 from mss_bench.compat.museval_json import METRICS
 from mss_bench.compat.stores import EvalStore, MethodStore, TrackStore
 from mss_bench.core import audio
+from mss_bench.core.arrays import Floats
 
 __all__ = [
     "EvalStore",
@@ -59,8 +60,6 @@ __all__ = [
     "eval_mus_track",
     "evaluate",
 ]
-
-Floats = NDArray[np.float64]
 
 
 class Ratios(NamedTuple):

@@ -24,13 +24,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats
 from mss_bench.errors import DatasetError
 
 __all__ = ["FILE_NAME", "Annotations"]
 
 FILE_NAME = "annotations.json"
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def box_plot(
 ) -> Figure:  # fmt: skip
     """Draw the box plot of MUSHRA: one box a signal, the highest median first.
 
-    Boxes span the quartiles of all ratings, whiskers the last within 1.5 times their distance; the notch-like mark is
-    the mean over listeners with its two-way bootstrap interval.
+    Boxes span the quartiles of all ratings; whiskers end at the outermost rating within 1.5 interquartile ranges of the
+    box. The diamond beside it is the mean, with its bootstrap interval over listeners and songs.
 
     Parameters
     ----------

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mss_bench.core.arrays import Samples
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
-from mss_bench.metrics._signals import Samples
 
 __all__ = ["check_mixture", "checked_references", "first_bad_sample", "spoiled_estimates", "too_short"]
 

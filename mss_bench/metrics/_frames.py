@@ -15,7 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._signals import Floats, Samples, Signals
+from mss_bench.core.arrays import Floats, Samples
+from mss_bench.metrics._signals import Signals
 
 __all__ = ["Frames", "Mask", "SilencePolicy", "Span"]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mss_bench.metrics._signals import Samples
+from mss_bench.core.arrays import Samples
 
 __all__ = ["DOUBLE_DB", "Scaling", "level", "louder", "scaled", "scaling", "scaling_exponent"]
 

@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import too_short
-from mss_bench.metrics._signals import Floats, Samples
 
 __all__ = ["Magnitudes", "hann"]
 

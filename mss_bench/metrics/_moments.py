@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.metrics._levels import Scaling, level, scaling_exponent
-from mss_bench.metrics._signals import Floats, Samples
 
 __all__ = ["Moments", "Reference", "channel_means"]
 

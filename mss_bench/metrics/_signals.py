@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Floats", "Samples", "Signals", "at_rate", "pieces"]
+from mss_bench.core.arrays import Floats, Samples
 
-Floats = NDArray[np.float64]
-
-Samples = NDArray[np.floating]
-"""Float samples ``(channels, samples)`` of any precision."""
+__all__ = ["Signals", "at_rate", "pieces"]
 
 _PIECE = 1 << 16
 

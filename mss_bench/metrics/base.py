@@ -35,12 +35,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from mss_bench.core.arrays import Samples
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import MissingDependencyError
 from mss_bench.metrics._checks import checked_references, spoiled_estimates
 from mss_bench.metrics._frames import Frames
-from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.scores import Measured, Outcome, Prepared, Quantity, Score, Value
 
 __all__ = ["Framewise", "Measured", "Metric", "Outcome", "Prepared", "Quantity", "Score", "Value"]

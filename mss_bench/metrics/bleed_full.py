@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._magnitudes import Magnitudes, hann
-from mss_bench.metrics._signals import Floats, Samples, at_rate
+from mss_bench.metrics._signals import at_rate
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 
 if TYPE_CHECKING:

@@ -27,11 +27,12 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._frames import Frames, Mask, SilencePolicy
 from mss_bench.metrics._levels import DOUBLE_DB, level, louder, scaled, scaling_exponent
-from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
+from mss_bench.metrics._signals import Signals, pieces
 from mss_bench.metrics.base import Framewise, Metric, Outcome, Prepared, Quantity, Value
 
 __all__ = ["CSDR", "USDR"]

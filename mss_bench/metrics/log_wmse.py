@@ -26,10 +26,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._checks import check_mixture
-from mss_bench.metrics._signals import Floats, Samples, at_rate
+from mss_bench.metrics._signals import at_rate
 from mss_bench.metrics.base import Metric, Prepared, Quantity
 
 __all__ = ["LogWMSE", "weighting_filter"]

@@ -32,11 +32,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._levels import Scaling, level, louder, scaling, scaling_exponent
 from mss_bench.metrics._moments import Moments, Reference
-from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity, Value
 
 __all__ = ["SASDR", "SDSDR", "SISDR", "SNR"]

@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.core.arrays import Floats, Samples
 
 __all__ = ["Measured", "Outcome", "Prepared", "Quantity", "Score", "Value"]
 

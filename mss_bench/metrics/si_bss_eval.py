@@ -25,11 +25,12 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._levels import level, scaling, scaling_exponent
 from mss_bench.metrics._moments import channel_means
-from mss_bench.metrics._signals import Floats, Samples, Signals, pieces
+from mss_bench.metrics._signals import Signals, pieces
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 
 __all__ = ["SIBSSEval"]

@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
-from mss_bench.metrics._signals import Floats, Samples, Signals
+from mss_bench.metrics._signals import Signals
 from mss_bench.metrics.base import Framewise, Outcome, Prepared, Quantity, Value
 
 __all__ = ["Silence"]

@@ -20,10 +20,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from mss_bench.core.arrays import Samples
 from mss_bench.core.parameters import param
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._magnitudes import Magnitudes, hann
-from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Metric, Prepared, Quantity, Value
 
 __all__ = ["MRSTFT", "L1Freq"]

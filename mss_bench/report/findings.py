@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from mss_bench.core.arrays import Floats
 from mss_bench.errors import RunError
 from mss_bench.report.options import Statistics
 from mss_bench.stats.intervals import bootstrap
@@ -14,7 +15,7 @@ from mss_bench.stats.matrix import OVER_TARGETS, ScoreMatrix, check_matrix, mean
 from mss_bench.stats.ranking import groups, mean_ranks, ranks, tied_with
 from mss_bench.stats.resample import check_bootstrap, parts_of, resampled
 from mss_bench.stats.significance import FriedmanResult, friedman, posthoc
-from mss_bench.stats.units import UNIT, Floats
+from mss_bench.stats.units import UNIT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.core import audio
+from mss_bench.core.arrays import Floats
 from mss_bench.core.files import folder_name
 from mss_bench.core.schema import MEDIA_VERSION, is_floor
 from mss_bench.core.tracks import Stems
@@ -53,8 +54,6 @@ SECONDS = 4.0
 """Length of an excerpt."""
 
 KINDS = ("best", "worst", "disagreeing")
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

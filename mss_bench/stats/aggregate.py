@@ -50,10 +50,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import UnknownNameError
 from mss_bench.stats.choices import AGGREGATIONS
-from mss_bench.stats.units import UNIT, Floats, Unit, centre, units
+from mss_bench.stats.units import UNIT, Unit, centre, units
 
 if TYPE_CHECKING:
     import pandas as pd

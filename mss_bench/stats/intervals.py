@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
+from mss_bench.core.arrays import Floats
 from mss_bench.stats.matrix import ScoreMatrix, check_matrix, check_pairs
 from mss_bench.stats.resample import check_bootstrap, parts_of, quantiles, resampled, statistic_of
-from mss_bench.stats.units import Bools, Floats, difference
+from mss_bench.stats.units import Bools, difference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.stats.aggregate import frames_of
-from mss_bench.stats.units import UNIT, Floats, Unit, units
+from mss_bench.stats.units import UNIT, Unit, units
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
+from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import MissingDependencyError, RunError, UnknownNameError
 from mss_bench.stats.matrix import MIN_TRACKS, ScoreMatrix, check_level, check_matrix
-from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def mixed_model(matrix: pd.DataFrame | ScoreMatrix, *, reference: str | None = N
         raise UnknownNameError("method", reference, methods)
     order = [methods.index(reference), *(i for i, name in enumerate(methods) if name != reference)]
     others = [methods[i] for i in order[1:]]
-    fit, told = _fit(values[:, order])
+    fit, warnings_of_fit = _fit(values[:, order])
     estimate, error = np.asarray(fit.fe_params), np.asarray(fit.bse_fe)
     track, residual = float(np.asarray(fit.cov_re)[0, 0]), float(fit.scale)
     return MixedModel(
@@ -97,7 +97,7 @@ def mixed_model(matrix: pd.DataFrame | ScoreMatrix, *, reference: str | None = N
         n_missing=int(missing),
         level=level,
         converged=bool(fit.converged) and bool(np.isfinite(error).all()),
-        warnings=told,
+        warnings=warnings_of_fit,
     )
 
 

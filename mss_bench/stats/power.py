@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
+from mss_bench.core.arrays import Floats
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.stats.matrix import ScoreMatrix, check_level, check_matrix, check_pairs
 from mss_bench.stats.signed_rank import wilcoxon
-from mss_bench.stats.units import Floats, difference
+from mss_bench.stats.units import difference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
+from mss_bench.core.arrays import Floats
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.matrix import ScoreMatrix, check_level, check_matrix
 from mss_bench.stats.resample import STATISTICS, check_bootstrap, parts_of, resampled, statistic_of
 from mss_bench.stats.significance import rank_variance
-from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats
 from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.stats.matrix import ScoreMatrix, check_level, mean_of
-from mss_bench.stats.units import Floats, centre
+from mss_bench.stats.units import centre
 
 __all__ = ["STATISTICS", "check_bootstrap", "parts_of", "quantiles", "resampled", "statistic_of"]
 

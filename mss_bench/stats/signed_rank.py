@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from mss_bench.stats.units import Floats
+from mss_bench.core.arrays import Floats
 
 __all__ = ["wilcoxon"]
 

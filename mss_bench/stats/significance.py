@@ -28,11 +28,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
+from mss_bench.core.arrays import Floats
 from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.stats.choices import POSTHOC
 from mss_bench.stats.matrix import ScoreMatrix, check_matrix
 from mss_bench.stats.signed_rank import wilcoxon
-from mss_bench.stats.units import Floats, difference
+from mss_bench.stats.units import difference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import TRACK_COLUMNS, Status, is_floor, method_label
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.choices import MISSING
@@ -29,7 +30,6 @@ _TEXT = [*UNIT, "track", "separator", "params", "status", "flags"]
 _NEEDED = [*_TEXT, "value", "oracle", "n_frames", "n_valid"]
 _ABSENT, _RAN, _FAILED = 0, 1, 2
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
 

@@ -22,6 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share helpers: the package `reports`
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import TargetGroup, TrackAudio
@@ -29,7 +30,6 @@ from mss_bench.datasets.catalog import get_dataset
 from mss_bench.datasets.references import from_references
 from mss_bench.errors import AudioError, ConfigError, MssBenchError
 from mss_bench.metrics import metrics
-from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.report.table import Cell, Column, Row, Table
 from mss_bench.separators import separators
 from reports.metrics_compare.comparisons import COMPARISONS, TOOLS, Comparison, installed

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.core.arrays import Floats, Samples
 
 __all__ = ["Values", "auraloss", "fast_bss_eval", "mir_eval_images", "mir_eval_sources", "museval", "torchmetrics"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.metrics.bss_eval.decomposition import QUANTITIES, PreparedReferences, decompose
 
 __all__ = ["PairRatios", "best_order", "pair_ratios"]

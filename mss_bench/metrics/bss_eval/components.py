@@ -19,11 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import checked_references, spoiled_estimates
 from mss_bench.metrics._frames import Frames
-from mss_bench.metrics._signals import Floats, Samples, Signals
+from mss_bench.metrics._signals import Signals
 from mss_bench.metrics.bss_eval.energies import FilterBank
 from mss_bench.metrics.bss_eval.lags import correlate
 from mss_bench.metrics.bss_eval.projection import Projector

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.metrics._frames import Frames, Mask
 from mss_bench.metrics._levels import level, scaled, scaling, scaling_exponent
-from mss_bench.metrics._signals import Floats, Samples, Signals
+from mss_bench.metrics._signals import Signals
 from mss_bench.metrics.bss_eval.lags import LagCorrelations, correlate
 from mss_bench.metrics.bss_eval.projection import Projector
 from mss_bench.metrics.bss_eval.ratios import QUANTITIES, ROUGH, Filters, FramedEstimate, Ratios

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import scipy.fft
 
+from mss_bench.core.arrays import Floats
 from mss_bench.metrics._frames import Span
-from mss_bench.metrics._signals import Floats, Signals
+from mss_bench.metrics._signals import Signals
 
 __all__ = ["FilterBank", "linear_form", "quadratic_forms"]
 

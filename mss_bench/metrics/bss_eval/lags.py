@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats
 from mss_bench.metrics._frames import Frames, Span
-from mss_bench.metrics._signals import Floats, Signals
+from mss_bench.metrics._signals import Signals
 
 __all__ = ["LagCorrelations", "correlate"]
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import lapack
 
-from mss_bench.metrics._signals import Floats
+from mss_bench.core.arrays import Floats
 from mss_bench.metrics.bss_eval.toeplitz import ToeplitzProduct, cholesky, norm, schur
 
 __all__ = ["Projector"]

@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.metrics._frames import Span
 from mss_bench.metrics._levels import Scaling, scaled
-from mss_bench.metrics._signals import Floats, Samples, Signals
+from mss_bench.metrics._signals import Signals
 from mss_bench.metrics.bss_eval.energies import FilterBank, linear_form, quadratic_forms
 from mss_bench.metrics.bss_eval.lags import LagCorrelations
 

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.fft
 from scipy.linalg import lapack
 
-from mss_bench.metrics._signals import Floats
+from mss_bench.core.arrays import Floats
 
 __all__ = ["ToeplitzProduct", "cholesky", "norm", "schur"]
 

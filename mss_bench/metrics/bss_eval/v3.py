@@ -59,10 +59,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Stems, TrackAudio
 from mss_bench.metrics._frames import Frames, Mask, SilencePolicy, Span
-from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Measured, Metric, Outcome, Prepared, Quantity, Score
 from mss_bench.metrics.bss_eval.assignment import Order, PairRatios, best_order, pair_ratios
 from mss_bench.metrics.bss_eval.decomposition import PreparedReferences, prepare_references

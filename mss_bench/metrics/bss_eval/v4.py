@@ -88,10 +88,10 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from mss_bench.core.arrays import Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Stems, TrackAudio
 from mss_bench.metrics._frames import Mask, SilencePolicy
-from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Framewise, Measured, Outcome, Prepared, Quantity, Score
 from mss_bench.metrics.bss_eval.decomposition import (
     QUANTITIES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.metrics.perceptual.spectra import bin_frequencies, octave_bands, stft, transform_length
 
 __all__ = ["delayed_by"]

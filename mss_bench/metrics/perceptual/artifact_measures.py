@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._signals import Floats
+from mss_bench.core.arrays import Floats
 from mss_bench.metrics.perceptual.spectra import Mask, Spectra, bin_gains, octave_bands
 
 __all__ = ["HighFrequencyLoss", "ImageShift", "MusicalNoise", "PhaseInconsistency"]

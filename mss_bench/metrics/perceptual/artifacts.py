@@ -29,9 +29,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mss_bench.core.arrays import Samples
 from mss_bench.core.parameters import param
 from mss_bench.metrics._checks import too_short
-from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 from mss_bench.metrics.perceptual.alignment import delayed_by
 from mss_bench.metrics.perceptual.artifact_measures import (

@@ -33,8 +33,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.errors import AudioError, ConfigError
-from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.perceptual.subbands import filterbank
 from mss_bench.metrics.perceptual.subspace import explain
 

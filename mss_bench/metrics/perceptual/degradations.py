@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.dsp.stft import STFT
 from mss_bench.errors import AudioError, ConfigError
-from mss_bench.metrics._signals import Floats, Samples
 
 __all__ = ["LADDERS", "Ladder"]
 
@@ -185,6 +185,7 @@ def _phase(target: Floats, radians: float, rate: int, others: Floats, rng: np.ra
     stft = STFT(2048, 512)
     spectrogram = stft.forward(target)
     # about 100 ms and 200 Hz: neighbours keep their relation, so that transients and tones stay what they are
+    # (a Gaussian has fallen to a half 1.2 standard deviations from its middle)
     width = (0.1 * rate / stft.hop / 1.2, 200.0 * stft.n_fft / rate / 1.2)
     wander = gaussian_filter(rng.standard_normal(spectrogram.shape[1:]), width, mode="wrap")
     wander *= radians / np.sqrt(np.mean(wander**2))
@@ -196,6 +197,7 @@ def _smear(target: Floats, milliseconds: float, rate: int, others: Floats, rng: 
 
     n = fft.next_fast_len(target.shape[1] + rate, real=True)
     time = np.arange(1, n // 2) / rate * 1000
+    # Noise whose power falls as a Gaussian with a standard deviation of `milliseconds`.
     burst = np.zeros(n)
     burst[1 : n // 2] = rng.standard_normal(len(time)) * np.exp(-0.25 * (time / milliseconds) ** 2)
     # The real part of a spectrum is that of the burst's even half: as much comes early as late, in every band.

@@ -26,10 +26,11 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.errors import ConfigError
-from mss_bench.metrics._signals import Floats, Samples, at_rate
+from mss_bench.metrics._signals import at_rate
 from mss_bench.metrics.base import Metric, Prepared, Quantity, Value
 from mss_bench.metrics.perceptual.embedding_network import EmbeddingNetwork
 from mss_bench.metrics.perceptual.embeddings import embedding_mse, frechet_distance

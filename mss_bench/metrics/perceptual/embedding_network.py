@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats
 from mss_bench.errors import ConfigError, MissingDependencyError
-from mss_bench.metrics._signals import Floats
 
 __all__ = ["EmbeddingNetwork"]
 

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.errors import AudioError
-from mss_bench.metrics._signals import Floats, Samples
 
 __all__ = ["embedding_mse", "frechet_distance", "read_embeddings"]
 

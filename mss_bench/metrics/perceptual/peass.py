@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from mss_bench.core.arrays import Samples
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import too_short
-from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 
 __all__ = ["PEASS"]

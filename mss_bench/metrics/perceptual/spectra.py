@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.metrics._magnitudes import hann
-from mss_bench.metrics._signals import Floats, Samples
 
 __all__ = [
     "Mask",

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity, Value
 from mss_bench.metrics.perceptual.decomposition import decompose
 

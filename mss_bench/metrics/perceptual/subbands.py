@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._signals import Floats
+from mss_bench.core.arrays import Floats
 
 __all__ = ["Band", "Complex", "erb", "filterbank"]
 

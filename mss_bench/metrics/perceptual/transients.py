@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.metrics._signals import Floats
+from mss_bench.core.arrays import Floats
 from mss_bench.metrics.perceptual.spectra import (
     Piece,
     bin_frequencies,

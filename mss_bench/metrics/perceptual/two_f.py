@@ -32,9 +32,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.errors import AudioError
-from mss_bench.metrics._signals import Floats, Samples, at_rate
+from mss_bench.metrics._signals import at_rate
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 from mss_bench.metrics.perceptual.peaq import bounds as limits
 from mss_bench.metrics.perceptual.peaq import detection, ear

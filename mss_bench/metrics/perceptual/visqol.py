@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.tracks import TrackAudio
-from mss_bench.metrics._signals import Floats, Samples, at_rate
+from mss_bench.metrics._signals import at_rate
 from mss_bench.metrics.base import Metric, Prepared, Quantity, Value
 
 __all__ = ["ViSQOL"]

@@ -22,8 +22,8 @@ from itertools import pairwise
 import numpy as np
 
 from mss_bench.core.annotations import Annotations
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.dsp.f0 import F0Track, pyin_f0
-from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Quantity
 from mss_bench.metrics.tasks.drum_onsets import onsets
 from mss_bench.metrics.tasks.transcription import RATE, Transcript, Transcription

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from mss_bench.core.annotations import Annotations
-from mss_bench.metrics._signals import Samples
+from mss_bench.core.arrays import Samples
 from mss_bench.metrics.base import Quantity
 from mss_bench.metrics.tasks.transcription import RATE, Transcript, Transcription
 

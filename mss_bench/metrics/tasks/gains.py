@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.dsp.loudness import k_weighting
 from mss_bench.dsp.stft import STFT
-from mss_bench.metrics._signals import Floats, Samples
 
 __all__ = ["NEGLIGIBLE", "SHORTEST", "Patches", "Products", "Spectra", "View", "k_power", "level"]
 

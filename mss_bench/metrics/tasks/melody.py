@@ -15,8 +15,8 @@ References
 from __future__ import annotations
 
 from mss_bench.core.annotations import Annotations
+from mss_bench.core.arrays import Samples
 from mss_bench.dsp.f0 import pyin_f0
-from mss_bench.metrics._signals import Samples
 from mss_bench.metrics.base import Quantity
 from mss_bench.metrics.tasks.transcription import RATE, Transcript, Transcription
 

@@ -33,11 +33,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.dsp.loudness import gated_loudness
 from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import check_mixture
-from mss_bench.metrics._signals import Floats, Samples, pieces
+from mss_bench.metrics._signals import pieces
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity, Value
 from mss_bench.metrics.tasks.gains import NEGLIGIBLE, SHORTEST, Patches, Products, View, k_power, level
 

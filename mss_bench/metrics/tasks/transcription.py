@@ -37,12 +37,12 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from mss_bench.core.annotations import Annotations
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.audio import resample
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._checks import too_short
-from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Outcome, Prepared
 
 __all__ = ["RATE", "Transcript", "Transcription"]

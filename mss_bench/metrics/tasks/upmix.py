@@ -39,10 +39,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.errors import AudioError
 from mss_bench.metrics._checks import too_short
-from mss_bench.metrics._signals import Floats, Samples
 from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
 from mss_bench.metrics.tasks.gains import SHORTEST, Patches, Products, Spectra, View, level
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import is_floor
 from mss_bench.core.text import wrap
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.style import COLOURS, FULL_WIDTH, STYLE, Look, looks, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
-from mss_bench.stats.units import Floats, centre
+from mss_bench.stats.units import centre
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import UnknownNameError
 from mss_bench.report.plots import base
 from mss_bench.report.style import COLOURS, styled
 from mss_bench.stats.matrix import ScoreMatrix
-from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats
 from mss_bench.report.plots import base
 from mss_bench.report.style import COLOURS, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
-from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

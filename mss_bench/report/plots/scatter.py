@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
+from mss_bench.core.arrays import Floats
 from mss_bench.errors import RunError
 from mss_bench.report.plots import base
 from mss_bench.report.style import styled
 from mss_bench.stats.matrix import ScoreMatrix
-from mss_bench.stats.units import Bools, Floats
+from mss_bench.stats.units import Bools
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

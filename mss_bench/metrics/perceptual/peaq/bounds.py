@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mss_bench.metrics._signals import Samples, pieces
+from mss_bench.core.arrays import Samples
+from mss_bench.metrics._signals import pieces
 from mss_bench.metrics.perceptual.peaq.ear import FRAME_RATE, FULL_SCALE, HOP
 
 __all__ = ["Bounds", "bounds"]

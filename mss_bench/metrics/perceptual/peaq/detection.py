@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mss_bench.metrics._signals import Floats
+from mss_bench.core.arrays import Floats
 
 __all__ = ["average_distorted_block", "decibels", "detection", "step_size"]
 

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from mss_bench.metrics._signals import Floats, Samples
+from mss_bench.core.arrays import Floats, Samples
 
 __all__ = [
     "FRAME",

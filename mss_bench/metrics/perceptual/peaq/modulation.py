@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mss_bench.metrics._signals import Floats
+from mss_bench.core.arrays import Floats
 from mss_bench.metrics.perceptual.peaq.ear import FRAME_RATE, N_BANDS, bands, decay, internal_noise
 
 __all__ = ["Modulation", "average_difference", "modulation"]
