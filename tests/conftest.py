@@ -18,11 +18,10 @@ from mss_bench.core import audio
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real music and results, which is not part of the repository (see README, "Tests")."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    root = Path(os.environ.get("MSS_BENCH_TEST_DATA", default))
-    if not root.is_dir():
-        pytest.skip(f"no test data at {root}; set MSS_BENCH_TEST_DATA to the folder that holds musdb18_excerpt")
-    return root
+    root = os.environ.get("MSS_BENCH_TEST_DATA", "")
+    if not root or not Path(root).is_dir():
+        pytest.skip("no test data; set MSS_BENCH_TEST_DATA to the folder that holds musdb18_excerpt")
+    return Path(root)
 
 
 @pytest.fixture(scope="session")

@@ -58,8 +58,9 @@ class Comparison:
         sure = f"{median['low']:+.2f} to {median['high']:+.2f} at {median['level']:.0%} confidence"
         needed = f"{self.needed.n_tracks} tracks" if self.needed.n_tracks else self.needed.reason
         imputed = ", ".join(f"{n} of {name}" for name, n in self.n_imputed.items() if n)
+        group = f" ({self.unit['group']})" if self.unit["group"] else ""
         return (
-            f"{self.a} - {self.b}, {self.unit['metric']} of {self.unit['target']}: "
+            f"{self.a} - {self.b}, {self.unit['metric']} of {self.unit['target']}{group}: "
             f"median difference {median['value']:+.2f} ({sure}) over {self.n_tracks} tracks; better on {self.wins}, "
             f"alike on {self.ties}, worse on {self.losses}; p = {self.p:.3g} (Wilcoxon, one pair), "
             f"rank-biserial {self.rank_biserial:+.2f}; to tell them apart in {self.needed.power:.0%} of cases: {needed}"

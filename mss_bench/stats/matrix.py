@@ -143,7 +143,7 @@ def score_matrix(
         As in those columns.
     where : dict, optional
         Further columns, of ``dataset``, ``subset``, ``group`` and ``preset``, and what they must hold; needed where
-        metric and target alone leave several.
+        metric and target alone leave several. Of several groups of targets the one with most targets is taken.
     **options
         Of `score_matrices`.
 
@@ -165,8 +165,11 @@ def score_matrix(
             raise UnknownNameError(column, wanted, set(known))
         rows = rows[(rows[column] == wanted).fillna(False).astype(bool)]
     matrices = list(score_matrices(rows, **options))
+    several = [name for name in UNIT if len({m.unit[name] for m in matrices}) > 1]
+    if several == ["group"]:  # the one that asks most of a method, as for the vocals the four stems
+        sizes = tracks.groupby("group")["target"].nunique()
+        matrices = [max(matrices, key=lambda matrix: int(sizes[matrix.unit["group"]]))]
     if len(matrices) > 1:
-        several = [name for name in UNIT if len({m.unit[name] for m in matrices}) > 1]
         choices = "; ".join(f"{n}: {', '.join(sorted({m.unit[n] for m in matrices}))}" for n in several)
         raise RunError(f"{metric} of {target} was scored in {len(matrices)} ways; choose with where= one {choices}")
     return matrices[0]

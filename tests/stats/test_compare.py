@@ -44,7 +44,7 @@ def test_the_exchanged_pair_is_the_mirror(tracks_of: Tracks, vocals: pd.DataFram
 
 def test_a_comparison_reads_as_a_sentence_and_as_a_row(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
     found = compare(tracks_of(vocals[["TAK1", "UHL2"]]), "TAK1", "UHL2", draws=500)
-    assert str(found).startswith("TAK1 - UHL2, SDR of vocals: median difference +")
+    assert str(found).startswith("TAK1 - UHL2, SDR of vocals (4stem): median difference +")
     assert "over 50 tracks" in str(found)
     row = pd.DataFrame([found.to_dict()]).iloc[0]
     assert row["median_difference"] == found.difference.loc["median", "value"]
