@@ -7,6 +7,7 @@ Every message says what was given, what was expected and what to do. The command
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -47,19 +48,28 @@ class UnknownNameError(ConfigError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        self.kind, self.name, self.known = kind, name, sorted(known)
+        self.kind, self.name, self.known = kind, name, sorted(set(known))
         near = nearest(name, self.known)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(self.known) or 'none'}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 
 
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> list[str]:
-    """Return the names that a mistyped one may have meant, the nearest first."""
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.65) -> list[str]:
+    """Return the names that a mistyped one may have meant, the nearest first; none where nothing is much like it."""
     spelt = {each.lower(): each for each in sorted(known, reverse=True)}
-    scored = [(difflib.SequenceMatcher(None, each, name.lower()).ratio(), each) for each in spelt]
+    scored = [(_likeness(name.lower(), each), each) for each in spelt]
     best = max(scored, default=(0.0, ""))[0]
     # What is much less alike than the best match only distracts from it.
     return [spelt[each] for score, each in sorted(scored, reverse=True) if score >= max(cutoff, best - 0.1)][:3]
+
+
+def _likeness(typed: str, known: str) -> float:
+    """Return how alike two names are, from 0 to 1."""
+    typed, known = typed.lstrip("-"), known.lstrip("-")  # dashes are in every option, and say nothing
+    ratio = difflib.SequenceMatcher(None, known, typed).ratio()
+    swapped = sorted(re.split("[-_ ]", typed)) == sorted(re.split("[-_ ]", known))
+    shortened = len(typed) > 2 and known.startswith(typed)
+    return max(ratio, 0.9 * swapped, 0.7 * shortened)
 
 
 class AudioError(MssBenchError):

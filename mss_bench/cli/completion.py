@@ -68,5 +68,6 @@ def _datasets() -> Iterable[str]:
 
 
 _NAMES: dict[str, Callable[[], Iterable[str]]] = {
-    "separators": _separators, "metrics": _metrics, "dataset": _datasets,
+    "separators": _separators, "separator": _separators, "spec": _separators,
+    "metrics": _metrics, "metric": _metrics, "dataset": _datasets,
 }  # fmt: skip

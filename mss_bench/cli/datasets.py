@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Action, add_actions, execute_action, terminal_width
-from mss_bench.core.parameters import param
+from mss_bench.cli.options import Action, add_actions, execute_action, parameter_table, terminal_width
+from mss_bench.core.parameters import param, parameters
 from mss_bench.errors import UnknownNameError
 from mss_bench.running.options import RunOptions
 
@@ -56,6 +56,7 @@ class Show(List):
     def execute(self) -> int:
         """Print what is declared."""
         from mss_bench.core.text import columns
+        from mss_bench.datasets import Dataset
 
         dataset = self.open()
 
@@ -77,7 +78,9 @@ class Show(List):
             ("homepage", dataset.homepage),
         ]
         print(dataset.name)
-        print(columns([fact for fact in facts if fact[1]], indent="  "))
+        print(columns([fact for fact in facts if fact[1]], indent="  ", width=terminal_width()))
+        if options := parameter_table(type(dataset), leave_out=parameters(Dataset)):
+            print(f"\nOptions:\n{options}", end="")
         return 0
 
 

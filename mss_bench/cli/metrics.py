@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import textwrap
 from pathlib import Path
 
-from mss_bench.cli.options import Action, add_actions, execute_action, parameter_table, terminal_width
+from mss_bench.cli.options import Action, add_actions, documentation, execute_action, parameter_table, terminal_width
 from mss_bench.core.parameters import param
 from mss_bench.running.options import RunOptions
 
@@ -47,29 +46,30 @@ class Show(List):
     def execute(self) -> int:
         """Print its quantities, parameters, presets, card and documentation."""
         from mss_bench.core.spec import format_params
+        from mss_bench.core.text import filled, wrap
         from mss_bench.metrics import metrics
         from mss_bench.metrics.cards import card_lines, range_text
 
         name = metrics.canonical(self.metric)
-        if name != self.metric:
+        if name not in (self.metric, self.metric.lower()):
             print(f"{self.metric} is a quantity of the metric {name}.")
         cls = metrics.load(name)
         print(f"{name} (version {cls.version})")
+        width = terminal_width()
         for q in cls.quantities:
             better = "higher is better" if q.higher_is_better else "lower is better"
-            print(f"  {q.name} [{q.unit or 'no unit'}, {better}, {range_text(q)}]: {q.definition}")
+            text = f"  {q.name} [{q.unit or 'no unit'}, {better}, {range_text(q)}]: {q.definition}"
+            print(filled(text, width, "    "))
         for preset in cls.presets:
             values = {k: v for k, v in cls.defaults({"preset": preset}).items() if k != "preset"}
-            print(f"  preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(cls.presets))))
-        print(f"  {cls.citation}")
+            text = f"preset={preset}: {format_params(values)}" + " (default)" * (preset == next(iter(cls.presets)))
+            print("\n".join(f"  {line}" for line in wrap(text, width - 2, indent=2, breaks=" ,")))
+        print(filled(f"  {cls.citation}", width, "    "))
         for line in card_lines(name, cls):
-            text = textwrap.fill(
-                line, terminal_width(), initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
-            )
-            print(text)
+            print(filled(f"  {line}", width, "    "))
         print()
-        print(parameter_table(cls))
-        print(inspect.cleandoc(vars(cls).get("_bare_doc") or cls.__doc__ or ""))
+        print(parameter_table(cls, cls.defaults({}) | ({"preset": next(iter(cls.presets))} if cls.presets else {})))
+        print(documentation(cls))
         return 0
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import inspect
 import re
 import shutil
 import sys
@@ -27,11 +28,11 @@ from typing import Any, NoReturn
 
 from mss_bench.cli import completion
 from mss_bench.core.parameters import Parameter, Parameterized, param, parameters
-from mss_bench.errors import ConfigError, nearest
+from mss_bench.errors import ConfigError, UnknownNameError, nearest
 
 __all__ = [
-    "Action", "Parser", "Shared", "add_actions", "add_options", "execute_action", "given", "parameter_table",
-    "sentence", "terminal_width",
+    "Action", "Parser", "Shared", "add_actions", "add_options", "documentation", "execute_action", "given",
+    "parameter_table", "sentence", "terminal_width",
 ]  # fmt: skip
 
 OTHER_SPELLINGS = {
@@ -201,20 +202,38 @@ def help_text(parameter: Parameter) -> str:
     return (f"{doc} ({shown})" if shown else doc).replace("%", "%%")
 
 
-def parameter_table(cls: type) -> str:
-    """Return the parameters of a class as a table: name and default, what it does, what it may be."""
+def parameter_table(cls: type, defaults: Mapping[str, Any] | None = None, leave_out: Iterable[str] = ()) -> str:
+    """Return the parameters of a class as a table: name and default, what it does, what it may be.
+
+    Parameters
+    ----------
+    cls : type
+        Declares the parameters.
+    defaults : mapping, optional
+        Name to the default that is shown, where that is another than the declared one.
+    leave_out : iterable of str
+        Names that are not shown.
+    """
     from mss_bench.core.spec import format_params
     from mss_bench.report.table import Table
 
     rows = [
         [
-            f"{p.name} (required)" if p.required else format_params({p.name: p.default}),
+            f"{p.name} (required)" if p.required else format_params({p.name: (defaults or {}).get(p.name, p.default)}),
             p.doc.replace("`", ""),
             p.expected,
         ]
         for p in parameters(cls).values()
+        if p.name not in leave_out
     ]
     return Table("", ["parameter", "what it does", "expected"], [rows]).console(terminal_width()) + "\n" if rows else ""
+
+
+def documentation(cls: type) -> str:
+    """Return the docstring of a class, as wide as the terminal."""
+    from mss_bench.core.text import prose
+
+    return prose(inspect.cleandoc(vars(cls).get("_bare_doc") or cls.__doc__ or ""), terminal_width())
 
 
 def _default(parameter: Parameter) -> str:
@@ -261,11 +280,17 @@ class Parser(argparse.ArgumentParser):
             self._refuse(next((w for w in further if w.startswith("-")), further[0]))
         return parsed, []
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        actions = action.choices if isinstance(action, argparse._SubParsersAction) else None
+        if actions is not None and value not in actions and not completion.asked_for():
+            raise UnknownNameError("action", value, actions)
+        super()._check_value(action, value)
+
     def _refuse(self, word: str) -> NoReturn:
         if not word.startswith("-"):
             self.error(f"unexpected argument {word!r}")
         typed = word.partition("=")[0]
         shown = [flag for action in self._actions if action.help != argparse.SUPPRESS for flag in action.option_strings]
         near = [flag for flag in shown if len(typed) > 3 and flag.startswith(typed)]
-        near = near or nearest(typed, shown, cutoff=0.6)
+        near = near or nearest(typed, shown)
         self.error(f"unknown option {typed}" + (f"; did you mean {' or '.join(near)}?" if near else ""))

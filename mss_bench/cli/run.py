@@ -78,7 +78,7 @@ def print_families(args: argparse.Namespace) -> None:
     from mss_bench.metrics import metrics
 
     for name in (Spec.parse(each).name for each in given(args, RunOptions).get("metrics", ())):
-        if name != "all" and (family := metrics.canonical(name)) != name:
+        if name != "all" and (family := metrics.canonical(name)) not in (name, name.lower()):
             print(f"note: {name} is a quantity of the metric {family}, which is scored whole", file=sys.stderr)
 
 
@@ -117,4 +117,8 @@ def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     if outcome.interrupted:
         print("interrupted; what was finished is kept, the same command goes on from here", file=sys.stderr)
         return 130
-    return 1 if outcome.lost or len(results.failures.query("status != 'skipped'")) else 0
+    failed = len(results.failures.query("status != 'skipped'"))
+    if failed and quiet:
+        cells = len(prepared.plan.cells)
+        print(f"{failed} of {cells} cells failed; see: mss-bench status {prepared.folder}", file=sys.stderr)
+    return 1 if outcome.lost or failed else 0

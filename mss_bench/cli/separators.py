@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Action, add_actions, execute_action, parameter_table, terminal_width
+from mss_bench.cli.options import Action, add_actions, documentation, execute_action, parameter_table, terminal_width
 from mss_bench.core.parameters import param
 from mss_bench.running.options import RunOptions
 
@@ -71,10 +71,10 @@ class Show(List):
             ("citation", cls.citation),
         ]
         print(self.separator)
-        print(columns([fact for fact in facts if fact[1]], indent="  "))
+        print(columns([fact for fact in facts if fact[1]], indent="  ", width=terminal_width()))
         print()
         print(parameter_table(cls))
-        print(inspect.cleandoc(vars(cls).get("_bare_doc") or cls.__doc__ or ""))
+        print(documentation(cls))
         return 0
 
 
@@ -114,16 +114,11 @@ def _summary(cls: type) -> str:
 
 
 def _check_manifest(path: str) -> int:
-    from mss_bench.core.parameters import MappingError
     from mss_bench.separators.contract import check_separator
     from mss_bench.separators.deep.manifest import read_manifest
     from mss_bench.separators.deep.model import Model
 
-    try:
-        described = read_manifest(path, check_weights=True)
-    except MappingError as error:
-        print("\n".join(error.problems))
-        return 1
+    described = read_manifest(path, check_weights=True)
     return _print_results(path, check_separator(Model(manifest=path), sample_rate=described.sample_rate))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["columns", "duration", "encodable", "width_of", "wrap"]
+__all__ = ["columns", "duration", "encodable", "filled", "prose", "width_of", "wrap"]
 
 # Signs of the tables and what stands for them where a terminal's encoding lacks them.
 _ASCII = {"–": "-", "∞": "inf", "─": "-", "†": "^", "‡": "+", "×": "x", "…": "...", "§": "$", "−": "-"}
@@ -60,6 +62,39 @@ def wrap(text: str, width: int, indent: int = 0, breaks: str = _BREAKS) -> list[
     return [*lines, margin + rest] if rest or not lines else lines
 
 
+def filled(text: str, width: int, margin: str = "") -> str:
+    """Return one line broken between words, the further ones behind a margin."""
+    return textwrap.fill(text, width, subsequent_indent=margin, break_on_hyphens=False, break_long_words=False)
+
+
+def prose(text: str, width: int) -> str:
+    """Return a docstring with its lines no longer than `width` where words allow it.
+
+    Paragraphs and items of a list are filled anew where a line of them is too long; formulas and examples, which are
+    indented, are broken line by line.
+    """
+    blocks: list[list[str]] = []
+    margin = 0  # of the text of the block that goes on
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        item = re.match(r"(\.\. \[\w+\]|[-*]) +", line.lstrip())
+        if not line or not blocks or not blocks[-1][0] or item or indent != margin or (not item and indent >= 4):
+            blocks.append([line])
+            margin = indent + (item.end() if item else 0)
+        else:
+            blocks[-1].append(line)
+    lines: list[str] = []
+    for block in blocks:
+        if all(width_of(line) <= width for line in block):
+            lines += block
+            continue
+        indent = len(block[0]) - len(block[0].lstrip())
+        item = re.match(r"(\.\. \[\w+\]|[-*]) +", block[0].lstrip())
+        further = " " * (indent + (item.end() if item else 0))
+        lines.append(filled(" " * indent + " ".join(line.strip() for line in block), width, further))
+    return "\n".join(lines)
+
+
 def encodable(text: str, encoding: str | None = None) -> str:
     r"""Return a text that an encoding has: other signs become ASCII, other characters escapes (``\u65e5``).
 
@@ -87,8 +122,8 @@ def encodable(text: str, encoding: str | None = None) -> str:
     return "".join(shown)
 
 
-def columns(rows: Sequence[Sequence[str]], head: Sequence[str] = (), indent: str = "") -> str:
-    """Return rows in aligned columns; the last column is left as it is."""
+def columns(rows: Sequence[Sequence[str]], head: Sequence[str] = (), indent: str = "", width: int = 0) -> str:
+    """Return rows in aligned columns; the last column is wrapped at `width`, or left as it is where that is 0."""
     lines = [list(head), *map(list, rows)] if head else [list(row) for row in rows]
     if not lines:
         return ""
@@ -97,6 +132,9 @@ def columns(rows: Sequence[Sequence[str]], head: Sequence[str] = (), indent: str
         indent + "  ".join(c + " " * (w - width_of(c)) for c, w in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
+    if width:
+        margin = width_of(indent) + sum(widths[:-1]) + 2 * (len(widths) - 1)
+        text = [filled(line, width, " " * margin) for line in text]
     if head:
         text.insert(1, indent + "  ".join("-" * w for w in widths))
     return "\n".join(text)

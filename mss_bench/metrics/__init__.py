@@ -15,6 +15,8 @@ class _Families(Registry[Metric]):
     def canonical(self, name: str) -> str:
         """Return the family that a name means: of a quantity such as ``SDR`` the first that reports it.
 
+        Capitals are no matter, except where two names differ in them alone.
+
         Raises
         ------
         UnknownNameError
@@ -24,9 +26,13 @@ class _Families(Registry[Metric]):
             return name
         # Only now, since this imports every family.
         families = {q.name: family for family, cls in reversed(self.load_all().items()) for q in cls.quantities}
-        if name not in families:
+        if name in families:
+            return families[name]
+        spelt = {quantity.lower(): family for quantity, family in families.items()}
+        spelt |= {family.lower(): family for family in self.names()}
+        if name.lower() not in spelt:
             raise UnknownNameError(self.kind, name, [*self.names(), *families])
-        return families[name]
+        return spelt[name.lower()]
 
 
 metrics = _Families(

@@ -111,7 +111,9 @@ class Metric(Parameterized):
         if vars(cls).get("presets") and "preset" not in vars(cls):
             # As if the body said: preset: str | None = param(None, choices=..., doc=...)
             cls.__annotations__ = {**vars(cls).get("__annotations__", {}), "preset": str | None}
-            cls.preset = param(None, choices=tuple(cls.presets), doc="Convention that the others default to.")
+            cls.preset = param(
+                None, choices=tuple(cls.presets), doc="Convention whose parameters the others default to."
+            )
         super().__init_subclass__(**options)
 
     @classmethod

@@ -12,6 +12,7 @@ import pytest
 
 from mss_bench.cli.main import VERBS, main
 from mss_bench.core import audio
+from mss_bench.core.text import width_of
 
 
 def mss_bench(*words):
@@ -67,7 +68,9 @@ def test_help_names_every_verb(capsys):
         (["run", "--config", "absent.yaml"], "absent.yaml cannot be read"),
         (["run", "--plugin", "absent.py"], "plugin file absent.py does not exist"),
         (["separators", "show", "repett"], "unknown separator 'repett'; did you mean 'repet'"),
-        (["metrics", "show", "sdr"], "unknown metric 'sdr'; did you mean 'SDR'?"),
+        (["metrics", "show", "sddr"], "unknown metric 'sddr'; did you mean 'SDR'"),
+        (["results", "foo"], "mss-bench: unknown action 'foo'; known: export, import-museval, merge, rebuild"),
+        (["separators", "lst"], "mss-bench: unknown action 'lst'; did you mean 'list'?"),
         (["datasets", "check", "musdb18hq", "--root", "/nowhere"], "/nowhere"),
         (["report", "/nowhere"], "/nowhere is not a run folder"),
         (["score", "/nowhere", "--references", "/nowhere"], "/nowhere is not a folder"),
@@ -114,6 +117,12 @@ def test_a_failed_cell_is_status_1_and_told(tiny, tmp_path, plugin):
     assert done.returncode == 1
     assert "raises: error: ValueError: boom" in done.stderr
     assert "2× raises, error: ValueError: boom" in done.stdout
+    quiet = mss_bench(
+        "run", "-q", "--catalog", tiny, "--dataset", "tiny", "--plugin", plugin, "-s", "raises", "-m", "usdr", "-o",
+        tmp_path / "run",
+    )  # fmt: skip
+    assert quiet.returncode == 1
+    assert f"2 of 4 cells failed; see: mss-bench status {tmp_path / 'run'}" in quiet.stderr
 
 
 def test_dry_run_computes_nothing(tiny, tmp_path):
@@ -171,6 +180,45 @@ def test_separators_and_metrics_are_listed_and_shown(capsys):
     assert "SDR, ISR, SIR, SAR" in capsys.readouterr().out
     assert main(["metrics", "show", "si_sdr"]) == 0
     assert "higher is better" in capsys.readouterr().out
+
+
+def _shown():
+    from mss_bench.datasets.catalog import load_catalog
+    from mss_bench.metrics import metrics
+    from mss_bench.separators import separators
+
+    names = {"separators": separators.names(), "metrics": metrics.names(), "datasets": load_catalog()}
+    return [(verb, name) for verb in names for name in names[verb]]
+
+
+@pytest.mark.parametrize(("verb", "name"), _shown())
+def test_what_is_shown_fits_a_terminal_of_80_columns(verb, name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([verb, "show", name]) == 0
+    long = [line for line in capsys.readouterr().out.splitlines() if width_of(line) > 80]
+    assert [line for line in long if " " in line.strip()] == []  # a word alone is not broken
+
+
+def test_names_of_metrics_are_found_whatever_their_capitals(capsys):
+    assert main(["metrics", "show", "si-sdr"]) == 0
+    assert "si-sdr is a quantity of the metric si_sdr" in capsys.readouterr().out
+    assert main(["metrics", "show", "BSS_Eval"]) == 0
+    assert capsys.readouterr().out.startswith("bss_eval (version")
+
+
+def test_options_and_presets_are_shown_with_their_defaults(capsys):
+    assert main(["datasets", "show", "demo"]) == 0
+    assert "n_songs=6" in capsys.readouterr().out
+    assert main(["metrics", "show", "log_wmse"]) == 0
+    assert "preset=nomono  Convention whose" in capsys.readouterr().out
+
+
+def test_a_wrong_manifest_is_wrong_input(tmp_path, capsys):
+    (tmp_path / "bad.yaml").write_text("kind: onx\n")
+    assert main(["separators", "check", str(tmp_path / "bad.yaml")]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("mss-bench: ")
+    assert "kind is 'onx'" in err
 
 
 def test_the_check_of_a_data_set_fails_on_errors_alone(tiny, capsys):

@@ -115,6 +115,9 @@ def test_unknown_options_are_answered_with_the_verbs_own_usage(
         ("mss-bench run -s repet_s", {"repet_segmented", "repet_sim"}),
         ("mss-bench run -s hpss -m SI-SD", {"SI-SDR"}),
         ("mss-bench score x --dataset mois", {"moisesdb"}),
+        ("mss-bench separators show hps", {"hpss", "hpss_vocals"}),
+        ("mss-bench separators check repet_s", {"repet_segmented", "repet_sim"}),
+        ("mss-bench metrics show SI-SD", {"SI-SDR"}),
         ("mss-bench results export x --table f", {"frames", "failures"}),
     ],
 )

@@ -147,8 +147,8 @@ def test_check_prints_what_is_wrong_then_holds_to_the_contract(
 ) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     keys = {"kind": "onnx", "output": "sources", "chunk": 4000}
-    assert main(["separators", "check", str(manifest(onnx_file().name, **keys, channels="two", stems=None))]) == 1
-    said = capsys.readouterr().out.splitlines()
+    assert main(["separators", "check", str(manifest(onnx_file().name, **keys, channels="two", stems=None))]) == 2
+    said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
     assert "channels is 'two'" in said[0]
     assert "stems is missing" in said[1]
