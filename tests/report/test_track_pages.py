@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -105,13 +106,21 @@ def test_damaged_media_are_refused_by_name(run: Path, tmp_path: Path, old: str, 
         _report(tmp_path / "run", BARE)
 
 
+def _wait(page, expression: str) -> None:
+    """Wait until an expression holds; `wait_for_function` would evaluate text, which the page's policy forbids."""
+    deadline = time.monotonic() + 30
+    while not page.evaluate(f"() => Boolean({expression})"):
+        assert time.monotonic() < deadline, expression
+        time.sleep(0.05)
+
+
 def test_the_page_of_a_track_shows_and_plays(pages) -> None:
     page, said = pages("tracks/test_Song_A.html")
     page.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
-    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    _wait(page, "[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     sounds = page.locator("audio")
     assert sounds.count() > 10
-    page.wait_for_function("document.title")
+    _wait(page, "document.title")
     played = page.evaluate(
         """async () => {
           const [first, second] = document.querySelectorAll("audio");
@@ -154,7 +163,7 @@ def test_the_page_filters_by_method_target_and_metric(pages) -> None:
     page.get_by_label("Metric").select_option("SAR")
     assert page.locator("#group-0 h3:visible").all_inner_texts() == ["SAR (dB), 2 tracks"]  # unfolded
     page.get_by_role("button", name="Clear").click()
-    page.wait_for_function("document.querySelector('output').textContent === '4 of 4 methods'")
+    _wait(page, "document.querySelector('output').textContent === '4 of 4 methods'")
     assert rows.count() == 4
     assert heads.count() == before
     assert said == []
@@ -194,10 +203,10 @@ def test_a_single_file_shows_its_figures(run: Path, chromium, tmp_path: Path) ->
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.goto(alone.as_uri())
-    page.wait_for_function("document.images.length > 0")
+    _wait(page, "document.images.length > 0")
     page.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    _wait(page, "[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     assert page.locator("a:not([href^='#'])").count() == 0
     assert said == []
     page.close()
