@@ -62,9 +62,14 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.running.start import prepare
 
     command = Command(**given(args, Command))
-    options = RunOptions.from_mapping(load_yaml(command.config), "a run file") if command.config else RunOptions()
+    file = load_yaml(command.config) if command.config else None
+    options = RunOptions() if file is None else RunOptions.from_mapping(file, "a run file")
     # What the command line gives wins over the file, what is not given keeps the file's value.
-    prepared = prepare(options.with_values(**given(args, RunOptions)))
+    overriding = given(args, RunOptions)
+    if file is not None:
+        for name in overriding:
+            file.pop(name, None)
+    prepared = prepare(options.with_values(**overriding), file)
     print_families(args)
     if command.dry_run:
         _print_plan(prepared)

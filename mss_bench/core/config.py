@@ -138,7 +138,8 @@ def parse_yaml(text: str, source: str) -> ConfigMap:
     if value is None:
         return ConfigMap({}, source, 1, {})
     if not isinstance(value, ConfigMap):
-        raise ConfigError(f"{source}: holds {type(value).__name__}, expected a mapping of keys to values")
+        kind = {list: "a list", str: "text", bool: "true or false"}.get(type(value), "a number")
+        raise ConfigError(f"{source}: holds {kind}, expected a mapping of keys to values")
     return value
 
 

@@ -61,6 +61,10 @@ REQUIRED: Any = _Required()
 """The default of a parameter that has none."""
 
 
+_INFINITE = {"inf": math.inf, "-inf": -math.inf, ".inf": math.inf, "-.inf": -math.inf}
+"""Infinite numbers as a command line and YAML write them."""
+
+
 class RefusedError(ConfigError):
     """A value of one parameter that does not fit the others.
 
@@ -170,7 +174,9 @@ class Parameter:
             return _either(self.words)
         kinds = [k for k in _alternatives(self.kind) if k is not type(None)]
         words = dict.fromkeys(_in_words(kind, self) for kind in kinds)  # int | float are one kind of number
-        return _either(list(words)) + (" or none" if self.optional and self.default is not None else "")
+        taken = [word for word in ("inf", "-inf") if self.infinite and self._within(_INFINITE[word])]
+        shown = _either(list(words)) + "".join(f", or {word}" for word in taken)
+        return shown + (" or none" if self.optional and self.default is not None else "")
 
     def convert(self, value: Any, owner: str = "") -> Any:
         """Return a value as Python, YAML or a command line gives it, made to fit where nothing is lost.
@@ -186,8 +192,9 @@ class Parameter:
         ConfigError
             A value of another type, out of the bounds or none of the choices.
         """
+        number = _INFINITE.get(value, value) if self.infinite and isinstance(value, str) else value
         for kind in _alternatives(self.kind):
-            converted = _fit(value, kind, self.name)
+            converted = _fit(number, kind, self.name)
             if converted is not _MISFIT and self._within(converted):
                 return converted
         raise ConfigError(self.refusal(value, owner))
@@ -277,6 +284,9 @@ class Parameterized:
     further_parameters: ClassVar[bool] = False
     """Whether parameters that are not declared are taken and kept in `further`, for something that knows them."""
 
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """What parameters were called in earlier versions, with their names of today, for the message that refuses them."""
+
     _declared: ClassVar[dict[str, Parameter]] = {}
     _checks: ClassVar[dict[str, Callable[[Any], None]]] = {}
     _owner: str | None = None  # what messages name before a parameter, the label by default
@@ -318,7 +328,7 @@ class Parameterized:
         owner = self.label()
         for name in values:
             if name not in self._declared and not self.further_parameters:
-                raise UnknownNameError(f"parameter of {owner}", name, self._declared)
+                raise self._unknown(f"parameter of {owner}", name)
         given = {n: p.convert(values.pop(n), owner) for n, p in self._declared.items() if n in values}
         complete = self.defaults(given) | given
         for name, value in complete.items():
@@ -356,6 +366,12 @@ class Parameterized:
         """Return what messages call an instance: its registered name, or that of the class."""
         name = getattr(cls, "name", "")
         return name if isinstance(name, str) and name else cls.__name__  # ``name`` may be a parameter, too
+
+    @classmethod
+    def _unknown(cls, kind: str, name: str) -> ConfigError:
+        if name in cls.former_names:
+            return ConfigError(f"unknown {kind} {name!r}; it is {cls.former_names[name]!r} now")
+        return UnknownNameError(kind, name, cls._declared)
 
     def refuse(self, name: str, expected: str) -> typing.NoReturn:
         """Raise the error that refuses the value of a parameter.
@@ -397,8 +413,7 @@ class Parameterized:
         values = {}
         for name in mapping:
             if name not in cls._declared and not cls.further_parameters:
-                message = str(UnknownNameError(f"key of {what}", name, cls._declared))
-                problems.append(located(mapping, name, message))
+                problems.append(located(mapping, name, str(cls._unknown(f"key of {what}", name))))
         for name, parameter in cls._declared.items():
             if name in mapping:
                 try:

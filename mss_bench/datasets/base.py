@@ -48,6 +48,8 @@ class Dataset(Parameterized, ABC):
     """
 
     layout: ClassVar[str] = ""
+    has_root: ClassVar[bool] = True
+    """Whether it lies in a folder that the user can name."""
 
     description: str = param("", doc="What it holds.")
     root: Root = param(None, doc="Its folder; may hold ${VARIABLES}, and a relative one starts at the catalog's file.")

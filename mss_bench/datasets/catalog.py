@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mss_bench.core.config import ConfigMap, load_yaml, plain_name
-from mss_bench.core.parameters import parameters
+from mss_bench.core.parameters import Parameter, parameters
 from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.references import from_references
 from mss_bench.errors import ConfigError, UnknownNameError
 
 __all__ = ["default_file", "get_dataset", "load_catalog"]
+
+_DIR = Parameter("dir", str | Path, expects="a folder: references:dir=DIR")
 
 
 def default_file() -> Path:
@@ -34,7 +36,9 @@ def load_catalog(files: Iterable[str | Path] = ()) -> dict[str, Dataset]:
     return {name: _declared(name, entry, file, {}) for name, (entry, file) in _entries(files).items()}
 
 
-def get_dataset(name: str, files: Iterable[str | Path] = (), root: str | Path | None = None, **options: Any) -> Dataset:
+def get_dataset(
+    name: str, files: Iterable[str | Path] = (), /, root: str | Path | None = None, **options: Any
+) -> Dataset:
     """Return one data set by name; ``references`` with the option ``dir`` is a bare folder of stems.
 
     Parameters
@@ -50,16 +54,33 @@ def get_dataset(name: str, files: Iterable[str | Path] = (), root: str | Path | 
     Raises
     ------
     UnknownNameError
+    ConfigError
+        An option of the wrong type, or a root for a data set that has none.
     """
     if name == "references":
-        return from_references(str(options.get("dir", root or ".")))
+        return from_references(_folder_of_references(root, options))
     entries = _entries(files)
     if name not in entries:
         raise UnknownNameError("data set", name, entries)
     dataset = _declared(name, *entries[name], options)
     if root is not None:
+        if not dataset.has_root:
+            raise ConfigError(f"data set {name!r} lies in no folder of yours, got the root {root}; leave the root out")
         dataset.root, dataset.root_hint = Path(root), ""
     return dataset
+
+
+def _folder_of_references(root: str | Path | None, options: Mapping[str, Any]) -> str | Path:
+    """Return ``dir`` of bare references; the root serves as well."""
+    for key in options:
+        if key != "dir":
+            raise UnknownNameError("option of data set references", key, ["dir"])
+    if "dir" in options and root is not None:
+        raise ConfigError(f"references has dir={options['dir']} and the root {root}; expected one of them")
+    if "dir" not in options and root is None:
+        raise ConfigError(f"references needs dir, expected {_DIR.expected}")
+    folder: str | Path = _DIR.convert(options.get("dir", root), "references")
+    return folder
 
 
 def _entries(files: Iterable[str | Path]) -> dict[str, tuple[Any, Path]]:

@@ -14,6 +14,7 @@ class DemoSongs(Dataset):
     """Songs of the built-in synthesis, see `mss_bench.datasets.demo`."""
 
     layout = "demo"
+    has_root = False
 
     n_songs: int = param(6, at_least=1, doc="Songs in each subset.")
     variant: str = param("default", doc="default, limiter, two_voices, two_guitars or sources:N.")

@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.core.parameters import MappingError, Parameter, Parameterized, located, param
 from mss_bench.core.schema import DEFAULT_METRICS
+from mss_bench.errors import ConfigError
 
 if TYPE_CHECKING:
     from mss_bench.core.spec import Spec
@@ -27,6 +28,8 @@ _WORKER_MB = 1500.0  # what a worker is taken to need where no limit is given
 
 class RunOptions(Parameterized):
     """Options that say what to run, and how."""
+
+    former_names: ClassVar[Mapping[str, str]] = {"datasets": "catalogs"}
 
     dataset: Any = param(
         "demo", metavar="NAME", expects="a name, a mapping with a name or a Dataset",
@@ -96,9 +99,7 @@ class RunOptions(Parameterized):
     @classmethod
     def recorded(cls, options: Mapping[str, Any]) -> Self:
         """Return the options that ``run.json`` holds, those of earlier versions too."""
-        known = dict(options)
-        if "datasets" in known:  # the former name of `catalogs`
-            known["catalogs"] = known.pop("datasets")
+        known = {cls.former_names.get(name, name): value for name, value in options.items()}
         return cls(**{name: value for name, value in known.items() if name in cls._declared})
 
     def setup(self) -> None:
@@ -110,14 +111,31 @@ class RunOptions(Parameterized):
 
     def open_dataset(self) -> Dataset:
         """Return the data set with root and options applied."""
-        from mss_bench.core.spec import Spec
         from mss_bench.datasets import Dataset
         from mss_bench.datasets.catalog import get_dataset
 
         if isinstance(self.dataset, Dataset):
             return self.dataset
+        spec, root = self._dataset_and_root()
+        return get_dataset(spec.name, self.catalogs, root=root, **spec.params)
+
+    def _dataset_and_root(self) -> tuple[Spec, Path | None]:
+        """Return the data set as a spec without the root that it may name, and the root."""
+        from mss_bench.core.spec import Spec
+
         spec = Spec.parse(self.dataset)
-        return get_dataset(spec.name, self.catalogs, self.root, **spec.params)
+        if spec.alias:
+            raise ConfigError(f"data set {spec.name} takes no as, got {spec.alias!r}")
+        if "root" not in spec.params:
+            return spec, self.root
+        params = dict(spec.params)
+        folder = Parameter("root", str | Path | None, expects="a folder")
+        written = folder.convert(params.pop("root"), f"data set {spec.name}")
+        if written is not None and self.root is not None:
+            raise ConfigError(
+                f"data set {spec.name} has the root {written} and the option root {self.root}; expected one of them"
+            )
+        return replace(spec, params=params), self.root if written is None else Path(written)
 
     def separator_specs(self) -> list[Spec]:
         """Return the separators as specs, each once."""
@@ -134,6 +152,40 @@ class RunOptions(Parameterized):
             for spec in _specs(self.metrics or DEFAULT_METRICS, lambda: _usable(metrics))
         ]
         return list({str(spec): spec for spec in specs}.values())
+
+    def check_written(self, file: Mapping[str, Any]) -> None:
+        """Check the separators and metrics of a run file, once its plugins are loaded.
+
+        Parameters
+        ----------
+        file : mapping
+            The run file, without the keys that the command line overrides.
+
+        Raises
+        ------
+        MappingError
+            Every entry that names nothing or has a wrong parameter, with file and line.
+        """
+        from mss_bench.core.spec import Spec, build
+        from mss_bench.metrics import metrics
+        from mss_bench.separators import separators
+
+        registries: dict[str, Registry[Any]] = {"separators": separators, "metrics": metrics}
+        problems: list[str] = []
+        for key, registry in registries.items():
+            for entry in getattr(self, key) if key in file else ():
+                try:
+                    if entry != "all":
+                        build(registry, Spec.parse(entry))
+                except MappingError as error:
+                    problems += error.problems
+                except ConfigError as error:
+                    own = hasattr(entry, "source")  # a mapping knows its own line
+                    at = getattr(error, "parameter", getattr(error, "name", "")) if own else key
+                    there = own and str(error).startswith(f"{entry.source}:")
+                    problems.append(str(error) if there else located(entry if own else file, at, str(error)))
+        if problems:
+            raise MappingError(problems)
 
     def shard_numbers(self) -> tuple[int, int] | None:
         """Return ``shard`` as numbers."""
@@ -167,13 +219,17 @@ class RunOptions(Parameterized):
 
     def describe(self) -> dict[str, Any]:
         """Return the options as plain data, for ``run.json``."""
+        dataset, root = getattr(self.dataset, "name", self.dataset), self.root
+        if isinstance(self.dataset, str | Mapping):
+            spec, root = self._dataset_and_root()
+            dataset = self.dataset if root == self.root else spec.plain()  # the root may be relative to here
         return self.values() | {
-            "dataset": getattr(self.dataset, "name", self.dataset),
+            "dataset": dataset,
             "separators": [s.plain() for s in self.separator_specs()],
             "metrics": [m.plain() for m in self.metric_specs()],
             "plugins": [str(p.resolve()) for p in self.plugins],
             "catalogs": [str(p.resolve()) for p in self.catalogs],
-            "root": None if self.root is None else str(self.root.resolve()),
+            "root": None if root is None else str(root.resolve()),
             "out": None if self.out is None else str(self.out.resolve()),
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,8 +76,14 @@ class PreparedRun:
         return tasks
 
 
-def prepare(options: RunOptions) -> PreparedRun:
+def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> PreparedRun:
     """Resolve names, find the tracks, hash contents and make the plan; compute nothing yet.
+
+    Parameters
+    ----------
+    options : RunOptions
+    file : mapping, optional
+        The run file that they come from, without what was overridden: messages name its lines.
 
     Raises
     ------
@@ -91,6 +97,8 @@ def prepare(options: RunOptions) -> PreparedRun:
     for plugin in options.plugins:
         if not separators.add_file(plugin) + metrics.add_file(plugin) + layouts.add_file(plugin):
             raise RunError(f"plugin {plugin} has no Separator, Metric or Dataset class with a name of its own")
+    if file is not None:
+        options.check_written(file)
     separator_specs, metric_specs = options.separator_specs(), options.metric_specs()
     for spec in separator_specs:
         build(separators, spec)  # what is mistyped is told before any song of the demo is rendered

@@ -37,6 +37,11 @@ TABLES = ("tracks", "frames", "costs", "failures")
 
 Record = dict[str, Any]
 
+# What of a cell of plan.json the tables need.
+_CELL = ("estimate_key", "track", "separator", "params", "oracle", "scores")
+_TRACK = ("dataset", "subset", "name")
+_SCORE = ("key", "group", "metric", "preset", "quantities", "expected")
+
 _ROW_GROUP = 500_000  # rows: few enough to hold in memory, many enough that a file has few groups
 
 
@@ -46,9 +51,20 @@ def read_plan(run: Path) -> Record:
     Raises
     ------
     RunError
-        Where the folder is no run.
+        Where the folder is no run, or the file is damaged.
     """
-    return _read_json(run, "plan.json")
+    plan = _read_json(run, "plan.json")
+    cells = plan.get("cells")
+    if not isinstance(cells, list):
+        raise _damaged(run, "plan.json", "cells is no list")
+    for i, cell in enumerate(cells, 1):
+        problem = _lacks(cell, _CELL) or _lacks(cell["track"], _TRACK, " of its track")
+        if not problem and not isinstance(cell["scores"], list):
+            problem = "scores is no list"
+        problem = problem or next(filter(None, (_lacks(score, _SCORE, " of a score") for score in cell["scores"])), "")
+        if problem:
+            raise _damaged(run, "plan.json", f"cell {i}: {problem}")
+    return plan
 
 
 def read_info(run: Path) -> Record:
@@ -57,7 +73,7 @@ def read_info(run: Path) -> Record:
     Raises
     ------
     RunError
-        Where the folder is no run, or its tables are of another version.
+        Where the folder is no run, the file is damaged, or its tables are of another version.
     """
     info = _read_json(run, "run.json")
     if info.get("schema") != SCHEMA_VERSION:
@@ -65,16 +81,45 @@ def read_info(run: Path) -> Record:
             f"{run} has tables of version {info.get('schema')}, this mss_bench reads {SCHEMA_VERSION}; "
             "run the same command again to make them anew"
         )
+    problem = _lacks(info, ("options", "dataset", "quantities"))
+    if not problem:
+        problem = next((f"{part} is no mapping" for part in ("options", "dataset") if type(info[part]) is not dict), "")
+    for part, needed in (("quantities", ("name", "higher_is_better")), ("separators", ("label",))):
+        entries = info.get(part, [])
+        if not isinstance(entries, list):
+            problem = problem or f"{part} is no list"
+        else:
+            problem = problem or next(filter(None, (_lacks(entry, needed, f" of {part}") for entry in entries)), "")
+    if problem:
+        raise _damaged(run, "run.json", problem)
     return info
 
 
+def _lacks(record: Any, needed: tuple[str, ...], of: str = "") -> str:
+    """Return what is wrong with a record that must have some keys; empty where nothing is."""
+    if not isinstance(record, dict):
+        return f"a mapping{of} is missing"
+    absent = [key for key in needed if key not in record]
+    return f"{', '.join(absent)}{of} missing" if absent else ""
+
+
+def _damaged(run: Path, name: str, what: str) -> RunError:
+    return RunError(f"{run / name} is damaged ({what}); repeat the 'mss-bench run' that made {run}")
+
+
 def _read_json(run: Path, name: str) -> Record:
+    if run.is_file():
+        raise RunError(f"{run} is a file; expected a run folder")
     try:
-        content: Record = json.loads((run / name).read_text(encoding="utf-8"))
+        content = json.loads((run / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{run} is not a run folder: it has no {name}; expected what mss-bench run wrote") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run / name} cannot be read: {error}; run the same command again") from error
+    except ValueError as error:
+        raise _damaged(run, name, str(error)) from error
+    except OSError as error:
+        raise RunError(f"{run / name} cannot be read: {error.strerror or error}") from error
+    if not isinstance(content, dict):
+        raise _damaged(run, name, "it holds no mapping")
     return content
 
 

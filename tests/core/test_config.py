@@ -35,9 +35,11 @@ def test_syntax_errors_have_a_line():
         parse_yaml("a: [1, 2\nb: }", "f.yaml")
 
 
-@pytest.mark.parametrize("text", ["- a\n- b", "just text"])
-def test_the_top_level_is_a_mapping(text):
-    with pytest.raises(ConfigError, match="expected a mapping"):
+@pytest.mark.parametrize(
+    ("text", "kind"), [("- a\n- b", "a list"), ("just text", "text"), ("true", "true or false"), ("1.5", "a number")]
+)
+def test_the_top_level_is_a_mapping(text, kind):
+    with pytest.raises(ConfigError, match=f"holds {kind}, expected a mapping"):
         parse_yaml(text, "f.yaml")
 
 

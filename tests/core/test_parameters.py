@@ -13,7 +13,9 @@ from mss_bench.core.config import parse_yaml
 from mss_bench.core.parameters import MappingError, Parameterized, param, parameters, takes_further
 from mss_bench.core.spec import Spec, build
 from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.metrics import metrics
 from mss_bench.registry import Registry
+from mss_bench.running.options import RunOptions
 
 
 class Frames(Parameterized):
@@ -229,3 +231,19 @@ def test_a_class_without_parameters_and_one_with_a_constructor_of_its_own_have_t
     assert str(inspect.signature(Plain)) == "()"
     assert str(inspect.signature(Written)).startswith("(size: ")
     assert [*parameters(Written)] == ["size"]
+
+
+def test_infinite_numbers_can_be_written():
+    assert Filter(level="-inf").level == Filter(level="-.inf").level == -math.inf
+    with pytest.raises(ConfigError, match=r"level is 'inf', expected a number below 0 \(in dB\), or -inf"):
+        Filter(level="inf")
+    with pytest.raises(ConfigError, match=r"width is 'inf', expected a number above 0$"):
+        Filter(width="inf")
+    assert build(metrics, Spec.parse("bss_eval:window=inf,hop=inf"))[0].window == math.inf
+
+
+def test_a_former_name_is_told_with_the_one_of_today():
+    with pytest.raises(ConfigError, match=r"r\.yaml:2: unknown key of a run file 'datasets'; it is 'catalogs' now"):
+        RunOptions.from_mapping(parse_yaml("jobs: 1\ndatasets: [a]\n", "r.yaml"), "a run file")
+    with pytest.raises(ConfigError, match="unknown parameter of run 'datasets'; it is 'catalogs' now"):
+        RunOptions(datasets=["a"])

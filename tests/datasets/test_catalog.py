@@ -7,6 +7,7 @@ from mss_bench.core import audio
 from mss_bench.datasets import layouts
 from mss_bench.datasets.catalog import default_file, get_dataset, load_catalog
 from mss_bench.errors import AudioError, ConfigError, DatasetError, MissingDependencyError, UnknownNameError
+from mss_bench.running.options import RunOptions
 
 ENTRY = """
 mine:
@@ -218,3 +219,35 @@ def test_a_damaged_stem_file_is_named(tmp_path):
     (track,) = get_dataset("musdb18", root=tmp_path).tracks("train")
     with pytest.raises(AudioError, match=r"x\.stem\.mp4 cannot be decoded by ffmpeg; it is damaged"):
         track.load()
+
+
+def test_the_root_may_stand_among_the_options_of_a_data_set(tmp_path, tiny):
+    def opened(dataset, **options):
+        return RunOptions(dataset=dataset, **options).open_dataset()
+
+    for dataset in (f"musdb18hq:root={tmp_path}", {"name": "musdb18hq", "root": str(tmp_path)}):
+        assert opened(dataset).root == tmp_path
+        described = RunOptions(dataset=dataset).describe()
+        assert (described["dataset"], described["root"]) == ("musdb18hq", str(tmp_path))
+    root = load_catalog([tiny])["tiny"].folder("test")
+    assert opened(f"references:root={root}").root == opened(f"references:dir={root}").root
+    with pytest.raises(ConfigError, match="has the root /a and the option root /b; expected one of them"):
+        opened("musdb18hq:root=/a", root="/b")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "root", "message"),
+    [
+        ("demo:name=foo", None, "unknown option of data set demo 'name'"),
+        ("demo:files=foo", None, "unknown option of data set demo 'files'"),
+        ("demo:as=foo", None, "data set demo takes no as, got 'foo'"),
+        ("references:name=x", None, "unknown option of data set references 'name'; known: dir"),
+        ("references:dir=ds,foo=1", None, "unknown option of data set references 'foo'; known: dir"),
+        ("references", None, "references needs dir, expected a folder: references:dir=DIR"),
+        ("references:dir=ds", "x", "references has dir=ds and the root x; expected one of them"),
+        ("demo", "x", "data set 'demo' lies in no folder of yours, got the root x; leave the root out"),
+    ],
+)
+def test_what_no_data_set_takes_is_refused(dataset, root, message):
+    with pytest.raises(ConfigError, match=message):
+        RunOptions(dataset=dataset, root=root).open_dataset()

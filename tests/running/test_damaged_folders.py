@@ -1,0 +1,69 @@
+"""Run folders whose files are not what mss-bench run wrote."""
+
+import json
+
+import pytest
+
+from mss_bench.api import load
+from mss_bench.core.schema import SCHEMA_VERSION
+from mss_bench.errors import RunError
+from mss_bench.running.status import run_status
+
+CELL = {"estimate_key": "k", "track": {}, "separator": "s", "params": "", "oracle": False, "scores": []}
+TRACK = {"dataset": "d", "subset": "", "name": "n"}
+INFO = {"schema": SCHEMA_VERSION, "options": {}, "dataset": {}, "quantities": []}
+
+
+@pytest.mark.parametrize(
+    ("plan", "what"),
+    [
+        ([], "it holds no mapping"),
+        ({}, "cells is no list"),
+        ({"cells": 5}, "cells is no list"),
+        ({"cells": [5]}, "cell 1: a mapping is missing"),
+        ({"cells": [{"a": 1}]}, "cell 1: estimate_key, track, separator, params, oracle, scores missing"),
+        ({"cells": [CELL]}, "cell 1: dataset, subset, name of its track missing"),
+        ({"cells": [CELL | {"track": TRACK, "scores": 1}]}, "cell 1: scores is no list"),
+        ({"cells": [CELL | {"track": TRACK, "scores": [1]}]}, "cell 1: a mapping of a score is missing"),
+    ],
+)
+def test_a_damaged_plan_is_told(tmp_path, plan, what):
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(RunError) as caught:
+        run_status(tmp_path)
+    file = tmp_path / "plan.json"
+    assert str(caught.value) == f"{file} is damaged ({what}); repeat the 'mss-bench run' that made {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("info", "what"),
+    [
+        ([], "it holds no mapping"),
+        ({"schema": SCHEMA_VERSION}, "options, dataset, quantities missing"),
+        (INFO | {"options": 1}, "options is no mapping"),
+        (INFO | {"dataset": "demo"}, "dataset is no mapping"),
+        (INFO | {"quantities": 1}, "quantities is no list"),
+        (INFO | {"quantities": [{"name": "SDR"}]}, "higher_is_better of quantities missing"),
+        (INFO | {"separators": ["irm"]}, "a mapping of separators is missing"),
+    ],
+)
+def test_a_damaged_description_is_told(tmp_path, info, what):
+    (tmp_path / "run.json").write_text(json.dumps(info))
+    with pytest.raises(RunError) as caught:
+        load(tmp_path)
+    file = tmp_path / "run.json"
+    assert str(caught.value) == f"{file} is damaged ({what}); repeat the 'mss-bench run' that made {tmp_path}"
+
+
+def test_what_is_no_json_is_told(tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RunError, match=r"run\.json is damaged \(Expecting"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("read", [load, run_status])
+def test_a_file_is_no_run_folder(tmp_path, read):
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(RunError, match="file is a file; expected a run folder"):
+        read(file)
