@@ -19,7 +19,6 @@ a user needs the range, its unit and the line of the file, so that each would ha
 from __future__ import annotations
 
 import copy
-import difflib
 import inspect
 import math
 import numbers
@@ -33,7 +32,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.errors import ConfigError, UnknownNameError, nearest
 
 __all__ = [
     "REQUIRED",
@@ -203,7 +202,7 @@ class Parameter:
         """Return the message that refuses a value."""
         start = f"{owner}: " if owner else ""
         unknown = next((v for v in value if v not in self.words), "") if isinstance(value, list | tuple) else value
-        near = difflib.get_close_matches(str(unknown), self.words, n=1, cutoff=0.6) if self.words else []
+        near = nearest(str(unknown), self.words)
         hint = f"; did you mean {near[0]!r}?" if near and near[0] != unknown else ""  # right, but not beside others
         return f"{start}{self.name} is {value!r}, expected {expected or self.expected}{hint}"
 

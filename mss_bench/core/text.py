@@ -36,7 +36,7 @@ def width_of(text: str) -> int:
 
 
 def wrap(text: str, width: int, indent: int = 0, breaks: str = _BREAKS) -> list[str]:
-    """Break a text into lines of at most `width` cells, between words or after ``: , / = _ -`` where that is possible.
+    """Break a text into lines of at most `width` cells, between words or after ``: , / = -``, else after ``_``.
 
     Parameters
     ----------
@@ -55,7 +55,10 @@ def wrap(text: str, width: int, indent: int = 0, breaks: str = _BREAKS) -> list[
         fitting = [n for n in range(1, min(len(rest), width) + 1) if width_of(margin + rest[:n]) <= width]
         fits = max(fitting, default=1)
         # The blank after a full line is a break, too.
-        best = fits if rest[fits : fits + 1] == " " else max(rest.rfind(sign, 0, fits) + 1 for sign in breaks)
+        ends = {sign: rest.rfind(sign, 0, fits) + 1 for sign in breaks}
+        # Within a name of several words only where there is no other break.
+        outside = fits if rest[fits : fits + 1] == " " else max(end for sign, end in ends.items() if sign != "_")
+        best = outside if outside >= width // 3 else max(ends.values())
         cut = best if best >= width // 3 else fits  # a break near the start would waste the line
         lines.append(margin + rest[:cut].rstrip())
         rest, margin = rest[cut:].lstrip(), " " * indent

@@ -116,6 +116,11 @@ def test_wrapped_texts_fit_and_lose_nothing_but_spaces(text, width) -> None:
     assert "".join("".join(lines).split()) == "".join(text.split())
 
 
+def test_a_name_of_several_words_is_broken_only_where_nothing_else_can_be() -> None:
+    assert wrap("estimates, see mss_bench.filters", 20) == ["estimates, see", "mss_bench.filters"]
+    assert wrap("bss_eval_v3_images", 10) == ["bss_eval_", "v3_images"]
+
+
 def test_lists_of_the_command_line_import_nothing_heavy() -> None:
     code = "import sys; from mss_bench.report.table import Table; Table('', ['a'], []).console(); print([*sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
