@@ -24,8 +24,9 @@ class Rebuild(Action):
     def execute(self) -> int:
         """Rebuild the tables."""
         from mss_bench.running.lock import epoch, locked
-        from mss_bench.running.tables import rebuild
+        from mss_bench.running.tables import read_info, rebuild
 
+        read_info(self.run)  # refuses what is no run before the lock makes a folder of it
         with locked(self.run), epoch(self.run):  # no worker of an earlier client writes meanwhile
             return _tell(self.run, rebuild(self.run))
 

@@ -328,7 +328,8 @@ def _frame_table(planned: Record, cell: Cell) -> Iterator[pa.Table]:
         codes = np.array([distinct.index(t) for t in texts], dtype=np.int32)[which]
         columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(distinct, pa.string()))
     columns["frame"] = pa.array(frames)
-    columns["time"] = pa.array(frames * np.array([row.hop for _, row in scored])[which])
+    hops = np.array([row.hop for _, row in scored])[which]  # may be infinite, and the first frame starts at 0 even then
+    columns["time"] = pa.array(np.multiply(frames, hops, out=np.zeros(len(frames)), where=frames > 0))
     columns["duration"] = pa.array(np.array([row.window for _, row in scored])[which])
     columns["value"] = pa.array(np.concatenate([cell.values[r.first : r.first + r.n_frames] for _, r in scored]))
     yield pa.table([columns[name] for name in FRAME_COLUMNS], schema=_frame_schema())

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mss_bench.api import load
+from mss_bench.cli.main import main
 from mss_bench.core.schema import SCHEMA_VERSION
 from mss_bench.errors import RunError
 from mss_bench.running.status import run_status
@@ -67,3 +68,9 @@ def test_a_file_is_no_run_folder(tmp_path, read):
     file.write_text("x")
     with pytest.raises(RunError, match="file is a file; expected a run folder"):
         read(file)
+
+
+def test_what_is_no_run_is_not_made_a_folder_by_rebuilding_it(tmp_path, capsys):
+    assert main(["results", "rebuild", str(tmp_path / "mistyped")]) == 2
+    assert "mistyped is not a run folder: it has no run.json" in capsys.readouterr().err
+    assert not (tmp_path / "mistyped").exists()

@@ -32,6 +32,13 @@ def _bytes(results, name="tracks"):
     return (results.path / f"{name}.parquet").read_bytes()
 
 
+def test_one_frame_for_the_whole_track_starts_at_its_beginning(run):
+    frames = run(metrics=["bss_eval:window=inf,hop=inf"]).frames
+    assert (frames.frame == 0).all()
+    assert (frames.time == 0).all()
+    assert np.isinf(frames.duration).all()
+
+
 def test_a_run_scores_every_method_the_floor_included(run):
     results = run()
     tracks = results.tracks
