@@ -133,6 +133,8 @@ def parse_yaml(text: str, source: str) -> ConfigMap:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}" if mark else source
         raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+    except RecursionError:
+        raise ConfigError(f"{source}: nested too deeply; expected a mapping of keys to values") from None
     finally:
         loader.dispose()
     if value is None:

@@ -51,3 +51,8 @@ def test_tags_build_nothing():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"absent.yaml cannot be read"):
         load_yaml(tmp_path / "absent.yaml")
+
+
+def test_a_file_that_is_nested_too_deeply_is_refused():
+    with pytest.raises(ConfigError, match=r"deep.yaml: nested too deeply"):
+        parse_yaml("[" * 3000, "deep.yaml")
