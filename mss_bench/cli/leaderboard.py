@@ -18,7 +18,11 @@ class Add(Action):
     source: Path = param(flag="RUN", metavar="RUN", doc="Run folder, or SEPARATOR/SUBSET/*.json as museval writes.")
     board: Path = param(flag="BOARD", metavar="BOARD", doc="Folder of the board.")
     separators: tuple[str, ...] = param(
-        (), flag="--separator", short="-s", metavar="LABEL", doc="Only this separator, as the run's tables name it."
+        (),
+        flag="--separator",
+        short="-s",
+        metavar="LABEL,...",
+        doc="Only these separators, as the run's tables name them (default: all).",
     )
 
     def execute(self) -> int:
@@ -51,7 +55,9 @@ class Verify(Action):
     """Derive every number again from the rows; status 1 where something is wrong."""
 
     boards: tuple[Path, ...] = param(flag="BOARD", metavar="BOARD", doc="Folders of boards.")
-    run: Path | None = param(None, metavar="RUN", doc="Compare the entries with this run's scores, too.")
+    run: Path | None = param(
+        None, metavar="RUN", doc="Compare the entries with this run's scores, too (default: none)."
+    )
 
     def execute(self) -> int:
         """Print what is wrong."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mss_bench.cli.options import add_actions, execute_action
 from mss_bench.core.parameters import Parameterized, param
@@ -14,6 +15,9 @@ from mss_bench.listening.rated_test import RatedTest
 from mss_bench.listening.server.flow import ServeOptions
 
 __all__ = ["ACTIONS", "configure", "execute"]
+
+_TEST = ("pack", "scale")
+_METRICS = ("run", "metrics", "metric_columns", "lower", "whole_tracks")
 
 
 class _Designed(Parameterized):
@@ -39,7 +43,11 @@ class Pack(_Designed):
 
     out: Path = param(Path("listening"), short="-o", metavar="DIR", doc="Folder of packs.")
     jobs: int | None = param(
-        None, short="-j", at_least=1, doc="Worker processes for estimates that the run did not keep."
+        None,
+        short="-j",
+        at_least=1,
+        metavar="N",
+        doc="Worker processes for estimates that the run did not keep (default: as in run).",
     )
 
     def execute(self) -> None:
@@ -73,6 +81,12 @@ class Export(_Packed):
 class Serve(ServeOptions, _Packed):
     """Collect ratings: pages for listeners, and one for the experimenter."""
 
+    option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "address": ("host", "port", "url"),
+        "who may come": ("listeners", "open_places", "participant_parameter", "completion_url"),
+        "session": ("headphone_check", "consent", "ask_name"),
+    }
+
     export: bool = param(False, doc="Serve nothing: write the ratings so far to PACK.results/ratings.csv.")
 
     def execute(self) -> None:
@@ -89,6 +103,12 @@ class Serve(ServeOptions, _Packed):
 
 class Import(ImportOptions):
     """Read ratings of any player into one table."""
+
+    option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "the test": _TEST,
+        "how files are read": ("format", "columns", "repeated"),
+        "a plain table": ("reference", "anchors", "constants"),
+    }
 
     files: tuple[Path, ...] = param(flag="files", metavar="FILE", doc="CSV files of one test.")
     out: Path = param(Path("ratings.csv"), short="-o", metavar="FILE", doc="The table.")
@@ -109,13 +129,19 @@ class Import(ImportOptions):
 class Analyse(RatedTest):
     """Report a test: screening, statistics, metrics against ears."""
 
+    option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "the test": _TEST,
+        "statistics": ("mid_anchor", "draws", "seed"),
+        "metrics against ears": (*_METRICS, "kinds"),
+    }
+
     out: Path = param(Path("listening_report"), short="-o", metavar="DIR", doc="Folder of the report.")
     mid_anchor: str | None = param(
         None, metavar="NAME", doc="Anchor that screening asks for (default: lowpass_7000 where the test has it)."
     )
     kinds: tuple[str, ...] = param(
         (), flag="--kind", metavar="KIND=SYSTEMS",
-        doc="Systems to hold metrics against apart, e.g. generative=a,b.",
+        doc="Systems to hold metrics against apart, e.g. generative=a,b (default: all together).",
     )  # fmt: skip
     draws: int = param(10_000, at_least=100, doc="Resamples of every bootstrap.")
     seed: int = param(0, at_least=0, doc="Seed of every bootstrap.")
@@ -154,8 +180,17 @@ def _kinds(told: tuple[str, ...], systems: set[str]) -> dict[str, str]:
 class Fit(RatedTest):
     """Fit models of the ratings to metrics, validated on songs and systems left out."""
 
-    task: str | None = param(None, metavar="NAME", doc="Which question, where the test asks several.")
-    target: str | None = param(None, metavar="NAME", doc="Of which target, where it asks of several.")
+    option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "the test": (*_TEST, "task", "target"),
+        "metrics": _METRICS,
+    }
+
+    task: str | None = param(
+        None, metavar="NAME", doc="Which question, where the test asks several (default: the only one)."
+    )
+    target: str | None = param(
+        None, metavar="NAME", doc="Of which target, where it asks of several (default: the only one)."
+    )
     out: Path = param(Path("listening_fit"), short="-o", metavar="DIR", doc="Folder of the report.")
     seed: int = param(0, at_least=0, doc="Seed of every bootstrap.")
 

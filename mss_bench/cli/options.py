@@ -8,8 +8,9 @@ A verb names the class that declares them, and gets back what the user gave::
 
 ``max_tracks`` becomes ``--max-tracks`` unless the declaration has a `flag` (one without a dash is a positional
 argument); a truth value becomes a switch, ``--no-doctor`` where its default is true; a tuple may be repeated, and a
-metavar like ``NAME,...`` or ``SPEC;...`` says that one argument may hold several. Values are checked by
-`Parameter.convert`, so that a wrong one gets the message that YAML and Python give, with the flag as its name.
+metavar like ``NAME,...`` or ``SPEC,...`` says that one argument may hold several, divided by commas (`split_list`).
+Names of songs and files, which may hold commas, are given one at a time. Values are checked by `Parameter.convert`, so
+that a wrong one gets the message that YAML and Python give, with the flag as its name.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from mss_bench.cli import completion
 from mss_bench.core.parameters import Parameter, Parameterized, param, parameters
@@ -32,7 +33,7 @@ from mss_bench.errors import ConfigError, UnknownNameError, nearest
 
 __all__ = [
     "Action", "Parser", "Shared", "add_actions", "add_options", "documentation", "execute_action", "given",
-    "parameter_table", "sentence", "terminal_width",
+    "parameter_table", "sentence", "split_list", "terminal_width",
 ]  # fmt: skip
 
 OTHER_SPELLINGS = {
@@ -51,7 +52,15 @@ class Shared(Parameterized):
 
 
 class Action(Parameterized):
-    """Base of what a verb or one of its actions does; its docstring is the help, its parameters are the options."""
+    """Base of what a verb or one of its actions does; its docstring is the help, its parameters are the options.
+
+    Attributes
+    ----------
+    option_groups : mapping of str to tuple of str
+        Title of a group of options in the help, and the parameters in it; the others stand first, without a title.
+    """
+
+    option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def execute(self) -> int | None:
         """Do it and return the exit status, None for 0."""
@@ -89,7 +98,12 @@ def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, type[Any]
     group = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
     for name, action in actions.items():
         text = (action.__doc__ or "").partition("\n")[0]
-        add_options(group.add_parser(name, help=text[0].lower() + text[1:-1], description=text), action)
+        below = group.add_parser(name, help=text[0].lower() + text[1:-1], description=text)
+        titled: Mapping[str, tuple[str, ...]] = getattr(action, "option_groups", {})
+        grouped = {parameter for names in titled.values() for parameter in names}
+        add_options(below, action, [parameter for parameter in parameters(action) if parameter not in grouped])
+        for title, names in titled.items():
+            add_options(below.add_argument_group(title), action, names)
 
 
 def execute_action(args: argparse.Namespace, action: type[Any]) -> int:
@@ -120,6 +134,8 @@ def _add_option(parser: _Container, parameter: Parameter) -> None:
         arguments |= {"metavar": parameter.metavar or _metavar(parameter), "type": _reader(parameter, flag)}
     if parameter.many:
         arguments["action"] = _Extend
+    if parameter.bare is not None:
+        arguments |= {"nargs": "?", "const": parameter.bare}
     if not is_option(parameter):
         least = {True: "+", False: "*"} if parameter.many else {True: None, False: "?"}
         action = parser.add_argument(parameter.name, nargs=least[parameter.required], **arguments)
@@ -146,20 +162,39 @@ class _Extend(argparse.Action):
 def _reader(parameter: Parameter, flag: str) -> Callable[[str], Any]:
     """Return what turns the text of a command line into a value; the error names the flag."""
     shown = replace(parameter, name=flag if flag.startswith("-") else parameter.metavar or parameter.name)
-    divider = next((d for d in ",;" if parameter.many and d in parameter.metavar), "")
+    divided = parameter.many and "," in parameter.metavar
 
     def read(text: str) -> Any:
         if typing.get_origin(parameter.kind) is dict:
             return shown.convert(_mapping(text, flag))
-        parts = [part for p in text.split(divider) if (part := p.strip())] if divider else [text]
+        parts = split_list(text) if divided else [text]
+        if parameter.many and not any(parts):  # of an empty variable in a shell script, perhaps
+            raise ConfigError(shown.refusal(text))
         with contextlib.suppress(ConfigError):
-            if parts and "" not in parts:
+            if "" not in parts:
                 return shown.convert(parts if parameter.many else text)
         # Not text, so perhaps a number; the message then shows the value as YAML and Python would have it.
-        values = list(map(_number, parts)) or [""]
+        values = list(map(_number, parts))
         return shown.convert(values if len(values) > 1 else values[0])
 
     return read
+
+
+def split_list(text: str) -> list[str]:
+    """Return the items of a list as the command line takes it: ``SDR,si_sdr`` or ``hpss:power=2,mask=soft,irm``.
+
+    A comma before ``key=`` goes on with the parameters of the name before it. Semicolons, which divided lists of
+    metrics in earlier versions, divide as well.
+    """
+    items: list[str] = []
+    for several in text.split(";"):
+        first = len(items)
+        for part in filter(None, map(str.strip, several.split(","))):
+            if len(items) > first and ":" in items[-1] and re.match(r"[A-Za-z_]\w*=", part):
+                items[-1] += f",{part}"
+            else:
+                items.append(part)
+    return items
 
 
 def _mapping(text: str, flag: str) -> dict[str, str]:
@@ -196,6 +231,7 @@ def help_text(parameter: Parameter) -> str:
         parameter.unit if parameter.unit.upper() not in (parameter.metavar.upper(), *doc.upper().split()) else "",
         ", ".join(words) if not all(word in doc for word in words) else "",
         "repeatable" if parameter.many and is_option(parameter) else "",
+        "required" if parameter.required and is_option(parameter) else "",
         f"default: {default}" if default else "",
     ]
     shown = "; ".join(filter(None, facts))
@@ -238,7 +274,9 @@ def documentation(cls: type) -> str:
 
 def _default(parameter: Parameter) -> str:
     value = parameter.default
-    if parameter.required or value is None or value in ("", (), {}) or isinstance(value, bool):
+    if value is False:
+        return "off"
+    if parameter.required or value is None or value is True or value in ("", (), {}):
         return ""
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
@@ -271,6 +309,7 @@ class Parser(argparse.ArgumentParser):
         words = list(sys.argv[1:] if args is None else args)
         if completion.asked_for():
             return super().parse_known_args(args, namespace)
+        words = self._with_bare_values(words)
         if self._subparsers is None:  # first of all, since a mistyped option may be the one that would be "required"
             for word in words[: words.index("--") if "--" in words else None]:
                 if word.startswith("--") and word.partition("=")[0] not in self._option_string_actions:
@@ -279,6 +318,15 @@ class Parser(argparse.ArgumentParser):
         if further:
             self._refuse(next((w for w in further if w.startswith("-")), further[0]))
         return parsed, []
+
+    def _with_bare_values(self, words: Sequence[str]) -> list[str]:
+        """Write out the value of options that were given without one, so that ``--open PACK`` keeps its argument."""
+        complete = list(words)
+        for index, (word, after) in enumerate(zip(words, [*words[1:], ""], strict=False)):
+            action = self._option_string_actions.get(word)
+            if action is not None and action.nargs == "?" and not isinstance(_number(after), int):
+                complete[index] = f"{word}={action.const}"
+        return complete
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         actions = action.choices if isinstance(action, argparse._SubParsersAction) else None

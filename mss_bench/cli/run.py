@@ -23,7 +23,7 @@ _EXAMPLES = """
 examples:
   mss-bench run                                    all but the slow separators on the built-in demo songs
   mss-bench run -s all                             every separator
-  mss-bench run --dataset musdb18hq --root DIR -s hpss -s irm:exponent=2
+  mss-bench run --dataset musdb18hq --root DIR -s hpss,irm:exponent=2
   mss-bench run --config comparison.yaml --jobs 8
 """
 

@@ -36,14 +36,17 @@ class Command(Parameterized):
 
     estimates: Path = param(flag="ESTIMATES", metavar="ESTIMATES", doc="Folder of the estimates.")
     references: Path | None = param(
-        None, metavar="DIR", doc="Folder of references, <track>/<stem>.wav or <stem>.wav, instead of a data set."
+        None,
+        metavar="DIR",
+        doc="Folder of references, <track>/<stem>.wav or <stem>.wav, instead of a data set (required: this or "
+        "--dataset).",
     )
     pattern: str = param(
         "", doc='How paths name tracks and targets, e.g. "{track}/{target}.wav" (default: recognised).'
     )
     name: str = param("", doc="What tables call the estimates, as a separator (default: the folder's name).")
     partial: bool = param(False, doc="Leave out tracks that have no estimate.")
-    doctor: bool = param(True, doc="Do not look for lag, polarity, gain and swapped stems first.")
+    doctor: bool = param(True, doc="Do not look for lag, polarity, gain and swapped stems first (default: look).")
     museval_json: Path | None = param(
         None, metavar="DIR", doc="Also write museval's JSON there, one file a track (default: none)."
     )
@@ -57,7 +60,12 @@ def configure(parser: Parser) -> None:
     parser.epilog = _EXAMPLES
     add_options(parser, Command, ["estimates"])
     where = parser.add_mutually_exclusive_group(required=True)
-    add_options(where, RunOptions, ["dataset"], dataset={"doc": "Data set that was separated.", "default": None})
+    add_options(
+        where,
+        RunOptions,
+        ["dataset"],
+        dataset={"doc": "Data set that was separated (required: this or --references).", "default": None},
+    )
     add_options(where, Command, ["references"])
     out = {"doc": "Run folder (default: runs/<data set>-<name>)."}
     add_options(parser, RunOptions, ["metrics", "out"], out=out)

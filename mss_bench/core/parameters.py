@@ -120,6 +120,8 @@ class Parameter:
         What it does, in a sentence or two.
     flag, short, metavar : str
         How a command line calls it where the name does not serve: ``"--separator"``, ``"-s"``, ``"SPEC"``.
+    bare : object, optional
+        What an option of the command line means that is given without a value.
     expects : str
         What a message says was expected, where the type and the bounds do not say it.
     """
@@ -139,6 +141,7 @@ class Parameter:
     flag: str = ""
     short: str = ""
     metavar: str = ""
+    bare: Any = None
     expects: str = ""
 
     @property
@@ -238,6 +241,7 @@ def param(
     flag: str = "",
     short: str = "",
     metavar: str = "",
+    bare: Any = None,
     expects: str = "",
 ) -> Any:
     """Declare a parameter in the body of a class; the annotation beside it gives name and type.
@@ -247,7 +251,8 @@ def param(
     fixed = choices if callable(choices) else tuple(choices)
     return Parameter(
         default=default, doc=doc, at_least=at_least, above=above, at_most=at_most, below=below, odd=odd,
-        infinite=infinite, choices=fixed, unit=unit, flag=flag, short=short, metavar=metavar, expects=expects,
+        infinite=infinite, choices=fixed, unit=unit, flag=flag, short=short, metavar=metavar, bare=bare,
+        expects=expects,
     )  # fmt: skip
 
 

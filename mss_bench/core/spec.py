@@ -6,6 +6,7 @@ One form for separators, metrics and data sets on the command line; in YAML and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -117,6 +118,11 @@ def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any]]:
     ConfigError
         A value of the wrong type or outside its range, or a parameter without default that is not given.
     """
+    if spec.name not in registry and re.search("[,;=]", spec.name):  # what is meant is more than a name
+        raise ConfigError(
+            f"{spec.name!r} is not the name of a {registry.kind}; expected name:key=value,key=value, and of several "
+            "a list: a,b on the command line, [a, b] in YAML and Python"
+        )
     spec = replace(spec, name=registry.canonical(spec.name))
     cls = registry.load(spec.name)
     known = parameters(cls)

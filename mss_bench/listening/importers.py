@@ -40,7 +40,8 @@ class PackAndScale(Parameterized):
 
     pack: Path | None = param(
         None, metavar="DIR",
-        doc="The test's pack, its key beside it: what blinded signals are, the scale, the length of excerpts.",
+        doc="The test's pack, its key beside it: what blinded signals are, the scale, the length of excerpts "
+        "(default: none).",
     )  # fmt: skip
     scale: tuple[float, ...] | None = param(
         None, metavar="LOW,HIGH", expects="its two ends, e.g. 0,100",
@@ -64,12 +65,18 @@ class ImportOptions(PackAndScale):
     columns: dict[str, str] = param(
         {}, metavar="NAME=COLUMN,...",
         doc="Column of the file for each of listener, item, system, score, replicate, order, seconds, ..., where it "
-        "has another name. For webMUSHRA and pymushra listener alone: the questionnaire's field with the code.",
+        "has another name. For webMUSHRA and pymushra listener alone: the questionnaire's field with the code "
+        "(default: their own names).",
     )  # fmt: skip
-    reference: tuple[str, ...] = param((), metavar="SYSTEM,...", doc="Hidden references of a plain table.")
-    anchors: tuple[str, ...] = param((), metavar="SYSTEM,...", doc="Anchors of a plain table.")
+    reference: tuple[str, ...] = param(
+        (), metavar="SYSTEM,...", doc="Hidden references of a plain table (default: none)."
+    )
+    anchors: tuple[str, ...] = param((), metavar="SYSTEM,...", doc="Anchors of a plain table (default: none).")
     constants: dict[str, str] = param(
-        {}, flag="--set", metavar="NAME=TEXT,...", doc="test, task or target, where no column of a plain table says it."
+        {},
+        flag="--set",
+        metavar="NAME=TEXT,...",
+        doc="test, task or target, where no column of a plain table says it (default: the file's name, and none).",
     )
     repeated: Literal["error", "replicate"] = param(
         "error", doc="What becomes of a signal that a listener rated again unasked: ``replicate`` keeps both."

@@ -26,14 +26,21 @@ class RatedTest(PackAndScale):
         doc="From listen import, or a pack that listen serve collected ratings for; with --pack also as webMUSHRA or "
         "pymushra export them.",
     )  # fmt: skip
-    run: Path | None = param(None, metavar="RUN", doc="Finished run with the metrics of the systems.")
+    run: Path | None = param(None, metavar="RUN", doc="Finished run with the metrics of the systems (default: none).")
     metrics: Path | None = param(
-        None, flag="--metric-table", metavar="CSV", doc="Or a table of metrics: item, system, a column a metric."
+        None,
+        flag="--metric-table",
+        metavar="CSV",
+        doc="Or a table of metrics: item, system, a column a metric (default: none).",
     )
     metric_columns: dict[str, str] = param(
-        {}, metavar="item=COLUMN,...", doc="Columns item, system and target of that table, where named otherwise."
+        {},
+        metavar="item=COLUMN,...",
+        doc="Columns item, system and target of that table, where named otherwise (default: these names).",
     )
-    lower: tuple[str, ...] = param((), metavar="METRIC,...", doc="Metrics of that table of which less is better.")
+    lower: tuple[str, ...] = param(
+        (), metavar="METRIC,...", doc="Metrics of that table of which less is better (default: none)."
+    )
     whole_tracks: bool = param(False, doc="Take the run's values of whole tracks, not of excerpts.")
 
     def setup(self) -> None:

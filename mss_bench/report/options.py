@@ -36,8 +36,8 @@ class Style(Parameterized):
     name = "table style"
 
     columns: tuple[str, ...] = param(
-        (), choices=COLUMNS, metavar="C,C",
-        doc="Columns in their order, by default mean, gain, gap where an oracle is named for it, and targets.",
+        (), choices=COLUMNS, metavar="NAME,...",
+        doc="Columns in their order (default: mean, gain, gap where --gap-to names an oracle, targets).",
     )  # fmt: skip
     by: str = param(
         "metric", choices=("metric", "target"), flag="--table-by",
@@ -67,16 +67,20 @@ class Options(Parameterized):
     name = "report"
 
     formats: tuple[str, ...] = param(
-        (), choices=FORMATS, flag="--format", metavar="F,F",
-        doc="Kinds of files, by default the first five, or html alone for a single file.",
+        (), choices=FORMATS, flag="--format", metavar="NAME,...",
+        doc="Kinds of files (default: md, csv, tex, html, png; html alone with --single-file).",
     )  # fmt: skip
-    metrics: tuple[str, ...] = param((), short="-m", metavar="M,M", doc="Only these metrics, in this order.")
-    targets: tuple[str, ...] = param((), metavar="T,T", doc="Only these targets, in this order.")
+    metrics: tuple[str, ...] = param(
+        (), short="-m", metavar="NAME,...", doc="Only these metrics, in this order (default: all)."
+    )
+    targets: tuple[str, ...] = param((), metavar="NAME,...", doc="Only these targets, in this order (default: all).")
     separators: tuple[str, ...] = param(
-        (), flag="--separator", short="-s", metavar="S,S",
-        doc="Only these, each as tables name it, or by its separator's name for all variants.",
+        (), flag="--separator", short="-s", metavar="LABEL,...",
+        doc="Only these, each as tables name it, or by its separator's name for all variants (default: all).",
     )  # fmt: skip
-    groups: tuple[str, ...] = param((), metavar="G,G", doc="Only these groups of targets: 4stem, vocals_acc.")
+    groups: tuple[str, ...] = param(
+        (), metavar="NAME,...", doc="Only these groups of targets: 4stem, vocals_acc (default: all)."
+    )
     sort: str = param("mean", metavar="HOW", doc="Order of rows: mean, gain, name, given (as named) or a target.")
     aggregation: str = param(
         "median_of_medians", choices=tuple(AGGREGATIONS), metavar="A",
@@ -86,11 +90,13 @@ class Options(Parameterized):
         "floor", choices=tuple(MISSING), metavar="RULE",
         doc="floor: the mixture stands in for missing values; complete: only tracks that every method has.",
     )  # fmt: skip
-    gap_to: str = param("", metavar="ORACLE", doc="A column with the gap to this oracle.")
+    gap_to: str = param("", metavar="ORACLE", doc="A column with the gap to this oracle (default: none).")
     figures: tuple[str, ...] = param(
-        DEFAULT_FIGURES, choices=(*FIGURES, "none"), metavar="F,F", doc="Kinds of figures."
+        DEFAULT_FIGURES, choices=(*FIGURES, "none"), metavar="NAME,...", doc="Kinds of figures."
     )
-    pages: tuple[str, ...] = param((), flag="--page", metavar="TRACK", doc="Track whose frames are drawn on a page.")
+    pages: tuple[str, ...] = param(
+        (), flag="--page", metavar="TRACK", doc="Track whose frames are drawn on a page (default: none)."
+    )
     single_file: bool = param(
         False, doc="One page with every figure in it, report.html; otherwise index.html links figures and track pages."
     )

@@ -37,11 +37,11 @@ class RunOptions(Parameterized):
         "stems; in Python also a Dataset.",
     )  # fmt: skip
     separators: tuple[str | Mapping[str, Any], ...] = param(
-        (), flag="--separator", short="-s", metavar="SPEC", expects="names with parameters, as in hpss:power=2",
+        (), flag="--separator", short="-s", metavar="SPEC,...", expects="names with parameters, as in hpss:power=2",
         doc="Separator as name or name:key=value,key=value, or all (default: all but slow ones).",
     )  # fmt: skip
     metrics: tuple[str | Mapping[str, Any], ...] = param(
-        (), short="-m", metavar="SPEC;...", expects="names with parameters, as in bss_eval:window=2",
+        (), short="-m", metavar="SPEC,...", expects="names with parameters, as in bss_eval:window=2",
         doc="Metric as name or name:key=value,key=value, where a quantity such as SDR stands for its family; or all "
         f"for every fast one (default: {', '.join(DEFAULT_METRICS)}).",
     )  # fmt: skip
@@ -61,7 +61,7 @@ class RunOptions(Parameterized):
     media: tuple[str, ...] = param(
         (), metavar="TRACK",
         doc="Track whose estimates are kept, with excerpts to hear and see in the report: the best, the worst and the "
-        "one where methods disagree most; all for every track.",
+        "one where methods disagree most; all for every track (default: none).",
     )  # fmt: skip
     timeout: float | None = param(
         None, above=0, unit="s", metavar="S",
@@ -83,10 +83,13 @@ class RunOptions(Parameterized):
     )  # fmt: skip
     device: str = param("cpu", doc="Device for separators that can use another than the CPU.")
     plugins: tuple[Path, ...] = param(
-        (), flag="--plugin", metavar="FILE", doc="Python file with separators or metrics of your own."
+        (),
+        flag="--plugin",
+        metavar="FILE",
+        doc="Python file with separators, metrics or layouts of your own (default: none).",
     )
     catalogs: tuple[Path, ...] = param(
-        (), flag="--catalog", metavar="FILE", doc="YAML file with data sets of your own."
+        (), flag="--catalog", metavar="FILE", doc="YAML file with data sets of your own (default: none)."
     )
     root: Path | None = param(None, metavar="DIR", doc="Folder of the data set (default: the one its catalog names).")
     rehash: bool = param(False, doc="Hash every file's content again instead of trusting its size and times.")

@@ -32,7 +32,7 @@ def finished(tmp_path_factory, write_song, catalog_text):
         write_song(folder / "tiny" / "test" / song, i)
     (folder / "catalog.yaml").write_text(catalog_text.format(root=folder / "tiny"))
     words = ["run", "--catalog", folder / "catalog.yaml", "--dataset", "tiny", "-s", "irm", "-o", folder / "run"]
-    done = mss_bench(*words, "-j", "2", "-m", "bss_eval;usdr")
+    done = mss_bench(*words, "-j", "2", "-m", "bss_eval,usdr")
     assert done.returncode == 0, done.stderr
     return folder / "run", done
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ from typing import Any, Literal
 
 import pytest
 
+from mss_bench.cli.listen import Serve
 from mss_bench.cli.main import VERBS, main
-from mss_bench.cli.options import Parser, add_options, given
+from mss_bench.cli.options import Parser, add_options, given, split_list
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.errors import ConfigError
 
@@ -30,7 +32,7 @@ class Cooking(Parameterized):
     weights: tuple[float, ...] = param((), metavar="X,...", at_least=0, doc="Of the spices.")
     swaps: dict[str, str] = param({}, metavar="OLD=NEW,...", doc="What stands in for what.")
     out: Path = param(Path("plate"), short="-o", doc="Where it goes.")
-    label: str = param("", doc="Sign beside it, 100 % paper.")
+    label: str = param("", doc="Sign beside it, 100 % paper (default: none).")
     vegan: bool = param(False, doc="Without animals.")
     taste: bool = param(True, doc="Serve untasted.")
 
@@ -79,8 +81,8 @@ def test_help_names_unit_choices_and_default() -> None:
         "--heat HEAT Flame (low, high; default: low)",
         "--max-time X Time there is (min; default: as long as it takes)",
         "--spices NAME,... What goes in (repeatable; default: salt)",
-        "--label LABEL Sign beside it, 100 % paper",
-        "--vegan Without animals",
+        "--label LABEL Sign beside it, 100 % paper (default: none)",
+        "--vegan Without animals (default: off)",
         "-n N, --servings N How many eat (default: 2)",
     ):
         assert line in text
@@ -105,6 +107,30 @@ def test_unknown_options_are_answered_with_the_verbs_own_usage(
     usage, last = capsys.readouterr().err.rstrip().rsplit("\n", 1)
     assert usage.startswith(f"usage: mss-bench {words[0]}")
     assert last.endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("SDR", ["SDR"]),
+        ("SDR, si_sdr", ["SDR", "si_sdr"]),
+        ("hpss:power=2,mask=soft,irm,repet:high=1", ["hpss:power=2,mask=soft", "irm", "repet:high=1"]),
+        ("hpss,power=2", ["hpss", "power=2"]),
+        ("bss_eval:window=2;SI-SDR", ["bss_eval:window=2", "SI-SDR"]),
+        (" ,", []),
+    ],
+)
+def test_commas_divide_lists_but_not_the_parameters_of_a_name(text: str, items: list[str]) -> None:
+    assert split_list(text) == items
+
+
+def test_an_option_given_bare_leaves_the_argument_behind_it() -> None:
+    parser = Parser(prog="serve")
+    add_options(parser, Serve, ["open_places", "pack"])
+    for words, places in (("--open d", 500), ("d --open", 500), ("--open 3 d", 3), ("--open=4 d", 4), ("d", None)):
+        assert given(parser.parse_args(words.split()), Serve) == {"pack": Path("d")} | (
+            {"open_places": places} if places else {}
+        )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +172,7 @@ def _options(parser: argparse.ArgumentParser, verb: str) -> Iterator[tuple[str, 
             yield verb, action
 
 
-def test_every_option_has_help_and_a_short_flag_means_the_same_everywhere() -> None:
+def test_every_option_has_help_with_its_default_and_a_short_flag_means_the_same_everywhere() -> None:
     meanings: dict[str, set[str]] = {}
     for verb in VERBS:
         parser = Parser(prog=verb)
@@ -154,6 +180,9 @@ def test_every_option_has_help_and_a_short_flag_means_the_same_everywhere() -> N
         for place, action in _options(parser, verb):
             assert action.help, (place, action.dest)
             if action.help != argparse.SUPPRESS:
+                assert (
+                    action.dest == "help" or not action.option_strings or re.search("default: |required", action.help)
+                ), f"{place} {action.option_strings[-1]} says nothing of what happens without it: {action.help}"
                 for flag in action.option_strings:
                     meanings.setdefault(flag, set()).add(action.dest)
     short = {flag: names for flag, names in meanings.items() if not flag.startswith("--")}

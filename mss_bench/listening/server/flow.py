@@ -63,17 +63,25 @@ class ServeOptions(Parameterized):
 
     host: str = param("127.0.0.1", doc="Address to listen on; 0.0.0.0 opens it to the network.")
     port: int = param(8765, at_least=0, at_most=65535, doc="Port to listen on; 0 takes a free one.")
-    url: str = param("", doc="What links begin with, where a proxy stands before the server.")
+    url: str = param(
+        "", doc="What links begin with, where a proxy stands before the server (default: the host and port)."
+    )
     listeners: int | None = param(None, at_least=0, doc="Links of their own (default: as many as the pack has orders).")
     open_places: int | None = param(
-        None, at_least=1, flag="--open", doc="A join link, too, by which so many new listeners may come."
+        None,
+        at_least=1,
+        flag="--open",
+        bare=500,
+        doc="A join link, too, by which so many new listeners may come; 500 without a number (default: no join link).",
     )
     participant_parameter: str = param(
         "PROLIFIC_PID", metavar="NAME", doc="The join link's parameter with a panel's participant id."
     )
-    completion_url: str = param("", metavar="URL", doc="Where listeners are sent at the end.")
+    completion_url: str = param("", metavar="URL", doc="Where listeners are sent at the end (default: nowhere).")
     headphone_check: bool = param(False, doc="Check for headphones by antiphase loudness, before the training.")
-    consent: Path | None = param(None, metavar="TEXT", doc="A file with the text that listeners agree to.")
+    consent: Path | None = param(
+        None, metavar="TEXT", doc="A file with the text that listeners agree to (default: a short text in English)."
+    )
     ask_name: bool = param(False, doc="Ask for listeners' names and store them.")
 
     def setup(self) -> None:
