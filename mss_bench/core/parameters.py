@@ -102,8 +102,9 @@ class Parameter:
         Its name in Python and YAML.
     kind : type or annotation
         What a value is: ``bool``, ``int``, ``float``, ``str``, ``Path``, a ``Literal``, a `Parameterized` class (a
-        mapping in YAML), ``X | None``, ``tuple[X, ...]`` (a list, or one value), ``dict[str, X]``. Of anything else
-        only ``isinstance`` is asked; ``Any`` takes every value.
+        mapping in YAML), ``X | None``, ``tuple[X, ...]`` (a list, or one value), ``dict[str, X]``, a class with a
+        classmethod ``from_parameter`` (which makes it of every form that it has). Of anything else only ``isinstance``
+        is asked; ``Any`` takes every value.
     default : object
         `REQUIRED` where there is none.
     at_least, above, at_most, below : float, optional
@@ -503,6 +504,8 @@ def _fit(value: Any, kind: Any, what: str) -> Any:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any or isinstance(kind, str | typing.TypeVar):
         return value
+    if hasattr(kind, "from_parameter"):  # a value with forms of its own, which refuses what is none of them
+        return kind.from_parameter(value)
     if _literals(kind):
         return next((c for c in _literals(kind) if value == c or str(value) == str(c)), _MISFIT)
     if kind is type(None):

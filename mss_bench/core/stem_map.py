@@ -1,0 +1,306 @@
+"""What delivered stems are called here: one map of names, the same for every way in.
+
+Catalog entries, folders of estimates, commands, scripts in another Python and manifests of models name stems as they
+like. A `StemMap` says, line by line, which target of the data set is made of what was delivered::
+
+    map:
+      vocals: lead                       # rename: what is delivered as "lead" is the vocals
+      other: [guitar, piano, other]      # sum
+      accompaniment: mixture - vocals    # rest
+
+On a command line the same is ``--map "vocals=lead;other=guitar+piano+other;accompaniment=mixture-vocals"``. ``none``
+says that there is nothing to map: every name means what it says.
+
+Names on the right are those that were delivered. In a sum and in a rest, one that another line makes is what that line
+makes: with the lines above, vocals are subtracted as ``lead``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from mss_bench.errors import ConfigError, UnknownNameError, nearest
+
+if TYPE_CHECKING:
+    from mss_bench.core.tracks import Audio, Stems, Targets
+
+__all__ = ["MapLine", "StemMap"]
+
+_MIXTURE = "mixture"
+_NONE = "none"
+_EXAMPLE = '"vocals=lead", "other=guitar+piano+other" or "accompaniment=mixture-vocals"'
+
+
+@dataclass(frozen=True)
+class MapLine:
+    """One target and what it is made of.
+
+    Parameters
+    ----------
+    target : str
+    parts : tuple of str
+        Delivered stems: one is renamed, several are summed, those of a rest are subtracted from the mixture.
+    rest : bool
+        Whether the target is the mixture without the parts.
+    """
+
+    target: str
+    parts: tuple[str, ...]
+    rest: bool = False
+
+    @property
+    def renames(self) -> bool:
+        """Return whether a single delivered stem gets another name."""
+        return len(self.parts) == 1 and not self.rest
+
+    def __str__(self) -> str:
+        sign = "-" if self.rest else "+"
+        spaced = any("+" in part or "-" in part for part in self.parts)  # such names need blanks around the sign
+        terms = (_MIXTURE, *self.parts) if self.rest else self.parts
+        return f"{self.target}={(f' {sign} ' if spaced else sign).join(terms)}"
+
+
+@dataclass(frozen=True)
+class StemMap:
+    """A map of the names of stems; empty where nothing is mapped.
+
+    Parameters
+    ----------
+    lines : tuple of MapLine
+        One for each target that is made of something else than the stem of its own name.
+    declined : bool
+        Said to be unnecessary, by ``none``.
+
+    Examples
+    --------
+    >>> stem_map = StemMap.from_parameter({"other": ["guitar", "piano", "other"], "accompaniment": "mixture - vocals"})
+    >>> str(stem_map)
+    'other=guitar+piano+other;accompaniment=mixture-vocals'
+    """
+
+    lines: tuple[MapLine, ...] = ()
+    declined: bool = field(default=False, kw_only=True)
+
+    @classmethod
+    def from_parameter(cls, value: object) -> Self:
+        """Read the form of a command line (text), of YAML (a mapping), or several of the former as one.
+
+        Raises
+        ------
+        ConfigError
+            Neither of them; a target or a stem without a name or named twice; lines that need each other.
+        """
+        if isinstance(value, cls):
+            return value
+        if value is None or (isinstance(value, str) and value.strip().lower() == _NONE):
+            return cls(declined=value is not None)
+        if isinstance(value, Mapping):
+            return cls(_checked(dict(value), [_line(str(target), made, value) for target, made in value.items()]))
+        if not isinstance(value, Sequence) or not value or not all(isinstance(text, str) for text in value):
+            _refuse(value, f"expected {_EXAMPLE}, or {_NONE}")
+        written = value if isinstance(value, str) else ";".join(value)
+        return cls(_checked(written, [_read(text) for text in re.split("[;,]", written) if text.strip()]))
+
+    def __bool__(self) -> bool:
+        return bool(self.lines)
+
+    def __str__(self) -> str:
+        """Return what ``--map`` takes."""
+        return ";".join(map(str, self.lines)) or (_NONE if self.declined else "")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Return the targets that are made."""
+        return tuple(line.target for line in self.lines)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the delivered stems that the lines are made of."""
+        return tuple(dict.fromkeys(part for line in self.lines for part in _delivered(line, self.lines)))
+
+    def check(self, targets: Targets, delivered: Collection[str] | None = None) -> None:
+        """Refuse a map that does not fit a data set, or names stems that are not delivered.
+
+        Parameters
+        ----------
+        targets : Targets
+            Of the data set.
+        delivered : collection of str, optional
+            All names that are delivered, where they are known.
+
+        Raises
+        ------
+        ConfigError
+        """
+        for line in self.lines:
+            if line.target not in targets:
+                raise UnknownNameError(f"target of the map {line}:", line.target, targets)
+            if line.rest or line.renames:
+                continue
+            for part in line.parts:
+                if part != line.target and part in targets and not set(targets[part]) <= set(targets[line.target]):
+                    _refuse(
+                        str(line),
+                        f"the data set scores {part} by itself, so that it cannot be a part of {line.target}; leave it "
+                        "out of the sum",
+                    )
+        if delivered is None:
+            return
+        for line in self.lines:
+            for part in _delivered(line, self.lines):
+                if part not in delivered:
+                    near = nearest(part, delivered)
+                    known = f"delivered: {', '.join(delivered) or 'nothing'}"
+                    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else known
+                    _refuse(str(line), f"{part!r} is not delivered; {hint}")
+
+    def names(self, delivered: Iterable[str], targets: Collection[str] = ()) -> tuple[str, ...]:
+        """Return what stems are called when they are mapped, in the order of `apply`.
+
+        Parameters
+        ----------
+        delivered : iterable of str
+            The names before.
+        targets : collection of str
+            Of the data set; these keep their names although they are parts of a sum.
+        """
+        names = tuple(delivered)
+        kept = self._kept(names, targets)
+        made = [line.target for line in self._in_order() if not self._missing(line, names)]
+        return (*kept, *made)
+
+    def apply(
+        self, stems: Mapping[str, Audio], mixture: Audio, targets: Collection[str] = ()
+    ) -> tuple[Stems, dict[str, str]]:
+        """Return stems under the names of the data set.
+
+        A stem that no line mentions keeps its name. One that is renamed loses its own, unless another line makes it
+        anew; one that is part of a sum loses it unless it is one of `targets` itself.
+
+        Parameters
+        ----------
+        stems : mapping of str to (channels, samples) float array
+            What was delivered.
+        mixture : (channels, samples) float array
+        targets : collection of str
+            Of the data set.
+
+        Returns
+        -------
+        stems : dict of str to (channels, samples) float array
+        problems : dict of str to str
+            Targets that could not be made, and which stem is missing.
+        """
+        mapped: Stems = {name: stems[name] for name in self._kept(stems, targets)}
+        made: Stems = {}
+        problems: dict[str, str] = {}
+        for line in self._in_order():
+            if absent := self._missing(line, stems):
+                problems[line.target] = f"{line}: {', '.join(absent)} not delivered"
+                continue
+            others = _made_before(line, self.lines)
+            total = reduce(add, [made[part] if part in others else stems[part] for part in line.parts])
+            made[line.target] = mixture - total if line.rest else total
+        return mapped | made, problems
+
+    def _kept(self, names: Iterable[str], targets: Collection[str]) -> list[str]:
+        renamed = {line.parts[0] for line in self.lines if line.renames}
+        summed = {part for line in self.lines if not line.rest for part in line.parts if part not in targets}
+        return [name for name in names if name not in renamed | summed and name not in self.targets]
+
+    def _in_order(self) -> list[MapLine]:
+        """Return the lines, each after those that it needs."""
+        ordered: list[MapLine] = []
+        waiting = list(self.lines)
+        while waiting:
+            made = {line.target for line in ordered}
+            ready = next(line for line in waiting if _made_before(line, self.lines) <= made)
+            waiting.remove(ready)
+            ordered.append(ready)
+        return ordered
+
+    def _missing(self, line: MapLine, names: Iterable[str]) -> list[str]:
+        """Return the delivered stems that a line lacks, directly or through other lines."""
+        there = set(names)
+        absent = [part for part in _delivered(line, self.lines) if part not in there]
+        for other in self.lines:
+            if other.target in _made_before(line, self.lines):
+                absent += self._missing(other, there)
+        return list(dict.fromkeys(absent))
+
+
+def _made_before(line: MapLine, lines: Sequence[MapLine]) -> set[str]:
+    """Return the targets of other lines that a line is made of: only sums and rests are."""
+    others = {other.target for other in lines if other.target != line.target}
+    return set() if line.renames else others & set(line.parts)
+
+
+def _delivered(line: MapLine, lines: Sequence[MapLine]) -> list[str]:
+    """Return the parts of a line that are delivered, not made by another line."""
+    return [part for part in line.parts if part not in _made_before(line, lines)]
+
+
+def _read(text: str) -> MapLine:
+    """Read ``target=...``."""
+    target, equals, made = text.partition("=")
+    if not equals:
+        _refuse(text.strip(), f"expected {_EXAMPLE}, or {_NONE} alone")
+    return _line(target, made, text.strip())
+
+
+def _line(target: str, made: object, given: object) -> MapLine:
+    """Return a line of a target and what it is made of, as text or as a list of stems to sum."""
+    target, rest = target.strip(), False
+    if isinstance(made, str):
+        rest = re.match(rf"\s*{_MIXTURE}\s*-", made, re.IGNORECASE) is not None
+        sign = "-" if rest else "+"
+        # A name with a sign of its own is told apart by blanks around the others: lead-vocals + backing-vocals.
+        terms = re.split(rf"\s+[{sign}]\s+" if re.search(rf"\s[{sign}]\s", made) else f"[{sign}]", made)
+        parts = [term.strip() for term in terms][rest:]
+    elif isinstance(made, Sequence) and made and all(isinstance(part, str) for part in made):
+        parts = [part.strip() for part in made]
+    else:
+        _refuse(given, f"{target} is {made!r}, expected a name, a list of names to sum, or {_MIXTURE} - NAME")
+    if not target or not all(parts) or any(re.search("[=,;]", name) for name in (target, *parts)):
+        _refuse(given, f"a name is missing or malformed; expected {_EXAMPLE}")
+    if target == _MIXTURE or _MIXTURE in parts:
+        _refuse(given, f"the mixture can only be what a rest is taken from: NAME={_MIXTURE}-vocals")
+    if twice := [part for part in parts if parts.count(part) > 1]:
+        _refuse(given, f"{twice[0]} stands twice in {target}")
+    return MapLine(target, tuple(parts), rest)
+
+
+def _checked(given: object, lines: list[MapLine]) -> tuple[MapLine, ...]:
+    """Return lines that do not contradict each other."""
+    made = [line.target for line in lines]
+    if twice := [target for target in made if made.count(target) > 1]:
+        _refuse(given, f"{twice[0]} is made twice; expected one line for each target")
+    users: dict[str, str] = {}
+    for line in lines:
+        for part in () if line.rest else _delivered(line, lines):
+            if part in users:
+                _refuse(
+                    given,
+                    f"{part} is used for {users[part]} and again for {line.target}; use it once"
+                    + ("" if line.renames else f", and name {users[part]} among the parts of {line.target}"),
+                )
+            users[part] = line.target
+    for line in lines:
+        if line.rest and line.target in line.parts:
+            _refuse(given, f"{line.target} cannot be the mixture without itself")
+    waiting = {line.target: _made_before(line, lines) for line in lines}
+    while ready := [target for target, needed in waiting.items() if not needed & waiting.keys()]:
+        waiting = {target: needed for target, needed in waiting.items() if target not in ready}
+    if waiting:
+        _refuse(given, f"{' and '.join(waiting)} are made of each other; give one of them as delivered")
+    return tuple(lines)
+
+
+def _refuse(given: Any, why: str) -> NoReturn:
+    shown = repr(given) if isinstance(given, str) else repr(dict(given) if isinstance(given, Mapping) else given)
+    raise ConfigError(f"map {shown}: {why}")
