@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from mss_bench.core import audio
 from mss_bench.core.annotations import Annotations
-from mss_bench.errors import DatasetError
+from mss_bench.errors import AudioError, DatasetError
 
-__all__ = ["Audio", "Stems", "TargetGroup", "Targets", "Track", "TrackAudio", "TrackId"]
+__all__ = ["Audio", "Fit", "Part", "Stems", "TargetGroup", "Targets", "Track", "TrackAudio", "TrackId"]
 
 Audio = NDArray[np.float32]
 """An array ``(channels, samples)``."""
@@ -112,6 +112,58 @@ class TrackId:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What of a file belongs to a stem: all of it, unless something else is said.
+
+    Parameters
+    ----------
+    channel : int, optional
+        The one channel that is taken, from 0.
+    gain_db : float
+        Gain in dB.
+    start, stop : float, optional
+        The seconds that are taken.
+    """
+
+    channel: int | None = None
+    gain_db: float = 0.0
+    start: float = 0.0
+    stop: float | None = None
+
+    def of(self, file: Path) -> str:
+        """Return what messages call this part of a file."""
+        if not self.start and self.stop is None:
+            return str(file)
+        return f"{file} from {self.start:g} s to {'the end' if self.stop is None else f'{self.stop:g} s'}"
+
+
+_WHOLE = Part()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How files of a song that differ are made alike; what is not allowed here is refused.
+
+    Parameters
+    ----------
+    trim : bool
+        Every file is cut to the length of the song's shortest.
+    mono : bool
+        A file of one channel is doubled to two.
+    resample : bool
+        A file of another sample rate than the track's is resampled.
+    """
+
+    trim: bool = False
+    mono: bool = False
+    resample: bool = False
+
+    def flags(self) -> dict[str, bool]:
+        """Return what is allowed, as part of a key."""
+        return {name: True for name, allowed in vars(self).items() if allowed}
+
+
+@dataclass(frozen=True)
 class TrackAudio:
     """Audio of one track, as the metrics take it.
 
@@ -124,12 +176,15 @@ class TrackAudio:
         Hz.
     annotations : Annotations, optional
         What was played, where that is known.
+    flags : tuple of str
+        What was done to make the files alike, as the tables have it: ``"fitted:trim"``.
     """
 
     references: Stems
     mixture: Audio
     sample_rate: int
     annotations: Annotations | None = None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,7 +195,7 @@ class Track:
     ----------
     id : TrackId
     sample_rate : int
-        Hz, as the data set declares it; a file of another rate is an error.
+        Hz, as the data set declares it; a file of another rate is an error, or resampled where `fit` allows it.
     stems : dict of str to tuple of Path
         Files that sum to each stem.
     mixture : tuple of Path
@@ -148,11 +203,17 @@ class Track:
     start, duration : float, optional
         The part to use, in seconds.
     reader : callable, optional
-        Reads ``(stems, mixture)`` from a container instead of one file a stem.
+        Reads ``(stems, mixture, sample rate)`` from a container instead of one file a stem.
     facts : dict
         What belongs to the content beside the files, e.g. how a container is decoded.
     annotations : Path, optional
         File that says what was played.
+    parts : dict of str to tuple of Part
+        What is taken of the files of a stem, or of the ``"mixture"``, one each; all of them where nothing is said.
+    fit : Fit
+        What is done to files that differ in length, channels or rate.
+    erratum : str
+        What is known to be wrong with the recording.
     """
 
     id: TrackId
@@ -161,9 +222,12 @@ class Track:
     mixture: tuple[Path, ...] = ()
     start: float = 0.0
     duration: float | None = None
-    reader: Callable[[Track], tuple[Stems, Audio]] | None = None
+    reader: Callable[[Track], tuple[Stems, Audio, int]] | None = None
     facts: dict[str, str] = field(default_factory=dict)
     annotations: Path | None = None
+    parts: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    fit: Fit = Fit()
+    erratum: str = ""
 
     @property
     def name(self) -> str:
@@ -183,45 +247,127 @@ class Track:
         Raises
         ------
         AudioError
-            A file is missing, truncated, holds NaN, or has another rate, length or channel count than the others.
+            A file is missing, truncated, holds NaN, or has another rate, length or channel count than the others and
+            `fit` does not allow it; the message names both values and the option that does.
         """
-        stems, mixture = self._read()
+        stems, mixture, fitted = self._read()
         for array in (mixture, *stems.values()):
             array.flags.writeable = False  # an oracle that wrote into a reference would change every later score
         played = None if self.annotations is None else Annotations(self.annotations, self.start, self.duration)
-        return TrackAudio(stems, mixture, self.sample_rate, played)
+        return TrackAudio(stems, mixture, self.sample_rate, played, tuple(f"fitted:{what}" for what in sorted(fitted)))
 
-    def _read(self) -> tuple[Stems, Audio]:
-        if self.reader is not None:
-            stems, mixture = self.reader(self)
-            return {name: self._cut(array) for name, array in stems.items()}, self._cut(mixture)
-        stems = {name: self._read_sum(files) for name, files in self.stems.items() if files}
-        if self.mixture:
-            mixture = self._read_sum(self.mixture)
-        elif stems:
-            mixture = _sum(stems, tuple(stems))
+    def pieces(self, name: str) -> list[tuple[Path, Part]]:
+        """Return the files of a stem, or of the ``"mixture"``, each with what is taken of it."""
+        files = self.mixture if name == "mixture" else self.stems[name]
+        return list(zip(files, self.parts.get(name) or (Part(),) * len(files), strict=True))
+
+    def read(self, file: Path, part: Part = _WHOLE) -> tuple[Audio, set[str]]:
+        """Read what is taken of one file, without regard to the length of others.
+
+        Returns
+        -------
+        audio : (channels, samples) float32
+        fitted : set of str
+            What was done to it: ``"resample"``, ``"mono"``.
+
+        Raises
+        ------
+        AudioError
+            It is missing, truncated, holds NaN, has another rate, which `fit` does not allow, or too few channels.
+        """
+        rate, fitted = audio.info(file).sample_rate, set()
+        self._check_rate(file, rate)
+        if rate == self.sample_rate:
+            start, length = part.start + self.start, self.duration
+            if part.stop is not None:
+                rest = max(part.stop - start, 0.0)
+                length = rest if length is None else min(rest, length)
+            array = audio.read(file, start=start, duration=length)
         else:
+            # Whole, and cut afterwards: rounded at its own rate, an excerpt would start beside those of other files.
+            whole = audio.resample(audio.read(file), rate, self.sample_rate)
+            length = None if part.stop is None else part.stop - part.start
+            array = self._cut(_span(whole, self.sample_rate, part.start, length))
+            fitted.add("resample")
+        if part.channel is not None:
+            if part.channel >= len(array):
+                raise AudioError(
+                    f"track {self.name!r}: {file} has {len(array)} channel(s), expected at least {part.channel + 1}"
+                )
+            array = array[part.channel : part.channel + 1]
+        if part.gain_db:
+            array = array * np.float32(10 ** (part.gain_db / 20))
+        if self.fit.mono and len(array) == 1:
+            array = np.repeat(array, 2, axis=0)
+            fitted.add("mono")
+        return np.ascontiguousarray(array), fitted
+
+    def _check_rate(self, file: Path, rate: int) -> None:
+        if rate != self.sample_rate and not self.fit.resample:
+            raise AudioError(
+                f"track {self.name!r}: {file} has a sample rate of {rate} Hz, expected {self.sample_rate} Hz; "
+                f"the data set's option resample={self.sample_rate} (score --fit resample) converts it"
+            )
+
+    def refuse_unlike(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Refuse shapes (channels, samples) that differ, naming file, both values and the option that accepts them.
+
+        Raises
+        ------
+        AudioError
+        """
+        try:
+            audio.check_same_shape(shapes, f"track {self.name!r}")
+        except AudioError as error:
+            channels = {shape[0] for shape in shapes.values()}
+            hint = ""
+            if len(channels) == 1:
+                hint = "; the data set's option trim=true (score --fit trim) cuts all files of a song to the shortest"
+            elif 1 in channels:
+                hint = "; the data set's option mono=double (score --fit channels) doubles files of one channel"
+            raise AudioError(f"{error}{hint}") from None
+
+    def _read(self) -> tuple[Stems, Audio, set[str]]:
+        if self.reader is not None:
+            stems, mixture, rate = self.reader(self)
+            self._check_rate(self.mixture[0], rate)
+            arrays = {name: self._cut(audio.resample(a, rate, self.sample_rate)) for name, a in stems.items()}
+            mixture = self._cut(audio.resample(mixture, rate, self.sample_rate))
+            return arrays, mixture, {"resample"} if rate != self.sample_rate else set()
+        sums: Stems = {}
+        fitted: set[str] = set()
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name in ("mixture", *self.stems):
+            for file, part in self.pieces(name):
+                array, done = self.read(file, part)
+                fitted |= done
+                shapes[part.of(file)] = array.shape
+                if len(set(shapes.values())) > 1 and self.fit.trim:
+                    shortest = min(samples for _, samples in shapes.values())
+                    shapes = {label: (channels, shortest) for label, (channels, _) in shapes.items()}
+                    fitted.add("trim")
+                self.refuse_unlike(shapes)
+                # Summed at once: a song can have thirty files.
+                length = array.shape[1]
+                sums[name] = sums[name][:, :length] + array[:, : sums[name].shape[1]] if name in sums else array
+        if not sums:
             raise DatasetError(f"track {self.name!r} has neither a mixture nor stems")
-        for name in self.stems:
-            if name not in stems:  # an optional stem that this track does not have
-                stems[name] = np.zeros_like(mixture)
-        shapes = {"mixture": mixture.shape} | {name: array.shape for name, array in stems.items()}
-        audio.check_same_shape(shapes, f"track {self.name!r}", self._describe)
-        return {name: stems[name] for name in self.stems}, mixture
-
-    def _read_sum(self, files: tuple[Path, ...]) -> Audio:
-        parts = {str(f): audio.read(f, self.sample_rate, start=self.start, duration=self.duration) for f in files}
-        audio.check_same_shape({f: p.shape for f, p in parts.items()}, f"track {self.name!r}", str)
-        return _sum(parts, tuple(parts))
-
-    def _describe(self, part: str) -> str:
-        files = self.mixture if part == "mixture" else self.stems.get(part, ())
-        return str(files[0]) if len(files) == 1 else part
+        if "trim" in fitted:
+            sums = {name: np.ascontiguousarray(array[:, :shortest]) for name, array in sums.items()}
+        mixture = sums.pop("mixture") if self.mixture else _sum(sums, tuple(sums))
+        # A stem without files is an optional one that this track does not have.
+        stems = {name: sums[name] if name in sums else np.zeros_like(mixture) for name in self.stems}
+        return stems, mixture, fitted
 
     def _cut(self, array: Audio) -> Audio:
-        first = round(self.start * self.sample_rate)
-        last = None if self.duration is None else first + round(self.duration * self.sample_rate)
-        return np.ascontiguousarray(array[:, first:last])
+        return _span(array, self.sample_rate, self.start, self.duration)
+
+
+def _span(array: Audio, sample_rate: int, start: float, duration: float | None) -> Audio:
+    """Return the samples from a start on, both in seconds."""
+    first = round(start * sample_rate)
+    last = None if duration is None else first + round(duration * sample_rate)
+    return np.ascontiguousarray(array[:, first:last])
 
 
 def _sum(stems: Mapping[str, Audio], parts: tuple[str, ...]) -> Audio:

@@ -1,8 +1,8 @@
 """The doctor: looks at every file of a data set and says what would spoil a benchmark.
 
 Errors are what a run would stumble over: missing, unreadable, truncated or empty files, wrong rate, other length or
-channel count than the mixture, NaN. Warnings are what a user should know: clipping, silent stems, a mixture far from
-the sum of its stems, the same content under two names.
+channel count than the mixture (or than each other, where that is their sum), NaN. Warnings are what a user should know:
+clipping, silent stems, a mixture far from the sum of its stems, the same content under two names, much that is cut off.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ CLIPPED_RUN = 4
 """So many neighbouring samples at one and the same peak count as clipped."""
 MISMATCH_DB = -20.0
 """A mixture further than this from the sum of its stems is worth a warning (MUSDB18's limiter leaves about -30 dB)."""
+LOST_SECONDS = 1.0
+"""More than this cut off to make the files of a song as long as the shortest is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -106,28 +108,50 @@ def _examine_track(track: Track, report: Report, contents: dict[str, list[tuple[
 
 
 def _read_files(track: Track, contents: dict[str, list[tuple[Track, str]]]) -> tuple[dict[str, Audio], list[_Found]]:
-    parts: dict[str, Audio] = {}
+    """Return what could be read of the mixture and of every stem, made alike as the data set declares, and findings."""
     found: list[_Found] = []
-    for name, files in ({"mixture": track.mixture} | track.stems).items():
-        arrays = []
-        for file in files:
+    parts: dict[str, Audio] = {}
+    lengths: dict[str, int] = {}
+    damaged = set()
+    for name in ("mixture", *track.stems):
+        pieces, first = track.pieces(name), ""
+        for file, part in pieces:
             try:
-                array = audio.read(file, track.sample_rate)
+                array, _ = track.read(file, part)
             except AudioError as error:
                 found.append(("error", name, str(error)))
+                damaged.add(name)
                 continue
-            arrays.append(array)
-            if array.any():  # digital silence of one length is the same everywhere
-                contents[audio.hash_file(file)].append((track, file.name if len(files) > 1 else name))
-        if arrays and len(arrays) == len(files):
-            if len({a.shape for a in arrays}) == 1:
-                parts[name] = np.add.reduce(arrays)
-            else:
-                shapes = ", ".join(f"{f.name} {a.shape}" for f, a in zip(files, arrays, strict=True))
-                found.append(("error", name, f"its files differ in (channels, samples): {shapes}"))
-        elif not files and name != "mixture":
+            label = part.of(file)
+            first, lengths[label] = first or label, array.shape[1]
+            if array.any() and not track.parts:  # digital silence of one length is the same everywhere
+                contents[audio.hash_file(file)].append((track, file.name if len(pieces) > 1 else name))
+            if track.fit.trim and name in parts:
+                shorter = min(array.shape[1], parts[name].shape[1])
+                parts[name], array = parts[name][:, :shorter], array[:, :shorter]
+            if name in parts and parts[name].shape != array.shape:
+                found.append(("error", name, _unlike(track, {first: parts[name].shape, label: array.shape})))
+                damaged.add(name)
+            else:  # summed at once: a song can have thirty files
+                parts[name] = parts[name] + array if name in parts else array
+        if not pieces and name != "mixture":
             found.append(("info", name, "has no file; taken as silent"))
-    return parts, found
+    if track.fit.trim and lengths and min(lengths.values()) < max(lengths.values()):
+        shortest, longest = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
+        lost = (lengths[longest] - lengths[shortest]) / track.sample_rate
+        text = f"all files are cut to the {lengths[shortest]} samples of {shortest}; {longest} loses {lost:.2f} s"
+        found.append(("warning" if lost > LOST_SECONDS else "info", "length", text))
+        parts = {name: array[:, : lengths[shortest]] for name, array in parts.items()}
+    return {name: array for name, array in parts.items() if name not in damaged}, found
+
+
+def _unlike(track: Track, shapes: dict[str, tuple[int, ...]]) -> str:
+    """Return why files of these shapes are refused."""
+    try:
+        track.refuse_unlike(shapes)
+    except AudioError as error:
+        return str(error).removeprefix(f"track {track.name!r}: ")
+    return ""
 
 
 def _peculiarities(array: Audio) -> list[str]:
@@ -150,15 +174,15 @@ def _peculiarities(array: Audio) -> list[str]:
 
 def _compare(track: Track, parts: dict[str, Audio]) -> list[_Found]:
     """Compare the stems with the mixture: shapes, and the level of what they do not add up to."""
+    whole = set(parts) == {*track.stems, *(("mixture",) if track.mixture else ())}
+    first, expected = next(((name, array.shape) for name, array in parts.items()), ("", ()))
+    found: list[_Found] = [
+        ("error", name, _unlike(track, {first: expected, name: array.shape}))
+        for name, array in parts.items()
+        if array.shape != expected
+    ]
     mixture = parts.get("mixture")
-    if mixture is None:
-        return []
-    found: list[_Found] = []
-    for name, array in parts.items():
-        if array.shape != mixture.shape:
-            message = f"has {array.shape[0]} channels and {array.shape[1]} samples, the mixture {mixture.shape}"
-            found.append(("error", name, message))
-    if found or set(parts) != {"mixture", *track.stems}:
+    if found or mixture is None or not whole:
         return found
     total = np.add.reduce([parts[s] for s in track.stems])
     energy, rest = float(np.sum(np.square(mixture, dtype=np.float64))), mixture - total

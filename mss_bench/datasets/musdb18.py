@@ -52,8 +52,8 @@ class MUSDB18(Dataset):
         ]  # fmt: skip
 
 
-def read_stem_file(track: Track) -> tuple[Stems, Audio]:
-    """Read stems and mixture of a ``.stem.mp4``.
+def read_stem_file(track: Track) -> tuple[Stems, Audio, int]:
+    """Read stems, mixture and sample rate of a ``.stem.mp4``.
 
     Decoded to 16 bit: museval's numbers were made so, and decoding the lossy streams to float leaves the references
     nearly dependent, which moves ISR, SIR and SAR by up to 28 dB.
@@ -61,22 +61,20 @@ def read_stem_file(track: Track) -> tuple[Stems, Audio]:
     Raises
     ------
     AudioError
-        The file cannot be decoded, has another rate or lacks streams.
+        The file cannot be decoded or lacks streams.
     """
     _require_ffmpeg(track.id.dataset)
     import musdb
 
     file = track.mixture[0]
     streams, rate = _decode(musdb, str(file))
-    if rate != track.sample_rate:
-        raise AudioError(f"{file} has a sample rate of {rate} Hz, expected {track.sample_rate} Hz")
     if streams.ndim != 3 or streams.shape[0] != 1 + len(_STREAMS):
         raise AudioError(f"{file} holds audio of shape {streams.shape}, expected five streams: mixture and four stems")
     arrays = {name: np.ascontiguousarray(streams[i].T) for name, i in ({"mixture": 0} | _STREAMS).items()}
     for name, array in arrays.items():
         check_finite(array, f"{file}, stream {name}")
     mixture = arrays.pop("mixture")
-    return {stem: arrays[stem] for stem in track.stems}, mixture
+    return {stem: arrays[stem] for stem in track.stems}, mixture, rate
 
 
 def _decode(musdb: Any, file: str) -> tuple[Any, int]:

@@ -98,19 +98,28 @@ class HashCache:
 
     def mixture(self, track: Track) -> dict[str, Any]:
         """Return what determines a track's mixture."""
-        if track.mixture:
+        if track.mixture and not track.fit.trim:
             return self._content(track, {"mixture": track.mixture})
-        return self._content(track, track.stems) | {"mixture": "sum"}
+        return self._content(track, self._trimmed(track)) | ({} if track.mixture else {"mixture": "sum"})
 
     def references(self, track: Track) -> dict[str, Any]:
         """Return what determines a track's references."""
-        return self._content(track, track.stems)
+        return self._content(track, self._trimmed(track))
+
+    def _trimmed(self, track: Track) -> dict[str, tuple[Path, ...]]:
+        """Return the files of the stems, and of all else that decides how long they are."""
+        return track.stems | ({"mixture": track.mixture} if track.fit.trim and track.mixture else {})
 
     def _content(self, track: Track, files: dict[str, tuple[Path, ...]]) -> dict[str, Any]:
         # A file that is missing has no content; reading the track says so for this track alone.
         content = {n: [self.file(f) if f.is_file() else "missing" for f in fs] for n, fs in sorted(files.items())}
         # Facts are what differs from the usual, so that a new kind of them leaves other tracks' keys as they are.
-        return {"content": content, "start": track.start, "duration": track.duration} | track.facts
+        facts: dict[str, Any] = dict(track.facts)
+        if parts := {name: [vars(part) for part in track.parts[name]] for name in files if name in track.parts}:
+            facts["parts"] = parts
+        if fit := track.fit.flags():
+            facts["fit"] = fit | {"sample_rate": track.sample_rate}
+        return {"content": content, "start": track.start, "duration": track.duration} | facts
 
     def save(self) -> None:
         """Remember what was hashed. A cache that cannot be written is only slower next time."""

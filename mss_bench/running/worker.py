@@ -261,6 +261,7 @@ def _estimates(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float
         if task.save_estimates:
             with in_force(task.run, task.epoch):
                 save_estimates(task.run, planned, estimates, cell, track.sample_rate)
+    cell.flags = sorted({*cell.flags, *track.flags})
     cell.delivered = [t for t in planned.targets if t in estimates]
     return planned.targets.resolve(estimates), cell.costs["separate_seconds"] if saved is None else None
 

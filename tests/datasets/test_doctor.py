@@ -48,7 +48,7 @@ def _nan(array):
         ("drums", lambda f: f.write_bytes(b"text"), "error", "cannot be read as audio"),
         ("drums", lambda f: f.write_bytes(f.read_bytes()[:9000]), "error", "is truncated"),
         ("drums", lambda f: audio.write(f, audio.read(f), 16000), "error", "16000 Hz, expected 8000 Hz"),
-        ("drums", lambda f: _change(f, lambda a: a[:, :-5]), "error", "11995 samples, the mixture (2, 12000)"),
+        ("drums", lambda f: _change(f, lambda a: a[:, :-5]), "error", "11995 samples, expected 2 and 12000 as in mix"),
         ("drums", lambda f: _change(f, lambda a: a[:1]), "error", "1 channels"),
         ("drums", lambda f: _change(f, _nan), "error", "nan at channel 0, sample 5"),
         ("drums", lambda f: _change(f, lambda a: 0 * a), "warning", "is silent throughout"),
@@ -75,3 +75,16 @@ def test_the_real_excerpt_is_sound(excerpt):
     assert report.errors == 0
     (mixture,) = [f for f in report.findings if f.part == "mixture" and f.severity == "info"]
     assert "-31.6 dB of the sum of the stems" in mixture.message
+
+
+def test_stems_without_a_mixture_are_compared_with_each_other(tiny, folder):
+    catalog = tiny.with_name("sum.yaml")
+    catalog.write_text(tiny.read_text().replace("sample_rate: 8000", "sample_rate: 8000\n  mixture: sum"))
+    dataset = get_dataset("tiny", [catalog])
+    _change(folder / "other.wav", lambda a: a[:, :-9])
+    report = examine(dataset, dataset.tracks("test"))
+    (fault,) = report.findings
+    assert (fault.severity, fault.track, fault.part) == ("error", "Song A", "other")
+    assert fault.message.startswith(
+        "other has 2 channels and 11991 samples, expected 2 and 12000 as in vocals; the data"
+    )
