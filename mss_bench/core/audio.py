@@ -7,6 +7,7 @@ read; nothing is resampled, mixed down or clipped without being asked.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import struct
@@ -17,10 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.ffmpeg import compressed_kind, decode, is_compressed, missing_decoder, probe
 from mss_bench.core.files import replacing
+from mss_bench.core.listing import broken_link, matching
 from mss_bench.errors import AudioError
 
-__all__ = ["AudioInfo", "check_same_shape", "hash_file", "info", "read", "resample", "write"]
+__all__ = ["AudioInfo", "check_same_shape", "hash_file", "info", "missing_decoder", "read", "resample", "write"]
 
 
 @dataclass(frozen=True)
@@ -44,23 +47,32 @@ class AudioInfo:
 
 
 def info(path: str | Path) -> AudioInfo:
-    """Read the header of an audio file.
+    """Read the header of an audio file; of a compressed one the number of frames is what the header says, about.
 
     Raises
     ------
     AudioError
-        When the file is missing or not an audio file that libsndfile reads.
+        When the file is missing, not an audio file that libsndfile reads or ffmpeg decodes, or compressed under the
+        name of a file that is not.
     """
     import soundfile
 
     path = Path(path)
     if not path.is_file():
-        raise AudioError(f"{path} does not exist; expected an audio file")
+        raise AudioError(f"{path} is {broken_link(path)}" if path.is_symlink() else _absent(path))
+    if is_compressed(path):
+        stream = probe(path)
+        frames = round(stream.seconds * stream.sample_rate)
+        return AudioInfo(path, stream.sample_rate, stream.channels, frames, frames, stream.codec)
     try:
         header = soundfile.info(str(path))
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = str(error).partition(": ")[2] or str(error)
-        raise AudioError(f"{path} cannot be read as audio: {reason}") from error
+        kind = compressed_kind(path)
+        raise AudioError(f"{path} " + (f"holds {kind}" if kind else f"cannot be read as audio: {reason}")) from error
+    if header.format in ("MP3", "MPEG", "OGG"):
+        # libsndfile would decode it, and nobody would know that the references are lossy.
+        raise AudioError(f"{path} holds {compressed_kind(path, header.format)}")
     declared = _declared_wav_frames(path) if header.format in ("WAV", "WAVEX", "RF64") else None
     frames = int(header.frames)
     return AudioInfo(
@@ -102,6 +114,8 @@ def read(
     header = info(path)
     if sample_rate is not None and header.sample_rate != sample_rate:
         raise AudioError(f"{path} has a sample rate of {header.sample_rate} Hz, expected {sample_rate} Hz")
+    if is_compressed(path):
+        return _cut(decode(Path(path)), path, start, duration, finite)
     if header.frames < header.declared_frames:
         raise AudioError(
             f"{path} is truncated: {header.frames} frames are there, its header declares {header.declared_frames}"
@@ -123,6 +137,27 @@ def read(
     if finite:
         check_finite(array, str(path))
     return array
+
+
+def _cut(
+    decoded: tuple[NDArray[np.float32], int], path: str | Path, start: float, duration: float | None, finite: bool
+) -> NDArray[np.float32]:
+    """Return a part of a decoded file, in seconds."""
+    array, rate = decoded
+    first = round(start * rate)
+    array = np.ascontiguousarray(array[:, first : None if duration is None else first + round(duration * rate)])
+    if not array.shape[1]:
+        raise AudioError(f"{path} has no samples from {start} s on, expected audio")
+    if finite:
+        check_finite(array, str(path))
+    return array
+
+
+def _absent(path: Path) -> str:
+    """Say that a file is not there, and what of its name is."""
+    beside = sorted(p.name for p in matching(path.parent, f"{glob.escape(path.stem)}.*") if p.is_file())
+    there = f"; there is {', '.join(beside[:3])}" if beside else ""
+    return f"{path} does not exist; expected an audio file{there}"
 
 
 def check_finite(array: NDArray[np.floating], name: str) -> None:

@@ -22,7 +22,10 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 # Where this package computes. The rest of it (the command line, strict YAML, parameters ...) cannot change a number
 # without changing a parameter or a file, which are part of a key themselves.
-_COMPUTING = ("separators", "metrics", "dsp", "core/audio.py", "core/tracks.py", "core/annotations.py")
+_COMPUTING = (
+    "separators", "metrics", "dsp", "core/audio.py", "core/tracks.py", "core/annotations.py",
+    "core/names.py", "core/patterns.py", "core/listing.py",  # which file of a folder is whose
+)  # fmt: skip
 
 _TEXTS = {"citation", "caution", "assumption", "licence"}
 """Class attributes that tell and do not compute."""

@@ -1,4 +1,6 @@
+import shutil
 import struct
+import subprocess
 
 import numpy as np
 import pytest
@@ -91,3 +93,91 @@ def test_resampling_keeps_length_and_level(rates, length):
     assert out.shape == (1, length)
     expected = np.sin(2 * np.pi * 1000 * np.arange(length) / rates[1])
     np.testing.assert_allclose(out[0, 200:-200], expected[200:-200], atol=2e-3)
+
+
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+
+
+@pytest.fixture(scope="module")
+def compressed(tmp_path_factory):
+    """A second of two tones, by ffmpeg in several codecs."""
+    folder = tmp_path_factory.mktemp("compressed")
+    time = np.arange(44100) / 44100
+    array = 0.4 * np.stack([np.sin(2 * np.pi * 440 * time), np.sin(2 * np.pi * 660 * time)]).astype(np.float32)
+    audio.write(folder / "x.wav", array, 44100)
+    for name in ("x.mp3", "x.m4a", "x.ogg"):
+        subprocess.run(["ffmpeg", "-v", "error", "-i", folder / "x.wav", folder / name], check=True)
+    return folder, array
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(("name", "rate"), [("x.mp3", 44100), ("x.m4a", 44100)])
+def test_compressed_files_are_decoded_aligned(compressed, name, rate):
+    folder, array = compressed
+    decoded = audio.read(folder / name, rate)
+    header = audio.info(folder / name)
+    assert (header.sample_rate, header.channels) == (rate, 2)
+    assert abs(header.frames - rate) <= 0.06 * rate
+    middle = slice(5000, 40000)
+    difference = decoded[:, middle] - array[:, middle]
+    assert np.linalg.norm(difference) < 0.1 * np.linalg.norm(array[:, middle]), "a delay of the codec is left"
+    part = audio.read(folder / name, start=0.25, duration=0.5)
+    np.testing.assert_array_equal(part, decoded[:, rate // 4 : 3 * rate // 4])
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("source", "name", "kind"),
+    [
+        ("x.mp3", "vocals.wav", r"MP3, whatever its name says; rename it to vocals\.mp3"),
+        ("x.mp3", "vocals.flac", "MP3"),
+        ("x.ogg", "vocals.wav", "Ogg"),
+        ("x.m4a", "vocals.WAV", "MPEG-4"),
+    ],
+)
+def test_compressed_audio_under_another_name_is_found_out(compressed, tmp_path, source, name, kind):
+    shutil.copy(compressed[0] / source, tmp_path / name)
+    for read in (audio.info, audio.read):
+        with pytest.raises(AudioError, match=f"{name} holds {kind}"):
+            read(tmp_path / name)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.mp3", b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nx.wav\n", "cannot be decoded by ffprobe"),
+        ("x.mp3", b"", "cannot be decoded by ffprobe"),
+        ("x.m4a", b"plain text, no audio", "cannot be decoded by ffprobe"),
+        ("x.mp3", None, "does not exist; expected an audio file$"),
+    ],
+)
+def test_what_is_no_compressed_audio_is_named(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(AudioError, match=rf"x\.m\w+ {message}"):
+        audio.read(tmp_path / name)
+
+
+@needs_ffmpeg
+def test_a_truncated_mp3_is_an_error(compressed, tmp_path):
+    content = (compressed[0] / "x.mp3").read_bytes()
+    (tmp_path / "x.mp3").write_bytes(content[: len(content) // 2])
+    with pytest.raises(AudioError, match=r"x.mp3 is truncated: 0\.\d+ s are there, its header declares 1\.\d+ s"):
+        audio.read(tmp_path / "x.mp3")
+
+
+def test_without_ffmpeg_the_reason_is_told(tmp_path, monkeypatch):
+    (tmp_path / "x.mp3").write_bytes(b"ID3")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AudioError, match=r"x\.mp3 cannot be read: \.mp3 needs ffmpeg, which is not there; install"):
+        audio.read(tmp_path / "x.mp3")
+
+
+def test_a_missing_file_is_told_with_what_is_there_instead(tmp_path):
+    (tmp_path / "drums.wav").symlink_to(tmp_path / "annex" / "key")
+    (tmp_path / "vocals.mp3").touch()
+    with pytest.raises(AudioError, match=r"vocals\.wav does not exist; .* there is .*vocals\.mp3"):
+        audio.read(tmp_path / "vocals.wav")
+    with pytest.raises(AudioError, match=r"drums\.wav is a link to .*key, which is not there; mount that disk, or get"):
+        audio.read(tmp_path / "drums.wav")

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mss_bench.core.patterns import LAYOUTS, TargetNames
 from mss_bench.core.tracks import Targets, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.separators.estimates.folder import pair
 from mss_bench.separators.estimates.pairing import Pairing
-from mss_bench.separators.estimates.patterns import LAYOUTS, TargetNames
 
 TARGETS = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})
 NAMES = ["Al - Song [live] v1.2", "Song", "Song 2", "Björk (Intro)", "A_B"]
@@ -209,21 +209,85 @@ def test_a_wrong_pattern_is_refused(tmp_path: Path, pattern: str, message: str) 
         pair(tmp_path, tracks("Song"), TARGETS, pattern)
 
 
-def test_links_that_leave_the_folder_are_refused(tmp_path: Path) -> None:
-    outside = touch(tmp_path / "outside", "Song/vocals.wav")
-    root = touch(tmp_path / "inside", "Song/bass.wav")
-    (root / "Song" / "vocals.wav").symlink_to(outside / "Song" / "vocals.wav")
-    (root / "linked").symlink_to(outside)
+def test_links_are_followed_wherever_they_lead_and_loops_end(tmp_path: Path) -> None:
+    outside = touch(tmp_path / "disk", "a1b2.wav", "model/Song/drums.wav")
+    root = touch(tmp_path / "estimates", "Song/bass.wav")
+    (root / "Song" / "vocals.wav").symlink_to(outside / "a1b2.wav")  # as in an annex
+    (root / "htdemucs").symlink_to(outside / "model")
+    (root / "Song" / "back").symlink_to(root)
+    (root / "again").symlink_to(root / "htdemucs")
+    (root / "Song" / "other.wav").symlink_to(outside / "not fetched")
     pairing = pair(root, tracks("Song"), TARGETS)
-    assert set(paired(pairing)) == {("Song", "bass")}
-    assert len(pairing.unpaired_files) == 2
-    with pytest.raises(ConfigError, match="leaves the folder"):
+    assert paired(pairing) == {
+        ("Song", "bass"): "Song/bass.wav",
+        ("Song", "vocals"): "Song/vocals.wav",
+        ("Song", "drums"): "again/Song/drums.wav",
+    }
+    assert pairing.ignored == {
+        root / "Song" / "back": "a link back to a folder that it lies in",
+        root / "htdemucs": "a link to again",
+    }
+    assert list(pairing.unpaired_files) == [root / "Song" / "other.wav"]
+    with pytest.raises(ConfigError, match="not fetched, which is not there; mount that disk"):
         pairing.check()
 
 
-def test_other_audio_formats_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"\.mp3 is not read; expected \.wav or \.flac"):
-        pair(touch(tmp_path, "Song/vocals.mp3"), tracks("Song"), TARGETS).check()
+def test_links_to_one_file_are_no_two_files(tmp_path: Path) -> None:
+    root = touch(tmp_path, "Song/vocals.wav")
+    (root / "Song_vocals.wav").symlink_to(root / "Song" / "vocals.wav")
+    pairing = pair(root, tracks("Song"), TARGETS)
+    pairing.check()
+    assert list(paired(pairing)) == [("Song", "vocals")]
+
+
+def test_what_systems_leave_behind_is_no_estimate(tmp_path: Path) -> None:
+    root = touch(
+        tmp_path, "Song/vocals.wav", "Song/._vocals.wav", "__MACOSX/Song/bass.wav", "@eaDir/Song/drums.wav",
+        ".@__thumb/Song/drums.wav", "$RECYCLE.BIN/Song_drums.wav", "lost+found/x.wav", "Song/.DS_Store",
+        "System Volume Information/a.wav", ".Trash-1000/Song_bass.wav", "Song/desktop.ini", "._Song_vocals.wav",
+    )  # fmt: skip
+    pairing = pair(root, tracks("Song"), TARGETS)
+    pairing.check()
+    assert paired(pairing) == {("Song", "vocals"): "Song/vocals.wav"}
+    assert not pairing.ignored
+
+
+def test_compressed_estimates_pair_where_ffmpeg_is_and_are_named_where_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = touch(tmp_path, "Song/vocals.mp3", "Song_bass.m4a")
+    assert set(paired(pair(root, tracks("Song"), TARGETS))) == {("Song", "vocals"), ("Song", "bass")}
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"Song/vocals.mp3: \.mp3 needs ffmpeg, which is not there; install it"):
+        pair(root, tracks("Song"), TARGETS).check()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "file"),
+    [
+        ("{track}.{target}", "Song.vocals.wav"),
+        ("v1.0_{track}_{target}", "v1.0_Song_vocals.flac"),
+        ("v1.0_{track}.{target}.wav", "v1.0_Song.vocals.WAV"),
+        ("{track}.{target}.{wav|flac}", "Song.vocals.flac"),
+        ("{track}_v2.1/{target:vocals|bass}", "Song_v2.1/vocals.wav"),
+        ("out.d/{track}.{target}.*", "out.d/Song.vocals.flac"),
+        ("{track} [{target}]", "Song [vocals].wav"),
+    ],
+)
+def test_dots_and_brackets_in_a_pattern_are_what_they_are(tmp_path: Path, pattern: str, file: str) -> None:
+    assert paired(pair(touch(tmp_path, file), tracks("Song"), TARGETS, pattern)) == {("Song", "vocals"): file}
+
+
+def test_a_file_named_after_another_song_is_not_that_of_the_only_track(tmp_path: Path) -> None:
+    names = ("mixture_(Vocals)_model.wav", "bass.wav", "(Drums).wav", "Other song_(Other)_model.wav")
+    pairing = pair(touch(tmp_path, *names), tracks("Song"), TARGETS)
+    assert paired(pairing) == {("Song", t): f for t, f in zip(("vocals", "bass", "drums"), names, strict=False)}
+
+
+def test_a_word_of_two_meanings_is_asked_about(tmp_path: Path) -> None:
+    pairing = pair(touch(tmp_path, "Song/vocals.wav", "Song/backing.wav"), tracks("Song"), TARGETS)
+    with pytest.raises(ConfigError, match="where it is the accompaniment, call it accompaniment"):
+        pairing.check()
 
 
 def test_the_table_is_short_where_all_is_well(tmp_path: Path) -> None:
@@ -248,4 +312,6 @@ def test_spellings_mean_only_targets_that_the_data_set_has() -> None:
 
 
 def test_layouts_stand_in_the_order_that_is_promised() -> None:
-    assert list(dict.fromkeys(layout.name for layout in LAYOUTS)) == ["museval", "Demucs", "flat", "stem folders"]
+    assert list(dict.fromkeys(layout.name for layout in LAYOUTS)) == [
+        "museval", "Demucs", "Open-Unmix", "flat", "stem folders",
+    ]  # fmt: skip

@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mss_bench.core.listing import Listing
 from mss_bench.core.parameters import param
+from mss_bench.core.patterns import user_layout
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.separators.base import Separator
-from mss_bench.separators.estimates.folder import Scan, claims, pair, read_estimate, scan
+from mss_bench.separators.estimates.folder import claims, pair, read_estimate, scan
 from mss_bench.separators.estimates.pairing import Pairing
-from mss_bench.separators.estimates.patterns import user_layout
 
 __all__ = ["Estimates"]
 
@@ -37,7 +38,7 @@ class Estimates(Separator):
     pattern: str | None = param(
         None,
         doc="How the paths below the folder name tracks and targets, e.g. ``{track}/{target}.wav``; needed where no "
-        "layout is recognised. See `mss_bench.separators.estimates.patterns`.",
+        "layout is recognised. See `mss_bench.core.patterns`.",
     )
 
     def setup(self) -> None:
@@ -46,7 +47,7 @@ class Estimates(Separator):
         self._delivered: dict[Any, tuple[str, ...]] = {}
 
     @cached_property
-    def _listing(self) -> Scan:
+    def _listing(self) -> Listing:
         return scan(self.dir)
 
     def pairing(self, tracks: list[TrackId], targets: Targets, known: tuple[TrackId, ...] = ()) -> Pairing:

@@ -1,67 +1,43 @@
 """Which estimate file of a folder belongs to which track and target.
 
 Every file is matched by its own path: against the pattern that the user gave, or against the recognised layouts, tried
-in the order of `patterns.LAYOUTS`:
+in the order of `mss_bench.core.patterns.LAYOUTS`:
 
 1. museval: ``[subset/]track/target.wav``
 2. Demucs: ``model/track/target.wav``, with ``no_vocals.wav`` for the accompaniment
-3. flat: ``Name (Vocals).wav``, ``Name_(Vocals)_model.wav`` (audio-separator, UVR), ``Name_vocals.wav``,
-   ``Name - vocals.wav``, also within a folder for the subset, the model or the track
-4. stem folders: ``[subset/]target/track.wav``, or a folder that is itself named after a target
+3. Open-Unmix: ``track_umxl/target.wav``
+4. flat: ``Name (Vocals).wav``, ``Name_(Vocals)_model.wav`` (audio-separator, UVR), ``Name_vocals.wav``,
+   ``Name - vocals.wav``, ``Name [vocals].wav``, ``vocals_Name.wav`` and the like, also within a folder for the subset,
+   the model or the track
+5. stem folders: ``[subset/]target/track.wav``, or a folder that is itself named after a target
 
 Track names are compared whole and exactly, but for Unicode's composed and decomposed forms; targets in any case and in
-the spellings of the tools, and only onto targets that the data set has. Nothing is ever paired by position or by
-likeness: what is merely near is suggested.
+the spellings of `mss_bench.core.names`, and only onto targets that the data set has. Nothing is ever paired by position
+or by likeness: what is merely near is suggested.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mss_bench.core import audio
+from mss_bench.core.listing import Listing, audio_files
+from mss_bench.core.names import POSSIBLE, known_stem, nfc, spelling_key
+from mss_bench.core.patterns import LAYOUTS, Layout, TargetNames, translate, user_layout
 from mss_bench.core.tracks import Audio, Targets, TrackId
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.estimates.pairing import EstimateFile, Pairing
-from mss_bench.separators.estimates.patterns import (
-    EXTENSIONS,
-    LAYOUTS,
-    Layout,
-    TargetNames,
-    nfc,
-    translate,
-    user_layout,
-)
 
-__all__ = ["Claim", "Scan", "claims", "pair", "read_estimate", "scan"]
+__all__ = ["Claim", "claims", "pair", "read_estimate", "scan"]
 
-_OTHER_AUDIO = (".aac", ".aif", ".aiff", ".m4a", ".mp3", ".mp4", ".ogg", ".opus", ".w64", ".wma")
-_AUDIO = (*EXTENSIONS, *_OTHER_AUDIO)
+_ALONE = [layout for layout in LAYOUTS if layout.pattern in ("{track}/{target}", "{track}/*({target})*")]
 
 
-@dataclass(frozen=True)
-class Scan:
-    """The audio files below a folder.
-
-    Parameters
-    ----------
-    root : Path
-    files : tuple of str
-        Paths relative to the root, with ``/``, sorted.
-    refused : dict of str to str
-        Files that are not read at all, with the reason.
-    """
-
-    root: Path
-    files: tuple[str, ...]
-    refused: dict[str, str]
-
-
-def scan(directory: str | Path) -> Scan:
-    """List the audio files below a folder. Hidden files are passed over, links to outside refused.
+def scan(directory: str | Path) -> Listing:
+    """List the audio files below a folder, with links followed; those that cannot be decoded here are refused.
 
     Raises
     ------
@@ -71,25 +47,10 @@ def scan(directory: str | Path) -> Scan:
     root = Path(directory).expanduser()
     if not root.is_dir():
         raise ConfigError(f"{root} is not a folder; expected one with estimates")
-    home = root.resolve()
-    files: list[str] = []
-    refused: dict[str, str] = {}
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
-        sounds = [n for n in sorted(names) if not n.startswith(".") and Path(n).suffix.lower() in _AUDIO]
-        for name in [*folders, *sounds]:
-            path = Path(folder, name)
-            relative, suffix = path.relative_to(root).as_posix(), path.suffix.lower()
-            if path.is_symlink() and not path.resolve().is_relative_to(home):
-                what = "what it points to" if name in folders else "the file"
-                refused[relative] = f"a link that leaves the folder; copy {what}"
-            elif name in folders:
-                continue
-            elif suffix in _OTHER_AUDIO:
-                refused[relative] = f"{suffix} is not read; expected .wav or .flac"
-            else:
-                files.append(relative)
-    return Scan(root, tuple(sorted(files)), refused)
+    listing = audio_files(root)
+    missing = {file: reason for file in listing.files if (reason := audio.missing_decoder(file))}
+    files = tuple(file for file in listing.files if file not in missing)
+    return replace(listing, files=files, refused=listing.refused | missing)
 
 
 @dataclass(frozen=True)
@@ -102,13 +63,13 @@ class Claim:
 
 
 def claims(
-    listing: Scan, tracks: Sequence[TrackId], pattern: str | None = None, names: TargetNames | None = None
+    listing: Listing, tracks: Sequence[TrackId], pattern: str | None = None, names: TargetNames | None = None
 ) -> dict[str, Claim]:
     """Return the files that name one of the tracks, and a target where `names` are given.
 
     Parameters
     ----------
-    listing : Scan
+    listing : Listing
     tracks : sequence of TrackId
     pattern : str, optional
         Otherwise the recognised layouts, the first that fits.
@@ -136,27 +97,36 @@ def claims(
     return made
 
 
-def _readings(listing: Scan, file: str, names: list[str], pattern: str | None) -> Iterator[tuple[str, Layout]]:
+def _readings(listing: Listing, file: str, names: list[str], pattern: str | None) -> Iterator[tuple[str, Layout]]:
     """Yield the path to read with each layout."""
     path = nfc(file)
     if not any(name in path for name in names):
         # Files named after targets alone belong to the only track that there is.
-        if pattern or len(names) != 1 or "/" in file:
-            return
-        path = f"{names[0]}/{path}"
+        if not pattern and len(names) == 1 and "/" not in file and _names_no_song(file):
+            for layout in _ALONE:
+                yield f"{names[0]}/{path}", layout
+        return
     if pattern:
         yield path, user_layout(pattern)
         return
+    depth = path.count("/")
     for layout in LAYOUTS:
-        yield path, layout
+        if layout.pattern.count("/") == depth:
+            yield path, layout
     # The folder's own name can be that of a target.
     for layout in LAYOUTS:
         if layout.pattern.startswith("{target}/"):
             yield f"{nfc(listing.root.resolve().name)}/{path}", layout
 
 
+def _names_no_song(file: str) -> bool:
+    """Return whether a file is named after a stem alone, or as tools name it after an input called mixture."""
+    before, bracket, _ = Path(file).stem.partition("(")
+    return not bracket or not before.strip("_- ") or known_stem(before.strip("_- ")) == "mixture"
+
+
 def pair(
-    directory: str | Path | Scan,
+    directory: str | Path | Listing,
     tracks: Sequence[TrackId],
     targets: Targets,
     pattern: str | None = None,
@@ -167,14 +137,14 @@ def pair(
 
     Parameters
     ----------
-    directory : str, Path or Scan
+    directory : str, Path or Listing
         The folder of the estimates.
     tracks : sequence of TrackId
         Those to be scored.
     targets : Targets
         The data set's.
     pattern : str, optional
-        How to read the paths, see `mss_bench.separators.estimates.patterns`. Files that it does not fit are not meant
+        How to read the paths, see `mss_bench.core.patterns`. Files that it does not fit are not meant
         and ignored.
     known : sequence of TrackId
         Further tracks of the data set, not to be scored now: their files are ignored, not unpaired.
@@ -190,7 +160,7 @@ def pair(
     ConfigError
         The folder is missing or the pattern is wrong.
     """
-    listing = directory if isinstance(directory, Scan) else scan(directory)
+    listing = directory if isinstance(directory, Listing) else scan(directory)
     names = TargetNames(targets)
     everything = list(dict.fromkeys([*tracks, *known]))
     by_file = claims(listing, everything, pattern, names)
@@ -210,9 +180,9 @@ def pair(
             estimate = EstimateFile(path, claim.spelling, claim.layout)
             candidates.setdefault((claim.tracks[0], target), []).append(estimate)
     for (track, target), files in candidates.items():
-        if len(files) > 1:
+        if len({file.path.resolve() for file in files}) > 1:
             pairing.ambiguous[track, target] = [f.path for f in files]
-        else:
+        else:  # several only where links lead to one file
             pairing.found[track][target] = files[0]
     if explain:
         _explain_rest(pairing, listing, set(by_file), everything, pattern)
@@ -220,7 +190,7 @@ def pair(
 
 
 def _explain_rest(
-    pairing: Pairing, listing: Scan, claimed: set[str], tracks: Sequence[TrackId], pattern: str | None
+    pairing: Pairing, listing: Listing, claimed: set[str], tracks: Sequence[TrackId], pattern: str | None
 ) -> None:
     """Enter the files that are not paired, each with the reason."""
     expression = translate(user_layout(pattern).pattern) if pattern else None
@@ -233,10 +203,13 @@ def _explain_rest(
             reason = "the pattern does not fit it"
         elif file in with_track:
             reason = f"{with_track[file].spelling!r} is no target of the data set"
+            if meaning := POSSIBLE.get(spelling_key(with_track[file].spelling)):
+                reason += f"; where it is the {meaning}, call it {meaning}"
         else:
             reason = "names no track" + _suggestion(file, tracks)
         # What a pattern of the user's does not fit is not meant.
         (pairing.unpaired_files if fits else pairing.ignored)[listing.root / file] = reason
+    pairing.ignored.update({listing.root / folder: reason for folder, reason in listing.passed_over.items()})
 
 
 def _suggestion(file: str, tracks: Sequence[TrackId]) -> str:

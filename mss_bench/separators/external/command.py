@@ -15,7 +15,9 @@ from typing import Any
 
 from mss_bench.core import audio
 from mss_bench.core.files import lock
+from mss_bench.core.listing import Listing
 from mss_bench.core.parameters import param
+from mss_bench.core.patterns import user_layout
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import (
     AudioError,
@@ -25,8 +27,7 @@ from mss_bench.errors import (
     SeparatorError,
     SeparatorTimeoutError,
 )
-from mss_bench.separators.estimates.folder import Scan, pair, read_estimate, scan
-from mss_bench.separators.estimates.patterns import user_layout
+from mss_bench.separators.estimates.folder import pair, read_estimate, scan
 from mss_bench.separators.external.outside import Outside
 from mss_bench.separators.external.process import Program, find_program
 
@@ -82,7 +83,7 @@ class Command(Outside):
     )
     pattern: str = param(
         "",
-        doc="How the files below the output folder are called, see `mss_bench.separators.estimates.patterns`; "
+        doc="How the files below the output folder are called, see `mss_bench.core.patterns`; "
         "``{track}`` is ``song`` and may be left out. Needed where the names are not recognised.",
     )
     sample_rate: int | None = param(
@@ -169,7 +170,7 @@ class Command(Outside):
         refused, pattern = listing.refused, _with_track(self.pattern) if self.pattern else None
         if pattern != (self.pattern or None):
             # Every file is of the one song that there is, whose name the folder has.
-            listing = Scan(output.parent, tuple(f"{output.name}/{f}" for f in listing.files), {})
+            listing = Listing(output.parent, tuple(f"{output.name}/{f}" for f in listing.files), {})
         pairing = pair(listing, [_SONG], targets, pattern, explain=False)
         files = pairing.files.get(_SONG, {})
         wanted = self.produces(targets, _SONG)

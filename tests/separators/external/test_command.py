@@ -99,8 +99,8 @@ def test_words_are_handed_over_as_they_are_without_a_shell(
         ("sleep 60", SeparatorTimeoutError, "timeout", "tool took longer than 0.5 s and was killed"),
         (":", InvalidOutputError, "invalid_output", "wrote no file for vocals, accompaniment; it wrote nothing"),
         (
-            'cp "$1" "$2/vocals.wav"; cp "$1" "$2/inst.mp3"', InvalidOutputError, "invalid_output",
-            "wrote no file for accompaniment; it wrote inst.mp3 (.mp3 is not read; expected .wav or .flac), vocals.wav",
+            'cp "$1" "$2/vocals.wav"; cp "$1" "$2/inst.raw"', InvalidOutputError, "invalid_output",
+            "wrote no file for accompaniment; it wrote inst.raw, vocals.wav",
         ),
         (
             f'{BOTH}; cp "$1" "$2/Vocals.flac"', InvalidOutputError, "invalid_output",

@@ -1,29 +1,27 @@
-"""What the files of separation tools are called: folder layouts, patterns and spellings of targets.
+"""Paths of audio files read as track and target: folder layouts of the tools, patterns, and spellings of targets.
 
-A pattern describes a file's path below the estimates' folder, with ``/`` between folders:
+A pattern describes a file's path below the folder of estimates or references, with ``/`` between folders:
 
 - ``{track}``, ``{target}``, ``{subset}``, ``{model}``: the track's name, a target (any spelling of it), the track's
   subset, anything that names a model. A placeholder used twice stands for the same text.
 - ``{target:vocals|drums}``: only these texts. ``{wav|flac}``: one of these texts.
 - ``*``, ``?``, ``[...]`` within a name and ``**`` for any number of folders, as in a shell.
-- Without an extension, ``.wav`` and ``.flac`` are taken.
+- Without the extension of an audio file at its end, any of them is taken (`mss_bench.core.names.EXTENSIONS`).
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from mss_bench.core.names import EXTENSIONS, MIXTURES, POSSIBLE, SYNONYMS, nfc, spelling_key
 from mss_bench.core.tracks import Targets
 from mss_bench.errors import ConfigError
 
-__all__ = ["EXTENSIONS", "LAYOUTS", "Layout", "TargetNames", "nfc", "translate", "user_layout"]
-
-EXTENSIONS = (".wav", ".flac")
+__all__ = ["LAYOUTS", "Layout", "TargetNames", "translate", "user_layout"]
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,17 @@ _NUMBERS = ("", "[0-9]_", "[0-9][0-9]_", "[0-9][0-9][0-9]_")  # UVR numbers the 
 _FLAT = (
     *(f"{number}{{track}}{end}" for number in _NUMBERS for end in (" ({target})", "_({target})", "_({target})_*")),
     "{track} ({target})_*",
-    "{track} - {target}",
-    "{track}_{target}",
-    "{track}.{target}",
+    "{track}({target})",
+    *(f"{{track}}{between}{{target}}" for between in (" - ", "_", ".", "-", "__", " ")),
+    *(f"{{track}}{between}[{{target}}]" for between in (" ", "_", "")),
+    *(f"{{target}}{between}{{track}}" for between in (" - ", "_", ".", "-", " ")),
+    "({target}) {track}",
+    "[{target}] {track}",
 )
 _BY_TOOL = {
     "museval": ("{subset}/{track}/{target}", "{track}/{target}"),
     "Demucs": ("{model}/{track}/{target}", "{model}/{subset}/{track}/{target}", "{subset}/{model}/{track}/{target}"),
+    "Open-Unmix": ("{track}_{umx|umxhq|umxl|umxse}/{target}",),
     "flat": (
         *(folder + name for folder in ("", "{subset}/", "{model}/", "{track}/") for name in _FLAT),
         "{track}/*({target})*",
@@ -59,28 +61,11 @@ _BY_TOOL = {
 LAYOUTS = tuple(Layout(tool, pattern) for tool, patterns in _BY_TOOL.items() for pattern in patterns)
 """The recognised layouts in the order in which they are tried; a file belongs to the first that fits."""
 
-# Spellings that mean one target; the data set's own name for it, whichever it is, is what they stand for.
-_SYNONYMS = (
-    ("accompaniment", "instrumental", "instrumentals", "instrum", "inst", "karaoke", "background"),
-    ("vocals", "vocal", "vox", "voice", "singing"),
-    ("drums", "drum"),
-    ("other", "others"),
-)
-_NOT_ESTIMATES = ("mixture", "mix", "linear_mixture", "original")
 # A folder of this name is a part of a data set, never a model.
 _SUBSETS = ("train", "test", "valid", "validation", "dev")
 
-_TOKEN = re.compile(r"\{(?P<brace>[^{}]*)\}|(?P<deep>\*\*/?)|(?P<star>\*)|(?P<any>\?)|(?P<set>\[!?[^\]/]+\])")
+_TOKEN = re.compile(r"\{(?P<brace>[^{}]*)\}|(?P<deep>\*\*/?)|(?P<star>\*)|(?P<any>\?)|(?P<set>\[!?[^\]/{}]+\])")
 _PLACEHOLDERS = ("track", "target", "subset", "model")
-
-
-def nfc(text: str) -> str:
-    """Return a text in Unicode's composed form: file systems keep either."""
-    return unicodedata.normalize("NFC", text)
-
-
-def _key(text: str) -> str:
-    return re.sub(r"[-_\s]+", "", nfc(text).casefold())
 
 
 class TargetNames:
@@ -93,12 +78,13 @@ class TargetNames:
     """
 
     def __init__(self, targets: Targets) -> None:
-        self._meaning: dict[str, str | None] = {_key(name): None for name in _NOT_ESTIMATES}
-        for synonyms in _SYNONYMS:
-            keys = [_key(s) for s in synonyms]
-            meant = next((t for t in targets if _key(t) in keys), None)
+        possible = [word for word, meaning in POSSIBLE.items() if meaning == "mixture"]
+        self._meaning: dict[str, str | None] = {spelling_key(name): None for name in (*MIXTURES, *possible)}
+        for synonyms in SYNONYMS.values():
+            keys = [spelling_key(s) for s in synonyms]
+            meant = next((t for t in targets if spelling_key(t) in keys), None)
             self._meaning.update(dict.fromkeys(keys, meant) if meant else {})
-        known = {k: t for k, t in self._meaning.items() if t} | {_key(t): t for t in targets}
+        known = {k: t for k, t in self._meaning.items() if t} | {spelling_key(t): t for t in targets}
         # "no_vocals" is the target that sums every other stem; where the data set has none it is no estimate of it.
         for key, target in known.items():
             rest = set(targets.stems) - set(targets[target])
@@ -107,11 +93,11 @@ class TargetNames:
 
     def resolve(self, text: str) -> str | None:
         """Return the target, or None where the text does not name one."""
-        return self._meaning.get(_key(text))
+        return self._meaning.get(spelling_key(text))
 
     def knows(self, text: str) -> bool:
         """Return whether a text names a target, or what tools write beside the estimates, e.g. the mixture."""
-        return _key(text) in self._meaning
+        return spelling_key(text) in self._meaning
 
     def expression(self) -> str:
         """Return a regular expression of every known spelling."""
@@ -169,6 +155,7 @@ def translate(
         "subset": _names(subsets, "[^/]+?"),
         "model": rf"(?!(?:{models})/)[^/]+?",
     }
+    pattern, extension = _split_extension(pattern)
     parts, end, used = [], 0, set()
     for token in _TOKEN.finditer(pattern):
         parts.append(re.escape(pattern[end : token.start()]))
@@ -191,10 +178,17 @@ def translate(
                 f"{', '.join('{' + p + '}' for p in _PLACEHOLDERS)} and alternatives like {{wav|flac}}"
             )
     parts.append(re.escape(pattern[end:]))
-    last = pattern.rpartition("/")[2]
-    has_extension = last.lower().endswith((*EXTENSIONS, "}")) and "." in last
-    extension = "" if has_extension else f"(?i:{'|'.join(map(re.escape, EXTENSIONS))})"
     return re.compile("".join(parts) + extension)
+
+
+def _split_extension(pattern: str) -> tuple[str, str]:
+    """Return a pattern without the extension that it ends with, and the regular expression of the extension."""
+    body, dot, last = pattern.rpartition(".")
+    texts = last.removeprefix("{").removesuffix("}").split("|")
+    if dot and "/" not in last and (last in ("*", "*?") or all(f".{text}".lower() in EXTENSIONS for text in texts)):
+        return body, r"\.[^./]+" if "*" in last else rf"\.(?i:{_names(texts, '')})"
+    # A dot before {target} is part of the name.
+    return pattern, f"(?i:{'|'.join(map(re.escape, EXTENSIONS))})"
 
 
 def _names(names: Iterable[str] | None, otherwise: str) -> str:

@@ -1,0 +1,137 @@
+"""The audio files below a folder, however the folder came together.
+
+Links to files and folders are followed wherever they lead: annexes and second disks are everyday. Each folder is walked
+once, so that a loop of links ends. What an operating system left behind is passed over (`mss_bench.core.names`).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mss_bench.core.names import EXTENSIONS, is_hidden, nfc
+
+__all__ = ["Listing", "as_on_disk", "audio_files", "broken_link", "matching"]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The audio files below a folder.
+
+    Parameters
+    ----------
+    root : Path
+    files : tuple of str
+        Paths relative to the root, with ``/``, sorted.
+    refused : dict of str to str
+        Files and folders that cannot be read, with the reason: links that lead nowhere, no permission.
+    passed_over : dict of str to str
+        Links to folders that are listed already, with the reason.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+    refused: dict[str, str] = field(default_factory=dict)
+    passed_over: dict[str, str] = field(default_factory=dict)
+
+
+def audio_files(root: str | Path) -> Listing:
+    """List the audio files below a folder, by their extensions in any capitals.
+
+    A folder that several links lead to is listed once: where it really lies below the root, else by the first link.
+    """
+    root = Path(root)
+    files: list[str] = []
+    refused: dict[str, str] = {}
+    passed_over: dict[str, str] = {}
+    walked: dict[tuple[int, int], str] = {}
+    real, links = [root], list[Path]()
+    while real or links:
+        # Links wait until every real folder is known, so that a link never takes a folder's place.
+        folder = real.pop() if real else links.pop(0)
+        relative = folder.relative_to(root).as_posix()
+        try:
+            stat = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            refused[relative] = f"cannot be opened ({error.strerror})"
+            continue
+        first = walked.setdefault((stat.st_dev, stat.st_ino), relative)
+        if first != relative:
+            loop = first == "." or relative.startswith(f"{first}/")
+            passed_over[relative] = "a link back to a folder that it lies in" if loop else f"a link to {first}"
+            continue
+        for entry in entries:
+            if is_hidden(entry.name):
+                continue
+            path = folder / entry.name
+            if entry.is_dir():
+                (links if entry.is_symlink() else real).append(path)
+            elif path.suffix.lower() in EXTENSIONS:
+                if path.exists():
+                    files.append(path.relative_to(root).as_posix())
+                else:
+                    refused[path.relative_to(root).as_posix()] = broken_link(path)
+    return Listing(root, tuple(sorted(files)), refused, passed_over)
+
+
+def broken_link(path: Path) -> str:
+    """Say where a link leads that leads nowhere."""
+    return f"a link to {path.readlink()}, which is not there; mount that disk, or get the file (git annex get)"
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """Return the files below a folder that fit a glob, sorted; a name in the pattern's own capitals wins over others.
+
+    Capitals, and Unicode's composed and decomposed forms, make no difference where nothing fits exactly. ``**`` stands
+    for any number of folders. Hidden files are passed over.
+    """
+    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    # A link that leads nowhere is kept, so that reading it says so: annexes hold links to what was not fetched.
+    return sorted(path for path in _matching(folder, parts, frozenset()) if not path.is_dir())
+
+
+def as_on_disk(path: Path) -> Path:
+    """Return a path, or the one beside it that differs in capitals alone, where that is what is there."""
+    if path.exists():
+        return path
+    found = _named(path.parent, path.name)
+    return found[0] if len(found) == 1 else path
+
+
+def _matching(folder: Path, parts: list[str], above: frozenset[str]) -> Iterator[Path]:
+    if not parts:
+        yield folder
+        return
+    first, *rest = parts
+    if first != "**":
+        for path in _named(folder, first):
+            if not rest or path.is_dir():
+                yield from _matching(path, rest, above)
+        return
+    yield from _matching(folder, rest, above)
+    here = above | {os.path.realpath(folder)}
+    for path in _entries(folder):
+        if path.is_dir() and os.path.realpath(path) not in here:  # else a link back
+            yield from _matching(path, parts, here)
+
+
+def _named(folder: Path, pattern: str) -> list[Path]:
+    """Return the entries of a folder whose names fit; for a name without wildcards the exact one, if there is."""
+    entries = _entries(folder)
+    wild = any(character in pattern for character in "*?[")
+    exact = [path for path in entries if path.name == pattern]
+    if exact and not wild:
+        return exact
+    wanted = nfc(pattern).casefold()
+    return [path for path in entries if fnmatch.fnmatchcase(nfc(path.name).casefold(), wanted)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [Path(entry) for entry in sorted(os.scandir(folder), key=lambda e: e.name) if not is_hidden(entry.name)]
+    except OSError:
+        return []
