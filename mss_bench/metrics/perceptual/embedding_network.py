@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.core.arrays import Floats
+from mss_bench.dsp.onnx import onnx_session
 from mss_bench.errors import ConfigError, MissingDependencyError
 
 __all__ = ["EmbeddingNetwork"]
@@ -44,18 +44,12 @@ class EmbeddingNetwork:
         if find_spec("onnxruntime") is None:
             raise MissingDependencyError("onnxruntime", f"the metric {user}", "pip install 'mss-bench[onnx]'")
         onnxruntime = import_module("onnxruntime")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # As many threads as whoever started this process allows; ONNX Runtime itself does not look.
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
-        options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+            self._session = onnx_session(onnxruntime, path)
         except OSError as error:
             raise ConfigError(f"{user}: model {path} cannot be read: {error.strerror}; expected an ONNX file") from None
-        except Exception as error:  # its exceptions have no base but this
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ConfigError(f"{user}: model {path} cannot be loaded by ONNX Runtime: {first}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{user}: model {error}") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         axes = len(inputs[0].shape) if inputs else 0
         if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type not in _TYPES or axes not in (2, 3):

@@ -245,13 +245,13 @@ def _weight_files(weights: Any, folder: Path) -> tuple[dict[Path, str], list[str
         inside = PurePosixPath(name)
         if inside.is_absolute() or ".." in inside.parts:
             problem = f"weights {name!r} leads out of the manifest's folder, expected a path below it"
-        elif not isinstance(sha, str) or not re.fullmatch("[0-9a-f]{64}", sha):
+        elif not isinstance(sha, str) or not re.fullmatch("[0-9a-fA-F]{64}", sha):
             # The right one, for whoever has left it open.
             file = folder / inside
             content = f"its content has {hash_file(file)}" if file.is_file() else "the file does not exist"
             problem = f"weights {name}: {sha!r} is not the 64 digits of a SHA-256; {content}"
         else:
-            files[folder / inside] = sha
+            files[folder / inside] = sha.lower()
             continue
         problems.append(f"{weights.source}:{weights.lines[name]}: {problem}")
     return files, problems

@@ -30,13 +30,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.dsp.onnx import onnx_session
 from mss_bench.errors import ConfigError
-from mss_bench.separators.deep.adapter import check_device, in_short, require_package
+from mss_bench.separators.deep.adapter import check_device, require_package
 from mss_bench.separators.deep.network import Network, NetworkManifest
 
 __all__ = ["OnnxManifest"]
@@ -76,26 +78,9 @@ def _session(runtime: Any, manifest: NetworkManifest, provider: Any) -> Any:
     models = [file for file in manifest.files if file.suffix == ".onnx"]
     if len(models) != 1:
         manifest.refuse_files("one that ends in .onnx")
-    options = runtime.SessionOptions()
-    options.log_severity_level = 3  # errors; its warnings are about optimisations that it does not make
-    # As many threads as whoever started this process allows; ONNX Runtime itself does not look.
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
-    options.inter_op_num_threads = 1
-    external = [file for file in manifest.files if file != models[0]]
-    if external:
-        if not hasattr(options, "add_external_initializers_from_files_in_memory"):
-            raise ConfigError(
-                f"{manifest.path}: weights beside the model file need a newer ONNX Runtime than {runtime.__version__}; "
-                "update it, or save the model as one file"
-            )
-        names = [file.relative_to(models[0].parent).as_posix() for file in external]
-        contents = [file.read_bytes() for file in external]
-        options.add_external_initializers_from_files_in_memory(names, contents, [len(c) for c in contents])
-    try:
-        # From memory, so that no file is read that the manifest does not name.
-        return runtime.InferenceSession(models[0].read_bytes(), options, providers=[provider])
-    except Exception as error:  # its exceptions have no base but this
-        raise ConfigError(f"{models[0]} cannot be loaded by ONNX Runtime: {in_short(error)}") from error
+    beside = [file for file in manifest.files if file != models[0]]
+    external = {Path(os.path.relpath(file, models[0].parent)).as_posix(): file.read_bytes() for file in beside}
+    return onnx_session(runtime, models[0], external, provider)
 
 
 def _call(session: Any, manifest: NetworkManifest) -> Callable[[NDArray[Any]], NDArray[Any]]:

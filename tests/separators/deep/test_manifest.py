@@ -49,6 +49,14 @@ def test_defaults_are_those_of_a_waveform_model(write: Callable[..., Path], tmp_
     found.require_weights()
 
 
+def test_a_hash_may_be_written_in_capitals(write: Callable[..., Path], tmp_path: Path) -> None:
+    sha = hashlib.sha256(WEIGHTS).hexdigest()
+    path = write()
+    path.write_text(path.read_text().replace(sha, sha.upper()))
+    found = read_manifest(path, check_weights=True)
+    assert found.files == {tmp_path / "model.onnx": sha}
+
+
 def test_layouts_follow_the_input(write: Callable[..., Path]) -> None:
     found = read_network(write(input="complex", output="spectrograms", stft={"n_fft": 512, "hop": 128}))
     assert found.input_layout == Layout("batch channels complex bins frames")

@@ -126,7 +126,21 @@ def test_weights_beside_the_model_are_read_only_where_they_are_named(
     found = estimate(manifest(file.name, "outside.data", **WAVEFORM))
     for name in STEMS:
         np.testing.assert_array_equal(found[name], expected[name])
-    with pytest.raises(ConfigError, match=r"outside\.onnx cannot be loaded"):
+
+
+def test_weights_that_the_manifest_does_not_name_are_not_read(
+    onnx_file: Callable[..., Path],
+    manifest: Callable[..., Path],
+    estimate: Callable[..., Stems],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = onnx_file("outside.onnx", external="outside.data")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    weights = (file.parent / "outside.data").read_bytes()
+    (elsewhere / "outside.data").write_bytes(bytes(len(weights)))  # other weights of that name
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(ConfigError, match=r"outside\.onnx cannot be loaded .*outside\.data.* must be named"):
         estimate(manifest(file.name, **WAVEFORM))
 
 
