@@ -8,7 +8,7 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["columns", "duration", "encodable", "filled", "prose", "width_of", "wrap"]
+__all__ = ["columns", "duration", "encodable", "filled", "prose", "shortened", "width_of", "wrap"]
 
 # Signs of the tables and what stands for them where a terminal's encoding lacks them.
 _ASCII = {"–": "-", "∞": "inf", "─": "-", "†": "^", "‡": "+", "×": "x", "…": "...", "§": "$", "−": "-"}
@@ -141,3 +141,9 @@ def columns(rows: Sequence[Sequence[str]], head: Sequence[str] = (), indent: str
     if head:
         text.insert(1, indent + "  ".join("-" * w for w in widths))
     return "\n".join(text)
+
+
+def shortened(names: Sequence[str], most: int = 5) -> str:
+    """Return names in a row, the first few where there are many."""
+    rest = len(names) - most
+    return ", ".join(names) if rest <= 0 else f"{', '.join(names[:most])} and {rest} more"

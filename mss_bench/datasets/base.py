@@ -5,25 +5,30 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from mss_bench.core.config import plain_name
 from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, located, param
-from mss_bench.core.tracks import TargetGroup, Targets, Track
+from mss_bench.core.text import shortened
+from mss_bench.core.tracks import Fit, TargetGroup, Targets, Track
+from mss_bench.datasets.documents import listed_names
 from mss_bench.errors import ConfigError, DatasetError, UnknownNameError
 
 __all__ = ["Dataset"]
 
 if TYPE_CHECKING:  # what `setup` leaves, in one form
     Folders = dict[str, str]
+    Names = dict[str, tuple[str, ...]]
     Patterns = dict[str, tuple[str, ...]]
     Derived = Targets
     Groups = tuple[TargetGroup, ...]
     Root = Path | None
 else:  # what an entry may hold
     Folders = dict[str, str] | tuple[str, ...]
+    Names = dict[str, tuple[str, ...]]
     Patterns = dict[str, tuple[str, ...]] | tuple[str, ...]
     Derived = Groups = dict[str, tuple[str, ...]]
     Root = str | None
@@ -35,7 +40,7 @@ class Dataset(Parameterized, ABC):
     A subclass is a layout: it has a name (`layout`), finds the tracks of a subset (`find`), and may have parameters of
     its own, which are keys of its entries. After `setup` the attributes are ``root``, a path or None; ``subsets``, a
     mapping of subset to folder, empty where the tracks lie in the root itself; ``stems``, a mapping of stem to the file
-    patterns that sum to it; ``targets`` and ``groups``.
+    patterns that sum to it; ``targets`` and ``groups``; ``fit``, what is done to files that differ.
 
     Attributes
     ----------
@@ -56,12 +61,28 @@ class Dataset(Parameterized, ABC):
     sample_rate: int = param(44100, at_least=1000, at_most=768000, unit="Hz", doc="Rate that every file must have.")
     subsets: Folders = param((), doc="Names of folders, or subset to folder.", expects="names, or a mapping to folders")
     default_subset: str = param("", doc="Subset that is used when none is asked for (default: the first).")
+    inner: str = param("", doc="Folder below the root that holds the data; the root may also be that folder itself.")
+    members: Names = param(
+        {},
+        doc="Subset to the names of its tracks, where its folder holds those of another subset, too.",
+    )
+    lists: dict[str, str] = param(
+        {}, doc="Subset to a file below the root that names its tracks: FILE of lines, or a place in JSON or YAML: "
+        "FILE#songs[].name.",
+    )  # fmt: skip
+    complete: bool = param(False, doc="Leave out tracks that lack one of the stems, and say how many.")
+    errata: dict[str, str] = param({}, doc="Track to what is known to be wrong with it.")
     stems: Patterns = param(
         doc="Names, or stem to its files, with globs; several files are summed (a name alone: NAME.wav or NAME.flac).",
         expects="a list of names or a mapping of stem to files",
     )
     mixture: str = param("file", doc="file: mixture.wav or mixture.flac; sum: of all stems; or a file pattern.")
     missing_stems: str = param("error", choices=("error", "silent"), doc="What a track without a stem's file means.")
+    trim: bool = param(False, doc="Cut all files of a song to the shortest where they differ in length.")
+    mono: str = param("refuse", choices=("refuse", "double"), doc="double: a file of one channel is made stereo.")
+    resample: int | None = param(
+        None, at_least=1000, at_most=768000, unit="Hz", doc="Rate that files of any other are resampled to."
+    )
     targets: Derived = param({}, doc="Derived targets: the stems that they sum.")
     groups: Groups = param(
         {}, doc="Targets that are scored together; each group holds every stem once (default: one group of all stems)."
@@ -100,7 +121,7 @@ class Dataset(Parameterized, ABC):
 
     def setup(self) -> None:
         self.name, self.root_hint, self.notices = self.layout, "", list[str]()
-        self._place(self.root)
+        self._set_root(self.root)
         given: Any = self.subsets
         self.subsets = dict(given) if isinstance(given, Mapping) else {name: name for name in self._once("subsets")}
         for folder in self.subsets.values():
@@ -110,6 +131,15 @@ class Dataset(Parameterized, ABC):
         self.default_subset = self.default_subset or next(iter(self.subsets), "")
         if self.subsets and self.default_subset not in self.subsets:
             self._refuse("default_subset", str(UnknownNameError("subset", self.default_subset, self.subsets)))
+        for key, named in (("members", self.members), ("lists", self.lists)):
+            for subset in named:
+                if subset not in self.subsets:
+                    self._refuse(key, str(UnknownNameError(f"subset in {key}", subset, self.subsets)), subset)
+        for subset, file in self.lists.items():
+            self._inside("lists", file.partition("#")[0], subset)
+        self._inside("inner", self.inner)
+        self.sample_rate = self.resample or self.sample_rate
+        self.fit = Fit(self.trim, self.mono == "double", self.resample is not None)
         if self.mixture not in ("file", "sum"):
             self._inside("mixture", self.mixture)
         self.set_stems(self.stems, self.targets, self.groups)
@@ -139,7 +169,11 @@ class Dataset(Parameterized, ABC):
                 f"data set {self.name!r} has no folder: {self.root_hint or 'its entry gives no root'}; "
                 "set the variable or pass --root FOLDER"
             )
-        return self.root / self.subsets.get(subset, "")
+        return self._place(self.root) / self.subsets.get(subset, "")
+
+    def _place(self, root: Path) -> Path:
+        """Return the folder of the data: one level below the root, or the root itself."""
+        return root / self.inner if self.inner and (root / self.inner).is_dir() else root
 
     def where(self) -> str:
         """Return where it lies, in words."""
@@ -147,9 +181,23 @@ class Dataset(Parameterized, ABC):
             return f"{self._written_root} (not set)" if self._written_root else "no root"
         return f"{self.root}{'' if self.root.is_dir() else ' (not there)'}"
 
+    def whole_subsets(self) -> list[str]:
+        """Return the subsets that share no track: those that are no part of another, which has the same folder."""
+        whole = {folder for name, folder in self.subsets.items() if name not in self.members}
+        return [name for name, folder in self.subsets.items() if name not in self.members or folder not in whole]
+
     def present_subsets(self) -> list[str]:
-        """Return the subsets whose folders are on disk."""
-        return [s for s in self.subsets if self.folder(s).is_dir()]
+        """Return the subsets, without parts of others, that are on disk."""
+        return [s for s in self.whole_subsets() if self._is_there(s)]
+
+    def _is_there(self, subset: str) -> bool:
+        return self.folder(subset).is_dir() and (subset not in self.lists or self._list_file(subset).is_file())
+
+    def _list_file(self, subset: str) -> Path:
+        """Return the file that names the tracks of a subset; it lies beside the folder of the data."""
+        name, root = self.lists[subset].partition("#")[0], self.root or Path()
+        beside = root.parent if self.inner and root.name == self.inner and not (root / name).is_file() else root
+        return beside / name
 
     def subset_names(self, subset: str | None = None) -> list[str]:
         """Return the subsets to use: the given one, ``"all"``, or the default.
@@ -166,16 +214,12 @@ class Dataset(Parameterized, ABC):
                 raise ConfigError(f"data set {self.name!r} has no subsets, got --subset {subset}")
             return [""]
         if subset == "all":
-            return list(self.subsets)
+            return self.whole_subsets()
         if subset is not None:
             if subset not in self.subsets:
                 raise UnknownNameError(f"subset of {self.name}", subset, [*self.subsets, "all"])
             return [subset]
-        if (
-            self.root is not None
-            and not self.folder(self.default_subset).is_dir()
-            and (there := self.present_subsets())
-        ):
+        if self.root is not None and not self._is_there(self.default_subset) and (there := self.present_subsets()):
             self.notices.append(
                 f"data set {self.name}: the default subset {self.default_subset!r} is not in {self.root}; "
                 f"using {there[0]!r}"
@@ -189,8 +233,12 @@ class Dataset(Parameterized, ABC):
         names: Sequence[str] | None = None,
         max_tracks: int | None = None,
         duration: float | None = None,
+        *,
+        without_errata: bool = False,
     ) -> list[Track]:
         """Return the tracks, sorted by name within each subset.
+
+        What is left out, of `complete` or `without_errata`, is told in `notices`.
 
         Parameters
         ----------
@@ -202,6 +250,8 @@ class Dataset(Parameterized, ABC):
             Only so many, from the first on.
         duration : float, optional
             Only the first seconds of each.
+        without_errata : bool
+            Leave out those that are known to have something wrong.
 
         Raises
         ------
@@ -210,7 +260,7 @@ class Dataset(Parameterized, ABC):
         UnknownNameError
             A name or subset that does not exist.
         """
-        tracks = [track for part in self.subset_names(subset) for track in self.find(part)]
+        tracks = [track for part in self.subset_names(subset) for track in self._members(part, self.find(part))]
         if not tracks:
             raise DatasetError(f"data set {self.name!r} has no tracks in {self.root}; expected one folder a track")
         if names:
@@ -219,10 +269,63 @@ class Dataset(Parameterized, ABC):
                 if name not in known:
                     raise UnknownNameError(f"track of {self.name}", name, known)
             tracks = [t for t in tracks if t.name in set(names)]
+        tracks = [self._equipped(track) for track in tracks]
+        if self.complete:
+            tracks = self._without(tracks, self._lacks, "that lack a stem", "complete=false keeps them")
+        if without_errata:
+            tracks = self._without(tracks, lambda track: track.erratum, "with errata", "")
         tracks = tracks[:max_tracks]
         return [t.excerpt(duration) for t in tracks] if duration is not None else tracks
 
-    def _place(self, root: Any) -> None:
+    def _members(self, subset: str, tracks: list[Track]) -> list[Track]:
+        """Return those of the tracks that belong to the subset.
+
+        Raises
+        ------
+        DatasetError
+            The list of the subset names tracks that are not there, or cannot be read.
+        """
+        if subset not in self.members and subset not in self.lists:
+            return tracks
+        names = set(self.members.get(subset, ()))
+        if subset in self.lists:
+            file, path = self._list_file(subset), self.lists[subset].partition("#")[2]
+            names |= {str(name) for name in listed_names(file, path)}
+        there = {track.name for track in tracks}
+        if missing := sorted(names - there):
+            self.notices.append(
+                f"data set {self.name}: {len(missing)} of the {len(names)} tracks of {subset!r} are not in "
+                f"{self.folder(subset)}: {shortened(missing)}"
+            )
+        return [track for track in tracks if track.name in names]
+
+    def _equipped(self, track: Track) -> Track:
+        """Return a track with what the entry says of all tracks and of this one."""
+        errata = [text for text in (track.erratum, self.errata.get(track.name, "")) if text]
+        return replace(track, fit=self.fit, erratum="; ".join(errata))
+
+    def _lacks(self, track: Track) -> str:
+        """Return the stems that a track does not have, in words; none of one that cannot be read at all."""
+        if track.reader is not None:
+            return ""
+        return ", ".join(s for s, files in track.stems.items() if not any(f.is_file() for f in files))
+
+    def _without(self, tracks: list[Track], why: Callable[[Track], str], which: str, how: str) -> list[Track]:
+        """Return the tracks for which there is no reason to leave them out, and tell which those others are."""
+        reasons = {track.name: why(track) for track in tracks}
+        left_out = [f"{name} ({reason})" for name, reason in reasons.items() if reason]
+        if len(left_out) == len(tracks):
+            raise DatasetError(
+                f"data set {self.name!r} has only tracks {which}: {shortened(left_out)}; {how}".rstrip("; ")
+            )
+        if left_out:
+            self.notices.append(
+                f"data set {self.name}: {len(left_out)} of {len(tracks)} tracks {which} are left out: "
+                f"{shortened(left_out)}{f'; {how}' if how else ''}"
+            )
+        return [track for track in tracks if not reasons[track.name]]
+
+    def _set_root(self, root: Any) -> None:
         """Set the root, with environment variables put in."""
         self._written_root = root
         # A catalog lists data sets that most users do not have: an unset variable is told when the data are asked for.

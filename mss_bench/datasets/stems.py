@@ -13,7 +13,7 @@ from mss_bench.core.tracks import Track, TrackId
 from mss_bench.datasets.base import Dataset
 from mss_bench.errors import DatasetError
 
-__all__ = ["MUSDB18HQ", "StemFolders", "files_of", "track_folders", "track_in", "tracks_in"]
+__all__ = ["MUSDB18HQ", "StemFolders", "files_of", "mixture_of", "track_folders", "track_in", "tracks_in"]
 
 
 class StemFolders(Dataset):
@@ -68,11 +68,12 @@ def track_in(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> 
     track = TrackId(dataset.name, subset, folder.name)
     played = folder / FILE_NAME
     return Track(
-        track, dataset.sample_rate, stems, _mixture(dataset, folder), annotations=played if played.is_file() else None
+        track, dataset.sample_rate, stems, mixture_of(dataset, folder), annotations=played if played.is_file() else None
     )
 
 
-def _mixture(dataset: Dataset, folder: Path) -> tuple[Path, ...]:
+def mixture_of(dataset: Dataset, folder: Path) -> tuple[Path, ...]:
+    """Return the file of a track's mixture, or a path that does not exist; nothing where it is the sum of the stems."""
     if dataset.mixture == "sum":
         return ()
     patterns = ("mixture.wav", "mixture.flac") if dataset.mixture == "file" else (dataset.mixture,)

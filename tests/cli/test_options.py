@@ -140,7 +140,7 @@ def test_an_option_given_bare_leaves_the_argument_behind_it() -> None:
         ("mss-bench run --max", {"--max-tracks"}),
         ("mss-bench run -s repet_s", {"repet_segmented", "repet_sim"}),
         ("mss-bench run -s hpss -m SI-SD", {"SI-SDR"}),
-        ("mss-bench score x --dataset mois", {"moisesdb"}),
+        ("mss-bench score x --dataset mois", {"moisesdb", "moisesdb5", "moisesdb6"}),
         ("mss-bench separators show hps", {"hpss", "hpss_vocals"}),
         ("mss-bench separators check repet_s", {"repet_segmented", "repet_sim"}),
         ("mss-bench metrics show SI-SD", {"SI-SDR"}),
