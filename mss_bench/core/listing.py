@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,10 +38,16 @@ class Listing:
     passed_over: dict[str, str] = field(default_factory=dict)
 
 
-def audio_files(root: str | Path) -> Listing:
+def audio_files(root: str | Path, leave_out: Container[str] = ()) -> Listing:
     """List the audio files below a folder, by their extensions in any capitals.
 
     A folder that several links lead to is listed once: where it really lies below the root, else by the first link.
+
+    Parameters
+    ----------
+    root : path
+    leave_out : container of str
+        Names in the root that are passed over.
     """
     root = Path(root)
     files: list[str] = []
@@ -65,7 +71,7 @@ def audio_files(root: str | Path) -> Listing:
             passed_over[relative] = "a link back to a folder that it lies in" if loop else f"a link to {first}"
             continue
         for entry in entries:
-            if is_hidden(entry.name):
+            if is_hidden(entry.name) or (folder == root and entry.name in leave_out):
                 continue
             path = folder / entry.name
             if entry.is_dir():

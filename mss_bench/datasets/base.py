@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from mss_bench.core.config import plain_name
+from mss_bench.core.listing import as_on_disk
+from mss_bench.core.names import EXTENSIONS
 from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, located, param
 from mss_bench.core.text import shortened
 from mss_bench.core.tracks import Fit, TargetGroup, Targets, Track
@@ -73,10 +75,11 @@ class Dataset(Parameterized, ABC):
     complete: bool = param(False, doc="Leave out tracks that lack one of the stems, and say how many.")
     errata: dict[str, str] = param({}, doc="Track to what is known to be wrong with it.")
     stems: Patterns = param(
-        doc="Names, or stem to its files, with globs; several files are summed (a name alone: NAME.wav or NAME.flac).",
+        doc="Names, or stem to its files, with globs; files are summed (a name alone: NAME.wav, .flac or .mp3).",
         expects="a list of names or a mapping of stem to files",
     )
-    mixture: str = param("file", doc="file: mixture.wav or mixture.flac; sum: of all stems; or a file pattern.")
+    mixture: str = param("file", doc="file: mixture.wav, .flac or .mp3; sum: of all stems; or a file pattern.")
+    ignore: tuple[str, ...] = param((), doc="Patterns of audio that is there and not read, below a track or root.")
     missing_stems: str = param("error", choices=("error", "silent"), doc="What a track without a stem's file means.")
     trim: bool = param(False, doc="Cut all files of a song to the shortest where they differ in length.")
     mono: str = param("refuse", choices=("refuse", "double"), doc="double: a file of one channel is made stereo.")
@@ -142,6 +145,8 @@ class Dataset(Parameterized, ABC):
         self.fit = Fit(self.trim, self.mono == "double", self.resample is not None)
         if self.mixture not in ("file", "sum"):
             self._inside("mixture", self.mixture)
+        for pattern in self.ignore:
+            self._inside("ignore", pattern)
         self.set_stems(self.stems, self.targets, self.groups)
 
     def set_stems(self, stems: Any, targets: Any, groups: Any) -> None:
@@ -169,7 +174,11 @@ class Dataset(Parameterized, ABC):
                 f"data set {self.name!r} has no folder: {self.root_hint or 'its entry gives no root'}; "
                 "set the variable or pass --root FOLDER"
             )
-        return self._place(self.root) / self.subsets.get(subset, "")
+        return as_on_disk(self._place(self.root) / self.subsets.get(subset, ""))
+
+    def roots(self, subset: str) -> tuple[Path, ...]:
+        """Return the folders that hold the tracks of a subset, each below its name where a track has a folder."""
+        return (self.folder(subset),)
 
     def _place(self, root: Path) -> Path:
         """Return the folder of the data: one level below the root, or the root itself."""
@@ -338,7 +347,9 @@ class Dataset(Parameterized, ABC):
     def _patterns(self) -> dict[str, tuple[str, ...]]:
         given: Any = self.stems
         stems = (
-            dict(given) if isinstance(given, Mapping) else {s: (f"{s}.wav", f"{s}.flac") for s in self._once("stems")}
+            dict(given)
+            if isinstance(given, Mapping)
+            else {s: tuple(f"{s}{extension}" for extension in EXTENSIONS) for s in self._once("stems")}
         )
         if not stems:
             self._refuse("stems", "no stems; expected a list of names or a mapping of stem to files")

@@ -16,6 +16,7 @@ import numpy as np
 
 from mss_bench.core import audio
 from mss_bench.core.tracks import Audio, Track
+from mss_bench.datasets.leftovers import idle_patterns, leftovers
 from mss_bench.errors import AudioError, MssBenchError
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ def examine(dataset: Dataset, tracks: Sequence[Track]) -> Report:
     Report
     """
     report = Report(len(tracks))
+    for file in leftovers(dataset, tracks):
+        report.findings.append(Finding(file.severity, file.subset, file.track, file.part, f"not read: {file.message}"))
+    for pattern, stem in idle_patterns(dataset, tracks).items():
+        report.findings.append(Finding("warning", "", "", stem, f"its pattern {pattern!r} fits no file of any track"))
     contents: dict[str, list[tuple[Track, str]]] = defaultdict(list)
     for track in tracks:
         for severity, part, message in _examine_track(track, report, contents):

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from mss_bench.core.audio import check_finite
+from mss_bench.core.listing import matching
 from mss_bench.core.tracks import Audio, Stems, Track, TrackId
 from mss_bench.datasets.base import Dataset
 from mss_bench.errors import AudioError, DatasetError, MissingDependencyError
 
 __all__ = ["MUSDB18", "read_stem_file"]
 
+_ENDING = ".stem.mp4"
 # MUSDB18's order of streams in a stem file.
 _STREAMS = {"drums": 1, "bass": 2, "other": 3, "vocals": 4}
 
@@ -45,10 +47,10 @@ class MUSDB18(Dataset):
         facts = {"decoder": "stempeg, 16 bit"}
         return [
             Track(
-                TrackId(self.name, subset, file.name.removesuffix(".stem.mp4")), self.sample_rate,
+                TrackId(self.name, subset, file.name[: -len(_ENDING)]), self.sample_rate,
                 dict.fromkeys(self.stems, (file,)), (file,), reader=read_stem_file, facts=facts,
             )
-            for file in sorted(folder.glob("*.stem.mp4"))
+            for file in matching(folder, f"*{_ENDING}")
         ]  # fmt: skip
 
 

@@ -5,15 +5,20 @@ What was played can stand beside a track's mixture (`mss_bench.core.annotations`
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 
 from mss_bench.core.annotations import FILE_NAME
+from mss_bench.core.listing import audio_files, matching
+from mss_bench.core.names import EXTENSIONS, is_hidden, is_system, without_extension
 from mss_bench.core.tracks import Track, TrackId
 from mss_bench.datasets.base import Dataset
 from mss_bench.errors import DatasetError
 
-__all__ = ["MUSDB18HQ", "StemFolders", "files_of", "mixture_of", "track_folders", "track_in", "tracks_in"]
+__all__ = [
+    "MUSDB18HQ", "StemFolders", "files_of", "missing_files", "mixture_of", "track_folders", "track_in", "tracks_in",
+]  # fmt: skip
 
 
 class StemFolders(Dataset):
@@ -49,7 +54,7 @@ def track_folders(folder: Path, name: str) -> list[Path]:
             raise DatasetError(
                 f"data set {name!r}: the folder name {os.fsencode(track)!r} is not valid UTF-8; rename it"
             )
-    return [f for f in tracks if not f.name.startswith(".") or [*f.glob("*.wav"), *f.glob("*.flac")]]
+    return [f for f in tracks if not is_hidden(f.name) or (not is_system(f.name) and audio_files(f).files)]
 
 
 def tracks_in(dataset: Dataset, subset: str, mixtures: Path, sources: Path) -> list[Track]:
@@ -61,10 +66,11 @@ def tracks_in(dataset: Dataset, subset: str, mixtures: Path, sources: Path) -> l
 def track_in(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> Track:
     """Return the track whose mixture and stems lie in these folders."""
     stems = {stem: files_of(stem_folder, patterns) for stem, patterns in dataset.stems.items()}
-    for stem, files in stems.items():
-        if not files and dataset.missing_stems == "error":
-            # A path that does not exist: reading it says which file is missing, for this track alone.
-            stems[stem] = (stem_folder / dataset.stems[stem][0],)
+    if dataset.missing_stems == "error":
+        for stem, patterns in dataset.stems.items():
+            # Paths that do not exist: reading them says which file is missing, for this track alone.
+            stems[stem] += tuple(stem_folder / pattern for pattern in missing_files(stem_folder, patterns))
+            stems[stem] = stems[stem] or (stem_folder / patterns[0],)
     track = TrackId(dataset.name, subset, folder.name)
     played = folder / FILE_NAME
     return Track(
@@ -76,18 +82,31 @@ def mixture_of(dataset: Dataset, folder: Path) -> tuple[Path, ...]:
     """Return the file of a track's mixture, or a path that does not exist; nothing where it is the sum of the stems."""
     if dataset.mixture == "sum":
         return ()
-    patterns = ("mixture.wav", "mixture.flac") if dataset.mixture == "file" else (dataset.mixture,)
+    patterns = tuple(f"mixture{e}" for e in EXTENSIONS) if dataset.mixture == "file" else (dataset.mixture,)
     return files_of(folder, patterns) or (folder / patterns[0],)
 
 
 def files_of(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the files that match; a WAV file wins over a FLAC file of its name, lest both be summed."""
+    """Return the files that match; of one in several forms a WAV file wins, then FLAC, lest they be summed."""
     files: dict[Path, Path] = {}
     for pattern in patterns:
-        for file in sorted(folder.glob(pattern)):
-            if file.is_file() and not file.name.startswith("."):
-                # One key for a.wav and a.flac, which hold the same.
-                key = file.with_suffix("") if file.suffix.lower() in (".wav", ".flac") else file
-                if key not in files or file.suffix.lower() == ".wav":
-                    files[key] = file
+        for file in matching(folder, pattern):
+            # One key for a.wav and a.flac, which hold the same.
+            key = file.with_name(without_extension(file.name))
+            if key not in files or _rank(file) < _rank(files[key]):
+                files[key] = file
     return tuple(files.values())
+
+
+def missing_files(folder: Path, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the patterns without wildcards for which there is no file in any form; a glob may fit nothing."""
+    forms: dict[str, list[str]] = {}
+    for pattern in patterns:
+        if glob.escape(pattern) == pattern:
+            forms.setdefault(without_extension(pattern), []).append(pattern)
+    return tuple(alike[0] for alike in forms.values() if not any(matching(folder, p) for p in alike))
+
+
+def _rank(file: Path) -> int:
+    suffix = file.suffix.lower()
+    return EXTENSIONS.index(suffix) if suffix in EXTENSIONS else len(EXTENSIONS)

@@ -14,6 +14,7 @@ from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.core.spec import build
 from mss_bench.datasets import Dataset, layouts
+from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import Metric, metrics
 from mss_bench.running.execute import execute
@@ -114,6 +115,7 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
         tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
         seed=options.seed, hashes=HashCache(options.rehash),
     )  # fmt: skip
+    dataset.notices += notices(dataset, tracks)
     return PreparedRun(options, dataset, options.folder(dataset), plan)
 
 

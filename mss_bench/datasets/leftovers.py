@@ -1,0 +1,154 @@
+"""Audio in the folders of a data set that no track reads, and patterns that read nothing.
+
+Either can change every number without an error: a mixture that is the sum of the stems lacks what was left out, and a
+stem lacks one of its files.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mss_bench.core.listing import audio_files, matching
+from mss_bench.core.names import EXTENSIONS, known_stem, nfc, spellings, without_extension
+from mss_bench.core.tracks import Track
+
+if TYPE_CHECKING:
+    from mss_bench.datasets.base import Dataset
+
+__all__ = ["Leftover", "idle_patterns", "leftovers", "notices"]
+
+_MAX_NOTICES = 5
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file that nothing reads.
+
+    Parameters
+    ----------
+    severity : str
+        ``error`` where the file may well be a part of a stem.
+    subset, track : str
+        The track in whose folder it lies; empty where that is no track's.
+    part : str
+        Path below that folder.
+    message : str
+    """
+
+    severity: Literal["error", "warning", "info"]
+    subset: str
+    track: str
+    part: str
+    message: str
+
+
+def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
+    """Return the audio beside tracks, and between them, that is read for none.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    tracks : sequence of Track
+        Folders of the data set's other tracks are not looked into.
+    """
+    if not dataset.has_root:  # made by the package
+        return []
+    found = []
+    for subset in dict.fromkeys(track.id.subset for track in tracks):
+        asked = {track.name for track in tracks if track.id.subset == subset}
+        everything = dataset.find(subset)
+        read = {_identity(file) for track in everything for file in track.files()}
+        others = {track.name for track in everything} - asked
+        for root in dataset.roots(subset):
+            listing = audio_files(root, leave_out=others)
+            for file in [*listing.files, *listing.refused]:
+                first, _, rest = file.partition("/")
+                track, part = (first, rest) if rest and first in asked else ("", file)
+                if _identity(root / file) in read or _ignored(dataset, file, part):
+                    continue
+                severity, message = _judge(dataset, root / file, track, part, read)
+                message = listing.refused.get(file, message)
+                found.append(Leftover(severity, subset, track, part, message))
+    return found
+
+
+def idle_patterns(dataset: Dataset, tracks: Sequence[Track]) -> dict[str, str]:
+    """Return the patterns that fit no file of any track, beside others that do, each with its stem."""
+    folders = [root / track.name for track in tracks if track.reader is None for root in dataset.roots(track.id.subset)]
+    idle: dict[str, str] = {}
+    used = False
+    for stem, patterns in dataset.stems.items():
+        # vocals.wav and vocals.flac are one file in two forms.
+        forms: dict[str, list[str]] = {}
+        for pattern in patterns:
+            forms.setdefault(without_extension(pattern), []).append(pattern)
+        for alike in forms.values():
+            if any(matching(folder, pattern) for folder in folders for pattern in alike):
+                used = True
+            else:
+                idle[alike[0]] = stem
+    return idle if used else {}  # a layout that finds its files in another way has no use for patterns
+
+
+def notices(dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
+    """Return what a run says of files that it does not read, one line for files of one name."""
+    alike: dict[tuple[str, str], list[Leftover]] = {}
+    for leftover in leftovers(dataset, tracks):
+        if leftover.severity != "info":
+            alike.setdefault((leftover.part if leftover.track else "", leftover.message), []).append(leftover)
+    lines = []
+    for (_, message), group in alike.items():
+        first = group[0]
+        more = f" and {len(group) - 1} more" if len(group) > 1 else ""
+        where = "/".join(filter(None, (first.subset, first.track, first.part)))
+        lines.append(f"data set {dataset.name}: not read: {where}{more}: {message}")
+    if len(lines) > _MAX_NOTICES:
+        rest = f"data set {dataset.name}: and {len(lines) - _MAX_NOTICES} more; mss-bench datasets check lists them"
+        lines[_MAX_NOTICES:] = [rest]
+    return lines
+
+
+def _identity(file: Path) -> Path:
+    """Return what tells files apart, links to one of them not."""
+    return file.resolve()
+
+
+def _ignored(dataset: Dataset, *paths: str) -> bool:
+    return any(
+        fnmatch.fnmatchcase(nfc(path).casefold(), nfc(pattern).casefold())
+        for path in paths
+        for pattern in dataset.ignore
+    )
+
+
+def _judge(
+    dataset: Dataset, file: Path, track: str, part: str, read: set[Path]
+) -> tuple[Literal["error", "warning", "info"], str]:
+    """Return how grave it is that a file is not read, and what may be meant."""
+    base = without_extension(file.name)
+    if not track:
+        return "warning", "belongs to no track; move it away, or name it under `ignore`"
+    for suffix in EXTENSIONS:
+        if _identity(file.with_name(base + suffix)) in read:
+            return "info", f"{base}{suffix} beside it is read"
+    if known_stem(base) == "mixture":
+        if dataset.mixture == "sum":
+            return "warning", "a mixture, while the data set says that the mixture is the sum of the stems"
+        return "warning", f"a mixture, while the data set reads {_mixture_name(dataset)}"
+    for target in dataset.targets:
+        if target not in dataset.targets.stems and known_stem(base) in (target, *map(known_stem, spellings(target))):
+            return "info", f"{target} is the sum of {', '.join(dataset.targets[target])}"
+    for stem, patterns in dataset.stems.items():
+        for pattern in patterns:
+            if fnmatch.fnmatchcase(without_extension(part).casefold(), without_extension(pattern).casefold()):
+                meant = without_extension(pattern) + file.suffix
+                return "error", f"{pattern!r} of stem {stem} fits it but for the extension; add {meant!r}"
+    return "error", "no pattern fits it; add one to a stem, or name it under `ignore`"
+
+
+def _mixture_name(dataset: Dataset) -> str:
+    return "mixture.wav" if dataset.mixture == "file" else dataset.mixture
