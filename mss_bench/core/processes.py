@@ -1,16 +1,20 @@
 """Child processes: start one, listen to it, measure it and kill it with all that it started.
 
 The workers of a run, the interpreters of external separators and the programs of `command` are each a `Child`. All of
-this is POSIX and psutil and should run on macOS as well; it has been tested on Linux only.
+this is POSIX and psutil and should run on macOS as well; it has been tested on Linux only. What the Linux kernel alone
+tells of memory stands at the end, each with what is taken instead elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
+import sys
 import threading
+import time
 import weakref
 from collections.abc import Sequence
 from multiprocessing.connection import wait
@@ -19,10 +23,31 @@ from typing import Any
 
 import psutil
 
-__all__ = ["Child", "Printed", "descendants", "how_it_ended", "resident_mb"]
+__all__ = [
+    "Child",
+    "Family",
+    "Printed",
+    "PrintedToFile",
+    "descendants",
+    "forget_peak",
+    "how_it_ended",
+    "oom_kills",
+    "peak_mb",
+    "resident_mb",
+]
 
 _CHUNK = 2**16
 _PIPE_BYTES = 2**20  # the most that a pipe holds
+
+LOG_BYTES = 4 * 2**20
+_LOG_TAIL = 4000  # bytes of the end, which stays with a failed cell
+_LEFT_OUT = b"\n[... output left out here, since the log had grown too long ...]\n"
+
+# psutil finds descendants by looking through all processes of the machine, at 25 µs each: 2 ms where there are 90,
+# 40 ms on a cluster node with 1,600.
+_SEARCH_SHARE = 0.02  # of a core, which the searches may take between these bounds
+_SEARCH_SECONDS = 0.1
+_SEARCH_SECONDS_MOST = 1.0
 
 
 class Printed:
@@ -54,6 +79,41 @@ class Printed:
     def tail(self) -> str:
         """Return the end of what was printed since `mark`; all of it is there once the child is killed."""
         return self._tail.decode(errors="replace").strip()
+
+
+class PrintedToFile(Printed):
+    """Append what a child prints to a file, whose middle is cut out where it grows too long.
+
+    The child does not write the file itself: one that prints for hours would fill the disk.
+
+    Parameters
+    ----------
+    path : Path
+    limit : int
+        Largest size of the file in bytes, save for one chunk; of a longer one the first and the last quarter are kept.
+    """
+
+    def __init__(self, path: Path, limit: int = LOG_BYTES) -> None:
+        super().__init__(_LOG_TAIL)
+        self.path, self.limit = path, limit
+
+    def hand_on(self, chunk: bytes) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            file.write(chunk)
+            size = file.tell()
+        if size > self.limit:
+            self._shorten()
+
+    def _shorten(self) -> None:
+        """Cut the middle out in place; the beginning stays as it is, however often this is done."""
+        part = self.limit // 4
+        with self.path.open("r+b") as file:
+            file.seek(-part, os.SEEK_END)
+            end = file.read()
+            file.seek(part)
+            file.write(_LEFT_OUT + end)
+            file.truncate()
 
 
 class Child:
@@ -106,6 +166,7 @@ class Child:
         finally:
             os.close(writing)
         self.pid = self._popen.pid
+        self._family = Family(self.pid)
         # A thread that waits does what a pidfd would, which Linux alone has.
         self.death, dead = os.pipe()
         self._reaper = threading.Thread(target=_reap, args=(self._popen, dead), daemon=True)
@@ -130,7 +191,7 @@ class Child:
 
     def tree_mb(self) -> float:
         """Return the resident memory of it and its descendants in MiB."""
-        return resident_mb([self.pid, *descendants(self.pid)])
+        return resident_mb([self.pid, *self._family.members()])
 
 
 def _reap(popen: subprocess.Popen[bytes], dead: int) -> None:
@@ -163,9 +224,8 @@ def _carry(output: int, death: int, printed: Printed) -> None:
 def _kill(
     popen: subprocess.Popen[bytes], group: bool, reaper: threading.Thread, carrier: threading.Thread, death: int
 ) -> None:
-    family: list[psutil.Process] = []
-    with contextlib.suppress(psutil.Error):  # it has ended; then nobody knows its descendants any more
-        family = psutil.Process(popen.pid).children(recursive=True) if popen.poll() is None else []
+    # Once it has ended nobody knows its descendants any more.
+    family = descendants(popen.pid) if popen.poll() is None else []
     popen.kill()
     for member in family:
         with contextlib.suppress(psutil.Error):
@@ -185,26 +245,37 @@ def how_it_ended(status: int | None) -> str:
     return f"ended with exit status {status}"
 
 
-def descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[psutil.Process]:
     """Return the children of a process, their children and so on, those in sessions of their own too."""
-    try:
-        return _listed(pid)
-    except OSError:  # macOS, a Linux kernel without such lists, or the process is gone
-        with contextlib.suppress(psutil.Error):
-            return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-        return []
+    with contextlib.suppress(psutil.Error):  # it is gone
+        return psutil.Process(pid).children(recursive=True)
+    return []
 
 
-def _listed(pid: int) -> list[int]:
-    # psutil searches all processes of the machine, which takes a busy cluster node 50 ms; several times a second and
-    # for every worker that is too much. Linux keeps a list of each thread's children.
-    family: list[int] = []
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (thread / "children").read_text().split()):
-            family.append(child)
-            with contextlib.suppress(OSError):  # it has just ended
-                family += _listed(child)
-    return family
+class Family:
+    """The descendants of a process, for who asks many times a second: searched for as often as it is cheap.
+
+    Those that have been found are known to the next search; one that starts meanwhile is found by it.
+
+    Parameters
+    ----------
+    pid : int
+        The process, which is not one of them.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._known: list[int] = []
+        self._next_search = 0.0
+
+    def members(self) -> list[int]:
+        """Return the descendants as of the last search, which is no longer ago than a second."""
+        if time.monotonic() >= self._next_search:
+            began = time.thread_time()
+            self._known = [process.pid for process in descendants(self._pid)]
+            pause = (time.thread_time() - began) / _SEARCH_SHARE
+            self._next_search = time.monotonic() + min(max(pause, _SEARCH_SECONDS), _SEARCH_SECONDS_MOST)
+        return self._known
 
 
 def resident_mb(pids: Sequence[int]) -> float:
@@ -214,3 +285,37 @@ def resident_mb(pids: Sequence[int]) -> float:
         with contextlib.suppress(psutil.Error):
             total += psutil.Process(pid).memory_info().rss
     return total / 2**20
+
+
+# The rest reads /proc by hand. psutil has no peak of memory on Linux. That of `getrusage`, which is taken elsewhere,
+# cannot be reset, and counts what the parent process held when it started this one.
+
+
+def forget_peak() -> None:
+    """Let the peak of this process's memory begin here; elsewhere than on Linux it stays that of the whole life."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mb() -> float:
+    """Return the peak resident memory of this process in MiB."""
+    peak = _kernel_number("/proc/self/status", "VmHWM:")
+    if peak is not None:
+        return peak / 2**10
+    bytes_or_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return bytes_or_kib / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def oom_kills() -> int:
+    """Return how many processes the kernel has killed for lack of memory; 0 where it does not tell, as on macOS."""
+    return _kernel_number("/proc/vmstat", "oom_kill") or 0
+
+
+def _kernel_number(file: str, name: str) -> int | None:
+    """Return the number that stands behind a name in a file of the kernel; None where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(file).read_text().splitlines():
+            words = line.split()
+            if words[:1] == [name]:
+                return int(words[1])
+    return None

@@ -28,10 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError, RunError
-from mss_bench.running.execute import interruptible, units
+from mss_bench.running.execute import Limits, Supervisor, interruptible, units
 from mss_bench.running.lock import current, revoke
 from mss_bench.running.store import Cell, cell_path, read_cell, write_cell
-from mss_bench.running.supervise import Limits, Supervisor
 from mss_bench.running.worker import Reply, Task, failed_cell, reply_of
 
 if TYPE_CHECKING:

@@ -1,21 +1,53 @@
-"""Computing the tasks of a run on this machine: threads of joblib, each with one supervised worker process."""
+"""Computing the tasks of a run on this machine: threads of joblib, each with one supervised worker process.
+
+The worker takes cells one after another. One that dies, hangs, takes too long or too much memory, or cannot be started
+costs the cell it was at: it is killed with all its descendants, the cell gets its status with the tail of the worker's
+output, and the next cell gets a fresh worker. A worker whose parent dies kills itself and its own children. A worker
+whose cell nobody waits for any more, since the client on whose behalf it works has ended, is killed as well.
+"""
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import queue
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import groupby
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from mss_bench.core.processes import Child, PrintedToFile, how_it_ended, oom_kills
+from mss_bench.core.schema import Status
+from mss_bench.running.lock import SupersededError, current
 from mss_bench.running.progress import Progress
-from mss_bench.running.supervise import Limits, Supervisor
-from mss_bench.running.worker import Task
+from mss_bench.running.store import read_cell, write_cell
+from mss_bench.running.worker import Reply, Task, failed_cell, failed_score
 
-__all__ = ["execute", "interruptible", "units"]
+__all__ = ["Limits", "Supervisor", "execute", "interruptible", "units"]
+
+# One BLAS/OpenMP thread a worker: workers times threads would oversubscribe the machine, and a thread count that
+# depends on the machine would change last digits. Set before the child imports NumPy.
+THREADS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+
+_CHILD = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); descriptor, lifeline = map(int, sys.argv[2:4]); "
+    "from mss_bench.running.usage import watch; watch(lifeline, descriptor); "
+    "from mss_bench.running.worker import main; main(descriptor)"
+)
+
+_WATCH_SECONDS = 0.2  # between looks at a child's memory
+_CALL_SECONDS = 1.0  # between looks whether the client still runs
 
 
 def execute(
@@ -105,3 +137,208 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one cell.
+
+    Parameters
+    ----------
+    timeout : float, optional
+        Seconds.
+    memory_mb : float, optional
+        Resident memory of the worker and its descendants, in MiB. The address space is not limited: torch reserves
+        far more of it than it uses.
+    retries : int
+        How often a cell is tried again after a crash.
+    """
+
+    timeout: float | None = None
+    memory_mb: float | None = None
+    retries: int = 1
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """Why a child did not answer: it died, or took too much."""
+
+    status: Status
+    reason: str
+    died: bool = False
+
+
+class Supervisor:
+    """One worker process, started when first needed and again after each death.
+
+    Parameters
+    ----------
+    log : Path
+        File that gets what the child prints, of bounded size.
+    limits : Limits
+    folder : Path, optional
+        Working folder of the child where that exists; this process's own by default.
+    """
+
+    def __init__(self, log: Path, limits: Limits | None = None, folder: Path | None = None) -> None:
+        self.log, self.limits = PrintedToFile(log), limits or Limits()
+        self._folder = folder
+        self._child: Child | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self._lifeline: int | None = None
+        # An interrupt's handler may stop the worker in the very thread that is starting it.
+        self._lock = threading.RLock()
+        self._stopped = False
+        self._stage = ""  # the metric that the child is scoring
+        self._oom_kills = 0  # of the whole system, when the child was started
+
+    def run(self, task: Task, withdrawn: Callable[[], bool] | None = None) -> Reply | None:
+        """Have one cell computed; return None when it is stopped or called off meanwhile.
+
+        Parameters
+        ----------
+        task : Task
+        withdrawn : callable, optional
+            Asked every second or so whether nobody waits for the cell any more; by default, whether the client's
+            token no longer stands in the run folder.
+
+        Raises
+        ------
+        RunError
+            When the cell's file cannot be written.
+        """
+        withdrawn = withdrawn or (lambda: not current(task.run, task.epoch))
+        try:
+            return self._attempts(task, withdrawn)
+        except SupersededError:
+            self._kill()
+            return None
+
+    def _attempts(self, task: Task, withdrawn: Callable[[], bool]) -> Reply | None:
+        lost: dict[str, tuple[Status, str]] = {}  # metrics that brought the worker down, left out from then on
+        attempts = 0
+        while True:
+            kept = tuple(s for s in task.scores if str(s.metric) not in lost)
+            outcome = self._attempt(replace(task, scores=kept), withdrawn)
+            if outcome is None:
+                return None
+            if isinstance(outcome, Reply):
+                return self._with_lost(task, outcome, lost)
+            attempts += 1
+            if outcome.died and attempts <= self.limits.retries:
+                continue
+            times = f", {attempts} times" if outcome.died and self.limits.retries else ""
+            if not self._stage:
+                return self._record(task, outcome.status, outcome.reason + times)
+            lost[self._stage] = outcome.status, f"while scoring: {outcome.reason}{times}"
+            attempts = 0
+
+    def _attempt(self, task: Task, withdrawn: Callable[[], bool]) -> Reply | _Loss | None:
+        """Hand a task to the child; a child that did not answer it is killed. None where nobody waits any more."""
+        self.log.mark()
+        self._stage = ""
+        try:
+            child, connection = self._start()
+            connection.send(task)
+            outcome = self._wait(child, connection, withdrawn)
+        except (EOFError, OSError, ValueError):  # ValueError: stopped meanwhile, the pipe is closed
+            outcome = self._cause_of_death()
+        if isinstance(outcome, Reply):
+            return outcome
+        self._kill()
+        return None if self._stopped or withdrawn() else outcome
+
+    def stop(self) -> None:
+        """Kill the child, from any thread; `run` then returns None and starts no other."""
+        self._stopped = True
+        self._kill()
+
+    def _wait(
+        self, child: Child, connection: Connection[Any, Any], withdrawn: Callable[[], bool]
+    ) -> Reply | _Loss | None:
+        """Return the child's answer, or what it did wrong; None where nobody waits for it any more."""
+        timeout, memory = self.limits.timeout, self.limits.memory_mb
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        pause = _CALL_SECONDS if memory is None else _WATCH_SECONDS
+        asked = time.monotonic()
+        while True:
+            ready = wait([connection, child.death], min(pause, max(deadline - time.monotonic(), 0.0)))
+            if connection in ready:
+                message = connection.recv()
+                if isinstance(message, Reply):
+                    return message
+                self._stage = message
+            elif child.death in ready:
+                raise EOFError
+            now = time.monotonic()
+            if now >= deadline:
+                return _Loss(Status.TIMEOUT, f"took longer than {timeout:g} s and was killed")
+            if memory is not None and (used := child.tree_mb()) > memory:
+                return _Loss(Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB")
+            if now - asked >= _CALL_SECONDS:
+                asked = now
+                if withdrawn():
+                    return None
+
+    def _start(self) -> tuple[Child, Connection[Any, Any]]:
+        with self._lock:
+            if self._stopped:
+                raise EOFError
+            if self._child is None or self._connection is None:
+                self._connection, theirs = Pipe()
+                # Only this process holds the writing end: when it dies, however, the watchdog reads the end of file.
+                reading, self._lifeline = os.pipe()
+                passed = (theirs.fileno(), reading)
+                try:
+                    self._child = Child(
+                        [sys.executable, "-c", _CHILD, json.dumps(sys.path), *map(str, passed)],
+                        self.log,
+                        own_session=True,
+                        pass_fds=passed,
+                        cwd=self._folder if self._folder and self._folder.is_dir() else None,
+                        env=os.environ | THREADS,
+                    )
+                finally:
+                    theirs.close()
+                    os.close(reading)
+                self._oom_kills = oom_kills()
+            if self._stopped:  # meanwhile, by an interrupt's handler in this thread
+                raise EOFError
+            return self._child, self._connection
+
+    def _cause_of_death(self) -> _Loss:
+        status = self._child.exit_status(timeout=5) if self._child is not None else None
+        if status == -signal.SIGKILL and oom_kills() > self._oom_kills:
+            reason = "the kernel killed the worker process for lack of memory; use fewer --jobs, or a --memory-limit"
+            return _Loss(Status.OUT_OF_MEMORY, reason, died=True)
+        return _Loss(Status.CRASHED, f"the worker process {how_it_ended(status)}", died=True)
+
+    def _kill(self) -> None:
+        with self._lock:
+            child, self._child = self._child, None
+            connection, self._connection = self._connection, None
+            lifeline, self._lifeline = self._lifeline, None
+        if child is not None:
+            child.kill()
+        if connection is not None:
+            connection.close()
+        if lifeline is not None:
+            os.close(lifeline)
+
+    def _with_lost(self, task: Task, reply: Reply, lost: dict[str, tuple[Status, str]]) -> Reply:
+        """Note the scores of metrics that brought the worker down as failed in a finished cell."""
+        cell = read_cell(task.run, task.cell.estimate_key, frames=True) if lost else None
+        if cell is None or not cell.ok:
+            return reply
+        for score in task.scores:
+            if str(score.metric) in lost:
+                cell.scores[score.key] = failed_score(score, *lost[str(score.metric)])
+        write_cell(task.run, cell, task.epoch)
+        failed = tuple(f"{name}: {reason}" for name, (_, reason) in lost.items())
+        return replace(reply, failed_metrics=reply.failed_metrics + failed)
+
+    def _record(self, task: Task, status: Status, reason: str) -> Reply:
+        cell = failed_cell(task, status, reason)
+        cell.log = self.log.tail()
+        write_cell(task.run, cell, task.epoch)
+        return Reply(status, reason, 0.0, 0.0)

@@ -5,19 +5,22 @@ metric on one group of targets. `mss_bench.running.plan` puts together what each
 in ``docs/architecture.md`` under "Why a cell is recomputed". A key is the SHA-256 of its preimage's JSON; the preimage
 is stored beside it.
 
-Code counts by what it does (`mss_bench.running.source`). Parameters at their defaults are left out of a preimage, yet a
-new parameter of a separator or metric is new code, so that its cells are computed again.
+Code counts by what it does, not by how it is written down (`source_hash`). Parameters at their defaults are left out of
+a preimage, yet a new parameter of a separator or metric is new code, so that its cells are computed again.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import hashlib
+import inspect
 import json
 import os
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,25 @@ from mss_bench.core.files import cache_folder
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
 
-__all__ = ["HashCache", "digest", "file_stamp"]
+__all__ = ["HashCache", "digest", "file_stamp", "source_hash"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+# Where this package computes. The rest of it (the command line, strict YAML, parameters ...) cannot change a number
+# without changing a parameter or a file, which are part of a key themselves.
+_COMPUTING = (
+    "separators", "metrics", "dsp", "core/audio.py", "core/tracks.py", "core/annotations.py",
+    "core/names.py", "core/patterns.py", "core/listing.py",  # which file of a folder is whose
+)  # fmt: skip
+
+_TEXTS = {"citation", "caution", "assumption", "licence"}
+"""Class attributes that tell and do not compute."""
+
+_HELP = {"doc", "unit", "flag", "short", "metavar", "expects"}
+"""Arguments of `param` that tell and do not compute."""
+
+_NO_MEANING = {"ctx", "kind", "type_comment", "type_ignores"}
+"""Fields of nodes that follow from other fields, or that no longer mean anything."""
 
 
 def digest(preimage: dict[str, Any]) -> str:
@@ -148,3 +169,143 @@ class HashCache:
                 return {(path, size, mtime, ctime): sha for path, size, mtime, ctime, sha in rows}
         except sqlite3.Error:
             return {}
+
+
+def source_hash(cls: type) -> str:
+    """Return the hash of the source that a class runs.
+
+    That is its module, those of its bases, and whatever these import, directly or through others, of the parts of this
+    package that compute. Other packages are not looked into: raise the version where a new release of one changes the
+    output.
+    """
+    waiting: list[Path] = []
+    for base in cls.__mro__[:-1]:
+        with contextlib.suppress(TypeError, OSError):
+            source = inspect.getsourcefile(base)
+            if source and base.__module__ != "abc":
+                module = Path(source).resolve()
+                if _counts(module):
+                    # A method that is a package of its own is made of all its files.
+                    waiting += module.parent.glob("*.py") if module.name == "__init__.py" else [module]
+    codes: dict[Path, _Code] = {}
+    while waiting:
+        file = waiting.pop()
+        if file not in codes:
+            codes[file] = _code(file)
+            waiting += codes[file].imports
+    # A set, so that a file may move. Beside each stand the contents of the files it imports from: which of two
+    # functions of one name it calls is part of what it does.
+    parts = {f"{code.text} {sorted(codes[file].text for file in code.imports)}" for code in codes.values()}
+    return _sha256("\n".join(sorted(parts)))[:40]
+
+
+@dataclass(frozen=True)
+class _Code:
+    """What the code of a file means, as a hash, and the files of this package that it computes with."""
+
+    text: str
+    imports: tuple[Path, ...]
+
+
+def _code(file: Path) -> _Code:
+    stat = file.stat()  # a plugin may change while the process lives
+    return _read(file, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+
+
+@functools.cache
+def _read(file: Path, stamp: tuple[int, ...]) -> _Code:
+    tree = ast.parse(file.read_bytes())
+    return _Code(_sha256(json.dumps(meaning(tree))), tuple(sorted(_imports(tree))))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def meaning(node: Any) -> Any:
+    """Return a syntax tree as nested lists, without what does not change the result.
+
+    Fields that are empty are left out, so that those which later versions of Python add change nothing.
+    """
+    if isinstance(node, list):
+        return [meaning(n) for n in node if not _tells_only(n)]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    instead: dict[str, Any] = {}
+    if isinstance(node, ast.ClassDef):
+        instead["body"] = [n for n in node.body if not _TEXTS & _assigned(n)]
+    elif isinstance(node, ast.Call) and _name(node.func) == "param":
+        instead["keywords"] = [k for k in node.keywords if k.arg not in _HELP]
+    elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == _PACKAGE.name:
+        instead["module"] = None  # files of this package may move; what is imported is hashed by its content
+    elif isinstance(node, ast.JoinedStr):
+        return ["JoinedStr", _pieces(node)]
+    elif _types_only(node):
+        instead["body"] = []
+    said: list[Any] = [type(node).__name__]
+    for name in node._fields:
+        child = instead.get(name, getattr(node, name, None)) if instead else getattr(node, name, None)
+        if child is not None and name not in _NO_MEANING and (told := meaning(child)) != []:
+            said += name, told
+    return said
+
+
+def _tells_only(node: Any) -> bool:
+    """Return whether a statement is a docstring, another bare text, or there for type checkers alone."""
+    if isinstance(node, ast.If):
+        return _types_only(node) and not node.orelse
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _assigned(statement: ast.stmt) -> set[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return {t.id for t in targets if isinstance(t, ast.Name)}
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _pieces(text: ast.JoinedStr) -> list[Any]:
+    """Return the pieces of an f-string; how constant text is cut into pieces differs between versions of Python."""
+    pieces: list[Any] = []
+    for value in text.values:
+        if not isinstance(value, ast.Constant):
+            pieces.append(meaning(value))
+        elif value.value and pieces and isinstance(pieces[-1], str):
+            pieces[-1] += str(value.value)
+        elif value.value:
+            pieces.append(str(value.value))
+    return pieces
+
+
+def _types_only(node: ast.AST) -> bool:
+    """Return whether a statement is there for type checkers alone."""
+    return isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING"
+
+
+def _imports(tree: ast.Module) -> set[Path]:
+    """Return the files of this package that a module computes with, those imported inside its functions too."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.If) and _types_only(node):
+            waiting += node.orelse
+        elif not isinstance(node, ast.expr):
+            waiting += ast.iter_child_nodes(node)
+    paths = [_PACKAGE.joinpath(*name.split(".")[1:]) for name in names if name.startswith(f"{_PACKAGE.name}.")]
+    files = {f for p in paths for f in (p.with_suffix(".py"), p / "__init__.py") if f.is_file()}
+    # The registries, which name every method, are none of what one of them computes.
+    return {f for f in files if _counts(f) and (f.name != "__init__.py" or f.parent.parent != _PACKAGE)}
+
+
+def _counts(file: Path) -> bool:
+    """Return whether a file computes: all do but those of the other parts of this package."""
+    if not file.is_relative_to(_PACKAGE):
+        return True
+    return any(file.is_relative_to(_PACKAGE / part) for part in _COMPUTING)

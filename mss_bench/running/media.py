@@ -180,19 +180,19 @@ class _Writer:
             if target in seen:
                 continue
             rows = [
-                (planned, score.preset, row, cell.values[row.first : row.first + row.n_frames])
+                (planned, score.preset, row)
                 for planned, cell in self.done
                 for score in planned.scores
                 if (score.group.name, score.metric.name) == (group, metric) and score.key in cell.scores
                 for row in cell.scores[score.key].rows
-                if row.target == target and row.scope == "frame" and row.metric == score.quantities[0]
+                if row.target == target and row.scope == "frame" and row.quantity == score.quantities[0]
             ]
             if not rows:
                 continue
             seen.add(target)
-            _, preset, head, _ = rows[0]
-            same = [(c, values) for c, _, row, values in rows if (row.hop, row.n_frames) == (head.hop, head.n_frames)]
-            table, quantity = np.stack([values for _, values in same]), facts[head.metric]
+            _, preset, head = rows[0]
+            same = [(c, row.values) for c, _, row in rows if (row.hop, row.n_frames) == (head.hop, head.n_frames)]
+            table, quantity = np.stack([values for _, values in same]), facts[head.quantity]
             yield _Frames(target, group, preset, quantity, head.hop, head.window, [c for c, _ in same], table)
 
     def _excerpt(self, frames: _Frames, excerpt: Excerpt) -> dict[str, Any]:

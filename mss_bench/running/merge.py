@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import Status, method_label
 from mss_bench.errors import RunError
@@ -80,11 +78,6 @@ def _united(runs: Sequence[Path], key: str) -> Cell | None:
     cell = max(versions, key=lambda version: version.ok)
     for other in versions if cell.ok else ():
         for name, score in other.scores.items() if other.ok and other is not cell else ():
-            if cell.has(name) or (name in cell.scores and score.status != Status.OK):
-                continue
-            for row in score.rows:
-                frames = other.values[row.first : row.first + row.n_frames]
-                row.first = len(cell.values)
-                cell.values = np.concatenate([cell.values, frames])
-            cell.scores[name] = score
+            if not cell.has(name) and (name not in cell.scores or score.status == Status.OK):
+                cell.scores[name] = score
     return cell

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mss_bench.core.spec import Spec
     from mss_bench.datasets import Dataset
     from mss_bench.registry import Registry
-    from mss_bench.running.supervise import Limits
+    from mss_bench.running.execute import Limits
 
 __all__ = ["RunOptions", "default_separators"]
 
@@ -201,7 +201,7 @@ class RunOptions(Parameterized):
 
     def limits(self) -> Limits:
         """Return what a cell may take."""
-        from mss_bench.running.supervise import Limits
+        from mss_bench.running.execute import Limits
 
         return Limits(self.timeout, self.memory_limit, self.retries)
 

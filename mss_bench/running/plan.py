@@ -14,8 +14,7 @@ from mss_bench.core.spec import Spec, build, format_params
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import ConfigError, RunError
 from mss_bench.metrics import Metric, metrics, refuse_shared_quantities
-from mss_bench.running.keys import HashCache, digest
-from mss_bench.running.source import source_hash
+from mss_bench.running.keys import HashCache, digest, source_hash
 from mss_bench.separators import Separator, separators
 
 __all__ = ["Plan", "PlannedCell", "PlannedScore", "make_plan"]

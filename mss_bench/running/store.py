@@ -1,9 +1,10 @@
 """Cells on disk: one atomic file for each track and separator.
 
 ``cells/<estimate_key>.npz`` holds ``meta`` (JSON: what the cell is, how it ended, one entry for each score key with its
-rows) and ``values`` (float64: every frame, in the order of the rows). It is written to a temporary name, flushed to the
-disk and renamed, so that a cell is there whole or not at all; an fsynced write costs some milliseconds, nothing beside
-a separation. Reading the meta does not read the values.
+rows) and ``values`` (float64: every frame, in the order of the rows). A row is a `Score` of the metric, with the place
+of its frames instead of them. The file is written to a temporary name, flushed to the disk and renamed, so that a cell
+is there whole or not at all; an fsynced write costs some milliseconds, nothing beside a separation. Reading the meta
+does not read the values.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,60 +24,19 @@ from numpy.typing import NDArray
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.errors import RunError
-from mss_bench.metrics.base import Score
+from mss_bench.metrics import Score
 from mss_bench.running.lock import in_force
 
 __all__ = [
     "Cell",
-    "DamagedCellError",
     "ScoreSet",
-    "StoredScore",
     "cell_path",
     "read_cell",
-    "read_values",
     "write_cell",
 ]
 
 
-class DamagedCellError(RunError):
-    """A cell's file is not whole."""
-
-
 _DAMAGE = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-
-
-@dataclass
-class StoredScore:
-    """One quantity of one target, aggregated over frames; the frames lie at `first` to ``first + n_frames``."""
-
-    target: str
-    metric: str
-    scope: str
-    window: float
-    hop: float
-    value: float
-    n_frames: int
-    n_valid: int
-    n_inf: int
-    flags: list[str] = field(default_factory=list)
-    reason: str = ""
-    first: int = 0
-    mean: float = float("nan")
-    condition: float = float("nan")
-
-    @classmethod
-    def of(cls, score: Score, flags: Iterable[str], first: int) -> StoredScore:
-        """Return the row of a score whose frames begin at `first`, with the flags of its cell."""
-        values = np.asarray(score.values, dtype=np.float64).ravel()
-        valid = values[~np.isnan(values)]
-        with np.errstate(invalid="ignore"):  # frames of +inf and -inf have no mean
-            mean = float(valid.mean()) if valid.size and not np.isnan(score.value) else float("nan")
-        return cls(
-            score.target, score.quantity, score.scope, score.window, score.hop, score.value, score.n_frames,
-            score.n_valid, score.n_inf, sorted({*flags, *score.flags}), score.why_missing, first, mean,
-            # Its last digits depend on where arrays lie in memory, and score tables are the same bytes each time.
-            condition=float(f"{score.condition:.3g}"),
-        )  # fmt: skip
 
 
 @dataclass
@@ -88,7 +48,7 @@ class ScoreSet:
     preset: str
     status: str
     reason: str = ""
-    rows: list[StoredScore] = field(default_factory=list)
+    rows: list[Score] = field(default_factory=list)
     preimage: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -123,7 +83,6 @@ class Cell:
     device: str = ""  # that the separator used, where it has a choice
     scores: dict[str, ScoreSet] = field(default_factory=dict)
     epoch: str = ""
-    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @classmethod
     def of(cls, planned: dict[str, Any], preimage: dict[str, Any], status: str = "", reason: str = "") -> Cell:
@@ -174,28 +133,45 @@ def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
         When the file cannot be written.
     """
     cell.epoch = epoch or cell.epoch
-    meta = asdict(cell)
-    del meta["values"]
-    meta["schema"] = SCHEMA_VERSION
+    values = [np.empty(0)]
+    meta = vars(cell) | {"schema": SCHEMA_VERSION, "scores": {}}
+    for key, score in cell.scores.items():
+        rows = []
+        for row in score.rows:
+            rows.append(_written(row, first=sum(map(len, values))))
+            values.append(row.values)
+        meta["scores"][key] = vars(score) | {"rows": rows}
     # The text as bytes: an array of text would have to be unpickled.
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-    np.savez(buffer, meta=text, values=np.asarray(cell.values, dtype=np.float64))
+    np.savez(buffer, meta=text, values=np.concatenate(values))
     write_atomic(cell_path(run, cell.estimate_key), buffer.getvalue(), holding=in_force(run, epoch))
 
 
 def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | None:
-    """Return a cell, with its frames if wanted; None where there is none or what is read is damaged."""
+    """Return a cell; None where there is none or what is read of it is damaged.
+
+    Parameters
+    ----------
+    run : Path
+    estimate_key : str
+    frames : bool
+        Read the rows of its scores as well. Without them a cell is not to be written again.
+
+    Raises
+    ------
+    RunError
+        When the file is there and cannot be read.
+    """
     path = cell_path(run, estimate_key)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             meta = json.loads(bytes(archive["meta"]))
-            if frames:
-                meta["values"] = np.asarray(archive["values"], dtype=np.float64)
+            values = np.asarray(archive["values"], dtype=np.float64) if frames else None
         if meta.pop("schema") != SCHEMA_VERSION or meta["estimate_key"] != estimate_key:
             return None
         for key, score in meta["scores"].items():
-            score["rows"] = [StoredScore(**row) for row in score["rows"]]
+            score["rows"] = [] if values is None else [_read(row, values) for row in score["rows"]]
             meta["scores"][key] = ScoreSet(**score)
         return Cell(**meta)
     except FileNotFoundError:
@@ -206,23 +182,21 @@ def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | N
         return None
 
 
-def read_values(run: Path, estimate_key: str) -> NDArray[np.float64]:
-    """Return the frames of a cell.
+def _written(row: Score, first: int) -> dict[str, Any]:
+    """Return a score as the file has it: its values lie apart, from `first` on."""
+    return {
+        "target": row.target, "metric": row.quantity, "scope": row.scope, "window": row.window, "hop": row.hop,
+        "flags": row.flags, "reason": row.reason, "condition": float(row.condition),
+        "first": first, "n_frames": row.n_frames,
+    }  # fmt: skip
 
-    Raises
-    ------
-    DamagedCellError
-        When the file is damaged.
-    RunError
-        When it cannot be read.
-    """
-    path = cell_path(run, estimate_key)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return np.asarray(archive["values"], dtype=np.float64)
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
-    except _DAMAGE as error:
-        raise DamagedCellError(
-            f"{path} is damaged ({error}); run the same command again to compute this cell anew"
-        ) from error
+
+def _read(row: dict[str, Any], values: NDArray[np.float64]) -> Score:
+    """Return a score that `_written` described."""
+    own = values[row["first"] : row["first"] + row["n_frames"]]
+    if len(own) < row["n_frames"]:
+        raise ValueError(f"{len(values)} frames, expected {row['first'] + row['n_frames']} and more")
+    return Score(
+        row["target"], row["metric"], own, row["scope"], row["window"], row["hop"], tuple(row["flags"]), row["reason"],
+        row["condition"],
+    )  # fmt: skip

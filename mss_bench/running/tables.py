@@ -25,6 +25,7 @@ from mss_bench.core.schema import (
     is_floor,
 )  # fmt: skip
 from mss_bench.errors import RunError
+from mss_bench.metrics import Score
 from mss_bench.running.store import Cell, ScoreSet, cell_path, read_cell
 
 if TYPE_CHECKING:
@@ -191,12 +192,10 @@ def cells_digest(run: Path) -> str:
 def _read_whole(run: Path, key: str) -> Cell | None:
     """Return a cell with its frames; None where there is none, or where it is damaged and therefore put aside."""
     cell = read_cell(run, key, frames=True)
-    if cell is not None and len(cell.values) >= sum(r.n_frames for s in cell.scores.values() for r in s.rows):
-        return cell
-    if cell is not None or read_cell(run, key) is not None:  # only its frames are damaged
+    if cell is None and read_cell(run, key) is not None:  # only its frames are damaged
         damaged = cell_path(run, key)
         damaged.replace(damaged.with_suffix(".damaged"))
-    return None
+    return cell
 
 
 def _flag_fewer_frames(rows: list[Record]) -> None:
@@ -249,13 +248,27 @@ def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
             "estimate_key": planned["estimate_key"], "score_key": wanted["key"],
         }  # fmt: skip
         for row in score.rows if score is not None and score.status == Status.OK else ():
-            yield base | vars(row) | {"status": str(Status.OK), "flags": ",".join(row.flags)}
+            yield base | _numbers(row)
         for target, quantity in _unscored(wanted, score):
             status, reason = _why(cell, score, target)
             yield base | {
                 "target": target, "metric": quantity, "value": np.nan, "mean": np.nan, "n_frames": 0, "n_valid": 0,
                 "n_inf": 0, "status": status, "flags": "", "reason": reason, "condition": np.nan,
             }  # fmt: skip
+
+
+def _numbers(score: Score) -> Record:
+    """Return what the track table has of a score: its median, mean and counts over frames."""
+    valid, value = score.values[~np.isnan(score.values)], score.value
+    with np.errstate(invalid="ignore"):  # frames of +inf and -inf have no mean
+        mean = float(valid.mean()) if not np.isnan(value) else np.nan
+    return {
+        "target": score.target, "metric": score.quantity, "value": value, "mean": mean, "n_frames": score.n_frames,
+        "n_valid": len(valid), "n_inf": score.n_inf, "status": str(Status.OK), "flags": ",".join(score.flags),
+        "reason": "" if len(valid) else score.why_missing,
+        # Its last digits depend on where arrays lie in memory, and score tables are the same bytes each time.
+        "condition": float(f"{score.condition:.3g}"),
+    }  # fmt: skip
 
 
 def _unscored(wanted: Record, score: ScoreSet | None) -> list[tuple[str, str]]:
@@ -319,7 +332,7 @@ def _frame_table(planned: Record, cell: Cell) -> Iterator[pa.Table]:
     which = np.repeat(np.arange(len(scored), dtype=np.int32), counts)
     frames = np.concatenate([np.arange(n) for n in counts])
     names = {name: [text] * len(scored) for name, text in _identity(planned).items()}
-    names |= {name: [getattr(row, name) for _, row in scored] for name in ("target", "metric")}
+    names |= {"target": [row.target for _, row in scored], "metric": [row.quantity for _, row in scored]}
     names |= {name: [wanted[name] for wanted, _ in scored] for name in ("group", "preset")}
     names["score_key"] = [wanted["key"] for wanted, _ in scored]
     columns: dict[str, pa.Array] = {}
@@ -331,7 +344,7 @@ def _frame_table(planned: Record, cell: Cell) -> Iterator[pa.Table]:
     hops = np.array([row.hop for _, row in scored])[which]  # may be infinite, and the first frame starts at 0 even then
     columns["time"] = pa.array(np.multiply(frames, hops, out=np.zeros(len(frames)), where=frames > 0))
     columns["duration"] = pa.array(np.array([row.window for _, row in scored])[which])
-    columns["value"] = pa.array(np.concatenate([cell.values[r.first : r.first + r.n_frames] for _, r in scored]))
+    columns["value"] = pa.array(np.concatenate([row.values for _, row in scored]))
     yield pa.table([columns[name] for name in FRAME_COLUMNS], schema=_frame_schema())
 
 

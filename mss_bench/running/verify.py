@@ -14,10 +14,10 @@ import numpy as np
 
 from mss_bench.core.schema import method_label
 from mss_bench.errors import RunError
+from mss_bench.running.execute import Supervisor
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare
 from mss_bench.running.store import Cell, read_cell
-from mss_bench.running.supervise import Supervisor
 from mss_bench.running.tables import read_plan
 
 __all__ = ["Comparison", "verify"]
@@ -119,8 +119,7 @@ def _difference(old: Cell, keys: list[str], new: Cell | None) -> tuple[float, st
 def _frames(cell: Cell, keys: Iterable[str]) -> dict[tuple[str, ...], np.ndarray]:
     """Return the frames of some scores of a cell."""
     return {
-        (score.group, score.metric, score.preset, row.target, row.metric):
-            cell.values[row.first : row.first + row.n_frames]
+        (score.group, score.metric, score.preset, row.target, row.quantity): row.values
         for score in (cell.scores[key] for key in keys if key in cell.scores)
         for row in score.rows
     }  # fmt: skip

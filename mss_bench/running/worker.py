@@ -22,12 +22,11 @@ from mss_bench.core.tracks import Stems, Targets, Track, TrackAudio
 from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Metric, metrics
 from mss_bench.running.failures import classify, collected_warnings, trace
-from mss_bench.running.keys import digest, file_stamp
+from mss_bench.running.keys import digest, file_stamp, source_hash
 from mss_bench.running.lock import SupersededError, in_force
 from mss_bench.running.outputs import conform, save_estimates, saved_estimates
 from mss_bench.running.plan import PlannedCell, PlannedScore
-from mss_bench.running.source import source_hash
-from mss_bench.running.store import Cell, DamagedCellError, ScoreSet, StoredScore, read_cell, read_values, write_cell
+from mss_bench.running.store import Cell, ScoreSet, read_cell, write_cell
 from mss_bench.running.usage import Usage, cpu_seconds
 from mss_bench.separators import Separator, separators
 
@@ -213,14 +212,8 @@ def failed_score(score: PlannedScore, status: Status, reason: str) -> ScoreSet:
 
 def _cell_on_disk(task: Task) -> Cell | None:
     """Return the finished cell on disk with its frames; None where there is none or it is damaged."""
-    cell = read_cell(task.run, task.cell.estimate_key)
-    if cell is None or not cell.ok:
-        return None
-    try:
-        cell.values = read_values(task.run, cell.estimate_key)
-    except DamagedCellError:
-        return None
-    return cell
+    cell = read_cell(task.run, task.cell.estimate_key, frames=True)
+    return cell if cell is not None and cell.ok else None
 
 
 def _cell_to_fill(task: Task) -> Cell:
@@ -290,15 +283,18 @@ def _separate(planned: PlannedCell, separator: Separator, track: TrackAudio) -> 
 def _score(score: PlannedScore, state: WorkerState, targets: Targets, estimates: Stems, cell: Cell) -> None:
     """Add the scores of one metric on one group to a cell; a metric that fails costs its own rows only."""
     result = cell.scores[score.key] = failed_score(score, Status.OK, "")
-    began, cpu_began = time.perf_counter(), cpu_seconds()
-    rows, values = [], [cell.values]
+    cpu_began, began = cpu_seconds(), time.perf_counter()  # in this order: looking for processes may take its time
     try:
         metric, prepared = state.metric(score, targets)
         delivered = {t: estimates[t] for t in score.group.targets if t in estimates}
-        for each in metric.score(prepared, delivered) if delivered else []:
-            rows.append(StoredScore.of(each, cell.flags, first=sum(map(len, values))))
-            values.append(np.asarray(each.values, dtype=np.float64).ravel())
-        result.rows, cell.values = rows, np.concatenate(values)
+        result.rows = [
+            replace(
+                row,
+                values=np.asarray(row.values, dtype=np.float64).ravel(),
+                flags=tuple(sorted({*cell.flags, *row.flags})),
+            )
+            for row in (metric.score(prepared, delivered) if delivered else [])
+        ]
     except Exception as error:
         result.status, reason = classify(error)
         result.reason = reason if isinstance(error, MssBenchError) else trace(error, 4)

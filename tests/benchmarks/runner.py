@@ -27,12 +27,12 @@ from threadpoolctl import threadpool_limits
 import mss_bench
 from mss_bench.api import load
 from mss_bench.core import audio
-from mss_bench.metrics import metrics
+from mss_bench.metrics import Score, metrics
 from mss_bench.report.table import Table
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare, start
 from mss_bench.running.status import run_status
-from mss_bench.running.store import Cell, ScoreSet, StoredScore, write_cell
+from mss_bench.running.store import Cell, ScoreSet, write_cell
 
 METHODS = ("hpss", "duet", "nmf", "kam", "repet_sim", "irm")
 """Run on the demo by `scaling`, with the default metrics."""
@@ -142,13 +142,13 @@ def fill(prepared: object) -> None:
         values = rng.normal(5, 3, (16, 240))
         (score,) = planned.scores
         rows = [
-            StoredScore(target, name, "frame", 1.0, 1.0, float(np.median(values[k])), 240, 240, 0, first=240 * k)
+            Score(target, name, values[k], "frame", 1.0, 1.0)
             for k, (target, name) in enumerate((t, q) for t in score.expected for q in quantities)
         ]
         scores = {score.key: ScoreSet(score.group.name, "four", "default", "ok", "", rows, score.preimage)}
         cell = Cell(
             planned.estimate_key, vars(planned.track.id), planned.separator, planned.params, "ok",
-            preimage=planned.preimage, scores=scores, values=values.ravel(),
+            preimage=planned.preimage, scores=scores,
             costs={"audio_seconds": 240.0, "separate_seconds": 10.0, "separate_cpu_seconds": 10.0},
         )  # fmt: skip
         write_cell(prepared.folder, cell)

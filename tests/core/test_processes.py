@@ -1,14 +1,24 @@
 """A child process, what it started, what it prints, and how it is told that it ended."""
 
+import os
 import sys
 import time
 from multiprocessing.connection import wait
+from pathlib import Path
 
 import psutil
 import pytest
 
-import mss_bench.core.processes as processes
-from mss_bench.core.processes import Child, Printed, descendants, how_it_ended, resident_mb
+from mss_bench.core.processes import (
+    Child,
+    Family,
+    Printed,
+    descendants,
+    forget_peak,
+    how_it_ended,
+    peak_mb,
+    resident_mb,
+)
 
 FAMILY = """
 import subprocess, sys, time
@@ -45,7 +55,7 @@ def said(printed: Printed) -> int:
 def test_a_child_is_killed_with_all_its_descendants(own_session):
     parent, printed = child(FAMILY.format(then="time.sleep(600)"), own_session=own_session)
     grandchild = said(printed)
-    family = [parent.pid, *descendants(parent.pid)]
+    family = [parent.pid, *(process.pid for process in descendants(parent.pid))]
     assert len(family) == 3
     assert grandchild in family
     assert parent.tree_mb() > resident_mb([parent.pid]) > 1
@@ -55,18 +65,27 @@ def test_a_child_is_killed_with_all_its_descendants(own_session):
     assert not parent.alive
 
 
-def test_descendants_are_found_where_the_kernel_lists_no_children(monkeypatch):
-    parent, printed = child(FAMILY.format(then="time.sleep(600)"))
-    said(printed)
-    listed = descendants(parent.pid)
-
-    def no_list(pid):
-        raise FileNotFoundError
-
-    monkeypatch.setattr(processes, "_listed", no_list)
-    assert sorted(descendants(parent.pid)) == sorted(listed)
+def test_a_process_that_starts_later_joins_its_family():
+    parent, printed = child("import subprocess, time; time.sleep(0.5); "
+                            "print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)")  # fmt: skip
+    family = Family(parent.pid)
+    assert family.members() == []
+    later = said(printed)
+    deadline = time.monotonic() + 5
+    while not family.members() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert family.members() == [later]
     parent.kill()
     assert descendants(parent.pid) == []
+
+
+def test_the_peak_of_memory_is_the_highest_since_it_was_forgotten():
+    held = bytearray(b"x") * 2**27
+    del held
+    assert peak_mb() > resident_mb([os.getpid()]) + 100
+    forget_peak()
+    if Path("/proc/self/clear_refs").exists():  # elsewhere it cannot be forgotten
+        assert peak_mb() < resident_mb([os.getpid()]) + 50
 
 
 def test_a_death_is_told_though_a_fork_holds_the_pipes_open():

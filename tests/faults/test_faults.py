@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import mss_bench
-from mss_bench.running.log import LOG_BYTES
+from mss_bench.core.processes import LOG_BYTES
 from mss_bench.running.store import read_cell
 
 KILLS = int(os.environ.get("MSS_BENCH_KILLS", "8"))

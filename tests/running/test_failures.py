@@ -7,10 +7,9 @@ import warnings
 import psutil
 import pytest
 
-from mss_bench.core.processes import Child
+from mss_bench.core.processes import Child, PrintedToFile
 from mss_bench.errors import InvalidOutputError, MissingDependencyError
 from mss_bench.running.failures import classify, collected_warnings
-from mss_bench.running.log import WorkerLog
 
 
 class OutOfMemoryError(RuntimeError):
@@ -86,7 +85,7 @@ def printed(log, code):
 
 
 def test_a_log_keeps_its_beginning_and_its_end(tmp_path):
-    log = WorkerLog(tmp_path / "logs" / "w.log", limit=100_000)
+    log = PrintedToFile(tmp_path / "logs" / "w.log", limit=100_000)
     printed(log, "for i in range(100_000): print('line', i)")
     text = log.path.read_text()
     assert len(text) < 100_000 + 2**16
@@ -98,7 +97,7 @@ def test_a_log_keeps_its_beginning_and_its_end(tmp_path):
 
 
 def test_a_short_log_is_whole_and_grows_over_processes(tmp_path):
-    log = WorkerLog(tmp_path / "w.log")
+    log = PrintedToFile(tmp_path / "w.log")
     printed(log, "print('one')")
     log.mark()
     printed(log, "import sys; print('two', file=sys.stderr)")
@@ -107,6 +106,6 @@ def test_a_short_log_is_whole_and_grows_over_processes(tmp_path):
 
 
 def test_a_log_does_not_wait_for_children_that_hold_it_open(tmp_path):
-    log = WorkerLog(tmp_path / "w.log")
+    log = PrintedToFile(tmp_path / "w.log")
     printed(log, "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)")
     psutil.Process(int(log.path.read_text())).kill()

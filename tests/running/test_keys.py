@@ -13,7 +13,8 @@ import mss_bench
 from mss_bench.cli.main import main
 from mss_bench.core import audio
 from mss_bench.errors import ConfigError
-from mss_bench.running.store import cell_path, read_cell, read_values, write_cell
+from mss_bench.metrics import Score
+from mss_bench.running.store import cell_path, read_cell, write_cell
 
 METRIC = """
 import numpy as np
@@ -281,12 +282,18 @@ def test_estimates_of_one_key_are_never_another_ones(run, tmp_path):
 def test_a_cell_comes_back_as_it_was_written(tmp_path, run):
     results = run(["noisy"], ["usdr"])
     key = results.tracks.estimate_key.iloc[0]
-    cell = read_cell(results.path, key)
-    cell.values = np.array([1.0, np.nan, np.inf, -np.inf])
+    cell = read_cell(results.path, key, frames=True)
+    frames = np.array([1.0, np.nan, np.inf, -np.inf])
+    score = next(iter(cell.scores.values()))
+    score.rows += [
+        Score("vocals", "SDR", frames, "frame", 2.0, 0.5, ("noisy",)),
+        Score("drums", "SDR", frames[1:2], reason="silent", condition=12.0),
+    ]
     write_cell(tmp_path / "other", cell)
-    np.testing.assert_array_equal(read_values(tmp_path / "other", key), cell.values)
-    back = read_cell(tmp_path / "other", key)
-    assert back.scores == cell.scores
+    back = read_cell(tmp_path / "other", key, frames=True)
+    assert repr(back) == repr(cell)
+    np.testing.assert_array_equal(back.scores[next(iter(cell.scores))].rows[-2].values, frames)
+    assert all(not score.rows for score in read_cell(tmp_path / "other", key).scores.values())
 
 
 def test_audio_changed_while_a_run_is_under_way_is_not_stored_under_the_old_key(run, tiny, tmp_path, song):
@@ -330,7 +337,7 @@ def test_a_warm_worker_serves_no_old_content(tiny, tmp_path, song):
         )
         for task in prepare(options).tasks():
             run_cell(task, state)
-            cell = read_cell(task.run, task.cell.estimate_key)
+            cell = read_cell(task.run, task.cell.estimate_key, frames=True)
         values.append([row.value for score in cell.scores.values() for row in score.rows])
     assert values[0] != values[1]
 
@@ -363,14 +370,14 @@ def test_whatever_a_class_imports_to_compute_is_part_of_its_key(
 ) -> None:
     import importlib
 
-    from mss_bench.running import source
+    from mss_bench.running import keys
 
     cls = getattr(importlib.import_module(f"mss_bench.{registry}"), registry).load(name)
-    before, code = source.source_hash(cls), source._code
+    before, code = keys.source_hash(cls), keys._code
     for changed in expected:  # another content of any of them is another key
 
-        def other(file: Path, changed: str = changed) -> source._Code:
+        def other(file: Path, changed: str = changed) -> keys._Code:
             return replace(code(file), text="other") if file.name == changed else code(file)
 
-        monkeypatch.setattr(source, "_code", other)
-        assert source.source_hash(cls) != before, changed
+        monkeypatch.setattr(keys, "_code", other)
+        assert keys.source_hash(cls) != before, changed

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -75,12 +76,13 @@ def test_verify_finds_what_changed(cli, options, tiny, song):
 
 
 def test_verify_finds_an_edited_number(cli, options):
-    from mss_bench.running.store import read_cell, read_values, write_cell
+    from mss_bench.running.store import read_cell, write_cell
 
     results = mss_bench.run("tiny", ["noisy"], **options)
     key = results.tracks.query("separator == 'noisy'").estimate_key.iloc[0]
-    cell = read_cell(results.path, key)
-    cell.values = read_values(results.path, key) + 0.5
+    cell = read_cell(results.path, key, frames=True)
+    for score in cell.scores.values():
+        score.rows = [replace(row, values=row.values + 0.5) for row in score.rows]
     write_cell(results.path, cell)
     done = cli("verify", results.path, "--sample", 99)
     assert done.returncode == 1

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
+from mss_bench.running.execute import Supervisor
 from mss_bench.running.lock import epoch, revoke
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare, start
 from mss_bench.running.store import read_cell
-from mss_bench.running.supervise import Supervisor
 
 WAITS = """
 import pathlib, time

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mss_bench.running.source import meaning, source_hash
+from mss_bench.running.keys import meaning, source_hash
 
 SOURCE = '''\
 """A method."""
