@@ -120,9 +120,8 @@ def explain(
     with tempfile.TemporaryDirectory() as work:
         source = RunAudio(Path(run), Path(work))
         song = _track(source, track)
-        known = [str(separator["label"]) for separator in source.results.run["separators"]]
-        if method not in known:
-            raise UnknownNameError("separator of the run", method, known)
+        if method not in source.labels():
+            raise UnknownNameError("separator of the run", method, source.labels())
         scored_group = _group(source, targets, group)
         whole = song.load()
         references = scored_group.references(whole.references, source.dataset.targets)

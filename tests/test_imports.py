@@ -31,7 +31,7 @@ ALLOWED = {
     "separators": CORE | {"dsp"},
     "metrics": CORE | {"dsp"},
     "compat": CORE | {"metrics"},
-    "running": CORE | {"dsp", "datasets", "separators", "metrics", "api"},
+    "running": CORE | {"dsp", "datasets", "separators", "metrics"},
     # Tables only: the schema is all that statistics and reports know of a run.
     "stats": TABLES,
     "report": TABLES | {"stats"},

@@ -44,6 +44,7 @@ from mss_bench.listening.stimuli import (
 from mss_bench.listening.trials import PlannedTrial, configurations, plan_trials
 from mss_bench.listening.verification import THREADS, verify_pack
 from mss_bench.running.audio import RunAudio
+from mss_bench.running.tables import read_table
 
 __all__ = ["choose", "make_pack"]
 
@@ -145,7 +146,7 @@ def choose(design: TestDesign, source: RunAudio) -> tuple[list[str], list[Excerp
     if design.excerpts.rule == "given":
         excerpts = [Excerpt(name, start, seconds, np.nan) for name, start in design.excerpts.given.items()]
     elif design.excerpts.rule == "disagree":
-        frames = source.results.frames
+        frames = read_table(source.run, "frames")
         labels = [method_label(*method) for method in zip(frames["separator"], frames["params"], strict=True)]
         excerpts = disagreeing_excerpts(frames.assign(method=labels), design.target, systems, seconds)
     else:

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from mss_bench import api
 from mss_bench.core import audio
 from mss_bench.core.files import folder_name
 from mss_bench.core.schema import is_floor, method_label
 from mss_bench.core.tracks import Audio, Stems, Track
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.running.options import RunOptions
-from mss_bench.running.tables import read_plan
+from mss_bench.running.start import prepare, start
+from mss_bench.running.tables import read_info, read_plan, read_table
 
 __all__ = ["Estimate", "RunAudio"]
 
@@ -52,7 +52,6 @@ class RunAudio:
 
     Attributes
     ----------
-    results : mss_bench.api.Results
     dataset : Dataset
 
     Raises
@@ -62,17 +61,21 @@ class RunAudio:
     """
 
     def __init__(self, run: Path, work: Path) -> None:
-        self.results = api.load(run)
-        self.work = work
-        self.dataset = self.results.open_dataset()
-        self._cells = read_plan(run)["cells"]
+        self.run, self.work = run, work
+        self._info, self._cells = read_info(run), read_plan(run)["cells"]
+        self._options = RunOptions.recorded(self._info["options"])
+        self.dataset = self._options.open_dataset()
+
+    def labels(self) -> list[str]:
+        """Return the names of the run's methods, in its order."""
+        return [str(known["label"]) for known in self._info["separators"]]
 
     def methods(self, target: str) -> list[str]:
         """Return the methods that have a score for a target, in the run's order; without the floor."""
-        own = self.results.tracks
+        own = read_table(self.run, "tracks")
         own = own[(own["target"] == target) & own["value"].notna()]
         with_score = set(map(method_label, own["separator"], own["params"]))
-        return [label for label in self._labels() if label in with_score and not is_floor(label)]
+        return [label for label in self.labels() if label in with_score and not is_floor(label)]
 
     def tracks(self) -> list[Track]:
         """Return the tracks of the run."""
@@ -80,7 +83,7 @@ class RunAudio:
         tracks = []
         for subset in dict.fromkeys(subset for subset, _ in names):
             wanted = [name for of, name in names if of == subset]
-            tracks += self.dataset.tracks(subset or None, wanted, duration=self.results.run["options"]["duration"])
+            tracks += self.dataset.tracks(subset or None, wanted, duration=self._options.duration)
         return tracks
 
     def prepare(self, methods: Sequence[str], tracks: Sequence[Track], jobs: int | None = None) -> None:
@@ -96,14 +99,16 @@ class RunAudio:
         missing = [m for m in methods if any(self._folder(m, t) is None for t in tracks)]
         if not missing:
             return
-        options = RunOptions.recorded(self.results.run["options"])
-        same = ("duration", "seed", "timeout", "memory_limit", "device", "plugins", "catalogs", "root")
-        results = api.run(
-            options.dataset, [self._spec(m) for m in missing], ["usdr"], quiet=True, jobs=jobs, out=self.work,
+        same = ("dataset", "duration", "seed", "timeout", "memory_limit", "device", "plugins", "catalogs", "root")
+        options = RunOptions(
+            separators=tuple(self._spec(m) for m in missing), metrics=("usdr",), jobs=jobs, out=self.work,
             subset=tracks[0].id.subset or None, tracks=tuple(t.name for t in tracks), save_estimates=True,
-            **{name: getattr(options, name) for name in same},
+            **{name: getattr(self._options, name) for name in same},
         )  # fmt: skip
-        failed = results.failures[~results.failures["status"].isin(["ok", "skipped"])]
+        if start(prepare(options), quiet=True).interrupted:
+            raise KeyboardInterrupt
+        failures = read_table(self.work, "failures")
+        failed = failures[~failures["status"].isin(["ok", "skipped"])]
         for _, row in failed.iterrows():
             raise RunError(
                 f"{method_label(row['separator'], row['params'])} failed on {row['track']!r} ({row['status']}): "
@@ -175,7 +180,7 @@ class RunAudio:
         )
 
     def _folder(self, method: str, track: Track) -> Path | None:
-        for run in (self.results.path, self.work):
+        for run in (self.run, self.work):
             folder = run / "estimates" / folder_name(method) / track.id.subset / track.name
             if (folder / "estimate.json").is_file():
                 return folder
@@ -190,15 +195,12 @@ class RunAudio:
         return folder, note
 
     def _spec(self, method: str) -> dict[str, Any]:
-        for known in self.results.run["separators"]:
+        for known in self._info["separators"]:
             if known["label"] == method:
                 alias = method if ":" not in method and method != known["name"] else ""
                 spec: dict[str, Any] = {"name": known["name"]} | known["params"]
                 return spec | ({"as": alias} if alias else {})
-        raise UnknownNameError("system of the run", method, self._labels())
-
-    def _labels(self) -> list[str]:
-        return [str(known["label"]) for known in self.results.run["separators"]]
+        raise UnknownNameError("system of the run", method, self.labels())
 
 
 def _read(folder: Path, name: str, note: dict[str, Any], track: Track) -> Audio:
