@@ -107,7 +107,7 @@ def bss_eval(
     spoiled = [t for t, array in estimated.items() if first_bad_sample(array) is not None]
     # A spoiled estimate is replaced by its reference, which cannot disturb the others; its values are dropped below.
     usable = {t: true[t] if t in spoiled else array for t, array in estimated.items()}
-    policy = SilencePolicy("joint")
+    policy = SilencePolicy("channel_sum")
     silent = [policy.silent(array, frames.spans) for array in (*true.values(), *usable.values())]
     pairs = _pairs(true, usable, ~np.any(silent, axis=0), frames, framewise, compute_permutation)
     values = pairs.values

@@ -1,8 +1,6 @@
 """Where frames lie in a track, which of them count, and how their correlations add up to those of the whole track.
 
-Where signals are silent a ratio of energies says nothing. Which frames count is a matter of policy: ``joint``, as in
-museval and mir_eval, drops a frame for all sources when the channel sum of any reference or estimate is 0 at every
-sample; ``per_source`` drops a frame for a source whose own reference or estimate is 0 throughout it.
+Where signals are silent a ratio of energies says nothing. Which frames count is a matter of policy (`SilencePolicy`).
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from mss_bench.core.arrays import Floats, Samples
 from mss_bench.metrics._signals import Signals
 
-__all__ = ["Frames", "Mask", "SilencePolicy", "Span"]
+__all__ = ["Frames", "Mask", "SilencePolicy", "SilenceRule", "Span"]
 
 Span = tuple[int, int]
 """First sample and the one after the last."""
@@ -108,13 +107,25 @@ _CHUNK = 1 << 12
 """Samples looked at before silence is ruled out; most frames need one look."""
 
 
+SilenceRule = Literal["joint", "per_source", "channel_sum"]
+"""The rules among which a metric lets its user choose."""
+
+
 @dataclass(frozen=True)
 class SilencePolicy:
     """Find silent frames, and those that count.
 
     Parameters
     ----------
-    name : {"joint", "per_source"}
+    name : {"joint", "per_source", "channel_sum", "none"}
+        ``joint``: a frame counts for no source where any reference or estimate is exactly 0 in all channels. A source
+        whose reference is silent in every frame takes no part, its estimate included: it has no value of its own, and
+        what an estimate holds there is to decide nothing about the others.
+        ``per_source``: a frame does not count for a source whose own reference or estimate is 0 in all channels.
+        ``channel_sum``, the rule of museval and mir_eval: a frame counts for no source where the *sum over channels* of
+        any reference or estimate is 0 at every sample, which also holds of a stem whose channels cancel (L = -R); and
+        a reference that is silent throughout leaves no frame for anyone.
+        ``none``: every frame counts.
     """
 
     name: str
@@ -125,24 +136,34 @@ class SilencePolicy:
 
     def valid(self, target: str, source: str, references: Mapping[str, Mask], estimates: Mapping[str, Mask]) -> Mask:
         """Return which frames count for the estimate named `source` as one of the reference `target`."""
-        if self.name == "per_source":
-            return ~(references[target] | estimates[source])
-        joint: Mask = np.logical_or.reduce([*references.values(), *estimates.values()])
-        return ~joint
+        if self.name == "none":
+            return np.ones_like(references[target])
+        silent = references[target] | estimates[source]
+        if self.name != "per_source":
+            for mask in self._deciding(target, references, estimates).values():
+                silent = silent | mask
+        return np.logical_not(silent)
 
     def why(self, target: str, references: Mapping[str, Mask], estimates: Mapping[str, Mask]) -> str:
         """Return why no frame counts for a target, in words."""
-        alone = self.name == "per_source"
-        signals = {f"reference {t!r}": m for t, m in references.items() if t == target or not alone}
-        signals |= {f"estimate {t!r}": m for t, m in estimates.items() if t == target or not alone}
+        signals = self._deciding(target, references, estimates)
         throughout = [name for name, mask in signals.items() if mask.all()]
         if throughout:
             return f"{' and '.join(throughout)} silent throughout (silence={self.name})"
         return f"in every frame one of {', '.join(signals)} is silent (silence={self.name})"
 
+    def _deciding(self, target: str, references: Mapping[str, Mask], estimates: Mapping[str, Mask]) -> dict[str, Mask]:
+        """Return the signals whose silence decides which frames count for a target, by what messages call them."""
+        if self.name == "per_source":
+            names = {target}
+        else:
+            names = {t for t, mask in references.items() if self.name == "channel_sum" or not mask.all() or t == target}
+        signals = {f"reference {t!r}": mask for t, mask in references.items() if t in names}
+        return signals | {f"estimate {t!r}": mask for t, mask in estimates.items() if t in names}
+
     def _is_silent(self, samples: Samples) -> bool:
         for first in range(0, samples.shape[1], _CHUNK):
             chunk = samples[:, first : first + _CHUNK]
-            if (chunk.sum(axis=0, dtype=np.float64) if self.name == "joint" else chunk).any():
+            if (chunk.sum(axis=0, dtype=np.float64) if self.name == "channel_sum" else chunk).any():
                 return False
         return True

@@ -40,10 +40,20 @@ from mss_bench.core.parameters import Parameterized, param
 from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import MissingDependencyError
 from mss_bench.metrics._checks import checked_references, spoiled_estimates
-from mss_bench.metrics._frames import Frames
+from mss_bench.metrics._frames import Frames, Mask, SilencePolicy
 from mss_bench.metrics.scores import Measured, Outcome, Prepared, Quantity, Score, Value
 
-__all__ = ["Framewise", "Measured", "Metric", "Outcome", "Prepared", "Quantity", "Score", "Value"]
+__all__ = [
+    "Framewise",
+    "Measured",
+    "Metric",
+    "Outcome",
+    "Prepared",
+    "Quantity",
+    "Score",
+    "SilentReferences",
+    "Value",
+]
 
 
 class Metric(Parameterized):
@@ -83,6 +93,10 @@ class Metric(Parameterized):
         Parameters that say where files lie; `files` names them and their content is part of the key, the place is not.
     joint : bool
         One number for all targets of the group together, repeated for each.
+    silent_reference : {"undefined", "scored"}
+        What becomes of a target whose reference is silent throughout. ``undefined``: it has no value, and its estimate
+        is not measured. ``scored``: it is measured like any other, by a metric that speaks of silence, or as a tool
+        does it. An instance may set its own.
     targets : tuple of str
         The targets that it has numbers for, e.g. the vocals for a measure of their melody; empty for all. An instance
         may set its own. A group without any of them is not scored.
@@ -103,6 +117,7 @@ class Metric(Parameterized):
     slow: ClassVar[bool] = False
     path_parameters: ClassVar[tuple[str, ...]] = ()
     joint: ClassVar[bool] = False
+    silent_reference: str = "undefined"
     works_at: int = 0
     targets: tuple[str, ...] = ()
     needs_annotations: bool = False
@@ -183,7 +198,8 @@ class Metric(Parameterized):
             install = f"pip install 'mss-bench[{self.extra}]'"
             raise MissingDependencyError(self.package or self.module, f"the metric {self.name}", install)
         checked = replace(track, references=checked_references(track, group))
-        return Prepared(checked.references, checked.mixture, checked.sample_rate, self.derive(checked))
+        silent = frozenset(t for t, array in checked.references.items() if not array.any())
+        return Prepared(checked.references, checked.mixture, checked.sample_rate, self.derive(checked), silent)
 
     def score(self, state: Any, estimates: Stems) -> list[Score]:
         """Score the estimates of one method.
@@ -199,7 +215,8 @@ class Metric(Parameterized):
         -------
         list of Score
             One for each delivered target, of `targets` where the metric names them, and quantity, in the order of the
-            group. What has no value is NaN with the reason, as is an estimate that holds NaN.
+            group. What has no value is NaN with the reason: an estimate that holds NaN, a reference that is silent
+            throughout unless `silent_reference` says otherwise.
 
         Raises
         ------
@@ -211,8 +228,14 @@ class Metric(Parameterized):
         if self.joint and spoiled:  # a sum over all estimates has no value where one of them has none
             reason = next(iter(spoiled.values()))
             spoiled = dict.fromkeys(targets, f"the number is of all estimates together, and {reason}")
-        usable = {t: estimates[t] for t in targets if t not in spoiled}
-        outcomes = {**spoiled, **(self.measure_all(state, usable) if usable else {})}
+        undefined = dict[str, str]()
+        if self.silent_reference == "undefined":
+            undefined = {t: f"reference {t!r} is silent throughout" for t in targets if t in state.silent}
+        # A sum over all sources holds what an estimate adds where there is nothing; no other looks at that estimate.
+        left_out = spoiled if self.joint else spoiled | undefined
+        usable = {t: estimates[t] for t in targets if t not in left_out}
+        measured = self.measure_all(state, usable) if usable else {}
+        outcomes = {**measured, **undefined, **spoiled}
         flags = self.flags(state, estimates)
         return [score for t in targets for score in self._rows(state, t, outcomes[t], flags)]
 
@@ -273,8 +296,28 @@ class Metric(Parameterized):
         return scores
 
 
+class SilentReferences(Metric):
+    """Base of metrics that some tools also compute where the reference is silent throughout."""
+
+    silent_reference: Literal["undefined", "scored"] = param(
+        "undefined",
+        doc="What becomes of a target whose reference is silent throughout. ``undefined``: it has no value. "
+        "``scored``, as in the presets that name a tool: the formula is applied, and small constants or what leaks "
+        "decide the number.",
+    )
+
+
 class Framewise(Metric):
-    """Base of metrics that have a value for each frame."""
+    """Base of metrics that have a value for each frame.
+
+    Attributes
+    ----------
+    silence : {"joint", "per_source", "channel_sum", "none"}
+        Which frames count, a rule of `mss_bench.metrics._frames.SilencePolicy`; in the others `measure` may find what
+        it likes, their values are dropped. A metric that has values for silence sets ``none``.
+    """
+
+    silence: str = "joint"
 
     window: float = param(1.0, above=0, infinite=True, unit="s", doc="Length of a frame; infinite for the whole track.")
     hop: float = param(1.0, above=0, infinite=True, unit="s", doc="Step from frame to frame.")
@@ -289,3 +332,35 @@ class Framewise(Metric):
     def grid(self, track: Prepared[Any]) -> tuple[int, float, float]:
         """Return the number of frames with their window and hop in seconds."""
         return self.frames(track.samples, track.sample_rate).count, self.window, self.hop
+
+    def measure_all(self, track: Prepared[Any], estimates: dict[str, Samples]) -> Mapping[str, Outcome]:
+        """Return the outcome of each of a method's estimates, without the frames that do not count."""
+        outcomes = super().measure_all(track, estimates)
+        counting, why = self.counting(track, estimates)
+        return {t: _masked(outcome, counting[t], why[t]) for t, outcome in outcomes.items()}
+
+    def counting(
+        self, track: Prepared[Any], estimates: Mapping[str, Samples]
+    ) -> tuple[dict[str, Mask], dict[str, str]]:
+        """Return which frames count for each estimate, and why none does where that is so."""
+        policy, spans = SilencePolicy(self.silence), self.frames(track.samples, track.sample_rate).spans
+        references = {t: policy.silent(array, spans) for t, array in track.references.items()}
+        silent = {t: policy.silent(array, spans) for t, array in estimates.items()}
+        return (
+            {t: policy.valid(t, t, references, silent) for t in estimates},
+            {t: policy.why(t, references, silent) for t in estimates},
+        )
+
+
+def _masked(outcome: Outcome, counting: Mask, why: str) -> Outcome:
+    """Return an outcome without the values of frames that do not count."""
+
+    def kept(value: Value) -> Value:
+        if isinstance(value, str) or counting.all():
+            return value
+        return np.where(counting, value, np.nan) if counting.any() else why
+
+    def masked(part: Value | Measured) -> Value | Measured:
+        return replace(part, value=kept(part.value)) if isinstance(part, Measured) else kept(part)
+
+    return tuple(map(masked, outcome)) if isinstance(outcome, tuple) else masked(outcome)

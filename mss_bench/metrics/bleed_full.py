@@ -9,7 +9,8 @@ bands of Slaney's form and norm from 0 Hz to half of 44.1 kHz; 20 log10, at leas
 signal's own greatest value. Each mean is over the bins of its own sign in all channels; where there is none it is 0 and
 the value 100. Because of the 80 dB, a gain on the estimate shows as if it were bleed or loss in silent bins as well.
 
-Audio of another rate is resampled to 44.1 kHz. Silent references and estimates have values.
+Audio of another rate is resampled to 44.1 kHz. Silent estimates have values; references that are silent throughout have
+one in the preset ``"zfturbo"`` alone, which applies the formula to anything.
 
 References
 ----------
@@ -28,7 +29,7 @@ from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._magnitudes import Magnitudes, hann
 from mss_bench.metrics._signals import at_rate
-from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity
+from mss_bench.metrics.base import Outcome, Prepared, Quantity, SilentReferences
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -42,11 +43,11 @@ Spectrograms = dict[str, NDArray[np.float32]]
 """In dB, by target: 0.35 MB a second of stereo for each."""
 
 
-class BleedFull(Metric):
+class BleedFull(SilentReferences):
     """Excess and lack of an estimate's mel spectrogram, of a whole song."""
 
     name = "bleed_full"
-    version = "1"
+    version = "2"
     quantities = (
         Quantity(
             "Bleedless", "", True, "100 / (1 + mean of D > 0), D = difference of mel spectrograms in dB",
@@ -62,7 +63,7 @@ class BleedFull(Metric):
         "They are named after what they are read as: any excess is bleed, reverberation and noise too, any lack is "
         "lost fullness. A gain counts as either, and bins 80 dB below the peak count as much as the loudest."
     )
-    presets: ClassVar = {"zfturbo": {}}
+    presets: ClassVar = {"default": {}, "zfturbo": {"silent_reference": "scored"}}
 
     n_fft: int = param(4096, at_least=2, unit="samples", doc="Length of the FFT at 44.1 kHz, an even number.")
     hop: int = param(1024, at_least=1, unit="samples", doc="Step from frame to frame at 44.1 kHz.")

@@ -4,6 +4,11 @@ One function, `check_metric`, for built-in metrics and for plugins alike. It sco
 (perfect, degraded, silent, with NaN, very short, mono, three channels, other sample rates, some targets only) and looks
 at what comes out. A form that the metric cannot take is to be refused by an `MssBenchError`, which says so to the user,
 or answered by NaN with a reason; any other exception is a defect.
+
+Of silence it asks what every family keeps to: a reference that is silent throughout has no value and takes none from
+the others, a silent estimate makes nobody better, a frame counts for no source while one of them is exactly 0 in all
+channels, and channels that cancel (L = -R) are no silence. A metric that means it otherwise says so by its attributes
+`silent_reference` and `silence`.
 """
 
 from __future__ import annotations
@@ -67,8 +72,10 @@ def check_metric(
         "deterministic, state unchanged": lambda: _check_deterministic(case),
         "direction": lambda: _check_direction(case),
         "NaN": lambda: _check_nan(case, alone),
-        "silent reference": lambda: _check_form(case.with_reference(pausing, np.zeros_like)),
-        "silent estimate": lambda: _check_form(case.with_estimate(pausing, np.zeros_like)),
+        "silent reference": lambda: _check_silent_reference(case, pausing),
+        "silent estimate": lambda: _check_silent_estimate(case, pausing),
+        "pauses": lambda: _check_pauses(case),
+        "channels that cancel": lambda: _check_cancelling(case, alone),
         "all silent": lambda: _check_form(case.changed(np.zeros_like)),
         "one target": lambda: _check_form(replace(case, estimates={pausing: case.estimates[pausing]})),
         "mono": lambda: _check_form(case.changed(lambda array: array[:1])),
@@ -97,6 +104,10 @@ class _Case:
             TrackAudio(self.references, mixture, self.sample_rate), TargetGroup("group", tuple(self.references))
         )
 
+    @property
+    def signals(self) -> dict[str, Stems]:
+        return {"reference": self.references, "estimate": self.estimates}
+
     def scores(self) -> list[Score]:
         return self.metric.score(self.prepare(), self.estimates)
 
@@ -108,6 +119,13 @@ class _Case:
         references, estimates = (
             {name: np.ascontiguousarray(change(array)) for name, array in arrays.items()}
             for arrays in (self.references, self.estimates)
+        )
+        return replace(self, references=references, estimates=estimates)
+
+    def without(self, name: str) -> _Case:
+        """Return the case without a target."""
+        references, estimates = (
+            {n: array for n, array in arrays.items() if n != name} for arrays in (self.references, self.estimates)
         )
         return replace(self, references=references, estimates=estimates)
 
@@ -237,6 +255,99 @@ def _check_form(case: _Case) -> str:
     _check_scores(case, scores)
     reasons = dict.fromkeys(score.reason for score in scores if np.isnan(score.values).all())
     return f"no value: {'; '.join(reasons)}" if reasons else "handled"
+
+
+def _check_silent_reference(case: _Case, silent: str) -> str:
+    """Check that a reference that is silent throughout has no value and leaves the other targets theirs."""
+    case = case.with_reference(silent, np.zeros_like)
+    detail = _check_form(case)
+    if detail.startswith("refused") or case.metric.silent_reference == "scored":
+        return detail
+    scores = case.scores()
+    for score in scores:
+        if score.target == silent and not np.isnan(score.values).all():
+            raise BrokenPromise(
+                f"{score.quantity} of {silent} is {score.value:g} where its reference is silent throughout; expected "
+                "NaN with a reason (or the attribute silent_reference = 'scored')"
+            )
+    others = [t for t in case.references if t != silent and t in (case.metric.targets or case.references)]
+    if others and _rule(case.metric) != "channel_sum":  # a tool's rule, which may void the others
+        _compare_missing(scores, case.without(silent).scores(), f"the silent reference of {silent}")
+    return detail
+
+
+def _check_silent_estimate(case: _Case, silent: str) -> str:
+    """Check that an estimate that is silent throughout makes no other target better."""
+    detail = _check_form(case.with_estimate(silent, np.zeros_like))
+    if detail.startswith("refused"):
+        return detail
+    before, after = case.values(), case.with_estimate(silent, np.zeros_like).values()
+    for quantity in case.metric.quantities:
+        sign = 1 if quantity.higher_is_better else -1
+        for target in () if case.metric.joint else [t for t, q in after if q == quantity.name and t != silent]:
+            was, value = before[target, quantity.name], after[target, quantity.name]
+            if sign * value > sign * was + _ROUNDING * max(1.0, abs(was)) or (np.isnan(was) and not np.isnan(value)):
+                raise BrokenPromise(
+                    f"{quantity.name} of {target} becomes {value:g} from {was:g} when the estimate of {silent} is "
+                    "silent; expected nothing better"
+                )
+    return detail
+
+
+def _check_pauses(case: _Case) -> str:
+    """Check that frames in which some signal is exactly silent count for no target."""
+    if (rule := _rule(case.metric)) == "none":
+        return "speaks of silence"
+    left_out = 0
+    for score in (s for s in case.scores() if s.scope == "frame" and np.isfinite(s.window + s.hop)):
+        names = [score.target] if rule == "per_source" else list(case.references)
+        signals = {f"{kind} {n}": a[n] for kind, a in case.signals.items() for n in names}
+        window, hop = (round(seconds * case.sample_rate) for seconds in (score.window, score.hop))
+        for frame, value in enumerate(score.values):
+            part = slice(frame * hop, frame * hop + window)
+            silent = [name for name, array in signals.items() if not array[:, part].any()]
+            if silent and not np.isnan(value):
+                raise BrokenPromise(
+                    f"{score.quantity} of {score.target} is {value:g} in frame {frame}, in which {silent[0]} is "
+                    "silent; expected NaN (or another rule in the attribute silence than 'joint')"
+                )
+            left_out += bool(silent)
+    return f"{left_out} frames left out" if left_out else "no frame in which a signal is silent"
+
+
+def _check_cancelling(case: _Case, target: str) -> str:
+    """Check that frames of a stem with L = -R count as those of one with L = R."""
+    if _rule(case.metric) == "channel_sum":
+        return "a tool's rule: the channels are summed"
+
+    def turned(sign: int) -> _Case:
+        def turn(array: Audio) -> Audio:
+            return np.concatenate([array[:1], sign * array[:1]])
+
+        return case.with_reference(target, turn).with_estimate(target, turn)
+
+    detail = _check_form(turned(-1))
+    if not detail.startswith("refused"):
+        equal, opposite = ([s for s in turned(sign).scores() if s.scope == "frame"] for sign in (1, -1))
+        _compare_missing(opposite, equal, f"{target} with channels that cancel")
+    return detail
+
+
+def _rule(metric: Metric) -> str:
+    """Return which frames count: a rule of `mss_bench.metrics._frames.SilencePolicy`."""
+    return str(getattr(metric, "silence", "joint"))
+
+
+def _compare_missing(scores: list[Score], expected: list[Score], what: str) -> None:
+    """Check that values are missing in just the frames in which they are expected to be."""
+    given = {(s.target, s.quantity): s for s in scores}
+    for score in expected:
+        missing = np.isnan(given[score.target, score.quantity].values)
+        if not np.array_equal(missing, np.isnan(score.values)):
+            raise BrokenPromise(
+                f"{score.quantity} of {score.target} has {np.count_nonzero(~missing)} of {missing.size} values beside "
+                f"{what}; expected {score.n_valid}"
+            )
 
 
 def _own(metric: Metric, usual: str) -> str:

@@ -5,13 +5,17 @@ some papers): the energy of the reference over that of the error, summed over al
 
     uSDR = 10 log10((sum s^2 + delta) / (sum (s - y)^2 + delta)).
 
-`delta` keeps silent stems finite, and tools differ in it: 1e-7 in the challenges and Demucs, 1e-8 in ZFTurbo's
-training code. A song's score is the mean over its stems, a system's the mean over songs. Sums are in float64, as in
-Demucs; the challenge's kit casts all audio to float32 and sums in it, in the order of its files (sample by sample), and
-so does ``precision="float32"``: the same to about 1e-6 dB, unless an error is so small that the cast drowns it.
+`delta` keeps the ratio of a perfect estimate finite, and tools differ in it: 1e-7 in the challenges and Demucs, 1e-8 in
+ZFTurbo's training code. The reference of a stem that is silent for the whole song has no ratio; the tools apply the
+formula all the same, so that `delta` alone sets the number (0 dB for silence, some -90 for what leaks), and so do the
+presets that name them. A song's score is the mean over its stems, a system's the mean over songs. Sums are in float64,
+as in Demucs; the challenge's kit casts all audio to float32 and sums in it, in the order of its files (sample by
+sample), and so does ``precision="float32"``: the same to about 1e-6 dB, unless an error is so small that the cast
+drowns it.
 
 cSDR is the SDR of BSS Eval v4: the same ratio without a constant, in frames of a second, with the median over frames as
-a song's score and the median over songs as a system's. The distortion filters of BSS Eval cancel in its SDR, so that it
+a song's score and the median over songs as a system's; the preset ``"museval"`` leaves out the frames that museval
+leaves out. The distortion filters of BSS Eval cancel in its SDR, so that it
 needs none of the projections of `mss_bench.metrics.bss_eval`, whose SDR is the same number at many times the cost.
 
 References
@@ -30,10 +34,10 @@ import numpy as np
 from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
-from mss_bench.metrics._frames import Frames, Mask, SilencePolicy
+from mss_bench.metrics._frames import SilenceRule
 from mss_bench.metrics._levels import DOUBLE_DB, level, louder, scaled, scaling_exponent
 from mss_bench.metrics._signals import Signals, pieces
-from mss_bench.metrics.base import Framewise, Metric, Outcome, Prepared, Quantity, Value
+from mss_bench.metrics.base import Framewise, Prepared, Quantity, SilentReferences, Value
 
 __all__ = ["CSDR", "USDR"]
 
@@ -45,22 +49,28 @@ class _Energy(NamedTuple):
     energy: np.floating
 
 
-class USDR(Metric):
+class USDR(SilentReferences):
     """SDR of a whole song, as the Music Demixing Challenge defines it.
 
-    The preset ``"default"`` is the formula of the challenge in float64, which is also what Demucs has.
+    The preset ``"default"`` is the formula of the challenge in float64, which is also what Demucs has, for stems that
+    sound.
     """
 
     name = "usdr"
-    version = "2"
+    version = "3"
     quantities = (Quantity("uSDR", "dB", True, "10 log10((sum s^2 + d) / (sum (s - y)^2 + d)) over the whole song"),)
     citation = "Y. Mitsufuji et al.: Music Demixing Challenge 2021, Frontiers in Signal Processing 1, 2022"
     caution = (
-        "Energies are summed over the song before the ratio, so that loud passages decide and pauses hardly count; "
-        "the value of a silent stem is decided by delta. An inaudible delay of a millisecond ruins the value, and on "
+        "Energies are summed over the song before the ratio, so that loud passages decide and pauses hardly count. "
+        "An inaudible delay of a millisecond ruins the value, and on "
         "generative systems energy ratios hardly follow listeners."
     )
-    presets: ClassVar = {"default": {}, "mdx21": {"precision": "float32"}, "demucs": {}, "zfturbo": {"delta": 1e-8}}
+    presets: ClassVar = {
+        "default": {},
+        "mdx21": {"precision": "float32", "silent_reference": "scored"},
+        "demucs": {"silent_reference": "scored"},
+        "zfturbo": {"delta": 1e-8, "silent_reference": "scored"},
+    }
 
     delta: float = param(1e-7, at_least=0, doc="Added to both energies.")
     precision: Literal["float64", "float32"] = param(
@@ -103,18 +113,17 @@ class USDR(Metric):
 
 
 class _FrameEnergies(NamedTuple):
-    """Level of a reference, its energy ``(frames,)`` at a usual level, and the frames in which it is silent."""
+    """Level of a reference, and its energy ``(frames,)`` at a usual level."""
 
     level: int | None
     energies: Floats
-    silent: Mask
 
 
 class CSDR(Framewise):
     """SDR of BSS Eval v4 without its projections."""
 
     name = "csdr"
-    version = "1"
+    version = "2"
     quantities = (Quantity("cSDR", "dB", True, "10 log10(|s|^2 / |y - s|^2) in each frame: SDR of BSS Eval v4"),)
     citation = "F.-R. Stöter, A. Liutkus, N. Ito: The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018"
     caution = (
@@ -122,36 +131,22 @@ class CSDR(Framewise):
         "nothing; an inaudible delay of a millisecond ruins the value. On generative systems it hardly follows "
         "listeners (Spearman .18)."
     )
-    presets: ClassVar = {"museval": {}}
+    presets: ClassVar = {"v4": {}, "museval": {"silence": "channel_sum"}}
 
-    silence: Literal["joint", "per_source"] = param("joint", doc="Which frames count, as in `bss_eval`.")
+    silence: SilenceRule = param("joint", doc="Which frames count, as in `bss_eval`.")
 
     def derive(self, track: TrackAudio) -> dict[str, _FrameEnergies]:
-        policy, derived = SilencePolicy(self.silence), {}
+        derived = {}
         for target, array in track.references.items():
             frames, exponent = self.frames(array.shape[1], track.sample_rate), level(array)
             energies = frames.energies(Signals([array], shifts=[scaling_exponent(exponent)]))
-            derived[target] = _FrameEnergies(exponent, energies, policy.silent(array, frames.spans))
+            derived[target] = _FrameEnergies(exponent, energies)
         return derived
 
-    def measure_all(
-        self, track: Prepared[dict[str, _FrameEnergies]], estimates: dict[str, Samples]
-    ) -> dict[str, Outcome]:
-        policy, frames = SilencePolicy(self.silence), self.frames(track.samples, track.sample_rate)
-        silent = {t: policy.silent(y, frames.spans) for t, y in estimates.items()}
-        references = {t: reference.silent for t, reference in track.derived.items()}
-        outcomes: dict[str, Outcome] = {}
-        for target, estimate in estimates.items():
-            ratio = self._ratios(track, target, estimate, frames)
-            values = np.where(policy.valid(target, target, references, silent), ratio, np.nan)
-            outcomes[target] = policy.why(target, references, silent) if np.isnan(values).all() else values
-        return outcomes
-
-    def _ratios(
-        self, track: Prepared[dict[str, _FrameEnergies]], target: str, estimate: Samples, frames: Frames
-    ) -> Floats:
+    def measure(self, track: Prepared[dict[str, _FrameEnergies]], target: str, estimate: Samples) -> Value:
         reference = track.derived[target]
         own, common = scaling_exponent(reference.level), scaling_exponent(louder(reference.level, level(estimate)))
+        frames = self.frames(track.samples, track.sample_rate)
         error = frames.energies(Signals([estimate], [scaled(track.references[target], common)], [common]))
         with np.errstate(divide="ignore", invalid="ignore"):
             values: Floats = 10 * np.log10(reference.energies / error) + DOUBLE_DB * (own - common)

@@ -5,8 +5,9 @@ For each channel, with F the weighting filter and m the mixture,
     log-WMSE = -4 ln(mean d^2 + 1e-8),    d = F(y - s) / r,    r = sqrt(mean F(m)^2),
 
 where samples of d below the gate of -68 dB count as 0: nobody hears them. The value of a song is the mean over its
-channels. Because the error is measured against the mixture, it is defined for silent references and silent estimates
-alike; 73.68 is its ceiling, and that of a channel in which the mixture is silent.
+channels. Because the error is measured against the mixture, the formula has a value for silent references and silent
+estimates alike; 73.68 is its ceiling, and that of a channel in which the mixture is silent. By default a reference that
+is silent for the whole song is undefined, as in every family; the preset ``"nomono"`` scores it, as the package does.
 
 F is of zero phase and has 4000 taps at 44.1 kHz. Its magnitude is that of a high shelf (+5 dB at 1500 Hz,
 Q = 1/sqrt 2), a Butterworth high-pass filter of second order at 120 Hz, a peak (+2.5 dB at 500 Hz, Q = 1.5/sqrt 2) and
@@ -31,7 +32,7 @@ from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._checks import check_mixture
 from mss_bench.metrics._signals import at_rate
-from mss_bench.metrics.base import Metric, Prepared, Quantity
+from mss_bench.metrics.base import Prepared, Quantity, SilentReferences
 
 __all__ = ["LogWMSE", "weighting_filter"]
 
@@ -43,15 +44,16 @@ _TAPS = 4000
 _N_FFT = 1 << 15
 
 
-class LogWMSE(Metric):
+class LogWMSE(SilentReferences):
     """Frequency-weighted mean squared error in a logarithmic measure, of a whole song.
 
-    The preset ``"nomono"`` is the definition's own package. Its port to PyTorch, torch-log-wmse, has no gate from
-    version 1 on, counts the filter's tails, and resamples the filter instead of the audio: its numbers differ.
+    The preset ``"nomono"`` is the definition's own package, silent references included. Its port to PyTorch,
+    torch-log-wmse, has no gate from version 1 on, counts the filter's tails, and resamples the filter instead of the
+    audio: its numbers differ.
     """
 
     name = "log_wmse"
-    version = "1"
+    version = "2"
     quantities = (
         Quantity("log-WMSE", "", True, "-4 ln(mean d^2 + 1e-8), d = F(y - s) / rms F(mixture), gated", most=73.69),
     )
@@ -61,7 +63,7 @@ class LogWMSE(Metric):
         "different stems are not to be compared. Its weighting is of the ear at one level, without masking, and was "
         "not checked against listening tests of separation."
     )
-    presets: ClassVar = {"nomono": {}}
+    presets: ClassVar = {"default": {}, "nomono": {"silent_reference": "scored"}}
 
     gate: float = param(
         -68.0,

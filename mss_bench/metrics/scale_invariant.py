@@ -15,7 +15,8 @@ The definitions are for one channel. Tools differ in three ways, each of which i
   a wrong balance.
 - *Mean*. auraloss subtracts that of both signals first, as asteroid and nussl do; torchmetrics does so when asked.
 - *Small constants* that keep silent signals finite. None by default: where a ratio has no value, that is said. With a
-  constant, every channel counts, silent or not.
+  constant, every channel counts, silent or not; a stem that is silent for the whole song has a value only in the
+  presets that name a tool.
 
 References
 ----------
@@ -37,18 +38,19 @@ from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._levels import Scaling, level, louder, scaling, scaling_exponent
 from mss_bench.metrics._moments import Moments, Reference
-from mss_bench.metrics.base import Metric, Outcome, Prepared, Quantity, Value
+from mss_bench.metrics.base import Outcome, Prepared, Quantity, SilentReferences, Value
 
 __all__ = ["SASDR", "SDSDR", "SISDR", "SNR"]
 
-_TORCHMETRICS = {"eps": 2.0**-23}
-_AURALOSS = {"zero_mean": True, "eps": 1e-8, "eps_form": "denominator"}
-_ZFTURBO = {"per_channel": False, "eps": 1e-8, "eps_form": "samples"}
+_SCORED = {"silent_reference": "scored"}
+_TORCHMETRICS = {"eps": 2.0**-23, **_SCORED}
+_AURALOSS = {"zero_mean": True, "eps": 1e-8, "eps_form": "denominator", **_SCORED}
+_ZFTURBO = {"per_channel": False, "eps": 1e-8, "eps_form": "samples", **_SCORED}
 
 References = dict[str, Reference]
 
 
-class _Ratio(Metric):
+class _Ratio(SilentReferences):
     """What the ratios share: parameters, reading, and what becomes of silence."""
 
     citation = "J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey: SDR - half-baked or well done?, ICASSP 2019"
@@ -144,7 +146,7 @@ class SNR(_Ratio):
     """
 
     name = "snr"
-    version = "1"
+    version = "2"
     quantities = (Quantity("SNR", "dB", True, "10 log10(|s|^2 / |s - y|^2), whole song"),)
     caution = (
         "Every difference counts by its energy, audible or not: a wrong gain, a delay of a millisecond or turned "
@@ -161,7 +163,7 @@ class SISDR(_Ratio):
     """Scale-invariant SDR of a whole song."""
 
     name = "si_sdr"
-    version = "2"
+    version = "3"
     quantities = (Quantity("SI-SDR", "dB", True, "10 log10(|a s|^2 / |a s - y|^2), a = <s, y> / |s|^2, whole song"),)
     caution = (
         "It forgives a wrong level, which a remix does not, and nothing else that cannot be heard: a delay of a "
@@ -183,7 +185,7 @@ class SDSDR(_Ratio):
     """
 
     name = "sd_sdr"
-    version = "1"
+    version = "2"
     quantities = (Quantity("SD-SDR", "dB", True, "10 log10(|a s|^2 / |s - y|^2), a = <s, y> / |s|^2, whole song"),)
     caution = (
         "It rises with the gain of the target and falls with the error, so that too soft costs more than too loud; "
@@ -199,12 +201,13 @@ class SDSDR(_Ratio):
 class SASDR(SISDR):
     """Source-aggregated SDR of a whole song: one number for all delivered sources, repeated in the row of each.
 
-    A NaN in one estimate leaves no number for any. Where only some of the group's targets were delivered, the number is
+    A NaN in one estimate leaves no number for any. What an estimate holds where its reference is silent throughout is
+    error; the row of that target has no number. Where only some of the group's targets were delivered, the number is
     theirs and flagged ``partial_group``.
     """
 
     name = "sa_sdr"
-    version = "1"
+    version = "2"
     quantities = (Quantity("SA-SDR", "dB", True, "SI-SDR with energies summed over all sources, and one gain"),)
     citation = "T. von Neumann et al.: SA-SDR, a novel loss function for separation of meeting style data, ICASSP 2022"
     caution = (

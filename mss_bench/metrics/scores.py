@@ -142,12 +142,15 @@ class Prepared(Generic[T]):
         Hz.
     derived : T
         What `Metric.derive` returned.
+    silent : frozenset of str
+        Targets whose reference is exactly 0 in all channels throughout.
     """
 
     references: dict[str, Samples]
     mixture: Samples
     sample_rate: int
     derived: T
+    silent: frozenset[str] = frozenset()
 
     @property
     def channels(self) -> int:

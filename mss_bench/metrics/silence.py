@@ -8,7 +8,8 @@ BSS Eval has no value for frames in which a source is silent; a separator that l
   silent. Swallowed sound raises it.
 
 Sums are over the samples and channels of a frame; lower is better and -120 dB the floor. Outputs of neural networks are
-hardly ever exactly 0, hence the threshold below which a frame counts as silent.
+hardly ever exactly 0, hence the threshold below which a frame counts as silent. Of a reference that is silent for a
+whole song, which every other family leaves undefined, PES speaks in every frame.
 
 References
 ----------
@@ -35,6 +36,8 @@ class Silence(Framewise):
 
     name = "silence"
     version = "1"
+    silent_reference = "scored"
+    silence = "none"
     quantities = (
         Quantity("PES", "dB", False, "10 log10(sum y^2 + 1e-12) in frames where the reference is silent", least=-120),
         Quantity("EPS", "dB", False, "10 log10(sum s^2 + 1e-12) in frames where the estimate is silent", least=-120),

@@ -6,8 +6,9 @@
   ``| |Y| - |S| |_F / | |S| |_F + mean| ln |Y| - ln |S| |``, with periodic Hann windows and magnitudes of at least
   ``sqrt(eps)``. Norms and means are over channels, frames and bins. Lower is better.
 
-Sizes are in samples and hold at every sample rate: values at different rates are not comparable. Both are defined for
-silent references and estimates. A signal too short to be padded by reflection has no value, and that is said.
+Sizes are in samples and hold at every sample rate: values at different rates are not comparable. Both have values for
+silent estimates; for references that are silent throughout only in the presets that name a tool. A signal too short to
+be padded by reflection has no value, and that is said.
 
 References
 ----------
@@ -24,16 +25,16 @@ from mss_bench.core.arrays import Samples
 from mss_bench.core.parameters import param
 from mss_bench.errors import ConfigError
 from mss_bench.metrics._magnitudes import Magnitudes, hann
-from mss_bench.metrics.base import Metric, Prepared, Quantity, Value
+from mss_bench.metrics.base import Prepared, Quantity, SilentReferences, Value
 
 __all__ = ["MRSTFT", "L1Freq"]
 
 
-class L1Freq(Metric):
+class L1Freq(SilentReferences):
     """Mean absolute difference of magnitude spectrograms, mapped to 0 to 100."""
 
     name = "l1_freq"
-    version = "1"
+    version = "2"
     quantities = (
         Quantity(
             "L1-freq", "", True, "100 / (1 + 10 mean| |STFT y| - |STFT s| |), rectangular window", least=0, most=100
@@ -44,7 +45,7 @@ class L1Freq(Metric):
         "It depends on the level and the sample rate of the audio and, with a rectangular window, on what a loud tone "
         "leaks into other bins; songs are not to be compared by it. Phases do not count."
     )
-    presets: ClassVar = {"zfturbo": {}}
+    presets: ClassVar = {"default": {}, "zfturbo": {"silent_reference": "scored"}}
 
     n_fft: int = param(2048, at_least=2, unit="samples", doc="Length of the FFT, an even number.")
     hop: int = param(1024, at_least=1, unit="samples", doc="Step from frame to frame.")
@@ -63,7 +64,7 @@ class L1Freq(Metric):
         return 100 / (1 + 10 * total / count)
 
 
-class MRSTFT(Metric):
+class MRSTFT(SilentReferences):
     """Multi-resolution distance of magnitude spectrograms; 0 is the best.
 
     The preset ``"default"`` has windows of full length with a quarter of it as hop, ``"auraloss"`` that package's
@@ -71,7 +72,7 @@ class MRSTFT(Metric):
     """
 
     name = "mr_stft"
-    version = "1"
+    version = "2"
     quantities = (
         Quantity(
             "MR-STFT",
@@ -89,7 +90,12 @@ class MRSTFT(Metric):
     )
     presets: ClassVar = {
         "default": {},
-        "auraloss": {"n_ffts": (1024, 2048, 512), "hops": (120, 240, 50), "windows": (600, 1200, 240)},
+        "auraloss": {
+            "n_ffts": (1024, 2048, 512),
+            "hops": (120, 240, 50),
+            "windows": (600, 1200, 240),
+            "silent_reference": "scored",
+        },
     }
 
     n_ffts: tuple[int, ...] = param((1024, 2048, 4096), at_least=2, unit="samples", doc="FFT of each resolution.")

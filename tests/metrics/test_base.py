@@ -40,6 +40,7 @@ class Energies(Framewise):
     name = "energies"
     quantities = (Quantity("Energy", "", True, "|y|^2"),)
     citation = "These tests, 2026"
+    silence = "none"
 
     def measure(self, track, target, estimate):
         frames = self.frames(track.samples, track.sample_rate)
@@ -66,7 +67,7 @@ def test_rows_stand_in_the_order_of_group_and_quantities_with_their_reasons(stem
     assert [(s.target, s.quantity) for s in rows] == [(t, q) for t in "abc" for q in ("MaxError", "Where")]
     assert [s.value for s in rows[4:]] == [pytest.approx(2), 5]
     holed = "estimate 'b' holds nan at channel 0, sample 3"
-    assert [s.reason for s in rows] == ["the reference is silent"] * 2 + [holed] * 2 + [""] * 2
+    assert [s.reason for s in rows] == ["reference 'a' is silent throughout"] * 2 + [holed] * 2 + [""] * 2
     assert all(np.isnan(s.value) and s.n_frames == 1 for s in rows[:4])
     assert {s.flags for s in rows} == {("resampled:8000",)}
     assert [(s.value, s.reason) for s in scores(MaxError(), stems, {"a": stems["a"]})] == [

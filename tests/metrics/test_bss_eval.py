@@ -93,7 +93,7 @@ class TestAgreement:
         references["a"][:, :4000] = 0
         references["b"][1, 8000:12000] = -references["b"][0, 8000:12000]  # antiphase counts as silent
         estimates["b"][:, 16000:] = 0
-        scores = evaluate(small(), references, estimates)
+        scores = evaluate(small(preset="museval"), references, estimates)
         theirs = museval_values(references, estimates, 4000, 4000, 32)
         assert np.isnan(theirs[0]).sum() == 6
         assert_agrees(values(scores, references), theirs, 1e-6)
@@ -288,9 +288,10 @@ class TestSilence:
         references = noise()
         estimates = blurred(references)
         (references if kind == "reference" else estimates)["b"][:] = 0
-        joint = evaluate(small(), references, estimates)
-        assert np.isnan(values(joint, references)).all()
-        assert all(f"{kind} 'b' silent throughout" in s.reason for s in joint.values())
+        for metric in (small(silence="channel_sum"), *[small()] * (kind == "estimate")):
+            joint = evaluate(metric, references, estimates)
+            assert np.isnan(values(joint, references)).all()
+            assert all(f"{kind} 'b' " in s.reason and "silent throughout" in s.reason for s in joint.values())
         own = evaluate(small(silence="per_source"), references, estimates)
         for (target, _), score in own.items():
             assert bool(score.reason) == (target == "b")
@@ -308,11 +309,11 @@ class TestSilence:
         references = noise()
         estimates = blurred(references)
         references["c"][:] = 0
-        with_it = evaluate(small(silence="per_source"), references, estimates)
-        without = evaluate(
-            small(silence="per_source"), {n: references[n] for n in "ab"}, {n: estimates[n] for n in "ab"}
-        )
-        np.testing.assert_allclose(values(with_it, "ab"), values(without, "ab"), rtol=0, atol=1e-9)
+        estimates["c"][:, :8000] = 0  # what is held there decides nothing
+        for silence in ("joint", "per_source"):
+            with_it = evaluate(small(silence=silence), references, estimates)
+            without = evaluate(small(silence=silence), *({n: x[n] for n in "ab"} for x in (references, estimates)))
+            np.testing.assert_allclose(values(with_it, "ab"), values(without, "ab"), rtol=0, atol=1e-9)
 
 
 class TestHardReferences:

@@ -235,9 +235,12 @@ def test_silent_windows_are_undefined_and_leave_the_others_alone(evaluate, noise
         assert list(np.isnan(joint[name, "SDR"].values)) == [False, True]
         assert list(np.isnan(own[name, "SDR"].values)) == [False, name == "b"]
     references["b"][:] = 0
-    scores = evaluate(small("sources"), references, estimates)
-    assert np.isnan(scores["a", "SDR"].values).all()
-    assert scores["a", "SDR"].reason == "reference 'b' silent throughout (silence=joint)"
+    without = evaluate(small("sources"), *({n: x[n] for n in "ac"} for x in (references, estimates)))
+    found = evaluate(small("sources"), references, estimates)
+    assert found["b", "SDR"].reason == "reference 'b' is silent throughout"
+    assert values(found, "ac", "SIR") == pytest.approx(values(without, "ac", "SIR"), abs=1e-9)
+    theirs = evaluate(small("sources", silence="channel_sum"), references, estimates)
+    assert theirs["a", "SDR"].reason == "reference 'b' silent throughout (silence=channel_sum)"
 
 
 def test_the_worst_condition_number_of_any_window(evaluate, noise, blurred):

@@ -10,6 +10,7 @@ import pytest
 from mss_bench.core.parameters import parameters
 from mss_bench.errors import AudioError
 from mss_bench.metrics import Metric, Quantity, Score, metrics
+from mss_bench.metrics.base import Framewise
 from mss_bench.metrics.contract import check_metric
 
 OURS = [name for name in metrics.names() if metrics.origin(name) == "mss_bench"]
@@ -38,7 +39,7 @@ def failures(metric):
 def test_built_in_metrics_keep_their_declarations(name):
     results = check_metric(metrics.load(name)(**SMALL.get(name, {})), seconds=1.5, sample_rate=8000)
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
-    assert len(results) == 18
+    assert len(results) == 20
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,8 @@ def test_built_in_metrics_keep_their_declarations(name):
         ("si_bss_eval", {"per_channel": False, "zero_mean": True}),
         ("usdr", {"delta": 0.0}),
         ("csdr", {"window": 0.25, "hop": 0.125, "silence": "per_source"}),
+        ("csdr", {"window": 0.25, "hop": 0.25, "preset": "museval"}),
+        ("usdr", {"preset": "zfturbo"}),
         ("mr_stft", {"preset": "auraloss"}),
         ("log_wmse", {"gate": -np.inf}),
     ],
@@ -72,7 +75,7 @@ def test_every_built_in_metric_has_a_citation_with_a_year():
 
 
 class _Honest(Metric):
-    """Greatest difference of two samples; the subclasses break a promise each."""
+    """Greatest difference of two samples, with nothing of the base class; the subclasses break a promise each."""
 
     name = "distance"
     quantities = (Quantity("Distance", "", False, "max |y - s|"),)
@@ -82,8 +85,13 @@ class _Honest(Metric):
         return track.references
 
     def score(self, state, estimates):
-        values = {t: np.array([self.value(state[t], y)], dtype=np.float64) for t, y in estimates.items()}
-        return [Score(t, "Distance", v, reason="NaN sample" if np.isnan(v[0]) else "") for t, v in values.items()]
+        values = {
+            t: np.array([self.value(state[t], y) if state[t].any() else np.nan], dtype=np.float64)
+            for t, y in estimates.items()
+        }
+        return [
+            Score(t, "Distance", v, reason="NaN sample or silence" if np.isnan(v[0]) else "") for t, v in values.items()
+        ]
 
     def value(self, s, y):
         return np.abs(y - s).max()
@@ -153,6 +161,52 @@ class _SpoilsOthers(_Honest):
         ]
 
 
+class _ScoresSilence(_Honest):
+    def score(self, state, estimates):
+        values = {t: np.array([self.value(state[t], y)], dtype=np.float64) for t, y in estimates.items()}
+        return [Score(t, "Distance", v, reason="NaN" if np.isnan(v[0]) else "") for t, v in values.items()]
+
+
+class _SilenceVoidsAll(_Honest):
+    def score(self, state, estimates):
+        void = not all(s.any() for s in state.values())
+        return [
+            Score(s.target, s.quantity, np.array([np.nan]), reason="silence somewhere") if void else s
+            for s in super().score(state, estimates)
+        ]
+
+
+class _SilenceHelps(_Honest):
+    def score(self, state, estimates):
+        gain = 1.0 if all(y.any() for y in estimates.values()) else 0.5
+        return [Score(s.target, s.quantity, gain * s.values, reason=s.reason) for s in super().score(state, estimates)]
+
+
+class _Framed(Framewise):
+    """Greatest difference in each frame; the base class leaves out the frames that do not count."""
+
+    name = "distances"
+    quantities = (Quantity("Distances", "", False, "max |y - s|"),)
+    citation = "none, 2026"
+    window = hop = 0.25
+
+    def measure(self, track, target, estimate):
+        spans = self.frames(track.samples, track.sample_rate).spans
+        return np.array([np.abs(estimate - track.references[target])[:, a:b].max() for a, b in spans])
+
+
+class _CountsPauses(_Framed):
+    def measure_all(self, track, estimates):
+        return {t: self.measure(track, t, y) for t, y in estimates.items()}
+
+
+class _SumsChannels(_Framed):
+    def measure(self, track, target, estimate):
+        spans = self.frames(track.samples, track.sample_rate).spans
+        heard = [track.references[target].sum(axis=0)[a:b].any() for a, b in spans]
+        return np.where(heard, super().measure(track, target, estimate), np.nan)
+
+
 class _Nameless(_Honest):
     citation = ""
 
@@ -175,6 +229,11 @@ class _BareParameter(_Honest):
         (_Draws, "deterministic, state unchanged", "Distance of vocals is another"),
         (_NeedsASecond, "0.1 s", "raised ValueError: zero-size array"),
         (_SpoilsOthers, "NaN", "changes Distance of drums"),
+        (_ScoresSilence, "silent reference", "where its reference is silent throughout; expected NaN with a reason"),
+        (_SilenceVoidsAll, "silent reference", "has 0 of 1 values beside the silent reference of drums; expected 1"),
+        (_SilenceHelps, "silent estimate", "when the estimate of drums is silent; expected nothing better"),
+        (_CountsPauses, "pauses", "in which reference drums is silent; expected NaN"),
+        (_SumsChannels, "channels that cancel", "of 6 values beside vocals with channels that cancel; expected 2"),
         (_Nameless, "declarations", "citation"),
         (_BareParameter, "parameters", "'gain' lacks an annotation"),
     ],
@@ -188,5 +247,6 @@ def test_a_broken_promise_is_found_and_explained(broken, check, detail):
 def test_what_keeps_its_promises_passes_and_a_refusal_in_words_is_none_of_the_failures():
     assert failures(_Honest()) == {}
     assert failures(_StereoOnly()) == {}
+    assert failures(_Framed()) == {}
     details = {r.name: r.detail for r in check_metric(_StereoOnly(), seconds=0.3, sample_rate=8000)}
     assert details["mono"] == "refused: only stereo"

@@ -36,13 +36,17 @@ def test_long_float32_songs_are_summed_in_float64(evaluate):
 def test_silence_and_perfection(evaluate, noise):
     s = noise("a")["a"]
     silent = np.zeros_like(s)
-    assert evaluate(USDR(), {"a": silent}, {"a": silent})["a", "uSDR"].values[0] == 0
-    assert evaluate(USDR(), {"a": silent}, {"a": s})["a", "uSDR"].values[0] < -80
+    assert evaluate(USDR(), {"a": silent}, {"a": s})["a", "uSDR"].reason == "reference 'a' is silent throughout"
+    for preset, delta in (("mdx21", 1e-7), ("demucs", 1e-7), ("zfturbo", 1e-8)):
+        tool = USDR(preset=preset)
+        assert evaluate(tool, {"a": silent}, {"a": silent})["a", "uSDR"].values[0] == 0
+        leaked = 10 * np.log10(delta / (np.sum(s**2) + delta))
+        assert evaluate(tool, {"a": silent}, {"a": s})["a", "uSDR"].values[0] == pytest.approx(leaked, abs=1e-4)
     assert evaluate(USDR(), {"a": s}, {"a": silent})["a", "uSDR"].values[0] == pytest.approx(0, abs=1e-6)
     ceiling = 10 * np.log10((np.sum(s**2) + 1e-7) / 1e-7)
     assert evaluate(USDR(), {"a": s}, {"a": s})["a", "uSDR"].values[0] == pytest.approx(ceiling)
     assert evaluate(USDR(delta=0), {"a": s}, {"a": s})["a", "uSDR"].values[0] == np.inf
-    nothing = evaluate(USDR(delta=0), {"a": silent}, {"a": silent})["a", "uSDR"]
+    nothing = evaluate(USDR(delta=0, silent_reference="scored"), {"a": silent}, {"a": silent})["a", "uSDR"]
     assert np.isnan(nothing.values[0])
     assert nothing.reason == "reference and estimate are silent, and delta is 0"
 

@@ -26,8 +26,10 @@ def sound():
 
 def test_published_values(sound):
     silent = np.zeros_like(sound)
-    assert log_wmse(sound, sound * np.float32(0.1), silent).values[0] == pytest.approx(18.42, abs=0.01)
-    assert log_wmse(silent, silent, silent).values[0] == pytest.approx(73.68, abs=0.01)
+    tenth = sound * np.float32(0.1)
+    assert log_wmse(sound, tenth, silent, preset="nomono").values[0] == pytest.approx(18.42, abs=0.01)
+    assert log_wmse(silent, silent, silent, preset="nomono").values[0] == pytest.approx(73.68, abs=0.01)
+    assert log_wmse(sound, tenth, silent).reason == "reference 'a' is silent throughout"
     assert log_wmse(sound, sound, sound).values[0] == pytest.approx(73.68, abs=0.01)
 
 

@@ -32,10 +32,10 @@ OURS = {
     "auraloss si_sdr": ("si_sdr:preset=auraloss", ["SI-SDR"]),
     "auraloss sd_sdr": ("sd_sdr:preset=auraloss", ["SD-SDR"]),
     "auraloss mr_stft": ("mr_stft:preset=auraloss", ["MR-STFT"]),
-    "auraloss mr_stft, hops of a quarter": ("mr_stft", ["MR-STFT"]),
+    "auraloss mr_stft, hops of a quarter": ("mr_stft:silent_reference=scored", ["MR-STFT"]),
     "fast_bss_eval si_bss_eval_sources": ("si_bss_eval:preset=fast_bss_eval", ["SI-SIR", "SI-SAR"]),
-    "log_wmse_audio_quality": ("log_wmse", ["log-WMSE"]),
-    "log_wmse_audio_quality, as if of 32 kHz": ("log_wmse", ["log-WMSE"]),
+    "log_wmse_audio_quality": ("log_wmse:preset=nomono", ["log-WMSE"]),
+    "log_wmse_audio_quality, as if of 32 kHz": ("log_wmse:preset=nomono", ["log-WMSE"]),
 }
 
 

@@ -32,7 +32,7 @@ mir_eval
 ``preset=mir_eval`` stands for ``bss_eval_images`` and ``bss_eval_sources`` as they are called without further
 arguments (the whole signal, best order), ``preset=mir_eval_framewise`` for the functions of that name (30 s every 15 s,
 order as given). Both let the references of the delivered targets alone span the projections, since mir_eval knows no
-others. What remains different:
+others, and tell silence by the sum of the channels, as it does. What remains different:
 
 - Silent signals, NaN and a lone reference give NaN with a reason (there: an exception, or an infinite SIR).
 - References that repeat each other (L = R) are projected on once; mir_eval solves the singular system as it comes.
@@ -62,7 +62,7 @@ import numpy as np
 from mss_bench.core.arrays import Floats, Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Stems, TrackAudio
-from mss_bench.metrics._frames import Frames, Mask, SilencePolicy, Span
+from mss_bench.metrics._frames import Frames, Mask, SilencePolicy, SilenceRule, Span
 from mss_bench.metrics.base import Measured, Metric, Outcome, Prepared, Quantity, Score
 from mss_bench.metrics.bss_eval.assignment import Order, PairRatios, best_order, pair_ratios
 from mss_bench.metrics.bss_eval.decomposition import PreparedReferences, prepare_references
@@ -127,8 +127,8 @@ class _BSSEvalV3(Metric):
 
     presets: ClassVar = {
         "v3": {},
-        "mir_eval": {"references": "delivered", "permute": True},
-        "mir_eval_framewise": {"references": "delivered", "window": 30.0, "hop": 15.0},
+        "mir_eval": {"references": "delivered", "permute": True, "silence": "channel_sum"},
+        "mir_eval_framewise": {"references": "delivered", "window": 30.0, "hop": 15.0, "silence": "channel_sum"},
     }
     _kind: ClassVar[str] = ""
     _unfiltered: ClassVar[tuple[str, ...]] = ()
@@ -138,7 +138,7 @@ class _BSSEvalV3(Metric):
     hop: float | None = param(None, above=0, unit="s", doc="Step from window to window; half the window by default.")
     filter_length: int = param(512, at_least=1, unit="taps", doc="Length of the distortion filters.")
     permute: bool = param(False, doc="Put the estimates in the order of greatest mean SIR first.")
-    silence: Literal["joint", "per_source"] = param("joint", doc="Which windows count, as in `bss_eval`.")
+    silence: SilenceRule = param("joint", doc="Which windows count, as in `bss_eval`.")
     references: Literal["group", "delivered"] = param(
         "group", doc="Which references span the projections: all of the target group, or those of delivered targets."
     )
@@ -248,7 +248,7 @@ class BSSEvalV3Images(_BSSEvalV3):
     """BSS Eval v3 of source images (``bss_eval_images``), whole or framewise."""
 
     name = "bss_eval_v3_images"
-    version = "1"
+    version = "2"
     quantities = (
         Quantity("SDR", "dB", True, "|s|^2 / |y - s|^2"),
         Quantity("ISR", "dB", True, "|s|^2 / |P_j y - s|^2, filters of the window"),
@@ -280,7 +280,7 @@ class BSSEvalV3Sources(_BSSEvalV3):
     """
 
     name = "bss_eval_v3_sources"
-    version = "1"
+    version = "2"
     quantities = (
         Quantity("SDR", "dB", True, "|P_j y|^2 / |y - P_j y|^2, filters of the window"),
         Quantity("SIR", "dB", True, "|P_j y|^2 / |P y - P_j y|^2, filters of the window"),

@@ -84,9 +84,7 @@ class _EmbeddingDistance(Metric):
         )
 
     def measure(self, track: Prepared[_ReferenceState], target: str, estimate: Samples) -> Value:
-        reference = track.derived.embeddings.get(target)
-        if reference is None:
-            return "the reference is silent"
+        reference = track.derived.embeddings[target]
         if len(reference) < self._least_frames:
             return f"{len(reference)} frame of embeddings is too few: expected at least {self._least_frames}"
         return self._distance(reference, self._embed(track.derived.network, estimate, track.sample_rate))

@@ -43,7 +43,7 @@ class BassNotes(Transcription):
     """
 
     name = "bass_notes"
-    version = "1"
+    version = "2"
     slow = True
     what = "notes"
     quantities = (

@@ -30,7 +30,7 @@ class Beats(Transcription):
     """
 
     name = "beats"
-    version = "1"
+    version = "2"
     what = "beats"
     quantities = (
         Quantity(

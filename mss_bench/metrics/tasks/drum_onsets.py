@@ -28,7 +28,7 @@ class DrumOnsets(Transcription):
     """
 
     name = "drum_onsets"
-    version = "1"
+    version = "2"
     what = "onsets"
     quantities = (
         Quantity("Onset-F", "", True, "F-measure of onsets within 50 ms, mir_eval", least=0, most=1),

@@ -33,7 +33,7 @@ class Melody(Transcription):
     """
 
     name = "melody"
-    version = "1"
+    version = "2"
     slow = True
     what = "voiced frames"
     quantities = (

@@ -21,8 +21,7 @@ Levels in dB end at -120, which is what the references reach. The mixture, divid
 - *Channels.* Mono or stereo, as the loudness is defined for.
 - *Rates.* Any; nothing is resampled.
 - *Length.* From 0.4 s on; the remix error has no such limit.
-- *Silence.* A silent stem has a remix error and leakage, no balance and no residual. A gain whose true remix is silent
-  does not count.
+- *Silence.* A stem that is silent for the whole song has no values. A gain whose true remix is silent does not count.
 
 References
 ----------
@@ -58,7 +57,7 @@ class Remix(Metric):
     """
 
     name = "remix"
-    version = "1"
+    version = "2"
     quantities = (
         Quantity(
             "Remix-error", "dB", False, "mean of 10 log10(|(a - 1)(y - s)|^2 / |m + (a - 1) s|^2) over the gains a",

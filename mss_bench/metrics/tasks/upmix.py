@@ -25,7 +25,8 @@ and stand for all of them.
 - *Channels.* Stereo alone.
 - *Rates.* Any; nothing is resampled.
 - *Length.* From 0.4 s on.
-- *Silence.* A channel whose true content is silent, such as the rear of mono stems, has no error.
+- *Silence.* A channel whose true content is silent, such as the rear of mono stems, has no error. What an estimate
+  holds of a stem that is silent for the whole song counts in the channels; the rows of that stem have no values.
 
 References
 ----------
@@ -105,7 +106,7 @@ class Upmix(Metric):
     """
 
     name = "upmix"
-    version = "1"
+    version = "2"
     joint = True
     quantities = (
         Quantity(

@@ -111,7 +111,7 @@ def test_what_cannot_be_measured_says_why(song):
     assert "nothing above 4000 Hz at 5512 Hz" in measure(low, "drums", low["drums"], rate=5512)["HF-loss"].reason
     silent = {**song, "drums": 0 * song["drums"]}
     reasons = {
-        "the reference is silent": measure(silent, "drums", song["drums"]),
+        "reference 'drums' is silent throughout": measure(silent, "drums", song["drums"]),
         "the estimate is silent": measure(song, "drums", 0 * song["drums"]),
         "9000 samples are too few": measure(
             {n: s[:, :9000] for n, s in song.items()}, "drums", song["drums"][:, :9000]

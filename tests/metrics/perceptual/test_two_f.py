@@ -108,7 +108,10 @@ def test_mono_is_the_mean_of_two_equal_channels(tones):
 
 
 def test_what_cannot_be_graded_says_why(tones):
-    for reference, reason in ((0 * tones, "the reference is silent"), (tones[:, :20000], "20000 samples at 48 kHz")):
+    for reference, reason in (
+        (0 * tones, "reference 'a' is silent throughout"),
+        (tones[:, :20000], "20000 samples at 48 kHz"),
+    ):
         values, scores = score(reference, reference)
         assert np.isnan(values).all()
         assert all(s.reason.startswith(reason) for s in scores)
