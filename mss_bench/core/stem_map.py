@@ -140,15 +140,12 @@ class StemMap:
         for line in self.lines:
             if line.target not in targets:
                 raise UnknownNameError(f"target of the map {line}:", line.target, targets)
-            if line.rest or line.renames:
-                continue
-            for part in line.parts:
-                if part != line.target and part in targets and not set(targets[part]) <= set(targets[line.target]):
-                    _refuse(
-                        str(line),
-                        f"the data set scores {part} by itself, so that it cannot be a part of {line.target}; leave it "
-                        "out of the sum",
-                    )
+            if apart := _scored_apart(line, targets):
+                _refuse(
+                    str(line),
+                    f"the data set scores {apart} by itself, so that it cannot be a part of {line.target}; leave it "
+                    "out of the sum",
+                )
         if delivered is None:
             return
         for line in self.lines:
@@ -158,6 +155,11 @@ class StemMap:
                     known = f"delivered: {', '.join(delivered) or 'nothing'}"
                     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else known
                     _refuse(str(line), f"{part!r} is not delivered; {hint}")
+
+    def fitting(self, targets: Targets) -> Self:
+        """Return the map without sums of what a data set scores apart: of a model for data sets of any kind."""
+        lines = tuple(line for line in self.lines if not _scored_apart(line, targets))
+        return type(self)(lines, declined=self.declined)
 
     def names(self, delivered: Iterable[str], targets: Collection[str] = ()) -> tuple[str, ...]:
         """Return what stems are called when they are mapped, in the order of `apply`.
@@ -232,6 +234,14 @@ class StemMap:
             if other.target in _made_before(line, self.lines):
                 absent += self._missing(other, there)
         return list(dict.fromkeys(absent))
+
+
+def _scored_apart(line: MapLine, targets: Targets) -> str:
+    """Return a part of a sum that the data set scores, and not as a part of the sum."""
+    if line.rest or line.renames or line.target not in targets:
+        return ""
+    others = (part for part in line.parts if part != line.target and part in targets)
+    return next((part for part in others if not {*targets[part]} <= {*targets[line.target]}), "")
 
 
 def _made_before(line: MapLine, lines: Sequence[MapLine]) -> set[str]:

@@ -7,7 +7,8 @@ scored together; its members share no stem and together hold every stem, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
@@ -25,6 +26,11 @@ Audio = NDArray[np.float32]
 """An array ``(channels, samples)``."""
 Stems = dict[str, Audio]
 """Stem or target name to audio."""
+
+_OTHER = "other"
+"""The stem that holds whatever has no name of its own."""
+_ACCOMPANIMENT = "accompaniment"
+_AGREES_DB = -40.0  # tools write 16 bit, and stems whose masks add up not quite to 1
 
 
 class Targets(Mapping[str, tuple[str, ...]]):
@@ -64,22 +70,67 @@ class Targets(Mapping[str, tuple[str, ...]]):
         return f"Targets({self._parts})"
 
     def resolve(self, estimates: Mapping[str, Audio]) -> Stems:
-        """Return the estimates and, where all stems were delivered, the derived targets as sums of theirs.
+        """Return the estimates of targets, and those that follow as sums of what was delivered, see `sum_of`.
 
         A method without some stem has put it somewhere: what it calls "other" may hold the voice, and the sum of its
         stems the whole mixture. It delivers a derived target only if it returns it itself.
         """
-        found = {t: estimates[t] for t in self if t in estimates}
-        for target in self.derivable(estimates):
-            if target not in found:
-                found[target] = _sum(estimates, self[target])
-        return found
+        names = {target: self.sum_of(target, estimates) for target in self}
+        return {target: _sum(estimates, parts) for target, parts in names.items() if parts}
 
-    def derivable(self, delivered: Container[str]) -> tuple[str, ...]:
-        """Return the derived targets that follow as sums from what a method delivers."""
+    def derivable(self, delivered: Collection[str]) -> tuple[str, ...]:
+        """Return the targets that follow as sums from what a method delivers."""
+        return tuple(t for t in self if t not in delivered and self.sum_of(t, delivered))
+
+    def sum_of(self, target: str, delivered: Collection[str]) -> tuple[str, ...]:
+        """Return the delivered names that sum to a target: its own, those of its stems, or none.
+
+        Stems that the data set does not tell apart, a guitar say where there are four stems, belong to "other" and to
+        every derived target with it: the accompaniment is the sum of all delivered stems but the vocals.
+        """
+        if target in delivered:
+            return (target,)
+        further = self.beyond(delivered)
+        if target == _ACCOMPANIMENT and target in self.stems:
+            # Two stems here, and a method that tells more of them apart.
+            return further if _OTHER in further and {*self.stems} - {target} <= {*delivered} else ()
         # A method without "other" has left it somewhere, so that its sums hold more than they should.
-        whole = all(stem in delivered for stem in self.stems)
-        return tuple(t for t in self if t not in self.stems) if whole else ()
+        if target in self.stems or not all(stem in delivered for stem in self.stems):
+            return ()
+        parts = self[target]
+        takes_further = _OTHER in parts or {*self.stems} - {*parts} == {"vocals"}
+        return (*parts, *further) if takes_further else parts
+
+    def beyond(self, delivered: Iterable[str]) -> tuple[str, ...]:
+        """Return the delivered single stems that are no targets of the data set."""
+        return tuple(name for name in delivered if name not in self and not _is_sum(name))
+
+    def left_out(self, delivered: Collection[str]) -> dict[str, str]:
+        """Return the delivered targets that hold less than the data set's of the same name, each with the reason."""
+        further = self.beyond(delivered)
+        if not further or _OTHER not in delivered or _OTHER not in self.stems:
+            return {}
+        names = ", ".join(further)
+        return {
+            _OTHER: f"it is delivered beside {names}, which the data set counts to {_OTHER}; sum them with "
+            f'--map "{_OTHER}={"+".join(further)}+{_OTHER}"'
+        }
+
+    def disagreements(self, estimates: Mapping[str, Audio]) -> dict[str, float]:
+        """Return the derived targets that were delivered and are not the sum of their stems, with the difference.
+
+        Returns
+        -------
+        dict of str to float
+            The difference's level against the delivered signal, in dB.
+        """
+        levels: dict[str, float] = {}
+        for target in (t for t in self if t not in self.stems and t in estimates):
+            parts = self.sum_of(target, [name for name in estimates if name != target])
+            if parts:
+                energy = _energy(_sum(estimates, parts) - estimates[target])
+                levels[target] = 10 * math.log10(max(energy / max(_energy(estimates[target]), 1e-20), 1e-20))
+        return {target: level for target, level in levels.items() if level > _AGREES_DB}
 
 
 @dataclass(frozen=True)
@@ -372,3 +423,12 @@ def _span(array: Audio, sample_rate: int, start: float, duration: float | None) 
 
 def _sum(stems: Mapping[str, Audio], parts: tuple[str, ...]) -> Audio:
     return stems[parts[0]] if len(parts) == 1 else reduce(np.add, [stems[p] for p in parts])
+
+
+def _energy(array: Audio) -> float:
+    return float(np.sum(np.square(array, dtype=np.float64)))
+
+
+def _is_sum(name: str) -> bool:
+    """Return whether a name is that of several stems together."""
+    return name.casefold().startswith("no_") or name.casefold() in ("mixture", "accompaniment", "instrumental")

@@ -148,9 +148,7 @@ class RunAudio:
         folder, note = self._note(method, track)
         delivered = note["sha256"]
         targets = self.dataset.targets
-        files: tuple[str, ...] = (target,)
-        if target not in delivered:
-            files = targets[target] if target in targets.derivable(delivered) else ()
+        files = targets.sum_of(target, delivered)
         if not files:
             raise RunError(
                 f"{method} delivered no {target} for {track.name!r}, only {', '.join(delivered)}; leave it out of "
@@ -160,7 +158,8 @@ class RunAudio:
         if rest:
             beside = tuple(s for s in targets.stems if s not in targets[target])
             whole = next((t for t in targets if t in delivered and set(targets[t]) == set(beside)), None)
-            others = (whole,) if whole else beside if all(s in delivered for s in beside) else ()
+            further = targets.beyond(delivered) if "other" in beside else ()
+            others = (whole,) if whole else (*beside, *further) if all(s in delivered for s in beside) else ()
         read = {name: _read(folder, name, note, track) for name in dict.fromkeys([*files, *others])}
         where = f"{folder_name(method)}/{track.id.subset}/{track.name}"
         return Estimate(

@@ -11,6 +11,7 @@ import numpy as np
 
 from mss_bench.core import audio
 from mss_bench.core.files import folder_name
+from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Stems, Targets
 from mss_bench.errors import InvalidOutputError
 from mss_bench.running.plan import PlannedCell
@@ -32,9 +33,13 @@ class Saved:
 
 
 def conform(
-    estimates: object, mixture: np.ndarray, targets: Targets, declared: tuple[str, ...]
+    estimates: object,
+    mixture: np.ndarray,
+    targets: Targets,
+    declared: tuple[str, ...],
+    stem_map: StemMap = StemMap(),  # noqa: B008 - it cannot be changed
 ) -> tuple[Stems, list[str], dict[str, str]]:
-    """Check a separator's output against the contract and make it float32 of the mixture's shape.
+    """Check a separator's output against the contract, make it float32 of the mixture's shape, and map its names.
 
     What is wrong with one target, NaN say, costs that target alone.
 
@@ -46,13 +51,16 @@ def conform(
     targets : Targets
         Of the data set.
     declared : tuple of str
-        Targets that the method declares; those that the data set does not have are passed over.
+        Names that the method declares; those that are no targets of the data set may be parts of some.
+    stem_map : StemMap
 
     Returns
     -------
     estimates : dict of str to (channels, samples) float32
+        Targets, and stems that the data set does not have.
     flags : list of str
-        ``"length:+12"`` where 12 samples too many were trimmed, ``"length:-12"`` where so many zeros were appended.
+        ``"length:+12"`` where 12 samples too many were trimmed, ``"length:-12"`` where so many zeros were appended;
+        ``"accompaniment:sum-12.3dB"`` where that was delivered and differs from the sum of its stems by so much.
     problems : dict of str to str
         Targets that cannot be scored: what they are and what was expected.
 
@@ -65,9 +73,7 @@ def conform(
         raise InvalidOutputError(f"returned {type(estimates).__name__}, expected a dict of target to array, not empty")
     known, flags, problems = {}, set(), {}
     for target, array in estimates.items():
-        if target not in targets:
-            if target in declared:
-                continue
+        if target not in targets and target not in declared and target not in stem_map.sources:
             raise InvalidOutputError(f"returned the target {target!r}, expected some of {', '.join(targets)}")
         try:
             known[target], extra = _conform(target, np.asarray(array), mixture)
@@ -76,11 +82,14 @@ def conform(
             continue
         if extra:
             flags.add(f"length:{extra:+d}")
-    if problems and not known:
+    mapped, missing = stem_map.apply(known, mixture, targets)
+    problems |= {target: "; ".join([reason, *problems.values()]) for target, reason in missing.items()}
+    if problems and not any(target in targets for target in mapped):
         raise InvalidOutputError("; ".join(problems.values()))
-    if not known:
+    if not targets.resolve(mapped):
         raise InvalidOutputError(f"returned only {', '.join(estimates)}, expected some of {', '.join(targets)}")
-    return known, sorted(flags), problems
+    flags |= {f"{target}:sum{level:+.1f}dB" for target, level in targets.disagreements(mapped).items()}
+    return mapped, sorted(flags), problems
 
 
 def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.ndarray, int]:

@@ -11,9 +11,11 @@ from typing import Any
 from mss_bench.core.parameters import default_values
 from mss_bench.core.schema import FLOOR, is_floor, method_label
 from mss_bench.core.spec import Spec, build, format_params
+from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import ConfigError, RunError
 from mss_bench.metrics import Metric, metrics, refuse_shared_quantities
+from mss_bench.running.delivery import Delivery
 from mss_bench.running.keys import HashCache, digest, source_hash
 from mss_bench.separators import Separator, separators
 
@@ -31,6 +33,7 @@ class PlannedScore:
     preset: str
     quantities: tuple[str, ...]
     expected: tuple[str, ...]
+    left_out: dict[str, str] = field(default_factory=dict)  # targets that are not scored, and why
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class PlannedCell:
     stamps: tuple[tuple[str, tuple[int, int, int]], ...] = ()  # of the files, when their content was hashed
     all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
     facts: dict[str, Any] = field(default_factory=dict)  # of the separator, for run.json
+    delivery: Delivery = field(default_factory=Delivery)
 
     @property
     def label(self) -> str:
@@ -62,7 +66,7 @@ class PlannedCell:
         scores = [
             {
                 "key": s.key, "group": s.group.name, "metric": s.metric.name, "preset": s.preset,
-                "quantities": list(s.quantities), "expected": list(s.expected),
+                "quantities": list(s.quantities), "expected": list(s.expected), "left_out": s.left_out,
             }
             for s in self.scores
         ]  # fmt: skip
@@ -143,7 +147,7 @@ def make_plan(
         for method in made:
             cells.append(_cell(track, targets, groups, method, scorings, mixture, references, seed, hashes))
     hashes.save()
-    notices = sorted({f"{c.label}: {c.skip}" for c in cells if c.skip})
+    notices = sorted({f"{c.label}: {said}" for c in cells for said in ([c.skip] if c.skip else c.delivery.notices)})
     known = list(dict.fromkeys(t for group in groups for t in group.targets))
     for scoring in scorings:
         wanted = scoring.instance.targets
@@ -212,25 +216,26 @@ def _cell(
     }
     if method.environment:
         preimage["environment"] = method.environment
-    skip, files = "", []
+    skip, files, delivery = "", [], Delivery()
     try:
-        produced = set(separator.produces(targets, track.id))
+        delivery = Delivery.of(separator, targets, track.id, given="map" in method.params)
         files = separator.files(track.id)
         preimage["files"] = _contents(files, hashes)
-        preimage["delivers"] = sorted(produced)
+        preimage["delivers"] = sorted(delivery.mapped)
+        if delivery.stem_map:
+            preimage["map"] = str(delivery.stem_map)
     except RunError as error:  # the method has nothing for this track and says so
-        produced, skip = set(), str(error)
+        skip = str(error)
     # To every other method the references are unknown: its estimates stay when they are corrected.
     if separator.needs_references:
         preimage["references"] = references
-    produced |= set(targets.derivable(produced))
-    if not produced and not skip:
+    if not delivery.targets and not skip:
         sets = " or ".join("/".join(s) for s in separator.target_sets) or "no target"
         skip = f"delivers {sets}, none of which is a target of {track.id.dataset} ({', '.join(targets)})"
     estimate_key = digest(preimage)
     scores = []
     for group in groups:
-        delivered = tuple(t for t in group.targets if t in produced)
+        delivered = tuple(t for t in group.targets if t in delivery.targets)
         for scoring in scorings:
             metric = scoring.instance
             expected = tuple(t for t in delivered if t in (metric.targets or delivered))
@@ -247,24 +252,34 @@ def _cell(
                 "metric": scoring.preimage,
             }
             quantities = tuple(q.name for q in metric.quantities)
+            left_out = {t: why for t, why in delivery.left_out.items() if t in group.targets}
+            if metric.targets:
+                left_out = {t: why for t, why in left_out.items() if t in metric.targets}
+            key = digest(score_preimage)
             scores.append(
-                PlannedScore(
-                    digest(score_preimage), score_preimage, group, scoring.spec, metric.preset, quantities, expected
-                )
+                PlannedScore(key, score_preimage, group, scoring.spec, metric.preset, quantities, expected, left_out)
             )
     facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation")}
+    facts["map"] = str(delivery.stem_map)
     facts["params"] = _without_paths(default_values(type(separator), method.params) | method.params, separator)
+    if "map" in method.params:
+        facts["params"]["map"] = str(delivery.stem_map)
     return PlannedCell(
         track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
         estimate_key, preimage, tuple(scores), skip,
         hashes.stamps([*track.files(), *files, *(file for s in scorings for file in s.instance.files())]),
-        separator.tracks, facts,
+        separator.tracks, facts, delivery,
     )  # fmt: skip
 
 
 def _without_paths(params: dict[str, Any], owner: Separator | Metric) -> dict[str, Any]:
     """Return the parameters that go into a key: of those that name files, it has the content instead."""
-    return {name: value for name, value in params.items() if name not in owner.path_parameters}
+    # A map of names has a place of its own in the key, since that of a manifest belongs there, too.
+    return {
+        name: value
+        for name, value in params.items()
+        if name not in owner.path_parameters and not isinstance(value, StemMap)
+    }
 
 
 def _contents(files: Sequence[Path], hashes: HashCache) -> dict[str, str]:

@@ -249,8 +249,9 @@ def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
         }  # fmt: skip
         for row in score.rows if score is not None and score.status == Status.OK else ():
             yield base | _numbers(row)
-        for target, quantity in _unscored(wanted, score):
-            status, reason = _why(cell, score, target)
+        missing = [(t, q, *_why(cell, score, t)) for t, q in _unscored(wanted, score)]
+        missing += [(t, q, str(Status.SKIPPED), why) for t, why in _left_out(wanted) for q in wanted["quantities"]]
+        for target, quantity, status, reason in missing:
             yield base | {
                 "target": target, "metric": quantity, "value": np.nan, "mean": np.nan, "n_frames": 0, "n_valid": 0,
                 "n_inf": 0, "status": status, "flags": "", "reason": reason, "condition": np.nan,
@@ -269,6 +270,11 @@ def _numbers(score: Score) -> Record:
         # Its last digits depend on where arrays lie in memory, and score tables are the same bytes each time.
         "condition": float(f"{score.condition:.3g}"),
     }  # fmt: skip
+
+
+def _left_out(wanted: Record) -> list[tuple[str, str]]:
+    """Return the targets that are delivered and not scored, with the reason; older plans have none."""
+    return list(wanted.get("left_out", {}).items())
 
 
 def _unscored(wanted: Record, score: ScoreSet | None) -> list[tuple[str, str]]:
@@ -299,6 +305,11 @@ def _failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:
         if score is None or score.status != Status.OK or _unscored(wanted, score):
             status, reason = _why(cell, score)
             yield base | {"group": wanted["group"], "metric": wanted["metric"], "status": status, "reason": reason}
+        for target, why in _left_out(wanted):
+            reason = f"{target} is not scored: {why}"
+            yield base | {
+                "group": wanted["group"], "metric": wanted["metric"], "status": str(Status.SKIPPED), "reason": reason,
+            }  # fmt: skip
 
 
 def _cost_row(planned: Record, cell: Cell) -> Record:

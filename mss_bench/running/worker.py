@@ -242,13 +242,15 @@ def _estimates(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float
     saved = saved_estimates(task.run, planned)
     if saved is not None:
         loaded = {t: audio.read(f, track.sample_rate) for t, f in saved.files.items()}
-        estimates, _, _ = conform(loaded, track.mixture, planned.targets, ())
+        estimates, _, _ = conform(loaded, track.mixture, planned.targets, tuple(loaded))
         cell.flags, cell.problems = saved.flags, saved.problems
     else:
         separator = state.separator(planned, task.device)
         raw, costs = _separate(planned, separator, track)
-        declared = tuple(t for targets in separator.target_sets for t in targets)
-        estimates, cell.flags, cell.problems = conform(raw, track.mixture, planned.targets, declared)
+        declared = (*planned.delivery.names, *(t for targets in separator.target_sets for t in targets))
+        estimates, cell.flags, cell.problems = conform(
+            raw, track.mixture, planned.targets, declared, planned.delivery.stem_map
+        )
         cell.costs |= costs  # all of one pass, in place of those of an earlier one
         cell.device = separator.used_device
         if task.save_estimates:
@@ -256,7 +258,8 @@ def _estimates(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float
                 save_estimates(task.run, planned, estimates, cell, track.sample_rate)
     cell.flags = sorted({*cell.flags, *track.flags})
     cell.delivered = [t for t in planned.targets if t in estimates]
-    return planned.targets.resolve(estimates), cell.costs["separate_seconds"] if saved is None else None
+    scored = planned.delivery.scored(estimates, planned.targets)
+    return scored, cell.costs["separate_seconds"] if saved is None else None
 
 
 def _separate(planned: PlannedCell, separator: Separator, track: TrackAudio) -> tuple[object, dict[str, float]]:

@@ -30,11 +30,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mss_bench.core.parameters import Parameterized
+from mss_bench.core.parameters import Parameterized, param
+from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import AudioError
 
-__all__ = ["Separator"]
+__all__ = ["MappedSeparator", "Separator"]
 
 
 class Separator(Parameterized, ABC):
@@ -71,6 +72,8 @@ class Separator(Parameterized, ABC):
         It is told which track it separates. Only a reader of finished estimates should need this.
     path_parameters : tuple of str
         Parameters that say where files lie; `files` names them and their content is part of the key, the place is not.
+    stem_map : StemMap
+        What the names that it delivers mean; the runner applies it to what `separate` returns.
     trained_on : tuple of str
         ``"data set/subset"`` of what it learned from.
     licence, citation, assumption, extra : str
@@ -91,6 +94,7 @@ class Separator(Parameterized, ABC):
     needs_references: bool = False
     needs_track: ClassVar[bool] = False
     path_parameters: ClassVar[tuple[str, ...]] = ()
+    stem_map: StemMap = StemMap()
     trained_on: tuple[str, ...] = ()
     licence: str = ""
     citation: str = ""
@@ -146,6 +150,18 @@ class Separator(Parameterized, ABC):
             return targets.stems
         return tuple(dict.fromkeys(t for names in self.target_sets for t in names if t in targets))
 
+    def delivers(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
+        """Return every name that `separate` returns: that of `produces`, and stems that the data set does not have.
+
+        Raises
+        ------
+        RunError
+            As `produces`.
+        """
+        # A single set is what it always returns; of several it chooses by what is asked for.
+        always = self.target_sets[0] if len(self.target_sets) == 1 else ()
+        return tuple(dict.fromkeys([*self.produces(targets, track), *always]))
+
     def refuses(self, channels: int, what: str = "the mixture") -> str:
         """Return why a mixture of that many channels is not taken, naming it as `what`; empty where it is."""
         if not self.channels or channels in self.channels:
@@ -187,6 +203,21 @@ class Separator(Parameterized, ABC):
         dict of str to (channels, samples) float array
             One array of the mixture's shape per estimated target.
         """
+
+
+class MappedSeparator(Separator):
+    """Base of separators that deliver under names of others: of files, programs, scripts, checkpoints."""
+
+    map: StemMap = param(
+        StemMap(),
+        metavar="NAME=...",
+        expects='text like "vocals=lead;other=guitar+piano+other;accompaniment=mixture-vocals", a mapping, or none',
+        doc="What its names mean: ``other=guitar+piano+other`` sums, ``accompaniment=mixture-vocals`` subtracts, "
+        "``vocals=lead`` renames, see `mss_bench.core.stem_map`; ``none`` where every name means what it says.",
+    )
+
+    def setup(self) -> None:
+        self.stem_map = self.map
 
 
 def _checking_channels(separate: Callable[..., Stems]) -> Callable[..., Stems]:

@@ -1,0 +1,84 @@
+"""What of a separator's output becomes which row: its names mapped, summed, left out with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mss_bench.core.stem_map import StemMap
+from mss_bench.core.tracks import Stems, Targets, TrackId
+from mss_bench.separators import Separator
+
+__all__ = ["Delivery"]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a separator delivers of a track, known before it does.
+
+    Parameters
+    ----------
+    names : tuple of str
+        As the separator calls them.
+    stem_map : StemMap
+    mapped : tuple of str
+        The names when they are mapped: targets of the data set, and stems that it does not have.
+    targets : tuple of str
+        Targets that are scored.
+    left_out : dict of str to str
+        Targets that are delivered and not scored, with the reason.
+    notices : tuple of str
+        What is not scored, in words.
+    """
+
+    names: tuple[str, ...] = ()
+    stem_map: StemMap = field(default_factory=StemMap)
+    mapped: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, separator: Separator, targets: Targets, track: TrackId, *, given: bool) -> Delivery:
+        """Ask a separator what it delivers.
+
+        Parameters
+        ----------
+        separator : Separator
+        targets : Targets
+            Of the data set.
+        track : TrackId
+        given : bool
+            Whether its map was given by the user, for this data set; that of a manifest goes for any.
+
+        Raises
+        ------
+        RunError
+            The separator has nothing for this track.
+        ConfigError
+            The map names a target that the data set does not have, or a stem that is not delivered.
+        """
+        names = separator.delivers(targets, track)
+        stem_map = separator.stem_map if given else separator.stem_map.fitting(targets)
+        if given:
+            stem_map.check(targets, names)
+        mapped = stem_map.names(names, targets)
+        left_out = {t: why for t, why in targets.left_out(mapped).items() if t not in stem_map.targets}
+        scored = tuple(t for t in targets if t not in left_out and targets.sum_of(t, mapped))
+        notices = [f"{target} is not scored: {why}" for target, why in left_out.items()]
+        used = {part for target in scored for part in targets.sum_of(target, mapped)}
+        unused = [name for name in mapped if name not in used and name not in left_out]
+        if unused and not left_out:
+            notices.append(
+                f"{', '.join(unused)} {'is' if len(unused) == 1 else 'are'} delivered and not scored: no target of the "
+                "data set; a map says what such names mean"
+            )
+        return cls(names, stem_map, mapped, scored, left_out, tuple(notices))
+
+    def scored(self, estimates: Stems, targets: Targets) -> Stems:
+        """Return the estimates to score, sums included, of the mapped ones that came."""
+        complete = set(targets.beyond(self.mapped)) <= {*estimates}  # a sum without a part would be another target
+        return {
+            target: estimate
+            for target, estimate in targets.resolve(estimates).items()
+            if target not in self.left_out and (target in estimates or complete)
+        }
