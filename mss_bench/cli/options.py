@@ -130,6 +130,8 @@ def _add_option(parser: _Container, parameter: Parameter) -> None:
     flag = parameter.flag or ("--no-" if switch and parameter.default is True else "--") + _dashed(parameter.name)
     if switch:
         arguments |= {"action": "store_const", "const": parameter.default is not True}
+    elif hasattr(parameter.kind, "from_parameter"):  # which takes several texts, and says what is wrong with them
+        arguments |= {"metavar": parameter.metavar or _metavar(parameter), "action": "append"}
     else:
         arguments |= {"metavar": parameter.metavar or _metavar(parameter), "type": _reader(parameter, flag)}
     if parameter.many:
@@ -188,6 +190,9 @@ def split_list(text: str) -> list[str]:
     """
     items: list[str] = []
     for several in text.split(";"):
+        if items and re.search("[:,]map=", items[-1]) and re.match("[^:,]+=", several):  # lines of one map
+            items[-1] += f";{several}"
+            continue
         first = len(items)
         for part in filter(None, map(str.strip, several.split(","))):
             if len(items) > first and ":" in items[-1] and re.match(r"[A-Za-z_]\w*=", part):

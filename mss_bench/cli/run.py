@@ -40,7 +40,7 @@ class Command(Parameterized):
 def configure(parser: Parser) -> None:
     """Add the options."""
     parser.epilog = _EXAMPLES
-    add_options(parser, RunOptions, ["dataset", "separators", "metrics", "out"])
+    add_options(parser, RunOptions, ["dataset", "separators", "map", "metrics", "out"])
     add_options(parser, Command)
     add_options(parser, Shared, ["quiet"])
     add_run_options(parser)

@@ -25,6 +25,7 @@ _EXAMPLES = """
 examples:
   mss-bench score my_estimates --dataset musdb18hq --root DIR
   mss-bench score separated/htdemucs --references DIR --name HTDemucs
+  mss-bench score separated/htdemucs_6s --dataset musdb18hq --map "other=guitar+piano+other"
   mss-bench score stems --references DIR --pattern "{track}_{target}.wav" --museval-json out
 """
 
@@ -68,7 +69,7 @@ def configure(parser: Parser) -> None:
     )
     add_options(where, Command, ["references"])
     out = {"doc": "Run folder (default: runs/<data set>-<name>)."}
-    add_options(parser, RunOptions, ["metrics", "out"], out=out)
+    add_options(parser, RunOptions, ["map", "metrics", "out"], out=out)
     add_options(parser, Command, ["pattern", "name", "partial", "doctor", "museval_json"])
     add_options(parser, Shared, ["quiet"])
     add_run_options(parser)
@@ -89,11 +90,13 @@ def execute(args: argparse.Namespace) -> int:
     quiet = "quiet" in args
     dataset = options.open_dataset()
     tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
-    separator = Estimates(dir=str(command.estimates), pattern=command.pattern or None)
+    options.map.check_targets(dataset.targets)
+    separator = Estimates(dir=str(command.estimates), pattern=command.pattern or None, map=options.map)
     pairing = separator.pairing([t.id for t in tracks], dataset.targets, tuple(t.id for t in _all_tracks(dataset)))
     pairing.check()
+    options.map.check_delivered(pairing.delivered)
     if not quiet:
-        print(pairing.table() + "\n")
+        print(pairing.table() + (f"\nmap: {options.map}" if str(options.map) else "") + "\n")
     absent = {t.name for t in pairing.unpaired_tracks}
     if absent and not command.partial:
         raise ConfigError(
@@ -147,7 +150,8 @@ def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) ->
             print(f"warning: {error}", file=sys.stderr)
             continue
         # Of different lengths they cannot be summed; the doctor tells the lengths.
-        if len({e.shape for e in estimates.values()}) == 1:
+        if {e.shape for e in estimates.values()} == {audio.mixture.shape}:
+            estimates = separator.stem_map.apply(estimates, audio.mixture, dataset.targets)[0]
             estimates = dataset.targets.resolve(estimates)
         references = {
             target: sum((audio.references[s] for s in parts[1:]), audio.references[parts[0]])

@@ -12,7 +12,7 @@ A pattern describes a file's path below the folder of estimates or references, w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -21,7 +21,7 @@ from mss_bench.core.names import EXTENSIONS, MIXTURES, POSSIBLE, SYNONYMS, nfc, 
 from mss_bench.core.tracks import Targets
 from mss_bench.errors import ConfigError
 
-__all__ = ["LAYOUTS", "Layout", "TargetNames", "translate", "user_layout"]
+__all__ = ["LAYOUTS", "Layout", "TargetNames", "further_stems", "translate", "user_layout"]
 
 
 @dataclass(frozen=True)
@@ -74,20 +74,22 @@ class TargetNames:
     Parameters
     ----------
     targets : Targets
-        Only these are ever meant.
+    further : sequence of str
+        Stems that are meant, too, though the data set does not have them. Nothing else ever is.
     """
 
-    def __init__(self, targets: Targets) -> None:
+    def __init__(self, targets: Targets, further: Sequence[str] = ()) -> None:
         possible = [word for word, meaning in POSSIBLE.items() if meaning == "mixture"]
         self._meaning: dict[str, str | None] = {spelling_key(name): None for name in (*MIXTURES, *possible)}
         for synonyms in SYNONYMS.values():
             keys = [spelling_key(s) for s in synonyms]
-            meant = next((t for t in targets if spelling_key(t) in keys), None)
+            meant = next((t for t in (*targets, *further) if spelling_key(t) in keys), None)
             self._meaning.update(dict.fromkeys(keys, meant) if meant else {})
-        known = {k: t for k, t in self._meaning.items() if t} | {spelling_key(t): t for t in targets}
+        known = {k: t for k, t in self._meaning.items() if t}
+        known |= {spelling_key(name): name for name in (*targets, *further)}
         # "no_vocals" is the target that sums every other stem; where the data set has none it is no estimate of it.
         for key, target in known.items():
-            rest = set(targets.stems) - set(targets[target])
+            rest = set(targets.stems) - set(targets.get(target, targets.stems))
             self._meaning["no" + key] = next((t for t in targets if set(targets[t]) == rest), None)
         self._meaning.update(known)
 
@@ -103,6 +105,14 @@ class TargetNames:
         """Return a regular expression of every known spelling."""
         spellings = sorted(self._meaning, key=len, reverse=True)
         return "(?i:" + "|".join(r"[-_ ]*".join(map(re.escape, s)) for s in spellings) + ")"
+
+
+def further_stems(targets: Targets, sources: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the usual stems that a data set does not have, after further names that are looked for."""
+    named = [name for name in sources if name not in targets]
+    taken = {spelling_key(name) for name in (*targets, *named)}
+    usual = [name for name, words in SYNONYMS.items() if not taken & {*map(spelling_key, words)}]
+    return tuple(dict.fromkeys([*named, *usual]))
 
 
 def user_layout(pattern: str) -> Layout:

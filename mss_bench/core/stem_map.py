@@ -101,10 +101,15 @@ class StemMap:
             return cls(declined=value is not None)
         if isinstance(value, Mapping):
             return cls(_checked(dict(value), [_line(str(target), made, value) for target, made in value.items()]))
-        if not isinstance(value, Sequence) or not value or not all(isinstance(text, str) for text in value):
+        if not isinstance(value, Sequence) or not all(isinstance(text, str) for text in value):
             _refuse(value, f"expected {_EXAMPLE}, or {_NONE}")
+        if not isinstance(value, str) and len(value) == 1:
+            return cls.from_parameter(value[0])
         written = value if isinstance(value, str) else ";".join(value)
-        return cls(_checked(written, [_read(text) for text in re.split("[;,]", written) if text.strip()]))
+        texts = [text for text in re.split("[;,]", written) if text.strip()]
+        if not texts:  # of an empty variable in a shell script, perhaps
+            _refuse(written, f"expected {_EXAMPLE}, or {_NONE}")
+        return cls(_checked(written, list(map(_read, texts))))
 
     def __bool__(self) -> bool:
         return bool(self.lines)
@@ -123,15 +128,8 @@ class StemMap:
         """Return the delivered stems that the lines are made of."""
         return tuple(dict.fromkeys(part for line in self.lines for part in _delivered(line, self.lines)))
 
-    def check(self, targets: Targets, delivered: Collection[str] | None = None) -> None:
-        """Refuse a map that does not fit a data set, or names stems that are not delivered.
-
-        Parameters
-        ----------
-        targets : Targets
-            Of the data set.
-        delivered : collection of str, optional
-            All names that are delivered, where they are known.
+    def check_targets(self, targets: Targets) -> None:
+        """Refuse a map that makes what a data set does not score, or sums what it scores apart.
 
         Raises
         ------
@@ -146,8 +144,14 @@ class StemMap:
                     f"the data set scores {apart} by itself, so that it cannot be a part of {line.target}; leave it "
                     "out of the sum",
                 )
-        if delivered is None:
-            return
+
+    def check_delivered(self, delivered: Collection[str]) -> None:
+        """Refuse a map that names stems which are never delivered.
+
+        Raises
+        ------
+        ConfigError
+        """
         for line in self.lines:
             for part in _delivered(line, self.lines):
                 if part not in delivered:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core import audio
 from mss_bench.core.annotations import Annotations
+from mss_bench.core.names import known_stem
 from mss_bench.errors import AudioError, DatasetError
 
 __all__ = ["Audio", "Fit", "Part", "Stems", "TargetGroup", "Targets", "Track", "TrackAudio", "TrackId"]
@@ -431,4 +432,4 @@ def _energy(array: Audio) -> float:
 
 def _is_sum(name: str) -> bool:
     """Return whether a name is that of several stems together."""
-    return name.casefold().startswith("no_") or name.casefold() in ("mixture", "accompaniment", "instrumental")
+    return name.casefold().startswith("no_") or known_stem(name) in ("mixture", "accompaniment")

@@ -60,7 +60,8 @@ class Delivery:
         names = separator.delivers(targets, track)
         stem_map = separator.stem_map if given else separator.stem_map.fitting(targets)
         if given:
-            stem_map.check(targets, names)
+            stem_map.check_targets(targets)
+            stem_map.check_delivered(names)
         mapped = stem_map.names(names, targets)
         left_out = {t: why for t, why in targets.left_out(mapped).items() if t not in stem_map.targets}
         scored = tuple(t for t in targets if t not in left_out and targets.sum_of(t, mapped))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from mss_bench.core.parameters import MappingError, Parameter, Parameterized, located, param
 from mss_bench.core.schema import DEFAULT_METRICS
+from mss_bench.core.stem_map import StemMap
 from mss_bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ class RunOptions(Parameterized):
     separators: tuple[str | Mapping[str, Any], ...] = param(
         (), flag="--separator", short="-s", metavar="SPEC,...", expects="names with parameters, as in hpss:power=2",
         doc="Separator as name or name:key=value,key=value, or all (default: all but slow ones).",
+    )  # fmt: skip
+    map: StemMap = param(
+        StemMap(), metavar="NAME=...",
+        expects='text like "vocals=lead;other=guitar+piano+other;accompaniment=mixture-vocals", a mapping, or none',
+        doc="What the names of finished estimates, programs and models mean: other=guitar+piano+other sums, "
+        "accompaniment=mixture-vocals subtracts, vocals=lead renames; ; between several; none where every name means "
+        "what it says.",
     )  # fmt: skip
     metrics: tuple[str | Mapping[str, Any], ...] = param(
         (), short="-m", metavar="SPEC,...", expects="names with parameters, as in bss_eval:window=2",
@@ -143,8 +151,26 @@ class RunOptions(Parameterized):
     def separator_specs(self) -> list[Spec]:
         """Return the separators as specs, each once."""
         if not self.separators:
-            return default_separators()
-        return _specs(self.separators, lambda: default_separators(slow=True))
+            return self._mapped(default_separators())
+        return self._mapped(_specs(self.separators, lambda: default_separators(slow=True)))
+
+    def _mapped(self, specs: list[Spec]) -> list[Spec]:
+        """Return separators with the map of the run where they take one and have none of their own."""
+        if not self.map and not self.map.declined:
+            return specs
+        from mss_bench.separators import MappedSeparator, separators
+
+        takers = [s for s in specs if issubclass(separators.load(separators.canonical(s.name)), MappedSeparator)]
+        if not takers:
+            named = ", ".join(dict.fromkeys(spec.name for spec in specs))
+            raise ConfigError(
+                f"map {str(self.map)!r}: no separator of the run takes one ({named}); expected estimates, command, "
+                "external or model"
+            )
+        return [
+            replace(s, params=s.params | {"map": str(self.map)}) if s in takers and "map" not in s.params else s
+            for s in specs
+        ]
 
     def metric_specs(self) -> list[Spec]:
         """Return the metrics as specs of their families, each once."""
@@ -232,6 +258,7 @@ class RunOptions(Parameterized):
             "metrics": [m.plain() for m in self.metric_specs()],
             "plugins": [str(p.resolve()) for p in self.plugins],
             "catalogs": [str(p.resolve()) for p in self.catalogs],
+            "map": str(self.map) or None,
             "root": None if root is None else str(root.resolve()),
             "out": None if self.out is None else str(self.out.resolve()),
         }

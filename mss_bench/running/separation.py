@@ -22,7 +22,7 @@ from mss_bench.core import audio
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import AudioError, ConfigError, InvalidOutputError, MissingDependencyError, RunError
-from mss_bench.separators import Separator, separators
+from mss_bench.separators import MappedSeparator, Separator, separators
 
 __all__ = ["REST", "Separation", "make_separator", "require_free", "separate", "separate_mixture", "write_stems"]
 
@@ -162,12 +162,14 @@ def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, 
     if reason := separator.refuses(len(mixture)):
         raise AudioError(f"{reason}; choose another separator or file")
     targets = _targets_for(separator)
+    # A manifest sums a guitar into other for data sets of four stems; here it is a stem of its own.
+    stem_map = separator.stem_map.fitting(targets)
     declared = tuple(name for names in separator.target_sets for name in names)
     if seed < 0:
         raise ConfigError(f"seed={seed}; expected a whole number from 0 on")
     rng = np.random.default_rng(seed)
     raw = separator.separate(mixture.copy(), sample_rate, targets=targets, rng=rng)
-    estimates, flags, problems = conform(raw, mixture, targets, declared)
+    estimates, flags, problems = conform(raw, mixture, targets, declared, stem_map)
     if problems:
         raise InvalidOutputError(f"{separator.name}: {'; '.join(problems.values())}")
     stems = {name: estimates[name] for name in _disjoint(separator, estimates, targets)}
@@ -255,10 +257,13 @@ def _move(partial: Path, folder: Path) -> None:
 
 def _targets_for(separator: Separator) -> Targets:
     """Return the usual targets, or the separator's own where it knows none of the usual."""
-    sets = separator.target_sets
-    if not sets or any(name in _TARGETS for names in sets for name in names):
-        return _TARGETS
-    return Targets(sets[0])
+    named = [name for names in separator.target_sets for name in names if name not in _TARGETS]
+    if separator.target_sets and not any(name in _TARGETS for names in separator.target_sets for name in names):
+        return Targets(separator.target_sets[0])
+    if isinstance(separator, MappedSeparator) and separator.map:  # the user's word on what they belong to
+        named = []
+    further = tuple(dict.fromkeys(_TARGETS.beyond(named)))
+    return Targets((*_TARGETS.stems, *further), {"accompaniment": (*_TARGETS["accompaniment"], *further)})
 
 
 def _disjoint(separator: Separator, estimates: Stems, targets: Targets) -> tuple[str, ...]:
@@ -268,10 +273,11 @@ def _disjoint(separator: Separator, estimates: Stems, targets: Targets) -> tuple
             return names
     chosen: list[str] = []
     held: set[str] = set()
-    for name in sorted(estimates, key=lambda n: len(targets[n])):
-        if not held & set(targets[name]):
+    for name in sorted(estimates, key=lambda n: len(targets.get(n, ()))):
+        parts = set(targets.get(name, (name,)))
+        if not held & parts:
             chosen.append(name)
-            held |= set(targets[name])
+            held |= parts
     return tuple(chosen)
 
 

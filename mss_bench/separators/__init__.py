@@ -1,9 +1,9 @@
 """Separators: the registry and the built-in methods."""
 
 from mss_bench.registry import Registry
-from mss_bench.separators.base import Separator
+from mss_bench.separators.base import MappedSeparator, Separator
 
-__all__ = ["Separator", "separators"]
+__all__ = ["MappedSeparator", "Separator", "separators"]
 
 separators: Registry[Separator] = Registry(
     kind="separator",

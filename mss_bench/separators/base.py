@@ -219,6 +219,14 @@ class MappedSeparator(Separator):
     def setup(self) -> None:
         self.stem_map = self.map
 
+    def delivers(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
+        declared = {name for names in self.target_sets for name in names}
+        named = [name for name in self.stem_map.sources if name in declared or not declared]
+        names = super().delivers(targets, track)
+        if not declared:  # whatever is asked for; what the map makes need not be there
+            names = tuple(name for name in names if name not in self.stem_map.targets)
+        return tuple(dict.fromkeys([*names, *named]))
+
 
 def _checking_channels(separate: Callable[..., Stems]) -> Callable[..., Stems]:
     """Return a method `separate` that refuses a mixture whose channel count is not declared."""

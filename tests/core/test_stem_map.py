@@ -23,7 +23,7 @@ class Reader(Parameterized):
 
 def mapped(text, *delivered, targets=FOUR):
     stem_map = StemMap.from_parameter(text)
-    stem_map.check(targets)
+    stem_map.check_targets(targets)
     stems, problems = stem_map.apply({name: TONES[name] for name in delivered}, MIXTURE, targets)
     assert stem_map.names(delivered, targets) == tuple(stems), "what is planned is what comes"
     return {name: float(stem[0, 0]) for name, stem in stems.items()}, problems
@@ -77,6 +77,7 @@ def test_several_texts_are_one_map():
         ("vocals=mixture-accompaniment;accompaniment=mixture-vocals", "are made of each other"),
         ({"other": 3}, "other is 3, expected a name, a list of names to sum, or mixture - NAME"),
         ({"other": []}, "expected a name, a list of names"),
+        ((" ",), "expected \"vocals=lead\""),
         (3, "expected \"vocals=lead\""),
     ],
 )  # fmt: skip
@@ -126,10 +127,10 @@ def test_a_stem_that_a_song_lacks_costs_the_targets_that_need_it():
 
 def test_a_map_that_does_not_fit_the_data_is_refused():
     with pytest.raises(UnknownNameError, match=r"map others=guitar: 'others'; did you mean 'other'"):
-        StemMap.from_parameter("others=guitar").check(FOUR)
+        StemMap.from_parameter("others=guitar").check_targets(FOUR)
     with pytest.raises(ConfigError, match="'gitar' is not delivered; did you mean 'guitar'"):
-        StemMap.from_parameter("other=gitar").check(FOUR, ("vocals", "guitar"))
+        StemMap.from_parameter("other=gitar").check_delivered(("vocals", "guitar"))
     with pytest.raises(ConfigError, match="'strings' is not delivered; delivered: vocals, guitar"):
-        StemMap.from_parameter("other=mixture-strings").check(FOUR, ("vocals", "guitar"))
+        StemMap.from_parameter("other=mixture-strings").check_delivered(("vocals", "guitar"))
     with pytest.raises(ConfigError, match="the data set scores bass by itself"):
-        StemMap.from_parameter("other=bass+guitar").check(FOUR)
+        StemMap.from_parameter("other=bass+guitar").check_targets(FOUR)

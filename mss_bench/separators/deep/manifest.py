@@ -7,6 +7,7 @@ A network whose input and output the manifest describes in full (``onnx``, ``pt2
     sample_rate: 44100
     channels: 2                           # 1: each channel of the mixture goes through the model alone
     stems: [vocals, drums, bass, other]   # in the order of the model's output
+    map: {accompaniment: other}           # where a name means something else, see mss_bench.core.stem_map
     trained_on: [musdb18/train]           # data set/subset; or in words: unknown, 500 songs of our own
     input: magnitude                      # waveform | magnitude | complex
     output: masks                         # sources (of a waveform) | masks | spectrograms (of magnitude or complex)
@@ -42,7 +43,8 @@ from typing import Any
 
 from mss_bench.core.audio import hash_file
 from mss_bench.core.config import ConfigMap, load_yaml, plain_name
-from mss_bench.core.parameters import MappingError, Parameterized, check, param, parameters
+from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, check, param, parameters
+from mss_bench.core.stem_map import StemMap
 from mss_bench.errors import ConfigError
 from mss_bench.separators.deep.adapter import Adapter
 from mss_bench.separators.deep.overlap_add import Chunks
@@ -81,6 +83,12 @@ class Manifest(Parameterized):
     stems: tuple[str, ...] = param(
         doc="What it returns, in the order of its output.", expects="a list of names in the order of the output"
     )
+    map: StemMap = param(
+        StemMap(),
+        expects="a mapping like {other: [guitar, piano, other]} or {accompaniment: other}",
+        doc="What the names mean: the other of a model with two stems is the accompaniment, a guitar belongs to other "
+        "where a data set has four stems.",
+    )
     trained_on: tuple[str, ...] = param(
         doc="What it learned from: data set/subset, or in words.",
         expects="a list of data set/subset, or words: unknown",
@@ -112,6 +120,13 @@ class Manifest(Parameterized):
     def _residual_is_new(self) -> None:
         if self.residual in self.stems:
             raise ConfigError(f"residual {self.residual!r} is one of the stems already")
+
+    @check("map", "stems", "residual")
+    def _map_of_stems(self) -> None:
+        try:
+            self.map.check_delivered(self.delivers)
+        except ConfigError as error:
+            raise RefusedError("map", str(error)) from None
 
     @check("trained_on")
     def _trained_on_something(self) -> None:

@@ -11,7 +11,7 @@ from mss_bench.core import audio
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, TrackId
 from mss_bench.errors import AudioError, InvalidOutputError
-from mss_bench.separators.base import Separator
+from mss_bench.separators.base import MappedSeparator, Separator
 from mss_bench.separators.deep.adapter import PRECISIONS, Adapter, check_device
 from mss_bench.separators.deep.manifest import Manifest, read_manifest
 
@@ -102,7 +102,7 @@ class TrainedModel(Separator):
         return np.asarray(stem, dtype=np.float32)
 
 
-class Model(TrainedModel):
+class Model(TrainedModel, MappedSeparator):
     """Separate with a trained model that a manifest describes.
 
     The manifest is a YAML file beside the weights; see `mss_bench.separators.deep.manifest` for its keys, and the
@@ -124,5 +124,6 @@ class Model(TrainedModel):
 
     def setup(self) -> None:
         self.use(read_manifest(self.manifest))
+        self.stem_map = self.map if self.map or self.map.declined else self.described.map
         self.trained_on = self.described.trained_on
         self.licence, self.citation = self.described.licence, self.described.citation

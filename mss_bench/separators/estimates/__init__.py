@@ -8,17 +8,17 @@ from typing import Any
 
 from mss_bench.core.listing import Listing
 from mss_bench.core.parameters import param
-from mss_bench.core.patterns import user_layout
+from mss_bench.core.patterns import further_stems, user_layout
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import ConfigError
-from mss_bench.separators.base import Separator
+from mss_bench.separators.base import MappedSeparator
 from mss_bench.separators.estimates.folder import claims, pair, read_estimate, scan
 from mss_bench.separators.estimates.pairing import Pairing
 
 __all__ = ["Estimates"]
 
 
-class Estimates(Separator):
+class Estimates(MappedSeparator):
     """Read finished estimates from a folder.
 
     Nothing is converted: another sample rate or channel count is an error. The length is left as it is.
@@ -42,6 +42,7 @@ class Estimates(Separator):
     )
 
     def setup(self) -> None:
+        super().setup()
         if self.pattern is not None:
             user_layout(self.pattern)
         self._delivered: dict[Any, tuple[str, ...]] = {}
@@ -52,7 +53,11 @@ class Estimates(Separator):
 
     def pairing(self, tracks: list[TrackId], targets: Targets, known: tuple[TrackId, ...] = ()) -> Pairing:
         """Pair the folder's files with tracks, see `mss_bench.separators.estimates.folder.pair`."""
-        return pair(self._listing, tracks, targets, self.pattern, known)
+        return pair(self._listing, tracks, targets, self.pattern, known, further=self._further(targets))
+
+    def _further(self, targets: Targets) -> tuple[str, ...]:
+        """Return the stems that are looked for although the data set does not have them."""
+        return further_stems(targets, self.stem_map.sources)
 
     @cached_property
     def _by_track(self) -> dict[TrackId, list[Path]]:
@@ -69,7 +74,11 @@ class Estimates(Separator):
         return [self._listing.root / file for file in claims(self._listing, [track], self.pattern)]
 
     def produces(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
-        """Return the targets that any track of the run has a file for.
+        """Return the targets of the data set among `delivers`."""
+        return tuple(name for name in self.delivers(targets, track) if name in targets)
+
+    def delivers(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
+        """Return the targets and other stems that any track of the run has a file for.
 
         A track that lacks one, or all of them, has failed there: a method is not the better for what it left out.
 
@@ -81,11 +90,11 @@ class Estimates(Separator):
         tracks = self.tracks or (track,)
         key = (tracks, tuple(targets.items()))
         if key not in self._delivered:
-            pairing = pair(self._listing, tracks, targets, self.pattern)
+            pairing = pair(self._listing, tracks, targets, self.pattern, further=self._further(targets))
             if not pairing.delivered and not pairing.ambiguous:
                 pairing.check()
             disputed = {target for _, target in pairing.ambiguous}
-            self._delivered[key] = tuple(t for t in targets if t in pairing.delivered or t in disputed)
+            self._delivered[key] = tuple(t for t in pairing.targets if t in pairing.delivered or t in disputed)
         return self._delivered[key]
 
     def separate(self, mixture: Audio, sample_rate: int, *, targets: Targets, **_: Any) -> Stems:
@@ -94,7 +103,7 @@ class Estimates(Separator):
         Returns
         -------
         dict of str to (channels, samples) float32
-            The targets that have a file, in the data set's order.
+            The targets that have a file, in the data set's order, and stems that it does not have.
 
         Raises
         ------
@@ -105,7 +114,8 @@ class Estimates(Separator):
         """
         if self.track is None:
             raise ConfigError("separator 'estimates' does not know which track it reads; set its `track` first")
-        pairing = pair(self._listing, [self.track], targets, self.pattern, self.tracks, explain=False)
+        further = self._further(targets)
+        pairing = pair(self._listing, [self.track], targets, self.pattern, self.tracks, explain=False, further=further)
         if pairing.ambiguous:
             ((_track, target), paths) = next(iter(pairing.ambiguous.items()))
             raise ConfigError(
@@ -120,6 +130,6 @@ class Estimates(Separator):
             )
         return {
             t: read_estimate(files[t], mixture, sample_rate, start=self.start, duration=self.duration)
-            for t in targets
+            for t in pairing.targets
             if t in files
         }

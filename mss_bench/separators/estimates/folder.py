@@ -132,6 +132,7 @@ def pair(
     pattern: str | None = None,
     known: Sequence[TrackId] = (),
     explain: bool = True,
+    further: Sequence[str] = (),
 ) -> Pairing:
     """Find the estimate files of tracks.
 
@@ -150,6 +151,8 @@ def pair(
         Further tracks of the data set, not to be scored now: their files are ignored, not unpaired.
     explain : bool
         Whether to list the files that are not paired, too.
+    further : sequence of str
+        Stems that are looked for although the data set does not have them.
 
     Returns
     -------
@@ -161,10 +164,10 @@ def pair(
         The folder is missing or the pattern is wrong.
     """
     listing = directory if isinstance(directory, Listing) else scan(directory)
-    names = TargetNames(targets)
+    names = TargetNames(targets, further)
     everything = list(dict.fromkeys([*tracks, *known]))
     by_file = claims(listing, everything, pattern, names)
-    pairing = Pairing(listing.root, tuple(targets), {track: {} for track in tracks})
+    pairing = Pairing(listing.root, (*targets, *further), {track: {} for track in tracks})
     candidates: dict[tuple[TrackId, str], list[EstimateFile]] = {}
     for file, claim in by_file.items():
         path = listing.root / file

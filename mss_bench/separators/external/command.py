@@ -17,7 +17,7 @@ from mss_bench.core import audio
 from mss_bench.core.files import lock
 from mss_bench.core.listing import Listing
 from mss_bench.core.parameters import param
-from mss_bench.core.patterns import user_layout
+from mss_bench.core.patterns import further_stems, user_layout
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import (
     AudioError,
@@ -171,9 +171,10 @@ class Command(Outside):
         if pattern != (self.pattern or None):
             # Every file is of the one song that there is, whose name the folder has.
             listing = Listing(output.parent, tuple(f"{output.name}/{f}" for f in listing.files), {})
-        pairing = pair(listing, [_SONG], targets, pattern, explain=False)
+        wanted = self.delivers(targets, _SONG)
+        further = further_stems(targets, wanted)
+        pairing = pair(listing, [_SONG], targets, pattern, explain=False, further=further)
         files = pairing.files.get(_SONG, {})
-        wanted = self.produces(targets, _SONG)
         for target in wanted:
             if paths := pairing.ambiguous.get((_SONG, target)):
                 shown = ", ".join(str(path.relative_to(output)) for path in paths)
@@ -181,6 +182,12 @@ class Command(Outside):
         if missing := [target for target in wanted if target not in files]:
             raise InvalidOutputError(
                 f"{self._title} wrote no file for {', '.join(missing)}; it wrote {_all_files(output, refused)}"
+            )
+        unknown = [name for name in targets.beyond(files) if name not in wanted]
+        if unknown and "other" in wanted and "other" not in self.stem_map.targets:
+            raise InvalidOutputError(
+                f"{self._title} wrote {', '.join(unknown)}, too, which would be lost; say by `targets` all that it "
+                f'delivers, or by `map` what they are: "other={"+".join(unknown)}+other"'
             )
         return {target: files[target] for target in wanted}
 

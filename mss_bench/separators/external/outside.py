@@ -10,12 +10,12 @@ from mss_bench.core import audio
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, TrackId
 from mss_bench.errors import ConfigError
-from mss_bench.separators.base import Separator
+from mss_bench.separators.base import MappedSeparator
 
 __all__ = ["Outside"]
 
 
-class Outside(Separator):
+class Outside(MappedSeparator):
     """Base of separators that work in another process, perhaps at one sample rate only."""
 
     weights: str = param("", doc="A file or folder that is read over there; its content is part of the estimate key.")
@@ -24,6 +24,7 @@ class Outside(Separator):
     """The only one in Hz that it works at."""
 
     def setup(self) -> None:
+        super().setup()
         self._weights = Path(self.weights).expanduser().absolute() if self.weights else None
         self._weight_files()
 
