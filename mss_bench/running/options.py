@@ -44,9 +44,8 @@ class RunOptions(Parameterized):
     map: StemMap = param(
         StemMap(), metavar="NAME=...",
         expects='text like "vocals=lead;other=guitar+piano+other;accompaniment=mixture-vocals", a mapping, or none',
-        doc="What the names of finished estimates, programs and models mean: other=guitar+piano+other sums, "
-        "accompaniment=mixture-vocals subtracts, vocals=lead renames; ; between several; none where every name means "
-        "what it says.",
+        doc="What the stems of estimates, programs and models are: other=guitar+piano+other (a sum), vocals=lead (a "
+        "name), accompaniment=mixture-vocals (a rest), or none (default: every name means what it says).",
     )  # fmt: skip
     metrics: tuple[str | Mapping[str, Any], ...] = param(
         (), short="-m", metavar="SPEC,...", expects="names with parameters, as in bss_eval:window=2",
