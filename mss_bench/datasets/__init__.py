@@ -17,6 +17,8 @@ layouts: Registry[Dataset] = Registry(
         "musdb18hq": "mss_bench.datasets.stems:MUSDB18HQ",
         "musdb18": "mss_bench.datasets.musdb18:MUSDB18",
         "dsd100": "mss_bench.datasets.dsd100:DSD100",
+        "channels": "mss_bench.datasets.channels:Channels",
+        "table": "mss_bench.datasets.table:Table",
         "metadata": "mss_bench.datasets.metadata:Metadata",
         "references": "mss_bench.datasets.references:References",
         "demo": "mss_bench.datasets.songs:DemoSongs",
