@@ -38,7 +38,9 @@ class Channels(Dataset):
         folder = self.folder(subset)
         if not folder.is_dir():
             raise DatasetError(f"data set {self.name!r}: {folder} does not exist; expected a folder with {self.files}")
-        parts = {stem: (Part(channel_number(channels[0])),) for stem, channels in self.stems.items()}
+        parts: dict[str, tuple[Part, ...]] = {
+            stem: (Part(channel_number(channels[0])),) for stem, channels in self.stems.items()
+        }
         return [
             Track(
                 TrackId(self.name, subset, file.stem), self.sample_rate, dict.fromkeys(self.stems, (file,)), parts=parts

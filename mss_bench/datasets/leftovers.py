@@ -63,6 +63,7 @@ def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
         everything = dataset.find(subset)
         read = {_identity(file) for track in everything for file in track.files()}
         others = {track.name for track in everything} - asked
+        others |= {track.name for track in everything if "unreadable" in track.facts}  # which says what is wrong
         for root in dataset.roots(subset):
             listing = audio_files(root, leave_out=others)
             for file in [*listing.files, *listing.refused]:

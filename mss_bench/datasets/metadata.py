@@ -97,26 +97,20 @@ class Metadata(Dataset):
 
     def _stem(self, fields: Mapping[str, Any], file: Path) -> str:
         """Return the stem of a source."""
-        values = fields.get(self.by)
-        wanted = {self._stem_of(value) for value in (values if isinstance(values, list) and values else [values])}
-        if len(wanted) > 1:
-            raise DatasetError(
-                f"{file}: source {fields.get('key')} has the {self.by} {_text(values)}, which belongs to several stems "
-                f"({', '.join(sorted(map(str, wanted)))}); leave the track out"
-            )
-        stem = wanted.pop()
-        if stem is None:
-            raise DatasetError(
-                f"{file}: source {fields.get('key')} has the {self.by} {_text(values)}, which no stem takes; add it to "
-                "one, or give one stem the value rest"
-            )
-        return stem
+        value = fields.get(self.by)
+        values = value if isinstance(value, list) and value else [value]
+        stems = list(dict.fromkeys(stem for each in values for stem in self._takers(each)))
+        if len(stems) == 1:
+            return stems[0]
+        start = f"{file}: source {fields.get('key')} has the {self.by} {_text(value)}, which"
+        if stems:
+            raise DatasetError(f"{start} belongs to several stems: {', '.join(stems)}; leave the track out")
+        raise DatasetError(f"{start} no stem takes; add it to one, or give one stem the value {REST}")
 
-    def _stem_of(self, value: Any) -> str | None:
-        taken = [stem for stem, patterns in self.stems.items() if any(_fits(value, p) for p in patterns)]
-        if not taken:
-            return next((stem for stem, patterns in self.stems.items() if REST in patterns), None)
-        return taken[0] if len(taken) == 1 else " and ".join(taken)
+    def _takers(self, value: Any) -> list[str]:
+        """Return the stems that take a value, else the one that takes the rest."""
+        takers = [stem for stem, patterns in self.stems.items() if any(_fits(value, p) for p in patterns)]
+        return takers or [stem for stem, patterns in self.stems.items() if REST in patterns][:1]
 
     def _path(self, fields: Mapping[str, Any], file: Path) -> str:
         """Return the path of a source, which never leaves the track's folder."""
