@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.errors import RunError
-from mss_bench.running.tables import read_info, read_table
+from mss_bench.running.store import read_info
+from mss_bench.running.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,8 @@ class Rebuild(Action):
     def execute(self) -> int:
         """Rebuild the tables."""
         from mss_bench.running.lock import epoch, locked
-        from mss_bench.running.tables import read_info, rebuild
+        from mss_bench.running.store import read_info
+        from mss_bench.running.tables import rebuild
 
         read_info(self.run)  # refuses what is no run before the lock makes a folder of it
         with locked(self.run), epoch(self.run):  # no worker of an earlier client writes meanwhile

@@ -17,7 +17,8 @@ from mss_bench.core.tracks import Audio, Stems, Track
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare, start
-from mss_bench.running.tables import read_info, read_plan, read_table
+from mss_bench.running.store import read_info, read_plan
+from mss_bench.running.tables import read_table
 
 __all__ = ["Estimate", "RunAudio"]
 

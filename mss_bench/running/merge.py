@@ -12,8 +12,8 @@ from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import Status, method_label
 from mss_bench.errors import RunError
 from mss_bench.running.lock import epoch, locked
-from mss_bench.running.store import Cell, read_cell, write_cell
-from mss_bench.running.tables import build_tables, cells_digest, read_info, read_plan
+from mss_bench.running.store import Cell, read_cell, read_info, read_plan, write_cell
+from mss_bench.running.tables import build_tables, cells_digest
 
 __all__ = ["merge"]
 

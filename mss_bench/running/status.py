@@ -13,8 +13,7 @@ from mss_bench.core.text import columns, duration
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError
 from mss_bench.running.plan import Plan
-from mss_bench.running.store import cell_path, read_cell
-from mss_bench.running.tables import read_plan
+from mss_bench.running.store import cell_path, read_cell, read_plan
 from mss_bench.running.worker import Task
 
 __all__ = ["RunStatus", "estimate", "run_status"]

@@ -17,8 +17,7 @@ from mss_bench.errors import RunError
 from mss_bench.running.execute import Supervisor
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare
-from mss_bench.running.store import Cell, read_cell
-from mss_bench.running.tables import read_plan
+from mss_bench.running.store import Cell, read_cell, read_plan
 
 __all__ = ["Comparison", "verify"]
 
