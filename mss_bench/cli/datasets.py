@@ -72,6 +72,7 @@ class Show(List):
             ("subsets", ", ".join(s + " (default)" * (s == dataset.default_subset) for s in dataset.subsets)),
             ("stems", ", ".join(dataset.targets.stems)),
             *((f"group {group.name}", ", ".join(map(parts, group.targets))) for group in dataset.groups),
+            ("map", str(dataset.map)),
             ("mixture", dataset.mixture),
             ("licence", dataset.licence),
             ("citation", dataset.citation),

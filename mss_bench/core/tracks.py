@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mss_bench.core import audio
 from mss_bench.core.annotations import Annotations
 from mss_bench.core.names import known_stem
+from mss_bench.core.stem_map import StemMap
 from mss_bench.errors import AudioError, DatasetError
 
 __all__ = ["Audio", "Fit", "Part", "Stems", "TargetGroup", "Targets", "Track", "TrackAudio", "TrackId"]
@@ -266,6 +267,8 @@ class Track:
         What is done to files that differ in length, channels or rate.
     erratum : str
         What is known to be wrong with the recording.
+    stem_map : StemMap
+        What the stems on disk are called.
     """
 
     id: TrackId
@@ -280,6 +283,7 @@ class Track:
     parts: dict[str, tuple[Part, ...]] = field(default_factory=dict)
     fit: Fit = Fit()
     erratum: str = ""
+    stem_map: StemMap = field(default_factory=StemMap)
 
     @property
     def name(self) -> str:
@@ -294,7 +298,7 @@ class Track:
         return list(dict.fromkeys([*self.mixture, *(f for files in self.stems.values() for f in files)]))
 
     def load(self) -> TrackAudio:
-        """Read mixture and stems, as arrays that cannot be written to; ``references`` holds the stems.
+        """Read mixture and stems, as arrays that cannot be written to; ``references`` holds the stems, mapped.
 
         Raises
         ------
@@ -303,6 +307,7 @@ class Track:
             `fit` does not allow it; the message names both values and the option that does.
         """
         stems, mixture, fitted = self._read()
+        stems = self.stem_map.apply(stems, mixture)[0]
         for array in (mixture, *stems.values()):
             array.flags.writeable = False  # an oracle that wrote into a reference would change every later score
         played = None if self.annotations is None else Annotations(self.annotations, self.start, self.duration)

@@ -14,6 +14,7 @@ from mss_bench.core.config import plain_name
 from mss_bench.core.listing import as_on_disk
 from mss_bench.core.names import EXTENSIONS
 from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, located, param
+from mss_bench.core.stem_map import StemMap
 from mss_bench.core.text import shortened
 from mss_bench.core.tracks import Fit, TargetGroup, Targets, Track
 from mss_bench.datasets.documents import listed_names
@@ -77,6 +78,12 @@ class Dataset(Parameterized, ABC):
     stems: Patterns = param(
         doc="Names, or stem to its files, with globs; files are summed (a name alone: NAME.wav, .flac or .mp3).",
         expects="a list of names or a mapping of stem to files",
+    )
+    map: StemMap = param(
+        StemMap(),
+        expects="a mapping like {other: [guitar, piano, other]} or {accompaniment: mixture - vocals}",
+        doc="What the stems on disk are: other: [guitar, piano, other] is a sum, accompaniment: mixture - vocals a "
+        "rest, vocals: lead another name; targets and groups are made of these.",
     )
     mixture: str = param("file", doc="file: mixture.wav, .flac or .mp3; sum: of all stems; or a file pattern.")
     ignore: tuple[str, ...] = param((), doc="Patterns of audio that is there and not read, below a track or root.")
@@ -153,6 +160,7 @@ class Dataset(Parameterized, ABC):
         """Set the stems with the targets and groups of them, each as an entry writes it."""
         self.stems = stems
         self.stems = self._patterns()
+        self._check_map()
         self.targets, self.groups = targets, groups
         self.targets = self._targets()
         self.groups = self._groups()
@@ -311,7 +319,7 @@ class Dataset(Parameterized, ABC):
     def _equipped(self, track: Track) -> Track:
         """Return a track with what the entry says of all tracks and of this one."""
         errata = [text for text in (track.erratum, self.errata.get(track.name, "")) if text]
-        return replace(track, fit=self.fit, erratum="; ".join(errata))
+        return replace(track, fit=self.fit, stem_map=self.map, erratum="; ".join(errata))
 
     def _lacks(self, track: Track) -> str:
         """Return the stems that a track does not have, in words; none of one that cannot be read at all."""
@@ -363,8 +371,23 @@ class Dataset(Parameterized, ABC):
                 self._inside("stems", pattern, stem)
         return dict(stems)
 
+    def _check_map(self) -> None:
+        """Refuse a map of stems that are not there, and one of which the stems would overlap."""
+        try:
+            self.map.check_delivered(tuple(self.stems))
+        except ConfigError as error:
+            self._refuse("map", str(error))
+        for line in self.map.lines:
+            others = [name for name in self.map.names(self.stems) if name != line.target]
+            if line.rest and self.mixture == "sum":
+                self._refuse("map", f"{line}: a rest needs a file of the mixture, and mixture is 'sum'")
+            if line.rest and (apart := [name for name in others if name not in line.parts]):
+                self._refuse(
+                    "map", f"{line}: {', '.join(apart)} would be in {line.target} as well; subtract every other stem"
+                )
+
     def _targets(self) -> Targets:
-        stems = tuple(self.stems)
+        stems = self.map.names(self.stems)
         for target, parts in self.targets.items():
             try:
                 plain_name(target, "target")

@@ -125,7 +125,8 @@ class HashCache:
 
     def references(self, track: Track) -> dict[str, Any]:
         """Return what determines a track's references."""
-        return self._content(track, self._trimmed(track))
+        mapped = {"map": str(track.stem_map)} if track.stem_map else {}
+        return self._content(track, self._trimmed(track)) | mapped
 
     def _trimmed(self, track: Track) -> dict[str, tuple[Path, ...]]:
         """Return the files of the stems, and of all else that decides how long they are."""

@@ -234,7 +234,7 @@ def _db(difference: Audio, mixture: Audio) -> float:
 
 def _song(separator: Separator, sample_rate: int, seconds: float, seed: int) -> _Song:
     """Make up music with the targets that the separator declares: stereo, or what it takes instead."""
-    declared = [name for names in separator.target_sets for name in names]
+    declared = [*(name for names in separator.target_sets for name in names), *separator.stem_map.sources]
     further = tuple(dict.fromkeys(n for n in declared if n not in _STEMS and n not in _DERIVED))
     targets = Targets(_STEMS + further, _DERIVED)
     count = 2 if not separator.channels or 2 in separator.channels else separator.channels[0]

@@ -7,6 +7,7 @@ from mss_bench.core import audio
 from mss_bench.datasets import layouts
 from mss_bench.datasets.catalog import default_file, get_dataset, load_catalog
 from mss_bench.errors import AudioError, ConfigError, DatasetError, MissingDependencyError, UnknownNameError
+from mss_bench.running.keys import HashCache
 from mss_bench.running.options import RunOptions
 
 ENTRY = """
@@ -54,6 +55,18 @@ def test_the_shipped_catalog_is_valid_and_complete():
         ("x:\n  layout: stem\n", "own.yaml:2: unknown layout 'stem'; did you mean 'stems'"),
         ("x:\n  layout: stems\n  layout: demo\n", "own.yaml:3: key 'layout' stands here a second time; see line 2"),
         ("x:\n  root: /tmp\n", "own.yaml:2: data set 'x' has no layout"),
+        (
+            "x:\n  layout: stems\n  stems: [a]\n  map:\n    b: c\n",
+            "own.yaml:4: map 'b=c': 'c' is not delivered; delivered: a",
+        ),
+        (
+            "x:\n  layout: stems\n  stems: [a, b]\n  map: {c: mixture - a}\n",
+            "own.yaml:4: c=mixture-a: b would be in c as well; subtract every other stem",
+        ),
+        (
+            "x:\n  layout: stems\n  stems: [a]\n  mixture: sum\n  map: {c: mixture - a}\n",
+            "a rest needs a file of the mixture",
+        ),
         ("x: 3\n", "data set 'x' is 3, expected a mapping"),
         ("x:\n  layout: stems\n  stems:\n    a: ../../etc/passwd\n", "own.yaml:4: a: '../../etc/passwd' leaves"),
         ("x:\n  layout: stems\n  stems:\n    a: /etc/passwd\n", "own.yaml:4: a: '/etc/passwd' leaves"),
@@ -147,6 +160,33 @@ def test_a_missing_stem_is_an_error_or_silent_as_declared(catalog, tmp_path):
         strict.load()
     (lenient,) = get_dataset("mine", [catalog(text + "  missing_stems: silent\n")]).tracks()
     assert not lenient.load().references["rest"].any()
+
+
+def test_a_map_sums_renames_and_subtracts_the_stems_on_disk(catalog, tmp_path):
+    rng = np.random.default_rng(0)
+    stems = {name: rng.uniform(-1, 1, (2, 800)).astype(np.float32) for name in ("lead", "drums", "guitar", "other")}
+    mixture = np.sum(list(stems.values()), axis=0)
+    for name, array in (stems | {"mixture": mixture}).items():
+        audio.write(tmp_path / "data" / "Song" / f"{name}.wav", array, 8000)
+    entry = "x:\n  layout: stems\n  root: data\n  sample_rate: 8000\n  stems: [{stems}]\n  map: {{{lines}}}\n"
+    stems_of = {
+        "lead, drums, guitar, other": "vocals: lead, other: [guitar, other]",
+        "lead": "vocals: lead, accompaniment: mixture - vocals",
+    }
+    summed, rest = (
+        get_dataset("x", [catalog(entry.format(stems=names, lines=lines))]) for names, lines in stems_of.items()
+    )
+    assert summed.groups[0].targets == ("drums", "vocals", "other")
+    references = summed.tracks()[0].load().references
+    np.testing.assert_array_equal(references["other"], stems["guitar"] + stems["other"])
+    np.testing.assert_array_equal(references["vocals"], stems["lead"])
+    references = rest.tracks()[0].load().references
+    assert list(references) == ["vocals", "accompaniment"]
+    np.testing.assert_array_equal(references["accompaniment"], mixture - stems["lead"])
+    hashes = HashCache()
+    keys = [hashes.references(dataset.tracks()[0]) for dataset in (rest, get_dataset("x", [tmp_path / "own.yaml"]))]
+    assert keys[0] == keys[1]
+    assert keys[0]["map"] == "vocals=lead;accompaniment=mixture-vocals", "part of the score key"
 
 
 def test_wav_wins_over_flac_of_the_same_name(catalog, tmp_path):

@@ -77,6 +77,13 @@ def test_targets_of_a_separator_s_own_are_asked_for() -> None:
     assert set(mss_bench.separate(MUSIC, Guitars({"guitar": 0.5, "piano": 0.5}), 8000)) == {"guitar", "piano"}
 
 
+def test_stems_beside_the_usual_are_stems_too() -> None:
+    class Six(_Returns):
+        target_sets = (("vocals", "drums", "bass", "other", "guitar", "piano"),)
+
+    assert set(mss_bench.separate(MUSIC, Six(dict.fromkeys(Six.target_sets[0], 1 / 6)), 8000)) == {*Six.target_sets[0]}
+
+
 def test_what_is_no_stem_is_refused() -> None:
     with pytest.raises(InvalidOutputError, match="returned the target 'piano'"):
         mss_bench.separate(MUSIC, _Returns({"piano": 1.0}), 8000)

@@ -12,14 +12,19 @@ import pytest
 
 from mss_bench.cli.main import main
 from mss_bench.core.parameters import MappingError
+from mss_bench.core.tracks import Targets, TrackId
 from mss_bench.errors import ConfigError
+from mss_bench.running.delivery import Delivery
 from mss_bench.separators.deep.layout import Layout
 from mss_bench.separators.deep.manifest import KINDS, keys, read_manifest
+from mss_bench.separators.deep.model import Model
 from mss_bench.separators.deep.network import NetworkManifest
 from mss_bench.separators.deep.openunmix import OpenUnmixManifest
 from mss_bench.separators.deep.overlap_add import Chunks
 
 WEIGHTS = b"weights"
+FOUR = ["vocals", "drums", "bass", "other"]
+SIX = [*FOUR, "guitar", "piano"]
 
 
 @pytest.fixture
@@ -55,6 +60,38 @@ def test_a_hash_may_be_written_in_capitals(write: Callable[..., Path], tmp_path:
     path.write_text(path.read_text().replace(sha, sha.upper()))
     found = read_manifest(path, check_weights=True)
     assert found.files == {tmp_path / "model.onnx": sha}
+
+
+@pytest.mark.parametrize(
+    ("stems", "stem_map", "given", "four", "six"),
+    [
+        (SIX, {"other": ["guitar", "piano", "other"]}, {}, [*FOUR, "accompaniment"], SIX),
+        (SIX, None, {}, [*FOUR[:3], "accompaniment"], SIX),
+        (SIX, None, {"map": "other=guitar+piano+other"}, [*FOUR, "accompaniment"], None),
+        (["vocals", "other"], {"accompaniment": "other"}, {}, ["vocals", "accompaniment"], ["vocals"]),
+        (["vocals", "other"], {"accompaniment": "other"}, {"map": "none"}, ["vocals", "other"], ["vocals", "other"]),
+        (["vocals"], {"accompaniment": "mixture - vocals"}, {}, ["vocals", "accompaniment"], ["vocals"]),
+    ],
+)
+def test_a_map_says_what_the_stems_of_a_model_are_on_data_of_any_kind(
+    write: Callable[..., Path], stems: list[str], stem_map: Any, given: Any, four: list[str], six: list[str] | None
+) -> None:
+    model = Model(manifest=str(write(stems=stems, map=stem_map)), **given)
+    track = TrackId("data", "", "Song")
+    data = Targets(tuple(FOUR), {"accompaniment": tuple(FOUR[1:])})
+    assert list(Delivery.of(model, data, track, given=bool(given)).targets) == four
+    if six is None:
+        with pytest.raises(ConfigError, match="the data set scores guitar by itself"):
+            Delivery.of(model, Targets(tuple(SIX)), track, given=True)
+    else:
+        assert list(Delivery.of(model, Targets(tuple(SIX)), track, given=False).targets) == six
+
+
+def test_a_map_of_a_stem_that_the_model_does_not_have_is_refused_with_its_line(write: Callable[..., Path]) -> None:
+    (problem,) = _problems(write(map={"other": ["gitar", "other"]}))
+    assert re.search(
+        r"manifest.yaml:\d+: map 'other=gitar\+other': 'gitar' is not delivered; delivered: vocals", problem
+    )
 
 
 def test_layouts_follow_the_input(write: Callable[..., Path]) -> None:
