@@ -21,7 +21,9 @@ from mss_bench.core.names import EXTENSIONS, MIXTURES, POSSIBLE, SYNONYMS, nfc, 
 from mss_bench.core.tracks import Targets
 from mss_bench.errors import ConfigError
 
-__all__ = ["LAYOUTS", "Layout", "TargetNames", "further_stems", "translate", "user_layout"]
+__all__ = [
+    "LAYOUTS", "SUBSETS", "Layout", "TargetNames", "any_spelling", "further_stems", "translate", "user_layout",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ _BY_TOOL = {
 LAYOUTS = tuple(Layout(tool, pattern) for tool, patterns in _BY_TOOL.items() for pattern in patterns)
 """The recognised layouts in the order in which they are tried; a file belongs to the first that fits."""
 
-# A folder of this name is a part of a data set, never a model.
-_SUBSETS = ("train", "test", "valid", "validation", "dev")
+SUBSETS = ("train", "test", "valid", "validation", "dev")
+"""A folder of this name is a part of a data set, never a model."""
 
 _TOKEN = re.compile(r"\{(?P<brace>[^{}]*)\}|(?P<deep>\*\*/?)|(?P<star>\*)|(?P<any>\?)|(?P<set>\[!?[^\]/{}]+\])")
 _PLACEHOLDERS = ("track", "target", "subset", "model")
@@ -103,8 +105,13 @@ class TargetNames:
 
     def expression(self) -> str:
         """Return a regular expression of every known spelling."""
-        spellings = sorted(self._meaning, key=len, reverse=True)
-        return "(?i:" + "|".join(r"[-_ ]*".join(map(re.escape, s)) for s in spellings) + ")"
+        return any_spelling(self._meaning)
+
+
+def any_spelling(words: Iterable[str]) -> str:
+    """Return a regular expression of words in any capitals, with or without hyphens, spaces or underscores in them."""
+    keys = sorted({spelling_key(word) for word in words}, key=lambda key: (-len(key), key))
+    return "(?i:" + "|".join(r"[-_ ]*".join(map(re.escape, key)) for key in keys) + ")"
 
 
 def further_stems(targets: Targets, sources: Iterable[str] = ()) -> tuple[str, ...]:
@@ -158,7 +165,7 @@ def translate(
     ConfigError
         Unknown placeholder.
     """
-    models = "|".join(map(re.escape, {*_SUBSETS, *(subsets or ())}))
+    models = "|".join(map(re.escape, {*SUBSETS, *(subsets or ())}))
     meanings = {
         "track": _names(tracks, "[^/]+?"),
         "target": target or "[^/]+?",

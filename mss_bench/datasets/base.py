@@ -53,6 +53,8 @@ class Dataset(Parameterized, ABC):
         Why there is no root: which environment variable is not set.
     notices : list of str
         What was assumed and the user should know.
+    left_out : dict of Path to str
+        Files that are found and not read, with the reason.
     """
 
     layout: ClassVar[str] = ""
@@ -131,6 +133,7 @@ class Dataset(Parameterized, ABC):
 
     def setup(self) -> None:
         self.name, self.root_hint, self.notices = self.layout, "", list[str]()
+        self.left_out: dict[Path, str] = {}
         self._set_root(self.root)
         given: Any = self.subsets
         self.subsets = dict(given) if isinstance(given, Mapping) else {name: name for name in self._once("subsets")}

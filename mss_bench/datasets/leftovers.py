@@ -71,6 +71,9 @@ def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
                 track, part = (first, rest) if rest and first in asked else ("", file)
                 if _identity(root / file) in read or _ignored(dataset, file, part):
                     continue
+                if root / file in dataset.left_out:
+                    found.append(Leftover("warning", subset, track, part, dataset.left_out[root / file]))
+                    continue
                 severity, message = _judge(dataset, root / file, track, part, read)
                 message = listing.refused.get(file, message)
                 found.append(Leftover(severity, subset, track, part, message))
@@ -132,7 +135,7 @@ def _judge(
     """Return how grave it is that a file is not read, and what may be meant."""
     base = without_extension(file.name)
     if not track:
-        return "warning", "belongs to no track; move it away, or name it under `ignore`"
+        return "warning", f"belongs to no track; move it away{_or_ignore(dataset)}"
     for suffix in EXTENSIONS:
         if _identity(file.with_name(base + suffix)) in read:
             return "info", f"{base}{suffix} beside it is read"
@@ -148,7 +151,11 @@ def _judge(
             if fnmatch.fnmatchcase(without_extension(part).casefold(), without_extension(pattern).casefold()):
                 meant = without_extension(pattern) + file.suffix
                 return "error", f"{pattern!r} of stem {stem} fits it but for the extension; add {meant!r}"
-    return "error", "no pattern fits it; add one to a stem, or name it under `ignore`"
+    return "error", f"no pattern fits it; add one to a stem{_or_ignore(dataset)}"
+
+
+def _or_ignore(dataset: Dataset) -> str:
+    return "" if dataset.layout == "references" else ", or name it under `ignore`"  # which has no entry
 
 
 def _mixture_name(dataset: Dataset) -> str:

@@ -6,15 +6,15 @@ import glob
 from pathlib import Path
 
 from mss_bench.core import audio
-from mss_bench.core.tracks import Track
+from mss_bench.core.listing import audio_files
+from mss_bench.core.tracks import Track, TrackId
 from mss_bench.datasets.base import Dataset
+from mss_bench.datasets.roles import roles_of
+from mss_bench.datasets.schemes import read_scheme, same_stems
 from mss_bench.datasets.stems import files_of, track_folders, track_in
 from mss_bench.errors import DatasetError
 
 __all__ = ["References", "from_references"]
-
-_SUFFIXES = (".wav", ".flac")
-_ENDINGS = (".wav", ".WAV", ".flac", ".FLAC")
 
 
 class References(Dataset):
@@ -22,8 +22,15 @@ class References(Dataset):
 
     layout = "references"
 
+    def setup(self) -> None:
+        super().setup()
+        self.files: dict[str, dict[str, Path]] = {}
+        """Track to stem (or ``mixture``) to file, where names other than these were read."""
+
     def find(self, subset: str) -> list[Track]:
         """Return a track for the root where it holds stems, else for each of its folders that does."""
+        if self.files:
+            return [self._track(name, dict(files)) for name, files in self.files.items()]
         root = self.folder(subset)
 
         def has_stems(folder: Path) -> bool:
@@ -32,51 +39,56 @@ class References(Dataset):
         folders = [root] if has_stems(root) else filter(has_stems, track_folders(root, self.name))
         return [track_in(self, subset, folder, folder) for folder in folders]
 
+    def _track(self, name: str, files: dict[str, Path]) -> Track:
+        mixture = files.pop("mixture", None)
+        stems: dict[str, tuple[Path, ...]] = {stem: (files[stem],) for stem in self.stems}
+        return Track(TrackId(self.name, "", name), self.sample_rate, stems, () if mixture is None else (mixture,))
+
 
 def from_references(folder: str | Path) -> Dataset:
-    """Make a data set of ``folder/<track>/<stem>.wav|flac``, or from one track's ``folder/<stem>.wav|flac``.
+    """Make a data set of a folder of stems: ``<track>/<stem>.wav``, one track's ``<stem>.wav``, ``<track>_<stem>.wav``.
 
-    The stems are the names of the files. A file named ``mixture`` is the mixture; without it the mixture is the sum of
-    the stems. Where vocals stand among three or more stems, vocals against accompaniment is scored too.
+    Other usual names are read, too, as they are for estimates: see `mss_bench.core.patterns.LAYOUTS`. The stems are the
+    names of the files; of known ones (`mss_bench.core.names`) every spelling is read by its usual name. A mixture is
+    found by its name, or by the stems adding up to it; without one the mixture is the sum of the stems. Where vocals
+    stand among three or more stems, vocals against accompaniment is scored too.
 
     Raises
     ------
     DatasetError
-        The folder is missing or holds no audio, or tracks differ in their stems.
+        The folder is missing or holds no audio, tracks differ in their stems, or it is not known what a file is.
     """
-    root = Path(folder).absolute()
+    root = Path(folder).expanduser().absolute()
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; expected references as <track>/<stem>.wav or <stem>.wav")
-    single = bool(_stems(root))
-    tracks = {root.name: root} if single else {f.name: f for f in sorted(root.iterdir()) if f.is_dir()}
-    found = {name: _stems(path) for name, path in tracks.items() if _stems(path)}
-    if not found:
-        raise DatasetError(f"{root} holds no references; expected <track>/<stem>.wav (or .flac), or <stem>.wav")
-    first, files = next(iter(found.items()))
-    for name, others in found.items():
-        # Tables have one column a target: tracks with other stems need a catalog that says what that means.
-        if set(others) != set(files):
-            raise DatasetError(
-                f"track {name!r} in {root} has {', '.join(sorted(others))}, track {first!r} has "
-                f"{', '.join(sorted(files))}; expected the same stems in every track"
-            )
-    stems = tuple(s for s in files if s != "mixture")
-    if not stems:
+    listing = audio_files(root)
+    scheme = read_scheme(listing, root.name)
+    named = same_stems(scheme.tracks, root)
+    files = {track: {stem: root / file for stem, file in own.items()} for track, own in named.items()}
+    first, own = next(iter(files.items()))
+    rate = audio.info(next(iter(own.values()))).sample_rate
+    roles = roles_of(list(files.values()), rate, root)
+    if not roles.stems:
         raise DatasetError(f"track {first!r} in {root} has a mixture and no stem")
+    shown = {roles.renamed.get(stem, stem): stem for stem in roles.stems}
     entry = {
         "root": str(root),
-        "sample_rate": audio.info(next(iter(files.values()))).sample_rate,
-        "stems": {s: [f"{glob.escape(s)}{end}" for end in _ENDINGS] for s in stems},
-        "mixture": "file" if "mixture" in files else "sum",
+        "sample_rate": rate,
+        "stems": {
+            stem: list(dict.fromkeys(glob.escape(tracks[word].name) for tracks in files.values()))
+            for stem, word in shown.items()
+        },
+        "mixture": "file" if roles.mixture else "sum",
         "description": f"references in {root}",
-        **_targets(stems),
+        **_targets(tuple(shown)),
     }
-    return References.declared(root.name, entry)
-
-
-def _stems(folder: Path) -> dict[str, Path]:
-    files = sorted(folder.iterdir(), key=lambda f: (f.stem, f.suffix.lower() != ".flac"))
-    return {f.stem: f for f in files if f.is_file() and f.suffix.lower() in _SUFFIXES and not f.name.startswith(".")}
+    dataset = References.declared(root.name, entry)
+    if roles.mixture:
+        shown["mixture"] = roles.mixture
+    dataset.files = {track: {name: own[word] for name, word in shown.items()} for track, own in files.items()}
+    dataset.left_out = {own[word]: reason for own in files.values() for word, reason in roles.left_out.items()}
+    dataset.notices += [f"{root}: {notice}" for notice in roles.notices]
+    return dataset
 
 
 def _targets(stems: tuple[str, ...]) -> dict[str, dict[str, list[str]]]:
