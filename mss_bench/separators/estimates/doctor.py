@@ -13,12 +13,15 @@ channels. So every doubt is put to the mixture as well as to the reference.
 - *lag*: the peak of the generalised cross-correlation (SCOT weighting: the inverse transform of the coherence, which
   is sharp where music's own correlation is not), far above its noise, and an alignment there that betters the
   scale-invariant SDR.
-- *gain*: ``y = a s + b (x - s)`` by least squares. An honest estimate has ``a <= 1`` (it holds no more of the target
-  than there is), and ``<y, s> / <y, y> <= 1`` (turning it up would not better it). Between the two lies what poor
-  separation does, so that a fault of a few dB in a poor estimate cannot be told.
+- *drift*: the lag of sections of a second against the mixture lies on a line that is not level.
+- *gain*: where the target stands alone the estimate is the target, see `mss_bench.dsp.levels`. Else
+  ``y = a s + b (x - s)`` by least squares: an honest estimate has ``a <= 1`` (it holds no more of the target than there
+  is), and ``<y, s> / <y, y> <= 1`` (turning it up would not better it). Between the two lies what poor separation does.
 - *channels*: swapping them turns the sign of the side signal (left - right), and of nothing else.
-- *names*: the estimates are assigned to the targets anew (Hungarian algorithm) by ``|rho|`` times
-  their selectivity ``(a - b) / (a + b)``, which is 0 for every target of the mixture itself.
+- *names*: see `mss_bench.separators.estimates.names`.
+
+What a method's own estimates make good again (they add up to the mixture) was not done to its files: neither a gain nor
+channels folded into one are found there.
 
 References
 ----------
@@ -29,13 +32,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 
-from mss_bench.core.tracks import Audio
-from mss_bench.separators.estimates.signals import Lag, Spectra, correlation, dot, find_lag, shifted
+from mss_bench.core.findings import Finding
+from mss_bench.core.tracks import Audio, Targets
+from mss_bench.dsp.alignment import correlation, dot
+from mss_bench.dsp.levels import find_gain, find_offset, fold_limit, is_folded
+from mss_bench.separators.estimates.aligned import Aligned, align, delay_finding, shares
+from mss_bench.separators.estimates.names import other_target, swapped_names
 
 __all__ = ["MAX_TRIM", "Finding", "examine"]
 
@@ -47,42 +53,8 @@ NEAR = 0.3
 TOO_LOUD, TOO_QUIET = 2.0, 4.0
 """dB."""
 SILENCE = 1e-6  # -60 dB
-SHORT_LAG = 0.001
-"""Seconds."""
+ADDED_UP = 1e-4  # -40 dB
 FEW_SAMPLES = 50
-
-Severity = Literal["error", "warning", "note"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong with an estimate, or worth knowing.
-
-    Parameters
-    ----------
-    severity : {"error", "warning", "note"}
-        ``error``: the scores would say nothing of the separation. ``warning``: they probably would not.
-    target : str
-        Empty for what concerns several.
-    code : str
-        ``nan``, ``channels``, ``rate``, ``length``, ``silent``, ``lag``, ``polarity``, ``gain``, ``swapped_channels``,
-        ``swapped_names``, ``mixture``, ``clipping`` or ``absent``.
-    message : str
-        What was found, what was expected and what to do.
-    track : str
-    value : float
-        The fault's size: samples of lag, dB of gain, share of clipped samples; NaN where it has none.
-    """
-
-    severity: Severity
-    target: str
-    code: str
-    message: str
-    track: str = ""
-    value: float = math.nan
-
-    def __str__(self) -> str:
-        return f"{self.severity}: {': '.join(p for p in (self.track, self.target, self.message) if p)}"
 
 
 def examine(
@@ -91,6 +63,7 @@ def examine(
     mixture: Audio,
     sample_rate: int,
     track: str = "",
+    targets: Targets | None = None,
 ) -> list[Finding]:
     """Look for faults of a track's estimates.
 
@@ -105,6 +78,8 @@ def examine(
         Hz.
     track : str
         Name for the findings.
+    targets : Targets, optional
+        Of the data set: which stems each target sums. Without it no target is known to be a part of another.
 
     Returns
     -------
@@ -116,37 +91,75 @@ def examine(
     for target, estimate in estimates.items():
         if target in references:
             faults = _form(target, estimate, references[target], mixture, sample_rate)
-            findings += faults
             if not any(fault.code in ("nan", "channels", "rate", "silent") for fault in faults):
                 sound[target] = estimate
-    aligned = _align(sound, references, mixture, sample_rate)
+                if offset := find_offset(estimate, references[target], mixture):
+                    faults.append(_offset(target, offset, references[target]))
+                    sound[target] = estimate - np.float32(offset)
+            findings += faults
+    aligned = align(sound, references, mixture, sample_rate)
+    found = [finding for item in aligned.values() for finding in _content(item)]
     for item in aligned.values():
-        findings += _lag_finding(item, sample_rate) + _content(item)
-    findings += _swapped_names(aligned, references)
-    misnamed = {f.target for f in findings if f.code in ("swapped_names", "mixture")}
-    for target, item in aligned.items():
-        if target not in misnamed:
-            findings += _gain(item)
+        findings += delay_finding(item, sample_rate)
+    findings += _all_or_some_are_the_mixture(found, len(estimates)) + swapped_names(aligned, references)
+    named = {f.part for f in [*found, *findings] if f.code in ("swapped_names", "mixture")}
+    if targets is not None:
+        findings += other_target({t: item for t, item in aligned.items() if t not in named}, references, targets)
+    misnamed = {f.part for f in findings if f.code in ("swapped_names", "mixture", "target")}
+    if not _adds_up(aligned, targets):
+        for target, item in aligned.items():
+            findings += _folded(item) if target in misnamed else _folded(item) + _gain(item)
     if absent := [t for t in references if t not in estimates]:
         message = f"no estimate for {', '.join(absent)}: not scored"
         findings.append(Finding("note", "", "absent", message))
     return [replace(finding, track=track) for finding in findings]
 
 
-@dataclass(frozen=True)
-class _Aligned:
-    """An estimate of sound form, moved back by its lag and cut to the part that it shares with its reference."""
+def _offset(target: str, offset: float, reference: Audio) -> Finding:
+    energy = dot(reference, reference)
+    limit = 10 * math.log10(energy / (offset**2 * reference.size)) if energy else -math.inf
+    message = (
+        f"it lies {offset:+.4f} off zero (DC), which neither the reference nor the mixture does: no SDR above "
+        f"{limit:.1f} dB can be reached; subtract its mean"
+    )
+    return Finding("warning", target, "offset", message, value=offset)
 
-    target: str
-    y: Audio
-    s: Audio
-    x: Audio
-    lag: int
 
-    def cut(self, reference: Audio) -> Audio:
-        """Return another reference over the same part."""
-        start = max(0, -self.lag)
-        return reference[:, start : start + self.y.shape[-1]]
+def _all_or_some_are_the_mixture(found: list[Finding], delivered: int) -> list[Finding]:
+    """Return findings of content; a mixture among separated stems is an error, for it lies in the wrong file."""
+    mixtures = [f for f in found if f.code == "mixture"]
+    if len(mixtures) in (0, delivered):
+        return found
+    why = "; nothing was separated, while the other stems are: is it the wrong file, exchanged with the mixture's?"
+    return [
+        replace(f, severity="error", message=f.message.partition(";")[0] + why) if f in mixtures else f for f in found
+    ]
+
+
+def _adds_up(aligned: Mapping[str, Aligned], targets: Targets | None) -> bool:
+    """Return whether estimates that hold every stem once add up to the mixture."""
+    chosen: list[Aligned] = []
+    held: list[str] = []
+    parts = targets or {t: (t,) for t in aligned}
+    for target in sorted((t for t in aligned if t in parts), key=lambda t: len(parts[t])):
+        if not set(parts[target]) & set(held):
+            chosen.append(aligned[target])
+            held += parts[target]
+    if len(chosen) < 2 or len({(item.lag, item.y.shape) for item in chosen}) > 1:
+        return False
+    rest = chosen[0].x - np.add.reduce([item.y for item in chosen])
+    return dot(rest, rest) < ADDED_UP * dot(chosen[0].x, chosen[0].x)
+
+
+def _folded(item: Aligned) -> list[Finding]:
+    limit = fold_limit(item.s) if is_folded(item.y) else math.inf
+    if math.isinf(limit) or is_folded(item.x):
+        return []
+    message = (
+        f"both channels are the same, the reference is stereo: no SDR above {limit:.1f} dB can be reached; deliver two "
+        "channels"
+    )
+    return [Finding("warning", item.target, "mono", message, value=limit)]
 
 
 def _form(target: str, estimate: Audio, reference: Audio, mixture: Audio, sample_rate: int) -> list[Finding]:
@@ -176,6 +189,9 @@ def _levels(target: str, estimate: Audio, reference: Audio, mixture: Audio) -> l
     if expected > 0 and energy <= SILENCE * expected:
         how = f"{10 * math.log10(energy / expected):.0f} dB against the reference" if energy else "every sample is 0"
         return [Finding("error", target, "silent", f"the estimate is silent ({how}); look at what wrote it")]
+    for c, (channel, true) in enumerate(zip(estimate, reference, strict=True)):
+        if float(np.dot(true, true)) > 0.01 * expected and float(np.dot(channel, channel)) <= SILENCE * expected:
+            return [Finding("error", target, "silent", f"channel {c + 1} is silent; look at what wrote it")]
     share = _clipped(estimate)
     if share > max(1e-4, 10 * _clipped(reference), 10 * _clipped(mixture)):
         message = f"{100 * share:.2f} % of the samples lie at full scale: clipped when written; write 32-bit float"
@@ -193,57 +209,7 @@ def _clipped(array: Audio) -> float:
     return count / magnitude.size if count >= FEW_SAMPLES else 0.0
 
 
-def _align(
-    estimates: Mapping[str, Audio], references: Mapping[str, Audio], mixture: Audio, sample_rate: int
-) -> dict[str, _Aligned]:
-    cut = {}  # estimate, reference and mixture of one length
-    for target, estimate in estimates.items():
-        length = min(estimate.shape[-1], mixture.shape[-1])
-        cut[target] = estimate[:, :length], references[target][:, :length], mixture[:, :length]
-    mixture_spectra: dict[int, Spectra] = {}
-    lags: dict[str, Lag] = {}
-    for target, (y, s, x) in cut.items():
-        if x.shape[-1] not in mixture_spectra:
-            mixture_spectra[x.shape[-1]] = Spectra.of(x, sample_rate)
-        spectra = Spectra.of(y, sample_rate)
-        by_reference = find_lag(spectra, Spectra.of(s, sample_rate), y, s)
-        if lag := _agreed(by_reference, find_lag(spectra, mixture_spectra[x.shape[-1]], y, x)):
-            lags[target] = lag
-    aligned = {}
-    for target, (y, s, x) in cut.items():
-        own = lags.get(target)
-        # What holds low tones alone shows its lag to a sample or two; the others of the track know it better.
-        same = [other for other in lags.values() if own and abs(other.samples - own.samples) <= 3]
-        n = max(same, key=lambda other: other.prominence).samples if same else 0
-        aligned[target] = _Aligned(target, shifted(y, n), shifted(s, -n), shifted(x, -n), n)
-    return aligned
-
-
-def _agreed(by_reference: Lag, by_mixture: Lag) -> Lag | None:
-    """Return the lag that one of the two shows and the other does not contradict."""
-    lags = sorted((by_reference, by_mixture), key=lambda lag: lag.prominence, reverse=True)
-    for lag, other in zip(lags, reversed(lags), strict=True):
-        contradicted = other.clear and abs(other.samples - lag.samples) > 2 and other.prominence > 0.5 * lag.prominence
-        if lag.clear and lag.samples and lag.gain >= 0.5 and not contradicted:
-            return lag
-    return None
-
-
-def _lag_finding(item: _Aligned, sample_rate: int) -> list[Finding]:
-    n = item.lag
-    if n == 0:
-        return []
-    word = "late" if n > 0 else "early"
-    message = (
-        f"{abs(n)} samples ({1000 * abs(n) / sample_rate:.1f} ms) too {word}; cut or pad its start: "
-        "a codec or a block-wise method often adds a delay"
-    )
-    # A filter delays by some samples, too: an honest estimate can do that.
-    severity: Severity = "error" if abs(n) >= SHORT_LAG * sample_rate else "warning"
-    return [Finding(severity, item.target, "lag", message, value=n)]
-
-
-def _content(item: _Aligned) -> list[Finding]:
+def _content(item: Aligned) -> list[Finding]:
     """Look at sign and channels, and whether anything was separated."""
     y, s, x, target = item.y, item.s, item.x, item.target
     with_mixture, expected = correlation(y, x), correlation(s, x)
@@ -274,58 +240,18 @@ def _side_turned(y: Audio, s: Audio, x: Audio) -> bool:
     return _turned(*side)
 
 
-def _swapped_names(aligned: Mapping[str, _Aligned], references: Mapping[str, Audio]) -> list[Finding]:
-    """Look for estimates that single out other targets than those that they are named after."""
-    from scipy.optimize import linear_sum_assignment
-
-    names, targets = list(aligned), list(references)
-    if not names or len(targets) < 2:
-        return []
-    table = np.array([[_fit(p, references[t]) for t in targets] for p in aligned.values()])
-    best = dict(zip(names, (targets[j] for j in linear_sum_assignment(table, maximize=True)[1]), strict=True))
-    own = {name: float(table[i, targets.index(name)]) for i, name in enumerate(names)}
-    there = {name: float(table[i, targets.index(best[name])]) for i, name in enumerate(names)}
-    # Estimates that change places bear each other out: all of such a circle must fit better where the others are.
-    circle = {n for n in names if best[n] != n and there[n] >= 0.15 and there[n] - own[n] >= 0.3}
-    while weak := {n for n in circle if best[n] not in circle}:
-        circle -= weak
-    findings = []
-    for name, item in aligned.items():
-        # A single one must be plain, and not like what the mixture is itself: dominated by the other target.
-        reference = item.cut(references[best[name]])
-        plain = best[name] != name and there[name] >= 0.5 and own[name] <= 0.0
-        likeness = abs(correlation(item.y, reference))
-        if name in circle or (plain and likeness >= 0.6 and likeness >= abs(correlation(item.x, reference))):
-            message = (
-                f"it fits {best[name]} far better (correlation {likeness:.2f}) than its own target "
-                f"({abs(correlation(item.y, item.s)):.2f}); are the names swapped?"
-            )
-            findings.append(Finding("error", name, "swapped_names", message))
-    return findings
-
-
-def _shares(y: Audio, s: Audio, x: Audio) -> tuple[float, float]:
-    """Return how much of a target and of the rest an estimate holds: ``y = a s + b (x - s)``, without sign."""
-    ss, sx, xx, ys = dot(s, s), dot(s, x), dot(x, x), dot(y, s)
-    gram = np.array([[ss, sx - ss], [sx - ss, xx - 2 * sx + ss]])
-    share, leak = np.abs(np.linalg.lstsq(gram, np.array([ys, dot(y, x) - ys]), rcond=1e-6)[0])
-    return float(share), float(leak)
-
-
-def _fit(item: _Aligned, reference: Audio) -> float:
-    """Return correlation times selectivity: 1 for the target itself, 0 where it is held as the mixture holds it."""
-    s = item.cut(reference)
-    share, leak = _shares(item.y, s, item.x)
-    # Selectivity alone would take drums for the accompaniment, of which they are a part without any vocals.
-    return abs(correlation(item.y, s)) * (share - leak) / (share + leak) if share + leak > 0 else 0.0
-
-
-def _gain(item: _Aligned) -> list[Finding]:
+def _gain(item: Aligned) -> list[Finding]:
     y, s = item.y, item.s
+    if gain := find_gain(y, s, item.x):
+        message = (
+            f"the level is {gain.level:+.1f} dB where the target stands alone, which costs {gain.cost:.1f} dB of SDR; "
+            f"was it normalised or scaled? multiply it by {10 ** (-gain.level / 20):.3f}"
+        )
+        return [Finding("warning", item.target, "gain", message, value=gain.level)]
     rho = correlation(y, s)
     if abs(rho) < 0.5:  # of a poor estimate the level says nothing
         return []
-    share, leak = _shares(y, s, item.x)
+    share, leak = shares(y, s, item.x)
     excess = 20 * math.log10(max(share, 1e-6))
     deficit = 20 * math.log10(abs(dot(y, s)) / dot(y, y))
     # A method that cannot tell the target from the rest does well to be quiet: what leaks or is lost counts for it.
