@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mss_bench.core.names import known_stem
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Stems, Targets, TrackId
 from mss_bench.separators import Separator
@@ -69,17 +70,28 @@ class Delivery:
         used = {part for target in scored for part in targets.sum_of(target, mapped)}
         unused = [name for name in mapped if name not in used and name not in left_out]
         if unused and not left_out:
+            meant = next((f": {known_stem(n)}={n}" for n in unused if known_stem(n) in targets), "")
             notices.append(
                 f"{', '.join(unused)} {'is' if len(unused) == 1 else 'are'} delivered and not scored: no target of the "
-                "data set; a map says what such names mean"
+                f"data set; a map says what such names mean{meant}"
             )
+        notices += separator.notes(targets, track)
         return cls(names, stem_map, mapped, scored, left_out, tuple(notices))
 
-    def scored(self, estimates: Stems, targets: Targets) -> Stems:
-        """Return the estimates to score, sums included, of the mapped ones that came."""
-        complete = set(targets.beyond(self.mapped)) <= {*estimates}  # a sum without a part would be another target
-        return {
-            target: estimate
-            for target, estimate in targets.resolve(estimates).items()
-            if target not in self.left_out and (target in estimates or complete)
+    def scored(self, estimates: Stems, targets: Targets) -> tuple[Stems, dict[str, str]]:
+        """Return the estimates to score, sums included, of the mapped ones that came.
+
+        Returns
+        -------
+        scored : dict of str to (channels, samples) float32
+        problems : dict of str to str
+            Sums that lack a part, which would be other targets, with the reason.
+        """
+        lost = [name for name in targets.beyond(self.mapped) if name not in estimates]
+        summed = targets.resolve(estimates)
+        problems = {
+            target: f"{target} lacks {', '.join(lost)}, which did not come for this song"
+            for target in (self.targets if lost else ())
+            if target not in estimates
         }
+        return {t: each for t, each in summed.items() if t not in self.left_out and t not in problems}, problems

@@ -258,7 +258,8 @@ def _estimates(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float
                 save_estimates(task.run, planned, estimates, cell, track.sample_rate)
     cell.flags = sorted({*cell.flags, *track.flags})
     cell.delivered = [t for t in planned.targets if t in estimates]
-    scored = planned.delivery.scored(estimates, planned.targets)
+    scored, lacking = planned.delivery.scored(estimates, planned.targets)
+    cell.problems = {t: "; ".join([why, *cell.problems.values()]) for t, why in lacking.items()} | cell.problems
     return scored, cell.costs["separate_seconds"] if saved is None else None
 
 

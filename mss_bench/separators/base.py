@@ -162,6 +162,10 @@ class Separator(Parameterized, ABC):
         always = self.target_sets[0] if len(self.target_sets) == 1 else ()
         return tuple(dict.fromkeys([*self.produces(targets, track), *always]))
 
+    def notes(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
+        """Return what the user should know of what is not delivered, e.g. files that are not read."""
+        return ()
+
     def refuses(self, channels: int, what: str = "the mixture") -> str:
         """Return why a mixture of that many channels is not taken, naming it as `what`; empty where it is."""
         if not self.channels or channels in self.channels:

@@ -183,7 +183,7 @@ def test_a_sum_without_one_of_its_parts_is_not_scored(folder: Callable[..., Path
     rows, _ = scored({"name": "estimates", "dir": str(folder(*SIX[:5], piano=np.full((2, RATE), np.nan)))})
     accompaniment = rows.loc[("vocals_acc", "accompaniment")]
     assert accompaniment["status"] == "invalid_output"
-    assert "piano: nan" in accompaniment["reason"]
+    assert accompaniment["reason"].startswith("accompaniment lacks piano, which did not come for this song; piano: nan")
 
 
 def test_a_command_delivers_under_its_own_names(folder: Callable[..., Path], scored: Callable[..., Any]) -> None:
@@ -228,12 +228,12 @@ def test_the_map_is_part_of_the_key_where_it_changes_something(
 
 
 def test_what_is_not_scored_is_named(folder: Callable[..., Path], planned: Callable[..., Plan]) -> None:
-    directory = folder("vocals", instrumental=REST)
-    targets = Targets(FOUR)
-    plan = planned({"name": "estimates", "dir": str(directory)}, targets, (TargetGroup("4stem", FOUR),))
-    assert plan.notices == [
-        "mine: accompaniment is delivered and not scored: no target of the data set; a map says what such names mean"
+    spec = {"name": "estimates", "dir": str(folder("vocals", instrumental=REST, strings=REST))}
+    assert planned(spec, Targets(FOUR), (TargetGroup("4stem", FOUR),)).notices == [
+        "mine: accompaniment is delivered and not scored: no target of the data set; a map says what such names mean",
+        "mine: not read: Song/strings.wav: 'strings' is no target of the data set; a map says what such names mean",
     ]
+    assert planned(spec | {"map": "other=strings"}).notices == []
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class Estimates(MappedSeparator):
         super().setup()
         if self.pattern is not None:
             user_layout(self.pattern)
-        self._delivered: dict[Any, tuple[str, ...]] = {}
+        self._pairings: dict[Any, Pairing] = {}
 
     @cached_property
     def _listing(self) -> Listing:
@@ -87,15 +87,30 @@ class Estimates(MappedSeparator):
         ConfigError
             No track has a file; the message holds the pairing.
         """
+        pairing = self._paired(targets, track)
+        disputed = {target for _, target in pairing.ambiguous}
+        return tuple(t for t in pairing.targets if t in pairing.delivered or t in disputed)
+
+    def notes(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
+        """Return the files of the run's tracks that are not read, with the reason."""
+        ours = {file for each in self.tracks or (track,) for file in self.files(each)}
+        unread = {f: why for f, why in self._paired(targets, track).unpaired_files.items() if f in ours}
+        if not unread:
+            return ()
+        shown = [f"{file.relative_to(self._listing.root)}: {why}" for file, why in list(unread.items())[:3]]
+        more = [f"and {len(unread) - 3} more"] if len(unread) > 3 else []
+        return (f"not read: {'; '.join(shown + more)}; a map says what such names mean",)
+
+    def _paired(self, targets: Targets, track: TrackId) -> Pairing:
+        """Return the pairing of all tracks of the run, refusing a folder that has nothing for any."""
         tracks = self.tracks or (track,)
         key = (tracks, tuple(targets.items()))
-        if key not in self._delivered:
+        if key not in self._pairings:
             pairing = pair(self._listing, tracks, targets, self.pattern, further=self._further(targets))
             if not pairing.delivered and not pairing.ambiguous:
                 pairing.check()
-            disputed = {target for _, target in pairing.ambiguous}
-            self._delivered[key] = tuple(t for t in pairing.targets if t in pairing.delivered or t in disputed)
-        return self._delivered[key]
+            self._pairings[key] = pairing
+        return self._pairings[key]
 
     def separate(self, mixture: Audio, sample_rate: int, *, targets: Targets, **_: Any) -> Stems:
         """Read the estimates of `track`.
