@@ -33,6 +33,7 @@ __all__ = [
     "Quantities",
     "blocks",
     "lower_is_better",
+    "name_maps",
     "ordered",
     "trained_on",
 ]  # fmt: skip
@@ -188,6 +189,12 @@ def track_count(counts: Iterable[int]) -> str:
 def lower_is_better(quantities: Quantities) -> set[str]:
     """Return the names of the metrics of which a smaller value is better."""
     return {str(q["name"]) for q in quantities if not q.get("higher_is_better", True)}
+
+
+def name_maps(separators: Iterable[Mapping[str, Any]]) -> str:
+    """Return what the names of stems were said to mean, by method; empty where nothing was said."""
+    maps = [f"{s['label']} {s['map']}" for s in separators if s.get("map") and "label" in s]
+    return f"Names of stems were mapped: {', '.join(maps)}." if maps else ""
 
 
 def trained_on(separators: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

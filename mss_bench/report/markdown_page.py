@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mss_bench.report.blocks import Block
+from mss_bench.report.blocks import Block, name_maps
 from mss_bench.report.failures import Failures
 from mss_bench.report.figures import Drawing
 from mss_bench.report.markdown import markdown_escape
@@ -36,6 +36,8 @@ def markdown_page(
         command = run["command"] if isinstance(run["command"], str) else " ".join(map(str, run["command"]))
         parts.append(f"Command: {markdown_escape(command)}")
     parts.append(explanations(blocks, style) or "No scores.")
+    if maps := name_maps(run.get("separators", ())):
+        parts.append(markdown_escape(maps))
     parts += [table.markdown() for table in score_tables(blocks, style)]
     parts += significance(blocks, style.digits)
     parts += ["## Figures", "Of the first metric of each group of targets."] if figures else []

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.text import encodable, wrap
-from mss_bench.report.blocks import Quantities, blocks, lower_is_better, trained_on
+from mss_bench.report.blocks import Quantities, blocks, lower_is_better, name_maps, trained_on
 from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import score_table
@@ -73,7 +73,8 @@ def summary(
     if arranged:
         values = f"Values: {AGGREGATIONS[arranged[0].aggregation]}; mean, and other metrics: over the targets."
         gain = "gain: improvement over the floor (the scaled mixture), paired by track."
-        parts.append(f"{prose(values)}\n{prose(gain)}")
+        maps = name_maps(separators)
+        parts.append("\n".join(prose(text) for text in (values, gain, maps) if text))
     else:
         parts.append("No scores: the track table is empty.")
     counted = group_failures(tracks, failures)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from mss_bench.core.names import known_stem
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Stems, Targets, TrackId
+from mss_bench.errors import ConfigError
 from mss_bench.separators import Separator
 
 __all__ = ["Delivery"]
@@ -61,8 +62,11 @@ class Delivery:
         names = separator.delivers(targets, track)
         stem_map = separator.stem_map if given else separator.stem_map.fitting(targets)
         if given:
-            stem_map.check_targets(targets)
-            stem_map.check_delivered(names)
+            try:
+                stem_map.check_targets(targets)
+                stem_map.check_delivered(names)
+            except ConfigError as error:
+                raise ConfigError(f"{separator.label()}: {error}") from None
         mapped = stem_map.names(names, targets)
         left_out = {t: why for t, why in targets.left_out(mapped).items() if t not in stem_map.targets}
         scored = tuple(t for t in targets if t not in left_out and targets.sum_of(t, mapped))

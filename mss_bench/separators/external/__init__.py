@@ -45,4 +45,7 @@ A program that reads a WAV file and writes others, see `mss_bench.separators.ext
     separators:
       - {name: command, as: my_tool, targets: [vocals, accompaniment], sample_rate: 44100, release: "1.4",
          command: "my_tool -i {input} -o {output_dir}", pattern: "*_({target})_*.wav"}
+      # map says what the names of its stems mean, here as with every way in (`mss_bench.core.stem_map`).
+      - {name: command, as: six_stems, targets: [vocals, drums, bass, other, guitar, piano],
+         map: {other: [guitar, piano, other]}, command: "demucs -n htdemucs_6s -o {output_dir} {input}"}
 """
