@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mss_bench.cli.options import Parser, Shared, add_options, given
 from mss_bench.cli.run import add_run_options, finish, print_families
@@ -69,7 +69,7 @@ def configure(parser: Parser) -> None:
     )
     add_options(where, Command, ["references"])
     out = {"doc": "Run folder (default: runs/<data set>-<name>)."}
-    add_options(parser, RunOptions, ["map", "metrics", "out"], out=out)
+    add_options(parser, RunOptions, ["map", "fit", "metrics", "out"], out=out)
     add_options(parser, Command, ["pattern", "name", "partial", "doctor", "museval_json"])
     add_options(parser, Shared, ["quiet"])
     add_run_options(parser)
@@ -91,8 +91,9 @@ def execute(args: argparse.Namespace) -> int:
     dataset = options.open_dataset()
     tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
     options.map.check_targets(dataset.targets)
-    separator = Estimates(dir=str(command.estimates), pattern=command.pattern or None, map=options.map)
-    pairing = separator.pairing([t.id for t in tracks], dataset.targets, tuple(t.id for t in _all_tracks(dataset)))
+    separator = Estimates(dir=str(command.estimates), pattern=command.pattern or None, map=options.map, fit=options.fit)
+    known = tuple(t.id for t in _all_tracks(dataset, tracks))
+    pairing = separator.pairing([t.id for t in tracks], dataset.targets, known)
     pairing.check()
     options.map.check_delivered(pairing.delivered)
     if not quiet:
@@ -107,10 +108,14 @@ def execute(args: argparse.Namespace) -> int:
     tracks = [t for t in tracks if t.name not in absent]
     if command.doctor:
         _examine(separator, tracks, dataset)
-    spec = {"name": "estimates", "dir": str(command.estimates.resolve()), "as": command.name}
+    spec: dict[str, Any] = {"name": "estimates", "dir": str(command.estimates.resolve()), "as": command.name}
+    if command.pattern:
+        spec["pattern"] = command.pattern
+    if options.fit:
+        spec["fit"] = list(options.fit)
     prepared = prepare(
         options.with_values(
-            separators=[spec | ({"pattern": command.pattern} if command.pattern else {})],
+            separators=[spec],
             tracks=[t.name for t in tracks],
             max_tracks=None,
             out=options.out or Path("runs") / f"{dataset.name}-{command.name}",
@@ -123,10 +128,15 @@ def execute(args: argparse.Namespace) -> int:
     return status
 
 
-def _all_tracks(dataset: Dataset) -> list[Track]:
-    """Return every track of the subsets on disk: an estimate of one that is not asked for is not a stray file."""
+def _all_tracks(dataset: Dataset, asked: Sequence[Track]) -> list[Track]:
+    """Return every track of the subsets on disk: an estimate of one that is not asked for is not a stray file.
+
+    Where a subset is a part of another, a track that was asked for stands once.
+    """
     subsets: list[str | None] = [*(dataset.subsets if dataset.root is None else dataset.present_subsets())]
-    return [t for s in subsets or [None] for t in dataset.tracks(s)]
+    there = {tuple(track.files()) for track in asked}
+    others = [t for s in subsets or [None] for t in dataset.tracks(s)]
+    return [*asked, *(t for t in others if tuple(t.files()) not in there)]
 
 
 def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from mss_bench.core import audio
 from mss_bench.core.annotations import Annotations
+from mss_bench.core.fit import Fit
 from mss_bench.core.names import known_stem
 from mss_bench.core.stem_map import StemMap
 from mss_bench.errors import AudioError, DatasetError
 
-__all__ = ["Audio", "Fit", "Part", "Stems", "TargetGroup", "Targets", "Track", "TrackAudio", "TrackId"]
+__all__ = ["Audio", "Part", "Stems", "TargetGroup", "Targets", "Track", "TrackAudio", "TrackId"]
 
 Audio = NDArray[np.float32]
 """An array ``(channels, samples)``."""
@@ -194,29 +195,6 @@ _WHOLE = Part()
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How files of a song that differ are made alike; what is not allowed here is refused.
-
-    Parameters
-    ----------
-    trim : bool
-        Every file is cut to the length of the song's shortest.
-    mono : bool
-        A file of one channel is doubled to two.
-    resample : bool
-        A file of another sample rate than the track's is resampled.
-    """
-
-    trim: bool = False
-    mono: bool = False
-    resample: bool = False
-
-    def flags(self) -> dict[str, bool]:
-        """Return what is allowed, as part of a key."""
-        return {name: True for name, allowed in vars(self).items() if allowed}
-
-
-@dataclass(frozen=True)
 class TrackAudio:
     """Audio of one track, as the metrics take it.
 
@@ -281,7 +259,7 @@ class Track:
     facts: dict[str, str] = field(default_factory=dict)
     annotations: Path | None = None
     parts: dict[str, tuple[Part, ...]] = field(default_factory=dict)
-    fit: Fit = Fit()
+    fit: Fit = field(default_factory=Fit)
     erratum: str = ""
     stem_map: StemMap = field(default_factory=StemMap)
 
@@ -354,10 +332,16 @@ class Track:
             array = array[part.channel : part.channel + 1]
         if part.gain_db:
             array = array * np.float32(10 ** (part.gain_db / 20))
-        if self.fit.mono and len(array) == 1:
+        if len(array) == 1 and (self.fit.mono or (self.fit.match and self._has_stereo)):
             array = np.repeat(array, 2, axis=0)
             fitted.add("mono")
         return np.ascontiguousarray(array), fitted
+
+    @cached_property
+    def _has_stereo(self) -> bool:
+        """Whether more than one channel is taken of any file."""
+        pieces = [piece for name in ("mixture", *self.stems) for piece in self.pieces(name)]
+        return any(part.channel is None and audio.info(file).channels == 2 for file, part in pieces)
 
     def _check_rate(self, file: Path, rate: int) -> None:
         if rate != self.sample_rate and not self.fit.resample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from abc import ABC, abstractmethod
@@ -11,12 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from mss_bench.core.config import plain_name
+from mss_bench.core.fit import Fit
 from mss_bench.core.listing import as_on_disk
 from mss_bench.core.names import EXTENSIONS
 from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, located, param
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.text import shortened
-from mss_bench.core.tracks import Fit, TargetGroup, Targets, Track
+from mss_bench.core.tracks import TargetGroup, Targets, Track
 from mss_bench.datasets.documents import listed_names
 from mss_bench.errors import ConfigError, DatasetError, UnknownNameError
 
@@ -167,6 +169,14 @@ class Dataset(Parameterized, ABC):
         self.targets, self.groups = targets, groups
         self.targets = self._targets()
         self.groups = self._groups()
+
+    def fitting(self, allowed: Sequence[str]) -> Self:
+        """Return the data set with more allowed of `core.fit.FITS` where files of a song differ."""
+        other, fit = copy.copy(self), self.fit
+        other.fit = Fit(
+            fit.trim or "trim" in allowed, fit.mono, fit.resample or "resample" in allowed, "channels" in allowed
+        )
+        return other
 
     @abstractmethod
     def find(self, subset: str) -> list[Track]:

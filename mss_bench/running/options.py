@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from mss_bench.core.fit import FITS
 from mss_bench.core.parameters import MappingError, Parameter, Parameterized, located, param
 from mss_bench.core.schema import DEFAULT_METRICS
 from mss_bench.core.stem_map import StemMap
@@ -46,6 +47,11 @@ class RunOptions(Parameterized):
         expects='text like "vocals=lead;other=guitar+piano+other;accompaniment=mixture-vocals", a mapping, or none',
         doc="What the stems of estimates, programs and models are: other=guitar+piano+other (a sum), vocals=lead (a "
         "name), accompaniment=mixture-vocals (a rest), or none (default: every name means what it says).",
+    )  # fmt: skip
+    fit: tuple[str, ...] = param(
+        (), choices=FITS, metavar="HOW,...",
+        doc="What is done to files that differ: trim cuts what is too long, pad lengthens estimates with zeros, "
+        "resample changes the sample rate, channels doubles files of one channel (default: nothing).",
     )  # fmt: skip
     metrics: tuple[str | Mapping[str, Any], ...] = param(
         (), short="-m", metavar="SPEC,...", expects="names with parameters, as in bss_eval:window=2",
@@ -125,9 +131,10 @@ class RunOptions(Parameterized):
         from mss_bench.datasets.catalog import get_dataset
 
         if isinstance(self.dataset, Dataset):
-            return self.dataset
+            return self.dataset.fitting(self.fit) if self.fit else self.dataset
         spec, root = self._dataset_and_root()
-        return get_dataset(spec.name, self.catalogs, root=root, **spec.params)
+        dataset = get_dataset(spec.name, self.catalogs, root=root, **spec.params)
+        return dataset.fitting(self.fit) if self.fit else dataset
 
     def _dataset_and_root(self) -> tuple[Spec, Path | None]:
         """Return the data set as a spec without the root that it may name, and the root."""

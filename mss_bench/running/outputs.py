@@ -104,7 +104,7 @@ def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.nd
     if abs(extra) > LENGTH_TOLERANCE:
         raise InvalidOutputError(
             f"{target}: {array.shape[1]} samples, expected {mixture.shape[1]}; at most {LENGTH_TOLERANCE} more or "
-            "fewer are trimmed or padded"
+            "fewer are trimmed or padded (score --fit trim,pad: any number)"
         )
     array = array[:, : mixture.shape[1]] if extra > 0 else np.pad(array, ((0, 0), (0, -extra)))
     # What float32 cannot hold becomes infinite here and is found below.

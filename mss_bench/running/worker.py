@@ -251,6 +251,7 @@ def _estimates(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float
         estimates, cell.flags, cell.problems = conform(
             raw, track.mixture, planned.targets, declared, planned.delivery.stem_map
         )
+        cell.flags = sorted({*cell.flags, *separator.flags})
         cell.costs |= costs  # all of one pass, in place of those of an earlier one
         cell.device = separator.used_device
         if task.save_estimates:

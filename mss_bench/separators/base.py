@@ -111,6 +111,9 @@ class Separator(Parameterized, ABC):
     used_device: str = ""
     """Where `load` put what it read, e.g. ``cuda:0``; recorded with the costs. Empty for a method without a choice."""
 
+    flags: tuple[str, ...] = ()
+    """What was done to the estimates that `separate` returned last, as the tables' column flags has it."""
+
     tracks: tuple[TrackId, ...] = ()
     """All tracks of the run; set before `produces` and `files` where `needs_track` is declared."""
 

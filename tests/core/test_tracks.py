@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mss_bench.core import audio
-from mss_bench.core.tracks import Fit, Part, TargetGroup, Targets, Track, TrackId
+from mss_bench.core.fit import Fit
+from mss_bench.core.tracks import Part, TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import AudioError, DatasetError
 
 STEMS = ("vocals", "drums", "bass")

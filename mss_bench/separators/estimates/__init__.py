@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mss_bench.core.fit import FITS
 from mss_bench.core.listing import Listing
 from mss_bench.core.parameters import param
 from mss_bench.core.patterns import further_stems, user_layout
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.separators.base import MappedSeparator
-from mss_bench.separators.estimates.folder import claims, pair, read_estimate, scan
+from mss_bench.separators.estimates.folder import claims, pair, read_fitted, scan
 from mss_bench.separators.estimates.pairing import Pairing
 
 __all__ = ["Estimates"]
@@ -21,7 +22,8 @@ __all__ = ["Estimates"]
 class Estimates(MappedSeparator):
     """Read finished estimates from a folder.
 
-    Nothing is converted: another sample rate or channel count is an error. The length is left as it is.
+    Nothing is converted unless `fit` allows it: another sample rate or channel count is an error, and the length is
+    left as it is.
 
     Raises
     ------
@@ -39,6 +41,10 @@ class Estimates(MappedSeparator):
         None,
         doc="How the paths below the folder name tracks and targets, e.g. ``{track}/{target}.wav``; needed where no "
         "layout is recognised. See `mss_bench.core.patterns`.",
+    )
+
+    fit: tuple[str, ...] = param(
+        (), choices=FITS, doc="What is done to files that do not fit the mixture; it is told in the column flags."
     )
 
     def setup(self) -> None:
@@ -143,8 +149,11 @@ class Estimates(MappedSeparator):
                 f"{self.dir} has no estimate of track {self.track.name!r} (subset {self.track.subset!r}) by {how}; "
                 f"expected e.g. {self.track.name}/{next(iter(targets))}.wav"
             )
-        return {
-            t: read_estimate(files[t], mixture, sample_rate, start=self.start, duration=self.duration)
-            for t in pairing.targets
-            if t in files
-        }
+        estimates, flags = {}, set[str]()
+        for target in (t for t in pairing.targets if t in files):
+            estimates[target], done = read_fitted(
+                files[target], mixture, sample_rate, self.start, self.duration, self.fit
+            )
+            flags |= done
+        self.flags = tuple(sorted(flags))
+        return estimates

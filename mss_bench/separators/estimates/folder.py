@@ -23,6 +23,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from mss_bench.core import audio
 from mss_bench.core.listing import Listing, audio_files
 from mss_bench.core.names import POSSIBLE, known_stem, nfc, spelling_key
@@ -31,7 +33,7 @@ from mss_bench.core.tracks import Audio, Targets, TrackId
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.estimates.pairing import EstimateFile, Pairing
 
-__all__ = ["Claim", "claims", "pair", "read_estimate", "scan"]
+__all__ = ["Claim", "claims", "pair", "read_estimate", "read_fitted", "scan"]
 
 _ALONE = [layout for layout in LAYOUTS if layout.pattern in ("{track}/{target}", "{track}/*({target})*")]
 
@@ -224,9 +226,62 @@ def _suggestion(file: str, tracks: Sequence[TrackId]) -> str:
     return ""
 
 
-def read_estimate(
-    path: Path, mixture: Audio, sample_rate: int, start: float = 0.0, duration: float | None = None
-) -> Audio:
+def read_fitted(
+    path: Path, mixture: Audio, sample_rate: int, start: float, duration: float | None, fit: Sequence[str]
+) -> tuple[Audio, set[str]]:
+    """Read a file that is an estimate from a mixture, and make it fit as far as that is allowed.
+
+    Parameters
+    ----------
+    path : Path
+    mixture : (channels, samples)
+        What it has to fit.
+    sample_rate : int
+        Hz.
+    start, duration : float
+        The part to read, in seconds.
+    fit : sequence of str
+        Some of `mss_bench.core.fit.FITS`.
+
+    Returns
+    -------
+    estimate : (channels, samples) float32
+    flags : set of str
+        What was done: ``"fitted:resample"``, ``"length:+12"`` where 12 samples were cut off.
+
+    Raises
+    ------
+    AudioError
+        It cannot be read, or differs in a way that is not allowed; the message names the option that allows it.
+    """
+    header, flags, wide = audio.info(path), set[str](), len(mixture)
+    if header.sample_rate == sample_rate:
+        estimate = audio.read(path, start=start, duration=duration, finite=False)
+    elif "resample" in fit:
+        whole = audio.resample(audio.read(path, finite=False), header.sample_rate, sample_rate)
+        first = round(start * sample_rate)
+        estimate = whole[:, first : None if duration is None else first + round(duration * sample_rate)]
+        flags.add("fitted:resample")
+    else:
+        raise AudioError(
+            f"{path} has a sample rate of {header.sample_rate} Hz, expected {sample_rate} Hz; "
+            "--fit resample converts it"
+        )
+    if len(estimate) != wide and "channels" in fit and 1 in (len(estimate), wide):
+        mono = estimate.mean(axis=0, keepdims=True, dtype=np.float32)
+        estimate = np.repeat(mono, wide, axis=0)
+        flags.add("fitted:channels")
+    elif len(estimate) != wide:
+        hint = "; --fit channels doubles one channel, or takes the mean of several" * (1 in (len(estimate), wide))
+        raise AudioError(f"{path} has {len(estimate)} channel(s), expected {wide} as in the mixture{hint}")
+    extra = estimate.shape[1] - mixture.shape[1]
+    if extra and ("trim" if extra > 0 else "pad") in fit:
+        estimate = np.pad(estimate[:, : mixture.shape[1]], ((0, 0), (0, max(0, -extra))))
+        flags.add(f"length:{extra:+d}")
+    return np.ascontiguousarray(estimate), flags
+
+
+def read_estimate(path: Path, mixture: Audio, sample_rate: int) -> Audio:
     """Read a file that is an estimate from a mixture, as it is: NaN and a wrong length are for the runner to judge.
 
     Raises
@@ -234,7 +289,7 @@ def read_estimate(
     AudioError
         It cannot be read, or has another sample rate or channel count than the mixture.
     """
-    estimate = audio.read(path, sample_rate, start=start, duration=duration, finite=False)
+    estimate = audio.read(path, sample_rate, finite=False)
     if len(estimate) != len(mixture):
         raise AudioError(
             f"{path} has {len(estimate)} channel(s), expected {len(mixture)} as in the mixture; "
