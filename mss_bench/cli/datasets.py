@@ -74,15 +74,33 @@ class Show(List):
             *((f"group {group.name}", ", ".join(map(parts, group.targets))) for group in dataset.groups),
             ("map", str(dataset.map)),
             ("mixture", dataset.mixture),
+            ("left out", "tracks that lack a stem" if dataset.complete else ""),
+            ("made alike", ", ".join(_made_alike(dataset))),
+            ("errata", f"{len(dataset.errata)} tracks; --without-errata leaves them out" if dataset.errata else ""),
             ("licence", dataset.licence),
             ("citation", dataset.citation),
             ("homepage", dataset.homepage),
         ]
         print(dataset.name)
         print(columns([fact for fact in facts if fact[1]], indent="  ", width=terminal_width()))
-        if options := parameter_table(type(dataset), leave_out=parameters(Dataset)):
+        general = {name: each for name, each in parameters(Dataset).items() if name not in _SHOWN_OPTIONS}
+        if options := parameter_table(type(dataset), leave_out=general):
             print(f"\nOptions:\n{options}", end="")
         return 0
+
+
+_SHOWN_OPTIONS = ("missing_stems", "complete", "trim", "mono", "resample")
+"""Options of every layout that are worth showing beside those of its own."""
+
+
+def _made_alike(dataset: Dataset) -> list[str]:
+    """Return in words what is done to files of a song that differ."""
+    done = {
+        "cut to the shortest": dataset.trim,
+        "mono made stereo": dataset.mono == "double",
+        f"resampled to {dataset.resample} Hz": dataset.resample,
+    }
+    return [words for words, is_done in done.items() if is_done]
 
 
 class Check(Show):
@@ -99,6 +117,8 @@ class Check(Show):
 
         dataset = self.open()
         report = examine(dataset, self._tracks(dataset)[: self.max_tracks])
+        for notice in dict.fromkeys(dataset.notices):
+            print(f"note: {notice}")
         if report.findings:
             rows = [[f.severity, f"{f.subset}/{f.track}".lstrip("/"), f.part, f.message] for f in report.findings]
             print(Table("", ["severity", "track", "part", "finding"], [rows]).console(terminal_width()))
@@ -110,7 +130,7 @@ class Check(Show):
             return dataset.tracks(self.subset if dataset.subsets else None, self.tracks)
         # A copy with one subset alone is common; the missing one is said, not refused.
         present = dataset.present_subsets()
-        for name in set(dataset.subsets) - set(present):
+        for name in [subset for subset in dataset.whole_subsets() if subset not in present]:
             print(f"note: subset {name!r} is not in {dataset.root}")
         tracks = [track for subset in present for track in dataset.tracks(subset)] or dataset.tracks()
         if unknown := set(self.tracks) - {track.name for track in tracks}:

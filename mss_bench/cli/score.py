@@ -89,7 +89,9 @@ def execute(args: argparse.Namespace) -> int:
         raise ConfigError("--museval-json holds BSS Eval scores; add bss_eval to --metrics")
     quiet = "quiet" in args
     dataset = options.open_dataset()
-    tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
+    tracks = dataset.tracks(
+        options.subset, options.tracks, options.max_tracks, options.duration, without_errata=options.without_errata
+    )
     options.map.check_targets(dataset.targets)
     separator = Estimates(dir=str(command.estimates), pattern=command.pattern or None, map=options.map, fit=options.fit)
     known = tuple(t.id for t in _all_tracks(dataset, tracks))

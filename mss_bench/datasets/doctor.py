@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -80,6 +81,8 @@ def examine(dataset: Dataset, tracks: Sequence[Track]) -> Report:
         report.findings.append(Finding("warning", "", "", stem, f"its pattern {pattern!r} fits no file of any track"))
     contents: dict[str, list[tuple[Track, str]]] = defaultdict(list)
     for track in tracks:
+        if track.erratum:
+            report.findings.append(Finding("info", track.id.subset, track.name, "", f"known erratum: {track.erratum}"))
         for severity, part, message in _examine_track(track, report, contents):
             report.findings.append(Finding(severity, track.id.subset, track.name, part, message))
     for places in contents.values():
@@ -127,7 +130,7 @@ def _read_files(track: Track, contents: dict[str, list[tuple[Track, str]]]) -> t
                 found.append(("error", name, str(error)))
                 damaged.add(name)
                 continue
-            label = part.of(file)
+            label = part.of(Path(file.name))
             first, lengths[label] = first or label, array.shape[1]
             if array.any() and not track.parts:  # digital silence of one length is the same everywhere
                 contents[audio.hash_file(file)].append((track, file.name if len(pieces) > 1 else name))

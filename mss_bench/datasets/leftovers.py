@@ -82,7 +82,9 @@ def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
 
 def idle_patterns(dataset: Dataset, tracks: Sequence[Track]) -> dict[str, str]:
     """Return the patterns that fit no file of any track, beside others that do, each with its stem."""
-    folders = [root / track.name for track in tracks if track.reader is None for root in dataset.roots(track.id.subset)]
+    subsets = dict.fromkeys(track.id.subset for track in tracks)
+    everything = [track for subset in subsets for track in dataset.find(subset) if track.reader is None]
+    folders = [root / track.name for track in everything for root in dataset.roots(track.id.subset)]
     idle: dict[str, str] = {}
     used = False
     for stem, patterns in dataset.stems.items():

@@ -118,8 +118,10 @@ def write_report(
 
         links: list[TrackLink] = []
         if not options.single_file:
+            errata = dict(run.get("dataset", {}).get("errata", {}))
+            pages = TrackPages(out, contents, read, options.style.digits, errata)
             kept = read_media(media, set(tracks["estimate_key"].dropna()), shown)
-            for file, link in TrackPages(out, contents, read, options.style.digits).write(options.pages, kept):
+            for file, link in pages.write(options.pages, kept):
                 written.append(file)
                 links += [link] if link is not None else []
         text = html_page(contents, options, failures=counted, costs=costs, run=run, figures=figures, tracks=links)

@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,12 +58,15 @@ class TrackPages:
     frames : callable
         Reads the frames of a track, given its name and ``group=, target=, metric=, preset=``.
     digits : int
+    errata : mapping of str to str
+        Track to what is known to be wrong with its recording.
     """
 
     out: Path
     contents: Contents
     frames: Callable[..., pd.DataFrame]
     digits: int
+    errata: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _look(self) -> Mapping[str, Look]:
@@ -111,6 +114,7 @@ class TrackPages:
             .get_template("track.html.j2")
             .render(
                 track=track,
+                erratum=self.errata.get(track, ""),
                 place=f"{dataset} {subset}".strip(),
                 tables=[self._table(block, track) for block in blocks.values()],
                 targets=list(sections.values()),

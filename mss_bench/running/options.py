@@ -61,6 +61,7 @@ class RunOptions(Parameterized):
     subset: str | None = param(None, doc="Subset of the data set, or all (default: what the data set declares).")
     tracks: tuple[str, ...] = param((), metavar="NAME", doc="Only this track (default: all).")
     max_tracks: int | None = param(None, at_least=1, metavar="N", doc="Only the first N tracks (default: all).")
+    without_errata: bool = param(False, doc="Leave out tracks that are known to have something wrong.")
     duration: float | None = param(
         None, above=0, unit="s", metavar="S", doc="Only the first S seconds of each track (default: the whole track)."
     )

@@ -106,7 +106,9 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     for spec in metric_specs:
         build(metrics, spec)
     dataset = options.open_dataset()
-    tracks = dataset.tracks(options.subset, options.tracks, options.max_tracks, options.duration)
+    tracks = dataset.tracks(
+        options.subset, options.tracks, options.max_tracks, options.duration, without_errata=options.without_errata
+    )
     known = ["all", *(track.name for track in tracks)]
     for name in options.media:
         if name not in known:
@@ -242,6 +244,8 @@ def _write_run_json(prepared: PreparedRun, began: str, missing: int, tables_of: 
             "homepage": dataset.homepage,
             "fingerprint": prepared.plan.fingerprint,
             "groups": {g.name: list(g.targets) for g in dataset.groups},
+            "fit": dataset.fit.flags(),
+            "errata": {cell.track.name: cell.track.erratum for cell in prepared.plan.cells if cell.track.erratum},
         },
         "separators": _separators(prepared.plan),
         "quantities": [q for metric in prepared.plan.metrics for q in _quantities(metric)],

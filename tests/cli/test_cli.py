@@ -9,6 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.signal
 
 from mss_bench.cli.main import VERBS, main
 from mss_bench.core import audio
@@ -363,3 +364,40 @@ def test_estimates_of_another_rate_are_refused_by_name(estimates, tiny):
     done = _score(estimates, tiny)
     assert done.returncode == 1
     assert "vocals.wav has a sample rate of 16000 Hz, expected 8000 Hz" in done.stderr
+
+
+def test_estimates_and_references_that_differ_are_made_to_fit_and_flagged(estimates, tiny, tmp_path):
+    song, references = estimates / "Song A", tiny.parent / "tiny" / "test" / "Song A"
+    files = {name: audio.read(song / f"{name}.wav") for name in ("vocals", "drums", "bass")}
+    # Smooth, so that resampling to and fro loses nothing.
+    smooth = np.float32(scipy.signal.sosfilt(scipy.signal.butter(8, 0.5, output="sos"), files["vocals"]))
+    audio.write(references / "vocals.wav", smooth, 8000)
+    audio.write(song / "vocals.wav", audio.resample(smooth, 8000, 16000), 16000)
+    audio.write(song / "drums.wav", np.pad(files["drums"], ((0, 0), (0, 5000))), 8000)
+    audio.write(song / "bass.wav", files["bass"][:1], 8000)
+    audio.write(references / "bass.wav", np.repeat(files["bass"][:1], 2, axis=0), 8000)
+    audio.write(references / "other.wav", audio.read(references / "other.wav")[:, :-100], 8000)
+    (references / "mixture.wav").unlink()
+    catalog = tiny.with_name("sum.yaml")
+    catalog.write_text(tiny.read_text().replace("sample_rate: 8000", "sample_rate: 8000\n  mixture: sum"))
+    done = _score(estimates, catalog, "--tracks", "Song A", "--fit", "trim,pad,resample,channels", "--name", "Mine")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(estimates.parent / "scored" / "tracks.parquet").query("separator == 'Mine'")
+    assert set(table["flags"]) == {"fitted:channels,fitted:resample,fitted:trim,length:+100,length:+5100"}
+    values = table[table.group == "4stem"].set_index("target")["value"]
+    assert values["vocals"] > 40
+    assert values["bass"] > 40
+    assert 15 < values["other"] < 30
+
+
+def test_tracks_with_errata_are_left_out_on_request(tiny, tmp_path):
+    catalog = tmp_path / "errata.yaml"
+    catalog.write_text(tiny.read_text() + "  errata:\n    Song A: guitar in drums\n")
+    words = ("run", "--dataset", "tiny", "--catalog", catalog, "-s", "irm", "-m", "usdr", "-j", 1, "-o", tmp_path / "r")
+    done = mss_bench(*words, "--without-errata", "--dry-run")
+    assert "Song A" not in done.stdout
+    assert "2 cells" in done.stdout.replace("1 track", ""), done.stdout
+    shown = mss_bench("datasets", "show", "tiny", "--catalog", catalog)
+    assert "1 tracks; --without-errata leaves them out" in shown.stdout
+    checked = mss_bench("datasets", "check", "tiny", "--catalog", catalog)
+    assert "known erratum: guitar in drums" in checked.stdout

@@ -68,11 +68,15 @@ def pages(report: Path, chromium):
 def test_tracks_with_excerpts_and_named_ones_have_pages(run: Path, report: Path) -> None:
     assert [p.name for p in sorted((report / "tracks").glob("*.html"))] == ["test_Song_A.html"]
     folder = run.parent / "named"
-    mss_bench.load(run).report(folder, options=BARE.with_values(pages=("Song B",)))
+    results = mss_bench.load(run)
+    results.run["dataset"]["errata"] = {"Song B": "guitar <in> drums"}
+    results.report(folder, options=BARE.with_values(pages=("Song B",)))
     assert [p.name for p in sorted((folder / "tracks").glob("*.html"))] == ["test_Song_A.html", "test_Song_B.html"]
     text = (folder / "tracks" / "test_Song_B.html").read_text()
     assert "<audio" not in text
     assert text.count("<figure") == 2  # frames of vocals and drums
+    assert '<p class="erratum"><b>Known erratum.</b> guitar &lt;in&gt; drums</p>' in text
+    assert "erratum" not in (folder / "tracks" / "test_Song_A.html").read_text()
 
 
 def test_sounds_of_another_state_of_the_run_are_left_out(run: Path, tmp_path: Path) -> None:
