@@ -197,8 +197,9 @@ def import_file(path: str | Path) -> ModuleType:
     file = Path(path).resolve()
     try:
         content = file.read_bytes()
-    except OSError:
-        raise ConfigError(f"plugin file {path} does not exist; expected a Python file") from None
+    except OSError as error:
+        what = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise ConfigError(f"plugin file {path} {what}; expected a Python file") from None
     identity = hashlib.sha256(str(file).encode(errors="surrogateescape") + b"\0" + content).hexdigest()[:16]
     name = f"mss_bench_plugin_{identity}"
     if name in sys.modules:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Action, add_actions, execute_action, parameter_table, terminal_width
+from mss_bench.cli.options import Action, add_actions, execute_action, parameter_table, print_checks, terminal_width
 from mss_bench.core.parameters import param, parameters
 from mss_bench.errors import UnknownNameError
 from mss_bench.running.options import RunOptions
@@ -138,7 +138,18 @@ class Check(Show):
         return [track for track in tracks if not self.tracks or track.name in self.tracks]
 
 
-ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}
+class CheckLayout(Show):
+    """Hold the layout of a data set to the contract: what a plugin's find() returns."""
+
+    def execute(self) -> int:
+        """Print the checks; the status is 1 where one fails."""
+        from mss_bench.datasets.contract import check_layout
+
+        dataset = self.open()
+        return print_checks(f"{dataset.name} (layout {dataset.layout})", check_layout(dataset))
+
+
+ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check, "check-layout": CheckLayout}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import add_options, given
+from mss_bench.cli.options import add_options, parsed
 from mss_bench.core.parameters import Parameterized, param
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def execute(args: argparse.Namespace) -> int:
     """Write the components and say how loud they are."""
     from mss_bench.explanation import explain
 
-    options = ExplainOptions(**given(args, ExplainOptions))
+    options = parsed(args, ExplainOptions)
     print("\n\n".join(map(_summary, explain(**options.values()))))
     return 0
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from mss_bench import __version__
 from mss_bench.cli import completion
-from mss_bench.cli.options import Parser, sentence
+from mss_bench.cli.options import Parser, sentence, visible
 from mss_bench.errors import MssBenchError, UnknownNameError
 
 __all__ = ["VERBS", "main"]
@@ -28,7 +28,7 @@ VERBS: dict[str, str] = {
     "results": "rebuild, export or merge the tables of runs",
     "datasets": "list, show and check data sets",
     "separators": "list, show and check separators",
-    "metrics": "list and show metrics",
+    "metrics": "list, show and check metrics",
     "leaderboard": "add to, verify, build and compare boards of methods",
     "listen": "listening tests: plan, pack, serve, analyse",
 }
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _main(words, verb)
     except MssBenchError as error:
-        print(f"mss-bench: {error}", file=sys.stderr)
+        print(f"mss-bench: {visible(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("mss-bench: interrupted", file=sys.stderr)

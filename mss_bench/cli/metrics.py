@@ -6,7 +6,15 @@ import argparse
 import inspect
 from pathlib import Path
 
-from mss_bench.cli.options import Action, add_actions, documentation, execute_action, parameter_table, terminal_width
+from mss_bench.cli.options import (
+    Action,
+    add_actions,
+    documentation,
+    execute_action,
+    parameter_table,
+    print_checks,
+    terminal_width,
+)
 from mss_bench.core.parameters import param
 from mss_bench.running.options import RunOptions
 
@@ -73,7 +81,28 @@ class Show(List):
         return 0
 
 
-ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show}
+class Check(List):
+    """Hold a metric to the contract."""
+
+    spec: str = param(
+        flag="SPEC", metavar="SPEC", doc="Metric as name or name:key=value, or a Python file with metrics."
+    )
+
+    def execute(self) -> int:
+        """Print the checks; the status is 1 where one fails."""
+        from mss_bench.core.spec import Spec, build
+        from mss_bench.errors import ConfigError
+        from mss_bench.metrics import metrics
+        from mss_bench.metrics.contract import check_metric
+
+        own_file = self.spec.endswith(".py") and self.spec not in metrics
+        specs = metrics.add_file(Path(self.spec)) if own_file else [self.spec]
+        if not specs:
+            raise ConfigError(f"{self.spec} has no Metric class with a name of its own")
+        return max(print_checks(name, check_metric(build(metrics, Spec.parse(name))[0])) for name in specs)
+
+
+ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

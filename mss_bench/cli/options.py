@@ -25,15 +25,18 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from mss_bench.cli import completion
-from mss_bench.core.parameters import Parameter, Parameterized, param, parameters
+from mss_bench.core.parameters import Parameter, Parameterized, RefusedError, param, parameters
 from mss_bench.errors import ConfigError, UnknownNameError, nearest
 
+if TYPE_CHECKING:
+    from mss_bench.core.checks import CheckResult
+
 __all__ = [
-    "Action", "Parser", "Shared", "add_actions", "add_options", "documentation", "execute_action", "given",
-    "parameter_table", "sentence", "split_list", "terminal_width",
+    "Action", "Parser", "Shared", "add_actions", "add_options", "as_typed", "documentation", "execute_action", "given",
+    "parameter_table", "parsed", "print_checks", "sentence", "split_list", "terminal_width", "visible",
 ]  # fmt: skip
 
 OTHER_SPELLINGS = {
@@ -72,6 +75,8 @@ def terminal_width() -> int:
     return max(80, min(160, shutil.get_terminal_size((120, 24)).columns))
 
 
+_Made = TypeVar("_Made")
+
 _Container = argparse._ActionsContainer  # a parser or a group of one; argparse has no public name for both
 
 
@@ -108,7 +113,7 @@ def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, type[Any]
 
 def execute_action(args: argparse.Namespace, action: type[Any]) -> int:
     """Make an action with the options that were given, execute it and return the exit status."""
-    status: int | None = action(**given(args, action)).execute()
+    status: int | None = parsed(args, action).execute()
     return status or 0
 
 
@@ -123,11 +128,43 @@ def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
+def parsed(args: argparse.Namespace, cls: type[_Made], **further: Any) -> _Made:
+    """Make an instance with the parameters that the user gave and further ones.
+
+    Raises
+    ------
+    ConfigError
+        One that does not fit the others, called as it was typed: ``--shard``.
+    """
+    try:
+        return cls(**given(args, cls), **further)
+    except RefusedError as error:
+        raise as_typed(error, cls) from error
+
+
+def as_typed(error: RefusedError, cls: type) -> ConfigError:
+    """Return the refusal of a parameter with the name that the command line has for it."""
+    parameter = parameters(cls)[error.parameter]
+    message = str(error)
+    return ConfigError(flag_of(parameter) + message[message.index(f"{parameter.name} is ") + len(parameter.name) :])
+
+
+def flag_of(parameter: Parameter) -> str:
+    """Return what the command line calls a parameter."""
+    switch_off = _has(parameter, bool) and parameter.default is True
+    return parameter.flag or ("--no-" if switch_off else "--") + parameter.name.replace("_", "-")
+
+
+def visible(text: str) -> str:
+    """Return text with its control characters, which a terminal would obey, written out."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def _add_option(parser: _Container, parameter: Parameter) -> None:
     # Absent options leave no attribute, so that `given` tells them from those given with their default.
     arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "help": help_text(parameter)}
     switch = _has(parameter, bool)
-    flag = parameter.flag or ("--no-" if switch and parameter.default is True else "--") + _dashed(parameter.name)
+    flag = flag_of(parameter)
     if switch:
         arguments |= {"action": "store_const", "const": parameter.default is not True}
     elif hasattr(parameter.kind, "from_parameter"):  # which takes several texts, and says what is wrong with them
@@ -165,13 +202,15 @@ def _reader(parameter: Parameter, flag: str) -> Callable[[str], Any]:
     """Return what turns the text of a command line into a value; the error names the flag."""
     shown = replace(parameter, name=flag if flag.startswith("-") else parameter.metavar or parameter.name)
     divided = parameter.many and "," in parameter.metavar
+    inner = typing.get_args(parameter.kind)
+    one = replace(shown, kind=inner[0]) if parameter.many and not divided and inner else shown
 
     def read(text: str) -> Any:
         if typing.get_origin(parameter.kind) is dict:
             return shown.convert(_mapping(text, flag))
         parts = split_list(text) if divided else [text]
-        if parameter.many and not any(parts):  # of an empty variable in a shell script, perhaps
-            raise ConfigError(shown.refusal(text))
+        if not any(parts) and (parameter.many or parameter.default != ""):  # of an empty variable in a script, perhaps
+            raise ConfigError(one.refusal(text))
         with contextlib.suppress(ConfigError):
             if "" not in parts:
                 return shown.convert(parts if parameter.many else text)
@@ -208,7 +247,7 @@ def _mapping(text: str, flag: str) -> dict[str, str]:
     for part in text.split(","):
         name, _, value = (piece.strip() for piece in part.partition("="))
         if not (name and value) or name in pairs:
-            raise ConfigError(f"{flag} {text!r}: {part!r} is no name=value of its own")
+            raise ConfigError(f"{flag} {text!r}: {part!r} is no name=value of its own, expected a=b,c=d")
         pairs[name] = value
     return pairs
 
@@ -277,6 +316,15 @@ def documentation(cls: type) -> str:
     return prose(inspect.cleandoc(vars(cls).get("_bare_doc") or cls.__doc__ or ""), terminal_width())
 
 
+def print_checks(name: str, results: Sequence[CheckResult]) -> int:
+    """Print the results of a contract suite and return the exit status, 1 where a check fails."""
+    from mss_bench.core.text import columns
+
+    print(name)
+    print(columns([("ok" if r.passed else "FAIL", r.name, r.detail) for r in results], indent="  "))
+    return 0 if all(r.passed for r in results) else 1
+
+
 def _default(parameter: Parameter) -> str:
     value = parameter.default
     if value is False:
@@ -293,10 +341,6 @@ def _metavar(parameter: Parameter) -> str:
 
 def _has(parameter: Parameter, kind: type) -> bool:
     return parameter.kind is kind or kind in getattr(parameter.kind, "__args__", ())
-
-
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
 
 
 class Parser(argparse.ArgumentParser):
@@ -332,6 +376,10 @@ class Parser(argparse.ArgumentParser):
             if action is not None and action.nargs == "?" and not isinstance(_number(after), int):
                 complete[index] = f"{word}={action.const}"
         return complete
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and end with status 2."""
+        super().error(visible(message))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         actions = action.choices if isinstance(action, argparse._SubParsersAction) else None

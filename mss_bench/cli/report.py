@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from mss_bench.cli.options import add_options, given
+from mss_bench.cli.options import add_options, parsed
 
 __all__ = ["configure", "execute"]
 
@@ -39,10 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Write the report and name its files."""
     from mss_bench.api import load
+    from mss_bench.errors import ConfigError
     from mss_bench.report.options import Options, Statistics, Style
 
-    parts = {"style": Style(**given(args, Style)), "statistics": Statistics(**given(args, Statistics))}
-    options = Options(**parts, **given(args, Options))
+    parts = {"style": parsed(args, Style), "statistics": parsed(args, Statistics)}
+    options = parsed(args, Options, **parts)
+    if args.out is not None and (not args.out or (Path(args.out).exists() and not Path(args.out).is_dir())):
+        raise ConfigError(f"--out is {args.out!r}, expected a folder, which may be new")  # before minutes of drawing
     for path in load(*args.runs).report(args.out, options=options):
         print(path)
     return 0

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Parser, Shared, add_options, given, terminal_width
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.cli.options import Parser, Shared, add_options, as_typed, given, parsed, terminal_width
+from mss_bench.core.parameters import Parameterized, RefusedError, param
 from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.core.config import load_yaml
     from mss_bench.running.start import prepare
 
-    command = Command(**given(args, Command))
+    command = parsed(args, Command)
     file = load_yaml(command.config) if command.config else None
     options = RunOptions() if file is None else RunOptions.from_mapping(file, "a run file")
     # What the command line gives wins over the file, what is not given keeps the file's value.
@@ -69,7 +69,11 @@ def execute(args: argparse.Namespace) -> int:
     if file is not None:
         for name in overriding:
             file.pop(name, None)
-    prepared = prepare(options.with_values(**overriding), file)
+    try:
+        options = options.with_values(**overriding)
+    except RefusedError as error:  # of the command line, as those of the file have been found by now
+        raise as_typed(error, RunOptions) from error
+    prepared = prepare(options, file)
     print_families(args)
     if command.dry_run:
         _print_plan(prepared)

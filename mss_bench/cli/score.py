@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.cli.options import Parser, Shared, add_options, given
+from mss_bench.cli.options import Parser, Shared, add_options, parsed
 from mss_bench.cli.run import add_run_options, finish, print_families
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.running.options import RunOptions
@@ -81,8 +81,8 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.running.start import prepare
     from mss_bench.separators.estimates import Estimates
 
-    command = Command(**given(args, Command))
-    options = RunOptions(**given(args, RunOptions))
+    command = parsed(args, Command)
+    options = parsed(args, RunOptions)
     if command.references:
         options = options.with_values(dataset={"name": "references", "dir": str(command.references.absolute())})
     if command.museval_json and "bss_eval" not in {spec.name for spec in options.metric_specs()}:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from mss_bench.cli.options import Parser, Shared, add_options, given
+from mss_bench.cli.options import Parser, Shared, add_options, parsed
 from mss_bench.core.parameters import REQUIRED, Parameterized, param
 from mss_bench.running.options import RunOptions
 
@@ -72,7 +72,7 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.running.separation import make_separator, require_free
     from mss_bench.separators import separators
 
-    command, options, quiet = Command(**given(args, Command)), RunOptions(**given(args, RunOptions)), "quiet" in args
+    command, options, quiet = parsed(args, Command), parsed(args, RunOptions), "quiet" in args
     for plugin in options.plugins:
         separators.add_file(plugin)
     specs = {str(spec): spec for spec in options.separator_specs()}

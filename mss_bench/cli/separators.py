@@ -6,14 +6,18 @@ import argparse
 import inspect
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Action, add_actions, documentation, execute_action, parameter_table, terminal_width
+from mss_bench.cli.options import (
+    Action,
+    add_actions,
+    documentation,
+    execute_action,
+    parameter_table,
+    print_checks,
+    terminal_width,
+)
 from mss_bench.core.parameters import param
 from mss_bench.running.options import RunOptions
-
-if TYPE_CHECKING:
-    from mss_bench.core.checks import CheckResult
 
 __all__ = ["ACTIONS", "configure", "execute"]
 
@@ -101,7 +105,7 @@ class Check(List):
                 specs = separators.add_file(Path(self.spec))
         if not specs:
             raise ConfigError(f"{self.spec} has no Separator class with a name of its own")
-        return max(_print_results(name, check_separator(build(separators, Spec.parse(name))[0])) for name in specs)
+        return max(print_checks(name, check_separator(build(separators, Spec.parse(name))[0])) for name in specs)
 
 
 def _delivers(cls: type) -> str:
@@ -119,15 +123,7 @@ def _check_manifest(path: str) -> int:
     from mss_bench.separators.deep.model import Model
 
     described = read_manifest(path, check_weights=True)
-    return _print_results(path, check_separator(Model(manifest=path), sample_rate=described.sample_rate))
-
-
-def _print_results(name: str, results: list[CheckResult]) -> int:
-    from mss_bench.core.text import columns
-
-    print(name)
-    print(columns([("ok" if r.passed else "FAIL", r.name, r.detail) for r in results], indent="  "))
-    return 0 if all(r.passed for r in results) else 1
+    return print_checks(path, check_separator(Model(manifest=path), sample_rate=described.sample_rate))
 
 
 ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}

@@ -118,8 +118,10 @@ def load_yaml(path: str | Path) -> ConfigMap:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} cannot be read: it is not text; expected a YAML file") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; expected a YAML file") from error
     return parse_yaml(text, str(path))
 
 

@@ -208,7 +208,7 @@ class Parameter:
         unknown = next((v for v in value if v not in self.words), "") if isinstance(value, list | tuple) else value
         near = nearest(str(unknown), self.words)
         hint = f"; did you mean {near[0]!r}?" if near and near[0] != unknown else ""  # right, but not beside others
-        return f"{start}{self.name} is {value!r}, expected {expected or self.expected}{hint}"
+        return f"{start}{self.name} is {_shown(value)}, expected {expected or self.expected}{hint}"
 
     def _within(self, value: Any) -> bool:
         if isinstance(value, tuple):
@@ -590,6 +590,15 @@ def _bounds(parameter: Parameter) -> str:
     if "of at least" in shown and "at most" in shown:
         return f"from {shown['of at least']} to {shown['at most']}"
     return " and ".join(given)
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message: nobody types ``None``, or a list as ``(0.0,)``."""
+    if value is None:
+        return "not given"
+    if isinstance(value, tuple):
+        return ", ".join(f"{v:g}" if isinstance(v, float) else repr(v) for v in value) or "empty"
+    return repr(value)
 
 
 def _either(words: Sequence[str]) -> str:

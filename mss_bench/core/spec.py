@@ -138,7 +138,10 @@ def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any]]:
             raise ConfigError(f"{registry.kind} {spec.name} needs {key}; write {spec.name}:{key}=VALUE")
     try:
         instance = cls(**given)
-    except MssBenchError:
+    except MssBenchError as error:
+        # What a part of it has checked, an STFT for one, does not know whose parameter it was.
+        if type(error) is ConfigError and not str(error).startswith((spec.name, registry.kind)):
+            raise ConfigError(f"{spec.name}: {error}") from error
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{registry.kind} {spec} cannot be made: {error}") from error

@@ -188,7 +188,7 @@ def _plain(sheet: Sheet, asked: ImportOptions) -> Iterator[Record]:
     absent = [name for name in _NEEDED if name not in columns]
     if absent:
         raise RatingsError(
-            f"{sheet.source}: which column is {' and which is '.join(absent)}? Say it with --columns, e.g. "
+            f"{sheet.source}: which column is {' and which is '.join(absent)}? Say it to mss-bench listen import, e.g. "
             f"--columns {','.join(f'{name}=...' for name in absent)}; the file has {', '.join(sheet.header)}"
         )
     systems = {row[columns["system"]] for row in sheet.rows}

@@ -47,6 +47,11 @@ class RatedTest(PackAndScale):
         super().setup()
         if self.run and self.metrics:
             raise ConfigError("--run and --metric-table are two sources of metrics; give one")
+        for name, given in {"--metric-columns": self.metric_columns, "--lower": self.lower}.items():
+            if given and not self.metrics:
+                raise ConfigError(f"{name} is about a table of metrics; name it with --metric-table")
+        if self.whole_tracks and not self.run:
+            raise ConfigError("--whole-tracks is about the metrics of a run; name it with --run")
         if self.ratings.is_dir():
             self.pack = self.pack or self.ratings
         contents = read_pack(self.pack) if self.pack else None

@@ -19,9 +19,10 @@ from functools import partial
 
 import numpy as np
 
-from mss_bench.core.checks import BrokenPromise, CheckResult, check_parameters, run_check
+from mss_bench.core.checks import BrokenPromise, CheckResult, check_facts, check_parameters, run_check
+from mss_bench.core.parameters import parameters
 from mss_bench.core.tracks import Audio, Stems, TargetGroup, TrackAudio
-from mss_bench.errors import MssBenchError
+from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.metrics.base import Metric, Score
 
 __all__ = ["CheckResult", "check_metric"]
@@ -31,6 +32,14 @@ _PAUSING = "drums"
 """Silent in the second third of the reference, and in the last of the estimate."""
 
 _UNITS = ("", "dB", "LU", "ms", "µs")
+
+_FACTS: dict[str, type] = {
+    **dict.fromkeys(("name", "version", "citation", "caution", "extra", "module", "package"), str),
+    **dict.fromkeys(("slow", "joint", "needs_annotations"), bool),
+    **dict.fromkeys(("path_parameters", "targets"), tuple),
+    "works_at": int,
+}
+"""Attribute to its type."""
 
 _ROUNDING = 1e-9
 """Difference up to which two values are the same, relative to the larger."""
@@ -58,15 +67,17 @@ def check_metric(
     Returns
     -------
     list of CheckResult
-        In a fixed order. Where the first scores are not as declared, there is that one alone.
+        In a fixed order. Where the declarations or the first scores are wrong, there is that one alone.
     """
+    declared = run_check("declarations", lambda: _check_declarations(metric))
+    if not declared.passed:
+        return [declared]
     case = _case(metric, sample_rate, references or _noise(sample_rate, seconds, seed), seed)
     pausing, alone = _own(metric, _PAUSING), _own(metric, _TARGETS[0])
     first = run_check("names and shapes", lambda: _check_scores(case, case.scores()))
     if not first.passed:
         return [first]
     checks: dict[str, Callable[[], str]] = {
-        "declarations": lambda: _check_declarations(metric),
         "parameters": lambda: check_parameters(type(metric)),
         "input unchanged": lambda: _check_input(case),
         "deterministic, state unchanged": lambda: _check_deterministic(case),
@@ -86,7 +97,7 @@ def check_metric(
     }
     for rate in (22050, 48000):
         checks[f"{rate} Hz"] = partial(_check_form, replace(case, sample_rate=rate))
-    return [first, *(run_check(name, check) for name, check in checks.items())]
+    return [declared, first, *(run_check(name, check) for name, check in checks.items())]
 
 
 @dataclass(frozen=True)
@@ -158,6 +169,17 @@ def _check_scores(case: _Case, scores: list[Score]) -> str:
 
 
 def _check_declarations(metric: Metric) -> str:
+    check_facts(metric, _FACTS)
+    if unknown := set(metric.path_parameters) - parameters(type(metric)).keys():
+        raise BrokenPromise(f"path_parameters names {min(unknown)!r}, which is no parameter")
+    for preset, changes in metric.presets.items():
+        for name, value in changes.items():
+            if name not in parameters(type(metric)):
+                raise BrokenPromise(f"preset {preset} sets {name!r}, which is no parameter")
+            try:
+                parameters(type(metric))[name].convert(value)
+            except ConfigError as error:
+                raise BrokenPromise(f"preset {preset}: {error}") from error
     names = [q.name for q in metric.quantities]
     if not (metric.name and metric.version and metric.citation and metric.preset):
         raise BrokenPromise("name, version, citation or preset is empty")

@@ -118,7 +118,10 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
         seed=options.seed, hashes=HashCache(options.rehash),
     )  # fmt: skip
     dataset.notices += notices(dataset, tracks)
-    return PreparedRun(options, dataset, options.folder(dataset), plan)
+    folder = options.folder(dataset)
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file, expected a run folder or nothing; choose another with --out")
+    return PreparedRun(options, dataset, folder, plan)
 
 
 def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str], None] | None = None) -> RunOutcome:

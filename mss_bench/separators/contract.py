@@ -8,13 +8,16 @@ the user so; any other exception is a defect.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from mss_bench.core.checks import BrokenPromise, CheckResult, check_parameters, describe, run_check
+from mss_bench.core.checks import BrokenPromise, CheckResult, check_facts, check_parameters, describe, run_check
+from mss_bench.core.config import plain_name
+from mss_bench.core.parameters import parameters
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import MssBenchError
 from mss_bench.separators.base import Separator
@@ -23,6 +26,14 @@ __all__ = ["CheckResult", "check_separator"]
 
 TOLERANCE_DB = -80.0
 """Greatest difference from what is declared, relative to the mixture; far below what is heard or scored."""
+
+_FACTS: dict[str, type] = {
+    **dict.fromkeys(("name", "version", "family", "licence", "citation", "assumption", "extra"), str),
+    **dict.fromkeys(("deterministic", "adds_up", "scale_equivariant", "channel_equivariant"), bool),
+    **dict.fromkeys(("slow", "needs_references", "needs_track"), bool),
+    **dict.fromkeys(("path_parameters", "trained_on"), tuple),
+}
+"""Attribute to its type."""
 
 _STEMS = ("vocals", "drums", "bass", "other")
 _DERIVED = {"accompaniment": ("drums", "bass", "other")}
@@ -48,12 +59,17 @@ def check_separator(
     Returns
     -------
     list of CheckResult
-        In a fixed order. Where loading, the first separation or its names and shapes fail, that result is the only one.
+        In a fixed order. Where the declarations, loading, the first separation or its names and shapes fail, that
+        result is the only one.
     """
+    declared = run_check("declarations", lambda: _check_declarations(separator))
+    if not declared.passed:  # the made-up music has the targets that are declared
+        return [declared]
     try:
         separator.load()
         try:
-            return _check_loaded(separator, seconds, seed, sample_rate)
+            results = _check_loaded(separator, seconds, seed, sample_rate)
+            return [declared, *results] if results[0].passed else results
         finally:
             separator.close()
     except Exception as error:
@@ -113,6 +129,28 @@ def _check_loaded(separator: Separator, seconds: float, seed: int, sample_rate: 
     for rate in (r for r in (22050, 44100, 48000, 96000) if r != sample_rate):
         checks[f"{rate} Hz"] = partial(_check_form, _song(separator, rate, seconds, seed))
     return [first, *(run_check(name, check) for name, check in checks.items())]
+
+
+def _check_declarations(separator: Separator) -> str:
+    check_facts(separator, _FACTS)
+    plain_name(separator.name, "separator")
+    if re.search("[,;=]", separator.name):
+        raise BrokenPromise(f"the name {separator.name!r} cannot be written name:key=value; expected no , ; or =")
+    if not separator.version:
+        raise BrokenPromise("version is empty")
+    if not isinstance(separator.target_sets, tuple) or not all(separator.target_sets):
+        raise BrokenPromise(f"target_sets are {separator.target_sets!r}; expected a tuple of sets, each of some names")
+    for names in separator.target_sets:
+        if not isinstance(names, tuple) or len({n for n in names if isinstance(n, str)}) != len(names):
+            raise BrokenPromise(f"target_sets has {names!r}; expected a tuple of names, each once")
+        for name in names:
+            plain_name(name, "target")
+    channels = separator.channels
+    if not isinstance(channels, tuple) or not all(type(count) is int and count >= 1 for count in channels):
+        raise BrokenPromise(f"channels are {channels!r}; expected a tuple of whole numbers of at least 1")
+    if unknown := set(separator.path_parameters) - parameters(type(separator)).keys():
+        raise BrokenPromise(f"path_parameters names {min(unknown)!r}, which is no parameter")
+    return " or ".join("/".join(names) for names in separator.target_sets) or "any stems"
 
 
 def _check_output(song: _Song, estimates: Mapping[str, Audio]) -> str:

@@ -85,7 +85,7 @@ def test_the_docstring_gains_its_section_before_the_others():
         ({"overlap": 1}, "overlap is 1, expected a number of at least 0 and below 1"),
         ({"overlap": float("nan")}, "overlap is nan, expected a number"),
         ({"window": "ham"}, "window is 'ham', expected hann or hamming; did you mean 'hamming'?"),
-        ({"window": None}, "window is None, expected hann or hamming"),
+        ({"window": None}, "window is not given, expected hann or hamming"),
         ({"window": "hamming", "size": 1}, "size is 1, expected at least 3 with a Hamming window"),
     ],
 )

@@ -66,7 +66,7 @@ def test_given_excerpts_and_no_anchors(tmp_path) -> None:
         (("count: 4", "rule: given"), "rule: given and the mapping given"),
         (("seed: 7", "seed: -1"), "seed is -1"),
         (("[6, -6]", "[6, loud]"), "remix_db is [6, 'loud'], expected a list of numbers from -40 to 40 (in dB)"),
-        (("[6, -6]", "[]"), "test.yaml:9: remix_db is (), expected at least one gain"),
+        (("[6, -6]", "[]"), "test.yaml:9: remix_db is empty, expected at least one gain"),
         (
             ("[lowpass_3500]", "[lowpass_350]"),
             "test.yaml:8: anchors is ['lowpass_350'], expected a list of lowpass_",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mss_bench.core.parameters import parameters
+from mss_bench.core.parameters import param, parameters
 from mss_bench.core.spec import needs_parameters
 from mss_bench.core.tracks import Stems
 from mss_bench.errors import AudioError
@@ -34,7 +34,7 @@ FORMS = ["0.1 s", "mono", "6 channels", "22050 Hz", "48000 Hz", "96000 Hz"]
 def test_built_in_methods_keep_their_declarations(name: str) -> None:
     results = check_separator(separators.load(name)(**FEW.get(name, {})))
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
-    assert len(results) == 14
+    assert len(results) == 15
 
 
 @pytest.mark.parametrize(
@@ -209,3 +209,49 @@ def test_targets_of_its_own_are_asked_for() -> None:
             return {"guitar": mixture, "piano": mixture}
 
     assert all(r.passed for r in check_separator(Guitars()))
+
+
+class _WrongDefault(_Declares):
+    gain: float = param(-1.0, above=0, doc="Factor.")
+
+
+class _NamesInOneText(_Declares):
+    target_sets = ("vocals", "accompaniment")  # type: ignore[assignment]
+
+
+class _NameOfAFile(_Declares):
+    target_sets = (("vocals", "a/b"),)
+
+
+class _ChannelsAsText(_Declares):
+    channels = ("stereo",)  # type: ignore[assignment]
+
+
+class _FactAsText(_Declares):
+    deterministic = "yes"  # type: ignore[assignment]
+
+
+class _TrainedOnText(_Declares):
+    trained_on = "musdb18/train"  # type: ignore[assignment]
+
+
+class _NameInTwo(_Declares):
+    name = "halves,thirds"
+
+
+@pytest.mark.parametrize(
+    ("broken", "detail"),
+    [
+        (_WrongDefault, "the default is refused by its own declaration: gain is -1.0, expected a number above 0"),
+        (_NamesInOneText, "target_sets has 'vocals'; expected a tuple of names"),
+        (_NameOfAFile, "'a/b' cannot name a target"),
+        (_ChannelsAsText, "channels are ('stereo',); expected a tuple of whole numbers"),
+        (_FactAsText, "deterministic is 'yes'; expected True or False"),
+        (_TrainedOnText, "trained_on is 'musdb18/train'; expected a tuple of names"),
+        (_NameInTwo, "the name 'halves,thirds' cannot be written name:key=value"),
+    ],
+)
+def test_declarations_that_cannot_be_true_are_found(broken: type[Separator], detail: str) -> None:
+    failed = [result.detail for result in check_separator(broken(), seconds=0.2) if not result.passed]
+    assert len(failed) == 1
+    assert detail in failed[0]

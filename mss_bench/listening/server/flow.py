@@ -93,8 +93,12 @@ class ServeOptions(Parameterized):
         if self.consent is not None:
             try:
                 self.consent_text = self.consent.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"--consent {self.consent} cannot be read: {error}") from error
+            except UnicodeDecodeError:
+                raise ConfigError(f"--consent {self.consent} is not UTF-8; expected a file of text") from None
+            except OSError as error:
+                raise ConfigError(
+                    f"--consent {self.consent} cannot be read: {error.strerror}; expected a file of text"
+                ) from error
 
 
 class Sitting:
