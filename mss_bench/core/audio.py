@@ -155,6 +155,8 @@ def _cut(
 
 def _absent(path: Path) -> str:
     """Say that a file is not there, and what of its name is."""
+    if path.is_dir():
+        return f"{path} is a folder; expected an audio file"
     beside = sorted(p.name for p in matching(path.parent, f"{glob.escape(path.stem)}.*") if p.is_file())
     there = f"; there is {', '.join(beside[:3])}" if beside else ""
     return f"{path} does not exist; expected an audio file{there}"
