@@ -54,7 +54,7 @@ class Explanation:
 
     Parameters
     ----------
-    track, method, target, group : str
+    track, separator, target, group : str
         What it is an estimate of; the group is the one whose references span the projections.
     components : Components
     frames : dict of str to Score
@@ -67,7 +67,7 @@ class Explanation:
     """
 
     track: str
-    method: str
+    separator: str
     target: str
     group: str
     components: Components
@@ -79,7 +79,7 @@ class Explanation:
 def explain(
     run: str | Path,
     track: str,
-    method: str,
+    separator: str,
     targets: Sequence[str] = (),
     *,
     group: str | None = None,
@@ -92,7 +92,7 @@ def explain(
     run : path
         A run folder. Its data set has to be there still; estimates that it did not keep are made again.
     track : str
-    method : str
+    separator : str
         A separator as the run's tables name it.
     targets : sequence of str
         All that the method delivers of the group by default, without silent ones.
@@ -109,7 +109,7 @@ def explain(
     Raises
     ------
     UnknownNameError
-        There is no such track, method, target or group.
+        There is no such track, separator, target or group.
     RunError
         No run; a method that fails.
     AudioError
@@ -120,8 +120,8 @@ def explain(
     with tempfile.TemporaryDirectory() as work:
         source = RunAudio(Path(run), Path(work))
         song = _track(source, track)
-        if method not in source.labels():
-            raise UnknownNameError("separator of the run", method, source.labels())
+        if separator not in source.labels():
+            raise UnknownNameError("separator of the run", separator, source.labels())
         scored_group = _group(source, targets, group)
         whole = song.load()
         references = scored_group.references(whole.references, source.dataset.targets)
@@ -130,16 +130,18 @@ def explain(
                 raise AudioError(
                     f"{target!r} is silent in {track!r}: there is nothing to be told apart; choose another target"
                 )
-        source.prepare([method], [song])
-        estimates, as_scored = source.estimates(method, song), source.as_scored(method, song)
+        source.prepare([separator], [song])
+        estimates, as_scored = source.estimates(separator, song), source.as_scored(separator, song)
     estimates = {t: estimates[t] for t in scored_group.targets if t in estimates}
     for target in targets:
         if target not in estimates:
-            raise UnknownNameError(f"target of {method}", target, estimates)
+            raise UnknownNameError(f"target of {separator}", target, estimates)
     wanted = list(targets) or [t for t in estimates if references[t].any()]
     if not wanted:
-        raise AudioError(f"every target that {method} delivers of group {scored_group.name!r} is silent in {track!r}")
-    base = Path(out) if out is not None else Path(run) / "explain" / folder_name(track) / folder_name(method)
+        raise AudioError(
+            f"every target that {separator} delivers of group {scored_group.name!r} is silent in {track!r}"
+        )
+    base = Path(out) if out is not None else Path(run) / "explain" / folder_name(track) / folder_name(separator)
     metric = BSSEval()
     state = metric.prepare(TrackAudio(references, whole.mixture, whole.sample_rate), scored_group)
     scores = metric.score(state, estimates)  # of all delivered targets at once, as a run has them
@@ -148,7 +150,7 @@ def explain(
         frames = {score.quantity: score for score in scores if score.target == target}
         components = bss_components(references, target, estimates[target])
         explanation = Explanation(
-            song.name, method, target, scored_group.name, components, frames, base / target, as_scored
+            song.name, separator, target, scored_group.name, components, frames, base / target, as_scored
         )
         signals = {"estimate": estimates[target], **components.parts}
         for name, signal in signals.items():
@@ -207,7 +209,7 @@ def _draw(explained: Explanation, estimate: Audio, sample_rate: int) -> None:
             image = _spectrogram(axes, power / top, seconds, sample_rate, title)
         _metrics(last, explained, seconds)
         figure.colorbar(image, ax=panels, label="dB against the loudest", pad=0.01, aspect=60)
-        title = f"{explained.target} of {explained.track} by {explained.method}; levels against the true source"
+        title = f"{explained.target} of {explained.track} by {explained.separator}; levels against the true source"
         figure.suptitle(printable(title), fontsize=8.5)
         # Without the software's version the same numbers give the same file.
         figure.savefig(explained.folder / "explain.png", dpi=150, metadata={"Software": None})

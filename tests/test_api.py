@@ -64,8 +64,8 @@ def other(catalog) -> Results:
 def test_tables_are_plain_pandas(results) -> None:
     assert isinstance(results.tracks, pd.DataFrame)
     table = results.aggregate(aggregation="mean_of_medians", oracle="irm")
-    assert set(table["method"]) == {"mixture", "centre", "karaoke", "irm"}
-    assert (table.query("method == 'irm'")["gap"] == 0).all()
+    assert set(table["separator"]) == {"mixture", "centre", "karaoke", "irm"}
+    assert (table.query("separator == 'irm'")["gap"] == 0).all()
 
 
 def test_two_methods_are_compared(results) -> None:

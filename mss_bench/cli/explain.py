@@ -28,7 +28,7 @@ class ExplainOptions(Parameterized):
 
     run: Path = param(flag="run", metavar="RUN", doc="Run folder.")
     track: str = param(flag="track", metavar="TRACK", doc="A track of the run.")
-    method: str = param(flag="method", metavar="SEPARATOR", doc="A separator as the run's tables name it.")
+    separator: str = param(flag="separator", metavar="SEPARATOR", doc="A separator as the run's tables name it.")
     targets: tuple[str, ...] = param(
         (), metavar="NAME,...", doc="Only these targets (default: all that the separator delivers)."
     )
@@ -67,7 +67,7 @@ def _summary(explained: Explanation) -> str:
     ]
     changed = "\n  The code or the data have changed since the run: this is not the estimate that it scored."
     return "\n".join([
-        f"{explained.target} of {explained.track} by {explained.method}, group {explained.group}",
+        f"{explained.target} of {explained.track} by {explained.separator}, group {explained.group}",
         "",
         columns(ratios, ("dB", "whole", "median of 1 s", "energy of"), indent="  "),
         "",

@@ -86,7 +86,7 @@ def standings(board: Board) -> Table:
         raise ConfigError(f"{board.folder} has no entries; add some: mss-bench leaderboard add RUN {board.folder}")
     scores = track_table(board, entries)
     values = aggregate(scores, aggregation=board.aggregation, missing="complete", lower_is_better=board.lower_is_better)
-    keys = zip(values["method"], values["target"], values["metric"], strict=True)
+    keys = zip(values["separator"], values["target"], values["metric"], strict=True)
     lookup = dict(zip(keys, values["value"].to_numpy(float).tolist(), strict=True))
     first = board.targets[0] if board.rank_target == "mean" else board.rank_target
     columns = [(target, board.rank_metric) for target in board.targets]
@@ -127,7 +127,7 @@ def standings(board: Board) -> Table:
         *(note for note in (*elsewhere, Note("trained on tracks of this board", "§", leaks)) if note.of),
     ]
     numbers = [Column(heading, "right") for heading in ("rank", *headings)]
-    return Table("", ["method", *numbers], list(groups.values()), notes, name=board.title)
+    return Table("", ["entry", *numbers], list(groups.values()), notes, name=board.title)
 
 
 def _first_places(board: Board, table: Any) -> tuple[dict[str, list[str]], list[str]]:
@@ -169,6 +169,6 @@ def published(board: Board) -> list[Table]:
         )
         shown = rows[["method", *targets, "mean", "extra_training_data", "source"]]
         numbers = [Column(heading, "right") for heading in (*targets, "mean")]
-        columns: list[Column | str] = ["method", *numbers, "extra training data", "source"]
+        columns: list[Column | str] = ["entry", *numbers, "extra training data", "source"]
         tables.append(Table(f"{test_set}: {metric}, {aggregation}", columns, [shown.to_numpy().tolist()]))
     return tables

@@ -111,7 +111,7 @@ def disagreeing_excerpts(frames: pd.DataFrame, target: str, systems: list[str], 
     Parameters
     ----------
     frames : DataFrame
-        Columns of `mss_bench.core.schema.FRAME_COLUMNS` and ``method``.
+        Columns of `mss_bench.core.schema.FRAME_COLUMNS`; ``separator`` with its parameters, as `systems` name it.
     target : str
     systems : list of str
         Methods, at least three.
@@ -129,7 +129,7 @@ def disagreeing_excerpts(frames: pd.DataFrame, target: str, systems: list[str], 
     """
     from scipy.stats import rankdata
 
-    own = frames[(frames["target"] == target) & frames["method"].isin(systems)]
+    own = frames[(frames["target"] == target) & frames["separator"].isin(systems)]
     metrics = list(dict.fromkeys(own["metric"]))
     if len(systems) < 3 or len(metrics) < 2:
         raise RunError(
@@ -139,7 +139,7 @@ def disagreeing_excerpts(frames: pd.DataFrame, target: str, systems: list[str], 
     excerpts = []
     for track, part in own.groupby("track", sort=False):
         cube = {
-            metric: rows.pivot_table("value", "time", "method", aggfunc="first").reindex(columns=systems)
+            metric: rows.pivot_table("value", "time", "separator", aggfunc="first").reindex(columns=systems)
             for metric, rows in part.groupby("metric", sort=False)
         }
         times = sorted(set.intersection(*(set(table.index) for table in cube.values())))

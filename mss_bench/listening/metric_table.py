@@ -189,7 +189,7 @@ def metrics_of_run(
 
     results = api.load(run)
     tracks = _of_target(results.tracks, target, str(run))
-    keys = ["track", "method", "metric"]
+    keys = ["track", "separator", "metric"]
     whole = tracks[tracks["status"] == "ok"].groupby(keys)["value"].first()
     framed = set(tracks.loc[tracks["n_frames"] > 1, "metric"])
     frames = _of_target(results.frames, target, str(run)) if framed and seconds else None
@@ -218,7 +218,7 @@ def metrics_of_run(
 
 
 def _of_target(table: pd.DataFrame, target: str, run: str) -> pd.DataFrame:
-    """Return the rows of a target, in its first group and each metric in its first preset, with methods' labels."""
+    """Return the rows of a target, in its first group and each metric in its first preset, with separators as `method_label` writes them."""
     known = list(dict.fromkeys(map(str, table["target"])))
     if not target and len(known) > 1:
         raise RatingsError(
@@ -232,19 +232,19 @@ def _of_target(table: pd.DataFrame, target: str, run: str) -> pd.DataFrame:
     # Of several groups or presets the run's first counts, as in its tables.
     first = own.groupby("metric")["preset"].transform("first")
     own = own[own["preset"] == first]
-    labels = [method_label(*method) for method in zip(own["separator"], own["params"], strict=True)]
-    labelled: pd.DataFrame = own.assign(method=labels)
-    return labelled
+    labels = [method_label(*names) for names in zip(own["separator"], own["params"], strict=True)]
+    written: pd.DataFrame = own.assign(separator=labels).drop(columns="params")
+    return written
 
 
 def _inside(frames: pd.DataFrame, start: float, seconds: float) -> pd.DataFrame:
-    """Return medians over the frames that lie at least half within the excerpt: methods x metrics, NaN of no value."""
+    """Return medians over the frames that lie at least half within the excerpt: separators x metrics, NaN of no value."""
     import pandas as pd
 
     # At least half within the excerpt: the middle of the frame is inside.
     middle = frames["time"] + frames["duration"] / 2
     own = frames[(middle >= start) & (middle <= start + seconds)]
-    return pd.DataFrame(own.groupby(["method", "metric"])["value"].median().unstack("metric"))
+    return pd.DataFrame(own.groupby(["separator", "metric"])["value"].median().unstack("metric"))
 
 
 def join(ratings: pd.DataFrame, metrics: MetricTable) -> Joined:

@@ -147,8 +147,8 @@ def choose(design: TestDesign, source: RunAudio) -> tuple[list[str], list[Excerp
         excerpts = [Excerpt(name, start, seconds, np.nan) for name, start in design.excerpts.given.items()]
     elif design.excerpts.rule == "disagree":
         frames = read_table(source.run, "frames")
-        labels = [method_label(*method) for method in zip(frames["separator"], frames["params"], strict=True)]
-        excerpts = disagreeing_excerpts(frames.assign(method=labels), design.target, systems, seconds)
+        labels = [method_label(*names) for names in zip(frames["separator"], frames["params"], strict=True)]
+        excerpts = disagreeing_excerpts(frames.assign(separator=labels), design.target, systems, seconds)
     else:
         excerpts = _active(design, tracks, count)
     if len(excerpts) < count:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import FLOOR
-from mss_bench.report.blocks import Block, Quantities, blocks, lower_is_better, trained_on
 from mss_bench.report.findings import Findings, examine
 from mss_bench.report.options import Options
-from mss_bench.report.selection import chosen_methods, labels, select
+from mss_bench.report.score_tables import Block, Quantities, blocks
+from mss_bench.report.selection import chosen_separators, labels, select
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.matrix import score_matrices
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Contents", "arrange"]
+__all__ = ["Contents", "arrange", "lower_is_better", "name_maps", "trained_on"]
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ def arrange(
     Raises
     ------
     UnknownNameError
-        There is no such metric, target, method, aggregation or rule.
+        There is no such metric, target, separator, aggregation or rule.
     RunError
         The track table is malformed.
     """
     options = options or Options()
-    methods = chosen_methods(tracks, options.separators)
+    chosen = chosen_separators(tracks, options.separators)
     gap_to = options.gap_to
     if gap_to and gap_to not in set(labels(tracks)):  # a separator's name means its first variant
-        gap_to = chosen_methods(tracks, [gap_to])[0]
-    wanted = [*methods, gap_to] if methods and gap_to else methods
+        gap_to = chosen_separators(tracks, [gap_to])[0]
+    wanted = [*chosen, gap_to] if chosen and gap_to else chosen
     metrics = expand_families(options.metrics, quantities)
     table = select(tracks, metrics, options.targets, wanted, options.groups)
     rule: dict[str, Any] = {
@@ -69,8 +69,8 @@ def arrange(
         "lower_is_better": lower_is_better(quantities),
     }
     aggregated = aggregate(table, oracle=gap_to, **rule)
-    hidden = {FLOOR, gap_to} - set(methods) - {""} if methods else set()
-    aggregated = aggregated[~aggregated["method"].isin(hidden)].reset_index(drop=True)
+    hidden = {FLOOR, gap_to} - set(chosen) - {""} if chosen else set()
+    aggregated = aggregated[~labels(aggregated).isin(hidden)].reset_index(drop=True)
     findings = {}
     if options.statistics is not None:
         matrices = (scores.without(hidden) for scores in score_matrices(table, **rule))
@@ -85,9 +85,25 @@ def arrange(
         sort=options.sort,
         metrics=metrics,
         targets=options.targets,
-        methods=methods,
+        separators=chosen,
     )
     return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities)
+
+
+def lower_is_better(quantities: Quantities) -> set[str]:
+    """Return the names of the metrics of which a smaller value is better."""
+    return {str(q["name"]) for q in quantities if not q.get("higher_is_better", True)}
+
+
+def name_maps(separators: Iterable[Mapping[str, Any]]) -> str:
+    """Return what the names of stems were said to mean, by separator; empty where nothing was said."""
+    maps = [f"{s['label']} {s['map']}" for s in separators if s.get("map") and "label" in s]
+    return f"Names of stems were mapped: {', '.join(maps)}." if maps else ""
+
+
+def trained_on(separators: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return training data by separator, from the ``separators`` of ``run.json``."""
+    return {str(s["label"]): [str(d) for d in s.get("trained_on") or ()] for s in separators if "label" in s}
 
 
 def expand_families(metrics: Sequence[str], quantities: Quantities) -> list[str]:

@@ -1,4 +1,4 @@
-"""Failures counted by method and reason."""
+"""Failures counted by separator and reason."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["FailureGroup", "Failures", "group_failures"]
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Cells of one method that ended in the same way."""
+    """Cells of one separator that ended in the same way."""
 
-    method: str
+    separator: str
     status: str
     reason: str  # its first line
-    count: int  # cells: a track of a method counts once
+    count: int  # cells: a track of a separator counts once
     tracks: list[str]
     scope: str  # groups and metrics concerned; empty where the separation itself failed
 
@@ -31,7 +31,7 @@ class Failures:
     """Every failure and skip of a run, grouped; the largest groups first, skips last."""
 
     groups: list[FailureGroup]
-    n_cells: int  # methods times tracks, as planned
+    n_cells: int  # separators times tracks, as planned
     n_failed: int  # cells with a failure in any part
     n_skipped: int  # cells that were skipped and did not fail
 
@@ -47,8 +47,8 @@ class Failures:
         """Return the groups as a table."""
         return Table(
             "",
-            ["method", "status", "cells", "concerns", "reason"],
-            [[[g.method, g.status, g.count, g.scope or "separation", g.reason] for g in self.groups]],
+            ["separator", "status", "cells", "concerns", "reason"],
+            [[[g.separator, g.status, g.count, g.scope or "separation", g.reason] for g in self.groups]],
         )
 
 
@@ -77,13 +77,13 @@ def group_failures(tracks: pd.DataFrame, failures: pd.DataFrame | None = None) -
         ends.setdefault(key, []).append((cell, f"{group} {metric}".strip()))
         by_status[status == Status.SKIPPED].add(cell)
     groups = []
-    for (method, status, reason), rows in ends.items():
+    for (separator, status, reason), rows in ends.items():
         cells, scopes = dict.fromkeys(cell for cell, _ in rows), dict.fromkeys(scope for _, scope in rows)
         concerned = list(dict.fromkeys(cell[2] for cell in cells))
         groups.append(
-            FailureGroup(method, status, reason, len(cells), concerned, "" if "" in scopes else ", ".join(scopes))
+            FailureGroup(separator, status, reason, len(cells), concerned, "" if "" in scopes else ", ".join(scopes))
         )
-    groups.sort(key=lambda group: (group.status == Status.SKIPPED, -group.count, group.method))
+    groups.sort(key=lambda group: (group.status == Status.SKIPPED, -group.count, group.separator))
     failed = by_status[False]
     return Failures(groups, len(planned), len(failed), len(by_status[True] - failed))
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mss_bench.core.schema import Status
 from mss_bench.errors import RunError
-from mss_bench.report.blocks import Block
 from mss_bench.report.options import DEFAULT_FIGURES
+from mss_bench.report.score_tables import Block
 from mss_bench.report.style import Look, looks
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def draw(
         return
     from mss_bench.report import plots
 
-    look = looks(row.method for block in blocks for row in block.rows)
+    look = looks(row.separator for block in blocks for row in block.rows)
     taken: set[str] = set()
     mains: dict[str, Block] = {}
     for block in blocks:

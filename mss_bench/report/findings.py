@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mss_bench.core.arrays import Floats
 from mss_bench.errors import RunError
@@ -20,7 +21,12 @@ from mss_bench.stats.units import UNIT
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Finding", "Findings", "examine", "unit_key"]
+__all__ = ["STANDING", "Finding", "Findings", "examine", "standing", "unit_key"]
+
+_RANKS = ("mean_rank", "rank", "rank_low", "rank_high")
+
+STANDING = ("low", "high", *_RANKS, "ties")
+"""What a finding says of one separator: its interval, its ranks, and the letters of the groups that it is tied in."""
 
 T = TypeVar("T")
 
@@ -63,6 +69,20 @@ Findings = Mapping[tuple[str, ...], Finding]
 def unit_key(unit: Mapping[str, str]) -> tuple[str, ...]:
     """Return the key of a unit in `Findings`."""
     return tuple(unit[name] for name in UNIT)
+
+
+def standing(finding: Finding | None, separator: str) -> dict[str, Any]:
+    """Return `STANDING` of a separator: NaN and no letters where nothing was computed."""
+    columns: dict[str, Any] = dict.fromkeys(STANDING, math.nan) | {"ties": ""}
+    if finding is None:
+        return columns
+    if finding.intervals is not None and separator in finding.intervals.index:
+        ends = finding.intervals.loc[[separator], ["low", "high"]].to_numpy(dtype=float)[0]
+        columns["low"], columns["high"] = ends.tolist()
+    if finding.ranks is not None and separator in finding.ranks.index:
+        ranks = finding.ranks.loc[separator].to_dict()
+        columns |= {name: ranks[name] for name in _RANKS}
+    return columns | {"ties": finding.letters.get(separator, "")}
 
 
 def examine(matrices: Iterable[ScoreMatrix], statistic: str, how: Statistics) -> dict[tuple[str, ...], Finding]:
@@ -126,7 +146,7 @@ def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
 def _resamples(scores: ScoreMatrix, statistic: str, how: Statistics) -> Floats:
     """Return the statistic of every method on every resample, for intervals and ranks."""
     check_bootstrap(statistic, how.level, how.draws)
-    values, _ = check_matrix(scores, "a confidence interval", min_methods=1)
+    values, _ = check_matrix(scores, "a confidence interval", min_separators=1)
     return resampled(parts_of(scores, values), statistic, draws=how.draws, seed=how.seed)
 
 

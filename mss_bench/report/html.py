@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mss_bench.core.schema import method_label
-from mss_bench.report.blocks import Block
 from mss_bench.report.contents import Contents
 from mss_bench.report.failures import Failures
 from mss_bench.report.figures import Drawing
 from mss_bench.report.options import Options, Style
-from mss_bench.report.score_tables import default_columns, explanations, score_table
-from mss_bench.report.significance import how_tested, overall, ranking
+from mss_bench.report.score_tables import Block, default_columns, score_table
+from mss_bench.report.significance import explanations, how_tested, overall, ranking
 from mss_bench.report.table import Column, Table
 
 if TYPE_CHECKING:
@@ -146,8 +145,8 @@ def html_page(
 
 def _facts(blocks: Sequence[Block], failures: Failures) -> list[tuple[str, str]]:
     """Return the numbers at the head of the page."""
-    methods = {row.method for block in blocks for row in block.rows}
-    oracles = {row.method for block in blocks for row in block.rows if row.oracle}
+    methods = {row.separator for block in blocks for row in block.rows}
+    oracles = {row.separator for block in blocks for row in block.rows if row.oracle}
     tracks = max((n + b.n_left_out[t] for b in blocks for t, n in b.n_tracks.items()), default=0)
     return [
         ("methods", f"{len(methods) - len(oracles)}"),
@@ -159,7 +158,7 @@ def _facts(blocks: Sequence[Block], failures: Failures) -> list[tuple[str, str]]
 
 def _section(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return the table of a block with its tests and figures."""
-    columns = [*default_columns(block), *(["failed"] if any(row.mean.n_failed for row in block.rows) else [])]
+    columns = [*default_columns(block), *(["failed"] if any(row.mean["n_failed"] for row in block.rows) else [])]
     # Flags take a wide column, which is there only where something is flagged.
     table = score_table([block], Style(columns=(*columns, "flags"), digits=digits))
     if not any(row[-1].text for row in table.rows):
@@ -191,7 +190,7 @@ def _costs(costs: pd.DataFrame | None) -> Table | None:
         Column("separation", unit="s/s", digits=4), Column("scoring", unit="s/s", digits=4),
         Column("memory", unit="MB", digits=0),
     ]  # fmt: skip
-    return Table("", ["method", *columns], [rows])
+    return Table("", ["separator", *columns], [rows])
 
 
 def _provenance(run: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mss_bench.report.blocks import Block, name_maps
+from mss_bench.report.contents import name_maps
 from mss_bench.report.failures import Failures
 from mss_bench.report.figures import Drawing
 from mss_bench.report.markdown import markdown_escape
 from mss_bench.report.options import Style
-from mss_bench.report.score_tables import explanations, score_tables
-from mss_bench.report.significance import how_tested, overall, ranking
+from mss_bench.report.score_tables import Block, score_tables
+from mss_bench.report.significance import explanations, how_tested, overall, ranking
 
 __all__ = ["markdown_page", "significance"]
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.files import write_atomic
 from mss_bench.errors import UnknownNameError
-from mss_bench.report.blocks import Block, Quantities
 from mss_bench.report.contents import arrange
 from mss_bench.report.failures import group_failures
 from mss_bench.report.figures import draw
@@ -17,9 +16,9 @@ from mss_bench.report.frames import frames_of_track
 from mss_bench.report.markdown_page import markdown_page
 from mss_bench.report.media import read_media
 from mss_bench.report.options import Options, Style
-from mss_bench.report.score_tables import explanations, score_tables
-from mss_bench.report.selection import chosen_methods, labels
-from mss_bench.report.significance import friedman_table, means_table, pairs_table, with_findings
+from mss_bench.report.score_tables import Block, Quantities, score_tables
+from mss_bench.report.selection import chosen_separators, labels
+from mss_bench.report.significance import explanations, friedman_table, means_table, pairs_table, scores_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +43,9 @@ def write_report(
     """Write a report.
 
     The folder then holds ``report.md``, ``index.html``, ``tables.tex``, ``figures/``, ``tracks/`` and as CSV
-    ``scores.csv`` (one row a method, target and metric), ``means.csv`` (one a method and metric: the mean over
-    targets), ``tests.csv`` (one a target and metric) and ``pairs.csv`` (one a pair of methods). Each file is replaced
-    as a whole: a report that is interrupted leaves no half-written one.
+    ``scores.csv`` (one row a separator, target and metric), ``means.csv`` (one a separator and metric: the mean over
+    targets), ``tests.csv`` (one a target and metric) and ``pairs.csv`` (one a pair of separators). Each file is
+    replaced as a whole: a report that is interrupted leaves no half-written one.
 
     Parameters
     ----------
@@ -72,7 +71,7 @@ def write_report(
     Raises
     ------
     UnknownNameError
-        A format, metric, target, method, track or rule is not known.
+        A format, metric, target, separator, track or rule is not known.
     RunError
         The track table is malformed, or the folder cannot be written.
     """
@@ -98,7 +97,7 @@ def write_report(
     written = [write_atomic(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in beside]
     if "csv" in options.formats:
         tables = {
-            "scores": with_findings(contents.aggregated, contents.blocks),
+            "scores": scores_table(contents.aggregated, contents.blocks),
             "means": means_table(contents.blocks),
             "tests": friedman_table(contents.findings),
             "pairs": pairs_table(contents.findings),
@@ -139,8 +138,8 @@ def latex_tables(blocks: Sequence[Block], style: Style) -> str:
     return "% Needs \\usepackage{booktabs}.\n" + "\n".join(table.latex() for table in tables)
 
 
-def _chosen(table: pd.DataFrame | None, tracks: pd.DataFrame, methods: Sequence[str]) -> Any:
-    """Return the rows of the methods of the report."""
-    if table is None or not methods or table.empty:
+def _chosen(table: pd.DataFrame | None, tracks: pd.DataFrame, separators: Sequence[str]) -> Any:
+    """Return the rows of the separators of the report."""
+    if table is None or not separators or table.empty:
         return table
-    return table[labels(table).isin(chosen_methods(tracks, methods))]
+    return table[labels(table).isin(chosen_separators(tracks, separators))]

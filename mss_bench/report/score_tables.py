@@ -1,37 +1,333 @@
-"""Tables of scores: which rows, columns and numbers of blocks are printed, and what must stand beside them."""
+"""From the aggregated table to the tables that are printed: one block a metric and group, one row a separator.
+
+`blocks` sorts the rows of the aggregated table and adds what a reader looks for: intervals, ranks, first places, and
+training data that are evaluated here. `score_table` prints them: which columns, decimals, marks and notes.
+
+Order
+    Separators are sorted by their mean over the targets; those that deliver only some of the targets follow, sorted by
+    their improvement, as a mean over fewer targets compares with nothing; those without any value come last. Oracles
+    are kept apart, sorted the same way. Other orders can be asked for.
+
+First places
+    They are printed bold, as is what is statistically tied with them, and go to separators alone: not to oracles, nor
+    to values with stand-ins or infinite ones, nor to a separator that was trained on what is evaluated.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mss_bench.report.blocks import Block, MethodRow, MethodScore, track_count
+from mss_bench.core.schema import is_floor, method_label
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.report.findings import Finding, Findings, standing
+from mss_bench.report.leakage import overlap
 from mss_bench.report.options import Style
 from mss_bench.report.table import Cell, Column, Note, Table, number
-from mss_bench.stats.choices import AGGREGATIONS, MISSING, POSTHOC
 from mss_bench.stats.matrix import OVER_TARGETS
+from mss_bench.stats.units import UNIT
 
-__all__ = ["default_columns", "explanations", "name_cell", "score_table", "score_tables"]
+if TYPE_CHECKING:
+    import pandas as pd
 
+__all__ = [
+    "SORTS", "TARGETS", "Block", "Quantities", "Row", "Score", "blocks", "default_columns", "name_cell",
+    "ordered", "score_table", "score_tables",
+]  # fmt: skip
+
+Quantities = Sequence[Mapping[str, Any]]
+"""What is known of metrics: ``name``, ``unit``, ``higher_is_better``, ``definition``, each optional but the first."""
+
+Score = dict[str, Any]
+"""A row of the aggregated table with further columns: `mss_bench.report.findings.STANDING`, ``best``, ``best_or_tied``,
+``trained_on_this``. The mean over targets is such a row, too, with the columns that a mean has."""
+
+SORTS = ("mean", "gain", "name", "given")
+"""Orders of rows; the name of a target is one, too."""
+
+TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
+"""Targets in the order of columns; others follow as they come."""
+
+_METRICS = ("SDR", "SIR", "ISR", "SAR", "uSDR", "SI-SDR")
+_UNITLESS = ("PESQ", "STOI", "ESTOI")
+_VALUES = ("value", "improvement", "gap")
+_COUNTS = ("n_imputed", "n_inf", "n_failed", "n_undefined")
 _SHOWN_FLAGS = {"failed", "imputed", "no_value", "no_floor"}  # flags that the tables show otherwise
 
 
-def score_tables(blocks: Sequence[Block], style: Style) -> list[Table]:
-    """Return the tables of a report.
+@dataclass(frozen=True)
+class Row:
+    """The scores of a separator in a block."""
+
+    separator: str  # as it is written: hpss:power=2
+    oracle: bool
+    scores: dict[str, Score]  # by target; a target that is not delivered is absent
+    mean: Score  # over the targets; its value is NaN unless every target has one
+    leaks: tuple[str, ...] = ()  # training data that are evaluated here
+
+    @property
+    def kind(self) -> str:
+        """Return ``method``, ``oracle`` or ``floor``."""
+        return "floor" if is_floor(self.separator) else "oracle" if self.oracle else "method"
+
+    @property
+    def flags(self) -> list[str]:
+        """Return the flags of all targets."""
+        return sorted({flag for score in self.scores.values() for flag in score["flags"].split(",") if flag})
+
+    def score(self, target: str) -> Score | None:
+        """Return the score of a target or, as `OVER_TARGETS`, of the mean; None where there is none."""
+        if target == OVER_TARGETS and target not in self.scores:
+            return None if math.isnan(self.mean["value"]) else self.mean
+        return self.scores.get(target)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One metric of one target group, separators against targets."""
+
+    dataset: str
+    subset: str
+    group: str
+    metric: str
+    preset: str
+    label: str  # the metric, with its preset where the group has it with several
+    unit: str
+    higher_is_better: bool
+    aggregation: str
+    missing: str  # the rule for missing cells
+    targets: list[str]
+    n_tracks: dict[str, int]  # tracks that count, by target
+    n_left_out: dict[str, int]
+    has_floor: bool
+    tested: dict[str, Finding] = field(default_factory=dict)  # by target, the mean first; empty without tests
+    rows: list[Row] = field(default_factory=list)  # sorted, oracles last
+
+    @property
+    def has_mean(self) -> bool:
+        """Return whether there is a mean over several targets; a data set may have a target of that name."""
+        return len(self.targets) > 1 and OVER_TARGETS not in self.targets
+
+    @property
+    def with_mean(self) -> list[str]:
+        """Return the targets, led by their mean (`OVER_TARGETS`) where it says more than they do."""
+        return [OVER_TARGETS, *self.targets] if self.has_mean else self.targets
+
+    @property
+    def findings(self) -> dict[str, Finding]:
+        """Return findings by target, without those of the mean over targets."""
+        return {target: self.tested[target] for target in self.targets if target in self.tested}
+
+    @property
+    def name(self) -> str:
+        """Return data set, subset and group, e.g. ``musdb18 test, 4stem``."""
+        return f"{self.dataset} {self.subset}".strip() + (f", {self.group}" if self.group else "")
+
+    @property
+    def quantity(self) -> str:
+        """Return metric and unit, ``SDR (dB)``."""
+        return self.label + (f" ({self.unit})" if self.unit else "")
+
+    @property
+    def caption(self) -> str:
+        """Return e.g. ``SDR (dB), 50 tracks``."""
+        lower = "" if self.higher_is_better else ", lower is better"
+        return f"{self.quantity}{lower}, {_track_count(self.n_tracks.values())}"
+
+    def of_target(self, target: str) -> Block:
+        """Return the block of one target alone."""
+        scores = [(row, row.scores[target]) for row in self.rows if target in row.scores]
+        rows = [replace(row, scores={target: score}, mean=score) for row, score in scores]
+        return replace(self, targets=[target], rows=rows)
+
+
+def _track_count(counts: Iterable[int]) -> str:
+    """Return ``50 tracks``, ``1 track`` or ``49-50 tracks``."""
+    least, most = min(counts := list(counts)), max(counts)
+    number = str(most) if least == most else f"{least}-{most}"
+    return f"{number} track{'' if number == '1' else 's'}"
+
+
+def ordered(names: Iterable[str], known: Sequence[str] = TARGETS) -> list[str]:
+    """Return names without repetition, those that are known first and in that order."""
+    distinct = list(dict.fromkeys(names))
+    return sorted(distinct, key=lambda name: known.index(name) if name in known else len(known) + distinct.index(name))
+
+
+def blocks(
+    aggregated: pd.DataFrame,
+    quantities: Quantities = (),
+    digits: int = 2,
+    *,
+    findings: Findings | None = None,
+    training: Mapping[str, Sequence[str]] | None = None,
+    sort: str = "mean",
+    metrics: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    separators: Sequence[str] = (),
+) -> list[Block]:
+    """Arrange an aggregated table into blocks.
 
     Parameters
     ----------
-    blocks : sequence of Block
-        From `mss_bench.report.blocks.blocks`.
-    style : Style
+    aggregated : DataFrame
+        From `mss_bench.stats.aggregate.aggregate`.
+    quantities : sequence of mapping
+        Units and directions of the metrics; unknown ones are in dB and better when higher.
+    digits : int
+        Decimals that will be printed: values that print alike share the first place.
+    findings : mapping, optional
+        From `mss_bench.report.findings.examine`.
+    training : mapping, optional
+        From `mss_bench.report.contents.trained_on`.
+    sort : str
+        One of `SORTS` or a target; blocks without that target are sorted by the mean.
+    metrics, targets, separators : sequence of str
+        The order of blocks, of columns, and of rows where `sort` is ``given``; by default the usual one.
 
     Returns
     -------
-    list of Table
-        One a block; or, by target, one a data set, subset, group and target, whose rows are those of its first metric.
+    list of Block
+        Sorted by data set, subset and group as they appear, then by metric.
+
+    Raises
+    ------
+    RunError
+        The table was made by an earlier version.
+    UnknownNameError
+        `sort` is neither an order nor a target.
     """
+    if "method" in aggregated:
+        raise RunError(
+            "the aggregated table has a column 'method', as earlier versions made it; the columns 'separator' and "
+            "'params' name a row now: aggregate the tracks again"
+        )
+    if sort not in SORTS and not aggregated.empty and sort not in set(aggregated["target"]):
+        raise UnknownNameError("order of rows", sort, [*SORTS, *set(map(str, aggregated["target"]))])
+    known = {str(q["name"]): q for q in quantities}
+    arranged: list[Block] = []
+    for _, part in aggregated.groupby(["dataset", "subset", "group"], sort=False):
+        presets = part.groupby("metric", sort=False)["preset"].unique()
+        for metric in ordered(part["metric"], metrics or [*_METRICS, *known]):
+            for preset in presets[metric]:
+                of_block = part[(part["metric"] == metric) & (part["preset"] == preset)]
+                records = [{str(k): v for k, v in record.items()} for record in of_block.to_dict("records")]
+                label = metric if len(presets[metric]) == 1 else f"{metric} [{preset}]"
+                block = _without_rows(records, label, known.get(metric, {}), targets or TARGETS)
+                keys = {t: (block.dataset, block.subset, block.group, t, metric, preset) for t in block.with_mean}
+                block.tested.update({t: findings[key] for t, key in keys.items() if findings and key in findings})
+                block.rows.extend(_rows(block, records, training or {}))
+                for target in block.with_mean:
+                    _mark_first_places(block, target, digits)
+                block.rows.sort(key=lambda row, of=block: (row.oracle, *_place(row, of, sort, separators)))  # type: ignore[misc]
+                arranged.append(block)
+    return arranged
+
+
+def _without_rows(records: list[Score], label: str, facts: Mapping[str, Any], order: Sequence[str]) -> Block:
+    first = records[0]
+    of_target: dict[str, list[Score]] = {target: [] for target in ordered((r["target"] for r in records), order)}
+    for record in records:
+        of_target[record["target"]].append(record)
+    return Block(
+        dataset=first["dataset"],
+        subset=first["subset"],
+        group=first["group"],
+        metric=first["metric"],
+        preset=first["preset"],
+        label=label,
+        unit=str(facts.get("unit", "" if first["metric"] in _UNITLESS else "dB")),
+        higher_is_better=bool(facts.get("higher_is_better", True)),
+        aggregation=first["aggregation"],
+        missing=first["missing"],
+        targets=list(of_target),
+        n_tracks={t: max(r["n_tracks"] for r in own) for t, own in of_target.items()},
+        n_left_out={t: max(r["n_left_out"] for r in own) for t, own in of_target.items()},
+        has_floor=not all("no_floor" in r["flags"].split(",") for r in records),
+    )
+
+
+def _rows(block: Block, records: list[Score], training: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    """Yield a row a separator, unsorted, with what the findings of the block say of it."""
+    by_separator: dict[str, list[Score]] = {}
+    for record in records:
+        by_separator.setdefault(method_label(record["separator"], record["params"]), []).append(record)
+    for separator, own in by_separator.items():
+        leaks = tuple(overlap(training.get(separator, ()), block.dataset, block.subset))
+        scores = {r["target"]: r for r in own}
+        over_targets = block.tested.get(OVER_TARGETS) if block.has_mean else None
+        mean = _mean_score(scores, block, over_targets)
+        for score, finding in [*((r, block.tested.get(t)) for t, r in scores.items()), (mean, over_targets)]:
+            score |= standing(finding, separator)
+            score |= {"best": False, "best_or_tied": False, "trained_on_this": "; ".join(leaks)}
+        yield Row(separator, bool(own[0]["oracle"]), scores, mean, leaks)
+
+
+def _mean_score(scores: Mapping[str, Score], block: Block, finding: Finding | None) -> Score:
+    """Return the mean over the targets as a score; NaN where a target lacks a value."""
+    first = next(iter(scores.values()))
+    mean = {name: first[name] for name in (*UNIT, "separator", "params", "oracle")}
+    mean |= {"target": OVER_TARGETS, "targets": ", ".join(block.targets)}
+    mean |= {name: _mean([scores[t][name] if t in scores else math.nan for t in block.targets]) for name in _VALUES}
+    # The mean is marked as its worst target is: a single stand-in keeps it from the first place.
+    mean |= {name: max(score[name] for score in scores.values()) for name in _COUNTS}
+    # Tests of the mean are over the tracks that count for every target.
+    mean["n_tracks"] = len(finding.scores.values) if finding else min(score["n_tracks"] for score in scores.values())
+    return mean
+
+
+def _mean(values: list[float]) -> float:
+    """Return the mean; -inf where infinities of both signs meet."""
+    return -math.inf if -math.inf in values else sum(values) / len(values)
+
+
+def _mark_first_places(block: Block, target: str, digits: int) -> None:
+    """Mark the first place of a target, and what is tied with it; nothing where only one separator competes."""
+    scores = [(row, score) for row in block.rows if not row.oracle and (score := row.score(target)) is not None]
+    # Stand-ins, infinite values and leaking separators may be ahead, but are not named as the best.
+    eligible = [
+        (row.separator, score)
+        for row, score in scores
+        if not row.leaks and not score["n_imputed"] and math.isfinite(score["value"])
+    ]
+    if len(scores) < 2 or not eligible:
+        return
+    first, of_first = (max if block.higher_is_better else min)(eligible, key=lambda pair: pair[1]["value"])
+    finding = block.tested.get(target)
+    # Tied is what does not differ from the first place, whatever lies between them in the table.
+    tied = finding.tied(first) if finding is not None else []
+    for separator, score in eligible:
+        score["best"] = round(score["value"], digits) == round(of_first["value"], digits)
+        score["best_or_tied"] = score["best"] or separator in tied
+
+
+def _place(row: Row, block: Block, sort: str, separators: Sequence[str]) -> tuple[Any, ...]:
+    """Return where a row stands: by what was asked for, then complete, partial and empty rows."""
+    sign = 1.0 if block.higher_is_better else -1.0
+    usual: tuple[int, float] = (2, 0.0)
+    gains = [s["improvement"] for s in row.scores.values() if not math.isnan(s["improvement"])]
+    values = [sign * s["value"] for s in row.scores.values() if not math.isnan(s["value"])]
+    if not math.isnan(row.mean["value"]):
+        usual = (0, -sign * row.mean["value"])
+    elif values:
+        usual = (1, -_mean(gains or values))
+    if sort == "name":
+        return (row.separator.casefold(), row.separator)
+    if sort == "given":
+        return (separators.index(row.separator) if row.separator in separators else len(separators), usual)
+    if sort == "gain" and not math.isnan(row.mean["improvement"]):
+        return (0, -row.mean["improvement"])
+    value = row.scores[sort]["value"] if sort in row.scores else math.nan
+    if not math.isnan(value):
+        return (0, -sign * value)
+    return usual if sort == "mean" else (1, *usual)
+
+
+def score_tables(blocks: Sequence[Block], style: Style) -> list[Table]:
+    """Return the tables of a report: one a block; or, by target, one a data set, subset, group and target."""
     if style.by == "metric":
         return [score_table([block], style) for block in blocks]
     singles = [(b.name, t, b.of_target(t)) for b in blocks for t in b.targets]
@@ -40,14 +336,21 @@ def score_tables(blocks: Sequence[Block], style: Style) -> list[Table]:
     return [score_table([block for _, _, block in group], style) for _, group in groupby(singles, key=lambda s: s[:2])]
 
 
-@dataclass(frozen=True)
-class _Values:
+class _Values(NamedTuple):
     """A column of scores: those of a target (or of the mean over targets) in a block."""
 
     heading: Column
     block: Block
     target: str
-    scores: dict[str, MethodScore]  # by method
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """Return the scores by separator."""
+        return {r.separator: s for r in self.block.rows if (s := r.score(self.target)) is not None}
+
+    def cells(self, style: Style) -> dict[str, Cell]:
+        """Return the cells by separator."""
+        return {separator: _score_cell(score, style) for separator, score in self.scores.items()}
 
 
 def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] = ()) -> Table:
@@ -65,35 +368,33 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
     first = blocks[0]
     by_target = style.by == "target"
     # The rows are those of the first block in its order, then what only others have.
-    rows: dict[str, MethodRow] = {}
+    rows: dict[str, Row] = {}
     for row in (row for block in blocks for row in block.rows):
-        rows.setdefault(row.method, row)
+        rows.setdefault(row.separator, row)
     values = [
-        _values(block, target, Column(block.label, unit=block.unit) if by_target else Column(target))
+        _Values(Column(block.label, unit=block.unit) if by_target else Column(target), block, target)
         for block in blocks
         for target in block.targets
     ]
-    means = [_values(first, OVER_TARGETS, Column("mean"))] if first.has_mean and not by_target else []
-    others = [
-        _values(block, OVER_TARGETS if block.has_mean else block.targets[0], Column(block.label, optional=True))
-        for block in further
-    ]
+    means = [_Values(Column("mean"), first, OVER_TARGETS)] if first.has_mean and not by_target else []
+    others = [_Values(Column(b.label, optional=True), b, OVER_TARGETS if b.has_mean else b.targets[0]) for b in further]
     columns: list[tuple[Column, dict[str, Cell]]] = []
     for name in style.columns or default_columns(first):
         if name in ("mean", "targets"):
-            columns += [(v.heading, _score_cells(v, style)) for v in (means if name == "mean" else values)]
+            columns += [(v.heading, v.cells(style)) for v in (means if name == "mean" else values)]
         else:
             heading = f"{name} ({first.label})" if by_target and name in ("gain", "gap") else name
             column = Column(heading, "left" if name == "flags" else "right")
             columns.append((column, {m: _other(row, name, style) for m, row in rows.items()}))
-    columns += [(v.heading, _score_cells(v, style)) for v in others]
+    columns += [(v.heading, v.cells(style)) for v in others]
     absent = Cell("–", math.nan, hint="not delivered")
     lines = {m: [name_cell(row), *(cells.get(m, absent) for _, cells in columns)] for m, row in rows.items()}
-    place = f"{first.name}: {first.targets[0]}"
-    title = f"{place}, {track_count(n for b in blocks for n in b.n_tracks.values())}" if by_target else first.title
+    title = f"{first.name}: {first.caption}"
+    if by_target:
+        title = f"{first.name}: {first.targets[0]}, {_track_count(b.n_tracks[b.targets[0]] for b in blocks)}"
     return Table(
         title,
-        ["method", *(column for column, _ in columns)],
+        ["separator", *(column for column, _ in columns)],
         [[lines[m] for m, row in rows.items() if row.oracle == oracle] for oracle in (False, True)],
         _notes(list(rows.values()), values, others, blocks),
         name=f"{first.name} {first.targets[0] if by_target else first.label}",
@@ -102,84 +403,79 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
 
 def default_columns(block: Block) -> tuple[str, ...]:
     """Return the columns of a table that names none."""
-    has_gap = any(not math.isnan(row.mean.gap) for row in block.rows)
+    has_gap = any(not math.isnan(row.mean["gap"]) for row in block.rows)
     return ("mean", "gain", "gap", "targets") if has_gap else ("mean", "gain", "targets")
 
 
-def _values(block: Block, target: str, heading: Column) -> _Values:
-    return _Values(heading, block, target, {r.method: s for r in block.rows if (s := r.score(target)) is not None})
-
-
-def name_cell(row: MethodRow) -> Cell:
+def name_cell(row: Row) -> Cell:
     """Return the cell that names a row."""
-    return Cell(row.method, tag="" if row.kind == "method" else row.kind)
+    return Cell(row.separator, tag="" if row.kind == "method" else row.kind)
 
 
-def _score_cells(values: _Values, style: Style) -> dict[str, Cell]:
-    return {method: score_cell(score, style) for method, score in values.scores.items()}
-
-
-def score_cell(score: MethodScore, style: Style) -> Cell:
+def _score_cell(score: Score, style: Style) -> Cell:
     """Return the cell of a score, with what stands behind it as a hint."""
-    if math.isnan(score.value):
-        return Cell("failed" if score.n_failed else "undefined", math.nan)
-    hints = [track_count([score.n_tracks]), f"gain {number(score.improvement, style.digits, signed=True)}"]
-    hints += [f"the floor stands in on {score.n_imputed}"] if score.n_imputed else []
-    hints += [f"infinite on {score.n_inf}"] if score.n_inf else []
+    if math.isnan(score["value"]):
+        return Cell("failed" if score["n_failed"] else "undefined", math.nan)
+    n_imputed, n_inf = score["n_imputed"], score["n_inf"]
+    hints = [_track_count([score["n_tracks"]]), f"gain {number(score['improvement'], style.digits, signed=True)}"]
+    hints += [f"the floor stands in on {n_imputed}"] if n_imputed else []
+    hints += [f"infinite on {n_inf}"] if n_inf else []
     interval = None
-    if not math.isnan(score.low):
-        interval = number(score.low, style.digits), number(score.high, style.digits)
+    if not math.isnan(score["low"]):
+        interval = number(score["low"], style.digits), number(score["high"], style.digits)
         hints.append(f"interval {interval[0]} to {interval[1]}")
-    text = number(score.value, style.digits)
+    text = number(score["value"], style.digits)
+    marks = "*" * bool(n_imputed) + "†" * bool(n_inf)
     shown = interval if style.intervals else None
-    return Cell(text, score.value, score.marks, score.bold, shown, hint=", ".join(hints))
+    return Cell(text, score["value"], marks, score["best_or_tied"], shown, hint=", ".join(hints))
 
 
-def _other(row: MethodRow, column: str, style: Style) -> Cell:
+def _other(row: Row, column: str, style: Style) -> Cell:
+    """Return the cell of a column that is not a target or their mean."""
     if column == "tracks":
-        counts = [score.n_tracks for score in row.scores.values()]
-        return Cell(track_count(counts).partition(" ")[0], max(counts))
+        counts = [score["n_tracks"] for score in row.scores.values()]
+        return Cell(_track_count(counts).partition(" ")[0], max(counts))
     if column == "failed":
-        return Cell(str(row.mean.n_failed), row.mean.n_failed)
+        return Cell(str(row.mean["n_failed"]), row.mean["n_failed"])
     if column == "flags":
         return Cell(", ".join(flag for flag in row.flags if flag not in _SHOWN_FLAGS))
-    value = row.mean.improvement if column == "gain" else row.mean.gap
-    return Cell.number(value, style.digits, signed=True)
+    return Cell.number(row.mean["improvement" if column == "gain" else "gap"], style.digits, signed=True)
 
 
 def _notes(
-    rows: Sequence[MethodRow], values: Sequence[_Values], others: Sequence[_Values], blocks: Sequence[Block]
+    rows: Sequence[Row], values: Sequence[_Values], others: Sequence[_Values], blocks: Sequence[Block]
 ) -> list[Note]:
     """Return the footnotes of a table: leakage, stand-ins, infinite values, flags, tracks left out."""
     stood_in: dict[str, str] = {}
     infinite: dict[str, str] = {}
-    for row in rows:
-        own = {v.heading.heading: v.scores[row.method] for v in (*values, *others) if row.method in v.scores}
-        imputed = {heading: score for heading, score in own.items() if score.n_imputed}
-        if imputed:
-            worst = max(imputed.values(), key=lambda score: score.n_imputed)
-            where = "" if len(imputed) == len(own) else f": {', '.join(imputed)}"
-            stood_in[row.method] = f"{worst.n_imputed} of {track_count([worst.n_tracks])}{where}"
-        if any(score.n_inf for score in own.values()):
-            infinite[row.method] = ", ".join(f"{heading} {s.n_inf}" for heading, s in own.items() if s.n_inf)
     flagged: dict[str, list[str]] = {}
+    scores = {v.heading.heading: v.scores for v in (*values, *others)}
     for row in rows:
+        own = {heading: of[row.separator] for heading, of in scores.items() if row.separator in of}
+        imputed = {heading: score for heading, score in own.items() if score["n_imputed"]}
+        if imputed:
+            worst = max(imputed.values(), key=lambda score: int(score["n_imputed"]))
+            where = "" if len(imputed) == len(own) else f": {', '.join(imputed)}"
+            stood_in[row.separator] = f"{worst['n_imputed']} of {_track_count([worst['n_tracks']])}{where}"
+        if any(score["n_inf"] for score in own.values()):
+            infinite[row.separator] = ", ".join(f"{heading} {s['n_inf']}" for heading, s in own.items() if s["n_inf"])
         for kind in sorted({flag.strip().partition(":")[0] for flag in row.flags} - _SHOWN_FLAGS):
-            flagged.setdefault(kind, []).append(row.method)
+            flagged.setdefault(kind, []).append(row.separator)
     left_out = {
-        v.heading.heading: f"{n} of {track_count([n + v.block.n_tracks[v.target]])}"
+        v.heading.heading: f"{n} of {_track_count([n + v.block.n_tracks[v.target]])}"
         for v in values
         if (n := v.block.n_left_out[v.target])
     }
+    empty = [row.separator for row in rows if all(math.isnan(score["value"]) for score in row.scores.values())]
     notes = [
         Note(
             "trained on what is evaluated here: the numbers compare with no other's and take no first place", "§",
-            {row.method: ", ".join(row.leaks) for row in rows if row.leaks},
+            {row.separator: ", ".join(row.leaks) for row in rows if row.leaks},
         ),
         Note("the floor, or the method's own worst where that is worse, stands in", "*", stood_in),
         Note("infinite on single tracks", "†", infinite),
         *(Note(f"{kind} on some tracks (see flags in the track table)", "‡", of) for kind, of in flagged.items()),
-        Note("No value on any track", of=[r.method for r in rows if _is_empty(r)]),
+        Note("No value on any track", of=empty),
         Note("Left out for all methods, undefined (a silent reference) or without a floor", of=left_out),
     ]  # fmt: skip
     notes = [note for note in notes if note.of]
@@ -187,41 +483,3 @@ def _notes(
         no_floor = "No floor (mixture) in this table: no improvements, and only tracks that every method has count."
         notes.append(Note(no_floor))
     return notes
-
-
-def _is_empty(row: MethodRow) -> bool:
-    return all(math.isnan(score.value) for score in row.scores.values())
-
-
-def explanations(blocks: Sequence[Block], style: Style) -> str:
-    """Return how the values came about and what is bold, in sentences."""
-    if not blocks:
-        return ""
-    first = blocks[0]
-    several = any(len(b.targets) > 1 for b in blocks) and style.by == "metric"
-    of = ", mean over the targets" if several else ""
-    meanings = {
-        "mean": "mean: over the targets." if several else "",
-        "gain": f"gain: improvement over the floor (the scaled mixture), paired by track{of}.",
-        "gap": f"gap: how much better the oracle is, paired by track{of}.",
-        "failed": "failed: tracks with a failed cell.",
-    }
-    shown = [f"Values: {AGGREGATIONS[first.aggregation]}."]
-    shown += [meanings[c] for c in style.columns or default_columns(first) if meanings.get(c)]
-    shown.append(f"Tracks: {MISSING[first.missing]}.")
-    finding = next((f for b in blocks for f in b.findings.values()), None)
-    tested = any(f.p is not None for b in blocks for f in b.findings.values())
-    out = "oracles, values with stand-ins and methods trained on what is evaluated are left out"
-    if finding is None or not tested:
-        shown.append(f"Bold: the best of a column; {out}.")
-    else:
-        test = finding.how
-        corrected = "" if test.posthoc in ("nemenyi", "conover_iman") else ", Holm's correction"
-        how = f"{POSTHOC[test.posthoc]}{corrected}, p at least {test.alpha:g}"
-        shown.append(f"Bold: the best of a column and what does not differ from it ({how}); {out}.")
-    if style.intervals and finding is not None:
-        test = finding.how
-        kind = "percentile" if finding.statistic == "median" else "BCa"
-        drawn = f"{test.draws} draws of tracks, seed {test.seed}"
-        shown.append(f"In brackets: {test.level:.0%} confidence intervals, {kind} bootstrap ({drawn}).")
-    return " ".join(shown)

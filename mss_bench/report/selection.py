@@ -1,4 +1,4 @@
-"""Selection of metrics, targets and methods from a track table."""
+"""Selection of metrics, targets and separators from a track table."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mss_bench.errors import UnknownNameError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["chosen_methods", "labels", "select"]
+__all__ = ["chosen_separators", "labels", "select"]
 
 
 def labels(tracks: pd.DataFrame) -> pd.Series[str]:
-    """Return each row's method, as tables name it."""
+    """Return each row's separator as it is written, ``hpss:power=2``."""
     params = tracks["params"].astype("object").where(tracks["params"].notna(), "")
     return (tracks["separator"].astype("object") + (":" + params).where(params != "", "")).astype("object")
 
@@ -24,37 +24,37 @@ def select(
     tracks: pd.DataFrame,
     metrics: Sequence[str] = (),
     targets: Sequence[str] = (),
-    methods: Sequence[str] = (),
+    separators: Sequence[str] = (),
     groups: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Return the rows of some metrics, targets, methods and target groups; all where none are named.
+    """Return the rows of some metrics, targets, separators and target groups; all where none are named.
 
     The floor stays, as it stands in for missing values and improvements are over it; hide it in what is shown.
 
     Raises
     ------
     UnknownNameError
-        The table has no such metric, target, method or group.
+        The table has no such metric, target, separator or group.
     """
     rows = tracks
     for column, wanted in (("metric", metrics), ("target", targets), ("group", groups)):
         if wanted:
             _known(column, wanted, tracks[column].dropna().astype(str).unique())
             rows = rows[rows[column].isin(list(wanted))]
-    if methods:
-        rows = rows[labels(rows).isin([*methods, FLOOR])]
+    if separators:
+        rows = rows[labels(rows).isin([*separators, FLOOR])]
     return rows
 
 
-def chosen_methods(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
-    """Return the labels of the methods that are named by label, or by the separator for all its variants.
+def chosen_separators(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
+    """Return separators that are named with their parameters, or by name alone for all variants, as tables name them.
 
-    A label holds commas where it has several parameters: pieces that make one together are joined.
+    Parameters hold commas where there are several: pieces that make one together are joined.
 
     Raises
     ------
     UnknownNameError
-        There is no such method.
+        There is no such separator.
     """
     pairs = tracks[["separator", "params"]].drop_duplicates().fillna("")
     variants: dict[str, list[str]] = {}
@@ -69,7 +69,7 @@ def chosen_methods(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
         joined = [",".join(rest[:n]) for n in range(1, len(rest) + 1)]
         fits = [n for n, text in enumerate(joined, start=1) if text in variants]
         if not fits:
-            _known("method", [rest[0]], {label for each in variants.values() for label in each})
+            _known("separator", [rest[0]], {label for each in variants.values() for label in each})
         n = max(fits)
         chosen += [label for label in variants[joined[n - 1]] if label not in chosen]
         rest = rest[n:]

@@ -1,18 +1,18 @@
-"""Tests, ranks and ties of a report as tables: for CSV, Markdown and the page."""
+"""How the values came about and what tests say of them, in sentences and as tables: for CSV, Markdown and the page."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mss_bench.report.blocks import Block, MethodRow
-from mss_bench.report.findings import Finding, Findings
-from mss_bench.report.score_tables import name_cell
+from mss_bench.report.findings import STANDING, Finding, Findings
+from mss_bench.report.options import Style
+from mss_bench.report.score_tables import Block, default_columns, name_cell
 from mss_bench.report.table import Cell, Column, Table, number
-from mss_bench.stats.choices import POSTHOC
+from mss_bench.stats.choices import AGGREGATIONS, MISSING, POSTHOC
 from mss_bench.stats.effect import paired
 from mss_bench.stats.matrix import OVER_TARGETS
 from mss_bench.stats.units import UNIT
@@ -21,16 +21,42 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "friedman_table",
-    "how_tested",
-    "means_table",
-    "overall",
-    "pairs_table",
-    "ranking",
-    "with_findings",
-]
+    "explanations", "friedman_table", "how_tested", "means_table", "overall", "pairs_table", "ranking", "scores_table",
+]  # fmt: skip
 
-_RANKS = ("mean_rank", "rank", "rank_low", "rank_high")
+
+def explanations(blocks: Sequence[Block], style: Style) -> str:
+    """Return how the values came about and what is bold, in sentences."""
+    if not blocks:
+        return ""
+    first = blocks[0]
+    several = any(len(b.targets) > 1 for b in blocks) and style.by == "metric"
+    of = ", mean over the targets" if several else ""
+    meanings = {
+        "mean": "mean: over the targets." if several else "",
+        "gain": f"gain: improvement over the floor (the scaled mixture), paired by track{of}.",
+        "gap": f"gap: how much better the oracle is, paired by track{of}.",
+        "failed": "failed: tracks with a failed cell.",
+    }
+    shown = [f"Values: {AGGREGATIONS[first.aggregation]}."]
+    shown += [meanings[c] for c in style.columns or default_columns(first) if meanings.get(c)]
+    shown.append(f"Tracks: {MISSING[first.missing]}.")
+    finding = next((f for b in blocks for f in b.findings.values()), None)
+    tested = any(f.p is not None for b in blocks for f in b.findings.values())
+    out = "oracles, values with stand-ins and methods trained on what is evaluated are left out"
+    if finding is None or not tested:
+        shown.append(f"Bold: the best of a column; {out}.")
+    else:
+        test = finding.how
+        corrected = "" if test.posthoc in ("nemenyi", "conover_iman") else ", Holm's correction"
+        how = f"{POSTHOC[test.posthoc]}{corrected}, p at least {test.alpha:g}"
+        shown.append(f"Bold: the best of a column and what does not differ from it ({how}); {out}.")
+    if style.intervals and finding is not None:
+        test = finding.how
+        kind = "percentile" if finding.statistic == "median" else "BCa"
+        drawn = f"{test.draws} draws of tracks, seed {test.seed}"
+        shown.append(f"In brackets: {test.level:.0%} confidence intervals, {kind} bootstrap ({drawn}).")
+    return " ".join(shown)
 
 
 def how_tested(finding: Finding) -> str:
@@ -55,7 +81,7 @@ def overall(block: Block) -> Table:
     for target, finding in block.tested.items():
         tested = finding.scores.without(finding.scores.oracles).values
         test = finding.friedman
-        best = next((r.method for r in block.methods if (score := r.score(target)) is not None and score.best), "")
+        best = next((r.separator for r in block.rows if (score := r.score(target)) is not None and score["best"]), "")
         tied = set(finding.tied(best)) - {best} if best else set()
         order = [str(name) for name in finding.ranks.index] if finding.ranks is not None else []
         names = ", ".join(name for name in order if name in tied) or "none"
@@ -69,7 +95,7 @@ def overall(block: Block) -> Table:
             refused.setdefault(reason, []).append(target)
     middle = (Column(heading, "right") for heading in ("tracks", "methods", "chi-square (df)", "p", "Kendall's W"))
     notes = [f"{', '.join(targets)}: {reason}" for reason, targets in refused.items()]
-    return Table(block.title, ["target", *middle, "not different from the best"], [rows], notes)
+    return Table(f"{block.name}: {block.caption}", ["target", *middle, "not different from the best"], [rows], notes)
 
 
 def ranking(block: Block, target: str, digits: int) -> Table:
@@ -81,7 +107,7 @@ def ranking(block: Block, target: str, digits: int) -> Table:
     scores, ranks, intervals = finding.scores, finding.ranks, finding.intervals
     order = list(ranks.index) if ranks is not None else []
     order += [name for name in scores.values.columns if name not in order]
-    known = {row.method: row for row in block.rows}
+    known = {row.separator: row for row in block.rows}
     groups: dict[bool, list[list[Cell | str]]] = {False: [], True: []}
     for name in map(str, order):
         row = known.get(name)
@@ -90,15 +116,14 @@ def ranking(block: Block, target: str, digits: int) -> Table:
             continue
         ends = [math.nan, math.nan] if intervals is None else [float(intervals.loc[name, e]) for e in ("low", "high")]  # type: ignore[arg-type]
         interval = "–" if math.isnan(ends[0]) else " to ".join(number(end, digits) for end in ends)
-        of = _ranks(row, finding)
         rank = ["–", "–", "–"]
-        if of:
-            rank = [f"{of['mean_rank']:.2f}", f"{of['rank']:g}", f"{of['rank_low']} to {of['rank_high']}"]
-        value = Cell.number(score.value, digits)
+        if ranks is not None and name in ranks.index:
+            rank = [f"{score['mean_rank']:.2f}", f"{score['rank']:g}", f"{score['rank_low']} to {score['rank_high']}"]
+        value = Cell.number(score["value"], digits)
         groups[row.oracle].append([name_cell(row), value, interval, *rank, finding.letters.get(name, "")])
     numbers = (Column(heading, "right") for heading in ("value", "interval", "mean rank", "rank", "rank interval"))
     title = "mean over targets" if target == OVER_TARGETS and target not in block.targets else target
-    return Table(f"{title}, {block.label}", ["method", *numbers, "ties"], list(groups.values()))
+    return Table(f"{title}, {block.label}", ["separator", *numbers, "ties"], list(groups.values()))
 
 
 def friedman_table(findings: Findings) -> pd.DataFrame:
@@ -110,7 +135,7 @@ def friedman_table(findings: Findings) -> pd.DataFrame:
         test = finding.friedman
         tested = finding.scores.without(finding.scores.oracles).values
         row: dict[str, object] = dict(zip(UNIT, key, strict=True))
-        row |= {"n_tracks": len(tested), "n_methods": tested.shape[1]}
+        row |= {"n_tracks": len(tested), "n_separators": tested.shape[1]}
         names = ("statistic", "df", "p", "w", "f", "f_p")
         row |= {f"friedman_{name}": getattr(test, name) if test else np.nan for name in names}
         rows.append(row | {"refused": "; ".join(finding.refusals)})
@@ -136,48 +161,20 @@ def pairs_table(findings: Findings) -> pd.DataFrame:
 
 
 def means_table(blocks: Sequence[Block]) -> pd.DataFrame:
-    """Return one row a metric and method that has every target: the mean over targets, its interval, rank and ties."""
+    """Return one row a metric and separator that has every target: the mean over targets, its interval, rank, ties."""
     import pandas as pd
 
-    places = ("dataset", "subset", "group", "metric", "preset")
-    rows = []
-    for block in blocks:
-        for row in block.rows if block.has_mean else []:
-            if (score := row.score(OVER_TARGETS)) is None:
-                continue
-            facts: dict[str, Any] = {name: getattr(block, name) for name in places}
-            facts |= {"targets": ", ".join(block.targets), "method": row.method, "oracle": row.oracle}
-            facts |= {n: getattr(score, n) for n in ("value", "low", "high", "improvement", "n_tracks")}
-            rows.append(facts | _standing(row, block, OVER_TARGETS))
-    columns = (*places, "targets", "method", "oracle", "value", "low", "high", "improvement", "n_tracks", *_RANKS)
-    return pd.DataFrame(rows, columns=[*columns, "ties", "best", "best_or_tied"])
+    means = [row.score(OVER_TARGETS) for block in blocks for row in block.rows if block.has_mean]
+    columns = ["dataset", "subset", "group", "metric", "preset", "targets", "separator", "params", "oracle"]
+    columns += ["value", "low", "high", "improvement", "n_tracks", *STANDING[2:], "best", "best_or_tied"]
+    return pd.DataFrame([mean for mean in means if mean is not None], columns=columns)
 
 
-def with_findings(aggregated: pd.DataFrame, blocks: Sequence[Block]) -> pd.DataFrame:
+def scores_table(aggregated: pd.DataFrame, blocks: Sequence[Block]) -> pd.DataFrame:
     """Return the aggregated table with intervals, ranks, first places and training data beside the values."""
     import pandas as pd
 
-    where = {(b.dataset, b.subset, b.group, t, b.metric, b.preset): b for b in blocks for t in b.targets}
-    rows = []
-    for record in aggregated[[*UNIT, "method"]].to_dict("records"):
-        block, target = where[tuple(record[name] for name in UNIT)], record["target"]
-        row = next(r for r in block.rows if r.method == record["method"])
-        interval = {"low": row.scores[target].low, "high": row.scores[target].high}
-        rows.append(interval | _standing(row, block, target) | {"trained_on_this": "; ".join(row.leaks)})
-    return pd.concat([aggregated, pd.DataFrame(rows, index=aggregated.index)], axis=1)
-
-
-def _standing(row: MethodRow, block: Block, target: str) -> dict[str, Any]:
-    """Return a row's ranks, letters of ties and first place in a target."""
-    finding, score = block.tested.get(target), row.score(target)
-    assert score is not None
-    of = _ranks(row, finding)
-    ties = finding.letters.get(row.method, "") if finding else ""
-    ranks = {name: of.get(name, np.nan) for name in _RANKS}
-    return ranks | {"ties": ties, "best": score.best, "best_or_tied": score.bold}
-
-
-def _ranks(row: MethodRow, finding: Finding | None) -> Mapping[Any, Any]:
-    if finding is None or finding.ranks is None or row.method not in finding.ranks.index:
-        return {}
-    return finding.ranks.loc[row.method].to_dict()
+    keys = [*UNIT, "separator", "params"]
+    scores = [score for block in blocks for row in block.rows for score in row.scores.values()]
+    added = pd.DataFrame(scores, columns=[*keys, *STANDING, "best", "best_or_tied", "trained_on_this"])
+    return aggregated.merge(added, how="left", on=keys, validate="one_to_one")

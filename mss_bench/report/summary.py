@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.text import encodable, wrap
-from mss_bench.report.blocks import Quantities, blocks, lower_is_better, name_maps, trained_on
+from mss_bench.report.contents import lower_is_better, name_maps, trained_on
 from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.options import Style
-from mss_bench.report.score_tables import score_table
+from mss_bench.report.score_tables import Quantities, blocks, score_table
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
 
@@ -33,7 +33,7 @@ def summary(
 ) -> str:
     """Return the result of a run in a screen or two of text.
 
-    One table a target group: methods sorted by their mean over the targets in the first metric (SDR where there is
+    One table a target group: separators sorted by their mean over the targets in the first metric (SDR where there is
     one), the mean improvement over the floor, each target, then the means of further metrics as far as the width
     allows. Oracles stand below a rule. Failures follow, counted by reason.
 
@@ -63,7 +63,7 @@ def summary(
     parts = []
     for _, group in groupby(arranged, key=lambda block: block.name):
         first, *others = group
-        failed = ["failed"] if any(row.mean.n_failed for row in first.rows) else []
+        failed = ["failed"] if any(row.mean["n_failed"] for row in first.rows) else []
         table = score_table([first], Style(columns=("mean", "gain", "targets", *failed)), others)
         parts.append(table.console(width, encoding=encoding))
 
@@ -88,5 +88,5 @@ def _failures(counted: Failures) -> list[str]:
         more = len(group.tracks) - _SHOWN_TRACKS
         names = ", ".join(group.tracks[:_SHOWN_TRACKS]) + (f" and {more} more" if more > 0 else "")
         reason = f": {group.reason}" if group.reason else ""
-        lines.append(f"{group.count}× {group.method}, {group.status}{reason} ({names})")
+        lines.append(f"{group.count}× {group.separator}, {group.status}{reason} ({names})")
     return lines

@@ -17,12 +17,11 @@ from urllib.parse import quote
 
 from mss_bench.core.files import write_atomic
 from mss_bench.errors import RunError
-from mss_bench.report.blocks import Block
 from mss_bench.report.contents import Contents
 from mss_bench.report.figures import file_name
 from mss_bench.report.html import Picture, TrackLink, templates
 from mss_bench.report.media import Excerpt, Target, TrackMedia
-from mss_bench.report.score_tables import name_cell
+from mss_bench.report.score_tables import Block, name_cell
 from mss_bench.report.selection import labels
 from mss_bench.report.style import Look, looks
 from mss_bench.report.table import Cell, Column, Table, number
@@ -70,7 +69,7 @@ class TrackPages:
 
     @cached_property
     def _look(self) -> Mapping[str, Look]:
-        return looks(row.method for block in self.contents.blocks for row in block.rows)
+        return looks(row.separator for block in self.contents.blocks for row in block.rows)
 
     def write(self, names: Sequence[str], media: Sequence[TrackMedia]) -> Iterator[tuple[Path, TrackLink | None]]:
         """Write the pages of some tracks and of all that have media.
@@ -135,21 +134,21 @@ class TrackPages:
         return None
 
     def _table(self, block: Block, track: str) -> Table:
-        """Return the main metric of a group: methods in the order of the report, targets as columns."""
+        """Return the main metric of a group: separators in the order of the report, targets as columns."""
         rows = self.contents.tracks[self.contents.tracks["track"] == track]
         for column in ("dataset", "subset", "group", "metric", "preset"):
             rows = rows[rows[column] == getattr(block, column)]
         known = dict(zip(zip(labels(rows), rows["target"], strict=True), rows["value"].to_numpy(float), strict=True))
 
-        def cells(method: str) -> list[Cell]:
-            return [Cell.number(known.get((method, t), math.nan), self.digits) for t in block.targets]
+        def cells(separator: str) -> list[Cell]:
+            return [Cell.number(known.get((separator, t), math.nan), self.digits) for t in block.targets]
 
         groups = [
-            [[name_cell(row), *cells(row.method)] for row in block.rows if row.oracle == oracle]
+            [[name_cell(row), *cells(row.separator)] for row in block.rows if row.oracle == oracle]
             for oracle in (False, True)
         ]
         columns = [Column(target, "right") for target in block.targets]
-        return Table(f"{block.group or block.name}: {block.quantity}", ["method", *columns], groups)
+        return Table(f"{block.group or block.name}: {block.quantity}", ["separator", *columns], groups)
 
     def _excerpt(self, target: Target, excerpt: Excerpt) -> dict[str, Any]:
         title, why = _KINDS.get(excerpt.kind, (excerpt.kind, "{metric} {value}, {n}."))

@@ -1,4 +1,4 @@
-"""From scores of tracks to one number a method, target and metric.
+"""From scores of tracks to one number a separator, target and metric.
 
 Aggregation
     =====================  ========================================================================================
@@ -48,13 +48,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import FLOOR
 from mss_bench.errors import UnknownNameError
 from mss_bench.stats.choices import AGGREGATIONS
-from mss_bench.stats.units import UNIT, Unit, centre, units
+from mss_bench.stats.units import Unit, centre, units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,18 +61,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AGGREGATE_COLUMNS",
     "AGGREGATIONS",
-    "COMPARABLE_COLUMNS",
     "aggregate",
-    "comparable",
     "frames_of",
-    "over_targets",
 ]
 
 AGGREGATE_COLUMNS: dict[str, str] = {
     "dataset": "string",
     "subset": "string",
-    "method": "string",  # separator, or separator:params
-    "separator": "string",
+    "separator": "string",  # as in the track table
     "params": "string",
     "oracle": "bool",
     "group": "string",
@@ -99,24 +94,6 @@ AGGREGATE_COLUMNS: dict[str, str] = {
     "flags": "string",  # failed, imputed, no_value, no_floor, and the rows' flags; comma-separated
 }
 """Columns of the aggregated table."""
-
-COMPARABLE_COLUMNS: dict[str, str] = {
-    "dataset": "string",
-    "subset": "string",
-    "group": "string",
-    "target": "string",
-    "metric": "string",
-    "preset": "string",
-    "track": "string",
-    "method": "string",
-    "separator": "string",
-    "params": "string",
-    "oracle": "bool",
-    "value": "float64",  # the method's own, or the stand-in where imputed
-    "floor": "float64",  # NaN where there is none
-    "imputed": "bool",
-}
-"""Columns of the table of values that an aggregate is taken over."""
 
 
 @dataclass(frozen=True)
@@ -167,15 +144,15 @@ def aggregate(
     missing : {"floor", "complete"}
         What becomes of tracks on which a method has no value.
     oracle : str
-        The method, as `mss_bench.core.schema.method_label` names it, that the gap is taken to.
+        The separator, with its parameters (``irm:exponent=2``), that the gap is taken to.
     lower_is_better : collection of str
         Metrics of which a smaller value is better; it turns the sign of their improvement and gap.
 
     Returns
     -------
     DataFrame
-        Columns of `AGGREGATE_COLUMNS`, one row per method, data set, subset, group, target, metric and preset, in the
-        order of first appearance. Empty where `tracks` is.
+        Columns of `AGGREGATE_COLUMNS`, one row per separator with its parameters, data set, subset, group, target,
+        metric and preset, in the order of first appearance. Empty where `tracks` is.
 
     Raises
     ------
@@ -192,90 +169,11 @@ def aggregate(
     known: set[str] = set()
     for key, unit in units(tracks, frames=frames, missing=missing, lower_is_better=lower_is_better):
         known.update(unit.labels)
-        rows.extend(
-            key | named | row for row in (_row(unit, i, aggregation, oracle) for i in range(len(unit.methods))) if row
-        )
+        own = (_row(unit, i, aggregation, oracle) for i in range(len(unit.separators)))
+        rows.extend(key | named | row for row in own if row)
     if oracle and known and oracle not in known:
-        raise UnknownNameError("method", oracle, known)
+        raise UnknownNameError("separator", oracle, known)
     return pd.DataFrame(rows, columns=list(AGGREGATE_COLUMNS)).astype(AGGREGATE_COLUMNS)
-
-
-def comparable(
-    tracks: pd.DataFrame,
-    *,
-    aggregation: str = "median_of_medians",
-    missing: str = "floor",
-    lower_is_better: Collection[str] = (),
-) -> pd.DataFrame:
-    """Return the values that `aggregate` is taken over: the tracks that count, stand-ins filled in.
-
-    Within a unit every method that has a value at all has one on the same tracks, so the rows pair up for plots and
-    tests.
-
-    Parameters
-    ----------
-    tracks, aggregation, missing, lower_is_better
-        As for `aggregate`.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `COMPARABLE_COLUMNS`, one row per method, track, data set, subset, group, target, metric and preset.
-
-    Raises
-    ------
-    RunError, UnknownNameError
-        As for `aggregate`.
-    """
-    import pandas as pd
-
-    parts: list[dict[str, NDArray[Any]]] = []
-    for key, unit in units(tracks, frames=frames_of(aggregation), missing=missing, lower_is_better=lower_is_better):
-        methods = unit.valued
-        n_methods, n_tracks = len(methods), int(unit.counts.sum())
-        identities = [unit.identity(i) for i in methods]
-        part = {name: np.full(n_methods * n_tracks, text, dtype=object) for name, text in key.items()}
-        for name in ("method", "separator", "params", "oracle"):
-            part[name] = np.repeat(np.array([each[name] for each in identities], dtype=object), n_tracks)
-        part["track"] = np.tile(unit.tracks[unit.counts], n_methods)
-        part["value"] = np.concatenate([unit.used(i) for i in methods]) if methods else np.empty(0)
-        part["floor"] = np.tile(unit.floor[unit.counts], n_methods)
-        part["imputed"] = ~unit.own[methods][:, unit.counts].ravel()
-        parts.append(part)
-    empty = np.empty(0, dtype=object)
-    frame = pd.DataFrame({name: np.concatenate([empty, *(p[name] for p in parts)]) for name in COMPARABLE_COLUMNS})
-    return frame.astype(COMPARABLE_COLUMNS)
-
-
-def over_targets(values: pd.DataFrame) -> pd.DataFrame:
-    """Return each track's mean over the targets of its group: one target ``mean`` to aggregate, rank and test.
-
-    Parameters
-    ----------
-    values : DataFrame
-        From `comparable`.
-
-    Returns
-    -------
-    DataFrame
-        The same columns; ``imputed`` where a target's value is. A method counts where it delivers every target of the
-        group, a track where every target counts: a mean over fewer targets compares with nothing.
-    """
-    import pandas as pd
-
-    keys = [name for name in UNIT if name != "target"]
-    cell = [*keys, "track", "method", "separator", "params", "oracle"]
-    n_targets = values.groupby(keys, sort=False)["target"].transform("nunique")
-    there = values.groupby(cell, sort=False)["target"].transform("size")
-    # A method of fewer targets has not one whole track; a track on which a target does not count has no method.
-    cells = values[there == n_targets].groupby(cell, sort=False)
-    with np.errstate(invalid="ignore"):
-        table = cells.agg(value=("value", "mean"), floor=("floor", "mean"), imputed=("imputed", "any")).reset_index()
-    for name in ("value", "floor"):
-        column = cells[name].agg(["min", "count", "size"]).reset_index(drop=True)
-        whole = table[name].where(column["min"] != -np.inf, -np.inf)
-        table[name] = whole.where(column["count"] == column["size"])
-    return pd.DataFrame(table.assign(target="mean")[list(COMPARABLE_COLUMNS)]).astype(COMPARABLE_COLUMNS)
 
 
 def _row(unit: Unit, i: int, aggregation: str, oracle: str) -> dict[str, Any] | None:

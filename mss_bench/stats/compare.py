@@ -119,7 +119,7 @@ def compare(
         if name in scores.left_out:
             raise RunError(f"{name} has no {metric} of {target} on any track; see the failures of the run")
         if name not in scores.values:
-            raise UnknownNameError("method", name, map(str, scores.values.columns))
+            raise UnknownNameError("separator", name, map(str, scores.values.columns))
     check_pairs([(a, b)], [a, b])
     matrix = scores.values[[a, b]]
     apart, values = [], {}

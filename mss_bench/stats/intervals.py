@@ -87,9 +87,9 @@ def bootstrap(
     import pandas as pd
 
     check_bootstrap(statistic, level, draws)
-    values, methods = check_matrix(matrix, "a confidence interval", min_methods=1)
+    values, methods = check_matrix(matrix, "a confidence interval", min_separators=1)
     columns = _intervals(values, statistic, level, draws, seed, parts_of(matrix, values), drawn)
-    return pd.DataFrame(columns, index=pd.Index(methods, name="method"))
+    return pd.DataFrame(columns, index=pd.Index(methods, name="separator"))
 
 
 def differences(

@@ -44,7 +44,7 @@ class ScoreMatrix:
     """The scores of one unit, paired by track."""
 
     unit: dict[str, str]  # dataset, subset, group, target, metric, preset
-    values: pd.DataFrame  # index tracks, columns methods, no NaN
+    values: pd.DataFrame  # index tracks, columns separators as `method_label` writes them, no NaN
     imputed: pd.DataFrame  # the same shape: True where a stand-in stands
     oracles: list[str]  # methods that saw the references
     left_out: list[str]  # methods without any value
@@ -53,9 +53,9 @@ class ScoreMatrix:
     missing: str  # the rule for missing cells, a key of `mss_bench.stats.units.MISSING`
     parts: tuple[pd.DataFrame, ...] = ()  # of a mean over targets, the scores of each target: shaped as `values`
 
-    def without(self, methods: Collection[str]) -> ScoreMatrix:
+    def without(self, separators: Collection[str]) -> ScoreMatrix:
         """Return the matrix without some methods, e.g. its `oracles`; unknown names are passed over."""
-        kept = [name for name in self.values.columns if name not in set(methods)]
+        kept = [name for name in self.values.columns if name not in set(separators)]
         oracles = [name for name in self.oracles if name in kept]
         parts = tuple(part[kept] for part in self.parts)
         return replace(self, values=self.values[kept], imputed=self.imputed[kept], oracles=oracles, parts=parts)
@@ -181,7 +181,7 @@ def _matrix(key: dict[str, str], unit: Unit, missing: str) -> ScoreMatrix:
     labels = unit.labels
     methods = [labels[i] for i in unit.valued]
     index = pd.Index(list(map(str, unit.tracks[unit.counts])), name="track")
-    columns = pd.Index(methods, name="method")
+    columns = pd.Index(methods, name="separator")
     shape = (len(index), len(methods))
     values = np.stack([unit.used(i) for i in unit.valued], axis=1) if methods else np.empty(shape)
     return ScoreMatrix(
@@ -197,7 +197,7 @@ def _matrix(key: dict[str, str], unit: Unit, missing: str) -> ScoreMatrix:
 
 
 def check_matrix(
-    matrix: pd.DataFrame | ScoreMatrix, needed_for: str, *, min_tracks: int = MIN_TRACKS, min_methods: int = 2
+    matrix: pd.DataFrame | ScoreMatrix, needed_for: str, *, min_tracks: int = MIN_TRACKS, min_separators: int = 2
 ) -> tuple[Floats, list[str]]:
     """Return the numbers of a matrix tracks x methods and the names of its methods, checked.
 
@@ -207,7 +207,7 @@ def check_matrix(
         Index tracks, columns methods.
     needed_for : str
         What asks, as it begins the message: "the Friedman test".
-    min_tracks, min_methods : int
+    min_tracks, min_separators : int
         The least that the statistic is defined for.
 
     Raises
@@ -223,9 +223,9 @@ def check_matrix(
         twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
         if twice:
             raise RunError(f"{needed_for} needs one value a track and method; {kind} {twice[0]!r} is there twice")
-    if len(methods) < min_methods:
+    if len(methods) < min_separators:
         got = f"{len(methods)} ({', '.join(methods)})" if methods else "0"
-        raise RunError(f"{needed_for} needs at least {min_methods} method{'s'[: min_methods > 1]}, got {got}")
+        raise RunError(f"{needed_for} needs at least {min_separators} method{'s'[: min_separators > 1]}, got {got}")
     if len(table) < min_tracks:
         raise RunError(f"{needed_for} needs at least {min_tracks} tracks, got {len(table)}")
     try:
@@ -259,7 +259,7 @@ def check_pairs(pairs: Collection[tuple[str, str]] | None, methods: list[str]) -
     for a, b in pairs:
         for name in (a, b):
             if name not in methods:
-                raise UnknownNameError("method", name, methods)
+                raise UnknownNameError("separator", name, methods)
         if a == b:
             raise RunError(f"a method cannot be compared with itself: {a!r}; name two methods")
         columns.append((methods.index(a), methods.index(b)))

@@ -80,14 +80,14 @@ def mixed_model(matrix: pd.DataFrame | ScoreMatrix, *, reference: str | None = N
     if reference is None:
         reference = FLOOR if FLOOR in methods else methods[0]
     if reference not in methods:
-        raise UnknownNameError("method", reference, methods)
+        raise UnknownNameError("separator", reference, methods)
     order = [methods.index(reference), *(i for i, name in enumerate(methods) if name != reference)]
     others = [methods[i] for i in order[1:]]
     fit, warnings_of_fit = _fit(values[:, order])
     estimate, error = np.asarray(fit.fe_params), np.asarray(fit.bse_fe)
     track, residual = float(np.asarray(fit.cov_re)[0, 0]), float(fit.scale)
     return MixedModel(
-        effects=effect_table(estimate[1:], error[1:], pd.Index(others, name="method"), level),
+        effects=effect_table(estimate[1:], error[1:], pd.Index(others, name="separator"), level),
         reference=reference,
         reference_mean=float(estimate[0]),
         track_variance=track,

@@ -54,7 +54,7 @@ def mean_ranks(matrix: pd.DataFrame | ScoreMatrix, *, higher_is_better: bool = T
 
     values, methods = check_matrix(matrix, "a ranking")
     means = scipy.stats.rankdata(-_better(matrix, values, higher_is_better), axis=1).mean(axis=0)
-    return pd.Series(means, index=pd.Index(methods, name="method")).sort_values(kind="stable")
+    return pd.Series(means, index=pd.Index(methods, name="separator")).sort_values(kind="stable")
 
 
 def ranks(
@@ -123,7 +123,7 @@ def ranks(
         level,
         values.shape[0],
     )
-    table = pd.DataFrame(dict(zip(RANK_COLUMNS, columns, strict=True)), index=pd.Index(methods, name="method"))
+    table = pd.DataFrame(dict(zip(RANK_COLUMNS, columns, strict=True)), index=pd.Index(methods, name="separator"))
     return table.sort_values("rank", kind="stable")
 
 
@@ -167,14 +167,14 @@ def groups(p: pd.DataFrame, order: Sequence[str], alpha: float = 0.05) -> list[l
     return tied_groups
 
 
-def tied_with(p: pd.DataFrame, method: str, alpha: float = 0.05) -> list[str]:
+def tied_with(p: pd.DataFrame, separator: str, alpha: float = 0.05) -> list[str]:
     """Return the methods that do not differ from one, itself among them; for the best, what a table prints bold.
 
     Parameters
     ----------
     p, alpha
         As for `groups`.
-    method : str
+    separator : str
 
     Raises
     ------
@@ -182,9 +182,9 @@ def tied_with(p: pd.DataFrame, method: str, alpha: float = 0.05) -> list[str]:
         As for `groups`.
     """
     names = [str(name) for name in p.index]
-    if method not in names:
-        raise UnknownNameError("method", method, names)
-    tied = _tied(p, names, alpha)[names.index(method)]
+    if separator not in names:
+        raise UnknownNameError("separator", separator, names)
+    tied = _tied(p, names, alpha)[names.index(separator)]
     return [name for name, is_tied in zip(names, tied, strict=True) if is_tied]
 
 
@@ -234,7 +234,7 @@ def _tied(p: pd.DataFrame, order: Sequence[str], alpha: float) -> np.ndarray[tup
     check_level("alpha", alpha)
     for name in order:
         if name not in p.index or name not in p.columns:
-            raise UnknownNameError("method", name, map(str, p.index))
+            raise UnknownNameError("separator", name, map(str, p.index))
     values = p.loc[list(order), list(order)].to_numpy(dtype=np.float64)
     if np.isnan(values).any():
         raise RunError("the table of p values holds NaN; make it with posthoc, which never does")

@@ -59,7 +59,7 @@ class FriedmanResult:
     f_df: tuple[int, int]
     f_p: float
     n_tracks: int
-    n_methods: int
+    n_separators: int
 
 
 def friedman(matrix: pd.DataFrame | ScoreMatrix) -> FriedmanResult:
@@ -87,7 +87,7 @@ def friedman(matrix: pd.DataFrame | ScoreMatrix) -> FriedmanResult:
     >>> test.statistic, test.w
     (8.0, 1.0)
     """
-    values, _ = check_matrix(matrix, "the Friedman test", min_methods=3)
+    values, _ = check_matrix(matrix, "the Friedman test", min_separators=3)
     n, k = values.shape
     statistic = 0.0
     if (values != values[:, :1]).any():

@@ -93,9 +93,9 @@ def _checked(tracks: pd.DataFrame, frames: str) -> pd.DataFrame:
     """Return the table with text columns free of missing values; refuse one that is malformed."""
     absent = [c for c in _NEEDED if c not in tracks.columns]
     if absent:
-        raise RunError(
-            f"the track table has no column {', '.join(map(repr, absent))}; expected {', '.join(TRACK_COLUMNS)}"
-        )
+        renamed = "'method' is called 'separator' now, " if "separator" in absent and "method" in tracks.columns else ""
+        names = ", ".join(map(repr, absent))
+        raise RunError(f"the track table has no column {names}; {renamed}expected {', '.join(TRACK_COLUMNS)}")
     table = tracks[_NEEDED].reset_index(drop=True)
     table[_TEXT] = table[_TEXT].astype("object").where(table[_TEXT].notna(), "")
     table["value"] = _values(tracks, frames)
@@ -134,9 +134,9 @@ def _values(tracks: pd.DataFrame, frames: str) -> Floats:
 
 @dataclass(frozen=True)
 class Unit:
-    """The cells of one unit as arrays ``(methods, tracks)``, and the rule of which tracks count."""
+    """The cells of one unit as arrays ``(separators, tracks)``, and the rule of which tracks count."""
 
-    methods: list[tuple[str, str]]  # separator and parameters
+    separators: list[tuple[str, str]]  # the columns `separator` and `params`
     tracks: NDArray[np.object_]
     values: Floats  # NaN where there is none
     frames: Ints
@@ -149,10 +149,10 @@ class Unit:
 
     @classmethod
     def fill(
-        cls, table: pd.DataFrame, method_ids: Ints, names: list[tuple[str, str]], sign: float, *, complete: bool
+        cls, table: pd.DataFrame, separator_ids: Ints, names: list[tuple[str, str]], sign: float, *, complete: bool
     ) -> Unit:
-        """Arrange the rows of one unit; `method_ids` are indices into `names`."""
-        ids, row = np.unique(method_ids, return_inverse=True)
+        """Arrange the rows of one unit; `separator_ids` are indices into `names`."""
+        ids, row = np.unique(separator_ids, return_inverse=True)
         tracks, column = np.unique(table["track"].to_numpy(dtype=object), return_inverse=True)
         status = table["status"].to_numpy()
         ok, skipped = status == Status.OK, status == Status.SKIPPED
@@ -166,17 +166,17 @@ class Unit:
         oracle = np.zeros(len(ids), dtype=bool)
         oracle[row] = table["oracle"].to_numpy(dtype=bool)
         flags: list[set[str]] = [set() for _ in ids]
-        for method, text in zip(row, table["flags"], strict=True):
+        for i, text in zip(row, table["flags"], strict=True):
             if text:
-                flags[method].update(filter(None, map(str.strip, str(text).split(","))))
+                flags[i].update(filter(None, map(str.strip, str(text).split(","))))
         texts = [",".join(sorted(f)) for f in flags]
         return cls([names[i] for i in ids], tracks, values, frames, valid, state, oracle, texts, sign, complete)
 
     @cached_property
     def floor(self) -> Floats:
         """Return the floor's value on every track, NaN where it has none."""
-        for method, values in zip(self.methods, self.values, strict=True):
-            if is_floor(*method):
+        for separator, values in zip(self.separators, self.values, strict=True):
+            if is_floor(*separator):
                 return np.asarray(values)
         return np.full(len(self.tracks), np.nan)
 
@@ -197,8 +197,8 @@ class Unit:
 
     @property
     def labels(self) -> list[str]:
-        """Return the names of the methods."""
-        return [method_label(*method) for method in self.methods]
+        """Return each separator as it is written, ``hpss:power=2``."""
+        return [method_label(*separator) for separator in self.separators]
 
     @cached_property
     def valued(self) -> list[int]:
@@ -219,14 +219,9 @@ class Unit:
         return self.sign * difference(mine, other) if mine.size and other.size else np.empty(0)
 
     def identity(self, i: int) -> dict[str, Any]:
-        """Return the columns that name a row's method."""
-        separator, params = self.methods[i]
-        return {
-            "method": method_label(separator, params),
-            "separator": separator,
-            "params": params,
-            "oracle": self.oracle[i],
-        }
+        """Return the columns that say which separator a row is of."""
+        separator, params = self.separators[i]
+        return {"separator": separator, "params": params, "oracle": self.oracle[i]}
 
     def tally(self, i: int) -> dict[str, int]:
         """Return the counts beside a method's number."""

@@ -112,7 +112,7 @@ class SeparatorsPage(Page):
             )  # fmt: skip
             files.append(save_png(figure, self.out / "figures" / f"{name}.png"))
             entries.append(_entry(name, cls, table, costs, example))
-        kept = [c for c in table.columns if c not in ("dataset", "subset", "flags", "params", "separator")]
+        kept = [c for c in table.columns if c not in ("dataset", "subset", "flags")]
         table[kept].to_csv(self.out / "scores.csv", index=False, float_format="%.3f")
         similar.to_csv(self.out / "similar_sources.csv", float_format="%.2f")
         by_family = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
@@ -160,10 +160,12 @@ def _scores_on_similar_sources(classes: Mapping[str, type[Separator]], work: Pat
         folder = work / variant.replace(":", "_")
         run = api.run({"name": "demo", "variant": variant, "n_songs": 2}, methods, ["usdr"], jobs=jobs, out=folder)
         table = run.aggregate()
-        table = table[(table["metric"] == "uSDR") & (table["separator"] != FLOOR)].drop_duplicates(["method", "target"])
+        table = table[(table["metric"] == "uSDR") & (table["separator"] != FLOOR)].drop_duplicates(
+            ["separator", "target"]
+        )
         alike = table["target"].str.startswith(_ALIKE)
         table = table[alike] if alike.any() else table
-        columns[variant] = table.groupby("method", sort=False)["improvement"].mean()
+        columns[variant] = table.groupby("separator", sort=False)["improvement"].mean()
     return pd.DataFrame(columns).reindex([m["as"] for m in methods])
 
 

@@ -67,7 +67,7 @@ def _frames(order_by_metric) -> pd.DataFrame:
                 for rank, method in enumerate(("a", "b", "c", "d")):
                     sign = -1 if order_by_metric(track, metric, time) else 1
                     rows.append((track, "vocals", method, metric, float(time), sign * float(rank)))
-    return pd.DataFrame(rows, columns=["track", "target", "method", "metric", "time", "value"])
+    return pd.DataFrame(rows, columns=["track", "target", "separator", "metric", "time", "value"])
 
 
 def test_metrics_disagree_most_where_they_rank_the_systems_the_other_way_round() -> None:

@@ -33,7 +33,8 @@ def test_each_method_has_its_section_figure_and_scores(gallery) -> None:
         with Image.open(gallery / "figures" / f"{name}.png") as image:
             assert image.width > 1000
             assert np.asarray(image.convert("L")).std() > 20  # something is drawn
-        value = table[(table["method"] == name) & (table["metric"] == "uSDR")]["value"].iloc[0]
+        of_name = (table["separator"] == name) & table["params"].isna()
+        value = table[of_name & (table["metric"] == "uSDR")]["value"].iloc[0]
         assert f"{value:.1f}" in page
     assert page.index("## Position models") < page.index("## Kernel models") < page.index("## Oracles")
     assert "psi = 2 Re(L R*)" in page

@@ -55,7 +55,7 @@ def test_failures_are_read_off_the_track_table_where_no_other_is_given(run_table
 def test_targets_that_do_not_fit_continue_in_a_second_panel(run_tables) -> None:
     lines = block(summary(run_tables.tracks, width=50, encoding="utf-8"), "demo test, 4stem: SDR")
     words = {"mean", "gain", "vocals", "drums", "bass", "other", "failed", "ISR", "SAR"}
-    headings = [line.split()[1:] for line in lines if line.startswith("method ") and set(line.split()[1:]) <= words]
+    headings = [line.split()[1:] for line in lines if line.startswith("separator ") and set(line.split()[1:]) <= words]
     found = [word for heading in headings for word in heading]
     assert found[:7] == ["mean", "gain", "vocals", "drums", "bass", "other", "failed"]
     assert sum(line.startswith("karaoke") for line in lines) == len(headings) == 2

@@ -14,12 +14,13 @@ from mss_bench.report.markdown_page import significance
 from mss_bench.report.options import Options, Statistics, Style
 from mss_bench.report.report import write_report
 from mss_bench.report.score_tables import score_tables
+from mss_bench.report.selection import labels
 from mss_bench.report.significance import (
     friedman_table,
     overall,
     pairs_table,
     ranking,
-    with_findings,
+    scores_table,
 )
 
 FEW = Statistics(draws=200)
@@ -37,11 +38,11 @@ def only(contents):
 
 def test_tables_mark_the_best_and_what_is_tied_with_it(sisec) -> None:
     (block,) = sisec.blocks
-    bold = {row.method for row in block.rows if row.scores["vocals"].bold}
-    best = [row.method for row in block.rows if row.scores["vocals"].best]
+    bold = {row.separator for row in block.rows if row.scores["vocals"]["best_or_tied"]}
+    best = [row.separator for row in block.rows if row.scores["vocals"]["best"]]
     assert best == ["TAK2"]
     assert bold == set(only(sisec).tied("TAK2")) == {"TAU1", "TAK2", "TAK3"}
-    assert not any(row.scores["vocals"].bold for row in block.rows if row.oracle)
+    assert not any(row.scores["vocals"]["best_or_tied"] for row in block.rows if row.oracle)
 
 
 def test_friedman_groups_and_intervals_are_printed(sisec) -> None:
@@ -77,10 +78,10 @@ def test_csv_tables_hold_every_unit_and_pair(sisec) -> None:
     assert len(pairs) == 26 * 25 // 2
     first = pairs.iloc[0]
     assert first["p"] == only(sisec).p.loc[first["a"], first["b"]]
-    scores = with_findings(sisec.aggregated, sisec.blocks)
+    scores = scores_table(sisec.aggregated, sisec.blocks)
     assert len(scores) == 31
     best = scores[scores["best_or_tied"]]
-    assert set(best["method"]) == {"TAU1", "TAK2", "TAK3"}
+    assert set(best["separator"]) == {"TAU1", "TAK2", "TAK3"}
     assert (scores["low"] <= scores["value"]).all()
     assert (scores["value"] <= scores["high"]).all()
 
@@ -117,7 +118,7 @@ def test_all_ties_leave_nobody_ahead(sisec_vocals) -> None:
     assert finding.friedman.w == 0.0
     assert [len(group) for group in finding.groups] == [4]
     (block,) = contents.blocks
-    assert all(row.scores["vocals"].bold for row in block.methods)  # all or none: no first place
+    assert all(row.scores["vocals"]["best_or_tied"] for row in block.rows)  # all or none: no first place
     assert {row[4].text for row in ranking(block, "vocals", 2).rows} == {"2.5"}
 
 
@@ -129,9 +130,9 @@ def test_missing_infinite_and_doubled_values_have_a_stated_result(sisec_vocals) 
     gaps.loc[gaps.index[gaps["separator"] == "JY3"][:1], "value"] = math.inf
     contents = arrange(gaps.drop(index=gaps.index[gaps["separator"] == "TAK1"][:1]), Options(statistics=FEW))
     (block,) = contents.blocks
-    cells = {row.method: row.scores["vocals"] for row in block.rows}
-    assert (cells["TAU1"].n_imputed, cells["TAK1"].n_imputed, cells["JY3"].n_inf) == (2, 1, 1)
-    assert not cells["TAU1"].bold
+    cells = {row.separator: row.scores["vocals"] for row in block.rows}
+    assert (cells["TAU1"]["n_imputed"], cells["TAK1"]["n_imputed"], cells["JY3"]["n_inf"]) == (2, 1, 1)
+    assert not cells["TAU1"]["best_or_tied"]
     (shown,) = score_tables(contents.blocks, Style())
     assert "stands in: TAU1 (2 of 10 tracks); TAK1 (1 of 10 tracks)." in " ".join(shown.notes)
     assert np.isfinite(only(contents).p.to_numpy()).all()
@@ -149,9 +150,9 @@ def test_metrics_targets_and_methods_are_chosen_in_their_order(run_tables) -> No
     first = contents.blocks[0]
     assert [b.metric for b in contents.blocks if b.group == "4stem"] == ["SAR", "SDR"]
     assert first.targets == ["drums", "vocals"]
-    assert [row.method for row in first.rows] == ["repet_sim", "karaoke"]
-    assert first.rows[0].scores["drums"].n_imputed == 1  # the floor stands in, though it is not shown
-    assert not math.isnan(first.rows[0].mean.improvement)
+    assert [row.separator for row in first.rows] == ["repet_sim", "karaoke"]
+    assert first.rows[0].scores["drums"]["n_imputed"] == 1  # the floor stands in, though it is not shown
+    assert not math.isnan(first.rows[0].mean["improvement"])
     assert set(contents.findings[next(iter(contents.findings))].scores.values) <= {"repet_sim", "karaoke"}
 
 
@@ -159,8 +160,8 @@ def test_what_is_not_there_is_refused_by_name(run_tables) -> None:
     for options, message in (
         (Options(metrics=("SRD",)), "unknown metric 'SRD'; did you mean 'SDR'"),
         (Options(targets=("vocal",)), "unknown target 'vocal'; did you mean 'vocals'"),
-        (Options(separators=("repetsim",)), "unknown method 'repetsim'; did you mean 'repet_sim'"),
-        (Options(gap_to="irm"), "unknown method 'irm'"),
+        (Options(separators=("repetsim",)), "unknown separator 'repetsim'; did you mean 'repet_sim'"),
+        (Options(gap_to="irm"), "unknown separator 'irm'"),
     ):
         with pytest.raises(UnknownNameError, match=message):
             arrange(run_tables.tracks, options)
@@ -178,9 +179,9 @@ def test_what_is_not_there_is_refused_by_name(run_tables) -> None:
 def test_a_label_with_commas_is_one_method(run_tables, awkward) -> None:
     label = f"{awkward[0]}:{awkward[1]}"
     contents = arrange(run_tables.tracks, Options(separators=(*label.split(","), "karaoke"), statistics=FEW))
-    assert {row.method for row in contents.blocks[0].rows} == {label, "karaoke"}
+    assert {row.separator for row in contents.blocks[0].rows} == {label, "karaoke"}
     by_separator = arrange(run_tables.tracks, Options(separators=(awkward[0], "oracle_irm"), statistics=FEW))
-    assert {row.method for row in by_separator.blocks[0].rows} == {label, "oracle_irm:exponent=2"}
+    assert {row.separator for row in by_separator.blocks[0].rows} == {label, "oracle_irm:exponent=2"}
 
 
 def test_the_mean_over_targets_has_an_interval_and_ties(run_tables, tmp_path) -> None:
@@ -188,14 +189,15 @@ def test_the_mean_over_targets_has_an_interval_and_ties(run_tables, tmp_path) ->
     contents = arrange(run_tables.tracks, options)
     (block,) = contents.blocks
     assert [row[0].text for row in overall(block).rows] == ["mean", "vocals", "drums", "bass", "other"]
-    assert "karaoke" in {row.method for row in block.rows if row.score("mean") is None}  # has no mean
-    shown = {row.method: row.mean for row in block.rows if row.score("mean") is not None}
-    assert all(cell.low < cell.value < cell.high for name, cell in shown.items() if math.isfinite(cell.value))
-    bold = {name for name, cell in shown.items() if cell.bold}
+    assert "karaoke" in {row.separator for row in block.rows if row.score("mean") is None}  # has no mean
+    shown = {row.separator: row.mean for row in block.rows if row.score("mean") is not None}
+    assert all(mean["low"] < mean["value"] < mean["high"] for mean in shown.values() if math.isfinite(mean["value"]))
+    bold = {name for name, mean in shown.items() if mean["best_or_tied"]}
     assert "mixture" in shown
-    assert not bold & {row.method for row in block.rows if row.oracle}
+    assert not bold & {row.separator for row in block.rows if row.oracle}
     write_report(tmp_path, run_tables.tracks, options=options)
-    means = pd.read_csv(tmp_path / "means.csv").set_index("method")
+    means = pd.read_csv(tmp_path / "means.csv")
+    means = means.set_index(labels(means))
     assert set(means.index) == set(shown)
     assert set(means.index[means["best_or_tied"]]) == bold
     tests = pd.read_csv(tmp_path / "tests.csv")

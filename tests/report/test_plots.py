@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report import plots
-from mss_bench.report.blocks import blocks
+from mss_bench.report.score_tables import blocks
 from mss_bench.report.style import looks, printable, styled
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.matrix import ScoreMatrix, score_matrix
@@ -242,7 +242,7 @@ def test_the_axis_of_a_scatter_plot_tells_the_correlation(run_tables) -> None:
 def test_the_pareto_front_leaves_out_what_is_slower_and_worse(run_tables) -> None:
     tracks = many(run_tables, 3)
     block = blocks(aggregate(tracks))[0]
-    quality = {row.method: row.mean.value for row in block.methods}
+    quality = {row.separator: row.mean["value"] for row in block.rows}
     order = sorted((n for n in quality if n != "mixture"), key=quality.get)
     seconds = dict(zip(order, (1.0, 5.0, 2.0), strict=True)) | {"mixture": 0.1}  # the second is slower than the best
     costs = pd.DataFrame([{"dataset": "demo", "subset": "test", "separator": n, "params": "", "audio_seconds": 1.0,

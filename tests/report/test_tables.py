@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mss_bench.errors import ConfigError, UnknownNameError
-from mss_bench.report.blocks import blocks
+from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.report.latex import latex_escape
 from mss_bench.report.options import Style
 from mss_bench.report.report import latex_tables
-from mss_bench.report.score_tables import explanations, score_tables
+from mss_bench.report.score_tables import blocks, score_tables
+from mss_bench.report.significance import explanations
 from mss_bench.report.table import number
 from mss_bench.stats.aggregate import aggregate
 
@@ -46,12 +46,12 @@ def test_latex_tables_are_whole_and_escaped(aggregated) -> None:
 def test_the_best_value_is_bold_and_neither_oracles_nor_stand_ins_are(aggregated) -> None:
     for block in blocks(aggregated):
         for target in block.targets:
-            best = [r.method for r in block.rows if target in r.scores and r.scores[target].best]
+            best = [r.separator for r in block.rows if target in r.scores and r.scores[target]["best"]]
             assert len(best) == 1
             assert best[0].startswith("<script>")
     lower = blocks(aggregated, [{"name": "SDR", "higher_is_better": False}])[0]
-    assert lower.methods[0].floor
-    assert lower.rows[0].scores["drums"].best
+    assert lower.rows[0].kind == "floor"
+    assert lower.rows[0].scores["drums"]["best"]
 
 
 def test_markdown_rows_have_the_columns_of_their_heading(aggregated) -> None:
@@ -59,7 +59,7 @@ def test_markdown_rows_have_the_columns_of_their_heading(aggregated) -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 6 * (2 + 6)
     widths = {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
-    assert widths == {8, 6}  # four targets and two, with method, mean, gain and the outer bars
+    assert widths == {8, 6}  # four targets and two, with separator, mean, gain and the outer bars
     assert "<script>" not in text
 
 
@@ -105,7 +105,8 @@ def test_tables_by_target_have_metrics_as_columns(aggregated) -> None:
     assert [table.title.split(": ")[1].split(",")[0] for table in found] == [
         "vocals", "drums", "bass", "other", "vocals", "accompaniment"
     ]  # fmt: skip
-    assert [column.text for column in found[0].columns] == ["method", "SDR (dB)", "ISR (dB)", "SAR (dB)", "gain (SDR)"]
+    headings = [column.text for column in found[0].columns]
+    assert headings == ["separator", "SDR (dB)", "ISR (dB)", "SAR (dB)", "gain (SDR)"]
     by_metric = {row[0].text: row for row in score_tables(blocks(aggregated), Style())[0].rows}
     for row in found[0].rows:  # the same numbers as in the table of the metric
         assert row[1].text == by_metric[row[0].text][3].text
@@ -118,7 +119,7 @@ def test_columns_and_digits_are_chosen(aggregated) -> None:
     style = Style(columns=("targets", "tracks", "failed"), digits=1)
     text = score_tables(blocks(aggregated, digits=1), style)[0].markdown()
     heading, _, row = [line for line in text.splitlines() if line.startswith("|")][:3]
-    assert heading == "| method | vocals | drums | bass | other | tracks | failed |"
+    assert heading == "| separator | vocals | drums | bass | other | tracks | failed |"
     assert re.search(r"\| (\*\*)?-?\d+\.\d(\*\*)?", row)
     with pytest.raises(ConfigError, match=r"columns is \('gian',\), expected a list of mean, .*; did you mean 'gain'"):
         Style(columns=("gian",))
@@ -129,7 +130,7 @@ def test_columns_and_digits_are_chosen(aggregated) -> None:
 def test_the_gap_to_an_oracle_is_a_column_where_it_is_asked_for(run_tables) -> None:
     arranged = blocks(aggregate(run_tables.tracks, oracle="oracle_irm:exponent=2"))
     (first, *_) = score_tables(arranged, Style())
-    assert [column.heading for column in first.columns][:4] == ["method", "mean", "gain", "gap"]
+    assert [column.heading for column in first.columns][:4] == ["separator", "mean", "gain", "gap"]
     gaps = {row[0].text: row[3].text for row in first.rows}
     assert gaps["oracle_irm:exponent=2"] == "+0.00"
     assert float(gaps["mixture"]) > 6
@@ -151,10 +152,10 @@ def test_marks_stand_where_the_notes_speak_and_each_note_once(aggregated, run_ta
 
 def test_rows_are_sorted_as_asked(aggregated) -> None:
     def order(sort: str, **options) -> list[str]:
-        return [row.method for row in blocks(aggregated, sort=sort, **options)[0].methods]
+        return [row.separator for row in blocks(aggregated, sort=sort, **options)[0].rows if not row.oracle]
 
     assert order("name") == sorted(order("mean"), key=str.casefold)
-    assert order("given", methods=["karaoke", "mixture"])[:2] == ["karaoke", "mixture"]
+    assert order("given", separators=["karaoke", "mixture"])[:2] == ["karaoke", "mixture"]
     by_drums = order("drums")
     assert by_drums[-2:] == ["karaoke", "broken"]  # neither has the target; one has some value
     assert by_drums[0].startswith("<script>")
@@ -165,8 +166,9 @@ def test_rows_are_sorted_as_asked(aggregated) -> None:
 def test_a_method_trained_on_what_is_evaluated_is_marked_and_never_first(aggregated, awkward) -> None:
     best = f"{awkward[0]}:{awkward[1]}"
     (block, *_) = blocks(aggregated, training={best: ["demo/test"], "repet_sim": ["demo/train", "other/test"]})
-    assert not any(score.bold for row in block.rows if row.method == best for score in row.scores.values())
-    assert [row.method for row in block.rows if row.scores.get("bass") and row.scores["bass"].best] == ["mixture"]
+    (leaking,) = [row for row in block.rows if row.separator == best]
+    assert not any(score["best_or_tied"] for score in leaking.scores.values())
+    assert [row.separator for row in block.rows if row.scores.get("bass") and row.scores["bass"]["best"]] == ["mixture"]
     (table,) = score_tables([block], Style())
     assert {row[0].text for row in table.rows if row[0].marks} == {best}
     assert table.notes[0].startswith("§ trained on what is evaluated here")
@@ -178,8 +180,14 @@ def test_a_method_trained_on_what_is_evaluated_is_marked_and_never_first(aggrega
 def test_nobody_is_first_among_one_and_no_infinite_value_is(run_tables) -> None:
     tracks = run_tables.tracks
     alone = blocks(aggregate(tracks[tracks["separator"] == "repet_sim"]))[0]
-    assert not any(cell.best for row in alone.rows for cell in row.scores.values())
+    assert not any(score["best"] for row in alone.rows for score in row.scores.values())
     perfect = tracks.copy()
     perfect.loc[perfect["separator"] == "karaoke", ["value", "status"]] = [math.inf, "ok"]
     (block, *_) = blocks(aggregate(perfect))
-    assert not next(r for r in block.rows if r.method == "karaoke").scores["vocals"].bold
+    assert not next(r for r in block.rows if r.separator == "karaoke").scores["vocals"]["best_or_tied"]
+
+
+def test_an_aggregated_table_of_an_earlier_version_is_refused_with_the_new_name(aggregated) -> None:
+    old = aggregated.assign(method=aggregated["separator"])
+    with pytest.raises(RunError, match=r"column 'method', .* 'separator' and 'params' name a row now"):
+        blocks(old)

@@ -155,7 +155,7 @@ def test_the_page_filters_by_method_target_and_metric(pages) -> None:
     page, said = pages("index.html")
     rows = page.locator("#group-0 table.sortable >> nth=0 >> tbody tr:visible th")
     assert rows.count() == 4
-    page.get_by_label("Method").fill("MIXTURE_un")
+    page.get_by_label("Separator").fill("MIXTURE_un")
     assert [text.split()[0] for text in rows.all_inner_texts()] == ["mixture_unscaled"]
     assert page.locator("output").inner_text() == "1 of 4 methods"
     heads = page.locator("#group-0 table.sortable >> nth=0 >> thead th:visible")
@@ -177,7 +177,7 @@ def test_the_table_sorts_both_ways_and_what_is_filtered_stays_hidden(pages) -> N
     page, said = pages("index.html")
     table = page.locator("#group-0 table.sortable >> nth=0")
     names = table.locator("tbody.methods tr:visible th")
-    page.get_by_label("Method").fill("mixture")
+    page.get_by_label("Separator").fill("mixture")
     head = table.get_by_role("button", name="vocals")
     orders = []
     for _ in range(2):

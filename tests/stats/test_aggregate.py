@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mss_bench.core.schema import TRACK_COLUMNS
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.stats.aggregate import AGGREGATE_COLUMNS, COMPARABLE_COLUMNS, aggregate, comparable, over_targets
+from mss_bench.stats.aggregate import AGGREGATE_COLUMNS, aggregate
+from mss_bench.stats.matrix import score_matrices
 
 Score = float | str  # a value, or the status of a cell that has none
 
@@ -51,9 +52,9 @@ def table(scores: dict[str, list[Score | None]], **columns: Any) -> pd.DataFrame
     return pd.DataFrame(rows, columns=list(TRACK_COLUMNS)).astype(TRACK_COLUMNS)
 
 
-def of(scores: dict[str, list[Score | None]], method: str, **options: Any) -> dict[str, Any]:
-    """The aggregated row of one method."""
-    found = aggregate(table(scores), **options).set_index("method").loc[method]
+def of(scores: dict[str, list[Score | None]], separator: str, **options: Any) -> dict[str, Any]:
+    """The aggregated row of one separator."""
+    found = aggregate(table(scores), **options).set_index("separator").loc[separator]
     return {str(k): v for k, v in found.items()}
 
 
@@ -129,7 +130,7 @@ def test_a_track_that_a_method_lacks_counts_as_the_floor(gap: str | None) -> Non
 
 
 def test_a_target_that_is_never_delivered_has_no_row() -> None:
-    assert "a" not in set(aggregate(table({"mixture": [0.0], "a": ["skipped"]}))["method"])
+    assert "a" not in set(aggregate(table({"mixture": [0.0], "a": ["skipped"]}))["separator"])
 
 
 def test_a_method_of_failed_cells_alone_has_no_value_rather_than_the_floor() -> None:
@@ -160,9 +161,11 @@ def test_infinite_values_are_ordered_counted_and_raise_no_warning(over: str) -> 
 
 def test_methods_are_told_apart_by_their_parameters_and_flags_are_kept() -> None:
     both = pd.concat([table({"a": [1.0]}), table({"a": [2.0]}, params="x=1", flags="trimmed")])
-    found = aggregate(both).set_index("method")
-    assert list(found.index) == ["a", "a:x=1"]
-    assert found.loc["a:x=1", "flags"] == "no_floor,trimmed"
+    found = aggregate(both).set_index(["separator", "params"])
+    assert list(found.index) == [("a", ""), ("a", "x=1")]
+    assert found.loc[("a", "x=1"), "flags"] == "no_floor,trimmed"
+    (scores,) = score_matrices(both)
+    assert list(scores.values.columns) == ["a", "a:x=1"]  # one name where there is one column
 
 
 def test_subsets_targets_and_presets_are_aggregated_apart() -> None:
@@ -170,9 +173,8 @@ def test_subsets_targets_and_presets_are_aggregated_apart() -> None:
     assert list(aggregate(pd.concat(parts))["value"]) == [0.0, 1.0, 2.0]
 
 
-def test_an_empty_table_gives_empty_tables_with_all_columns() -> None:
+def test_an_empty_table_gives_an_empty_table_with_all_columns() -> None:
     assert list(aggregate(table({})).columns) == list(AGGREGATE_COLUMNS)
-    assert list(comparable(table({})).columns) == list(COMPARABLE_COLUMNS)
 
 
 def test_a_malformed_table_is_refused_by_name() -> None:
@@ -183,6 +185,8 @@ def test_a_malformed_table_is_refused_by_name() -> None:
         aggregate(pd.concat([good, good]))
     with pytest.raises(RunError, match="unknown status 'fine'"):
         aggregate(good.assign(status="fine"))
+    with pytest.raises(RunError, match="no column 'separator'; 'method' is called 'separator' now"):
+        aggregate(good.rename(columns={"separator": "method"}))
     with pytest.raises(UnknownNameError, match="did you mean 'median_of_medians'"):
         aggregate(good, aggregation="median_of_median")
 
@@ -191,27 +195,29 @@ cells = st.one_of(st.floats(-60, 60), st.just(math.nan), st.sampled_from(["error
 
 
 @given(st.lists(st.tuples(st.floats(-60, 60), cells, cells), min_size=1, max_size=8))
-def test_aggregates_are_taken_over_the_comparable_values(rows: list[tuple[Score, Score, Score]]) -> None:
+def test_aggregates_are_taken_over_the_values_of_the_matrix(rows: list[tuple[Score, Score, Score]]) -> None:
     tracks = table(dict(zip(("mixture", "a", "b"), map(list, zip(*rows, strict=True)), strict=True)))
-    values = comparable(tracks)
+    (scores,) = score_matrices(tracks)
     for _, row in aggregate(tracks).iterrows():
-        used = values[values["method"] == row["method"]]
-        assert len(used) == row["n_tracks"]
-        assert used["imputed"].sum() == row["n_imputed"]
-        if len(used):
-            assert row["n_tracks"] == len(rows)
-            assert row["value"] == pytest.approx(np.median(used["value"]))
-            assert row["improvement"] == pytest.approx(np.median(used["value"] - used["floor"]))
+        if row["separator"] in scores.left_out:
+            assert (row["n_tracks"], row["n_imputed"]) == (0, 0)
+            continue
+        used = scores.values[row["separator"]]
+        assert row["n_tracks"] == len(used) == len(rows)
+        assert row["n_imputed"] == scores.imputed[row["separator"]].sum()
+        assert row["value"] == pytest.approx(np.median(used))
+        assert row["improvement"] == pytest.approx(np.median(used - scores.values["mixture"]))
 
 
 def test_the_mean_of_means_reads_the_frame_means() -> None:
     tracks = table({"mixture": [0.0, 1.0], "a": [5.0, 7.0]}, n_frames=10, n_valid=8)
     framed = tracks.assign(mean=tracks["value"] + 100)
-    found = aggregate(framed, aggregation="mean_of_means").set_index("method")
+    found = aggregate(framed, aggregation="mean_of_means").set_index("separator")
     assert found.loc["a", "value"] == 106
     assert set(found["aggregation"]) == {"mean_of_means"}
-    assert aggregate(framed, aggregation="mean_of_medians").set_index("method").loc["a", "value"] == 6
-    assert list(comparable(framed, aggregation="mean_of_means")["value"]) == [100, 101, 105, 107]
+    assert aggregate(framed, aggregation="mean_of_medians").set_index("separator").loc["a", "value"] == 6
+    (scores,) = score_matrices(framed, aggregation="mean_of_means")
+    assert scores.values.to_numpy().T.ravel().tolist() == [100, 101, 105, 107]
 
 
 def test_a_metric_of_the_whole_track_is_its_own_mean() -> None:
@@ -254,7 +260,7 @@ def test_the_gap_to_an_oracle_is_paired() -> None:
     assert of(scores, "a", oracle="irm", lower_is_better=["SDR"])["gap"] == -1
     assert math.isnan(of(scores, "a")["gap"])
     assert math.isnan(of(scores | {"irm": ["error"] * 3}, "a", oracle="irm")["gap"])
-    with pytest.raises(UnknownNameError, match="unknown method 'iRm'"):
+    with pytest.raises(UnknownNameError, match="unknown separator 'iRm'"):
         of(scores, "a", oracle="iRm")
 
 
@@ -262,25 +268,3 @@ def test_the_doubt_between_infinities_favours_no_method_whichever_way_is_better(
     scores: dict[str, list[Score | None]] = {"mixture": [0.0, 0.0], "c": [math.inf, -math.inf]}
     assert of(scores, "c")["value"] == -math.inf
     assert of(scores, "c", lower_is_better=["SDR"])["value"] == math.inf
-
-
-def test_a_mean_over_targets_needs_every_target() -> None:
-    parts = [
-        table({"mixture": [0.0, 0, 0], "a": [2.0, 4, 6], "solo": [9.0, 9, 9]}, target="vocals"),
-        table({"mixture": [0.0, 0, math.nan], "a": [6.0, "error", 1]}, target="drums"),
-    ]
-    found = over_targets(comparable(pd.concat(parts)))
-    assert set(found["target"]) == {"mean"}
-    assert found.set_index(["method", "track"])["value"].to_dict() == {
-        ("mixture", "t0"): 0, ("mixture", "t1"): 0, ("a", "t0"): 4, ("a", "t1"): 2,
-    }  # fmt: skip
-    assert found.set_index(["method", "track"])["imputed"].to_dict()["a", "t1"]
-    assert list(found.columns) == list(COMPARABLE_COLUMNS)
-
-
-def test_a_mean_over_targets_keeps_infinities_and_missing_floors() -> None:
-    parts = [table({"a": [math.inf, math.inf]}, target="vocals"), table({"a": [1.0, -math.inf]}, target="drums")]
-    found = over_targets(comparable(pd.concat(parts)))
-    assert list(found["value"]) == [math.inf, -math.inf]
-    assert found["floor"].isna().all()
-    assert over_targets(comparable(table({}))).empty

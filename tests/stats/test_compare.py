@@ -87,7 +87,7 @@ def test_bad_input_is_refused(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
     two = vocals[["TAK1", "UHL2"]]
     with pytest.raises(RunError, match="needs at least 3 tracks, got 1"):
         compare(tracks_of(two.iloc[:1]), "TAK1", "UHL2")
-    with pytest.raises(UnknownNameError, match="unknown method 'UHL9'; did you mean 'UHL2'"):
+    with pytest.raises(UnknownNameError, match="unknown separator 'UHL9'; did you mean 'UHL2'"):
         compare(tracks_of(two), "TAK1", "UHL9")
     with pytest.raises(RunError, match="compared with itself"):
         compare(tracks_of(two), "TAK1", "TAK1")

@@ -131,7 +131,7 @@ def test_bad_input_is_refused(vocals: pd.DataFrame) -> None:
         bootstrap(vocals.assign(MIX=math.nan))
     with pytest.raises(RunError, match="needs at least 2 methods, got 1"):
         differences(vocals[["MIX"]])
-    with pytest.raises(UnknownNameError, match="unknown method 'TAK4'"):
+    with pytest.raises(UnknownNameError, match="unknown separator 'TAK4'"):
         differences(vocals, pairs=[("MIX", "TAK4")])
     with pytest.raises(RunError, match="compared with itself: 'MIX'"):
         differences(vocals, pairs=[("MIX", "MIX")])

@@ -54,11 +54,11 @@ def test_a_method_without_values_is_left_out_by_name(tracks_of: Tracks) -> None:
     found = score_matrix(tracks, "SDR", "vocals")
     assert found.left_out == ["broken"]
     assert "broken" not in found.values
-    assert friedman(found).n_methods == 3
+    assert friedman(found).n_separators == 3
 
 
 def test_medians_of_the_matrices_are_the_aggregates_of_sisec_2018(sisec: pd.DataFrame) -> None:
-    table = aggregate(sisec).set_index(["target", "metric", "method"])["value"].sort_index()
+    table = aggregate(sisec).set_index(["target", "metric", "separator"])["value"].sort_index()
     matrices = list(score_matrices(sisec))
     assert len(matrices) == 20
     for found in matrices:

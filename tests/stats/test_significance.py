@@ -36,7 +36,7 @@ def test_friedman_on_the_vocals_of_sisec_2018(vocals: pd.DataFrame) -> None:
     assert found.statistic == pytest.approx(1386.6372580645166, rel=1e-9)
     assert found.p == pytest.approx(5.458122037656908e-273, rel=1e-9)
     assert found.w == pytest.approx(1386.6372580645166 / (50 * 30), rel=1e-12)
-    assert (found.df, found.n_tracks, found.n_methods) == (30, 50, 31)
+    assert (found.df, found.n_tracks, found.n_separators) == (30, 50, 31)
 
 
 @pytest.mark.parametrize(

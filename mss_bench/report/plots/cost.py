@@ -11,8 +11,8 @@ from matplotlib.ticker import NullFormatter
 
 from mss_bench.core.schema import method_label
 from mss_bench.errors import RunError
-from mss_bench.report.blocks import Block
 from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, marker_style, set_title, tagged
+from mss_bench.report.score_tables import Block
 from mss_bench.report.style import COLOURS, printable, styled
 
 if TYPE_CHECKING:
@@ -95,9 +95,9 @@ def _points(block: Block, costs: pd.DataFrame) -> list[_Point]:
         if len(ratio):
             times[method_label(str(separator), str(params))] = float(ratio.median())
     return [
-        _Point(row.method, times[row.method], row.mean.value, row.kind)
+        _Point(row.separator, times[row.separator], row.mean["value"], row.kind)
         for row in block.rows
-        if row.method in times and math.isfinite(row.mean.value)
+        if row.separator in times and math.isfinite(row.mean["value"])
     ]
 
 

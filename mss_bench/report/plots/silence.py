@@ -9,8 +9,8 @@ import numpy as np
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import Status, is_floor, method_label
 from mss_bench.errors import RunError
-from mss_bench.report.blocks import ordered
 from mss_bench.report.plots.base import LINE, Looks, canvas, check_single, label, look_of, set_title
+from mss_bench.report.score_tables import ordered
 from mss_bench.report.style import COLOURS, printable, styled
 
 if TYPE_CHECKING:
