@@ -106,13 +106,13 @@ class Results:
         return RunOptions.recorded(self.run["options"]).open_dataset()
 
     def aggregate(self, **options: Any) -> pd.DataFrame:
-        """Return one row for each method, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
+        """Return one row for each separator, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
         from mss_bench.stats.aggregate import aggregate
 
         return aggregate(self.tracks, **(self._directions() | options))
 
     def scores(self, metric: str = "SDR", target: str = "vocals", **options: Any) -> ScoreMatrix:
-        """Return the matrix tracks x methods (``.values``) that every statistic takes.
+        """Return the matrix tracks x separators (``.values``) that every statistic takes.
 
         Options of `mss_bench.stats.matrix.score_matrix`; where metric and target alone leave several, choose with
         ``where={"group": "4stem"}``.
@@ -134,7 +134,7 @@ class Results:
         Raises
         ------
         UnknownNameError, RunError
-            There is no such method, metric or target; fewer than 3 tracks count; several units are left.
+            There is no such separator, metric or target; fewer than 3 tracks count; several units are left.
 
         Examples
         --------
@@ -175,7 +175,7 @@ class Results:
         formats : sequence of str, optional
             Some of `mss_bench.report.options.FORMATS`; those of `options` by default.
         options : mss_bench.report.options.Options, optional
-            Which metrics, targets, methods, columns, figures, statistics.
+            Which metrics, targets, separators, columns, figures, statistics.
 
         Returns
         -------

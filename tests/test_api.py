@@ -73,7 +73,7 @@ def test_two_methods_are_compared(results) -> None:
     assert found.n_tracks == 4
     assert found.difference.loc["median", "value"] > 0
     assert "irm - karaoke, SDR of vocals" in str(found)
-    with pytest.raises(UnknownNameError, match="unknown method 'karaok'; did you mean 'karaoke'"):
+    with pytest.raises(UnknownNameError, match="unknown separator 'karaok'; did you mean 'karaoke'"):
         results.compare("irm", "karaok", **GROUP)
     assert "irm - karaoke, SDR of vocals (4stem): " in str(results.compare("irm", "karaoke", draws=500))
 
@@ -146,7 +146,7 @@ def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_pat
     names = {line.rpartition("/")[2] for line in done.stdout.splitlines()}
     assert {"report.md", "scores.csv", "tables.tex", "tiny_test_4stem_vocals_SDR_frames.pdf"} <= names
     rows = [line for line in (tmp_path / "report.md").read_text().splitlines() if line.startswith("| ")]
-    assert rows[0] == "| method | gain (SDR) | gap (SDR) | SDR (dB) | SIR (dB) |"
+    assert rows[0] == "| separator | gain (SDR) | gap (SDR) | SDR (dB) | SIR (dB) |"
     assert [row.split("|")[1].strip() for row in rows[2:5]] == ["mixture\\_unscaled", "centre", "karaoke"]
     assert "mean of medians" in (tmp_path / "report.md").read_text()
 
@@ -155,7 +155,7 @@ def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_pat
     ("words", "message"),
     [
         (["--format", "doc"], "--format is 'doc', expected a list of md, csv"),
-        (["--methods", "karaok"], "unknown method 'karaok'; did you mean 'karaoke'"),
+        (["--methods", "karaok"], "unknown separator 'karaok'; did you mean 'karaoke'"),
         (["--columns", "vocals"], "--columns is 'vocals', expected a list of mean"),
         (["--page", "Song 9"], "unknown track 'Song 9'"),
         (["--test", "t"], "--test is 't', expected conover"),

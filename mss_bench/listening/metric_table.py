@@ -218,7 +218,7 @@ def metrics_of_run(
 
 
 def _of_target(table: pd.DataFrame, target: str, run: str) -> pd.DataFrame:
-    """Return the rows of a target, in its first group and each metric in its first preset, with separators as `method_label` writes them."""
+    """Return the rows of a target in its first group, each metric in its first preset; ``separator`` has parameters."""
     known = list(dict.fromkeys(map(str, table["target"])))
     if not target and len(known) > 1:
         raise RatingsError(
@@ -238,7 +238,7 @@ def _of_target(table: pd.DataFrame, target: str, run: str) -> pd.DataFrame:
 
 
 def _inside(frames: pd.DataFrame, start: float, seconds: float) -> pd.DataFrame:
-    """Return medians over the frames that lie at least half within the excerpt: separators x metrics, NaN of no value."""
+    """Return medians over frames at least half within the excerpt: separators x metrics, NaN of no value."""
     import pandas as pd
 
     # At least half within the excerpt: the middle of the frame is inside.

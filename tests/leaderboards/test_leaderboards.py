@@ -71,7 +71,7 @@ def test_order_ties_and_oracles_of_sisec() -> None:
     assert {"TAK2", "TAU1"} <= bold
     assert "MIX" not in bold
     assert not any(cell.bold for row in oracles for cell in row)
-    assert "taken over from a publication's per-track numbers, not recomputed here: every method." in table.notes
+    assert "taken over from a publication's per-track numbers, not recomputed here: every entry." in table.notes
 
 
 def _edit(path: Path, old: str, new: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mss_bench.core.schema import TRACK_COLUMNS
@@ -194,6 +194,7 @@ def test_a_malformed_table_is_refused_by_name() -> None:
 cells = st.one_of(st.floats(-60, 60), st.just(math.nan), st.sampled_from(["error", "skipped"]), st.none())
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(-60, 60), cells, cells), min_size=1, max_size=8))
 def test_aggregates_are_taken_over_the_values_of_the_matrix(rows: list[tuple[Score, Score, Score]]) -> None:
     tracks = table(dict(zip(("mixture", "a", "b"), map(list, zip(*rows, strict=True)), strict=True)))
