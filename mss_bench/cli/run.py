@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DATA", "add_run_options", "configure", "execute", "finish", "print_families"]
 
-DATA = ("subset", "tracks", "max_tracks", "duration", "without_errata")
+DATA = ("subset", "tracks", "max_tracks", "duration", "missing_stems", "without_errata")
 """Options that choose a part of a data set."""
 
 _EXAMPLES = """

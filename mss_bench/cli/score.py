@@ -164,10 +164,13 @@ def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) ->
         # Of different lengths they cannot be summed; the doctor tells the lengths.
         if {e.shape for e in estimates.values()} == {audio.mixture.shape}:
             estimates = separator.stem_map.apply(estimates, audio.mixture, dataset.targets)[0]
-            estimates = dataset.targets.resolve(estimates)
+            nowhere = [stem for stem in part.absent if stem not in estimates]
+            estimates = dataset.targets.without(nowhere).resolve(estimates)
+        not_there = dataset.targets.made_of(part.absent)
         references = {
             target: sum((audio.references[s] for s in parts[1:]), audio.references[parts[0]])
             for target, parts in dataset.targets.items()
+            if target not in not_there
         }
         findings += examine(estimates, references, audio.mixture, audio.sample_rate, track.name)
     for finding in findings:

@@ -180,6 +180,24 @@ class StemMap:
         made = [line.target for line in self._in_order() if not self._missing(line, names)]
         return (*kept, *made)
 
+    def absent(self, delivered: Iterable[str], lacking: Collection[str]) -> tuple[str, ...]:
+        """Return the mapped stems that are made of nothing but stems which a song lacks; a rest never is.
+
+        Parameters
+        ----------
+        delivered : iterable of str
+            All names before the map.
+        lacking : collection of str
+            Those that the song does not have.
+        """
+        names = tuple(delivered)
+        empty = {name for name in self._kept(names, ()) if name in lacking}
+        for line in self._in_order():
+            made = _made_before(line, self.lines)
+            if not line.rest and all(part in (empty if part in made else lacking) for part in line.parts):
+                empty.add(line.target)
+        return tuple(name for name in self.names(names) if name in empty)
+
     def apply(
         self, stems: Mapping[str, Audio], mixture: Audio, targets: Collection[str] = ()
     ) -> tuple[Stems, dict[str, str]]:

@@ -108,6 +108,15 @@ class Targets(Mapping[str, tuple[str, ...]]):
         """Return the delivered single stems that are no targets of the data set."""
         return tuple(name for name in delivered if name not in self and not _is_sum(name))
 
+    def without(self, stems: Collection[str]) -> Targets:
+        """Return the targets of a song that does not have some of the stems."""
+        kept = {t: tuple(s for s in parts if s not in stems) for t, parts in self.items() if t not in self.stems}
+        return Targets(tuple(s for s in self.stems if s not in stems), {t: parts for t, parts in kept.items() if parts})
+
+    def made_of(self, stems: Collection[str]) -> tuple[str, ...]:
+        """Return the targets that hold nothing but the given stems."""
+        return tuple(target for target, parts in self.items() if all(stem in stems for stem in parts))
+
     def left_out(self, delivered: Collection[str]) -> dict[str, str]:
         """Return the delivered targets that hold less than the data set's of the same name, each with the reason."""
         further = self.beyond(delivered)
@@ -150,6 +159,10 @@ class TargetGroup:
 
     name: str
     targets: tuple[str, ...]
+
+    def without(self, targets: Collection[str]) -> TargetGroup:
+        """Return the group of the other targets, under the same name."""
+        return replace(self, targets=tuple(t for t in self.targets if t not in targets))
 
     def references(self, stems: Mapping[str, Audio], targets: Targets) -> Stems:
         """Return the references of the whole group, derived ones summed."""
@@ -247,6 +260,9 @@ class Track:
         What is known to be wrong with the recording.
     stem_map : StemMap
         What the stems on disk are called.
+    absent : tuple of str
+        Stems, as they are mapped, that the song does not have: targets made of them are not scored. `load` gives
+        silence for them.
     """
 
     id: TrackId
@@ -262,6 +278,7 @@ class Track:
     fit: Fit = field(default_factory=Fit)
     erratum: str = ""
     stem_map: StemMap = field(default_factory=StemMap)
+    absent: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

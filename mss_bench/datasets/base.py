@@ -91,7 +91,13 @@ class Dataset(Parameterized, ABC):
     )
     mixture: str = param("file", doc="file: mixture.wav, .flac or .mp3; sum: of all stems; or a file pattern.")
     ignore: tuple[str, ...] = param((), doc="Patterns of audio that is there and not read, below a track or root.")
-    missing_stems: str = param("error", choices=("error", "silent"), doc="What a track without a stem's file means.")
+    missing_stems: str = param(
+        "leave_out",
+        choices=("leave_out", "silent", "error"),
+        doc="What a track without a stem's files means: leave_out scores the other stems, and counts; silent takes the "
+        "stem as silence, which has no ratios but PES, and which estimates are summed and compared with; error refuses "
+        "the track.",
+    )
     trim: bool = param(False, doc="Cut all files of a song to the shortest where they differ in length.")
     mono: str = param("refuse", choices=("refuse", "double"), doc="double: a file of one channel is made stereo.")
     resample: int | None = param(
@@ -300,6 +306,7 @@ class Dataset(Parameterized, ABC):
                     raise UnknownNameError(f"track of {self.name}", name, known)
             tracks = [t for t in tracks if t.name in set(names)]
         tracks = [self._equipped(track) for track in tracks]
+        self._count_absent(tracks)
         if self.complete:
             tracks = self._without(tracks, self._lacks, "that lack a stem", "complete=false keeps them")
         if without_errata:
@@ -332,7 +339,22 @@ class Dataset(Parameterized, ABC):
     def _equipped(self, track: Track) -> Track:
         """Return a track with what the entry says of all tracks and of this one."""
         errata = [text for text in (track.erratum, self.errata.get(track.name, "")) if text]
-        return replace(track, fit=self.fit, stem_map=self.map, erratum="; ".join(errata))
+        leave_out = self.missing_stems == "leave_out" and track.reader is None
+        lacking = [stem for stem, files in track.stems.items() if leave_out and not files]
+        absent = self.map.absent(track.stems, lacking)
+        return replace(track, fit=self.fit, stem_map=self.map, erratum="; ".join(errata), absent=absent)
+
+    def _count_absent(self, tracks: list[Track]) -> None:
+        """Tell how many of the tracks have each stem that some of them lack; a wrong pattern shows itself by it."""
+        lacking = {stem: sum(stem in track.absent for track in tracks) for stem in self.targets.stems}
+        counts = [f"{stem} in {len(tracks) - n} of {len(tracks)}" for stem, n in lacking.items() if n]
+        if counts and not self.complete:
+            notice = (
+                f"data set {self.name}: not every song has every stem ({', '.join(counts)} songs); a song is scored "
+                "without the stems that it lacks (missing_stems=silent takes them as silence)"
+            )
+            if notice not in self.notices:  # tracks are asked for more than once
+                self.notices.append(notice)
 
     def _lacks(self, track: Track) -> str:
         """Return the stems that a track does not have, in words; none of one that cannot be read at all."""

@@ -143,7 +143,8 @@ def _read_files(track: Track, contents: dict[str, list[tuple[Track, str]]]) -> t
             else:  # summed at once: a song can have thirty files
                 parts[name] = parts[name] + array if name in parts else array
         if not pieces and name != "mixture":
-            found.append(("info", name, "has no file; taken as silent"))
+            taken = "its rows are left out" if name in track.absent else "taken as silent"
+            found.append(("info", name, f"has no file; {taken}"))
     if track.fit.trim and lengths and min(lengths.values()) < max(lengths.values()):
         shortest, longest = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
         lost = (lengths[longest] - lengths[shortest]) / track.sample_rate

@@ -66,8 +66,12 @@ def tracks_in(dataset: Dataset, subset: str, mixtures: Path, sources: Path) -> l
 def track_in(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> Track:
     """Return the track whose mixture and stems lie in these folders."""
     stems = {stem: files_of(stem_folder, patterns) for stem, patterns in dataset.stems.items()}
-    if dataset.missing_stems == "error":
+    # A song without any stem is a folder of something else; one with half of the files of a stem lost the others.
+    may_lack = dataset.missing_stems == "leave_out" and any(stems.values())
+    if dataset.missing_stems != "silent":
         for stem, patterns in dataset.stems.items():
+            if may_lack and not stems[stem]:
+                continue
             # Paths that do not exist: reading them says which file is missing, for this track alone.
             stems[stem] += tuple(stem_folder / pattern for pattern in missing_files(stem_folder, patterns))
             stems[stem] = stems[stem] or (stem_folder / patterns[0],)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from mss_bench.core.names import known_stem
@@ -30,6 +31,8 @@ class Delivery:
         Targets that are delivered and not scored, with the reason.
     notices : tuple of str
         What is not scored, in words.
+    absent : tuple of str
+        Stems that the song does not have: where they are not delivered either, sums need no part of them.
     """
 
     names: tuple[str, ...] = ()
@@ -38,9 +41,12 @@ class Delivery:
     targets: tuple[str, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, separator: Separator, targets: Targets, track: TrackId, *, given: bool) -> Delivery:
+    def of(
+        cls, separator: Separator, targets: Targets, track: TrackId, *, given: bool, absent: tuple[str, ...] = ()
+    ) -> Delivery:
         """Ask a separator what it delivers.
 
         Parameters
@@ -51,6 +57,8 @@ class Delivery:
         track : TrackId
         given : bool
             Whether its map was given by the user, for this data set; that of a manifest goes for any.
+        absent : tuple of str
+            Stems that the song does not have.
 
         Raises
         ------
@@ -68,10 +76,11 @@ class Delivery:
             except ConfigError as error:
                 raise ConfigError(f"{separator.label()}: {error}") from None
         mapped = stem_map.names(names, targets)
-        left_out = {t: why for t, why in targets.left_out(mapped).items() if t not in stem_map.targets}
-        scored = tuple(t for t in targets if t not in left_out and targets.sum_of(t, mapped))
+        needed = _needed(targets, absent, mapped)
+        left_out = {t: why for t, why in needed.left_out(mapped).items() if t not in stem_map.targets}
+        scored = tuple(t for t in needed if t not in left_out and needed.sum_of(t, mapped))
         notices = [f"{target} is not scored: {why}" for target, why in left_out.items()]
-        used = {part for target in scored for part in targets.sum_of(target, mapped)}
+        used = {part for target in scored for part in needed.sum_of(target, mapped)}
         unused = [name for name in mapped if name not in used and name not in left_out]
         if unused and not left_out:
             meant = next((f": {known_stem(n)}={n}" for n in unused if known_stem(n) in targets), "")
@@ -80,7 +89,7 @@ class Delivery:
                 f"data set; a map says what such names mean{meant}"
             )
         notices += separator.notes(targets, track)
-        return cls(names, stem_map, mapped, scored, left_out, tuple(notices))
+        return cls(names, stem_map, mapped, scored, left_out, tuple(notices), absent)
 
     def scored(self, estimates: Stems, targets: Targets) -> tuple[Stems, dict[str, str]]:
         """Return the estimates to score, sums included, of the mapped ones that came.
@@ -92,10 +101,15 @@ class Delivery:
             Sums that lack a part, which would be other targets, with the reason.
         """
         lost = [name for name in targets.beyond(self.mapped) if name not in estimates]
-        summed = targets.resolve(estimates)
+        summed = _needed(targets, self.absent, estimates).resolve(estimates)
         problems = {
             target: f"{target} lacks {', '.join(lost)}, which did not come for this song"
             for target in (self.targets if lost else ())
             if target not in estimates
         }
         return {t: each for t, each in summed.items() if t not in self.left_out and t not in problems}, problems
+
+
+def _needed(targets: Targets, absent: tuple[str, ...], delivered: Collection[str]) -> Targets:
+    """Return the targets without stems that neither the song nor the method has."""
+    return targets.without([stem for stem in absent if stem not in delivered])

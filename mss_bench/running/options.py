@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -65,6 +66,11 @@ class RunOptions(Parameterized):
     duration: float | None = param(
         None, above=0, unit="s", metavar="S", doc="Only the first S seconds of each track (default: the whole track)."
     )
+    missing_stems: str | None = param(
+        None, choices=("leave_out", "silent", "error"),
+        doc="What a song without a stem's files means: leave_out scores its other stems, and counts; silent takes the "
+        "stem as silence; error refuses the song (default: what the data set declares, usually leave_out).",
+    )  # fmt: skip
     jobs: int | None = param(
         None, at_least=1, short="-j", metavar="N",
         doc="Worker processes (default: one a core, as far as the free memory reaches).",
@@ -132,9 +138,13 @@ class RunOptions(Parameterized):
         from mss_bench.datasets.catalog import get_dataset
 
         if isinstance(self.dataset, Dataset):
-            return self.dataset.fitting(self.fit) if self.fit else self.dataset
-        spec, root = self._dataset_and_root()
-        dataset = get_dataset(spec.name, self.catalogs, root=root, **spec.params)
+            dataset = self.dataset
+        else:
+            spec, root = self._dataset_and_root()
+            dataset = get_dataset(spec.name, self.catalogs, root=root, **spec.params)
+        if self.missing_stems is not None:
+            dataset = copy(dataset)
+            dataset.missing_stems = self.missing_stems
         return dataset.fitting(self.fit) if self.fit else dataset
 
     def _dataset_and_root(self) -> tuple[Spec, Path | None]:

@@ -34,6 +34,7 @@ class PlannedScore:
     quantities: tuple[str, ...]
     expected: tuple[str, ...]
     left_out: dict[str, str] = field(default_factory=dict)  # targets that are not scored, and why
+    absent: dict[str, str] = field(default_factory=dict)  # targets that the song does not have, in words
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class PlannedCell:
             {
                 "key": s.key, "group": s.group.name, "metric": s.metric.name, "preset": s.preset,
                 "quantities": list(s.quantities), "expected": list(s.expected), "left_out": s.left_out,
+                "absent": s.absent,
             }
             for s in self.scores
         ]  # fmt: skip
@@ -218,7 +220,7 @@ def _cell(
         preimage["environment"] = method.environment
     skip, files, delivery = "", [], Delivery()
     try:
-        delivery = Delivery.of(separator, targets, track.id, given="map" in method.params)
+        delivery = Delivery.of(separator, targets, track.id, given="map" in method.params, absent=track.absent)
         files = separator.files(track.id)
         preimage["files"] = _contents(files, hashes)
         preimage["delivers"] = sorted(delivery.mapped)
@@ -234,12 +236,16 @@ def _cell(
         skip = f"delivers {sets}, none of which is a target of {track.id.dataset} ({', '.join(targets)})"
     estimate_key = digest(preimage)
     scores = []
-    for group in groups:
-        delivered = tuple(t for t in group.targets if t in delivery.targets)
+    not_there = targets.made_of(track.absent)
+    for whole in groups:
+        group = whole.without(not_there)
+        delivered = tuple(t for t in whole.targets if t in delivery.targets)
         for scoring in scorings:
             metric = scoring.instance
-            expected = tuple(t for t in delivered if t in (metric.targets or delivered))
-            if not expected:
+            wanted = tuple(t for t in delivered if t in (metric.targets or delivered))
+            expected = tuple(t for t in wanted if t not in not_there)
+            absent = {t: f"the song has no {' and no '.join(targets[t])}" for t in wanted if t in not_there}
+            if not wanted:
                 continue
             content = references
             if metric.needs_annotations:
@@ -257,7 +263,9 @@ def _cell(
                 left_out = {t: why for t, why in left_out.items() if t in metric.targets}
             key = digest(score_preimage)
             scores.append(
-                PlannedScore(key, score_preimage, group, scoring.spec, metric.preset, quantities, expected, left_out)
+                PlannedScore(
+                    key, score_preimage, group, scoring.spec, metric.preset, quantities, expected, left_out, absent
+                )
             )
     facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation")}
     facts["map"] = str(delivery.stem_map)

@@ -165,6 +165,9 @@ def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
             yield base | _numbers(row)
         missing = [(t, q, *_why(cell, score, t)) for t, q in _unscored(wanted, score)]
         missing += [(t, q, str(Status.SKIPPED), why) for t, why in _left_out(wanted) for q in wanted["quantities"]]
+        # Nothing failed: the song has no such target, and no method is to be told from another by that.
+        absent = wanted.get("absent", {})
+        missing += [(t, q, str(Status.OK), why) for t, why in absent.items() for q in wanted["quantities"]]
         for target, quantity, status, reason in missing:
             yield base | {
                 "target": target, "metric": quantity, "value": np.nan, "mean": np.nan, "n_frames": 0, "n_valid": 0,

@@ -290,15 +290,17 @@ def _score(score: PlannedScore, state: WorkerState, targets: Targets, estimates:
     result = cell.scores[score.key] = failed_score(score, Status.OK, "")
     cpu_began, began = cpu_seconds(), time.perf_counter()  # in this order: looking for processes may take its time
     try:
-        metric, prepared = state.metric(score, targets)
         delivered = {t: estimates[t] for t in score.group.targets if t in estimates}
+        if not delivered:  # the song has none of what the method delivers
+            return
+        metric, prepared = state.metric(score, targets)
         result.rows = [
             replace(
                 row,
                 values=np.asarray(row.values, dtype=np.float64).ravel(),
                 flags=tuple(sorted({*cell.flags, *row.flags})),
             )
-            for row in (metric.score(prepared, delivered) if delivered else [])
+            for row in metric.score(prepared, delivered)
         ]
     except Exception as error:
         result.status, reason = classify(error)

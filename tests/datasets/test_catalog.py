@@ -152,13 +152,20 @@ def test_any_number_of_files_sums_to_a_stem(catalog, tmp_path):
     assert track.id.subset == ""
 
 
-def test_a_missing_stem_is_an_error_or_silent_as_declared(catalog, tmp_path):
+def test_a_missing_stem_is_left_out_or_an_error_or_silent_as_declared(catalog, tmp_path):
     audio.write(tmp_path / "data" / "Song" / "voc.wav", np.ones((2, 800), np.float32) / 2, 8000)
     text = ENTRY.format(root=tmp_path / "data")
-    (strict,) = get_dataset("mine", [catalog(text)]).tracks()
+    usual = get_dataset("mine", [catalog(text)])
+    (track,), again = usual.tracks(), usual.tracks()
+    assert again == [track]
+    assert track.absent == ("rest",)
+    (notice,) = usual.notices
+    assert "rest in 0 of 1 songs" in notice
+    (strict,) = get_dataset("mine", [catalog(text + "  missing_stems: error\n")]).tracks()
     with pytest.raises(AudioError, match=r"drums\.wav does not exist"):
         strict.load()
     (lenient,) = get_dataset("mine", [catalog(text + "  missing_stems: silent\n")]).tracks()
+    assert lenient.absent == ()
     assert not lenient.load().references["rest"].any()
 
 

@@ -82,7 +82,7 @@ def test_everything_that_is_wrong_with_a_table_is_told_with_its_lines(opened):
         "Song,test,rest,/tmp/b.wav,,nan,,\n"
     )
     with pytest.raises(ConfigError) as error:
-        opened(text, "test")
+        opened(text, "test", ENTRY + "  missing_stems: error\n")
     lines = [line.partition("tracks.csv:")[2] for line in str(error.value).splitlines()]
     expected = [
         "2: path is '../a.wav', expected a relative path with / that does not leave the table's folder",
