@@ -200,6 +200,8 @@ def import_file(path: str | Path) -> ModuleType:
     except OSError as error:
         what = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
         raise ConfigError(f"plugin file {path} {what}; expected a Python file") from None
+    # The content is part of the name: a file that was edited is imported anew, and classes of its former content, which
+    # may still be in use, keep their module.
     identity = hashlib.sha256(str(file).encode(errors="surrogateescape") + b"\0" + content).hexdigest()[:16]
     name = f"mss_bench_plugin_{identity}"
     if name in sys.modules:
@@ -208,7 +210,7 @@ def import_file(path: str | Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ConfigError(f"plugin file {path} is not a Python file (expected a name that ends in .py)")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[name] = module  # before it runs: dataclasses and pickle look for the module of a class there
     try:
         # Compiled here: a cached byte code of the same second would be taken for the new content.
         exec(compile(content, str(file), "exec"), module.__dict__)

@@ -203,6 +203,7 @@ def _reader(parameter: Parameter, flag: str) -> Callable[[str], Any]:
     shown = replace(parameter, name=flag if flag.startswith("-") else parameter.metavar or parameter.name)
     divided = parameter.many and "," in parameter.metavar
     inner = typing.get_args(parameter.kind)
+    # An option that is repeated instead of divided holds one value each time: its message asks for one, not for a list.
     one = replace(shown, kind=inner[0]) if parameter.many and not divided and inner else shown
 
     def read(text: str) -> Any:
@@ -232,7 +233,7 @@ def split_list(text: str) -> list[str]:
         if items and re.search("[:,]map=", items[-1]) and re.match("[^:,]+=", several):  # lines of one map
             items[-1] += f";{several}"
             continue
-        first = len(items)
+        first = len(items)  # what stands behind a semicolon never goes on with the name before it
         for part in filter(None, map(str.strip, several.split(","))):
             if len(items) > first and ":" in items[-1] and re.match(r"[A-Za-z_]\w*=", part):
                 items[-1] += f",{part}"
@@ -373,6 +374,7 @@ class Parser(argparse.ArgumentParser):
         complete = list(words)
         for index, (word, after) in enumerate(zip(words, [*words[1:], ""], strict=False)):
             action = self._option_string_actions.get(word)
+            # argparse would take the argument behind the option for its value, whatever its type.
             if action is not None and action.nargs == "?" and not isinstance(_number(after), int):
                 complete[index] = f"{word}={action.const}"
         return complete

@@ -145,5 +145,6 @@ def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any]]:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{registry.kind} {spec} cannot be made: {error}") from error
+    # By repr: 1 and True are equal and yet two values, and NaN is not equal to itself.
     changed = {k: v for k, v in values.items() if k in given and (k in further or repr(v) != repr(defaults[k]))}
     return instance, changed

@@ -239,6 +239,7 @@ def _check_direction(case: _Case) -> str:
 
 
 def _degraded(case: _Case) -> dict[str, Stems]:
+    # Three kinds of damage, since a metric need not react to each: one of bleeding has nothing to say about loss.
     rng = np.random.default_rng(1)
     mixture = np.sum([*case.references.values()], axis=0)
     noise = {n: 0.05 * rng.standard_normal(s.shape) for n, s in case.references.items()}

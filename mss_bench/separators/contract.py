@@ -134,6 +134,7 @@ def _check_loaded(separator: Separator, seconds: float, seed: int, sample_rate: 
 def _check_declarations(separator: Separator) -> str:
     check_facts(separator, _FACTS)
     plain_name(separator.name, "separator")
+    # The command line divides lists at commas and semicolons, and looks for parameters behind the name.
     if re.search("[,;=]", separator.name):
         raise BrokenPromise(f"the name {separator.name!r} cannot be written name:key=value; expected no , ; or =")
     if not separator.version:
@@ -205,6 +206,7 @@ def _check_adds_up(song: _Song, estimates: Mapping[str, Audio]) -> str:
 def _check_gain(song: _Song, estimates: Mapping[str, Audio]) -> str:
     if not song.separator.scale_equivariant:
         return "not declared"
+    # 20 dB: a threshold in absolute level, the usual reason why a gain changes more than the level, is crossed by that.
     louder = song.changed(lambda stem: stem * np.float32(10))
     again, mixture = louder.separate(), louder.mixture
     return _within({name: _db(again[name] - 10 * estimates[name], mixture) for name in estimates}, "is not 10 times")
@@ -230,6 +232,7 @@ def _check_silence(song: _Song) -> str:
 
 
 def _check_channels(song: _Song, count: int) -> str:
+    # Channels that differ in level alone: equal ones would hide a method that mixes them up or drops one.
     gains = np.linspace(0.5, 1.0, count, dtype=np.float32)[:, None]
     declared = song.separator.channels
     return _check_form(
