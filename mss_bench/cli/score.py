@@ -94,8 +94,7 @@ def execute(args: argparse.Namespace) -> int:
     )
     options.map.check_targets(dataset.targets)
     separator = Estimates(dir=str(command.estimates), pattern=command.pattern or None, map=options.map, fit=options.fit)
-    known = tuple(t.id for t in _all_tracks(dataset, tracks))
-    pairing = separator.pairing([t.id for t in tracks], dataset.targets, known)
+    pairing = separator.pairing([t.id for t in tracks], dataset.targets, tuple(dataset.every_track(tracks)))
     pairing.check()
     options.map.check_delivered(pairing.delivered)
     if not quiet:
@@ -130,17 +129,6 @@ def execute(args: argparse.Namespace) -> int:
     return status
 
 
-def _all_tracks(dataset: Dataset, asked: Sequence[Track]) -> list[Track]:
-    """Return every track of the subsets on disk: an estimate of one that is not asked for is not a stray file.
-
-    Where a subset is a part of another, a track that was asked for stands once.
-    """
-    subsets: list[str | None] = [*(dataset.subsets if dataset.root is None else dataset.present_subsets())]
-    there = {tuple(track.files()) for track in asked}
-    others = [t for s in subsets or [None] for t in dataset.tracks(s)]
-    return [*asked, *(t for t in others if tuple(t.files()) not in there)]
-
-
 def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) -> None:
     """Print what the estimate doctor finds; a file that cannot be read is left to the run, whose cell says so."""
     import numpy as np
@@ -149,6 +137,7 @@ def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) ->
     from mss_bench.separators.estimates.doctor import examine
 
     findings = []
+    separator.tracks = tuple(track.id for track in tracks)
     for track in tracks:
         # The beginning is enough, and keeps a look at 50 songs to seconds.
         part = track.excerpt(min(_DOCTOR_SECONDS, track.duration or _DOCTOR_SECONDS))

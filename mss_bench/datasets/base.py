@@ -18,7 +18,7 @@ from mss_bench.core.names import EXTENSIONS
 from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, located, param
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.text import shortened
-from mss_bench.core.tracks import TargetGroup, Targets, Track
+from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.datasets.documents import listed_names
 from mss_bench.errors import ConfigError, DatasetError, UnknownNameError
 
@@ -313,6 +313,16 @@ class Dataset(Parameterized, ABC):
             tracks = self._without(tracks, lambda track: track.erratum, "with errata", "")
         tracks = tracks[:max_tracks]
         return [t.excerpt(duration) for t in tracks] if duration is not None else tracks
+
+    def every_track(self, asked: Sequence[Track]) -> list[TrackId]:
+        """Return every track of the subsets on disk: an estimate of one that is not asked for is not a stray file.
+
+        Where a subset is a part of another, a track that was asked for stands once.
+        """
+        subsets = list(self.subsets) if self.root is None else self.present_subsets()
+        there = {tuple(track.files()) for track in asked}
+        others = [track for subset in subsets or [""] for track in self.find(subset)]
+        return [t.id for t in [*asked, *(t for t in others if tuple(t.files()) not in there)]]
 
     def _members(self, subset: str, tracks: list[Track]) -> list[Track]:
         """Return those of the tracks that belong to the subset.

@@ -6,6 +6,7 @@ import glob
 from pathlib import Path
 
 from mss_bench.core import audio
+from mss_bench.core.ffmpeg import is_compressed
 from mss_bench.core.listing import audio_files
 from mss_bench.core.tracks import Track, TrackId
 from mss_bench.datasets.base import Dataset
@@ -88,6 +89,9 @@ def from_references(folder: str | Path) -> Dataset:
     dataset.files = {track: {name: own[word] for name, word in shown.items()} for track, own in files.items()}
     dataset.left_out = {own[word]: reason for own in files.values() for word, reason in roles.left_out.items()}
     dataset.notices += [f"{root}: {notice}" for notice in roles.notices]
+    lossy = sorted({f.suffix.lower() for own in dataset.files.values() for f in own.values() if is_compressed(f)})
+    if lossy:
+        dataset.notices.append(f"{root}: references are compressed ({', '.join(lossy)}): what the codec lost is lost")
     return dataset
 
 

@@ -122,8 +122,9 @@ def make_plan(
     *,
     seed: int = 0,
     hashes: HashCache | None = None,
+    known_tracks: Sequence[TrackId] = (),
 ) -> Plan:
-    """Plan every method on every track, the floor first.
+    """Plan every method on every track, the floor first; `known_tracks` are all of the data set.
 
     Raises
     ------
@@ -142,6 +143,7 @@ def make_plan(
         # Before anything is asked of it: a reader of estimates tells by the other tracks which file is whose.
         if method.instance.needs_track:
             method.instance.tracks = tuple(t.id for t in tracks)
+            method.instance.known_tracks = tuple(known_tracks)
     cells, contents = [], {}
     for track in tracks:
         mixture, references = hashes.mixture(track), hashes.references(track)

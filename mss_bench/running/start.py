@@ -113,9 +113,10 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     for name in options.media:
         if name not in known:
             raise UnknownNameError("track of --media", name, known)
+    told = any(separators.load(spec.name).needs_track for spec in separator_specs)
     plan = make_plan(
         tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
-        seed=options.seed, hashes=HashCache(options.rehash),
+        seed=options.seed, hashes=HashCache(options.rehash), known_tracks=dataset.every_track(tracks) if told else (),
     )  # fmt: skip
     dataset.notices += notices(dataset, tracks)
     folder = options.folder(dataset)

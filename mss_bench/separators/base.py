@@ -117,6 +117,9 @@ class Separator(Parameterized, ABC):
     tracks: tuple[TrackId, ...] = ()
     """All tracks of the run; set before `produces` and `files` where `needs_track` is declared."""
 
+    known_tracks: tuple[TrackId, ...] = ()
+    """All tracks of the data set; set like `tracks`."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "separate" in vars(cls):

@@ -1,12 +1,17 @@
 """A bare folder of references: which file is the mixture and which are stems, by names and by what adds up."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
+import mss_bench
+from mss_bench.cli.main import main
 from mss_bench.datasets.leftovers import leftovers, notices
 from mss_bench.datasets.references import from_references
 from mss_bench.errors import DatasetError
+from mss_bench.running.options import RunOptions
+from mss_bench.running.start import prepare
 
 RATE = 8000
 STEMS = ("vocals", "drums", "bass", "other")
@@ -198,3 +203,47 @@ def test_a_song_named_alone_beside_its_stems_is_the_mixture(tmp_path):
         soundfile.write(tmp_path / f"{name}.wav", sounds()[sound], RATE, subtype="PCM_24")
     parts, _ = holds(tmp_path)
     assert parts == {"vocals": "vocals", "accompaniment": "accompaniment", "mixture": "mixture"}
+
+
+@pytest.fixture(scope="module")
+def standard(tmp_path_factory):
+    """Return the table of estimates scored against references with the standard names."""
+    root = tmp_path_factory.mktemp("standard")
+    return table(write(root / "references", four(mixture="mixture")), estimates(root / "estimates", "{}/{}.wav"), root)
+
+
+def estimates(root, scheme):
+    for stem in STEMS:
+        path = root / scheme.format("Song 0", stem)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.9 * sounds()[stem] + 0.1 * sounds()["mixture"], RATE, subtype="PCM_24")
+    return root
+
+
+def table(references, folder, out):
+    arguments = ["score", folder, "--references", references, "-m", "usdr", "--name", "E", "-o", out / "run", "-j", "1"]
+    assert main([*map(str, arguments), "--no-doctor", "-q"]) == 0
+    rows = mss_bench.load(out / "run").tracks
+    return rows.set_index(["separator", "group", "target", "metric"]).value.sort_index()
+
+
+def test_scores_do_not_depend_on_what_files_are_called(tmp_path, standard):
+    references = write(tmp_path / "r", {"VOX.WAV": "vocals", "Drum.flac": "drums", "bass": "bass", "Others": "other"})
+    write(references, {"Original": "mixture", "karaoke": "accompaniment"})
+    told = table(references, estimates(tmp_path / "e", "1_{}_({})_model.wav"), tmp_path)
+    pd.testing.assert_series_equal(told, standard, check_exact=False, rtol=1e-6)
+    assert len(told) == 12
+
+
+def test_a_run_names_estimates_that_it_does_not_read(tmp_path):
+    references = write(tmp_path / "r", four(), songs=2)
+    folder = estimates(tmp_path / "e", "{}/{}.wav")
+    (folder / "Sonng 1_bass.wav").touch()
+    (folder / "Song 1").mkdir()
+    (folder / "Song 1" / "theremin.wav").touch()
+    options = RunOptions(
+        dataset=f"references:dir={references}", separators=(f"estimates:dir={folder}",), metrics=("usdr",), max_tracks=1
+    )
+    (notice,) = prepare(options).plan.notices
+    assert "not read: Song 1/theremin.wav: 'theremin' is no target of the data set" in notice
+    assert "Sonng 1_bass.wav: names no track; did you mean 'Song 1'?" in notice

@@ -52,6 +52,7 @@ class Estimates(MappedSeparator):
         if self.pattern is not None:
             user_layout(self.pattern)
         self._pairings: dict[Any, Pairing] = {}
+        self._notes: dict[Any, tuple[str, ...]] = {}
 
     @cached_property
     def _listing(self) -> Listing:
@@ -98,14 +99,17 @@ class Estimates(MappedSeparator):
         return tuple(t for t in pairing.targets if t in pairing.delivered or t in disputed)
 
     def notes(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
-        """Return the files of the run's tracks that are not read, with the reason."""
-        ours = {file for each in self.tracks or (track,) for file in self.files(each)}
-        unread = {f: why for f, why in self._paired(targets, track).unpaired_files.items() if f in ours}
-        if not unread:
-            return ()
-        shown = [f"{file.relative_to(self._listing.root)}: {why}" for file, why in list(unread.items())[:3]]
-        more = [f"and {len(unread) - 3} more"] if len(unread) > 3 else []
-        return (f"not read: {'; '.join(shown + more)}; a map says what such names mean",)
+        """Return the files that are not read, with the reason; those of no track where all tracks are known."""
+        key = (self.tracks or (track,), tuple(targets.items()))
+        if key not in self._notes:
+            pairing = self.pairing(list(key[0]), targets, self.known_tracks)
+            ours = {file for each in key[0] for file in self.files(each)}
+            unread = {f: why for f, why in pairing.unpaired_files.items() if f in ours or self.known_tracks}
+            shown = [f"{file.relative_to(self._listing.root)}: {why}" for file, why in list(unread.items())[:3]]
+            more = [f"and {len(unread) - 3} more"] if len(unread) > 3 else []
+            hint = "; a map says what such names mean" if any(f in ours for f in unread) else ""
+            self._notes[key] = (f"not read: {'; '.join(shown + more)}{hint}",) if unread else ()
+        return self._notes[key]
 
     def _paired(self, targets: Targets, track: TrackId) -> Pairing:
         """Return the pairing of all tracks of the run, refusing a folder that has nothing for any."""

@@ -19,6 +19,7 @@ or by likeness: what is merely near is suggested.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -220,7 +221,9 @@ def _explain_rest(
 def _suggestion(file: str, tracks: Sequence[TrackId]) -> str:
     """Suggest the track whose name is nearest to a part of the path."""
     names = {nfc(track.name).casefold(): track.name for track in tracks}
-    for part in (Path(file).stem, *reversed(Path(file).parts[:-1])):
+    stem = Path(file).stem
+    without_target = " ".join(word for word in re.split(r"[-_ ()\[\].]+", stem) if not known_stem(word))
+    for part in (stem, without_target, *reversed(Path(file).parts[:-1])):
         if near := difflib.get_close_matches(nfc(part).casefold(), names, n=1, cutoff=0.7):
             return f"; did you mean {names[near[0]]!r}?"
     return ""
