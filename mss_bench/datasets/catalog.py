@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,17 @@ from mss_bench.core.config import ConfigMap, load_yaml, plain_name
 from mss_bench.core.parameters import Parameter, parameters
 from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.references import from_references
+from mss_bench.datasets.table import from_table
 from mss_bench.errors import ConfigError, UnknownNameError
 
 __all__ = ["default_file", "get_dataset", "load_catalog"]
 
-_DIR = Parameter("dir", str | Path, expects="a folder: references:dir=DIR")
+_FIT = ("trim", "mono", "resample")
+_BARE: dict[str, tuple[Callable[..., Dataset], str, tuple[str, ...]]] = {
+    "references": (from_references, "dir", _FIT),
+    "table": (from_table, "file", (*_FIT, "missing_stems", "complete")),
+}
+"""Data sets that need no entry: what makes them, the option that says where they lie, and other options."""
 
 
 def default_file() -> Path:
@@ -39,7 +45,10 @@ def load_catalog(files: Iterable[str | Path] = ()) -> dict[str, Dataset]:
 def get_dataset(
     name: str, files: Iterable[str | Path] = (), /, root: str | Path | None = None, **options: Any
 ) -> Dataset:
-    """Return one data set by name; ``references`` with the option ``dir`` is a bare folder of stems.
+    """Return one data set by name.
+
+    ``references`` with the option ``dir`` is a bare folder of stems, ``table`` with ``file`` a CSV file with a row for
+    each audio file (`mss_bench.datasets.table`).
 
     Parameters
     ----------
@@ -57,9 +66,10 @@ def get_dataset(
     ConfigError
         An option of the wrong type, or a root for a data set that has none.
     """
-    if name == "references":
-        return from_references(_folder_of_references(root, options))
     entries = _entries(files)
+    if name in _BARE and name not in entries:
+        make, key, _ = _BARE[name]
+        return make(_place_of(name, key, root, options), **options)
     if name not in entries:
         raise UnknownNameError("data set", name, entries)
     dataset = _declared(name, *entries[name], options)
@@ -70,17 +80,21 @@ def get_dataset(
     return dataset
 
 
-def _folder_of_references(root: str | Path | None, options: Mapping[str, Any]) -> str | Path:
-    """Return ``dir`` of bare references; the root serves as well."""
-    for key in options:
-        if key != "dir":
-            raise UnknownNameError("option of data set references", key, ["dir"])
-    if "dir" in options and root is not None:
-        raise ConfigError(f"references has dir={options['dir']} and the root {root}; expected one of them")
-    if "dir" not in options and root is None:
-        raise ConfigError(f"references needs dir, expected {_DIR.expected}")
-    folder: str | Path = _DIR.convert(options.get("dir", root), "references")
-    return folder
+def _place_of(name: str, key: str, root: str | Path | None, options: dict[str, Any]) -> str | Path:
+    """Take the folder or file of a data set without an entry from its options; the root serves as well."""
+    known = [key, *_BARE[name][2]]
+    for option in options:
+        if option not in known:
+            raise UnknownNameError(f"option of data set {name}", option, known)
+    if key in options and root is not None:
+        raise ConfigError(f"{name} has {key}={options[key]} and the root {root}; expected one of them")
+    parameter = Parameter(key, str | Path, expects=f"a path: {name}:{key}=PATH")
+    if key not in options and root is None:
+        raise ConfigError(f"{name} needs {key}, expected {parameter.expected}")
+    place: str | Path = parameter.convert(options.pop(key, root), name)
+    for option in options:
+        parameters(Dataset)[option].convert(options[option], f"data set {name}")
+    return place
 
 
 def _entries(files: Iterable[str | Path]) -> dict[str, tuple[Any, Path]]:

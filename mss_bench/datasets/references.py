@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from pathlib import Path
+from typing import Any
 
 from mss_bench.core import audio
 from mss_bench.core.ffmpeg import is_compressed
@@ -15,7 +16,7 @@ from mss_bench.datasets.schemes import read_scheme, same_stems
 from mss_bench.datasets.stems import files_of, track_folders, track_in
 from mss_bench.errors import DatasetError
 
-__all__ = ["References", "from_references"]
+__all__ = ["References", "from_references", "usual_targets"]
 
 
 class References(Dataset):
@@ -46,13 +47,19 @@ class References(Dataset):
         return Track(TrackId(self.name, "", name), self.sample_rate, stems, () if mixture is None else (mixture,))
 
 
-def from_references(folder: str | Path) -> Dataset:
+def from_references(folder: str | Path, **options: Any) -> Dataset:
     """Make a data set of a folder of stems: ``<track>/<stem>.wav``, one track's ``<stem>.wav``, ``<track>_<stem>.wav``.
 
     Other usual names are read, too, as they are for estimates: see `mss_bench.core.patterns.LAYOUTS`. The stems are the
     names of the files; of known ones (`mss_bench.core.names`) every spelling is read by its usual name. A mixture is
     found by its name, or by the stems adding up to it; without one the mixture is the sum of the stems. Where vocals
     stand among three or more stems, vocals against accompaniment is scored too.
+
+    Parameters
+    ----------
+    folder : path
+    **options
+        Further keys of an entry: ``trim``, ``mono``, ``resample``.
 
     Raises
     ------
@@ -81,7 +88,8 @@ def from_references(folder: str | Path) -> Dataset:
         },
         "mixture": "file" if roles.mixture else "sum",
         "description": f"references in {root}",
-        **_targets(tuple(shown)),
+        **usual_targets(tuple(shown)),
+        **options,
     }
     dataset = References.declared(root.name, entry)
     if roles.mixture:
@@ -95,7 +103,7 @@ def from_references(folder: str | Path) -> Dataset:
     return dataset
 
 
-def _targets(stems: tuple[str, ...]) -> dict[str, dict[str, list[str]]]:
+def usual_targets(stems: tuple[str, ...]) -> dict[str, dict[str, list[str]]]:
     """Return derived targets and groups, as an entry of the catalog writes them."""
     rest = [s for s in stems if s != "vocals"]
     if set(stems) == {"vocals", "accompaniment"}:

@@ -15,14 +15,16 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mss_bench.core import audio
 from mss_bench.core.config import plain_name
 from mss_bench.core.parameters import MappingError, param
 from mss_bench.core.tracks import Part, Track, TrackId
 from mss_bench.datasets.base import Dataset
 from mss_bench.datasets.channels import channel_number
+from mss_bench.datasets.references import usual_targets
 from mss_bench.errors import ConfigError, DatasetError, UnknownNameError
 
-__all__ = ["Row", "Table", "read_rows"]
+__all__ = ["Row", "Table", "from_table", "read_rows"]
 
 COLUMNS = ("track", "subset", "stem", "path", "channel", "gain_db", "start", "stop")
 NEEDED = ("track", "stem", "path")
@@ -112,6 +114,44 @@ class Table(Dataset):
         parts = {stem: tuple(row.part for row in of(stem)) for stem in (*self.stems, "mixture") if of(stem)}
         mixture = tuple(self.file.parent / row.path for row in of("mixture"))
         return Track(TrackId(self.name, subset, name), self.sample_rate, stems, mixture, parts=parts)
+
+
+def from_table(file: str | Path, **options: Any) -> Dataset:
+    """Make a data set of a table alone: stems, subsets and groups follow from its rows, the rate from its first file.
+
+    Parameters
+    ----------
+    file : path
+    **options
+        Keys of an entry with other values.
+
+    Raises
+    ------
+    MappingError
+        Everything that is wrong with the table, with its lines.
+    AudioError
+        The first file cannot be read.
+    """
+    path = Path(file).expanduser().absolute()
+    rows, problems = read_rows(path)
+    _raise(path, problems)
+    stems = tuple(dict.fromkeys(row.stem for row in rows if row.stem != "mixture"))
+    if not stems:
+        raise DatasetError(f"{path} has rows of mixtures alone; expected a row for each stem")
+    subsets = [subset for subset in dict.fromkeys(row.subset for row in rows) if subset]
+    entry = {
+        "root": str(path.parent),
+        "table": path.name,
+        "sample_rate": audio.info(path.parent / rows[0].path).sample_rate,
+        "subsets": subsets,
+        "default_subset": "test" if "test" in subsets else "",
+        "stems": list(stems),
+        "mixture": "file" if any(row.stem == "mixture" for row in rows) else "sum",
+        "description": f"what {path} lists",
+        **usual_targets(stems),
+        **options,
+    }
+    return Table.declared(path.stem, entry)
 
 
 def read_rows(file: Path) -> tuple[list[Row], dict[int, str]]:

@@ -36,8 +36,8 @@ class RunOptions(Parameterized):
 
     dataset: Any = param(
         "demo", metavar="NAME", expects="a name, a mapping with a name or a Dataset",
-        doc="Data set of the catalog, with options as in demo:n_songs=12, or references:dir=DIR for a bare folder of "
-        "stems; in Python also a Dataset.",
+        doc="Data set of the catalog, with options as in demo:n_songs=12, references:dir=DIR for a bare folder of "
+        "stems, table:file=FILE for a CSV file that lists them; in Python also a Dataset.",
     )  # fmt: skip
     separators: tuple[str | Mapping[str, Any], ...] = param(
         (), flag="--separator", short="-s", metavar="SPEC,...", expects="names with parameters, as in hpss:power=2",

@@ -290,7 +290,7 @@ def test_the_root_may_stand_among_the_options_of_a_data_set(tmp_path, tiny):
         ("demo:as=foo", None, "data set demo takes no as, got 'foo'"),
         ("references:name=x", None, "unknown option of data set references 'name'; known: dir"),
         ("references:dir=ds,foo=1", None, "unknown option of data set references 'foo'; known: dir"),
-        ("references", None, "references needs dir, expected a folder: references:dir=DIR"),
+        ("references", None, "references needs dir, expected a path: references:dir=PATH"),
         ("references:dir=ds", "x", "references has dir=ds and the root x; expected one of them"),
         ("demo", "x", "data set 'demo' lies in no folder of yours, got the root x; leave the root out"),
     ],

@@ -6,6 +6,7 @@ import pytest
 from mss_bench.core import audio
 from mss_bench.datasets.catalog import get_dataset
 from mss_bench.errors import AudioError, ConfigError, DatasetError
+from mss_bench.running.options import RunOptions
 
 ENTRY = """
 mine:
@@ -118,3 +119,23 @@ def test_a_table_that_is_not_there_is_named(opened, tmp_path):
         get_dataset("mine", [tmp_path / "own.yaml"], table="gone.csv").tracks()
     with pytest.raises(ConfigError, match=r"table: '\.\./x\.csv' leaves the track's folder"):
         get_dataset("mine", [tmp_path / "own.yaml"], table="../x.csv")
+
+
+def test_a_table_needs_no_entry(opened, tmp_path):
+    text = "track,subset,stem,path\n" + "".join(
+        f"Song,{subset},{stem},audio/{file}.wav\n"
+        for subset in ("train", "test")
+        for stem, file in (("vocals", "a"), ("drums", "b"), ("bass", "c"))
+    )
+    file = tmp_path / "data" / "tracks.csv"
+    file.write_text(text)
+    dataset = RunOptions(dataset=f"table:file={file}").open_dataset()
+    assert (dataset.name, dataset.sample_rate, list(dataset.subsets)) == ("tracks", 8000, ["train", "test"])
+    assert [group.targets for group in dataset.groups] == [("vocals", "drums", "bass"), ("vocals", "accompaniment")]
+    (song,) = dataset.tracks()
+    assert song.id.subset == "test"
+    np.testing.assert_allclose(song.load().mixture, sum(opened.noise), atol=1e-6)
+    (song,) = RunOptions(dataset=f"table:file={file},resample=16000").open_dataset().tracks()
+    assert song.load().sample_rate == 16000
+    with pytest.raises(ConfigError, match="unknown option of data set table 'fiel'; did you mean 'file'"):
+        get_dataset("table", fiel=file)
