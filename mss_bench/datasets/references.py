@@ -43,7 +43,10 @@ class References(Dataset):
 
     def _track(self, name: str, files: dict[str, Path]) -> Track:
         mixture = files.pop("mixture", None)
-        stems: dict[str, tuple[Path, ...]] = {stem: (files[stem],) for stem in self.stems}
+        stems: dict[str, tuple[Path, ...]] = {stem: (files[stem],) if stem in files else () for stem in self.stems}
+        if self.missing_stems == "error":
+            folder = next(iter(files.values())).parent
+            stems = {stem: own or (folder / self.stems[stem][0],) for stem, own in stems.items()}
         return Track(TrackId(self.name, "", name), self.sample_rate, stems, () if mixture is None else (mixture,))
 
 
@@ -64,7 +67,8 @@ def from_references(folder: str | Path, **options: Any) -> Dataset:
     Raises
     ------
     DatasetError
-        The folder is missing or holds no audio, tracks differ in their stems, or it is not known what a file is.
+        The folder is missing or holds no audio, tracks differ in more than stems that they lack, or it is not known
+        what a file is.
     """
     root = Path(folder).expanduser().absolute()
     if not root.is_dir():
@@ -73,9 +77,11 @@ def from_references(folder: str | Path, **options: Any) -> Dataset:
     scheme = read_scheme(listing, root.name)
     named = same_stems(scheme.tracks, root)
     files = {track: {stem: root / file for stem, file in own.items()} for track, own in named.items()}
-    first, own = next(iter(files.items()))
+    most = max(map(len, files.values()))
+    complete = {track: own for track, own in files.items() if len(own) == most}
+    first, own = next(iter(complete.items()))
     rate = audio.info(next(iter(own.values()))).sample_rate
-    roles = roles_of(list(files.values()), rate, root)
+    roles = roles_of(list(complete.values()), rate, root)
     if not roles.stems:
         raise DatasetError(f"track {first!r} in {root} has a mixture and no stem")
     shown = {roles.renamed.get(stem, stem): stem for stem in roles.stems}
@@ -83,7 +89,7 @@ def from_references(folder: str | Path, **options: Any) -> Dataset:
         "root": str(root),
         "sample_rate": rate,
         "stems": {
-            stem: list(dict.fromkeys(glob.escape(tracks[word].name) for tracks in files.values()))
+            stem: list(dict.fromkeys(glob.escape(tracks[word].name) for tracks in complete.values()))
             for stem, word in shown.items()
         },
         "mixture": "file" if roles.mixture else "sum",
@@ -94,8 +100,12 @@ def from_references(folder: str | Path, **options: Any) -> Dataset:
     dataset = References.declared(root.name, entry)
     if roles.mixture:
         shown["mixture"] = roles.mixture
-    dataset.files = {track: {name: own[word] for name, word in shown.items()} for track, own in files.items()}
-    dataset.left_out = {own[word]: reason for own in files.values() for word, reason in roles.left_out.items()}
+    dataset.files = {
+        track: {name: own[word] for name, word in shown.items() if word in own} for track, own in files.items()
+    }
+    dataset.left_out = {
+        own[word]: reason for own in files.values() for word, reason in roles.left_out.items() if word in own
+    }
     dataset.notices += [f"{root}: {notice}" for notice in roles.notices]
     lossy = sorted({f.suffix.lower() for own in dataset.files.values() for f in own.values() if is_compressed(f)})
     if lossy:

@@ -7,6 +7,7 @@ whose words are known (`mss_bench.core.names`). Then further stems of the same t
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,24 +150,35 @@ def stems_of(words: Mapping[str, str]) -> dict[str, str]:
 
 
 def same_stems(tracks: Mapping[str, Mapping[str, str]], where: Path) -> dict[str, dict[str, str]]:
-    """Return the stems of every track by the names that the first track has for them.
+    """Return the stems of every track, in one spelling.
+
+    The stems are those of most tracks. A track may lack some of them, as a song without drums does, where their names
+    say what they are.
 
     Raises
     ------
     DatasetError
-        Tracks differ in their stems.
+        Tracks differ in other stems.
     """
+
+    def key(stem: str) -> str:
+        return re.sub(r"\s+", " ", nfc(stem).casefold())
+
     named = {track: stems_of(words) for track, words in tracks.items()}
-    first, stems = next(iter(named.items()))
-    by_key = {re.sub(r"\s+", " ", nfc(stem).casefold()): stem for stem in stems}
+    counts = Counter(frozenset(map(key, own)) for own in named.values())
+    usual = max(counts, key=lambda keys: (counts[keys], all(map(known_stem, keys)), len(keys)))
+    first, stems = next((track, own) for track, own in named.items() if frozenset(map(key, own)) == usual)
+    by_key = {key(stem): stem for stem in stems}
     result = {}
     for track, own in named.items():
-        renamed = {by_key.get(re.sub(r"\s+", " ", nfc(stem).casefold()), stem): file for stem, file in own.items()}
+        renamed = {by_key.get(key(stem), stem): file for stem, file in own.items()}
+        lacking = [known_stem(stem) for stem in stems if stem not in renamed]
         # Tables have one column a target: tracks with other stems need a catalog that says what that means.
-        if set(renamed) != set(stems):
+        if set(renamed) - set(stems) or {None, "mixture", "accompaniment"} & {*lacking}:
             raise DatasetError(
                 f"track {track!r} in {where} has {', '.join(sorted(renamed))}, track {first!r} has "
-                f"{', '.join(sorted(stems))}; expected the same stems in every track"
+                f"{', '.join(sorted(stems))}; expected the same stems in every track, or fewer of "
+                "usual names (vocals, drums, ...)"
             )
         result[track] = renamed
     return result

@@ -174,7 +174,7 @@ def test_stems_in_the_root_and_in_folders_are_asked_about(tmp_path):
         (["notes.txt", "._vocals.wav"], "holds no references"),
         (["A_vocals.wav", "B_vocals.wav"], "has one stem a track, e.g. A_vocals.wav"),
         (["a/b/c/d/x.wav"], "no naming scheme fits its files, e.g. a/b/c/d/x.wav"),
-        (["A/vocals.wav", "A/bass.wav", "B/vocals.wav"], "track 'B' in .* has vocals, track 'A' has bass, vocals"),
+        (["A/vocals.wav", "A/kazoo.wav", "B/vocals.wav", "B/bass.wav"], "track 'A' in .* has kazoo, vocals, track 'B'"),
         (["A/mixture.wav"], "has a mixture and no stem"),
     ],
 )
@@ -247,3 +247,16 @@ def test_a_run_names_estimates_that_it_does_not_read(tmp_path):
     (notice,) = prepare(options).plan.notices
     assert "not read: Song 1/theremin.wav: 'theremin' is no target of the data set" in notice
     assert "Sonng 1_bass.wav: names no track; did you mean 'Song 1'?" in notice
+
+
+def test_a_song_may_lack_stems_of_usual_names(tmp_path):
+    root = write(tmp_path, four(), songs=3)
+    (root / "Song 0" / "bass.wav").unlink()
+    data = from_references(root)
+    tracks = {track.name: track for track in data.tracks()}
+    assert {name: track.absent for name, track in tracks.items()} == {"Song 0": ("bass",), "Song 1": (), "Song 2": ()}
+    assert np.allclose(tracks["Song 0"].load().mixture, (sounds()["mixture"] - sounds()["bass"]).T, atol=1e-5)
+    assert "bass in 2 of 3" in data.notices[-1]
+    soundfile.write(root / "Song 1" / "kazoo.wav", sounds()["click"], RATE)
+    with pytest.raises(DatasetError, match=r"track 'Song 1' in .* has bass, drums, kazoo, other, vocals, track 'Song"):
+        from_references(root)
