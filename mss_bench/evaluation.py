@@ -20,7 +20,8 @@ from mss_bench.core.arrays import Samples
 from mss_bench.core.audio import check_finite, check_same_shape
 from mss_bench.core.schema import DEFAULT_METRICS
 from mss_bench.core.spec import Spec, build
-from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
+from mss_bench.core.stem_map import StemMap
+from mss_bench.core.tracks import Stems, TargetGroup, Targets, TrackAudio
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics import Metric, Score, refuse_shared_quantities
 from mss_bench.metrics import metrics as registry
@@ -75,6 +76,7 @@ def evaluate(
     metrics: Sequence[str | Mapping[str, Any] | Metric] = DEFAULT_METRICS,
     *,
     mixture: Samples | None = None,
+    map: str | Mapping[str, Any] | None = None,
     threads: int = 1,
 ) -> Evaluation:
     """Score estimates of the sources of one track.
@@ -94,6 +96,9 @@ def evaluate(
         ``mss-bench metrics list``.
     mixture : (channels, samples) float array, optional
         For metrics that look at it; the sum of the references by default.
+    map : str or mapping, optional
+        What the names of the estimates mean: ``{"other": ["guitar", "piano", "other"]}`` or
+        ``"accompaniment=mixture-vocals"``, see `mss_bench.core.stem_map`.
     threads : int
         Of linear algebra; more than one helps BSS Eval on an idle machine and can change last digits.
 
@@ -130,6 +135,7 @@ def evaluate(
         raise AudioError("references and estimates are a dict and an array, expected two dicts or two arrays")
     if not isinstance(references, Mapping) and len(true) != len(estimated):
         raise AudioError(f"{len(true)} references and {len(estimated)} estimates were given, expected as many of both")
+    estimated = _mapped(estimated, StemMap.from_parameter(map), true, mixture)
     track, group = _checked(true, estimated, mixture, int(sample_rate)), TargetGroup("given", tuple(true))
     with threadpool_limits(limits=threads):
         scores = [(m.preset, score) for m in chosen for score in m.score(m.prepare(track, group), estimated)]
@@ -164,6 +170,22 @@ def _sources(given: Signals, kind: str) -> Stems:
             f"{kind}s are a {type(given).__name__}, expected a dict of arrays or an array (sources, channels, samples)"
         )
     return {name: _with_channels(array, f"{kind} {name!r}") for name, array in given.items()}
+
+
+def _mapped(estimates: Stems, stem_map: StemMap, references: Stems, mixture: Samples | None) -> Stems:
+    """Return the estimates under the names of the references."""
+    if not stem_map:
+        return estimates
+    targets = Targets(tuple(references))
+    stem_map.check_targets(targets)
+    stem_map.check_delivered(tuple(estimates))
+    arrays = {f"reference {name!r}": array for name, array in references.items()}
+    arrays |= {f"estimate {name!r}": array for name, array in estimates.items()}
+    if mixture is not None:
+        arrays["the mixture"] = mixture = _with_channels(mixture, "the mixture")
+    check_same_shape({name: array.shape for name, array in arrays.items()}, "evaluate")
+    whole = reduce(np.add, references.values()) if mixture is None else mixture
+    return stem_map.apply(estimates, whole, targets)[0]
 
 
 def _with_channels(array: Samples, name: str) -> Samples:

@@ -90,6 +90,18 @@ def test_every_reference_counts_whichever_was_estimated():
     assert one["value"].to_numpy() == pytest.approx(both["value"].to_numpy(), abs=1e-9)
 
 
+def test_names_of_estimates_are_mapped_as_everywhere():
+    rng = np.random.default_rng(0)
+    six = {name: rng.standard_normal((2, 4000)) for name in ("vocals", "drums", "guitar", "other")}
+    stems = {"vocals": six["vocals"], "drums": six["drums"], "other": six["guitar"] + six["other"]}
+    given = {"other": ["guitar", "other"], "drums": "mixture - vocals - other"}
+    assert mss_bench.evaluate(stems, six, 8000, ["usdr"], map=given).aggregate["value"].min() > 100
+    with pytest.raises(ConfigError, match="there is no stem 'gitar'; did you mean 'guitar'"):
+        mss_bench.evaluate(stems, six, 8000, ["usdr"], map="other=gitar+other")
+    with pytest.raises(AudioError, match="estimate 'guitar'"):
+        mss_bench.evaluate(stems, six | {"guitar": six["guitar"][:, 1:]}, 8000, ["usdr"], map=given)
+
+
 def test_metrics_are_specs_mappings_or_objects():
     class Peak(Metric):
         """The estimate's peak, or the mixture's."""

@@ -156,9 +156,9 @@ class StemMap:
             for part in _delivered(line, self.lines):
                 if part not in delivered:
                     near = nearest(part, delivered)
-                    known = f"delivered: {', '.join(delivered) or 'nothing'}"
+                    known = f"there are {', '.join(delivered) or 'none'}"
                     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else known
-                    _refuse(str(line), f"{part!r} is not delivered; {hint}")
+                    _refuse(str(line), f"there is no stem {part!r}; {hint}")
 
     def fitting(self, targets: Targets) -> Self:
         """Return the map without sums of what a data set scores apart: of a model for data sets of any kind."""

@@ -18,8 +18,8 @@ __all__ = ["default_file", "get_dataset", "load_catalog"]
 
 _FIT = ("trim", "mono", "resample")
 _BARE: dict[str, tuple[Callable[..., Dataset], str, tuple[str, ...]]] = {
-    "references": (from_references, "dir", _FIT),
-    "table": (from_table, "file", (*_FIT, "missing_stems", "complete")),
+    "references": (from_references, "dir", ("map", *_FIT)),
+    "table": (from_table, "file", ("map", *_FIT, "missing_stems", "complete")),
 }
 """Data sets that need no entry: what makes them, the option that says where they lie, and other options."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from mss_bench.core import audio
 from mss_bench.core.ffmpeg import is_compressed
 from mss_bench.core.listing import audio_files
+from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Track, TrackId
 from mss_bench.datasets.base import Dataset
 from mss_bench.datasets.roles import roles_of
@@ -62,7 +63,7 @@ def from_references(folder: str | Path, **options: Any) -> Dataset:
     ----------
     folder : path
     **options
-        Further keys of an entry: ``trim``, ``mono``, ``resample``.
+        Further keys of an entry: ``map``, ``trim``, ``mono``, ``resample``.
 
     Raises
     ------
@@ -85,6 +86,8 @@ def from_references(folder: str | Path, **options: Any) -> Dataset:
     if not roles.stems:
         raise DatasetError(f"track {first!r} in {root} has a mixture and no stem")
     shown = {roles.renamed.get(stem, stem): stem for stem in roles.stems}
+    stem_map = StemMap.from_parameter(options.get("map"))
+    stem_map.check_delivered(tuple(shown))
     entry = {
         "root": str(root),
         "sample_rate": rate,
@@ -94,7 +97,7 @@ def from_references(folder: str | Path, **options: Any) -> Dataset:
         },
         "mixture": "file" if roles.mixture else "sum",
         "description": f"references in {root}",
-        **usual_targets(tuple(shown)),
+        **usual_targets(stem_map.names(shown)),
         **options,
     }
     dataset = References.declared(root.name, entry)

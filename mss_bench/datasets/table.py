@@ -18,6 +18,7 @@ from typing import Any
 from mss_bench.core import audio
 from mss_bench.core.config import plain_name
 from mss_bench.core.parameters import MappingError, param
+from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Part, Track, TrackId
 from mss_bench.datasets.base import Dataset
 from mss_bench.datasets.channels import channel_number
@@ -139,6 +140,8 @@ def from_table(file: str | Path, **options: Any) -> Dataset:
     if not stems:
         raise DatasetError(f"{path} has rows of mixtures alone; expected a row for each stem")
     subsets = [subset for subset in dict.fromkeys(row.subset for row in rows) if subset]
+    stem_map = StemMap.from_parameter(options.get("map"))
+    stem_map.check_delivered(stems)
     entry = {
         "root": str(path.parent),
         "table": path.name,
@@ -148,7 +151,7 @@ def from_table(file: str | Path, **options: Any) -> Dataset:
         "stems": list(stems),
         "mixture": "file" if any(row.stem == "mixture" for row in rows) else "sum",
         "description": f"what {path} lists",
-        **usual_targets(stems),
+        **usual_targets(stem_map.names(stems)),
         **options,
     }
     return Table.declared(path.stem, entry)

@@ -128,9 +128,9 @@ def test_a_stem_that_a_song_lacks_costs_the_targets_that_need_it():
 def test_a_map_that_does_not_fit_the_data_is_refused():
     with pytest.raises(UnknownNameError, match=r"map others=guitar: 'others'; did you mean 'other'"):
         StemMap.from_parameter("others=guitar").check_targets(FOUR)
-    with pytest.raises(ConfigError, match="'gitar' is not delivered; did you mean 'guitar'"):
+    with pytest.raises(ConfigError, match="there is no stem 'gitar'; did you mean 'guitar'"):
         StemMap.from_parameter("other=gitar").check_delivered(("vocals", "guitar"))
-    with pytest.raises(ConfigError, match="'strings' is not delivered; delivered: vocals, guitar"):
+    with pytest.raises(ConfigError, match="there is no stem 'strings'; there are vocals, guitar"):
         StemMap.from_parameter("other=mixture-strings").check_delivered(("vocals", "guitar"))
     with pytest.raises(ConfigError, match="the data set scores bass by itself"):
         StemMap.from_parameter("other=bass+guitar").check_targets(FOUR)

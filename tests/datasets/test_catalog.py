@@ -57,7 +57,7 @@ def test_the_shipped_catalog_is_valid_and_complete():
         ("x:\n  root: /tmp\n", "own.yaml:2: data set 'x' has no layout"),
         (
             "x:\n  layout: stems\n  stems: [a]\n  map:\n    b: c\n",
-            "own.yaml:4: map 'b=c': 'c' is not delivered; delivered: a",
+            "own.yaml:4: map 'b=c': there is no stem 'c'; there are a",
         ),
         (
             "x:\n  layout: stems\n  stems: [a, b]\n  map: {c: mixture - a}\n",
@@ -190,6 +190,11 @@ def test_a_map_sums_renames_and_subtracts_the_stems_on_disk(catalog, tmp_path):
     references = rest.tracks()[0].load().references
     assert list(references) == ["vocals", "accompaniment"]
     np.testing.assert_array_equal(references["accompaniment"], mixture - stems["lead"])
+    bare = get_dataset("references", dir=tmp_path / "data", map="vocals=lead;other=guitar+other")
+    assert [group.targets for group in bare.groups] == [("drums", "vocals", "other"), ("vocals", "accompaniment")]
+    assert bare.targets["accompaniment"] == ("drums", "other")
+    with pytest.raises(ConfigError, match="there is no stem 'gitar'; did you mean 'guitar'"):
+        get_dataset("references", dir=tmp_path / "data", map="other=gitar")
     hashes = HashCache()
     keys = [hashes.references(dataset.tracks()[0]) for dataset in (rest, get_dataset("x", [tmp_path / "own.yaml"]))]
     assert keys[0] == keys[1]

@@ -239,7 +239,7 @@ def test_what_is_not_scored_is_named(folder: Callable[..., Path], planned: Calla
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("other=gitar+piano+other", "'gitar' is not delivered; did you mean 'guitar'"),
+        ("other=gitar+piano+other", "there is no stem 'gitar'; did you mean 'guitar'"),
         ("others=guitar", "'others'; did you mean 'other'"),
         ("other=drums+other", "the data set scores drums by itself"),
     ],

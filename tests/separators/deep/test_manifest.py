@@ -90,7 +90,7 @@ def test_a_map_says_what_the_stems_of_a_model_are_on_data_of_any_kind(
 def test_a_map_of_a_stem_that_the_model_does_not_have_is_refused_with_its_line(write: Callable[..., Path]) -> None:
     (problem,) = _problems(write(map={"other": ["gitar", "other"]}))
     assert re.search(
-        r"manifest.yaml:\d+: map 'other=gitar\+other': 'gitar' is not delivered; delivered: vocals", problem
+        r"manifest.yaml:\d+: map 'other=gitar\+other': there is no stem 'gitar'; there are vocals", problem
     )
 
 
