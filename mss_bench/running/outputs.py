@@ -60,7 +60,7 @@ def conform(
         Targets, and stems that the data set does not have.
     flags : list of str
         ``"length:+12"`` where 12 samples too many were trimmed, ``"length:-12"`` where so many zeros were appended;
-        ``"accompaniment:sum-12.3dB"`` where that was delivered and differs from the sum of its stems by so much.
+        ``"accompaniment_differs_from_sum:-12.3dB"`` where that was delivered and differs from the sum of its stems by so much.
     problems : dict of str to str
         Targets that cannot be scored: what they are and what was expected.
 
@@ -88,7 +88,7 @@ def conform(
         raise InvalidOutputError("; ".join(problems.values()))
     if not targets.resolve(mapped):
         raise InvalidOutputError(f"returned only {', '.join(estimates)}, expected some of {', '.join(targets)}")
-    flags |= {f"{target}:sum{level:+.1f}dB" for target, level in targets.disagreements(mapped).items()}
+    flags |= {f"{target}_differs_from_sum:{level:+.1f}dB" for target, level in targets.disagreements(mapped).items()}
     return mapped, sorted(flags), problems
 
 
