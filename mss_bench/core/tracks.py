@@ -129,7 +129,7 @@ class Targets(Mapping[str, tuple[str, ...]]):
         }
 
     def disagreements(self, estimates: Mapping[str, Audio]) -> dict[str, float]:
-        """Return the derived targets that were delivered and are not the sum of their stems, with the difference.
+        """Return the sums that were delivered beside their stems and are something else, with the difference.
 
         Returns
         -------
@@ -137,7 +137,7 @@ class Targets(Mapping[str, tuple[str, ...]]):
             The difference's level against the delivered signal, in dB.
         """
         levels: dict[str, float] = {}
-        for target in (t for t in self if t not in self.stems and t in estimates):
+        for target in (t for t in self if t in estimates and (t not in self.stems or t == _ACCOMPANIMENT)):
             parts = self.sum_of(target, [name for name in estimates if name != target])
             if parts:
                 energy = _energy(_sum(estimates, parts) - estimates[target])

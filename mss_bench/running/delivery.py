@@ -45,7 +45,14 @@ class Delivery:
 
     @classmethod
     def of(
-        cls, separator: Separator, targets: Targets, track: TrackId, *, given: bool, absent: tuple[str, ...] = ()
+        cls,
+        separator: Separator,
+        targets: Targets,
+        track: TrackId,
+        *,
+        given: bool,
+        absent: tuple[str, ...] = (),
+        name: str = "",
     ) -> Delivery:
         """Ask a separator what it delivers.
 
@@ -59,6 +66,8 @@ class Delivery:
             Whether its map was given by the user, for this data set; that of a manifest goes for any.
         absent : tuple of str
             Stems that the song does not have.
+        name : str
+            What messages call the separator.
 
         Raises
         ------
@@ -74,7 +83,7 @@ class Delivery:
                 stem_map.check_targets(targets)
                 stem_map.check_delivered(names)
             except ConfigError as error:
-                raise ConfigError(f"{separator.label()}: {error}") from None
+                raise ConfigError(f"{name or separator.label()}: {error}") from None
         mapped = stem_map.names(names, targets)
         needed = _needed(targets, absent, mapped)
         left_out = {t: why for t, why in needed.left_out(mapped).items() if t not in stem_map.targets}

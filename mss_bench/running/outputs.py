@@ -60,7 +60,7 @@ def conform(
         Targets, and stems that the data set does not have.
     flags : list of str
         ``"length:+12"`` where 12 samples too many were trimmed, ``"length:-12"`` where so many zeros were appended;
-        ``"accompaniment_differs_from_sum:-12.3dB"`` where that was delivered and differs from the sum of its stems by so much.
+        ``"accompaniment_differs_from_sum:-12.3dB"`` where it was delivered beside stems that sum to something else.
     problems : dict of str to str
         Targets that cannot be scored: what they are and what was expected.
 

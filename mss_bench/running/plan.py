@@ -222,7 +222,8 @@ def _cell(
         preimage["environment"] = method.environment
     skip, files, delivery = "", [], Delivery()
     try:
-        delivery = Delivery.of(separator, targets, track.id, given="map" in method.params, absent=track.absent)
+        given = "map" in method.params
+        delivery = Delivery.of(separator, targets, track.id, given=given, absent=track.absent, name=method.column)
         files = separator.files(track.id)
         preimage["files"] = _contents(files, hashes)
         preimage["delivers"] = sorted(delivery.mapped)

@@ -161,6 +161,15 @@ def test_a_delivered_accompaniment_is_used_as_it_is_and_flagged_where_the_stems_
     assert re.fullmatch(r"accompaniment_differs_from_sum:[+-]0\.0dB", value["flags"]), "half of it is missing"
 
 
+def test_a_delivered_accompaniment_is_compared_on_two_stems_as_well(
+    folder: Callable[..., Path], scored: Callable[..., Any]
+) -> None:
+    directory = folder("vocals", other=REST / 2, accompaniment=REST)
+    rows, _ = scored({"name": "estimates", "dir": str(directory)}, TWO, TWO_GROUPS)
+    assert set(rows["flags"]) == {"accompaniment_differs_from_sum:-6.0dB"}
+    assert rows["value"].min() > 100
+
+
 def test_a_delivered_accompaniment_that_agrees_has_no_flag(
     folder: Callable[..., Path], scored: Callable[..., Any]
 ) -> None:
@@ -240,7 +249,10 @@ def test_what_is_not_scored_is_named(folder: Callable[..., Path], planned: Calla
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("other=gitar+piano+other", "there is no stem 'gitar'; did you mean 'guitar'"),
+        (
+            "other=gitar+piano+other",
+            "mine: map '.*': there is no stem 'gitar'; did you mean 'guitar'",
+        ),
         ("others=guitar", "'others'; did you mean 'other'"),
         ("other=drums+other", "the data set scores drums by itself"),
     ],
