@@ -96,6 +96,11 @@ class PrintedToFile(Printed):
     def __init__(self, path: Path, limit: int = LOG_BYTES) -> None:
         super().__init__(_LOG_TAIL)
         self.path, self.limit = path, limit
+        self._lock = threading.Lock()  # several children may print to one file
+
+    def take(self, chunk: bytes) -> None:
+        with self._lock:
+            super().take(chunk)
 
     def hand_on(self, chunk: bytes) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

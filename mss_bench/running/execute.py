@@ -27,10 +27,11 @@ from typing import Any
 
 from mss_bench.core.processes import Child, PrintedToFile, how_it_ended, oom_kills
 from mss_bench.core.schema import Status
+from mss_bench.running.estimates import Separated, SeparationRequest, SharedAudio
 from mss_bench.running.lock import SupersededError, current
 from mss_bench.running.progress import Progress
 from mss_bench.running.store import read_cell, write_cell
-from mss_bench.running.worker import Reply, Task, failed_cell, failed_score
+from mss_bench.running.worker import Finish, Load, Reply, Task, failed_cell, failed_score
 
 __all__ = ["Limits", "Supervisor", "execute", "interruptible", "units"]
 
@@ -41,9 +42,9 @@ THREADS = dict.fromkeys(
 )
 
 _CHILD = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); descriptor, lifeline = map(int, sys.argv[2:4]); "
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); descriptor, lifeline, shared = map(int, sys.argv[2:5]); "
     "from mss_bench.running.usage import watch; watch(lifeline, descriptor); "
-    "from mss_bench.running.worker import main; main(descriptor)"
+    "from mss_bench.running.worker import main; main(descriptor, shared, sys.argv[5])"
 )
 
 _WATCH_SECONDS = 0.2  # between looks at a child's memory
@@ -161,7 +162,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Loss:
-    """Why a child did not answer: it died, or took too much."""
+    """Why a process did not answer: it died, or took too much."""
 
     status: Status
     reason: str
@@ -169,28 +170,31 @@ class _Loss:
 
 
 class Supervisor:
-    """One worker process, started when first needed and again after each death.
+    """The processes that compute cells one after another, each started when needed and again after its death.
+
+    One process reads tracks and scores; it never runs a plugin. Another one separates: that of a plugin or a network
+    is replaced when the method changes. A third one scores by the metrics of plugins, where there are any.
 
     Parameters
     ----------
     log : Path
-        File that gets what the child prints, of bounded size.
+        File that gets what they print, of bounded size.
     limits : Limits
     folder : Path, optional
-        Working folder of the child where that exists; this process's own by default.
+        Their working folder where that exists; this process's own by default.
     """
 
     def __init__(self, log: Path, limits: Limits | None = None, folder: Path | None = None) -> None:
         self.log, self.limits = PrintedToFile(log), limits or Limits()
-        self._folder = folder
-        self._child: Child | None = None
-        self._connection: Connection[Any, Any] | None = None
-        self._lifeline: int | None = None
-        # An interrupt's handler may stop the worker in the very thread that is starting it.
-        self._lock = threading.RLock()
+        shared = SharedAudio()
+        self._scorer, self._separator, self._plugin_scorer = self._processes = [
+            _Process(role, self.log, folder, shared) for role in ("score", "separate", "score")
+        ]
+        self._method = ""  # that has the separating process for itself; empty where built-in ones share it
         self._stopped = False
-        self._stage = ""  # the metric that the child is scoring
-        self._oom_kills = 0  # of the whole system, when the child was started
+        self._stage = ""  # the metric that is being scored
+        self._deadline = math.inf
+        self._withdrawn: Callable[[], bool] = lambda: False
 
     def run(self, task: Task, withdrawn: Callable[[], bool] | None = None) -> Reply | None:
         """Have one cell computed; return None when it is stopped or called off meanwhile.
@@ -207,123 +211,122 @@ class Supervisor:
         RunError
             When the cell's file cannot be written.
         """
-        withdrawn = withdrawn or (lambda: not current(task.run, task.epoch))
+        self._withdrawn = withdrawn or (lambda: not current(task.run, task.epoch))
         try:
-            return self._attempts(task, withdrawn)
+            return self._cell(task)
         except SupersededError:
             self._kill()
             return None
 
-    def _attempts(self, task: Task, withdrawn: Callable[[], bool]) -> Reply | None:
-        lost: dict[str, tuple[Status, str]] = {}  # metrics that brought the worker down, left out from then on
-        attempts = 0
+    def stop(self) -> None:
+        """Kill the processes, from any thread; `run` then returns None and starts none any more."""
+        self._stopped = True
+        for process in self._processes:
+            process.close()
+
+    def _cell(self, task: Task) -> Reply | None:
+        """Take a cell through its steps: read, separate, score."""
+        self.log.mark()
+        self._set_deadline()
+        loaded = self._insist(self._scorer, Load(task))
+        if isinstance(loaded, _Loss):
+            return self._record(task, loaded)
+        separated = None
+        if isinstance(loaded, SeparationRequest):
+            method = str(task.cell.method) if task.cell.isolated else ""
+            if method != self._method:
+                self._separator.kill()
+                self._method = method
+            separated = self._insist(self._separator, loaded)
+            if isinstance(separated, _Loss):
+                return self._record(task, separated)
+        elif isinstance(loaded, Reply):
+            return loaded
+        if self._stopped or self._withdrawn():
+            return None
+        own = tuple(s for s in task.scores if not s.foreign)
+        reply = self._score(self._scorer, replace(task, scores=own), separated)
+        if reply is None or reply.status != Status.OK or len(own) == len(task.scores):
+            return reply
+        foreign = tuple(s for s in task.scores if s.foreign)
+        more = self._score(self._plugin_scorer, replace(task, scores=foreign, keep_scores=True), separated)
+        return more and replace(
+            reply,
+            score_seconds=reply.score_seconds + more.score_seconds,
+            failed_metrics=tuple(dict.fromkeys(reply.failed_metrics + more.failed_metrics)),
+        )
+
+    def _score(self, process: _Process, task: Task, separated: Separated | None) -> Reply | None:
+        """Score and write a cell; a metric that brings the process down is left out and noted as failed."""
+        lost: dict[str, tuple[Status, str]] = {}
         while True:
             kept = tuple(s for s in task.scores if str(s.metric) not in lost)
-            outcome = self._attempt(replace(task, scores=kept), withdrawn)
-            if outcome is None:
-                return None
-            if isinstance(outcome, Reply):
-                return self._with_lost(task, outcome, lost)
-            attempts += 1
-            if outcome.died and attempts <= self.limits.retries:
-                continue
-            times = f", {attempts} times" if outcome.died and self.limits.retries else ""
+            outcome = self._insist(process, Finish(replace(task, scores=kept), separated))
+            if not isinstance(outcome, _Loss):
+                return outcome and self._with_lost(task, outcome, lost)
             if not self._stage:
-                return self._record(task, outcome.status, outcome.reason + times)
-            lost[self._stage] = outcome.status, f"while scoring: {outcome.reason}{times}"
-            attempts = 0
+                return self._record(task, outcome)
+            lost[self._stage] = outcome.status, f"while scoring: {outcome.reason}"
 
-    def _attempt(self, task: Task, withdrawn: Callable[[], bool]) -> Reply | _Loss | None:
-        """Hand a task to the child; a child that did not answer it is killed. None where nobody waits any more."""
-        self.log.mark()
+    def _insist(self, process: _Process, request: Any) -> Any:
+        """Return what a process answers, asking again after a crash; a `_Loss` where that does not help.
+
+        None where nobody waits for it any more, too.
+        """
+        attempts = 0
+        while True:
+            outcome = self._ask(process, request)
+            attempts += 1
+            if not isinstance(outcome, _Loss) or not outcome.died:
+                return outcome
+            if attempts > self.limits.retries:
+                times = f", {attempts} times" if self.limits.retries else ""
+                return replace(outcome, reason=outcome.reason + times)
+
+    def _ask(self, process: _Process, request: Any) -> Any:
+        """Hand a request to a process; one that did not answer it is killed."""
         self._stage = ""
         try:
-            child, connection = self._start()
-            connection.send(task)
-            outcome = self._wait(child, connection, withdrawn)
+            number = process.send(request)
+            outcome = self._wait(process, number)
         except (EOFError, OSError, ValueError):  # ValueError: stopped meanwhile, the pipe is closed
-            outcome = self._cause_of_death()
-        if isinstance(outcome, Reply):
-            return outcome
-        self._kill()
-        return None if self._stopped or withdrawn() else outcome
+            outcome = process.cause_of_death()
+        if isinstance(outcome, _Loss):
+            process.kill()
+            self._set_deadline()  # what is tried next gets the time of a cell anew
+            if self._stopped or self._withdrawn():
+                raise SupersededError
+        return outcome
 
-    def stop(self) -> None:
-        """Kill the child, from any thread; `run` then returns None and starts no other."""
-        self._stopped = True
-        self._kill()
+    def _set_deadline(self) -> None:
+        self._deadline = math.inf if self.limits.timeout is None else time.monotonic() + self.limits.timeout
 
-    def _wait(
-        self, child: Child, connection: Connection[Any, Any], withdrawn: Callable[[], bool]
-    ) -> Reply | _Loss | None:
-        """Return the child's answer, or what it did wrong; None where nobody waits for it any more."""
-        timeout, memory = self.limits.timeout, self.limits.memory_mb
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
+    def _wait(self, process: _Process, number: int) -> Any:
+        """Return the answer to a request, or what the process did wrong."""
+        memory = self.limits.memory_mb
         pause = _CALL_SECONDS if memory is None else _WATCH_SECONDS
         asked = time.monotonic()
         while True:
-            ready = wait([connection, child.death], min(pause, max(deadline - time.monotonic(), 0.0)))
-            if connection in ready:
-                message = connection.recv()
-                if isinstance(message, Reply):
-                    return message
-                self._stage = message
-            elif child.death in ready:
-                raise EOFError
+            message = process.receive(min(pause, max(self._deadline - time.monotonic(), 0.0)))
+            # A fork of a method's own that came back from it answers, too: what has another number is not for us.
+            if message is not None and message[0] == number:
+                if not isinstance(message[1], str):
+                    return message[1]
+                self._stage = message[1]
             now = time.monotonic()
-            if now >= deadline:
-                return _Loss(Status.TIMEOUT, f"took longer than {timeout:g} s and was killed")
-            if memory is not None and (used := child.tree_mb()) > memory:
+            if now >= self._deadline:
+                return _Loss(Status.TIMEOUT, f"took longer than {self.limits.timeout:g} s and was killed")
+            if memory is not None and (used := sum(p.tree_mb() for p in self._processes)) > memory:
                 return _Loss(Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB")
             if now - asked >= _CALL_SECONDS:
                 asked = now
-                if withdrawn():
-                    return None
-
-    def _start(self) -> tuple[Child, Connection[Any, Any]]:
-        with self._lock:
-            if self._stopped:
-                raise EOFError
-            if self._child is None or self._connection is None:
-                self._connection, theirs = Pipe()
-                # Only this process holds the writing end: when it dies, however, the watchdog reads the end of file.
-                reading, self._lifeline = os.pipe()
-                passed = (theirs.fileno(), reading)
-                try:
-                    self._child = Child(
-                        [sys.executable, "-c", _CHILD, json.dumps(sys.path), *map(str, passed)],
-                        self.log,
-                        own_session=True,
-                        pass_fds=passed,
-                        cwd=self._folder if self._folder and self._folder.is_dir() else None,
-                        env=os.environ | THREADS,
-                    )
-                finally:
-                    theirs.close()
-                    os.close(reading)
-                self._oom_kills = oom_kills()
-            if self._stopped:  # meanwhile, by an interrupt's handler in this thread
-                raise EOFError
-            return self._child, self._connection
-
-    def _cause_of_death(self) -> _Loss:
-        status = self._child.exit_status(timeout=5) if self._child is not None else None
-        if status == -signal.SIGKILL and oom_kills() > self._oom_kills:
-            reason = "the kernel killed the worker process for lack of memory; use fewer --jobs, or a --memory-limit"
-            return _Loss(Status.OUT_OF_MEMORY, reason, died=True)
-        return _Loss(Status.CRASHED, f"the worker process {how_it_ended(status)}", died=True)
+                if self._withdrawn():
+                    process.kill()
+                    raise SupersededError
 
     def _kill(self) -> None:
-        with self._lock:
-            child, self._child = self._child, None
-            connection, self._connection = self._connection, None
-            lifeline, self._lifeline = self._lifeline, None
-        if child is not None:
-            child.kill()
-        if connection is not None:
-            connection.close()
-        if lifeline is not None:
-            os.close(lifeline)
+        for process in self._processes:
+            process.kill()
 
     def _with_lost(self, task: Task, reply: Reply, lost: dict[str, tuple[Status, str]]) -> Reply:
         """Note the scores of metrics that brought the worker down as failed in a finished cell."""
@@ -337,8 +340,106 @@ class Supervisor:
         failed = tuple(f"{name}: {reason}" for name, (_, reason) in lost.items())
         return replace(reply, failed_metrics=reply.failed_metrics + failed)
 
-    def _record(self, task: Task, status: Status, reason: str) -> Reply:
-        cell = failed_cell(task, status, reason)
+    def _record(self, task: Task, loss: _Loss) -> Reply:
+        cell = failed_cell(task, loss.status, loss.reason)
         cell.log = self.log.tail()
         write_cell(task.run, cell, task.epoch)
-        return Reply(status, reason, 0.0, 0.0)
+        return Reply(loss.status, loss.reason, 0.0, 0.0)
+
+
+class _Process:
+    """A warm child process that answers requests, each with the number of the request."""
+
+    def __init__(self, role: str, log: PrintedToFile, folder: Path | None, shared: SharedAudio) -> None:
+        self._role, self._log, self._folder, self._shared = role, log, folder, shared
+        self._child: Child | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self._lifeline: int | None = None
+        # An interrupt's handler may close it in the very thread that is starting it.
+        self._lock = threading.RLock()
+        self._closed = False
+        self._number = 0
+        self._oom_kills = 0  # of the whole system, when the child was started
+
+    def send(self, request: Any) -> int:
+        """Send a request, to a new child where there is none; return its number."""
+        connection = self._start()
+        self._number += 1
+        connection.send((self._number, request))
+        return self._number
+
+    def receive(self, seconds: float) -> tuple[int, Any] | None:
+        """Return the next message, or None where there is none after some seconds.
+
+        Raises
+        ------
+        EOFError
+            The child has ended.
+        """
+        child, connection = self._child, self._connection
+        if child is None or connection is None:
+            raise EOFError
+        ready = wait([connection, child.death], seconds)
+        if connection in ready:
+            message: tuple[int, Any] = connection.recv()
+            return message
+        if ready:
+            raise EOFError
+        return None
+
+    def tree_mb(self) -> float:
+        """Return the resident memory of the child and its descendants in MiB."""
+        child = self._child
+        return 0.0 if child is None else child.tree_mb()
+
+    def cause_of_death(self) -> _Loss:
+        """Return why the child has ended."""
+        status = self._child.exit_status(timeout=5) if self._child is not None else None
+        if status == -signal.SIGKILL and oom_kills() > self._oom_kills:
+            reason = "the kernel killed the worker process for lack of memory; use fewer --jobs, or a --memory-limit"
+            return _Loss(Status.OUT_OF_MEMORY, reason, died=True)
+        return _Loss(Status.CRASHED, f"the worker process {how_it_ended(status)}", died=True)
+
+    def close(self) -> None:
+        """Kill the child; none is started any more."""
+        self._closed = True
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the child with all that it started."""
+        with self._lock:
+            child, self._child = self._child, None
+            connection, self._connection = self._connection, None
+            lifeline, self._lifeline = self._lifeline, None
+        if child is not None:
+            child.kill()
+        if connection is not None:
+            connection.close()
+        if lifeline is not None:
+            os.close(lifeline)
+
+    def _start(self) -> Connection[Any, Any]:
+        with self._lock:
+            if self._closed:
+                raise EOFError
+            if self._child is None or self._connection is None:
+                self._connection, theirs = Pipe()
+                # Only this process holds the writing end: when it dies, however, the watchdog reads the end of file.
+                reading, self._lifeline = os.pipe()
+                passed = (theirs.fileno(), reading, self._shared.descriptor)
+                try:
+                    self._child = Child(
+                        [sys.executable, "-c", _CHILD, json.dumps(sys.path), *map(str, passed), self._role],
+                        self._log,
+                        own_session=True,
+                        pass_fds=passed,
+                        cwd=self._folder if self._folder and self._folder.is_dir() else None,
+                        env=os.environ | THREADS,
+                    )
+                finally:
+                    theirs.close()
+                    os.close(reading)
+                self._oom_kills = oom_kills()
+            if self._closed:  # meanwhile, by an interrupt's handler in this thread
+                raise EOFError
+            return self._connection

@@ -22,6 +22,10 @@ from mss_bench.separators import Separator, separators
 __all__ = ["Plan", "PlannedCell", "PlannedScore", "make_plan"]
 
 
+Stamps = tuple[tuple[str, tuple[int, int, int]], ...]
+"""Files, each with what it was like."""
+
+
 @dataclass(frozen=True)
 class PlannedScore:
     """One metric on one target group of one cell."""
@@ -35,6 +39,12 @@ class PlannedScore:
     expected: tuple[str, ...]
     left_out: dict[str, str] = field(default_factory=dict)  # targets that are not scored, and why
     absent: dict[str, str] = field(default_factory=dict)  # targets that the song does not have, in words
+    origin: str = "mss_bench"  # who registered the metric
+
+    @property
+    def foreign(self) -> bool:
+        """Return whether the metric is not of this package, so that it is scored in a process of its own."""
+        return self.origin != "mss_bench"
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,10 @@ class PlannedCell:
     preimage: dict[str, Any]
     scores: tuple[PlannedScore, ...]
     skip: str = ""
-    stamps: tuple[tuple[str, tuple[int, int, int]], ...] = ()  # of the files, when their content was hashed
+    stamps: Stamps = ()  # of the track's and the metrics' files, when their content was hashed
+    method_stamps: Stamps = ()  # of the separator's files
+    origin: str = ""  # who registered the separator: mss_bench, a package or a file
+    isolated: bool = False  # the separator runs code that is not ours, in a process that no other method gets
     all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
     facts: dict[str, Any] = field(default_factory=dict)  # of the separator, for run.json
     delivery: Delivery = field(default_factory=Delivery)
@@ -267,19 +280,22 @@ def _cell(
             key = digest(score_preimage)
             scores.append(
                 PlannedScore(
-                    key, score_preimage, group, scoring.spec, metric.preset, quantities, expected, left_out, absent
-                )
+                    key, score_preimage, group, scoring.spec, metric.preset, quantities, expected, left_out, absent,
+                    metrics.origin(scoring.spec.name),
+                )  # fmt: skip
             )
     facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation")}
     facts["map"] = str(delivery.stem_map)
     facts["params"] = _without_paths(default_values(type(separator), method.params) | method.params, separator)
     if "map" in method.params:
         facts["params"]["map"] = str(delivery.stem_map)
+    origin = separators.origin(method.spec.name)
     return PlannedCell(
         track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
         estimate_key, preimage, tuple(scores), skip,
-        hashes.stamps([*track.files(), *files, *(file for s in scorings for file in s.instance.files())]),
-        separator.tracks, facts, delivery,
+        hashes.stamps([*track.files(), *(file for s in scorings for file in s.instance.files())]),
+        hashes.stamps(files), origin, origin != "mss_bench" or separator.family == "deep", separator.tracks, facts,
+        delivery,
     )  # fmt: skip
 
 

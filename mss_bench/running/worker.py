@@ -1,4 +1,8 @@
-"""The worker: computes cells one after another, whatever happens to each of them."""
+"""The workers: processes that separate and score cells one after another, whatever happens to each of them.
+
+One process reads tracks, scores and writes cells; it runs no code but that of this package, unless it is the one of
+plugin metrics. Another one separates, see `mss_bench.running.estimates`.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ import os
 import signal
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,23 +20,32 @@ from typing import Any
 import numpy as np
 
 from mss_bench.core import audio
+from mss_bench.core.reads import undeclared, watched_reads
 from mss_bench.core.schema import Status
 from mss_bench.core.spec import build
 from mss_bench.core.tracks import Stems, Targets, Track, TrackAudio
 from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Metric, metrics
+from mss_bench.running.estimates import (
+    Separated,
+    SeparationRequest,
+    SharedAudio,
+    WarmSeparators,
+    changed,
+    separate_cell,
+)
 from mss_bench.running.failures import classify, collected_warnings, trace
-from mss_bench.running.keys import digest, file_stamp, source_hash
+from mss_bench.running.keys import file_stamp, source_hash
 from mss_bench.running.lock import SupersededError, in_force
 from mss_bench.running.outputs import conform, save_estimates, saved_estimates
-from mss_bench.running.plan import PlannedCell, PlannedScore
+from mss_bench.running.plan import PlannedCell, PlannedScore, Stamps
 from mss_bench.running.store import Cell, ScoreSet, read_cell, write_cell
 from mss_bench.running.usage import Usage, cpu_seconds
-from mss_bench.separators import Separator, separators
 
-__all__ = ["Reply", "Task", "WorkerState", "failed_cell", "failed_score", "reply_of", "run_cell"]
-
-_WARM_SEPARATORS = 4  # loaded networks and dictionaries take memory; a run has more methods than that
+__all__ = [
+    "Finish", "Load", "Reply", "Task", "WorkerState", "failed_cell", "failed_score", "finish", "load", "main",
+    "reply_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,12 +94,15 @@ class Reply:
 
 @dataclass
 class WorkerState:
-    """What a worker keeps between cells: the current track, what its metrics prepared, loaded separators."""
+    """What a scoring process keeps between cells: the current track and what its metrics prepared."""
 
-    track: tuple[Track, tuple[tuple[str, tuple[int, int, int]], ...]] | None = None
+    shared: SharedAudio
+    track: tuple[Track, Stamps] | None = None
     audio: TrackAudio | None = None
     prepared: dict[tuple[str, str], tuple[Metric, Any]] = field(default_factory=dict)
-    separators: OrderedDict[str, Separator] = field(default_factory=OrderedDict)
+    opened: set[str] = field(default_factory=set)  # files, by metrics that are not of this package
+    since: float = field(default_factory=time.time)
+    load_seconds: float = 0.0  # that reading took and no cell has counted yet
 
     def load_track(self, planned: PlannedCell) -> TrackAudio:
         """Return the audio of a cell's track, kept until another track or content is asked for.
@@ -99,38 +115,14 @@ class WorkerState:
         if self.track != (planned.track, planned.stamps) or self.audio is None:
             self.track = self.audio = None
             self.prepared.clear()
+            began = time.perf_counter()
             self.audio = planned.track.load()
-            self.track = planned.track, planned.stamps
+            self.track, self.load_seconds = (planned.track, planned.stamps), time.perf_counter() - began
         for file, stamp in planned.stamps:
             if file_stamp(file) != stamp:
                 self.track = None
-                raise _changed(file)
+                raise changed(file)
         return self.audio
-
-    def separator(self, planned: PlannedCell, device: str) -> Separator:
-        """Return a loaded separator; the least recently used one is closed when there are too many.
-
-        Raises
-        ------
-        RunError
-            When its source or what it uses outside is not what was planned with: the result would stand under another
-            key.
-        """
-        spec, source = planned.method, planned.preimage["source"]
-        environment = planned.preimage.get("environment", {})
-        key = f"{spec} {source} {environment} {planned.preimage.get('files') if not planned.all_tracks else ''}"
-        if key not in self.separators:
-            instance: Separator = build(separators, spec)[0]
-            if source_hash(type(instance)) != source:
-                raise _changed(f"the source of {spec.name}")
-            if instance.environment() != environment:
-                raise _changed(f"what {spec.name} uses")
-            instance.load(device)
-            self.separators[key] = instance
-            if len(self.separators) > _WARM_SEPARATORS:
-                self.separators.popitem(last=False)[1].close()
-        self.separators.move_to_end(key)
-        return self.separators[key]
 
     def metric(self, score: PlannedScore, targets: Targets) -> tuple[Metric, Any]:
         """Return a metric and what it prepared for the current track and a group."""
@@ -140,22 +132,63 @@ class WorkerState:
             assert self.audio is not None
             metric: Metric = build(metrics, score.metric)[0]
             if source_hash(type(metric)) != source:
-                raise _changed(f"the source of {score.metric.name}")
+                raise changed(f"the source of {score.metric.name}")
             references = group.references(self.audio.references, targets)
             self.prepared[key] = metric, metric.prepare(replace(self.audio, references=references), group)
         return self.prepared[key]
 
 
-def _changed(what: str) -> RunError:
-    return RunError(f"{what} has changed since the run was planned; run the same command again")
+@dataclass(frozen=True)
+class Load:
+    """The first step of a cell: its track is read, and the mixture handed over."""
+
+    task: Task
 
 
-def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lambda name: None) -> Reply:
-    """Compute one cell and write it; whatever fails is its status, or that of the scores it was asked for.
+@dataclass(frozen=True)
+class Finish:
+    """The last step of a cell: it is scored and written.
 
     Parameters
     ----------
     task : Task
+    separated : Separated, optional
+        None where the run folder has the estimates.
+    """
+
+    task: Task
+    separated: Separated | None
+
+
+def load(task: Task, state: WorkerState) -> SeparationRequest | Reply | None:
+    """Read a cell's track; return what is to be separated, or None where its estimates were saved.
+
+    A track that cannot be read costs the cell: it is written, and what is returned says how it ended.
+    """
+    try:
+        track = state.load_track(task.cell)
+        if saved_estimates(task.run, task.cell) is not None:
+            return None
+        wanted = {"": track.mixture} | (dict(track.references) if task.cell.oracle else {})
+        places = state.shared.write(wanted)
+        free = max(place.end for place in places.values())
+        return SeparationRequest(task.cell, places.pop(""), places, free, task.device, task.plugins)
+    except Exception as error:
+        status, reason = classify(error)
+        log = "" if isinstance(error, MssBenchError) else trace(error, 12)
+        return finish(task, Separated(status=status, reason=reason, log=log), state)
+
+
+def finish(
+    task: Task, separated: Separated | None, state: WorkerState, stage: Callable[[str], None] = lambda name: None
+) -> Reply:
+    """Score a cell and write it; whatever fails is its status, or that of the scores it was asked for.
+
+    Parameters
+    ----------
+    task : Task
+    separated : Separated, optional
+        None where the run folder has the estimates.
     state : WorkerState
         Kept between cells.
     stage : callable, optional
@@ -163,27 +196,26 @@ def run_cell(task: Task, state: WorkerState, stage: Callable[[str], None] = lamb
         dies knows by it which metric to leave out.
     """
     cell = _cell_to_fill(task)
-    separated: float | None = None
     with collected_warnings() as caught:
         try:
-            separators.use_files(task.plugins)
-            metrics.use_files(task.plugins)
-            estimates, separated = _estimates(task, state, cell)
-            usage = Usage()
-            for score in task.scores:
-                stage(str(score.metric))
-                _score(score, state, task.cell.targets, estimates, cell)
-            stage("")
-            cell.costs["score_memory_mb"] = max(usage.peak_memory_mb(), cell.costs.get("score_memory_mb", 0.0))
-            cell.status, cell.reason = Status.OK, ""
+            if separated is not None and separated.status != Status.OK:
+                costs, cell = separated.costs, failed_cell(task, Status(separated.status), separated.reason)
+                cell.costs = costs | cell.costs
+            else:
+                estimates = _estimates(task, separated, state, cell)
+                usage = Usage()
+                _score_all(task, state, estimates, cell, stage)
+                cell.costs["score_memory_mb"] = max(usage.peak_memory_mb(), cell.costs.get("score_memory_mb", 0.0))
+                cell.status, cell.reason = Status.OK, ""
         except Exception as error:
-            status, reason = (Status.SKIPPED, str(error)) if isinstance(error, _UnsuitedError) else classify(error)
-            costs, cell = cell.costs, failed_cell(task, status, reason)
+            costs, cell = cell.costs, failed_cell(task, *classify(error))
             cell.costs = costs | cell.costs
             cell.log = "" if isinstance(error, MssBenchError) else trace(error, 12)
-    cell.log = "\n".join([cell.log, *caught]).strip()
+    noted = [separated.log] if separated is not None and separated.log not in cell.log else []
+    cell.log = "\n".join([cell.log, *noted, *caught]).strip()
     write_cell(task.run, cell, task.epoch)
-    return reply_of(task, cell, separated or 0.0)
+    seconds = separated.costs.get("separate_seconds", 0.0) if separated else 0.0
+    return reply_of(task, cell, seconds)
 
 
 def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
@@ -226,63 +258,57 @@ def _cell_to_fill(task: Task) -> Cell:
     return cell
 
 
-class _UnsuitedError(MssBenchError):
-    """The method declares that it does not take such a mixture."""
-
-
-def _estimates(task: Task, state: WorkerState, cell: Cell) -> tuple[Stems, float | None]:
-    """Return estimates of every target, from disk where they were saved for this key, else from the separator.
-
-    Beside them the seconds that the separation took, None where there was none.
-    """
-    planned, usage = task.cell, Usage()
+def _estimates(task: Task, separated: Separated | None, state: WorkerState, cell: Cell) -> Stems:
+    """Return estimates of every target: those of the separation, or else those that were saved for this key."""
+    planned = task.cell
     track = state.load_track(planned)
-    cell.costs["load_seconds"] = usage.seconds()
+    cell.costs["load_seconds"], state.load_seconds = state.load_seconds, 0.0
     cell.costs["audio_seconds"] = track.mixture.shape[1] / track.sample_rate
-    saved = saved_estimates(task.run, planned)
-    if saved is not None:
-        loaded = {t: audio.read(f, track.sample_rate) for t, f in saved.files.items()}
-        estimates, _, _ = conform(loaded, track.mixture, planned.targets, tuple(loaded))
-        cell.flags, cell.problems = saved.flags, saved.problems
-    else:
-        separator = state.separator(planned, task.device)
-        raw, costs = _separate(planned, separator, track)
-        declared = (*planned.delivery.names, *(t for targets in separator.target_sets for t in targets))
-        estimates, cell.flags, cell.problems = conform(
-            raw, track.mixture, planned.targets, declared, planned.delivery.stem_map
-        )
-        cell.flags = sorted({*cell.flags, *separator.flags})
-        cell.costs |= costs  # all of one pass, in place of those of an earlier one
-        cell.device = separator.used_device
+    if separated is not None:
+        estimates = state.shared.read(separated.estimates)
+        cell.flags, cell.problems = separated.flags, separated.problems
+        cell.costs |= separated.costs  # all of one pass, in place of those of an earlier one
+        cell.device = separated.device
         if task.save_estimates:
             with in_force(task.run, task.epoch):
                 save_estimates(task.run, planned, estimates, cell, track.sample_rate)
+    else:
+        saved = saved_estimates(task.run, planned)
+        if saved is None:
+            raise changed(f"what was saved of {planned.label}")
+        loaded = {t: audio.read(f, track.sample_rate) for t, f in saved.files.items()}
+        estimates, _, _ = conform(loaded, track.mixture, planned.targets, tuple(loaded))
+        cell.flags, cell.problems = saved.flags, saved.problems
     cell.flags = sorted({*cell.flags, *track.flags})
     cell.delivered = [t for t in planned.targets if t in estimates]
     scored, lacking = planned.delivery.scored(estimates, planned.targets)
     cell.problems = {t: "; ".join([why, *cell.problems.values()]) for t, why in lacking.items()} | cell.problems
-    return scored, cell.costs["separate_seconds"] if saved is None else None
+    return scored
 
 
-def _separate(planned: PlannedCell, separator: Separator, track: TrackAudio) -> tuple[object, dict[str, float]]:
-    """Return what the separator returned, and what it cost."""
-    files = ", ".join(map(str, planned.track.mixture)) or f"the mixture of {planned.track.name!r}"
-    if reason := separator.refuses(track.mixture.shape[0], files):
-        raise _UnsuitedError(reason)
-    if separator.needs_track:
-        separator.track, separator.tracks = planned.track.id, planned.all_tracks
-        separator.start, separator.duration = planned.track.start, planned.track.duration
-    references = dict(track.references) if separator.needs_references else None
-    # Of the song and the method alone, so that its draw is the same for every parameter, filter and release.
-    draw = {"seed": planned.preimage["seed"], "track": vars(planned.track.id), "separator": planned.method.name}
-    rng = np.random.default_rng(int(digest(draw)[:32], 16))
-    mixture = track.mixture.copy()  # a method may write into what it is given
-    usage = Usage()
-    raw = separator.separate(mixture, track.sample_rate, targets=planned.targets, rng=rng, references=references)
-    return raw, {
-        "separate_seconds": usage.seconds(), "separate_cpu_seconds": usage.cpu_seconds(),
-        "peak_memory_mb": usage.peak_memory_mb(), "gpu_memory_mb": usage.gpu_memory_mb(),
-    }  # fmt: skip
+def _score_all(task: Task, state: WorkerState, estimates: Stems, cell: Cell, stage: Callable[[str], None]) -> None:
+    """Add all scores that a task asks for; files that another's metric reads must be declared."""
+    if not any(score.foreign for score in task.scores):
+        for score in task.scores:
+            stage(str(score.metric))
+            _score(score, state, task.cell.targets, estimates, cell)
+        stage("")
+        return
+    with watched_reads(state.opened):
+        origins = {score.origin for score in task.scores}
+        metrics.use_files(file for file in task.plugins if file in origins)
+        for score in task.scores:
+            stage(str(score.metric))
+            _score(score, state, task.cell.targets, estimates, cell)
+        stage("")
+    declared = [file for metric, _ in state.prepared.values() for file in metric.files()]
+    annotations = [task.cell.track.annotations] if task.cell.track.annotations else []
+    if files := undeclared(state.opened, [*declared, *annotations, *task.cell.track.files()], state.since):
+        names = ", ".join(dict.fromkeys(score.metric.name for score in task.scores))
+        raise RunError(
+            f"{names}: reads {', '.join(map(str, files[:3]))}, which files() of the metric does not name: with other "
+            "content the key would be the same; return it from files()"
+        )
 
 
 def _score(score: PlannedScore, state: WorkerState, targets: Targets, estimates: Stems, cell: Cell) -> None:
@@ -308,18 +334,32 @@ def _score(score: PlannedScore, state: WorkerState, targets: Targets, estimates:
     result.seconds, result.cpu_seconds = time.perf_counter() - began, max(0.0, cpu_seconds() - cpu_began)
 
 
-def main(descriptor: int) -> None:
-    """Take tasks from the parent until it hangs up."""
+def main(descriptor: int, shared: int, role: str) -> None:
+    """Answer requests of the parent until it hangs up; the role is ``"score"`` or ``"separate"``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     os.dup2(sys.stderr.fileno(), 1)  # what methods print belongs into the log
     connection: Connection[Any, Any] = Connection(descriptor)
-    state = WorkerState()
+    process, memory = os.getpid(), SharedAudio(shared)
+    state, warm = WorkerState(memory), WarmSeparators()
     while True:
         try:
-            task = connection.recv()
+            number, request = connection.recv()
         except EOFError:
             return
         try:
-            connection.send(run_cell(task, state, connection.send))
+            if role == "separate":
+                reply: Any = separate_cell(request, warm, memory)
+            elif isinstance(request, Load):
+                reply = load(request.task, state)
+            else:
+                reply = finish(request.task, request.separated, state, partial(_send, connection, number))
         except SupersededError:  # the parent finds the same out for itself
             return
+        if os.getpid() != process:  # a fork of the method's own came back from it, as a second answer
+            os._exit(1)
+        _send(connection, number, reply)
+
+
+def _send(connection: Connection[Any, Any], number: int, message: Any) -> None:
+    """Send a message with the number of the request that it belongs to."""
+    connection.send((number, message))

@@ -322,9 +322,9 @@ def test_a_warm_worker_serves_no_old_content(tiny, tmp_path, song):
     """One worker process for two runs, as on a cluster that stays up."""
     from mss_bench.running.options import RunOptions
     from mss_bench.running.start import prepare
-    from mss_bench.running.worker import WorkerState, run_cell
+    from mss_bench.running.execute import Supervisor
 
-    state, values = WorkerState(), []
+    worker, values = Supervisor(tmp_path / "w.log"), []
     for seed in (1, 2):
         song(tiny.parent / "tiny" / "test" / "Song A", seed=seed)
         options = RunOptions(
@@ -336,9 +336,10 @@ def test_a_warm_worker_serves_no_old_content(tiny, tmp_path, song):
             tracks=("Song A",),
         )
         for task in prepare(options).tasks():
-            run_cell(task, state)
+            worker.run(task)
             cell = read_cell(task.run, task.cell.estimate_key, frames=True)
         values.append([row.value for score in cell.scores.values() for row in score.rows])
+    worker.stop()
     assert values[0] != values[1]
 
 
