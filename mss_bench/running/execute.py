@@ -48,6 +48,7 @@ _CHILD = (
 )
 
 _WATCH_SECONDS = 0.2  # between looks at a child's memory
+_START_SECONDS = 60.0  # that a child may take to start, where the time of a cell is limited
 _CALL_SECONDS = 1.0  # between looks whether the client still runs
 
 
@@ -307,14 +308,17 @@ class Supervisor:
         pause = _CALL_SECONDS if memory is None else _WATCH_SECONDS
         asked = time.monotonic()
         while True:
-            message = process.receive(min(pause, max(self._deadline - time.monotonic(), 0.0)))
+            left = self._deadline + (0 if process.ready else _START_SECONDS) - time.monotonic()
+            message = process.receive(min(pause, max(left, 0.0)))
+            now = time.monotonic()
+            if message is not None and message[0] == 0:  # it has started, which is not the cell's time
+                self._deadline += now - process.began
             # A fork of a method's own that came back from it answers, too: what has another number is not for us.
-            if message is not None and message[0] == number:
+            elif message is not None and message[0] == number:
                 if not isinstance(message[1], str):
                     return message[1]
                 self._stage = message[1]
-            now = time.monotonic()
-            if now >= self._deadline:
+            elif now >= self._deadline + (0 if process.ready else _START_SECONDS):
                 return _Loss(Status.TIMEOUT, f"took longer than {self.limits.timeout:g} s and was killed")
             if memory is not None and (used := sum(p.tree_mb() for p in self._processes)) > memory:
                 return _Loss(Status.OUT_OF_MEMORY, f"used {used:.0f} MiB, more than the limit of {memory:g} MiB")
@@ -359,6 +363,7 @@ class _Process:
         self._lock = threading.RLock()
         self._closed = False
         self._number = 0
+        self.began, self.ready = 0.0, False  # when the child was started, and whether it has said that it is there
         self._oom_kills = 0  # of the whole system, when the child was started
 
     def send(self, request: Any) -> int:
@@ -382,6 +387,7 @@ class _Process:
         ready = wait([connection, child.death], seconds)
         if connection in ready:
             message: tuple[int, Any] = connection.recv()
+            self.ready = True
             return message
         if ready:
             raise EOFError
@@ -423,6 +429,7 @@ class _Process:
             if self._closed:
                 raise EOFError
             if self._child is None or self._connection is None:
+                self.began, self.ready = time.monotonic(), False
                 self._connection, theirs = Pipe()
                 # Only this process holds the writing end: when it dies, however, the watchdog reads the end of file.
                 reading, self._lifeline = os.pipe()

@@ -341,6 +341,7 @@ def main(descriptor: int, shared: int, role: str) -> None:
     connection: Connection[Any, Any] = Connection(descriptor)
     process, memory = os.getpid(), SharedAudio(shared)
     state, warm = WorkerState(memory), WarmSeparators()
+    _send(connection, 0, "ready")
     while True:
         try:
             number, request = connection.recv()
