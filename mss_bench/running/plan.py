@@ -280,9 +280,17 @@ def _cell(
             key = digest(score_preimage)
             scores.append(
                 PlannedScore(
-                    key, score_preimage, group, scoring.spec, metric.preset, quantities, expected, left_out, absent,
+                    key,
+                    score_preimage,
+                    group,
+                    scoring.spec,
+                    metric.preset,
+                    quantities,
+                    expected,
+                    left_out,
+                    absent,
                     metrics.origin(scoring.spec.name),
-                )  # fmt: skip
+                )
             )
     facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation")}
     facts["map"] = str(delivery.stem_map)

@@ -320,9 +320,9 @@ def test_audio_changed_while_a_run_is_under_way_is_not_stored_under_the_old_key(
 
 def test_a_warm_worker_serves_no_old_content(tiny, tmp_path, song):
     """One worker process for two runs, as on a cluster that stays up."""
+    from mss_bench.running.execute import Supervisor
     from mss_bench.running.options import RunOptions
     from mss_bench.running.start import prepare
-    from mss_bench.running.execute import Supervisor
 
     worker, values = Supervisor(tmp_path / "w.log"), []
     for seed in (1, 2):
