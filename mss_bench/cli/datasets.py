@@ -83,8 +83,10 @@ class Show(List):
         ]
         print(dataset.name)
         print(columns([fact for fact in facts if fact[1]], indent="  ", width=terminal_width()))
-        general = {name: each for name, each in parameters(Dataset).items() if name not in _SHOWN_OPTIONS}
-        if options := parameter_table(type(dataset), leave_out=general):
+        hidden = {name for name in parameters(Dataset) if name not in _SHOWN_OPTIONS}
+        own = {name: getattr(dataset, name) for name in parameters(type(dataset)) if name not in hidden}
+        hidden |= {name for name in own if parameters(type(dataset))[name].required}  # what describes the data set
+        if options := parameter_table(type(dataset), own, leave_out=hidden):
             print(f"\nOptions:\n{options}", end="")
         return 0
 
@@ -117,8 +119,6 @@ class Check(Show):
 
         dataset = self.open()
         report = examine(dataset, self._tracks(dataset)[: self.max_tracks])
-        for notice in dict.fromkeys(dataset.notices):
-            print(f"note: {notice}")
         if report.findings:
             rows = [[f.severity, f"{f.subset}/{f.track}".lstrip("/"), f.part, f.message] for f in report.findings]
             print(Table("", ["severity", "track", "part", "finding"], [rows]).console(terminal_width()))

@@ -6,8 +6,7 @@ import copy
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -17,9 +16,8 @@ from mss_bench.core.listing import as_on_disk
 from mss_bench.core.names import EXTENSIONS
 from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, located, param
 from mss_bench.core.stem_map import StemMap
-from mss_bench.core.text import shortened
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
-from mss_bench.datasets.documents import listed_names
+from mss_bench.datasets.selection import count_absent, equipped, lacks, members_of, without
 from mss_bench.errors import ConfigError, DatasetError, UnknownNameError
 
 __all__ = ["Dataset"]
@@ -227,9 +225,9 @@ class Dataset(Parameterized, ABC):
         return [s for s in self.whole_subsets() if self._is_there(s)]
 
     def _is_there(self, subset: str) -> bool:
-        return self.folder(subset).is_dir() and (subset not in self.lists or self._list_file(subset).is_file())
+        return self.folder(subset).is_dir() and (subset not in self.lists or self.list_file(subset).is_file())
 
-    def _list_file(self, subset: str) -> Path:
+    def list_file(self, subset: str) -> Path:
         """Return the file that names the tracks of a subset; it lies beside the folder of the data."""
         name, root = self.lists[subset].partition("#")[0], self.root or Path()
         beside = root.parent if self.inner and root.name == self.inner and not (root / name).is_file() else root
@@ -296,7 +294,7 @@ class Dataset(Parameterized, ABC):
         UnknownNameError
             A name or subset that does not exist.
         """
-        tracks = [track for part in self.subset_names(subset) for track in self._members(part, self.find(part))]
+        tracks = [track for part in self.subset_names(subset) for track in members_of(self, part, self.find(part))]
         if not tracks:
             raise DatasetError(f"data set {self.name!r} has no tracks in {self.root}; expected one folder a track")
         if names:
@@ -305,12 +303,13 @@ class Dataset(Parameterized, ABC):
                 if name not in known:
                     raise UnknownNameError(f"track of {self.name}", name, known)
             tracks = [t for t in tracks if t.name in set(names)]
-        tracks = [self._equipped(track) for track in tracks]
-        self._count_absent(tracks)
+        tracks = [equipped(self, track) for track in tracks]
         if self.complete:
-            tracks = self._without(tracks, self._lacks, "that lack a stem", "complete=false keeps them")
+            tracks = without(self, tracks, lacks, "that lack a stem", "complete=false keeps them")
+        else:
+            count_absent(self, tracks)
         if without_errata:
-            tracks = self._without(tracks, lambda track: track.erratum, "with errata", "")
+            tracks = without(self, tracks, lambda track: track.erratum, "with errata")
         tracks = tracks[:max_tracks]
         return [t.excerpt(duration) for t in tracks] if duration is not None else tracks
 
@@ -323,69 +322,6 @@ class Dataset(Parameterized, ABC):
         there = {tuple(track.files()) for track in asked}
         others = [track for subset in subsets or [""] for track in self.find(subset)]
         return [t.id for t in [*asked, *(t for t in others if tuple(t.files()) not in there)]]
-
-    def _members(self, subset: str, tracks: list[Track]) -> list[Track]:
-        """Return those of the tracks that belong to the subset.
-
-        Raises
-        ------
-        DatasetError
-            The list of the subset names tracks that are not there, or cannot be read.
-        """
-        if subset not in self.members and subset not in self.lists:
-            return tracks
-        names = set(self.members.get(subset, ()))
-        if subset in self.lists:
-            file, path = self._list_file(subset), self.lists[subset].partition("#")[2]
-            names |= {str(name) for name in listed_names(file, path)}
-        there = {track.name for track in tracks}
-        if missing := sorted(names - there):
-            self.notices.append(
-                f"data set {self.name}: {len(missing)} of the {len(names)} tracks of {subset!r} are not in "
-                f"{self.folder(subset)}: {shortened(missing)}"
-            )
-        return [track for track in tracks if track.name in names]
-
-    def _equipped(self, track: Track) -> Track:
-        """Return a track with what the entry says of all tracks and of this one."""
-        errata = [text for text in (track.erratum, self.errata.get(track.name, "")) if text]
-        leave_out = self.missing_stems == "leave_out" and track.reader is None
-        lacking = [stem for stem, files in track.stems.items() if leave_out and not files]
-        absent = self.map.absent(track.stems, lacking)
-        return replace(track, fit=self.fit, stem_map=self.map, erratum="; ".join(errata), absent=absent)
-
-    def _count_absent(self, tracks: list[Track]) -> None:
-        """Tell how many of the tracks have each stem that some of them lack; a wrong pattern shows itself by it."""
-        lacking = {stem: sum(stem in track.absent for track in tracks) for stem in self.targets.stems}
-        counts = [f"{stem} in {len(tracks) - n} of {len(tracks)}" for stem, n in lacking.items() if n]
-        if counts and not self.complete:
-            notice = (
-                f"data set {self.name}: not every song has every stem ({', '.join(counts)} songs); a song is scored "
-                "without the stems that it lacks (missing_stems=silent takes them as silence)"
-            )
-            if notice not in self.notices:  # tracks are asked for more than once
-                self.notices.append(notice)
-
-    def _lacks(self, track: Track) -> str:
-        """Return the stems that a track does not have, in words; none of one that cannot be read at all."""
-        if track.reader is not None:
-            return ""
-        return ", ".join(s for s, files in track.stems.items() if not any(f.is_file() for f in files))
-
-    def _without(self, tracks: list[Track], why: Callable[[Track], str], which: str, how: str) -> list[Track]:
-        """Return the tracks for which there is no reason to leave them out, and tell which those others are."""
-        reasons = {track.name: why(track) for track in tracks}
-        left_out = [f"{name} ({reason})" for name, reason in reasons.items() if reason]
-        if len(left_out) == len(tracks):
-            raise DatasetError(
-                f"data set {self.name!r} has only tracks {which}: {shortened(left_out)}; {how}".rstrip("; ")
-            )
-        if left_out:
-            self.notices.append(
-                f"data set {self.name}: {len(left_out)} of {len(tracks)} tracks {which} are left out: "
-                f"{shortened(left_out)}{f'; {how}' if how else ''}"
-            )
-        return [track for track in tracks if not reasons[track.name]]
 
     def _set_root(self, root: Any) -> None:
         """Set the root, with environment variables put in."""

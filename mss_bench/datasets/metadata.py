@@ -83,7 +83,10 @@ class Metadata(Dataset):
             fields = {**around, **(source if isinstance(source, Mapping) else {"value": source})}
             if any(fields.get(name) != value for name, value in self.only.items()):
                 continue
-            files[self._stem(fields, file)].append(folder / self._path(fields, file))
+            path = folder / self._path(fields, file)
+            if any(path in own for own in files.values()):
+                raise DatasetError(f"{file} names {self._path(fields, file)} twice; it would be summed twice")
+            files[self._stem(fields, file)].append(path)
             if str(fields.get(self.bleed, "")).lower() in ("true", "yes"):
                 whole = not isinstance(source, Mapping) or self.bleed not in source
                 bleeding["the song" if whole else _text(fields.get(self.by))] = None

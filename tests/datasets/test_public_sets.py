@@ -1,11 +1,14 @@
 """Every public data set of the catalog, on a small tree that lies as its files do."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mss_bench.core import audio
+from mss_bench.core.config import load_yaml
 from mss_bench.datasets.catalog import get_dataset
 from mss_bench.datasets.doctor import examine
 from mss_bench.errors import DatasetError
@@ -273,6 +276,15 @@ def test_stems_in_channels(tmp_path):
             _, tracks = _opened(name, root)
             track, _ = _check(tracks, accompaniment=array[:1], vocals=array[1:])
             assert track.name == "abjones_1_01"
+
+
+def test_the_valid_subset_is_the_one_of_musdb():
+    spec = importlib.util.find_spec("musdb")  # to import it takes ffmpeg
+    if spec is None or spec.origin is None:
+        pytest.skip("musdb is not installed: pip install musdb")
+    config = load_yaml(Path(spec.origin).with_name("configs") / "mus.yaml")
+    for name in ("musdb18", "musdb18hq"):
+        assert sorted(get_dataset(name).members["valid"]) == sorted(config["validation_tracks"])
 
 
 def test_musdb_has_a_valid_subset_and_errata(tmp_path, song):
