@@ -149,8 +149,8 @@ class Results:
     def _directions(self) -> dict[str, Any]:
         return {"lower_is_better": [q["name"] for q in self.run["quantities"] if not q["higher_is_better"]]}
 
-    def summary(self, width: int = 100) -> str:
-        """Return the table that the console shows."""
+    def summary(self, width: int = 100, encoding: str | None = None) -> str:
+        """Return the table that the console shows, in signs that an encoding has: by default that of ``sys.stdout``."""
         from mss_bench.report.summary import summary
 
         text = summary(
@@ -159,6 +159,7 @@ class Results:
             width=width,
             quantities=self.run["quantities"],
             separators=self.run.get("separators", ()),
+            encoding=encoding,
         )
         missing = self.run.get("missing", 0)
         return f"{text}\n\n{missing} planned cells have no result yet: run the same command again." if missing else text

@@ -107,15 +107,24 @@ def _print_plan(prepared: PreparedRun) -> None:
         print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what}")
 
 
+def summary(run: str, width: int, encoding: str) -> str:
+    """Return the table that a run prints at its end."""
+    from mss_bench.api import load
+
+    return load(run).summary(width, encoding)
+
+
 def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     """Start a prepared run, print its table, tell how it ended."""
     from mss_bench.api import load
+    from mss_bench.core.processes import apart
     from mss_bench.running.start import start
 
     outcome = start(prepared, quiet=quiet)
     results = load(prepared.folder)
     if not quiet:
-        print(results.summary(terminal_width()))
+        shown = str(prepared.folder.absolute()), terminal_width(), sys.stdout.encoding or "ascii"
+        print(apart("mss_bench.cli.run:summary", *shown) if prepared.plan.foreign else summary(*shown))
         print(
             f"{outcome.computed} cells computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
             f"{prepared.folder}\nReport: mss-bench report {prepared.folder}"

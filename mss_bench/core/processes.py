@@ -8,6 +8,7 @@ tells of memory stands at the end, each with what is taken instead elsewhere.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -23,11 +24,14 @@ from typing import Any
 
 import psutil
 
+from mss_bench.errors import RunError
+
 __all__ = [
     "Child",
     "Family",
     "Printed",
     "PrintedToFile",
+    "apart",
     "descendants",
     "forget_peak",
     "how_it_ended",
@@ -248,6 +252,35 @@ def how_it_ended(status: int | None) -> str:
     if status is not None and status < 0:
         return f"was killed by {signal.Signals(-status).name}"
     return f"ended with exit status {status}"
+
+
+def apart(function: str, *arguments: str | int) -> Any:
+    """Return what a function returns in an interpreter of its own, which has imported nobody's plugins.
+
+    Parameters
+    ----------
+    function : str
+        ``"module:function"``; it returns what JSON can hold.
+    *arguments
+        What it is given.
+
+    Raises
+    ------
+    RunError
+        It failed; with its last words.
+    """
+    code = (
+        "import importlib, json, os, sys; sys.path[:], name, arguments = json.loads(sys.argv[1]); "
+        "answer, _ = os.dup(1), os.dup2(2, 1); module, _, function = name.partition(':'); "
+        "returned = getattr(importlib.import_module(module), function)(*arguments); "
+        "os.write(answer, json.dumps(returned).encode()); os.close(answer)"
+    )
+    words = [sys.executable, "-c", code, json.dumps([sys.path, function, arguments])]
+    ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if ended.returncode:
+        last = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise RunError(f"{function} {how_it_ended(ended.returncode)}: {''.join(last)}")
+    return json.loads(ended.stdout)
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mss_bench.core.files import write_atomic
+from mss_bench.core.processes import apart
 from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.core.spec import build
 from mss_bench.datasets import Dataset, layouts
@@ -162,7 +163,9 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
         # A process that was killed between its last cell and the tables left old ones behind.
         if tasks or _stale(run):
             with finalising(run):
-                missing = build_tables(run)
+                # A plugin that was imported here to be planned with may have patched what tables are made with.
+                foreign = prepared.plan.foreign
+                missing = apart("mss_bench.running.tables:build_tables", str(run)) if foreign else build_tables(run)
                 _write_run_json(prepared, began, missing, cells_digest(run))  # last: it vouches for the tables
         if prepared.media and not (outcome.interrupted or outcome.stopped_at_failure):
             with finalising(run):

@@ -38,7 +38,7 @@ TABLES = ("tracks", "frames", "costs", "failures")
 _ROW_GROUP = 500_000  # rows: few enough to hold in memory, many enough that a file has few groups
 
 
-def build_tables(run: Path) -> int:
+def build_tables(run: str | Path) -> int:
     """Write the four tables of a run from its cells.
 
     A cell whose file is damaged is put aside and counts as missing, so that the same command computes it again.
@@ -51,6 +51,7 @@ def build_tables(run: Path) -> int:
     import pandas as pd
     import pyarrow as pa
 
+    run = Path(run)
     records: dict[str, list[Record]] = {name: [] for name in TABLES}
     missing = 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -83,6 +85,33 @@ def test_what_a_plugin_patches_stays_in_its_process(scores, tmp_path):
     )
     np.testing.assert_allclose(hostile.value, floor.value, atol=1e-5)
     assert set(among.tracks.query("metric == 'Spoils'").value) == {1.0}
+
+
+AT_IMPORT = """
+import numpy
+from mss_bench import Separator
+numpy.median = numpy.nanmedian = numpy.mean = numpy.nanmean = lambda *a, **k: 0.0
+class Quarter(Separator):
+    name = "quarter"
+    def separate(self, mixture, sample_rate, *, targets, **_):
+        return {s: mixture / 4 for s in targets.stems}
+"""
+
+
+def test_what_a_plugin_patches_when_it_is_planned_with_reaches_no_table(tiny, tmp_path):
+    (tmp_path / "at_import.py").write_text(AT_IMPORT)
+
+    def run(out: str, *more: str) -> tuple[list[str], pd.DataFrame]:
+        words = ["run", "--dataset", "tiny", "--catalog", str(tiny), "-s", "hpss", "-m", "usdr", "--max-tracks", "1"]
+        command = [sys.executable, "-m", "mss_bench", *words, "-o", str(tmp_path / out), *more]
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)
+        lines = [line for line in ended.stdout.splitlines() if line.startswith(("mixture", "hpss"))]
+        return lines, _numbers(mss_bench.load(tmp_path / out), ["mixture", "hpss"])
+
+    lines, rows = run("alone")
+    among, rows_among = run("among", "-s", "quarter", "--plugin", str(tmp_path / "at_import.py"))
+    pd.testing.assert_frame_equal(rows, rows_among)
+    assert [line.split() for line in lines] == [line.split() for line in among]
 
 
 FORKS = """
