@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ from mss_bench.core.spec import Spec
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import ConfigError
+from mss_bench.running.execute import Supervisor
 from mss_bench.running.options import RunOptions
 from mss_bench.running.plan import Plan, make_plan
 from mss_bench.running.tables import build_tables, read_table
-from mss_bench.running.worker import Task, WorkerState, run_cell
+from mss_bench.running.worker import Task
 
 SIX = ("vocals", "drums", "bass", "other", "guitar", "piano")
 FOUR = SIX[:4]
@@ -76,18 +77,25 @@ def planned(tmp_path: Path) -> Callable[..., Plan]:
     return plan
 
 
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """Keep one worker for all that is scored here."""
+    worker = Supervisor(tmp_path_factory.mktemp("worker") / "worker.log")
+    yield worker
+    worker.stop()
+
+
 @pytest.fixture
-def scored(tmp_path: Path, planned: Callable[..., Plan]) -> Callable[..., tuple[pd.DataFrame, list[str]]]:
+def scored(
+    tmp_path: Path, planned: Callable[..., Plan], worker: Supervisor
+) -> Callable[..., tuple[pd.DataFrame, list[str]]]:
     """Score a separator; return its rows by group and target, and the notices."""
 
     def score(spec: Mapping[str, Any], *data: Any) -> tuple[pd.DataFrame, list[str]]:
         plan, run = planned(spec, *data), tmp_path / "run"
         run.mkdir()
-        state = WorkerState()
         for cell in plan.cells:
-            run_cell(Task(run, cell, cell.scores), state)
-        for separator in state.separators.values():
-            separator.close()
+            worker.run(Task(run, cell, cell.scores))
         (run / "plan.json").write_text(json.dumps({"cells": [cell.describe() for cell in plan.cells]}))
         build_tables(run)
         rows = read_table(run, "tracks").query("separator == 'mine'")
