@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import json
 import os
+import stat
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mss_bench.errors import RunError
 
-__all__ = ["cache_folder", "folder_name", "lock", "replacing", "write_atomic"]
+__all__ = ["cache_folder", "folder_name", "lock", "read_json", "read_whole", "replacing", "write_atomic"]
 
 _TRY_SECONDS = 0.05
+_MOST_BYTES = 2**30  # of a file that is read at once: more is not what this suite, or a person, has written
+_MOST_LEVELS = 100  # of JSON: what reads a thousand of them has too few frames left to do anything else
 
 
 def cache_folder() -> Path:
@@ -82,6 +87,64 @@ def write_atomic(
         reason = error.strerror or error
         raise RunError(f"{path} cannot be written: {reason}; free space or choose another folder") from error
     return path
+
+
+def read_whole(path: str | Path, *, most: int = _MOST_BYTES) -> bytes:
+    """Return the content of a file that must be a regular one.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read, is a pipe, a device or a folder (some can be waited for without end), or has more than
+        `most` bytes.
+    """
+    # Without O_NONBLOCK, opening a pipe waits until somebody writes to it.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            kind = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe or a device"
+            raise OSError(errno.EINVAL, f"it is {kind}, expected a file")
+        if state.st_size > most:
+            raise OSError(errno.EFBIG, f"it has {state.st_size} bytes, expected at most {most}")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def read_json(path: str | Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises
+    ------
+    OSError
+        As from `read_whole`.
+    ValueError
+        It is no JSON, or nested more deeply than anything that this suite reads.
+    """
+    content = read_whole(path)
+    try:
+        value = json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python's own limit, whose message advises to change it
+        raise ValueError("it holds a whole number of thousands of digits") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            each
+            for container in level
+            if isinstance(container, (dict, list))
+            for each in (container.values() if isinstance(container, dict) else container)
+        ]
+    if level:
+        raise ValueError("it is nested too deeply")
+    return value
 
 
 @contextmanager

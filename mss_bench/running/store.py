@@ -3,8 +3,10 @@
 ``cells/<estimate_key>.npz`` holds ``meta`` (JSON: what the cell is, how it ended, one entry for each score key with its
 rows) and ``values`` (float64: every frame, in the order of the rows). A row is a `Score` of the metric, with the place
 of its frames instead of them. The file is written to a temporary name, flushed to the disk and renamed, so that a cell
-is there whole or not at all; an fsynced write costs some milliseconds, nothing beside a separation. Reading the meta
-does not read the values.
+is there whole or not at all; an fsynced write costs some milliseconds, nothing beside a separation.
+
+The last 32 bytes of a cell are the SHA-256 of all before them (to a reader of zip archives, the archive's comment).
+They are compared before anything else is looked at: a file that differs in one bit from what was written is no cell.
 
 ``plan.json`` says which cells belong to the run's last command and how its tables call them; other cells are a cache.
 ``run.json`` says what the run was: options, versions, machine, data set, methods, quantities.
@@ -12,19 +14,21 @@ does not read the values.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.files import write_atomic
+from mss_bench.core.files import read_json, read_whole, write_atomic
+from mss_bench.core.records import built
 from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.errors import RunError
 from mss_bench.metrics import Score
@@ -49,7 +53,8 @@ _CELL = ("estimate_key", "track", "separator", "params", "oracle", "scores")
 _TRACK = ("dataset", "subset", "name")
 _SCORE = ("key", "group", "metric", "preset", "quantities", "expected")
 
-_DAMAGE = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+_CHECKSUM = hashlib.sha256
+_CHECKSUM_BYTES = 32
 
 
 @dataclass
@@ -151,18 +156,18 @@ def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
     for key, score in cell.scores.items():
         rows = []
         for row in score.rows:
-            rows.append(_written(row, first=sum(map(len, values))))
+            rows.append(vars(_Row.of(row, first=sum(map(len, values)))))
             values.append(row.values)
         meta["scores"][key] = vars(score) | {"rows": rows}
     # The text as bytes: an array of text would have to be unpickled.
-    buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-    np.savez(buffer, meta=text, values=np.concatenate(values))
-    write_atomic(cell_path(run, cell.estimate_key), buffer.getvalue(), holding=in_force(run, epoch))
+    content = _archive(meta=text, values=np.concatenate(values))
+    content += _CHECKSUM(content).digest()
+    write_atomic(cell_path(run, cell.estimate_key), content, holding=in_force(run, epoch))
 
 
 def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | None:
-    """Return a cell; None where there is none or what is read of it is damaged.
+    """Return a cell; None where there is none or its file is damaged.
 
     Parameters
     ----------
@@ -178,41 +183,91 @@ def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | N
     """
     path = cell_path(run, estimate_key)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            meta = json.loads(bytes(archive["meta"]))
-            values = np.asarray(archive["values"], dtype=np.float64) if frames else None
-        if meta.pop("schema") != SCHEMA_VERSION or meta["estimate_key"] != estimate_key:
-            return None
-        for key, score in meta["scores"].items():
-            score["rows"] = [] if values is None else [_read(row, values) for row in score["rows"]]
-            meta["scores"][key] = ScoreSet(**score)
-        return Cell(**meta)
+        content = read_whole(path)
     except FileNotFoundError:
         return None
-    except OSError as error:  # a file system that does not answer now has not lost the cell
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG, errno.ENXIO):  # a folder, a pipe, a socket: not what was written
+            return None
+        # A file system that does not answer now has not lost the cell.
         raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
-    except _DAMAGE:
+    if _CHECKSUM(content[:-_CHECKSUM_BYTES]).digest() != content[-_CHECKSUM_BYTES:]:
+        return None
+    try:
+        return _cell(content, estimate_key, frames)
+    except (ValueError, KeyError, RecursionError, zipfile.BadZipFile):  # whole, and written by something else
         return None
 
 
-def _written(row: Score, first: int) -> dict[str, Any]:
-    """Return a score as the file has it: its values lie apart, from `first` on."""
-    return {
-        "target": row.target, "metric": row.quantity, "scope": row.scope, "window": row.window, "hop": row.hop,
-        "flags": row.flags, "reason": row.reason, "condition": float(row.condition),
-        "first": first, "n_frames": row.n_frames,
-    }  # fmt: skip
+def _archive(**arrays: NDArray[Any]) -> bytes:
+    """Return arrays as ``.npz``, with room for a checksum announced as the archive's comment."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.comment = bytes(_CHECKSUM_BYTES)
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return buffer.getvalue()[:-_CHECKSUM_BYTES]
 
 
-def _read(row: dict[str, Any], values: NDArray[np.float64]) -> Score:
-    """Return a score that `_written` described."""
-    own = values[row["first"] : row["first"] + row["n_frames"]]
-    if len(own) < row["n_frames"]:
-        raise ValueError(f"{len(values)} frames, expected {row['first'] + row['n_frames']} and more")
-    return Score(
-        row["target"], row["metric"], own, row["scope"], row["window"], row["hop"], tuple(row["flags"]), row["reason"],
-        row["condition"],
-    )  # fmt: skip
+def _array(archive: zipfile.ZipFile, name: str, dtype: type[np.generic]) -> NDArray[Any]:
+    """Return an array of a cell, which is stored as it is: nothing is larger than the file that holds it."""
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 or member.file_size != member.compress_size:
+        raise ValueError(f"{name} is compressed or encrypted")
+    file = io.BytesIO(archive.read(member))
+    version = np.lib.format.read_magic(file)
+    shape, _, kind = np.lib.format.read_array_header_1_0(file)
+    if version != (1, 0) or kind != dtype or len(shape) != 1:
+        raise ValueError(f"{name} has the shape {shape} and the type {kind}")
+    return np.frombuffer(file.read(), dtype=dtype, count=shape[0])
+
+
+def _cell(content: bytes, estimate_key: str, frames: bool) -> Cell:
+    """Return the cell that a file holds; ValueError or KeyError where that is something else."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        meta = built(dict[str, Any], json.loads(_array(archive, "meta", np.uint8).tobytes()))
+        values = _array(archive, "values", np.float64) if frames else None
+    if meta.pop("schema") != SCHEMA_VERSION or meta["estimate_key"] != estimate_key:
+        raise ValueError("another version or another cell")
+    meta["scores"] = built(dict[str, dict[str, Any]], meta["scores"])
+    for score in meta["scores"].values():
+        score["rows"] = [] if values is None else [row.score(values) for row in built(list[_Row], score["rows"])]
+    cell = built(Cell, meta)
+    if not {cell.status, *(score.status for score in cell.scores.values())} <= set(Status):
+        raise ValueError("an unknown status")
+    return cell
+
+
+@dataclass
+class _Row:
+    """A `Score` as the file has it: its values lie apart, from `first` on."""
+
+    target: str
+    metric: str
+    scope: Literal["frame", "track"]
+    window: float
+    hop: float
+    flags: tuple[str, ...]
+    reason: str
+    condition: float
+    first: int
+    n_frames: int
+
+    @classmethod
+    def of(cls, score: Score, first: int) -> _Row:
+        return cls(
+            score.target, score.quantity, score.scope, score.window, score.hop, score.flags, score.reason,
+            float(score.condition), first, score.n_frames,
+        )  # fmt: skip
+
+    def score(self, values: NDArray[np.float64]) -> Score:
+        own = values[self.first : self.first + self.n_frames]
+        if self.first < 0 or self.n_frames < 0 or len(own) < self.n_frames:
+            raise ValueError(f"{len(values)} frames, expected {self.first + self.n_frames} and more")
+        return Score(
+            self.target, self.metric, own, self.scope, self.window, self.hop, self.flags, self.reason, self.condition
+        )
 
 
 def read_plan(run: Path) -> Record:
@@ -281,7 +336,7 @@ def _read_json(run: Path, name: str) -> Record:
     if run.is_file():
         raise RunError(f"{run} is a file; expected a run folder")
     try:
-        content = json.loads((run / name).read_text(encoding="utf-8"))
+        content = read_json(run / name)
     except FileNotFoundError:
         raise RunError(f"{run} is not a run folder: it has no {name}; expected what mss-bench run wrote") from None
     except ValueError as error:

@@ -1,12 +1,13 @@
 """Files that are there whole or not at all, and locks."""
 
 import contextlib
+import os
 import subprocess
 import sys
 
 import pytest
 
-from mss_bench.core.files import lock, replacing, write_atomic
+from mss_bench.core.files import lock, read_json, read_whole, replacing, write_atomic
 from mss_bench.errors import RunError
 
 
@@ -40,3 +41,29 @@ def test_a_lock_is_held_by_one_process_or_shared_and_ends_with_its_owner(tmp_pat
         other.kill()
         with lock(path, timeout=5):
             pass
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"\xff", "it is not UTF-8 text"),
+        (b"[" * 100_000, "it is nested too deeply"),
+        (b"[" * 101 + b"]" * 101, "it is nested too deeply"),
+        (b"1" * 5000, "it holds a whole number of thousands of digits"),
+        (b"{", "Expecting property name"),
+    ],
+)
+def test_what_no_json_of_ours_could_be_is_a_value_error(tmp_path, text, said):
+    (tmp_path / "x.json").write_bytes(text)
+    with pytest.raises(ValueError, match=said):
+        read_json(tmp_path / "x.json")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "long").write_bytes(b"123")
+    for path, said in ((tmp_path / "pipe", "a pipe or a device"), (tmp_path, "a folder"), ("/dev/zero", "a device")):
+        with pytest.raises(OSError, match=said):
+            read_whole(path)
+    with pytest.raises(OSError, match="it has 3 bytes, expected at most 2"):
+        read_whole(tmp_path / "long", most=2)
