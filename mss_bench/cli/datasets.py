@@ -122,8 +122,6 @@ class Check(Show):
         if report.findings:
             rows = [[f.severity, f"{f.subset}/{f.track}".lstrip("/"), f.part, f.message] for f in report.findings]
             print(Table("", ["severity", "track", "part", "finding"], [rows]).console(terminal_width()))
-        for notice in dict.fromkeys(dataset.notices):
-            print(f"note: {notice}")
         print(report.summary())
         return 1 if report.errors else 0
 

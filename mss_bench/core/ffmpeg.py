@@ -31,6 +31,8 @@ class Stream:
     sample_rate: int
     channels: int
     seconds: float
+    frames: int | None
+    """Frames that the header declares, where it counts in frames."""
     codec: str
 
 
@@ -74,7 +76,9 @@ def probe(path: Path) -> Stream:
         raise AudioError(f"{path} holds {len(streams)} audio streams, expected one{hint}")
     (stream,) = streams
     seconds = float(stream.get("duration") or answer.get("format", {}).get("duration") or 0.0)
-    return Stream(int(stream["sample_rate"]), int(stream["channels"]), seconds, str(stream.get("codec_name", "")))
+    rate = int(stream["sample_rate"])
+    frames = int(stream.get("duration_ts", 0)) if stream.get("time_base") == f"1/{rate}" else 0
+    return Stream(rate, int(stream["channels"]), seconds, frames or None, str(stream.get("codec_name", "")))
 
 
 def decode(path: Path) -> tuple[NDArray[np.float32], int]:
@@ -95,6 +99,8 @@ def decode(path: Path) -> tuple[NDArray[np.float32], int]:
     raw = _run("ffmpeg", path, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "f32le", "-")
     array = np.frombuffer(raw, dtype="<f4").reshape(-1, stream.channels).T.astype(np.float32)
     seconds = array.shape[1] / stream.sample_rate
+    # MPEG-4 declares its length without the padding of the last block, and ffmpeg decodes that, too.
+    array = array[:, : stream.frames]
     if seconds < stream.seconds - _TOLERATED:
         raise AudioError(f"{path} is truncated: {seconds:.2f} s are there, its header declares {stream.seconds:.2f} s")
     return array, stream.sample_rate

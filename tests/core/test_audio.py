@@ -118,6 +118,7 @@ def test_compressed_files_are_decoded_aligned(compressed, name, rate):
     header = audio.info(folder / name)
     assert (header.sample_rate, header.channels) == (rate, 2)
     assert abs(header.frames - rate) <= 0.06 * rate
+    assert decoded.shape == array.shape
     middle = slice(5000, 40000)
     difference = decoded[:, middle] - array[:, middle]
     assert np.linalg.norm(difference) < 0.1 * np.linalg.norm(array[:, middle]), "a delay of the codec is left"
