@@ -65,10 +65,11 @@ def spellings(target: str) -> tuple[str, ...]:
 
 def known_stem(text: str) -> str | None:
     """Return ``mixture``, or the usual name of a stem, where a text is certain to mean it."""
-    key = spelling_key(text)
-    if key in map(spelling_key, MIXTURES):
-        return "mixture"
-    return next((name for name, words in SYNONYMS.items() if key in map(spelling_key, words)), None)
+    return _USUAL.get(spelling_key(text))
+
+
+_USUAL = {spelling_key(word): "mixture" for word in MIXTURES}
+_USUAL |= {spelling_key(word): name for name, words in SYNONYMS.items() for word in words}
 
 
 def is_system(name: str) -> bool:

@@ -81,19 +81,23 @@ class TargetNames:
     """
 
     def __init__(self, targets: Targets, further: Sequence[str] = ()) -> None:
-        possible = [word for word, meaning in POSSIBLE.items() if meaning == "mixture"]
-        self._meaning: dict[str, str | None] = {spelling_key(name): None for name in (*MIXTURES, *possible)}
+        words = [*MIXTURES, *(word for word, meaning in POSSIBLE.items() if meaning == "mixture")]
+        self._meaning: dict[str, str | None] = {spelling_key(word): None for word in words}
+        known: dict[str, str] = {}
         for synonyms in SYNONYMS.values():
             keys = [spelling_key(s) for s in synonyms]
-            meant = next((t for t in (*targets, *further) if spelling_key(t) in keys), None)
-            self._meaning.update(dict.fromkeys(keys, meant) if meant else {})
-        known = {k: t for k, t in self._meaning.items() if t}
+            if meant := next((t for t in (*targets, *further) if spelling_key(t) in keys), None):
+                known |= dict.fromkeys(keys, meant)
+                words += synonyms
         known |= {spelling_key(name): name for name in (*targets, *further)}
+        # Of the data set's own names any two letters may stand apart: a target leadvocals, a file lead_vocals.
+        words += [" ".join(spelling_key(name)) for name in (*targets, *further)]
         # "no_vocals" is the target that sums every other stem; where the data set has none it is no estimate of it.
         for key, target in known.items():
             rest = set(targets.stems) - set(targets.get(target, targets.stems))
             self._meaning["no" + key] = next((t for t in targets if set(targets[t]) == rest), None)
         self._meaning.update(known)
+        self._words = [*words, *(f"no {word}" for word in words)]
 
     def resolve(self, text: str) -> str | None:
         """Return the target, or None where the text does not name one."""
@@ -105,13 +109,14 @@ class TargetNames:
 
     def expression(self) -> str:
         """Return a regular expression of every known spelling."""
-        return any_spelling(self._meaning)
+        return any_spelling(self._words)
 
 
 def any_spelling(words: Iterable[str]) -> str:
-    """Return a regular expression of words in any capitals, with or without hyphens, spaces or underscores in them."""
-    keys = sorted({spelling_key(word) for word in words}, key=lambda key: (-len(key), key))
-    return "(?i:" + "|".join(r"[-_ ]*".join(map(re.escape, key)) for key in keys) + ")"
+    """Return a regular expression of words, any capitals, and any of hyphen, space and underscore or none between."""
+    parts = {tuple(re.split(r"[-_\s]+", nfc(word))) for word in words}
+    longest_first = sorted(parts, key=lambda own: (-len("".join(own)), own))
+    return "(?i:" + "|".join(r"[-_ ]*".join(map(re.escape, own)) for own in longest_first) + ")"
 
 
 def further_stems(targets: Targets, sources: Iterable[str] = ()) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from mss_bench.separators.estimates.pairing import EstimateFile, Pairing
 
 __all__ = ["Claim", "claims", "pair", "read_estimate", "read_fitted", "scan"]
 
+_MARK = "\0"  # which no path holds
 _ALONE = [layout for layout in LAYOUTS if layout.pattern in ("{track}/{target}", "{track}/*({target})*")]
 
 
@@ -82,44 +84,74 @@ def claims(
     by_name: dict[str, list[TrackId]] = {}
     for track in tracks:
         by_name.setdefault(nfc(track.name), []).append(track)
+    longest_first = sorted(by_name, key=len, reverse=True)  # "Song 2" before "Song"
     subsets = tuple(dict.fromkeys(t.subset for t in tracks if t.subset))
     expression = names.expression() if names else None
-    made: dict[str, Claim] = {}
-    for file in listing.files:
-        for path, layout in _readings(listing, file, list(by_name), pattern):
-            # The general form is quick to fail; only what passes is compared with every track's name.
-            if not translate(layout.pattern).fullmatch(path):
-                continue
-            match = translate(layout.pattern, tuple(by_name), subsets, expression).fullmatch(path)
-            if match is None or (names and not names.knows(match["target"])):
-                continue
-            subset = match.groupdict().get("subset")
-            if meant := tuple(t for t in by_name[match["track"]] if subset in (None, t.subset)):
-                made[file] = Claim(meant, match["target"], layout.name)
-                break
-    return made
+    listed = pattern is not None and "{track:" in pattern  # which says itself what the tracks are called
+    marks = tuple(by_name) if listed else (_MARK,)
+
+    def claim(file: str) -> Claim | None:
+        for path, layouts in _readings(listing, file, longest_first, pattern):
+            marked = [(path, "")] if listed else _marked(path, longest_first)
+            for layout in layouts:
+                for text, name in marked:
+                    match = translate(layout.pattern, marks, subsets, expression).fullmatch(text)
+                    if match is None or (names and not names.knows(match["target"].replace(_MARK, name))):
+                        continue
+                    subset = match.groupdict().get("subset")
+                    if meant := tuple(t for t in by_name[name or match["track"]] if subset in (None, t.subset)):
+                        return Claim(meant, match["target"].replace(_MARK, name), layout.name)
+        return None
+
+    made = {file: claim(file) for file in listing.files}
+    return {file: claimed for file, claimed in made.items() if claimed}
 
 
-def _readings(listing: Listing, file: str, names: list[str], pattern: str | None) -> Iterator[tuple[str, Layout]]:
-    """Yield the path to read with each layout."""
+def _marked(path: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return a path with a mark in the place of a track's name, for each name and place, with the name.
+
+    One expression a layout is then enough for any number of tracks.
+    """
+    marked = []
+    for name in names:
+        if name not in path:
+            continue
+        places = [place for place in range(len(path)) if path.startswith(name, place)]
+        marked += [(path[:place] + _MARK + path[place + len(name) :], name) for place in places]
+        if len(places) > 1:  # a folder of the song, with files that name it again
+            marked.append((path.replace(name, _MARK), name))
+    return marked
+
+
+def _readings(
+    listing: Listing, file: str, names: Sequence[str], pattern: str | None
+) -> Iterator[tuple[str, Sequence[Layout]]]:
+    """Yield the path to read with the layouts to read it by."""
     path = nfc(file)
     if not any(name in path for name in names):
         # Files named after targets alone belong to the only track that there is.
         if not pattern and len(names) == 1 and "/" not in file and _names_no_song(file):
-            for layout in _ALONE:
-                yield f"{names[0]}/{path}", layout
+            yield f"{names[0]}/{path}", _ALONE
         return
     if pattern:
-        yield path, user_layout(pattern)
+        yield path, [user_layout(pattern)]
         return
-    depth = path.count("/")
-    for layout in LAYOUTS:
-        if layout.pattern.count("/") == depth:
-            yield path, layout
+    yield path, _by_depth().get(path.count("/"), ())
     # The folder's own name can be that of a target.
+    inside = f"{nfc(listing.root.resolve().name)}/{path}"
+    yield (
+        inside,
+        [layout for layout in _by_depth().get(inside.count("/"), ()) if layout.pattern.startswith("{target}/")],
+    )
+
+
+@cache
+def _by_depth() -> dict[int, list[Layout]]:
+    """Return the recognised layouts by the number of folders in them."""
+    layouts: dict[int, list[Layout]] = {}
     for layout in LAYOUTS:
-        if layout.pattern.startswith("{target}/"):
-            yield f"{nfc(listing.root.resolve().name)}/{path}", layout
+        layouts.setdefault(layout.pattern.count("/"), []).append(layout)
+    return layouts
 
 
 def _names_no_song(file: str) -> bool:
@@ -169,6 +201,9 @@ def pair(
     listing = directory if isinstance(directory, Listing) else scan(directory)
     names = TargetNames(targets, further)
     everything = list(dict.fromkeys([*tracks, *known]))
+    if not explain and len(everything) > 1:  # of a file that names none of the tracks nothing is to be told
+        asked = [nfc(track.name) for track in tracks]
+        listing = replace(listing, files=tuple(f for f in listing.files if any(name in nfc(f) for name in asked)))
     by_file = claims(listing, everything, pattern, names)
     pairing = Pairing(listing.root, (*targets, *further), {track: {} for track in tracks})
     candidates: dict[tuple[TrackId, str], list[EstimateFile]] = {}
