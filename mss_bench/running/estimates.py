@@ -7,6 +7,7 @@ hands back estimates that keep the contract. Both go through memory that is shar
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import tempfile
@@ -19,6 +20,7 @@ from math import prod
 
 import numpy as np
 
+from mss_bench.core.audio import hash_file
 from mss_bench.core.reads import undeclared, watched_reads
 from mss_bench.core.schema import Status
 from mss_bench.core.spec import build
@@ -253,7 +255,10 @@ def _refuse_undeclared(planned: PlannedCell, separator: Separator, opened: set[s
     RunError
     """
     declared = [*separator.files(planned.track.id), *planned.track.files()]
-    if files := undeclared(opened, declared, since):
+    # A program of the user's own is not among the files: the environment in the key has its content.
+    environment = json.dumps(planned.preimage.get("environment", {}))
+    files = [file for file in undeclared(opened, declared, since) if hash_file(file) not in environment]
+    if files:
         raise RunError(
             f"{planned.method.name} reads {', '.join(map(str, files[:3]))}{' and more' if len(files) > 3 else ''}, "
             "which its files() does not name: with other content the key would be the same; return it from files()"

@@ -7,6 +7,7 @@ leaves, some 100 dB, and what an estimate lacks shows at once.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -204,9 +205,14 @@ def test_a_sum_without_one_of_its_parts_is_not_scored(folder: Callable[..., Path
     assert accompaniment["reason"].startswith("accompaniment lacks piano, which did not come for this song; piano: nan")
 
 
-def test_a_command_delivers_under_its_own_names(folder: Callable[..., Path], scored: Callable[..., Any]) -> None:
-    spec = {"name": "command", "command": ["cp", "-rT", str(folder(*SIX) / "Song"), "{output_dir}", "-S", "{input}"]}
-    rows, _ = scored(spec | {"map": SUM})
+def test_a_command_delivers_under_its_own_names(
+    folder: Callable[..., Path], scored: Callable[..., Any], tmp_path: Path
+) -> None:
+    program = tmp_path / "tool"  # a file of the user's, which the worker reads
+    program.write_text(f"#!/bin/sh\ncp {folder(*SIX)}/Song/*.wav $2\n")
+    program.chmod(0o755)
+    os.utime(program, (0, 0))
+    rows, _ = scored({"name": "command", "command": f"{program} {{input}} {{output_dir}}", "map": SUM})
     assert len(rows) == 6
     assert rows["value"].min() > 100
 
