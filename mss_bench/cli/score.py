@@ -112,8 +112,6 @@ def execute(args: argparse.Namespace) -> int:
     spec: dict[str, Any] = {"name": "estimates", "dir": str(command.estimates.resolve()), "as": command.name}
     if command.pattern:
         spec["pattern"] = command.pattern
-    if options.fit:
-        spec["fit"] = list(options.fit)
     prepared = prepare(
         options.with_values(
             separators=[spec],

@@ -296,7 +296,11 @@ class Dataset(Parameterized, ABC):
         """
         tracks = [track for part in self.subset_names(subset) for track in members_of(self, part, self.find(part))]
         if not tracks:
-            raise DatasetError(f"data set {self.name!r} has no tracks in {self.root}; expected one folder a track")
+            reasons = [
+                f"data set {self.name!r} has no tracks in {self.root}; expected one folder a track",
+                *self.notices,
+            ]
+            raise DatasetError("\n".join(reasons))
         if names:
             known = {t.name for t in tracks}
             for name in names:

@@ -33,7 +33,7 @@ class Channels(Dataset):
         Raises
         ------
         DatasetError
-            The folder does not exist.
+            The folder does not exist, or no file in it is a track.
         """
         folder = self.folder(subset)
         if not folder.is_dir():
@@ -41,11 +41,16 @@ class Channels(Dataset):
         parts: dict[str, tuple[Part, ...]] = {
             stem: (Part(channel_number(channels[0])),) for stem, channels in self.stems.items()
         }
+        files = matching(folder, self.files)
+        if not files:
+            raise DatasetError(
+                f"data set {self.name!r}: no file in {folder} fits {self.files}; expected one file a track"
+            )
         return [
             Track(
                 TrackId(self.name, subset, file.stem), self.sample_rate, dict.fromkeys(self.stems, (file,)), parts=parts
             )
-            for file in matching(folder, self.files)
+            for file in files
         ]
 
 

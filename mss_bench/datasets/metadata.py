@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mss_bench.core.listing import matching
+from mss_bench.core.listing import audio_files, matching
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems, Track, TrackId
 from mss_bench.datasets.base import Dataset
@@ -50,8 +50,21 @@ class Metadata(Dataset):
         super().setup()
 
     def find(self, subset: str) -> list[Track]:
-        """Return a track for every folder of the subset."""
-        return [self._track(subset, folder) for folder in track_folders(self.folder(subset), self.name)]
+        """Return a track for every folder of the subset that has metadata or audio.
+
+        Raises
+        ------
+        DatasetError
+            None has metadata.
+        """
+        folders = track_folders(self.folder(subset), self.name)
+        described = [folder for folder in folders if self._metadata_file(folder).is_file()]
+        if folders and not described:
+            raise DatasetError(
+                f"data set {self.name!r}: no folder in {self.folder(subset)} has {' or '.join(self.metadata)}; expected "
+                "one folder a track, each with it"
+            )
+        return [self._track(subset, f) for f in folders if f in described or audio_files(f).files]
 
     def _track(self, subset: str, folder: Path) -> Track:
         identity = TrackId(self.name, subset, folder.name)

@@ -167,9 +167,11 @@ class RunOptions(Parameterized):
 
     def separator_specs(self) -> list[Spec]:
         """Return the separators as specs, each once."""
-        if not self.separators:
-            return self._mapped(default_separators())
-        return self._mapped(_specs(self.separators, lambda: default_separators(slow=True)))
+        asked = _specs(self.separators, lambda: default_separators(slow=True)) if self.separators else []
+        # Estimates that exist already are made to fit as the data set is; others come from the mixture and fit it.
+        fit = {"fit": list(self.fit)} if self.fit else {}
+        fitted = [replace(s, params=fit | s.params) if s.name == "estimates" else s for s in asked]
+        return self._mapped(fitted or default_separators())
 
     def _mapped(self, specs: list[Spec]) -> list[Spec]:
         """Return separators with the map of the run where they take one and have none of their own."""

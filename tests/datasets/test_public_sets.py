@@ -166,7 +166,15 @@ def test_metadata_that_is_wrong_spoils_its_own_track_and_says_why(tmp_path):
             spoiled.load()
         sound.load()
         file.write_text(kept)
+    (tmp_path / "test" / "notes").mkdir()  # neither metadata nor audio: no track
     strict = get_dataset("slakh2100", root=tmp_path, missing_stems="error")
+    assert len(strict.tracks()) == 2
+    with pytest.raises(
+        DatasetError, match=r"'moisesdb': no folder in .* has data\.json; expected one folder a track, each"
+    ):
+        get_dataset("moisesdb", root=tmp_path / "test").tracks()
+    with pytest.raises(DatasetError, match=r"'mir1k': no file in .* fits \*\.wav; expected one file a track"):
+        get_dataset("mir1k", root=tmp_path / "test").tracks()
     with pytest.raises(DatasetError, match=r"metadata\.yaml names no source of bass, drums, other"):
         strict.tracks()[0].load()
     narrow = get_dataset("slakh2100", root=tmp_path, stems={"piano": ("0-7",)}, groups={})
