@@ -296,11 +296,8 @@ class Dataset(Parameterized, ABC):
         """
         tracks = [track for part in self.subset_names(subset) for track in members_of(self, part, self.find(part))]
         if not tracks:
-            reasons = [
-                f"data set {self.name!r} has no tracks in {self.root}; expected one folder a track",
-                *self.notices,
-            ]
-            raise DatasetError("\n".join(reasons))
+            nothing = f"data set {self.name!r} has no tracks in {self.root}; expected one folder a track"
+            raise DatasetError("\n".join([nothing, *self.notices]))
         if names:
             known = {t.name for t in tracks}
             for name in names:

@@ -61,8 +61,8 @@ class Metadata(Dataset):
         described = [folder for folder in folders if self._metadata_file(folder).is_file()]
         if folders and not described:
             raise DatasetError(
-                f"data set {self.name!r}: no folder in {self.folder(subset)} has {' or '.join(self.metadata)}; expected "
-                "one folder a track, each with it"
+                f"data set {self.name!r}: no folder in {self.folder(subset)} has {' or '.join(self.metadata)}; "
+                "expected one folder a track, each with it"
             )
         return [self._track(subset, f) for f in folders if f in described or audio_files(f).files]
 
