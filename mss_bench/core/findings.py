@@ -22,8 +22,10 @@ KINDS: dict[str, str] = {
     "silent": "no sound, throughout or in one channel",
     "clipping": "samples at full scale",
     "offset": "a constant offset from zero (DC)",
+    "leftover": "audio that nothing reads, or a pattern that fits no file",
     "duplicate": "the same content under two names",
     "absent": "a stem that a track does not have",
+    "erratum": "what is known to be wrong with a recording",
     # of stems against the mixture, and of estimates against references
     "gain": "a level that is not the reference's",
     "polarity": "the opposite sign",

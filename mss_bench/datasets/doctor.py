@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mss_bench.core import audio
+from mss_bench.core.findings import Finding
 from mss_bench.core.tracks import Audio, Track
+from mss_bench.datasets.consistency import compare_with_mixture, implausible
 from mss_bench.datasets.leftovers import idle_patterns, leftovers
 from mss_bench.errors import AudioError, MssBenchError
 
@@ -27,21 +29,8 @@ __all__ = ["Finding", "Report", "examine"]
 
 CLIPPED_RUN = 4
 """So many neighbouring samples at one and the same peak count as clipped."""
-MISMATCH_DB = -20.0
-"""A mixture further than this from the sum of its stems is worth a warning (MUSDB18's limiter leaves about -30 dB)."""
 LOST_SECONDS = 1.0
 """More than this cut off to make the files of a song as long as the shortest is worth a warning."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong or worth knowing."""
-
-    severity: Literal["error", "warning", "info"]
-    subset: str
-    track: str
-    part: str
-    message: str
 
 
 @dataclass
@@ -76,48 +65,49 @@ def examine(dataset: Dataset, tracks: Sequence[Track]) -> Report:
     """
     report = Report(len(tracks))
     for file in leftovers(dataset, tracks):
-        report.findings.append(Finding(file.severity, file.subset, file.track, file.part, f"not read: {file.message}"))
+        severity, said = file.severity, f"not read: {file.message}"
+        report.findings.append(Finding(severity, file.part, "leftover", said, file.track, file.subset))
     for pattern, stem in idle_patterns(dataset, tracks).items():
-        report.findings.append(Finding("warning", "", "", stem, f"its pattern {pattern!r} fits no file of any track"))
+        report.findings.append(
+            Finding("warning", stem, "leftover", f"its pattern {pattern!r} fits no file of any track")
+        )
     contents: dict[str, list[tuple[Track, str]]] = defaultdict(list)
     for track in tracks:
         if track.erratum:
-            report.findings.append(Finding("info", track.id.subset, track.name, "", f"known erratum: {track.erratum}"))
-        for severity, part, message in _examine_track(track, report, contents):
-            report.findings.append(Finding(severity, track.id.subset, track.name, part, message))
+            said = f"known erratum: {track.erratum}"
+            report.findings.append(Finding("note", "", "erratum", said, track.name, track.id.subset))
+        for finding in _examine_track(track, report, contents):
+            report.findings.append(replace(finding, track=track.name, subset=track.id.subset))
     for places in contents.values():
         if len(places) > 1:
             (track, part), others = places[0], places[1:]
             names = ", ".join(f"{t.name}/{p}" for t, p in others)
             message = f"has the same content as {names}"
-            report.findings.append(Finding("warning", track.id.subset, track.name, part, message))
+            report.findings.append(Finding("warning", part, "duplicate", message, track.name, track.id.subset))
     return report
 
 
-_Found = tuple[Literal["error", "warning", "info"], str, str]
-
-
-def _examine_track(track: Track, report: Report, contents: dict[str, list[tuple[Track, str]]]) -> list[_Found]:
+def _examine_track(track: Track, report: Report, contents: dict[str, list[tuple[Track, str]]]) -> list[Finding]:
     if track.reader is not None:  # one container holds everything: it can be read or it cannot
         try:
             whole = track.load()
         except MssBenchError as error:
-            return [("error", "file", str(error))]
+            return [Finding("error", "file", "unreadable", str(error))]
         parts: dict[str, Audio] = {"mixture": whole.mixture} | whole.references
-        found: list[_Found] = []
+        found: list[Finding] = []
         contents[audio.hash_file(track.mixture[0])].append((track, "file"))
     else:
         parts, found = _read_files(track, contents)
     if parts:
         report.seconds += next(iter(parts.values())).shape[1] / track.sample_rate
     for name, array in parts.items():
-        found += [("warning", name, text) for text in _peculiarities(array)]
+        found += _peculiarities(name, array)
     return found + _compare(track, parts)
 
 
-def _read_files(track: Track, contents: dict[str, list[tuple[Track, str]]]) -> tuple[dict[str, Audio], list[_Found]]:
+def _read_files(track: Track, contents: dict[str, list[tuple[Track, str]]]) -> tuple[dict[str, Audio], list[Finding]]:
     """Return what could be read of the mixture and of every stem, made alike as the data set declares, and findings."""
-    found: list[_Found] = []
+    found: list[Finding] = []
     parts: dict[str, Audio] = {}
     lengths: dict[str, int] = {}
     damaged = set()
@@ -127,7 +117,7 @@ def _read_files(track: Track, contents: dict[str, list[tuple[Track, str]]]) -> t
             try:
                 array, _ = track.read(file, part)
             except AudioError as error:
-                found.append(("error", name, str(error)))
+                found.append(Finding("error", name, "unreadable", str(error)))
                 damaged.add(name)
                 continue
             label = part.of(Path(file.name))
@@ -138,18 +128,20 @@ def _read_files(track: Track, contents: dict[str, list[tuple[Track, str]]]) -> t
                 shorter = min(array.shape[1], parts[name].shape[1])
                 parts[name], array = parts[name][:, :shorter], array[:, :shorter]
             if name in parts and parts[name].shape != array.shape:
-                found.append(("error", name, _unlike(track, {first: parts[name].shape, label: array.shape})))
+                found.append(
+                    Finding("error", name, "shape", _unlike(track, {first: parts[name].shape, label: array.shape}))
+                )
                 damaged.add(name)
             else:  # summed at once: a song can have thirty files
                 parts[name] = parts[name] + array if name in parts else array
         if not pieces and name != "mixture":
             taken = "its rows are left out" if name in track.absent else "taken as silent"
-            found.append(("info", name, f"has no file; {taken}"))
+            found.append(Finding("note", name, "absent", f"has no file; {taken}"))
     if track.fit.trim and lengths and min(lengths.values()) < max(lengths.values()):
         shortest, longest = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
         lost = (lengths[longest] - lengths[shortest]) / track.sample_rate
         text = f"all files are cut to the {lengths[shortest]} samples of {shortest}; {longest} loses {lost:.2f} s"
-        found.append(("warning" if lost > LOST_SECONDS else "info", "length", text))
+        found.append(Finding("warning" if lost > LOST_SECONDS else "note", "length", "shape", text, value=lost))
         parts = {name: array[:, : lengths[shortest]] for name, array in parts.items()}
     return {name: array for name, array in parts.items() if name not in damaged}, found
 
@@ -163,10 +155,12 @@ def _unlike(track: Track, shapes: dict[str, tuple[int, ...]]) -> str:
     return ""
 
 
-def _peculiarities(array: Audio) -> list[str]:
+def _peculiarities(name: str, array: Audio) -> list[Finding]:
     if not array.any():
-        return ["is silent throughout"]
+        return [Finding("warning", name, "silent", "is silent throughout")]
     found = []
+    for channel in np.flatnonzero(~array.any(axis=1)):
+        found.append(Finding("warning", name, "silent", f"channel {channel + 1} is silent throughout"))
     peak = float(np.abs(array).max())
     # Relative, since limiters leave peaks that differ in the last digits.
     at_peak = np.abs(array) >= peak * (1 - 1e-6)
@@ -175,34 +169,27 @@ def _peculiarities(array: Audio) -> list[str]:
         runs &= at_peak[:, CLIPPED_RUN - 1 - shift : at_peak.shape[1] - shift]
     # A soft signal may well rest on its peak (a square wave); clipping happens near full scale.
     if peak > 0.5 and (count := int(runs.sum())):
-        found.append(f"looks clipped: {count} times {CLIPPED_RUN} or more neighbouring samples at the peak {peak:.4f}")
+        message = f"looks clipped: {count} times {CLIPPED_RUN} or more neighbouring samples at the peak {peak:.4f}"
+        found.append(Finding("warning", name, "clipping", message, value=count))
     if (dc := float(np.abs(array.mean(axis=1, dtype=np.float64)).max())) > 0.01:
-        found.append(f"has an offset of {dc:.3f} from zero")
+        found.append(Finding("warning", name, "offset", f"has an offset of {dc:.3f} from zero", value=dc))
     return found
 
 
-def _compare(track: Track, parts: dict[str, Audio]) -> list[_Found]:
+def _compare(track: Track, parts: dict[str, Audio]) -> list[Finding]:
     """Compare the stems with the mixture: shapes, and the level of what they do not add up to."""
     whole = set(parts) == {*track.stems, *(("mixture",) if track.mixture else ())}
     first, expected = next(((name, array.shape) for name, array in parts.items()), ("", ()))
-    found: list[_Found] = [
-        ("error", name, _unlike(track, {first: expected, name: array.shape}))
+    found = [
+        Finding("error", name, "shape", _unlike(track, {first: expected, name: array.shape}))
         for name, array in parts.items()
         if array.shape != expected
     ]
-    mixture = parts.get("mixture")
+    if found:
+        return found
+    stems = {name: parts[name] for name in track.stems if name in parts}
+    found = implausible(stems, track.sample_rate)
     made = any(line.rest for line in track.stem_map.lines)  # of the mixture itself
-    if found or mixture is None or not whole or made:
+    if not whole or made or "mixture" not in parts:
         return found
-    total = np.add.reduce([parts[s] for s in track.stems])
-    energy, rest = float(np.sum(np.square(mixture, dtype=np.float64))), mixture - total
-    if energy == 0.0:
-        return found
-    # -200 dB stands for a sum that is exact.
-    level = 10 * np.log10(max(float(np.sum(np.square(rest, dtype=np.float64))) / energy, 1e-20))
-    if level > MISMATCH_DB:
-        found.append(("warning", "mixture", f"differs from the sum of the stems by {level:.1f} dB of its energy"))
-    else:
-        text = "equals the sum of the stems" if level < -150 else f"is within {level:.1f} dB of the sum of the stems"
-        found.append(("info", "mixture", text))
-    return found
+    return compare_with_mixture(stems, parts["mixture"], track.sample_rate) + found

@@ -10,8 +10,9 @@ import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from mss_bench.core.findings import Severity
 from mss_bench.core.listing import audio_files, matching
 from mss_bench.core.names import EXTENSIONS, known_stem, nfc, spellings, without_extension
 from mss_bench.core.tracks import Track
@@ -39,7 +40,7 @@ class Leftover:
     message : str
     """
 
-    severity: Literal["error", "warning", "info"]
+    severity: Severity
     subset: str
     track: str
     part: str
@@ -104,7 +105,7 @@ def notices(dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
     """Return what a run says of files that it does not read, one line for files of one name."""
     alike: dict[tuple[str, str], list[Leftover]] = {}
     for leftover in leftovers(dataset, tracks):
-        if leftover.severity != "info":
+        if leftover.severity != "note":
             alike.setdefault((leftover.part if leftover.track else "", leftover.message), []).append(leftover)
     lines = []
     for (_, message), group in alike.items():
@@ -131,23 +132,21 @@ def _ignored(dataset: Dataset, *paths: str) -> bool:
     )
 
 
-def _judge(
-    dataset: Dataset, file: Path, track: str, part: str, read: set[Path]
-) -> tuple[Literal["error", "warning", "info"], str]:
+def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path]) -> tuple[Severity, str]:
     """Return how grave it is that a file is not read, and what may be meant."""
     base = without_extension(file.name)
     if not track:
         return "warning", f"belongs to no track; move it away{_or_ignore(dataset)}"
     for suffix in EXTENSIONS:
         if _identity(file.with_name(base + suffix)) in read:
-            return "info", f"{base}{suffix} beside it is read"
+            return "note", f"{base}{suffix} beside it is read"
     if known_stem(base) == "mixture":
         if dataset.mixture == "sum":
             return "warning", "a mixture, while the data set says that the mixture is the sum of the stems"
         return "warning", f"a mixture, while the data set reads {_mixture_name(dataset)}"
     for target in dataset.targets:
         if target not in dataset.targets.stems and known_stem(base) in (target, *map(known_stem, spellings(target))):
-            return "info", f"{target} is the sum of {', '.join(dataset.targets[target])}"
+            return "note", f"{target} is the sum of {', '.join(dataset.targets[target])}"
     for stem, patterns in dataset.stems.items():
         for pattern in patterns:
             if fnmatch.fnmatchcase(without_extension(part).casefold(), without_extension(pattern).casefold()):

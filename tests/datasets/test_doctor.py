@@ -32,7 +32,7 @@ def test_a_sound_data_set_has_no_errors(findings):
     report, found = findings()
     assert report.errors == 0
     assert set(found) == {("Song A", "mixture"), ("Song B (live)", "mixture")}
-    assert all(severity == "info" for severity, _ in found.values())
+    assert all(severity == "note" for severity, _ in found.values())
     assert report.summary() == "2 tracks, 0.1 minutes: 0 errors, 0 warnings"
 
 
@@ -73,7 +73,7 @@ def test_the_real_excerpt_is_sound(excerpt):
     dataset = get_dataset("musdb18hq", root=excerpt)
     report = examine(dataset, dataset.tracks("train"))
     assert report.errors == 0
-    (mixture,) = [f for f in report.findings if f.part == "mixture" and f.severity == "info"]
+    (mixture,) = [f for f in report.findings if f.part == "mixture" and f.severity == "note"]
     assert "-31.6 dB of the sum of the stems" in mixture.message
 
 

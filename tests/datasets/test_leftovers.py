@@ -54,8 +54,8 @@ def test_each_file_that_nothing_reads_is_named_with_what_may_be_meant(tmp_path):
     )
     assert told["error", "A", "guitar.wav"].startswith("no pattern fits it")
     assert told["warning", "A", "mix.wav"].startswith("a mixture, while")
-    assert told["info", "A", "vocals.flac"] == "vocals.wav beside it is read"
-    assert told["info", "A", "instrumental.wav"] == "accompaniment is the sum of drums"
+    assert told["note", "A", "vocals.flac"] == "vocals.wav beside it is read"
+    assert told["note", "A", "instrumental.wav"] == "accompaniment is the sum of drums"
     assert told["warning", "", "preview.wav"].startswith("belongs to no track")
     assert len(told) == 6
     assert idle_patterns(data, data.tracks()) == {"backing*.wav": "drums"}
