@@ -50,7 +50,9 @@ def configure(parser: Parser) -> None:
 
 def add_run_options(parser: Parser) -> None:
     """Add the options that runs and the scoring of existing estimates share."""
-    add_options(parser.add_argument_group("data"), RunOptions, [*DATA, "catalogs", "root", "rehash", "plugins"])
+    add_options(
+        parser.add_argument_group("data"), RunOptions, [*DATA, "catalogs", "root", "doctor", "rehash", "plugins"]
+    )
     execution = parser.add_argument_group("execution")
     add_options(execution, RunOptions, ["jobs", "device", "seed", "timeout", "memory_limit", "retries", "fail_fast"])
     add_options(parser.add_argument_group("what is kept"), RunOptions, ["save_estimates", "media"])

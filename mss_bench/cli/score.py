@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,7 @@ from mss_bench.core.parameters import Parameterized, param
 from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mss_bench.core.tracks import Track
-    from mss_bench.datasets import Dataset
-    from mss_bench.separators.estimates import Estimates
+    pass
 
 __all__ = ["configure", "execute"]
 
@@ -28,8 +23,6 @@ examples:
   mss-bench score separated/htdemucs_6s --dataset musdb18hq --map "other=guitar+piano+other"
   mss-bench score stems --references DIR --pattern "{track}_{target}.wav" --museval-json out
 """
-
-_DOCTOR_SECONDS = 60.0  # a fault that lasts shows itself within the first minute
 
 
 class Command(Parameterized):
@@ -47,7 +40,6 @@ class Command(Parameterized):
     )
     name: str = param("", doc="What tables call the estimates, as a separator (default: the folder's name).")
     partial: bool = param(False, doc="Leave out tracks that have no estimate.")
-    doctor: bool = param(True, doc="Do not look for lag, polarity, gain and swapped stems first (default: look).")
     museval_json: Path | None = param(
         None, metavar="DIR", doc="Also write museval's JSON there, one file a track (default: none)."
     )
@@ -70,13 +62,13 @@ def configure(parser: Parser) -> None:
     add_options(where, Command, ["references"])
     out = {"doc": "Run folder (default: runs/<data set>-<name>)."}
     add_options(parser, RunOptions, ["map", "fit", "metrics", "out"], out=out)
-    add_options(parser, Command, ["pattern", "name", "partial", "doctor", "museval_json"])
+    add_options(parser, Command, ["pattern", "name", "partial", "museval_json"])
     add_options(parser, Shared, ["quiet"])
     add_run_options(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Pair, examine, score."""
+    """Pair, then examine and score."""
     from mss_bench.errors import ConfigError
     from mss_bench.running.start import prepare
     from mss_bench.separators.estimates import Estimates
@@ -107,8 +99,6 @@ def execute(args: argparse.Namespace) -> int:
             "--partial to score the others alone"
         )
     tracks = [t for t in tracks if t.name not in absent]
-    if command.doctor:
-        _examine(separator, tracks, dataset)
     spec: dict[str, Any] = {"name": "estimates", "dir": str(command.estimates.resolve()), "as": command.name}
     if command.pattern:
         spec["pattern"] = command.pattern
@@ -125,45 +115,6 @@ def execute(args: argparse.Namespace) -> int:
     if command.museval_json:
         _write_museval(prepared.folder, command.name, command.museval_json)
     return status
-
-
-def _examine(separator: Estimates, tracks: Sequence[Track], dataset: Dataset) -> None:
-    """Print what the estimate doctor finds; a file that cannot be read is left to the run, whose cell says so."""
-    import numpy as np
-
-    from mss_bench.errors import MssBenchError
-    from mss_bench.separators.estimates.doctor import examine
-
-    findings = []
-    separator.tracks = tuple(track.id for track in tracks)
-    for track in tracks:
-        # The beginning is enough, and keeps a look at 50 songs to seconds.
-        part = track.excerpt(min(_DOCTOR_SECONDS, track.duration or _DOCTOR_SECONDS))
-        separator.track, separator.duration = part.id, part.duration
-        try:
-            audio = part.load()
-            estimates = separator.separate(
-                audio.mixture, audio.sample_rate, targets=dataset.targets, rng=np.random.default_rng(0)
-            )
-        except MssBenchError as error:
-            print(f"warning: {error}", file=sys.stderr)
-            continue
-        # Of different lengths they cannot be summed; the doctor tells the lengths.
-        if {e.shape for e in estimates.values()} == {audio.mixture.shape}:
-            estimates = separator.stem_map.apply(estimates, audio.mixture, dataset.targets)[0]
-            nowhere = [stem for stem in part.absent if stem not in estimates]
-            estimates = dataset.targets.without(nowhere).resolve(estimates)
-        not_there = dataset.targets.made_of(part.absent)
-        references = {
-            target: sum((audio.references[s] for s in parts[1:]), audio.references[parts[0]])
-            for target, parts in dataset.targets.items()
-            if target not in not_there
-        }
-        findings += examine(estimates, references, audio.mixture, audio.sample_rate, track.name)
-    for finding in findings:
-        print(finding, file=sys.stderr)
-    if any(f.severity == "error" for f in findings):
-        print("The scores of these estimates say little before that is mended.\n", file=sys.stderr)
 
 
 def _write_museval(run: Path, name: str, out: Path) -> None:

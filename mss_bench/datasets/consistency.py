@@ -215,7 +215,8 @@ def _exchange(one: str, two: str, first: _Profile, second: _Profile) -> str:
         noisy, bright = second.noise - first.noise, second.high - first.high
         if first.sustain - second.sustain < 4 or (noisy < 0.1 and bright < 6):
             return ""
-        return f"{held}, and {two} have {bright:+.0f} dB above 2 kHz, flatness {second.noise:.2f} against {first.noise:.2f}"
+        flat = f"flatness {second.noise:.2f} against {first.noise:.2f}"
+        return f"{held}, and {two} have {bright:+.0f} dB above 2 kHz, {flat}"
     if (one, two) == ("vocals", "bass"):
         return low if first.low >= 0.1 and second.low <= 0.02 else ""
     struck = second.sustain - first.sustain >= 4

@@ -18,6 +18,7 @@ from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import Metric, metrics
+from mss_bench.running.examination import report
 from mss_bench.running.execute import execute
 from mss_bench.running.keys import HashCache
 from mss_bench.running.lock import epoch, finalising, locked
@@ -141,9 +142,15 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
     -------
     RunOutcome
         After an interrupt (Ctrl-C) with `interrupted` set; everything finished is on disk.
+
+    Raises
+    ------
+    ConfigError
+        Finished estimates are another target than their names say, and no map says what they are.
     """
     notify = notify or (lambda text: print(text, file=sys.stderr))
     run, options = prepared.folder, prepared.options
+    told = report(prepared.dataset, prepared.cells()) if options.doctor else []
     with locked(run, options.shard), epoch(run, options.shard) as token:
         began = now()
         # Before anything is computed: whatever happens from here on, the tables can be rebuilt from plan and cells.
@@ -155,6 +162,8 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
         tasks = prepared.tasks(token)
         for notice in dict.fromkeys([*prepared.dataset.notices, *separators.problems, *prepared.plan.notices]):
             notify(f"note: {notice}")
+        for line in told:
+            notify(line)
         if tasks:  # so that what is finished can be read whatever happens to this process
             _write_run_json(prepared, began, len(tasks))
         outcome = _compute(prepared, tasks, quiet)

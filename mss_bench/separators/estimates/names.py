@@ -59,7 +59,7 @@ def swapped_names(aligned: Mapping[str, Aligned], references: Mapping[str, Audio
             findings.append(Finding("error", name, "swapped_names", f"{fits}; are the names swapped? rename the files"))
         else:  # blind methods do that, too
             message = f"{fits}; is it named after the wrong stem, or did the method take one for the other?"
-            findings.append(Finding("warning", name, "swapped_names", message))
+            findings.append(Finding("warning", name, "swapped_names", message, value=likeness))
     return findings
 
 
