@@ -61,7 +61,10 @@ def compare_with_mixture(stems: Mapping[str, Audio], mixture: Audio, sample_rate
         or [f for name in stems for f in _one_stem(name, stems[name], stems[name] + rest, energy, level, sample_rate)]
     )
     message = f"differs from the sum of the stems by {level:.1f} dB of its energy"
-    if not found:
+    silent = [name for name, stem in stems.items() if not stem.any()]
+    if silent and not found:
+        message += f"; {' and '.join(silent)} {'is' if len(silent) == 1 else 'are'} silent: the wrong file?"
+    elif not found:
         message += (
             "; another mix, effects on it, or a file that is missing: scores against these stems are limited by it"
         )
@@ -135,7 +138,8 @@ def _one_stem(name: str, stem: Audio, expected: Audio, energy: float, level: flo
     drift = find_drift(stem, expected, rate)
     # Interpolated, the highest frequencies stay away from the mixture's.
     if drift and betters(drift.undone(stem), expected) > _EXPLAINED_DB / 2:
-        message = f"its clock differs from the mixture's by {drift.ppm:+.0f} ppm; resample it"
+        factor = 1 / (1 + drift.ppm * 1e-6)
+        message = f"its clock differs from the mixture's by {drift.ppm:+.0f} ppm; resample it by {factor:.6f}"
         return [Finding("error", name, "drift", message, value=drift.ppm)]
     n = find_lag(Spectra.of(stem, rate), Spectra.of(expected, rate), stem, expected).samples
     if n and betters(shifted(stem, n), shifted(expected, -n)) > _EXPLAINED_DB:
