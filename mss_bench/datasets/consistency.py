@@ -27,6 +27,7 @@ _EXPLAINED_DB = 10.0
 """A fault explains a mismatch where undoing it brings the sum so much closer."""
 _AUDIBLE = 1e-4  # of the mixture's energy
 _EXACT = 1e-4  # -40 dB
+_STRUCK = -6.0  # dB of sustain, see `_Profile`: drums have -8 to -20, a bass -6 to +5
 _SECONDS = 60.0  # from the middle of a song: enough to tell drums from bass
 
 
@@ -120,7 +121,7 @@ def _folded(stems: Mapping[str, Audio], rest: Audio) -> list[Finding]:
     """Look for a stem that was folded to mono: the mixture has a side signal (left - right) that no stem has."""
     names = [name for name, stem in stems.items() if is_folded(stem)]
     middle = rest.sum(axis=0, keepdims=True)
-    if not names or len(rest) != 2 or dot(middle, middle) > 0.01 * 2 * dot(rest, rest):
+    if not names or len(rest) != 2 or dot(middle, middle) > 0.1 * 2 * dot(rest, rest):
         return []
     message = "both channels are the same, and what the mixture has more is all between left and right: folded to mono?"
     return [Finding("warning", " or ".join(names), "mono", message)]
@@ -216,14 +217,15 @@ def _exchange(one: str, two: str, first: _Profile, second: _Profile) -> str:
     low = f"{100 * first.low:.0f} % of {one} and {100 * second.low:.0f} % of {two} lie below 120 Hz"
     if (one, two) == ("drums", "bass"):
         # Both are low, so that two facts must say so; drums differ from a bass by 2 to 18 dB in the first.
+        struck = second.sustain <= _STRUCK and first.sustain - second.sustain >= 4
         noisy, bright = second.noise - first.noise, second.high - first.high
-        if first.sustain - second.sustain < 4 or (noisy < 0.1 and bright < 6):
+        if not struck or (noisy < 0.1 and bright < 6):
             return ""
         flat = f"flatness {second.noise:.2f} against {first.noise:.2f}"
         return f"{held}, and {two} have {bright:+.0f} dB above 2 kHz, {flat}"
     if (one, two) == ("vocals", "bass"):
         return low if first.low >= 0.1 and second.low <= 0.02 else ""
-    struck = second.sustain - first.sustain >= 4
+    struck = first.sustain <= _STRUCK and second.sustain - first.sustain >= 4
     return f"{low}, and {two} are held" if first.low >= 0.2 and second.low <= 0.05 and struck else ""
 
 

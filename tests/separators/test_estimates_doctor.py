@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import cache
 from pathlib import Path
@@ -11,12 +12,15 @@ import pytest
 from scipy import signal
 
 from mss_bench.core import audio
-from mss_bench.core.tracks import Audio, Stems
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.dsp.median import running_median
+from mss_bench.separators import separators
 from mss_bench.separators.estimates.doctor import Finding, examine
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
+TARGETS = Targets(STEMS, {"accompaniment": ("drums", "bass", "other")})
 
 
 class Song:
@@ -262,3 +266,81 @@ def test_thirty_seconds_of_four_stereo_stems_take_little_time(real: Song) -> Non
     start = time.process_time()
     examine(estimates, long, mixture, RATE)
     assert time.process_time() - start < 3, "about 0.4 s on one core; room for a slow machine"
+
+
+def drifting(estimate: Audio, ppm: float) -> Audio:
+    index = np.arange(estimate.shape[1])
+    return np.stack([np.interp(index * (1 - ppm * 1e-6), index, c) for c in estimate]).astype(np.float32)
+
+
+@pytest.mark.parametrize("ppm", [400, -100])
+def test_a_drift_is_measured(song: Song, sound: Stems, ppm: float) -> None:
+    (found,) = song.examine(sound | {"vocals": drifting(sound["vocals"], ppm)})
+    assert (found.target, found.code, found.severity) == ("vocals", "drift", "error")
+    assert found.value == pytest.approx(ppm, rel=0.06)
+
+
+def test_a_small_gain_is_found_with_its_cost(song: Song) -> None:
+    vocals = song.ratio()["vocals"]
+    (found,) = song.examine(song.ratio() | {"vocals": np.float32(0.8) * vocals})
+    assert (found.target, found.code) == ("vocals", "gain")
+    assert found.value == pytest.approx(20 * np.log10(0.8), abs=0.4)
+    before, after = (np.sum((song.stems["vocals"] - e) ** 2) for e in (vocals, np.float32(0.8) * vocals))
+    cost = float(re.search(r"costs (\d+\.\d) dB", found.message)[1])  # type: ignore[index]
+    assert cost == pytest.approx(10 * np.log10(after / before), abs=0.5)
+
+
+def test_an_offset_is_found_in_any_estimate(song: Song, sound: Stems) -> None:
+    (found,) = song.examine(sound | {"drums": sound["drums"] + np.float32(0.01)})
+    assert (found.target, found.code) == ("drums", "offset")
+    assert found.value == pytest.approx(0.01, abs=0.003)
+
+
+def test_a_folded_stem_is_found_but_not_where_the_method_makes_it_good(song: Song) -> None:
+    vocals = np.repeat(song.ratio()["vocals"].mean(axis=0, keepdims=True), 2, axis=0)
+    (found,) = song.examine(song.ratio() | {"vocals": vocals})
+    side = np.sum((song.stems["vocals"] - song.stems["vocals"].mean(axis=0)) ** 2)
+    assert (found.target, found.code) == ("vocals", "mono")
+    assert found.value == pytest.approx(10 * np.log10(np.sum(song.stems["vocals"] ** 2) / side), abs=0.01)
+    assert song.examine({"vocals": vocals, "accompaniment": song.mixture - vocals}) == []
+
+
+def test_a_silent_channel_is_named(song: Song) -> None:
+    (found,) = song.examine(song.ratio() | {"other": song.ratio()["other"] * np.float32([[1], [0]])})
+    assert (found.target, found.code) == ("other", "silent")
+    assert "channel 2" in found.message
+
+
+def test_the_mixture_beside_separated_stems_is_an_error(song: Song) -> None:
+    (found,) = song.examine(song.ratio() | {"drums": song.mixture})
+    assert (found.target, found.code, found.severity) == ("drums", "mixture", "error")
+
+
+@pytest.mark.parametrize("quality", [1.0, 0.5])
+def test_the_other_of_two_stems_is_told_from_the_other_of_four(song: Song, quality: float) -> None:
+    vocals = quality * song.ratio()["vocals"] + (1 - quality) / 4 * song.mixture
+    found = examine(
+        {"vocals": vocals, "other": song.mixture - vocals}, song.references, song.mixture, RATE, "t", TARGETS
+    )
+    (target,) = [f for f in found if f.code != "absent"]
+    assert (target.target, target.code, target.severity, target.meant) == ("other", "target", "error", "accompaniment")
+    error = {t: np.sum((song.references[t] - song.mixture + vocals) ** 2) for t in ("other", "accompaniment")}
+    sdr = {t: 10 * np.log10(np.sum(song.references[t] ** 2) / error[t]) for t in error}
+    assert f"SDR {sdr['accompaniment']:.1f} dB against {sdr['other']:.1f} dB" in target.message
+
+
+METHODS = (
+    "bandsplit", "centre", "karaoke", "hpss", "hpss_vocals", "repet", "twodft", "demo_net", "harmonic_mask",
+    "ibm", "mwf",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_built_in_methods_have_no_findings(real: Song, name: str) -> None:
+    separator = build(separators, Spec.parse(name))[0]
+    separator.load("cpu")
+    estimates = separator.separate(
+        real.mixture.copy(), RATE, targets=TARGETS, rng=np.random.default_rng(0), references=dict(real.stems)
+    )
+    found = examine(TARGETS.resolve(estimates), real.references, real.mixture, RATE, "t", TARGETS)
+    assert [f for f in found if f.code != "absent"] == []
