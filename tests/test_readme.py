@@ -104,3 +104,13 @@ def test_links_lead_somewhere(document):
 def test_files_that_are_named_exist(document):
     for name in re.findall(r"`((?:mss_bench|tests|reports|docs)/[\w./]+)`", document.read_text(encoding="utf-8")):
         assert "NAME" in name or (ROOT / name).exists(), name
+
+
+def test_every_finding_of_the_doctors_is_documented_with_an_example():
+    from mss_bench.core.findings import KINDS
+
+    sections = re.split(r"^### ", (ROOT / "docs/doctor.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    texts = {section.partition("\n")[0]: section for section in sections}
+    assert set(texts) == set(KINDS)
+    for kind, text in texts.items():
+        assert re.search(r"(error|warning|note)[: ]|mss-bench: ", text), f"{kind} has no example"

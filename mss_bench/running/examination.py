@@ -84,7 +84,8 @@ def examine_references(dataset: Dataset, tracks: Sequence[Track]) -> tuple[list[
             continue
         found = implausible(audio.references, audio.sample_rate)
         if track.mixture and not track.stem_map:
-            found += compare_with_mixture(audio.references, audio.mixture, audio.sample_rate)
+            stems = {name: stem for name, stem in audio.references.items() if name not in track.absent}
+            found += compare_with_mixture(stems, audio.mixture, audio.sample_rate)
         findings += [replace(f, track=track.name, subset=track.id.subset) for f in found if f.severity != "note"]
     return findings, len(chosen)
 
@@ -105,9 +106,10 @@ def examine_estimates(cells: Sequence[PlannedCell]) -> list[Finding]:
             )
         except MssBenchError:
             continue
-        references = {t: reduce(np.add, [audio.references[s] for s in parts]) for t, parts in targets.items()}
+        there = targets.without(track.absent)
+        references = {t: reduce(np.add, [audio.references[s] for s in parts]) for t, parts in there.items()}
         estimates = _scored(cell, delivered, audio)
-        found = examine(estimates, references, audio.mixture, audio.sample_rate, track.name, targets)
+        found = examine(estimates, references, audio.mixture, audio.sample_rate, track.name, there)
         findings += [replace(f, subset=track.id.subset) for f in found]
     return _judged(findings, len(cells), separator.stem_map)
 
@@ -117,7 +119,7 @@ def _scored(cell: PlannedCell, delivered: Stems, audio: TrackAudio) -> Stems:
     if {estimate.shape for estimate in delivered.values()} != {audio.mixture.shape}:
         return {t: e for t, e in delivered.items() if t in cell.delivery.targets}  # they cannot be summed
     mapped = cell.delivery.stem_map.apply(delivered, audio.mixture, cell.targets)[0]
-    return cell.delivery.scored(mapped, cell.targets)
+    return cell.delivery.scored(mapped, cell.targets)[0]
 
 
 def _with_accompaniment(targets: Targets) -> Targets:

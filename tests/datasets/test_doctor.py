@@ -44,7 +44,7 @@ def _nan(array):
 @pytest.mark.parametrize(
     ("part", "harm", "severity", "message"),
     [
-        ("drums", lambda f: f.unlink(), "info", "has no file; its rows are left out"),
+        ("drums", lambda f: f.unlink(), "note", "has no file; its rows are left out"),
         ("drums", lambda f: f.write_bytes(b"text"), "error", "cannot be read as audio"),
         ("drums", lambda f: f.write_bytes(f.read_bytes()[:9000]), "error", "is truncated"),
         ("drums", lambda f: audio.write(f, audio.read(f), 16000), "error", "16000 Hz, expected 8000 Hz"),
