@@ -121,6 +121,11 @@ class Delivery:
         }
         return {t: each for t, each in summed.items() if t not in self.left_out and t not in problems}, problems
 
+    def parts(self, target: str, names: Collection[str], targets: Targets) -> tuple[str, ...]:
+        """Return those of mapped names that a target is the sum of; none where some of it is not there."""
+        complete = target in names or set(targets.beyond(self.mapped)) <= {*names}
+        return _needed(targets, self.absent, names).sum_of(target, names) if complete else ()
+
 
 def _needed(targets: Targets, absent: tuple[str, ...], delivered: Collection[str]) -> Targets:
     """Return the targets without stems that neither the song nor the method has."""

@@ -39,7 +39,6 @@ from mss_bench.core import audio
 from mss_bench.core.arrays import Floats
 from mss_bench.core.files import folder_name
 from mss_bench.core.schema import MEDIA_VERSION, is_floor
-from mss_bench.core.tracks import Stems
 from mss_bench.errors import RunError
 from mss_bench.metrics import Quantity
 from mss_bench.running.keys import digest
@@ -228,12 +227,12 @@ class _Writer:
         saved = saved_estimates(self.run, planned, verify=False)
         if saved is None:
             return None
-        wanted = [target] if target in saved.files else list(planned.targets.stems)
-        if not all(name in saved.files for name in wanted):
+        wanted = planned.delivery.parts(target, saved.files, planned.targets)
+        if not wanted:
             return None
         rate = planned.track.sample_rate
-        parts: Stems = {t: audio.read(saved.files[t], rate, start=start, duration=seconds) for t in wanted}
-        return planned.targets.resolve(parts).get(target)
+        parts = [audio.read(saved.files[name], rate, start=start, duration=seconds) for name in wanted]
+        return parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=np.float32)
 
     def _write(self, sound: _Sound, place: str, rate: int, top: float, peak: float) -> dict[str, Any]:
         name = f"{place}/{folder_name(sound.name)}" if sound.role == "estimate" else f"{place}/_{sound.role}"

@@ -251,6 +251,15 @@ def test_the_map_is_part_of_the_key_where_it_changes_something(
     assert facts["map"] == facts["params"]["map"] == SUM, "recorded"
 
 
+def test_an_excerpt_of_the_accompaniment_has_all_its_parts(
+    folder: Callable[..., Path], planned: Callable[..., Plan]
+) -> None:
+    delivery = planned({"name": "estimates", "dir": str(folder(*SIX))}).cells[1].delivery
+    assert delivery.parts("accompaniment", SIX, TARGETS) == SIX[1:]
+    assert delivery.parts("accompaniment", SIX[:5], TARGETS) == ()
+    assert delivery.parts("drums", ("drums",), TARGETS) == ("drums",)
+
+
 def test_what_is_not_scored_is_named(folder: Callable[..., Path], planned: Callable[..., Plan]) -> None:
     spec = {"name": "estimates", "dir": str(folder("vocals", instrumental=REST, strings=REST))}
     assert planned(spec, Targets(FOUR), (TargetGroup("4stem", FOUR),)).notices == [
