@@ -461,8 +461,8 @@ def _notes(
             infinite[row.separator] = ", ".join(f"{heading} {s['n_inf']}" for heading, s in own.items() if s["n_inf"])
         for kind in sorted({flag.strip().partition(":")[0] for flag in row.flags} - _SHOWN_FLAGS):
             flagged.setdefault(kind, []).append(row.separator)
-    left_out = {
-        v.heading.heading: f"{n} of {_track_count([n + v.block.n_tracks[v.target]])}"
+    counted = {
+        v.heading.heading: f"{v.block.n_tracks[v.target]} of {_track_count([n + v.block.n_tracks[v.target]])}"
         for v in values
         if (n := v.block.n_left_out[v.target])
     }
@@ -476,7 +476,7 @@ def _notes(
         Note("infinite on single tracks", "†", infinite),
         *(Note(f"{kind} on some tracks (see flags in the track table)", "‡", of) for kind, of in flagged.items()),
         Note("No value on any track", of=empty),
-        Note("Left out for all methods, undefined (a silent reference) or without a floor", of=left_out),
+        Note("Tracks that count (the others lack the stem, have it silent, or have no floor)", of=counted),
     ]  # fmt: skip
     notes = [note for note in notes if note.of]
     if not any(block.has_floor for block in blocks):
