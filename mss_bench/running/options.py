@@ -68,7 +68,8 @@ class RunOptions(Parameterized):
     )
     missing_stems: str | None = param(
         None, choices=("leave_out", "silent", "error"),
-        metavar="HOW", doc="What a song without a stem's files means: leave_out scores its other stems, and counts; silent takes the "
+        metavar="HOW",
+        doc="What a song without a stem's files means: leave_out scores its other stems, and counts; silent takes the "
         "stem as silence; error refuses the song (default: what the data set declares, usually leave_out).",
     )  # fmt: skip
     jobs: int | None = param(
