@@ -97,8 +97,11 @@ def lower_is_better(quantities: Quantities) -> set[str]:
 
 def name_maps(separators: Iterable[Mapping[str, Any]]) -> str:
     """Return what the names of stems were said to mean, by separator; empty where nothing was said."""
-    maps = [f"{s['label']} {s['map']}" for s in separators if s.get("map") and "label" in s]
-    return f"Names of stems were mapped: {', '.join(maps)}." if maps else ""
+    said = {str(s["label"]): str(s["map"]) for s in separators if s.get("map") and "label" in s}
+    mapped = ", ".join(f"{label} {lines}" for label, lines in said.items() if lines != "none")
+    kept = ", ".join(label for label, lines in said.items() if lines == "none")
+    sentences = [f"Names of stems were mapped: {mapped}.", f"Names of stems mean what they say, as was said: {kept}."]
+    return " ".join(text for text, labels in zip(sentences, (mapped, kept), strict=True) if labels)
 
 
 def trained_on(separators: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -82,3 +82,10 @@ def test_one_track_and_one_method(run_tables) -> None:
     text = summary(one, encoding="utf-8")
     assert "1 track" in text
     assert "No floor (mixture)" in text
+
+
+def test_the_map_of_names_is_told(run_tables):
+    separators = [{"label": "six", "map": "other=guitar+other"}, {"label": "two", "map": "none"}, {"label": "hpss"}]
+    text = " ".join(summary(run_tables.tracks, run_tables.failures, separators=separators).split())
+    assert "Names of stems were mapped: six other=guitar+other." in text
+    assert "Names of stems mean what they say, as was said: two." in text
