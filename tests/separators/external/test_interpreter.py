@@ -369,3 +369,19 @@ def constructor_parameters(script: Path) -> set[str]:
     (found,) = [n for n in ast.walk(ast.parse(script.read_text())) if getattr(n, "name", "") == "__init__"]
     assert isinstance(found, ast.FunctionDef)
     return {a.arg for a in found.args.args}
+
+
+def test_a_checkpoint_that_leads_to_other_weights_is_refused(tmp_path: Path) -> None:
+    """TensorFlow follows the path in a folder's ``checkpoint``, and only the folder's files are part of the key."""
+    from mss_bench.separators.external.recipes.spleeter import Separator as Spleeter
+
+    for name in ("4stems", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.index").touch()
+    checkpoint = tmp_path / "4stems" / "checkpoint"
+    checkpoint.write_text('model_checkpoint_path: "model"\nall_model_checkpoint_paths: "model"\n')
+    assert Spleeter(str(tmp_path / "4stems"), stems=4).target_sets == (("vocals", "drums", "bass", "other"),)
+    for path in (str(tmp_path / "other" / "model"), "../other/model", "absent"):
+        checkpoint.write_text(f'model_checkpoint_path: "{path}"\n')
+        with pytest.raises(ValueError, match=r"checkpoint names .*; expected a model in this folder"):
+            Spleeter(str(tmp_path / "4stems"), stems=4)
