@@ -25,7 +25,8 @@ Windows and order
 -----------------
 The usual framewise setting is 30 s every 15 s. A track with fewer than two windows is one window, whole, as in
 mir_eval. With ``permute`` the estimates are first put in the order of greatest mean SIR, in each window by itself; a
-row whose estimate was another one in some window is flagged ``permuted``.
+row whose estimate was another one in some window is flagged ``permuted``. The estimate of a target whose reference is
+silent throughout takes no part in that.
 
 mir_eval
 --------
