@@ -110,7 +110,7 @@ def _jobs(command: Command, label: str, separator: Separator) -> list[_Job]:
 
     jobs: dict[Path, _Job] = {}
     for name in dict.fromkeys(command.files):
-        info = audio.info(name)
+        info = audio.info(name, any_decoder=True)
         if reason := separator.refuses(info.channels, str(name)):
             raise AudioError(f"{reason}; choose another separator or file")
         folder = command.out / folder_name(label) / info.path.stem
@@ -131,7 +131,7 @@ def _separate(job: _Job, separator: Separator, spec: Spec, progress: _Progress, 
 
     facts = {"file": job.file.path.name, "separator": spec.plain(), "seed": seed}
     try:
-        mixture = audio.read(job.file.path)
+        mixture = audio.read(job.file.path, any_decoder=True)
         with progress:
             result = separate_mixture(separator, mixture, job.file.sample_rate, seed=seed)
             paths = write_stems(job.folder, result, job.file.sample_rate, facts, overwrite=overwrite)

@@ -46,6 +46,7 @@ from mss_bench.compat.museval_json import METRICS
 from mss_bench.compat.stores import EvalStore, MethodStore, TrackStore
 from mss_bench.core import audio
 from mss_bench.core.arrays import Floats
+from mss_bench.core.listing import matching
 
 __all__ = [
     "EvalStore",
@@ -197,7 +198,7 @@ def eval_mus_dir(
         When a file cannot be written.
     """
     for track in dataset:
-        files = sorted((Path(estimates_dir) / track.subset / track.name).glob(f"*.{ext}"))
+        files = matching(Path(estimates_dir) / track.subset / track.name, f"*.{ext}")
         if estimates := _read_files(files, track.rate)[0]:
             eval_mus_track(track, {Path(name).stem: array for name, array in estimates.items()}, output_dir=output_dir)
 
@@ -235,10 +236,10 @@ def eval_dir(
     RunError
         When the file cannot be written.
     """
-    references, rate = _read_files(sorted(Path(reference_dir).glob("*.wav")))
+    references, rate = _read_files(matching(Path(reference_dir), "*.wav"))
     if not references:
         raise MusevalError(f"`reference_dir` contains no wav files: {reference_dir}")
-    estimates, _ = _read_files(sorted(Path(estimates_dir).glob("*.wav")), rate)
+    estimates, _ = _read_files(matching(Path(estimates_dir), "*.wav"), rate)
     if list(references) != list(estimates):
         raise MusevalError(
             f"{estimates_dir} holds {', '.join(estimates) or 'no wav files'}, expected the names of {reference_dir}: "

@@ -46,8 +46,14 @@ class AudioInfo:
     subtype: str
 
 
-def info(path: str | Path) -> AudioInfo:
+def info(path: str | Path, *, any_decoder: bool = False) -> AudioInfo:
     """Read the header of an audio file; of a compressed one the number of frames is what the header says, about.
+
+    Parameters
+    ----------
+    path : str or Path
+    any_decoder : bool
+        Have libsndfile decode what it can where ffmpeg is missing. Scores would depend on the decoder.
 
     Raises
     ------
@@ -60,7 +66,7 @@ def info(path: str | Path) -> AudioInfo:
     path = Path(path)
     if not path.is_file():
         raise AudioError(f"{path} is {broken_link(path)}" if path.is_symlink() else _absent(path))
-    if is_compressed(path):
+    if _through_ffmpeg(path, any_decoder):
         stream = probe(path)
         frames = round(stream.seconds * stream.sample_rate)
         return AudioInfo(path, stream.sample_rate, stream.channels, frames, frames, stream.codec)
@@ -70,7 +76,7 @@ def info(path: str | Path) -> AudioInfo:
         reason = str(error).partition(": ")[2] or str(error)
         kind = compressed_kind(path)
         raise AudioError(f"{path} " + (f"holds {kind}" if kind else f"cannot be read as audio: {reason}")) from error
-    if header.format in ("MP3", "MPEG", "OGG"):
+    if header.format in ("MP3", "MPEG", "OGG") and not is_compressed(path):
         # libsndfile would decode it, and nobody would know that the references are lossy.
         raise AudioError(f"{path} holds {compressed_kind(path, header.format)}")
     declared = _declared_wav_frames(path) if header.format in ("WAV", "WAVEX", "RF64") else None
@@ -87,6 +93,7 @@ def read(
     start: float = 0.0,
     duration: float | None = None,
     finite: bool = True,
+    any_decoder: bool = False,
 ) -> NDArray[np.float32]:
     """Read a file, strictly.
 
@@ -99,6 +106,8 @@ def read(
         The part to read, in seconds; a duration beyond the end reads what is there.
     finite : bool
         Refuse NaN and infinite samples.
+    any_decoder : bool
+        As for `info`.
 
     Returns
     -------
@@ -111,10 +120,10 @@ def read(
     """
     import soundfile
 
-    header = info(path)
+    header = info(path, any_decoder=any_decoder)
     if sample_rate is not None and header.sample_rate != sample_rate:
         raise AudioError(f"{path} has a sample rate of {header.sample_rate} Hz, expected {sample_rate} Hz")
-    if is_compressed(path):
+    if _through_ffmpeg(path, any_decoder):
         return _cut(decode(Path(path)), path, start, duration, finite)
     if header.frames < header.declared_frames:
         raise AudioError(
@@ -137,6 +146,10 @@ def read(
     if finite:
         check_finite(array, str(path))
     return array
+
+
+def _through_ffmpeg(path: str | Path, any_decoder: bool) -> bool:
+    return is_compressed(path) and not (any_decoder and missing_decoder(path))
 
 
 def _cut(

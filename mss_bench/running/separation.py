@@ -99,8 +99,8 @@ def separate(
     if isinstance(source, np.ndarray):
         mixture, rate = _checked(source, sample_rate)
     else:
-        rate = audio.info(source).sample_rate if sample_rate is None else sample_rate
-        mixture = audio.read(source, rate)
+        rate = audio.info(source, any_decoder=True).sample_rate if sample_rate is None else sample_rate
+        mixture = audio.read(source, rate, any_decoder=True)
     method.load(device)
     try:
         return separate_mixture(method, mixture, rate, seed=seed).stems

@@ -68,7 +68,7 @@ def test_stems_of_any_format_add_up_to_the_file(name: str, tmp_path: Path) -> No
         for stem in folder.glob("*.wav"):
             info = audio.info(stem)
             assert (info.sample_rate, info.channels, info.subtype) == (rate, channels, "FLOAT")
-            assert info.frames == audio.info(file).frames
+            assert info.frames == audio.read(file).shape[1]
     note = json.loads((tmp_path / "out" / "hpss" / file.stem / "separation.json").read_text())
     assert (note["file"], note["separator"], note["stems"]) == (name, "hpss", ["drums.wav", "bass.wav", "other.wav"])
 

@@ -175,6 +175,14 @@ def test_without_ffmpeg_the_reason_is_told(tmp_path, monkeypatch):
         audio.read(tmp_path / "x.mp3")
 
 
+def test_any_decoder_serves_where_no_scores_are_made(tmp_path, noise, monkeypatch):
+    soundfile.write(tmp_path / "x.ogg", noise.T, 44100)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert audio.read(tmp_path / "x.ogg", any_decoder=True).shape == (2, 1000)
+    with pytest.raises(AudioError, match="needs ffmpeg"):
+        audio.read(tmp_path / "x.ogg")
+
+
 def test_a_missing_file_is_told_with_what_is_there_instead(tmp_path):
     (tmp_path / "drums.wav").symlink_to(tmp_path / "annex" / "key")
     (tmp_path / "vocals.mp3").touch()
