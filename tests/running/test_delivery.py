@@ -41,6 +41,7 @@ SCRIPT = """
 import numpy as np
 class Separator:
     target_sets = ({names},)
+    stem_map = "other=guitar+piano+other"
     def __init__(self, folder):
         self.folder = folder
     def separate(self, mixture, sample_rate, *, targets, rng):
@@ -226,14 +227,18 @@ def test_a_command_that_writes_more_than_the_data_has_is_told(
     assert "wrote guitar, piano, too, which would be lost" in rows["reason"].iloc[0]
 
 
-def test_a_script_in_another_python(tmp_path: Path, scored: Callable[..., Any]) -> None:
+def test_a_script_in_another_python_says_what_its_names_mean(
+    tmp_path: Path, scored: Callable[..., Any], planned: Callable[..., Plan]
+) -> None:
     (tmp_path / "six.py").write_text(SCRIPT.format(names=SIX))
     for name in SIX:
         np.save(tmp_path / f"{name}.npy", STEMS[name])
     spec = {"name": "external", "python": sys.executable, "script": str(tmp_path / "six.py"), "folder": str(tmp_path)}
-    rows, _ = scored(spec | {"map": SUM})
+    rows, _ = scored(spec)
     assert len(rows) == 6
     assert rows["value"].min() > 100
+    names = planned(spec | {"map": "vocals=drums;drums=vocals"}).cells[1].delivery
+    assert str(names.stem_map) == "vocals=drums;drums=vocals", "the user's word comes first"
 
 
 def test_the_map_is_part_of_the_key_where_it_changes_something(

@@ -9,6 +9,7 @@ import numpy as np
 
 from mss_bench.core.audio import hash_file
 from mss_bench.core.parameters import MappingError, Parameterized, check, param, parameters
+from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError, RunError, SeparatorCrashError
 from mss_bench.separators.external.outside import Outside
@@ -104,6 +105,8 @@ class External(Outside):
             raise
         for name, value in facts.values().items():
             setattr(self, name, value)
+        if self.map or self.map.declined:  # the user's word comes before the script's
+            self.stem_map = self.map
         return peer, {"script": content} | reply["environment"]
 
     def environment(self) -> dict[str, Any]:
@@ -176,6 +179,11 @@ class Facts(Parameterized):
     scale_equivariant: bool = param(False, doc="A gain on the mixture is one on every estimate.")
     channel_equivariant: bool = param(False, doc="Channels swapped in the mixture are swapped in the estimates.")
     needs_references: bool = param(False, doc="An oracle: it is given the references.")
+    stem_map: Any = param(
+        "",
+        expects="text like other=guitar+piano+other, or a mapping",
+        doc="What its names mean, see `mss_bench.core.stem_map`.",
+    )
     trained_on: tuple[str, ...] = param((), doc="What it learned from: data set/subset.")
     licence: str = param("", doc="Licence of code and weights.")
     citation: str = param("", doc="The paper.")
@@ -187,9 +195,14 @@ class Facts(Parameterized):
         if not all(isinstance(names, list) and names for names in self.target_sets):
             self.refuse("target_sets", "a tuple of tuples of names")
 
+    @check("stem_map")
+    def _map_of_names(self) -> None:
+        StemMap.from_parameter(self.stem_map or None)
+
     def values(self) -> dict[str, Any]:
         # JSON has made lists of the tuples.
-        return super().values() | {"target_sets": tuple(tuple(map(str, names)) for names in self.target_sets)}
+        sets = tuple(tuple(map(str, names)) for names in self.target_sets)
+        return super().values() | {"target_sets": sets, "stem_map": StemMap.from_parameter(self.stem_map or None)}
 
 
 def _script(script: str) -> Path:

@@ -135,7 +135,7 @@ def test_a_script_under_the_other_numpy_keeps_the_contract_and_brings_its_facts(
     assert (separator.licence, separator.adds_up, separator.deterministic) == ("MIT", True, True)
     results = check_separator(separator, seconds=0.3)
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
-    assert len(results) == 14
+    assert len(results) == 15
     assert "loading on cpu with NumPy 1." in capfd.readouterr().err
 
 
