@@ -26,7 +26,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mss_bench.core.files import folder_name, write_atomic
+from mss_bench.core.files import folder_name, read_json, write_atomic
 from mss_bench.core.schema import method_label
 from mss_bench.errors import ConfigError
 
@@ -195,10 +195,10 @@ def read(path: str | Path) -> pd.DataFrame:
 
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist; expected a museval JSON file") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as JSON: {error}; expected a museval JSON file") from error
     rows: list[tuple[str, str, int, float, float, float]] = []
     seen: set[str] = set()

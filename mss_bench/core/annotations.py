@@ -13,7 +13,6 @@ with 0 Hz where a stem is unvoiced and ``pitch`` as MIDI number, 69 for 440 Hz.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.core.arrays import Floats
+from mss_bench.core.files import read_json
 from mss_bench.errors import DatasetError
 
 __all__ = ["FILE_NAME", "Annotations"]
@@ -94,7 +94,7 @@ class Annotations:
     @cached_property
     def _content(self) -> dict[str, Any]:
         try:
-            content = json.loads(self.file.read_text(encoding="utf-8"))
+            content = read_json(self.file)
         except (OSError, ValueError) as error:
             raise DatasetError(f"{self.file} cannot be read: {error}") from error
         if not isinstance(content, dict):
@@ -121,7 +121,7 @@ class Annotations:
     def _numbers(self, values: object, what: str) -> Floats:
         try:
             numbers = np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             numbers = np.array(math.nan)
         if numbers.ndim != 1 or not np.isfinite(numbers).all():
             raise self._wrong(f"{what} are no list of numbers")

@@ -9,17 +9,18 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from mss_bench.errors import RunError
 
-__all__ = ["cache_folder", "folder_name", "lock", "read_json", "read_whole", "replacing", "write_atomic"]
+__all__ = ["cache_folder", "folder_name", "json_text", "lock", "read_json", "read_whole", "replacing", "write_atomic"]
 
 _TRY_SECONDS = 0.05
 _MOST_BYTES = 2**30  # of a file that is read at once: more is not what this suite, or a person, has written
+_CHECKSUM = ',\n "checksum": "'  # what begins the last entry of a file; no text of JSON can hold a newline
 _MOST_LEVELS = 100  # of JSON: what reads a thousand of them has too few frames left to do anything else
 
 
@@ -82,7 +83,9 @@ def write_atomic(
     path = Path(path)
     try:
         with replacing(path, holding=holding) as temporary:
-            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+            # A name of a file may hold what is no Unicode; it is written as its escape.
+            whole = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+            temporary.write_bytes(whole)
     except OSError as error:
         reason = error.strerror or error
         raise RunError(f"{path} cannot be written: {reason}; free space or choose another folder") from error
@@ -113,17 +116,29 @@ def read_whole(path: str | Path, *, most: int = _MOST_BYTES) -> bytes:
         os.close(descriptor)
 
 
+def json_text(content: Mapping[str, Any]) -> str:
+    """Return a mapping, which is not empty, as JSON whose last entry is the checksum of the text before it.
+
+    `read_json` compares it: such a file is read as it was written, or not at all.
+    """
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str).removesuffix("\n}")
+    return f'{text}{_CHECKSUM}{_sha256(text.encode("utf-8", "backslashreplace"))}"\n}}'
+
+
 def read_json(path: str | Path) -> Any:
-    """Return what a JSON file holds.
+    """Return what a JSON file holds, without the checksum where it has one from `json_text`.
 
     Raises
     ------
     OSError
         As from `read_whole`.
     ValueError
-        It is no JSON, or nested more deeply than anything that this suite reads.
+        It is no JSON, nested more deeply than anything that this suite reads, or not what its checksum is of.
     """
     content = read_whole(path)
+    text, has_checksum, checksum = content.rpartition(_CHECKSUM.encode())
+    if has_checksum and checksum != f'{_sha256(text)}"\n}}'.encode():
+        raise ValueError("it was changed after it was written: its checksum is of another text")
     try:
         value = json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -144,6 +159,8 @@ def read_json(path: str | Path) -> Any:
         ]
     if level:
         raise ValueError("it is nested too deeply")
+    if has_checksum:
+        del value["checksum"]
     return value
 
 
@@ -200,7 +217,12 @@ def lock(path: Path, *, shared: bool = False, timeout: float | None = None) -> I
 def folder_name(label: str) -> str:
     """Return a folder's name for a label: the label itself where it can be one, else with a hash of it."""
     plain = "".join(c if c.isalnum() or c in "-_.=+ " else "_" for c in label)[:80]
-    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
+    plain = plain.encode()[:200].decode(errors="ignore")  # a name has 255 bytes at most, and endings follow
+    return plain if plain == label else f"{plain}-{_sha256(label.encode('utf-8', 'surrogatepass'))[:6]}"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _sync(path: Path) -> None:

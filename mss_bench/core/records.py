@@ -74,8 +74,10 @@ def _reader(kind: Any) -> _Reader:
         needed = {f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING}
         return functools.partial(_record, kind, {name: _reader(hint) for name, hint in hints.items()}, needed)
     if is_typeddict(kind):
-        readers = {name: _reader(hint) for name, hint in get_type_hints(kind, include_extras=True).items()}
-        return functools.partial(_keys, readers, kind.__required_keys__)
+        hints = get_type_hints(kind, include_extras=True)
+        # Not from __required_keys__: where annotations are text, Python does not see NotRequired in them.
+        needed = {name for name, hint in hints.items() if get_origin(hint) is not NotRequired}
+        return functools.partial(_keys, {name: _reader(hint) for name, hint in hints.items()}, needed)
     return functools.partial(_plain, kind)
 
 
@@ -118,7 +120,7 @@ def _list(kind: type, reader: _Reader, value: Any, where: str) -> Any:
     return kind(reader(each, f"{where}[{i}]") for i, each in enumerate(value))
 
 
-def _keys(readers: dict[str, _Reader], needed: frozenset[str], value: Any, where: str) -> dict[str, Any]:
+def _keys(readers: dict[str, _Reader], needed: set[str], value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _wrong(value, where, "a mapping")
     if absent := [name for name in readers if name in needed and name not in value]:
@@ -129,7 +131,7 @@ def _keys(readers: dict[str, _Reader], needed: frozenset[str], value: Any, where
 def _record(kind: Any, readers: dict[str, _Reader], needed: set[str], value: Any, where: str) -> Any:
     if isinstance(value, kind):
         return value
-    read = _keys(readers, frozenset(needed), value, where)
+    read = _keys(readers, needed, value, where)
     if unknown := [str(name) for name in read if name not in readers]:
         raise ValueError(f"{where or 'the content'} has {', '.join(unknown)[:80]}, which nothing is known of")
     return kind(**read)

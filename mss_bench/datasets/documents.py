@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mss_bench.core.config import load_yaml
+from mss_bench.core.files import read_json
 from mss_bench.errors import ConfigError, DatasetError
 
 __all__ = ["items", "listed_names", "read_document"]
@@ -29,7 +30,7 @@ def read_document(file: Path) -> Any:
         raise DatasetError(str(error)) from error
     except json.JSONDecodeError as error:
         raise DatasetError(f"{file}:{error.lineno}: not valid JSON: {error.msg}") from error
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
@@ -38,7 +39,7 @@ def _parsed(file: Path, *stamp: int) -> Any:
     """Parse a file, once as long as its stamp stays: strict YAML takes 10 ms, and a data set has a thousand files."""
     if file.suffix.lower() != ".json":
         return load_yaml(file)
-    return json.loads(file.read_text(encoding="utf-8-sig"))
+    return read_json(file)
 
 
 def items(document: Any, path: str) -> Iterator[tuple[Any, dict[str, Any]]]:

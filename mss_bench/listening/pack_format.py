@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mss_bench.core import files
+from mss_bench.core.records import built
 from mss_bench.errors import ConfigError
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
@@ -210,7 +212,7 @@ def read_json(path: Path, missing: str) -> Any:
     ConfigError
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return files.read_json(path)
     except FileNotFoundError:
         raise ConfigError(missing) from None
     except (OSError, ValueError) as error:
@@ -232,13 +234,8 @@ def read_pack(folder: str | Path) -> Pack:
     if version != VERSION:
         raise ConfigError(f"{where}: version {version}, this mss_bench reads {VERSION}")
     try:
-        parts = {
-            "tasks": [PackTask(**t) for t in raw["tasks"]],
-            "trials": [Trial(**t) for t in raw["trials"]],
-            "configurations": [[Step(**s) for s in steps] for steps in raw["configurations"]],
-        }
-        pack = Pack(**raw | parts)
-    except (KeyError, TypeError) as error:
+        pack = built(Pack, raw)
+    except ValueError as error:
         raise ConfigError(f"{where} is not as this mss_bench writes it: {error}") from error
     _check(pack, folder)
     return pack
@@ -255,8 +252,8 @@ def read_key(folder: str | Path) -> dict[str, Signal]:
     path = key_folder(Path(folder)) / "key.json"
     raw = read_json(path, f"{path} is missing: without the key nobody knows what the files of {folder} are")
     try:
-        key = {file: Signal(**signal) for file, signal in raw.items()}
-    except (TypeError, AttributeError) as error:
+        key = built(dict[str, Signal], raw)
+    except ValueError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     for file, signal in key.items():
         if signal.role not in ("", *Role):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mss_bench.core.files import read_json
 from mss_bench.core.schema import MEDIA_VERSION
 from mss_bench.errors import RunError
 
@@ -82,7 +82,7 @@ def read_media(folders: Sequence[Path], keys: Collection[str], methods: Collecti
         for file in sorted(folder.glob("[!.]*/[!.]*/media.json")):
             try:
                 kept.append(_track(file, set(keys), set(methods)))
-            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
                 raise RunError(
                     f"{file} is damaged or of another version ({error}); delete {file.parent} and give the run's "
                     "command again"
@@ -91,7 +91,7 @@ def read_media(folders: Sequence[Path], keys: Collection[str], methods: Collecti
 
 
 def _track(file: Path, keys: set[str], methods: set[str]) -> TrackMedia:
-    raw = json.loads(file.read_text(encoding="utf-8"))
+    raw = read_json(file)
     if raw["schema"] != MEDIA_VERSION:
         raise ValueError(f"version {raw['schema']}, expected {MEDIA_VERSION}")
     targets = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from mss_bench.core.schema import is_floor, method_label
 from mss_bench.core.tracks import Audio, Stems, Track
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.running.options import RunOptions
+from mss_bench.running.outputs import EstimateNote, read_note
 from mss_bench.running.start import prepare, start
 from mss_bench.running.store import read_info, read_plan
 from mss_bench.running.tables import read_table
@@ -186,13 +186,18 @@ class RunAudio:
                 return folder
         return None
 
-    def _note(self, method: str, track: Track) -> tuple[Path, dict[str, Any]]:
+    def _note(self, method: str, track: Track) -> tuple[Path, EstimateNote]:
         """Return the folder of estimates and the note that vouches for its files."""
         folder = self._folder(method, track)
         if folder is None:
             raise RunError(f"there are no estimates of {method} for {track.name!r}")
-        note: dict[str, Any] = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))
-        return folder, note
+        try:
+            return folder, read_note(folder)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RunError(
+                f"{folder / 'estimate.json'} is damaged ({reason}); delete its folder, and the estimates are made again"
+            ) from error
 
     def _spec(self, method: str) -> dict[str, Any]:
         for known in self._info["separators"]:
@@ -203,7 +208,7 @@ class RunAudio:
         raise UnknownNameError("system of the run", method, self.labels())
 
 
-def _read(folder: Path, name: str, note: dict[str, Any], track: Track) -> Audio:
+def _read(folder: Path, name: str, note: EstimateNote, track: Track) -> Audio:
     file = folder / f"{name}.wav"
     if not file.is_file() or audio.hash_file(file) != note["sha256"][name]:
         raise RunError(

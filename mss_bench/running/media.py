@@ -23,7 +23,6 @@ share at most half of their seconds, taken in this order; of equal ones the firs
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import uuid
@@ -37,7 +36,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core import audio
 from mss_bench.core.arrays import Floats
-from mss_bench.core.files import folder_name
+from mss_bench.core.files import folder_name, json_text, read_json, write_atomic
 from mss_bench.core.schema import MEDIA_VERSION, is_floor
 from mss_bench.errors import RunError
 from mss_bench.metrics import Quantity
@@ -123,8 +122,8 @@ def _write_track(run: Path, plan: Plan, planned: Sequence[PlannedCell]) -> None:
         about = _Writer(run, plan, done, temporary).write()
         if not about["targets"]:
             raise RunError("no target has a metric of frames, such as bss_eval, and an estimate that was kept")
-        text = json.dumps({"schema": MEDIA_VERSION, "key": key} | about, indent=1, ensure_ascii=False)
-        (temporary / "media.json").write_text(text, encoding="utf-8")
+        text = json_text({"schema": MEDIA_VERSION, "key": key} | about)
+        write_atomic(temporary / "media.json", text)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     except OSError as error:
@@ -135,7 +134,7 @@ def _write_track(run: Path, plan: Plan, planned: Sequence[PlannedCell]) -> None:
 
 def _key_of(folder: Path) -> str:
     try:
-        return str(json.loads((folder / "media.json").read_text(encoding="utf-8"))["key"])
+        return str(read_json(folder / "media.json")["key"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
 from mss_bench.core import audio
-from mss_bench.core.files import folder_name
+from mss_bench.core.files import folder_name, json_text, read_json, write_atomic
+from mss_bench.core.records import built
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Stems, Targets
-from mss_bench.errors import InvalidOutputError
+from mss_bench.errors import AudioError, InvalidOutputError
 from mss_bench.running.plan import PlannedCell
 from mss_bench.running.store import Cell
 
-__all__ = ["LENGTH_TOLERANCE", "Saved", "conform", "save_estimates", "saved_estimates"]
+__all__ = ["LENGTH_TOLERANCE", "EstimateNote", "Saved", "conform", "read_note", "save_estimates", "saved_estimates"]
 
 LENGTH_TOLERANCE = 4096
 """An estimate may differ from the mixture by so many samples; it is trimmed or padded and flagged."""
@@ -120,6 +121,29 @@ def _folder(run: Path, planned: PlannedCell) -> Path:
     return run / "estimates" / folder_name(planned.label) / planned.track.id.subset / planned.track.name
 
 
+class EstimateNote(TypedDict):
+    """What ``estimate.json`` says of the files beside it."""
+
+    estimate_key: str
+    flags: list[str]
+    problems: dict[str, str]
+    sha256: dict[str, str]
+
+
+def read_note(folder: Path) -> EstimateNote:
+    """Return the note that vouches for the estimates in a folder.
+
+    Raises
+    ------
+    OSError, ValueError
+        There is none, or it is damaged.
+    """
+    note = built(EstimateNote, read_json(folder / "estimate.json"))
+    if any("/" in target or target in ("", "..") for target in note["sha256"]):
+        raise ValueError("it names a file outside its folder")
+    return note
+
+
 def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> Saved | None:
     """Return a cell's estimates where they were kept for this very key.
 
@@ -130,14 +154,14 @@ def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> 
     """
     folder = _folder(run, planned)
     try:
-        note = json.loads((folder / "estimate.json").read_text())
+        note = read_note(folder)
         files = {target: folder / f"{target}.wav" for target in note["sha256"]}
         if note["estimate_key"] == planned.estimate_key and all(
             audio.hash_file(file) == note["sha256"][target] if verify else file.is_file()
             for target, file in files.items()
         ):
-            return Saved(files, list(note["flags"]), dict(note["problems"]))
-    except (OSError, ValueError, KeyError, TypeError):
+            return Saved(files, note["flags"], note["problems"])
+    except (OSError, ValueError, AudioError):
         return None
     return None
 
@@ -161,4 +185,4 @@ def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, cell: Cell
     note = {
         "estimate_key": planned.estimate_key, "flags": cell.flags, "problems": cell.problems, "sha256": hashes,
     }  # fmt: skip
-    (folder / "estimate.json").write_text(json.dumps(note))
+    write_atomic(folder / "estimate.json", json_text(note))

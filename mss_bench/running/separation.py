@@ -19,6 +19,7 @@ import numpy as np
 
 import mss_bench
 from mss_bench.core import audio
+from mss_bench.core.files import read_json
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import AudioError, ConfigError, InvalidOutputError, MissingDependencyError, RunError
@@ -248,7 +249,7 @@ def _move(partial: Path, folder: Path) -> None:
     """Put a finished folder in its place; the stems that an earlier separation left there go."""
     folder.mkdir(exist_ok=True)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        for name in json.loads((folder / _NOTE).read_text(encoding="utf-8"))["stems"]:
+        for name in read_json(folder / _NOTE)["stems"]:
             if Path(name).name == name and name.endswith(".wav"):  # a note may have been changed by hand
                 (folder / name).unlink(missing_ok=True)
     for file in partial.iterdir():

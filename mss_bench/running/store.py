@@ -22,7 +22,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +48,71 @@ __all__ = [
 Record = dict[str, Any]
 """A mapping of JSON, or a row of a table."""
 
-# What of a cell of plan.json the tables need.
-_CELL = ("estimate_key", "track", "separator", "params", "oracle", "scores")
-_TRACK = ("dataset", "subset", "name")
-_SCORE = ("key", "group", "metric", "preset", "quantities", "expected")
+
+class _PlannedTrack(TypedDict):
+    dataset: str
+    subset: str
+    name: str
+
+
+class _PlannedScore(TypedDict):
+    key: str
+    group: str
+    metric: str
+    preset: str
+    quantities: list[str]
+    expected: list[str]
+    left_out: NotRequired[dict[str, str]]
+    absent: NotRequired[dict[str, str]]
+
+
+class _PlannedCell(TypedDict):
+    estimate_key: str
+    track: _PlannedTrack
+    separator: str
+    params: str
+    oracle: bool
+    scores: list[_PlannedScore]
+
+
+class _Plan(TypedDict):
+    """What the tables need of ``plan.json``."""
+
+    cells: list[_PlannedCell]
+
+
+class _Quantity(TypedDict):
+    name: str
+    higher_is_better: bool
+    unit: NotRequired[str]
+    definition: NotRequired[str]
+    family: NotRequired[str]
+    preset: NotRequired[str]
+    version: NotRequired[str]
+    citation: NotRequired[str]
+
+
+class _Method(TypedDict):
+    label: str
+    name: NotRequired[str]
+    oracle: NotRequired[bool]
+    trained_on: NotRequired[list[str]]
+    params: NotRequired[dict[str, Any]]
+    licence: NotRequired[str]
+    citation: NotRequired[str]
+
+
+class _Info(TypedDict):
+    """What reports need of ``run.json``."""
+
+    options: dict[str, Any]
+    dataset: dict[str, Any]
+    quantities: list[_Quantity]
+    separators: NotRequired[list[_Method]]
+    missing: NotRequired[int]
+    packages: NotRequired[dict[str, str]]
+    machine: NotRequired[dict[str, Any]]
+
 
 _CHECKSUM = hashlib.sha256
 _CHECKSUM_BYTES = 32
@@ -278,18 +339,7 @@ def read_plan(run: Path) -> Record:
     RunError
         Where the folder is no run, or the file is damaged.
     """
-    plan = _read_json(run, "plan.json")
-    cells = plan.get("cells")
-    if not isinstance(cells, list):
-        raise _damaged(run, "plan.json", "cells is no list")
-    for i, cell in enumerate(cells, 1):
-        problem = _lacks(cell, _CELL) or _lacks(cell["track"], _TRACK, " of its track")
-        if not problem and not isinstance(cell["scores"], list):
-            problem = "scores is no list"
-        problem = problem or next(filter(None, (_lacks(score, _SCORE, " of a score") for score in cell["scores"])), "")
-        if problem:
-            raise _damaged(run, "plan.json", f"cell {i}: {problem}")
-    return plan
+    return _typed(run, "plan.json", _Plan, _read_json(run, "plan.json"))
 
 
 def read_info(run: Path) -> Record:
@@ -306,26 +356,14 @@ def read_info(run: Path) -> Record:
             f"{run} has tables of version {info.get('schema')}, this mss_bench reads {SCHEMA_VERSION}; "
             "run the same command again to make them anew"
         )
-    problem = _lacks(info, ("options", "dataset", "quantities"))
-    if not problem:
-        problem = next((f"{part} is no mapping" for part in ("options", "dataset") if type(info[part]) is not dict), "")
-    for part, needed in (("quantities", ("name", "higher_is_better")), ("separators", ("label",))):
-        entries = info.get(part, [])
-        if not isinstance(entries, list):
-            problem = problem or f"{part} is no list"
-        else:
-            problem = problem or next(filter(None, (_lacks(entry, needed, f" of {part}") for entry in entries)), "")
-    if problem:
-        raise _damaged(run, "run.json", problem)
-    return info
+    return _typed(run, "run.json", _Info, info)
 
 
-def _lacks(record: Any, needed: tuple[str, ...], of: str = "") -> str:
-    """Return what is wrong with a record that must have some keys; empty where nothing is."""
-    if not isinstance(record, dict):
-        return f"a mapping{of} is missing"
-    absent = [key for key in needed if key not in record]
-    return f"{', '.join(absent)}{of} missing" if absent else ""
+def _typed(run: Path, name: str, kind: Any, content: Record) -> Record:
+    try:
+        return dict(built(kind, content))
+    except ValueError as error:
+        raise _damaged(run, name, str(error)) from error
 
 
 def _damaged(run: Path, name: str, what: str) -> RunError:

@@ -7,14 +7,13 @@ Each cell is read once, and frames are streamed to disk.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mss_bench.core.files import replacing, write_atomic
+from mss_bench.core.files import json_text, read_json, replacing, write_atomic
 from mss_bench.core.schema import (
     COST_COLUMNS,
     FAILURE_COLUMNS,
@@ -88,12 +87,16 @@ def rebuild(run: Path) -> int:
     """
     info = read_info(run)
     missing = build_tables(run)
-    write_atomic(run / "run.json", json.dumps(info | {"missing": missing, "tables_of": cells_digest(run)}, indent=1))
+    write_atomic(run / "run.json", json_text(info | {"missing": missing, "tables_of": cells_digest(run)}))
     return missing
 
 
 def cells_digest(run: Path) -> str:
-    """Return a digest of the plan and the state of its cells on disk; tables that were made of another are stale."""
+    """Return what tells whether tables are those of a run: digests of its plan and cells, and of each table's file.
+
+    The first word is of the plan and the state of its cells on disk; tables that were made of another are stale. The
+    others are ``name:sha256``, which `read_table` compares.
+    """
     parts = [(run / "plan.json").read_text(encoding="utf-8")]
     for planned in read_plan(run)["cells"]:
         try:
@@ -101,7 +104,23 @@ def cells_digest(run: Path) -> str:
         except FileNotFoundError:
             continue
         parts.append(f"{planned['estimate_key']} {stat.st_size} {stat.st_mtime_ns}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    whole = {name: run / f"{name}.parquet" for name in TABLES if (run / f"{name}.parquet").is_file()}
+    tables = [f"{name}:{_sha256(path)}" for name, path in whole.items()]
+    return " ".join([hashlib.sha256("\n".join(parts).encode()).hexdigest(), *tables])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _written_as(run: Path, name: str) -> str:
+    """Return the digest of a table that ``run.json`` vouches for; empty where it vouches for none."""
+    try:
+        words = str(read_json(run / "run.json").get("tables_of", "")).split()[1:]
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return dict(word.partition(":")[::2] for word in words).get(name, "")
 
 
 def _read_whole(run: Path, key: str) -> Cell | None:
@@ -139,12 +158,15 @@ def read_table(run: Path, name: str) -> pd.DataFrame:
 
     path = run / f"{name}.parquet"
     try:
+        # Before it is parsed: a bit of its header can ask for any amount of memory.
+        if (digest := _written_as(run, name)) and _sha256(path) != digest:
+            raise ValueError("it is not what the run wrote")
         table = pd.read_parquet(path)
         for column in table.select_dtypes("category"):
             table[column] = table[column].astype("string")
     except FileNotFoundError:
         raise RunError(f"{path} does not exist; make it with: mss-bench results rebuild {run}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:
         raise RunError(f"{path} is damaged ({error}); make it anew with: mss-bench results rebuild {run}") from error
     return table
 

@@ -1,5 +1,7 @@
 """Plain data to typed records."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict

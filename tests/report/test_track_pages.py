@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -28,8 +29,13 @@ def run(kept: Path, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pages") / "run & 1"
     shutil.copytree(kept, folder)
     media = folder / "media" / "test" / "Song A" / "media.json"
-    media.write_text(media.read_text().replace('"name": "centre"', f'"name": {json.dumps(HOSTILE)}'))
+    media.write_text(_unsigned(media).replace('"name": "centre"', f'"name": {json.dumps(HOSTILE)}'))
     return folder
+
+
+def _unsigned(file: Path) -> str:
+    """Return a JSON file's text without its checksum, so that it can be changed."""
+    return re.sub(r',\n "checksum": "\w+"\n}$', "\n}", file.read_text())
 
 
 def _report(run: Path, options: Options = PLAIN) -> Path:
@@ -103,7 +109,7 @@ def test_damaged_media_are_refused_by_name(run: Path, tmp_path: Path, old: str, 
     for file in [*run.glob("*.parquet"), run / "run.json"]:
         shutil.copy(file, tmp_path / "run")
     file = tmp_path / "run" / "media" / "test" / "Song A" / "media.json"
-    text = file.read_text()
+    text = _unsigned(file)
     assert old in text
     file.write_text(text.replace(old, new))
     with pytest.raises(RunError, match=f"{file}.*{said}.*delete"):

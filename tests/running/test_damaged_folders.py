@@ -19,13 +19,16 @@ INFO = {"schema": SCHEMA_VERSION, "options": {}, "dataset": {}, "quantities": []
     ("plan", "what"),
     [
         ([], "it holds no mapping"),
-        ({}, "cells is no list"),
-        ({"cells": 5}, "cells is no list"),
-        ({"cells": [5]}, "cell 1: a mapping is missing"),
-        ({"cells": [{"a": 1}]}, "cell 1: estimate_key, track, separator, params, oracle, scores missing"),
-        ({"cells": [CELL]}, "cell 1: dataset, subset, name of its track missing"),
-        ({"cells": [CELL | {"track": TRACK, "scores": 1}]}, "cell 1: scores is no list"),
-        ({"cells": [CELL | {"track": TRACK, "scores": [1]}]}, "cell 1: a mapping of a score is missing"),
+        ({}, "cells of the content missing"),
+        ({"cells": 5}, "cells is a whole number, expected a list"),
+        ({"cells": [5]}, "cells[0] is a whole number, expected a mapping"),
+        ({"cells": [{"a": 1}]}, "estimate_key, track, separator, params, oracle, scores of cells[0] missing"),
+        ({"cells": [CELL]}, "dataset, subset, name of cells[0].track missing"),
+        ({"cells": [CELL | {"track": TRACK, "scores": 1}]}, "cells[0].scores is a whole number, expected a list"),
+        (
+            {"cells": [CELL | {"track": TRACK, "scores": [1]}]},
+            "cells[0].scores[0] is a whole number, expected a mapping",
+        ),
     ],
 )
 def test_a_damaged_plan_is_told(tmp_path, plan, what):
@@ -40,12 +43,12 @@ def test_a_damaged_plan_is_told(tmp_path, plan, what):
     ("info", "what"),
     [
         ([], "it holds no mapping"),
-        ({"schema": SCHEMA_VERSION}, "options, dataset, quantities missing"),
-        (INFO | {"options": 1}, "options is no mapping"),
-        (INFO | {"dataset": "demo"}, "dataset is no mapping"),
-        (INFO | {"quantities": 1}, "quantities is no list"),
-        (INFO | {"quantities": [{"name": "SDR"}]}, "higher_is_better of quantities missing"),
-        (INFO | {"separators": ["irm"]}, "a mapping of separators is missing"),
+        ({"schema": SCHEMA_VERSION}, "options, dataset, quantities of the content missing"),
+        (INFO | {"options": 1}, "options is a whole number, expected a mapping"),
+        (INFO | {"dataset": "demo"}, "dataset is text, expected a mapping"),
+        (INFO | {"quantities": 1}, "quantities is a whole number, expected a list"),
+        (INFO | {"quantities": [{"name": "SDR"}]}, "higher_is_better of quantities[0] missing"),
+        (INFO | {"separators": ["irm"]}, "separators[0] is text, expected a mapping"),
     ],
 )
 def test_a_damaged_description_is_told(tmp_path, info, what):

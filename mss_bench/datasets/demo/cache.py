@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from mss_bench.core import audio
-from mss_bench.core.files import cache_folder
+from mss_bench.core.files import cache_folder, read_json
 from mss_bench.datasets.demo.plan import DATASET_ID, song_names, stems_of
 from mss_bench.datasets.demo.song import Song, render
 from mss_bench.datasets.demo.synth import SAMPLE_RATE
@@ -98,7 +98,7 @@ def materialise(
 def _is_complete(folder: Path, variant: str, verify: bool) -> bool:
     """Whether a song's folder holds all that its manifest lists, undamaged as far as is looked."""
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(folder / _MANIFEST)
         files = dict(manifest["files"])
         expected = {"annotations.json", "mixture.wav", *(f"{stem}.wav" for stem in stems_of(variant))}
         if manifest["dataset"] != DATASET_ID or manifest["variant"] != variant or set(files) != expected:

@@ -59,7 +59,7 @@ def checked_archive(torch: Any, file: Path) -> io.BytesIO:
                 content = archive.read(name)
                 _check_member(torch, file, name.partition("/")[2], content)
                 copy.writestr(name, content)
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, zipfile.BadZipFile, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{file} is not an exported program: {error}; expected a file of torch.export.save"
         ) from error

@@ -37,13 +37,13 @@ References
 from __future__ import annotations
 
 import functools
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mss_bench.core.files import read_json
 from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError
@@ -156,7 +156,7 @@ def _file(manifest: Manifest, name: str) -> Path:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = read_json(file)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):

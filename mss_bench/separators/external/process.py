@@ -210,7 +210,10 @@ class PeerProcess:
             if not chunk:
                 raise self._crash()
             line += chunk
-        reply: dict[str, Any] = json.loads(line)
+        try:
+            reply: dict[str, Any] = json.loads(line)
+        except (ValueError, RecursionError):
+            raise SeparatorError(f"{self.what} answered what is no reply of mss_bench: {line[:80]!r}") from None
         return reply
 
     def _crash(self) -> SeparatorCrashError:
