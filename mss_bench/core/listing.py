@@ -74,7 +74,10 @@ def audio_files(root: str | Path, leave_out: Container[str] = ()) -> Listing:
             if is_hidden(entry.name) or (folder == root and entry.name in leave_out):
                 continue
             path = folder / entry.name
-            if entry.is_dir():
+            if not _is_text(entry.name):
+                shown = path.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
+                refused[shown] = "its name is not valid UTF-8; rename it"
+            elif entry.is_dir():
                 (links if entry.is_symlink() else real).append(path)
             elif path.suffix.lower() in EXTENSIONS:
                 if path.exists():
@@ -82,6 +85,11 @@ def audio_files(root: str | Path, leave_out: Container[str] = ()) -> Listing:
                 else:
                     refused[path.relative_to(root).as_posix()] = broken_link(path)
     return Listing(root, tuple(sorted(files)), refused, passed_over)
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name can be written into a table; file systems take any bytes."""
+    return not any("\udc80" <= character <= "\udcff" for character in name)
 
 
 def broken_link(path: Path) -> str:

@@ -174,7 +174,8 @@ def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, 
     if problems:
         raise InvalidOutputError(f"{separator.name}: {'; '.join(problems.values())}")
     stems = {name: estimates[name] for name in _disjoint(separator, estimates, targets)}
-    notes = [f"{separator.name} returned estimates of another length ({flag}), which were fitted" for flag in flags]
+    lengths = [flag for flag in flags if flag.startswith("length:")]
+    notes = [f"{separator.name} returned estimates of another length ({flag}), which were fitted" for flag in lengths]
     rest = mixture - np.sum(list(stems.values()), axis=0, dtype=np.float64)
     level = _level(rest, mixture)
     if level > _ADDS_UP_DB:

@@ -1,5 +1,7 @@
 """Audio files below a folder."""
 
+import os
+
 import pytest
 
 from mss_bench.core.listing import as_on_disk, audio_files, matching
@@ -30,6 +32,16 @@ def test_every_folder_is_listed_once_however_many_links_lead_to_it(tmp_path):
     assert listing.files == ("z/far/away.wav", "z/real.wav"), "a real folder is read under its own name"
     assert set(listing.passed_over) == {"a", "z/up", "z/far/self"}
     assert not listing.refused
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    touch(tmp_path, "a.wav")
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.wav", "wb"):
+        listing = audio_files(tmp_path)
+    assert (listing.files, listing.refused) == (
+        ("a.wav",),
+        {"caf\\udce9.wav": "its name is not valid UTF-8; rename it"},
+    )
 
 
 @pytest.mark.parametrize(
