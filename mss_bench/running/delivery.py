@@ -33,6 +33,9 @@ class Delivery:
         What is not scored, in words.
     absent : tuple of str
         Stems that the song does not have: where they are not delivered either, sums need no part of them.
+    doubtful : bool
+        Whether the names of stems are others', and nobody has said what they mean: see `examination.misnamed`. Those of
+        finished estimates are looked at before a run.
     """
 
     names: tuple[str, ...] = ()
@@ -42,6 +45,7 @@ class Delivery:
     left_out: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    doubtful: bool = False
 
     @classmethod
     def of(
@@ -101,7 +105,8 @@ class Delivery:
                 f"data set; a map says what such names mean{meant}"
             )
         notices += separator.notes(targets, track)
-        return cls(names, stem_map, mapped, scored, left_out, tuple(notices), absent)
+        doubtful = not (ours or separator.needs_track or stem_map.declined)
+        return cls(names, stem_map, mapped, scored, left_out, tuple(notices), absent, doubtful)
 
     def scored(self, estimates: Stems, targets: Targets) -> tuple[Stems, dict[str, str]]:
         """Return the estimates to score, sums included, of the mapped ones that came.

@@ -22,9 +22,11 @@ from mss_bench.datasets.consistency import compare_with_mixture, implausible
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.running.plan import PlannedCell
 from mss_bench.separators import Separator, separators
+from mss_bench.separators.estimates.aligned import Aligned
 from mss_bench.separators.estimates.doctor import examine
+from mss_bench.separators.estimates.names import other_target
 
-__all__ = ["examine_estimates", "examine_references", "report"]
+__all__ = ["examine_estimates", "examine_references", "misnamed", "report"]
 
 _SECONDS = 60.0
 _REFERENCE_TRACKS, _REFERENCE_SECONDS = 3, 30.0
@@ -130,6 +132,33 @@ def _with_accompaniment(targets: Targets) -> Targets:
         return targets
     derived = {t: parts for t, parts in targets.items() if t not in targets.stems}
     return Targets(targets.stems, derived | {"accompaniment": rest})
+
+
+def misnamed(estimates: Stems, audio: TrackAudio, targets: Targets) -> dict[str, str]:
+    """Return the estimates of a program or a model that are other targets than their names say, and what to do.
+
+    They come song by song, after the run has begun, so that one song has to be enough: only what delivers none of the
+    further stems that an estimate holds, as models with two stems do, is looked at.
+
+    Parameters
+    ----------
+    estimates : dict of str to (channels, samples) float32
+        As they are scored.
+    audio : TrackAudio
+        Its references are the stems.
+    targets : Targets
+        Those of the song.
+    """
+    targets = _with_accompaniment(targets)
+    references = {t: reduce(np.add, [audio.references[s] for s in parts]) for t, parts in targets.items()}
+    aligned = {t: Aligned(t, e, references[t], audio.mixture) for t, e in estimates.items() if t in references}
+    told = {}
+    for finding in other_target(aligned, references, targets):
+        further = {stem for stem in targets[finding.meant] if stem not in targets[finding.part]}
+        if further and not further & {*estimates}:
+            line = StemMap((MapLine(finding.meant, (finding.part,)),))
+            told[finding.part] = f'{finding.message}; pass --map "{line}", or --map none if the name is right'
+    return told
 
 
 def _judged(findings: list[Finding], n_tracks: int, stem_map: StemMap) -> list[Finding]:

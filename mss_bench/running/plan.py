@@ -245,7 +245,8 @@ def _cell(
         files = separator.files(track.id)
         preimage["files"] = _contents(files, hashes)
         preimage["delivers"] = sorted(delivery.mapped)
-        if delivery.stem_map:
+        # Declined, estimates of a program are scored that fail otherwise, see `examination.misnamed`.
+        if delivery.stem_map or (delivery.stem_map.declined and not separator.needs_track):
             preimage["map"] = str(delivery.stem_map)
     except RunError as error:  # the method has nothing for this track and says so
         skip = str(error)

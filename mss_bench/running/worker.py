@@ -34,6 +34,7 @@ from mss_bench.running.estimates import (
     changed,
     separate_cell,
 )
+from mss_bench.running.examination import misnamed
 from mss_bench.running.failures import classify, collected_warnings, trace
 from mss_bench.running.keys import file_stamp, source_hash
 from mss_bench.running.lock import SupersededError, in_force
@@ -283,6 +284,11 @@ def _estimates(task: Task, separated: Separated | None, state: WorkerState, cell
     cell.delivered = [t for t in planned.targets if t in estimates]
     scored, lacking = planned.delivery.scored(estimates, planned.targets)
     cell.problems = {t: "; ".join([why, *cell.problems.values()]) for t, why in lacking.items()} | cell.problems
+    if planned.delivery.doubtful:
+        for target, why in misnamed(scored, track, planned.targets.without(planned.track.absent)).items():
+            if target not in planned.delivery.stem_map.targets:  # the user has said so
+                cell.problems[target] = why
+                del scored[target]
     return scored
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,9 @@ def two_stems(songs: Path) -> Path:
 
 
 def _run(root: Path, capsys: pytest.CaptureFixture[str], **options: object) -> tuple[pd.DataFrame, str]:
+    separators = options.pop("separators", [{"name": "estimates", "dir": str(root / "est"), "as": "mine"}])
     results = mss_bench.run(
-        "tiny", [{"name": "estimates", "dir": str(root / "est"), "as": "mine"}], ["usdr"],
+        "tiny", separators, ["usdr"],
         catalogs=[str(root / "catalog.yaml")], out=root / "run", jobs=1, quiet=True, **options,
     )  # fmt: skip
     tracks = results.tracks
@@ -60,6 +62,28 @@ def test_with_the_map_that_was_asked_for_the_accompaniment_is_scored(two_stems: 
     assert set(scored.target) == {"vocals", "accompaniment"}
     assert scored[scored.target == "accompaniment"].value.min() > 15
     assert "rather than" not in told
+
+
+def test_a_program_with_two_stems_fails_for_other_until_its_names_are_said(two_stems: Path, capsys) -> None:
+    """Its estimates come after the run has begun."""
+    for song in SONGS[1:]:
+        shutil.rmtree(two_stems / "tiny" / "test" / song)
+    tool = two_stems / "tool"
+    tool.write_text(f'#!/bin/sh\ncp "{two_stems}/est/Song A"/*.wav "$2"\n')
+    tool.chmod(0o755)
+    program = {
+        "name": "command",
+        "command": f"{tool} {{input}} {{output_dir}}",
+        "targets": "vocals+other",
+        "as": "mine",
+    }
+    scored, _ = _run(two_stems, capsys, separators=[program])
+    (other,) = scored[scored.target == "other"].itertuples()
+    assert other.status == "invalid_output"
+    assert 'pass --map "accompaniment=other", or --map none' in other.reason
+    assert scored[scored.target == "vocals"].status.eq("ok").all()
+    scored, _ = _run(two_stems, capsys, separators=[program], map="none")
+    assert scored[scored.target == "other"].status.eq("ok").all()
 
 
 @pytest.mark.parametrize("options", [{"map": "none"}, {"doctor": False}])
