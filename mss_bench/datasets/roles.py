@@ -101,7 +101,7 @@ def _mixture(names: Sequence[str], energies: _Energies) -> tuple[str | None, lis
     if certain:
         # Of several the one that the stems add up to: a linear mixture rather than the mastered one beside it.
         stems = [name for name in names if name not in certain]
-        return min(certain, key=lambda m: (round(_best(m, stems, energies)[1]), m != "mixture", m)), []
+        return min(certain, key=lambda m: (round(_best(m, stems, energies)[1], 0), m != "mixture", m)), []
     for name in names:
         rest = [other for other in names if other != name]
         possible = POSSIBLE.get(name) == "mixture"

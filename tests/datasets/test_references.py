@@ -260,3 +260,9 @@ def test_a_song_may_lack_stems_of_usual_names(tmp_path):
     soundfile.write(root / "Song 1" / "kazoo.wav", sounds()["click"], RATE)
     with pytest.raises(DatasetError, match=r"track 'Song 1' in .* has bass, drums, kazoo, other, vocals, track 'Song"):
         from_references(root)
+
+
+@pytest.mark.parametrize("mixture", [np.zeros((800, 2)), np.zeros((700, 2))])
+def test_a_mixture_that_cannot_be_compared_goes_by_its_name(tmp_path, mixture):
+    soundfile.write(write(tmp_path, four()) / "Song 0" / "mix.wav", mixture, RATE)
+    assert set(from_references(tmp_path).targets.stems) == set(STEMS)
