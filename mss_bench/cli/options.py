@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from mss_bench.cli import completion
 from mss_bench.core.parameters import Parameter, Parameterized, RefusedError, param, parameters
+from mss_bench.core.text import harmless
 from mss_bench.errors import ConfigError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def flag_of(parameter: Parameter) -> str:
 
 def visible(text: str) -> str:
     """Return text with its control characters, which a terminal would obey, written out."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    return harmless(text)
 
 
 def _add_option(parser: _Container, parameter: Parameter) -> None:

@@ -95,10 +95,11 @@ def _tell(run: Path, missing: int) -> int:
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    from mss_bench.core.text import frame_csv
     from mss_bench.errors import RunError
 
     try:
-        table.to_csv(path, index=False)
+        path.write_text(frame_csv(table), encoding="utf-8")
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
 

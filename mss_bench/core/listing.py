@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mss_bench.core.names import EXTENSIONS, is_hidden, nfc
 
-__all__ = ["Listing", "as_on_disk", "audio_files", "broken_link", "matching"]
+__all__ = ["Listing", "as_on_disk", "audio_files", "broken_link", "is_text", "matching"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def audio_files(root: str | Path, leave_out: Container[str] = ()) -> Listing:
             if is_hidden(entry.name) or (folder == root and entry.name in leave_out):
                 continue
             path = folder / entry.name
-            if not _is_text(entry.name):
+            if not is_text(entry.name):
                 shown = path.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
                 refused[shown] = "its name is not valid UTF-8; rename it"
             elif entry.is_dir():
@@ -87,7 +87,7 @@ def audio_files(root: str | Path, leave_out: Container[str] = ()) -> Listing:
     return Listing(root, tuple(sorted(files)), refused, passed_over)
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """Return whether a name can be written into a table; file systems take any bytes."""
     return not any("\udc80" <= character <= "\udcff" for character in name)
 

@@ -1,4 +1,8 @@
-"""Plain text for terminals: widths, line breaks and what an encoding lacks."""
+"""Plain text for terminals and spreadsheets: widths, line breaks, what an encoding lacks, and what would be obeyed.
+
+Names of files, and what plugins and other programs say, may hold anything. Here is what makes it harmless: `harmless`
+for every reader, `encodable` for a terminal, `spreadsheet_text` and `frame_csv` for CSV.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,24 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["columns", "duration", "encodable", "filled", "prose", "shortened", "width_of", "wrap"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "columns", "duration", "encodable", "filled", "frame_csv", "harmless", "prose", "shortened",
+    "spreadsheet_text", "width_of", "wrap",
+]  # fmt: skip
 
 # Signs of the tables and what stands for them where a terminal's encoding lacks them.
 _ASCII = {"–": "-", "∞": "inf", "─": "-", "†": "^", "‡": "+", "×": "x", "…": "...", "§": "$", "−": "-"}
 _BREAKS = ":,/ =_-"
+# What a terminal or a page obeys instead of showing it: control characters (C0, C1), marks that turn the direction of
+# the text around them, separators of lines; and lone surrogates, which no encoding has. Joiners and the like belong to
+# the writing of several languages and stay.
+_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def duration(seconds: float) -> str:
@@ -98,25 +114,71 @@ def prose(text: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def encodable(text: str, encoding: str | None = None) -> str:
+def harmless(text: str, keep: str = "\n") -> str:
+    r"""Return a text with what terminals, pages and files would obey, or cannot hold, written as escapes.
+
+    Parameters
+    ----------
+    text : str
+    keep : str
+        Control characters that stay.
+
+    >>> harmless("a\x1b[31mb\u202ec\ud800")
+    'a\\x1b[31mb\\u202ec\\ud800'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _OBEYED.sub(lambda sign: sign[0] if sign[0] in keep else sign[0].encode("unicode_escape").decode(), text)
+
+
+def spreadsheet_text(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: one that begins like it gets an apostrophe before it.
+
+    >>> spreadsheet_text("=1+1"), spreadsheet_text("-3.5"), spreadsheet_text("-")
+    ("'=1+1", '-3.5', '-')
+    """
+    text = harmless(text)
+    if not text.startswith(_FORMULA) or len(text) == 1:
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
+def frame_csv(table: pd.DataFrame) -> str:
+    """Return a table as CSV without its index: numbers in full, missing ones empty, text as `spreadsheet_text`."""
+    shown = table.copy(deep=False)
+    for name in table:
+        if table[name].dtype.kind not in "biufc":
+            shown[name] = table[name].map(_exported)
+    return shown.to_csv(index=False, lineterminator="\n")
+
+
+def _exported(value: Any) -> Any:
+    return spreadsheet_text(value) if isinstance(value, str) else value
+
+
+def encodable(text: str, encoding: str | None = None, keep: str = "\n") -> str:
     r"""Return a text that an encoding has: other signs become ASCII, other characters escapes (``\u65e5``).
 
-    Control characters become escapes, too, as a terminal would obey them.
+    What a terminal would obey becomes escapes, too; see `harmless`.
 
     Parameters
     ----------
     text : str
     encoding : str, optional
         By default that of ``sys.stdout``.
+    keep : str
+        Control characters that stay.
     """
     encoding = encoding or getattr(sys.stdout, "encoding", None) or "ascii"
-    if text.isascii() and text.isprintable():
+    text = harmless(text, keep)
+    if text.isascii():
         return text
     shown = []
     for sign in text:
-        if unicodedata.category(sign) == "Cc" and sign != "\n":
-            shown.append(sign.encode("unicode_escape").decode("ascii"))
-            continue
         try:
             sign.encode(encoding)
         except (UnicodeEncodeError, LookupError):

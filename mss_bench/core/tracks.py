@@ -21,6 +21,7 @@ from mss_bench.core.annotations import Annotations
 from mss_bench.core.fit import Fit
 from mss_bench.core.names import known_stem
 from mss_bench.core.stem_map import StemMap
+from mss_bench.core.text import harmless
 from mss_bench.errors import AudioError, DatasetError
 
 __all__ = ["Audio", "Part", "Stems", "TargetGroup", "Targets", "Track", "TrackAudio", "TrackId"]
@@ -176,6 +177,11 @@ class TrackId:
     dataset: str
     subset: str
     name: str
+
+    def __post_init__(self) -> None:
+        # Names of folders may hold anything; from here on they are printed, tabulated and made names of other files.
+        for part in ("dataset", "subset", "name"):
+            object.__setattr__(self, part, harmless(getattr(self, part), keep=""))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ What was played can stand beside a track's mixture (`mss_bench.core.annotations`
 from __future__ import annotations
 
 import glob
-import os
 from pathlib import Path
 
 from mss_bench.core.annotations import FILE_NAME
-from mss_bench.core.listing import audio_files, matching
+from mss_bench.core.listing import audio_files, is_text, matching
 from mss_bench.core.names import EXTENSIONS, is_hidden, is_system, without_extension
 from mss_bench.core.tracks import Track, TrackId
 from mss_bench.datasets.base import Dataset
@@ -44,16 +43,12 @@ def track_folders(folder: Path, name: str) -> list[Path]:
     Raises
     ------
     DatasetError
-        The folder does not exist, or a name is not valid UTF-8.
+        The folder does not exist.
     """
     if not folder.is_dir():
         raise DatasetError(f"data set {name!r}: {folder} does not exist; expected a folder with one folder a track")
-    tracks = sorted(f for f in folder.iterdir() if f.is_dir())
-    for track in tracks:
-        if any("\udc80" <= c <= "\udcff" for c in track.name):
-            raise DatasetError(
-                f"data set {name!r}: the folder name {os.fsencode(track)!r} is not valid UTF-8; rename it"
-            )
+    # What is left out for its name is told where the whole data set is looked through.
+    tracks = sorted(f for f in folder.iterdir() if f.is_dir() and is_text(f.name))
     return [f for f in tracks if not is_hidden(f.name) or (not is_system(f.name) and audio_files(f).files)]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mss_bench.core.text import frame_csv
 from mss_bench.listening import figures
 from mss_bench.listening.findings import Ears, Findings, Question
 from mss_bench.listening.fit import Fit
@@ -124,7 +125,7 @@ def write_fit(out: Path, found: Fit, *, name: str = "", scale: tuple[float, floa
     facts |= {f"{column}s": found.predictions[column].nunique() for column in ("song", "system")}
     more = {
         "model.json": found.to_json(),
-        "predictions.csv": found.predictions.to_csv(index=False, lineterminator="\n"),
+        "predictions.csv": frame_csv(found.predictions),
     }
     title = f"From metrics to ratings: {name}".rstrip(": ")
     return _write(out, title, facts, found.conclusions, [section], more)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.files import write_atomic
+from mss_bench.core.text import frame_csv
 from mss_bench.errors import UnknownNameError
 from mss_bench.report.contents import arrange
 from mss_bench.report.failures import group_failures
@@ -104,7 +105,7 @@ def write_report(
         }
         for name, table in tables.items():
             # Numbers in full, infinity as inf, missing values empty.
-            written.append(write_atomic(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n")))
+            written.append(write_atomic(out / f"{name}.csv", frame_csv(table)))
     if "tex" in options.formats:
         written.append(write_atomic(out / "tables.tex", latex_tables(contents.blocks, options.style)))
     if "md" in options.formats:

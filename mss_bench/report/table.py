@@ -26,6 +26,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mss_bench.core.text import spreadsheet_text
+
 __all__ = ["Cell", "Column", "Note", "Row", "Table", "Value", "number"]
 
 
@@ -237,7 +239,7 @@ class Table:
         """Return headings and rows as CSV: numbers in full, missing ones empty."""
         out = io.StringIO()
         lines = csv.writer(out, lineterminator="\n")
-        lines.writerow([column.text for column in self.columns])
+        lines.writerow([spreadsheet_text(column.text) for column in self.columns])
         lines.writerows([[_exported(cell) for cell in row] for row in self.rows])
         return out.getvalue()
 
@@ -256,5 +258,5 @@ def _cell(value: Value, column: Column) -> Cell:
 
 def _exported(cell: Cell) -> float | str:
     if cell.value is None:
-        return cell.text
+        return spreadsheet_text(cell.text)
     return "" if isinstance(cell.value, float) and math.isnan(cell.value) else cell.value

@@ -15,7 +15,7 @@ from mss_bench.core.schema import is_floor, method_label
 from mss_bench.core.tracks import Audio, Stems, Track
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.running.options import RunOptions
-from mss_bench.running.outputs import EstimateNote, read_note
+from mss_bench.running.outputs import EstimateNote, estimates_folder, read_note
 from mss_bench.running.start import prepare, start
 from mss_bench.running.store import read_info, read_plan
 from mss_bench.running.tables import read_table
@@ -181,7 +181,7 @@ class RunAudio:
 
     def _folder(self, method: str, track: Track) -> Path | None:
         for run in (self.run, self.work):
-            folder = run / "estimates" / folder_name(method) / track.id.subset / track.name
+            folder = estimates_folder(run, method, track.id)
             if (folder / "estimate.json").is_file():
                 return folder
         return None

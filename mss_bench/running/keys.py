@@ -68,6 +68,11 @@ def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
+def _text(path: Path) -> str:
+    """Return a path as text that a database takes: a name on Linux need not be Unicode."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def file_stamp(path: str | Path) -> tuple[int, int, int]:
     """Return the stamp of a file, zeros where there is none."""
     try:
@@ -110,7 +115,7 @@ class HashCache:
                 raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
             self._stamps[path] = _stamp(stat)
             if known is None:
-                self._new.append((str(path), *_stamp(stat), self._seen[path]))
+                self._new.append((_text(path), *_stamp(stat), self._seen[path]))
         return self._seen[path]
 
     def stamps(self, paths: Iterable[Path]) -> tuple[tuple[str, tuple[int, int, int]], ...]:
@@ -157,7 +162,7 @@ class HashCache:
             self._new.clear()
 
     def _look_up(self, path: Path, stat: os.stat_result) -> str | None:
-        return self._table.get((str(path), *_stamp(stat)))
+        return self._table.get((_text(path), *_stamp(stat)))
 
     # Read once as a whole: a run asks for thousands of files, and every shard of a job array has the file open.
     @functools.cached_property

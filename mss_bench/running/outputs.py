@@ -13,12 +13,15 @@ from mss_bench.core import audio
 from mss_bench.core.files import folder_name, json_text, read_json, write_atomic
 from mss_bench.core.records import built
 from mss_bench.core.stem_map import StemMap
-from mss_bench.core.tracks import Stems, Targets
+from mss_bench.core.tracks import Stems, Targets, TrackId
 from mss_bench.errors import AudioError, InvalidOutputError
 from mss_bench.running.plan import PlannedCell
 from mss_bench.running.store import Cell
 
-__all__ = ["LENGTH_TOLERANCE", "EstimateNote", "Saved", "conform", "read_note", "save_estimates", "saved_estimates"]
+__all__ = [
+    "LENGTH_TOLERANCE", "EstimateNote", "Saved", "conform", "estimates_folder", "read_note", "save_estimates",
+    "saved_estimates",
+]  # fmt: skip
 
 LENGTH_TOLERANCE = 4096
 """An estimate may differ from the mixture by so many samples; it is trimmed or padded and flagged."""
@@ -117,8 +120,13 @@ def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.nd
     return array, extra
 
 
-def _folder(run: Path, planned: PlannedCell) -> Path:
-    return run / "estimates" / folder_name(planned.label) / planned.track.id.subset / planned.track.name
+def estimates_folder(run: Path, method: str, track: TrackId) -> Path:
+    """Return where a run keeps what a method made of a track: a folder of the track's name where it can be one."""
+    subset, name = (
+        part if "/" not in part and part not in (".", "..") and len(part.encode()) <= 255 else folder_name(part)
+        for part in (track.subset, track.name)
+    )
+    return run / "estimates" / folder_name(method) / subset / name
 
 
 class EstimateNote(TypedDict):
@@ -152,7 +160,7 @@ def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> 
     verify : bool
         Hash the files: what was harmed is not there. Without it a plan can be made without reading every estimate.
     """
-    folder = _folder(run, planned)
+    folder = estimates_folder(run, planned.label, planned.track.id)
     try:
         note = read_note(folder)
         files = {target: folder / f"{target}.wav" for target in note["sha256"]}
@@ -174,7 +182,7 @@ def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, cell: Cell
     AudioError
         When they cannot be written.
     """
-    folder = _folder(run, planned)
+    folder = estimates_folder(run, planned.label, planned.track.id)
     # Estimates of another key would otherwise stand beside the new ones until the last of them is written.
     shutil.rmtree(folder, ignore_errors=True)
     hashes = {}

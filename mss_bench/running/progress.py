@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mss_bench.core.schema import Status
+from mss_bench.core.text import harmless
 from mss_bench.running.plan import PlannedCell
 from mss_bench.running.provenance import now
 from mss_bench.running.worker import Reply
@@ -146,4 +147,4 @@ class Progress:
         with contextlib.suppress(OSError):  # a full disk is told where work would be lost, not for a line of the log
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8") as file:
-                file.write(f"{now()} {text}\n")
+                file.write(f"{now()} {harmless(text)}\n")

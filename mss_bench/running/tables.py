@@ -22,6 +22,7 @@ from mss_bench.core.schema import (
     Status,
     is_floor,
 )  # fmt: skip
+from mss_bench.core.text import harmless
 from mss_bench.errors import RunError
 from mss_bench.metrics import Score
 from mss_bench.running.store import Cell, Record, ScoreSet, cell_path, read_cell, read_info, read_plan
@@ -71,6 +72,10 @@ def build_tables(run: str | Path) -> int:
     _write(run / "frames.parquet", _frame_schema(), frames())
     _flag_fewer_frames(records["tracks"])
     for name, columns in (("tracks", TRACK_COLUMNS), ("costs", COST_COLUMNS), ("failures", FAILURE_COLUMNS)):
+        texts = [column for column, kind in columns.items() if kind == "string"]
+        for record in records[name]:
+            # Reasons come from plugins and names from files; a table is read by terminals, spreadsheets and browsers.
+            record.update({text: harmless(record[text]) for text in texts if record.get(text)})
         rows = pd.DataFrame(records[name], columns=list(columns)).astype(columns)
         table = pa.Table.from_pandas(rows, preserve_index=False)
         _write(run / f"{name}.parquet", table.schema, [table])
@@ -290,7 +295,7 @@ def _frame_table(planned: Record, cell: Cell) -> Iterator[pa.Table]:
     for name, texts in names.items():  # stored once, as a run can have a hundred million frames
         distinct = list(dict.fromkeys(texts))
         codes = np.array([distinct.index(t) for t in texts], dtype=np.int32)[which]
-        columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(distinct, pa.string()))
+        columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(map(harmless, distinct), pa.string()))
     columns["frame"] = pa.array(frames)
     hops = np.array([row.hop for _, row in scored])[which]  # may be infinite, and the first frame starts at 0 even then
     columns["time"] = pa.array(np.multiply(frames, hops, out=np.zeros(len(frames)), where=frames > 0))

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from mss_bench.core.text import spreadsheet_text
 from mss_bench.errors import ConfigError
 from mss_bench.listening.pack_format import Pack, Signal, Trial, read_key, results_folder
 from mss_bench.listening.protocols import Kind
@@ -54,9 +55,9 @@ def listeners_csv(store: Store, *, names: bool) -> str:
     writer.writerow([*fields, *QUESTIONS, *(["name"] if names else [])])
     for person in store.listeners():
         own = [person.code, person.way, person.stage, person.done, _date(person.started), _date(person.finished)]
-        answers = [_plain(person.questionnaire.get(name, "")) for name in QUESTIONS]
+        answers = [spreadsheet_text(person.questionnaire.get(name, "")) for name in QUESTIONS]
         writer.writerow(
-            [*own, f"{person.level_db:g}", person.attempts, *answers, *([_plain(person.name)] if names else [])]
+            [*own, f"{person.level_db:g}", person.attempts, *answers, *map(spreadsheet_text, [person.name] * names)]
         )  # fmt: skip
     return text.getvalue()
 
@@ -121,11 +122,6 @@ def _date(seconds: float | None) -> str:
     if seconds is None or math.isnan(seconds):
         return ""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _plain(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 AWAY = 3600.0
