@@ -87,7 +87,7 @@ def demo() -> Song:
     from mss_bench.datasets.demo import render
 
     song = render("test", 0)
-    return Song({k: song.stems[k][:, : 12 * RATE] for k in STEMS}, song.mixture[:, : 12 * RATE])
+    return Song({k: song.stems[k][:, : 8 * RATE] for k in STEMS}, song.mixture[:, : 8 * RATE])
 
 
 @pytest.fixture(params=["real", "demo"])
@@ -274,15 +274,15 @@ def drifting(estimate: Audio, ppm: float) -> Audio:
 
 
 @pytest.mark.parametrize("ppm", [400, -100])
-def test_a_drift_is_measured(song: Song, sound: Stems, ppm: float) -> None:
-    (found,) = song.examine(sound | {"vocals": drifting(sound["vocals"], ppm)})
+def test_a_drift_is_measured(song: Song, ppm: float) -> None:
+    (found,) = song.examine({"vocals": drifting(song.blend(0.3)["vocals"], ppm)})
     assert (found.target, found.code, found.severity) == ("vocals", "drift", "error")
     assert found.value == pytest.approx(ppm, rel=0.06)
 
 
 def test_a_small_gain_is_found_with_its_cost(song: Song) -> None:
     vocals = song.ratio()["vocals"]
-    (found,) = song.examine(song.ratio() | {"vocals": np.float32(0.8) * vocals})
+    (found,) = song.examine({"vocals": np.float32(0.8) * vocals})
     assert (found.target, found.code) == ("vocals", "gain")
     assert found.value == pytest.approx(20 * np.log10(0.8), abs=0.4)
     before, after = (np.sum((song.stems["vocals"] - e) ** 2) for e in (vocals, np.float32(0.8) * vocals))
@@ -290,15 +290,15 @@ def test_a_small_gain_is_found_with_its_cost(song: Song) -> None:
     assert cost == pytest.approx(10 * np.log10(after / before), abs=0.5)
 
 
-def test_an_offset_is_found_in_any_estimate(song: Song, sound: Stems) -> None:
-    (found,) = song.examine(sound | {"drums": sound["drums"] + np.float32(0.01)})
+def test_an_offset_is_found_in_any_estimate(song: Song) -> None:
+    (found,) = song.examine({"drums": song.blend(0.3)["drums"] + np.float32(0.01)})
     assert (found.target, found.code) == ("drums", "offset")
     assert found.value == pytest.approx(0.01, abs=0.003)
 
 
 def test_a_folded_stem_is_found_but_not_where_the_method_makes_it_good(song: Song) -> None:
     vocals = np.repeat(song.ratio()["vocals"].mean(axis=0, keepdims=True), 2, axis=0)
-    (found,) = song.examine(song.ratio() | {"vocals": vocals})
+    (found,) = song.examine({"vocals": vocals})
     side = np.sum((song.stems["vocals"] - song.stems["vocals"].mean(axis=0)) ** 2)
     assert (found.target, found.code) == ("vocals", "mono")
     assert found.value == pytest.approx(10 * np.log10(np.sum(song.stems["vocals"] ** 2) / side), abs=0.01)
@@ -306,7 +306,7 @@ def test_a_folded_stem_is_found_but_not_where_the_method_makes_it_good(song: Son
 
 
 def test_a_silent_channel_is_named(song: Song) -> None:
-    (found,) = song.examine(song.ratio() | {"other": song.ratio()["other"] * np.float32([[1], [0]])})
+    (found,) = song.examine({"other": song.ratio()["other"] * np.float32([[1], [0]])})
     assert (found.target, found.code) == ("other", "silent")
     assert "channel 2" in found.message
 
@@ -329,10 +329,7 @@ def test_the_other_of_two_stems_is_told_from_the_other_of_four(song: Song, quali
     assert f"SDR {sdr['accompaniment']:.1f} dB against {sdr['other']:.1f} dB" in target.message
 
 
-METHODS = (
-    "bandsplit", "centre", "karaoke", "hpss", "hpss_vocals", "repet", "twodft", "demo_net", "harmonic_mask",
-    "ibm", "mwf",
-)  # fmt: skip
+METHODS = ("bandsplit", "karaoke", "hpss", "repet", "harmonic_mask", "demo_net", "ibm")
 
 
 @pytest.mark.parametrize("name", METHODS)
