@@ -1,3 +1,6 @@
+import os
+import re
+
 import pytest
 
 from mss_bench.core.config import load_yaml, parse_scalar, parse_yaml
@@ -56,3 +59,28 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_file_that_is_nested_too_deeply_is_refused():
     with pytest.raises(ConfigError, match=r"deep.yaml: nested too deeply"):
         parse_yaml("[" * 3000, "deep.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: " + "1" * 5000, "1111111111... is a number of 5000 digits, expected at most 100"),
+        ("a: 1e999", "1e999 is larger than any number that can be held"),
+        ("a: " + "[" * 100_000, "nested too deeply"),
+        ("a: !!int abc", "the tag !!int is not allowed"),
+        ("a: !!timestamp abc", "the tag !!timestamp is not allowed"),
+        ("a: !!str [1]", "the tag !!str is not allowed"),
+        ('a: "\\ud800"', "holds half of a character"),
+        ('a: "\\U00110000"', "not valid YAML"),
+        ("a: \0", "a control character; write it as an escape"),
+    ],
+)
+def test_what_python_would_answer_in_its_own_words_is_one_line(text, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        parse_yaml(text, "f.yaml")
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: it is a pipe or a device"):
+        load_yaml(tmp_path / "pipe.yaml")
