@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -330,7 +330,7 @@ def _score(score: PlannedScore, state: WorkerState, targets: Targets, estimates:
             replace(
                 row,
                 values=np.asarray(row.values, dtype=np.float64).ravel(),
-                flags=tuple(sorted({*cell.flags, *row.flags})),
+                flags=tuple(sorted({*_flags_of(row.target, cell.flags, targets), *row.flags})),
             )
             for row in metric.score(prepared, delivered)
         ]
@@ -338,6 +338,12 @@ def _score(score: PlannedScore, state: WorkerState, targets: Targets, estimates:
         result.status, reason = classify(error)
         result.reason = reason if isinstance(error, MssBenchError) else trace(error, 4)
     result.seconds, result.cpu_seconds = time.perf_counter() - began, max(0.0, cpu_seconds() - cpu_began)
+
+
+def _flags_of(target: str, flags: Iterable[str], targets: Targets) -> list[str]:
+    """Return the flags of a cell that speak of a target: all but those that begin with the name of another one."""
+    others = tuple(f"{name}_" for name in targets if name != target)
+    return [flag for flag in flags if not flag.startswith(others)]
 
 
 def main(descriptor: int, shared: int, role: str) -> None:
