@@ -51,7 +51,13 @@ class UnknownNameError(ConfigError):
         self.kind, self.name, self.known = kind, name, sorted(set(known))
         near = nearest(name, self.known)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(self.known) or 'none'}"
-        super().__init__(f"unknown {kind} {name!r}; {hint}")
+        super().__init__(f"{unknown(kind, name)}; {hint}")
+
+
+def unknown(kind: str, name: str) -> str:
+    """Say that a name is not known: ``unknown metric 'x'``, but ``separator hpss has no parameter 'x'``."""
+    part, _, owner = kind.partition(" of ")
+    return f"{owner} has no {part} {name!r}" if part in ("key", "option", "parameter") else f"unknown {kind} {name!r}"
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.65) -> list[str]:

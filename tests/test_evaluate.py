@@ -195,7 +195,7 @@ def with_nan(array):
         (GOOD, GOOD, {"metrics": []}, ConfigError, "no metric was given"),
         (GOOD, GOOD, {"metrics": ["usdr", "usdr"]}, ConfigError, "metrics usdr and usdr both report uSDR"),
         (GOOD, GOOD, {"metrics": ["usrd"]}, UnknownNameError, "did you mean 'uSDR'"),
-        (GOOD, GOOD, {"metrics": ["usdr:gamma=1"]}, UnknownNameError, "unknown parameter"),
+        (GOOD, GOOD, {"metrics": ["usdr:gamma=1"]}, UnknownNameError, "has no parameter"),
     ],
 )
 def test_what_is_wrong_is_named(references, estimates, options, error, message):

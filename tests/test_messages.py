@@ -97,10 +97,10 @@ CASES = [
     call("run --seed now", "--seed is 'now', expected a whole number of at least 0"),
     call("run --shard 3/2", "--shard is '3/2', expected i/N with i from 1 to N, e.g. 3/10"),
     call("run --dataset dmeo", "unknown data set 'dmeo'; did you mean 'demo'?"),
-    call("run --dataset demo:songs=3", "unknown option of data set demo 'songs'; did you mean 'n_songs'?"),
+    call("run --dataset demo:songs=3", "data set demo has no option 'songs'; did you mean 'n_songs'?"),
     call("run --dataset demo:n_songs=0", "data set demo: n_songs is 0, expected a whole number of at least 1"),
     call("run -s hpsss", "unknown separator 'hpsss'; did you mean 'hpss'"),
-    call("run -s hpss:pwoer=2", "unknown parameter of separator hpss 'pwoer'; did you mean 'power'?"),
+    call("run -s hpss:pwoer=2", "separator hpss has no parameter 'pwoer'; did you mean 'power'?"),
     call("run -s hpss:power=loud", "hpss: power is 'loud', expected a number above 0"),
     call("run -s hpss:mask=sof", "hpss: mask is 'sof', expected ", "did you mean 'soft'?"),
     call("run -s hpss:power", "'hpss:power': 'power' is not key=value; expected name:key=value,key=value"),
@@ -117,7 +117,7 @@ CASES = [
     call("run -s hpss,irrm", "unknown separator 'irrm'; did you mean 'irm'?"),
     call("run -s hpss,power=2", "'power=2' is not the name of a separator; expected name:key=value"),
     call("run --plugin own.py -s=", "--separator is '', expected names with parameters, as in hpss:power=2"),
-    call("run -m bss_eval:windw=2", "unknown parameter of metric bss_eval 'windw'; did you mean 'window'?"),
+    call("run -m bss_eval:windw=2", "metric bss_eval has no parameter 'windw'; did you mean 'window'?"),
     call("run -m bss_eval:window=0", "bss_eval: window is 0", "expected "),
     call("run --plugin absent.py", "plugin file absent.py does not exist; expected a Python file"),
     call("separate absent.wav -s hpss", "absent.wav does not exist; expected an audio file"),
@@ -130,15 +130,15 @@ CASES = [
     Case(
         "listen analyse x.csv", ("x.csv: which column is", "Say it to mss-bench listen import"), {"x.csv": "a,b\n1,2\n"}
     ),
-    call("listen import x.csv --columns a", "--columns 'a': 'a' is no name=value of its own, expected a=b,c=d"),
+    call(
+        "listen import x.csv --columns a", "--columns 'a': 'a' is not name=value, or repeats a name; expected a=b,c=d"
+    ),
     call("separate song.wav", "the following arguments are required: -s/--separator"),
     call("report nowhere", "nowhere is not a run folder"),
     call("results export run --table trakcs -o x.csv", "--table is 'trakcs', expected tracks, frames,", "'tracks'?"),
     # a run file
     call("run --config absent.yaml", "absent.yaml cannot be read: No such file or directory"),
-    run_file(
-        "dataset: demo\nseperators: [hpss]\n", "run.yaml:2: unknown key of a run file 'seperators'", "'separators'?"
-    ),
+    run_file("dataset: demo\nseperators: [hpss]\n", "run.yaml:2: a run file has no key 'seperators'", "'separators'?"),
     run_file("jobs: many\n", "run.yaml:1: jobs is 'many', expected a whole number of at least 1"),
     run_file("seed: 1\nduration: 0\n", "run.yaml:2: duration is 0, expected a number above 0"),
     run_file("fail_fast: 1\n", "run.yaml:1: fail_fast is 1, expected true or false"),
@@ -156,14 +156,19 @@ CASES = [
     # the manifest of a model
     manifest("kind: onnx", "kind: onx", "model.yaml:1: kind is 'onx', expected onnx, pt2, openunmix or demucs"),
     manifest("overlap: 0.25", "overlap: 1", "model.yaml:10: overlap is 1, expected a number of at least 0 and below 1"),
-    manifest("trained_on", "traind_on", "model.yaml:6: unknown key of ", "'traind_on'; did you mean 'trained_on'?"),
+    manifest(
+        "trained_on",
+        "traind_on",
+        "model.yaml:6: a manifest of kind onnx has no key ",
+        "'traind_on'; did you mean 'trained_on'?",
+    ),
     # a board
     board("kind: scores", "kind: score", "board.yaml:2: kind is 'score', expected scores or literature"),
     board("rank_metric: SDR", "rank_metric: SIR", "board.yaml:9: rank_metric is 'SIR', expected ", "SDR"),
-    board("rank_metric", "rank_metrik", "board.yaml:9: unknown key of a leaderboard 'rank_metrik'", "'rank_metric'"),
+    board("rank_metric", "rank_metrik", "board.yaml:9: a leaderboard has no key 'rank_metrik'", "'rank_metric'"),
     # the design of a listening test
     design("mushra", "mushrra", "test.yaml:2: protocol is 'mushrra', expected ", "did you mean 'mushra'?"),
-    design("target", "targt", "test.yaml:4: unknown key of a listening test 'targt'", "'target'"),
+    design("target", "targt", "test.yaml:4: a listening test has no key 'targt'", "'target'"),
     design("count: 2", "count: 0", "test.yaml:6: ", "count is 0", "expected "),
     design("seed: 3", "seed: -1", "test.yaml:7: seed is -1, expected a whole number from 0 to "),
 ]

@@ -128,7 +128,7 @@ class Check(Show):
     def _tracks(self, dataset: Dataset) -> list[Track]:
         if self.subset != "all" or dataset.root is None:
             return dataset.tracks(self.subset if dataset.subsets else None, self.tracks)
-        # A copy with one subset alone is common; the missing one is said, not refused.
+        # A copy with one subset alone is common; a missing one is reported and no error.
         present = dataset.present_subsets()
         for name in [subset for subset in dataset.whole_subsets() if subset not in present]:
             print(f"note: subset {name!r} is not in {dataset.root}")

@@ -141,7 +141,7 @@ class Analyse(RatedTest):
     )
     kinds: tuple[str, ...] = param(
         (), flag="--kind", metavar="KIND=SYSTEMS",
-        doc="Systems to hold metrics against apart, e.g. generative=a,b (default: all together).",
+        doc="Systems for which metrics are compared with ratings apart, e.g. generative=a,b (default: all together).",
     )  # fmt: skip
     draws: int = param(10_000, at_least=100, doc="Resamples of every bootstrap.")
     seed: int = param(0, at_least=0, doc="Seed of every bootstrap.")

@@ -92,7 +92,7 @@ def add_options(parser: _Container, cls: type, names: Iterable[str] = (), **chan
     names : iterable of str, optional
         Only these, in this order.
     **changes
-        Attributes of a `Parameter` that are others in this verb: ``seed={"doc": "Seed of the draw."}``.
+        Attributes of a `Parameter` that this verb overrides: ``seed={"doc": "Seed of the draw."}``.
     """
     known = parameters(cls)
     for name in list(names) or known:
@@ -163,9 +163,12 @@ def visible(text: str) -> str:
 
 def _add_option(parser: _Container, parameter: Parameter) -> None:
     # Absent options leave no attribute, so that `given` tells them from those given with their default.
-    arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "help": help_text(parameter)}
     switch = _has(parameter, bool)
     flag = flag_of(parameter)
+    if flag.startswith("--no-"):  # which does the opposite of what the parameter says
+        verb, _, rest = parameter.doc.removesuffix(".").partition(" ")
+        parameter = replace(parameter, doc=f"Do not {verb.lower()} {rest} (default: {verb.lower()})")
+    arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "help": help_text(parameter)}
     if switch:
         arguments |= {"action": "store_const", "const": parameter.default is not True}
     elif hasattr(parameter.kind, "from_parameter"):  # which takes several texts, and says what is wrong with them
@@ -249,7 +252,7 @@ def _mapping(text: str, flag: str) -> dict[str, str]:
     for part in text.split(","):
         name, _, value = (piece.strip() for piece in part.partition("="))
         if not (name and value) or name in pairs:
-            raise ConfigError(f"{flag} {text!r}: {part!r} is no name=value of its own, expected a=b,c=d")
+            raise ConfigError(f"{flag} {text!r}: {part!r} is not name=value, or repeats a name; expected a=b,c=d")
         pairs[name] = value
     return pairs
 

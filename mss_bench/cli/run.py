@@ -73,7 +73,7 @@ def execute(args: argparse.Namespace) -> int:
             file.pop(name, None)
     try:
         options = options.with_values(**overriding)
-    except RefusedError as error:  # of the command line, as those of the file have been found by now
+    except RefusedError as error:  # of the command line: errors of the file were raised above
         raise as_typed(error, RunOptions) from error
     prepared = prepare(options, file)
     print_families(args)
@@ -99,7 +99,7 @@ def _print_plan(prepared: PreparedRun) -> None:
     tasks, cells = prepared.tasks(), prepared.plan.cells
     tracks = {cell.track.id for cell in cells}
     print(
-        f"{len(cells)} cells ({len(tracks)} tracks x {len(cells) // len(tracks)} separators), "
+        f"{len(cells)} cells ({len(tracks)} track{'s' * (len(tracks) != 1)} x {len(cells) // len(tracks)} separators), "
         f"{len(tasks)} to compute, in {prepared.folder}"
     )
     if tasks:

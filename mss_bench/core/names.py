@@ -1,7 +1,7 @@
 """What audio files and folders are called: spellings of stems and mixtures, extensions, and what systems leave behind.
 
 References and estimates are both read by these lists. A word that has two meanings is in none of the certain ones: what
-it means is decided by what adds up to the mixture (`mss_bench.datasets.references`), or asked.
+it means is decided by what adds up to the mixture (`mss_bench.datasets.roles`), or asked.
 """
 
 from __future__ import annotations

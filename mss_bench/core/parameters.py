@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from mss_bench.errors import ConfigError, UnknownNameError, nearest
+from mss_bench.errors import ConfigError, UnknownNameError, nearest, unknown
 
 __all__ = [
     "REQUIRED",
@@ -375,7 +375,7 @@ class Parameterized:
     @classmethod
     def _unknown(cls, kind: str, name: str) -> ConfigError:
         if name in cls.former_names:
-            return ConfigError(f"unknown {kind} {name!r}; it is {cls.former_names[name]!r} now")
+            return ConfigError(f"{unknown(kind, name)}; it is {cls.former_names[name]!r} now")
         return UnknownNameError(kind, name, cls._declared)
 
     def refuse(self, name: str, expected: str) -> typing.NoReturn:

@@ -117,10 +117,10 @@ COST_COLUMNS: dict[str, str] = {
     "device": "string",  # that the separator used, where it has a choice
     "estimate_key": "string",
 }
-"""Cost table, one row a finished cell. A cell that is scored again with a further metric is not separated again where
-its estimates were kept: its times are then of several passes, each column of those that its line names. Columns of the
-separation are empty where the estimates came from the folder and no pass of this run separated. The first method of a
-track pays what a metric prepares of the references."""
+"""Cost table, one row a finished cell. A cell that is scored with a further metric is not separated again where its
+estimates were saved: its times then come from several passes, and the comment of each column says which. Columns of the
+separation are empty where no pass of this run separated. The first method of a track is charged with what a metric
+prepares of the references."""
 
 FAILURE_COLUMNS: dict[str, str] = {
     "dataset": "string",
@@ -129,7 +129,7 @@ FAILURE_COLUMNS: dict[str, str] = {
     "separator": "string",
     "params": "string",
     "group": "string",  # empty where the separation itself failed
-    "metric": "string",
+    "metric": "string",  # the family, bss_eval: it failed as a whole; empty where the separation itself failed
     "status": "string",
     "reason": "string",
     "estimate_key": "string",

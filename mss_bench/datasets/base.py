@@ -88,7 +88,7 @@ class Dataset(Parameterized, ABC):
         "rest, vocals: lead another name; targets and groups are made of these.",
     )
     mixture: str = param("file", doc="file: mixture.wav, .flac or .mp3; sum: of all stems; or a file pattern.")
-    ignore: tuple[str, ...] = param((), doc="Patterns of audio that is there and not read, below a track or root.")
+    ignore: tuple[str, ...] = param((), doc="Patterns of audio files to ignore, below a track or root.")
     missing_stems: str = param(
         "leave_out",
         choices=("leave_out", "silent", "error"),

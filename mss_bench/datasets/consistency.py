@@ -123,7 +123,9 @@ def _folded(stems: Mapping[str, Audio], rest: Audio) -> list[Finding]:
     middle = rest.sum(axis=0, keepdims=True)
     if not names or len(rest) != 2 or dot(middle, middle) > 0.1 * 2 * dot(rest, rest):
         return []
-    message = "both channels are the same, and what the mixture has more is all between left and right: folded to mono?"
+    message = (
+        "both channels are the same, and the mixture differs from the stems only in its side signal: folded to mono?"
+    )
     return [Finding("warning", " or ".join(names), "mono", message)]
 
 
@@ -137,7 +139,7 @@ def _one_stem(name: str, stem: Audio, expected: Audio, energy: float, level: flo
     if dot(expected, expected) <= _AUDIBLE * energy or dot(stem, stem) == 0.0:
         return []
     drift = find_drift(stem, expected, rate)
-    # Interpolated, the highest frequencies stay away from the mixture's.
+    # Interpolation loses the highest frequencies, so a smaller gain is asked for.
     if drift and betters(drift.undone(stem), expected) > _EXPLAINED_DB / 2:
         factor = 1 / (1 + drift.ppm * 1e-6)
         message = f"its clock differs from the mixture's by {drift.ppm:+.0f} ppm; resample it by {factor:.6f}"

@@ -1,7 +1,6 @@
-"""Audio in the folders of a data set that no track reads, and patterns that read nothing.
+"""Find audio files of a data set that no track uses, and patterns that match no file.
 
-Either can change every number without an error: a mixture that is the sum of the stems lacks what was left out, and a
-stem lacks one of its files.
+Either can change every score without an error: a mixture that is summed from the stems lacks a file, or a stem does.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ _MAX_NOTICES = 5
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file that nothing reads.
+    """An audio file that no track uses.
 
     Parameters
     ----------
     severity : str
         ``error`` where the file may well be a part of a stem.
     subset, track : str
-        The track in whose folder it lies; empty where that is no track's.
+        The track in whose folder it lies; `track` is empty where it lies in none's.
     part : str
         Path below that folder.
     message : str
@@ -48,13 +47,13 @@ class Leftover:
 
 
 def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
-    """Return the audio beside tracks, and between them, that is read for none.
+    """Return the audio files in or next to track folders that no track uses.
 
     Parameters
     ----------
     dataset : Dataset
     tracks : sequence of Track
-        Folders of the data set's other tracks are not looked into.
+        The folders of the data set's other tracks are not searched.
     """
     if not dataset.has_root:  # made by the package
         return []
@@ -64,7 +63,7 @@ def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
         everything = dataset.find(subset)
         read = {_identity(file) for track in everything for file in track.files()}
         others = {track.name for track in everything} - asked
-        others |= {track.name for track in everything if "unreadable" in track.facts}  # which says what is wrong
+        others |= {track.name for track in everything if "unreadable" in track.facts}  # reported when it is read
         for root in dataset.roots(subset):
             listing = audio_files(root, leave_out=others)
             for file in [*listing.files, *listing.refused]:
@@ -82,14 +81,14 @@ def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
 
 
 def idle_patterns(dataset: Dataset, tracks: Sequence[Track]) -> dict[str, str]:
-    """Return the patterns that fit no file of any track, beside others that do, each with its stem."""
+    """Return the patterns that match no file of any track, each with its stem; none where no pattern matches at all."""
     subsets = dict.fromkeys(track.id.subset for track in tracks)
     everything = [track for subset in subsets for track in dataset.find(subset) if track.reader is None]
     folders = [root / track.name for track in everything for root in dataset.roots(track.id.subset)]
     idle: dict[str, str] = {}
     used = False
     for stem, patterns in dataset.stems.items():
-        # vocals.wav and vocals.flac are one file in two forms.
+        # vocals.wav and vocals.flac are alternatives: one of them is enough.
         forms: dict[str, list[str]] = {}
         for pattern in patterns:
             forms.setdefault(without_extension(pattern), []).append(pattern)
@@ -98,11 +97,11 @@ def idle_patterns(dataset: Dataset, tracks: Sequence[Track]) -> dict[str, str]:
                 used = True
             else:
                 idle[alike[0]] = stem
-    return idle if used else {}  # a layout that finds its files in another way has no use for patterns
+    return idle if used else {}  # the layout finds its files without patterns
 
 
 def notices(dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
-    """Return what a run says of files that it does not read, one line for files of one name."""
+    """Return the notices of a run about files that it does not use, one line for files of the same name."""
     alike: dict[tuple[str, str], list[Leftover]] = {}
     for leftover in leftovers(dataset, tracks):
         if leftover.severity != "note":
@@ -120,7 +119,7 @@ def notices(dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
 
 
 def _identity(file: Path) -> Path:
-    """Return what tells files apart, links to one of them not."""
+    """Return the file itself where a path is a link, so that links to one file are the same."""
     return file.resolve()
 
 
@@ -133,7 +132,7 @@ def _ignored(dataset: Dataset, *paths: str) -> bool:
 
 
 def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path]) -> tuple[Severity, str]:
-    """Return how grave it is that a file is not read, and what may be meant."""
+    """Return how serious it is that a file is not used, and what may have been meant."""
     base = without_extension(file.name)
     if not track:
         return "warning", f"belongs to no track; move it away{_or_ignore(dataset)}"
@@ -142,8 +141,8 @@ def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path])
             return "note", f"{base}{suffix} beside it is read"
     if known_stem(base) == "mixture":
         if dataset.mixture == "sum":
-            return "warning", "a mixture, while the data set says that the mixture is the sum of the stems"
-        return "warning", f"a mixture, while the data set reads {_mixture_name(dataset)}"
+            return "warning", "a mixture, but the data set says that its mixture is the sum of the stems"
+        return "warning", f"a mixture, but the data set reads {_mixture_name(dataset)}"
     for target in dataset.targets:
         if target not in dataset.targets.stems and known_stem(base) in (target, *map(known_stem, spellings(target))):
             return "note", f"{target} is the sum of {', '.join(dataset.targets[target])}"
@@ -151,8 +150,11 @@ def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path])
         for pattern in patterns:
             if fnmatch.fnmatchcase(without_extension(part).casefold(), without_extension(pattern).casefold()):
                 meant = without_extension(pattern) + file.suffix
-                return "error", f"{pattern!r} of stem {stem} fits it but for the extension; add {meant!r}"
-    return "error", f"no pattern fits it; add one to a stem{_or_ignore(dataset)}"
+                return (
+                    "error",
+                    f"{pattern!r} of stem {stem} would match if its extension were {file.suffix}; add {meant!r}",
+                )
+    return "error", f"no pattern matches it; add one to a stem{_or_ignore(dataset)}"
 
 
 def _or_ignore(dataset: Dataset) -> str:

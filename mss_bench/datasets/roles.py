@@ -34,19 +34,19 @@ _MOST_STEMS = 10  # all subsets of so many are tried
 
 @dataclass
 class Roles:
-    """What the files of every track are.
+    """The roles of the files, which are the same in every track.
 
     Parameters
     ----------
     mixture : str or None
-        Its name; None where the mixture is the sum of the stems.
+        Name of its file; None where the mixture is the sum of the stems.
     stems : tuple of str
     renamed : dict of str to str
         Stems to the name by which they are scored.
     left_out : dict of str to str
-        What is read for nothing, with the reason.
+        Files that are not used, with the reason.
     notices : list of str
-        What was found out and the user should know.
+        Lines that tell the user what was inferred.
     """
 
     mixture: str | None

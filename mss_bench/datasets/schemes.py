@@ -86,7 +86,9 @@ def read_scheme(listing: Listing, name: str) -> Scheme:
         )
     if not best.known:
         if not folders.tracks and any(len(scheme.tracks) > 1 for scheme in others):
-            raise DatasetError(f"{root} has one stem a track, e.g. {listing.files[0]}; expected all, or a mixture, too")
+            raise DatasetError(
+                f"{root} has one stem per track, e.g. {listing.files[0]}; add the other stems or a mixture"
+            )
         # No word is known: stems of other instruments, in folders or alone.
         best = folders if folders.tracks else alone
     if not best.tracks:

@@ -1,4 +1,4 @@
-"""Which tracks of a data set are used: members of a subset, and those that are left out, told in its `notices`."""
+"""Select the tracks of a data set: members of a subset, and tracks left out, which its `notices` name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["count_absent", "equipped", "lacks", "members_of", "without"]
 
 
 def members_of(dataset: Dataset, subset: str, tracks: list[Track]) -> list[Track]:
-    """Return those of the tracks that belong to a subset.
+    """Return the tracks that belong to a subset.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def members_of(dataset: Dataset, subset: str, tracks: list[Track]) -> list[Track
 
 
 def equipped(dataset: Dataset, track: Track) -> Track:
-    """Return a track with what the entry says of all tracks and of this one."""
+    """Return a track with fit, map, erratum and absent stems from the data set's entry."""
     errata = [text for text in (track.erratum, dataset.errata.get(track.name, "")) if text]
     leave_out = dataset.missing_stems == "leave_out" and track.reader is None
     lacking = [stem for stem, files in track.stems.items() if leave_out and not files]
@@ -49,7 +49,7 @@ def equipped(dataset: Dataset, track: Track) -> Track:
 
 
 def count_absent(dataset: Dataset, tracks: list[Track]) -> None:
-    """Tell how many of the tracks have each stem that some of them lack; a wrong pattern shows itself by it."""
+    """Note how many tracks have each stem that some of them lack, which reveals wrong patterns."""
     lacking = {stem: sum(stem in track.absent for track in tracks) for stem in dataset.targets.stems}
     counts = [f"{stem} in {len(tracks) - n} of {len(tracks)}" for stem, n in lacking.items() if n]
     if counts:
@@ -61,7 +61,7 @@ def count_absent(dataset: Dataset, tracks: list[Track]) -> None:
 
 
 def lacks(track: Track) -> str:
-    """Return the stems that a track does not have, in words; none of one that cannot be read at all."""
+    """Return the stems that a track lacks, as text; empty where the track cannot be read at all."""
     if track.reader is not None:
         return ""
     lacking = [stem for stem, files in track.stems.items() if not any(file.is_file() for file in files)]
@@ -71,19 +71,19 @@ def lacks(track: Track) -> str:
 def without(
     dataset: Dataset, tracks: list[Track], why: Callable[[Track], str], which: str, how: str = ""
 ) -> list[Track]:
-    """Return the tracks for which there is no reason to leave them out, and tell which those others are.
+    """Return the tracks without those that there is a reason to leave out, and name the latter in a notice.
 
     Parameters
     ----------
     why : callable
-        Returns the reason, or nothing.
+        Returns the reason to leave a track out, or an empty text.
     which, how : str
-        What the notice calls them, and how they could be kept.
+        What the notice calls the tracks left out, and how to keep them.
 
     Raises
     ------
     DatasetError
-        None is left.
+        No track is left.
     """
     reasons = [why(track) for track in tracks]
     left_out = [f"{track.name} ({reason})" for track, reason in zip(tracks, reasons, strict=True) if reason]

@@ -94,7 +94,7 @@ class Table(Dataset):
             if row.stem != "mixture" and row.stem not in self.stems:
                 problems[row.line] = str(UnknownNameError("stem", row.stem, self.stems))
             elif row.stem == "mixture" and self.mixture == "sum":
-                problems[row.line] = "the entry says mixture: sum, and this is a mixture; leave out one of both"
+                problems[row.line] = "the entry says mixture: sum, and this is a mixture; remove one of the two"
             elif row.subset not in (self.subsets or [""]):
                 named = row.subset or "(none)"
                 problems[row.line] = str(UnknownNameError("subset", named, self.subsets or ["(none)"]))

@@ -89,8 +89,8 @@ def _same_data(first: RunTables, other: RunTables) -> None:
         if one.get(key) != two.get(key):
             names = f": {one.get(key)!r} and {two.get(key)!r}" if key == "name" else ""
             raise RunError(
-                f"{first.name} and {other.name} are of different {what}{names}; numbers of different data make no one "
-                "table: run all methods over the same tracks, or report each run by itself"
+                f"{first.name} and {other.name} are of different {what}{names}; they cannot be "
+                "combined into one table: run all methods over the same tracks, or report each run by itself"
             )
     places = [
         set(map(tuple, each.tracks[["dataset", "subset"]].drop_duplicates().to_numpy())) for each in (first, other)
@@ -127,5 +127,5 @@ def _same_scores(one: RunTables, other: RunTables) -> None:
         separator, params = both.loc[differ, ["separator", "params"]].fillna("").iloc[0]
         raise RunError(
             f"{method_label(separator, params)} has other scores in {other.name} than in {one.name} (version, seed or"
-            f" audio differ); name one otherwise, with {separator}:as=NAME, or report each run by itself"
+            f" audio differ); rename one with {separator}:as=NAME, or report each run by itself"
         )

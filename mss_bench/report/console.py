@@ -52,7 +52,7 @@ def render(table: Table, width: int, encoding: str | None = None) -> str:
         if table.notes or panel is not panels[-1]:
             lines.append(rule)
     hidden = [headings[i] for i in range(len(headings)) if i not in shown]
-    notes = [*table.notes, *([f"Not shown for want of width: {', '.join(hidden)}."] if hidden else [])]
+    notes = [*table.notes, *([f"Hidden (terminal too narrow): {', '.join(hidden)}."] if hidden else [])]
     lines += [line for note in notes for line in wrap(plain(note), width, 2, breaks=" ")]
     return "\n".join(line.rstrip() for line in lines)
 

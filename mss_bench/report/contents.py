@@ -96,11 +96,11 @@ def lower_is_better(quantities: Quantities) -> set[str]:
 
 
 def name_maps(separators: Iterable[Mapping[str, Any]]) -> str:
-    """Return what the names of stems were said to mean, by separator; empty where nothing was said."""
+    """Return the maps of stem names by separator as sentences; empty where no map was given."""
     said = {str(s["label"]): str(s["map"]) for s in separators if s.get("map") and "label" in s}
     mapped = ", ".join(f"{label} {lines}" for label, lines in said.items() if lines != "none")
     kept = ", ".join(label for label, lines in said.items() if lines == "none")
-    sentences = [f"Names of stems were mapped: {mapped}.", f"Names of stems mean what they say, as was said: {kept}."]
+    sentences = [f"Names of stems were mapped: {mapped}.", f"Names of stems were taken as given (--map none): {kept}."]
     return " ".join(text for text, labels in zip(sentences, (mapped, kept), strict=True) if labels)
 
 

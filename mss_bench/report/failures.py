@@ -66,7 +66,7 @@ def group_failures(tracks: pd.DataFrame, failures: pd.DataFrame | None = None) -
         The failure table. Without it the rows of the track table that are not ok stand for it.
     """
     bad = tracks[tracks["status"] != Status.OK] if failures is None else failures
-    # A cell that failed as a whole may have no row among the scores, so both tables are asked which there are.
+    # A cell that failed as a whole may have no row among the scores, so cells are counted from both tables.
     planned = {*_distinct(tracks, _CELL), *_distinct(bad, _CELL)}
     ends: dict[tuple[str, str, str], list[tuple[tuple[str, ...], str]]] = {}
     by_status: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}

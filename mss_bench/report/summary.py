@@ -71,7 +71,9 @@ def summary(
         return "\n".join(wrap(encodable(text, encoding), width, indent, breaks=" "))
 
     if arranged:
-        values = f"Values: {AGGREGATIONS[arranged[0].aggregation]}; mean, and other metrics: over the targets."
+        values = (
+            f"Values: {AGGREGATIONS[arranged[0].aggregation]}. Column 'mean' and other metrics: means over the targets."
+        )
         gain = "gain: improvement over the floor (the scaled mixture), paired by track."
         maps = name_maps(separators)
         parts.append("\n".join(prose(text) for text in (values, gain, maps) if text))

@@ -77,7 +77,7 @@ def execute_on_cluster(
             _follow(client, tasks, limits, fail_fast, watch, stopped, stop)
         finally:
             outcome.interrupted = stopped.is_set() and not outcome.stopped_at_failure
-            with contextlib.suppress(Exception):  # a cluster that is gone needs no word
+            with contextlib.suppress(Exception):  # nothing to tell a cluster that is gone
                 client.run(_release, token, wait=False)
 
 
@@ -110,7 +110,7 @@ def _follow(
             if stopped.is_set():
                 break
             unit = waiting.pop(future)
-            # What dask took away from a worker and gave back to it comes home in parts.
+            # A unit that dask moved between workers may return with only some of its cells done.
             if undone := watch.end(unit, future):
                 submit(undone)
         watch.look()

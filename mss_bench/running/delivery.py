@@ -1,4 +1,4 @@
-"""What of a separator's output becomes which row: its names mapped, summed, left out with the reason."""
+"""Decide as which targets a separator's output is scored: names mapped, sums made, and what is left out and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Delivery"]
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a separator delivers of a track, known before it does.
+    """What a separator will deliver for a track, as it says before it runs.
 
     Parameters
     ----------
@@ -24,18 +24,18 @@ class Delivery:
         As the separator calls them.
     stem_map : StemMap
     mapped : tuple of str
-        The names when they are mapped: targets of the data set, and stems that it does not have.
+        The names after mapping: targets of the data set, and stems that it does not have.
     targets : tuple of str
         Targets that are scored.
     left_out : dict of str to str
         Targets that are delivered and not scored, with the reason.
     notices : tuple of str
-        What is not scored, in words.
+        What is not scored, for the user.
     absent : tuple of str
-        Stems that the song does not have: where they are not delivered either, sums need no part of them.
+        Stems that the song does not have; sums do without them unless they are delivered.
     doubtful : bool
-        Whether the names of stems are others', and nobody has said what they mean: see `examination.misnamed`. Those of
-        finished estimates are looked at before a run.
+        Whether the names of stems come from other people's code and the user gave no map, so that
+        `examination.misnamed` compares them with the references. Finished estimates are examined before the run.
     """
 
     names: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Delivery:
             Of the data set.
         track : TrackId
         given : bool
-            Whether its map was given by the user, for this data set; that of a manifest goes for any.
+            Whether the user gave its map, for this data set; that of a manifest is meant for any data set.
         absent : tuple of str
             Stems that the song does not have.
         name : str
@@ -94,7 +94,7 @@ class Delivery:
         scored = tuple(t for t in needed if t not in left_out and needed.sum_of(t, mapped))
         notices = [f"{target} is not scored: {why}" for target, why in left_out.items()]
         used = {part for target in scored for part in needed.sum_of(target, mapped)}
-        # What a method of this package declares for other data sets is no loss; what others made is looked at.
+        # Methods of this package declare targets for all kinds of data sets, so an unused one is no loss.
         ours = not isinstance(separator, MappedSeparator)
         offered = targets.beyond(mapped) if ours else mapped
         unused = [name for name in offered if name not in used and name not in left_out]
@@ -109,29 +109,29 @@ class Delivery:
         return cls(names, stem_map, mapped, scored, left_out, tuple(notices), absent, doubtful)
 
     def scored(self, estimates: Stems, targets: Targets) -> tuple[Stems, dict[str, str]]:
-        """Return the estimates to score, sums included, of the mapped ones that came.
+        """Return the estimates to score, sums included, made of the mapped estimates that were returned.
 
         Returns
         -------
         scored : dict of str to (channels, samples) float32
         problems : dict of str to str
-            Sums that lack a part, which would be other targets, with the reason.
+            Sums that lack a part and would be other targets without it, with the reason.
         """
         lost = [name for name in targets.beyond(self.mapped) if name not in estimates]
         summed = _needed(targets, self.absent, estimates).resolve(estimates)
         problems = {
-            target: f"{target} lacks {', '.join(lost)}, which did not come for this song"
+            target: f"{target} lacks {', '.join(lost)}, which was not returned for this song"
             for target in (self.targets if lost else ())
             if target not in estimates
         }
         return {t: each for t, each in summed.items() if t not in self.left_out and t not in problems}, problems
 
     def parts(self, target: str, names: Collection[str], targets: Targets) -> tuple[str, ...]:
-        """Return those of mapped names that a target is the sum of; none where some of it is not there."""
+        """Return the mapped names that sum to a target; none where one of them is missing."""
         complete = target in names or set(targets.beyond(self.mapped)) <= {*names}
         return _needed(targets, self.absent, names).sum_of(target, names) if complete else ()
 
 
 def _needed(targets: Targets, absent: tuple[str, ...], delivered: Collection[str]) -> Targets:
-    """Return the targets without stems that neither the song nor the method has."""
+    """Return the targets without the stems that the song lacks and the method does not deliver."""
     return targets.without([stem for stem in absent if stem not in delivered])

@@ -1,8 +1,8 @@
-"""What the doctors find before a run scores anything: in its references, and in finished estimates.
+"""Examine references and finished estimates for faults before a run scores anything.
 
-A few excerpts of the references, and the first minute of every estimate, are looked at: a fault that lasts shows itself
-there. Everything that is found is told beside the scores; what changes which numbers are asked for, an estimate that is
-another target than its name says, has to be answered first.
+Excerpts of a few references and the first minute of every estimate are examined, which is enough for faults that last.
+Findings are printed beside the scores. An estimate that is another target than its name says stops the run with a
+question, since the answer decides what is scored.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = ["examine_estimates", "examine_references", "misnamed", "report"]
 _SECONDS = 60.0
 _REFERENCE_TRACKS, _REFERENCE_SECONDS = 3, 30.0
 _SURE = 0.95
-"""Correlation of an estimate with another target's reference that one song is enough for."""
+"""From this correlation with another target's reference on, one song is enough to call an estimate misnamed."""
 
 
 def report(dataset: Dataset, cells: Sequence[PlannedCell]) -> list[str]:
-    """Return what there is to say of the references and of the finished estimates of a run.
+    """Examine the references and the finished estimates of a run, and return the findings as lines.
 
     Parameters
     ----------
@@ -62,18 +62,18 @@ def report(dataset: Dataset, cells: Sequence[PlannedCell]) -> list[str]:
         text = lines([f for f in findings if f.code != "absent"], len(of_method))
         told += [line if len(methods) == 1 else f"{line} ({label})" for line in text]
         if any(f.severity == "error" for f in findings):
-            told.append(f"The scores of {label} say little before that is mended: docs/doctor.md")
+            told.append(f"The scores of {label} mean little until this is fixed; see docs/doctor.md")
     return told
 
 
 def examine_references(dataset: Dataset, tracks: Sequence[Track]) -> tuple[list[Finding], int]:
-    """Look at excerpts of a few tracks' references; ``mss-bench datasets check`` looks at all of everything.
+    """Examine excerpts of a few tracks' references; ``mss-bench datasets check`` examines all tracks whole.
 
     Returns
     -------
     findings : list of Finding
     n_tracks : int
-        How many tracks were looked at.
+        How many tracks were examined.
     """
     if not dataset.has_root or not tracks:  # made by the package
         return [], 0
@@ -82,7 +82,7 @@ def examine_references(dataset: Dataset, tracks: Sequence[Track]) -> tuple[list[
     for track in chosen:
         try:
             audio = track.excerpt(min(_REFERENCE_SECONDS, track.duration or _REFERENCE_SECONDS), track.start).load()
-        except MssBenchError:  # the cells of the track say so
+        except MssBenchError:  # the cells of the track report it
             continue
         found = implausible(audio.references, audio.sample_rate)
         if track.mixture and not track.stem_map:
@@ -93,7 +93,7 @@ def examine_references(dataset: Dataset, tracks: Sequence[Track]) -> tuple[list[
 
 
 def examine_estimates(cells: Sequence[PlannedCell]) -> list[Finding]:
-    """Look at the finished estimates of one method; what cannot be read is left to the cells, which say so."""
+    """Examine the finished estimates of one method; a file that cannot be read is left to its cell to report."""
     separator: Separator = build(separators, cells[0].method)[0]
     targets = _with_accompaniment(cells[0].targets)
     findings: list[Finding] = []
@@ -117,7 +117,7 @@ def examine_estimates(cells: Sequence[PlannedCell]) -> list[Finding]:
 
 
 def _scored(cell: PlannedCell, delivered: Stems, audio: TrackAudio) -> Stems:
-    """Return estimates under the names by which they are scored."""
+    """Return estimates under the names that are scored."""
     if {estimate.shape for estimate in delivered.values()} != {audio.mixture.shape}:
         return {t: e for t, e in delivered.items() if t in cell.delivery.targets}  # they cannot be summed
     mapped = cell.delivery.stem_map.apply(delivered, audio.mixture, cell.targets)[0]
@@ -181,7 +181,7 @@ def _judged(findings: list[Finding], n_tracks: int, stem_map: StemMap) -> list[F
 
 
 def _question(label: str, cell: PlannedCell, findings: Sequence[Finding]) -> str:
-    """Return what is asked where estimates are other targets than their names say."""
+    """Return the question to the user where estimates are other targets than their names say."""
     asked = {f.part: f for f in findings}
     said = lines(findings, len(findings))
     scored = [f for f in asked.values() if f.meant in cell.targets]

@@ -1,9 +1,9 @@
-"""Computing the tasks of a run on this machine: threads of joblib, each with one supervised worker process.
+"""Compute the tasks of a run on this machine: threads of joblib, each with a `Supervisor` of processes.
 
-The worker takes cells one after another. One that dies, hangs, takes too long or too much memory, or cannot be started
-costs the cell it was at: it is killed with all its descendants, the cell gets its status with the tail of the worker's
-output, and the next cell gets a fresh worker. A worker whose parent dies kills itself and its own children. A worker
-whose cell nobody waits for any more, since the client on whose behalf it works has ended, is killed as well.
+Processes take cells one after another. One that dies, hangs, takes too long or too much memory, or cannot be started
+costs only its current cell: it is killed with all its descendants, the cell gets a status and the end of the process's
+output, and the next cell gets a fresh process. A process whose parent dies kills itself and its own children; one whose
+client has ended is killed by its supervisor.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Loss:
-    """Why a process did not answer: it died, or took too much."""
+    """Why a process did not answer: it died, or exceeded a limit."""
 
     status: Status
     reason: str
@@ -191,21 +191,21 @@ class Supervisor:
         self._scorer, self._separator, self._plugin_scorer = self._processes = [
             _Process(role, self.log, folder, shared) for role in ("score", "separate", "score")
         ]
-        self._method = ""  # that has the separating process for itself; empty where built-in ones share it
+        self._method = ""  # the isolated method of the separating process; empty while built-in ones share it
         self._stopped = False
         self._stage = ""  # the metric that is being scored
         self._deadline = math.inf
         self._withdrawn: Callable[[], bool] = lambda: False
 
     def run(self, task: Task, withdrawn: Callable[[], bool] | None = None) -> Reply | None:
-        """Have one cell computed; return None when it is stopped or called off meanwhile.
+        """Compute one cell in the processes; return None when it is stopped or withdrawn meanwhile.
 
         Parameters
         ----------
         task : Task
         withdrawn : callable, optional
-            Asked every second or so whether nobody waits for the cell any more; by default, whether the client's
-            token no longer stands in the run folder.
+            Asked about every second whether the cell is still wanted; by default, it is withdrawn when the client's
+            token has gone from the run folder.
 
         Raises
         ------
@@ -258,7 +258,7 @@ class Supervisor:
         )
 
     def _score(self, process: _Process, task: Task, separated: Separated | None) -> Reply | None:
-        """Score and write a cell; a metric that brings the process down is left out and noted as failed."""
+        """Score and write a cell; a metric that crashes the process is left out and recorded as failed."""
         lost: dict[str, tuple[Status, str]] = {}
         while True:
             kept = tuple(s for s in task.scores if str(s.metric) not in lost)
@@ -270,10 +270,7 @@ class Supervisor:
             lost[self._stage] = outcome.status, f"while scoring: {outcome.reason}"
 
     def _insist(self, process: _Process, request: Any) -> Any:
-        """Return what a process answers, asking again after a crash; a `_Loss` where that does not help.
-
-        None where nobody waits for it any more, too.
-        """
+        """Return the answer of a process, asking again after a crash; a `_Loss` where that does not help."""
         attempts = 0
         while True:
             outcome = self._ask(process, request)
@@ -294,7 +291,7 @@ class Supervisor:
             outcome = process.cause_of_death()
         if isinstance(outcome, _Loss):
             process.kill()
-            self._set_deadline()  # what is tried next gets the time of a cell anew
+            self._set_deadline()  # the next try has the full time of a cell
             if self._stopped or self._withdrawn():
                 raise SupersededError
         return outcome
@@ -303,7 +300,7 @@ class Supervisor:
         self._deadline = math.inf if self.limits.timeout is None else time.monotonic() + self.limits.timeout
 
     def _wait(self, process: _Process, number: int) -> Any:
-        """Return the answer to a request, or what the process did wrong."""
+        """Return the answer to a request, or a `_Loss`."""
         memory = self.limits.memory_mb
         pause = _CALL_SECONDS if memory is None else _WATCH_SECONDS
         asked = time.monotonic()
@@ -311,9 +308,9 @@ class Supervisor:
             left = self._deadline + (0 if process.ready else _START_SECONDS) - time.monotonic()
             message = process.receive(min(pause, max(left, 0.0)))
             now = time.monotonic()
-            if message is not None and message[0] == 0:  # it has started, which is not the cell's time
+            if message is not None and message[0] == 0:  # it has started; starting does not count as the cell's time
                 self._deadline += now - process.began
-            # A fork of a method's own that came back from it answers, too: what has another number is not for us.
+            # A process forked by a method may answer as well: messages with another request's number are ignored.
             elif message is not None and message[0] == number:
                 if not isinstance(message[1], str):
                     return message[1]
@@ -333,7 +330,7 @@ class Supervisor:
             process.kill()
 
     def _with_lost(self, task: Task, reply: Reply, lost: dict[str, tuple[Status, str]]) -> Reply:
-        """Note the scores of metrics that brought the worker down as failed in a finished cell."""
+        """Mark the scores of metrics that crashed the worker as failed in a finished cell."""
         cell = read_cell(task.run, task.cell.estimate_key, frames=True) if lost else None
         if cell is None or not cell.ok:
             return reply
@@ -363,7 +360,7 @@ class _Process:
         self._lock = threading.RLock()
         self._closed = False
         self._number = 0
-        self.began, self.ready = 0.0, False  # when the child was started, and whether it has said that it is there
+        self.began, self.ready = 0.0, False  # when the child was started, and whether it has reported ready
         self._oom_kills = 0  # of the whole system, when the child was started
 
     def send(self, request: Any) -> int:

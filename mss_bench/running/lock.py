@@ -22,7 +22,7 @@ from mss_bench.errors import RunError
 
 __all__ = ["SupersededError", "current", "epoch", "finalising", "in_force", "locked", "revoke"]
 
-_PATIENCE = 0.2  # seconds: whoever looks whether a lock is held holds it for an instant
+_PATIENCE = 0.2  # seconds: checking whether a lock is held takes it for an instant
 
 
 class SupersededError(RunError):

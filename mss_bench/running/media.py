@@ -199,7 +199,7 @@ class _Writer:
         place = f"{folder_name(frames.target)}-{excerpt.kind}"
         sounds = list(self._sounds(frames, excerpt, start, seconds))
         rate = frames.cells[0].track.sample_rate
-        # Of mixture and reference: an estimate that runs away does not dim the others.
+        # Of mixture and reference only, so that one far too loud estimate does not dim the other pictures.
         top = max(level(s.array, rate) for s in sounds[:2])
         peak = max(float(np.abs(s.array).max()) for s in sounds[:2])
         written = [self._write(sound, place, rate, top, peak) for sound in sounds]

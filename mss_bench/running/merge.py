@@ -71,7 +71,7 @@ def merge(runs: Sequence[Path], out: Path) -> int:
 
 
 def _united(runs: Sequence[Path], key: str) -> Cell | None:
-    """Return a cell with every score that one of the runs has; the finished one where only some are."""
+    """Return a cell with the scores of all runs, preferring a finished version over a failed one."""
     versions = [cell for run in runs if (cell := read_cell(run, key, frames=True)) is not None]
     if not versions:
         return None

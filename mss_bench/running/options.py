@@ -113,7 +113,7 @@ class RunOptions(Parameterized):
         (), flag="--catalog", metavar="FILE", doc="YAML file with data sets of your own (default: none)."
     )
     root: Path | None = param(None, metavar="DIR", doc="Folder of the data set (default: the one its catalog names).")
-    doctor: bool = param(True, doc="Do not look for faults of references and finished estimates first (default: look).")
+    doctor: bool = param(True, doc="Look for faults of references and finished estimates first.")
     rehash: bool = param(False, doc="Hash every file's content again instead of trusting its size and times.")
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a separator returned: checked against the contract, kept on disk, found again."""
+"""Check what a separator returned against the contract; save estimates and find saved ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LENGTH_TOLERANCE = 4096
 
 @dataclass(frozen=True)
 class Saved:
-    """Estimates that an earlier run kept."""
+    """Estimates that an earlier run saved."""
 
     files: dict[str, Path]
     flags: list[str]
@@ -45,7 +45,7 @@ def conform(
 ) -> tuple[Stems, list[str], dict[str, str]]:
     """Check a separator's output against the contract, make it float32 of the mixture's shape, and map its names.
 
-    What is wrong with one target, NaN say, costs that target alone.
+    A fault of one target, such as NaN, costs that target only.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def conform(
 
 
 def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return one estimate as it should be, and by how many samples it was too long."""
+    """Return an estimate as float32 of the mixture's shape, and by how many samples it was too long."""
     if array.dtype.kind != "f":
         raise InvalidOutputError(f"{target}: array of type {array.dtype}, expected floating point")
     if array.ndim != 2 or array.shape[0] != mixture.shape[0]:
@@ -121,7 +121,7 @@ def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.nd
 
 
 def estimates_folder(run: Path, method: str, track: TrackId) -> Path:
-    """Return where a run keeps what a method made of a track: a folder of the track's name where it can be one."""
+    """Return the folder of a method's estimates of a track, named after the track where its name can be a folder's."""
     subset, name = (
         part if "/" not in part and part not in (".", "..") and len(part.encode()) <= 255 else folder_name(part)
         for part in (track.subset, track.name)
@@ -130,7 +130,7 @@ def estimates_folder(run: Path, method: str, track: TrackId) -> Path:
 
 
 class EstimateNote(TypedDict):
-    """What ``estimate.json`` says of the files beside it."""
+    """The content of ``estimate.json``, which describes the files beside it."""
 
     estimate_key: str
     flags: list[str]
@@ -153,12 +153,12 @@ def read_note(folder: Path) -> EstimateNote:
 
 
 def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> Saved | None:
-    """Return a cell's estimates where they were kept for this very key.
+    """Return the saved estimates of a cell; None where there are none for its key.
 
     Parameters
     ----------
     verify : bool
-        Hash the files: what was harmed is not there. Without it a plan can be made without reading every estimate.
+        Compare the files with their hashes; damaged estimates count as missing. A plan only looks whether they exist.
     """
     folder = estimates_folder(run, planned.label, planned.track.id)
     try:
@@ -175,7 +175,7 @@ def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> 
 
 
 def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, cell: Cell, sample_rate: int) -> None:
-    """Keep estimates as float32 WAV, with the flags and problems of their cell.
+    """Save estimates as float32 WAV, with the flags and problems of their cell.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, cell: Cell
         When they cannot be written.
     """
     folder = estimates_folder(run, planned.label, planned.track.id)
-    # Estimates of another key would otherwise stand beside the new ones until the last of them is written.
+    # Otherwise estimates of another key would lie beside the new ones until the last of these is written.
     shutil.rmtree(folder, ignore_errors=True)
     hashes = {}
     for target, array in estimates.items():

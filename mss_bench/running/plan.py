@@ -1,4 +1,4 @@
-"""What a run will do: cells (a track and a separator), each with its keys and the scores it is to have."""
+"""Plan a run: its cells (a separator on a track), each with its keys and the scores to compute."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Plan", "PlannedCell", "PlannedScore", "make_plan"]
 
 
 Stamps = tuple[tuple[str, tuple[int, int, int]], ...]
-"""Files, each with what it was like."""
+"""Files, each with its size and times when its content was hashed."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Method:
-    """A separator of the run, made once; `shown` are its parameters as the tables have them."""
+    """A separator of the run and its instance; `shown` are its parameters as the tables write them."""
 
     spec: Spec
     instance: Separator
@@ -124,7 +124,7 @@ class _Method:
 
 @dataclass(frozen=True)
 class _Scoring:
-    """A metric of the run, made once."""
+    """A metric of the run and its instance."""
 
     spec: Spec
     instance: Metric
@@ -151,14 +151,14 @@ def make_plan(
     """
     hashes = hashes or HashCache()
     made = [_method(spec) for spec in methods]
-    # The floor is the baseline of every improvement and stands in for failed cells: no run is without it.
+    # Every run needs the floor: improvements are measured from it, and it stands in for failed cells.
     if not any(is_floor(m.column, m.shown) for m in made):
         made.insert(0, _method(Spec(FLOOR)))
     made = _distinct(made)
     scorings = [_scoring(spec, hashes) for spec in metric_specs]
     refuse_shared_quantities([(str(scoring.spec), scoring.instance) for scoring in scorings])
     for method in made:
-        # Before anything is asked of it: a reader of estimates tells by the other tracks which file is whose.
+        # Before anything else: a reader of estimates needs all names of tracks to tell which file belongs to which.
         if method.instance.needs_track:
             method.instance.tracks = tuple(t.id for t in tracks)
             method.instance.known_tracks = tuple(known_tracks)
@@ -245,12 +245,12 @@ def _cell(
         files = separator.files(track.id)
         preimage["files"] = _contents(files, hashes)
         preimage["delivers"] = sorted(delivery.mapped)
-        # Declined, estimates of a program are scored that fail otherwise, see `examination.misnamed`.
+        # With `--map none`, estimates are scored that `examination.misnamed` would reject: the key must differ.
         if delivery.stem_map or (delivery.stem_map.declined and not separator.needs_track):
             preimage["map"] = str(delivery.stem_map)
     except RunError as error:  # the method has nothing for this track and says so
         skip = str(error)
-    # To every other method the references are unknown: its estimates stay when they are corrected.
+    # Only oracles see the references; other methods' estimates stay valid when a reference is corrected.
     if separator.needs_references:
         preimage["references"] = references
     if not delivery.targets and not skip:
@@ -314,8 +314,8 @@ def _cell(
 
 
 def _without_paths(params: dict[str, Any], owner: Separator | Metric) -> dict[str, Any]:
-    """Return the parameters that go into a key: of those that name files, it has the content instead."""
-    # A map of names has a place of its own in the key, since that of a manifest belongs there, too.
+    """Return the parameters that go into a key; those that name files are left out, as their content is in it."""
+    # The map of names has its own entry in the key, which holds the map of a manifest, too.
     return {
         name: value
         for name, value in params.items()
@@ -324,7 +324,7 @@ def _without_paths(params: dict[str, Any], owner: Separator | Metric) -> dict[st
 
 
 def _contents(files: Sequence[Path], hashes: HashCache) -> dict[str, str]:
-    """Return content by name below the common folder: names can say what a file is, where the folder lies cannot."""
+    """Return hashes by path below the common folder: names may matter to a method, the place of the folder does not."""
     if not files:
         return {}
     common = Path(os.path.commonpath([f.absolute().parent for f in files]))

@@ -63,9 +63,9 @@ class PreparedRun:
         return list(cells[i - 1 :: n])
 
     def tasks(self, epoch: str = "") -> list[Task]:
-        """Return what is left to compute, for the client of that token.
+        """Return what is left to compute: cells without a result, failed ones, and scores that a finished cell lacks.
 
-        That is cells without a result, failed ones, and scores that a finished cell lacks.
+        `epoch` is the token that lets workers write, see `mss_bench.running.lock`.
         """
         run = self.folder.absolute()  # workers on other machines have working folders of their own
         plugins, media = tuple(str(p.resolve()) for p in self.options.plugins), self.media
@@ -206,10 +206,10 @@ def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool) -> RunOutcom
 
 
 class _Work(NamedTuple):
-    """What of a cell is still to be computed."""
+    """The part of a cell that is still to be computed."""
 
     scores: tuple[PlannedScore, ...]
-    keep_scores: bool  # those that the cell has stay
+    keep_scores: bool  # the scores that the cell already has stay
 
 
 def _unfinished_work(run: Path, planned: PlannedCell, save: bool) -> _Work | None:
@@ -223,7 +223,7 @@ def _unfinished_work(run: Path, planned: PlannedCell, save: bool) -> _Work | Non
     kept = saved_estimates(run, planned, verify=False) is not None
     if not missing and (kept or not save):
         return None
-    # Scores of estimates that cannot be had again belong together: a random method is scored anew as a whole.
+    # Estimates of a random method that were not saved cannot be made again: all scores are computed on new ones.
     keep = bool(cell.scores) and (planned.deterministic or kept)
     return _Work(missing if keep else planned.scores, keep)
 

@@ -97,8 +97,8 @@ def run_status(run: Path) -> RunStatus:
 def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     """Return the time, memory and disk that tasks will take, in words.
 
-    Time and memory come from finished cells of the same method in this folder; a method without one is named as
-    unknown.
+    Time and memory come from this folder's cells that are finished under the keys of this plan; a method without one is
+    named as unknown, also where cells of an earlier version or other parameters lie in the folder.
     """
     pace, memory, bytes_per_second = _experience(run, plan)
     seconds = {task.cell.track.id: _seconds(task.cell.track) for task in tasks}
@@ -113,12 +113,13 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     workers = max(1, min(jobs, len(tasks)))
     known = f"about {duration(work / workers)}" if pace else "unknown"
     lines = [
-        f"time    {known} on {workers} workers" + (f", without {', '.join(unknown)}" if pace and unknown else ""),
+        f"time    {known} on {workers} worker{'s' * (workers != 1)}"
+        + (f", without {', '.join(unknown)}" if pace and unknown else ""),
         "memory  " + (f"about {workers * max(memory.values()):.0f} MiB" if memory else "unknown"),
         f"disk    about {disk / 2**20:.1f} MiB" + (f" and {saved / 2**20:.0f} MiB of estimates" if saved else ""),
     ]
     if unknown:
-        lines.append("unknown until a first cell of theirs is finished here: run it with --max-tracks 1")
+        lines.append(f"Unknown for: {', '.join(unknown)}. Finish one cell of each first, e.g. with --max-tracks 1.")
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
 """A run folder on disk: its cells, one atomic file for each track and separator, and what describes the run.
 
 ``cells/<estimate_key>.npz`` holds ``meta`` (JSON: what the cell is, how it ended, one entry for each score key with its
-rows) and ``values`` (float64: every frame, in the order of the rows). A row is a `Score` of the metric, with the place
-of its frames instead of them. The file is written to a temporary name, flushed to the disk and renamed, so that a cell
+rows) and ``values`` (float64: every frame, in the order of the rows). A row is a `Score` whose frames are replaced by
+their position in ``values``. The file is written to a temporary name, flushed to the disk and renamed, so that a cell
 is there whole or not at all; an fsynced write costs some milliseconds, nothing beside a separation.
 
 The last 32 bytes of a cell are the SHA-256 of all before them (to a reader of zip archives, the archive's comment).
@@ -142,7 +142,7 @@ class Cell:
     costs : dict of str to float
         ``separate_seconds``, ``separate_cpu_seconds``, ``peak_memory_mb`` and ``gpu_memory_mb`` are of the pass that
         separated last; ``load_seconds`` and ``audio_seconds`` of the last pass; ``score_memory_mb`` is the highest of
-        all passes that scored. What scoring took stands with each score.
+        all passes that scored. The time of scoring is stored in each `ScoreSet`.
     epoch : str
         Token of the client for which the cell was computed.
     """

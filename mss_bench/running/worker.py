@@ -1,7 +1,8 @@
-"""The workers: processes that separate and score cells one after another, whatever happens to each of them.
+"""The worker processes: one reads tracks, scores and writes cells, another one separates.
 
-One process reads tracks, scores and writes cells; it runs no code but that of this package, unless it is the one of
-plugin metrics. Another one separates, see `mss_bench.running.estimates`.
+`main` is the loop of every process of a `Supervisor`: it answers requests of the parent. The process that scores runs
+only code of this package; metrics of plugins are scored in a third process. What the separating process does is in
+`mss_bench.running.estimates`.
 """
 
 from __future__ import annotations
@@ -60,11 +61,11 @@ class Task:
     scores : tuple of PlannedScore
         Those that are missing.
     keep_scores : bool
-        Scores that the cell's file already has stay.
+        Keep the scores that the cell's file already has.
     save_estimates : bool
         Keep the estimates as float32 WAV.
     epoch : str
-        Token of the client that asks for it; nothing is written once that has been taken away.
+        Token of the client that asks for it; once it has been revoked, nothing is written.
     """
 
     run: Path
@@ -79,7 +80,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Reply:
-    """How a cell ended, for the parent's display; the seconds are those of this pass."""
+    """How a cell ended, for the display of progress; times are those of this pass."""
 
     status: str
     reason: str
@@ -103,7 +104,7 @@ class WorkerState:
     prepared: dict[tuple[str, str], tuple[Metric, Any]] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)  # files, by metrics that are not of this package
     since: float = field(default_factory=time.time)
-    load_seconds: float = 0.0  # that reading took and no cell has counted yet
+    load_seconds: float = 0.0  # time of reading the track, until a cell has counted it
 
     def load_track(self, planned: PlannedCell) -> TrackAudio:
         """Return the audio of a cell's track, kept until another track or content is asked for.
@@ -111,7 +112,7 @@ class WorkerState:
         Raises
         ------
         RunError
-            When a file is not what it was when its content was hashed: the result would stand under another key.
+            When a file has changed since its content was hashed: the result would be stored under a wrong key.
         """
         if self.track != (planned.track, planned.stamps) or self.audio is None:
             self.track = self.audio = None
@@ -164,7 +165,7 @@ class Finish:
 def load(task: Task, state: WorkerState) -> SeparationRequest | Reply | None:
     """Read a cell's track; return what is to be separated, or None where its estimates were saved.
 
-    A track that cannot be read costs the cell: it is written, and what is returned says how it ended.
+    Where the track cannot be read the cell has failed: it is written, and a `Reply` is returned.
     """
     try:
         track = state.load_track(task.cell)
@@ -183,7 +184,7 @@ def load(task: Task, state: WorkerState) -> SeparationRequest | Reply | None:
 def finish(
     task: Task, separated: Separated | None, state: WorkerState, stage: Callable[[str], None] = lambda name: None
 ) -> Reply:
-    """Score a cell and write it; whatever fails is its status, or that of the scores it was asked for.
+    """Score a cell and write it; a failure becomes the status of the cell, or of the scores concerned.
 
     Parameters
     ----------
@@ -193,8 +194,8 @@ def finish(
     state : WorkerState
         Kept between cells.
     stage : callable, optional
-        Told what is about to be done: the name of the metric that is to be scored, or ``""``. A parent whose worker
-        dies knows by it which metric to leave out.
+        Called with the name of each metric before it is scored, and with ``""`` at the end, so that the parent of a
+        process that crashes knows which metric to leave out.
     """
     cell = _cell_to_fill(task)
     with collected_warnings() as caught:
@@ -220,7 +221,7 @@ def finish(
 
 
 def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
-    """Return what a cell that was computed for a task says of how it ended."""
+    """Return how the cell of a task ended."""
     asked = [(s, cell.scores[s.key]) for s in task.scores if s.key in cell.scores]
     failed = tuple(f"{planned.metric}: {score.reason}" for planned, score in asked if score.status != Status.OK)
     failed += tuple(cell.problems.values())
@@ -228,7 +229,7 @@ def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
 
 
 def failed_cell(task: Task, status: Status, reason: str) -> Cell:
-    """Return the cell of a task that failed. A finished one is never lost: only the scores that it lacks failed."""
+    """Return the cell of a task that failed. One that was finished before stays so: only its missing scores failed."""
     finished = _cell_on_disk(task)
     if finished is None:
         return Cell.of(task.cell.describe(), task.cell.preimage, status, reason)
@@ -239,7 +240,7 @@ def failed_cell(task: Task, status: Status, reason: str) -> Cell:
 
 
 def failed_score(score: PlannedScore, status: Status, reason: str) -> ScoreSet:
-    """Return a score that has no rows but says why."""
+    """Return a score without rows, with the reason."""
     return ScoreSet(score.group.name, score.metric.name, score.preset, status, reason, preimage=score.preimage)
 
 
@@ -260,7 +261,7 @@ def _cell_to_fill(task: Task) -> Cell:
 
 
 def _estimates(task: Task, separated: Separated | None, state: WorkerState, cell: Cell) -> Stems:
-    """Return estimates of every target: those of the separation, or else those that were saved for this key."""
+    """Return the estimates to score: those of the separation, or those that were saved for this key."""
     planned = task.cell
     track = state.load_track(planned)
     cell.costs["load_seconds"], state.load_seconds = state.load_seconds, 0.0
@@ -286,14 +287,14 @@ def _estimates(task: Task, separated: Separated | None, state: WorkerState, cell
     cell.problems = {t: "; ".join([why, *cell.problems.values()]) for t, why in lacking.items()} | cell.problems
     if planned.delivery.doubtful:
         for target, why in misnamed(scored, track, planned.targets.without(planned.track.absent)).items():
-            if target not in planned.delivery.stem_map.targets:  # the user has said so
+            if target not in planned.delivery.stem_map.targets:  # the user's map names it
                 cell.problems[target] = why
                 del scored[target]
     return scored
 
 
 def _score_all(task: Task, state: WorkerState, estimates: Stems, cell: Cell, stage: Callable[[str], None]) -> None:
-    """Add all scores that a task asks for; files that another's metric reads must be declared."""
+    """Add all scores that a task asks for; metrics of plugins must declare the files that they read."""
     if not any(score.foreign for score in task.scores):
         for score in task.scores:
             stage(str(score.metric))
@@ -341,7 +342,7 @@ def _score(score: PlannedScore, state: WorkerState, targets: Targets, estimates:
 
 
 def _flags_of(target: str, flags: Iterable[str], targets: Targets) -> list[str]:
-    """Return the flags of a cell that speak of a target: all but those that begin with the name of another one."""
+    """Return the flags of a cell that concern a target: all but those that begin with the name of another one."""
     others = tuple(f"{name}_" for name in targets if name != target)
     return [flag for flag in flags if not flag.startswith(others)]
 
@@ -349,7 +350,7 @@ def _flags_of(target: str, flags: Iterable[str], targets: Targets) -> list[str]:
 def main(descriptor: int, shared: int, role: str) -> None:
     """Answer requests of the parent until it hangs up; the role is ``"score"`` or ``"separate"``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    os.dup2(sys.stderr.fileno(), 1)  # what methods print belongs into the log
+    os.dup2(sys.stderr.fileno(), 1)  # what methods print goes to the log
     connection: Connection[Any, Any] = Connection(descriptor)
     process, memory = os.getpid(), SharedAudio(shared)
     state, warm = WorkerState(memory), WarmSeparators()
@@ -366,9 +367,9 @@ def main(descriptor: int, shared: int, role: str) -> None:
                 reply = load(request.task, state)
             else:
                 reply = finish(request.task, request.separated, state, partial(_send, connection, number))
-        except SupersededError:  # the parent finds the same out for itself
+        except SupersededError:  # the parent finds out for itself
             return
-        if os.getpid() != process:  # a fork of the method's own came back from it, as a second answer
+        if os.getpid() != process:  # forked by the method: it must not answer a second time
             os._exit(1)
         _send(connection, number, reply)
 

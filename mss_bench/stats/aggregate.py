@@ -76,7 +76,7 @@ AGGREGATE_COLUMNS: dict[str, str] = {
     "metric": "string",
     "preset": "string",
     "aggregation": "string",  # a key of AGGREGATIONS
-    "missing": "string",  # a key of units.MISSING: the rule for missing cells
+    "missing": "string",  # floor or complete: the rule for missing values
     "value": "float64",
     "improvement": "float64",  # over the floor, positive is better; NaN where there is no floor
     "gap": "float64",  # to the oracle asked for, positive where the oracle is better; NaN where it has no value
@@ -157,7 +157,7 @@ def aggregate(
     Raises
     ------
     RunError
-        A column is missing, a cell appears twice, or a status is unknown.
+        A column is missing, a score appears twice, or a status is unknown.
     UnknownNameError
         `aggregation`, `missing` or `oracle` is not known.
     """
@@ -184,8 +184,10 @@ def _row(unit: Unit, i: int, aggregation: str, oracle: str) -> dict[str, Any] | 
     no_floor = bool(np.isnan(unit.floor).all())
     tally = unit.tally(i)
     row = unit.identity(i) | tally
+    # The sign twice: where infinities cannot be averaged `centre` answers -inf, which has to be the worse end.
     row["value"] = unit.sign * centre(unit.sign * unit.used(i), over)
     row["improvement"] = centre(_gain(unit, i, FLOOR), over)
+    # Not -centre(...), which would make -0.0 of a gap of 0.
     row["gap"] = 0.0 - centre(_gain(unit, i, oracle), over) if oracle else np.nan
     names = {
         "failed": tally["n_failed"] > 0,

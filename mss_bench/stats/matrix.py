@@ -1,6 +1,6 @@
 """Matrices tracks x methods: what tests, intervals and ranks are taken of.
 
-Every statistic on a matrix is paired by track, so a matrix has no gaps: the rule for missing cells is applied once, in
+Every statistic on a matrix is paired by track, so a matrix has no gaps: the rule for missing values is applied once, in
 `score_matrices`, and counted. Infinite values (perfect estimates) are kept: rank statistics order them.
 """
 
@@ -50,7 +50,7 @@ class ScoreMatrix:
     left_out: list[str]  # methods without any value
     n_left_out: int  # tracks that count for no method
     higher_is_better: bool
-    missing: str  # the rule for missing cells, a key of `mss_bench.stats.units.MISSING`
+    missing: str  # the rule for missing values, a key of `mss_bench.stats.units.MISSING`
     parts: tuple[pd.DataFrame, ...] = ()  # of a mean over targets, the scores of each target: shaped as `values`
 
     def without(self, separators: Collection[str]) -> ScoreMatrix:

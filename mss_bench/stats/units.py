@@ -73,12 +73,12 @@ def units(
     Raises
     ------
     RunError
-        A column is missing, a cell appears twice, or a status is unknown.
+        A column is missing, a score appears twice, or a status is unknown.
     UnknownNameError
         `missing` is not a rule.
     """
     if missing not in MISSING:
-        raise UnknownNameError("rule for missing cells", missing, MISSING)
+        raise UnknownNameError("rule for missing values", missing, MISSING)
     table = _checked(tracks, frames)
     ids = table.groupby(["separator", "params"], sort=False).ngroup().to_numpy()
     names = [(str(s), str(p)) for s, p in table[["separator", "params"]].drop_duplicates().itertuples(index=False)]
@@ -102,12 +102,14 @@ def _checked(tracks: pd.DataFrame, frames: str) -> pd.DataFrame:
     unknown = sorted(set(table["status"]) - set(Status))
     if unknown:
         raise RunError(f"the track table has the unknown status {unknown[0]!r}; expected one of {', '.join(Status)}")
-    cell = [*UNIT, "track", "separator", "params"]
-    twice = table.duplicated(cell)
+    identity = [*UNIT, "track", "separator", "params"]
+    twice = table.duplicated(identity)
     if twice.any():
         first = table[twice].iloc[0]
-        place = ", ".join(f"{c}={first[c]!r}" for c in cell)
-        raise RunError(f"the track table holds {int(twice.sum())} cells twice, first {place}; rebuild it from the run")
+        place = ", ".join(f"{c}={first[c]!r}" for c in identity)
+        raise RunError(
+            f"the track table repeats {int(twice.sum())} of its rows, first {place}; rebuild it from the run"
+        )
     return table
 
 
@@ -134,7 +136,7 @@ def _values(tracks: pd.DataFrame, frames: str) -> Floats:
 
 @dataclass(frozen=True)
 class Unit:
-    """The cells of one unit as arrays ``(separators, tracks)``, and the rule of which tracks count."""
+    """The scores of one unit as arrays ``(separators, tracks)``, and the rule of which tracks count."""
 
     separators: list[tuple[str, str]]  # the columns `separator` and `params`
     tracks: NDArray[np.object_]

@@ -63,9 +63,9 @@ def test_help_names_every_verb(capsys):
         (["rnu"], "unknown verb 'rnu'; did you mean 'run'"),
         (["run", "--dataset", "dmeo"], "unknown data set 'dmeo'; did you mean 'demo'"),
         (["run", "-s", "hpsss"], "unknown separator 'hpsss'; did you mean 'hpss'"),
-        (["run", "-s", "hpss:pwoer=2"], "unknown parameter of separator hpss 'pwoer'; did you mean 'power'"),
+        (["run", "-s", "hpss:pwoer=2"], "separator hpss has no parameter 'pwoer'; did you mean 'power'"),
         (["run", "-m", "bss_evl"], "unknown metric 'bss_evl'; did you mean 'bss_eval'"),
-        (["run", "--dataset", "demo:songs=3"], "unknown option of data set demo 'songs'"),
+        (["run", "--dataset", "demo:songs=3"], "data set demo has no option 'songs'"),
         (["run", "--config", "absent.yaml"], "absent.yaml cannot be read"),
         (["run", "--plugin", "absent.py"], "plugin file absent.py does not exist"),
         (["separators", "show", "repett"], "unknown separator 'repett'; did you mean 'repet'"),
@@ -105,7 +105,7 @@ def test_a_run_file_holds_the_same_options_and_the_command_line_wins(tiny, tmp_p
     assert table.track.nunique() == 1
     file.write_text("dataset: tiny\nseperators: [hpss]\n")
     assert (
-        "run.yaml:2: unknown key of a run file 'seperators'; did you mean 'separators'"
+        "run.yaml:2: a run file has no key 'seperators'; did you mean 'separators'"
         in mss_bench("run", "--config", file).stderr
     )
 

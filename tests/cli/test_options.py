@@ -64,7 +64,7 @@ def test_only_what_is_given_is_returned_and_of_its_type() -> None:
         ("--heat hig", "--heat is 'hig', expected low or high; did you mean 'high'?"),
         ("--weights 1,-2", "--weights is [1, -2], expected a list of numbers of at least 0"),
         ("--out=", "--out is '', expected a path"),
-        ("--swaps a=b,c", "--swaps 'a=b,c': 'c' is no name=value of its own"),
+        ("--swaps a=b,c", "--swaps 'a=b,c': 'c' is not name=value, or repeats a name"),
     ],
 )
 def test_values_are_refused_with_the_words_of_the_declaration(words: str, message: str) -> None:

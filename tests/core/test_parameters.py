@@ -96,7 +96,7 @@ def test_a_wrong_value_is_refused_with_what_was_expected(values, message):
 
 
 def test_unknown_and_missing_parameters_are_named():
-    with pytest.raises(UnknownNameError, match="unknown parameter of Frames 'siez'; did you mean 'size'"):
+    with pytest.raises(UnknownNameError, match="Frames has no parameter 'siez'; did you mean 'size'"):
         Frames(siez=3)
     with pytest.raises(ConfigError, match="Entry needs path, expected a path"):
         Entry()
@@ -125,11 +125,11 @@ def test_a_mapping_of_a_file_is_read_with_all_that_is_wrong_and_its_lines():
     with pytest.raises(MappingError) as error:
         Entry.from_mapping(bad, "an entry")
     assert sorted(error.value.problems) == [
+        "entry.yaml:1: an entry has no key 'naems'; did you mean 'names'?",
         "entry.yaml:1: path is missing in an entry, expected a path",
-        "entry.yaml:1: unknown key of an entry 'naems'; did you mean 'names'?",
         "entry.yaml:2: kind is 'c', expected a or b",
         "entry.yaml:4: size is 2, expected an odd number of at least 1 (in samples)",
-        "entry.yaml:5: unknown key of frames 'windw'; did you mean 'window'?",
+        "entry.yaml:5: frames has no key 'windw'; did you mean 'window'?",
     ]
 
 
@@ -243,7 +243,7 @@ def test_infinite_numbers_can_be_written():
 
 
 def test_a_former_name_is_told_with_the_one_of_today():
-    with pytest.raises(ConfigError, match=r"r\.yaml:2: unknown key of a run file 'datasets'; it is 'catalogs' now"):
+    with pytest.raises(ConfigError, match=r"r\.yaml:2: a run file has no key 'datasets'; it is 'catalogs' now"):
         RunOptions.from_mapping(parse_yaml("jobs: 1\ndatasets: [a]\n", "r.yaml"), "a run file")
-    with pytest.raises(ConfigError, match="unknown parameter of run 'datasets'; it is 'catalogs' now"):
+    with pytest.raises(ConfigError, match="run has no parameter 'datasets'; it is 'catalogs' now"):
         RunOptions(datasets=["a"])

@@ -49,7 +49,7 @@ def test_defaults_written_out_change_nothing(registry):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sample:siez=5", "unknown parameter of separator sample 'siez'; did you mean 'size'"),
+        ("sample:siez=5", "separator sample has no parameter 'siez'; did you mean 'size'"),
         ("sampel", "unknown separator 'sampel'; did you mean 'sample'"),
         ("sample:size=2.5", "sample: size is 2.5, expected a whole number"),
         ("sample:size=true", "size is True, expected a whole number"),

@@ -83,7 +83,7 @@ def test_stems_without_a_mixture_are_compared_with_each_other(tiny, folder):
     dataset = get_dataset("tiny", [catalog])
     _change(folder / "other.wav", lambda a: a[:, :-9])
     report = examine(dataset, dataset.tracks("test"))
-    assert any("a mixture, while the data set says that" in finding.message for finding in report.findings)
+    assert any("a mixture, but the data set says that" in finding.message for finding in report.findings)
     (fault,) = (finding for finding in report.findings if finding.severity == "error")
     assert (fault.severity, fault.track, fault.part) == ("error", "Song A", "other")
     assert fault.message.startswith(

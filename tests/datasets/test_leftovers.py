@@ -50,10 +50,10 @@ def test_each_file_that_nothing_reads_is_named_with_what_may_be_meant(tmp_path):
     data = dataset(tmp_path, text)
     told = found(data)
     assert told["error", "A", "backing.flac"] == (
-        "'backing*.wav' of stem drums fits it but for the extension; add 'backing*.flac'"
+        "'backing*.wav' of stem drums would match if its extension were .flac; add 'backing*.flac'"
     )
-    assert told["error", "A", "guitar.wav"].startswith("no pattern fits it")
-    assert told["warning", "A", "mix.wav"].startswith("a mixture, while")
+    assert told["error", "A", "guitar.wav"].startswith("no pattern matches it")
+    assert told["warning", "A", "mix.wav"].startswith("a mixture, but")
     assert told["note", "A", "vocals.flac"] == "vocals.wav beside it is read"
     assert told["note", "A", "instrumental.wav"] == "accompaniment is the sum of drums"
     assert told["warning", "", "preview.wav"].startswith("belongs to no track")
@@ -66,9 +66,9 @@ def test_only_the_tracks_that_are_asked_for_are_looked_into_and_files_of_one_nam
         write(tmp_path / "songs" / name, "vocals.wav", "drums.wav", "guitar.wav")
     data = dataset(tmp_path)
     (line,) = notices(data, data.tracks())
-    assert line.startswith("data set mine: not read: A/guitar.wav and 2 more: no pattern fits it")
+    assert line.startswith("data set mine: not read: A/guitar.wav and 2 more: no pattern matches it")
     (line,) = notices(data, data.tracks(names=["B"]))
-    assert line.startswith("data set mine: not read: B/guitar.wav: no pattern fits it")
+    assert line.startswith("data set mine: not read: B/guitar.wav: no pattern matches it")
 
 
 def test_a_file_that_is_named_in_full_must_be_there_and_a_glob_need_not(tmp_path):
@@ -131,4 +131,4 @@ def test_the_doctor_and_the_run_name_what_is_not_read(tmp_path, capsys):
     assert main(["datasets", "check", "mine", "--catalog", str(catalog)]) == 1
     assert "guitar.wav" in capsys.readouterr().out
     options = RunOptions(dataset="mine", catalogs=(catalog,), separators=("mixture",), metrics=("si_sdr",))
-    assert "data set mine: not read: A/guitar.wav: no pattern fits it" in prepare(options).dataset.notices[0]
+    assert "data set mine: not read: A/guitar.wav: no pattern matches it" in prepare(options).dataset.notices[0]

@@ -172,7 +172,7 @@ def test_stems_in_the_root_and_in_folders_are_asked_about(tmp_path):
     [
         ([], "holds no references; expected <track>/<stem>.wav"),
         (["notes.txt", "._vocals.wav"], "holds no references"),
-        (["A_vocals.wav", "B_vocals.wav"], "has one stem a track, e.g. A_vocals.wav"),
+        (["A_vocals.wav", "B_vocals.wav"], "has one stem per track, e.g. A_vocals.wav"),
         (["a/b/c/d/x.wav"], "no naming scheme fits its files, e.g. a/b/c/d/x.wav"),
         (["A/vocals.wav", "A/kazoo.wav", "B/vocals.wav", "B/bass.wav"], "track 'A' in .* has kazoo, vocals, track 'B'"),
         (["A/mixture.wav"], "has a mixture and no stem"),

@@ -95,7 +95,7 @@ def test_everything_that_is_wrong_with_a_table_is_told_with_its_lines(opened):
         "8: track is empty",
         "9: unknown subset 'tset'; did you mean 'test'?",
         "11: the same as line 10; the file would be summed twice",
-        "12: the entry says mixture: sum, and this is a mixture; leave out one of both",
+        "12: the entry says mixture: sum, and this is a mixture; remove one of the two",
         "13: track 'Half' has no row of vocals",
         "14: 'A/B' cannot name a track",
         "15: path is '/tmp/b.wav', expected a relative path",
@@ -137,5 +137,5 @@ def test_a_table_needs_no_entry(opened, tmp_path):
     np.testing.assert_allclose(song.load().mixture, sum(opened.noise), atol=1e-6)
     (song,) = RunOptions(dataset=f"table:file={file},resample=16000").open_dataset().tracks()
     assert song.load().sample_rate == 16000
-    with pytest.raises(ConfigError, match="unknown option of data set table 'fiel'; did you mean 'file'"):
+    with pytest.raises(ConfigError, match="data set table has no option 'fiel'; did you mean 'file'"):
         get_dataset("table", fiel=file)

@@ -93,7 +93,7 @@ def _edit(path: Path, old: str, new: str) -> None:
         ("other definition", "its metrics are defined as 'v4', the board's as 'museval'"),
         ("method twice", "the method 'TAK2' stands also in"),
         ("no table", "cannot be read"),
-        ("unknown key", "unknown key of an entry 'metod'"),
+        ("unknown key", "an entry has no key 'metod'"),
         ("text for a number", "a number is not one"),
     ],
 )
@@ -257,7 +257,7 @@ def test_a_literature_row_needs_numbers_and_a_source(old: str, new: str, message
     [
         ("rank_metric: SDR", "rank_metric: SRD", "rank_metric is 'SRD', expected one of SDR, ISR"),
         ("aggregation: median_of_medians", "aggregation: best", "aggregation is 'best', expected"),
-        ("subset: test", "subsets: test", "unknown key of a leaderboard 'subsets'; did you mean 'subset'"),
+        ("subset: test", "subsets: test", "a leaderboard has no key 'subsets'; did you mean 'subset'"),
         ("kind: scores", "kind: score", "kind is 'score', expected scores or literature"),
     ],
 )

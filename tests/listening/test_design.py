@@ -58,7 +58,7 @@ def test_given_excerpts_and_no_anchors(tmp_path) -> None:
     [
         (("protocol: remix", "protocol: mushrra"), "test.yaml:3: protocol is 'mushrra', expected mushra, peass"),
         (("protocol: remix", "protocol: mushrra"), "did you mean 'mushra'?"),
-        (("target: vocals", "targett: vocals"), "test.yaml:5: unknown key of a listening test 'targett'"),
+        (("target: vocals", "targett: vocals"), "test.yaml:5: a listening test has no key 'targett'"),
         (("target: vocals\n", ""), "target is missing"),
         (("mode: preserve", "mode: louder"), "test.yaml:10: mode is 'louder', expected match or preserve"),
         (("seconds: 7.5", "seconds: 30"), "test.yaml:7: seconds of excerpts is 30; Remix takes 1 to 12 s"),

@@ -266,7 +266,7 @@ def test_the_command_imports_and_never_overwrites_unasked(test_data: Path, tmp_p
     assert "exists already" in capsys.readouterr().err
     assert main([*command, "--overwrite"]) == 0
     assert main(["listen", "import", source, "--columns", "listener"]) == 2
-    assert "is no name=value" in capsys.readouterr().err
+    assert "is not name=value" in capsys.readouterr().err
     assert main(["listen", "import", source, "--scale", "5,1", "-o", str(tmp_path / "x.csv")]) == 2
     assert "expected its two ends" in capsys.readouterr().err
 

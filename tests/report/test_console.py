@@ -64,7 +64,7 @@ def test_targets_that_do_not_fit_continue_in_a_second_panel(run_tables) -> None:
 
 
 def test_narrow_terminals_name_the_metrics_that_are_left_out(run_tables) -> None:
-    assert "Not shown for want of width: ISR, SAR." in summary(run_tables.tracks, width=78, encoding="utf-8")
+    assert "Hidden (terminal too narrow): ISR, SAR." in summary(run_tables.tracks, width=78, encoding="utf-8")
 
 
 def test_an_empty_run_and_one_of_failures_alone_say_so(run_tables) -> None:
@@ -88,4 +88,4 @@ def test_the_map_of_names_is_told(run_tables):
     separators = [{"label": "six", "map": "other=guitar+other"}, {"label": "two", "map": "none"}, {"label": "hpss"}]
     text = " ".join(summary(run_tables.tracks, run_tables.failures, separators=separators).split())
     assert "Names of stems were mapped: six other=guitar+other." in text
-    assert "Names of stems mean what they say, as was said: two." in text
+    assert "Names of stems were taken as given (--map none): two." in text

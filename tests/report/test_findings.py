@@ -137,7 +137,7 @@ def test_missing_infinite_and_doubled_values_have_a_stated_result(sisec_vocals) 
     assert "stands in: TAU1 (2 of 10 tracks); TAK1 (1 of 10 tracks)." in " ".join(shown.notes)
     assert np.isfinite(only(contents).p.to_numpy()).all()
     assert overall(block).rows[0][4].text != "–"
-    with pytest.raises(RunError, match="holds 1 cells twice"):
+    with pytest.raises(RunError, match="repeats 1 of its rows"):
         arrange(pd.concat([table, table.iloc[:1]]))
 
 

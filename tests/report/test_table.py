@@ -64,7 +64,7 @@ def test_narrow_terminals_wrap_names_drop_optional_columns_and_continue_below() 
     headings = [line for line in text.splitlines() if line.startswith("method")]
     assert len(headings) == 2  # two panels
     assert [f"metric {i}" in " ".join(headings) for i in range(10)] == [True] * 8 + [False] * 2
-    assert text.splitlines()[-1] == "Not shown for want of width: metric 8, metric 9."
+    assert text.splitlines()[-1] == "Hidden (terminal too narrow): metric 8, metric 9."
     assert "a_long_name_of_a_method" not in text
 
 

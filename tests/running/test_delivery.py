@@ -204,7 +204,9 @@ def test_a_sum_without_one_of_its_parts_is_not_scored(folder: Callable[..., Path
     rows, _ = scored({"name": "estimates", "dir": str(folder(*SIX[:5], piano=np.full((2, RATE), np.nan)))})
     accompaniment = rows.loc[("vocals_acc", "accompaniment")]
     assert accompaniment["status"] == "invalid_output"
-    assert accompaniment["reason"].startswith("accompaniment lacks piano, which did not come for this song; piano: nan")
+    assert accompaniment["reason"].startswith(
+        "accompaniment lacks piano, which was not returned for this song; piano: nan"
+    )
 
 
 def test_a_command_delivers_under_its_own_names(

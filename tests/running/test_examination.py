@@ -99,7 +99,7 @@ def test_a_run_tells_the_faults_of_estimates(two_stems: Path, capsys) -> None:
         audio.write(file, np.roll(audio.read(file), 100, axis=1), 8000)
     _, told = _run(two_stems, capsys, map="accompaniment=other")
     assert "error: Song A: vocals: 100 samples (12.5 ms) too late" in told
-    assert "The scores of mine say little before that is mended" in told
+    assert "The scores of mine mean little until this is fixed" in told
 
 
 def test_a_run_tells_that_drums_and_mixture_are_exchanged_in_the_references(two_stems: Path, capsys) -> None:

@@ -181,7 +181,7 @@ def test_a_malformed_table_is_refused_by_name() -> None:
     good = table({"a": [1.0]})
     with pytest.raises(RunError, match="no column 'preset'"):
         aggregate(good.drop(columns="preset"))
-    with pytest.raises(RunError, match=r"1 cells twice.*separator='a'"):
+    with pytest.raises(RunError, match=r"repeats 1 of its rows.*separator='a'"):
         aggregate(pd.concat([good, good]))
     with pytest.raises(RunError, match="unknown status 'fine'"):
         aggregate(good.assign(status="fine"))
@@ -249,7 +249,7 @@ def test_only_complete_tracks_count_where_that_is_the_rule() -> None:
     assert of(scores, "a")["missing"] == "floor"
     broken = of(scores | {"broken": ["crashed"] * 4}, "b", missing="complete")
     assert (broken["value"], broken["n_tracks"]) == (6.0, 2)  # a method without any value takes no track away
-    with pytest.raises(UnknownNameError, match="rule for missing cells"):
+    with pytest.raises(UnknownNameError, match="rule for missing values"):
         aggregate(table(scores), missing="zero")
 
 

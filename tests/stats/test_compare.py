@@ -93,5 +93,5 @@ def test_bad_input_is_refused(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
         compare(tracks_of(two), "TAK1", "TAK1")
     with pytest.raises(RunError, match="broken has no SDR of vocals on any track"):
         compare(tracks_of(two.assign(broken=math.nan)), "TAK1", "broken")
-    with pytest.raises(RunError, match="holds 100 cells twice"):
+    with pytest.raises(RunError, match="repeats 100 of its rows"):
         compare(pd.concat([tracks_of(two)] * 2), "TAK1", "UHL2")

@@ -89,11 +89,11 @@ def test_malformed_tables_are_refused(tracks_of: Tracks) -> None:
     tracks = tracks_of(SCORES)
     with pytest.raises(RunError, match="no column 'target'"):
         score_matrix(tracks.drop(columns="target"), "SDR", "vocals")
-    with pytest.raises(RunError, match="holds 1 cells twice"):
+    with pytest.raises(RunError, match="repeats 1 of its rows"):
         score_matrix(pd.concat([tracks, tracks.iloc[:1]]), "SDR", "vocals")
     with pytest.raises(RunError, match="a value that is no number"):
         score_matrix(tracks.assign(value="high"), "SDR", "vocals")
-    with pytest.raises(UnknownNameError, match="rule for missing cells"):
+    with pytest.raises(UnknownNameError, match="rule for missing values"):
         score_matrix(tracks, "SDR", "vocals", missing="zero")
 
 

@@ -145,7 +145,9 @@ class BSSEval(Framewise):
         "museval": {"silence": "channel_sum", "references": "delivered", "perfect_frames": "dropped"},
     }
 
-    preset: str = param("v4", choices=("v4", "museval"), doc="Convention, see above.")
+    preset: str = param(
+        "v4", choices=("v4", "museval"), doc="v4, or museval: the habits of that package (perfect frames dropped, ...)."
+    )
     filter_length: int = param(512, at_least=1, unit="taps", doc="Length of the distortion filters.")
     silence: SilenceRule = param(
         "joint",

@@ -75,7 +75,7 @@ class Estimates(MappedSeparator):
         return files
 
     def files(self, track: TrackId) -> list[Path]:
-        """Return the files that name the track, whatever target they name."""
+        """Return the files whose paths name the track, whatever their target."""
         if track in self.tracks:
             return self._by_track[track]
         return [self._listing.root / file for file in claims(self._listing, [track], self.pattern)]
@@ -87,7 +87,7 @@ class Estimates(MappedSeparator):
     def delivers(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
         """Return the targets and other stems that any track of the run has a file for.
 
-        A track that lacks one, or all of them, has failed there: a method is not the better for what it left out.
+        A track that lacks one of them, or all, has failed there, so leaving a track out cannot raise a score.
 
         Raises
         ------

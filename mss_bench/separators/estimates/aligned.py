@@ -1,4 +1,4 @@
-"""Estimates brought to the time of their references: lag and drift found, and undone for what else is looked at."""
+"""Align estimates with their references: find lag and drift, and undo them for the other checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHORT_LAG = 0.001
 
 @dataclass(frozen=True)
 class Aligned:
-    """An estimate of sound form, moved back by its lag or drift and cut to the part that it shares with its reference.
+    """A well-formed estimate, moved back by its lag or drift and cut to the part that it shares with its reference.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Aligned:
 def align(
     estimates: Mapping[str, Audio], references: Mapping[str, Audio], mixture: Audio, sample_rate: int
 ) -> dict[str, Aligned]:
-    """Return estimates without the drift or lag that they have."""
+    """Return estimates with their drift or lag undone."""
     cut = {}  # estimate, reference and mixture of one length
     drifts: dict[str, Drift] = {}
     for target, estimate in estimates.items():
@@ -71,7 +71,7 @@ def align(
     aligned = {}
     for target, (y, s, x) in cut.items():
         own = lags.get(target)
-        # What holds low tones alone shows its lag to a sample or two; the others of the track know it better.
+        # The lag of low tones is known to a sample or two only; that of the track's other estimates is more reliable.
         same = [other for other in lags.values() if own and abs(other.samples - own.samples) <= 3]
         n = max(same, key=lambda other: other.prominence).samples if same else 0
         aligned[target] = Aligned(target, shifted(y, n), shifted(s, -n), shifted(x, -n), n, drifts.get(target))
@@ -79,7 +79,7 @@ def align(
 
 
 def _agreed(by_reference: Lag, by_mixture: Lag) -> Lag | None:
-    """Return the lag that one of the two shows and the other does not contradict."""
+    """Return the lag that one of the two shows clearly and the other does not contradict."""
     lags = sorted((by_reference, by_mixture), key=lambda lag: lag.prominence, reverse=True)
     for lag, other in zip(lags, reversed(lags), strict=True):
         contradicted = other.clear and abs(other.samples - lag.samples) > 2 and other.prominence > 0.5 * lag.prominence
@@ -106,7 +106,7 @@ def delay_finding(item: Aligned, sample_rate: int) -> list[Finding]:
         f"{abs(n)} samples ({1000 * abs(n) / sample_rate:.1f} ms) too {word}; cut or pad its start: "
         "a codec or a block-wise method often adds a delay"
     )
-    # A filter delays by some samples, too: an honest estimate can do that.
+    # A filter delays by a few samples as well, so a short lag may belong to the method.
     severity: Severity = "error" if abs(n) >= SHORT_LAG * sample_rate else "warning"
     return [Finding(severity, item.target, "lag", message, value=n)]
 

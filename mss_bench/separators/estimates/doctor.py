@@ -1,4 +1,4 @@
-"""The estimate doctor: faults of estimates that ruin every number without a word, found before they are scored.
+"""The estimate doctor: find faults of estimates that silently ruin all scores, before they are scored.
 
 Conventions
 -----------
@@ -8,20 +8,19 @@ Arrays are ``(channels, samples)``. ``s`` is a target's reference, ``x`` the mix
 How a fault is told from a poor estimate
 ----------------------------------------
 An honest estimate, however poor, is made from the mixture: it is coherent with it at lag 0 and has its sign and its
-channels. So every doubt is put to the mixture as well as to the reference.
+channels. So every suspicion is checked against the mixture as well as against the reference.
 
 - *lag*: the peak of the generalised cross-correlation (SCOT weighting: the inverse transform of the coherence, which
-  is sharp where music's own correlation is not), far above its noise, and an alignment there that betters the
-  scale-invariant SDR.
-- *drift*: the lag of sections of a second against the mixture lies on a line that is not level.
+  is sharp where music's own correlation is not), far above its noise, where aligning improves the scale-invariant SDR.
+- *drift*: the lags of one-second sections against the mixture lie on a line with a slope.
 - *gain*: where the target stands alone the estimate is the target, see `mss_bench.dsp.levels`. Else
   ``y = a s + b (x - s)`` by least squares: an honest estimate has ``a <= 1`` (it holds no more of the target than there
-  is), and ``<y, s> / <y, y> <= 1`` (turning it up would not better it). Between the two lies what poor separation does.
-- *channels*: swapping them turns the sign of the side signal (left - right), and of nothing else.
+  is), and ``<y, s> / <y, y> <= 1`` (turning it up would not improve it). Poor separation lies between the two.
+- *channels*: swapping them changes the sign of the side signal (left - right) and nothing else.
 - *names*: see `mss_bench.separators.estimates.names`.
 
-What a method's own estimates make good again (they add up to the mixture) was not done to its files: neither a gain nor
-channels folded into one are found there.
+Where the estimates add up to the mixture, gains and channels folded into one are taken as part of the method, not as
+faults of the files.
 
 References
 ----------
@@ -49,7 +48,7 @@ MAX_TRIM = 4096
 """Samples by which an estimate's length may differ; the runner trims or pads so many."""
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000)
 NEAR = 0.3
-"""Correlation from which on two signals are said to be alike in sign, channels or name."""
+"""Correlation from which on two signals count as alike in sign, channels or name."""
 TOO_LOUD, TOO_QUIET = 2.0, 4.0
 """dB."""
 SILENCE = 1e-6  # -60 dB
@@ -70,7 +69,7 @@ def examine(
     Parameters
     ----------
     estimates : mapping of str to (channels, samples)
-        The targets that were delivered, as read, before any trimming.
+        The delivered targets as read, before any trimming.
     references : mapping of str to (channels, samples)
         Every target of the data set, also those without an estimate.
     mixture : (channels, samples)

@@ -180,8 +180,7 @@ def pair(
     targets : Targets
         The data set's.
     pattern : str, optional
-        How to read the paths, see `mss_bench.core.patterns`. Files that it does not fit are not meant
-        and ignored.
+        How to read the paths, see `mss_bench.core.patterns`. Files that do not match it are ignored.
     known : sequence of TrackId
         Further tracks of the data set, not to be scored now: their files are ignored, not unpaired.
     explain : bool
@@ -201,7 +200,7 @@ def pair(
     listing = directory if isinstance(directory, Listing) else scan(directory)
     names = TargetNames(targets, further)
     everything = list(dict.fromkeys([*tracks, *known]))
-    if not explain and len(everything) > 1:  # of a file that names none of the tracks nothing is to be told
+    if not explain and len(everything) > 1:  # files that name no track need no explanation
         asked = [nfc(track.name) for track in tracks]
         listing = replace(listing, files=tuple(f for f in listing.files if any(name in nfc(f) for name in asked)))
     by_file = claims(listing, everything, pattern, names)
@@ -233,7 +232,7 @@ def pair(
 def _explain_rest(
     pairing: Pairing, listing: Listing, claimed: set[str], tracks: Sequence[TrackId], pattern: str | None
 ) -> None:
-    """Enter the files that are not paired, each with the reason."""
+    """Add the files that are not paired, each with the reason."""
     expression = translate(user_layout(pattern).pattern) if pattern else None
     with_track = claims(listing, tracks, pattern)
     for file in [*listing.refused, *(f for f in listing.files if f not in claimed)]:
@@ -248,7 +247,7 @@ def _explain_rest(
                 reason += f"; where it is the {meaning}, call it {meaning}"
         else:
             reason = "names no track" + _suggestion(file, tracks)
-        # What a pattern of the user's does not fit is not meant.
+        # Files that do not match the user's pattern are ignored.
         (pairing.unpaired_files if fits else pairing.ignored)[listing.root / file] = reason
     pairing.ignored.update({listing.root / folder: reason for folder, reason in listing.passed_over.items()})
 
@@ -267,7 +266,7 @@ def _suggestion(file: str, tracks: Sequence[TrackId]) -> str:
 def read_fitted(
     path: Path, mixture: Audio, sample_rate: int, start: float, duration: float | None, fit: Sequence[str]
 ) -> tuple[Audio, set[str]]:
-    """Read a file that is an estimate from a mixture, and make it fit as far as that is allowed.
+    """Read an estimate of a mixture, and make it fit as far as that is allowed.
 
     Parameters
     ----------

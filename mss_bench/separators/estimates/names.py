@@ -1,4 +1,4 @@
-"""Whether estimates hold what they are named after: names exchanged, or another target of the data set.
+"""Check whether estimates hold the targets that they are named after, or names were exchanged.
 
 - *Exchanged names*: the estimates are assigned to the targets anew (Hungarian algorithm) by ``|rho|`` times their
   selectivity ``(a - b) / (a + b)`` with ``y = a s + b (x - s)``, which is 0 for every target of the mixture itself.
@@ -23,13 +23,13 @@ from mss_bench.separators.estimates.aligned import Aligned, shares
 __all__ = ["other_target", "swapped_names"]
 
 _HELD = 0.5
-"""Share of a stem that an estimate must hold at least for the stem to be a part of it."""
+"""Least share of a stem that an estimate must hold for the stem to count as a part of it."""
 _BETTER_DB = 3.0
-_AUDIBLE = 1e-3  # of the mixture's energy: what is quieter says nothing
+_AUDIBLE = 1e-3  # of the mixture's energy: quieter stems say nothing
 
 
 def swapped_names(aligned: Mapping[str, Aligned], references: Mapping[str, Audio]) -> list[Finding]:
-    """Look for estimates that single out other targets than those that they are named after."""
+    """Find estimates that fit other targets than those that they are named after."""
     from scipy.optimize import linear_sum_assignment
 
     names, targets = list(aligned), list(references)
@@ -39,13 +39,13 @@ def swapped_names(aligned: Mapping[str, Aligned], references: Mapping[str, Audio
     best = dict(zip(names, (targets[j] for j in linear_sum_assignment(table, maximize=True)[1]), strict=True))
     own = {name: float(table[i, targets.index(name)]) for i, name in enumerate(names)}
     there = {name: float(table[i, targets.index(best[name])]) for i, name in enumerate(names)}
-    # Estimates that change places bear each other out: all of such a circle must fit better where the others are.
+    # A swap is believed only if every estimate of the cycle fits its new target better.
     circle = {n for n in names if best[n] != n and there[n] >= 0.15 and there[n] - own[n] >= 0.3}
     while weak := {n for n in circle if best[n] not in circle}:
         circle -= weak
     findings = []
     for name, item in aligned.items():
-        # A single one must be plain, and not like what the mixture is itself: dominated by the other target.
+        # A single exchange needs strong evidence, and more than a mixture dominated by the other target gives.
         reference = item.cut(references[best[name]])
         plain = best[name] != name and there[name] >= 0.5 and own[name] <= 0.0
         likeness = abs(correlation(item.y, reference))
@@ -57,14 +57,14 @@ def swapped_names(aligned: Mapping[str, Aligned], references: Mapping[str, Audio
         )
         if name in circle:
             findings.append(Finding("error", name, "swapped_names", f"{fits}; are the names swapped? rename the files"))
-        else:  # blind methods do that, too
+        else:  # a blind method may have taken one stem for another
             message = f"{fits}; is it named after the wrong stem, or did the method take one for the other?"
             findings.append(Finding("warning", name, "swapped_names", message, value=likeness))
     return findings
 
 
 def other_target(aligned: Mapping[str, Aligned], references: Mapping[str, Audio], targets: Targets) -> list[Finding]:
-    """Look for estimates that hold another target, of which their own is a part or which is a part of it.
+    """Find estimates that hold another target, of which their own is a part or which is a part of their own.
 
     Parameters
     ----------

@@ -129,7 +129,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     )
     (tmp_path / "model.onnx").write_bytes(WEIGHTS)
     expected = [
-        "15: unknown key of a manifest of kind onnx 'license'; did you mean 'licence'?",
+        "15: a manifest of kind onnx has no key 'license'; did you mean 'licence'?",
         f"3: weights model.onnx: None is not .* its content has {hashlib.sha256(WEIGHTS).hexdigest()}",
         "4: weights '../other.onnx' leads out of the manifest's folder",
         "5: sample_rate is 44.1, expected a whole number of at least 1",
@@ -161,9 +161,9 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
         ({"layout": {"output": "batch channels samples"}}, "stems missing"),
         ({"layout": {"input": "batch (channels samples"}}, "is not a list of axes"),
         ({"layout": {"input": "batch channels samples samples"}}, "names samples twice"),
-        ({"options": {"shifts": 1}}, "unknown key of a manifest of kind onnx 'options'"),
+        ({"options": {"shifts": 1}}, "a manifest of kind onnx has no key 'options'"),
         ({"kind": "demucs", "output": None, "options": {"shifts": -1}}, "shifts is -1, expected a whole number"),
-        ({"kind": "demucs"}, "unknown key of a manifest of kind demucs 'output'"),
+        ({"kind": "demucs"}, "a manifest of kind demucs has no key 'output'"),
     ],
 )
 def test_one_thing_wrong_is_one_line(keys: dict[str, Any], wanted: str, write: Callable[..., Path]) -> None:
