@@ -40,7 +40,7 @@ class Add(Action):
         else:
             from mss_bench.compat.museval_json import read_folder, track_medians
 
-            medians = track_medians(read_folder(self.source))
+            medians = track_medians(*read_folder(self.source))
             if self.separators:
                 medians = medians[medians["method"].isin(self.separators)]
             entries = entries_of_medians(board, medians, origin="museval", provenance={"from": self.source.name})

@@ -81,10 +81,11 @@ class ImportMuseval(Action):
         """Write the table."""
         from mss_bench.compat.museval_json import read_folder, track_medians
 
-        values = read_folder(self.folder)
-        table = values if self.frames else track_medians(values)
+        values, empty = read_folder(self.folder)
+        medians = track_medians(values, empty)
+        table = values if self.frames else medians
         _write_csv(table, self.out)
-        methods, tracks, targets = values[["method", "track", "target"]].nunique()
+        methods, tracks, targets = medians[["method", "track", "target"]].nunique()
         print(f"{len(table)} rows in {self.out}: {methods} methods, {tracks} tracks, {targets} targets")
         return 0
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,7 +33,22 @@ from mss_bench.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "FrameScores", "export_run", "read", "read_folder", "to_museval", "track_medians", "write"]
+__all__ = [
+    "METRICS",
+    "FolderScores",
+    "FrameScores",
+    "MusevalFile",
+    "export_run",
+    "frame_table",
+    "read",
+    "read_file",
+    "read_folder",
+    "to_museval",
+    "track_medians",
+    "write",
+    "write_content",
+    "write_track",
+]
 
 METRICS = ("SDR", "SIR", "SAR", "ISR")
 """The metrics of a museval file, in its order."""
@@ -131,8 +146,25 @@ def write(path: str | Path, frames: Iterable[tuple[str, str, float, float, Seque
     RunError
         When the file cannot be written.
     """
-    text = json.dumps(to_museval(frames), indent=2, allow_nan=False, ensure_ascii=False)
-    write_atomic(Path(path), text + "\n")
+    write_content(path, to_museval(frames))
+
+
+def write_content(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write what `to_museval` returns, as `write` does."""
+    write_atomic(Path(path), json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_track(folder: str | Path, track: str, content: Mapping[str, Any]) -> Path:
+    """Write the file of a track into a folder, named after it as museval does.
+
+    A name that cannot be a file's (255 bytes with its ending, no slash) is shortened, with a hash of it, and stands
+    whole in the file, under ``track``.
+    """
+    possible = len(f"{track}.json".encode("utf-8", "backslashreplace")) <= 255 and not set("/\0") & set(track)
+    name = track if possible and track.strip(".") else folder_name(track)
+    path = Path(folder) / f"{name}.json"
+    write_content(path, content if name == track else {**content, "track": track})
+    return path
 
 
 def export_run(frames: pd.DataFrame, out: str | Path) -> list[Path]:
@@ -171,9 +203,8 @@ def export_run(frames: pd.DataFrame, out: str | Path) -> list[Path]:
             hop = float(times[1] - times[0]) if len(times) > 1 else window
             scores.append(FrameScores(str(target), str(metric), window, hop, rows["value"].to_list()))
         label = method_label(str(separator), str(params))
-        path = Path(out) / folder_name(label) / str(subset) / f"{track}.json"
-        write(path, scores)
-        written.append(path)
+        folder = Path(out) / folder_name(label) / str(subset)
+        written.append(write_track(folder, str(track), to_museval(scores)))
     return written
 
 
@@ -191,15 +222,64 @@ def read(path: str | Path) -> pd.DataFrame:
     ConfigError
         When the file is missing, is not JSON or not of museval's form; the message names the place in the file.
     """
-    import pandas as pd
+    return read_file(path).frames
 
+
+class MusevalFile(NamedTuple):
+    """What a museval file holds.
+
+    Parameters
+    ----------
+    track : str
+        The file's name, unless the file says that it was too long.
+    frames : DataFrame
+        As from `read`.
+    empty : list of str
+        Targets without frames, of which `frames` has no row: museval writes them where a signal is shorter than the
+        window, and other tools where nothing was delivered.
+    """
+
+    track: str
+    frames: pd.DataFrame
+    empty: list[str]
+
+
+def read_file(path: str | Path) -> MusevalFile:
+    """Read one museval file: see `read` for what is refused."""
     path = Path(path)
+    content = _content(path)
+    frames = frame_table(content, str(path))
+    track = content.get("track", path.stem)
+    empty = [target["name"] for target in content["targets"] if not target["frames"]]
+    return MusevalFile(track if isinstance(track, str) else path.stem, frames, empty)
+
+
+def _content(path: Path) -> Any:
     try:
-        content = read_json(path)
+        return read_json(path)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist; expected a museval JSON file") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as JSON: {error}; expected a museval JSON file") from error
+
+
+def frame_table(content: Any, path: str) -> pd.DataFrame:
+    """Return the frames of the content of a museval file, as `read` does.
+
+    Parameters
+    ----------
+    content : Any
+        As `json.load` returns it.
+    path : str
+        What messages call it.
+
+    Raises
+    ------
+    ConfigError
+        When it is not of museval's form.
+    """
+    import pandas as pd
+
     rows: list[tuple[str, str, int, float, float, float]] = []
     seen: set[str] = set()
     for i, target in enumerate(_member(content, "targets", list, path, "the file")):
@@ -212,7 +292,7 @@ def read(path: str | Path) -> pd.DataFrame:
     return table.astype({"frame": "int64", "time": "float64", "duration": "float64", "value": "float64"})
 
 
-def _target_rows(name: str, frames: list[Any], path: Path) -> list[tuple[str, str, int, float, float, float]]:
+def _target_rows(name: str, frames: list[Any], path: str) -> list[tuple[str, str, int, float, float, float]]:
     cells: list[tuple[int, float, float, dict[str, float]]] = []
     for i, frame in enumerate(frames):
         where = f"frame {i} of {name!r}"
@@ -230,7 +310,7 @@ def _target_rows(name: str, frames: list[Any], path: Path) -> list[tuple[str, st
     ]
 
 
-def _member(parent: Any, key: str, kind: type | tuple[type, ...], path: Path, where: str) -> Any:
+def _member(parent: Any, key: str, kind: type | tuple[type, ...], path: str, where: str) -> Any:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     expected = {list: "a list", str: "a text", dict: "a mapping", int: "a number"}[kinds[0]]
     if not isinstance(parent, dict) or key not in parent:
@@ -244,7 +324,7 @@ def _member(parent: Any, key: str, kind: type | tuple[type, ...], path: Path, wh
     return value
 
 
-def _number(value: Any, path: Path, where: str) -> float:
+def _number(value: Any, path: str, where: str) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -252,22 +332,32 @@ def _number(value: Any, path: Path, where: str) -> float:
     return float(value)
 
 
-def read_folder(directory: str | Path) -> pd.DataFrame:
-    """Read the frames of every museval file below a folder.
+class FolderScores(NamedTuple):
+    """What the museval files of a folder hold.
+
+    Parameters
+    ----------
+    frames : DataFrame
+        Columns ``method, subset, track`` and those of `read`, sorted by file.
+    empty : DataFrame
+        ``method, subset, track, target`` of the targets without frames.
+    """
+
+    frames: pd.DataFrame
+    empty: pd.DataFrame
+
+
+def read_folder(directory: str | Path) -> FolderScores:
+    """Read every museval file below a folder.
 
     The folders above a file name its subset and method: ``<method>/<subset>/<track>.json``. Where the folder itself is
     a method's (``<subset>/<track>.json``) or a subset's, its own name is the method.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``method, subset, track`` and those of `read`, sorted by file.
 
     Raises
     ------
     ConfigError
         When the folder is missing or holds no JSON file, or one that `read` refuses, or a file leaves the folder by a
-        link.
+        link, or two files are of one track.
     """
     import pandas as pd
 
@@ -278,21 +368,28 @@ def read_folder(directory: str | Path) -> pd.DataFrame:
     if not files:
         raise ConfigError(f"{root} holds no .json file; expected <method>/<subset>/<track>.json as museval writes")
     home = root.resolve()
-    tables = []
+    tables, empty = [], []
+    seen: dict[tuple[str, ...], Path] = {}
     for file in files:
         if not file.resolve().is_relative_to(home):
             raise ConfigError(f"{file} is a link that leaves {root}; copy the file or read its own folder")
         folders = file.parent.relative_to(root).parts
-        method = "/".join(folders[:-1]) or home.name
-        labels = {"method": method, "subset": folders[-1] if folders else "", "track": file.stem}
-        table = read(file)
-        for position, (column, text) in enumerate(labels.items()):
+        scores = read_file(file)
+        labels = ("/".join(folders[:-1]) or home.name, folders[-1] if folders else "", scores.track)
+        if labels in seen:
+            raise ConfigError(f"{seen[labels]} and {file} are of one track, {scores.track!r}; expected one file each")
+        seen[labels] = file
+        table = scores.frames
+        for position, (column, text) in enumerate(zip(TRACK_KEYS, labels, strict=True)):
             table.insert(position, column, text)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        empty += [(*labels, target) for target in scores.empty]
+    return FolderScores(
+        pd.concat(tables, ignore_index=True), pd.DataFrame(empty, columns=[*TRACK_KEYS, "target"], dtype="object")
+    )
 
 
-def track_medians(frames: pd.DataFrame) -> pd.DataFrame:
+def track_medians(frames: pd.DataFrame, empty: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the median over the valid frames of each track, target and metric, as museval and SiSEC aggregate.
 
     Perfect frames (+inf) count, if the file has them.
@@ -300,7 +397,9 @@ def track_medians(frames: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frames : DataFrame
-        From `read_folder`, or from `read` (one unnamed track).
+        Of `FolderScores`, or from `read` (one unnamed track).
+    empty : DataFrame, optional
+        Of `FolderScores`: targets without frames get rows with no value and ``n_frames`` 0.
 
     Returns
     -------
@@ -308,9 +407,16 @@ def track_medians(frames: pd.DataFrame) -> pd.DataFrame:
         The track's columns, ``target, metric, value, n_frames, n_valid, n_inf``; the value is NaN where no frame is
         valid.
     """
+    import pandas as pd
+
     keys = [k for k in TRACK_KEYS if k in frames.columns] + ["target", "metric"]
     grouped = frames.groupby(keys, sort=False)["value"]
     table = grouped.median().to_frame("value")
     table["n_frames"], table["n_valid"] = grouped.size(), grouped.count()
     table["n_inf"] = (frames["value"] == math.inf).groupby([frames[k] for k in keys], sort=False).sum()
-    return table.reset_index()
+    table = table.reset_index()
+    if empty is None or empty.empty:
+        return table
+    counts = {"value": math.nan, "n_frames": 0, "n_valid": 0, "n_inf": 0}
+    rows = empty.merge(pd.DataFrame({"metric": METRICS}), how="cross").assign(**counts)
+    return pd.concat([table, rows], ignore_index=True) if len(table) else rows[table.columns]

@@ -167,13 +167,13 @@ def test_folders_that_are_missing_empty_or_left_by_a_link_are_refused(tmp_path: 
 def test_the_folder_names_method_and_subset(tmp_path: Path) -> None:
     museval_json.write(tmp_path / "REP" / "test" / "A.b.json", scores("vocals", FOUR))
     for folder in (tmp_path, tmp_path / "REP"):
-        frames = museval_json.read_folder(folder)
+        frames = museval_json.read_folder(folder).frames
         assert frames[["method", "subset", "track"]].drop_duplicates().to_numpy().tolist() == [["REP", "test", "A.b"]]
-    assert museval_json.read_folder(tmp_path / "REP" / "test").subset.unique().tolist() == [""]
+    assert museval_json.read_folder(tmp_path / "REP" / "test").frames.subset.unique().tolist() == [""]
 
 
 def test_real_files_of_sisec_2018_give_its_published_medians(test_data: Path) -> None:
-    frames = museval_json.read_folder(test_data / "museval_json")
+    frames = museval_json.read_folder(test_data / "museval_json").frames
     assert frames.value.isna().any(), "the files hold bare NaN"
     ours = museval_json.track_medians(frames).pivot_table(
         index=["method", "track", "target"], columns="metric", values="value"

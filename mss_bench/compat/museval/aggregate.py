@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 import numpy as np
 
-from mss_bench.compat.museval_json import METRICS, FrameScores, read, to_museval, write
-from mss_bench.errors import ConfigError
+from mss_bench.compat.museval_json import METRICS, FrameScores, frame_table, read_file, to_museval, write_content
+from mss_bench.core.files import replacing
+from mss_bench.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EvalStore", "MethodStore", "TrackStore"]
+__all__ = ["EvalStore", "MethodStore", "TrackStore", "json2df"]
 
 Aggregation = Literal["median", "mean"]
 
@@ -39,7 +40,8 @@ class TrackStore:
     Attributes
     ----------
     scores : dict
-        museval's structure; numbers are floats rounded to 1e-5 dB, missing and infinite ones None.
+        museval's structure, to which targets may be added; numbers are floats rounded to 1e-5 dB, missing and infinite
+        ones None.
     """
 
     def __init__(
@@ -50,17 +52,50 @@ class TrackStore:
         frames_agg: Literal["median", "mean"] | Callable[[Any], Any] = "median",
     ) -> None:
         named: dict[Any, Callable[[Any], Any]] = {"median": np.nanmedian, "mean": np.nanmean}
+        if not callable(frames_agg) and frames_agg not in named:
+            raise ConfigError(f"frames_agg is {frames_agg!r}, expected 'median', 'mean' or a function")
         self.frames_agg = frames_agg if callable(frames_agg) else named[frames_agg]
+        for name, seconds in (("win", win), ("hop", hop)):
+            if (
+                isinstance(seconds, bool)
+                or not isinstance(seconds, int | float | np.number)
+                or not 0 < seconds < np.inf
+            ):
+                raise ConfigError(f"{name} is {seconds!r:.60}, expected seconds")
         self.track_name, self.win, self.hop = track_name, win, hop
-        self._frames: list[FrameScores] = []
+        self.scores: dict[str, Any] = to_museval([])
 
     def add_target(self, target_name: str, values: Mapping[str, Sequence[float]]) -> None:
-        """Add the scores of a target: SDR, SIR, SAR and ISR to values by frame, in dB."""
-        self._frames += [FrameScores(target_name, metric, self.win, self.hop, values[metric]) for metric in METRICS]
+        """Add the scores of a target: SDR, SIR, SAR and ISR to values by frame, in dB.
 
-    @property
-    def scores(self) -> dict[str, Any]:
-        return to_museval(self._frames)
+        Raises
+        ------
+        ConfigError
+            A target that is there already, a quantity that is missing, or quantities that differ in length.
+        """
+        if any(target["name"] == target_name for target in self.scores["targets"]):
+            raise ConfigError(f"target {target_name!r} of {self.track_name!r} is there already; expected each once")
+        if missing := [metric for metric in METRICS if metric not in values]:
+            raise ConfigError(f"target {target_name!r} lacks {', '.join(missing)}; expected {', '.join(METRICS)}")
+        frames = []
+        for metric in METRICS:
+            try:
+                by_frame = np.asarray(values[metric], dtype=np.float64)
+            except (TypeError, ValueError):
+                by_frame = np.zeros(())
+            if by_frame.ndim != 1:
+                raise ConfigError(f"{metric} of {target_name!r} is {values[metric]!r:.60}, expected a number a frame")
+            frames.append(FrameScores(target_name, metric, self.win, self.hop, by_frame.tolist()))
+        self.scores["targets"] += to_museval(frames)["targets"]
+
+    def validate(self) -> None:
+        """Refuse `scores` that are not of museval's form; the message names the place.
+
+        Raises
+        ------
+        ConfigError
+        """
+        frame_table(self.scores, f"the scores of {self.track_name!r}")
 
     @property
     def json(self) -> str:
@@ -70,27 +105,20 @@ class TrackStore:
     @property
     def df(self) -> pd.DataFrame:
         """Return the scores as a table of ``time, target, metric, score, track``, as `EvalStore.add_track` takes."""
-        import pandas as pd
-
-        rows = [
-            (frame["time"], target["name"], metric, np.nan if value is None else value, self.track_name)
-            for metric in ("SDR", "SAR", "ISR", "SIR")
-            for target in self.scores["targets"]
-            for frame in target["frames"]
-            for value in (frame["metrics"][metric],)
-        ]
-        table = pd.DataFrame(rows, columns=_TRACK_COLUMNS)
-        return table.astype({"time": "float64", "score": "float64"})
+        return json2df(self.scores, self.track_name)
 
     def save(self, path: str | Path) -> None:
         """Write the JSON file, whole or not at all.
 
         Raises
         ------
+        ConfigError
+            As `validate`.
         RunError
             When it cannot be written.
         """
-        write(path, self._frames)
+        self.validate()
+        write_content(path, self.scores)
 
     def __repr__(self) -> str:
         text = ""
@@ -122,6 +150,35 @@ class _Aggregates:
     def agg_frames_tracks_scores(self) -> pd.Series:
         """Return one score for each target and metric: over the frames of each track, then over tracks."""
         return self._aggregated(self.agg_frames_scores().reset_index(), [], self.tracks_agg)
+
+    def save(self, path: str | Path) -> None:
+        """Write `df` as a Parquet file, whole or not at all; museval writes a pickle.
+
+        Raises
+        ------
+        ConfigError
+            There are no scores yet.
+        RunError
+            When it cannot be written.
+        """
+        path = Path(path)
+        table = self._filled()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                table.to_parquet(temporary, index=False)
+        except OSError as error:
+            raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+
+    def load(self, path: str | Path) -> None:
+        """Read `df` from a Parquet file that `save` wrote, in the place of what the store holds.
+
+        Raises
+        ------
+        ConfigError
+            The file is missing, a pickle of museval's, or no table with the columns of this store.
+        """
+        self.df = _read_parquet(Path(path), [*self._keys, *_TRACK_COLUMNS])
 
     def _aggregated(self, table: pd.DataFrame, tracks: list[str], how: Aggregation) -> pd.Series:
         grouped = table.groupby([*self._keys, *tracks, "target", "metric"])["score"]
@@ -163,7 +220,13 @@ class EvalStore(_Aggregates):
 
     def add_track(self, track: TrackStore | pd.DataFrame) -> None:
         """Add the scores of a track: what `eval_mus_track` returns, or its `df`."""
-        self._add(track.df if isinstance(track, TrackStore) else track)
+        table = track.df if isinstance(track, TrackStore) else track
+        if missing := [column for column in _TRACK_COLUMNS if column not in getattr(table, "columns", ())]:
+            raise ConfigError(
+                f"a track is added as its TrackStore or that one's df; the {type(track).__name__} given lacks "
+                f"{', '.join(missing)}"
+            )
+        self._add(table)
 
     def add_eval_dir(self, path: str | Path) -> None:
         """Add the JSON files below ``<path>/test``, named ``<track>.json``, of museval or of this package.
@@ -174,7 +237,8 @@ class EvalStore(_Aggregates):
             A folder without any (museval adds nothing then), or a file that is not museval's.
         """
         for file in _eval_files(path):
-            self.add_track(_read_track(file))
+            scores = read_file(file)
+            self.add_track(_scores(scores.frames, scores.track))
 
     def __repr__(self) -> str:
         text = f"Aggrated Scores ({self.frames_agg} over frames, {self.tracks_agg} over tracks)\n"  # as museval has it
@@ -189,8 +253,6 @@ class EvalStore(_Aggregates):
 class MethodStore(_Aggregates):
     """Scores of several methods on many tracks.
 
-    museval's download of the SiSEC 2018 results is left out.
-
     Parameters
     ----------
     frames_agg, tracks_agg : {"median", "mean"}
@@ -203,6 +265,19 @@ class MethodStore(_Aggregates):
     """
 
     _keys = ("method",)
+
+    def add_sisec18(self) -> Never:
+        """Refuse: museval downloads a pickle, which may run any code when it is read.
+
+        Raises
+        ------
+        ConfigError
+            With what to do instead.
+        """
+        raise ConfigError(
+            "museval's add_sisec18 reads a pickle from the network, which is not done here; take the JSON files of "
+            "github.com/sigsep/sigsep-mus-2018 and call add_eval_dir(folder) for each method"
+        )
 
     def add_evalstore(self, method: EvalStore, name: str) -> None:
         """Add the scores of a method under a name."""
@@ -221,6 +296,11 @@ class MethodStore(_Aggregates):
         self.add_evalstore(method, Path(path).stem)
 
 
+def json2df(json_string: Mapping[str, Any], track_name: str) -> pd.DataFrame:
+    """Return the content of a museval file as a table of ``time, target, metric, score, track``."""
+    return _scores(frame_table(json_string, f"the scores of {track_name!r}"), track_name)
+
+
 def _eval_files(path: str | Path) -> list[Path]:
     files = sorted((Path(path) / "test").rglob("*.json"))
     if not files:
@@ -228,11 +308,36 @@ def _eval_files(path: str | Path) -> list[Path]:
     return files
 
 
-def _read_track(file: Path) -> pd.DataFrame:
-    """Read a file as a table of `_TRACK_COLUMNS`."""
-    table = read(file)
-    table = table[table["metric"].isin(METRICS)].rename(columns={"value": "score"})
-    return table.assign(track=file.stem)[_TRACK_COLUMNS]
+def _scores(frames: pd.DataFrame, track: str) -> pd.DataFrame:
+    """Return frames of a museval file as a table of `_TRACK_COLUMNS`, metric by metric as museval orders them."""
+    table = frames[frames["metric"].isin(METRICS)].rename(columns={"value": "score"})
+    order = table["metric"].map({metric: i for i, metric in enumerate(("SDR", "SAR", "ISR", "SIR"))})
+    table = table.assign(track=track, order=order).sort_values("order", kind="stable", ignore_index=True)
+    return table[_TRACK_COLUMNS]
+
+
+def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table of scores."""
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if magic[:1] == b"\x80" or magic[:2] in (b"\x1f\x8b", b"BZ", b"PK"):
+            table_of_museval = repr(str(path)), repr(str(path.with_suffix(".parquet")))
+            raise ConfigError(
+                f"{path} is a pickle, as museval saves its stores, and reading one may run any code that it holds. If "
+                "you trust it, convert it once, in Python: import pandas; "
+                "pandas.read_pickle({}).to_parquet({})".format(*table_of_museval)
+            )
+        table = pd.read_parquet(path)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        why = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read as a Parquet file"
+        raise ConfigError(f"{path} {why}; expected one that save() of a store wrote") from error
+    if missing := [column for column in columns if column not in table]:
+        raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
+    return table.astype({"time": "float64", "score": "float64"})
 
 
 def _line(target: str, values: Mapping[str, float]) -> str:

@@ -1,8 +1,10 @@
 """museval's interface over this package's engine: the same calls, the same numbers, a fraction of the time.
 
 ``from mss_bench.compat import museval`` in the place of ``import museval`` gives `evaluate`, `eval_dir`,
-`eval_mus_track`, `eval_mus_dir`, `TrackStore`, `EvalStore`, `MethodStore` and `bss_eval` with the signatures, array
-layouts and return values of museval 0.4.1. Here, and only here, its rules hold:
+`eval_mus_track`, `eval_mus_dir`, `pad_or_truncate`, `TrackStore`, `EvalStore`, `MethodStore`, `json2df` and
+`museval.metrics` (`bss_eval`, its four wrappers, `validate`, ``MAX_SOURCES``) with the signatures, array layouts and
+return values of museval 0.4.1; the commands are ``mss-museval`` and ``mss-bsseval``. Here, and only here, its rules
+hold:
 
 - the references of the delivered targets alone span the projections, so that SIR depends on what was delivered;
 - arrays are ``(sources, samples, channels)``, and an estimate is cut or padded with zeros to its reference's length;
@@ -25,7 +27,14 @@ Deliberately different
   values without a word. ``warnings.simplefilter("ignore", museval.IllConditionedWarning)`` keeps it quiet.
 - `eval_dir` pairs files by name, wants the same names on both sides, and does write to `output_dir`; museval pairs them
   in the order of the file system. An estimate of another sample rate raises.
-- The stores hold tables in `df`, and do not pickle them: ``store.df.to_csv(...)``.
+- `save` of `EvalStore` and `MethodStore` writes Parquet, and `load` reads it; museval's pickles, which may run any code
+  when they are read, are refused with the line that converts them. `add_sisec18`, which downloads one, raises.
+- Numbers in `TrackStore.scores` are floats and None; in museval they are Decimals and NaN. A target is added once.
+- Exchanged axes (more channels than samples, more than ``MAX_SOURCES`` sources) and systems larger than the machine's
+  memory raise before anything is computed.
+- Lists of arrays are read where they lie, and the estimates among them may differ in length.
+- A folder without estimates raises; museval's `eval_mus_dir` and `add_eval_dir` do nothing.
+- ``win`` and ``hop`` of tracks and folders may be infinite.
 - ``bsseval_sources_version`` needs ``framewise_filters``, or a window that takes in the whole signal.
 
 Errors are `MusevalError`, a ValueError with museval's wording that names the source.
@@ -33,17 +42,27 @@ Errors are `MusevalError`, a ValueError with museval's wording that names the so
 
 from __future__ import annotations
 
+import math
+import numbers
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mss_bench.compat.bss_eval import IllConditionedWarning, MusevalError, Scores, bss_eval
-from mss_bench.compat.museval_json import METRICS
-from mss_bench.compat.stores import EvalStore, MethodStore, TrackStore
+from mss_bench.compat.museval import aggregate, metrics
+from mss_bench.compat.museval.aggregate import EvalStore, MethodStore, TrackStore, json2df
+from mss_bench.compat.museval.metrics import (
+    IllConditionedWarning,
+    MusevalError,
+    Scores,
+    as_sources,
+    bss_eval,
+    to_length,
+)
+from mss_bench.compat.museval_json import METRICS, write_track
 from mss_bench.core import audio
 from mss_bench.core.arrays import Floats
 from mss_bench.core.listing import matching
@@ -55,11 +74,15 @@ __all__ = [
     "MusevalError",
     "Scores",
     "TrackStore",
+    "aggregate",
     "bss_eval",
     "eval_dir",
     "eval_mus_dir",
     "eval_mus_track",
     "evaluate",
+    "json2df",
+    "metrics",
+    "pad_or_truncate",
 ]
 
 
@@ -105,11 +128,37 @@ def evaluate(
     """
     if mode not in ("v3", "v4"):
         raise MusevalError(f"mode is {mode!r}, expected 'v4' or 'v3'")
-    true, estimated = np.asarray(references), np.asarray(estimates)
-    if padding and true.ndim == estimated.ndim > 1:
-        estimated = _to_length(estimated, true.shape[1])
+    true, estimated = as_sources(references, "reference"), as_sources(estimates, "estimate")
+    if padding:
+        estimated = to_length(estimated, len(true[0]))
     scores = bss_eval(true, estimated, window=win, hop=hop, framewise_filters=mode == "v3")
     return Ratios(scores.sdr, scores.isr, scores.sir, scores.sar)
+
+
+def pad_or_truncate(audio_reference: ArrayLike, audio_estimates: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Cut estimates, or pad them with zeros at the end, to the length of the references.
+
+    Parameters
+    ----------
+    audio_reference, audio_estimates : (sources, samples, channels)
+
+    Returns
+    -------
+    audio_reference, audio_estimates : (sources, samples, channels)
+        The references as given; the estimates a view of what was given, or a padded copy.
+
+    Raises
+    ------
+    MusevalError
+        What is no ``(sources, samples, channels)``.
+    """
+    for kind, given in (("reference", audio_reference), ("estimate", audio_estimates)):
+        as_sources(given, kind)
+    references, estimates = np.asarray(audio_reference), np.asarray(audio_estimates)
+    missing = references.shape[1] - estimates.shape[1]
+    if missing > 0:
+        return references, np.pad(estimates, [(0, 0), (0, missing)] + [(0, 0)] * (estimates.ndim - 2))
+    return references, estimates[:, : references.shape[1]]
 
 
 def eval_mus_track(
@@ -147,7 +196,9 @@ def eval_mus_track(
         When the file cannot be written.
     """
     targets = [name for name in track.targets if name in user_estimates]
-    data = TrackStore(win=win, hop=hop, track_name=track.name)
+    sizes = {"win": _samples("win", win, track.rate), "hop": _samples("hop", hop, track.rate)}
+    length = max((len(track.targets[name].audio) / track.rate for name in targets), default=1.0)
+    data = TrackStore(track.name, win=_finite(win, length), hop=_finite(hop, length))
     pair = ["vocals", "accompaniment"]
     both = all(name in targets for name in pair)
     rest = [name for name in targets if not (both and name == "accompaniment")]
@@ -160,15 +211,15 @@ def eval_mus_track(
     for members, kept in [*problems, *([(pair, pair)] if both else [])]:
         ratios = evaluate(
             [np.asarray(track.targets[name].audio) for name in members],
-            _padded([np.asarray(user_estimates[name]) for name in members]),
-            win=int(win * track.rate),
-            hop=int(hop * track.rate),
+            [np.asarray(user_estimates[name]) for name in members],
+            win=sizes["win"],
+            hop=sizes["hop"],
             mode=mode,
         )
         for name in kept:
             data.add_target(name, _rows(ratios, members.index(name)))
     if output_dir:
-        data.save(Path(output_dir) / track.subset / f"{track.name}.json")
+        write_track(Path(output_dir) / track.subset, track.name, data.scores)
     return data
 
 
@@ -197,10 +248,25 @@ def eval_mus_dir(
     RunError
         When a file cannot be written.
     """
+    for _ in evaluated_tracks(dataset, estimates_dir, output_dir, ext):
+        pass
+
+
+def evaluated_tracks(
+    dataset: Iterable[Any], estimates_dir: str | Path, output_dir: str | Path | None = None, ext: str = "wav"
+) -> Iterator[TrackStore]:
+    """Evaluate track after track as `eval_mus_dir`, and yield the scores of each as soon as they are written."""
+    root, done = Path(estimates_dir), 0
+    if not root.is_dir():
+        raise MusevalError(f"{root} is not a folder; expected one with <subset>/<track>/<target>.{ext}")
     for track in dataset:
-        files = matching(Path(estimates_dir) / track.subset / track.name, f"*.{ext}")
+        files = matching(root / track.subset / track.name, f"*.{ext}")
         if estimates := _read_files(files, track.rate)[0]:
-            eval_mus_track(track, {Path(name).stem: array for name, array in estimates.items()}, output_dir=output_dir)
+            done += 1
+            named = {Path(name).stem: array for name, array in estimates.items()}
+            yield eval_mus_track(track, named, output_dir=output_dir)
+    if not done:
+        raise MusevalError(f"{root} holds no estimates of any track; expected <subset>/<track>/<target>.{ext}")
 
 
 def eval_dir(
@@ -236,6 +302,9 @@ def eval_dir(
     RunError
         When the file cannot be written.
     """
+    for name, folder in (("reference_dir", reference_dir), ("estimates_dir", estimates_dir)):
+        if not Path(folder).is_dir():
+            raise MusevalError(f"`{name}` is {str(folder)!r}, which is not a folder; expected one with wav files")
     references, rate = _read_files(matching(Path(reference_dir), "*.wav"))
     if not references:
         raise MusevalError(f"`reference_dir` contains no wav files: {reference_dir}")
@@ -245,14 +314,15 @@ def eval_dir(
             f"{estimates_dir} holds {', '.join(estimates) or 'no wav files'}, expected the names of {reference_dir}: "
             f"{', '.join(references)}"
         )
-    data = TrackStore(win=win, hop=hop, track_name=Path(reference_dir).name)
-    ratios = evaluate(
-        list(references.values()), _padded(list(estimates.values())), int(win * rate), int(hop * rate), mode
-    )
+    arrays = list(references.values()), list(estimates.values())
+    ratios = evaluate(*arrays, win=_samples("win", win, rate), hop=_samples("hop", hop, rate), mode=mode)
+    length = len(arrays[0][0]) / rate
+    name = Path(reference_dir).resolve().name
+    data = TrackStore(name, win=_finite(win, length), hop=_finite(hop, length))
     for index, name in enumerate(references):
         data.add_target(name, _rows(ratios, index))
     if output_dir:
-        data.save(Path(output_dir) / f"{data.track_name}.json")
+        write_track(output_dir, data.track_name, data.scores)
     return data
 
 
@@ -265,17 +335,19 @@ def _read_files(files: Sequence[Path], rate: int | None = None) -> tuple[dict[st
     return arrays, rate or 0
 
 
+def _samples(name: str, seconds: Any, rate: int) -> float:
+    """Return seconds in samples, cut to a whole number as museval does it; infinity as it is."""
+    number = isinstance(seconds, numbers.Real) and not isinstance(seconds, bool)
+    if not number or not seconds * rate >= 1:
+        raise MusevalError(f"{name} is {seconds!r:.60}, expected seconds, at least one sample, or infinity")
+    return int(seconds * rate) if math.isfinite(seconds) else math.inf
+
+
+def _finite(seconds: float, length: float) -> float:
+    """Return seconds as a file may say them: those of the whole signal for infinity."""
+    return length if math.isinf(seconds) else seconds
+
+
 def _rows(ratios: Ratios, source: int) -> dict[str, list[float]]:
     """Return values by frame of one source, as `TrackStore.add_target` takes them."""
     return {metric: getattr(ratios, metric.lower())[source].tolist() for metric in METRICS}
-
-
-def _padded(estimates: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Pad estimates to one length, so that they can be stacked."""
-    longest = max(map(len, estimates))
-    return [np.pad(y, [(0, longest - len(y))] + [(0, 0)] * (y.ndim - 1)) for y in estimates]
-
-
-def _to_length(estimates: NDArray[Any], n_samples: int) -> NDArray[Any]:
-    missing = max(0, n_samples - estimates.shape[1])
-    return np.pad(estimates[:, :n_samples], [(0, 0), (0, missing)] + [(0, 0)] * (estimates.ndim - 2))
