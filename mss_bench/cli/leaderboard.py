@@ -15,7 +15,11 @@ __all__ = ["ACTIONS", "configure", "execute"]
 class Add(Action):
     """Make entries of a run, or of a folder of museval's JSON files."""
 
-    source: Path = param(flag="RUN", metavar="RUN", doc="Run folder, or SEPARATOR/SUBSET/*.json as museval writes.")
+    source: Path = param(
+        flag="RUN",
+        metavar="RUN",
+        doc="Run folder, what results import-museval wrote, or SEPARATOR/SUBSET/*.json as museval writes.",
+    )
     board: Path = param(flag="BOARD", metavar="BOARD", doc="Folder of the board.")
     separators: tuple[str, ...] = param(
         (),
@@ -32,15 +36,25 @@ class Add(Action):
         from mss_bench.leaderboards.board import read_board, write_entry
 
         board = read_board(self.board)
+        results = None
         if (self.source / "run.json").is_file():
             from mss_bench.api import load
 
             results = load(self.source)
+        if results is not None and results.run.get("origin") != "museval":
             entries = entries_of_run(board, results.tracks, results.run, self.separators)
         else:
-            from mss_bench.compat.museval_json import read_folder, track_medians
+            from mss_bench.compat.museval_json import read_folder, read_medians, track_medians
 
-            medians = track_medians(*read_folder(self.source))
+            if results is not None:
+                medians = results.tracks.rename(columns={"separator": "method"}).drop(columns="group")
+            elif self.source.is_file():
+                medians = read_medians(self.source)
+            else:
+                medians = track_medians(*read_folder(self.source))
+            if unknown := [name for name in self.separators if name not in set(medians["method"])]:
+                known = ", ".join(dict.fromkeys(medians["method"]))
+                raise ConfigError(f"{self.source} has no {unknown[0]!r}; it has {known}")
             if self.separators:
                 medians = medians[medians["method"].isin(self.separators)]
             entries = entries_of_medians(board, medians, origin="museval", provenance={"from": self.source.name})

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mss_bench.cli.options import Action, Shared, add_actions, execute_action
+from mss_bench.cli.options import Action, Shared, add_actions, execute_action, visible
 from mss_bench.core.parameters import param
 
 if TYPE_CHECKING:
@@ -71,22 +71,37 @@ class Merge(Action):
 
 
 class ImportMuseval(Action):
-    """Make tables from a folder of museval's JSON files."""
+    """Make a run folder, or a CSV file, from a folder of museval's JSON files."""
 
     folder: Path = param(flag="DIR", metavar="DIR", doc="<separator>/<subset>/<track>.json, or one separator's folder.")
-    frames: bool = param(False, doc="Every frame, instead of the median of each track.")
-    out: Path = param(short="-o", metavar="FILE", doc="CSV file.")
+    frames: bool = param(False, doc="In a CSV file every frame, instead of the median of each track.")
+    oracles: tuple[str, ...] = param(
+        (), flag="--oracle", metavar="NAME,...", doc="Methods that saw the references, which the files do not tell."
+    )
+    dataset: str = param("museval", metavar="NAME", doc="Name of the data set, for reports.")
+    out: Path = param(
+        short="-o", metavar="PATH", doc="CSV file, if it ends in .csv; else a run folder, for reports and boards."
+    )
 
     def execute(self) -> int:
-        """Write the table."""
+        """Write the tables."""
         from mss_bench.compat.museval_json import read_folder, track_medians
+        from mss_bench.compat.museval_run import write_run
+        from mss_bench.running.provenance import provenance
 
-        values, empty = read_folder(self.folder)
-        medians = track_medians(values, empty)
-        table = values if self.frames else medians
-        _write_csv(table, self.out)
+        scores = read_folder(self.folder)
+        medians = track_medians(*scores)
+        if self.out.suffix.lower() == ".csv":
+            _write_csv(scores.frames if self.frames else medians, self.out)
+        else:
+            write_run(self.out, scores, self.dataset, provenance(), self.oracles)
+        rows = len(scores.frames if self.frames else medians)
         methods, tracks, targets = medians[["method", "track", "target"]].nunique()
-        print(f"{len(table)} rows in {self.out}: {methods} methods, {tracks} tracks, {targets} targets")
+        print(f"{rows} rows in {self.out}: {methods} methods, {tracks} tracks, {targets} targets")
+        if len(scores.empty):
+            shown = [f"{r.target} of {r.method}, {r.track}" for r in scores.empty.head(5).itertuples()]
+            more = f" and {len(scores.empty) - 5} more" if len(scores.empty) > 5 else ""
+            print(visible(f"without frames, and so without a value: {'; '.join(shown)}{more}"))
         return 0
 
 

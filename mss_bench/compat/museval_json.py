@@ -43,6 +43,7 @@ __all__ = [
     "read",
     "read_file",
     "read_folder",
+    "read_medians",
     "to_museval",
     "track_medians",
     "write",
@@ -57,6 +58,7 @@ MUSEVAL_VERSION = "0.4.1"
 
 FRAME_COLUMNS = ["target", "metric", "frame", "time", "duration", "value"]
 TRACK_KEYS = ["method", "subset", "track"]
+_MEDIAN_COLUMNS = [*TRACK_KEYS, "target", "metric", "value", "n_frames", "n_valid", "n_inf"]
 
 
 class FrameScores(NamedTuple):
@@ -420,3 +422,25 @@ def track_medians(frames: pd.DataFrame, empty: pd.DataFrame | None = None) -> pd
     counts = {"value": math.nan, "n_frames": 0, "n_valid": 0, "n_inf": 0}
     rows = empty.merge(pd.DataFrame({"metric": METRICS}), how="cross").assign(**counts)
     return pd.concat([table, rows], ignore_index=True) if len(table) else rows[table.columns]
+
+
+def read_medians(path: str | Path) -> pd.DataFrame:
+    """Read a CSV file of `track_medians`, as ``mss-bench results import-museval`` writes it.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read, or is no such table.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    try:
+        table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+        numbers = {"value": "float64", "n_frames": "int64", "n_valid": "int64", "n_inf": "int64"}
+        return table.assign(value=table["value"].replace("", "nan")).astype(numbers)[_MEDIAN_COLUMNS]
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"{path} is no table of tracks: {str(error).splitlines()[0]:.80}; expected a CSV file that "
+            f"mss-bench results import-museval wrote without --frames, of {', '.join(_MEDIAN_COLUMNS)}"
+        ) from error
