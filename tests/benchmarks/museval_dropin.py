@@ -29,7 +29,7 @@ HEAD = """\
 # `mss_bench.compat.museval` against museval
 
 `python tests/benchmarks/museval_dropin.py --seconds {seconds}`: `evaluate` of both on the same arrays, four stereo
-sources as float64 `(sources, samples, channels)`, one thread, processes of their own in turns, the fastest of {repeats}.
+sources as float64 `(sources, samples, channels)`, one thread, processes of their own in turns, the best of {repeats}.
 Two cores (AMD EPYC, virtual) that did other work too: read CPU seconds as ratios. Memory is the peak above the arrays.
 
 | audio, s | museval, CPU s | drop-in, CPU s | ratio | museval, GB | drop-in, GB | arrays, GB | largest difference, dB |
