@@ -94,6 +94,7 @@ def print_families(args: argparse.Namespace) -> None:
 
 
 def _print_plan(prepared: PreparedRun) -> None:
+    from mss_bench.running.reasons import reasons
     from mss_bench.running.status import estimate
 
     tasks, cells = prepared.tasks(), prepared.plan.cells
@@ -104,12 +105,12 @@ def _print_plan(prepared: PreparedRun) -> None:
     )
     if tasks:
         print(estimate(prepared.folder, prepared.plan, tasks, prepared.options.job_count()) + "\n")
-    for task in tasks:
+    for task, reason in zip(tasks, reasons(prepared.folder, tasks), strict=True):
         what = "scores of saved estimates" if task.keep_scores else "separate and score"
-        print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what}")
+        print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what} ({reason})")
 
 
-def summary(run: str, width: int, encoding: str) -> str:
+def printed_summary(run: str, width: int, encoding: str) -> str:
     """Return the table that a run prints at its end."""
     from mss_bench.api import load
 
@@ -126,7 +127,7 @@ def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     results = load(prepared.folder)
     if not quiet:
         shown = str(prepared.folder.absolute()), terminal_width(), sys.stdout.encoding or "ascii"
-        print(apart("mss_bench.cli.run:summary", *shown) if prepared.plan.foreign else summary(*shown))
+        print(apart(printed_summary, *shown) if prepared.plan.foreign else printed_summary(*shown))
         print(
             f"{outcome.computed} cells computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
             f"{prepared.folder}\nReport: mss-bench report {prepared.folder}"

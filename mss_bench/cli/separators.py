@@ -35,11 +35,11 @@ class List(Action):
 
     def execute(self) -> int:
         """Print the list."""
-        from mss_bench.report.table import Cell, Row, Table
+        from mss_bench.report.table import Table, TableCell, TableRow
         from mss_bench.separators import separators
 
-        rows: list[Row] = [
-            [Cell(name, tag="oracle" if cls.needs_references else ""), _delivers(cls), _summary(cls)]
+        rows: list[TableRow] = [
+            [TableCell(name, tag="oracle" if cls.needs_references else ""), _delivers(cls), _summary(cls)]
             for name, cls in separators.load_all().items()
         ]
         print(Table("", ["name", "delivers", "what it is"], [rows]).console(terminal_width()))

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -254,13 +254,13 @@ def how_it_ended(status: int | None) -> str:
     return f"ended with exit status {status}"
 
 
-def apart(function: str, *arguments: str | int) -> Any:
+def apart(function: Callable[..., Any], *arguments: str | int) -> Any:
     """Return what a function returns in an interpreter of its own, which has imported nobody's plugins.
 
     Parameters
     ----------
-    function : str
-        ``"module:function"``; it returns what JSON can hold.
+    function : callable
+        A function of a module, which returns what JSON can hold.
     *arguments
         What it is given.
 
@@ -269,17 +269,18 @@ def apart(function: str, *arguments: str | int) -> Any:
     RunError
         It failed; with its last words.
     """
+    name = f"{function.__module__}:{function.__qualname__}"
     code = (
         "import importlib, json, os, sys; sys.path[:], name, arguments = json.loads(sys.argv[1]); "
         "answer, _ = os.dup(1), os.dup2(2, 1); module, _, function = name.partition(':'); "
         "returned = getattr(importlib.import_module(module), function)(*arguments); "
         "os.write(answer, json.dumps(returned).encode()); os.close(answer)"
     )
-    words = [sys.executable, "-c", code, json.dumps([sys.path, function, arguments])]
+    words = [sys.executable, "-c", code, json.dumps([sys.path, name, arguments])]
     ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if ended.returncode:
         last = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise RunError(f"{function} {how_it_ended(ended.returncode)}: {''.join(last)}")
+        raise RunError(f"{name} {how_it_ended(ended.returncode)}: {''.join(last)}")
     return json.loads(ended.stdout)
 
 

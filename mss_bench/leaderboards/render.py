@@ -15,7 +15,7 @@ from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, rea
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.report.html import templates
 from mss_bench.report.leakage import overlap
-from mss_bench.report.table import Cell, Column, Note, Table, number
+from mss_bench.report.table import Column, Note, Table, TableCell, number
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
 from mss_bench.stats.matrix import score_matrix
@@ -103,16 +103,16 @@ def standings(board: Board) -> Table:
         value = ranked(entry)
         return (math.isnan(value), 0.0 if math.isnan(value) else -sign * value, entry.method.lower())
 
-    def cell(entry: Entry, target: str, metric: str) -> Cell:
+    def cell(entry: Entry, target: str, metric: str) -> TableCell:
         value = lookup.get((entry.method, target, metric), math.nan)
         bold = metric == board.rank_metric and entry.method in best.get(target, ())
-        return Cell(number(value), value, bold=bold)
+        return TableCell(number(value), value, bold=bold)
 
-    groups: dict[bool, list[list[Cell | str | int]]] = {False: [], True: []}
+    groups: dict[bool, list[list[TableCell | str | int]]] = {False: [], True: []}
     for entry in sorted(entries, key=order):
         has_rank = not entry.oracle and not math.isnan(ranked(entry))
         rank = len(groups[False]) + 1 if has_rank else ""
-        name = Cell(entry.method, tag="oracle" if entry.oracle else "", hint=entry.description)
+        name = TableCell(entry.method, tag="oracle" if entry.oracle else "", hint=entry.description)
         groups[entry.oracle].append([name, rank, *(cell(entry, *column) for column in columns)])
     headings = [target if metric == board.rank_metric else f"{metric} ({target})" for target, metric in columns]
     elsewhere = [

@@ -9,7 +9,7 @@ from mss_bench.listening.analysis import SystemTests
 from mss_bench.listening.findings import Ears, Findings, Question
 from mss_bench.listening.mixed import RatingModel
 from mss_bench.listening.pairs import MODELS, PairScale
-from mss_bench.report.table import Cell, Column, Row, Table, Value
+from mss_bench.report.table import CellValue, Column, Table, TableCell, TableRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,9 +21,9 @@ __all__ = ["camp_table", "ear_tables", "fit_table", "listener_table", "p_cell", 
 _SHOWN = 12  # signals with two camps that a page lists
 
 
-def p_cell(p: float) -> Cell:
+def p_cell(p: float) -> TableCell:
     """Return the cell of a p value, as papers write it."""
-    return Cell("–" if p != p else "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0"), p)
+    return TableCell("–" if p != p else "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0"), p)
 
 
 def _table(
@@ -51,7 +51,7 @@ def _table(
     return Table(title, headings, [rows], notes, name=name)
 
 
-def _value(heading: str, value: Any) -> Value:
+def _value(heading: str, value: Any) -> CellValue:
     if heading.startswith("p "):
         return p_cell(float(value))
     if "%" in heading:
@@ -99,12 +99,12 @@ def question_tables(question: Question) -> list[Table]:
         tables.append(_table(question.file("abx"), "Right answers", question.abx, columns,
                              ["Exact 95 % interval; one-sided binomial test, Holm."]))  # fmt: skip
     if question.reliability:
-        rows: list[Row] = [[name, a.value, a.low, a.high, a.n] for name, a in question.reliability]
+        rows: list[TableRow] = [[name, a.value, a.low, a.high, a.n] for name, a in question.reliability]
         notes = ["Alphas of different levels do not compare; n counts the rated signals (replicates: pairs)."]
         tables.append(Table("How far listeners agree", ["coefficient", "value", "from", "to", "n"], [rows], notes,
                             name=question.file("agreement")))  # fmt: skip
     if question.needed:
-        sizes: list[Row] = [[f"{difference:g} points", n] for difference, n in question.needed.items()]
+        sizes: list[TableRow] = [[f"{difference:g} points", n] for difference, n in question.needed.items()]
         notes = [f"Power 80 %, level 5 %, paired; standard deviation of differences here {question.sd:.1f} points. To "
                  "plan the next test with, not to judge this one."]  # fmt: skip
         tables.append(Table("Listeners for a difference to be found", ["true difference on one item", "listeners"],

@@ -22,7 +22,7 @@ from mss_bench.listening.pack_format import Pack, Signal, Trial, key_folder, rea
 from mss_bench.listening.protocols import MAX_SIGNALS, PROTOCOLS
 from mss_bench.listening.ratings import Role
 from mss_bench.listening.stimuli import PEAK_LIMIT, SAMPLE_RATE
-from mss_bench.report.table import Cell, Table, Value
+from mss_bench.report.table import CellValue, Table, TableCell
 
 __all__ = ["THREADS", "checklist", "lag", "verify_pack"]
 
@@ -47,7 +47,7 @@ def verify_pack(folder: Path) -> None:
     """
     pack, key, manifest = _read(folder)
 
-    def check(trial: Trial) -> list[list[Value]]:
+    def check(trial: Trial) -> list[list[CellValue]]:
         hidden = [f for f in trial.stimuli if key[f].role == Role.REFERENCE]
         file = trial.reference or next(iter(hidden), "")
         reference = audio.read(folder / file, SAMPLE_RATE) if file else None
@@ -86,7 +86,7 @@ def lag(signal: NDArray[np.floating[Any]], reference: NDArray[np.floating[Any]],
 
 def _check(
     folder: Path, file: str, signal: Signal, facts: dict[str, Any], trial: Trial, reference: NDArray[np.float32] | None
-) -> list[Value]:
+) -> list[CellValue]:
     """Measure a file and return its row of the report; raise where it is not what it should be."""
     import soundfile
 
@@ -120,7 +120,7 @@ def _check(
             if stop > -50:  # BS.1534-3's mask, 1 kHz above the cutoff
                 fail(f"is only {-stop:.0f} dB down above its cutoff, expected 50")
     role = signal.role or "beside"
-    return [file, signal.item, signal.task, signal.system, role, loudness, Cell.number(peak, 1), late]
+    return [file, signal.item, signal.task, signal.system, role, loudness, TableCell.number(peak, 1), late]
 
 
 def _stop_band(samples: NDArray[np.float32], cutoff: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mss_bench.core.text import encodable, width_of, wrap
-from mss_bench.report.table import Cell, Table
+from mss_bench.report.table import Table, TableCell
 
 __all__ = ["render"]
 
@@ -21,7 +21,7 @@ def render(table: Table, width: int, encoding: str | None = None) -> str:
     # Marks stand in a place of their own behind a number, so that digits stay below each other.
     marks = [max((len(row[i].marks) for row in table.rows), default=0) for i in range(len(table.columns))]
 
-    def shown_text(i: int, cell: Cell) -> str:
+    def shown_text(i: int, cell: TableCell) -> str:
         text = plain(cell.plain)
         return text + " " * (marks[i] - len(cell.marks)) if table.columns[i].align == "right" else text
 

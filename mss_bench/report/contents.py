@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import FLOOR
+from mss_bench.report.facts import lower_is_better, trained_on
 from mss_bench.report.findings import Findings, examine
 from mss_bench.report.options import Options
 from mss_bench.report.score_tables import Block, Quantities, blocks
@@ -17,7 +18,7 @@ from mss_bench.stats.matrix import score_matrices
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Contents", "arrange", "lower_is_better", "name_maps", "trained_on"]
+__all__ = ["Contents", "arrange"]
 
 
 @dataclass(frozen=True)
@@ -88,25 +89,6 @@ def arrange(
         separators=chosen,
     )
     return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities)
-
-
-def lower_is_better(quantities: Quantities) -> set[str]:
-    """Return the names of the metrics of which a smaller value is better."""
-    return {str(q["name"]) for q in quantities if not q.get("higher_is_better", True)}
-
-
-def name_maps(separators: Iterable[Mapping[str, Any]]) -> str:
-    """Return the maps of stem names by separator as sentences; empty where no map was given."""
-    said = {str(s["label"]): str(s["map"]) for s in separators if s.get("map") and "label" in s}
-    mapped = ", ".join(f"{label} {lines}" for label, lines in said.items() if lines != "none")
-    kept = ", ".join(label for label, lines in said.items() if lines == "none")
-    sentences = [f"Names of stems were mapped: {mapped}.", f"Names of stems were taken as given (--map none): {kept}."]
-    return " ".join(text for text, labels in zip(sentences, (mapped, kept), strict=True) if labels)
-
-
-def trained_on(separators: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return training data by separator, from the ``separators`` of ``run.json``."""
-    return {str(s["label"]): [str(d) for d in s.get("trained_on") or ()] for s in separators if "label" in s}
 
 
 def expand_families(metrics: Sequence[str], quantities: Quantities) -> list[str]:

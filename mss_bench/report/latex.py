@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mss_bench.core.text import wrap
-from mss_bench.report.table import Cell, Table
+from mss_bench.report.table import Table, TableCell
 
 __all__ = ["latex_escape", "render"]
 
@@ -107,7 +107,7 @@ def _capital(text: str, i: int) -> str:
     return text if i else text[:1].upper() + text[1:]
 
 
-def _shared_tag(group: Sequence[Sequence[Cell]]) -> str:
+def _shared_tag(group: Sequence[Sequence[TableCell]]) -> str:
     """Return the tag that every row of a group has, for a line above them: names with it would be too wide."""
     tags = {row[0].tag for row in group}
     return tags.pop() if len(tags) == 1 else ""
@@ -127,22 +127,22 @@ def _width(table: Table, name_width: int) -> float:
     return max(names, default=0) + sum(texts) + 2 * len(texts)
 
 
-def _length(cell: Cell) -> float:
+def _length(cell: TableCell) -> float:
     return len(cell.text + cell.marks) + (0.8 * len("".join(cell.interval)) + 4 if cell.interval else 0)
 
 
-def _name(cell: Cell, width: int, shared_tag: str) -> str:
+def _name(cell: TableCell, width: int, shared_tag: str) -> str:
     parts = [latex_escape(part) for part in wrap(cell.text, width)]
     name = parts[0] if len(parts) == 1 else r"\begin{tabular}[t]{@{}l@{}}" + r" \\ ".join(parts) + r"\end{tabular}"
     return _decorated(name, cell if cell.tag != shared_tag else replace(cell, tag=""))
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: TableCell) -> str:
     text = _number(cell.text) if cell.value is not None else latex_escape(cell.text)
     return _decorated(text, cell)
 
 
-def _decorated(text: str, cell: Cell) -> str:
+def _decorated(text: str, cell: TableCell) -> str:
     text = rf"\textbf{{{text}}}" if cell.bold else text
     text += f" ({latex_escape(cell.tag)})" if cell.tag else ""
     text += rf"\textsuperscript{{{latex_escape(cell.marks)}}}" if cell.marks else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from mss_bench.report.table import Cell, Table
+from mss_bench.report.table import Table, TableCell
 
 __all__ = ["markdown_escape", "render"]
 
@@ -29,7 +29,7 @@ def render(table: Table, level: int) -> str:
     return "\n".join(lines)
 
 
-def _cell(cell: Cell, italic: str = "") -> str:
+def _cell(cell: TableCell, italic: str = "") -> str:
     emphasis = "**" if cell.bold else italic
     text = emphasis + markdown_escape(cell.text) + emphasis
     text += f" ({markdown_escape(cell.tag)})" if cell.tag else ""

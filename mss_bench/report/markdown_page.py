@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mss_bench.report.contents import name_maps
+from mss_bench.report.facts import name_maps
 from mss_bench.report.failures import Failures
 from mss_bench.report.figures import Drawing
 from mss_bench.report.markdown import markdown_escape

@@ -26,7 +26,7 @@ from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.findings import Finding, Findings, standing
 from mss_bench.report.leakage import overlap
 from mss_bench.report.options import Style
-from mss_bench.report.table import Cell, Column, Note, Table, number
+from mss_bench.report.table import Column, Note, Table, TableCell, number
 from mss_bench.stats.matrix import OVER_TARGETS
 from mss_bench.stats.units import UNIT
 
@@ -34,14 +34,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "SORTS", "TARGETS", "Block", "Quantities", "Row", "Score", "blocks", "default_columns", "name_cell",
-    "ordered", "score_table", "score_tables",
+    "SORTS",
+    "TARGETS",
+    "Block",
+    "Quantities",
+    "ScoreRow",
+    "SeparatorRow",
+    "blocks",
+    "default_columns",
+    "name_cell",
+    "ordered",
+    "score_table",
+    "score_tables",
 ]  # fmt: skip
 
 Quantities = Sequence[Mapping[str, Any]]
 """What is known of metrics: ``name``, ``unit``, ``higher_is_better``, ``definition``, each optional but the first."""
 
-Score = dict[str, Any]
+ScoreRow = dict[str, Any]
 """A row of the aggregated table with further columns: `mss_bench.report.findings.STANDING`, ``best``, ``best_or_tied``,
 ``trained_on_this``. The mean over targets is such a row, too, with the columns that a mean has."""
 
@@ -59,13 +69,13 @@ _SHOWN_FLAGS = {"failed", "imputed", "no_value", "no_floor"}  # flags that the t
 
 
 @dataclass(frozen=True)
-class Row:
+class SeparatorRow:
     """The scores of a separator in a block."""
 
     separator: str  # as it is written: hpss:power=2
     oracle: bool
-    scores: dict[str, Score]  # by target; a target that is not delivered is absent
-    mean: Score  # over the targets; its value is NaN unless every target has one
+    scores: dict[str, ScoreRow]  # by target; a target that is not delivered is absent
+    mean: ScoreRow  # over the targets; its value is NaN unless every target has one
     leaks: tuple[str, ...] = ()  # training data that are evaluated here
 
     @property
@@ -78,7 +88,7 @@ class Row:
         """Return the flags of all targets."""
         return sorted({flag for score in self.scores.values() for flag in score["flags"].split(",") if flag})
 
-    def score(self, target: str) -> Score | None:
+    def score(self, target: str) -> ScoreRow | None:
         """Return the score of a target or, as `OVER_TARGETS`, of the mean; None where there is none."""
         if target == OVER_TARGETS and target not in self.scores:
             return None if math.isnan(self.mean["value"]) else self.mean
@@ -104,7 +114,7 @@ class Block:
     n_left_out: dict[str, int]
     has_floor: bool
     tested: dict[str, Finding] = field(default_factory=dict)  # by target, the mean first; empty without tests
-    rows: list[Row] = field(default_factory=list)  # sorted, oracles last
+    rows: list[SeparatorRow] = field(default_factory=list)  # sorted, oracles last
 
     @property
     def has_mean(self) -> bool:
@@ -227,9 +237,9 @@ def blocks(
     return arranged
 
 
-def _without_rows(records: list[Score], label: str, facts: Mapping[str, Any], order: Sequence[str]) -> Block:
+def _without_rows(records: list[ScoreRow], label: str, facts: Mapping[str, Any], order: Sequence[str]) -> Block:
     first = records[0]
-    of_target: dict[str, list[Score]] = {target: [] for target in ordered((r["target"] for r in records), order)}
+    of_target: dict[str, list[ScoreRow]] = {target: [] for target in ordered((r["target"] for r in records), order)}
     for record in records:
         of_target[record["target"]].append(record)
     return Block(
@@ -250,9 +260,9 @@ def _without_rows(records: list[Score], label: str, facts: Mapping[str, Any], or
     )
 
 
-def _rows(block: Block, records: list[Score], training: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+def _rows(block: Block, records: list[ScoreRow], training: Mapping[str, Sequence[str]]) -> Iterator[SeparatorRow]:
     """Yield a row a separator, unsorted, with what the findings of the block say of it."""
-    by_separator: dict[str, list[Score]] = {}
+    by_separator: dict[str, list[ScoreRow]] = {}
     for record in records:
         by_separator.setdefault(method_label(record["separator"], record["params"]), []).append(record)
     for separator, own in by_separator.items():
@@ -263,10 +273,10 @@ def _rows(block: Block, records: list[Score], training: Mapping[str, Sequence[st
         for score, finding in [*((r, block.tested.get(t)) for t, r in scores.items()), (mean, over_targets)]:
             score |= standing(finding, separator)
             score |= {"best": False, "best_or_tied": False, "trained_on_this": "; ".join(leaks)}
-        yield Row(separator, bool(own[0]["oracle"]), scores, mean, leaks)
+        yield SeparatorRow(separator, bool(own[0]["oracle"]), scores, mean, leaks)
 
 
-def _mean_score(scores: Mapping[str, Score], block: Block, finding: Finding | None) -> Score:
+def _mean_score(scores: Mapping[str, ScoreRow], block: Block, finding: Finding | None) -> ScoreRow:
     """Return the mean over the targets as a score; NaN where a target lacks a value."""
     first = next(iter(scores.values()))
     mean = {name: first[name] for name in (*UNIT, "separator", "params", "oracle")}
@@ -304,7 +314,7 @@ def _mark_first_places(block: Block, target: str, digits: int) -> None:
         score["best_or_tied"] = score["best"] or separator in tied
 
 
-def _place(row: Row, block: Block, sort: str, separators: Sequence[str]) -> tuple[Any, ...]:
+def _place(row: SeparatorRow, block: Block, sort: str, separators: Sequence[str]) -> tuple[Any, ...]:
     """Return where a row stands: by what was asked for, then complete, partial and empty rows."""
     sign = 1.0 if block.higher_is_better else -1.0
     usual: tuple[int, float] = (2, 0.0)
@@ -344,11 +354,11 @@ class _Values(NamedTuple):
     target: str
 
     @property
-    def scores(self) -> dict[str, Score]:
+    def scores(self) -> dict[str, ScoreRow]:
         """Return the scores by separator."""
         return {r.separator: s for r in self.block.rows if (s := r.score(self.target)) is not None}
 
-    def cells(self, style: Style) -> dict[str, Cell]:
+    def cells(self, style: Style) -> dict[str, TableCell]:
         """Return the cells by separator."""
         return {separator: _score_cell(score, style) for separator, score in self.scores.items()}
 
@@ -368,7 +378,7 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
     first = blocks[0]
     by_target = style.by == "target"
     # The rows are those of the first block in its order, then what only others have.
-    rows: dict[str, Row] = {}
+    rows: dict[str, SeparatorRow] = {}
     for row in (row for block in blocks for row in block.rows):
         rows.setdefault(row.separator, row)
     values = [
@@ -378,24 +388,27 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
     ]
     means = [_Values(Column("mean"), first, OVER_TARGETS)] if first.has_mean and not by_target else []
     others = [_Values(Column(b.label, optional=True), b, OVER_TARGETS if b.has_mean else b.targets[0]) for b in further]
-    columns: list[tuple[Column, dict[str, Cell]]] = []
+    columns: list[tuple[Column, dict[str, TableCell]]] = []
     for name in style.columns or default_columns(first):
         if name in ("mean", "targets"):
             columns += [(v.heading, v.cells(style)) for v in (means if name == "mean" else values)]
         else:
             heading = f"{name} ({first.label})" if by_target and name in ("gain", "gap") else name
             column = Column(heading, "left" if name == "flags" else "right")
-            columns.append((column, {m: _other(row, name, style) for m, row in rows.items()}))
+            columns.append((column, {separator: _other(row, name, style) for separator, row in rows.items()}))
     columns += [(v.heading, v.cells(style)) for v in others]
-    absent = Cell("–", math.nan, hint="not delivered")
-    lines = {m: [name_cell(row), *(cells.get(m, absent) for _, cells in columns)] for m, row in rows.items()}
+    absent = TableCell("–", math.nan, hint="not delivered")
+    lines = {
+        separator: [name_cell(row), *(cells.get(separator, absent) for _, cells in columns)]
+        for separator, row in rows.items()
+    }
     title = f"{first.name}: {first.caption}"
     if by_target:
         title = f"{first.name}: {first.targets[0]}, {_track_count(b.n_tracks[b.targets[0]] for b in blocks)}"
     return Table(
         title,
         ["separator", *(column for column, _ in columns)],
-        [[lines[m] for m, row in rows.items() if row.oracle == oracle] for oracle in (False, True)],
+        [[lines[name] for name, row in rows.items() if row.oracle == oracle] for oracle in (False, True)],
         _notes(list(rows.values()), values, others, blocks),
         name=f"{first.name} {first.targets[0] if by_target else first.label}",
     )
@@ -407,15 +420,15 @@ def default_columns(block: Block) -> tuple[str, ...]:
     return ("mean", "gain", "gap", "targets") if has_gap else ("mean", "gain", "targets")
 
 
-def name_cell(row: Row) -> Cell:
+def name_cell(row: SeparatorRow) -> TableCell:
     """Return the cell that names a row."""
-    return Cell(row.separator, tag="" if row.kind == "method" else row.kind)
+    return TableCell(row.separator, tag="" if row.kind == "method" else row.kind)
 
 
-def _score_cell(score: Score, style: Style) -> Cell:
+def _score_cell(score: ScoreRow, style: Style) -> TableCell:
     """Return the cell of a score, with what stands behind it as a hint."""
     if math.isnan(score["value"]):
-        return Cell("failed" if score["n_failed"] else "undefined", math.nan)
+        return TableCell("failed" if score["n_failed"] else "undefined", math.nan)
     n_imputed, n_inf = score["n_imputed"], score["n_inf"]
     hints = [_track_count([score["n_tracks"]]), f"gain {number(score['improvement'], style.digits, signed=True)}"]
     hints += [f"the floor stands in on {n_imputed}"] if n_imputed else []
@@ -427,23 +440,23 @@ def _score_cell(score: Score, style: Style) -> Cell:
     text = number(score["value"], style.digits)
     marks = "*" * bool(n_imputed) + "†" * bool(n_inf)
     shown = interval if style.intervals else None
-    return Cell(text, score["value"], marks, score["best_or_tied"], shown, hint=", ".join(hints))
+    return TableCell(text, score["value"], marks, score["best_or_tied"], shown, hint=", ".join(hints))
 
 
-def _other(row: Row, column: str, style: Style) -> Cell:
+def _other(row: SeparatorRow, column: str, style: Style) -> TableCell:
     """Return the cell of a column that is not a target or their mean."""
     if column == "tracks":
         counts = [score["n_tracks"] for score in row.scores.values()]
-        return Cell(_track_count(counts).partition(" ")[0], max(counts))
+        return TableCell(_track_count(counts).partition(" ")[0], max(counts))
     if column == "failed":
-        return Cell(str(row.mean["n_failed"]), row.mean["n_failed"])
+        return TableCell(str(row.mean["n_failed"]), row.mean["n_failed"])
     if column == "flags":
-        return Cell(", ".join(flag for flag in row.flags if flag not in _SHOWN_FLAGS))
-    return Cell.number(row.mean["improvement" if column == "gain" else "gap"], style.digits, signed=True)
+        return TableCell(", ".join(flag for flag in row.flags if flag not in _SHOWN_FLAGS))
+    return TableCell.number(row.mean["improvement" if column == "gain" else "gap"], style.digits, signed=True)
 
 
 def _notes(
-    rows: Sequence[Row], values: Sequence[_Values], others: Sequence[_Values], blocks: Sequence[Block]
+    rows: Sequence[SeparatorRow], values: Sequence[_Values], others: Sequence[_Values], blocks: Sequence[Block]
 ) -> list[Note]:
     """Return the footnotes of a table: leakage, stand-ins, infinite values, flags, tracks left out."""
     stood_in: dict[str, str] = {}

@@ -11,7 +11,7 @@ import numpy as np
 from mss_bench.report.findings import STANDING, Finding, Findings
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import Block, default_columns, name_cell
-from mss_bench.report.table import Cell, Column, Table, number
+from mss_bench.report.table import Column, Table, TableCell, number
 from mss_bench.stats.choices import AGGREGATIONS, MISSING, POSTHOC
 from mss_bench.stats.effect import paired
 from mss_bench.stats.matrix import OVER_TARGETS
@@ -76,7 +76,7 @@ def how_tested(finding: Finding) -> str:
 
 def overall(block: Block) -> Table:
     """Return Friedman's test of the mean over targets and of every target of a block, or why there is none."""
-    rows: list[list[Cell | str | int]] = []
+    rows: list[list[TableCell | str | int]] = []
     refused: dict[str, list[str]] = {}
     for target, finding in block.tested.items():
         tested = finding.scores.without(finding.scores.oracles).values
@@ -108,7 +108,7 @@ def ranking(block: Block, target: str, digits: int) -> Table:
     order = list(ranks.index) if ranks is not None else []
     order += [name for name in scores.values.columns if name not in order]
     known = {row.separator: row for row in block.rows}
-    groups: dict[bool, list[list[Cell | str]]] = {False: [], True: []}
+    groups: dict[bool, list[list[TableCell | str]]] = {False: [], True: []}
     for name in map(str, order):
         row = known.get(name)
         score = row.score(target) if row is not None else None
@@ -119,7 +119,7 @@ def ranking(block: Block, target: str, digits: int) -> Table:
         rank = ["–", "–", "–"]
         if ranks is not None and name in ranks.index:
             rank = [f"{score['mean_rank']:.2f}", f"{score['rank']:g}", f"{score['rank_low']} to {score['rank_high']}"]
-        value = Cell.number(score["value"], digits)
+        value = TableCell.number(score["value"], digits)
         groups[row.oracle].append([name_cell(row), value, interval, *rank, finding.letters.get(name, "")])
     numbers = (Column(heading, "right") for heading in ("value", "interval", "mean rank", "rank", "rank interval"))
     title = "mean over targets" if target == OVER_TARGETS and target not in block.targets else target

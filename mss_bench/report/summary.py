@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.text import encodable, wrap
-from mss_bench.report.contents import lower_is_better, name_maps, trained_on
+from mss_bench.report.facts import lower_is_better, name_maps, trained_on
 from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import Quantities, blocks, score_table

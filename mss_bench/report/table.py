@@ -6,8 +6,8 @@ Run reports, boards, listening reports and the lists of the command line are all
         "demo test, vocals",
         ["method", Column("SDR", unit="dB"), "SIR", Column("SAR", optional=True)],
         [
-            [["nmf", 1.05, 1.89, 7.32], ["hpss", Cell("0.31", 0.31, bold=True, marks="*"), 5.0, 6.0]],
-            [[Cell("irm", tag="oracle"), 11.17, 19.21, 10.82]],  # a second group, below a rule
+            [["nmf", 1.05, 1.89, 7.32], ["hpss", TableCell("0.31", 0.31, bold=True, marks="*"), 5.0, 6.0]],
+            [[TableCell("irm", tag="oracle"), 11.17, 19.21, 10.82]],  # a second group, below a rule
         ],
         [Note("the floor stands in", "*", {"hpss": "1 of 6 tracks"}), Note("resampled on some tracks", "‡", ["irm"])],
     )
@@ -28,7 +28,7 @@ from typing import Literal
 
 from mss_bench.core.text import spreadsheet_text
 
-__all__ = ["Cell", "Column", "Note", "Row", "Table", "Value", "number"]
+__all__ = ["CellValue", "Column", "Note", "Table", "TableCell", "TableRow", "number"]
 
 
 def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
@@ -71,7 +71,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell of a table.
 
     Parameters
@@ -100,7 +100,7 @@ class Cell:
     hint: str = ""
 
     @classmethod
-    def number(cls, value: float, digits: int = 2, *, signed: bool = False) -> Cell:
+    def number(cls, value: float, digits: int = 2, *, signed: bool = False) -> TableCell:
         """Make a cell of a number."""
         return cls(number(value, digits, signed=signed), value)
 
@@ -112,8 +112,8 @@ class Cell:
         return f"{text}{'' if self.value is not None else ' '}{self.marks}" if self.marks else text
 
 
-Value = Cell | str | bool | int | float | None
-Row = Sequence[Value]
+CellValue = TableCell | str | bool | int | float | None
+TableRow = Sequence[CellValue]
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Table:
     title : str
     columns : sequence of Column or str
         The first names the rows.
-    groups : sequence of sequence of Row
+    groups : sequence of sequence of TableRow
         Rows in groups that a rule separates; empty groups are left out.
     notes : sequence of Note or str
         What stands below.
@@ -165,13 +165,13 @@ class Table:
     Attributes
     ----------
     columns : list of Column
-    groups : list of list of list of Cell
+    groups : list of list of list of TableCell
     notes : list of str
         The notes as lines.
     """
 
     def __init__(
-        self, title: str, columns: Sequence[Column | str], groups: Sequence[Sequence[Row]],
+        self, title: str, columns: Sequence[Column | str], groups: Sequence[Sequence[TableRow]],
         notes: Sequence[Note | str] = (), *, name: str = "",
     ) -> None:  # fmt: skip
         self.title, self.name = title, name or title
@@ -188,7 +188,7 @@ class Table:
         self.notes = [note if isinstance(note, str) else self._with_marks(note) for note in notes]
 
     @property
-    def rows(self) -> list[list[Cell]]:
+    def rows(self) -> list[list[TableCell]]:
         """Return the rows of all groups."""
         return [row for group in self.groups for row in group]
 
@@ -244,19 +244,19 @@ class Table:
         return out.getvalue()
 
 
-def _cell(value: Value, column: Column) -> Cell:
-    if isinstance(value, Cell):
+def _cell(value: CellValue, column: Column) -> TableCell:
+    if isinstance(value, TableCell):
         return value
     if isinstance(value, bool):
-        return Cell("yes" if value else "no")
+        return TableCell("yes" if value else "no")
     if isinstance(value, int):
-        return Cell(str(value), value)
+        return TableCell(str(value), value)
     if isinstance(value, float):
-        return Cell.number(value, column.digits)
-    return Cell("" if value is None else value)
+        return TableCell.number(value, column.digits)
+    return TableCell("" if value is None else value)
 
 
-def _exported(cell: Cell) -> float | str:
+def _exported(cell: TableCell) -> float | str:
     if cell.value is None:
         return spreadsheet_text(cell.text)
     return "" if isinstance(cell.value, float) and math.isnan(cell.value) else cell.value

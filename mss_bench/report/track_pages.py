@@ -24,7 +24,7 @@ from mss_bench.report.media import Excerpt, Target, TrackMedia
 from mss_bench.report.score_tables import Block, name_cell
 from mss_bench.report.selection import labels
 from mss_bench.report.style import Look, looks
-from mss_bench.report.table import Cell, Column, Table, number
+from mss_bench.report.table import Column, Table, TableCell, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,8 +140,8 @@ class TrackPages:
             rows = rows[rows[column] == getattr(block, column)]
         known = dict(zip(zip(labels(rows), rows["target"], strict=True), rows["value"].to_numpy(float), strict=True))
 
-        def cells(separator: str) -> list[Cell]:
-            return [Cell.number(known.get((separator, t), math.nan), self.digits) for t in block.targets]
+        def cells(separator: str) -> list[TableCell]:
+            return [TableCell.number(known.get((separator, t), math.nan), self.digits) for t in block.targets]
 
         groups = [
             [[name_cell(row), *cells(row.separator)] for row in block.rows if row.oracle == oracle]

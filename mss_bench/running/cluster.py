@@ -30,8 +30,9 @@ from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError, RunError
 from mss_bench.running.execute import Limits, Supervisor, interruptible, units
 from mss_bench.running.lock import current, revoke
+from mss_bench.running.messages import Reply, Task
 from mss_bench.running.store import Cell, cell_path, read_cell, write_cell
-from mss_bench.running.worker import Reply, Task, failed_cell, reply_of
+from mss_bench.running.worker import failed_cell, reply_of
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -26,9 +26,9 @@ from mss_bench.core.schema import Status
 from mss_bench.core.spec import build
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import MssBenchError, RunError
+from mss_bench.running.conform import conform
 from mss_bench.running.failures import classify, collected_warnings, trace
 from mss_bench.running.keys import digest, file_stamp, source_hash
-from mss_bench.running.outputs import conform
 from mss_bench.running.plan import PlannedCell
 from mss_bench.running.usage import Usage
 from mss_bench.separators import Separator, separators

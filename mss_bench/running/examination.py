@@ -26,7 +26,7 @@ from mss_bench.separators.estimates.aligned import Aligned
 from mss_bench.separators.estimates.doctor import examine
 from mss_bench.separators.estimates.names import other_target
 
-__all__ = ["examine_estimates", "examine_references", "misnamed", "report"]
+__all__ = ["examine_estimates", "examine_references", "examine_run", "misnamed"]
 
 _SECONDS = 60.0
 _REFERENCE_TRACKS, _REFERENCE_SECONDS = 3, 30.0
@@ -34,7 +34,7 @@ _SURE = 0.95
 """From this correlation with another target's reference on, one song is enough to call an estimate misnamed."""
 
 
-def report(dataset: Dataset, cells: Sequence[PlannedCell]) -> list[str]:
+def examine_run(dataset: Dataset, cells: Sequence[PlannedCell]) -> list[str]:
     """Examine the references and the finished estimates of a run, and return the findings as lines.
 
     Parameters

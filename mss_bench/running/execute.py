@@ -29,9 +29,10 @@ from mss_bench.core.processes import Child, PrintedToFile, how_it_ended, oom_kil
 from mss_bench.core.schema import Status
 from mss_bench.running.estimates import Separated, SeparationRequest, SharedAudio
 from mss_bench.running.lock import SupersededError, current
+from mss_bench.running.messages import LoadTrack, Reply, ScoreCell, Task
 from mss_bench.running.progress import Progress
 from mss_bench.running.store import read_cell, write_cell
-from mss_bench.running.worker import Finish, Load, Reply, Task, failed_cell, failed_score
+from mss_bench.running.worker import failed_cell, failed_score
 
 __all__ = ["Limits", "Supervisor", "execute", "interruptible", "units"]
 
@@ -41,6 +42,7 @@ THREADS = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 
+# What a child executes: it ends in `main` of running/worker.py. Its sys.path comes first, for plugins and tests.
 _CHILD = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); descriptor, lifeline, shared = map(int, sys.argv[2:5]); "
     "from mss_bench.running.usage import watch; watch(lifeline, descriptor); "
@@ -229,7 +231,7 @@ class Supervisor:
         """Take a cell through its steps: read, separate, score."""
         self.log.mark()
         self._set_deadline()
-        loaded = self._insist(self._scorer, Load(task))
+        loaded = self._insist(self._scorer, LoadTrack(task))
         if isinstance(loaded, _Loss):
             return self._record(task, loaded)
         separated = None
@@ -262,7 +264,7 @@ class Supervisor:
         lost: dict[str, tuple[Status, str]] = {}
         while True:
             kept = tuple(s for s in task.scores if str(s.metric) not in lost)
-            outcome = self._insist(process, Finish(replace(task, scores=kept), separated))
+            outcome = self._insist(process, ScoreCell(replace(task, scores=kept), separated))
             if not isinstance(outcome, _Loss):
                 return outcome and self._with_lost(task, outcome, lost)
             if not self._stage:

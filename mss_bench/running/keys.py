@@ -5,7 +5,7 @@ metric on one group of targets. `mss_bench.running.plan` puts together what each
 in ``docs/architecture.md`` under "Why a cell is recomputed". A key is the SHA-256 of its preimage's JSON; the preimage
 is stored beside it.
 
-Code counts by what it does, not by how it is written down (`source_hash`). Parameters at their defaults are left out of
+Code counts by what it does, not by how it is written (`source_hash`). Parameters at their defaults are left out of
 a preimage, yet a new parameter of a separator or metric is new code, so that its cells are computed again.
 """
 
@@ -29,22 +29,27 @@ from mss_bench.core.files import cache_folder
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
 
-__all__ = ["HashCache", "digest", "file_stamp", "source_hash"]
+__all__ = ["CONFORM", "HashCache", "digest", "file_hash", "file_stamp", "source_hash"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 # Where this package computes. The rest of it (the command line, strict YAML, parameters ...) cannot change a number
 # without changing a parameter or a file, which are part of a key themselves.
 _COMPUTING = (
-    "separators", "metrics", "dsp", "core/audio.py", "core/tracks.py", "core/annotations.py",
+    "separators", "metrics", "dsp", "core/audio.py", "core/ffmpeg.py", "core/tracks.py", "core/annotations.py",
+    "core/stem_map.py",  # sums and rests of stems
     "core/names.py", "core/patterns.py", "core/listing.py",  # which file of a folder is whose
+    "running/conform.py",
 )  # fmt: skip
 
+CONFORM = _PACKAGE / "running" / "conform.py"
+"""What the runner itself does to estimates: trim, pad, map and sum."""
+
 _TEXTS = {"citation", "caution", "assumption", "licence"}
-"""Class attributes that tell and do not compute."""
+"""Class attributes that describe and do not compute."""
 
 _HELP = {"doc", "unit", "flag", "short", "metavar", "expects"}
-"""Arguments of `param` that tell and do not compute."""
+"""Arguments of `param` that describe and do not compute."""
 
 _NO_MEANING = {"ctx", "kind", "type_comment", "type_ignores"}
 """Fields of nodes that follow from other fields, or that no longer mean anything."""
@@ -119,7 +124,7 @@ class HashCache:
         return self._seen[path]
 
     def stamps(self, paths: Iterable[Path]) -> tuple[tuple[str, tuple[int, int, int]], ...]:
-        """Return the stamps of files when they were hashed; those that were not there have zeros."""
+        """Return the stamps of files when they were hashed; missing files have zeros."""
         return tuple((str(p), self._stamps.get(p.absolute(), (0, 0, 0))) for p in paths)
 
     def mixture(self, track: Track) -> dict[str, Any]:
@@ -134,13 +139,13 @@ class HashCache:
         return self._content(track, self._trimmed(track)) | mapped
 
     def _trimmed(self, track: Track) -> dict[str, tuple[Path, ...]]:
-        """Return the files of the stems, and of all else that decides how long they are."""
+        """Return the files of the stems, and those that decide where they are cut."""
         return track.stems | ({"mixture": track.mixture} if track.fit.trim and track.mixture else {})
 
     def _content(self, track: Track, files: dict[str, tuple[Path, ...]]) -> dict[str, Any]:
-        # A file that is missing has no content; reading the track says so for this track alone.
+        # A missing file has no content; reading the track reports it, for this track alone.
         content = {n: [self.file(f) if f.is_file() else "missing" for f in fs] for n, fs in sorted(files.items())}
-        # Facts are what differs from the usual, so that a new kind of them leaves other tracks' keys as they are.
+        # Facts hold only what differs from the default, so that a new kind of them keeps the keys of other tracks.
         facts: dict[str, Any] = dict(track.facts)
         if parts := {name: [vars(part) for part in track.parts[name]] for name in files if name in track.parts}:
             facts["parts"] = parts
@@ -184,7 +189,7 @@ def source_hash(cls: type) -> str:
     package that compute. Other packages are not looked into: raise the version where a new release of one changes the
     output.
     """
-    waiting: list[Path] = []
+    files: list[Path] = []
     for base in cls.__mro__[:-1]:
         with contextlib.suppress(TypeError, OSError):
             source = inspect.getsourcefile(base)
@@ -192,7 +197,13 @@ def source_hash(cls: type) -> str:
                 module = Path(source).resolve()
                 if _counts(module):
                     # A method that is a package of its own is made of all its files.
-                    waiting += module.parent.glob("*.py") if module.name == "__init__.py" else [module]
+                    files += module.parent.glob("*.py") if module.name == "__init__.py" else [module]
+    return file_hash(*files)
+
+
+def file_hash(*files: Path) -> str:
+    """Return the hash of the code in some files, and in what they import of the parts of this package that compute."""
+    waiting = list(files)
     codes: dict[Path, _Code] = {}
     while waiting:
         file = waiting.pop()

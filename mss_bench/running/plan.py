@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import ConfigError, RunError
 from mss_bench.metrics import Metric, metrics, refuse_shared_quantities
 from mss_bench.running.delivery import Delivery
-from mss_bench.running.keys import HashCache, digest, source_hash
+from mss_bench.running.keys import CONFORM, HashCache, digest, file_hash, source_hash
 from mss_bench.separators import Separator, separators
 
 __all__ = ["Plan", "PlannedCell", "PlannedScore", "make_plan"]
@@ -64,8 +64,8 @@ class PlannedCell:
     skip: str = ""
     stamps: Stamps = ()  # of the track's and the metrics' files, when their content was hashed
     method_stamps: Stamps = ()  # of the separator's files
-    origin: str = ""  # who registered the separator: mss_bench, a package or a file
-    isolated: bool = False  # the separator runs code that is not ours, in a process that no other method gets
+    origin: str = "mss_bench"  # who registered the separator: this package, another one or a file
+    isolated: bool = False  # the separator runs other people's code and gets a process of its own
     all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
     facts: dict[str, Any] = field(default_factory=dict)  # of the separator, for run.json
     delivery: Delivery = field(default_factory=Delivery)
@@ -232,6 +232,7 @@ def _cell(
         "version": separator.version,
         "params": _without_paths(method.params, separator),
         "source": method.source,
+        "conform": file_hash(CONFORM),
         "mixture": mixture,
         "targets": dict(targets),
         "seed": seed,
@@ -257,47 +258,10 @@ def _cell(
         sets = " or ".join("/".join(s) for s in separator.target_sets) or "no target"
         skip = f"delivers {sets}, none of which is a target of {track.id.dataset} ({', '.join(targets)})"
     estimate_key = digest(preimage)
-    scores = []
-    not_there = targets.made_of(track.absent)
-    for whole in groups:
-        group = whole.without(not_there)
-        delivered = tuple(t for t in whole.targets if t in delivery.targets)
-        for scoring in scorings:
-            metric = scoring.instance
-            wanted = tuple(t for t in delivered if t in (metric.targets or delivered))
-            expected = tuple(t for t in wanted if t not in not_there)
-            absent = {t: f"the song has no {' and no '.join(targets[t])}" for t in wanted if t in not_there}
-            if not wanted:
-                continue
-            content = references
-            if metric.needs_annotations:
-                played = None if track.annotations is None else hashes.file(track.annotations)
-                content = references | {"annotations": played}
-            score_preimage = {
-                "estimate_key": estimate_key,
-                "references": content,
-                "group": {"name": group.name, "targets": {t: list(targets[t]) for t in group.targets}},
-                "metric": scoring.preimage,
-            }
-            quantities = tuple(q.name for q in metric.quantities)
-            left_out = {t: why for t, why in delivery.left_out.items() if t in group.targets}
-            if metric.targets:
-                left_out = {t: why for t, why in left_out.items() if t in metric.targets}
-            key = digest(score_preimage)
-            scores.append(
-                PlannedScore(
-                    key,
-                    score_preimage,
-                    group,
-                    scoring.spec,
-                    metric.preset,
-                    quantities,
-                    expected,
-                    left_out,
-                    absent,
-                    metrics.origin(scoring.spec.name),
-                )
-            )
+    annotations = None
+    if track.annotations is not None and any(s.instance.needs_annotations for s in scorings):
+        annotations = hashes.file(track.annotations)
+    contents = {False: references, True: references | {"annotations": annotations}}
     facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation")}
     facts["map"] = str(delivery.stem_map)
     facts["params"] = _without_paths(default_values(type(separator), method.params) | method.params, separator)
@@ -305,12 +269,70 @@ def _cell(
         facts["params"]["map"] = str(delivery.stem_map)
     origin = separators.origin(method.spec.name)
     return PlannedCell(
-        track, targets, method.spec, method.column, method.shown, separator.needs_references, separator.deterministic,
-        estimate_key, preimage, tuple(scores), skip,
-        hashes.stamps([*track.files(), *(file for s in scorings for file in s.instance.files())]),
-        hashes.stamps(files), origin, origin != "mss_bench" or separator.family == "deep", separator.tracks, facts,
-        delivery,
-    )  # fmt: skip
+        track=track,
+        targets=targets,
+        method=method.spec,
+        separator=method.column,
+        params=method.shown,
+        oracle=separator.needs_references,
+        deterministic=separator.deterministic,
+        estimate_key=estimate_key,
+        preimage=preimage,
+        scores=tuple(_scores(track, targets, groups, delivery, scorings, estimate_key, contents)),
+        skip=skip,
+        stamps=hashes.stamps([*track.files(), *(file for s in scorings for file in s.instance.files())]),
+        method_stamps=hashes.stamps(files),
+        origin=origin,
+        isolated=origin != "mss_bench" or separator.foreign_code,
+        all_tracks=separator.tracks,
+        facts=facts,
+        delivery=delivery,
+    )
+
+
+def _scores(
+    track: Track,
+    targets: Targets,
+    groups: Sequence[TargetGroup],
+    delivery: Delivery,
+    scorings: Sequence[_Scoring],
+    estimate_key: str,
+    contents: dict[bool, dict[str, Any]],
+) -> Iterator[PlannedScore]:
+    """Yield the scores of a cell; `contents` are what metrics read of the track, with annotations and without."""
+    not_there = targets.made_of(track.absent)
+    for whole in groups:
+        group = whole.without(not_there)
+        delivered = tuple(t for t in whole.targets if t in delivery.targets)
+        for scoring in scorings:
+            metric = scoring.instance
+            wanted = tuple(t for t in delivered if t in (metric.targets or delivered))
+            if not wanted:
+                continue
+            expected = tuple(t for t in wanted if t not in not_there)
+            preimage = {
+                "estimate_key": estimate_key,
+                "references": contents[metric.needs_annotations],
+                "group": {"name": group.name, "targets": {t: list(targets[t]) for t in group.targets}},
+                "scored": list(expected),
+                "metric": scoring.preimage,
+            }
+            yield PlannedScore(
+                key=digest(preimage),
+                preimage=preimage,
+                group=group,
+                metric=scoring.spec,
+                preset=metric.preset,
+                quantities=tuple(q.name for q in metric.quantities),
+                expected=expected,
+                left_out={
+                    t: why
+                    for t, why in delivery.left_out.items()
+                    if t in group.targets and t in (metric.targets or group.targets)
+                },
+                absent={t: f"the song has no {' and no '.join(targets[t])}" for t in wanted if t in not_there},
+                origin=metrics.origin(scoring.spec.name),
+            )
 
 
 def _without_paths(params: dict[str, Any], owner: Separator | Metric) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 from mss_bench.core.schema import Status
 from mss_bench.core.text import harmless
+from mss_bench.running.messages import Reply
 from mss_bench.running.plan import PlannedCell
 from mss_bench.running.provenance import now
-from mss_bench.running.worker import Reply
 
 __all__ = ["Progress", "RunOutcome"]
 

@@ -158,7 +158,7 @@ def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, 
     ------
     AudioError, InvalidOutputError
     """
-    from mss_bench.running.outputs import conform
+    from mss_bench.running.conform import conform
 
     if reason := separator.refuses(len(mixture)):
         raise AudioError(f"{reason}; choose another separator or file")

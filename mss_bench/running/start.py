@@ -18,11 +18,12 @@ from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import Metric, metrics
-from mss_bench.running.examination import report
+from mss_bench.running.examination import examine_run
 from mss_bench.running.execute import execute
 from mss_bench.running.keys import HashCache
 from mss_bench.running.lock import epoch, finalising, locked
 from mss_bench.running.media import write_media
+from mss_bench.running.messages import Task
 from mss_bench.running.options import RunOptions
 from mss_bench.running.outputs import saved_estimates
 from mss_bench.running.plan import Plan, PlannedCell, PlannedScore, make_plan
@@ -30,7 +31,6 @@ from mss_bench.running.progress import Progress, RunOutcome
 from mss_bench.running.provenance import now, provenance
 from mss_bench.running.store import Cell, read_cell, write_cell
 from mss_bench.running.tables import TABLES, build_tables, cells_digest
-from mss_bench.running.worker import Task
 from mss_bench.separators import separators
 
 __all__ = ["PreparedRun", "prepare", "start"]
@@ -104,7 +104,7 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
         options.check_written(file)
     separator_specs, metric_specs = options.separator_specs(), options.metric_specs()
     for spec in separator_specs:
-        build(separators, spec)  # what is mistyped is told before any song of the demo is rendered
+        build(separators, spec)  # mistyped names are reported before any song of the demo is rendered
     for spec in metric_specs:
         build(metrics, spec)
     dataset = options.open_dataset()
@@ -115,10 +115,11 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     for name in options.media:
         if name not in known:
             raise UnknownNameError("track of --media", name, known)
-    told = any(separators.load(spec.name).needs_track for spec in separator_specs)
+    by_track = any(separators.load(spec.name).needs_track for spec in separator_specs)
+    known_tracks = dataset.every_track(tracks) if by_track else ()
     plan = make_plan(
         tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
-        seed=options.seed, hashes=HashCache(options.rehash), known_tracks=dataset.every_track(tracks) if told else (),
+        seed=options.seed, hashes=HashCache(options.rehash), known_tracks=known_tracks,
     )  # fmt: skip
     dataset.notices += notices(dataset, tracks)
     folder = options.folder(dataset)
@@ -150,7 +151,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
     """
     notify = notify or (lambda text: print(text, file=sys.stderr))
     run, options = prepared.folder, prepared.options
-    told = report(prepared.dataset, prepared.cells()) if options.doctor else []
+    findings = examine_run(prepared.dataset, prepared.cells()) if options.doctor else []
     with locked(run, options.shard), epoch(run, options.shard) as token:
         began = now()
         # Before anything is computed: whatever happens from here on, the tables can be rebuilt from plan and cells.
@@ -162,7 +163,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
         tasks = prepared.tasks(token)
         for notice in dict.fromkeys([*prepared.dataset.notices, *separators.problems, *prepared.plan.notices]):
             notify(f"note: {notice}")
-        for line in told:
+        for line in findings:
             notify(line)
         if tasks:  # so that what is finished can be read whatever happens to this process
             _write_run_json(prepared, began, len(tasks))
@@ -174,7 +175,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
             with finalising(run):
                 # A plugin that was imported here to be planned with may have patched what tables are made with.
                 foreign = prepared.plan.foreign
-                missing = apart("mss_bench.running.tables:build_tables", str(run)) if foreign else build_tables(run)
+                missing = apart(build_tables, str(run)) if foreign else build_tables(run)
                 _write_run_json(prepared, began, missing, cells_digest(run))  # last: it vouches for the tables
         if prepared.media and not (outcome.interrupted or outcome.stopped_at_failure):
             with finalising(run):

@@ -12,9 +12,9 @@ from mss_bench.core.schema import Status, method_label
 from mss_bench.core.text import columns, duration
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError
+from mss_bench.running.messages import Task
 from mss_bench.running.plan import Plan
 from mss_bench.running.store import cell_path, read_cell, read_plan
-from mss_bench.running.worker import Task
 
 __all__ = ["RunStatus", "estimate", "run_status"]
 

@@ -1,8 +1,7 @@
-"""Verifying a run: some of its cells are computed again and compared."""
+"""Verify a run: compute some of its cells again, with the options that it recorded, and compare."""
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 from collections.abc import Callable, Iterable
@@ -16,6 +15,7 @@ from mss_bench.core.schema import method_label
 from mss_bench.errors import RunError
 from mss_bench.running.execute import Supervisor
 from mss_bench.running.options import RunOptions
+from mss_bench.running.reasons import changed_parts, name_of
 from mss_bench.running.start import prepare
 from mss_bench.running.store import Cell, read_cell, read_plan
 
@@ -71,31 +71,25 @@ def verify(
         # Into an empty folder, so that every score is missing there.
         alone = {"out": folder, "shard": None, "save_estimates": False, "media": ()}
         prepared = prepare(RunOptions.recorded(options | alone))
-        now = {_name(task.cell.describe()): task for task in prepared.tasks()}
+        now = {name_of(task.cell.describe()): task for task in prepared.tasks()}
         worker = Supervisor(Path(folder) / "worker.log", prepared.options.limits())
         try:
             for planned, old in random.Random(seed).sample(finished, min(sample, len(finished))):
                 track, method = planned["track"]["name"], method_label(planned["separator"], planned["params"])
                 notify(f"{track} · {method}")
-                task = now.get(_name(planned))
+                task = now.get(name_of(planned))
                 if task is None:
                     difference, note = np.nan, "the track or the method is no longer there"
                 else:
                     worker.run(task)
                     new = read_cell(Path(folder), task.cell.estimate_key, frames=True)
                     difference, note = _difference(old, [s["key"] for s in planned["scores"]], new)
-                    preimage = json.loads(json.dumps(task.cell.preimage, default=str))  # as the old one was stored
-                    if changed := [k for k in preimage if old.preimage.get(k) != preimage[k]]:
+                    if changed := changed_parts(old.preimage, task.cell.preimage):
                         note = "; ".join(filter(None, [note, f"changed since: {', '.join(changed)}"]))
                 comparisons.append(Comparison(track, method, difference == 0.0, difference, note))
         finally:
             worker.stop()
     return comparisons
-
-
-def _name(planned: dict[str, Any]) -> tuple[str, ...]:
-    """Return what a cell is called in a run, whatever its key."""
-    return planned["track"]["subset"], planned["track"]["name"], planned["separator"], planned["params"]
 
 
 def _difference(old: Cell, keys: list[str], new: Cell | None) -> tuple[float, str]:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from mss_bench.core.spec import build
 from mss_bench.core.tracks import Stems, Targets, Track, TrackAudio
 from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Metric, metrics
+from mss_bench.running.conform import conform
 from mss_bench.running.estimates import (
     Separated,
     SeparationRequest,
@@ -39,59 +39,13 @@ from mss_bench.running.examination import misnamed
 from mss_bench.running.failures import classify, collected_warnings, trace
 from mss_bench.running.keys import file_stamp, source_hash
 from mss_bench.running.lock import SupersededError, in_force
-from mss_bench.running.outputs import conform, save_estimates, saved_estimates
+from mss_bench.running.messages import LoadTrack, Reply, Task
+from mss_bench.running.outputs import save_estimates, saved_estimates
 from mss_bench.running.plan import PlannedCell, PlannedScore, Stamps
 from mss_bench.running.store import Cell, ScoreSet, read_cell, write_cell
 from mss_bench.running.usage import Usage, cpu_seconds
 
-__all__ = [
-    "Finish", "Load", "Reply", "Task", "WorkerState", "failed_cell", "failed_score", "finish", "load", "main",
-    "reply_of",
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Task:
-    """One cell to compute.
-
-    Parameters
-    ----------
-    run : Path
-        Run folder.
-    scores : tuple of PlannedScore
-        Those that are missing.
-    keep_scores : bool
-        Keep the scores that the cell's file already has.
-    save_estimates : bool
-        Keep the estimates as float32 WAV.
-    epoch : str
-        Token of the client that asks for it; once it has been revoked, nothing is written.
-    """
-
-    run: Path
-    cell: PlannedCell
-    scores: tuple[PlannedScore, ...]
-    keep_scores: bool = False
-    save_estimates: bool = False
-    device: str = "cpu"
-    plugins: tuple[str, ...] = ()
-    epoch: str = ""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """How a cell ended, for the display of progress; times are those of this pass."""
-
-    status: str
-    reason: str
-    separate_seconds: float
-    score_seconds: float
-    failed_metrics: tuple[str, ...] = ()
-
-    @property
-    def failed(self) -> bool:
-        """Return whether the cell or one of its metrics failed."""
-        return self.status not in (Status.OK, Status.SKIPPED) or bool(self.failed_metrics)
+__all__ = ["WorkerState", "failed_cell", "failed_score", "load", "main", "reply_of", "score_cell"]
 
 
 @dataclass
@@ -140,28 +94,6 @@ class WorkerState:
         return self.prepared[key]
 
 
-@dataclass(frozen=True)
-class Load:
-    """The first step of a cell: its track is read, and the mixture handed over."""
-
-    task: Task
-
-
-@dataclass(frozen=True)
-class Finish:
-    """The last step of a cell: it is scored and written.
-
-    Parameters
-    ----------
-    task : Task
-    separated : Separated, optional
-        None where the run folder has the estimates.
-    """
-
-    task: Task
-    separated: Separated | None
-
-
 def load(task: Task, state: WorkerState) -> SeparationRequest | Reply | None:
     """Read a cell's track; return what is to be separated, or None where its estimates were saved.
 
@@ -178,10 +110,10 @@ def load(task: Task, state: WorkerState) -> SeparationRequest | Reply | None:
     except Exception as error:
         status, reason = classify(error)
         log = "" if isinstance(error, MssBenchError) else trace(error, 12)
-        return finish(task, Separated(status=status, reason=reason, log=log), state)
+        return score_cell(task, Separated(status=status, reason=reason, log=log), state)
 
 
-def finish(
+def score_cell(
     task: Task, separated: Separated | None, state: WorkerState, stage: Callable[[str], None] = lambda name: None
 ) -> Reply:
     """Score a cell and write it; a failure becomes the status of the cell, or of the scores concerned.
@@ -363,10 +295,10 @@ def main(descriptor: int, shared: int, role: str) -> None:
         try:
             if role == "separate":
                 reply: Any = separate_cell(request, warm, memory)
-            elif isinstance(request, Load):
+            elif isinstance(request, LoadTrack):
                 reply = load(request.task, state)
             else:
-                reply = finish(request.task, request.separated, state, partial(_send, connection, number))
+                reply = score_cell(request.task, request.separated, state, partial(_send, connection, number))
         except SupersededError:  # the parent finds out for itself
             return
         if os.getpid() != process:  # forked by the method: it must not answer a second time

@@ -46,7 +46,8 @@ class Separator(Parameterized, ABC):
     name : str
         Name in the registry, tables and command line.
     family : str
-        The kind of model: baseline, position, kernel, factorisation, sinusoidal, deep or oracle; empty for another.
+        The heading under which pages show it: baseline, position, kernel, factorisation, sinusoidal, deep or oracle;
+        empty for another.
     version : str
         Part of the estimate key, as is the code of the class, of its bases and of what they import from the parts of
         this package that compute (comments, docstrings and layout aside). Other packages' code is not: raise the
@@ -64,6 +65,9 @@ class Separator(Parameterized, ABC):
         A gain on the mixture is the same gain on every estimate.
     channel_equivariant : bool
         Swapping the channels of the mixture swaps those of every estimate.
+    foreign_code : bool
+        It runs code of other people's, such as a network in a library, which may change settings of its process: the
+        runner gives it a process of its own.
     slow : bool
         Takes so long that a run leaves it out unless it is named, or all are asked for by ``-s all``.
     needs_references : bool
@@ -90,6 +94,7 @@ class Separator(Parameterized, ABC):
     adds_up: bool = False
     scale_equivariant: bool = False
     channel_equivariant: bool = False
+    foreign_code: ClassVar[bool] = False
     slow: ClassVar[bool] = False
     needs_references: bool = False
     needs_track: ClassVar[bool] = False

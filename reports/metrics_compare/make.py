@@ -30,7 +30,7 @@ from mss_bench.datasets.catalog import get_dataset
 from mss_bench.datasets.references import from_references
 from mss_bench.errors import AudioError, ConfigError, MssBenchError
 from mss_bench.metrics import metrics
-from mss_bench.report.table import Cell, Column, Row, Table
+from mss_bench.report.table import Column, Table, TableCell, TableRow
 from mss_bench.separators import separators
 from reports.metrics_compare.comparisons import COMPARISONS, TOOLS, Comparison, installed
 from reports.pages import Page, make
@@ -182,11 +182,11 @@ def _difference(comparison: Comparison, quantity: str, ours: Floats, theirs: Flo
 def table(differences: Sequence[Difference]) -> Table:
     """Return the differences as a table; a dash stands where nothing could be compared."""
     numbers: list[Column | str] = [Column("ours", digits=4), Column("theirs", digits=4), "max abs. difference", "n"]
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for d in differences:
         left_out = [f"{d.n_flagged} flagged ill_conditioned"] * bool(d.n_flagged)
         left_out += [f"{d.n_undefined} defined by one alone"] * bool(d.n_undefined)
-        largest = Cell(f"{d.largest:.1e}" if d.n else "–", d.largest)
+        largest = TableCell(f"{d.largest:.1e}" if d.n else "–", d.largest)
         remark = "; ".join([d.failure or d.comparison.note, *left_out])
         c = d.comparison
         rows.append([c.tool, c.function, c.metric, d.quantity, d.ours, d.theirs, largest, d.n, remark])

@@ -135,9 +135,14 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
     assert mss_bench(*words, "--max-tracks", 1).returncode == 0
     done = mss_bench(*words, "--dry-run", "--save-estimates")
     assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
-    assert "on 2 workers" in done.stdout or "on 1 workers" in done.stdout
+    assert "on 2 workers" in done.stdout or "on 1 worker" in done.stdout
     assert "MiB of estimates" in done.stdout
     assert "unknown" not in done.stdout
+    assert "separate and score (new)" in done.stdout
+    assert "(its estimates were not saved)" in done.stdout
+    done = mss_bench(*words, "--dry-run", "--seed", 7)
+    assert done.stdout.count("(changed: seed)") == 2  # of the song that was computed
+    assert done.stdout.count("(new)") == 2
 
 
 def test_report_results_and_export(finished, tmp_path):

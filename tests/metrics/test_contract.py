@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_every_built_in_metric_has_a_citation_with_a_year():
     for name in OURS:
         cls = metrics.load(name)
         assert cls.name == name
-        assert any(str(year) in cls.citation for year in range(1995, 2027)), name
+        assert re.search(r"\b(19|20)\d\d\b", cls.citation), f"{name}: no year in the citation {cls.citation!r}"
         assert ("Parameters\n" in cls.__doc__) == bool(parameters(cls)), name
 
 

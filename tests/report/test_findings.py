@@ -166,7 +166,7 @@ def test_what_is_not_there_is_refused_by_name(run_tables) -> None:
         with pytest.raises(UnknownNameError, match=message):
             arrange(run_tables.tracks, options)
     for cls, wrong, message in (
-        (Options, {"figures": ("boxes",)}, r"report: figures is \('boxes',\), expected .*; did you mean 'box'"),
+        (Options, {"figures": ("boxes",)}, r"report: figures is 'boxes', expected .*; did you mean 'box'"),
         (Options, {"aggregation": "mean"}, "aggregation is 'mean', expected median_of_medians, "),
         (Options, {"missing": "drop"}, "missing is 'drop', expected floor or complete"),
         (Statistics, {"posthoc": "tukey"}, "posthoc is 'tukey', expected conover, "),

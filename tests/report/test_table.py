@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mss_bench.core.text import encodable, width_of, wrap
-from mss_bench.report.table import Cell, Column, Note, Table
+from mss_bench.report.table import Column, Note, Table, TableCell
 
 
 @pytest.fixture
@@ -21,9 +21,17 @@ def table() -> Table:
         [
             [
                 ["nmf:components=30,iterations=200", 1.05, 1.89, 7.32, "first"],
-                ["hpss", Cell("0.31", 0.3125, bold=True, marks="*"), float("inf"), float("nan"), ""],
+                ["hpss", TableCell("0.31", 0.3125, bold=True, marks="*"), float("inf"), float("nan"), ""],
             ],
-            [[Cell("irm", tag="oracle"), Cell("11.17", 11.17, interval=("-1.00", "12.00")), 19, -10.82, "knows_all"]],
+            [
+                [
+                    TableCell("irm", tag="oracle"),
+                    TableCell("11.17", 11.17, interval=("-1.00", "12.00")),
+                    19,
+                    -10.82,
+                    "knows_all",
+                ]
+            ],
         ],
         [
             Note("the floor stands in", "*", {"hpss": "1 of 6 tracks"}),

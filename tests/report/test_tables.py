@@ -121,7 +121,7 @@ def test_columns_and_digits_are_chosen(aggregated) -> None:
     heading, _, row = [line for line in text.splitlines() if line.startswith("|")][:3]
     assert heading == "| separator | vocals | drums | bass | other | tracks | failed |"
     assert re.search(r"\| (\*\*)?-?\d+\.\d(\*\*)?", row)
-    with pytest.raises(ConfigError, match=r"columns is \('gian',\), expected a list of mean, .*; did you mean 'gain'"):
+    with pytest.raises(ConfigError, match=r"columns is 'gian', expected a list of mean, .*; did you mean 'gain'"):
         Style(columns=("gian",))
     with pytest.raises(ConfigError, match="by is 'methods', expected metric or target"):
         Style(by="methods")

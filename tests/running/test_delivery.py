@@ -24,10 +24,10 @@ from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.running.execute import Supervisor
+from mss_bench.running.messages import Task
 from mss_bench.running.options import RunOptions
 from mss_bench.running.plan import Plan, make_plan
 from mss_bench.running.tables import build_tables, read_table
-from mss_bench.running.worker import Task
 
 SIX = ("vocals", "drums", "bass", "other", "guitar", "piano")
 FOUR = SIX[:4]

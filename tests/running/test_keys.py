@@ -359,7 +359,7 @@ def test_a_random_method_that_fails_later_keeps_its_finished_scores(run, tmp_pat
 @pytest.mark.parametrize(
     ("registry", "name", "expected"),
     [
-        ("separators", "kam", {"hpss.py", "repet.py", "backfitting.py", "stft.py"}),
+        ("separators", "kam", {"hpss.py", "repet.py", "backfitting.py", "stft.py", "stem_map.py"}),
         ("separators", "nmf", {"clustering.py", "assignment.py", "blind.py", "nmf.py"}),
         ("separators", "nmf_supervised", {"nmf_dictionary.py"}),
         ("metrics", "usdr", {"base.py", "energy.py", "_levels.py"}),
@@ -382,3 +382,16 @@ def test_whatever_a_class_imports_to_compute_is_part_of_its_key(
 
         monkeypatch.setattr(keys, "_code", other)
         assert keys.source_hash(cls) != before, changed
+
+
+def test_what_the_runner_does_to_estimates_is_part_of_their_key(monkeypatch) -> None:
+    from mss_bench.running import keys
+
+    before, code = keys.file_hash(keys.CONFORM), keys._code
+    for changed in ("conform.py", "stem_map.py", "tracks.py"):
+
+        def other(file: Path, changed: str = changed) -> keys._Code:
+            return replace(code(file), text="other") if file.name == changed else code(file)
+
+        monkeypatch.setattr(keys, "_code", other)
+        assert keys.file_hash(keys.CONFORM) != before, changed

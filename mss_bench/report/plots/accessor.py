@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.report import plots
-from mss_bench.report.contents import lower_is_better
+from mss_bench.report.facts import lower_is_better
 from mss_bench.report.frames import frames_of_track
 from mss_bench.report.score_tables import blocks
 from mss_bench.report.selection import labels

@@ -22,6 +22,7 @@ class TrainedModel(Separator):
     """Base of the separators that run what a manifest describes; `setup` of a subclass calls `use`."""
 
     family = "deep"
+    foreign_code = True
     precision: str = "float32"
 
     device: str = param(

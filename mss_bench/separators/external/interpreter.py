@@ -66,6 +66,7 @@ class External(Outside):
 
     name = "external"
     family = "deep"
+    foreign_code = True
     path_parameters = ("python", "script", "weights")
     further_parameters = True
 

@@ -25,8 +25,8 @@ from mss_bench.errors import (
     SeparatorError,
     SeparatorTimeoutError,
 )
+from mss_bench.running.conform import conform
 from mss_bench.running.failures import classify
-from mss_bench.running.outputs import conform
 from mss_bench.running.plan import make_plan
 from mss_bench.separators.contract import check_separator
 from mss_bench.separators.external.command import Command
