@@ -106,7 +106,7 @@ def _print_plan(prepared: PreparedRun) -> None:
     if tasks:
         print(estimate(prepared.folder, prepared.plan, tasks, prepared.options.job_count()) + "\n")
     for task, reason in zip(tasks, reasons(prepared.folder, tasks), strict=True):
-        what = "scores of saved estimates" if task.keep_scores else "separate and score"
+        what = "add scores" if task.keep_scores else "separate and score"
         print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what} ({reason})")
 
 

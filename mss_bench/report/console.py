@@ -83,7 +83,7 @@ def _total(widths: Sequence[int]) -> int:
 def _widths(natural: Sequence[int], least: Sequence[int], width: int) -> list[int]:
     """Return the widths of columns that fit into a line: the widest that can shrink gives way first."""
     widths = list(natural)
-    # A cell at a time: tables are narrow, and the two widest columns then end up alike.
+    # One character at a time: tables are narrow, and the two widest columns then end up alike.
     while _total(widths) > width:
         i = max((i for i in range(len(widths)) if widths[i] > least[i]), key=lambda i: widths[i], default=None)
         if i is None:

@@ -1,4 +1,4 @@
-"""The audio behind a finished run: its tracks, and its methods' estimates, made again where they were not kept."""
+"""Read the audio of a finished run: its tracks, and its estimates, separated again where they were not saved."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Estimate", "RunAudio"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """One target of a track as a method made it.
+    """A method's estimate of one target of a track.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class RunAudio:
             )
 
     def estimates(self, method: str, track: Track) -> Stems:
-        """Return what a method made of a track, derived targets summed where it delivers all stems.
+        """Return a method's estimates of a track, with derived targets summed where it delivers all stems.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class RunAudio:
         return self.dataset.targets.resolve(stems)
 
     def estimate(self, method: str, track: Track, target: str, *, rest: bool = False) -> Estimate:
-        """Return one target of a track as a method made it, summed where it is a sum and all stems were delivered.
+        """Return a method's estimate of one target, summed where the target is a sum and all stems were delivered.
 
         Only files that are needed are read, and each must be what the run wrote.
 
@@ -170,7 +170,7 @@ class RunAudio:
         )
 
     def as_scored(self, method: str, track: Track) -> bool:
-        """Return whether the estimates are those that the run scored: made by the same code of the same data."""
+        """Return whether the estimates are those that the run scored: of the same code and the same data."""
         key = self._note(method, track)[1]["estimate_key"]
         return any(
             cell["estimate_key"] == key
@@ -187,7 +187,7 @@ class RunAudio:
         return None
 
     def _note(self, method: str, track: Track) -> tuple[Path, EstimateNote]:
-        """Return the folder of estimates and the note that vouches for its files."""
+        """Return the folder of estimates and the note with the hashes of its files."""
         folder = self._folder(method, track)
         if folder is None:
             raise RunError(f"there are no estimates of {method} for {track.name!r}")

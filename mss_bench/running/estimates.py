@@ -1,4 +1,4 @@
-"""Estimates of a cell: made in a process of their own and handed to the one that scores them.
+"""Separate the mixture of a cell in a process of its own, and hand the estimates to the one that scores.
 
 A method is somebody's code: it may patch NumPy, change a library's settings or write where it should not. So it never
 runs where scores are computed. The scoring process reads a track and hands its mixture over; the separating process
@@ -41,14 +41,14 @@ _WRITE_BYTES = 2**26  # at a time: a single write takes no more than 2 GiB
 
 @dataclass(frozen=True)
 class Place:
-    """Where an array of float32 lies in shared memory."""
+    """The place of a float32 array in shared memory."""
 
     offset: int
     shape: tuple[int, ...]
 
     @property
     def end(self) -> int:
-        """Return the first free offset behind it, where another array can begin."""
+        """Return the first free offset behind it."""
         pages = -(-(self.offset + 4 * prod(self.shape)) // mmap.ALLOCATIONGRANULARITY)
         return pages * mmap.ALLOCATIONGRANULARITY
 
@@ -76,7 +76,7 @@ class SharedAudio:
         self.descriptor = descriptor
 
     def write(self, arrays: Mapping[str, Audio], offset: int = 0) -> dict[str, Place]:
-        """Write arrays one behind the other, from an offset on."""
+        """Write arrays one after the other, from an offset on."""
         places = {}
         for name, array in arrays.items():
             places[name] = place = Place(offset, array.shape)
@@ -88,7 +88,7 @@ class SharedAudio:
         return places
 
     def read(self, places: Mapping[str, Place]) -> Stems:
-        """Return arrays that lie there; they cannot be written to."""
+        """Return arrays, which are read-only."""
         arrays = {}
         for name, place in places.items():
             length = 4 * prod(place.shape)
@@ -99,7 +99,7 @@ class SharedAudio:
 
 @dataclass(frozen=True)
 class SeparationRequest:
-    """What a separating process needs for one cell.
+    """A request to separate the mixture of a cell.
 
     Parameters
     ----------
@@ -108,10 +108,10 @@ class SeparationRequest:
     references : dict of str to Place
         Empty for all methods but oracles.
     free : int
-        Where in shared memory there is room for the estimates.
+        Offset in shared memory from which on there is room for the estimates.
     device : str
     plugins : tuple of str
-        The run's files of plugins, of which the one with the method is imported.
+        The run's plugin files; the one with the method is imported.
     """
 
     cell: PlannedCell
@@ -129,7 +129,7 @@ class Separated:
     Parameters
     ----------
     estimates : dict of str to Place
-        Those that keep the contract, of the mixture's shape.
+        Estimates that keep the contract, of the mixture's shape.
     flags : list of str
     problems : dict of str to str
         Targets that cannot be scored, and why.
@@ -149,7 +149,7 @@ class Separated:
 
 
 class _UnsuitedError(MssBenchError):
-    """The method declares that it does not take such a mixture."""
+    """The method declares that it cannot take this mixture."""
 
 
 class WarmSeparators:
@@ -157,7 +157,7 @@ class WarmSeparators:
 
     def __init__(self) -> None:
         self._loaded: OrderedDict[str, Separator] = OrderedDict()
-        self.opened: set[str] = set()  # files, by a method that has this process for itself
+        self.opened: set[str] = set()  # files opened by an isolated method
         self.since = time.time()
 
     def get(self, planned: PlannedCell, device: str) -> Separator:
@@ -166,8 +166,8 @@ class WarmSeparators:
         Raises
         ------
         RunError
-            When a file of its own, its source or what it uses outside is not what was planned with: the result would
-            stand under another key.
+            When one of its files, its source or its environment has changed since the run was planned: the result would
+            be stored under a wrong key.
         """
         for file, stamp in planned.method_stamps:
             if file_stamp(file) != stamp:
@@ -190,14 +190,14 @@ class WarmSeparators:
 
 
 def changed(what: str) -> RunError:
-    """Return the error of something that is not what the run was planned with."""
+    """Return the error of something that has changed since the run was planned."""
     return RunError(f"{what} has changed since the run was planned; run the same command again")
 
 
 def separate_cell(request: SeparationRequest, warm: WarmSeparators, shared: SharedAudio) -> Separated:
-    """Separate a mixture and leave the estimates in shared memory; whatever fails is the status."""
+    """Separate a mixture and write the estimates to shared memory; a failure becomes the status."""
     planned, separated = request.cell, Separated()
-    # A process of one plugin alone answers for all that it has read, importing it included.
+    # An isolated method is responsible for all files that its process has read, also while it was imported.
     opened = warm.opened if planned.isolated else set()
     with collected_warnings() as caught:
         try:
@@ -226,14 +226,14 @@ def separate_cell(request: SeparationRequest, warm: WarmSeparators, shared: Shar
 def _separate(
     planned: PlannedCell, separator: Separator, mixture: Audio, references: Stems
 ) -> tuple[object, dict[str, float]]:
-    """Return what the separator returned, and what it cost."""
+    """Return what the separator returned, and its costs."""
     files = ", ".join(map(str, planned.track.mixture)) or f"the mixture of {planned.track.name!r}"
     if reason := separator.refuses(mixture.shape[0], files):
         raise _UnsuitedError(reason)
     if separator.needs_track:
         separator.track, separator.tracks = planned.track.id, planned.all_tracks
         separator.start, separator.duration = planned.track.start, planned.track.duration
-    # Of the song and the method alone, so that its draw is the same for every parameter, filter and release.
+    # Seeded by song and method only, so that the draw is the same for all parameters and releases.
     draw = {"seed": planned.preimage["seed"], "track": vars(planned.track.id), "separator": planned.method.name}
     rng = np.random.default_rng(int(digest(draw)[:32], 16))
     given = mixture.copy()  # a method may write into what it is given
@@ -248,14 +248,14 @@ def _separate(
 
 
 def _refuse_undeclared(planned: PlannedCell, separator: Separator, opened: set[str], since: float) -> None:
-    """Refuse estimates of a method that has read files which are not part of its key.
+    """Refuse estimates of a method that read files which are not part of its key.
 
     Raises
     ------
     RunError
     """
     declared = [*separator.files(planned.track.id), *planned.track.files()]
-    # A program of the user's own is not among the files: the environment in the key has its content.
+    # A program of the user's is not among the files; its hash is in the environment, which is part of the key.
     environment = json.dumps(planned.preimage.get("environment", {}))
     files = [file for file in undeclared(opened, declared, since) if hash_file(file) not in environment]
     if files:

@@ -1,4 +1,4 @@
-"""Statuses and reasons of cells that failed, and the warnings of those that did not, in text of bounded length."""
+"""Turn exceptions into statuses and reasons of cells, and collect warnings, in text of bounded length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run keeps to be heard and seen: excerpts of references and estimates, each with a picture.
+"""Write what a run keeps to be heard and seen: excerpts of references and estimates, each with a picture.
 
 ::
 
@@ -56,7 +56,7 @@ KINDS = ("best", "worst", "disagreeing")
 
 @dataclass(frozen=True)
 class _Frames:
-    """The frames of one target: of which metric, methods and when."""
+    """The frames of one target in one metric, of all methods."""
 
     target: str
     group: str
@@ -70,7 +70,7 @@ class _Frames:
 
 @dataclass(frozen=True)
 class _Sound:
-    """Something to hear."""
+    """A sound of an excerpt."""
 
     name: str
     role: str  # mixture, reference or estimate
@@ -79,7 +79,7 @@ class _Sound:
 
 
 def write_media(run: Path, plan: Plan, names: Sequence[str]) -> list[str]:
-    """Write excerpts of these tracks where they are missing or of other scores.
+    """Write excerpts of these tracks where they are missing or belong to other scores.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _write_track(run: Path, plan: Plan, planned: Sequence[PlannedCell]) -> None:
     key = digest({"version": MEDIA_VERSION, "seconds": SECONDS, "scores": keys})
     if _key_of(folder) == key:
         return
-    # Written beside the folder, then put in its place: a page never finds half of it.
+    # Written beside the folder and then moved to its place, so that a page never finds half of it.
     temporary = folder.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         temporary.mkdir(parents=True)
@@ -320,7 +320,7 @@ def choose(values: Floats, decide: Sequence[int], frames: int, *, higher_is_bett
 
 
 def _finite(values: Floats) -> Floats:
-    """Return perfect frames as the best of the others, so that no infinity meets another."""
+    """Return frames with +inf replaced by the best of the others, so that infinities are never subtracted."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     return np.clip(values, low, high)

@@ -1,4 +1,4 @@
-"""A sound as a picture: its waveform above its spectrogram, of a size for pages that show many of them."""
+"""Draw a sound: its waveform above its spectrogram, small enough for pages that show many of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLOURS = (
 
 
 def level(array: NDArray[np.floating], sample_rate: int) -> float:
-    """Return the highest power in the spectrogram; pictures that are to be compared share one as their brightest."""
+    """Return the highest power in the spectrogram; pictures to be compared share it as their brightest."""
     return float(_power(array, sample_rate).max())
 
 

@@ -1,4 +1,4 @@
-"""What a run has done so far: counted, shown as a bar on a terminal or as lines elsewhere, and written to its log."""
+"""Count what a run has done, show it as a bar on a terminal or as lines elsewhere, and write its log."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ __all__ = ["Progress", "RunOutcome"]
 
 @dataclass
 class RunOutcome:
-    """What an execution did.
+    """The outcome of a run.
 
     Attributes
     ----------
     computed, failed : int
-        Cells, and those of them that failed.
+        Cells that were computed, and those of them that failed.
     cached : int
-        Cells of this part of the run that were there already.
+        Cells of this part of the run that were finished before.
     interrupted, stopped_at_failure : bool
         Why it ended early.
     lost : list of str
-        What a cluster could not compute, in words; the cells stay missing.
+        Tracks that a cluster could not compute, with the reason; their cells stay missing.
     """
 
     computed: int = 0
@@ -54,7 +54,7 @@ class Progress:
     total : int
         Cells to compute.
     cached : int
-        Cells that are there already.
+        Cells that were finished before.
     quiet : bool
         Show nothing; the log is written all the same.
     log : Path, optional
@@ -64,7 +64,7 @@ class Progress:
     ----------
     outcome : RunOutcome
     live : bool
-        Whether what workers do now is shown.
+        Whether it is shown what the workers are doing.
     """
 
     def __init__(self, total: int, cached: int = 0, quiet: bool = False, log: Path | None = None) -> None:
@@ -72,7 +72,7 @@ class Progress:
         self.outcome = RunOutcome(cached=cached)
         self.live = not quiet and sys.stderr.isatty()
         self._bar: Any = None
-        self._now: dict[int, str] = {}  # what each thread's worker does
+        self._now: dict[int, str] = {}  # what the worker of each thread is doing
         self._started = time.perf_counter()
 
     def __enter__(self) -> Self:

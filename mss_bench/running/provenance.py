@@ -1,4 +1,4 @@
-"""What has to be known to make a run's numbers again: versions, machine, command, source revision."""
+"""Record what is needed to reproduce a run: versions, machine, command, source revision."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _revision(checkout: Path) -> str:
 
 
 def _processor() -> str:
-    # On Linux `platform` knows the architecture alone.
+    # On Linux `platform` only knows the architecture.
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -1,7 +1,7 @@
-"""Separation of a user's own audio: `separate` for one file or array, `write_stems` for what it returns.
+"""Separate a user's own audio: `separate` takes a file or an array, `write_stems` writes the stems.
 
-No data set and no references: a file in, stems that add up to it out. What a method does not deliver, the voice of
-HPSS say, or what it adds or loses, is a stem of its own, ``rest``, so that nothing of the file is lost.
+No data set and no references are needed: a file goes in, and stems come out that add up to it. What a method does not
+deliver (the voice, with HPSS), adds or loses becomes a stem of its own, ``rest``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mss_bench.separators import MappedSeparator, Separator, separators
 __all__ = ["REST", "Separation", "make_separator", "require_free", "separate", "separate_mixture", "write_stems"]
 
 REST = "rest"
-"""The stem that holds what a method leaves over."""
+"""The stem that holds the remainder of the mixture."""
 
 _TARGETS = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})
 _ADDS_UP_DB = -90.0  # a smaller rest is rounding
@@ -37,14 +37,14 @@ _NOTE = "separation.json"
 
 @dataclass(frozen=True)
 class Separation:
-    """What came of one mixture.
+    """The stems of a mixture.
 
     Parameters
     ----------
     stems : dict of str to (channels, samples) float32
         They add up to the mixture.
     notes : list of str
-        What a listener should know: where there is a rest, and why; where estimates were trimmed.
+        Notes for the listener: why there is a rest, and which estimates were trimmed.
     """
 
     stems: Stems
@@ -70,9 +70,9 @@ def separate(
     sample_rate : int, optional
         Hz. Needed for an array; for a file it may be left out, and another one than the file's is an error.
     seed : int
-        Of random methods.
+        Seed of random methods.
     device : str
-        For methods that can use another than ``"cpu"``.
+        Device for methods that can use another than ``"cpu"``.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def separate(
     ConfigError
         An unknown separator or parameter, an oracle (it needs the true stems), an array without sample rate.
     InvalidOutputError
-        The separator returned something else than stems.
+        The separator did not return stems.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def check_separable(separator: Separator) -> Separator:
 
 
 def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, seed: int = 0) -> Separation:
-    """Separate with a loaded separator and see to it that the stems add up.
+    """Separate with a loaded separator, and add a rest so that the stems add up.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, 
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that has something in it already.
+    """Refuse a folder that is not empty.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def require_free(folder: Path, *, overwrite: bool) -> None:
 def write_stems(
     folder: Path, separation: Separation, sample_rate: int, facts: Mapping[str, Any], *, overwrite: bool = False
 ) -> list[Path]:
-    """Write stems as float32 WAV, which cannot clip, with a note on what they are: all of them or none.
+    """Write stems as float32 WAV, which cannot clip, with a note that describes them: all of them or none.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def write_stems(
 
 
 def _move(partial: Path, folder: Path) -> None:
-    """Put a finished folder in its place; the stems that an earlier separation left there go."""
+    """Move a finished folder to its place, and remove the stems of an earlier separation there."""
     folder.mkdir(exist_ok=True)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         for name in read_json(folder / _NOTE)["stems"]:
@@ -258,11 +258,11 @@ def _move(partial: Path, folder: Path) -> None:
 
 
 def _targets_for(separator: Separator) -> Targets:
-    """Return the usual targets, or the separator's own where it knows none of the usual."""
+    """Return the usual targets, or the separator's own where it delivers none of these."""
     named = [name for names in separator.target_sets for name in names if name not in _TARGETS]
     if separator.target_sets and not any(name in _TARGETS for names in separator.target_sets for name in names):
         return Targets(separator.target_sets[0])
-    if isinstance(separator, MappedSeparator) and separator.map:  # the user's word on what they belong to
+    if isinstance(separator, MappedSeparator) and separator.map:  # the user says which targets they are part of
         named = []
     further = tuple(dict.fromkeys(_TARGETS.beyond(named)))
     return Targets((*_TARGETS.stems, *further), {"accompaniment": (*_TARGETS["accompaniment"], *further)})

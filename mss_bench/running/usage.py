@@ -1,4 +1,4 @@
-"""CPU time and memory of a worker and of all that it started, and the watchdog that looks at them.
+"""Measure CPU time and memory of a worker and of all that it started, with a watchdog process beside it.
 
 The watchdog is a small process beside each worker, forked before anything heavy is imported, so that it costs a few
 megabytes. It watches the memory of the worker's descendants, and ends the worker when the run's own process is gone. A
@@ -27,7 +27,7 @@ _SAMPLE_SECONDS = 0.1  # between looks at the memory of the worker's descendants
 
 
 class _Seen(ctypes.Structure):
-    """What the watchdog beside a worker shares with it."""
+    """The memory that a worker and its watchdog share."""
 
     watchdog: int
     descendants: int
@@ -54,7 +54,7 @@ def cpu_seconds() -> float:
 
 
 class Usage:
-    """What this process and its descendants use from now on."""
+    """Measure what this process and its descendants use from now on."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), cpu_seconds()
@@ -80,7 +80,7 @@ class Usage:
         return max(peak_mb(), _seen.peak_mb)
 
     def gpu_memory_mb(self) -> float:
-        """Return the peak of what torch held on the GPU since then in MiB; 0 where nothing used one."""
+        """Return the peak of what torch held on the GPU since then in MiB; 0 where no GPU was used."""
         torch = sys.modules.get("torch")
         if torch is None or not torch.cuda.is_available():
             return 0.0
