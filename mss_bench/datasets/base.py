@@ -38,7 +38,7 @@ else:  # what an entry may hold
 
 
 class Dataset(Parameterized, ABC):
-    """A data set as it is declared, of one layout; nothing on disk is looked at before `tracks`.
+    """Declare a data set of one layout; nothing on disk is read before `tracks`.
 
     A subclass is a layout: it has a name (`layout`), finds the tracks of a subset (`find`), and may have parameters of
     its own, which are keys of its entries. After `setup` the attributes are ``root``, a path or None; ``subsets``, a
@@ -52,14 +52,14 @@ class Dataset(Parameterized, ABC):
     root_hint : str
         Why there is no root: which environment variable is not set.
     notices : list of str
-        What was assumed and the user should know.
+        Assumptions that the user should know of.
     left_out : dict of Path to str
-        Files that are found and not read, with the reason.
+        Files that were found and are not used, with the reason.
     """
 
     layout: ClassVar[str] = ""
     has_root: ClassVar[bool] = True
-    """Whether it lies in a folder that the user can name."""
+    """Whether it lies in a folder of the user's."""
 
     description: str = param("", doc="What it holds.")
     root: Root = param(None, doc="Its folder; may hold ${VARIABLES}, and a relative one starts at the catalog's file.")
@@ -134,7 +134,7 @@ class Dataset(Parameterized, ABC):
 
     @classmethod
     def label(cls) -> str:
-        """Return what messages call it."""
+        """Return its name for messages."""
         return f"layout {cls.layout}"
 
     def setup(self) -> None:
@@ -166,7 +166,7 @@ class Dataset(Parameterized, ABC):
         self.set_stems(self.stems, self.targets, self.groups)
 
     def set_stems(self, stems: Any, targets: Any, groups: Any) -> None:
-        """Set the stems with the targets and groups of them, each as an entry writes it."""
+        """Set the stems, targets and groups, each written as in an entry."""
         self.stems = stems
         self.stems = self._patterns()
         self._check_map()
@@ -210,18 +210,18 @@ class Dataset(Parameterized, ABC):
         return root / self.inner if self.inner and (root / self.inner).is_dir() else root
 
     def where(self) -> str:
-        """Return where it lies, in words."""
+        """Return where it lies, for messages."""
         if self.root is None:
             return f"{self._written_root} (not set)" if self._written_root else "no root"
         return f"{self.root}{'' if self.root.is_dir() else ' (not there)'}"
 
     def whole_subsets(self) -> list[str]:
-        """Return the subsets that share no track: those that are no part of another, which has the same folder."""
+        """Return the subsets that are not a part of another one in the same folder, so that no track occurs twice."""
         whole = {folder for name, folder in self.subsets.items() if name not in self.members}
         return [name for name, folder in self.subsets.items() if name not in self.members or folder not in whole]
 
     def present_subsets(self) -> list[str]:
-        """Return the subsets, without parts of others, that are on disk."""
+        """Return the subsets on disk, without parts of others."""
         return [s for s in self.whole_subsets() if self._is_there(s)]
 
     def _is_there(self, subset: str) -> bool:
@@ -272,7 +272,7 @@ class Dataset(Parameterized, ABC):
     ) -> list[Track]:
         """Return the tracks, sorted by name within each subset.
 
-        What is left out, of `complete` or `without_errata`, is told in `notices`.
+        Tracks left out by `complete` or `without_errata` are named in `notices`.
 
         Parameters
         ----------
@@ -281,11 +281,11 @@ class Dataset(Parameterized, ABC):
         names : sequence of str, optional
             Only these.
         max_tracks : int, optional
-            Only so many, from the first on.
+            At most so many, from the first on.
         duration : float, optional
             Only the first seconds of each.
         without_errata : bool
-            Leave out those that are known to have something wrong.
+            Leave out tracks with a known erratum.
 
         Raises
         ------
@@ -315,9 +315,9 @@ class Dataset(Parameterized, ABC):
         return [t.excerpt(duration) for t in tracks] if duration is not None else tracks
 
     def every_track(self, asked: Sequence[Track]) -> list[TrackId]:
-        """Return every track of the subsets on disk: an estimate of one that is not asked for is not a stray file.
+        """Return every track of the subsets on disk, so that an estimate of a track not asked for is no stray file.
 
-        Where a subset is a part of another, a track that was asked for stands once.
+        Where a subset is a part of another, a track that was asked for occurs once.
         """
         subsets = list(self.subsets) if self.root is None else self.present_subsets()
         there = {tuple(track.files()) for track in asked}
@@ -327,7 +327,7 @@ class Dataset(Parameterized, ABC):
     def _set_root(self, root: Any) -> None:
         """Set the root, with environment variables put in."""
         self._written_root = root
-        # A catalog lists data sets that most users do not have: an unset variable is told when the data are asked for.
+        # A catalog lists data sets that most users do not have: an unset variable is an error only when one is used.
         unset = [v for v in re.findall(r"\$\{(\w+)\}", root or "") if not os.environ.get(v)]
         if unset:
             self.root_hint = f"its root is {root} and the environment variable {unset[0]} is not set"
@@ -354,7 +354,7 @@ class Dataset(Parameterized, ABC):
         return dict(stems)
 
     def _check_map(self) -> None:
-        """Refuse a map of stems that are not there, and one of which the stems would overlap."""
+        """Refuse a map that names unknown stems, or whose stems would overlap."""
         try:
             self.map.check_delivered(tuple(self.stems))
         except ConfigError as error:
@@ -398,7 +398,7 @@ class Dataset(Parameterized, ABC):
         return groups or (TargetGroup(f"{len(stems)}stem", stems),)
 
     def _once(self, key: str) -> tuple[str, ...]:
-        """Return a list of names, none of which may stand twice."""
+        """Return a list of names, none of which may occur twice."""
         names: tuple[str, ...] = getattr(self, key)
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:

@@ -1,4 +1,4 @@
-"""The catalog: entries of ``datasets.yaml`` made into data sets, strictly."""
+"""Read the catalog: strict entries of ``datasets.yaml``, each a data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BARE: dict[str, tuple[Callable[..., Dataset], str, tuple[str, ...]]] = {
     "references": (from_references, "dir", ("map", *_FIT)),
     "table": (from_table, "file", ("map", *_FIT, "missing_stems", "complete")),
 }
-"""Data sets that need no entry: what makes them, the option that says where they lie, and other options."""
+"""Data sets that need no entry: function, option for the place, and other options."""
 
 
 def default_file() -> Path:
@@ -32,7 +32,7 @@ def default_file() -> Path:
 
 
 def load_catalog(files: Iterable[str | Path] = ()) -> dict[str, Dataset]:
-    """Return every data set of the shipped file and of further ones, which add or override.
+    """Return every data set of the shipped file and of further files, which add or override entries.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def get_dataset(
     files : iterable of path
         Further catalogs.
     root : path, optional
-        Instead of the declared one.
+        Replaces the declared one.
     **options
         Keys of its entry with other values, those of its layout included: ``n_songs`` of the demo.
 

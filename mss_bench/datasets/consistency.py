@@ -1,8 +1,8 @@
-"""Whether references are what they are named after: against their mixture, and by how they sound.
+"""Check whether references are what they are named after, against their mixture and by their sound.
 
-Where the stems do not add up to the mixture, the fault is looked for that explains it: undone, the stems add up.
-Without such a fault it is said how far they are from it. Names exchanged among the stems leave the sum as it is; those
-of drums, bass and vocals show in where their energy lies and how it is spread over time.
+Where the stems do not add up to the mixture, the fault is sought that explains it: with it undone, they add up. Where
+none is found, the mismatch is reported. Exchanged names leave the sum as it is; among drums, bass and vocals they show
+in the distribution of energy over frequency and time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["MISMATCH_DB", "compare_with_mixture", "implausible"]
 MISMATCH_DB = -20.0
 """A mixture further than this from the sum of its stems is worth a warning (MUSDB18's limiter leaves about -30 dB)."""
 _EXPLAINED_DB = 10.0
-"""A fault explains a mismatch where undoing it brings the sum so much closer."""
+"""A fault explains a mismatch where undoing it brings the sum closer by this."""
 _AUDIBLE = 1e-4  # of the mixture's energy
 _EXACT = 1e-4  # -40 dB
 _STRUCK = -6.0  # dB of sustain, see `_Profile`: drums have -8 to -20, a bass -6 to +5
@@ -37,7 +37,7 @@ def compare_with_mixture(stems: Mapping[str, Audio], mixture: Audio, sample_rate
     Parameters
     ----------
     stems : mapping of str to (channels, samples)
-        All of the track, of the mixture's shape.
+        All stems of the track, of the mixture's shape.
     mixture : (channels, samples)
     sample_rate : int
         Hz.
@@ -73,7 +73,7 @@ def compare_with_mixture(stems: Mapping[str, Audio], mixture: Audio, sample_rate
 
 
 def _exchanged(stems: Mapping[str, Audio], mixture: Audio, rest: Audio) -> list[Finding]:
-    """Look for a stem in the place of the mixture."""
+    """Check whether the mixture and a stem were exchanged."""
     for name, stem in stems.items():
         energy = dot(stem, stem)
         others = mixture - rest - stem  # the sum of the other stems
@@ -130,7 +130,7 @@ def _folded(stems: Mapping[str, Audio], rest: Audio) -> list[Finding]:
 
 
 def _one_stem(name: str, stem: Audio, expected: Audio, energy: float, level: float, rate: int) -> list[Finding]:
-    """Look for a fault of one stem, of which the mixture without the others is what is expected."""
+    """Look for a fault of one stem; expected is the mixture without the other stems."""
 
     def betters(corrected: Audio, true: Audio) -> float:
         error = true - corrected
@@ -154,7 +154,7 @@ def _one_stem(name: str, stem: Audio, expected: Audio, energy: float, level: flo
 
 @dataclass(frozen=True)
 class _Profile:
-    """How a stem sounds.
+    """Acoustic features of a stem.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class _Profile:
     noise : float
         Local flatness of the spectrum above 250 Hz: 0.56 for noise, far less for tones.
     sustain : float
-        Median over the mean of the frames' energy, in dB: near 0 for what is held, -8 and less for what is struck.
+        Median over the mean of the frames' energy, in dB: near 0 for held notes, -8 and less for struck ones.
     """
 
     low: float
@@ -218,7 +218,7 @@ def _exchange(one: str, two: str, first: _Profile, second: _Profile) -> str:
     held = f"{one} are held ({first.sustain:.0f} dB median over mean energy), {two} struck ({second.sustain:.0f} dB)"
     low = f"{100 * first.low:.0f} % of {one} and {100 * second.low:.0f} % of {two} lie below 120 Hz"
     if (one, two) == ("drums", "bass"):
-        # Both are low, so that two facts must say so; drums differ from a bass by 2 to 18 dB in the first.
+        # Both are low, so two features must agree; drums differ from a bass by 2 to 18 dB in the first.
         struck = second.sustain <= _STRUCK and first.sustain - second.sustain >= 4
         noisy, bright = second.noise - first.noise, second.high - first.high
         if not struck or (noisy < 0.1 and bright < 6):
@@ -232,4 +232,4 @@ def _exchange(one: str, two: str, first: _Profile, second: _Profile) -> str:
 
 
 def _db(ratio: float) -> float:
-    return 10 * math.log10(max(ratio, 1e-20))  # -200 dB stands for what is exact
+    return 10 * math.log10(max(ratio, 1e-20))  # -200 dB stands for an exact sum

@@ -1,8 +1,8 @@
-"""The contract suite of layouts: whether a layout finds what it declares.
+"""Check the contract of layouts: whether a layout finds what it declares.
 
 One function, `check_layout`, for built-in layouts and for plugins alike. It asks a data set on disk for its tracks,
-reads the first of them, and looks at what comes back; and it asks for tracks in a folder that does not exist, which is
-to be refused by a `DatasetError`. Whether the audio of every track is sound is another question: `datasets check`.
+reads the first of them, and checks the result; and it asks for tracks in a folder that does not exist, which has to
+raise a `DatasetError`. The audio of every track is checked by ``datasets check``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def check_layout(dataset: Dataset) -> list[CheckResult]:
 
 
 def _subsets(dataset: Dataset) -> list[str]:
-    """Return the subsets to look at: a copy of a data set may have one of several alone."""
+    """Return the subsets to check: a copy of a data set may have only one of several."""
     if not dataset.subsets:
         return [""]
     return dataset.present_subsets() if dataset.has_root else list(dataset.subsets)

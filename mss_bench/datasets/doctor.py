@@ -1,8 +1,8 @@
-"""The doctor: looks at every file of a data set and says what would spoil a benchmark.
+"""The doctor: check every file of a data set for what would spoil a benchmark.
 
-Errors are what a run would stumble over: missing, unreadable, truncated or empty files, wrong rate, other length or
-channel count than the mixture (or than each other, where that is their sum), NaN. Warnings are what a user should know:
-clipping, silent stems, a mixture far from the sum of its stems, the same content under two names, much that is cut off.
+Errors are what a run would fail on: missing, unreadable, truncated or empty files, wrong rate, other length or
+channel count than the mixture (or than each other, where it is their sum), NaN. Warnings are what a user should know:
+clipping, silent stems, a mixture far from the sum of its stems, the same content under two names, long ends cut off.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Report", "examine"]
 
 CLIPPED_RUN = 4
-"""So many neighbouring samples at one and the same peak count as clipped."""
+"""So many neighbouring samples at the same peak count as clipped."""
 LOST_SECONDS = 1.0
-"""More than this cut off to make the files of a song as long as the shortest is worth a warning."""
+"""Cutting off more than this to make the files of a song as long as the shortest is worth a warning."""
 
 
 @dataclass
 class Report:
-    """All findings on a data set."""
+    """All findings of a data set."""
 
     tracks: int = 0
     seconds: float = 0.0
@@ -46,13 +46,13 @@ class Report:
         return sum(f.severity == "error" for f in self.findings)
 
     def summary(self) -> str:
-        """Return the counts in a line."""
+        """Return the counts as a line."""
         warnings = sum(f.severity == "warning" for f in self.findings)
         return f"{self.tracks} tracks, {self.seconds / 60:.1f} minutes: {self.errors} errors, {warnings} warnings"
 
 
 def examine(dataset: Dataset, tracks: Sequence[Track]) -> Report:
-    """Look at every file of the tracks.
+    """Check every file of the tracks.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _examine_track(track: Track, report: Report, contents: dict[str, list[tuple[
 
 
 def _read_files(track: Track, contents: dict[str, list[tuple[Track, str]]]) -> tuple[dict[str, Audio], list[Finding]]:
-    """Return what could be read of the mixture and of every stem, made alike as the data set declares, and findings."""
+    """Return the mixture and stems that could be read, made to fit as the data set declares, and findings."""
     found: list[Finding] = []
     parts: dict[str, Audio] = {}
     lengths: dict[str, int] = {}
@@ -177,7 +177,7 @@ def _peculiarities(name: str, array: Audio) -> list[Finding]:
 
 
 def _compare(track: Track, parts: dict[str, Audio]) -> list[Finding]:
-    """Compare the stems with the mixture: shapes, and the level of what they do not add up to."""
+    """Compare the stems with the mixture: shapes, and how far they are from adding up to it."""
     whole = set(parts) == {*track.stems, *(("mixture",) if track.mixture else ())}
     first, expected = next(((name, array.shape) for name, array in parts.items()), ("", ()))
     found = [

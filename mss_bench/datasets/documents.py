@@ -1,4 +1,4 @@
-"""What a data set says about itself: JSON and YAML files, and the items of a path in them."""
+"""Read the metadata of a data set: JSON and YAML files, and the items of a path in them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_document(file: Path) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(file: Path, *stamp: int) -> Any:
-    """Parse a file, once as long as its stamp stays: strict YAML takes 10 ms, and a data set has a thousand files."""
+    """Parse a file once while its stamp stays: strict YAML takes 10 ms, and a data set has a thousand files."""
     if file.suffix.lower() != ".json":
         return load_yaml(file)
     return read_json(file)

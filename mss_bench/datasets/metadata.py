@@ -28,7 +28,7 @@ class Metadata(Dataset):
 
     ``stems`` maps a stem to values of the field `by`: words with globs, ranges of numbers (``24-31``), or ``rest`` for
     every source that no other stem takes. A source that no stem takes, or two, makes its track unreadable, with the
-    reason: nothing is left out of a sum in silence.
+    reason: nothing is silently left out of a sum.
     """
 
     layout = "metadata"
@@ -84,7 +84,7 @@ class Metadata(Dataset):
         return next(iter(places), folder / self.metadata[0].replace("{track}", folder.name))
 
     def _stems(self, folder: Path, file: Path) -> tuple[dict[str, tuple[Path, ...]], str]:
-        """Return the files of every stem, and what is said of bleed."""
+        """Return the files of every stem, and a note on bleed."""
         files: dict[str, list[Path]] = {stem: [] for stem in self.stems}
         bleeding: dict[str, None] = {}
         document = read_document(file)
@@ -143,7 +143,7 @@ class Metadata(Dataset):
 
 
 def unreadable(identity: TrackId, sample_rate: int, stems: tuple[str, ...], reason: str, file: Path) -> Track:
-    """Return a track that cannot be read, for a reason that stands in a file: loading it gives that reason."""
+    """Return a track that cannot be read, for a reason found in a file; loading it raises that reason."""
     return Track(
         identity, sample_rate, dict.fromkeys(stems, ()), (file,), reader=partial(_refuse, reason),
         facts={"unreadable": reason},

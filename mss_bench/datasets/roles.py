@@ -1,8 +1,8 @@
-"""Which files of a song are the mixture and the stems: by their names, and by what adds up.
+"""Tell which files of a song are the mixture and the stems, by their names and by what adds up.
 
-Names alone do not tell: "original" is a mixture or a stem, "backing" an accompaniment or a choir, and an instrumental
-beside drums and bass holds both of them already. The stems of a song add up to its mixture, so that one look at the
-samples decides.
+Names alone are not enough: "original" is a mixture or a stem, "backing" an accompaniment or a choir, and an
+instrumental beside drums and bass holds both of them already. The stems of a song add up to its mixture, so that
+the samples decide.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Roles", "roles_of"]
 ADDS_UP_DB = -20.0
 """Stems that differ from a mixture by less add up to it (MUSDB18's limiter leaves about -30 dB)."""
 EXACT_DB = -40.0
-"""A file of a name that says nothing is the mixture where the others add up to it as exactly as this."""
+"""A file whose name says nothing is the mixture where the others add up to it as exactly as this."""
 CLEARLY_BETTER_DB = 15.0
 """A stem is left out where the others alone add up better by this."""
 _TRACKS, _SECONDS = 3, 30.0
@@ -62,11 +62,11 @@ def roles_of(tracks: Sequence[Mapping[str, Path]], sample_rate: int, where: Path
     Parameters
     ----------
     tracks : sequence of dict of str to Path
-        Name of a stem, as `mss_bench.core.names.known_stem` has it, to its file; the first ones are listened to.
+        Name of a stem, as `mss_bench.core.names.known_stem` has it, to its file; the audio of the first ones is read.
     sample_rate : int
         Hz.
     where : Path
-        What messages name.
+        Named in messages.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def roles_of(tracks: Sequence[Mapping[str, Path]], sample_rate: int, where: Path
 
 
 def _is_accompaniment(name: str) -> bool:
-    """Return whether a name may be that of an accompaniment."""
+    """Return whether a name may mean an accompaniment."""
     return "accompaniment" in (known_stem(name), POSSIBLE.get(name))
 
 
@@ -192,14 +192,14 @@ class _Energies:
         for track in tracks:
             try:
                 parts = [_middle(track[name], sample_rate).ravel() for name in names]
-            except MssBenchError:  # whoever reads the track says so
+            except MssBenchError:  # reported when the track is read
                 continue
             if len({part.size for part in parts}) == 1:
                 products = np.array([[float(np.dot(a, b)) for a in parts] for b in parts])
                 self._products = products if self._products is None else self._products + products
 
     def level(self, whole: str, parts: Sequence[str]) -> float:
-        """Return how far parts are from adding up to a whole, in dB of its energy; infinite where nothing is known."""
+        """Return the level of what parts lack of a whole, in dB of its energy; infinite where it is unknown."""
         if self._products is None:
             return math.inf
         signs = np.zeros(len(self._index))

@@ -1,4 +1,4 @@
-"""How the files of a folder name tracks and stems, where neither is known beforehand.
+"""Find out how the files of a folder name tracks and stems, where neither is known beforehand.
 
 Every layout of `mss_bench.core.patterns` is tried on all files. The one that reads most of them as stems wins: those
 whose words are known (`mss_bench.core.names`). Then further stems of the same tracks are read with it.
@@ -106,7 +106,7 @@ def _with_further_stems(files: Iterable[str], scheme: Scheme) -> Scheme:
     rest = [file for file in files if file not in read]
     for track, words in _read(rest, scheme.pattern, None, tuple(several)).tracks.items():
         several[track] |= words
-    for file in rest:  # "Song.wav" beside "Song_vocals.wav" is likely the song itself, which what adds up decides
+    for file in rest:  # "Song.wav" beside "Song_vocals.wav" is likely the song itself; the sum of the stems decides
         track = nfc(Path(without_extension(file)).name)
         if track in several:
             several[track].setdefault("original", file)
@@ -123,7 +123,7 @@ def _read(files: Iterable[str], pattern: str, words: str | None, tracks: tuple[s
 
 
 def _grouped(read: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, str]] | None:
-    """Return track to word to file, sorted; None where two files are one stem and not one file in two forms."""
+    """Return track to word to file, sorted; None where two files are one stem, unless in two formats."""
     tracks: dict[str, dict[str, str]] = {}
     for track, word, file in read:
         words = tracks.setdefault(track, {})
@@ -142,7 +142,7 @@ def _is_known(word: str) -> bool:
 def stems_of(words: Mapping[str, str]) -> dict[str, str]:
     """Return the usual name of each word, or the word itself, to its file.
 
-    Where two words are names of one stem, that which is spelled as usual keeps it and the others stand for themselves.
+    Where two words name one stem, the usual spelling keeps the name and the others stay as they are.
     """
     named: dict[str, str] = {}
     for word in sorted(words, key=lambda w: (spelling_key(w) != known_stem(w), w)):
@@ -175,7 +175,7 @@ def same_stems(tracks: Mapping[str, Mapping[str, str]], where: Path) -> dict[str
     for track, own in named.items():
         renamed = {by_key.get(key(stem), stem): file for stem, file in own.items()}
         lacking = [known_stem(stem) for stem in stems if stem not in renamed]
-        # Tables have one column a target: tracks with other stems need a catalog that says what that means.
+        # Tables have one column per target: tracks with different stems need a catalog entry that says what they mean.
         if set(renamed) - set(stems) or {None, "mixture", "accompaniment"} & {*lacking}:
             raise DatasetError(
                 f"track {track!r} in {where} has {', '.join(sorted(renamed))}, track {first!r} has "

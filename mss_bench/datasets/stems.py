@@ -1,6 +1,6 @@
 """Layouts of audio files in folders: one folder a track.
 
-What was played can stand beside a track's mixture (`mss_bench.core.annotations`).
+Annotations of what was played may lie beside a track's mixture (`mss_bench.core.annotations`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def track_folders(folder: Path, name: str) -> list[Path]:
     """
     if not folder.is_dir():
         raise DatasetError(f"data set {name!r}: {folder} does not exist; expected a folder with one folder a track")
-    # What is left out for its name is told where the whole data set is looked through.
+    # Folders left out for their names are reported where the whole data set is checked.
     tracks = sorted(f for f in folder.iterdir() if f.is_dir() and is_text(f.name))
     return [f for f in tracks if not is_hidden(f.name) or (not is_system(f.name) and audio_files(f).files)]
 
@@ -61,13 +61,13 @@ def tracks_in(dataset: Dataset, subset: str, mixtures: Path, sources: Path) -> l
 def track_in(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> Track:
     """Return the track whose mixture and stems lie in these folders."""
     stems = {stem: files_of(stem_folder, patterns) for stem, patterns in dataset.stems.items()}
-    # A song without any stem is a folder of something else; one with half of the files of a stem lost the others.
+    # A folder without any stem is not a song; one with half of the files of a stem has lost the others.
     may_lack = dataset.missing_stems == "leave_out" and any(stems.values())
     if dataset.missing_stems != "silent":
         for stem, patterns in dataset.stems.items():
             if may_lack and not stems[stem]:
                 continue
-            # Paths that do not exist: reading them says which file is missing, for this track alone.
+            # Paths that do not exist: reading this track will report which file is missing.
             stems[stem] += tuple(stem_folder / pattern for pattern in missing_files(stem_folder, patterns))
             stems[stem] = stems[stem] or (stem_folder / patterns[0],)
     track = TrackId(dataset.name, subset, folder.name)
@@ -86,7 +86,7 @@ def mixture_of(dataset: Dataset, folder: Path) -> tuple[Path, ...]:
 
 
 def files_of(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the files that match; of one in several forms a WAV file wins, then FLAC, lest they be summed."""
+    """Return the files that match; of one in several formats WAV wins, then FLAC, so that they are not summed."""
     files: dict[Path, Path] = {}
     for pattern in patterns:
         for file in matching(folder, pattern):
@@ -98,7 +98,7 @@ def files_of(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
 
 
 def missing_files(folder: Path, patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the patterns without wildcards for which there is no file in any form; a glob may fit nothing."""
+    """Return the patterns without wildcards that match no file in any format; a glob may match nothing."""
     forms: dict[str, list[str]] = {}
     for pattern in patterns:
         if glob.escape(pattern) == pattern:

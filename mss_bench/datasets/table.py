@@ -34,7 +34,7 @@ _SHOWN_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: a part of a file that belongs to a stem."""
+    """A row of the table: a part of a file, which belongs to a stem."""
 
     line: int
     subset: str
@@ -158,9 +158,9 @@ def from_table(file: str | Path, **options: Any) -> Dataset:
 
 
 def read_rows(file: Path) -> tuple[list[Row], dict[int, str]]:
-    """Read the rows of a table that are right, and what is wrong with others by their lines.
+    """Read the valid rows of a table, and the problems of others by their lines.
 
-    Columns may be divided by commas, semicolons or tabs.
+    Columns may be separated by commas, semicolons or tabs.
 
     Raises
     ------
@@ -242,7 +242,7 @@ def _numbers(cells: Mapping[str, str]) -> Iterator[tuple[str, float]]:
 
 
 def _raise(file: Path, problems: Mapping[int, str]) -> None:
-    """Refuse a table with problems, telling all of them up to a number that can be read."""
+    """Refuse a table with problems, naming as many of them as one can read."""
     if not problems:
         return
     told = [f"{file}:{line}: {problem}" for line, problem in sorted(problems.items())]
