@@ -237,8 +237,7 @@ class MusevalFile(NamedTuple):
     frames : DataFrame
         As from `read`.
     empty : list of str
-        Targets without frames, of which `frames` has no row: museval writes them where a signal is shorter than the
-        window, and other tools where nothing was delivered.
+        Targets without frames, of which `frames` has no row.
     """
 
     track: str

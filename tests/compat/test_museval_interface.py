@@ -239,6 +239,7 @@ def test_two_folders_are_evaluated_on_the_command_line(tmp_path, capsys):
     references = {name: target.audio for name, target in song().targets.items()}
     write_wavs(tmp_path / "song", references)
     write_wavs(tmp_path / "mine", estimates_of(song()))
+    write_wavs(tmp_path / "mono", {name: array[:, 0] for name, array in references.items()})
     folders = [str(tmp_path / "song"), str(tmp_path / "mine")]
     assert cli.bsseval([*folders, "--win", "0.5", "--hop", "0.5"]) == 0
     printed = capsys.readouterr().out
@@ -247,6 +248,7 @@ def test_two_folders_are_evaluated_on_the_command_line(tmp_path, capsys):
     for arguments, message in (
         ([str(tmp_path / "no"), folders[1]], "`reference_dir` is"),
         ([folders[0], str(tmp_path / "no")], "`estimates_dir` is"),
+        ([folders[0], str(tmp_path / "mono")], "accompaniment.wav has 1 channels and its reference 2"),
         ([*folders, "--win", "0"], "win is 0.0, expected seconds"),
         ([*folders, "--hop", "nan"], "hop is nan"),
     ):
@@ -283,3 +285,14 @@ def test_a_name_of_255_bytes_is_kept_in_the_file(tmp_path):
     store = ours.EvalStore()
     store.add_eval_dir(tmp_path / "method")
     assert set(store.df["track"]) == {long, slash}
+
+
+def test_targets_without_frames_are_named_where_a_table_cannot_hold_them(tmp_path):
+    store = ours.TrackStore("song")
+    store.add_target("vocals", FRAME)
+    store.add_target("drums", {q: [] for q in QUANTITIES})
+    store.save(tmp_path / "mine" / "test" / "song.json")
+    several = ours.MethodStore()
+    with pytest.warns(UserWarning, match=r"song\.json has no frames of drums"):
+        several.add_eval_dir(tmp_path / "mine")
+    assert several.df["target"].unique().tolist() == ["vocals"]

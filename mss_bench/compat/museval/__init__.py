@@ -314,6 +314,12 @@ def eval_dir(
             f"{estimates_dir} holds {', '.join(estimates) or 'no wav files'}, expected the names of {reference_dir}: "
             f"{', '.join(references)}"
         )
+    for name, array in estimates.items():
+        if array.shape[1] != references[name].shape[1]:
+            raise MusevalError(
+                f"{Path(estimates_dir) / name} has {array.shape[1]} channels and its reference "
+                f"{references[name].shape[1]}; expected the same"
+            )
     arrays = list(references.values()), list(estimates.values())
     ratios = evaluate(*arrays, win=_samples("win", win, rate), hop=_samples("hop", hop, rate), mode=mode)
     length = len(arrays[0][0]) / rate

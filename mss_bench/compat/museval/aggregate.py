@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Never
@@ -231,6 +232,8 @@ class EvalStore(_Aggregates):
     def add_eval_dir(self, path: str | Path) -> None:
         """Add the JSON files below ``<path>/test``, named ``<track>.json``, of museval or of this package.
 
+        Targets without frames have no rows in `df`; a warning names them.
+
         Raises
         ------
         ConfigError
@@ -238,6 +241,8 @@ class EvalStore(_Aggregates):
         """
         for file in _eval_files(path):
             scores = read_file(file)
+            if scores.empty:
+                warnings.warn(f"{file} has no frames of {', '.join(scores.empty)}, left out", stacklevel=2)
             self.add_track(_scores(scores.frames, scores.track))
 
     def __repr__(self) -> str:
