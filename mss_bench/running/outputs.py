@@ -72,7 +72,7 @@ def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> 
         note = read_note(folder)
         files = {target: folder / f"{target}.wav" for target in note["sha256"]}
         if note["estimate_key"] == planned.estimate_key and all(
-            audio.hash_file(file) == note["sha256"][target] if verify else file.is_file()
+            file.is_file() and (not verify or audio.hash_file(file) == note["sha256"][target])
             for target, file in files.items()
         ):
             return Saved(files, note["flags"], note["problems"])

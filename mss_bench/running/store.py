@@ -18,6 +18,7 @@ import errno
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -339,7 +340,11 @@ def read_plan(run: Path) -> Record:
     RunError
         Where the folder is no run, or the file is damaged.
     """
-    return _typed(run, "plan.json", _Plan, _read_json(run, "plan.json"))
+    plan = _typed(run, "plan.json", _Plan, _read_json(run, "plan.json"))
+    for cell in plan["cells"]:
+        if not re.fullmatch(r"\w+", cell["estimate_key"], re.ASCII):  # it becomes a file's name
+            raise _damaged(run, "plan.json", f"{cell['estimate_key']!r:.40} is no key of a cell")
+    return plan
 
 
 def read_info(run: Path) -> Record:

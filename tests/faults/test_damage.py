@@ -15,7 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mss_bench
 from mss_bench.cli.main import main
+from mss_bench.errors import MssBenchError
+from mss_bench.running.outputs import read_note
+from mss_bench.running.status import run_status
 from mss_bench.running.store import cell_path, read_cell
 
 NAMES = ("tracks", "frames", "failures")
@@ -134,3 +138,50 @@ def test_wrong_types_in_a_whole_cell_end_in_none_or_in_a_cell(folder, tmp_path):
     for array in (values.astype(np.float32), values.reshape(1, -1), values[:3]):
         path.write_bytes(forged(meta, array))
         assert read_cell(tmp_path, whole.stem, frames=True) is None
+
+
+def answer(name: str, run: Path, file: Path) -> str | None:
+    """What a reader says of a file that it refuses; any other error than those it declares is raised."""
+    try:
+        if name == "plan.json":
+            run_status(run)
+        elif name == "run.json":
+            str(mss_bench.load(run).run["dataset"])
+        else:
+            read_note(file.parent)
+    except (MssBenchError, ValueError) as error:
+        if isinstance(error, ValueError) and name != "estimate.json":
+            raise
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("name", ["plan.json", "run.json", "estimate.json"])
+def test_wrong_types_in_json_are_one_line_or_harmless(folder, copy, name):
+    """Without a checksum, as who changes a file by hand would leave it."""
+    file = next(copy.rglob(name))
+    content = json.loads(file.read_text())
+    content.pop("checksum", None)
+    rng = random.Random(1)
+    places = [place for place in leaves(content) if not {"packages", "machine", "options"} & set(place[:-1])]
+    refused = 0
+    for place in places:
+        file.write_text(json.dumps(replaced(content, place, rng.choice(OTHER))))
+        told = answer(name, copy, file)
+        refused += told is not None
+        # A note of estimates is looked for in vain, then.
+        assert told is None or name == "estimate.json" or "is damaged" in told or "has tables of version" in told, told
+        assert told is None or "\n" not in told
+    assert refused > len(places) / 4
+
+
+def test_a_changed_json_file_and_a_changed_table_are_refused(copy):
+    for name, read in (("tracks.parquet", lambda run: mss_bench.load(run).tracks),):
+        file = copy / name
+        content = file.read_bytes()
+        at = len(content) // 2
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(MssBenchError, match=f"{name} is damaged"):
+            read(copy)
+        file.write_bytes(content)
+        read(copy)
