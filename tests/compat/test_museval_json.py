@@ -183,3 +183,36 @@ def test_real_files_of_sisec_2018_give_its_published_medians(test_data: Path) ->
     published = published.loc[ours.index]
     assert len(published) == len(ours) >= 4 * 4 * 2
     np.testing.assert_allclose(ours[list(METRICS)], published[list(METRICS)], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_read_over_or_named(tmp_path: Path, encoding: str) -> None:
+    museval_json.write(tmp_path / "plain.json", scores("vocals", FOUR))
+    (tmp_path / "marked.json").write_text((tmp_path / "plain.json").read_text(), encoding=encoding)
+    if encoding == "utf-16":
+        with pytest.raises(ConfigError, match="not UTF-8"):
+            museval_json.read(tmp_path / "marked.json")
+    else:
+        pd.testing.assert_frame_equal(*(museval_json.read(tmp_path / f"{name}.json") for name in ("plain", "marked")))
+
+
+@pytest.mark.parametrize("track", ["x" * 250, "x" * 255, "é" * 127, "AC/DC", "..", ".hidden", "Song"])
+def test_every_name_of_a_track_comes_back(tmp_path: Path, track: str) -> None:
+    rows = [("data", "test", track, "nmf", "", "all", "vocals", "SDR", "v4", 0, 0.0, 1.0, 5.0)]
+    columns = ["dataset", "subset", "track", "separator", "params", "group", "target", "metric", "preset", "frame"]
+    frames = pd.DataFrame(rows, columns=[*columns, "time", "duration", "value"])
+    (file,) = museval_json.export_run(frames, tmp_path)
+    assert len(file.name.encode()) <= 255
+    assert file.parent == tmp_path / "nmf" / "test"
+    read = museval_json.read_folder(tmp_path).frames
+    assert read.loc[read["metric"] == "SDR", ["method", "subset", "track", "value"]].to_numpy().tolist() == [
+        ["nmf", "test", track, 5.0]
+    ]
+
+
+def test_two_files_of_one_track_are_refused(tmp_path: Path) -> None:
+    content = museval_json.to_museval(scores("vocals", FOUR))
+    museval_json.write_content(tmp_path / "m" / "test" / "a.json", content)
+    museval_json.write_content(tmp_path / "m" / "test" / "b.json", {**content, "track": "a"})
+    with pytest.raises(ConfigError, match=r"a\.json and .*b\.json are of one track, 'a'"):
+        museval_json.read_folder(tmp_path)
