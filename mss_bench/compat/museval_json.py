@@ -159,8 +159,8 @@ def write_content(path: str | Path, content: Mapping[str, Any]) -> None:
 def write_track(folder: str | Path, track: str, content: Mapping[str, Any]) -> Path:
     """Write the file of a track into a folder, named after it as museval does.
 
-    A name that cannot be a file's (over 255 bytes with its ending, or with a slash) is shortened, with a hash of it, and
-    stands whole in the file, under ``track``; so does one that begins with a dot.
+    A name that cannot be a file's (over 255 bytes with its ending, or with a slash) is shortened, with a hash of it,
+    and stands whole in the file, under ``track``; so does one that begins with a dot.
     """
     possible = len(f"{track}.json".encode("utf-8", "backslashreplace")) <= 255 and not set("/\0") & set(track)
     name = track if possible else folder_name(track)
