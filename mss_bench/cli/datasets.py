@@ -96,7 +96,7 @@ _SHOWN_OPTIONS = ("missing_stems", "complete", "trim", "mono", "resample")
 
 
 def _made_alike(dataset: Dataset) -> list[str]:
-    """Return in words what is done to files of a song that differ."""
+    """Return how files of a song that differ are made to fit, for display."""
     done = {
         "cut to the shortest": dataset.trim,
         "mono made stereo": dataset.mono == "double",
@@ -139,7 +139,7 @@ class Check(Show):
 
 
 class CheckLayout(Show):
-    """Hold the layout of a data set to the contract: what a plugin's find() returns."""
+    """Check the layout of a data set against the contract: what a plugin's find() returns."""
 
     def execute(self) -> int:
         """Print the checks; the status is 1 where one fails."""

@@ -24,7 +24,7 @@ _MEANING = {
 
 
 class ExplainOptions(Parameterized):
-    """Which estimate is taken apart."""
+    """Options of the verb: the estimate to take apart."""
 
     run: Path = param(flag="run", metavar="RUN", doc="Run folder.")
     track: str = param(flag="track", metavar="TRACK", doc="A track of the run.")

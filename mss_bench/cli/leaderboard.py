@@ -111,7 +111,7 @@ class Build(Action):
 
 
 class Diff(Action):
-    """Tell what changed between two states of a board."""
+    """Show what changed between two states of a board."""
 
     before: Path = param(flag="BEFORE", metavar="BEFORE", doc="Folder of the earlier state.")
     after: Path = param(flag="AFTER", metavar="AFTER", doc="Folder of the later state.")

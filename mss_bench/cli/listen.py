@@ -25,7 +25,7 @@ class _Designed(Parameterized):
 
 
 class Plan(_Designed):
-    """Tell trials, minutes and listeners of a test."""
+    """Show how many trials, minutes and listeners a test needs."""
 
     power: float = param(0.8, above=0.05, below=1, doc="Probability of finding a true difference, at a level of 5 %.")
     sd: float = param(20.0, above=0, unit="points", doc="Standard deviation of paired differences.")
@@ -68,7 +68,7 @@ class Export(_Packed):
     """Write a pack for webMUSHRA."""
 
     format: Literal["webmushra"] = param("webmushra", doc="The player.")
-    out: Path = param(short="-o", metavar="DIR", doc="Where to, e.g. webMUSHRA's own folder.")
+    out: Path = param(short="-o", metavar="DIR", doc="Folder to write to, e.g. webMUSHRA's own.")
 
     def execute(self) -> None:
         """Write a pack for another player."""
@@ -87,7 +87,7 @@ class Serve(ServeOptions, _Packed):
         "session": ("headphone_check", "consent", "ask_name"),
     }
 
-    export: bool = param(False, doc="Serve nothing: write the ratings so far to PACK.results/ratings.csv.")
+    export: bool = param(False, doc="Write the ratings so far to PACK.results/ratings.csv, and serve nothing.")
 
     def execute(self) -> None:
         """Serve a pack."""

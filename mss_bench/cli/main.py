@@ -1,4 +1,4 @@
-"""Entry of ``mss-bench``: finds the verb, imports its file alone, turns errors into one line.
+"""Enter ``mss-bench``: find the verb, import only its file, print errors as one line (wrong options with the usage).
 
 Exit status: 0 done; 1 done, but something failed on the way (a cell, a check); 2 wrong use or input; 130 interrupted.
 """

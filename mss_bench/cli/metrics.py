@@ -82,7 +82,7 @@ class Show(List):
 
 
 class Check(List):
-    """Hold a metric to the contract."""
+    """Check a metric against the contract."""
 
     spec: str = param(
         flag="SPEC", metavar="SPEC", doc="Metric as name or name:key=value, or a Python file with metrics."

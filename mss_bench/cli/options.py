@@ -8,9 +8,9 @@ A verb names the class that declares them, and gets back what the user gave::
 
 ``max_tracks`` becomes ``--max-tracks`` unless the declaration has a `flag` (one without a dash is a positional
 argument); a truth value becomes a switch, ``--no-doctor`` where its default is true; a tuple may be repeated, and a
-metavar like ``NAME,...`` or ``SPEC,...`` says that one argument may hold several, divided by commas (`split_list`).
+metavar like ``NAME,...`` or ``SPEC,...`` means that one argument may hold several, separated by commas (`split_list`).
 Names of songs and files, which may hold commas, are given one at a time. Values are checked by `Parameter.convert`, so
-that a wrong one gets the message that YAML and Python give, with the flag as its name.
+that a wrong one gets the same message as in YAML and Python, with the flag as its name.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ OTHER_SPELLINGS = {
     "--overwrite": ("--force",), "--metric-table": ("--metrics",),
     "--separator": ("--separators", "--method", "--methods"), "--targets": ("--target",),
 }  # fmt: skip
-"""Flag to spellings, former ones for the most part, which are taken but not shown."""
+"""Flag to further spellings, mostly former ones, which are accepted but not shown."""
 
 
 class Shared(Parameterized):
@@ -56,18 +56,18 @@ class Shared(Parameterized):
 
 
 class Action(Parameterized):
-    """Base of what a verb or one of its actions does; its docstring is the help, its parameters are the options.
+    """Base of a verb or one of its actions; the docstring is the help, the parameters are the options.
 
     Attributes
     ----------
     option_groups : mapping of str to tuple of str
-        Title of a group of options in the help, and the parameters in it; the others stand first, without a title.
+        Title of a group of options in the help, and the parameters in it; the others come first, without a title.
     """
 
     option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def execute(self) -> int | None:
-        """Do it and return the exit status, None for 0."""
+        """Execute the action and return the exit status, None for 0."""
         raise NotImplementedError
 
 
@@ -135,7 +135,7 @@ def parsed(args: argparse.Namespace, cls: type[_Made], **further: Any) -> _Made:
     Raises
     ------
     ConfigError
-        One that does not fit the others, called as it was typed: ``--shard``.
+        A parameter is wrong; named as it was typed: ``--shard``.
     """
     try:
         return cls(**given(args, cls), **further)
@@ -144,20 +144,20 @@ def parsed(args: argparse.Namespace, cls: type[_Made], **further: Any) -> _Made:
 
 
 def as_typed(error: RefusedError, cls: type) -> ConfigError:
-    """Return the refusal of a parameter with the name that the command line has for it."""
+    """Return the refusal of a parameter, naming its flag."""
     parameter = parameters(cls)[error.parameter]
     message = str(error)
     return ConfigError(flag_of(parameter) + message[message.index(f"{parameter.name} is ") + len(parameter.name) :])
 
 
 def flag_of(parameter: Parameter) -> str:
-    """Return what the command line calls a parameter."""
+    """Return the flag of a parameter."""
     switch_off = _has(parameter, bool) and parameter.default is True
     return parameter.flag or ("--no-" if switch_off else "--") + parameter.name.replace("_", "-")
 
 
 def visible(text: str) -> str:
-    """Return text with its control characters, which a terminal would obey, written out."""
+    """Return text with control characters, which a terminal would obey, escaped."""
     return harmless(text)
 
 
@@ -192,7 +192,7 @@ def _add_option(parser: _Container, parameter: Parameter) -> None:
 
 
 class _Extend(argparse.Action):
-    """Collect the values of every time that an option is given."""
+    """Collect the values of an option that is given several times."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
@@ -207,7 +207,7 @@ def _reader(parameter: Parameter, flag: str) -> Callable[[str], Any]:
     shown = replace(parameter, name=flag if flag.startswith("-") else parameter.metavar or parameter.name)
     divided = parameter.many and "," in parameter.metavar
     inner = typing.get_args(parameter.kind)
-    # An option that is repeated instead of divided holds one value each time: its message asks for one, not for a list.
+    # An option that is repeated holds one value each time: its message asks for one value, not for a list.
     one = replace(shown, kind=inner[0]) if parameter.many and not divided and inner else shown
 
     def read(text: str) -> Any:
@@ -219,7 +219,7 @@ def _reader(parameter: Parameter, flag: str) -> Callable[[str], Any]:
         with contextlib.suppress(ConfigError):
             if "" not in parts:
                 return shown.convert(parts if parameter.many else text)
-        # Not text, so perhaps a number; the message then shows the value as YAML and Python would have it.
+        # Not text, so perhaps a number: the message then shows the value as in YAML and Python.
         values = list(map(_number, parts))
         return shown.convert(values if len(values) > 1 else values[0])
 
@@ -229,15 +229,15 @@ def _reader(parameter: Parameter, flag: str) -> Callable[[str], Any]:
 def split_list(text: str) -> list[str]:
     """Return the items of a list as the command line takes it: ``SDR,si_sdr`` or ``hpss:power=2,mask=soft,irm``.
 
-    A comma before ``key=`` goes on with the parameters of the name before it. Semicolons, which divided lists of
-    metrics in earlier versions, divide as well.
+    A comma before ``key=`` continues the parameters of the name before it. Semicolons, which separated lists of metrics
+    in earlier versions, are accepted as well.
     """
     items: list[str] = []
     for several in text.split(";"):
         if items and re.search("[:,]map=", items[-1]) and re.match("[^:,]+=", several):  # lines of one map
             items[-1] += f";{several}"
             continue
-        first = len(items)  # what stands behind a semicolon never goes on with the name before it
+        first = len(items)  # text after a semicolon never continues the name before it
         for part in filter(None, map(str.strip, several.split(","))):
             if len(items) > first and ":" in items[-1] and re.match(r"[A-Za-z_]\w*=", part):
                 items[-1] += f",{part}"
@@ -265,14 +265,14 @@ def _number(text: str) -> Any:
 
 
 def is_option(parameter: Parameter) -> bool:
-    """Return whether a parameter is given behind a flag, not as a positional argument."""
+    """Return whether a parameter is given with a flag, not as a positional argument."""
     return not parameter.flag or parameter.flag.startswith("-")
 
 
 def help_text(parameter: Parameter) -> str:
     """Return the help of an option: its sentence, unit, choices and default, in one style."""
     doc = " ".join(parameter.doc.replace("`", "").split())
-    written = re.search(r"\s*\(default: (.*)\)\.?$", doc)  # a default that no value says: "one a core"
+    written = re.search(r"\s*\(default: (.*)\)\.?$", doc)  # a default that is no value: "one a core"
     default = written[1] if written else _default(parameter)
     doc = (doc[: written.start()] if written else doc).removesuffix(".")
     words = () if callable(parameter.choices) else parameter.words
@@ -288,16 +288,16 @@ def help_text(parameter: Parameter) -> str:
 
 
 def parameter_table(cls: type, defaults: Mapping[str, Any] | None = None, leave_out: Iterable[str] = ()) -> str:
-    """Return the parameters of a class as a table: name and default, what it does, what it may be.
+    """Return the parameters of a class as a table of names with defaults, meanings and expected values.
 
     Parameters
     ----------
     cls : type
         Declares the parameters.
     defaults : mapping, optional
-        Name to the default that is shown, where that is another than the declared one.
+        Defaults to show instead of the declared ones, by name.
     leave_out : iterable of str
-        Names that are not shown.
+        Names to leave out.
     """
     from mss_bench.core.spec import format_params
     from mss_bench.report.table import Table
@@ -349,7 +349,7 @@ def _has(parameter: Parameter, kind: type) -> bool:
 
 
 class Parser(argparse.ArgumentParser):
-    """Parser that answers an unknown option with its verb's usage and the nearest option there is."""
+    """Answer an unknown option with the usage of its verb and the nearest option."""
 
     def __init__(self, **arguments: Any) -> None:
         style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
@@ -359,7 +359,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse, refusing what is not known here, where the verb's own options are at hand."""
+        """Parse and refuse unknown options here, where the options of the verb are known."""
         words = list(sys.argv[1:] if args is None else args)
         if completion.asked_for():
             return super().parse_known_args(args, namespace)
@@ -374,11 +374,11 @@ class Parser(argparse.ArgumentParser):
         return parsed, []
 
     def _with_bare_values(self, words: Sequence[str]) -> list[str]:
-        """Write out the value of options that were given without one, so that ``--open PACK`` keeps its argument."""
+        """Insert the value of options that were given without one, so that ``--open PACK`` keeps its argument."""
         complete = list(words)
         for index, (word, after) in enumerate(zip(words, [*words[1:], ""], strict=False)):
             action = self._option_string_actions.get(word)
-            # argparse would take the argument behind the option for its value, whatever its type.
+            # argparse would take the argument after the option as its value, whatever its type.
             if action is not None and action.nargs == "?" and not isinstance(_number(after), int):
                 complete[index] = f"{word}={action.const}"
         return complete

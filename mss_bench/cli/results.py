@@ -58,7 +58,7 @@ class Export(Action):
 
 
 class Merge(Action):
-    """Put runs that were computed apart into one folder."""
+    """Merge runs that were computed separately into one folder."""
 
     runs: tuple[Path, ...] = param(flag="RUN", metavar="RUN", doc="Run folders.")
     out: Path = param(short="-o", metavar="DIR", doc="Folder of the merged run.")
@@ -74,9 +74,9 @@ class ImportMuseval(Action):
     """Make a run folder, or a CSV file, from a folder of museval's JSON files."""
 
     folder: Path = param(flag="DIR", metavar="DIR", doc="<separator>/<subset>/<track>.json, or one separator's folder.")
-    frames: bool = param(False, doc="In a CSV file every frame, instead of the median of each track.")
+    frames: bool = param(False, doc="Write every frame into a CSV file, instead of the median of each track.")
     oracles: tuple[str, ...] = param(
-        (), flag="--oracle", metavar="NAME,...", doc="Methods that saw the references, which the files do not tell."
+        (), flag="--oracle", metavar="NAME,...", doc="Methods that saw the references; the files do not say so."
     )
     dataset: str = param("museval", metavar="NAME", doc="Name of the data set, for reports.")
     out: Path = param(

@@ -66,7 +66,7 @@ def execute(args: argparse.Namespace) -> int:
     command = parsed(args, Command)
     file = load_yaml(command.config) if command.config else None
     options = RunOptions() if file is None else RunOptions.from_mapping(file, "a run file")
-    # What the command line gives wins over the file, what is not given keeps the file's value.
+    # Options of the command line override those of the file.
     overriding = given(args, RunOptions)
     if file is not None:
         for name in overriding:
@@ -84,7 +84,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def print_families(args: argparse.Namespace) -> None:
-    """Print which family of metrics a quantity stands for that was asked for by its own name."""
+    """Print the family of each quantity that was asked for by its own name."""
     from mss_bench.core.spec import Spec
     from mss_bench.metrics import metrics
 
@@ -118,7 +118,7 @@ def printed_summary(run: str, width: int, encoding: str) -> str:
 
 
 def finish(prepared: PreparedRun, *, quiet: bool) -> int:
-    """Start a prepared run, print its table, tell how it ended."""
+    """Start a prepared run, print its table and how it ended."""
     from mss_bench.api import load
     from mss_bench.core.processes import apart
     from mss_bench.running.start import start

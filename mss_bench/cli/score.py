@@ -38,7 +38,7 @@ class Command(Parameterized):
     pattern: str = param(
         "", doc='How paths name tracks and targets, e.g. "{track}/{target}.wav" (default: recognised).'
     )
-    name: str = param("", doc="What tables call the estimates, as a separator (default: the folder's name).")
+    name: str = param("", doc="Name of the estimates in tables (default: the folder's name).")
     partial: bool = param(False, doc="Leave out tracks that have no estimate.")
     museval_json: Path | None = param(
         None, metavar="DIR", doc="Also write museval's JSON there, one file a track (default: none)."
@@ -68,7 +68,7 @@ def configure(parser: Parser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Pair, then examine and score."""
+    """Pair the files, examine the estimates and score them."""
     from mss_bench.errors import ConfigError
     from mss_bench.running.start import prepare
     from mss_bench.separators.estimates import Estimates

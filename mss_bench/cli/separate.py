@@ -29,7 +29,7 @@ examples:
   mss-bench separate *.flac -s harmonic_mask -s repet_sim:max_neighbours=50 --out stems
 
 The stems lie in DIR/<separator>/<file>/<target>.wav as 32-bit float WAV of the file's rate and channels, and add up to
-the file; what a method leaves over is rest.wav. See also: mss-bench separators list
+the file; what a method does not deliver is rest.wav. See also: mss-bench separators list
 """
 
 
@@ -77,7 +77,7 @@ def execute(args: argparse.Namespace) -> int:
         separators.add_file(plugin)
     specs = {str(spec): spec for spec in options.separator_specs()}
     made = {label: make_separator(spec) for label, spec in specs.items()}
-    # All is checked before the first separation: a wrong file must not cost an hour.
+    # Check everything before the first separation, so that a wrong file does not cost an hour.
     jobs = {label: _jobs(command, label, separator) for label, separator in made.items()}
     for job in (job for several in jobs.values() for job in several):
         require_free(job.folder, overwrite=command.overwrite)
@@ -97,7 +97,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _jobs(command: Command, label: str, separator: Separator) -> list[_Job]:
-    """Return what a separator is to do, checked as far as the files' headers allow.
+    """Return the jobs of a separator, checked as far as the files' headers allow.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _separate(job: _Job, separator: Separator, spec: Spec, progress: _Progress, 
     except MssBenchError as error:
         print(f"mss-bench: {job.file.path}: {spec}: {error}", file=sys.stderr)
         return False
-    except Exception as error:  # a method's defect is no reason to leave the other files unseparated
+    except Exception as error:  # a defect of the method must not keep the other files from being separated
         traceback.print_exc()
         print(f"mss-bench: {job.file.path}: {spec}: {type(error).__name__}: {error}", file=sys.stderr)
         return False
@@ -151,7 +151,7 @@ def _separate(job: _Job, separator: Separator, spec: Spec, progress: _Progress, 
 
 
 class _Progress:
-    """Show what is being separated, for how long, and at the end how fast: one line, which on a terminal moves.
+    """Show which file is being separated, since when, and at the end how fast: one line, updated on a terminal.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class Show(List):
 
 
 class Check(List):
-    """Hold a separator to the contract."""
+    """Check a separator against the contract."""
 
     spec: str = param(
         flag="SPEC", metavar="SPEC",

@@ -11,7 +11,7 @@ __all__ = ["configure", "execute"]
 
 
 class Status(Action):
-    """Tell what of a run is done, failed and missing."""
+    """Show how much of a run is done, failed and missing."""
 
     run: Path = Shared.run
 

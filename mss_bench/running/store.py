@@ -50,13 +50,13 @@ Record = dict[str, Any]
 """A mapping of JSON, or a row of a table."""
 
 
-class _PlannedTrack(TypedDict):
+class _TrackEntry(TypedDict):
     dataset: str
     subset: str
     name: str
 
 
-class _PlannedScore(TypedDict):
+class _ScoreEntry(TypedDict):
     key: str
     group: str
     metric: str
@@ -67,19 +67,19 @@ class _PlannedScore(TypedDict):
     absent: NotRequired[dict[str, str]]
 
 
-class _PlannedCell(TypedDict):
+class _CellEntry(TypedDict):
     estimate_key: str
-    track: _PlannedTrack
+    track: _TrackEntry
     separator: str
     params: str
     oracle: bool
-    scores: list[_PlannedScore]
+    scores: list[_ScoreEntry]
 
 
 class _Plan(TypedDict):
     """What the tables need of ``plan.json``."""
 
-    cells: list[_PlannedCell]
+    cells: list[_CellEntry]
 
 
 class _Quantity(TypedDict):

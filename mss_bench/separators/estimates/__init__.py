@@ -1,4 +1,4 @@
-"""Estimates that exist already: a separator that reads them from a folder."""
+"""Read finished estimates from a folder, as a separator."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ class Estimates(MappedSeparator):
         Raises
         ------
         ConfigError
-            No track has a file; the message holds the pairing.
+            No track has a file; the message shows the pairing.
         """
         pairing = self._paired(targets, track)
         disputed = {target for _, target in pairing.ambiguous}
         return tuple(t for t in pairing.targets if t in pairing.delivered or t in disputed)
 
     def notes(self, targets: Targets, track: TrackId) -> tuple[str, ...]:
-        """Return the files that are not read, with the reason; those of no track where all tracks are known."""
+        """Return the files that are not used, with the reason; files of no track only where all tracks are known."""
         key = (self.tracks or (track,), tuple(targets.items()))
         if key not in self._notes:
             pairing = self.pairing(list(key[0]), targets, self.known_tracks)
@@ -112,7 +112,7 @@ class Estimates(MappedSeparator):
         return self._notes[key]
 
     def _paired(self, targets: Targets, track: TrackId) -> Pairing:
-        """Return the pairing of all tracks of the run, refusing a folder that has nothing for any."""
+        """Return the pairing of all tracks of the run; refuse a folder without a file for any of them."""
         tracks = self.tracks or (track,)
         key = (tracks, tuple(targets.items()))
         if key not in self._pairings:

@@ -27,9 +27,9 @@ class Aligned:
     y, s, x : (channels, samples)
         Estimate, reference and mixture.
     lag : int
-        Samples that were undone.
+        Lag that was undone, in samples.
     drift : Drift, optional
-        What was undone.
+        Drift that was undone.
     """
 
     target: str
@@ -40,7 +40,7 @@ class Aligned:
     drift: Drift | None = None
 
     def cut(self, reference: Audio) -> Audio:
-        """Return another reference over the same part."""
+        """Return another reference, cut to the same part."""
         start = max(0, -self.lag)
         return reference[:, start : start + self.y.shape[-1]]
 
@@ -89,7 +89,7 @@ def _agreed(by_reference: Lag, by_mixture: Lag) -> Lag | None:
 
 
 def delay_finding(item: Aligned, sample_rate: int) -> list[Finding]:
-    """Return what was undone, as a finding."""
+    """Return the lag or drift that was undone as a finding."""
     if drift := item.drift:
         slow = "slow" if drift.ppm > 0 else "fast"
         message = (

@@ -64,7 +64,7 @@ def examine(
     track: str = "",
     targets: Targets | None = None,
 ) -> list[Finding]:
-    """Look for faults of a track's estimates.
+    """Check a track's estimates for faults.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _offset(target: str, offset: float, reference: Audio) -> Finding:
 
 
 def _all_or_some_are_the_mixture(found: list[Finding], delivered: int) -> list[Finding]:
-    """Return findings of content; a mixture among separated stems is an error, for it lies in the wrong file."""
+    """Return findings of content; a mixture among separated stems is an error: the wrong file."""
     mixtures = [f for f in found if f.code == "mixture"]
     if len(mixtures) in (0, delivered):
         return found
@@ -162,7 +162,7 @@ def _folded(item: Aligned) -> list[Finding]:
 
 
 def _form(target: str, estimate: Audio, reference: Audio, mixture: Audio, sample_rate: int) -> list[Finding]:
-    """Look for faults that need no comparison of content."""
+    """Check for faults that show without comparing content."""
     if not np.isfinite(estimate).all():
         bad = int(np.count_nonzero(~np.isfinite(estimate)))
         return [Finding("error", target, "nan", f"{bad} samples are NaN or infinite; expected numbers", value=bad)]
@@ -209,7 +209,7 @@ def _clipped(array: Audio) -> float:
 
 
 def _content(item: Aligned) -> list[Finding]:
-    """Look at sign and channels, and whether anything was separated."""
+    """Check sign and channels, and whether anything was separated."""
     y, s, x, target = item.y, item.s, item.x, item.target
     with_mixture, expected = correlation(y, x), correlation(s, x)
     if 1 - with_mixture**2 < 0.01 * (1 - expected**2) and 1 - with_mixture**2 < 1e-3:
@@ -226,7 +226,7 @@ def _content(item: Aligned) -> list[Finding]:
 
 
 def _turned(y: Audio, s: Audio, x: Audio) -> bool:
-    """Return whether the sign is the opposite of the reference's; where that is faint, the mixture bears it out."""
+    """Return whether the sign is the opposite of the reference's; where that is faint, the mixture must agree."""
     with_reference, with_mixture = correlation(y, s), correlation(y, x)
     return with_mixture <= 0.1 and (with_reference <= -NEAR or (with_reference <= -0.1 and with_mixture <= -NEAR))
 
@@ -248,12 +248,12 @@ def _gain(item: Aligned) -> list[Finding]:
         )
         return [Finding("warning", item.target, "gain", message, value=gain.level)]
     rho = correlation(y, s)
-    if abs(rho) < 0.5:  # of a poor estimate the level says nothing
+    if abs(rho) < 0.5:  # the level of a poor estimate says nothing
         return []
     share, leak = shares(y, s, item.x)
     excess = 20 * math.log10(max(share, 1e-6))
     deficit = 20 * math.log10(abs(dot(y, s)) / dot(y, y))
-    # A method that cannot tell the target from the rest does well to be quiet: what leaks or is lost counts for it.
+    # A method that cannot tell the target from the rest gains by being quiet: leakage and loss are allowed for.
     if excess <= TOO_LOUD and deficit <= TOO_QUIET + 8 * (min(leak / max(share, 1e-6), 1) + 1 - rho**2):
         return []
     level = excess if excess > TOO_LOUD else -deficit

@@ -1,4 +1,4 @@
-"""Which estimate file of a folder belongs to which track and target.
+"""Pair the estimate files of a folder with tracks and targets.
 
 Every file is matched by its own path: against the pattern that the user gave, or against the recognised layouts, tried
 in the order of `mss_bench.core.patterns.LAYOUTS`:
@@ -11,9 +11,9 @@ in the order of `mss_bench.core.patterns.LAYOUTS`:
    the model or the track
 5. stem folders: ``[subset/]target/track.wav``, or a folder that is itself named after a target
 
-Track names are compared whole and exactly, but for Unicode's composed and decomposed forms; targets in any case and in
+Track names have to be equal, except for Unicode's composed and decomposed forms; targets in any case and in
 the spellings of `mss_bench.core.names`, and only onto targets that the data set has. Nothing is ever paired by position
-or by likeness: what is merely near is suggested.
+or by similarity: similar names are only suggested.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def scan(directory: str | Path) -> Listing:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a path says: track, target and how they were read."""
+    """Track and target that a path names, and how they were read."""
 
     tracks: tuple[TrackId, ...]
     spelling: str
@@ -176,13 +176,13 @@ def pair(
     directory : str, Path or Listing
         The folder of the estimates.
     tracks : sequence of TrackId
-        Those to be scored.
+        Tracks to be scored.
     targets : Targets
         The data set's.
     pattern : str, optional
         How to read the paths, see `mss_bench.core.patterns`. Files that do not match it are ignored.
     known : sequence of TrackId
-        Further tracks of the data set, not to be scored now: their files are ignored, not unpaired.
+        Further tracks of the data set that are not scored: their files are ignored instead of reported.
     explain : bool
         Whether to list the files that are not paired, too.
     further : sequence of str
@@ -222,7 +222,7 @@ def pair(
     for (track, target), files in candidates.items():
         if len({file.path.resolve() for file in files}) > 1:
             pairing.ambiguous[track, target] = [f.path for f in files]
-        else:  # several only where links lead to one file
+        else:  # several paths only where links lead to one file
             pairing.found[track][target] = files[0]
     if explain:
         _explain_rest(pairing, listing, set(by_file), everything, pattern)
@@ -272,7 +272,7 @@ def read_fitted(
     ----------
     path : Path
     mixture : (channels, samples)
-        What it has to fit.
+        The mixture that it has to fit.
     sample_rate : int
         Hz.
     start, duration : float
@@ -319,7 +319,7 @@ def read_fitted(
 
 
 def read_estimate(path: Path, mixture: Audio, sample_rate: int) -> Audio:
-    """Read a file that is an estimate from a mixture, as it is: NaN and a wrong length are for the runner to judge.
+    """Read an estimate of a mixture unchanged; NaN and a wrong length are left to the runner.
 
     Raises
     ------

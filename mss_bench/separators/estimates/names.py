@@ -3,7 +3,7 @@
 - *Exchanged names*: the estimates are assigned to the targets anew (Hungarian algorithm) by ``|rho|`` times their
   selectivity ``(a - b) / (a + b)`` with ``y = a s + b (x - s)``, which is 0 for every target of the mixture itself.
 - *Another target*: ``y = sum_j c_j s_j`` over the stems, by least squares. The ``other`` of a model with two stems
-  holds drums and bass as well as its own, which no estimate of other does, however poor.
+  holds drums and bass as well, which no estimate of other does, however poor.
 """
 
 from __future__ import annotations
@@ -139,5 +139,5 @@ def _fit(item: Aligned, reference: Audio) -> float:
     """Return correlation times selectivity: 1 for the target itself, 0 where it is held as the mixture holds it."""
     s = item.cut(reference)
     share, leak = shares(item.y, s, item.x)
-    # Selectivity alone would take drums for the accompaniment, of which they are a part without any vocals.
+    # Selectivity alone would take drums for the accompaniment: they are a part of it, without any vocals.
     return abs(correlation(item.y, s)) * (share - leak) / (share + leak) if share + leak > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Which estimate files belong to which track and target, as it is checked and shown."""
+"""Check and show which estimate files belong to which track and target."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EstimateFile:
     ----------
     path : Path
     spelling : str
-        The target as the file's name has it.
+        The target as the file's name spells it.
     layout : str
     """
 
@@ -34,7 +34,7 @@ class EstimateFile:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Which files a folder has for the tracks of a data set.
+    """The files of a folder for the tracks of a data set.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Pairing:
     ambiguous : dict of (TrackId, str) to list of Path
         Targets for which there is more than one file.
     ignored : dict of Path to str
-        Files that are no estimates of the wanted tracks and need not be, with the reason.
+        Files that are rightly not used, with the reason.
     """
 
     directory: Path
@@ -83,14 +83,14 @@ class Pairing:
     def check(self) -> None:
         """Refuse a folder that does not pair.
 
-        A track without a file is no reason to refuse: it is listed, and scoring it ends as an error of that track, so
-        that a method is not the better for what it left out.
+        A track without a file is no reason to refuse: it is listed and fails when it is scored, so that leaving a
+        track out cannot raise a score.
 
         Raises
         ------
         ConfigError
             A file belongs to no track or target, two files claim one target, or no track has a file. The message
-            holds the table.
+            shows the table.
         """
         problems = []
         if self.ambiguous:
