@@ -77,25 +77,25 @@ def execute(
     # Threads, since each only waits for the process that computes. Not joblib's own processes: it ends the whole call
     # with the first of them that dies.
     outcome, jobs = progress.outcome, min(jobs, len(tasks))
-    workers = [Supervisor(run / "logs" / f"worker-{i}.log", limits) for i in range(jobs)]
+    supervisors = [Supervisor(run / "logs" / f"worker-{i}.log", limits) for i in range(jobs)]
     free: queue.SimpleQueue[Supervisor] = queue.SimpleQueue()
-    for worker in workers:
-        free.put(worker)
+    for supervisor in supervisors:
+        free.put(supervisor)
     lock, stopped = threading.Lock(), threading.Event()
 
     def stop() -> None:
         stopped.set()  # first, so that no thread starts another worker in place of one that is killed here
-        for worker in workers:
-            worker.stop()
+        for supervisor in supervisors:
+            supervisor.stop()
 
     def work(unit: list[Task]) -> None:
-        worker = free.get()
+        supervisor = free.get()
         try:
             for task in unit:
                 if stopped.is_set():
                     return
                 progress.begin(task.cell)
-                reply = worker.run(task)
+                reply = supervisor.run(task)
                 if reply is None:
                     return
                 with lock:
@@ -104,7 +104,7 @@ def execute(
                 if outcome.stopped_at_failure:
                     stop()
         finally:
-            free.put(worker)
+            free.put(supervisor)
 
     try:
         with interruptible(stop):
