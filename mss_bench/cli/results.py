@@ -74,9 +74,12 @@ class ImportMuseval(Action):
     """Make a run folder, or a CSV file, from a folder of museval's JSON files."""
 
     folder: Path = param(flag="DIR", metavar="DIR", doc="<separator>/<subset>/<track>.json, or one separator's folder.")
-    frames: bool = param(False, doc="Write every frame into a CSV file, instead of the median of each track.")
+    frames: bool = param(False, doc="In a CSV file, write every frame instead of the median of each track.")
     oracles: tuple[str, ...] = param(
-        (), flag="--oracle", metavar="NAME,...", doc="Methods that saw the references; the files do not say so."
+        (),
+        flag="--oracle",
+        metavar="NAME,...",
+        doc="Methods that saw the references; files do not say so (default: none).",
     )
     dataset: str = param("museval", metavar="NAME", doc="Name of the data set, for reports.")
     out: Path = param(
