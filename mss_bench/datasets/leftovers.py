@@ -136,6 +136,9 @@ def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path])
     base = without_extension(file.name)
     if not track:
         return "warning", f"belongs to no track; move it away{_or_ignore(dataset)}"
+    capitals = (other.name for other in sorted(read) if _differs_in_capitals(other, _identity(file)))
+    if beside := next(capitals, ""):
+        return "error", f"{beside} beside it is read, which differs in capitals alone; keep the right one"
     for suffix in EXTENSIONS:
         if _identity(file.with_name(base + suffix)) in read:
             return "note", f"{base}{suffix} beside it is read"
@@ -155,6 +158,10 @@ def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path])
                     f"{pattern!r} of stem {stem} would match if its extension were {file.suffix}; add {meant!r}",
                 )
     return "error", f"no pattern matches it; add one to a stem{_or_ignore(dataset)}"
+
+
+def _differs_in_capitals(one: Path, other: Path) -> bool:
+    return one.parent == other.parent and one.name.casefold() == other.name.casefold()
 
 
 def _or_ignore(dataset: Dataset) -> str:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mss_bench.core.listing import audio_files, matching
 from mss_bench.core.parameters import param
-from mss_bench.core.tracks import Audio, Stems, Track, TrackId
+from mss_bench.core.tracks import Track, TrackId
 from mss_bench.datasets.base import Dataset
 from mss_bench.datasets.documents import items, read_document
-from mss_bench.datasets.stems import mixture_of, track_folders
+from mss_bench.datasets.stems import mixture_of, track_folders, unreadable
 from mss_bench.errors import DatasetError
 
-__all__ = ["Metadata", "unreadable"]
+__all__ = ["Metadata"]
 
 REST = "rest"
 """Written for the files of a stem: every source that no other stem takes."""
@@ -140,18 +139,6 @@ class Metadata(Dataset):
         if Path(path).is_absolute() or ".." in Path(path).parts or "\\" in path:
             raise DatasetError(f"{file}: {path!r} leaves the track's folder; expected a relative path without '..'")
         return path
-
-
-def unreadable(identity: TrackId, sample_rate: int, stems: tuple[str, ...], reason: str, file: Path) -> Track:
-    """Return a track that cannot be read, for a reason found in a file; loading it raises that reason."""
-    return Track(
-        identity, sample_rate, dict.fromkeys(stems, ()), (file,), reader=partial(_refuse, reason),
-        facts={"unreadable": reason},
-    )  # fmt: skip
-
-
-def _refuse(reason: str, track: Track) -> tuple[Stems, Audio, int]:
-    raise DatasetError(f"track {track.name!r}: {reason}")
 
 
 def _fits(value: Any, pattern: str) -> bool:

@@ -71,13 +71,18 @@ def roles_of(tracks: Sequence[Mapping[str, Path]], sample_rate: int, where: Path
     Raises
     ------
     DatasetError
-        An accompaniment beside other stems, and nothing says which of them it holds.
+        An accompaniment beside other stems, and nothing says which of them it holds; two names of one stem.
     """
     names = tuple(sorted(tracks[0]))
     energies = _Energies(tracks[:_TRACKS], names, sample_rate)
     mixture, notices = _mixture(names, energies)
     others = [name for name in names if name != mixture and known_stem(name) != "mixture"]
-    roles = _with_mixture(mixture, others, energies) if mixture else _without_mixture(others, energies, where)
+    if mixture:
+        roles, adds_up = _with_mixture(mixture, others, energies)
+    else:
+        roles, adds_up = _without_mixture(others, energies, where), False
+    if not adds_up:
+        _refuse_synonyms(roles.stems, where)
     roles.notices[:0] = notices
     for name in names:
         if known_stem(name) == "mixture" and name != mixture:
@@ -116,7 +121,8 @@ def _mixture(names: Sequence[str], energies: _Energies) -> tuple[str | None, lis
     return None, []
 
 
-def _with_mixture(mixture: str, others: Sequence[str], energies: _Energies) -> Roles:
+def _with_mixture(mixture: str, others: Sequence[str], energies: _Energies) -> tuple[Roles, bool]:
+    """Return the roles beside a mixture, and whether the stems add up to it."""
     chosen, level = _best(mixture, others, energies)
     roles = Roles(mixture, chosen)
     if level > ADDS_UP_DB:
@@ -132,7 +138,7 @@ def _with_mixture(mixture: str, others: Sequence[str], energies: _Energies) -> R
                 roles.left_out[name] = _sum_of(rest)
             else:
                 roles.left_out[name] = f"no part of the mixture, which {', '.join(roles.stems)} add up to"
-    return roles
+    return roles, level <= ADDS_UP_DB
 
 
 def _without_mixture(others: Sequence[str], energies: _Energies, where: Path) -> Roles:
@@ -159,6 +165,16 @@ def _without_mixture(others: Sequence[str], energies: _Energies, where: Path) ->
             roles.left_out[name] = _sum_of(parts)
             roles.stems = tuple(rest)
     return roles
+
+
+def _refuse_synonyms(stems: Sequence[str], where: Path) -> None:
+    """Refuse two stems whose names mean the same, where no mixture says whether it holds both."""
+    for one, other in combinations(stems, 2):
+        if known_stem(one) is not None and known_stem(one) == known_stem(other):
+            raise DatasetError(
+                f"{where}: {one} and {other} both mean {known_stem(one)}, and differ; take the wrong one away, or add "
+                "a mixture, which decides"
+            )
 
 
 def _sum_of(parts: Sequence[str]) -> str:

@@ -66,7 +66,7 @@ def read_scheme(listing: Listing, name: str) -> Scheme:
     Raises
     ------
     DatasetError
-        The folder holds no audio, or both its files and its folders can be tracks.
+        The folder holds no audio, both its files and its folders can be tracks, or two files are one stem.
     """
     root = listing.root
     if not listing.files:
@@ -96,7 +96,24 @@ def read_scheme(listing: Listing, name: str) -> Scheme:
             f"{root}: no naming scheme fits its files, e.g. {listing.files[0]}; expected <track>/<stem>.wav, "
             "<stem>.wav or <track>_<stem>.wav"
         )
-    return best if best in (alone, folders) else _with_further_stems(listing.files, best)
+    scheme = best if best in (alone, folders) else _with_further_stems(listing.files, best)
+    _refuse_rivals(listing, scheme)
+    return scheme
+
+
+def _refuse_rivals(listing: Listing, scheme: Scheme) -> None:
+    """Refuse files that differ from one that is read in their extensions or capitals alone: either may be the stem."""
+    forms: dict[str, list[str]] = {}
+    for file in listing.files:
+        forms.setdefault(without_extension(nfc(file)).casefold(), []).append(file)
+    read = {without_extension(nfc(file)).casefold() for words in scheme.tracks.values() for file in words.values()}
+    rivals = [files for name, files in forms.items() if name in read and len(files) > 1]
+    rivals = [files for files in rivals if len({(listing.root / file).resolve() for file in files}) > 1]
+    if rivals:
+        more = f" (and {len(rivals) - 1} more such stems)" if len(rivals) > 1 else ""
+        raise DatasetError(
+            f"{listing.root}: {len(rivals[0])} files are one stem: {', '.join(rivals[0])}{more}; keep the right one"
+        )
 
 
 def _with_further_stems(files: Iterable[str], scheme: Scheme) -> Scheme:

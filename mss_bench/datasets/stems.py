@@ -6,17 +6,19 @@ Annotations of what was played may lie beside a track's mixture (`mss_bench.core
 from __future__ import annotations
 
 import glob
+from functools import partial
 from pathlib import Path
 
 from mss_bench.core.annotations import FILE_NAME
 from mss_bench.core.listing import audio_files, is_text, matching
 from mss_bench.core.names import EXTENSIONS, is_hidden, is_system, without_extension
-from mss_bench.core.tracks import Track, TrackId
+from mss_bench.core.tracks import Audio, Stems, Track, TrackId
 from mss_bench.datasets.base import Dataset
 from mss_bench.errors import DatasetError
 
 __all__ = [
-    "MUSDB18HQ", "StemFolders", "files_of", "missing_files", "mixture_of", "track_folders", "track_in", "tracks_in",
+    "MUSDB18HQ", "StemFolders", "files_of", "missing_files", "mixture_of", "rivals_of", "track_folders", "track_in",
+    "tracks_in", "unreadable",
 ]  # fmt: skip
 
 
@@ -59,7 +61,14 @@ def tracks_in(dataset: Dataset, subset: str, mixtures: Path, sources: Path) -> l
 
 
 def track_in(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> Track:
-    """Return the track whose mixture and stems lie in these folders."""
+    """Return the track whose mixture and stems lie in these folders; unreadable where two files are one stem."""
+    identity = TrackId(dataset.name, subset, folder.name)
+    places = [(stem_folder, patterns) for patterns in dataset.stems.values()]
+    for place, patterns in (*places, (folder, _mixture_patterns(dataset))):
+        if rivals := rivals_of(place, patterns):
+            names = " and ".join(file.name for file in rivals)
+            reason = f"{names} in {rivals[0].parent} are one stem; keep one of them"
+            return unreadable(identity, dataset.sample_rate, tuple(dataset.stems), reason, rivals[0])
     stems = {stem: files_of(stem_folder, patterns) for stem, patterns in dataset.stems.items()}
     # A folder without any stem is not a song; one with half of the files of a stem has lost the others.
     may_lack = dataset.missing_stems == "leave_out" and any(stems.values())
@@ -70,31 +79,52 @@ def track_in(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> 
             # Paths that do not exist: reading this track will report which file is missing.
             stems[stem] += tuple(stem_folder / pattern for pattern in missing_files(stem_folder, patterns))
             stems[stem] = stems[stem] or (stem_folder / patterns[0],)
-    track = TrackId(dataset.name, subset, folder.name)
     played = folder / FILE_NAME
+    annotations = played if played.is_file() else None
+    return Track(identity, dataset.sample_rate, stems, mixture_of(dataset, folder), annotations=annotations)
+
+
+def unreadable(identity: TrackId, sample_rate: int, stems: tuple[str, ...], reason: str, file: Path) -> Track:
+    """Return a track that cannot be read, for a reason found in a file; loading it raises that reason."""
     return Track(
-        track, dataset.sample_rate, stems, mixture_of(dataset, folder), annotations=played if played.is_file() else None
-    )
+        identity, sample_rate, dict.fromkeys(stems, ()), (file,), reader=partial(_refuse, reason),
+        facts={"unreadable": reason},
+    )  # fmt: skip
+
+
+def _refuse(reason: str, track: Track) -> tuple[Stems, Audio, int]:
+    raise DatasetError(f"track {track.name!r}: {reason}")
 
 
 def mixture_of(dataset: Dataset, folder: Path) -> tuple[Path, ...]:
     """Return the file of a track's mixture, or a path that does not exist; nothing where it is the sum of the stems."""
+    patterns = _mixture_patterns(dataset)
+    return (files_of(folder, patterns) or (folder / patterns[0],)) if patterns else ()
+
+
+def _mixture_patterns(dataset: Dataset) -> tuple[str, ...]:
     if dataset.mixture == "sum":
         return ()
-    patterns = tuple(f"mixture{e}" for e in EXTENSIONS) if dataset.mixture == "file" else (dataset.mixture,)
-    return files_of(folder, patterns) or (folder / patterns[0],)
+    return tuple(f"mixture{e}" for e in EXTENSIONS) if dataset.mixture == "file" else (dataset.mixture,)
 
 
 def files_of(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the files that match; of one in several formats WAV wins, then FLAC, so that they are not summed."""
-    files: dict[Path, Path] = {}
+    """Return the files that match, one of each name, lest a.wav and a.flac be summed (see `rivals_of`)."""
+    return tuple(forms[0] for forms in _forms(folder, patterns))
+
+
+def rivals_of(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the first files that match and differ in their extensions or capitals alone: one must be the wrong one."""
+    return next((forms for forms in _forms(folder, patterns) if len({file.resolve() for file in forms}) > 1), ())
+
+
+def _forms(folder: Path, patterns: tuple[str, ...]) -> list[tuple[Path, ...]]:
+    """Return the files that match, those of one name together."""
+    forms: dict[str, dict[Path, None]] = {}
     for pattern in patterns:
         for file in matching(folder, pattern):
-            # One key for a.wav and a.flac, which hold the same.
-            key = file.with_name(without_extension(file.name))
-            if key not in files or _rank(file) < _rank(files[key]):
-                files[key] = file
-    return tuple(files.values())
+            forms.setdefault(without_extension(file.as_posix()).casefold(), {})[file] = None
+    return [tuple(files) for files in forms.values()]
 
 
 def missing_files(folder: Path, patterns: tuple[str, ...]) -> tuple[str, ...]:
@@ -104,8 +134,3 @@ def missing_files(folder: Path, patterns: tuple[str, ...]) -> tuple[str, ...]:
         if glob.escape(pattern) == pattern:
             forms.setdefault(without_extension(pattern), []).append(pattern)
     return tuple(alike[0] for alike in forms.values() if not any(matching(folder, p) for p in alike))
-
-
-def _rank(file: Path) -> int:
-    suffix = file.suffix.lower()
-    return EXTENSIONS.index(suffix) if suffix in EXTENSIONS else len(EXTENSIONS)

@@ -201,15 +201,19 @@ def test_a_map_sums_renames_and_subtracts_the_stems_on_disk(catalog, tmp_path):
     assert keys[0]["map"] == "vocals=lead;accompaniment=mixture-vocals", "part of the score key"
 
 
-def test_wav_wins_over_flac_of_the_same_name(catalog, tmp_path):
-    folder = tmp_path / "data" / "Song"
-    for suffix, level in (("wav", 0.5), ("flac", 0.25)):
-        audio.write(folder / f"a.{suffix}", np.full((2, 800), level, np.float32), 8000, "PCM_16")
+@pytest.mark.parametrize("names", [("a.wav", "a.flac"), ("A.wav", "a.WAV")])
+def test_a_track_with_two_files_for_one_stem_is_refused(catalog, tmp_path, names):
+    for name, level in zip(names, (0.5, 0.25), strict=True):
+        audio.write(tmp_path / "data" / "Song" / name, np.full((2, 800), level, np.float32), 8000, "PCM_16")
+    audio.write(tmp_path / "data" / "Sound" / "a.flac", np.full((2, 800), 0.5, np.float32), 8000, "PCM_16")
+    (tmp_path / "data" / "Sound" / "a.wav").symlink_to("a.flac")
     file = catalog(
         f"x:\n  layout: stems\n  root: {tmp_path / 'data'}\n  sample_rate: 8000\n  stems: [a]\n  mixture: sum\n"
     )
-    (track,) = get_dataset("x", [file]).tracks()
-    assert track.load().references["a"].max() == 0.5
+    refused, sound = get_dataset("x", [file]).tracks()
+    with pytest.raises(DatasetError, match=r"track 'Song': .* are one stem; keep one of them"):
+        refused.load()
+    assert sound.load().references["a"].max() == 0.5
 
 
 def test_an_absent_default_subset_is_replaced_with_a_notice(tiny):

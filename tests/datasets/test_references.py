@@ -266,3 +266,20 @@ def test_a_song_may_lack_stems_of_usual_names(tmp_path):
 def test_a_mixture_that_cannot_be_compared_goes_by_its_name(tmp_path, mixture):
     soundfile.write(write(tmp_path, four()) / "Song 0" / "mix.wav", mixture, RATE)
     assert set(from_references(tmp_path).targets.stems) == set(STEMS)
+
+
+@pytest.mark.parametrize("mixture", [{"mixture": "mixture"}, {}])
+@pytest.mark.parametrize("twin", ["vocals.flac", "Vocals.wav"])
+def test_two_files_for_one_stem_are_refused(tmp_path, twin, mixture):
+    root = write(tmp_path, four(**mixture, **{twin: "click"}), songs=2)
+    pair = ", ".join(f"Song 0/{name}" for name in sorted([twin, "vocals.wav"]))
+    with pytest.raises(DatasetError, match=rf"2 files are one stem: {pair} \(and 1 more such stems\); keep the right"):
+        from_references(root)
+
+
+def test_two_names_of_one_stem_are_refused_unless_a_mixture_decides(tmp_path):
+    root = write(tmp_path, four(vox="click"))
+    with pytest.raises(DatasetError, match="vocals and vox both mean vocals, and differ; take the wrong one away"):
+        from_references(root)
+    parts, _ = holds(write(root, {"mixture": "mixture"}))
+    assert set(parts) == {*STEMS, "mixture"}
