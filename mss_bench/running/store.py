@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from mss_bench.core.files import read_json, read_whole, write_atomic
 from mss_bench.core.records import built
 from mss_bench.core.schema import SCHEMA_VERSION, Status
+from mss_bench.core.text import harmless
 from mss_bench.errors import RunError
 from mss_bench.metrics import Score
 from mss_bench.running.lock import in_force
@@ -214,13 +215,18 @@ def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
     """
     cell.epoch = epoch or cell.epoch
     values = [np.empty(0)]
-    meta = vars(cell) | {"schema": SCHEMA_VERSION, "scores": {}}
+    # What a plugin says is printed by status, reports and logs: nothing of it may steer a terminal or be no Unicode.
+    meta = vars(cell) | {
+        "schema": SCHEMA_VERSION, "scores": {}, "reason": harmless(cell.reason), "log": harmless(cell.log, keep="\n\t"),
+        "flags": [harmless(flag) for flag in cell.flags],
+        "problems": {target: harmless(problem) for target, problem in cell.problems.items()},
+    }  # fmt: skip
     for key, score in cell.scores.items():
         rows = []
         for row in score.rows:
             rows.append(vars(_Row.of(row, first=sum(map(len, values)))))
             values.append(row.values)
-        meta["scores"][key] = vars(score) | {"rows": rows}
+        meta["scores"][key] = vars(score) | {"rows": rows, "reason": harmless(score.reason)}
     # The text as bytes: an array of text would have to be unpickled.
     text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
     content = _archive(meta=text, values=np.concatenate(values))

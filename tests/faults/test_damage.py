@@ -20,7 +20,7 @@ from mss_bench.cli.main import main
 from mss_bench.errors import MssBenchError
 from mss_bench.running.outputs import read_note
 from mss_bench.running.status import run_status
-from mss_bench.running.store import cell_path, read_cell
+from mss_bench.running.store import Cell, cell_path, read_cell, write_cell
 
 NAMES = ("tracks", "frames", "failures")
 
@@ -185,3 +185,10 @@ def test_a_changed_json_file_and_a_changed_table_are_refused(copy):
             read(copy)
         file.write_bytes(content)
         read(copy)
+
+
+def test_what_a_plugin_says_is_harmless_in_its_cell(tmp_path):
+    track = {"dataset": "d", "subset": "", "name": "n"}
+    write_cell(tmp_path, Cell("k", track, "s", "", "error", "a\x1b[31m\udcff", "log\n\x9b", ["f\u202e"]))
+    cell = read_cell(tmp_path, "k")
+    assert (cell.reason, cell.log, cell.flags) == (r"a\x1b[31m\udcff", "log\n\\x9b", [r"f\u202e"])
