@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mss_bench.core.files import lock, read_json, read_whole, replacing, write_atomic
+from mss_bench.core.files import json_text, lock, read_json, read_whole, replacing, write_atomic
 from mss_bench.errors import RunError
 
 
@@ -57,6 +57,17 @@ def test_what_no_json_of_ours_could_be_is_a_value_error(tmp_path, text, said):
     (tmp_path / "x.json").write_bytes(text)
     with pytest.raises(ValueError, match=said):
         read_json(tmp_path / "x.json")
+
+
+def test_no_bit_of_a_json_file_can_change_unnoticed(tmp_path):
+    path = write_atomic(tmp_path / "x.json", json_text({"name": "a", "gains": [1.5], "left": {}}))
+    assert read_json(path) == {"name": "a", "gains": [1.5], "left": {}}
+    content = path.read_bytes()
+    for at in range(len(content)):
+        for bit in range(8):
+            path.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
+            with pytest.raises(ValueError):
+                read_json(path)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
