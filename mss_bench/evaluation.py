@@ -178,7 +178,7 @@ def _mapped(estimates: Stems, stem_map: StemMap, references: Stems, mixture: Sam
         return estimates
     targets = Targets(tuple(references))
     stem_map.check_targets(targets)
-    stem_map.check_delivered(tuple(estimates))
+    stem_map.check_delivered(tuple(estimates), targets.stems)
     arrays = {f"reference {name!r}": array for name, array in references.items()}
     arrays |= {f"estimate {name!r}": array for name, array in estimates.items()}
     if mixture is not None:

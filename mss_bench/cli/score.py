@@ -88,7 +88,7 @@ def execute(args: argparse.Namespace) -> int:
     separator = Estimates(dir=str(command.estimates), pattern=command.pattern or None, map=options.map, fit=options.fit)
     pairing = separator.pairing([t.id for t in tracks], dataset.targets, tuple(dataset.every_track(tracks)))
     pairing.check()
-    options.map.check_delivered(pairing.delivered)
+    options.map.check_delivered(pairing.delivered, dataset.targets.stems)
     if not quiet:
         print(pairing.table() + (f"\nmap: {options.map}" if str(options.map) else "") + "\n")
     absent = {t.name for t in pairing.unpaired_tracks}

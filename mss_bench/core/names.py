@@ -68,6 +68,11 @@ def known_stem(text: str) -> str | None:
     return _USUAL.get(spelling_key(text))
 
 
+def is_sum(name: str) -> bool:
+    """Return whether a name is that of several stems together."""
+    return name.casefold().startswith("no_") or known_stem(name) in ("mixture", "accompaniment")
+
+
 _USUAL = {spelling_key(word): "mixture" for word in MIXTURES}
 _USUAL |= {spelling_key(word): name for name, words in SYNONYMS.items() for word in words}
 

@@ -11,8 +11,9 @@ like. A `StemMap` says, line by line, which target of the data set is made of wh
 On a command line the same is ``--map "vocals=lead;other=guitar+piano+other;accompaniment=mixture-vocals"``. ``none``
 says that there is nothing to map: every name means what it says.
 
-Names on the right are those that were delivered. In a sum and in a rest, one that another line makes is what that line
-makes: with the lines above, vocals are subtracted as ``lead``.
+A rest holds every delivered stem that it does not subtract, so that no such stem is counted beside it. Names on the
+right are those that were delivered. In a sum and in a rest, one that another line makes is what that line makes: with
+the lines above, vocals are subtracted as ``lead``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from mss_bench.core.names import is_sum
 from mss_bench.errors import ConfigError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ __all__ = ["MapLine", "StemMap"]
 
 _MIXTURE = "mixture"
 _NONE = "none"
+_VOCALS = "vocals"
+_NO_TARGETS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _EXAMPLE = '"vocals=lead", "other=guitar+piano+other" or "accompaniment=mixture-vocals"'
 
 
@@ -145,8 +150,14 @@ class StemMap:
                     "out of the sum",
                 )
 
-    def check_delivered(self, delivered: Collection[str]) -> None:
-        """Refuse a map that names stems which are never delivered.
+    def check_delivered(self, delivered: Collection[str], scored: Collection[str] | None = None) -> None:
+        """Refuse a map that names stems which are never delivered, or that would lose or repeat some that are.
+
+        Parameters
+        ----------
+        delivered : collection of str
+        scored : collection of str, optional
+            The stems that the data set scores by themselves; all that are delivered unless told.
 
         Raises
         ------
@@ -159,20 +170,39 @@ class StemMap:
                     known = f"there are {', '.join(delivered) or 'none'}"
                     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else known
                     _refuse(str(line), f"there is no stem {part!r}; {hint}")
+            self._check_counted_once(line, delivered, delivered if scored is None else scored)
+
+    def _check_counted_once(self, line: MapLine, delivered: Collection[str], scored: Collection[str]) -> None:
+        target = line.target
+        held = self._held(line, delivered) if target in scored or scored is delivered else []
+        if twice := [part for part in held if part in scored or target == _VOCALS]:
+            whole = MapLine(target, (*line.parts, *twice), rest=True)
+            _refuse(
+                str(line),
+                f"the rest holds {', '.join(twice)}, delivered and counted as well; subtract that, too ({whole}), or "
+                "give the rest the name of a sum, such as accompaniment",
+            )
+        if not line.rest and target in delivered and target not in {*self.sources, _VOCALS} and not is_sum(target):
+            whole = MapLine(target, (*line.parts, target))
+            _refuse(
+                str(line),
+                f"{target} itself is delivered as well and would be lost; sum it, too ({whole}), or take it "
+                "out of what is delivered",
+            )
 
     def fitting(self, targets: Targets) -> Self:
         """Return the map without sums of what a data set scores apart: of a model for data sets of any kind."""
         lines = tuple(line for line in self.lines if not _scored_apart(line, targets))
         return type(self)(lines, declined=self.declined)
 
-    def names(self, delivered: Iterable[str], targets: Collection[str] = ()) -> tuple[str, ...]:
+    def names(self, delivered: Iterable[str], targets: Mapping[str, tuple[str, ...]] = _NO_TARGETS) -> tuple[str, ...]:
         """Return what stems are called when they are mapped, in the order of `apply`.
 
         Parameters
         ----------
         delivered : iterable of str
             The names before.
-        targets : collection of str
+        targets : Targets
             Of the data set; these keep their names although they are parts of a sum.
         """
         names = tuple(delivered)
@@ -191,15 +221,22 @@ class StemMap:
             Those that the song does not have.
         """
         names = tuple(delivered)
-        empty = {name for name in self._kept(names, ()) if name in lacking}
+        empty = {name for name in self._kept(names, _NO_TARGETS) if name in lacking}
         for line in self._in_order():
             made = _made_before(line, self.lines)
             if not line.rest and all(part in (empty if part in made else lacking) for part in line.parts):
                 empty.add(line.target)
         return tuple(name for name in self.names(names) if name in empty)
 
+    def unused(self, delivered: Iterable[str], targets: Mapping[str, tuple[str, ...]]) -> dict[str, MapLine]:
+        """Return the delivered stems that are not used as they are, each with the line that makes or holds them."""
+        rest = [name for name in delivered if name not in self.sources and name not in self._kept(delivered, targets)]
+        made = {line.target: line for line in self.lines}
+        holding = {name: line for line in self.lines for name in self._held(line, rest)}
+        return {name: made.get(name) or holding[name] for name in rest}
+
     def apply(
-        self, stems: Mapping[str, Audio], mixture: Audio, targets: Collection[str] = ()
+        self, stems: Mapping[str, Audio], mixture: Audio, targets: Mapping[str, tuple[str, ...]] = _NO_TARGETS
     ) -> tuple[Stems, dict[str, str]]:
         """Return stems under the names of the data set.
 
@@ -211,7 +248,7 @@ class StemMap:
         stems : mapping of str to (channels, samples) float array
             What was delivered.
         mixture : (channels, samples) float array
-        targets : collection of str
+        targets : Targets
             Of the data set.
 
         Returns
@@ -232,10 +269,27 @@ class StemMap:
             made[line.target] = mixture - total if line.rest else total
         return mapped | made, problems
 
-    def _kept(self, names: Iterable[str], targets: Collection[str]) -> list[str]:
+    def _kept(self, names: Iterable[str], targets: Mapping[str, tuple[str, ...]]) -> list[str]:
         renamed = {line.parts[0] for line in self.lines if line.renames}
         summed = {part for line in self.lines if not line.rest for part in line.parts if part not in targets}
-        return [name for name in names if name not in renamed | summed and name not in self.targets]
+        names = tuple(names)
+        stems = [
+            line for line in self.lines if len(targets.get(line.target, ())) <= 1
+        ]  # what a sum holds, stands beside
+        held = {part for line in stems for part in self._held(line, names) if part not in targets}
+        return [name for name in names if name not in renamed | summed | held and name not in self.targets]
+
+    def _held(self, line: MapLine, names: Iterable[str]) -> list[str]:
+        """Return the single stems that a rest is made of with others: all that nothing subtracts."""
+        parts = self._summed(line)
+        if not line.rest or is_sum(line.target) or any(is_sum(part) for part in parts):
+            return []
+        return [name for name in names if name not in {*parts, *self.targets} and not is_sum(name)]
+
+    def _summed(self, line: MapLine) -> list[str]:
+        """Return the parts of a line, those that other lines make replaced by theirs."""
+        made = {other.target: other for other in self.lines if other.target in _made_before(line, self.lines)}
+        return [each for part in line.parts for each in (self._summed(made[part]) if part in made else [part])]
 
     def _in_order(self) -> list[MapLine]:
         """Return the lines, each after those that it needs."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mss_bench.core import audio
 from mss_bench.core.annotations import Annotations
 from mss_bench.core.fit import Fit
-from mss_bench.core.names import known_stem
+from mss_bench.core.names import is_sum
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.text import harmless
 from mss_bench.errors import AudioError, DatasetError
@@ -107,7 +107,7 @@ class Targets(Mapping[str, tuple[str, ...]]):
 
     def beyond(self, delivered: Iterable[str]) -> tuple[str, ...]:
         """Return the delivered single stems that are no targets of the data set."""
-        return tuple(name for name in delivered if name not in self and not _is_sum(name))
+        return tuple(name for name in delivered if name not in self and not is_sum(name))
 
     def without(self, stems: Collection[str]) -> Targets:
         """Return the targets of a song that does not have some of the stems."""
@@ -440,8 +440,3 @@ def _sum(stems: Mapping[str, Audio], parts: tuple[str, ...]) -> Audio:
 
 def _energy(array: Audio) -> float:
     return float(np.sum(np.square(array, dtype=np.float64)))
-
-
-def _is_sum(name: str) -> bool:
-    """Return whether a name is that of several stems together."""
-    return name.casefold().startswith("no_") or known_stem(name) in ("mixture", "accompaniment")

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from mss_bench.core.names import known_stem
-from mss_bench.core.stem_map import StemMap
+from mss_bench.core.stem_map import MapLine, StemMap
 from mss_bench.core.tracks import Stems, Targets, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.separators import MappedSeparator, Separator
@@ -85,7 +85,7 @@ class Delivery:
         if given:
             try:
                 stem_map.check_targets(targets)
-                stem_map.check_delivered(names)
+                stem_map.check_delivered(names, targets.stems)
             except ConfigError as error:
                 raise ConfigError(f"{name or separator.label()}: {error}") from None
         mapped = stem_map.names(names, targets)
@@ -104,6 +104,12 @@ class Delivery:
                 f"{', '.join(unused)} {'is' if len(unused) == 1 else 'are'} delivered and not scored: no target of the "
                 f"data set; a map says what such names mean{meant}"
             )
+        by_line: dict[MapLine, list[str]] = {}
+        for stem, line in stem_map.unused(names, targets).items():
+            by_line.setdefault(line, []).append(stem)
+        notices += [
+            f"{', '.join(stems)}: not used as delivered, since the map makes {line}" for line, stems in by_line.items()
+        ]
         notices += separator.notes(targets, track)
         doubtful = not (ours or separator.needs_track or stem_map.declined)
         return cls(names, stem_map, mapped, scored, left_out, tuple(notices), absent, doubtful)

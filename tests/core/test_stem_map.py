@@ -134,3 +134,29 @@ def test_a_map_that_does_not_fit_the_data_is_refused():
         StemMap.from_parameter("other=mixture-strings").check_delivered(("vocals", "guitar"))
     with pytest.raises(ConfigError, match="the data set scores bass by itself"):
         StemMap.from_parameter("other=bass+guitar").check_targets(FOUR)
+
+
+def test_a_stem_that_a_rest_holds_is_not_counted_beside_it():
+    six = ("vocals", "drums", "bass", "other", "guitar", "piano")
+    stem_map = StemMap.from_parameter(text := "other=mixture-vocals-drums-bass")
+    stem_map.check_delivered(six, FOUR.stems)
+    assert mapped(text, *six) == ({"vocals": 1, "drums": 2, "bass": 4, "other": 1000 - 7}, {})
+    assert {name: str(line) for name, line in stem_map.unused(six, FOUR).items()} == dict.fromkeys(six[3:], text)
+    assert set(mapped("other=mixture-lead-drums-bass;vocals=lead", "lead", "drums", "bass", "guitar")[0]) == set(
+        FOUR.stems
+    )
+    sums = Targets(FOUR.stems, {"rhythm": ("drums", "bass")})
+    assert "guitar" in mapped("rhythm=mixture-vocals-other", "vocals", "other", "guitar", targets=sums)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("other=mixture-vocals", r"holds drums, .* subtract that, too \(other=mixture-vocals-drums\)"),
+        ("vocals=mixture-drums-other", r"holds guitar, .*\(vocals=mixture-drums-other-guitar\)"),
+        ("other=guitar", r"other itself is delivered as well and would be lost; sum it, too \(other=guitar\+other\)"),
+    ],
+)  # fmt: skip
+def test_a_map_that_would_count_a_stem_twice_or_lose_one_is_refused(text, message):
+    with pytest.raises(ConfigError, match=message):
+        StemMap.from_parameter(text).check_delivered(("vocals", "drums", "other", "guitar"), FOUR.stems)

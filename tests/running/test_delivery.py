@@ -132,6 +132,14 @@ def test_a_map_sums_what_belongs_to_other(
     assert not notices
 
 
+def test_what_a_rest_holds_is_counted_once(folder: Callable[..., Path], scored: Callable[..., Any]) -> None:
+    rest = "other=mixture-vocals-drums-bass"
+    rows, notices = scored({"name": "estimates", "dir": str(folder(*SIX)), "map": rest})
+    assert rows["value"].min() > 100
+    assert ("vocals_acc", "accompaniment") in rows.index
+    assert notices == [f"mine: other, guitar, piano: not used as delivered, since the map makes {rest}"]
+
+
 def test_other_of_two_stems_is_the_accompaniment_where_the_map_says_so(
     folder: Callable[..., Path], scored: Callable[..., Any]
 ) -> None:

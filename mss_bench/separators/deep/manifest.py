@@ -124,7 +124,7 @@ class Manifest(Parameterized):
     @check("map", "stems", "residual")
     def _map_of_stems(self) -> None:
         try:
-            self.map.check_delivered(self.delivers)
+            self.map.check_delivered(self.delivers, ())
         except ConfigError as error:
             raise RefusedError("map", str(error)) from None
 
