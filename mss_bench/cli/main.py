@@ -1,18 +1,19 @@
 """Enter ``mss-bench``: find the verb, import only its file, print errors as one line (wrong options with the usage).
 
-Exit status: 0 done; 1 done, but something failed on the way (a cell, a check); 2 wrong use or input; 130 interrupted.
+Exit status: 0 done; 1 done, but something failed on the way (a cell, a check, the output's reader left); 2 wrong use or
+input; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from mss_bench import __version__
 from mss_bench.cli import completion
 from mss_bench.cli.options import Parser, sentence, visible
+from mss_bench.core.streams import guarded_streams, tell
 from mss_bench.errors import MssBenchError, UnknownNameError
 
 __all__ = ["VERBS", "main"]
@@ -25,7 +26,7 @@ VERBS: dict[str, str] = {
     "explain": "the components of an estimate as sound files and a picture: why a score is what it is",
     "status": "what of a run is done, failed and missing",
     "verify": "recompute some cells of a run and compare",
-    "results": "rebuild, export or merge the tables of runs",
+    "results": "rebuild, export, merge or prune the tables of runs",
     "datasets": "list, show and check data sets",
     "separators": "list, show and check separators",
     "metrics": "list, show and check metrics",
@@ -35,22 +36,37 @@ VERBS: dict[str, str] = {
 """Verb to help line; each is ``mss_bench.cli.<verb>`` with ``configure(parser)`` and ``execute(args)``."""
 
 
+_COMPUTING = ("run", "score", "separate")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    words = completion.line() if completion.asked_for() else list(sys.argv[1:] if argv is None else argv)
-    # The verb is found before parsing, so that only its own module is imported: --help stays fast.
-    verb = next((w for w in words if not w.startswith("-")), None)
+    # Whoever reads our output may leave, as `head` does, or its disk be full: what is computed goes on to its end.
+    with guarded_streams() as output:
+        words = completion.line() if completion.asked_for() else list(sys.argv[1:] if argv is None else argv)
+        # The verb is found before parsing, so that only its own module is imported: --help stays fast.
+        verb = next((w for w in words if not w.startswith("-")), None)
+        status = _status(words, verb)
+        output.flush()
+        if output.error is not None:
+            closed = isinstance(output.error, BrokenPipeError)
+            if not closed or verb in _COMPUTING:  # of a list that is cut short, its reader knows
+                reason = "it was closed" if closed else getattr(output.error, "strerror", None) or output.error
+                kept = "; what was computed is kept" if verb in _COMPUTING else ""
+                tell(f"mss-bench: standard output cannot be written: {reason}{kept}")
+            status = status or 1
+        return status
+
+
+def _status(words: list[str], verb: str | None) -> int:
     try:
         return _main(words, verb)
     except MssBenchError as error:
-        print(f"mss-bench: {visible(str(error))}", file=sys.stderr)
+        tell(f"mss-bench: {visible(str(error))}")
         return 2
     except KeyboardInterrupt:
-        print("mss-bench: interrupted", file=sys.stderr)
+        tell("mss-bench: interrupted")
         return 130
-    except BrokenPipeError:  # the reader of our output left, e.g. `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _main(words: list[str], verb: str | None) -> int:

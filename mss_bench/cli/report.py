@@ -40,13 +40,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Write the report and name its files."""
     from mss_bench.api import load
+    from mss_bench.core.streams import tell
     from mss_bench.errors import ConfigError
     from mss_bench.report.options import Options, Statistics, Style
+    from mss_bench.running.tables import stale
 
     parts = {"style": parsed(args, Style), "statistics": parsed(args, Statistics)}
     options = parsed(args, Options, **parts)
     if args.out is not None and (not args.out or (Path(args.out).exists() and not Path(args.out).is_dir())):
         raise ConfigError(f"--out is {args.out!r}, expected a folder, which may be new")  # before minutes of drawing
+    for run in map(Path, args.runs):
+        if stale(run):
+            tell(f"note: the tables of {run} are older than its cells; make them anew: mss-bench results rebuild {run}")
     for path in load(*args.runs).report(args.out, options=options):
         print(path)
     return 0

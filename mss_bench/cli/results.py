@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mss_bench.cli.options import Action, Shared, add_actions, execute_action, visible
+from mss_bench.core.files import write_atomic
 from mss_bench.core.parameters import param
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Rebuild(Action):
 
         read_info(self.run)  # refuses what is no run before the lock makes a folder of it
         with locked(self.run), epoch(self.run):  # no worker of an earlier client writes meanwhile
-            return _tell(self.run, rebuild(self.run))
+            rebuild(self.run)
+        return _tell(self.run)
 
 
 class Export(Action):
@@ -52,7 +54,7 @@ class Export(Action):
             return 0
         table = getattr(results, self.table)
         _write_csv(table, self.out)
-        shutil.copyfile(results.path / "run.json", f"{self.out}.provenance.json")
+        write_atomic(f"{self.out}.provenance.json", (results.path / "run.json").read_bytes())
         print(f"{len(table)} rows in {self.out}")
         return 0
 
@@ -67,7 +69,39 @@ class Merge(Action):
         """Merge them."""
         from mss_bench.running.merge import merge
 
-        return _tell(self.out, merge(list(self.runs), self.out))
+        for problem in merge(list(self.runs), self.out):
+            print(f"warning: {problem}", file=sys.stderr)
+        return _tell(self.out)
+
+
+class Remove(Action):
+    """Remove separators from a run: from its tables, reports and status."""
+
+    run: Path = Shared.run
+    separators: tuple[str, ...] = param(
+        flag="--separator", short="-s", metavar="LABEL,...",
+        doc="Separator as the tables call it, or by its name for all its variants.",
+    )  # fmt: skip
+    delete: bool = param(
+        False,
+        doc="Delete their cells and kept estimates, too; otherwise these stay as a cache, so that the command that ran "
+        "them brings them back without computing.",
+    )
+
+    def execute(self) -> int:
+        """Remove them."""
+        import pandas as pd
+
+        from mss_bench.report.selection import chosen_separators
+        from mss_bench.running.remove import remove
+        from mss_bench.running.store import read_plan
+
+        cells = pd.DataFrame(read_plan(self.run)["cells"], columns=["separator", "params"])
+        labels = chosen_separators(cells, self.separators)
+        n = remove(self.run, labels, delete=self.delete)
+        what = "deleted" if self.delete else "on disk as a cache"
+        print(f"removed {', '.join(labels)} from {self.run}: {n} cells, {what}")
+        return 0
 
 
 class ImportMuseval(Action):
@@ -108,9 +142,15 @@ class ImportMuseval(Action):
         return 0
 
 
-def _tell(run: Path, missing: int) -> int:
-    print(f"tables of {run} made anew" + (f"; {missing} planned cells have no result yet" if missing else ""))
-    return 0
+def _tell(run: Path) -> int:
+    """Say that tables were made, and how the run stands; the status is 1 where something failed or is not there."""
+    from mss_bench.running.status import run_status
+
+    status = run_status(run)
+    counts = [(status.cells_failed, "failed"), (status.cells_missing, "have no result or lack a score")]
+    said = "".join(f"; {n} cells {what}" for n, what in counts if n)
+    print(f"tables of {run} made anew{said}" + (f"; see: mss-bench status {run}" if said else ""))
+    return 0 if status.whole else 1
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
@@ -124,7 +164,7 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 ACTIONS: dict[str, type[Action]] = {
-    "rebuild": Rebuild, "export": Export, "merge": Merge, "import-museval": ImportMuseval,
+    "rebuild": Rebuild, "export": Export, "merge": Merge, "remove": Remove, "import-museval": ImportMuseval,
 }  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def add_run_options(parser: Parser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Run; the status is 1 where cells failed."""
+    """Run; the status is 1 where cells of this command failed or are not there at the end."""
     from mss_bench.core.config import load_yaml
     from mss_bench.running.start import prepare
 
@@ -76,6 +76,7 @@ def execute(args: argparse.Namespace) -> int:
     except RefusedError as error:  # of the command line: errors of the file were raised above
         raise as_typed(error, RunOptions) from error
     prepared = prepare(options, file)
+    prepared.refuse_other_run()
     print_families(args)
     if command.dry_run:
         _print_plan(prepared)
@@ -119,12 +120,10 @@ def printed_summary(run: str, width: int, encoding: str) -> str:
 
 def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     """Start a prepared run, print its table and how it ended."""
-    from mss_bench.api import load
     from mss_bench.core.processes import apart
     from mss_bench.running.start import start
 
     outcome = start(prepared, quiet=quiet)
-    results = load(prepared.folder)
     if not quiet:
         shown = str(prepared.folder.absolute()), terminal_width(), sys.stdout.encoding or "ascii"
         print(apart(printed_summary, *shown) if prepared.plan.foreign else printed_summary(*shown))
@@ -138,8 +137,9 @@ def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     if outcome.interrupted:
         print("interrupted; what was finished is kept, the same command goes on from here", file=sys.stderr)
         return 130
-    failed = len(results.failures.query("status != 'skipped'"))
-    if failed and quiet:
-        cells = len(prepared.plan.cells)
-        print(f"{failed} of {cells} cells failed; see: mss-bench status {prepared.folder}", file=sys.stderr)
-    return 1 if outcome.lost or failed else 0
+    if outcome.cells_failed or outcome.cells_missing or outcome.lost:
+        counts = [(outcome.cells_failed, "failed"), (outcome.cells_missing, "have no result or lack a score")]
+        cells = f"{len(prepared.cells())} cells"  # of this command; the folder may have others
+        said = ", ".join(f"{n} of {cells} {what}" for n, what in counts if n) or f"some of {cells} were lost"
+        print(f"{said}; see: mss-bench status {prepared.folder} --failures", file=sys.stderr)
+    return 0 if outcome.whole else 1

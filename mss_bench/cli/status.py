@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mss_bench.cli.options import Action, Shared, add_options, execute_action
+from mss_bench.core.parameters import param
 
 __all__ = ["configure", "execute"]
 
@@ -14,14 +15,15 @@ class Status(Action):
     """Show how much of a run is done, failed and missing."""
 
     run: Path = Shared.run
+    failures: bool = param(False, doc="Show the tracks and the traceback of every failure.")
 
     def execute(self) -> int:
         """Print it; the status is 1 where anything is missing or failed."""
         from mss_bench.running.status import run_status
 
         status = run_status(self.run)
-        print(status.text())
-        return 1 if status.failures or status.missing else 0
+        print(status.text(logs=self.failures))
+        return 0 if status.whole else 1
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

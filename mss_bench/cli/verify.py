@@ -20,9 +20,10 @@ class Verify(Action):
     seed: int = param(0, at_least=0, metavar="N", doc="Seed of the draw of these cells.")
 
     def execute(self) -> int:
-        """Print the comparison; the status is 1 where a number differs."""
+        """Print the comparison; the status is 1 where a number differs, or cells are missing."""
         from mss_bench.api import load
         from mss_bench.report.table import Table
+        from mss_bench.running.status import run_status
         from mss_bench.running.verify import verify
 
         options = load(self.run).run["options"]
@@ -30,7 +31,10 @@ class Verify(Action):
         rows = [[c.track, c.method, "same" if c.same else "DIFFERENT", f"{c.difference:.3g}", c.note] for c in compared]
         columns = ["track", "separator", "verdict", "max |difference|", "note"]
         print(Table("", columns, [rows]).console(terminal_width()))
-        return 0 if all(c.same for c in compared) else 1
+        missing = run_status(self.run).cells_missing
+        if missing:
+            print(f"{missing} cells of {self.run} have no result, or lack a score: there is nothing to compare with")
+        return 0 if all(c.same for c in compared) and not missing else 1
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -119,8 +119,8 @@ COST_COLUMNS: dict[str, str] = {
 }
 """Cost table, one row a finished cell. A cell that is scored with a further metric is not separated again where its
 estimates were saved: its times then come from several passes, and the comment of each column says which. Columns of the
-separation are empty where no pass of this run separated. The first method of a track is charged with what a metric
-prepares of the references."""
+separation are empty where no pass of this run separated, and for separators that only read estimates. The first method
+of a track is charged with what a metric prepares of the references."""
 
 FAILURE_COLUMNS: dict[str, str] = {
     "dataset": "string",
@@ -132,5 +132,6 @@ FAILURE_COLUMNS: dict[str, str] = {
     "metric": "string",  # the family, bss_eval: it failed as a whole; empty where the separation itself failed
     "status": "string",
     "reason": "string",
+    "log": "string",  # traceback of what failed, or what its process printed last; tables of earlier versions lack it
     "estimate_key": "string",
 }

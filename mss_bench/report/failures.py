@@ -24,6 +24,7 @@ class FailureGroup:
     count: int  # cells: a track of a separator counts once
     tracks: list[str]
     scope: str  # groups and metrics concerned; empty where the separation itself failed
+    log: str = ""  # traceback of the first of them, or what its process printed last
 
 
 @dataclass(frozen=True)
@@ -69,20 +70,26 @@ def group_failures(tracks: pd.DataFrame, failures: pd.DataFrame | None = None) -
     # A cell that failed as a whole may have no row among the scores, so cells are counted from both tables.
     planned = {*_distinct(tracks, _CELL), *_distinct(bad, _CELL)}
     ends: dict[tuple[str, str, str], list[tuple[tuple[str, ...], str]]] = {}
+    logs: dict[tuple[str, str, str], str] = {}
     by_status: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}
-    for row in _distinct(bad, [*_CELL, "group", "metric", "status", "reason"]):
-        cell, (group, metric, status, reason) = row[: len(_CELL)], row[len(_CELL) :]
+    # Tables of scores, and those of failures of earlier versions, have no log.
+    bad = bad if "log" in bad.columns else bad.assign(log="")
+    for row in _distinct(bad, [*_CELL, "group", "metric", "status", "reason", "log"]):
+        cell, (group, metric, status, reason, log) = row[: len(_CELL)], row[len(_CELL) :]
         first_line = next(iter(reason.strip().splitlines()), "")
         key = (method_label(cell[3], cell[4]), status, first_line)
         ends.setdefault(key, []).append((cell, f"{group} {metric}".strip()))
-        by_status[status == Status.SKIPPED].add(cell)
+        logs[key] = logs.get(key) or log
+        # A target that is left out with its reason makes no skipped cell.
+        if status != Status.SKIPPED or failures is None or not (group or metric):
+            by_status[status == Status.SKIPPED].add(cell)
     groups = []
     for (separator, status, reason), rows in ends.items():
         cells, scopes = dict.fromkeys(cell for cell, _ in rows), dict.fromkeys(scope for _, scope in rows)
         concerned = list(dict.fromkeys(cell[2] for cell in cells))
-        groups.append(
-            FailureGroup(separator, status, reason, len(cells), concerned, "" if "" in scopes else ", ".join(scopes))
-        )
+        scope = "" if "" in scopes else ", ".join(scopes)
+        log = logs[separator, status, reason]
+        groups.append(FailureGroup(separator, status, reason, len(cells), concerned, scope, log))
     groups.sort(key=lambda group: (group.status == Status.SKIPPED, -group.count, group.separator))
     failed = by_status[False]
     return Failures(groups, len(planned), len(failed), len(by_status[True] - failed))

@@ -347,7 +347,7 @@ class Supervisor:
         cell = failed_cell(task, loss.status, loss.reason)
         cell.log = self.log.tail()
         write_cell(task.run, cell, task.epoch)
-        return Reply(loss.status, loss.reason, 0.0, 0.0)
+        return Reply(loss.status, loss.reason, 0.0, 0.0, log=cell.log)
 
 
 class _Process:

@@ -31,6 +31,8 @@ from mss_bench.errors import AudioError, ConfigError
 
 __all__ = ["CONFORM", "HashCache", "digest", "file_hash", "file_stamp", "source_hash"]
 
+_CACHE_SECONDS = 1.0  # to wait for another process that writes hashes; hashing anew is the way out
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 # Where this package computes. The rest of it (the command line, strict YAML, parameters ...) cannot change a number
@@ -45,7 +47,7 @@ _COMPUTING = (
 CONFORM = _PACKAGE / "running" / "conform.py"
 """What the runner itself does to estimates: trim, pad, map and sum."""
 
-_TEXTS = {"citation", "caution", "assumption", "licence"}
+_TEXTS = {"citation", "caution", "assumption", "licence", "only_reads"}
 """Class attributes that describe and do not compute."""
 
 _HELP = {"doc", "unit", "flag", "short", "metavar", "expects"}
@@ -100,6 +102,7 @@ class HashCache:
         self._seen: dict[Path, str] = {}
         self._stamps: dict[Path, tuple[int, int, int]] = {}
         self._new: list[tuple[str, int, int, int, str]] = []
+        self.problem = ""  # why the cache cannot be used, in words
         self._file = cache_folder() / "hashes.sqlite"
 
     def file(self, path: Path) -> str:
@@ -157,14 +160,24 @@ class HashCache:
         """Remember what was hashed. A cache that cannot be written is only slower next time."""
         if not self._new:
             return
-        with contextlib.suppress(sqlite3.Error, OSError):
+        try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.closing(sqlite3.connect(self._file, timeout=10)) as base, base:
+            with contextlib.closing(sqlite3.connect(self._file, timeout=_CACHE_SECONDS)) as base, base:
                 base.execute(
                     "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, sha TEXT)"
                 )
                 base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", self._new)
+        except (sqlite3.Error, OSError) as error:
+            self._unusable(error)
+        else:
             self._new.clear()
+
+    def _unusable(self, error: Exception) -> None:
+        """Note that the cache does not answer, once."""
+        self.problem = self.problem or (
+            f"the cache of content hashes {self._file} cannot be used ({error}): files are hashed again, which takes "
+            "longer; end the process that holds it, remove it, or name another folder in MSS_BENCH_CACHE"
+        )
 
     def _look_up(self, path: Path, stat: os.stat_result) -> str | None:
         return self._table.get((_text(path), *_stamp(stat)))
@@ -175,10 +188,11 @@ class HashCache:
         if not self._file.is_file():
             return {}
         try:
-            with contextlib.closing(sqlite3.connect(self._file, timeout=10)) as base:
+            with contextlib.closing(sqlite3.connect(self._file, timeout=_CACHE_SECONDS)) as base:
                 rows = base.execute("SELECT path, size, mtime, ctime, sha FROM files")
                 return {(path, size, mtime, ctime): sha for path, size, mtime, ctime, sha in rows}
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            self._unusable(error)
             return {}
 
 

@@ -38,7 +38,7 @@ from mss_bench.core import audio
 from mss_bench.core.arrays import Floats
 from mss_bench.core.files import folder_name, json_text, read_json, write_atomic
 from mss_bench.core.schema import MEDIA_VERSION, is_floor
-from mss_bench.errors import RunError
+from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Quantity
 from mss_bench.running.keys import digest
 from mss_bench.running.outputs import saved_estimates
@@ -99,7 +99,7 @@ def write_media(run: Path, plan: Plan, names: Sequence[str]) -> list[str]:
         planned = [c for c in plan.cells if c.track.id == track and not c.skip]
         try:
             _write_track(run, plan, planned)
-        except RunError as error:
+        except MssBenchError as error:  # of files that cannot be read, too: the scores are there all the same
             notices.append(f"no media of {track.name}: {error}")
     return notices
 
@@ -110,6 +110,8 @@ def _write_track(run: Path, plan: Plan, planned: Sequence[PlannedCell]) -> None:
     if waiting:
         raise RunError(f"{', '.join(waiting[:3])} are not computed yet; the same command goes on")
     done = [(c, cell) for c, cell in cells if cell is not None and cell.ok]
+    if not done:
+        raise RunError("every method failed on it" if planned else "every method was skipped on it")
     folder = run / "media" / folder_name(planned[0].track.id.subset or "all") / folder_name(planned[0].track.name)
     keys = sorted(key for _, cell in done for key in cell.scores)
     key = digest({"version": MEDIA_VERSION, "seconds": SECONDS, "scores": keys})

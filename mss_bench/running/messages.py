@@ -52,6 +52,7 @@ class Reply:
     separate_seconds: float
     score_seconds: float
     failed_metrics: tuple[str, ...] = ()
+    log: str = ""  # of a cell that failed: its traceback, or what its process printed last
 
     @property
     def failed(self) -> bool:

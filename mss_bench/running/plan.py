@@ -87,7 +87,8 @@ class PlannedCell:
         ]  # fmt: skip
         return {
             "estimate_key": self.estimate_key, "track": vars(self.track.id), "separator": self.separator,
-            "params": self.params, "oracle": self.oracle, "skip": self.skip, "scores": scores,
+            "params": self.params, "oracle": self.oracle, "only_reads": self.facts.get("only_reads", False),
+            "skip": self.skip, "scores": scores,
         }  # fmt: skip
 
 
@@ -262,7 +263,7 @@ def _cell(
     if track.annotations is not None and any(s.instance.needs_annotations for s in scorings):
         annotations = hashes.file(track.annotations)
     contents = {False: references, True: references | {"annotations": annotations}}
-    facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation")}
+    facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation", "only_reads")}
     facts["map"] = str(delivery.stem_map)
     facts["params"] = _without_paths(default_values(type(separator), method.params) | method.params, separator)
     if "map" in method.params:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mss_bench.core.schema import Status
+from mss_bench.core.streams import tell
 from mss_bench.core.text import harmless
 from mss_bench.running.messages import Reply
 from mss_bench.running.plan import PlannedCell
@@ -35,6 +36,11 @@ class RunOutcome:
         Why it ended early.
     lost : list of str
         Tracks that a cluster could not compute, with the reason; their cells stay missing.
+    cells_failed, cells_missing : int
+        Of all cells that the command planned, those found there before included: how many ended with a failure, and
+        how many have no result, or not every score, at the end.
+    record_lost : bool
+        The folder's record was damaged: what other commands ran there is no longer in its tables.
     """
 
     computed: int = 0
@@ -44,6 +50,15 @@ class RunOutcome:
     stopped_at_failure: bool = False
     seconds: float = 0.0
     lost: list[str] = field(default_factory=list)
+    cells_failed: int = 0
+    cells_missing: int = 0
+    record_lost: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Return whether everything that was planned is there and did not fail."""
+        ended_early = self.interrupted or self.stopped_at_failure
+        return not (self.cells_failed or self.cells_missing or self.lost or self.record_lost or ended_early)
 
 
 class Progress:
@@ -56,7 +71,7 @@ class Progress:
     cached : int
         Cells that were finished before.
     quiet : bool
-        Show nothing; the log is written all the same.
+        Show failures alone; the log is written all the same.
     log : Path, optional
         File to which every line is appended with the time.
 
@@ -70,7 +85,7 @@ class Progress:
     def __init__(self, total: int, cached: int = 0, quiet: bool = False, log: Path | None = None) -> None:
         self.total, self.quiet, self.log = total, quiet, log
         self.outcome = RunOutcome(cached=cached)
-        self.live = not quiet and sys.stderr.isatty()
+        self.live = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._bar: Any = None
         self._now: dict[int, str] = {}  # what the worker of each thread is doing
         self._started = time.perf_counter()
@@ -110,31 +125,42 @@ class Progress:
         text = f"{cell.track.name} · {cell.label}: {reply.status}"
         if failed:
             text += f": {reply.reason.splitlines()[0] if reply.reason else ''}"
-        problems = [f"failed: {failure.splitlines()[-1]}" for failure in reply.failed_metrics]
-        times = f"separated {reply.separate_seconds:.1f} s, scored {reply.score_seconds:.1f} s"
-        for line in [f"{text} ({times})", *problems]:
-            self._note(line)
+        problems = [f"failed: {failure.splitlines()[-1]}" for failure in reply.failed_metrics if failure]
+        timed = reply.separate_seconds and not cell.facts.get("only_reads")
+        separated = f"separated {reply.separate_seconds:.1f} s, " if timed else ""
+        times = f"{separated}scored {reply.score_seconds:.1f} s"
+        self._note("\n".join([f"{text} ({times})", *problems, *self._traces(reply)]))
+        failures = ([text] if failed else []) + [f"{text}, but {p}" for p in problems]
         if self._bar is not None:
-            for line in ([text] if failed else []) + [f"{text}, but {p}" for p in problems]:
-                self._bar.write(line, file=sys.stderr)
+            for line in failures:
+                self._bar.write(harmless(line), file=sys.stderr)
             self._bar.update()
             self._show()
-        elif not self.quiet:
+        elif self.quiet:
+            for line in failures:
+                tell(line)
+        else:
             done = self.outcome.computed
             left = (time.perf_counter() - self._started) / done * (self.total - done)
-            failures = f", {self.outcome.failed} failed" if self.outcome.failed else ""
+            failed_cells = f", {self.outcome.failed} failed" if self.outcome.failed else ""
             count = f"[{done:{len(str(self.total))}}/{self.total}]"
-            print(f"{count} {text} ({times}, left {left:.0f} s{failures})", file=sys.stderr)
+            tell(f"{count} {text} ({times}, left {left:.0f} s{failed_cells})")
             for problem in problems:
-                print(f"    {problem}", file=sys.stderr)
+                tell(f"    {problem}")
+
+    @staticmethod
+    def _traces(reply: Reply) -> list[str]:
+        """Return the tracebacks of a cell, for the log."""
+        texts = [reply.log, *(failure for failure in reply.failed_metrics if "\n" in failure)]
+        return [f"    | {line}" for text in texts for line in text.splitlines()]
 
     def notify(self, text: str) -> None:
         """Show a line about the run as a whole."""
         self._note(text)
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(harmless(text), file=sys.stderr)
         elif not self.quiet:
-            print(text, file=sys.stderr)
+            tell(text)
 
     def _show(self) -> None:
         if self._bar is not None:

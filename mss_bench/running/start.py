@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mss_bench.core.files import write_atomic
 from mss_bench.core.processes import apart
-from mss_bench.core.schema import SCHEMA_VERSION, Status
+from mss_bench.core.schema import Status
 from mss_bench.core.spec import build
+from mss_bench.core.streams import tell
 from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.metrics import Metric, metrics
+from mss_bench.metrics import metrics
+from mss_bench.running.description import describe_run
 from mss_bench.running.examination import examine_run
 from mss_bench.running.execute import execute
 from mss_bench.running.keys import HashCache
@@ -28,9 +26,12 @@ from mss_bench.running.options import RunOptions
 from mss_bench.running.outputs import saved_estimates
 from mss_bench.running.plan import Plan, PlannedCell, PlannedScore, make_plan
 from mss_bench.running.progress import Progress, RunOutcome
-from mss_bench.running.provenance import now, provenance
+from mss_bench.running.provenance import now
+from mss_bench.running.readiness import refuse_unready
+from mss_bench.running.record import conditions_of, described, extend, read_record, refuse_other_run
+from mss_bench.running.status import end_of
 from mss_bench.running.store import Cell, read_cell, write_cell
-from mss_bench.running.tables import TABLES, build_tables, cells_digest
+from mss_bench.running.tables import build_tables, cells_digest, stale
 from mss_bench.separators import separators
 
 __all__ = ["PreparedRun", "prepare", "start"]
@@ -50,6 +51,26 @@ class PreparedRun:
         """Return the names of the tracks of which excerpts are kept."""
         names = list(dict.fromkeys(cell.track.name for cell in self.plan.cells))
         return [name for name in names if "all" in self.options.media or name in self.options.media]
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """Return what all cells of the run folder must share."""
+        subsets = self.dataset.subset_names(self.options.subset)
+        return {
+            "dataset": self.dataset.name, "subset": subsets, "duration": self.options.duration,
+            "seed": self.options.seed,
+        }  # fmt: skip
+
+    def refuse_other_run(self) -> None:
+        """Refuse a folder that holds cells of another data set, subset, duration or seed.
+
+        Raises
+        ------
+        RunError
+            It names the option.
+        """
+        if read_record(self.folder):
+            refuse_other_run(self.folder, conditions_of(self.folder), self.conditions)
 
     def cells(self) -> list[PlannedCell]:
         """Return the cells of this shard: every n-th track, or every n-th cell where tracks are fewer."""
@@ -117,11 +138,12 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
             raise UnknownNameError("track of --media", name, known)
     by_track = any(separators.load(spec.name).needs_track for spec in separator_specs)
     known_tracks = dataset.every_track(tracks) if by_track else ()
+    hashes = HashCache(options.rehash)
     plan = make_plan(
         tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
-        seed=options.seed, hashes=HashCache(options.rehash), known_tracks=known_tracks,
+        seed=options.seed, hashes=hashes, known_tracks=known_tracks,
     )  # fmt: skip
-    dataset.notices += notices(dataset, tracks)
+    dataset.notices += [*notices(dataset, tracks), *filter(None, [hashes.problem])]
     folder = options.folder(dataset)
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file, expected a run folder or nothing; choose another with --out")
@@ -135,7 +157,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
     ----------
     prepared : PreparedRun
     quiet : bool
-        Show no progress.
+        Show no progress; failures are told all the same.
     notify : callable, optional
         Takes notices, one line each; standard error by default.
 
@@ -149,39 +171,54 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
     ConfigError
         Finished estimates are another target than their names say, and no map says what they are.
     """
-    notify = notify or (lambda text: print(text, file=sys.stderr))
+    notify = notify or tell
     run, options = prepared.folder, prepared.options
     findings = examine_run(prepared.dataset, prepared.cells()) if options.doctor else []
     with locked(run, options.shard), epoch(run, options.shard) as token:
         began = now()
-        # Before anything is computed: whatever happens from here on, the tables can be rebuilt from plan and cells.
-        text = json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}, indent=1, ensure_ascii=False)
-        _write_if_changed(run / "plan.json", text)
+        prepared.refuse_other_run()
+        tasks = prepared.tasks(token)
+        if options.scheduler is None:  # the workers of a cluster are machines of their own
+            refuse_unready(tasks)
+        # Before anything is computed: whatever happens from here on, the tables can be rebuilt from record and cells.
+        with finalising(run):
+            redrawn = [t.cell.estimate_key for t in tasks if not (t.keep_scores or t.cell.deterministic)]
+            changes = extend(run, prepared.plan.cells, prepared.conditions, redrawn)
+            if tasks:  # so that what is finished can be read whatever happens to this process
+                describe_run(prepared, began, len(tasks))
         if options.shard is None:  # nobody else writes here: these are of a process that was killed
             for leftover in (run / "cells").glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
-        tasks = prepared.tasks(token)
-        for notice in dict.fromkeys([*prepared.dataset.notices, *separators.problems, *prepared.plan.notices]):
+        notices = [*prepared.dataset.notices, *separators.problems, *prepared.plan.notices, *changes.notices]
+        for notice in dict.fromkeys(notices):
             notify(f"note: {notice}")
         for line in findings:
             notify(line)
-        if tasks:  # so that what is finished can be read whatever happens to this process
-            _write_run_json(prepared, began, len(tasks))
         outcome = _compute(prepared, tasks, quiet)
+        outcome.record_lost = changes.lost
         for unit in outcome.lost:
             notify(f"lost on the cluster: {unit}; what was finished is kept, the same command computes the rest")
         # A process that was killed between its last cell and the tables left old ones behind.
-        if tasks or _stale(run):
+        if tasks or stale(run):
             with finalising(run):
                 # A plugin that was imported here to be planned with may have patched what tables are made with.
                 foreign = prepared.plan.foreign
                 missing = apart(build_tables, str(run)) if foreign else build_tables(run)
-                _write_run_json(prepared, began, missing, cells_digest(run))  # last: it vouches for the tables
+                describe_run(prepared, began, missing, cells_digest(run))  # last: it vouches for the tables
         if prepared.media and not (outcome.interrupted or outcome.stopped_at_failure):
             with finalising(run):
                 for notice in write_media(run, prepared.plan, prepared.media):
                     notify(f"note: {notice}")
+        _count_ends(prepared, outcome)
     return outcome
+
+
+def _count_ends(prepared: PreparedRun, outcome: RunOutcome) -> None:
+    """Count what of this command's cells is not there and whole, by what is on disk at the end."""
+    for planned in prepared.cells():
+        end = end_of(described(planned), read_cell(prepared.folder, planned.estimate_key, frames=True))
+        outcome.cells_failed += end.failed
+        outcome.cells_missing += end.missing and not end.failed
 
 
 def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool) -> RunOutcome:
@@ -227,70 +264,3 @@ def _unfinished_work(run: Path, planned: PlannedCell, save: bool) -> _Work | Non
     # Estimates of a random method that were not saved cannot be made again: all scores are computed on new ones.
     keep = bool(cell.scores) and (planned.deterministic or kept)
     return _Work(missing if keep else planned.scores, keep)
-
-
-def _write_if_changed(path: Path, text: str) -> None:
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        if path.read_text(encoding="utf-8") == text:
-            return
-    write_atomic(path, text)
-
-
-def _stale(run: Path) -> bool:
-    """Return whether the tables are not those of the plan and its cells."""
-    try:
-        tables_of = json.loads((run / "run.json").read_text(encoding="utf-8")).get("tables_of")
-    except (OSError, ValueError, AttributeError):
-        return True
-    return tables_of != cells_digest(run) or not all((run / f"{name}.parquet").is_file() for name in TABLES)
-
-
-def _write_run_json(prepared: PreparedRun, began: str, missing: int, tables_of: str = "") -> None:
-    dataset = prepared.dataset
-    content = {
-        "schema": SCHEMA_VERSION,
-        **provenance(),
-        "options": prepared.options.describe(),
-        "jobs": prepared.options.job_count(),
-        "threads_per_worker": 1,
-        "dataset": {
-            "name": dataset.name,
-            "layout": dataset.layout,
-            "licence": dataset.licence,
-            "citation": dataset.citation,
-            "homepage": dataset.homepage,
-            "fingerprint": prepared.plan.fingerprint,
-            "groups": {g.name: list(g.targets) for g in dataset.groups},
-            "fit": dataset.fit.flags(),
-            "errata": {cell.track.name: cell.track.erratum for cell in prepared.plan.cells if cell.track.erratum},
-        },
-        "separators": _separators(prepared.plan),
-        "quantities": [q for metric in prepared.plan.metrics for q in _quantities(metric)],
-        "seed": prepared.options.seed,
-        "missing": missing,
-        "tables_of": tables_of,
-        "started": began,
-        "ended": now(),
-    }
-    write_atomic(prepared.folder / "run.json", json.dumps(content, indent=1, ensure_ascii=False, default=str))
-
-
-def _quantities(metric: Metric) -> list[dict[str, Any]]:
-    shared = {"family": metric.name, "preset": metric.preset, "version": metric.version, "citation": metric.citation}
-    return [vars(q) | shared for q in metric.quantities]
-
-
-def _separators(plan: Plan) -> list[dict[str, Any]]:
-    """Return the facts of every method of the run."""
-    first = {cell.label: cell for cell in reversed(plan.cells)}
-    labels = dict.fromkeys(cell.label for cell in plan.cells)
-    return [
-        {
-            "label": label,
-            "name": first[label].method.name,
-            "environment": first[label].preimage.get("environment", {}),
-            "oracle": first[label].oracle,
-            **first[label].facts,
-        }
-        for label in labels
-    ]

@@ -8,57 +8,119 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mss_bench.core import audio
-from mss_bench.core.schema import Status, method_label
-from mss_bench.core.text import columns, duration
+from mss_bench.core.schema import Status
+from mss_bench.core.text import columns, duration, encodable, shortened
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError
 from mss_bench.running.messages import Task
 from mss_bench.running.plan import Plan
-from mss_bench.running.store import cell_path, read_cell, read_plan
+from mss_bench.running.record import label_of
+from mss_bench.running.store import Cell, Record, cell_path, read_cell, read_plan
+from mss_bench.running.tables import failure_rows, stale
 
-__all__ = ["RunStatus", "estimate", "run_status"]
+__all__ = ["CellEnd", "Failure", "RunStatus", "end_of", "estimate", "run_status"]
 
 _CELL_BYTES_PER_SECOND = 500.0  # of audio: four quantities of six targets a frame, where no finished cell says better
 
 
-@dataclass
-class RunStatus:
-    """Counts over the planned cells.
+@dataclass(frozen=True)
+class CellEnd:
+    """How one planned cell stands: what `run`, `status` and the tables all count by.
 
     Attributes
     ----------
-    failures : Counter of (status, separator, reason) to int
-        Cells that failed, and metrics that failed in cells that did not.
+    failed, skipped : bool
+        A part of it failed, or all of it was skipped.
+    missing : bool
+        It has no result, or lacks a score that was planned; such a cell may have failed as well.
+    failures : list of mapping
+        Rows of the table of failures, without what was left out with a reason.
+    unscored : tuple of str
+        Metrics that a finished cell lacks.
+    """
+
+    failed: bool
+    skipped: bool
+    missing: bool
+    failures: list[Record] = field(default_factory=list)
+    unscored: tuple[str, ...] = ()
+
+
+def end_of(planned: Record, cell: Cell | None) -> CellEnd:
+    """Return how a cell of the record stands; the cell is read with its frames, so that damage shows."""
+    if cell is None:
+        return CellEnd(failed=False, skipped=False, missing=True)
+    failures = [row for row in failure_rows(planned, cell) if row["status"] != Status.SKIPPED]
+    unscored = {s["metric"]: None for s in planned["scores"] if cell.ok and s["key"] not in cell.scores}
+    return CellEnd(bool(failures), cell.status == Status.SKIPPED, bool(unscored), failures, tuple(unscored))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Failures of one method that ended in the same way."""
+
+    status: str
+    method: str  # and the metric, where that failed
+    reason: str  # in a line
+    log: str = ""
+
+
+@dataclass
+class RunStatus:
+    """Counts over the cells of a run's record; each counts once, as failed before missing.
+
+    Attributes
+    ----------
+    failures : mapping of Failure to list of str
+        The tracks concerned.
+    missing : Counter of str to int
+        Methods without a result, and metrics that a finished cell lacks, as ``method / metric``.
     seconds_left : float
         What the missing cells will take one after another, by the mean of each separator's finished ones; separators
         without a finished cell are taken at the mean of all.
+    stale : bool
+        The tables are not those of the cells.
     """
 
     planned: int = 0
     done: int = 0
     skipped: int = 0
+    cells_failed: int = 0
+    cells_missing: int = 0
     missing: Counter[str] = field(default_factory=Counter)
-    failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    failures: dict[Failure, list[str]] = field(default_factory=dict)
     seconds_left: float = 0.0
+    stale: bool = False
 
-    def text(self) -> str:
-        """Return the counts as lines for the console."""
+    @property
+    def whole(self) -> bool:
+        """Return whether every planned cell is there and none failed."""
+        return not (self.cells_failed or self.cells_missing)
+
+    def text(self, *, logs: bool = False) -> str:
+        """Return the counts as lines for the console; with `logs`, the tracks and the traceback of each failure."""
         lines = [
-            f"{self.planned} cells planned: {self.done} done, {self.failures.total()} failed, {self.skipped} skipped, "
-            f"{self.missing.total()} missing"
+            f"{self.planned} cells planned: {self.done} done, {self.cells_failed} failed, {self.skipped} skipped, "
+            f"{self.cells_missing} missing"
         ]
-        if self.failures:
-            rows = [(f"{n}×", status, method, reason) for (status, method, reason), n in self.failures.most_common()]
-            lines += ["", "failed", columns(rows, indent="  ")]
+        ordered = sorted(self.failures.items(), key=lambda item: -len(set(item[1])))
+        rows = [(f"{len(set(tracks))}×", f.status, f.method, f.reason) for f, tracks in ordered]
+        if rows and not logs:
+            lines += ["", "failed", columns(rows, indent="  "), "  --failures shows tracebacks"]
+        for row, (failure, tracks) in zip(rows, ordered, strict=True) if logs else ():
+            lines += ["", "  ".join(row), f"  on {shortened(list(dict.fromkeys(tracks)))}"]
+            lines += ["  | " + line for line in failure.log.splitlines()] or ["  (nothing more is known)"]
         if self.missing:
             lines += ["", "missing", columns([(f"{n}×", m) for m, n in self.missing.most_common()], indent="  ")]
             if self.done:
                 lines.append(f"  about {duration(self.seconds_left)} of work left on one worker")
-        return "\n".join(lines)
+        if self.stale:
+            lines += ["", "the tables are older than the cells; make them anew with 'mss-bench results rebuild'"]
+        return encodable("\n".join(lines))
 
 
 def run_status(run: Path) -> RunStatus:
-    """Look at every planned cell of a run.
+    """Look at every cell of a run's record.
 
     Raises
     ------
@@ -68,29 +130,29 @@ def run_status(run: Path) -> RunStatus:
     status = RunStatus()
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for planned in read_plan(run)["cells"]:
+        method, track = label_of(planned), planned["track"]["name"]
+        cell = read_cell(run, planned["estimate_key"], frames=True)
+        end = end_of(planned, cell)
         status.planned += 1
-        method = method_label(planned["separator"], planned["params"])
-        cell = read_cell(run, planned["estimate_key"])
+        status.skipped += end.skipped
+        status.cells_failed += end.failed
+        status.cells_missing += end.missing and not end.failed
+        status.done += not (end.failed or end.missing or end.skipped)
+        for row in end.failures:
+            name = f"{method} / {row['metric']}" if row["metric"] else method
+            failure = Failure(row["status"], name, _first_line(row["reason"]), row["log"])
+            status.failures.setdefault(failure, []).append(track)
         if cell is None:
             status.missing[method] += 1
-        elif cell.status == Status.SKIPPED:
-            status.skipped += 1
-        elif not cell.ok:
-            status.failures[cell.status, method, _first_line(cell.reason)] += 1
-        else:
-            asked = [(s["metric"], cell.scores.get(s["key"])) for s in planned["scores"]]
-            failed = [score for _, score in asked if score is not None and score.status != Status.OK]
-            for score in failed:
-                status.failures[score.status, f"{method} / {score.metric}", _first_line(score.reason)] += 1
-            absent = {metric for metric, score in asked if score is None}
-            status.missing.update(f"{method} / {metric}" for metric in absent)
-            status.done += not failed and not absent
+        elif cell.ok:
+            status.missing.update(f"{method} / {metric}" for metric in end.unscored)
             scoring = cell.score_seconds(s["key"] for s in planned["scores"])
             seconds[method].append(cell.costs.get("separate_seconds", 0.0) + scoring)
     if seconds:
         overall = _mean([s for values in seconds.values() for s in values])
         means = {method: _mean(values) for method, values in seconds.items()}
         status.seconds_left = sum(means.get(method, overall) * n for method, n in status.missing.items())
+    status.stale = stale(run)
     return status
 
 

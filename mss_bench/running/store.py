@@ -8,7 +8,8 @@ is there whole or not at all; an fsynced write costs some milliseconds, nothing 
 The last 32 bytes of a cell are the SHA-256 of all before them (to a reader of zip archives, the archive's comment).
 They are compared before anything else is looked at: a file that differs in one bit from what was written is no cell.
 
-``plan.json`` says which cells belong to the run's last command and how its tables call them; other cells are a cache.
+``plan.json`` says which cells belong to the run, whichever command planned them, and how its tables call them; other
+cells are a cache. See `mss_bench.running.record`.
 ``run.json`` says what the run was: options, versions, machine, data set, methods, quantities.
 """
 
@@ -38,6 +39,7 @@ from mss_bench.running.lock import in_force
 
 __all__ = [
     "Cell",
+    "DamagedError",
     "Record",
     "ScoreSet",
     "cell_path",
@@ -49,6 +51,10 @@ __all__ = [
 
 Record = dict[str, Any]
 """A mapping of JSON, or a row of a table."""
+
+
+class DamagedError(RunError):
+    """A file of a run folder is not what was written."""
 
 
 class _TrackEntry(TypedDict):
@@ -66,6 +72,7 @@ class _ScoreEntry(TypedDict):
     expected: list[str]
     left_out: NotRequired[dict[str, str]]
     absent: NotRequired[dict[str, str]]
+    definition: NotRequired[str]
 
 
 class _CellEntry(TypedDict):
@@ -75,12 +82,22 @@ class _CellEntry(TypedDict):
     params: str
     oracle: bool
     scores: list[_ScoreEntry]
+    only_reads: NotRequired[bool]
+    about: NotRequired[dict[str, str]]
+
+
+class _Conditions(TypedDict):
+    dataset: NotRequired[str]
+    subset: NotRequired[list[str]]
+    duration: NotRequired[float | None]
+    seed: NotRequired[int]
 
 
 class _Plan(TypedDict):
     """What the tables need of ``plan.json``."""
 
     cells: list[_CellEntry]
+    run: NotRequired[_Conditions]
 
 
 class _Quantity(TypedDict):
@@ -339,7 +356,7 @@ class _Row:
 
 
 def read_plan(run: Path) -> Record:
-    """Return the plan of a run's last command.
+    """Return the record of a run: the cells that commands have planned there.
 
     Raises
     ------
@@ -377,8 +394,8 @@ def _typed(run: Path, name: str, kind: Any, content: Record) -> Record:
         raise _damaged(run, name, str(error)) from error
 
 
-def _damaged(run: Path, name: str, what: str) -> RunError:
-    return RunError(f"{run / name} is damaged ({what}); repeat the 'mss-bench run' that made {run}")
+def _damaged(run: Path, name: str, what: str) -> DamagedError:
+    return DamagedError(f"{run / name} is damaged ({what}); repeat the 'mss-bench run' that made {run}")
 
 
 def _read_json(run: Path, name: str) -> Record:

@@ -1,6 +1,6 @@
 """Tables of a run, derived from its cells and always rebuildable.
 
-``plan.json`` says which cells belong to the run's last command and how its tables call them; the cells hold the rest.
+``plan.json`` says which cells belong to the run and how its tables call them; the cells hold the rest.
 Each cell is read once, and frames are streamed to disk.
 """
 
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TABLES", "build_tables", "cells_digest", "read_table", "rebuild"]
+__all__ = ["TABLES", "build_tables", "cells_digest", "failure_rows", "read_table", "rebuild", "stale"]
 
 TABLES = ("tracks", "frames", "costs", "failures")
+
+_SEPARATION = ("separate_seconds", "separate_cpu_seconds", "peak_memory_mb", "gpu_memory_mb")
 
 _ROW_GROUP = 500_000  # rows: few enough to hold in memory, many enough that a file has few groups
 
@@ -46,7 +48,7 @@ def build_tables(run: str | Path) -> int:
     Returns
     -------
     int
-        Planned cells that have no result yet.
+        Cells of the record that have no result yet, or not every score.
     """
     import pandas as pd
     import pyarrow as pa
@@ -60,11 +62,11 @@ def build_tables(run: str | Path) -> int:
         nonlocal missing
         for planned in read_plan(run)["cells"]:
             cell = _read_whole(run, planned["estimate_key"])
+            missing += cell is None or (cell.ok and any(s["key"] not in cell.scores for s in planned["scores"]))
             if cell is None:
-                missing += 1
                 continue
             records["tracks"] += _track_rows(planned, cell)
-            records["failures"] += _failure_rows(planned, cell)
+            records["failures"] += failure_rows(planned, cell)
             if cell.ok:
                 records["costs"].append(_cost_row(planned, cell))
                 yield from _frame_table(planned, cell)
@@ -128,6 +130,17 @@ def _written_as(run: Path, name: str) -> str:
     return dict(word.partition(":")[::2] for word in words).get(name, "")
 
 
+def stale(run: Path) -> bool:
+    """Return whether the tables are not those of the record and its cells."""
+    try:
+        tables_of = read_json(run / "run.json").get("tables_of")
+        if tables_of != cells_digest(run):
+            return True
+    except (OSError, ValueError, AttributeError, RunError):
+        return True
+    return not all((run / f"{name}.parquet").is_file() for name in TABLES)
+
+
 def _read_whole(run: Path, key: str) -> Cell | None:
     """Return a cell with its frames; None where there is none, or where it is damaged and therefore put aside."""
     cell = read_cell(run, key, frames=True)
@@ -185,6 +198,8 @@ def _identity(planned: Record) -> Record:
 def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
     for wanted in planned["scores"]:
         score = cell.scores.get(wanted["key"])
+        if cell.ok and score is None:  # not computed yet, like a cell without a file
+            continue
         base = _identity(planned) | {
             "oracle": planned["oracle"], "group": wanted["group"], "preset": wanted["preset"],
             "estimate_key": planned["estimate_key"], "score_key": wanted["key"],
@@ -232,24 +247,27 @@ def _why(cell: Cell, score: ScoreSet | None, *targets: str) -> tuple[str, str]:
     """Return status and reason of a cell, a metric or targets without values."""
     if not cell.ok:
         return cell.status, cell.reason
-    if score is None:
-        return str(Status.ERROR), "not scored yet; run the same command again"
-    if score.status != Status.OK:
+    if score is not None and score.status != Status.OK:
         return score.status, score.reason.splitlines()[-1] if score.reason else ""
     problems = [cell.problems[t] for t in targets if t in cell.problems] or list(cell.problems.values())
     return str(Status.INVALID_OUTPUT), "; ".join(sorted(set(problems))) or "the separator did not return this target"
 
 
-def _failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:
-    base = _identity(planned) | {"estimate_key": planned["estimate_key"]}
+def failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:
+    """Yield what of a cell failed, or is left out with a reason; what is not computed yet did not fail."""
+    base = _identity(planned) | {"log": "", "estimate_key": planned["estimate_key"]}
     if not cell.ok:
-        yield base | {"group": "", "metric": "", "status": cell.status, "reason": cell.reason}
+        log = "" if cell.status == Status.SKIPPED else cell.log
+        yield base | {"group": "", "metric": "", "status": cell.status, "reason": cell.reason, "log": log}
         return
     for wanted in planned["scores"]:
         score = cell.scores.get(wanted["key"])
-        if score is None or score.status != Status.OK or _unscored(wanted, score):
+        if score is not None and (score.status != Status.OK or _unscored(wanted, score)):
             status, reason = _why(cell, score)
-            yield base | {"group": wanted["group"], "metric": wanted["metric"], "status": status, "reason": reason}
+            log = score.reason if score.status != Status.OK and "\n" in score.reason else ""
+            yield base | {
+                "group": wanted["group"], "metric": wanted["metric"], "status": status, "reason": reason, "log": log,
+            }  # fmt: skip
         for target, why in _left_out(wanted):
             reason = f"{target} is not scored: {why}"
             yield base | {
@@ -260,13 +278,17 @@ def _failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:
 def _cost_row(planned: Record, cell: Cell) -> Record:
     """Return what a cell took, of several passes perhaps: the last that separated, and those that scored."""
     keys = [wanted["key"] for wanted in planned["scores"]]
-    seconds = cell.costs.get("separate_seconds", np.nan)
+    costs = dict(cell.costs)
+    if planned.get("only_reads"):  # what was separated elsewhere has a cost that nobody measured here
+        for name in _SEPARATION:
+            costs.pop(name, None)
+    seconds, scoring = costs.get("separate_seconds", np.nan), cell.score_cpu_seconds(keys)
     return _identity(planned) | {
-        **{name: value for name, value in cell.costs.items() if name in COST_COLUMNS},
+        **{name: value for name, value in costs.items() if name in COST_COLUMNS},
         "device": cell.device,
         "score_seconds": cell.score_seconds(keys),
-        "cpu_seconds": cell.costs.get("separate_cpu_seconds", np.nan) + cell.score_cpu_seconds(keys),
-        "realtime_factor": cell.costs.get("audio_seconds", np.nan) / seconds if seconds else np.nan,
+        "cpu_seconds": costs.get("separate_cpu_seconds", np.nan) + scoring,
+        "realtime_factor": costs.get("audio_seconds", np.nan) / seconds if seconds else np.nan,
         "estimate_key": planned["estimate_key"],
     }
 

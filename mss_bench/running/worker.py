@@ -157,7 +157,8 @@ def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
     asked = [(s, cell.scores[s.key]) for s in task.scores if s.key in cell.scores]
     failed = tuple(f"{planned.metric}: {score.reason}" for planned, score in asked if score.status != Status.OK)
     failed += tuple(cell.problems.values())
-    return Reply(cell.status, cell.reason, separate_seconds, cell.score_seconds(s.key for s in task.scores), failed)
+    seconds = cell.score_seconds(s.key for s in task.scores)
+    return Reply(cell.status, cell.reason, separate_seconds, seconds, failed, "" if cell.ok else cell.log)
 
 
 def failed_cell(task: Task, status: Status, reason: str) -> Cell:

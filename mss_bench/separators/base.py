@@ -74,6 +74,8 @@ class Separator(Parameterized, ABC):
         An oracle: it is given the references.
     needs_track : bool
         It is told which track it separates. Only a reader of finished estimates should need this.
+    only_reads : bool
+        It reads estimates that exist already: what that takes is no separation time, and tables of costs show none.
     path_parameters : tuple of str
         Parameters that say where files lie; `files` names them and their content is part of the key, the place is not.
     stem_map : StemMap
@@ -98,6 +100,7 @@ class Separator(Parameterized, ABC):
     slow: ClassVar[bool] = False
     needs_references: bool = False
     needs_track: ClassVar[bool] = False
+    only_reads: ClassVar[bool] = False
     path_parameters: ClassVar[tuple[str, ...]] = ()
     stem_map: StemMap = StemMap()
     trained_on: tuple[str, ...] = ()

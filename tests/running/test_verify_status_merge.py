@@ -41,7 +41,10 @@ def test_status_counts_done_failed_skipped_and_missing(cli, options, tmp_path):
     results = mss_bench.run("tiny", ["noisy", "raises", "other_targets"], **options)
     status = run_status(results.path)
     assert (status.planned, status.done, status.skipped) == (8, 4, 2)
-    assert status.failures == {("error", "raises", "ValueError: boom"): 2}
+    (failure, tracks), *others = status.failures.items()
+    assert (failure.status, failure.method, failure.reason) == ("error", "raises", "ValueError: boom")
+    assert tracks == ["Song A", "Song B (live)"]
+    assert not others
     assert not status.missing
     noisy = results.tracks.query("separator == 'noisy'").estimate_key.iloc[0]
     (results.path / "cells" / f"{noisy}.npz").unlink()
@@ -145,24 +148,48 @@ def test_folders_apart_are_merged(cli, options, tmp_path):
     assert json.loads((merged.path / "run.json").read_text())["merged"] == [str(one.path), str(two.path)]
 
 
-def test_runs_of_different_seeds_are_not_merged(options, tmp_path):
+def test_runs_of_other_conditions_or_data_are_not_merged(cli, options, tmp_path, tiny, plugin, song):
     one = mss_bench.run("tiny", ["noisy"], **(options | {"out": tmp_path / "one"}))
-    two = mss_bench.run("tiny", ["noisy"], **(options | {"out": tmp_path / "two"}), seed=1)
-    with pytest.raises(RunError, match="is another computation in"):
-        merge([one.path, two.path], tmp_path / "merged")
+    tiny.write_text(tiny.read_text() + tiny.read_text().replace("tiny:\n", "other:\n", 1))
+    for dataset, more, said in [
+        ("tiny", {"seed": 1}, "another run: --seed is 1 in"),
+        ("tiny", {"duration": 1.0}, "another run: --duration is 1.0 in"),
+        ("tiny", {"subset": "train"}, "another run: --subset is train in"),
+        ("other", {}, "another data: --dataset is other in"),
+    ]:
+        two = mss_bench.run(dataset, ["irm"], **(options | more | {"out": tmp_path / said[-15:]}))
+        done = cli("results", "merge", one.path, two.path, "-o", tmp_path / "merged")
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert not (tmp_path / "merged").exists()
+    # Folders of the same data whose audio was changed between the two.
+    song(tiny.parent / "tiny" / "test" / "Song A", seed=77)
+    two = mss_bench.run("tiny", ["irm"], **(options | {"out": tmp_path / "changed"}))
+    done = cli("results", "merge", one.path, two.path, "-o", tmp_path / "merged")
+    assert done.returncode == 2
+    assert "the audio of 'Song A' differs between" in done.stderr
+
+
+def test_a_damaged_cell_is_told_at_merging(cli, options, tmp_path):
+    one = mss_bench.run("tiny", ["noisy"], **(options | {"out": tmp_path / "one"}))
+    two = mss_bench.run("tiny", ["irm"], **(options | {"out": tmp_path / "two"}))
+    key = one.tracks.query("separator == 'noisy'").estimate_key.iloc[0]
+    cell = one.path / "cells" / f"{key}.npz"
+    cell.write_bytes(cell.read_bytes()[:500])
+    done = cli("results", "merge", one.path, two.path, "-o", tmp_path / "merged")
+    assert done.returncode == 1
+    assert f"{cell} is damaged: noisy on 'Song A' is missing in {tmp_path / 'merged'}" in done.stderr
+    assert "1 cells have no result or lack a score; see: mss-bench status" in done.stdout
+    assert run_status(tmp_path / "merged").cells_missing == 1
+    # What a folder has stays where others are merged into it.
+    assert cli("results", "merge", two.path, "-o", tmp_path / "merged").returncode == 1
+    assert set(mss_bench.load(tmp_path / "merged").tracks.separator) == {"mixture", "noisy", "irm"}
 
 
 def test_exported_tables_carry_their_provenance(cli, options, tmp_path):
     results = mss_bench.run("tiny", ["noisy"], **options)
     assert cli("results", "export", results.path, "-o", tmp_path / "t.csv").returncode == 0
     assert json.loads((tmp_path / "t.csv.provenance.json").read_text())["packages"]
-
-
-def test_verify_and_status_look_at_what_was_asked_for_last(cli, options):
-    mss_bench.run("tiny", ["noisy"], **(options | {"metrics": ["peak", "broken_metric"]}))
-    results = mss_bench.run("tiny", ["noisy"], **(options | {"metrics": ["usdr"]}))
-    assert cli("verify", results.path, "--sample", 4).returncode == 0
-    assert cli("status", results.path).returncode == 0
 
 
 def test_status_misses_scores_that_were_not_computed_yet(options):
@@ -183,7 +210,7 @@ def test_merging_unites_the_scores_of_the_same_cells(options, tmp_path):
     both = mss_bench.run(
         "tiny", ["irm"], **(options | {"out": tmp_path / "both", "metrics": ["usdr", "bss_eval:window=0.5,hop=0.5"]})
     )
-    assert merge([one.path, two.path], tmp_path / "merged") == 0
+    assert merge([one.path, two.path], tmp_path / "merged") == []
     merged = mss_bench.load(tmp_path / "merged")
     for table in ("tracks", "frames"):
         keys = [c for c in getattr(both, table).columns if c not in ("value", "time", "duration")]

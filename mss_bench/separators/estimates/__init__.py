@@ -33,6 +33,7 @@ class Estimates(MappedSeparator):
 
     name = "estimates"
     needs_track = True
+    only_reads = True
     path_parameters = ("dir",)
     assumption = "The files are estimates of this data set's tracks, aligned with the mixture."
 

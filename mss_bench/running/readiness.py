@@ -1,0 +1,63 @@
+"""What is missing on this machine, found before the first cell is computed and not by every cell for itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+from mss_bench.core.devices import cuda_devices
+from mss_bench.core.spec import build
+from mss_bench.errors import ConfigError, MissingDependencyError
+from mss_bench.metrics import metrics
+from mss_bench.running.messages import Task
+from mss_bench.separators import Separator, separators
+from mss_bench.separators.deep.adapter import check_device
+from mss_bench.separators.deep.model import TrainedModel
+
+__all__ = ["refuse_unready"]
+
+_PACKAGES = {"onnx": ("onnxruntime",), "pt2": ("torch",), "openunmix": ("torch", "openunmix"),
+             "demucs": ("torch", "demucs")}  # fmt: skip
+
+
+def refuse_unready(tasks: Iterable[Task]) -> None:
+    """Refuse tasks whose methods and metrics need a package or a GPU that is not here.
+
+    Raises
+    ------
+    MissingDependencyError
+        An extra is not installed; with how to install it.
+    ConfigError
+        A GPU is asked for that is not there.
+    """
+    for spec, device in {(str(t.cell.method), t.device): (t.cell.method, t.device) for t in tasks}.values():
+        instance = build(separators, spec)[0]
+        _refuse_packages(instance, str(spec))
+        # Who has no `load` of its own has no use for a device either.
+        if isinstance(instance, TrainedModel) or type(instance).load is not Separator.load:
+            _refuse_device(getattr(instance, "device", "") or device, str(spec), instance)
+    for spec in {str(score.metric): score.metric for task in tasks for score in task.scores}.values():
+        metric = build(metrics, spec)[0]
+        if not metric.available():
+            install = f"pip install 'mss-bench[{metric.extra}]'"
+            raise MissingDependencyError(metric.package or metric.module, f"the metric {metric.name}", install)
+
+
+def _refuse_packages(separator: Separator, name: str) -> None:
+    kind = separator.described.kind if isinstance(separator, TrainedModel) else ""
+    absent = [package for package in _PACKAGES.get(kind, ()) if find_spec(package) is None]
+    if absent or not separator.available():
+        extra = separator.extra or {"pt2": "torch"}.get(kind, kind)
+        install = f"pip install 'mss-bench[{extra}]'" if extra else "its own instructions"
+        raise MissingDependencyError(f"the package {', '.join(absent) or extra}", f"separator {name}", install)
+
+
+def _refuse_device(device: str, name: str, separator: Separator) -> None:
+    if isinstance(separator, TrainedModel):
+        check_device(device)
+    if match := re.fullmatch(r"cuda(?::(\d+))?", device):
+        count, number = cuda_devices(), int(match[1] or 0)
+        if number >= count:
+            seen = f"{count} CUDA device(s)" if count else "no CUDA device"
+            raise ConfigError(f"separator {name}: device={device}, but this machine has {seen}; choose cpu or auto")
