@@ -124,11 +124,17 @@ class ImportMuseval(Action):
         """Write the tables."""
         from mss_bench.compat.museval_json import read_folder, track_medians
         from mss_bench.compat.museval_run import write_run
+        from mss_bench.errors import ConfigError
         from mss_bench.running.provenance import provenance
 
+        as_csv = self.out.suffix.lower() == ".csv"
+        if as_csv and (self.oracles or self.dataset != "museval"):
+            raise ConfigError(f"--oracle and --dataset are for a run folder; {self.out} is a CSV file")
+        if self.frames and not as_csv:
+            raise ConfigError(f"--frames is for a CSV file; a run folder has every frame anyway, and {self.out} is one")
         scores = read_folder(self.folder)
         medians = track_medians(*scores)
-        if self.out.suffix.lower() == ".csv":
+        if as_csv:
             _write_csv(scores.frames if self.frames else medians, self.out)
         else:
             write_run(self.out, scores, self.dataset, provenance(), self.oracles)

@@ -69,6 +69,8 @@ def test_a_run_folder_is_reported_and_compared_and_names_empty_targets(submissio
     assert main(["results", "import-museval", str(submissions), "-o", run]) == 0  # again, over itself
     for arguments, message in (
         (["-o", str(submissions)], "holds something else"),
+        (["-o", "x.csv", "--oracle", "C"], "--oracle and --dataset are for a run folder; x.csv is a CSV file"),
+        (["-o", run, "--frames"], "--frames is for a CSV file"),
         (["-o", str(tmp_path / "other"), "--oracle", "D"], "no method 'D' to be an oracle; the files are of A, B, C"),
     ):
         assert main(["results", "import-museval", str(submissions), *arguments]) == 2
