@@ -40,6 +40,8 @@ SCHEMES = {
     "stem folders": "{stem}/{song}.wav",
     "model and stem folders": "mdx/{Stem}/{song}.flac",
     "in a folder of the song": "{song}/{song}_{stem}.wav",
+    "numbered, space": "{song}/0{number} {Stem}.wav",
+    "numbered, underscore": "htdemucs/{song}/{number}_{stem}.wav",
 }
 
 

@@ -12,7 +12,7 @@ from mss_bench.core.parameters import Parameterized, param
 from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
-    pass
+    from mss_bench.running.start import PreparedRun
 
 __all__ = ["configure", "execute"]
 
@@ -110,11 +110,21 @@ def execute(args: argparse.Namespace) -> int:
             out=options.out or Path("runs") / f"{dataset.name}-{command.name}",
         )
     )
+    _check_scored(prepared, command.name)
     print_families(args)
     status = finish(prepared, quiet=quiet)
     if command.museval_json:
         _write_museval(prepared.folder, command.name, command.museval_json)
     return status
+
+
+def _check_scored(prepared: PreparedRun, name: str) -> None:
+    """Refuse a run that would score the floor alone."""
+    from mss_bench.errors import ConfigError
+
+    reasons = [cell.skip for cell in prepared.plan.cells if cell.separator == name]
+    if reasons and all(reasons):
+        raise ConfigError(f"{name}: {reasons[0]}; nothing would be scored; --map says what names mean (TARGET=NAME)")
 
 
 def _write_museval(run: Path, name: str, out: Path) -> None:

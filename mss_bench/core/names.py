@@ -11,8 +11,8 @@ import unicodedata
 from pathlib import PurePath
 
 __all__ = [
-    "COMPRESSED", "EXTENSIONS", "MIXTURES", "POSSIBLE", "SYNONYMS", "UNCOMPRESSED", "is_hidden", "is_system",
-    "known_stem", "nfc", "spelling_key", "spellings", "without_extension",
+    "COMPRESSED", "EXTENSIONS", "MIXTURES", "NUMBER", "POSSIBLE", "SYNONYMS", "UNCOMPRESSED", "is_hidden", "is_system",
+    "known_stem", "nfc", "spelling_key", "spellings", "unnumbered", "without_extension",
 ]  # fmt: skip
 
 UNCOMPRESSED = (".wav", ".flac", ".aif", ".aiff", ".w64")
@@ -39,6 +39,9 @@ SYNONYMS = {
 POSSIBLE = {"original": "mixture", "backing": "accompaniment", "background": "accompaniment"}
 """Words that often mean this, and as often a stem: an original take, backing vocals, background noise."""
 
+NUMBER = r"[0-9]{1,2}(?:[-_. ]+|\) ?)"
+"""Regular expression of a track's number before the name of a stem."""
+
 _SYSTEM = {
     ".ds_store", "thumbs.db", "desktop.ini", "__macosx", "@eadir", ".@__thumb", "$recycle.bin", "#recycle", "#snapshot",
     "system volume information", "lost+found", ".appledouble", ".trashes", ".spotlight-v100", ".fseventsd", ".git",
@@ -64,8 +67,13 @@ def spellings(target: str) -> tuple[str, ...]:
 
 
 def known_stem(text: str) -> str | None:
-    """Return ``mixture``, or the usual name of a stem, where a text is certain to mean it."""
-    return _USUAL.get(spelling_key(text))
+    """Return ``mixture``, or the usual name of a stem, where a text is certain to mean it (``01 Vocals``: vocals)."""
+    return _USUAL.get(spelling_key(text)) or _USUAL.get(spelling_key(unnumbered(text)))
+
+
+def unnumbered(text: str) -> str:
+    """Return a stem's name without the number of a track that studio software exports before it."""
+    return re.sub(rf"^{NUMBER}", "", text) or text
 
 
 def is_sum(name: str) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from mss_bench.core.names import EXTENSIONS, MIXTURES, POSSIBLE, SYNONYMS, nfc, spelling_key
+from mss_bench.core.names import EXTENSIONS, MIXTURES, NUMBER, POSSIBLE, SYNONYMS, nfc, spelling_key, unnumbered
 from mss_bench.core.tracks import Targets
 from mss_bench.errors import ConfigError
 
@@ -101,11 +101,15 @@ class TargetNames:
 
     def resolve(self, text: str) -> str | None:
         """Return the target, or None where the text does not name one."""
-        return self._meaning.get(spelling_key(text))
+        return self._meaning.get(self._key(text))
 
     def knows(self, text: str) -> bool:
         """Return whether a text names a target, or what tools write beside the estimates, e.g. the mixture."""
-        return spelling_key(text) in self._meaning
+        return self._key(text) in self._meaning
+
+    def _key(self, text: str) -> str:
+        key = spelling_key(text)
+        return key if key in self._meaning else spelling_key(unnumbered(text))
 
     def expression(self) -> str:
         """Return a regular expression of every known spelling."""
@@ -178,6 +182,8 @@ def translate(
         "model": rf"(?!(?:{models})/)[^/]+?",
     }
     pattern, extension = _split_extension(pattern)
+    if target and pattern.endswith("/{target}"):  # elsewhere the number may belong to the track's name
+        meanings["target"] = f"(?:{NUMBER})?{target}"
     parts, end, used = [], 0, set()
     for token in _TOKEN.finditer(pattern):
         parts.append(re.escape(pattern[end : token.start()]))

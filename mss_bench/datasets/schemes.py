@@ -21,6 +21,7 @@ from mss_bench.core.names import (
     known_stem,
     nfc,
     spelling_key,
+    unnumbered,
     without_extension,
 )
 from mss_bench.core.patterns import LAYOUTS, SUBSETS, any_spelling, translate
@@ -161,10 +162,15 @@ def stems_of(words: Mapping[str, str]) -> dict[str, str]:
 
     Where two words name one stem, the usual spelling keeps the name and the others stay as they are.
     """
+    bare = {word: unnumbered(word) for word in words}
+    # Numbers of all files are those of an export; a few, or what is left is not one name each: parts of the names.
+    if any(bare[word] == word for word in words) or len(set(map(spelling_key, bare.values()))) < len(words):
+        bare = {word: word for word in words}
     named: dict[str, str] = {}
-    for word in sorted(words, key=lambda w: (spelling_key(w) != known_stem(w), w)):
-        usual = known_stem(word) or (spelling_key(word) if spelling_key(word) in POSSIBLE else word)
-        named[word if usual in named else usual] = words[word]
+    for word in sorted(words, key=lambda w: (spelling_key(bare[w]) != known_stem(w), w)):
+        own = bare[word]
+        usual = known_stem(own) or (spelling_key(own) if spelling_key(own) in POSSIBLE else own)
+        named[own if usual in named else usual] = words[word]
     return named
 
 

@@ -256,7 +256,7 @@ def _cell(
     if separator.needs_references:
         preimage["references"] = references
     if not delivery.targets and not skip:
-        sets = " or ".join("/".join(s) for s in separator.target_sets) or "no target"
+        sets = " or ".join("/".join(s) for s in separator.target_sets) or ", ".join(delivery.names) or "nothing"
         skip = f"delivers {sets}, none of which is a target of {track.id.dataset} ({', '.join(targets)})"
     estimate_key = digest(preimage)
     annotations = None

@@ -283,3 +283,12 @@ def test_two_names_of_one_stem_are_refused_unless_a_mixture_decides(tmp_path):
         from_references(root)
     parts, _ = holds(write(root, {"mixture": "mixture"}))
     assert set(parts) == {*STEMS, "mixture"}
+
+
+def test_estimates_of_which_nothing_is_scored_are_refused(tmp_path, capsys):
+    references = write(tmp_path / "r", {"Kazoo": "vocals", "Flute": "drums"})
+    folder = estimates(tmp_path / "e", "{}/{}.wav")
+    assert main(["score", str(folder), "--references", str(references), "-m", "usdr", "-o", str(tmp_path / "run")]) == 2
+    told = capsys.readouterr().err
+    assert "e: delivers vocals, drums, bass, other, none of which is a target of r (Flute, Kazoo)" in told
+    assert "--map says what names mean" in told
