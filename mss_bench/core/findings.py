@@ -68,6 +68,8 @@ class Finding:
         The fault's size: samples of lag, dB of gain, ppm of drift, share of clipped samples; NaN where it has none.
     meant : str
         The target that it fits, of kind ``target``.
+    made_of : tuple of str
+        The parts that sum to `meant`, where it is not the part alone.
     """
 
     severity: Severity
@@ -78,6 +80,7 @@ class Finding:
     subset: str = ""
     value: float = math.nan
     meant: str = ""
+    made_of: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:

@@ -155,8 +155,8 @@ def misnamed(estimates: Stems, audio: TrackAudio, targets: Targets) -> dict[str,
     told = {}
     for finding in other_target(aligned, references, targets):
         further = {stem for stem in targets[finding.meant] if stem not in targets[finding.part]}
-        if further and not further & {*estimates}:
-            line = StemMap((MapLine(finding.meant, (finding.part,)),))
+        if finding.made_of or (further and not further & {*estimates}):
+            line = StemMap((MapLine(finding.meant, finding.made_of or (finding.part,)),))
             told[finding.part] = f'{finding.message}; pass --map "{line}", or --map none if the name is right'
     return told
 
@@ -185,13 +185,16 @@ def _question(label: str, cell: PlannedCell, findings: Sequence[Finding]) -> str
     asked = {f.part: f for f in findings}
     said = lines(findings, len(findings))
     scored = [f for f in asked.values() if f.meant in cell.targets]
-    given = StemMap(tuple(MapLine(f.meant, (f.part,)) for f in scored))
+    given = StemMap(tuple(MapLine(f.meant, f.made_of or (f.part,)) for f in scored))
     remedy = f'If so, pass --map "{given}"' if scored else "The data set scores no such target; choose one that does"
+    two_stems = (
+        " A model with two stems calls everything but the vocals other; the references' other is what is neither "
+        "vocals, drums nor bass."
+    )
     return "\n".join(
         [
             f"the names of {label} do not fit what is in the files; nothing was scored",
             *(f"  {line.partition(': ')[2]}" for line in said),
-            f"{remedy}; if the names are right, --map none. A model with two stems calls everything but the vocals "
-            "other; the references' other is what is neither vocals, drums nor bass.",
+            f"{remedy}; if the names are right, --map none." + two_stems * any(f.part == "other" for f in findings),
         ]
     )

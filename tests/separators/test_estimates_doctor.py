@@ -329,6 +329,21 @@ def test_the_other_of_two_stems_is_told_from_the_other_of_four(song: Song, quali
     assert f"SDR {sdr['accompaniment']:.1f} dB against {sdr['other']:.1f} dB" in target.message
 
 
+def test_a_sum_that_lacks_a_stem_beside_it_is_told_by_what_adds_up(song: Song) -> None:
+    stems = song.ratio()
+    vocals, drums, rest = stems["vocals"], stems["drums"], song.mixture - stems["vocals"]
+
+    def asked(**delivered: Audio) -> list[tuple[str, ...]]:
+        found = examine(delivered, song.references, song.mixture, RATE, "t", TARGETS)
+        return [finding.made_of for finding in found if finding.code == "target"]
+
+    assert asked(vocals=vocals, drums=drums, accompaniment=rest - drums) == [("drums", "accompaniment")]
+    assert asked(vocals=vocals, drums=drums, bass=stems["bass"], accompaniment=rest - drums) == [
+        ("drums", "accompaniment")
+    ]
+    assert asked(vocals=vocals, drums=drums, accompaniment=rest) == []
+
+
 METHODS = ("bandsplit", "karaoke", "hpss", "repet", "harmonic_mask", "demo_net", "ibm")
 
 

@@ -40,7 +40,7 @@ from mss_bench.core.tracks import Audio, Targets
 from mss_bench.dsp.alignment import correlation, dot
 from mss_bench.dsp.levels import find_gain, find_offset, fold_limit, is_folded
 from mss_bench.separators.estimates.aligned import Aligned, align, delay_finding, shares
-from mss_bench.separators.estimates.names import other_target, swapped_names
+from mss_bench.separators.estimates.names import ADDED_UP, other_target, swapped_names
 
 __all__ = ["MAX_TRIM", "Finding", "examine"]
 
@@ -52,7 +52,6 @@ NEAR = 0.3
 TOO_LOUD, TOO_QUIET = 2.0, 4.0
 """dB."""
 SILENCE = 1e-6  # -60 dB
-ADDED_UP = 1e-4  # -40 dB
 FEW_SAMPLES = 50
 
 

@@ -2,6 +2,7 @@
 
 - *Exchanged names*: the estimates are assigned to the targets anew (Hungarian algorithm) by ``|rho|`` times their
   selectivity ``(a - b) / (a + b)`` with ``y = a s + b (x - s)``, which is 0 for every target of the mixture itself.
+- *A sum without some stems*: an instrumental beside drums may be without them; what adds up to the mixture tells.
 - *Another target*: ``y = sum_j c_j s_j`` over the stems, by least squares. The ``other`` of a model with two stems
   holds drums and bass as well, which no estimate of other does, however poor.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +22,13 @@ from mss_bench.core.tracks import Audio, Targets
 from mss_bench.dsp.alignment import correlation, dot
 from mss_bench.separators.estimates.aligned import Aligned, shares
 
-__all__ = ["other_target", "swapped_names"]
+__all__ = ["ADDED_UP", "other_target", "swapped_names"]
 
 _HELD = 0.5
 """Least share of a stem that an estimate must hold for the stem to count as a part of it."""
 _BETTER_DB = 3.0
+ADDED_UP = 1e-4  # -40 dB
+_FAR_OFF = 1e-3  # -30 dB: what is lost is heard
 _AUDIBLE = 1e-3  # of the mixture's energy: quieter stems say nothing
 
 
@@ -88,7 +92,30 @@ def other_target(aligned: Mapping[str, Aligned], references: Mapping[str, Audio]
         )
         value = parts.sdr(best) - parts.sdr(name)
         findings.append(Finding("error", name, "target", message, value=value, meant=best))
-    return findings
+    return findings + [finding for target in targets for finding in _lacking(target, aligned, targets)]
+
+
+def _lacking(target: str, aligned: Mapping[str, Aligned], targets: Targets) -> list[Finding]:
+    """Find a sum that lacks stems delivered beside it: only with these does everything add up to the mixture."""
+    parts = targets[target]
+    beside = [stem for stem in targets.stems if stem not in parts]
+    inside = [stem for stem in parts if stem in aligned]
+    chosen = [aligned[name] for name in (target, *beside, *inside) if name in aligned]
+    if len(parts) < 2 or len(chosen) <= len(beside) or len({(item.lag, item.y.shape) for item in chosen}) != 1:
+        return []
+    if target not in aligned or not all(stem in aligned for stem in beside):
+        return []
+    x = chosen[0].x
+    rest = x - np.add.reduce([aligned[name].y for name in (target, *beside)])
+    if dot(rest, rest) <= _FAR_OFF * dot(x, x):
+        return []
+    for lost in (some for n in range(1, len(inside) + 1) for some in combinations(inside, n)):
+        error = rest - np.add.reduce([aligned[stem].y for stem in lost])
+        if dot(error, error) < ADDED_UP * dot(x, x):
+            whole = " + ".join([*beside, *lost, target])
+            message = f"it lacks {' and '.join(lost)}, delivered beside it: {whole} add up to the mixture"
+            return [Finding("error", target, "target", message, meant=target, made_of=(*lost, target))]
+    return []
 
 
 @dataclass(frozen=True)
