@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from mss_bench import __version__
 from mss_bench.cli import completion
-from mss_bench.cli.options import Parser, sentence, visible
+from mss_bench.cli.options import Parser, sentence
 from mss_bench.core.streams import guarded_streams, tell
 from mss_bench.errors import MssBenchError, UnknownNameError
 
@@ -62,7 +62,7 @@ def _status(words: list[str], verb: str | None) -> int:
     try:
         return _main(words, verb)
     except MssBenchError as error:
-        tell(f"mss-bench: {visible(str(error))}")
+        tell(f"mss-bench: {error}")
         return 2
     except KeyboardInterrupt:
         tell("mss-bench: interrupted")

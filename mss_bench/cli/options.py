@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from mss_bench.cli import completion
 from mss_bench.core.parameters import Parameter, Parameterized, RefusedError, param, parameters
-from mss_bench.core.text import harmless
 from mss_bench.errors import ConfigError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Action", "Parser", "Shared", "add_actions", "add_options", "as_typed", "documentation", "execute_action", "given",
-    "parameter_table", "parsed", "print_checks", "sentence", "split_list", "terminal_width", "visible",
+    "parameter_table", "parsed", "print_checks", "sentence", "split_list", "terminal_width",
 ]  # fmt: skip
 
 OTHER_SPELLINGS = {
@@ -154,11 +153,6 @@ def flag_of(parameter: Parameter) -> str:
     """Return the flag of a parameter."""
     switch_off = _has(parameter, bool) and parameter.default is True
     return parameter.flag or ("--no-" if switch_off else "--") + parameter.name.replace("_", "-")
-
-
-def visible(text: str) -> str:
-    """Return text with control characters, which a terminal would obey, escaped."""
-    return harmless(text)
 
 
 def _add_option(parser: _Container, parameter: Parameter) -> None:
@@ -385,7 +379,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message, and end with status 2."""
-        super().error(visible(message))
+        super().error(message)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         actions = action.choices if isinstance(action, argparse._SubParsersAction) else None

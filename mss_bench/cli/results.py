@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mss_bench.cli.options import Action, Shared, add_actions, execute_action, visible
+from mss_bench.cli.options import Action, Shared, add_actions, execute_action
 from mss_bench.core.files import write_atomic
 from mss_bench.core.parameters import param
 
@@ -144,7 +144,7 @@ class ImportMuseval(Action):
         if len(scores.empty):
             shown = [f"{r.target} of {r.method}, {r.track}" for r in scores.empty.head(5).itertuples()]
             more = f" and {len(scores.empty) - 5} more" if len(scores.empty) > 5 else ""
-            print(visible(f"without frames, and so without a value: {'; '.join(shown)}{more}"))
+            print(f"without frames, and so without a value: {'; '.join(shown)}{more}")
         return 0
 
 

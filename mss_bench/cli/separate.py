@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from mss_bench.cli.options import Parser, Shared, add_options, parsed
 from mss_bench.core.parameters import REQUIRED, Parameterized, param
+from mss_bench.core.streams import controlling
+from mss_bench.core.text import harmless
 from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
@@ -164,7 +166,8 @@ class _Progress:
     """
 
     def __init__(self, name: str, seconds: float, *, quiet: bool, stream: TextIO | None = None) -> None:
-        self.name, self.seconds, self.quiet, self.stream = name, seconds, quiet, stream or sys.stderr
+        self.name, self.seconds, self.quiet = harmless(name, keep=""), seconds, quiet
+        self.stream = controlling(stream or sys.stderr)
         self.done = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

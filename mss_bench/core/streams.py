@@ -1,4 +1,7 @@
-"""Standard output and error that may break while something is computed: a pipe that is closed, a disk that is full."""
+"""Standard output and error that may break while something is computed: a pipe that is closed, a disk that is full.
+
+They write names and messages so that no terminal obeys them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any, TextIO, cast
 
 from mss_bench.core.text import encodable
 
-__all__ = ["Guarded", "guarded_streams", "tell"]
+__all__ = ["Guarded", "controlling", "guarded_streams", "tell"]
 
 
 def tell(text: str) -> None:
@@ -27,13 +30,19 @@ def tell(text: str) -> None:
 class Guarded:
     """A text stream that swallows what cannot be written, and keeps the first error.
 
+    Parameters
+    ----------
+    stream : text file
+    escape : bool
+        Write as escapes what a terminal would obey, and what the encoding lacks.
+
     Attributes
     ----------
     error : OSError or ValueError or None
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO, *, escape: bool = True) -> None:
+        self.stream, self.escape = stream, escape
         self.error: OSError | ValueError | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -42,9 +51,7 @@ class Guarded:
     def write(self, text: str) -> int:
         """Write text; return its length also where it could not be written."""
         try:
-            self.stream.write(text)
-        except UnicodeEncodeError:
-            raise
+            self.stream.write(encodable(text, self.stream.encoding, keep="\n\t") if self.escape else text)
         except (OSError, ValueError) as error:
             self._broken(error)
         return len(text)
@@ -63,6 +70,11 @@ class Guarded:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.stream.fileno())
             os.close(nowhere)
+
+
+def controlling(stream: TextIO) -> TextIO:
+    """Return a stream for what moves the cursor, as a progress bar does; texts must be harmless already."""
+    return cast(TextIO, Guarded(stream.stream, escape=False)) if isinstance(stream, Guarded) else stream
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import inspect
 import json
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from mss_bench.errors import AudioError, ConfigError
 
 __all__ = ["CONFORM", "HashCache", "digest", "file_hash", "file_stamp", "source_hash"]
 
+_TABLE = "content (path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, sha TEXT, checksum TEXT)"
 _CACHE_SECONDS = 1.0  # to wait for another process that writes hashes; hashing anew is the way out
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -80,6 +81,10 @@ def _text(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def _row_checksum(row: Sequence[Any]) -> str:
+    return _sha256(repr(tuple(row)))[:16]
+
+
 def file_stamp(path: str | Path) -> tuple[int, int, int]:
     """Return the stamp of a file, zeros where there is none."""
     try:
@@ -101,7 +106,7 @@ class HashCache:
         self._rehash = rehash
         self._seen: dict[Path, str] = {}
         self._stamps: dict[Path, tuple[int, int, int]] = {}
-        self._new: list[tuple[str, int, int, int, str]] = []
+        self._new: list[tuple[str, int, int, int, str, str]] = []
         self.problem = ""  # why the cache cannot be used, in words
         self._file = cache_folder() / "hashes.sqlite"
 
@@ -123,7 +128,8 @@ class HashCache:
                 raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
             self._stamps[path] = _stamp(stat)
             if known is None:
-                self._new.append((_text(path), *_stamp(stat), self._seen[path]))
+                row = (_text(path), *_stamp(stat), self._seen[path])
+                self._new.append((*row, _row_checksum(row)))
         return self._seen[path]
 
     def stamps(self, paths: Iterable[Path]) -> tuple[tuple[str, tuple[int, int, int]], ...]:
@@ -163,10 +169,8 @@ class HashCache:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(sqlite3.connect(self._file, timeout=_CACHE_SECONDS)) as base, base:
-                base.execute(
-                    "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, sha TEXT)"
-                )
-                base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", self._new)
+                base.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE}")
+                base.executemany("INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?)", self._new)
         except (sqlite3.Error, OSError) as error:
             self._unusable(error)
         else:
@@ -189,8 +193,11 @@ class HashCache:
             return {}
         try:
             with contextlib.closing(sqlite3.connect(self._file, timeout=_CACHE_SECONDS)) as base:
-                rows = base.execute("SELECT path, size, mtime, ctime, sha FROM files")
-                return {(path, size, mtime, ctime): sha for path, size, mtime, ctime, sha in rows}
+                if not base.execute("SELECT name FROM sqlite_master WHERE name = 'content'").fetchone():
+                    return {}  # of an earlier version
+                rows = base.execute("SELECT path, size, mtime, ctime, sha, checksum FROM content")
+                # A bit that flipped here would give a file another content, and its cells keys that nobody has.
+                return {tuple(row[:4]): row[4] for row in rows if _row_checksum(row[:5]) == row[5]}
         except sqlite3.Error as error:
             self._unusable(error)
             return {}

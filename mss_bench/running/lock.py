@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from mss_bench.core.files import lock
+from mss_bench.core.files import lock, read_whole
 from mss_bench.errors import RunError
 
 __all__ = ["SupersededError", "current", "epoch", "finalising", "in_force", "locked", "revoke"]
@@ -99,7 +99,7 @@ def revoke(run: Path, token: str) -> None:
 def current(run: Path, token: str) -> bool:
     """Return whether a token stands; an empty one always does."""
     try:
-        return not token or _token_file(run, token).read_text() == token
+        return not token or read_whole(_token_file(run, token)) == token.encode()
     except FileNotFoundError:
         return False
     except OSError:  # a file system that does not answer now has withdrawn nothing
@@ -159,7 +159,10 @@ def _sign(run: Path, file: IO[str]) -> None:
 
 
 def _owner(file: Path) -> str:
-    return file.read_text(encoding="utf-8").strip() or "unknown"
+    try:
+        return read_whole(file).decode("utf-8", "replace").strip() or "unknown"
+    except OSError:
+        return "unknown"
 
 
 def _shards_that_run(run: Path) -> str:

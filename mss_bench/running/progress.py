@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from mss_bench.core.schema import Status
-from mss_bench.core.streams import tell
+from mss_bench.core.streams import controlling, tell
 from mss_bench.core.text import harmless
 from mss_bench.running.messages import Reply
 from mss_bench.running.plan import PlannedCell
@@ -87,6 +87,7 @@ class Progress:
         self.outcome = RunOutcome(cached=cached)
         self.live = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._bar: Any = None
+        self._terminal: TextIO = sys.stderr
         self._now: dict[int, str] = {}  # what the worker of each thread is doing
         self._started = time.perf_counter()
 
@@ -95,7 +96,8 @@ class Progress:
         if self.live:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self.total, unit="cell", file=sys.stderr, dynamic_ncols=True, smoothing=0.1)
+            self._terminal = controlling(sys.stderr)
+            self._bar = tqdm(total=self.total, unit="cell", file=self._terminal, dynamic_ncols=True, smoothing=0.1)
         return self
 
     def __exit__(
@@ -133,7 +135,7 @@ class Progress:
         failures = ([text] if failed else []) + [f"{text}, but {p}" for p in problems]
         if self._bar is not None:
             for line in failures:
-                self._bar.write(harmless(line), file=sys.stderr)
+                self._bar.write(harmless(line), file=self._terminal)
             self._bar.update()
             self._show()
         elif self.quiet:
@@ -158,14 +160,14 @@ class Progress:
         """Show a line about the run as a whole."""
         self._note(text)
         if self._bar is not None:
-            self._bar.write(harmless(text), file=sys.stderr)
+            self._bar.write(harmless(text), file=self._terminal)
         elif not self.quiet:
             tell(text)
 
     def _show(self) -> None:
         if self._bar is not None:
             failures = f"{self.outcome.failed} failed, " if self.outcome.failed else ""
-            self._bar.set_postfix_str(failures + " | ".join(self._now.copy().values()))
+            self._bar.set_postfix_str(failures + harmless(" | ".join(self._now.copy().values()), keep=""))
 
     def _note(self, text: str) -> None:
         if self.log is None:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mss_bench.core.files import json_text, write_atomic
+from mss_bench.core.files import json_text, read_whole, write_atomic
 from mss_bench.core.schema import FLOOR, method_label
 from mss_bench.core.text import shortened
 from mss_bench.errors import RunError
@@ -271,8 +271,8 @@ def write_record(run: Path, cells: Iterable[Record], conditions: Mapping[str, An
     """Write the record, where it has changed."""
     content = {"run": dict(conditions), "cells": list(cells)}
     text = json_text(content)
-    with suppress(OSError, UnicodeDecodeError):
-        if (run / "plan.json").read_text(encoding="utf-8") == text:
+    with suppress(OSError):
+        if read_whole(run / "plan.json") == text.encode("utf-8", "backslashreplace"):
             return
     write_atomic(run / "plan.json", text)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mss_bench.core.files import json_text, read_json, replacing, write_atomic
+from mss_bench.core.files import json_text, read_json, read_whole, replacing, write_atomic
 from mss_bench.core.schema import (
     COST_COLUMNS,
     FAILURE_COLUMNS,
@@ -104,7 +104,7 @@ def cells_digest(run: Path) -> str:
     The first word is of the plan and the state of its cells on disk; tables that were made of another are stale. The
     others are ``name:sha256``, which `read_table` compares.
     """
-    parts = [(run / "plan.json").read_text(encoding="utf-8")]
+    parts = [read_whole(run / "plan.json").decode("utf-8", "replace")]
     for planned in read_plan(run)["cells"]:
         try:
             stat = cell_path(run, planned["estimate_key"]).stat()
