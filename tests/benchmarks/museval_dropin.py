@@ -28,8 +28,8 @@ MODULES = {"museval": "museval", "drop-in": "mss_bench.compat.museval"}
 HEAD = """\
 # `mss_bench.compat.museval` against museval
 
-`python tests/benchmarks/museval_dropin.py --seconds {seconds} --repeats {repeats}`: `evaluate` of both on the same arrays, four stereo
-sources as float64 `(sources, samples, channels)`, one thread, processes of their own in turns, the best run counts.
+`python tests/benchmarks/museval_dropin.py --seconds {seconds} --repeats {repeats}`: `evaluate` of both, four stereo
+sources, the same arrays, as float64 `(sources, samples, channels)`, one thread, processes of their own in turns.
 Two cores (AMD EPYC, virtual) that did other work too: read CPU seconds as ratios. Memory is the peak above the arrays.
 
 | audio, s | museval, CPU s | drop-in, CPU s | ratio | museval, GB | drop-in, GB | arrays, GB | largest difference, dB |
