@@ -149,6 +149,8 @@ def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path])
     for target in dataset.targets:
         if target not in dataset.targets.stems and known_stem(base) in (target, *map(known_stem, spellings(target))):
             return "note", f"{target} is the sum of {', '.join(dataset.targets[target])}"
+    if dataset.layout == "references":
+        return "error", "not where the stems of its track lie; move it away, or to them"
     for stem, patterns in dataset.stems.items():
         for pattern in patterns:
             if fnmatch.fnmatchcase(without_extension(part).casefold(), without_extension(pattern).casefold()):
@@ -157,7 +159,7 @@ def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path])
                     "error",
                     f"{pattern!r} of stem {stem} would match if its extension were {file.suffix}; add {meant!r}",
                 )
-    return "error", f"no pattern matches it; add one to a stem{_or_ignore(dataset)}"
+    return "error", "no pattern matches it; add one to a stem, or name it under `ignore`"
 
 
 def _differs_in_capitals(one: Path, other: Path) -> bool:

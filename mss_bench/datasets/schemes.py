@@ -200,10 +200,16 @@ def same_stems(tracks: Mapping[str, Mapping[str, str]], where: Path) -> dict[str
         lacking = [known_stem(stem) for stem in stems if stem not in renamed]
         # Tables have one column per target: tracks with different stems need a catalog entry that says what they mean.
         if set(renamed) - set(stems) or {None, "mixture", "accompaniment"} & {*lacking}:
+            more = ", ".join(sorted(set(renamed) - set(stems)))
+            if more:
+                raise DatasetError(
+                    f"track {track!r} in {where} has {more}, which others, e.g. {first!r}, do not have; expected the "
+                    "same stems in every track, or fewer in some; sum it into another stem, or move it away"
+                )
+            less = ", ".join(sorted(set(stems) - set(renamed)))
             raise DatasetError(
-                f"track {track!r} in {where} has {', '.join(sorted(renamed))}, track {first!r} has "
-                f"{', '.join(sorted(stems))}; expected the same stems in every track, or fewer of "
-                "usual names (vocals, drums, ...)"
+                f"track {track!r} in {where} has no {less}, track {first!r} has; expected the same in every track, or "
+                "fewer stems of usual names (vocals, drums, ...) in some"
             )
         result[track] = renamed
     return result

@@ -174,7 +174,10 @@ def test_stems_in_the_root_and_in_folders_are_asked_about(tmp_path):
         (["notes.txt", "._vocals.wav"], "holds no references"),
         (["A_vocals.wav", "B_vocals.wav"], "has one stem per track, e.g. A_vocals.wav"),
         (["a/b/c/d/x.wav"], "no naming scheme fits its files, e.g. a/b/c/d/x.wav"),
-        (["A/vocals.wav", "A/kazoo.wav", "B/vocals.wav", "B/bass.wav"], "track 'A' in .* has kazoo, vocals, track 'B'"),
+        (
+            ["A/vocals.wav", "A/kazoo.wav", "B/vocals.wav", "B/bass.wav"],
+            "track 'A' in .* has kazoo, which others, e.g. 'B'",
+        ),
         (["A/mixture.wav"], "has a mixture and no stem"),
     ],
 )
@@ -258,8 +261,16 @@ def test_a_song_may_lack_stems_of_usual_names(tmp_path):
     assert np.allclose(tracks["Song 0"].load().mixture, (sounds()["mixture"] - sounds()["bass"]).T, atol=1e-5)
     assert "bass in 2 of 3" in data.notices[-1]
     soundfile.write(root / "Song 1" / "kazoo.wav", sounds()["click"], RATE)
-    with pytest.raises(DatasetError, match=r"track 'Song 1' in .* has bass, drums, kazoo, other, vocals, track 'Song"):
+    with pytest.raises(DatasetError, match=r"track 'Song 1' in .* has kazoo, which others, e.g. 'Song .', do"):
         from_references(root)
+
+
+def test_a_file_below_a_track_of_references_is_named_without_talk_of_patterns(tmp_path):
+    root = write(tmp_path, four(**{"takes/vocals": "click"}))
+    data = from_references(root)
+    assert [x.message for x in leftovers(data, data.tracks())] == [
+        "not where the stems of its track lie; move it away, or to them"
+    ]
 
 
 @pytest.mark.parametrize("mixture", [np.zeros((800, 2)), np.zeros((700, 2))])

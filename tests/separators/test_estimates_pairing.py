@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mss_bench.core.patterns import LAYOUTS, TargetNames
+from mss_bench.core.patterns import LAYOUTS, TargetNames, further_stems
+from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Targets, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.separators.estimates.folder import pair
@@ -284,10 +286,43 @@ def test_a_file_named_after_another_song_is_not_that_of_the_only_track(tmp_path:
     assert paired(pairing) == {("Song", t): f for t, f in zip(("vocals", "bass", "drums"), names, strict=False)}
 
 
-def test_a_word_of_two_meanings_is_asked_about(tmp_path: Path) -> None:
-    pairing = pair(touch(tmp_path, "Song/vocals.wav", "Song/backing.wav"), tracks("Song"), TARGETS)
-    with pytest.raises(ConfigError, match="where it is the accompaniment, call it accompaniment"):
-        pairing.check()
+@pytest.mark.parametrize(
+    ("names", "hints"),
+    [
+        (("vocals", "music"), ["accompaniment=music"]),
+        (("vocals", "residual"), ["accompaniment=residual"]),
+        (("Instrumental", "lead_vocals"), ["vocals=lead_vocals"]),
+        (("lead_vocals", "music"), ["vocals=lead_vocals;accompaniment=music"]),
+        (("lead-vocals", "backing vocals"), ["vocals=backing vocals + lead-vocals"]),
+        (("vocals", "backing"), ["vocals=vocals+backing", "accompaniment=backing"]),
+        (("lead", "backing", "bass"), ["vocals=lead+backing", "vocals=lead;accompaniment=backing"]),
+        (("vocals", "drums", "kazoo"), []),
+        (("vocals", "a=b"), []),
+    ],
+)
+def test_names_of_no_target_are_refused_with_the_maps_that_may_be_meant(
+    tmp_path: Path, names: tuple[str, ...], hints: list[str]
+) -> None:
+    root = touch(tmp_path, *(f"Song/{name}.wav" for name in names))
+    with pytest.raises(ConfigError, match="by --map what their names mean") as error:
+        pair(root, tracks("Song"), TARGETS).check()
+    assert re.findall('--map "(.*?)"', str(error.value)) == hints
+    for hint in hints:
+        stem_map = StemMap.from_parameter(hint)
+        pairing = pair(root, tracks("Song"), TARGETS, further=further_stems(TARGETS, stem_map.sources))
+        stem_map.check_targets(TARGETS)
+        stem_map.check_delivered(pairing.delivered)
+
+
+@pytest.mark.parametrize("above", ["out/model/htdemucs/Song", "Song/stems"])
+def test_a_track_in_folders_of_no_layout_is_refused_with_the_pattern_that_reads_it(tmp_path: Path, above: str) -> None:
+    root = touch(tmp_path, f"{above}/vocals.wav", f"{above}/Drums.wav")
+    with pytest.raises(
+        ConfigError, match=f'--pattern "{above.replace("Song", "{track}")}/{{target}}.wav" reads it'
+    ) as error:
+        pair(root, tracks("Song"), TARGETS).check()
+    (pattern,) = set(re.findall('--pattern "(.*?)"', str(error.value)))
+    assert set(pair(root, tracks("Song"), TARGETS, pattern).delivered) == {"vocals", "drums"}
 
 
 def test_the_table_is_short_where_all_is_well(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from mss_bench.core import audio
 from mss_bench.core.listing import Listing, audio_files
 from mss_bench.core.names import POSSIBLE, known_stem, nfc, spelling_key
 from mss_bench.core.patterns import LAYOUTS, Layout, TargetNames, translate, user_layout
+from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Audio, Targets, TrackId
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.separators.estimates.pairing import EstimateFile, Pairing
@@ -225,16 +226,18 @@ def pair(
         else:  # several paths only where links lead to one file
             pairing.found[track][target] = files[0]
     if explain:
-        _explain_rest(pairing, listing, set(by_file), everything, pattern)
+        words = _explain_rest(pairing, listing, set(by_file), everything, pattern)
+        pairing = replace(pairing, map_hint=_map_hint(words, pairing.delivered, targets))
     return pairing
 
 
 def _explain_rest(
     pairing: Pairing, listing: Listing, claimed: set[str], tracks: Sequence[TrackId], pattern: str | None
-) -> None:
-    """Add the files that are not paired, each with the reason."""
+) -> list[str]:
+    """Add the files that are not paired, each with the reason; return the names that are those of no target."""
     expression = translate(user_layout(pattern).pattern) if pattern else None
     with_track = claims(listing, tracks, pattern)
+    words: dict[str, None] = {}
     for file in [*listing.refused, *(f for f in listing.files if f not in claimed)]:
         fits = expression is None or expression.fullmatch(nfc(file))
         if file in listing.refused:
@@ -243,13 +246,53 @@ def _explain_rest(
             reason = "the pattern does not fit it"
         elif file in with_track:
             reason = f"{with_track[file].spelling!r} is no target of the data set"
-            if meaning := POSSIBLE.get(spelling_key(with_track[file].spelling)):
-                reason += f"; where it is the {meaning}, call it {meaning}"
+            words[with_track[file].spelling] = None
         else:
-            reason = "names no track" + _suggestion(file, tracks)
+            reason = _readable_by(file, tracks) or "names no track" + _suggestion(file, tracks)
         # Files that do not match the user's pattern are ignored.
         (pairing.unpaired_files if fits else pairing.ignored)[listing.root / file] = reason
     pairing.ignored.update({listing.root / folder: reason for folder, reason in listing.passed_over.items()})
+    return list(words)
+
+
+def _map_hint(words: Sequence[str], delivered: Sequence[str], targets: Targets) -> str:
+    """Return the ``--map`` that names of no target suggest, in all meanings that they may have."""
+    made: dict[str, list[str]] = {}
+    rest = []
+    for word in words:
+        if re.search("[=,;]", word):  # which no map can name
+            continue
+        terms = re.split(r"[-_ ]+", word)
+        meant = next((stem for term in terms if (stem := known_stem(term)) in targets), None)
+        if meant is None and "lead" in map(str.casefold, terms) and "vocals" in targets:
+            meant = "vocals"
+        if meant is None:
+            rest.append(word)
+        elif meant not in delivered:
+            made.setdefault(meant, []).append(word)
+
+    def option(lines: Mapping[str, Sequence[str]]) -> str:
+        return f'--map "{StemMap.from_parameter({t: list(parts) for t, parts in lines.items()})}"'
+
+    if len(rest) == 1 and "accompaniment" in targets and "accompaniment" not in delivered:
+        as_rest = option(made | {"accompaniment": rest})
+        if POSSIBLE.get(spelling_key(rest[0])) != "accompaniment" or "vocals" not in (*delivered, *made):
+            return as_rest if {*delivered, *made} <= {"vocals"} else ""
+        sung = option(made | {"vocals": [*made.get("vocals", ["vocals"]), *rest]})
+        return f"{sung} where {rest[0]} is sung, {as_rest} where it is everything but the vocals"
+    return option(made) if made else ""
+
+
+def _readable_by(file: str, tracks: Sequence[TrackId]) -> str:
+    """Return the pattern that reads a file in a folder of a track's name; empty where it lies in none."""
+    *folders, name = file.split("/")
+    names = {nfc(track.name) for track in tracks}
+    places = [i for i, folder in enumerate(folders) if nfc(folder) in names]
+    if len(places) != 1 or not known_stem(Path(name).stem):
+        return ""
+    above, below = folders[: places[0]], folders[places[0] + 1 :]
+    pattern = "/".join([*above, "{track}", *below, "{target}" + Path(name).suffix])
+    return f'no recognised layout; --pattern "{pattern}" reads it' if not re.search(r"[\[*?]", "".join(folders)) else ""
 
 
 def _suggestion(file: str, tracks: Sequence[TrackId]) -> str:

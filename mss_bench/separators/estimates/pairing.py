@@ -57,6 +57,7 @@ class Pairing:
     unpaired_files: dict[Path, str] = field(default_factory=dict)
     ambiguous: dict[tuple[TrackId, str], list[Path]] = field(default_factory=dict)
     ignored: dict[Path, str] = field(default_factory=dict)
+    map_hint: str = ""
 
     @property
     def files(self) -> dict[TrackId, dict[str, Path]]:
@@ -97,9 +98,10 @@ class Pairing:
             problems.append("two files claim one target; keep one, or choose by --pattern")
         if self.unpaired_files:
             problems.append(
-                "files belong to no track or target; rename or remove them, or say by --pattern how to read the names"
+                "files belong to no track or target; rename or remove them, or say by --pattern how to read their paths"
+                f" or by --map what their names mean{self.map_hint and f', e.g. {self.map_hint}'}"
             )
-        if not self.files:
+        if not self.files and not self.ambiguous:
             problems.append("no track has a file; check the folder, the data set and the subset, or give --pattern")
         if problems:
             raise ConfigError(f"estimates in {self.directory} do not pair: {'; '.join(problems)}\n\n{self.table()}")
@@ -115,7 +117,7 @@ class Pairing:
         layouts = dict.fromkeys(f.layout for files in self.found.values() for f in files.values())
         head = f"{len(self.files)} of {len(self.found)} tracks have estimates in {self.directory}"
         lines = [head + (f" ({', '.join(layouts)})" if layouts else ""), *self._rows(rows)]
-        lines += _section("tracks without a file, which count as errors", map(_name, self.unpaired_tracks))
+        lines += _section("tracks without a file", map(_name, self.unpaired_tracks))
         lacking = [f"{_name(track)}: no {', '.join(targets)}" for track, targets in self.incomplete.items()]
         lines += _section("tracks that lack what others have", lacking)
         for (track, target), paths in self.ambiguous.items():
