@@ -16,6 +16,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mss_bench.core.tracks import Audio
 from mss_bench.dsp.alignment import dot
@@ -84,28 +85,31 @@ def find_gain(y: Audio, s: Audio, x: Audio) -> Gain | None:
     return Gain(20 * math.log10(middle), cost) if cost > 0 else None
 
 
-def find_offset(y: Audio, *allowed: Audio) -> float:
-    """Return the offset from zero of a signal; 0 where it is small beside its level, or others have one like it.
+def find_offset(y: Audio, *allowed: Audio) -> NDArray[np.float64]:
+    """Return each channel's offset from zero; 0 where it is small beside the level, or others have one like it.
 
     Parameters
     ----------
     y : (channels, samples)
     *allowed : (channels, samples)
         What it should be, or is made of: an offset of theirs may be its own.
+
+    Returns
+    -------
+    (channels, 1)
     """
-    offset, level = _mean_and_rms(y)
-    others = [_mean_and_rms(array) for array in allowed]
-    own = max(abs(mean) for mean, _ in others)
+    offsets, level = _means_and_rms(y)
+    others = [_means_and_rms(array) for array in allowed]
+    own = max(np.abs(means).max() for means, _ in others)
     # Of a signal that was turned up or down the offset went with it.
-    relative = max(abs(mean) / max(rms, 1e-9) for mean, rms in others) * level
-    excess = abs(offset) - 1.5 * max(own, relative)
-    return offset if excess > max(_OFFSET * others[0][1], 1e-4) else 0.0
+    relative = max(np.abs(means).max() / max(rms, 1e-9) for means, rms in others) * level
+    excess = np.abs(offsets) - 1.5 * max(own, relative)
+    return np.where(excess > max(_OFFSET * others[0][1], 1e-4), offsets, 0.0)
 
 
-def _mean_and_rms(array: Audio) -> tuple[float, float]:
-    """Return the greatest mean of a channel, and the level of all."""
-    means = np.atleast_1d(np.mean(array, axis=-1, dtype=np.float64))
-    return float(means[np.argmax(np.abs(means))]), math.sqrt(dot(array, array) / array.size)
+def _means_and_rms(array: Audio) -> tuple[NDArray[np.float64], float]:
+    """Return the means of the channels, and the level of all."""
+    return np.mean(array, axis=-1, dtype=np.float64, keepdims=True), math.sqrt(dot(array, array) / array.size)
 
 
 def is_folded(y: Audio) -> bool:

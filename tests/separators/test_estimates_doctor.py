@@ -290,6 +290,36 @@ def test_a_small_gain_is_found_with_its_cost(song: Song) -> None:
     assert cost == pytest.approx(10 * np.log10(after / before), abs=0.5)
 
 
+@pytest.mark.parametrize("factor", [0.8, 0.93])
+def test_one_scaled_estimate_is_told_by_what_adds_up(song: Song, factor: float) -> None:
+    stems = song.blend(0.75)
+    scaled = stems | {"vocals": np.float32(factor) * stems["vocals"]}
+    (found,) = song.examine(scaled)
+    assert (found.target, found.code) == ("vocals", "gain")
+    assert float(found.message.rpartition("by ")[2]) == pytest.approx(1 / factor, abs=0.002)
+    # A song without drums: those that were delivered add up with the others all the same.
+    without = {t: a for t, a in song.references.items() if t not in ("drums", "accompaniment")}
+    assert [f for f in examine(stems, without, song.mixture, RATE) if f.code == "gain"] == []
+
+
+def test_what_a_codec_adds_to_estimates_is_no_gain(song: Song) -> None:
+    rng = np.random.default_rng(0)
+    estimates = song.blend(0.75)
+    level = np.float32(0.08 * song.mixture.std())
+    noisy = {k: y + level * rng.standard_normal(y.shape).astype(np.float32) for k, y in estimates.items()}
+    assert song.examine(noisy) == []
+
+
+def test_an_offset_in_one_channel_costs_what_that_channel_costs(song: Song) -> None:
+    drums = song.ratio()["drums"] + np.float32([[0.01], [0]])
+    (found,) = song.examine({"drums": drums})
+    assert found.code == "offset"
+    offset = np.mean(drums[0], dtype=np.float64)
+    true = 10 * np.log10(np.mean(song.stems["drums"].astype(float) ** 2) / (offset**2 / 2))
+    assert "in channel 1, which" in found.message
+    assert f"no SDR above {true:.1f} dB" in found.message
+
+
 def test_an_offset_is_found_in_any_estimate(song: Song) -> None:
     (found,) = song.examine({"drums": song.blend(0.3)["drums"] + np.float32(0.01)})
     assert (found.target, found.code) == ("drums", "offset")

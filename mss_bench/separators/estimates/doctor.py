@@ -13,9 +13,10 @@ channels. So every suspicion is checked against the mixture as well as against t
 - *lag*: the peak of the generalised cross-correlation (SCOT weighting: the inverse transform of the coherence, which
   is sharp where music's own correlation is not), far above its noise, where aligning improves the scale-invariant SDR.
 - *drift*: the lags of one-second sections against the mixture lie on a line with a slope.
-- *gain*: where the target stands alone the estimate is the target, see `mss_bench.dsp.levels`. Else
-  ``y = a s + b (x - s)`` by least squares: an honest estimate has ``a <= 1`` (it holds no more of the target than there
-  is), and ``<y, s> / <y, y> <= 1`` (turning it up would not improve it). Poor separation lies between the two.
+- *gain*: one factor a stem makes the estimates add up to the mixture. Else, where the target stands alone, the estimate
+  is the target, see `mss_bench.dsp.levels`; or ``y = a s + b (x - s)`` by least squares: an honest estimate has
+  ``a <= 1`` (it holds no more of the target than there is), and ``<y, s> / <y, y> <= 1`` (turning it up would not
+  improve it). Poor separation lies between the two.
 - *channels*: swapping them changes the sign of the side signal (left - right) and nothing else.
 - *names*: see `mss_bench.separators.estimates.names`.
 
@@ -30,12 +31,14 @@ Carter, Nuttall, Cable: The smoothed coherence transform. Proc. IEEE 61 (10), 19
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mss_bench.core.findings import Finding
+from mss_bench.core.names import is_sum
 from mss_bench.core.tracks import Audio, Targets
 from mss_bench.dsp.alignment import correlation, dot
 from mss_bench.dsp.levels import find_gain, find_offset, fold_limit, is_folded
@@ -52,6 +55,9 @@ NEAR = 0.3
 TOO_LOUD, TOO_QUIET = 2.0, 4.0
 """dB."""
 SILENCE = 1e-6  # -60 dB
+NEARLY_ADDED_UP = 10**-1.5
+"""-15 dB: below lies the noise that a codec adds to every stem."""
+LEAST_GAIN, MOST_FACTOR = 0.06, 4.0
 FEW_SAMPLES = 50
 
 
@@ -91,9 +97,10 @@ def examine(
             faults = _form(target, estimate, references[target], mixture, sample_rate)
             if not any(fault.code in ("nan", "channels", "rate", "silent") for fault in faults):
                 sound[target] = estimate
-                if offset := find_offset(estimate, references[target], mixture):
-                    faults.append(_offset(target, offset, references[target]))
-                    sound[target] = estimate - np.float32(offset)
+                offsets = find_offset(estimate, references[target], mixture)
+                if offsets.any():
+                    faults.append(_offset(target, offsets, references[target]))
+                    sound[target] = estimate - offsets.astype(np.float32)
             findings += faults
     aligned = align(sound, references, mixture, sample_rate)
     found = [finding for item in aligned.values() for finding in _content(item)]
@@ -104,20 +111,27 @@ def examine(
     if targets is not None:
         findings += other_target({t: item for t, item in aligned.items() if t not in named}, references, targets)
     misnamed = {f.part for f in findings if f.code in ("swapped_names", "mixture", "target")}
-    if not _adds_up(aligned, targets):
-        for target, item in aligned.items():
-            findings += _folded(item) if target in misnamed else _folded(item) + _gain(item)
+    whole = _whole(aligned, targets)
+    further = [y for name, y in estimates.items() if name not in references and not is_sum(name)]
+    factors = _factors(whole, further)
+    for target, item in aligned.items():
+        if not _adds_up(whole):
+            findings += _folded(item)
+        if target not in misnamed:
+            findings += _scaled(item, factors[target]) if target in factors else [] if factors else _gain(item)
     if absent := [t for t in references if t not in estimates]:
         message = f"no estimate for {', '.join(absent)}: not scored"
         findings.append(Finding("note", "", "absent", message))
     return [replace(finding, track=track) for finding in findings]
 
 
-def _offset(target: str, offset: float, reference: Audio) -> Finding:
-    energy = dot(reference, reference)
-    limit = 10 * math.log10(energy / (offset**2 * reference.size)) if energy else -math.inf
+def _offset(target: str, offsets: NDArray[np.float64], reference: Audio) -> Finding:
+    energy, offset = dot(reference, reference), float(offsets.flat[np.argmax(np.abs(offsets))])
+    limit = 10 * math.log10(energy / (float(np.sum(offsets**2)) * reference.shape[-1])) if energy else -math.inf
+    channels = [str(c + 1) for c, each in enumerate(offsets) if each]
+    where = "" if len(channels) == len(offsets) else f" in channel {', '.join(channels)}"
     message = (
-        f"it lies {offset:+.4f} off zero (DC), which neither the reference nor the mixture does: no SDR above "
+        f"it lies {offset:+.4f} off zero (DC){where}, which neither the reference nor the mixture does: no SDR above "
         f"{limit:.1f} dB can be reached; subtract its mean"
     )
     return Finding("warning", target, "offset", message, value=offset)
@@ -134,8 +148,8 @@ def _all_or_some_are_the_mixture(found: list[Finding], delivered: int) -> list[F
     ]
 
 
-def _adds_up(aligned: Mapping[str, Aligned], targets: Targets | None) -> bool:
-    """Return whether estimates that hold every stem once add up to the mixture."""
+def _whole(aligned: Mapping[str, Aligned], targets: Targets | None) -> list[Aligned]:
+    """Return estimates that hold every stem once; none where there are no two, or they do not lie over each other."""
     chosen: list[Aligned] = []
     held: list[str] = []
     parts = targets or {t: (t,) for t in aligned}
@@ -143,10 +157,33 @@ def _adds_up(aligned: Mapping[str, Aligned], targets: Targets | None) -> bool:
         if not set(parts[target]) & set(held):
             chosen.append(aligned[target])
             held += parts[target]
-    if len(chosen) < 2 or len({(item.lag, item.y.shape) for item in chosen}) > 1:
+    return chosen if len(chosen) > 1 and len({(item.lag, item.y.shape) for item in chosen}) == 1 else []
+
+
+def _factors(whole: Sequence[Aligned], further: Sequence[Audio]) -> dict[str, float]:
+    """Return by what estimates have to be multiplied to add up to the mixture; empty where nothing makes them.
+
+    A method whose estimates add up leaves factors of 1, whatever it takes for what; codecs add noise, and no factor.
+    """
+    if not whole:
+        return {}
+    x, signals = whole[0].x, [*(item.y for item in whole), *(y for y in further if y.shape == whole[0].x.shape)]
+    gram = np.array([[dot(a, b) for b in signals] for a in signals])
+    factors = np.linalg.lstsq(gram, np.array([dot(y, x) for y in signals]), rcond=1e-6)[0]
+    rest = x - np.add.reduce([np.float32(factor) * y for factor, y in zip(factors, signals, strict=True)])
+    error = dot(rest, rest) / max(dot(x, x), 1e-20)
+    if error < ADDED_UP and factors.max() < MOST_FACTOR and factors.min() > 1 / MOST_FACTOR:
+        return {item.target: float(factor) for item, factor in zip(whole, factors, strict=False)}
+    if error < NEARLY_ADDED_UP and np.abs(factors - 1).max() < LEAST_GAIN:
+        return {item.target: 1.0 for item in whole}
+    return {}
+
+
+def _adds_up(whole: Sequence[Aligned]) -> bool:
+    if not whole:
         return False
-    rest = chosen[0].x - np.add.reduce([item.y for item in chosen])
-    return dot(rest, rest) < ADDED_UP * dot(chosen[0].x, chosen[0].x)
+    rest = whole[0].x - np.add.reduce([item.y for item in whole])
+    return dot(rest, rest) < ADDED_UP * dot(whole[0].x, whole[0].x)
 
 
 def _folded(item: Aligned) -> list[Finding]:
@@ -238,12 +275,25 @@ def _side_turned(y: Audio, s: Audio, x: Audio) -> bool:
     return _turned(*side)
 
 
+def _scaled(item: Aligned, factor: float) -> list[Finding]:
+    """Tell a factor with which the estimates add up, where it brings this one nearer to its reference."""
+    errors = [dot(e, e) for e in (item.y - item.s, np.float32(factor) * item.y - item.s)]
+    if abs(factor - 1) < LEAST_GAIN or errors[1] >= errors[0]:
+        return []
+    level, cost = -20 * math.log10(factor), 10 * math.log10(errors[0] / max(errors[1], 1e-12 * dot(item.s, item.s)))
+    message = (
+        f"the level is {level:+.1f} dB; with that undone the estimates add up to the mixture. It costs {cost:.1f} dB "
+        f"of SDR; was it normalised or scaled? multiply it by {factor:.3f}"
+    )
+    return [Finding("warning", item.target, "gain", message, value=level)]
+
+
 def _gain(item: Aligned) -> list[Finding]:
     y, s = item.y, item.s
     if gain := find_gain(y, s, item.x):
         message = (
             f"the level is {gain.level:+.1f} dB where the target stands alone, which costs {gain.cost:.1f} dB of SDR; "
-            f"was it normalised or scaled? multiply it by {10 ** (-gain.level / 20):.3f}"
+            f"was it normalised or scaled? multiply it by about {10 ** (-gain.level / 20):.2g}"
         )
         return [Finding("warning", item.target, "gain", message, value=gain.level)]
     rho = correlation(y, s)
