@@ -32,13 +32,16 @@ from mss_bench.errors import ConfigError, UnknownNameError, nearest
 if TYPE_CHECKING:
     from mss_bench.core.tracks import Audio, Stems, Targets
 
-__all__ = ["MapLine", "StemMap"]
+__all__ = ["COMPLETE_WITHOUT", "MapLine", "StemMap"]
 
 _MIXTURE = "mixture"
 _NONE = "none"
 _VOCALS = "vocals"
 _NO_TARGETS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _EXAMPLE = '"vocals=lead", "other=guitar+piano+other" or "accompaniment=mixture-vocals"'
+
+COMPLETE_WITHOUT = "; if the song is complete without, deliver silence under that name"
+"""What to do for a song with fewer stems than others, for which nobody else can say whether one was lost."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +265,9 @@ class StemMap:
         problems: dict[str, str] = {}
         for line in self._in_order():
             if absent := self._missing(line, stems):
-                problems[line.target] = f"{line}: {', '.join(absent)} not delivered"
+                problems[line.target] = (
+                    f"{line}: {', '.join(absent)} not delivered{'' if line.renames else COMPLETE_WITHOUT}"
+                )
                 continue
             others = _made_before(line, self.lines)
             total = reduce(add, [made[part] if part in others else stems[part] for part in line.parts])

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from mss_bench.core.names import known_stem
-from mss_bench.core.stem_map import MapLine, StemMap
+from mss_bench.core.stem_map import COMPLETE_WITHOUT, MapLine, StemMap
 from mss_bench.core.tracks import Stems, Targets, TrackId
 from mss_bench.errors import ConfigError
 from mss_bench.separators import MappedSeparator, Separator
@@ -126,7 +126,7 @@ class Delivery:
         lost = [name for name in targets.beyond(self.mapped) if name not in estimates]
         summed = _needed(targets, self.absent, estimates).resolve(estimates)
         problems = {
-            target: f"{target} lacks {', '.join(lost)}, which was not returned for this song"
+            target: f"{target} lacks {', '.join(lost)}, which was not returned for this song{COMPLETE_WITHOUT}"
             for target in (self.targets if lost else ())
             if target not in estimates
         }

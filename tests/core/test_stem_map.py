@@ -120,7 +120,10 @@ def test_a_sum_and_a_rest_use_what_other_lines_make():
 def test_a_stem_that_a_song_lacks_costs_the_targets_that_need_it():
     stems, problems = mapped("other=guitar+piano;accompaniment=mixture-vocals", "vocals", "guitar")
     assert stems == {"vocals": 1, "accompaniment": 999}
-    assert problems == {"other": "other=guitar+piano: piano not delivered"}
+    assert problems == {
+        "other": "other=guitar+piano: piano not delivered; if the song is complete without, deliver silence under that "
+        "name"
+    }
     _, problems = mapped("accompaniment=mixture-vocals;vocals=lead", "drums")
     assert set(problems) == {"vocals", "accompaniment"}
 

@@ -213,7 +213,8 @@ def test_a_sum_without_one_of_its_parts_is_not_scored(folder: Callable[..., Path
     accompaniment = rows.loc[("vocals_acc", "accompaniment")]
     assert accompaniment["status"] == "invalid_output"
     assert accompaniment["reason"].startswith(
-        "accompaniment lacks piano, which was not returned for this song; piano: nan"
+        "accompaniment lacks piano, which was not returned for this song; if the song is complete without, "
+        "deliver silence under that name; piano: nan"
     )
 
 
