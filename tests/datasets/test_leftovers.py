@@ -132,3 +132,9 @@ def test_the_doctor_and_the_run_name_what_is_not_read(tmp_path, capsys):
     assert "guitar.wav" in capsys.readouterr().out
     options = RunOptions(dataset="mine", catalogs=(catalog,), separators=("mixture",), metrics=("si_sdr",))
     assert "data set mine: not read: A/guitar.wav: no pattern matches it" in prepare(options).dataset.notices[0]
+
+
+def test_a_file_beside_the_one_that_is_read_is_an_error_where_capitals_alone_differ(tmp_path):
+    write(tmp_path / "songs" / "A", "vocals.wav", "Vocals.wav", "drums.wav")
+    message = "vocals.wav beside it is read, which differs in capitals alone; keep the right one"
+    assert found(dataset(tmp_path)) == {("error", "A", "Vocals.wav"): message}
