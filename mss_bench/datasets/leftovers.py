@@ -111,7 +111,8 @@ def notices(dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
         first = group[0]
         more = f" and {len(group) - 1} more" if len(group) > 1 else ""
         where = "/".join(filter(None, (first.subset, first.track, first.part)))
-        lines.append(f"data set {dataset.name}: not read: {where}{more}: {message}")
+        grave = "; an error: scores are of other stems than these files make" if first.severity == "error" else ""
+        lines.append(f"data set {dataset.name}: not read: {where}{more}: {message}{grave}")
     if len(lines) > _MAX_NOTICES:
         rest = f"data set {dataset.name}: and {len(lines) - _MAX_NOTICES} more; mss-bench datasets check lists them"
         lines[_MAX_NOTICES:] = [rest]

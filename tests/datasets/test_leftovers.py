@@ -67,6 +67,7 @@ def test_only_the_tracks_that_are_asked_for_are_looked_into_and_files_of_one_nam
     data = dataset(tmp_path)
     (line,) = notices(data, data.tracks())
     assert line.startswith("data set mine: not read: A/guitar.wav and 2 more: no pattern matches it")
+    assert line.endswith("; an error: scores are of other stems than these files make")
     (line,) = notices(data, data.tracks(names=["B"]))
     assert line.startswith("data set mine: not read: B/guitar.wav: no pattern matches it")
 

@@ -40,9 +40,10 @@ def test_what_a_reader_must_know_stands_beside_the_numbers(run_tables) -> None:
     text = " ".join(text.split())  # long names wrap
     assert "* the floor, or the method's own worst where that is worse, stands in: repet_sim (1 of 5 tracks" in text
     assert "No value on any track: broken." in text
-    assert (
-        "Tracks that count (the others lack the stem, have it silent, or have no floor): vocals (5 of 6 tracks)" in text
+    counted = (
+        "(the others lack the stem, have it silent, or have no floor, e.g. for a refused file): vocals (5 of 6 tracks)"
     )
+    assert f"Tracks that count {counted}" in text
     assert "(drums 1" in text.partition("† infinite on single tracks: ")[2]
     assert "median over tracks of each track's value" in text
     assert "Failures: 7 of 36 cells." in text
