@@ -489,7 +489,10 @@ def _notes(
         Note("infinite on single tracks", "†", infinite),
         *(Note(f"{kind} on some tracks (see flags in the track table)", "‡", of) for kind, of in flagged.items()),
         Note("No value on any track", of=empty),
-        Note("Tracks that count (the others lack the stem, have it silent, or have no floor, e.g. for a refused file)", of=counted),
+        Note(
+            "Tracks that count (the others lack the stem, have it silent, or have no floor, e.g. for a refused file)",
+            of=counted,
+        ),
     ]  # fmt: skip
     notes = [note for note in notes if note.of]
     if not any(block.has_floor for block in blocks):
