@@ -126,7 +126,7 @@ def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     outcome = start(prepared, quiet=quiet)
     if not quiet:
         shown = str(prepared.folder.absolute()), terminal_width(), sys.stdout.encoding or "ascii"
-        print(apart(printed_summary, *shown) if prepared.plan.foreign else printed_summary(*shown))
+        print(apart(printed_summary, *shown) if prepared.foreign else printed_summary(*shown))
         print(
             f"{outcome.computed} cells computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
             f"{prepared.folder}\nReport: mss-bench report {prepared.folder}"

@@ -101,11 +101,6 @@ class Plan:
     fingerprint: str
     notices: list[str] = field(default_factory=list)
 
-    @property
-    def foreign(self) -> bool:
-        """Return whether code that is not of this package has been imported to make it."""
-        return any(c.origin != "mss_bench" or any(s.foreign for s in c.scores) for c in self.cells)
-
 
 @dataclass(frozen=True)
 class _Method:

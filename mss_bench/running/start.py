@@ -47,6 +47,16 @@ class PreparedRun:
     plan: Plan
 
     @property
+    def foreign(self) -> bool:
+        """Return whether code that is not of this package has been imported for it, whether or not it is used."""
+        cells = self.plan.cells
+        return (
+            bool(self.options.plugins)
+            or not type(self.dataset).__module__.startswith("mss_bench.")
+            or any(c.origin != "mss_bench" or any(s.foreign for s in c.scores) for c in cells)
+        )
+
+    @property
     def media(self) -> list[str]:
         """Return the names of the tracks of which excerpts are kept."""
         names = list(dict.fromkeys(cell.track.name for cell in self.plan.cells))
@@ -202,8 +212,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
         if tasks or stale(run):
             with finalising(run):
                 # A plugin that was imported here to be planned with may have patched what tables are made with.
-                foreign = prepared.plan.foreign
-                missing = apart(build_tables, str(run)) if foreign else build_tables(run)
+                missing = apart(build_tables, str(run)) if prepared.foreign else build_tables(run)
                 describe_run(prepared, began, missing, cells_digest(run))  # last: it vouches for the tables
         if prepared.media and not (outcome.interrupted or outcome.stopped_at_failure):
             with finalising(run):

@@ -109,9 +109,11 @@ def test_what_a_plugin_patches_when_it_is_planned_with_reaches_no_table(tiny, tm
         return lines, _numbers(mss_bench.load(tmp_path / out), ["mixture", "hpss"])
 
     lines, rows = run("alone")
-    among, rows_among = run("among", "-s", "quarter", "--plugin", str(tmp_path / "at_import.py"))
-    pd.testing.assert_frame_equal(rows, rows_among)
-    assert [line.split() for line in lines] == [line.split() for line in among]
+    plugin = ("--plugin", str(tmp_path / "at_import.py"))
+    for out, more in (("among", ("-s", "quarter", *plugin)), ("unused", plugin)):
+        among, rows_among = run(out, *more)
+        pd.testing.assert_frame_equal(rows, rows_among)
+        assert [line.split() for line in lines] == [line.split() for line in among]
 
 
 FORKS = """
