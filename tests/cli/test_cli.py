@@ -141,7 +141,13 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
     assert "separate and score (new)" in done.stdout
     assert "(its estimates were not saved)" in done.stdout
     done = mss_bench(*words, "--dry-run", "--seed", 7)
-    assert done.stdout.count("(changed: seed)") == 2  # of the song that was computed
+    assert done.returncode == 2
+    assert "--seed is 7 here, 0 there" in done.stderr
+    song = tiny.parent / "tiny" / "test" / "Song A"
+    (song / "drums.wav").write_bytes((song / "bass.wav").read_bytes())
+    done = mss_bench(*words, "--dry-run")
+    assert "test/Song A  irm  separate and score (changed: references)" in done.stdout  # an oracle
+    assert "test/Song A  mixture  add scores (lacks bss_eval, usdr, si_sdr)" in done.stdout
     assert done.stdout.count("(new)") == 2
 
 
