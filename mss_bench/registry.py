@@ -6,17 +6,19 @@ Built-ins are registered by ``"module:object"`` strings, third parties by an ent
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from mss_bench.errors import ConfigError, UnknownNameError
 
@@ -186,6 +188,21 @@ def resolve(target: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+@contextlib.contextmanager
+def _no_exit() -> Iterator[None]:
+    """Let a file that would end this process at once, and with it the command, fail instead."""
+    exits = os._exit
+
+    def refuse(status: int) -> NoReturn:
+        raise SystemExit(f"it calls os._exit({status})")
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = exits
+
+
 def import_file(path: str | Path) -> ModuleType:
     """Import a Python file as a module of its own, anew whenever its content has changed.
 
@@ -213,7 +230,9 @@ def import_file(path: str | Path) -> ModuleType:
     sys.modules[name] = module  # before it runs: dataclasses and pickle look for the module of a class there
     try:
         # Compiled here: a cached byte code of the same second would be taken for the new content.
-        exec(compile(content, str(file), "exec"), module.__dict__)
+        code = compile(content, str(file), "exec")
+        with _no_exit():
+            exec(code, module.__dict__)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin that calls sys.exit must not end the command

@@ -29,7 +29,7 @@ from mss_bench.core.processes import Child, PrintedToFile, how_it_ended, oom_kil
 from mss_bench.core.schema import Status
 from mss_bench.running.estimates import Separated, SeparationRequest, SharedAudio
 from mss_bench.running.lock import SupersededError, current
-from mss_bench.running.messages import LoadTrack, Reply, ScoreCell, Task
+from mss_bench.running.messages import TOKEN_BYTES, GarbledError, Inbox, LoadTrack, Reply, ScoreCell, Task
 from mss_bench.running.progress import Progress
 from mss_bench.running.store import read_cell, write_cell
 from mss_bench.running.worker import failed_cell, failed_score
@@ -46,7 +46,7 @@ THREADS = dict.fromkeys(
 _CHILD = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); descriptor, lifeline, shared = map(int, sys.argv[2:5]); "
     "from mss_bench.running.usage import watch; watch(lifeline, descriptor); "
-    "from mss_bench.running.worker import main; main(descriptor, shared, sys.argv[5])"
+    "from mss_bench.running.worker import main; main(descriptor, shared, sys.argv[5], bytes.fromhex(sys.argv[6]))"
 )
 
 _WATCH_SECONDS = 0.2  # between looks at a child's memory
@@ -289,6 +289,9 @@ class Supervisor:
         try:
             number = process.send(request)
             outcome = self._wait(process, number)
+        except GarbledError:
+            reason = "the worker process sent something that is not an answer: a plugin wrote into its channel"
+            outcome = _Loss(Status.CRASHED, reason, died=True)
         except (EOFError, OSError, ValueError):  # ValueError: stopped meanwhile, the pipe is closed
             outcome = process.cause_of_death()
         if isinstance(outcome, _Loss):
@@ -361,7 +364,7 @@ class _Process:
         # An interrupt's handler may close it in the very thread that is starting it.
         self._lock = threading.RLock()
         self._closed = False
-        self._number = 0
+        self._number, self._inbox = 0, Inbox(b"")
         self.began, self.ready = 0.0, False  # when the child was started, and whether it has reported ready
         self._oom_kills = 0  # of the whole system, when the child was started
 
@@ -383,14 +386,15 @@ class _Process:
         child, connection = self._child, self._connection
         if child is None or connection is None:
             raise EOFError
-        ready = wait([connection, child.death], seconds)
-        if connection in ready:
-            message: tuple[int, Any] = connection.recv()
-            self.ready = True
-            return message
-        if ready:
-            raise EOFError
-        return None
+        if (message := self._inbox.next()) is None:
+            ready = wait([connection, child.death], seconds)
+            if connection in ready:
+                self._inbox.take(connection.fileno())
+            elif ready:
+                raise EOFError
+            message = self._inbox.next()
+        self.ready |= message is not None
+        return message
 
     def tree_mb(self) -> float:
         """Return the resident memory of the child and its descendants in MiB."""
@@ -429,13 +433,23 @@ class _Process:
                 raise EOFError
             if self._child is None or self._connection is None:
                 self.began, self.ready = time.monotonic(), False
+                token = os.urandom(TOKEN_BYTES)
+                self._inbox = Inbox(token)
                 self._connection, theirs = Pipe()
                 # Only this process holds the writing end: when it dies, however, the watchdog reads the end of file.
                 reading, self._lifeline = os.pipe()
                 passed = (theirs.fileno(), reading, self._shared.descriptor)
                 try:
                     self._child = Child(
-                        [sys.executable, "-c", _CHILD, json.dumps(sys.path), *map(str, passed), self._role],
+                        [
+                            sys.executable,
+                            "-c",
+                            _CHILD,
+                            json.dumps(sys.path),
+                            *map(str, passed),
+                            self._role,
+                            token.hex(),
+                        ],
                         self._log,
                         own_session=True,
                         pass_fds=passed,

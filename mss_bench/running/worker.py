@@ -39,7 +39,7 @@ from mss_bench.running.examination import misnamed
 from mss_bench.running.failures import classify, collected_warnings, trace
 from mss_bench.running.keys import file_stamp, source_hash
 from mss_bench.running.lock import SupersededError, in_force
-from mss_bench.running.messages import LoadTrack, Reply, Task
+from mss_bench.running.messages import LoadTrack, Reply, Task, answer
 from mss_bench.running.outputs import save_estimates, saved_estimates
 from mss_bench.running.plan import PlannedCell, PlannedScore, Stamps
 from mss_bench.running.store import Cell, ScoreSet, read_cell, write_cell
@@ -280,14 +280,14 @@ def _flags_of(target: str, flags: Iterable[str], targets: Targets) -> list[str]:
     return [flag for flag in flags if not flag.startswith(others)]
 
 
-def main(descriptor: int, shared: int, role: str) -> None:
+def main(descriptor: int, shared: int, role: str, token: bytes) -> None:
     """Answer requests of the parent until it hangs up; the role is ``"score"`` or ``"separate"``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     os.dup2(sys.stderr.fileno(), 1)  # what methods print goes to the log
     connection: Connection[Any, Any] = Connection(descriptor)
     process, memory = os.getpid(), SharedAudio(shared)
     state, warm = WorkerState(memory), WarmSeparators()
-    _send(connection, 0, "ready")
+    answer(descriptor, token, 0, "ready")
     while True:
         try:
             number, request = connection.recv()
@@ -299,14 +299,9 @@ def main(descriptor: int, shared: int, role: str) -> None:
             elif isinstance(request, LoadTrack):
                 reply = load(request.task, state)
             else:
-                reply = score_cell(request.task, request.separated, state, partial(_send, connection, number))
+                reply = score_cell(request.task, request.separated, state, partial(answer, descriptor, token, number))
         except SupersededError:  # the parent finds out for itself
             return
         if os.getpid() != process:  # forked by the method: it must not answer a second time
             os._exit(1)
-        _send(connection, number, reply)
-
-
-def _send(connection: Connection[Any, Any], number: int, message: Any) -> None:
-    """Send a message with the number of the request that it belongs to."""
-    connection.send((number, message))
+        answer(descriptor, token, number, reply)

@@ -14,6 +14,7 @@ import pytest
 
 import mss_bench
 from mss_bench.core.reads import undeclared, watched_reads
+from mss_bench.errors import ConfigError
 from mss_bench.running.estimates import SharedAudio
 
 HOSTILE = """
@@ -140,6 +141,35 @@ def test_a_fork_that_comes_back_answers_nothing(scores, tmp_path):
     assert len(results.failures) == 0
     values = {s: rows.value.to_list() for s, rows in results.tracks.groupby("separator")}
     assert values["forks"] == values["quarter"]
+
+
+WRITES = """
+import os
+from mss_bench import Separator
+class Writes(Separator):
+    name = "writes"
+    def separate(self, mixture, sample_rate, *, targets, **_):
+        for descriptor in range(3, 60):
+            try:
+                os.write(descriptor, b"\\0garbage" * 10)
+            except OSError:
+                pass
+        return {s: mixture / 4 for s in targets.stems}
+"""
+
+
+def test_what_a_plugin_writes_into_the_channel_of_its_process_costs_its_cell(scores, tmp_path):
+    """The length that it seems to announce is never waited for."""
+    (tmp_path / "writes.py").write_text(WRITES)
+    results = scores(["writes", "centre"], [tmp_path / "writes.py"], ("usdr",))
+    assert set(results.failures.separator) == {"writes"}
+    assert results.failures.reason.str.contains("sent something that is not an answer").all()
+
+
+def test_a_plugin_that_ends_the_process_when_it_is_imported_is_refused(scores, tmp_path):
+    (tmp_path / "ends.py").write_text("import os; os._exit(0)")
+    with pytest.raises(ConfigError, match=r"ends\.py cannot be imported: SystemExit: it calls os\._exit\(0\)"):
+        scores(["centre"], [tmp_path / "ends.py"], ("usdr",))
 
 
 READS = """
