@@ -19,6 +19,8 @@ from mss_bench.running.record import (
     place_of,
     refuse_incomparable,
     refuse_other_run,
+    refuse_other_separators,
+    separators_of,
     write_record,
 )
 from mss_bench.running.store import Cell, Record, cell_path, read_cell, read_info, read_plan, write_cell
@@ -52,6 +54,7 @@ def merge(runs: Sequence[Path], out: Path) -> list[str]:
         if i:
             refuse_other_run(runs[0], conditions_of(runs[0]), conditions_of(run), f"in {run}")
             for earlier in runs[:i]:
+                refuse_other_separators(earlier, read_plan(earlier)["cells"], separators_of(run, own), str(run))
                 refuse_incomparable(earlier, read_plan(earlier)["cells"], own, str(run))
         _refuse_other_cells(list(cells.values()), own, run)
         for planned in own:

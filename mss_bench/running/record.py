@@ -27,7 +27,7 @@ from mss_bench.running.store import DamagedError, Record, cell_path, read_cell, 
 
 __all__ = [
     "OPTIONS", "Changes", "conditions_of", "described", "extend", "label_of", "place_of", "read_record",
-    "refuse_incomparable", "refuse_other_run", "write_record",
+    "refuse_incomparable", "refuse_other_run", "refuse_other_separators", "separators_of", "write_record",
 ]  # fmt: skip
 
 OPTIONS = {"dataset": "--dataset", "subset": "--subset", "duration": "--duration", "seed": "--seed"}
@@ -63,7 +63,8 @@ def described(cell: PlannedCell) -> Record:
     if not cell.all_tracks:  # of a reader of estimates they belong to the track
         method["files"] = cell.preimage.get("files", {})
     references = cell.scores[0].preimage["references"] if cell.scores else None
-    description["about"] = {"method": digest(method)} | _content(cell.preimage["mixture"], references)
+    description["about"] = {"separator": cell.method.name, "method": digest(method)}
+    description["about"] |= _content(cell.preimage["mixture"], references)
     for entry, score in zip(description["scores"], cell.scores, strict=True):
         entry["definition"] = _definition(score.preimage)
     return description
@@ -141,6 +142,50 @@ def refuse_other_run(run: Path, there: Mapping[str, Any], asked: Mapping[str, An
     raise RunError(f"{run} is of another {which}: {said}; numbers of both make no one table: {advice}")
 
 
+def refuse_other_separators(run: Path, there: Iterable[Record], asked: Mapping[str, str], other: str = "") -> None:
+    """Refuse a separator under a name that another one has in a folder.
+
+    Parameters
+    ----------
+    run : Path
+    there : iterable of mapping
+        Cells of its record.
+    asked : mapping
+        Registered names of the separators that are to join it, by what the tables call them.
+    other : str
+        The folder that has them; this command by default.
+
+    Raises
+    ------
+    RunError
+        It names both separators and the option.
+    """
+    for label, name in separators_of(run, [cell for cell in there if label_of(cell) in asked]).items():
+        if name != asked[label]:
+            advice = "run one of them anew under another name (as=OTHER)" if other else (
+                f"call this one otherwise ({asked[label]}:as=OTHER), or remove the other with 'mss-bench results "
+                f"remove {run} -s {label}'"
+            )  # fmt: skip
+            raise RunError(
+                f"{label!r} is the separator {asked[label]} {f'in {other}' if other else 'here'}, and {name} in {run}; "
+                f"one name in a table is of one separator: {advice}"
+            )
+
+
+def separators_of(run: Path, cells: Iterable[Record]) -> dict[str, str]:
+    """Return the registered names of the separators of cells by their labels, as far as record or files tell them."""
+    names: dict[str, str] = {}
+    for planned in cells:
+        if label_of(planned) in names:
+            continue
+        name = planned.get("about", {}).get("separator", "")
+        if not name and (cell := read_cell(run, planned["estimate_key"])) is not None:
+            name = cell.preimage.get("separator", "")
+        if name:
+            names[label_of(planned)] = name
+    return names
+
+
 def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, list | tuple) else value
 
@@ -179,10 +224,12 @@ def extend(
     forgotten = [] if earlier else _forgotten(run, new)
     if earlier:
         refuse_other_run(run, conditions_of(run), conditions)
+    refuse_other_separators(run, earlier, {cell.label: cell.method.name for cell in cells})
     taken = {place_of(cell) for cell in new}
     kept = [cell for cell in earlier if place_of(cell) not in taken]
     there = {place_of(cell): cell for cell in earlier}
     lost: defaultdict[str, set[str]] = defaultdict(set)
+    asked = {(score["metric"], score["preset"]) for cell in new for score in cell["scores"]}
     for cell in new:
         before = there.get(place_of(cell))
         if before is None:
@@ -193,7 +240,7 @@ def extend(
         if same and references == cell["about"].get("references", references):
             cell["scores"] = _in_order([*before["scores"], *cell["scores"]], cell["scores"], further)
         else:
-            lost[label_of(cell)] |= {score["metric"] for score in further}
+            lost[label_of(cell)] |= {s["metric"] for s in further if (s["metric"], s["preset"]) not in asked}
     refuse_incomparable(run, kept, new)
     own, others = ([label_of(cell) for cell in cells] for cells in (new, earlier))
     methods = list(dict.fromkeys([*own, *others] if set(others) <= set(own) else [*others, *own]))

@@ -28,7 +28,14 @@ from mss_bench.running.plan import Plan, PlannedCell, PlannedScore, make_plan
 from mss_bench.running.progress import Progress, RunOutcome
 from mss_bench.running.provenance import now
 from mss_bench.running.readiness import refuse_unready
-from mss_bench.running.record import conditions_of, described, extend, read_record, refuse_other_run
+from mss_bench.running.record import (
+    conditions_of,
+    described,
+    extend,
+    read_record,
+    refuse_other_run,
+    refuse_other_separators,
+)
 from mss_bench.running.status import end_of
 from mss_bench.running.store import Cell, read_cell, write_cell
 from mss_bench.running.tables import build_tables, cells_digest, stale
@@ -72,15 +79,16 @@ class PreparedRun:
         }  # fmt: skip
 
     def refuse_other_run(self) -> None:
-        """Refuse a folder that holds cells of another data set, subset, duration or seed.
+        """Refuse a folder of another data set, subset, duration or seed, or with another separator of the same name.
 
         Raises
         ------
         RunError
             It names the option.
         """
-        if read_record(self.folder):
+        if there := read_record(self.folder):
             refuse_other_run(self.folder, conditions_of(self.folder), self.conditions)
+            refuse_other_separators(self.folder, there, {c.label: c.method.name for c in self.plan.cells})
 
     def cells(self) -> list[PlannedCell]:
         """Return the cells of this shard: every n-th track, or every n-th cell where tracks are fewer."""

@@ -10,7 +10,7 @@ from mss_bench.cli.main import main
 from mss_bench.errors import RunError
 from mss_bench.running.lock import finalising
 from mss_bench.running.options import RunOptions
-from mss_bench.running.record import extend, read_record
+from mss_bench.running.record import extend, read_record, write_record
 from mss_bench.running.start import prepare
 from mss_bench.running.status import run_status
 
@@ -191,6 +191,31 @@ def test_numbers_that_cannot_be_compared_are_refused(words, own, tmp_path, tiny,
     assert "the audio of 'Song A' has changed since noisy was run in" in refused("own")
     assert main(words("own,noisy", "loudest", *more)) == 0  # all of them again is well
     assert table(run) != before
+
+
+@pytest.mark.parametrize("earlier_version", [False, True])
+def test_a_name_stays_with_its_separator(words, tmp_path, capsys, earlier_version):
+    run = tmp_path / "run"
+    assert main(words("noisy,mixture_unscaled")) == 0
+    if earlier_version:  # its record does not name the separators; its cells do
+        plan = json.loads((run / "plan.json").read_text())
+        for cell in plan["cells"]:
+            del cell["about"]
+        write_record(run, plan["cells"], plan["run"])
+    before = table(run)
+    for more in ([], ["--tracks", "Song A"], ["--dry-run"]):
+        capsys.readouterr()
+        assert main(words("noisy:as=mixture_unscaled", "usdr", *more)) == 2
+        error = capsys.readouterr().err
+        assert f"'mixture_unscaled' is the separator noisy here, and mixture_unscaled in {run}; one name in" in error
+        assert "(noisy:as=OTHER), or remove the other with 'mss-bench results remove" in error
+    assert table(run) == before
+    assert main(words("noisy:as=mixture_unscaled", out="other")) == 0
+    capsys.readouterr()
+    assert main(["results", "merge", str(run), str(tmp_path / "other"), "-o", str(tmp_path / "merged")]) == 2
+    assert f"is the separator noisy in {tmp_path / 'other'}, and mixture_unscaled in {run};" in capsys.readouterr().err
+    assert main(["results", "remove", str(run), "-s", "mixture_unscaled"]) == 0
+    assert main(words("noisy:as=mixture_unscaled")) == 0
 
 
 def test_scores_of_earlier_estimates_leave_the_tables_with_a_word(words, own, tmp_path, capsys):
