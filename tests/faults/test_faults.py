@@ -425,7 +425,8 @@ def test_after_a_kill_the_tables_can_be_rebuilt_and_read(command, tmp_path):
     process.kill()
     process.wait()
     words = [sys.executable, "-m", "mss_bench"]
-    assert finish([*words, "results", "rebuild", str(tmp_path / "run")]).returncode == 0
+    rebuilt = finish([*words, "results", "rebuild", str(tmp_path / "run")])
+    assert rebuilt.returncode == 1  # tables of what is there, which is not all
     assert len(mss_bench.load(tmp_path / "run").tracks) >= 3
     assert finish([*words, "report", str(tmp_path / "run"), "--format", "md"]).returncode == 0
 
