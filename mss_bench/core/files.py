@@ -17,8 +17,14 @@ from typing import IO, Any
 
 from mss_bench.errors import RunError
 
-__all__ = ["cache_folder", "folder_name", "json_text", "lock", "read_json", "read_whole", "replacing", "write_atomic"]
+__all__ = [
+    "cache_folder", "folder_name", "has_checksum", "json_text", "lock", "read_json", "read_whole", "replacing",
+    "write_atomic",
+]  # fmt: skip
 
+_REMEDIES = {errno.EISDIR: "remove it"} | dict.fromkeys(
+    (errno.ENOSPC, errno.EDQUOT), "free space or choose another folder"
+)
 _TRY_SECONDS = 0.05
 _MOST_BYTES = 2**30  # of a file that is read at once: more is not what this suite, or a person, has written
 _CHECKSUM = ',\n "checksum": "'  # what begins the last entry of a file; no text of JSON can hold a newline
@@ -89,7 +95,8 @@ def write_atomic(
             temporary.write_bytes(whole)
     except OSError as error:
         reason = error.strerror or error
-        raise RunError(f"{path} cannot be written: {reason}; free space or choose another folder") from error
+        remedy = _REMEDIES.get(error.errno or 0, "choose another folder")
+        raise RunError(f"{path} cannot be written: {reason}; {remedy}") from error
     return path
 
 
@@ -124,6 +131,11 @@ def json_text(content: Mapping[str, Any]) -> str:
     """
     text = json.dumps(content, indent=1, ensure_ascii=False, default=str).removesuffix("\n}")
     return f'{text}{_CHECKSUM}{_sha256(text.encode("utf-8", "backslashreplace"))}"\n}}'
+
+
+def has_checksum(path: str | Path) -> bool:
+    """Return whether a file ends with a checksum as `json_text` writes it; OSError where it cannot be read."""
+    return _CHECKSUM.encode() in read_whole(path)[-128:]
 
 
 def read_json(path: str | Path) -> Any:

@@ -15,7 +15,7 @@ from mss_bench.errors import AudioError
 from mss_bench.running.messages import Task
 from mss_bench.running.plan import Plan
 from mss_bench.running.record import label_of
-from mss_bench.running.store import Cell, Record, cell_path, read_cell, read_plan
+from mss_bench.running.store import Cell, Record, cell_path, read_cell, read_info, read_plan
 from mss_bench.running.tables import failure_rows, stale
 
 __all__ = ["CellEnd", "Failure", "RunStatus", "end_of", "estimate", "run_status"]
@@ -125,8 +125,10 @@ def run_status(run: Path) -> RunStatus:
     Raises
     ------
     RunError
-        Where the folder is no run.
+        Where the folder is no run, or its record or description is damaged.
     """
+    if (run / "run.json").exists():  # before its first cell a run has none
+        read_info(run)
     status = RunStatus()
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for planned in read_plan(run)["cells"]:

@@ -22,6 +22,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
@@ -29,7 +30,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.files import read_json, read_whole, write_atomic
+from mss_bench.core.files import has_checksum, read_json, read_whole, write_atomic
 from mss_bench.core.records import built
 from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.core.text import harmless
@@ -364,6 +365,11 @@ def read_plan(run: Path) -> Record:
         Where the folder is no run, or the file is damaged.
     """
     plan = _typed(run, "plan.json", _Plan, _read_json(run, "plan.json"))
+    if not plan["cells"]:
+        raise _damaged(run, "plan.json", "it has no cells")
+    with suppress(OSError):  # the description tells whether a version with checksums wrote the folder
+        if not has_checksum(run / "plan.json") and has_checksum(run / "run.json"):
+            raise _damaged(run, "plan.json", "its checksum is missing")
     for cell in plan["cells"]:
         if not re.fullmatch(r"\w+", cell["estimate_key"], re.ASCII):  # it becomes a file's name
             raise _damaged(run, "plan.json", f"{cell['estimate_key']!r:.40} is no key of a cell")
@@ -379,9 +385,11 @@ def read_info(run: Path) -> Record:
         Where the folder is no run, the file is damaged, or its tables are of another version.
     """
     info = _read_json(run, "run.json")
-    if info.get("schema") != SCHEMA_VERSION:
+    if not isinstance(info.get("schema"), type(SCHEMA_VERSION)):
+        raise _damaged(run, "run.json", "it does not say of which version its tables are")
+    if info["schema"] != SCHEMA_VERSION:
         raise RunError(
-            f"{run} has tables of version {info.get('schema')}, this mss_bench reads {SCHEMA_VERSION}; "
+            f"{run} has tables of version {info['schema']}, this mss_bench reads {SCHEMA_VERSION}; "
             "run the same command again to make them anew"
         )
     return _typed(run, "run.json", _Info, info)

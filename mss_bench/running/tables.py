@@ -25,6 +25,7 @@ from mss_bench.core.schema import (
 from mss_bench.core.text import harmless
 from mss_bench.errors import RunError
 from mss_bench.metrics import Score
+from mss_bench.running.record import conditions_of, write_record
 from mss_bench.running.store import Cell, Record, ScoreSet, cell_path, read_cell, read_info, read_plan
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def rebuild(run: Path) -> int:
     RunError
         Where the folder is no run.
     """
-    info = read_info(run)
+    info, plan = read_info(run), read_plan(run)
+    # Of an earlier version it has no checksum, and beside a description that has one it would count as damaged.
+    write_record(run, plan["cells"], conditions_of(run))
     missing = build_tables(run)
     write_atomic(run / "run.json", json_text(info | {"missing": missing, "tables_of": cells_digest(run)}))
     return missing

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and locks."""
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -23,8 +24,19 @@ def test_a_write_that_fails_leaves_the_old_content_and_no_other_file(tmp_path):
 
 def test_a_file_that_cannot_be_written_is_named_with_the_reason(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"file/below cannot be written: .*; free space or choose another folder"):
+    with pytest.raises(RunError, match=r"file/below cannot be written: .*; choose another folder"):
         write_atomic(tmp_path / "file" / "below", b"")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(RunError, match=r"folder cannot be written: Is a directory; remove it$"):
+        write_atomic(tmp_path / "folder", b"")
+    with pytest.raises(RunError, match=r"full cannot be written: No space.*; free space or choose another folder$"):
+        write_atomic(tmp_path / "full", b"", holding=_full_disk())
+
+
+@contextlib.contextmanager
+def _full_disk():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    yield
 
 
 def test_a_lock_is_held_by_one_process_or_shared_and_ends_with_its_owner(tmp_path):

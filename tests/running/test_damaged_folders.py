@@ -6,6 +6,7 @@ import pytest
 
 from mss_bench.api import load
 from mss_bench.cli.main import main
+from mss_bench.core.files import json_text
 from mss_bench.core.schema import SCHEMA_VERSION
 from mss_bench.errors import RunError
 from mss_bench.running.status import run_status
@@ -20,6 +21,7 @@ INFO = {"schema": SCHEMA_VERSION, "options": {}, "dataset": {}, "quantities": []
     [
         ([], "it holds no mapping"),
         ({}, "cells of the content missing"),
+        ({"cells": []}, "it has no cells"),
         ({"cells": 5}, "cells is a whole number, expected a list"),
         ({"cells": [5]}, "cells[0] is a whole number, expected a mapping"),
         ({"cells": [{"a": 1}]}, "estimate_key, track, separator, params, oracle, scores of cells[0] missing"),
@@ -43,6 +45,8 @@ def test_a_damaged_plan_is_told(tmp_path, plan, what):
     ("info", "what"),
     [
         ([], "it holds no mapping"),
+        ({}, "it does not say of which version its tables are"),
+        (None, "it holds no mapping"),
         ({"schema": SCHEMA_VERSION}, "options, dataset, quantities of the content missing"),
         (INFO | {"options": 1}, "options is a whole number, expected a mapping"),
         (INFO | {"dataset": "demo"}, "dataset is text, expected a mapping"),
@@ -51,12 +55,25 @@ def test_a_damaged_plan_is_told(tmp_path, plan, what):
         (INFO | {"separators": ["irm"]}, "separators[0] is text, expected a mapping"),
     ],
 )
-def test_a_damaged_description_is_told(tmp_path, info, what):
+@pytest.mark.parametrize("read", [load, run_status])
+def test_a_damaged_description_is_told(tmp_path, info, what, read):
     (tmp_path / "run.json").write_text(json.dumps(info))
     with pytest.raises(RunError) as caught:
-        load(tmp_path)
+        read(tmp_path)
     file = tmp_path / "run.json"
     assert str(caught.value) == f"{file} is damaged ({what}); repeat the 'mss-bench run' that made {tmp_path}"
+
+
+def test_a_plan_whose_checksum_is_gone_is_damaged_where_the_description_has_one(tmp_path):
+    plan = {"cells": [CELL | {"track": TRACK}]}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    (tmp_path / "run.json").write_text(json.dumps(INFO))
+    assert run_status(tmp_path).planned == 1  # an earlier version wrote both
+    (tmp_path / "run.json").write_text(json_text(INFO))
+    with pytest.raises(RunError, match=r"plan\.json is damaged \(its checksum is missing\); repeat"):
+        run_status(tmp_path)
+    (tmp_path / "plan.json").write_text(json_text(plan))
+    assert run_status(tmp_path).planned == 1
 
 
 def test_what_is_no_json_is_told(tmp_path):
