@@ -12,6 +12,7 @@ from PIL import Image
 import mss_bench
 from mss_bench.cli.main import main
 from mss_bench.core import audio
+from mss_bench.core.files import json_text
 from mss_bench.errors import AudioError, MssBenchError, UnknownNameError
 from mss_bench.explanation import explain
 
@@ -72,7 +73,7 @@ def test_an_estimate_that_is_not_the_one_scored_says_so(run, explained, tmp_path
     plan = json.loads((other / "plan.json").read_text())
     del plan["checksum"]  # a plan that another code would have made
     keys = run.tracks.query("separator == 'centre'")["estimate_key"].unique()
-    (other / "plan.json").write_text(json.dumps(plan).replace(keys[0], "0" * len(keys[0])))
+    (other / "plan.json").write_text(json_text(json.loads(json.dumps(plan).replace(keys[0], "0" * len(keys[0])))))
     assert main(["explain", str(other), "A Song", "centre"]) == 0
     assert "not the estimate that it scored" in capsys.readouterr().out
 

@@ -10,6 +10,7 @@ import pytest
 
 import mss_bench
 from mss_bench.cli.main import main
+from mss_bench.core.files import json_text
 from mss_bench.errors import RunError
 from mss_bench.running.merge import merge
 from mss_bench.running.options import RunOptions
@@ -196,7 +197,7 @@ def test_status_misses_scores_that_were_not_computed_yet(options):
     results = mss_bench.run("tiny", ["noisy"], **options)
     more = {k: v for k, v in options.items() if k != "quiet"} | {"metrics": ["usdr", "peak"]}
     prepared = prepare(RunOptions(dataset="tiny", separators=("noisy",), **more))
-    (results.path / "plan.json").write_text(json.dumps({"cells": [c.describe() for c in prepared.plan.cells]}))
+    (results.path / "plan.json").write_text(json_text({"cells": [c.describe() for c in prepared.plan.cells]}))
     status = run_status(results.path)
     assert status.done == 0
     assert status.missing == {"mixture / peak": 2, "noisy / peak": 2}
