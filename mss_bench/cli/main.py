@@ -37,6 +37,7 @@ VERBS: dict[str, str] = {
 
 
 _COMPUTING = ("run", "score", "separate")
+_READER_SECONDS = 0.2  # in which a reader that wants no more leaves
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb = next((w for w in words if not w.startswith("-")), None)
         status = _status(words, verb)
         output.flush()
+        if verb in _COMPUTING:  # `run | head -1` has got all when it leaves, and read a line of it
+            output.notice_reader(_READER_SECONDS)
         if output.error is not None:
             closed = isinstance(output.error, BrokenPipeError)
             if not closed or verb in _COMPUTING:  # of a list that is cut short, its reader knows

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +64,16 @@ class Guarded:
             self.stream.flush()
         except (OSError, ValueError) as error:
             self._broken(error)
+
+    def notice_reader(self, seconds: float) -> None:
+        """Note an error where the reader of a pipe leaves within some seconds: it may not have read what it got."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # no descriptor; no `poll` on this system
+            number = self.stream.fileno()
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                watched = select.poll()
+                watched.register(number, 0)  # that it is broken is told in any case
+                if watched.poll(1000 * seconds):
+                    self.error = self.error or BrokenPipeError()
 
     def _broken(self, error: OSError | ValueError) -> None:
         self.error = self.error or error

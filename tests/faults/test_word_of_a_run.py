@@ -133,6 +133,11 @@ def test_output_that_nobody_takes_does_not_end_a_run(words, tmp_path):
     os.close(writing)
     assert closed.wait(timeout=120) == 1
     assert run_status(run).whole
+    # One that leaves after a line, when the whole table lies in the pipe.
+    command = [sys.executable, "-m", "mss_bench", *words("noisy", quiet=False)]
+    shell = ["bash", "-o", "pipefail", "-c", '"$@" 2>/dev/null | head -1', "sh", *command]
+    assert subprocess.run(shell, capture_output=True, timeout=120).returncode == 1
+    assert subprocess.run([*shell[:4], '"$@" 2>/dev/null | cat', *shell[5:]], capture_output=True).returncode == 0
     with Path("/dev/full").open("w") as full:
         done = started(words("noisy", quiet=False), stdout=full, stderr=subprocess.PIPE)
         said = done.communicate(timeout=120)[1]
