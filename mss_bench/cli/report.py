@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Write the report and name its files."""
+    """Write the report and name its files; the status is 1 where it shows other tables than the cells make."""
     from mss_bench.api import load
     from mss_bench.core.streams import tell
     from mss_bench.errors import ConfigError
@@ -49,9 +49,9 @@ def execute(args: argparse.Namespace) -> int:
     options = parsed(args, Options, **parts)
     if args.out is not None and (not args.out or (Path(args.out).exists() and not Path(args.out).is_dir())):
         raise ConfigError(f"--out is {args.out!r}, expected a folder, which may be new")  # before minutes of drawing
-    for run in map(Path, args.runs):
-        if stale(run):
-            tell(f"note: the tables of {run} are older than its cells; make them anew: mss-bench results rebuild {run}")
+    outdated = [run for run in map(Path, args.runs) if stale(run)]
+    for run in outdated:
+        tell(f"note: the tables of {run} are older than its cells; make them anew: mss-bench results rebuild {run}")
     for path in load(*args.runs).report(args.out, options=options):
         print(path)
-    return 0
+    return 1 if outdated else 0

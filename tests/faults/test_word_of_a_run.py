@@ -87,7 +87,7 @@ def test_a_cell_that_goes_after_the_run_makes_its_tables_old(words, tmp_path, ca
     assert "the tables are older than the cells" in capsys.readouterr().out
     assert main(["verify", str(tmp_path / "run"), "--sample", "1"]) == 1
     assert "1 cells of" in capsys.readouterr().out
-    assert main(["report", str(tmp_path / "run"), "--format", "csv", "--figures", "none"]) == 0
+    assert main(["report", str(tmp_path / "run"), "--format", "csv", "--figures", "none"]) == 1
     assert "are older than its cells" in capsys.readouterr().err
 
 
