@@ -77,6 +77,7 @@ class WrittenFloat(float):
 
 class _StrictLoader(yaml.SafeLoader):
     source = ""
+    tuples = False
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
@@ -85,7 +86,11 @@ class _StrictLoader(yaml.SafeLoader):
             raise ConfigError(f"{self.source}:{line}: YAML aliases are not allowed; write the value out")
         event = self.peek_event()  # type: ignore[no-untyped-call]
         # Each has a constructor of its own that says in its own words what it cannot make of a text.
-        allowed = (None, "!", "tag:yaml.org,2002:str") if isinstance(event, yaml.ScalarEvent) else (None,)
+        allowed: tuple[str | None, ...] = (None,)
+        if isinstance(event, yaml.ScalarEvent):
+            allowed = (None, "!", "tag:yaml.org,2002:str")
+        elif isinstance(event, yaml.SequenceStartEvent) and self.tuples:
+            allowed = (None, _TUPLE)
         if (tag := getattr(event, "tag", None)) not in allowed:
             shown = str(tag).replace("tag:yaml.org,2002:", "!!")
             where = f"{self.source}:{event.start_mark.line + 1}" if event.start_mark else self.source
@@ -113,7 +118,9 @@ class _StrictLoader(yaml.SafeLoader):
         return ConfigMap(values, self.source, node.start_mark.line + 1, lines)
 
 
+_TUPLE = "tag:yaml.org,2002:python/tuple"
 _StrictLoader.add_constructor("tag:yaml.org,2002:map", _StrictLoader.map_with_lines)
+_StrictLoader.add_constructor(_TUPLE, lambda loader, node: tuple(loader.construct_sequence(node, deep=True)))  # type: ignore[arg-type]
 for _tag in ("str", "int", "float"):
     _StrictLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _StrictLoader.checked)
 # Own scalar rules instead of YAML 1.1's: true/false only, decimal numbers only, 1e-5 is a number.
@@ -147,8 +154,14 @@ def _scalar(text: str, tag: str) -> Any:
     return text
 
 
-def load_yaml(path: str | Path) -> ConfigMap:
+def load_yaml(path: str | Path, *, tuples: bool = False) -> ConfigMap:
     """Read a YAML file whose top level is a mapping.
+
+    Parameters
+    ----------
+    path : str or Path
+    tuples : bool
+        Take lists with the tag ``!!python/tuple``, as programs write them that dump their own configuration.
 
     Raises
     ------
@@ -163,15 +176,15 @@ def load_yaml(path: str | Path) -> ConfigMap:
         raise ConfigError(f"{path} cannot be read: it is not text; expected a YAML file") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; expected a YAML file") from error
-    return parse_yaml(text, str(path))
+    return parse_yaml(text, str(path), tuples=tuples)
 
 
-def parse_yaml(text: str, source: str) -> ConfigMap:
+def parse_yaml(text: str, source: str, *, tuples: bool = False) -> ConfigMap:
     """Read YAML as `load_yaml` does, from text."""
     loader = None
     try:
         loader = _StrictLoader(text)
-        loader.source = source
+        loader.source, loader.tuples = source, tuples
         value = loader.get_single_data()
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1

@@ -76,7 +76,7 @@ class DemucsManifest(Manifest):
     overlap = 0.25  # the library's default
     options: DemucsOptions = param(DemucsOptions(), doc="Arguments of the library.")
 
-    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Demucs:
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 0) -> Demucs:
         torch = Torch(device, precision, "demucs")
         apply = require_package("demucs.apply", "demucs")
         bags = [file for file in self.files if file.suffix in (".yaml", ".yml")]

@@ -46,7 +46,7 @@ __all__ = ["ExportedManifest"]
 class ExportedManifest(NetworkManifest):
     """The manifest of a network in a file of `torch.export`."""
 
-    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Network:
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 0) -> Network:
         torch = Torch(device, precision, "pt2")
         if len(self.files) != 1:
             self.refuse_files("one .pt2 file")

@@ -2,7 +2,7 @@
 
 A network whose input and output the manifest describes in full (``onnx``, ``pt2``)::
 
-    kind: onnx                            # onnx | pt2 | openunmix | demucs
+    kind: onnx                            # onnx | pt2 | openunmix | demucs | msst
     weights: {model.onnx: 5f2c...}        # each file, relative to the manifest, and its SHA-256
     sample_rate: 44100
     channels: 2                           # 1: each channel of the mixture goes through the model alone
@@ -23,8 +23,8 @@ A network whose input and output the manifest describes in full (``onnx``, ``pt2
     citation: A. Author, A paper, 2026
 
 Every key, with its type, range and default, is declared in a class, and ``python -m mss_bench.separators.deep.manifest
-onnx`` prints those of a kind: `mss_bench.separators.deep.network.NetworkManifest` for the above,
-`mss_bench.separators.deep.openunmix.OpenUnmixManifest` and `mss_bench.separators.deep.demucs.DemucsManifest` for
+onnx`` prints those of a kind: `mss_bench.separators.deep.network.NetworkManifest` for the above, the manifests of
+`mss_bench.separators.deep.openunmix`, `mss_bench.separators.deep.demucs` and `mss_bench.separators.deep.msst` for
 checkpoints of libraries, which know themselves what the model is given.
 
 Lengths are those of what the model is given: samples where that is a waveform, else frames. Every chunk has exactly the
@@ -57,6 +57,7 @@ _CLASSES = {
     "pt2": "mss_bench.separators.deep.exported:ExportedManifest",
     "openunmix": "mss_bench.separators.deep.openunmix:OpenUnmixManifest",
     "demucs": "mss_bench.separators.deep.demucs:DemucsManifest",
+    "msst": "mss_bench.separators.deep.msst:MsstManifest",
 }
 
 KINDS = tuple(_CLASSES)
@@ -70,7 +71,8 @@ class Manifest(Parameterized):
     path : Path
         The YAML file, absolute.
     files : dict of Path to str
-        The files of `weights`, absolute, and the SHA-256 that their content is to have; in the order of the manifest.
+        The files of `weights`, absolute, and the SHA-256 that their content is to have, empty for any; in the order of
+        the manifest.
     """
 
     kind: str = param(choices=KINDS, doc="Kind of checkpoint.")
@@ -142,6 +144,9 @@ class Manifest(Parameterized):
         """Return how a track is cut."""
         return Chunks(self.chunk, self.overlap)
 
+    def complete(self) -> None:
+        """Take what the files themselves say; called when they are known."""
+
     def require_weights(self) -> None:
         """Refuse weights that are missing or altered.
 
@@ -153,7 +158,7 @@ class Manifest(Parameterized):
         if problems := _altered(self.path, self.files):
             raise MappingError(problems)
 
-    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Adapter:
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 0) -> Adapter:
         """Load the model.
 
         Parameters
@@ -163,7 +168,7 @@ class Manifest(Parameterized):
         precision : str
             One of `mss_bench.separators.deep.adapter.PRECISIONS`.
         batch : int
-            Chunks that go through the model at once.
+            Chunks that go through the model at once; 0 for what the model's own configuration says, or one.
 
         Raises
         ------
@@ -233,6 +238,7 @@ def read_manifest(path: str | Path, *, check_weights: bool = False) -> Manifest:
     if problems:
         raise MappingError(problems)
     manifest.path, manifest.files = path, files
+    manifest.complete()
     return manifest
 
 
@@ -280,7 +286,7 @@ def _altered(path: Path, files: Mapping[Path, str]) -> list[str]:
         except OSError as error:
             problems.append(f"{path}: weights {file} cannot be read: {error.strerror or error}")
             continue
-        if sha != expected:
+        if expected not in ("", sha):
             problems.append(
                 f"{path}: weights {file} have the SHA-256 {sha}, expected {expected}: the file is damaged or another "
                 "one"

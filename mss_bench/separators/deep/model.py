@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mss_bench.core import audio
-from mss_bench.core.parameters import param
+from mss_bench.core.parameters import check, param
 from mss_bench.core.tracks import Audio, Stems, TrackId
-from mss_bench.errors import AudioError, InvalidOutputError
+from mss_bench.errors import AudioError, ConfigError, InvalidOutputError
 from mss_bench.separators.base import MappedSeparator, Separator
 from mss_bench.separators.deep.adapter import PRECISIONS, Adapter, check_device
 from mss_bench.separators.deep.manifest import Manifest, read_manifest
+from mss_bench.separators.deep.msst import msst_manifest
 
 __all__ = ["Model", "TrainedModel"]
 
@@ -30,9 +31,10 @@ class TrainedModel(Separator):
         doc="``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:n``; empty for the run's ``--device``.",
     )
     batch: int = param(
-        1,
-        at_least=1,
-        doc="Chunks that go through the model at once; the result does not depend on it. Demucs takes no notice.",
+        0,
+        at_least=0,
+        doc="Chunks that go through the model at once; 0 for one, or what an MSST configuration says. The result "
+        "depends on it with MSST alone, as it does there. Demucs takes no notice.",
     )
 
     described: Manifest
@@ -47,7 +49,7 @@ class TrainedModel(Separator):
         self._adapter: Adapter | None = None
 
     def files(self, track: TrackId) -> list[Path]:
-        return [self.described.path, *self.described.files]
+        return list(dict.fromkeys([self.described.path, *self.described.files]))
 
     def load(self, device: str = "cpu") -> None:
         """Check the weights and load them.
@@ -107,24 +109,44 @@ class Model(TrainedModel, MappedSeparator):
     """Separate with a trained model that a manifest describes.
 
     The manifest is a YAML file beside the weights; see `mss_bench.separators.deep.manifest` for its keys, and the
-    adapters `onnx`, `exported` (``.pt2``), `openunmix` and `demucs` beside it for each kind of checkpoint.
+    adapters `onnx`, `exported` (``.pt2``), `openunmix`, `demucs` and `msst` beside it for each kind of checkpoint. A
+    checkpoint of Music-Source-Separation-Training needs none: ``model:msst=CONFIG.yaml,weights=MODEL.ckpt``.
     ``mss-bench separators check MANIFEST`` says what is wrong with it. Nothing is downloaded, and no checkpoint that
     could run code is opened.
     """
 
     name = "model"
-    path_parameters: ClassVar[tuple[str, ...]] = ("manifest",)
+    path_parameters: ClassVar[tuple[str, ...]] = ("manifest", "msst", "weights")
     assumption = "The mixture is like what the model was trained on."
 
-    manifest: str = param(doc="The YAML file.")
+    manifest: str = param("", doc="The YAML file.")
+    msst: str = param(
+        "", doc="In place of a manifest: the configuration (.yaml) of Music-Source-Separation-Training, with `weights`."
+    )
+    weights: str = param("", doc="The checkpoint that belongs to `msst`.")
+    tta: bool = param(
+        False, doc="With `msst`: the mean over the mixture, its channels swapped and its polarity inverted."
+    )
     precision: str = param(
         "float32",
         choices=PRECISIONS,
         doc="``mixed`` uses half of the bits where torch deems it safe, which changes the estimates slightly.",
     )
 
+    @check("manifest", "msst", "weights")
+    def _one_description(self) -> None:
+        if bool(self.manifest) == bool(self.msst):
+            raise ConfigError("model needs manifest=FILE, or msst=CONFIG.yaml with weights=CHECKPOINT")
+        if bool(self.msst) != bool(self.weights):
+            raise ConfigError("msst=CONFIG.yaml and weights=CHECKPOINT go together; a manifest names its own weights")
+
+    @check("tta", "msst")
+    def _augmentation_of_msst(self) -> None:
+        if self.tta and not self.msst:
+            self.refuse("tta", "false: it belongs to msst=; a manifest of kind msst has options: {tta: true}")
+
     def setup(self) -> None:
-        self.use(read_manifest(self.manifest))
+        self.use(read_manifest(self.manifest) if self.manifest else msst_manifest(self.msst, self.weights, self.tta))
         self.stem_map = self.map if self.map or self.map.declined else self.described.map
         self.trained_on = self.described.trained_on
         self.licence, self.citation = self.described.licence, self.described.citation

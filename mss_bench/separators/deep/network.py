@@ -169,7 +169,7 @@ class Network:
     def __init__(
         self, manifest: NetworkManifest, call: Callable[[NDArray[Any]], NDArray[Any]], device: str, batch: int = 1
     ) -> None:
-        self.manifest, self.device, self._call, self._batch = manifest, device, call, batch
+        self.manifest, self.device, self._call, self._batch = manifest, device, call, batch or 1
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:
         """Separate a mixture.

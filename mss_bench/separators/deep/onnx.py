@@ -50,7 +50,7 @@ _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(do
 class OnnxManifest(NetworkManifest):
     """The manifest of a network in an ONNX file."""
 
-    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> Network:
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 0) -> Network:
         runtime = require_package("onnxruntime", "onnx")
         if precision != "float32":
             raise ConfigError(f"{self.path}: precision={precision}: the precision of an ONNX model is that of its file")

@@ -80,7 +80,7 @@ class OpenUnmixManifest(Manifest):
                 "a Wiener filter needs a second source, expected residual: NAME or options: {iterations: 0}"
             )
 
-    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 1) -> OpenUnmix:
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 0) -> OpenUnmix:
         torch = Torch(device, precision, "openunmix")
         models = require_package("openunmix.model", "openunmix")
         description = _json(_file(self, "separator.json"))
@@ -110,7 +110,7 @@ class OpenUnmix:
     """The library's separator, as an adapter."""
 
     def __init__(self, manifest: Manifest, torch: Torch, separator: Any, batch: int) -> None:
-        self.manifest, self.device, self._batch = manifest, torch.device, batch
+        self.manifest, self.device, self._batch = manifest, torch.device, batch or 1
         self._call = functools.partial(torch.call, separator)
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:

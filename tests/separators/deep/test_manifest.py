@@ -151,7 +151,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "wanted"),
     [
-        ({"kind": "keras"}, "kind is 'keras', expected onnx, pt2, openunmix or demucs"),
+        ({"kind": "keras"}, "kind is 'keras', expected onnx, pt2, openunmix, demucs or msst"),
         ({"kind": None}, "kind is missing"),
         ({"weights": "model.onnx"}, "weights is 'model.onnx', expected each file and its SHA-256"),
         ({"stft": {"n_fft": 512, "hop": 128}}, "stft is for models that are given spectrograms"),
