@@ -11,6 +11,7 @@ from enum import StrEnum
 __all__ = [
     "COST_COLUMNS",
     "DEFAULT_METRICS",
+    "DO_NOTHING",
     "FAILURE_COLUMNS",
     "FLOOR",
     "FRAME_COLUMNS",
@@ -18,6 +19,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "TRACK_COLUMNS",
     "Status",
+    "does_nothing",
     "is_floor",
     "method_label",
 ]
@@ -34,6 +36,10 @@ FLOOR = "mixture"
 """The separator whose scores are the floor: baseline of improvements, stand-in for failed cells."""
 
 
+DO_NOTHING = (FLOOR, "mixture_unscaled")
+"""The separators that attempt no separation: they are never the best and have no rank."""
+
+
 def method_label(separator: str, params: str) -> str:
     """Return the name of a method in tables: ``separator``, or ``separator:params`` where it has parameters."""
     return f"{separator}:{params}" if params else separator
@@ -42,6 +48,11 @@ def method_label(separator: str, params: str) -> str:
 def is_floor(separator: str, params: str = "") -> bool:
     """Return whether a method, as a separator with its parameters or as a label alone, is the floor."""
     return method_label(separator, params) == FLOOR
+
+
+def does_nothing(label: str) -> bool:
+    """Return whether a method, as tables name it, attempts no separation."""
+    return label.partition(":")[0] in DO_NOTHING
 
 
 class Status(StrEnum):

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mss_bench.core.arrays import Floats
 from mss_bench.errors import RunError
 from mss_bench.report.options import Statistics
-from mss_bench.stats.intervals import bootstrap
-from mss_bench.stats.matrix import OVER_TARGETS, ScoreMatrix, check_matrix, mean_over_targets
+from mss_bench.stats.intervals import intervals
+from mss_bench.stats.matrix import OVER_TARGETS, ScoreMatrix, mean_over_targets
 from mss_bench.stats.ranking import groups, mean_ranks, ranks, tied_with
-from mss_bench.stats.resample import check_bootstrap, parts_of, resampled
 from mss_bench.stats.significance import FriedmanResult, friedman, posthoc
 from mss_bench.stats.units import UNIT
 
@@ -132,22 +130,13 @@ def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
     drawn = {"level": how.level, "draws": how.draws, "seed": how.seed}
     overall = attempt(lambda: friedman(tested))
     p = attempt(lambda: posthoc(tested, how.posthoc))
-    resamples = attempt(lambda: _resamples(scores, statistic, how))
-    intervals = attempt(lambda: bootstrap(scores, statistic, **drawn, drawn=resamples))  # type: ignore[arg-type]
+    ends = attempt(lambda: intervals(scores, statistic, **drawn))  # type: ignore[arg-type]
     order = attempt(lambda: mean_ranks(tested))
     table = None
     if order is not None:
-        own = None if resamples is None else resamples[:, scores.values.columns.get_indexer(tested.values.columns)]
-        table = ranks(tested, statistic, **drawn, drawn=own).loc[list(order.index)]  # type: ignore[arg-type]
+        table = ranks(tested, statistic, **drawn).loc[list(order.index)]  # type: ignore[arg-type]
     tied = groups(p, [str(name) for name in order.index], how.alpha) if p is not None and order is not None else []
-    return Finding(scores, how, statistic, overall, p, intervals, table, tied, list(dict.fromkeys(refusals)))
-
-
-def _resamples(scores: ScoreMatrix, statistic: str, how: Statistics) -> Floats:
-    """Return the statistic of every method on every resample, for intervals and ranks."""
-    check_bootstrap(statistic, how.level, how.draws)
-    values, _ = check_matrix(scores, "a confidence interval", min_separators=1)
-    return resampled(parts_of(scores, values), statistic, draws=how.draws, seed=how.seed)
+    return Finding(scores, how, statistic, overall, p, ends, table, tied, list(dict.fromkeys(refusals)))
 
 
 def _letter(i: int) -> str:

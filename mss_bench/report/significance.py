@@ -14,6 +14,7 @@ from mss_bench.report.score_tables import Block, default_columns, name_cell
 from mss_bench.report.table import Column, Table, TableCell, number
 from mss_bench.stats.choices import AGGREGATIONS, MISSING, POSTHOC
 from mss_bench.stats.effect import paired
+from mss_bench.stats.intervals import KINDS, usual_kind
 from mss_bench.stats.matrix import OVER_TARGETS
 from mss_bench.stats.units import UNIT
 
@@ -53,9 +54,8 @@ def explanations(blocks: Sequence[Block], style: Style) -> str:
         shown.append(f"Bold: the best of a column and what does not differ from it ({how}); {out}.")
     if style.intervals and finding is not None:
         test = finding.how
-        kind = "percentile" if finding.statistic == "median" else "BCa"
-        drawn = f"{test.draws} draws of tracks, seed {test.seed}"
-        shown.append(f"In brackets: {test.level:.0%} confidence intervals, {kind} bootstrap ({drawn}).")
+        kind = KINDS[usual_kind(finding.statistic)]
+        shown.append(f"In brackets: {test.level:.0%} confidence intervals ({kind}).")
     return " ".join(shown)
 
 
@@ -63,14 +63,12 @@ def how_tested(finding: Finding) -> str:
     """Return what was done, in sentences."""
     test = finding.how
     corrected = "" if test.posthoc in ("nemenyi", "conover_iman") else ", Holm's correction for all pairs"
-    kind = "percentile bootstrap of medians" if finding.statistic == "median" else "BCa bootstrap of means"
+    kind = KINDS[usual_kind(finding.statistic)]
     return (
         "Friedman's test asks whether any methods differ, Kendall's W (0 to 1) how much the tracks agree on their"
         f" order. Which pairs do: {POSTHOC[test.posthoc]}{corrected}; methods that share a letter do not differ (p at"
-        f" least {test.alpha:g}). Oracles are not tested. Intervals: {test.level:.0%}, {kind} over tracks, {test.draws}"
-        f" draws, seed {test.seed}; they say how far a number may be off for other tracks of the same kind. The mean"
-        " over targets is tested by each track's mean; its intervals resample all targets alike, over the tracks that"
-        " count for every target."
+        f" least {test.alpha:g}). Oracles are not tested. Intervals: {test.level:.0%}, {kind}; they say how far"
+        " a number may be off for other tracks of the same kind. The mean over targets is tested by each track's mean."
     )
 
 

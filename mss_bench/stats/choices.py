@@ -1,6 +1,6 @@
 """What statistics can be asked for, by name and in words; light, as the command line needs no more than the names."""
 
-__all__ = ["AGGREGATIONS", "MISSING", "POSTHOC"]
+__all__ = ["AGGREGATIONS", "CORRECTIONS", "MISSING", "POSTHOC"]
 
 AGGREGATIONS = {
     "median_of_medians": "median of medians (SiSEC), median over tracks of each track's value (its median over frames)",
@@ -16,9 +16,18 @@ MISSING = {
 """Rules for missing cells, in words."""
 
 POSTHOC = {
-    "conover": "Conover's test after Friedman's, paired by track",
-    "nemenyi": "Nemenyi's test after Friedman's, paired by track",
-    "wilcoxon": "Wilcoxon's signed-rank test, paired by track",
+    "wilcoxon": "Wilcoxon's signed-rank test of the differences of each pair",
+    "maxt": "step-down maxT with joint sign flips of tracks",
+    "conover": "Conover's test after Friedman's, on ranks over all methods: only to reproduce a publication",
+    "nemenyi": "Nemenyi's test after Friedman's, on ranks over all methods: only to reproduce a publication",
     "conover_iman": "Conover-Iman test after Kruskal-Wallis, not paired: only to reproduce a publication",
 }
-"""Names of the post hoc tests and what they are, in words."""
+"""Names of the tests of pairs and what they are, in words; the first is the default."""
+
+CORRECTIONS = {
+    "holm": "Holm's correction",
+    "bonferroni": "Bonferroni's correction",
+    "bh": "Benjamini and Hochberg's correction: a share of false discoveries, not the chance of a single one",
+    "none": "no correction",
+}
+"""Corrections for the number of pairs, in words."""

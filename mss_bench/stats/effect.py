@@ -17,12 +17,13 @@ import scipy
 
 from mss_bench.core.arrays import Floats
 from mss_bench.stats.matrix import ScoreMatrix, check_matrix, check_pairs
+from mss_bench.stats.signed_rank import DIGITS
 from mss_bench.stats.units import difference
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EFFECT_COLUMNS", "paired"]
+__all__ = ["EFFECT_COLUMNS", "cliffs_delta", "paired", "rank_biserial"]
 
 EFFECT_COLUMNS = ("a", "b", "rank_biserial", "cliffs_delta", "wins", "ties", "losses", "n_tracks")
 """Columns of a table of effect sizes, all seen from ``a``."""
@@ -83,8 +84,8 @@ def paired(
     columns = (
         [methods[i] for i in a],
         [methods[i] for i in b],
-        _rank_biserial(apart),
-        [_cliffs_delta(values[:, i], values[:, j]) for i, j in chosen],
+        rank_biserial(apart),
+        [cliffs_delta(values[:, i], values[:, j]) for i, j in chosen],
         (apart > 0).sum(axis=0),
         (apart == 0).sum(axis=0),
         (apart < 0).sum(axis=0),
@@ -93,8 +94,9 @@ def paired(
     return pd.DataFrame(dict(zip(EFFECT_COLUMNS, columns, strict=True)))
 
 
-def _rank_biserial(differences: Floats) -> Floats:
+def rank_biserial(differences: Floats) -> Floats:
     """Return the rank-biserial correlation of each column; 0 of zeros alone."""
+    differences = np.round(differences, DIGITS)  # as the test takes them
     zero = differences == 0
     # Ranks of what is not zero: zeros rank first, and are taken off.
     ranks = np.where(zero, 0.0, scipy.stats.rankdata(np.abs(differences), axis=0) - zero.sum(axis=0))
@@ -102,7 +104,8 @@ def _rank_biserial(differences: Floats) -> Floats:
     return np.asarray((np.sign(differences) * ranks).sum(axis=0) / np.where(total == 0, 1.0, total))
 
 
-def _cliffs_delta(a: Floats, b: Floats) -> float:
+def cliffs_delta(a: Floats, b: Floats) -> float:
+    """Return the probability that `a` on some track is above `b` on some other or the same, less the reverse."""
     ordered = np.sort(b)
     below, upto = np.searchsorted(ordered, a, side="left"), np.searchsorted(ordered, a, side="right")
     return float((below.sum() - (b.size - upto).sum()) / (a.size * b.size))

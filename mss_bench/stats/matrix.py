@@ -53,6 +53,21 @@ class ScoreMatrix:
     missing: str  # the rule for missing values, a key of `mss_bench.stats.units.MISSING`
     parts: tuple[pd.DataFrame, ...] = ()  # of a mean over targets, the scores of each target: shaped as `values`
 
+    @classmethod
+    def of(cls, values: pd.DataFrame) -> ScoreMatrix:
+        """Make a matrix of scores alone, tracks x methods: higher is better, and no method is an oracle.
+
+        Raises
+        ------
+        RunError
+            The matrix is malformed.
+        """
+        check_matrix(values, "a comparison of methods", min_tracks=1, min_separators=1)
+        return cls(
+            unit={}, values=values, imputed=values.isna(), oracles=[], left_out=[], n_left_out=0,
+            higher_is_better=True, missing="complete",
+        )  # fmt: skip
+
     def without(self, separators: Collection[str]) -> ScoreMatrix:
         """Return the matrix without some methods, e.g. its `oracles`; unknown names are passed over."""
         kept = [name for name in self.values.columns if name not in set(separators)]

@@ -23,23 +23,23 @@ import scipy
 from mss_bench.core.arrays import Floats
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.stats.matrix import ScoreMatrix, check_level, check_matrix, check_pairs
-from mss_bench.stats.signed_rank import wilcoxon
+from mss_bench.stats.signed_rank import FEWEST, wilcoxon
 from mss_bench.stats.units import difference
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["APPROACHES", "TracksNeeded", "smallest_difference", "tracks_needed", "wilcoxon_power"]
+__all__ = ["APPROACHES", "TracksNeeded", "needed_for", "smallest_difference", "tracks_needed", "wilcoxon_power"]
 
 APPROACHES = {
-    "simulation": "Wilcoxon's test on tracks drawn from the observed differences",
+    "simulation": "Wilcoxon's test, exact as tables have it, on tracks drawn from the observed differences",
     "noether": "Wilcoxon's test, Noether's approximation",
     "t": "paired t test, noncentral t distribution",
 }
 """Ways to find the number of tracks, in words."""
 
 _LARGEST_EFFECT = 50.0  # standard deviations: where the search ends, as 3 tracks show it nearly for sure at .05
-_FEWEST = 6  # tracks with which a two-sided Wilcoxon test can reach .05
+_STEPS = 24  # tracks up to which every number is tried: the power of an exact test goes up and down there
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,26 @@ def tracks_needed(
     UnknownNameError, ConfigError
         A method or the approach is not known; a number is out of range.
     """
+    differences = _differences(matrix, a, b)
+    return needed_for(
+        differences, a, b, power=power, alpha=alpha, approach=approach, max_tracks=max_tracks, draws=draws, seed=seed
+    )
+
+
+def needed_for(
+    differences: Floats, a: str, b: str, *, power: float = 0.8, alpha: float = 0.05, approach: str = "simulation",
+    max_tracks: int = 2000, draws: int = 1000, seed: int = 0,
+) -> TracksNeeded:  # fmt: skip
+    """Return what `tracks_needed` does, from the differences of two methods, one a track."""
     check_level("power", power)
     check_level("alpha", alpha)
     if approach not in APPROACHES:
         raise UnknownNameError("approach to power", approach, APPROACHES)
     # Of 100 draws the power has a standard error of up to 5 percentage points.
-    if max_tracks < _FEWEST or draws < 100:
+    if max_tracks < FEWEST or draws < 100:
         raise ConfigError(
-            f"max_tracks must be at least {_FEWEST} and draws 100, got {max_tracks} and {draws}; try 2000, 1000"
+            f"max_tracks must be at least {FEWEST} and draws 100, got {max_tracks} and {draws}; try 2000, 1000"
         )
-    differences = _differences(matrix, a, b)
     if not differences.any():
         return TracksNeeded(
             a, b, None, approach, power, alpha, differences.size, "the methods score alike on every track"
@@ -145,9 +155,7 @@ def wilcoxon_power(
         In [0, 1].
     """
     rng = np.random.default_rng(seed)
-    drawn = rng.choice(differences, (n_tracks, draws))
-    # Resampling makes ties, of which exact p would cost minutes.
-    return float((wilcoxon(drawn, exact=False) < alpha).mean())
+    return float((wilcoxon(rng.choice(differences, (n_tracks, draws))) < alpha).mean())
 
 
 def smallest_difference(
@@ -209,17 +217,25 @@ def _finite(differences: Floats) -> Floats:
 def _by_simulation(
     differences: Floats, power: float, alpha: float, max_tracks: int, draws: int, seed: int
 ) -> int | None:
-    """Find the number of tracks by doubling, then bisection."""
+    """Try few tracks one by one, then find the number by doubling and bisection."""
 
     def enough(n: int) -> bool:
         return wilcoxon_power(differences, n, alpha=alpha, draws=draws, seed=seed) >= power
 
-    low, high = _FEWEST - 1, _FEWEST
-    while not enough(high):
+    low = high = min(_STEPS, max_tracks)
+    if enough(high):
+        # The fewest from which on no number falls short again.
+        while high > FEWEST and enough(high - 1):
+            high -= 1
+        return high
+    while True:
         if high >= max_tracks:
             return None
         low, high = high, min(2 * high, max_tracks)
-    while high - low > 1:
+        if enough(high):
+            break
+    # A thousand draws know the power to a percentage point, and the number to a few percent.
+    while high - low > max(1, high // 50):
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
@@ -233,7 +249,7 @@ def _noether(differences: Floats, power: float, alpha: float, _max_tracks: int) 
     if positive == 0.5:
         return None
     z = scipy.stats.norm.isf(alpha / 2) + scipy.stats.norm.ppf(power)
-    return max(math.ceil(z**2 / (3 * (positive - 0.5) ** 2)), _FEWEST)
+    return max(math.ceil(z**2 / (3 * (positive - 0.5) ** 2)), FEWEST)
 
 
 def _by_t(differences: Floats, power: float, alpha: float, max_tracks: int) -> int | None:

@@ -65,7 +65,6 @@ def ranks(
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
-    drawn: Floats | None = None,
 ) -> pd.DataFrame:
     """Return ranks of the methods and between which ranks they lie for other tracks of the same kind [2]_.
 
@@ -77,8 +76,8 @@ def ranks(
         What methods are ranked by, over tracks.
     higher_is_better : bool
         Of the metric; a `ScoreMatrix` knows and is not asked.
-    level, draws, seed, drawn
-        As for `mss_bench.stats.intervals.bootstrap`; `drawn` counts where higher is better and by a median or mean.
+    level, draws, seed
+        As for `mss_bench.stats.intervals.intervals`.
 
     Returns
     -------
@@ -107,8 +106,7 @@ def ranks(
     sign = 1.0 if better is values else -1.0
     ranked_by = -within[None] if statistic == "mean_rank" else sign * parts_of(matrix, values)
     central = statistic_of(ranked_by, over)
-    if drawn is None or sign < 0 or statistic == "mean_rank":
-        drawn = resampled(ranked_by, over, draws=draws, seed=seed)
+    drawn = resampled(ranked_by, over, draws=draws, seed=seed)
     ordered = -np.round(drawn, 9)  # rounding of means must not break ties
     lowest, highest = (scipy.stats.rankdata(ordered, method=method, axis=1) for method in ("min", "max"))
     first = (lowest == 1) / (highest - lowest + 1)

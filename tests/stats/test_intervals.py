@@ -1,4 +1,4 @@
-"""Bootstrap intervals: SciPy's own on the same resamples, coverage, pairing and bad input."""
+"""Intervals: against SciPy, golden values, coverage, pairing and bad input."""
 
 from __future__ import annotations
 
@@ -13,39 +13,68 @@ from scipy import stats
 
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.stats import resample
-from mss_bench.stats.intervals import INTERVAL_COLUMNS, bootstrap, differences
+from mss_bench.stats.intervals import INTERVAL_COLUMNS, differences, intervals, mean_depends_on
 from mss_bench.stats.resample import resampled
 
-
-def scipys(values: np.ndarray, statistic: str, method: str, seed: int, draws: int) -> tuple[float, float]:
-    found = stats.bootstrap(
-        (values,), getattr(np, statistic), method=method, n_resamples=draws, rng=np.random.default_rng(seed)
-    )
-    return tuple(found.confidence_interval)
+ENDS = ["low", "high"]
 
 
-@pytest.mark.parametrize(("statistic", "kind"), [("mean", "bca"), ("median", "percentile")])
-@pytest.mark.parametrize("n_tracks", [50, 49, 5])
-def test_intervals_are_scipys_on_the_same_resamples(
-    statistic: str, kind: str, n_tracks: int, vocals: pd.DataFrame
-) -> None:
-    # In eighths sums are exact: of few tracks, many draws have the mean of the sample itself.
-    matrix = (vocals.iloc[:n_tracks, :4] * 8).round() / 8
-    found = bootstrap(matrix, statistic, draws=2000, seed=3)
-    assert tuple(found.columns) == INTERVAL_COLUMNS
-    for method in matrix:
-        expected = scipys(matrix[method].to_numpy(), statistic, {"bca": "BCa"}.get(kind, kind), 3, 2000)
-        assert tuple(found.loc[method, ["low", "high"]]) == pytest.approx(expected, rel=1e-9)
-        assert found.loc[method, "value"] == pytest.approx(getattr(matrix[method], statistic)())
-    assert set(found["interval"]) == {kind}
+@pytest.mark.parametrize(
+    ("n", "k"), [(6, 1), (7, 1), (8, 1), (10, 2), (14, 3), (20, 6), (50, 18), (100, 40)]
+)  # fmt: skip
+def test_medians_have_order_statistics(n: int, k: int) -> None:
+    scores = np.random.default_rng(n).permutation(n) + 1.0
+    row = intervals(pd.DataFrame({"a": scores})).loc["a"]
+    assert tuple(intervals(pd.DataFrame({"a": scores})).columns) == INTERVAL_COLUMNS
+    assert (row["low"], row["high"], row["interval"]) == (k, n + 1 - k, "order")
+    for level in (0.8, 0.95, 0.99):
+        expected = stats.quantile_test(scores, q=0, p=0.5).confidence_interval(level)
+        found = intervals(pd.DataFrame({"a": scores}), level=level).loc["a", ENDS]
+        assert np.array_equal(found.to_numpy(dtype=float), expected, equal_nan=True)
+
+
+def test_the_best_of_sisec_2018_has_the_published_interval(vocals: pd.DataFrame) -> None:
+    row = intervals(vocals).loc["TAK2"]
+    assert row[["value", *ENDS]].tolist() == pytest.approx([7.158675, 5.916895, 8.17656], abs=1e-6)
+
+
+def test_means_have_students_t_and_name_the_track_that_they_depend_on(vocals: pd.DataFrame) -> None:
+    found = intervals(vocals, "mean")
+    expected = stats.ttest_1samp(vocals, 0).confidence_interval()
+    assert pytest.approx(np.array(expected)) == found[ENDS].to_numpy().T
+    assert set(found["interval"]) == {"t"}
+    loud = vocals[["TAK2"]].copy()
+    loud.iloc[7] = -400
+    assert intervals(loud, "mean").loc["TAK2", "depends_on"] == vocals.index[7]
+    assert mean_depends_on(np.random.default_rng(0).normal(size=(20, 300))).count(-1) == 300
+    assert mean_depends_on(np.full((8, 1), 0.1)) == [-1]
+    assert mean_depends_on(np.array([[0.0]] * 7 + [[1.0]])) == [7]
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_the_bootstrap_by_name_is_scipys_on_the_same_resamples(statistic: str, vocals: pd.DataFrame) -> None:
+    found = intervals(vocals, statistic, kind="bootstrap", draws=1000, seed=3)
+    for method in ("TAK2", "MIX"):
+        expected = stats.bootstrap(
+            (vocals[method].to_numpy(),), getattr(np, statistic), method="percentile", n_resamples=1000,
+            rng=np.random.default_rng(3),
+        ).confidence_interval  # fmt: skip
+        assert found.loc[method, ENDS].tolist() == pytest.approx(tuple(expected), rel=1e-9)
+    assert not intervals(vocals, statistic, kind="bootstrap", draws=1000, seed=1)["low"].equals(found["low"])
 
 
 def test_differences_are_paired_by_track(vocals: pd.DataFrame) -> None:
-    found = differences(vocals, "mean", pairs=[("TAK1", "MIX"), ("MIX", "TAK1")], draws=2000, seed=3)
-    expected = scipys((vocals["TAK1"] - vocals["MIX"]).to_numpy(), "mean", "BCa", 3, 2000)
-    assert tuple(found.loc[0, ["low", "high"]]) == pytest.approx(expected)
-    assert found.loc[1, "value"] == -found.loc[0, "value"]
-    assert len(differences(vocals.iloc[:, :24], draws=100)) == 24 * 23 / 2  # more than are computed at once
+    pairs = [("TAK2", "TAU1"), ("TAU1", "TAK2")]
+    for statistic, expected in (
+        ("typical", [-0.030395, -0.162995, 0.098285]),
+        ("median", [-0.000925, -0.218600, 0.132260]),
+    ):
+        found = differences(vocals, statistic, pairs=pairs)
+        assert found.loc[0, ["value", *ENDS]].tolist() == pytest.approx(expected, abs=6e-7)
+        assert found.loc[1, "value"] == pytest.approx(-found.loc[0, "value"])
+    mean = differences(vocals, "mean", pairs=pairs).loc[0]
+    assert mean["value"] == pytest.approx(vocals["TAK2"].mean() - vocals["TAU1"].mean())
+    assert len(differences(vocals.iloc[:, :6])) == 15
 
 
 @pytest.mark.parametrize("statistic", ["median", "mean"])
@@ -69,66 +98,53 @@ def test_medians_far_from_the_middle_are_found_too() -> None:
     assert found[2, 1] == np.median(values[:, 1])
 
 
+@pytest.mark.parametrize("n", [6, 10, 50])
 @pytest.mark.parametrize("statistic", ["median", "mean"])
-def test_intervals_cover_the_truth_as_often_as_they_say(statistic: str) -> None:
-    samples = pd.DataFrame(np.random.default_rng(0).gamma(2.0, size=(50, 500)))  # skewed, as scores are
-    truth = {"median": stats.gamma.median(2.0), "mean": 2.0}[statistic]
-    found = bootstrap(samples, statistic, level=0.9, draws=1000)
+def test_intervals_cover_the_truth_as_often_as_they_say(statistic: str, n: int) -> None:
+    drawn = np.random.default_rng(0).normal(size=(n, 2000))
+    samples = pd.DataFrame(np.exp(drawn) if statistic == "median" else drawn)  # order statistics need no symmetry
+    truth = 1.0 if statistic == "median" else 0.0
+    found = intervals(samples, statistic)
     covered = ((found["low"] <= truth) & (truth <= found["high"])).mean()
-    assert covered == pytest.approx(0.9, abs=0.035)
+    assert 0.935 < covered < (0.99 if statistic == "median" else 0.965)
 
 
-def test_intervals_depend_on_the_seed_and_on_no_other_method(vocals: pd.DataFrame) -> None:
-    whole = bootstrap(vocals, draws=500)
-    alone = bootstrap(vocals[["UHL2"]], draws=500)
-    assert alone.loc["UHL2"].equals(whole.loc["UHL2"])
-    assert bootstrap(vocals[reversed(vocals.columns)], draws=500).loc[whole.index].equals(whole)
-    assert not bootstrap(vocals, draws=500, seed=1)["low"].equals(whole["low"])
+def test_intervals_depend_on_no_other_method(vocals: pd.DataFrame) -> None:
+    for kind in ("", "bootstrap"):
+        whole = intervals(vocals, kind=kind, draws=300)
+        assert intervals(vocals[["UHL2"]], kind=kind, draws=300).loc["UHL2"].equals(whole.loc["UHL2"])
+        assert intervals(vocals[reversed(vocals.columns)], kind=kind, draws=300).loc[whole.index].equals(whole)
 
 
-@pytest.mark.parametrize("statistic", ["median", "mean"])
-def test_scores_that_are_all_alike_have_an_interval_of_one_point(statistic: str) -> None:
-    row = bootstrap(pd.DataFrame({"a": [2.0] * 5}), statistic, draws=100).loc["a"]
-    assert (row["value"], row["low"], row["high"], row["interval"]) == (2.0, 2.0, 2.0, "percentile")
-
-
-def test_infinite_scores_are_ordered_and_never_give_nan() -> None:
-    matrix = pd.DataFrame({"a": [1.0, 2, 3, math.inf], "b": [-math.inf, 1, 2, math.inf], "c": [math.inf] * 4})
-    mean = bootstrap(matrix, "mean", draws=1000)
-    assert mean.loc["a", "value"] == mean.loc["a", "high"] == math.inf
-    assert 1 <= mean.loc["a", "low"] <= 2
-    assert mean.loc["b", "value"] == mean.loc["b", "low"] == -math.inf
-    assert set(mean["interval"]) == {"percentile"}
-    median = bootstrap(matrix, "median", draws=1000)
-    assert median.loc["a", "value"] == 2.5
-    assert not pd.concat([mean, median])[["value", "low", "high"]].isna().any(axis=None)
-    apart = differences(matrix.assign(d=math.inf), pairs=[("c", "d")], draws=100).iloc[0]
+def test_infinite_scores_are_ordered_and_have_no_mean() -> None:
+    matrix = pd.DataFrame({"a": [1.0, 2, 3, 4, 5, math.inf], "b": [math.inf] * 6})
+    assert intervals(matrix).loc["a", ["value", *ENDS]].tolist() == [3.5, 1, math.inf]
+    mean = intervals(matrix, "mean").loc["a"]
+    assert mean["value"] == math.inf
+    assert mean[ENDS].isna().all()
+    apart = differences(matrix.assign(c=math.inf), pairs=[("b", "c")]).iloc[0]
     assert (apart["value"], apart["low"], apart["high"]) == (0.0, 0.0, 0.0)
-
-
-@given(st.lists(st.integers(-3, 3) | st.just(math.inf) | st.just(-math.inf), min_size=3, max_size=9))
-def test_an_interval_is_ordered_and_lies_within_the_scores(values: list[float]) -> None:
-    for statistic in ("median", "mean"):
-        row = bootstrap(pd.DataFrame({"a": values}, dtype=float), statistic, draws=100).loc["a"]
-        assert min(values) <= row["low"] <= row["high"] <= max(values)
 
 
 @given(st.integers(-20, 20), st.integers(1, 5))
 def test_intervals_move_with_the_scores(shift: int, scale: int) -> None:
-    scores = pd.DataFrame({"a": [0.0, 1, 1, 4, 8, 9]})
-    for statistic in ("median", "mean"):
-        before = bootstrap(scores, statistic, draws=200)[["value", "low", "high"]]
-        after = bootstrap(scores * scale + shift, statistic, draws=200)[["value", "low", "high"]]
-        assert after.to_numpy() == pytest.approx(before.to_numpy() * scale + shift, abs=1e-9)
+    scores = pd.DataFrame({"a": [0.0, 1, 1, 4, 8, 9], "b": 0.0})
+    for statistic in ("median", "mean", "typical"):
+        make = differences if statistic == "typical" else intervals
+        moved = scores.assign(a=scores["a"] * scale + shift)
+        before, after = (make(s, statistic)[["value", *ENDS]].to_numpy()[0] for s in (scores, moved))
+        assert after == pytest.approx(before * scale + shift, abs=1e-9)
 
 
 def test_bad_input_is_refused(vocals: pd.DataFrame) -> None:
-    with pytest.raises(RunError, match="a confidence interval needs at least 3 tracks, got 1"):
-        bootstrap(vocals.iloc[:1])
+    with pytest.raises(RunError, match="a confidence interval needs at least 6 tracks, got 5"):
+        intervals(vocals.iloc[:5])
+    with pytest.raises(RunError, match="a percentile bootstrap needs at least 20 tracks, got 19"):
+        intervals(vocals.iloc[:19], kind="bootstrap")
     with pytest.raises(RunError, match="needs at least 1 method, got 0"):
-        bootstrap(vocals[[]])
+        intervals(vocals[[]])
     with pytest.raises(RunError, match="missing values, the first of method 'MIX'"):
-        bootstrap(vocals.assign(MIX=math.nan))
+        intervals(vocals.assign(MIX=math.nan))
     with pytest.raises(RunError, match="needs at least 2 methods, got 1"):
         differences(vocals[["MIX"]])
     with pytest.raises(UnknownNameError, match="unknown separator 'TAK4'"):
@@ -136,9 +152,11 @@ def test_bad_input_is_refused(vocals: pd.DataFrame) -> None:
     with pytest.raises(RunError, match="compared with itself: 'MIX'"):
         differences(vocals, pairs=[("MIX", "MIX")])
     with pytest.raises(UnknownNameError, match="did you mean 'median'"):
-        bootstrap(vocals, "medain")
+        intervals(vocals, "medain")
+    with pytest.raises(UnknownNameError, match="kind of interval 'bca'"):
+        intervals(vocals, "mean", kind="bca")
     with pytest.raises(ConfigError, match="level must lie between 0 and 1, got 95"):
-        bootstrap(vocals, level=95)
+        intervals(vocals, level=95)
     with pytest.raises(ConfigError, match="draws must be at least 100, got 10"):
-        bootstrap(vocals, draws=10)
+        intervals(vocals, draws=10)
     assert differences(vocals, pairs=[]).empty

@@ -117,7 +117,7 @@ def test_methods_further_apart_than_the_critical_difference_differ(
 
 
 def test_bad_input_is_refused(vocals: pd.DataFrame) -> None:
-    p = posthoc(vocals)
+    p = posthoc(vocals, "conover")
     for function in (ranks, mean_ranks, critical_difference):
         with pytest.raises(RunError, match="needs at least 3 tracks, got 2"):
             function(vocals.iloc[:2])
