@@ -159,7 +159,7 @@ def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_pat
         (["--methods", "karaok"], "unknown separator 'karaok'; did you mean 'karaoke'"),
         (["--columns", "vocals"], "--columns is 'vocals', expected a list of mean"),
         (["--page", "Song 9"], "unknown track 'Song 9'"),
-        (["--test", "t"], "--test is 't', expected conover"),
+        (["--test", "t"], "--test is 't', expected wilcoxon"),
         (["--sort", "drumz"], "unknown order of rows 'drumz'; did you mean 'drums'"),
     ],
 )

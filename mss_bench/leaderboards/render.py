@@ -140,7 +140,7 @@ def _first_places(board: Board, table: Any) -> tuple[dict[str, list[str]], list[
                 table, board.rank_metric, target, missing="complete", lower_is_better=board.lower_is_better
             )  # fmt: skip
             scores = scores.without(scores.oracles)
-            test, p = friedman(scores), posthoc(scores)
+            test, p = friedman(scores), posthoc(scores, "conover")
         except MssBenchError as error:
             notes.append(f"{target}: no test, {error}")
             continue

@@ -56,8 +56,9 @@ def test_friedman_groups_and_intervals_are_printed(sisec) -> None:
     low, high = finding.intervals.loc["TAK2", ["low", "high"]]
     assert f"| 7.16 | {low:.2f} to {high:.2f} | 2.56 | 1 |" in row
     assert row.endswith("| a |")
-    assert "Conover's test after Friedman's, paired by track, Holm's correction" in text
-    assert "200 draws, seed 0" in text
+    assert "Conover's test after Friedman's" in text
+    assert "Holm's correction" in text
+    assert "Intervals: 95%, order statistics" in text
 
 
 def test_methods_share_a_letter_exactly_where_they_share_a_group(sisec) -> None:
@@ -169,7 +170,7 @@ def test_what_is_not_there_is_refused_by_name(run_tables) -> None:
         (Options, {"figures": ("boxes",)}, r"report: figures is 'boxes', expected .*; did you mean 'box'"),
         (Options, {"aggregation": "mean"}, "aggregation is 'mean', expected median_of_medians, "),
         (Options, {"missing": "drop"}, "missing is 'drop', expected floor or complete"),
-        (Statistics, {"posthoc": "tukey"}, "posthoc is 'tukey', expected conover, "),
+        (Statistics, {"posthoc": "tukey"}, "posthoc is 'tukey', expected wilcoxon, "),
         (Statistics, {"alpha": 5}, "alpha is 5, expected a number above 0 and below 1"),
     ):
         with pytest.raises(ConfigError, match=message):
@@ -191,7 +192,7 @@ def test_the_mean_over_targets_has_an_interval_and_ties(run_tables, tmp_path) ->
     assert [row[0].text for row in overall(block).rows] == ["mean", "vocals", "drums", "bass", "other"]
     assert "karaoke" in {row.separator for row in block.rows if row.score("mean") is None}  # has no mean
     shown = {row.separator: row.mean for row in block.rows if row.score("mean") is not None}
-    assert all(mean["low"] < mean["value"] < mean["high"] for mean in shown.values() if math.isfinite(mean["value"]))
+    assert all(math.isnan(mean["low"]) for mean in shown.values())  # too few songs for a bootstrap
     bold = {name for name, mean in shown.items() if mean["best_or_tied"]}
     assert "mixture" in shown
     assert not bold & {row.separator for row in block.rows if row.oracle}

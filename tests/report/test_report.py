@@ -108,7 +108,7 @@ def test_markdown_links_figures_that_exist(report) -> None:
 
 def test_the_same_tables_give_the_same_report(run_tables, tmp_path) -> None:
     options = Options(
-        metrics=("SDR",), targets=("vocals",), groups=("4stem",), figures=("box", "cd"),
+        metrics=("SDR",), targets=("drums",), groups=("4stem",), figures=("box", "cd"),
         statistics=Statistics(draws=200),
     )  # fmt: skip
     one, two = (write_report(tmp_path / n, *run_tables, RUN, options, quantities=QUANTITIES) for n in ("a", "b"))
@@ -180,12 +180,12 @@ def test_a_file_that_cannot_be_replaced_leaves_no_temporary_one(run_tables, tmp_
 
 def test_a_table_and_a_figure_for_a_paper_are_one_call(run_tables, tmp_path) -> None:
     options = Options(
-        formats=("tex", "pdf"), metrics=("SDR",), targets=("vocals",), groups=("4stem",), figures=("box", "cd"),
+        formats=("tex", "pdf"), metrics=("SDR",), targets=("drums",), groups=("4stem",), figures=("box", "cd"),
         style=Style(digits=1, intervals=True), statistics=Statistics(draws=200),
     )  # fmt: skip
     files = write_report(tmp_path, *run_tables, RUN, options, quantities=QUANTITIES)
     assert sorted(p.name for p in files) == [
-        "demo_test_4stem_vocals_SDR.pdf", "demo_test_4stem_vocals_SDR_cd.pdf", "tables.tex",
+        "demo_test_4stem_drums_SDR.pdf", "demo_test_4stem_drums_SDR_cd.pdf", "tables.tex",
     ]  # fmt: skip
     text = (tmp_path / "tables.tex").read_text(encoding="utf-8")
     assert text.count(r"\caption{") == 1
