@@ -129,13 +129,14 @@ def _separate(job: _Job, separator: Separator, spec: Spec, progress: _Progress, 
     """Read, separate and write; return whether that went well."""
     from mss_bench.core import audio
     from mss_bench.errors import MssBenchError
-    from mss_bench.running.separation import separate_mixture, write_stems
+    from mss_bench.running.separation import separate_mixture, song_name, write_stems
 
     facts = {"file": job.file.path.name, "separator": spec.plain(), "seed": seed}
     try:
         mixture = audio.read(job.file.path, any_decoder=True)
         with progress:
-            result = separate_mixture(separator, mixture, job.file.sample_rate, seed=seed)
+            song = song_name(job.file.path)
+            result = separate_mixture(separator, mixture, job.file.sample_rate, seed=seed, song=song)
             paths = write_stems(job.folder, result, job.file.sample_rate, facts, overwrite=overwrite)
             progress.done = True
     except MssBenchError as error:

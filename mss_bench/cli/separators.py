@@ -68,11 +68,13 @@ class Show(List):
             ("oracle", "yes, it is given the references" if cls.needs_references else "no"),
             ("adds up to the mixture", "yes" if cls.adds_up else "no"),
             ("deterministic", "yes" if cls.deterministic else "no"),
+            ("random", "yes, by its seed" if cls.random is True else "no"),
             ("assumption", cls.assumption),
             ("trained on", ", ".join(cls.trained_on)),
             ("needs", f"pip install 'mss-bench[{cls.extra}]'" if cls.extra else ""),
             ("licence", cls.licence),
             ("citation", cls.citation),
+            ("differs from the paper in", cls.differs_from_paper()),
         ]
         print(self.separator)
         print(columns([fact for fact in facts if fact[1]], indent="  ", width=terminal_width()))

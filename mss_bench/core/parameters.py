@@ -41,6 +41,7 @@ __all__ = [
     "Parameterized",
     "RefusedError",
     "check",
+    "declare_preset",
     "default_values",
     "located",
     "param",
@@ -255,6 +256,13 @@ def param(
         infinite=infinite, choices=fixed, unit=unit, flag=flag, short=short, metavar=metavar, bare=bare,
         expects=expects,
     )  # fmt: skip
+
+
+def declare_preset(cls: Any, doc: str) -> None:
+    """Declare the parameter `preset` of a class whose body has `presets`, names of sets of values, as if it said so."""
+    if vars(cls).get("presets") and "preset" not in vars(cls):
+        cls.__annotations__ = {**vars(cls).get("__annotations__", {}), "preset": str | None}
+        cls.preset = param(None, choices=tuple(cls.presets), doc=doc)
 
 
 def check(*names: str) -> Callable[[_Method], _Method]:

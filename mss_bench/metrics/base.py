@@ -36,7 +36,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mss_bench.core.arrays import Samples
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.core.parameters import Parameterized, declare_preset, param
 from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import MissingDependencyError
 from mss_bench.metrics._checks import checked_references, spoiled_estimates
@@ -123,12 +123,7 @@ class Metric(Parameterized):
     needs_annotations: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
-        if vars(cls).get("presets") and "preset" not in vars(cls):
-            # As if the body said: preset: str | None = param(None, choices=..., doc=...)
-            cls.__annotations__ = {**vars(cls).get("__annotations__", {}), "preset": str | None}
-            cls.preset = param(
-                None, choices=tuple(cls.presets), doc="Convention whose parameters the others default to."
-            )
+        declare_preset(cls, "Convention whose parameters the others default to.")
         super().__init_subclass__(**options)
 
     @classmethod

@@ -28,7 +28,7 @@ from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import MssBenchError, RunError
 from mss_bench.running.conform import conform
 from mss_bench.running.failures import classify, collected_warnings, trace
-from mss_bench.running.keys import digest, file_stamp, source_hash
+from mss_bench.running.keys import file_stamp, source_hash
 from mss_bench.running.plan import PlannedCell
 from mss_bench.running.usage import Usage
 from mss_bench.separators import Separator, separators
@@ -233,9 +233,7 @@ def _separate(
     if separator.needs_track:
         separator.track, separator.tracks = planned.track.id, planned.all_tracks
         separator.start, separator.duration = planned.track.start, planned.track.duration
-    # Seeded by song and method only, so that the draw is the same for all parameters and releases.
-    draw = {"seed": planned.preimage["seed"], "track": vars(planned.track.id), "separator": planned.method.name}
-    rng = np.random.default_rng(int(digest(draw)[:32], 16))
+    rng = separator.generator(planned.preimage["seed"], planned.track.id.name)
     given = mixture.copy()  # a method may write into what it is given
     usage = Usage()
     raw = separator.separate(

@@ -77,7 +77,7 @@ class RunOptions(Parameterized):
         doc="Worker processes (default: one a core, as far as the free memory reaches).",
     )  # fmt: skip
     out: Path | None = param(None, short="-o", metavar="DIR", doc="Run folder (default: runs/<data set>).")
-    seed: int = param(0, at_least=0, metavar="N", doc="Seed of random methods.")
+    seed: int = param(0, at_least=0, at_most=2**32 - 1, metavar="N", doc="Seed of random methods.")
     save_estimates: bool = param(False, doc="Keep the estimates as float32 WAV in the run folder.")
     media: tuple[str, ...] = param(
         (), metavar="TRACK",

@@ -20,12 +20,24 @@ import numpy as np
 import mss_bench
 from mss_bench.core import audio
 from mss_bench.core.files import read_json
+from mss_bench.core.parameters import parameters
 from mss_bench.core.spec import Spec, build
+from mss_bench.core.text import harmless
 from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import AudioError, ConfigError, InvalidOutputError, MissingDependencyError, RunError
+from mss_bench.running.options import RunOptions
 from mss_bench.separators import MappedSeparator, Separator, separators
 
-__all__ = ["REST", "Separation", "make_separator", "require_free", "separate", "separate_mixture", "write_stems"]
+__all__ = [
+    "REST",
+    "Separation",
+    "make_separator",
+    "require_free",
+    "separate",
+    "separate_mixture",
+    "song_name",
+    "write_stems",
+]
 
 REST = "rest"
 """The stem that holds the remainder of the mixture."""
@@ -33,6 +45,7 @@ REST = "rest"
 _TARGETS = Targets(("vocals", "drums", "bass", "other"), {"accompaniment": ("drums", "bass", "other")})
 _ADDS_UP_DB = -90.0  # a smaller rest is rounding
 _NOTE = "separation.json"
+_MIXTURES = ("mixture", "mix")  # files that are named after what they hold, in a folder named after the song
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,7 @@ def separate(
     sample_rate: int | None = None,
     *,
     seed: int = 0,
+    song: str | None = None,
     device: str = "cpu",
 ) -> Stems:
     """Separate a file or an array into stems that add up to it.
@@ -71,6 +85,9 @@ def separate(
         Hz. Needed for an array; for a file it may be left out, and another one than the file's is an error.
     seed : int
         Seed of random methods.
+    song : str, optional
+        Name of the song, which the draw of a random method depends on as in a run (default: `song_name` of a file,
+        none for an array).
     device : str
         Device for methods that can use another than ``"cpu"``.
 
@@ -99,12 +116,14 @@ def separate(
     method = check_separable(separator) if isinstance(separator, Separator) else make_separator(separator)
     if isinstance(source, np.ndarray):
         mixture, rate = _checked(source, sample_rate)
+        song = song or ""
     else:
+        song = song_name(Path(source)) if song is None else song
         rate = audio.info(source, any_decoder=True).sample_rate if sample_rate is None else sample_rate
         mixture = audio.read(source, rate, any_decoder=True)
     method.load(device)
     try:
-        return separate_mixture(method, mixture, rate, seed=seed).stems
+        return separate_mixture(method, mixture, rate, seed=seed, song=song).stems
     finally:
         method.close()
 
@@ -142,7 +161,15 @@ def check_separable(separator: Separator) -> Separator:
     return separator
 
 
-def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, seed: int = 0) -> Separation:
+def song_name(file: Path) -> str:
+    """Return what a data set would call the song of a mixture's file: the name of the file, or of a folder of stems."""
+    name = file.name.removesuffix(".stem.mp4") if file.name.endswith(".stem.mp4") else file.stem
+    return harmless(file.absolute().parent.name if name.lower() in _MIXTURES else name, keep="")
+
+
+def separate_mixture(
+    separator: Separator, mixture: Audio, sample_rate: int, *, seed: int = 0, song: str = ""
+) -> Separation:
     """Separate with a loaded separator, and add a rest so that the stems add up.
 
     Parameters
@@ -153,6 +180,8 @@ def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, 
     sample_rate : int
         Hz.
     seed : int
+    song : str
+        Name of the song, which the draw depends on.
 
     Raises
     ------
@@ -166,9 +195,7 @@ def separate_mixture(separator: Separator, mixture: Audio, sample_rate: int, *, 
     # A manifest sums a guitar into other for data sets of four stems; here it is a stem of its own.
     stem_map = separator.stem_map.fitting(targets)
     declared = tuple(name for names in separator.target_sets for name in names)
-    if seed < 0:
-        raise ConfigError(f"seed={seed}; expected a whole number from 0 on")
-    rng = np.random.default_rng(seed)
+    rng = separator.generator(parameters(RunOptions)["seed"].convert(seed, "separate"), song)
     raw = separator.separate(mixture.copy(), sample_rate, targets=targets, rng=rng)
     estimates, flags, problems = conform(raw, mixture, targets, declared, stem_map)
     if problems:

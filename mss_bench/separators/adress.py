@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.base import as_published
 from mss_bench.separators.centre import PannedVoice
 
 __all__ = ["ADRess"]
@@ -31,7 +32,10 @@ class ADRess(PannedVoice):
     The paper tries beta = 100 gains. Az(g)^2 = |R|^2 - 2 g Re(L R*) + g^2 |L|^2 is a parabola, so that its least value
     is known, g_0 = Re(L R*) / |L|^2 held within 0 and 1, and its greatest is at g = 0 or 1: the azimuths are as fine as
     can be, for a hundredth of the work. The paper gives V the phase of the stronger channel and so returns a mono
-    source; here the share ``V / max Az`` is a mask on both channels, so that the estimates add up to the mixture.
+    source; here the share ``V / max Az`` is a mask on both channels, so that the estimates add up to the mixture. The
+    paper also has both planes of every bin, that of ``g L`` and that of ``g R``. A source that is stronger at the left
+    cancels in the former alone; in the latter it is least at g = 1, where it would be taken for the centre. So each bin
+    is looked for in the plane of its stronger channel, which holds the lower of the two minima.
 
     References
     ----------
@@ -41,6 +45,11 @@ class ADRess(PannedVoice):
 
     name = "adress"
     citation = "D. Barry, R. Lawlor and E. Coyle, Sound source separation: azimuth discrimination, DAFx 2004"
+    presets = as_published()
+    unlike_paper = (
+        "Only the plane of the stronger channel is searched, with the exact null for the nearest of 100 gains; "
+        "estimates are masks on both channels, not a mono source with the phase of one"
+    )
     assumption = "Sources are panned by level alone, and none but the voice is at its azimuth between low and high."
 
     azimuth: float = param(

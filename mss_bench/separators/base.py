@@ -22,20 +22,21 @@ no names from `mss_bench.separators.blind`.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.core.parameters import Parameterized, declare_preset, param
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.errors import AudioError
 
-__all__ = ["MappedSeparator", "Separator"]
+__all__ = ["MappedSeparator", "Separator", "as_published"]
 
 
 class Separator(Parameterized, ABC):
@@ -59,6 +60,8 @@ class Separator(Parameterized, ABC):
         Channel counts that it takes; empty means any. `separate` refuses a mixture of another count.
     deterministic : bool
         The output depends on nothing but the input, the parameters and `rng`.
+    random : bool
+        It draws from `rng`: another seed gives other estimates. ``--repeats`` runs it under several seeds.
     adds_up : bool
         The estimates of each target set sum to the mixture (residual below -80 dB).
     scale_equivariant : bool
@@ -84,6 +87,11 @@ class Separator(Parameterized, ABC):
         ``"data set/subset"`` of what it learned from.
     licence, citation, assumption, extra : str
         Licence of code and weights; the paper; what must hold for it to work; the packaging extra that it needs.
+    presets : dict of str to dict
+        Values of parameters that belong together; ``preset=paper`` has those of the paper, as far as they are known.
+        Others that are given go before them.
+    unlike_paper : str
+        What differs from the paper whatever the parameters.
     """
 
     name: ClassVar[str] = ""
@@ -93,6 +101,7 @@ class Separator(Parameterized, ABC):
     target_sets: tuple[tuple[str, ...], ...] = ()
     channels: tuple[int, ...] = ()
     deterministic: bool = True
+    random: bool = False
     adds_up: bool = False
     scale_equivariant: bool = False
     channel_equivariant: bool = False
@@ -108,6 +117,8 @@ class Separator(Parameterized, ABC):
     citation: str = ""
     assumption: str = ""
     extra: ClassVar[str] = ""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    unlike_paper: ClassVar[str] = ""
 
     track: TrackId | None = None
     """Set by the runner before `separate` where `needs_track` is declared."""
@@ -129,14 +140,43 @@ class Separator(Parameterized, ABC):
     """All tracks of the data set; set like `tracks`."""
 
     def __init_subclass__(cls, **options: Any) -> None:
+        declare_preset(cls, "Set of values that the other parameters default to: ``paper`` for those of the paper.")
         super().__init_subclass__(**options)
         if "separate" in vars(cls):
             cls.separate = _checking_channels(cls.separate)  # type: ignore[method-assign]
 
     @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what every parameter is where it is left out: the preset's value, else the declared default."""
+        return super().defaults(given) | dict(cls.presets.get(given.get("preset") or "", {}))
+
+    @classmethod
+    def differs_from_paper(cls) -> str:
+        """Return in what the method differs from its paper by default, and under ``preset=paper``, in words."""
+        own = cls.defaults({})
+        values = [f"{n}={own[n]} (paper: {value})" for n, value in cls.presets.get("paper", {}).items()]
+        said = "; ".join(filter(None, [", ".join(values), cls.unlike_paper]))
+        return said or ("nothing that is known" if "paper" in cls.presets else "")
+
+    @classmethod
     def available(cls) -> bool:
         """Return whether what `extra` installs is there; "all separators" leaves out a method where it is not."""
         return True
+
+    def generator(self, seed: int, song: str) -> np.random.Generator:
+        """Return the generator for a song: it follows from the seed, the song's name and this separator's name alone.
+
+        Methods are compared under the same draw: no parameter, filter, data set or change of code moves it.
+
+        Parameters
+        ----------
+        seed : int
+            From 0 on.
+        song : str
+            Name of the track; empty for audio without a name.
+        """
+        words = hashlib.sha256(f"{self.name}\n{song}".encode()).digest()
+        return np.random.default_rng([seed, int.from_bytes(words, "little")])
 
     def load(self, device: str = "cpu") -> None:
         """Read learned state once, before the first `separate`; there is none by default."""
@@ -211,8 +251,8 @@ class Separator(Parameterized, ABC):
             What the data set wants: its stems (`targets.stems`) and derived targets. Any of them may be returned; a
             derived target that is not returned is summed from its stems.
         rng : numpy.random.Generator
-            The only source of randomness, seeded from the run's seed, the track and the separator's name: the same draw
-            for every value of the parameters.
+            The only source of randomness, what `generator` returns: it follows from the run's seed, the track's name
+            and the separator's, so that every value of the parameters sees the same draw.
         references : dict of str to (channels, samples) float32, optional
             The true stems, passed only where `needs_references` is declared.
 
@@ -221,6 +261,11 @@ class Separator(Parameterized, ABC):
         dict of str to (channels, samples) float array
             One array of the mixture's shape per estimated target.
         """
+
+
+def as_published(**values: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Return the `presets` of a method whose paper has these values, and the defaults of all other parameters."""
+    return {"paper": values}
 
 
 class MappedSeparator(Separator):

@@ -12,7 +12,7 @@ from mss_bench.core.parameters import check, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.crossover import low_pass_gain
 from mss_bench.dsp.stft import STFT, Spectrogram
-from mss_bench.separators.base import Separator
+from mss_bench.separators.base import Separator, as_published
 from mss_bench.separators.templates import VOICE_AND_REST, MaskSeparator, SpectrogramSeparator
 
 __all__ = ["Centre", "Karaoke", "PannedVoice"]
@@ -82,6 +82,8 @@ class Centre(PannedVoice):
 
     name = "centre"
     citation = "C. Avendano, Frequency-domain source identification and manipulation in stereo mixes, WASPAA 2003"
+    presets = as_published()
+    unlike_paper = "The similarity has the real part of L R*, not its modulus"
     assumption = "The voice, and nothing else between low and high, is panned to the centre without delay."
 
     width: float = param(
@@ -124,6 +126,7 @@ class Karaoke(Separator):
     channel_equivariant = True
     licence = "MIT"
     citation = "Mid/side subtraction, folklore; as a baseline in D. FitzGerald, Stereo vocal extraction, DAFx 2013"
+    presets = as_published(bass_cutoff=0.0)
     assumption = "The voice is the same in both channels, and everything else above bass_cutoff is not."
 
     bass_cutoff: float = param(

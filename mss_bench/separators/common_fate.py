@@ -13,6 +13,7 @@ from mss_bench.core.tracks import Audio
 from mss_bench.dsp.filters import filter_sources
 from mss_bench.dsp.nmf import Factors, divergence, factorise, normalised, random_factors
 from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.base import as_published
 from mss_bench.separators.blind import BlindMaskSeparator
 
 __all__ = ["CommonFate", "Patches"]
@@ -46,7 +47,10 @@ class CommonFate(BlindMaskSeparator):
 
     name = "common_fate"
     family = "factorisation"
+    random = True
     citation = "F.-R. Stöter et al., Common fate model for unison source separation, ICASSP 2016"
+    presets = as_published()
+    unlike_paper = "The best of several random starts is kept"
     assumption = "Each source wavers in its own way, the same one whenever it sounds, and not always with the others."
 
     sources = 0

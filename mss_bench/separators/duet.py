@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mss_bench.core.parameters import param
 from mss_bench.dsp.blocks import Magnitudes, blocks
 from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.base import as_published
 from mss_bench.separators.blind import BlindMaskSeparator
 
 __all__ = ["DUET"]
@@ -59,6 +60,12 @@ class DUET(BlindMaskSeparator):
     family = "position"
     channels = (2,)
     citation = "O. Yilmaz and S. Rickard, Blind separation of speech mixtures via time-frequency masking, TSP 2004"
+    presets = as_published(mode="level_delay", mask="binary")
+    unlike_paper = (
+        "The histogram has the angle arctan a for a - 1/a, and the power of both channels for their product, so "
+        "that no source is panned too far to be seen; where peaks lack, further directions stand in; masks on "
+        "both channels, no demixing"
+    )
     assumption = "In each bin at most one source sounds, and each source is panned to a point of its own."
 
     sources = 0

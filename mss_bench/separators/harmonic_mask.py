@@ -12,7 +12,7 @@ from mss_bench.core.parameters import check, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.f0 import F0_METHODS, F0Track, power_of_two, require_pyin, track_f0
 from mss_bench.dsp.stft import STFT
-from mss_bench.separators.base import Separator
+from mss_bench.separators.base import Separator, as_published
 from mss_bench.separators.templates import VOICE_AND_REST, MaskSeparator
 
 __all__ = ["HarmonicMask", "MelodySeparator"]
@@ -66,14 +66,17 @@ class HarmonicMask(MelodySeparator, MaskSeparator):
 
     References
     ----------
-    .. [1] Y. Li and D. Wang, "Separation of singing voice from music accompaniment for monaural recordings", IEEE
-       Trans. Audio, Speech, and Language Processing 15(4), 2007.
-    .. [2] T. Virtanen, A. Mesaros and M. Ryynänen, "Combining pitch-based inference and non-negative spectrogram
+    .. [1] T. Virtanen, A. Mesaros and M. Ryynänen, "Combining pitch-based inference and non-negative spectrogram
        factorization in separating vocals from polyphonic music", Proc. SAPA, 2008.
     """
 
     name = "harmonic_mask"
-    citation = "Y. Li and D. Wang, Separation of singing voice from music accompaniment for monaural recordings, 2007"
+    citation = "T. Virtanen et al., Combining pitch-based inference and NMF in separating vocals, SAPA 2008"
+    presets = as_published(width=50.0, mask="soft")
+    unlike_paper = (
+        "The accompaniment within the partials is the mean of the gaps beside them, where the paper predicts it "
+        "by a factorisation of the rest; the melody is tracked by salience"
+    )
     assumption = "One harmonic voice carries the melody; at its partials it is louder than the accompaniment."
 
     f0 = "salience"

@@ -10,6 +10,7 @@ from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.crossover import low_pass
 from mss_bench.dsp.stft import STFT
+from mss_bench.separators.base import as_published
 from mss_bench.separators.hpss import TwoResolutions, harmonic_percussive
 
 __all__ = ["HPR"]
@@ -42,6 +43,10 @@ class HPR(TwoResolutions):
 
     name = "hpr"
     citation = "J. Driedger et al., Extending harmonic-percussive separation of audio signals, ISMIR 2014"
+    presets = as_published()
+    unlike_paper = (
+        "The three parts are named: bass is the low end of the harmonic one, vocals are the residual above a crossover"
+    )
     assumption = "Notes are clearly steady and drums clearly broad; voices and noise are neither."
 
     margin: float = param(2.0, at_least=1, doc="Ratio of H and P at which a sound is clearly the one or the other.")

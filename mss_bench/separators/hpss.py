@@ -14,6 +14,7 @@ from mss_bench.dsp.filters import channel_groups, filter_blocks
 from mss_bench.dsp.median import running_median
 from mss_bench.dsp.stft import STFT
 from mss_bench.separators.assignment import BAND_STEMS
+from mss_bench.separators.base import as_published
 from mss_bench.separators.templates import MaskSeparator, SpectrogramSeparator
 
 __all__ = ["HPSS", "HPSSVocals", "TwoResolutions", "harmonic_percussive", "percussive_harmonic"]
@@ -73,6 +74,8 @@ class HPSS(_MedianFilter, SpectrogramSeparator):
     name = "hpss"
     target_sets = (("drums", "bass", "other"),)
     citation = "D. FitzGerald, Harmonic/percussive separation using median filtering, DAFx 2010"
+    presets = as_published()
+    unlike_paper = "Bass is the harmonic part below a crossover, other the rest of it: the paper has two parts"
     assumption = "Notes are steady in pitch over some frames, drums are broad in frequency and short in time."
 
     def separate(self, mixture: Audio, sample_rate: int, **_: Any) -> Stems:
@@ -123,6 +126,8 @@ class HPSSVocals(TwoResolutions, _MedianFilter):
 
     name = "hpss_vocals"
     citation = "D. FitzGerald and M. Gainza, Single channel vocal separation using median filtering, ISAST 2010"
+    presets = as_published()
+    unlike_paper = "Crossovers make bass of what is low; the paper goes on to refine the voice by factorisation"
     assumption = "Instruments hold their pitch over a third of a second, voices do not; drums are shorter than both."
 
     kernel_size = 17

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio
+from mss_bench.separators.base import as_published
 from mss_bench.separators.blind import BlindSeparator
 
 __all__ = ["ICA"]
@@ -45,11 +46,13 @@ class ICA(BlindSeparator):
 
     name = "ica"
     family = "factorisation"
+    random = True
     channels = (2,)
     adds_up = True
     scale_equivariant = True
     licence = "MIT"
     citation = "A. Hyvärinen and E. Oja, Independent component analysis, Neural Networks 13(4-5) 2000"
+    presets = as_published()
     assumption = "Two independent sources, not Gaussian, mixed into two channels with gains alone."
 
     contrast: str = param("logcosh", choices=("logcosh", "exp", "cube"), doc="Function G, as scikit-learn calls it.")

@@ -15,6 +15,7 @@ from mss_bench.dsp.filters import filter_blocks
 from mss_bench.dsp.median import median_of_arrays, median_of_frames, running_median
 from mss_bench.dsp.stft import Spectrogram
 from mss_bench.separators.assignment import BAND_STEMS, VOCALS_ACCOMPANIMENT
+from mss_bench.separators.base import as_published
 from mss_bench.separators.hpss import HPSS
 from mss_bench.separators.repet import PeriodRange, beat_spectrum, repeating_period
 from mss_bench.separators.templates import MaskSeparator, SpectrogramSeparator
@@ -70,6 +71,11 @@ class KAM(PeriodRange, MaskSeparator, SpectrogramSeparator):
     family = "kernel"
     target_sets = (BAND_STEMS, VOCALS_ACCOMPANIMENT)
     citation = "A. Liutkus et al., Kernel additive models for source separation, IEEE Trans. Signal Processing, 2014"
+    presets = as_published()
+    unlike_paper = (
+        "R is weighted by energy and the median is of the plain power, see above; drums, bass and other are cut "
+        "from the kernels' sources"
+    )
     assumption = "Each source has about the same power all over its kernel, and no two sources share one."
 
     kernels: str = param(

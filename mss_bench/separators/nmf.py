@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,7 @@ from mss_bench.core.parameters import param
 from mss_bench.dsp.blocks import Magnitudes
 from mss_bench.dsp.nmf import DIVERGENCES, Factors, factorise, normalised, random_factors
 from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.base import as_published
 from mss_bench.separators.blind import BlindMaskSeparator
 from mss_bench.separators.clustering import cluster
 
@@ -30,29 +34,44 @@ class NMF(BlindMaskSeparator):
     for Itakura-Saito (0). The components are clustered by the shape of their spectra, their centroid and the suddenness
     of their activations (`mss_bench.separators.clustering`), and the sources are named by their sound. Where sources
     play the same notes with the same sound nothing tells them apart. The frames are twice as long as in the
-    literature (2048), in which neighbouring bass notes share their bins.
+    literature (2048), in which neighbouring bass notes share their bins. A filter takes the magnitudes of the sources,
+    for Itakura-Saito the roots of S_j; as published [4]_ it shares by S_j itself, which is ``wiener`` and what
+    ``preset=paper`` has.
 
     References
     ----------
-    .. [1] P. Smaragdis and J. C. Brown, "Non-negative matrix factorization for polyphonic music transcription", Proc.
+    .. [1] D. Lee and H. S. Seung, "Algorithms for non-negative matrix factorization", Proc. NIPS, 2000.
+    .. [2] C. Févotte and J. Idier, "Algorithms for nonnegative matrix factorization with the beta-divergence", Neural
+       Computation 23(9), 2011.
+    .. [3] P. Smaragdis and J. C. Brown, "Non-negative matrix factorization for polyphonic music transcription", Proc.
        WASPAA, 2003.
-    .. [2] T. Virtanen, "Monaural sound source separation by nonnegative matrix factorization with temporal continuity
-       and sparseness criteria", IEEE Trans. Audio, Speech, and Language Processing 15(3), 2007.
-    .. [3] C. Févotte, N. Bertin and J.-L. Durrieu, "Nonnegative matrix factorization with the Itakura-Saito
+    .. [4] C. Févotte, N. Bertin and J.-L. Durrieu, "Nonnegative matrix factorization with the Itakura-Saito
        divergence", Neural Computation 21(3), 2009.
     """
 
     name = "nmf"
     family = "factorisation"
+    random = True
     citation = (
-        "T. Virtanen, Monaural sound source separation by nonnegative matrix factorization, IEEE TASLP 15(3) 2007"
+        "D. Lee and H. S. Seung, Algorithms for non-negative matrix factorization, NIPS 2000; C. Févotte and J. Idier, "
+        "Algorithms for nonnegative matrix factorization with the beta-divergence, Neural Computation 23(9) 2011"
     )
+    presets = as_published(n_fft=2048, hop=512)
+    unlike_paper = "Components are clustered into sources, which is no part of the papers"
     assumption = "Each source is made of a few sounds that come back, and sounds unlike those of the others."
 
     sources = 0
     components: int = param(40, at_least=2, doc="Number K of spectra.")
     divergence: str = param("kl", choices=tuple(DIVERGENCES), doc="Divergence of the model that the updates lessen.")
     iterations: int = param(100, at_least=1, doc="Number of updates.")
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the defaults; as published, Itakura-Saito shares by its own model, which is of powers."""
+        values = super().defaults(given)
+        if given.get("preset") == "paper" and given.get("divergence", values["divergence"]) == "is":
+            values["mask"] = "wiener"
+        return values
 
     def learn(self, x: Spectrogram, sample_rate: int, count: int, rng: np.random.Generator) -> Magnitudes:
         beta = DIVERGENCES[self.divergence]

@@ -14,6 +14,7 @@ from mss_bench.core.tracks import Audio, Stems, Targets, TrackId
 from mss_bench.dsp.nmf import Factors, factorise, normalised
 from mss_bench.dsp.stft import Spectrogram
 from mss_bench.separators.assignment import BAND_STEMS
+from mss_bench.separators.base import as_published
 from mss_bench.separators.nmf_dictionary import Dictionary, learn
 from mss_bench.separators.templates import MaskSeparator
 
@@ -34,7 +35,7 @@ class SupervisedNMF(MaskSeparator):
         learning:     S_j[t, f] ~ sum_k H_j[t, k] W_j[k, f]  on stem j of the training songs; H_j is forgotten,
         separation:   V[t, f] ~ Lambda = sum_j sum_k H_j[t, k] W_j[k, f],
                       H <- H * ((V / Lambda^(2 - beta)) W') / (Lambda^(beta - 1) W'),
-        estimate:     M_j = (H_j W_j)^p / sum_i (H_i W_i)^p.
+        estimate:     M_j = V_j^p / sum_i V_i^p,  V_j = H_j W_j, for Itakura-Saito (H_j W_j)^(1/2).
 
     Each channel has activations of its own. The dictionary is a file that `learn` makes; it also says with which
     frames and which divergence, and what it was learned from, which is declared in `trained_on`. A mixture of another
@@ -55,6 +56,10 @@ class SupervisedNMF(MaskSeparator):
     path_parameters = ("dictionary",)
     trained_on: tuple[str, ...] = ("demo/train",)
     citation = "P. Smaragdis, B. Raj and M. Shashanka, Supervised and semi-supervised separation of sounds, ICA 2007"
+    presets = as_published()
+    unlike_paper = (
+        "Multiplicative updates of a divergence for the paper's probabilistic form (for KL they are the same)"
+    )
     assumption = "Each kind of source has spectra of its own, the same ones in the training songs and in this."
 
     dictionary: str = param(

@@ -18,6 +18,7 @@ from mss_bench.dsp.masks import soft_masks
 from mss_bench.dsp.stft import Spectrogram
 from mss_bench.dsp.wiener import spatial_model, wiener_filter
 from mss_bench.errors import ConfigError
+from mss_bench.separators.base import as_published
 from mss_bench.separators.templates import SpectrogramSeparator
 
 __all__ = ["IBM", "IRM", "MWF"]
@@ -75,6 +76,8 @@ class IBM(_Oracle):
 
     name = "ibm"
     citation = "D. Wang, On ideal binary mask as the computational goal of auditory scene analysis, 2005"
+    presets = as_published(exponent=2.0)
+    unlike_paper = "The stem is compared with the mixture (SiSEC), not with the sum of the others"
     assumption = "In every bin a stem either dominates the mixture or is absent; the true stems are known."
 
     exponent: float = param(1.0, above=0, doc="Exponent a: 1 compares magnitudes, 2 powers.")
@@ -105,6 +108,7 @@ class IRM(_Oracle):
     name = "irm"
     adds_up = True
     citation = "A. Liutkus and R. Badeau, Generalized Wiener filtering with fractional power spectrograms, ICASSP 2015"
+    presets = as_published()
     assumption = "The stems' magnitudes (or powers) add up in every bin; the true ones are known, the phases are not."
 
     exponent: float = param(2.0, above=0, doc="Exponent a: 1 divides by magnitudes, 2 by powers.")
@@ -132,6 +136,7 @@ class MWF(_Oracle):
     name = "mwf"
     adds_up = True
     citation = "N. Duong et al., Under-determined reverberant source separation using a full-rank model, TASLP 2010"
+    presets = as_published()
     assumption = "Each stem is Gaussian with a spatial covariance that does not change over the song; both are known."
 
     def _filter(self, mixture: Spectrogram, sources: Sequence[Spectrogram]) -> Sequence[Spectrogram]:

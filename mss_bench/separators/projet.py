@@ -13,6 +13,7 @@ from mss_bench.core.tracks import Audio
 from mss_bench.dsp.blocks import BLOCK, Magnitudes, inverse_in_blocks
 from mss_bench.dsp.filters import MASKS
 from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.base import as_published
 from mss_bench.separators.blind import BlindMaskSeparator
 
 __all__ = ["PROJET"]
@@ -59,9 +60,15 @@ class PROJET(BlindMaskSeparator):
     name = "projet"
     slow = True
     family = "position"
+    random = True
     channels = (2,)
     channel_equivariant = False
     citation = "D. FitzGerald, A. Liutkus and R. Badeau, Projection-based demixing of spatial audio, TASLP 2016"
+    presets = as_published(directions=31, projections=11)
+    unlike_paper = (
+        "Grids of 30 and 10 would not hold the centre; starts are drawn by sectors and the best of several is "
+        "kept; Q is learned from drawn frames"
+    )
     assumption = "Sources come from different directions, and their magnitudes add up in every projection."
 
     sources = 0

@@ -16,7 +16,7 @@ from mss_bench.dsp.masks import ratio
 from mss_bench.dsp.median import median_of_rows
 from mss_bench.dsp.segments import crossfaded
 from mss_bench.dsp.stft import STFT
-from mss_bench.separators.base import Separator
+from mss_bench.separators.base import Separator, as_published
 from mss_bench.separators.templates import VOICE_AND_REST, MaskSeparator
 
 __all__ = [
@@ -134,6 +134,7 @@ class REPET(PeriodRange, RepeatingBackground):
 
     name = "repet"
     citation = "Z. Rafii and B. Pardo, REpeating Pattern Extraction Technique (REPET), TASLP 2013"
+    presets = as_published()
     assumption = "The accompaniment repeats with one period through the song, the voice is sparse and does not repeat."
 
     def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:

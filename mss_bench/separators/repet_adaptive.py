@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.dsp.median import median_of_frames
+from mss_bench.separators.base import as_published
 from mss_bench.separators.repet import (
     REPET,
     PeriodRange,
@@ -43,6 +44,7 @@ class AdaptiveREPET(PeriodRange, RepeatingBackground):
 
     name = "repet_adaptive"
     citation = "A. Liutkus et al., Adaptive filtering for music/voice separation exploiting repetition, ICASSP 2012"
+    presets = as_published()
     assumption = "Over some periods around each moment the accompaniment repeats, and the voice does not."
 
     window: float = param(10.0, above=0, unit="s", doc="Length of the windows of the beat spectrogram.")
@@ -91,6 +93,7 @@ class SegmentedREPET(SegmentedBackground, REPET):
 
     name = "repet_segmented"
     citation = "Z. Rafii and B. Pardo, REpeating Pattern Extraction Technique (REPET), TASLP 2013, section V"
+    presets = as_published()
     assumption = "Over each stretch of some seconds the accompaniment repeats with one period, the voice does not."
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.dsp.median import median_of_rows
+from mss_bench.separators.base import as_published
 from mss_bench.separators.repet import RepeatingBackground
 
 __all__ = ["REPETSIM"]
@@ -38,6 +39,7 @@ class REPETSIM(RepeatingBackground):
 
     name = "repet_sim"
     citation = "Z. Rafii and B. Pardo, Music/voice separation using the similarity matrix, ISMIR 2012"
+    presets = as_published()
     assumption = "Each moment of the accompaniment is heard again, often enough; the voice over it differs each time."
 
     min_gap: float = param(1.0, above=0, unit="s", doc="Least time between neighbours.")

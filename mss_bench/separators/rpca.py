@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio, Stems
+from mss_bench.separators.base import as_published
 from mss_bench.separators.templates import VOICE_AND_REST, MaskSeparator, SpectrogramSeparator
 
 __all__ = ["RPCA", "low_rank_and_sparse"]
@@ -50,6 +51,11 @@ class RPCA(MaskSeparator, SpectrogramSeparator):
     family = "factorisation"
     target_sets = VOICE_AND_REST
     citation = "P.-S. Huang et al., Singing-voice separation using robust principal component analysis, ICASSP 2012"
+    presets = as_published(mask="binary", tolerance=1e-7)
+    unlike_paper = (
+        "Channels share a mask of their mean magnitude; songs are split in chunks; single precision; voices begin "
+        "at high_pass"
+    )
     assumption = "The accompaniment consists of few spectra that come back; the voice fills few bins and keeps moving."
 
     sparsity: float = param(1.0, above=0, doc="Weight of |E|_1; more puts less into the voice.")

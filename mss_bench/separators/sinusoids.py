@@ -12,6 +12,7 @@ from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.f0 import power_of_two
 from mss_bench.dsp.peaks import Peaks, find_peaks, link_peaks
 from mss_bench.dsp.stft import STFT
+from mss_bench.separators.base import as_published
 from mss_bench.separators.harmonic_mask import MelodySeparator
 
 __all__ = ["Sinusoids"]
@@ -51,6 +52,11 @@ class Sinusoids(MelodySeparator):
     channel_equivariant = True
     licence = "MIT"
     citation = "X. Serra, Musical sound modeling with sinusoids plus noise, Musical Signal Processing 1997"
+    presets = as_published()
+    unlike_paper = (
+        "The tracks that are harmonics of a melody are kept as one source; the residual stays a waveform, without "
+        "a model of noise"
+    )
     assumption = "One voice of steady or slowly gliding partials carries the melody; the partials stand out as peaks."
 
     f0 = "salience"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mss_bench.core.parameters import param
 from mss_bench.dsp.blocks import Magnitudes, blocks
 from mss_bench.dsp.stft import Spectrogram
+from mss_bench.separators.base import as_published
 from mss_bench.separators.blind import BlindMaskSeparator
 
 __all__ = ["SpatialClustering"]
@@ -53,8 +54,14 @@ class SpatialClustering(BlindMaskSeparator):
 
     name = "spatial_clustering"
     family = "position"
+    random = True
     channels = (2,)
     citation = "N. Ito, S. Araki and T. Nakatani, Complex angular central Gaussian mixture model, EUSIPCO 2016"
+    presets = as_published(mask="wiener", emphasis=0.0, restarts=1)
+    unlike_paper = (
+        "One model for all frequencies, so that there is no permutation to solve, with a cluster for bins in "
+        "which sources overlap; learned from drawn bins"
+    )
     assumption = (
         "In most bins one source dominates; sources differ in level or phase between the channels, not by delay."
     )

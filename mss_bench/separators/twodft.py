@@ -10,6 +10,7 @@ from scipy import fft
 
 from mss_bench.core.parameters import param
 from mss_bench.dsp.stft import STFT
+from mss_bench.separators.base import as_published
 from mss_bench.separators.repet import SegmentedBackground
 from mss_bench.separators.templates import SpectrogramSeparator
 
@@ -43,6 +44,8 @@ class TwoDFT(SegmentedBackground, SpectrogramSeparator):
 
     name = "twodft"
     citation = "P. Seetharaman et al., Music/voice separation using the 2D Fourier transform, WASPAA 2017"
+    presets = as_published(mask="binary")
+    unlike_paper = "Long songs are done in blocks"
     assumption = "The accompaniment repeats at one rate, some twelve times at least; the voice varies all the time."
 
     neighbourhood: int = param(

@@ -57,13 +57,14 @@ def _separate(name: str) -> Example:
     from mss_bench.separators import separators
 
     dataset = get_dataset("demo", n_songs=1)
-    audio, targets = dataset.tracks("test")[0].load(), dataset.targets
+    track, targets = dataset.tracks("test")[0], dataset.targets
+    audio = track.load()
     separator = build(separators, Spec(name))[0]
     separator.load()
 
     def separate(samples: int | None) -> Stems:
         return separator.separate(
-            audio.mixture[:, :samples], audio.sample_rate, targets=targets, rng=np.random.default_rng(0),
+            audio.mixture[:, :samples], audio.sample_rate, targets=targets, rng=separator.generator(0, track.name),
             references={n: s[:, :samples] for n, s in audio.references.items()} if separator.needs_references else None,
         )  # fmt: skip
 

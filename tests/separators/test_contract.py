@@ -104,6 +104,12 @@ class _Random(_Declares):
         return {"vocals": vocals, "accompaniment": mixture - vocals}
 
 
+class _DrawsUnsaid(_Declares):
+    def separate(self, mixture: Any, *args: Any, rng: Any, **kwargs: Any) -> Stems:
+        share = np.float32(rng.random())
+        return {"vocals": share * mixture, "accompaniment": (1 - share) * mixture}
+
+
 class _LosesSome(_Declares):
     def separate(self, mixture: Any, *args: Any, **kwargs: Any) -> Stems:
         return {"vocals": 0.5 * mixture, "accompaniment": 0.499 * mixture}
@@ -157,7 +163,8 @@ class _BareParameter(_Declares):
         (_WrongName, "names and shapes", "missing: ['accompaniment'], not asked for: ['piano']"),
         (_WrongShape, "names and shapes", "vocals has the shape (2, 44099); expected the mixture's, (2, 44100)"),
         (_WritesIntoInput, "input unchanged", "wrote into its input: mixture"),
-        (_Random, "deterministic", "differ in vocals, accompaniment"),
+        (_Random, "deterministic", "two runs with one seed differ in vocals, accompaniment"),
+        (_DrawsUnsaid, "deterministic", "another seed gives another vocals, accompaniment; a method that draws"),
         (_LosesSome, "adds up", "vocals + accompaniment differs from the mixture: -60.0 dB"),
         (_Compresses, "gain", "vocals is not 10 times"),
         (_PrefersLeft, "channel swap", "vocals does not swap"),

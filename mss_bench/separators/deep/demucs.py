@@ -76,6 +76,10 @@ class DemucsManifest(Manifest):
     overlap = 0.25  # the library's default
     options: DemucsOptions = param(DemucsOptions(), doc="Arguments of the library.")
 
+    def setup(self) -> None:
+        super().setup()
+        self.random = self.options.shifts > 0
+
     def load(self, device: str = "cpu", precision: str = "float32", batch: int = 0) -> Demucs:
         torch = Torch(device, precision, "demucs")
         apply = require_package("demucs.apply", "demucs")

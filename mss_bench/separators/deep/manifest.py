@@ -106,6 +106,7 @@ class Manifest(Parameterized):
     path: Path
     files: Mapping[Path, str]
     residual: str = ""  # a further stem where the kind has one
+    random: bool = False  # it draws from the seed that it is given
 
     @check("weights")
     def _some_weights(self) -> None:

@@ -45,6 +45,7 @@ class TrainedModel(Separator):
             check_device(self.device)
         self.described = manifest
         self.target_sets = (manifest.delivers,)
+        self.random = manifest.random
         self.channels = () if manifest.channels == 1 else (manifest.channels,)
         self._adapter: Adapter | None = None
 

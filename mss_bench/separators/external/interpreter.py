@@ -176,6 +176,7 @@ class Facts(Parameterized):
     channels: tuple[int, ...] = param((), at_least=1, doc="Channel counts that it takes; empty: any.")
     sample_rate: int | None = param(None, at_least=1, unit="Hz", doc="The only one that it works at.")
     deterministic: bool = param(True, doc="The output depends on input, parameters and rng alone.")
+    random: bool = param(False, doc="It draws from rng: another seed gives other estimates.")
     adds_up: bool = param(False, doc="The estimates sum to the mixture.")
     scale_equivariant: bool = param(False, doc="A gain on the mixture is one on every estimate.")
     channel_equivariant: bool = param(False, doc="Channels swapped in the mixture are swapped in the estimates.")

@@ -1,0 +1,76 @@
+"""`preset=paper`: the values of the paper, which others that are given go before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import Stems
+from mss_bench.errors import ConfigError
+from mss_bench.separators import separators
+from mss_bench.separators.nmf import NMF
+
+PUBLISHED = ("position", "kernel", "factorisation", "sinusoidal", "oracle")
+FEW: dict[str, dict[str, Any]] = {
+    "projet": {"restarts": 1, "iterations": 5},
+    "nmf": {"iterations": 5},
+    "nmf_multichannel": {"iterations": 5},
+    "rpca": {"iterations": 5},
+}
+CHANGING = ["duet", "projet", "spatial_clustering", "twodft", "rpca", "harmonic_mask", "nmf", "nmf_multichannel"]
+
+
+def test_every_method_with_a_paper_has_its_values_and_says_what_differs() -> None:
+    for name, cls in separators.load_all().items():
+        if cls.family in PUBLISHED:
+            assert "paper" in cls.presets, name
+            method, changed = build(separators, Spec(name, {"preset": "paper"}))
+            assert changed == {"preset": "paper"}
+            values = method.values()
+            assert {n: values[n] for n in cls.presets["paper"]} == dict(cls.presets["paper"])
+            said = cls.differs_from_paper()
+            assert said
+            for parameter, value in cls.presets["paper"].items():
+                assert getattr(cls(), parameter) != value, (name, parameter)
+                assert f"{parameter}={getattr(cls(), parameter)} (paper: {value})" in said
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_methods_run_as_published(name: str, separate: Callable[..., Stems]) -> None:
+    time = np.arange(30000) / 44100
+    left = np.sin(2 * np.pi * 220 * time)
+    right = np.random.default_rng(0).standard_normal(time.size) * (time % 0.2 < 0.02)
+    mixture = np.stack([left + 0.2 * right, 0.3 * left + right]).astype(np.float32)
+    stems = separate(separators.load(name)(preset="paper", **FEW.get(name, {})), mixture)
+    names = next(n for n in separators.load(name).target_sets if set(n) <= set(stems))
+    np.testing.assert_allclose(sum(stems[n] for n in names), mixture, atol=1e-4)
+
+
+def test_values_that_are_given_go_before_those_of_the_paper() -> None:
+    made, changed = build(separators, Spec.parse("duet:mask=soft,preset=paper"))
+    assert (made.mask, made.mode) == ("soft", "level_delay")
+    assert changed == {"mask": "soft", "preset": "paper"}
+
+
+def test_itakura_saito_as_published_shares_by_power() -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((1, 3, 2049)) + 1j * rng.standard_normal((1, 3, 2049))).astype(np.complex64)
+    shares = {}
+    for preset in (None, "paper"):
+        method = NMF(divergence="is", preset=preset)
+        magnitudes = [np.full((1, 3, 2049), np.sqrt(power), dtype=np.float32) for power in (9.0, 1.0)]
+        signals = method.estimates(method.stft, x, 4096, lambda _block, _rows: magnitudes)  # noqa: B023
+        whole = np.linalg.norm(signals[0] + signals[1])
+        shares[preset] = [np.linalg.norm(signal) / whole for signal in signals]
+    assert shares["paper"] == pytest.approx([0.9, 0.1], abs=1e-4)
+    assert shares[None] == pytest.approx([0.75, 0.25], abs=1e-4)
+    assert NMF(preset="paper").mask == "soft"  # Kullback-Leibler models magnitudes
+
+
+def test_presets_that_do_not_exist_are_named() -> None:
+    with pytest.raises(ConfigError, match="duet: preset is 'papr', expected paper; did you mean 'paper'"):
+        build(separators, Spec.parse("duet:preset=papr"))
