@@ -25,6 +25,9 @@ and stand for all of them.
 - *Channels.* Stereo alone.
 - *Rates.* Any; nothing is resampled.
 - *Length.* From 0.4 s on.
+- *Given by the mixture.* A channel that holds the mid or the side of every stem has no error: it can be made of the
+  mixture, and estimates that add up to it have it right whatever they are. Without drums and bass, as of vocals against
+  accompaniment, that is the rear.
 - *Silence.* A channel whose true content is silent, such as the rear of mono stems, has no error. What an estimate
   holds of a stem that is silent for the whole song counts in the channels; the rows of that stem have no values.
 
@@ -75,6 +78,10 @@ class _Channel:
         """Return what belongs there."""
         return tuple(sorted({*self.mid, *self.side, *self.whole}))
 
+    def is_mixture(self, count: int) -> bool:
+        """Return whether this is the mid or the side of all of `count` stems, or all of them whole."""
+        return count in (len(self.mid), len(self.side), len(self.whole))
+
     def view(self, spectra: Spectra) -> Spectra:
         """Return what a channel holds.
 
@@ -106,7 +113,7 @@ class Upmix(Metric):
     """
 
     name = "upmix"
-    version = "2"
+    version = "3"
     joint = True
     quantities = (
         Quantity(
@@ -138,7 +145,13 @@ class Upmix(Metric):
         if reason := too_short(track.samples, round(SHORTEST * track.sample_rate), "for an upmix"):
             return dict.fromkeys(estimates, reason)
         values = _measure(track, estimates)
-        outcome = tuple(values.get(q.name, "what belongs there is silent") for q in self.quantities)
+        given = {f"Upmix-{c.name}" for c in _channels(list(track.references)) if c.is_mixture(len(track.references))}
+        outcome = tuple(
+            "it is part of the mixture, whatever the estimates are"
+            if q.name in given
+            else values.get(q.name, "what belongs there is silent")
+            for q in self.quantities
+        )
         return dict.fromkeys(estimates, outcome)
 
 

@@ -13,8 +13,9 @@ The script needs NumPy and whatever it separates with, not this package. It is o
 `mss_bench.separators.external.interpreter.External`, which may declare, as attributes, what any separator declares:
 ``target_sets``, ``channels``, ``deterministic``, ``random``, ``adds_up``, ``scale_equivariant``,
 ``channel_equivariant``, ``needs_references``, ``stem_map`` (text, as ``--map`` takes it), ``trained_on``, ``licence``,
-``citation``, ``assumption``; and ``sample_rate``, the only one in Hz that it works at. A method ``environment()`` may return what
-else determines the estimates. ``mss-bench separators check external:python=PATH,script=FILE.py`` holds it to all that.
+``citation``, ``assumption``; and ``sample_rate``, the only one in Hz that it works at. A method ``environment()`` may
+return what else determines the estimates. ``mss-bench separators check external:python=PATH,script=FILE.py`` holds it
+to all that.
 
 Recipes
 -------

@@ -67,6 +67,32 @@ def test_an_oracle_lies_between_a_blind_method_and_the_references(ranking, name)
             assert order == sorted(order), (target, quantity, order)
 
 
+@pytest.mark.parametrize(
+    ("name", "pair"), [*((n, False) for n in TASKS), *((n, True) for n in ("remix", "upmix", "melody"))]
+)
+def test_nothing_is_perfect_for_whatever_adds_up(name, pair, music):
+    """Such a number would tell nothing of a method: the floor would have it, and a method that exchanges all stems."""
+    if not metrics.load(name).available():
+        pytest.skip("librosa is not installed")
+    stems = music(1.5)
+    if pair:
+        stems = {"vocals": stems["vocals"], "accompaniment": stems["drums"] + stems["bass"]}
+    mixture, names = sum(stems.values()), list(stems)
+    metric = metrics.load(name)()
+    state = metric.prepare(TrackAudio(stems, mixture, 8000), TargetGroup("g", tuple(stems)))
+    wrong = [
+        {stem: mixture / len(stems) for stem in names},
+        dict(zip(names, [*list(stems.values())[1:], stems[names[0]]], strict=True)),
+        {stem: mixture if stem == names[-1] else np.zeros_like(mixture) for stem in names},
+    ]
+    scores = [{(s.target, s.quantity): s.value for s in metric.score(state, estimates)} for estimates in wrong]
+    best = {q.name: BEST[q.unit] for q in metric.quantities}
+    for target, quantity in scores[0]:
+        values = np.array([found[target, quantity] for found in scores])
+        # A stem that is missed leaks nothing: that quantity is to be read beside another, and says so.
+        assert not np.all(np.abs(values - best[quantity]) < 1e-3), (target, quantity, values)
+
+
 @pytest.mark.parametrize("name", ["melody", "bass_notes"])
 def test_the_mixture_closes_nothing_of_the_gap_and_the_oracle_most(ranking, name):
     quantity = metrics.load(name).quantities[-1].name

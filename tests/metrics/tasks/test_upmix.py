@@ -92,3 +92,17 @@ def test_what_is_missing_has_a_reason(stems, estimates):
     two = {"vocals": stems["vocals"], "accompaniment": stems["other"]}
     assert "silent" in upmix(two, two)["vocals", "LFE"].reason
     assert upmix(two, two)["vocals", "front"].value == pytest.approx(-120)
+
+
+def test_what_the_mixture_gives_is_undefined(stems):
+    """Without drums and bass the rear is the side of the mixture: estimates that add up have it right."""
+    two = {"vocals": stems["vocals"], "accompaniment": stems["drums"] + stems["bass"] + stems["other"]}
+    mixture = sum(two.values())
+    found = upmix(two, dict.fromkeys(two, mixture / 2))
+    assert np.isnan(found["vocals", "rear"].value)
+    assert "part of the mixture" in found["vocals", "rear"].reason
+    assert found["vocals", "centre"].value > -10
+    assert np.isfinite(found["vocals", "crosstalk"].value)
+    low = {name: stems[name] for name in ("drums", "bass")}  # all of it is front, and its mid the LFE
+    lonely = upmix(low, dict.fromkeys(low, sum(low.values()) / 2))
+    assert all("part of the mixture" in lonely["drums", name].reason for name in ("front", "LFE"))
