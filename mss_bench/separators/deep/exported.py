@@ -75,4 +75,4 @@ class ExportedManifest(NetworkManifest):
             except TypeError as error:
                 raise ConfigError(f"{self.path}: {error}") from error
 
-        return Network(self, call, torch.device, batch)
+        return Network(self, [call], torch.device, batch)

@@ -6,7 +6,7 @@ mixture -> normalised -> (transform) -> chunks in batches -> layout -> network -
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,9 @@ _AXES = {
     "complex": ("channels", "complex", "bins", "frames"),
 }
 _OUTPUTS = {"waveform": ("sources",), "magnitude": ("masks", "spectrograms"), "complex": ("masks", "spectrograms")}
+
+
+Call = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 class LayoutKeys(Parameterized):
@@ -80,6 +83,15 @@ class NetworkManifest(Manifest):
     )
     power: float = param(1.0, at_least=0.01, below=100, doc="Exponent of the filter ``soft``.")
     residual: str = param("", doc="Name of a further stem: the mixture without all others.")
+    compensate: float = param(1.0, above=0, doc="Factor of what comes out, for models that are known to be too quiet.")
+    denoise: bool = param(
+        False, doc="Half the difference of what comes out for the input and for its negative, at twice the cost."
+    )
+
+    @check("denoise", "input")
+    def _polarity_can_be_inverted(self) -> None:
+        if self.denoise and self.input == "magnitude":
+            self.refuse("denoise", "false: a magnitude has no negative")
 
     @check("output", "input")
     def _output_follows_from_input(self) -> None:
@@ -158,18 +170,17 @@ class Network:
     Parameters
     ----------
     manifest : NetworkManifest
-    call : callable
-        The network: an array in the manifest's input layout to one in its output layout.
+    calls : sequence of callable
+        The network: an array in the manifest's input layout to one in its output layout. Several are one for each
+        stem, whose output has the size 1 along the stems.
     device : str
         What the call runs on.
     batch : int
         Chunks in one call.
     """
 
-    def __init__(
-        self, manifest: NetworkManifest, call: Callable[[NDArray[Any]], NDArray[Any]], device: str, batch: int = 1
-    ) -> None:
-        self.manifest, self.device, self._call, self._batch = manifest, device, call, batch or 1
+    def __init__(self, manifest: NetworkManifest, calls: Sequence[Call], device: str, batch: int = 1) -> None:
+        self.manifest, self.device, self._calls, self._batch = manifest, device, calls, batch or 1
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:
         """Separate a mixture.
@@ -192,7 +203,7 @@ class Network:
             stems = np.concatenate([self._stems(channel[None]) for channel in given], axis=1)
         else:
             stems = self._stems(given)
-        stems = (stems * scale + shift).astype(np.float32, copy=False)
+        stems = (stems * (scale * np.float32(self.manifest.compensate)) + shift).astype(np.float32, copy=False)
         return dict(zip(self.manifest.stems, stems, strict=True))
 
     def _stems(self, mixture: Audio) -> NDArray[Any]:
@@ -207,6 +218,9 @@ class Network:
         """Return the spectrograms ``(channels, frames, bins)`` of the stems."""
         manifest = self.manifest
         x = mixture.transpose(0, 2, 1)
+        if manifest.stft is not None and manifest.stft.zeroed:
+            x = x.copy()
+            x[:, : manifest.stft.zeroed] = 0
         if manifest.input == "complex":
             parts = np.moveaxis(self._run(np.stack([x.real, x.imag], axis=1)), 2, 0)
             # A real mask has one part.
@@ -240,14 +254,22 @@ class Network:
 
     def _batched(self, batch: NDArray[Any]) -> NDArray[Any]:
         manifest = self.manifest
+        given = manifest.input_layout.arrange(batch, manifest.axes)
         sizes = dict(zip(manifest.axes, batch.shape, strict=True))
-        output = np.asarray(self._call(manifest.input_layout.arrange(batch, manifest.axes)))
         # One real mask for both parts of a complex spectrogram.
         if manifest.output == "masks" and "complex" not in manifest.output_layout.names:
             sizes |= {"complex": 1} if "complex" in sizes else {}
-        wanted = {"batch": sizes.pop("batch"), "stems": len(manifest.stems)} | sizes
+        stems = len(manifest.stems) if len(self._calls) == 1 else 1
+        wanted = {"batch": sizes.pop("batch"), "stems": stems} | sizes
+        outputs = []
+        for call in self._calls:
+            output = np.asarray(call(given))
+            if manifest.denoise:
+                output = (output - call(-given)) / 2
+            outputs.append(output.astype(np.float32, copy=False))
         try:
-            return manifest.output_layout.restore(output.astype(np.float32, copy=False), wanted)
+            restored = [manifest.output_layout.restore(output, wanted) for output in outputs]
+            return restored[0] if len(restored) == 1 else np.concatenate(restored, axis=1)
         except InvalidOutputError as error:
             raise InvalidOutputError(f"{manifest.path}: {error}") from error
 

@@ -17,6 +17,29 @@ The manifest, for a network that takes magnitudes ``(batch, channels, bins, fram
     output: masks
     stft: {n_fft: 4096, hop: 1024}
 
+Several files that end in ``.onnx`` are one for each stem, in the order of ``stems``. UVR's MDX-Net models are such
+networks, of complex spectrograms, each for one stem; ``bins`` and ``n_fft`` are those of the model's card::
+
+    kind: onnx
+    weights: {UVR-MDX-NET-Voc_FT.onnx: <sha256>}
+    sample_rate: 44100
+    channels: 2
+    stems: [vocals]
+    residual: accompaniment
+    trained_on: [unknown]
+    input: complex
+    output: spectrograms
+    layout:
+      input: batch (channels complex) bins frames
+      output: batch (stems channels complex) bins frames
+    stft: {n_fft: 7680, hop: 1024, bins: 3072, zeroed: 3}
+    chunk: 256
+    overlap: 0
+    border: 3
+    padding: zeros
+    compensate: 1.021
+    denoise: true
+
 A network with a fixed length gets it as ``chunk``. The model has one input and one output, of 16, 32 or 64 bits;
 weights beside the model file (external data) are files of their own in ``weights``. From PyTorch:
 ``torch.onnx.export(model, (example,), "model.onnx", dynamo=True, dynamic_shapes=...)``.
@@ -55,10 +78,10 @@ class OnnxManifest(NetworkManifest):
         if precision != "float32":
             raise ConfigError(f"{self.path}: precision={precision}: the precision of an ONNX model is that of its file")
         provider, named = _provider(runtime, check_device(device))
-        session = _session(runtime, self, provider)
-        if session.get_providers()[0] != provider[0]:
+        sessions = _sessions(runtime, self, provider)
+        if sessions[0].get_providers()[0] != provider[0]:
             raise ConfigError(f"device={device}: ONNX Runtime could not use {provider[0]}; choose device=cpu")
-        return Network(self, _call(session, self), named, batch)
+        return Network(self, [_call(session, self) for session in sessions], named, batch)
 
 
 def _provider(runtime: Any, device: str) -> tuple[tuple[str, dict[str, int]], str]:
@@ -74,13 +97,20 @@ def _provider(runtime: Any, device: str) -> tuple[tuple[str, dict[str, int]], st
     return ("CUDAExecutionProvider", {"device_id": number}), f"cuda:{number}"
 
 
-def _session(runtime: Any, manifest: NetworkManifest, provider: Any) -> Any:
+def _sessions(runtime: Any, manifest: NetworkManifest, provider: Any) -> list[Any]:
     models = [file for file in manifest.files if file.suffix == ".onnx"]
-    if len(models) != 1:
-        manifest.refuse_files("one that ends in .onnx")
-    beside = [file for file in manifest.files if file != models[0]]
-    external = {Path(os.path.relpath(file, models[0].parent)).as_posix(): file.read_bytes() for file in beside}
-    return onnx_session(runtime, models[0], external, provider)
+    if len(models) not in (1, len(manifest.stems)):
+        manifest.refuse_files(f"one that ends in .onnx, or one for each of {', '.join(manifest.stems)}")
+    beside = {file: file.read_bytes() for file in manifest.files if file not in models}
+    return [
+        onnx_session(
+            runtime,
+            m,
+            {Path(os.path.relpath(f, m.parent)).as_posix(): content for f, content in beside.items()},
+            provider,
+        )
+        for m in models
+    ]
 
 
 def _call(session: Any, manifest: NetworkManifest) -> Callable[[NDArray[Any]], NDArray[Any]]:

@@ -39,6 +39,7 @@ class ModelSTFT(Parameterized):
     bins: int | None = param(
         None, at_least=1, doc="The model is given the lowest so many, the rest of its output is 0; all by default."
     )
+    zeroed: int = param(0, at_least=0, doc="The lowest so many are set to 0 before the model is given them.")
 
     @check("hop", "n_fft")
     def _frames_overlap(self) -> None:

@@ -198,3 +198,31 @@ def test_a_gpu_that_is_not_there_is_said(
     with pytest.raises(ConfigError, match="precision of an ONNX model"):
         estimate(path, precision="mixed")
     assert estimate(path, device="auto")
+
+
+def test_one_file_a_stem_as_mdx_net_has_them(
+    onnx_file: Callable[..., Path], manifest: Callable[..., Path], estimate: Callable[..., Stems], mixture: Audio
+) -> None:
+    shape = {"kernel": (3, 3), "shape": (1, 2, 200, -1), "rest": (200, "frames")}
+    files = [onnx_file(f"{n}.onnx", activation=n, **shape) for n in ("Sigmoid", "Softplus")]
+    layout = {"input": "batch (channels complex) bins frames", "output": "batch stems (channels complex) bins frames"}
+    stft = {"n_fft": 512, "hop": 128, "bins": 200, "zeroed": 3}
+    keys = {"input": "complex", "output": "spectrograms", "layout": layout, "stft": stft, "channels": 1}
+    keys |= {"stems": ["vocals", "bass"], "denoise": True, "compensate": 1.5, "residual": "other"}
+    found = estimate(manifest(*(file.name for file in files), **(MASKS | keys)))
+    transform = ModelSTFT(n_fft=512, hop=128)
+    for name, file in zip(("vocals", "bass"), files, strict=True):
+        x = transform.forward(mixture[:1])[0, :, :200].T
+        x = np.where(np.arange(200)[:, None] < 3, 0, x)
+        given = np.stack([x.real, x.imag])
+        y = (_direct(file, given) - _direct(file, -given))[0] / 2
+        expected = 1.5 * transform.inverse((y[0] + 1j * y[1]).T[None], mixture.shape[1])
+        np.testing.assert_allclose(found[name][0], expected[0], atol=1e-5)
+    np.testing.assert_allclose(sum(found.values()), mixture, atol=1e-6)
+    with pytest.raises(ConfigError, match=r"one that ends in \.onnx, or one for each of vocals, bass, other"):
+        estimate(
+            manifest(
+                *(file.name for file in files),
+                **(MASKS | keys | {"stems": ["vocals", "bass", "other"], "residual": None}),
+            )
+        )
