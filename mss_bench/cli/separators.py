@@ -6,6 +6,7 @@ import argparse
 import inspect
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mss_bench.cli.options import (
     Action,
@@ -18,6 +19,9 @@ from mss_bench.cli.options import (
 )
 from mss_bench.core.parameters import param
 from mss_bench.running.options import RunOptions
+
+if TYPE_CHECKING:
+    from mss_bench.separators.deep.model import TrainedModel
 
 __all__ = ["ACTIONS", "configure", "execute"]
 
@@ -98,16 +102,24 @@ class Check(List):
         from mss_bench.errors import ConfigError
         from mss_bench.separators import separators
         from mss_bench.separators.contract import check_separator
+        from mss_bench.separators.deep.model import Model, TrainedModel
 
         specs = [self.spec]
         if self.spec.partition(":")[0] not in separators:
             if self.spec.endswith((".yaml", ".yml")):
-                return _check_manifest(self.spec)
+                return _check_model(self.spec, Model(manifest=self.spec))
             if self.spec.endswith(".py"):
                 specs = separators.add_file(Path(self.spec))
         if not specs:
             raise ConfigError(f"{self.spec} has no Separator class with a name of its own")
-        return max(print_checks(name, check_separator(build(separators, Spec.parse(name))[0])) for name in specs)
+        status = 0
+        for name in specs:
+            separator = build(separators, Spec.parse(name))[0]
+            if isinstance(separator, TrainedModel):
+                status = max(status, _check_model(name, separator))
+            else:
+                status = max(status, print_checks(name, check_separator(separator)))
+        return status
 
 
 def _delivers(cls: type) -> str:
@@ -119,13 +131,35 @@ def _summary(cls: type) -> str:
     return (inspect.getdoc(cls) or "").partition("\n")[0]
 
 
-def _check_manifest(path: str) -> int:
+def _check_model(name: str, model: TrainedModel) -> int:
+    """Print the checks of a trained model and, where they pass, what it makes of some seconds of music."""
+    from mss_bench.core.text import columns
+    from mss_bench.report.table import Column, Table, TableRow
+    from mss_bench.running.trial import trial
     from mss_bench.separators.contract import check_separator
-    from mss_bench.separators.deep.manifest import read_manifest
-    from mss_bench.separators.deep.model import Model
 
-    described = read_manifest(path, check_weights=True)
-    return print_checks(path, check_separator(Model(manifest=path), sample_rate=described.sample_rate))
+    model.described.require_weights()
+    rate = model.described.sample_rate
+    if status := print_checks(name, check_separator(model, sample_rate=rate)):
+        return status
+    tried = trial(model, sample_rate=rate)
+    rows: list[TableRow] = [[s.name, s.scored_as or "–", s.level, s.gain, s.sdr] for s in tried.stems]
+    heads: list[Column | str] = [
+        "delivered",
+        "scored as",
+        *(Column(name, "right", "dB", 1) for name in ("level", "gain", "SDR")),
+    ]
+    print(f"\n8 s of the demo's song {tried.song!r}")
+    print(Table("", heads, [rows]).console(terminal_width()))
+    adds = "add up to the mixture" if tried.left < -60 else "do not add up to the mixture"
+    facts = [
+        ("stems", f"{adds} (what is left: {tried.left:.0f} dB)"),
+        ("speed", f"{tried.speed:.1f} x real time on {tried.device}, loaded in {tried.load_s:.1f} s"),
+        ("memory", f"{tried.memory_mb:.0f} MiB at most beside what the program holds"),
+        *(("note", notice) for notice in tried.notices),
+    ]
+    print(columns(facts, indent="  ", width=terminal_width()))
+    return 0
 
 
 ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}

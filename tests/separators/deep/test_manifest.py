@@ -197,10 +197,17 @@ def test_check_prints_what_is_wrong_then_holds_to_the_contract(
     assert len(said) == 2
     assert "channels is 'two'" in said[0]
     assert "stems is missing" in said[1]
-    assert main(["separators", "check", str(manifest("model.onnx", **keys))]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert any("deterministic" in line for line in said)
-    assert not any("FAIL" in line for line in said)
+    named = {"stems": ["vocals", "other", "voice", "hum"], "map": {"accompaniment": "other"}}
+    assert main(["separators", "check", str(manifest("model.onnx", **keys, **named))]) == 0
+    said = capsys.readouterr().out
+    assert "deterministic" in said
+    assert "FAIL" not in said
+    # Then what it makes of music: by which name each stem is scored, and that this network is no good.
+    rows = {row[0]: row[1:] for line in said.partition("delivered ")[2].splitlines() if (row := line.split())}
+    assert [rows[name][0] for name in named["stems"]] == ["vocals", "accompaniment", "–", "–"]
+    assert float(rows["vocals"][3]) < 3
+    assert "do not add up to the mixture" in said
+    assert "voice, hum are delivered and not scored" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("kind", KINDS)
