@@ -49,6 +49,10 @@ class Pack(_Designed):
         metavar="N",
         doc="Worker processes for estimates that the run did not keep (default: as in run).",
     )
+    key: Path | None = param(
+        None, metavar="NAME.key",
+        doc="Key folder of a pack made before, to make the same again: the same names and orders (default: new ones).",
+    )  # fmt: skip
 
     def execute(self) -> None:
         """Make a pack."""
@@ -56,7 +60,7 @@ class Pack(_Designed):
         from mss_bench.listening.pack import make_pack
         from mss_bench.listening.pack_format import key_folder
 
-        pack = make_pack(read_design(self.design), self.out, jobs=self.jobs)
+        pack = make_pack(read_design(self.design), self.out, key=self.key, jobs=self.jobs)
         print(f"{pack}: to be served\n{key_folder(pack)}: key, manifest and verification; keep it from the listeners")
 
 
@@ -65,17 +69,19 @@ class _Packed(Parameterized):
 
 
 class Export(_Packed):
-    """Write a pack for webMUSHRA."""
+    """Write a pack for another player: webMUSHRA, or BeaqleJS."""
 
-    format: Literal["webmushra"] = param("webmushra", doc="The player.")
-    out: Path = param(short="-o", metavar="DIR", doc="Folder to write to, e.g. webMUSHRA's own.")
+    format: Literal["webmushra", "beaqlejs"] = param(
+        "webmushra", doc="The player; webMUSHRA has a page for every protocol but preference, which BeaqleJS has."
+    )
+    out: Path = param(short="-o", metavar="DIR", doc="Folder to write to, e.g. the player's own.")
 
     def execute(self) -> None:
         """Write a pack for another player."""
-        from mss_bench.listening.webmushra import export_webmushra
+        from mss_bench.listening.exports import export_pack
 
-        files = export_webmushra(self.pack, self.out)
-        print(f"{files[0]} and {len(files) - 1} audio files; open webMUSHRA with ?config={files[0].name}")
+        made = export_pack(self.pack, self.out, self.format)
+        print(f"{made.config} and {len(made.audio)} audio files; {made.how}")
 
 
 class Serve(ServeOptions, _Packed):

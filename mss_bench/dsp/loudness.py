@@ -30,6 +30,8 @@ _ABSOLUTE_GATE = -70.0
 _RELATIVE_GATE = -10.0
 _OFFSET = -0.691
 
+_BLOCK, _REACH = 64, 10  # samples of a block in the search for true peaks, and to either side of it
+
 
 def integrated_loudness(signal: NDArray[np.floating[Any]], sample_rate: int) -> float:
     """Compute the gated loudness of a whole signal.
@@ -74,21 +76,55 @@ def gated_loudness(power: NDArray[np.float64]) -> float:
     return float(lufs(loud[lufs(loud) > gate].mean()))
 
 
-def true_peak(signal: NDArray[np.floating[Any]], sample_rate: int) -> float:
+def true_peak(signal: NDArray[np.floating[Any]], sample_rate: int, *, floor: float = -np.inf) -> float:
     """Compute the greatest magnitude of the signal, between its samples too, by fourfold oversampling.
+
+    Parameters
+    ----------
+    signal : (channels, samples) array
+    sample_rate : int
+        Hz.
+    floor : float
+        dBTP; a peak below it is not looked for, which is much faster where it lies above most of the signal.
 
     Returns
     -------
     float
-        dBTP; -inf for silence.
+        dBTP, at least `floor`; -inf for silence.
     """
     from scipy.signal import resample_poly
 
     if not signal.size:
-        return -np.inf
+        return floor
     factor = max(1, 4 * 48000 // max(sample_rate, 48000))
-    fine = resample_poly(np.asarray(signal, dtype=np.float64), factor, 1, axis=-1) if factor > 1 else signal
-    return decibels(max(float(np.abs(fine).max()), float(np.abs(signal).max())))
+    samples = np.asarray(signal, dtype=np.float64)
+    greatest = float(np.abs(samples).max())
+    if factor == 1:
+        return max(floor, decibels(greatest))
+    if np.isfinite(floor):
+        blocks = _blocks_above(samples, factor, 10 ** (floor / 20))
+        # The ends of a block are wrong, as its neighbours go on; they lie inside of another's.
+        fine = resample_poly(blocks, factor, 1, axis=-1)[:, factor * _REACH : -factor * _REACH]
+    else:
+        fine = resample_poly(samples, factor, 1, axis=-1)
+    return max(floor, decibels(max(float(np.abs(fine).max(initial=0.0)), greatest)))
+
+
+def _blocks_above(samples: NDArray[np.float64], factor: int, amplitude: float) -> NDArray[np.float64]:
+    """Return the blocks of a signal, with their neighbourhood, in which an oversampled value can exceed an amplitude.
+
+    No value between samples exceeds the greatest sample within the filter's reach, times the filter's sum of
+    magnitudes.
+    """
+    from scipy.signal import firwin
+
+    # resample_poly's own filter, made here for its reach and its gain
+    taps = factor * firwin(2 * _REACH * factor + 1, 1 / factor, window=("kaiser", 5.0))
+    gain = max(float(np.abs(taps[phase::factor]).sum()) for phase in range(factor))
+    padded = np.pad(samples, ((0, 0), (_REACH, _REACH + -samples.shape[-1] % _BLOCK)))
+    rows = np.lib.stride_tricks.sliding_window_view(padded, _BLOCK + 2 * _REACH, axis=-1)[:, ::_BLOCK]
+    rows = rows.reshape(-1, rows.shape[-1])
+    return np.asarray(rows[gain * np.abs(rows).max(axis=-1) > amplitude])
 
 
 def decibels(amplitude: float) -> float:

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mss_bench.listening.bootstrap import LEVEL, Places, TwoWay, percentile_interval
-from mss_bench.listening.ratings import RatingsError, Role, song_of
+from mss_bench.listening.ratings import Role, song_of
+from mss_bench.listening.sheets import RatingsError
 from mss_bench.stats.effect import paired
 from mss_bench.stats.matrix import MIN_TRACKS
 from mss_bench.stats.resample import check_bootstrap

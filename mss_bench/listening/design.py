@@ -94,7 +94,7 @@ class TestDesign(Parameterized):
     replicates: int = param(
         1, at_least=0, at_most=100, doc="Trials repeated for each listener (default: 1 of sliders, else 0)."
     )
-    seed: int = param(0, at_least=0, at_most=2**63, doc="Of excerpts, orders and names of files.")
+    seed: int = param(0, at_least=0, at_most=2**63, doc="Of excerpts, anchors, and which listener hears which items.")
     title: str = param("", doc="What listeners read on top of each page.")
     instructions: str = param("", doc="What listeners read at the beginning.")
 

@@ -17,7 +17,7 @@ from mss_bench.listening.mixed import RatingModel, rating_model
 from mss_bench.listening.pairs import MODELS, PairScale, answers, pair_scale
 from mss_bench.listening.plan import listeners_by_difference
 from mss_bench.listening.protocols import PROTOCOLS, Kind
-from mss_bench.listening.ratings import SCALE, RatingsError, Role
+from mss_bench.listening.ratings import SCALE, Role
 from mss_bench.listening.reliability import (
     Agreement,
     concordance,
@@ -27,6 +27,7 @@ from mss_bench.listening.reliability import (
     replicate_pairs,
 )
 from mss_bench.listening.screening import Screening, flag_conditions, flag_listeners, screen
+from mss_bench.listening.sheets import RatingsError
 
 if TYPE_CHECKING:
     import pandas as pd

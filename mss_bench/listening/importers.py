@@ -1,27 +1,24 @@
-"""Ratings in: our own export, webMUSHRA, pymushra, or any table with a column mapping, into one long table.
+"""Ratings in: our own export, other players' files, or any table with a column mapping, into one long table.
 
 Blinded files are found out with the pack's key. Grades of the training page are left out, and counted. See
-`mss_bench.listening.ratings` for what is refused.
-
-References
-----------
-.. [1] M. Schoeffler et al., "webMUSHRA - A comprehensive framework for web-based listening tests", Journal of Open
-   Research Software 6(1), 2018: ``service/write.php`` for the columns.
+`mss_bench.listening.ratings` for what is refused, `mss_bench.listening.player_files` for the players.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.listening.pack_format import Pack, Signal, Trial, read_key, read_pack
+from mss_bench.listening.player_files import Answer, player_answers, player_of
 from mss_bench.listening.protocols import Kind
-from mss_bench.listening.ratings import RATING_COLUMNS, SCALE, RatingsError, Role, Sheet, build_ratings, read_sheet
+from mss_bench.listening.ratings import RATING_COLUMNS, SCALE, Role, build_ratings
+from mss_bench.listening.sheets import RatingsError, Sheet, number, read_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["ImportOptions", "Imported", "Key", "PackAndScale", "detect_format", "import_ratings"]
 
 _NEEDED = ("listener", "item", "system", "score")
-_LISTENER = "listener"  # the questionnaire's field, as mss_bench.listening.webmushra writes it
+_NUMBERS = {name for name, kind in RATING_COLUMNS.items() if kind in ("float64", "int64")}
+_WIDE = ("(star)", "(score)")  # columns that a wide table gets: what its star stands for, and the score there
+_SHOWN = 30  # columns that a message lists
 
 Record = tuple[dict[str, Any], str]
 """A row on its way to the table, and the file and line that it comes from."""
@@ -59,13 +58,14 @@ class PackAndScale(Parameterized):
 class ImportOptions(PackAndScale):
     """How files of ratings are read."""
 
-    format: Literal["auto", "mss_bench", "webmushra", "pymushra", "csv"] = param(
+    format: Literal["auto", "mss_bench", "webmushra", "pymushra", "beaqlejs", "csv"] = param(
         "auto", doc="What wrote the files; ``auto`` tells by the header."
     )
     columns: dict[str, str] = param(
         {}, metavar="NAME=COLUMN,...",
         doc="Column of the file for each of listener, item, system, score, replicate, order, seconds, ..., where it "
-        "has another name. For webMUSHRA and pymushra listener alone: the questionnaire's field with the code "
+        "has another name. Of other players' files listener alone: the questionnaire's field with the code. Names "
+        "with a star, as in listener=who_*,score=rating_*, stand for many columns, one a listener or system "
         "(default: their own names).",
     )  # fmt: skip
     reference: tuple[str, ...] = param(
@@ -142,8 +142,7 @@ def import_ratings(files: Sequence[str | Path], options: ImportOptions | None = 
         elif key is None:
             raise ConfigError(f"{file} names blinded signals: give the pack that it was collected with, --pack")
         else:
-            columns = (_webmushra if kind == "webmushra" else _pymushra)(sheet, asked.columns.get("listener", ""))
-            rated = list(_unblinded(sheet, key, columns))
+            rated = list(_unblinded(player_answers(sheet, kind, asked.columns.get("listener", "")), key))
             records += [record for record in rated if record[0]["trial"] != key.pack.training]
             if training := sum(record[0]["trial"] == key.pack.training for record in rated):
                 notes.append(f"{sheet.source}: {training} grades of the training page were left out")
@@ -163,13 +162,8 @@ def import_ratings(files: Sequence[str | Path], options: ImportOptions | None = 
 
 def detect_format(sheet: Sheet) -> str:
     """Return the format of a table, by its header."""
-    signs = {
-        "mss_bench": RATING_COLUMNS.keys(),
-        "pymushra": {"responses_stimulus", "responses_score", "wm_id"},
-        "webmushra": {"session_test_id", "trial_id"},
-    }
-    # From the most particular header to any other: an export of ours has no column of webMUSHRA's.
-    return next((name for name, columns in signs.items() if columns <= set(sheet.header)), "csv")
+    # From the most particular header to any other: an export of ours has no column of another player's.
+    return "mss_bench" if RATING_COLUMNS.keys() <= set(sheet.header) else player_of(sheet) or "csv"
 
 
 def _own(sheet: Sheet) -> Iterator[Record]:
@@ -181,15 +175,16 @@ def _own(sheet: Sheet) -> Iterator[Record]:
 
 
 def _plain(sheet: Sheet, asked: ImportOptions) -> Iterator[Record]:
-    columns = {name: name for name in RATING_COLUMNS if name in sheet.header} | dict(asked.columns)
+    sheet, asked_columns = _long(sheet, asked.columns)
+    columns = {name: name for name in RATING_COLUMNS if name in sheet.header} | asked_columns
     for name, column in columns.items():
         if column not in sheet.header:
-            raise RatingsError(f"{sheet.source} has no column {column!r} for {name}; it has {', '.join(sheet.header)}")
+            raise RatingsError(f"{sheet.source} has no column {column!r} for {name}; it has {_listed(sheet.header)}")
     absent = [name for name in _NEEDED if name not in columns]
     if absent:
         raise RatingsError(
             f"{sheet.source}: which column is {' and which is '.join(absent)}? Say it to mss-bench listen import, e.g. "
-            f"--columns {','.join(f'{name}=...' for name in absent)}; the file has {', '.join(sheet.header)}"
+            f"--columns {','.join(f'{name}=...' for name in absent)}; the file has {_listed(sheet.header)}"
         )
     systems = {row[columns["system"]] for row in sheet.rows}
     for name in [*asked.reference, *asked.anchors]:
@@ -198,67 +193,80 @@ def _plain(sheet: Sheet, asked: ImportOptions) -> Iterator[Record]:
     roles = dict.fromkeys(asked.reference, Role.REFERENCE) | dict.fromkeys(asked.anchors, Role.ANCHOR)
     for row, place in zip(sheet.rows, sheet.places, strict=True):
         record: dict[str, Any] = {"test": sheet.source.stem} | dict(asked.constants)
-        record |= {name: row[column] for name, column in columns.items()}
+        # A column that is left blank says nothing against what was set for all.
+        record |= {name: row[column] for name, column in columns.items() if row[column] or name not in record}
         if seconds := record.pop("seconds", ""):
             try:
-                record["ms"] = 1000 * float(seconds)
+                record["ms"] = 1000 * number(sheet.plain(seconds))
             except ValueError:
                 raise RatingsError(f"{place}: {columns['seconds']} is {seconds!r}, expected seconds") from None
+        for name in _NUMBERS & record.keys():
+            record[name] = sheet.plain(record[name]) if isinstance(record[name], str) else record[name]
         yield {"role": roles.get(record["system"], Role.TEST)} | record, place
 
 
-def _webmushra(sheet: Sheet, listener: str) -> dict[str, str]:
-    """Return the columns of a file of webMUSHRA: of sliders (mushra.csv), or of single grades (lss.csv, lms.csv)."""
-    if "rating_stimulus" in sheet.header:
-        signal, score = "rating_stimulus", "rating_score"
-    elif {"stimuli", "stimuli_rating"} <= set(sheet.header):
-        signal, score = "stimuli", "stimuli_rating"
-    else:
+def _long(sheet: Sheet, columns: Mapping[str, str]) -> tuple[Sheet, dict[str, str]]:
+    """Make a row of each rating of a table that has a column a listener, or a system; blank ones were not asked."""
+    stars = {name: column for name, column in columns.items() if "*" in column}
+    if not stars:
+        return sheet, dict(columns)
+    if set(stars) - {"listener", "score"} or "score" not in stars:
+        given = ", ".join(f"{name}={column}" for name, column in stars.items())
+        raise ConfigError(f"--columns: a star stands in score=..., or in listener=... and score=...; got {given}")
+    found = {name: _matching(column, sheet.header) for name, column in stars.items()}
+    keys = [key for key in found["score"] if key in found.get("listener", found["score"])]
+    if not keys:
         raise RatingsError(
-            f"{sheet.source} is none of mushra.csv, lss.csv and lms.csv of webMUSHRA; its other tables hold no ratings "
-            "of the signals of a pack"
+            f"{sheet.source} has no columns like {' and '.join(stars.values())}; it has {_listed(sheet.header)}"
         )
-    named = {"signal": signal, "score": score, "trial": "trial_id", "ms": "rating_time"}
-    return named | _listener_columns(sheet, listener, _LISTENER, "session_uuid")
-
-
-def _pymushra(sheet: Sheet, listener: str) -> dict[str, str]:
-    named = {"signal": "responses_stimulus", "score": "responses_score", "trial": "wm_id", "ms": "responses_time"}
-    asked = listener and f"questionaire_{listener}"  # pymushra's spelling
-    return named | _listener_columns(sheet, asked, f"questionaire_{_LISTENER}", "questionaire_uuid")
-
-
-def _listener_columns(sheet: Sheet, asked: str, usual: str, session: str) -> dict[str, str]:
-    if asked and asked not in sheet.header:
-        raise UnknownNameError(f"column of {sheet.source}", asked, sheet.header)
-    code = next((name for name in (asked, usual, session) if name in sheet.header), None)
-    if code is None:
-        raise RatingsError(
-            f"{sheet.source} does not say who rated: it has neither {usual!r} nor {session!r}; name the field of the "
-            f"questionnaire with --columns listener=...; columns: {', '.join(sheet.header)}"
-        )
-    return {"listener": code, "session": session if session in sheet.header else code}
-
-
-def _unblinded(sheet: Sheet, key: Key, columns: Mapping[str, str]) -> Iterator[Record]:
-    """Yield the rows of a file, which are in the order of presentation, with what was played."""
-    trials_of: dict[str, list[str]] = defaultdict(list)
-    signals_of: dict[tuple[str, str], int] = defaultdict(int)
+    # What the star stands for is whatever no other column says: the listener, else the system.
+    told = "system" if "listener" in columns and "listener" not in stars else "listener"
+    rows, places = [], []
     for row, place in zip(sheet.rows, sheet.places, strict=True):
-        trial = key.trial(row[columns["trial"]], place)
-        signal = key.signal(trial, row[columns["signal"]], place)
-        session = row[columns["session"]]
-        if trial.id not in trials_of[session] and trial.id != key.pack.training:
-            trials_of[session].append(trial.id)
-        position = signals_of[session, trial.id]
-        signals_of[session, trial.id] += 1
+        for key in keys:
+            score = row[found["score"][key]]
+            if score:
+                who = row[found["listener"][key]] if "listener" in found else key
+                rows.append(row | {_WIDE[0]: who, _WIDE[1]: score})
+                places.append(f"{place}, {found['score'][key]}")
+    long = replace(sheet, header=[*sheet.header, *_WIDE], rows=rows, places=places)
+    return long, dict(columns) | {told: _WIDE[0], "score": _WIDE[1]}
+
+
+def _matching(pattern: str, header: Sequence[str]) -> dict[str, str]:
+    """Return the columns that a pattern names, by what its star stands for."""
+    before, _, after = pattern.partition("*")
+    return {
+        column[len(before) : len(column) - len(after)]: column
+        for column in header
+        if column.startswith(before) and column.endswith(after) and len(column) > len(before) + len(after)
+    }
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_SHOWN], *([f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else [])])
+
+
+def _unblinded(answers: Iterable[Answer], key: Key) -> Iterator[Record]:
+    """Yield a player's answers with what was played."""
+    orders: dict[str, dict[str, int]] = defaultdict(dict)
+    positions: dict[tuple[str, str], int] = defaultdict(int)
+    for answer in answers:
+        trial = key.trial(answer.trial, answer.place)
+        signal = key.signal(trial, answer.signal, answer.place)
+        rated, order = trial.id != key.pack.training, -1
+        if rated:
+            order = orders[answer.session].setdefault(trial.id, len(orders[answer.session]))
+        position = positions[answer.session, trial.id]
+        positions[answer.session, trial.id] += 1
+        pair = trial.kind == Kind.PREFERENCE
         yield {
-            "test": key.pack.name, "listener": row[columns["listener"]], "session": session, "trial": trial.id,
+            "test": key.pack.name, "listener": answer.listener, "session": answer.session, "trial": trial.id,
             "item": signal.item, "target": signal.target, "task": signal.task, "system": signal.system,
-            "role": signal.role, "score": row[columns["score"]], "position": position,
-            "order": trials_of[session].index(trial.id) if trial.id != key.pack.training else -1,
-            "ms": row.get(columns["ms"], ""),
-        }, place  # fmt: skip
+            "role": signal.role, "score": answer.score, "ms": answer.ms,
+            "position": position if (answer.in_order or pair) and trial.kind != Kind.ABX else -1,
+            "order": order if answer.in_order else -1,
+        }, answer.place  # fmt: skip
 
 
 def _check_whole(ratings: pd.DataFrame, key: Key) -> None:
@@ -273,7 +281,8 @@ def _check_whole(ratings: pd.DataFrame, key: Key) -> None:
         if len(rows) != wanted:
             raise RatingsError(
                 f"{listener}, session {session}: {len(rows)} of {wanted} signals of trial {name} "
-                f"({rows['item'].iloc[0]}) are there; the file was cut off, take it anew; nothing was written"
+                f"({rows['item'].iloc[0]}) are there: rows were lost, as where a file is cut off; take it anew; "
+                "nothing was written"
             )
 
 
@@ -306,8 +315,12 @@ class Key:
         return trial
 
     def signal(self, trial: Trial, name: str, place: str) -> Signal:
-        """Return a signal of a trial; ``reference`` is the hidden one."""
+        """Return a signal of a trial; ``reference`` is the hidden one, and of ABX any stands for the rated one."""
         signals = {Path(file).stem: self._key[file] for file in trial.stimuli}
+        if trial.kind == Kind.ABX and name in signals:
+            return next(signal for signal in signals.values() if signal.role != Role.REFERENCE)
+        if trial.kind == Kind.PREFERENCE:
+            signals |= dict(zip("AB", [self._key[file] for file in trial.stimuli], strict=True))
         hidden = [signal for signal in signals.values() if signal.role == Role.REFERENCE and name == "reference"]
         cast = [signal for stem, signal in signals.items() if _cast(stem) == name]
         signal = signals.get(name) or next(iter(hidden or (cast if len(cast) == 1 else [])), None)

@@ -15,8 +15,9 @@ import numpy as np
 
 from mss_bench.core.schema import method_label
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.ratings import RatingsError, excerpt_of, read_sheet, song_of
+from mss_bench.listening.ratings import excerpt_of, song_of
 from mss_bench.listening.reliability import rating_units
+from mss_bench.listening.sheets import RatingsError, read_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,8 +120,8 @@ def metrics_of_csv(
     for name, column in named.items():
         if column not in sheet.header:
             raise RatingsError(
-                f"{path} has no column {column!r} for the {name}; it has {', '.join(sheet.header)}. Say which it is "
-                f"with --metric-columns {name}=..."
+                f"{path} has no column {column!r} for the {name}; it has {', '.join(sheet.header[:30])}. Say which it "
+                f"is with --metric-columns {name}=..."
             )
     frame = pd.DataFrame(sheet.rows)
     keys = [named[name] for name in _TEXT]
@@ -136,10 +137,11 @@ def metrics_of_csv(
         raise RatingsError(
             f"{sheet.places[first]}: {' of '.join(sheet.rows[first][name] for name in keys[::-1])} is there twice"
         )
+    others = {name: frame[name].map(sheet.plain) for name in sheet.header if name not in (*keys, of, *_OURS)}
     numbers = {
-        name: pd.to_numeric(frame[name].replace("", "nan"), errors="coerce")
-        for name in sheet.header
-        if name not in (*keys, of, *_OURS) and _numeric(frame[name])
+        name: pd.to_numeric(column.replace("", "nan"), errors="coerce")
+        for name, column in others.items()
+        if _numeric(column)
     }
     if not numbers:
         raise RatingsError(f"{path} holds no metric: no column beside {' and '.join(keys)} is of numbers")

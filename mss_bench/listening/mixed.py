@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.bootstrap import LEVEL
-from mss_bench.listening.ratings import RatingsError, Role
+from mss_bench.listening.ratings import Role
+from mss_bench.listening.sheets import RatingsError
 from mss_bench.stats.mixed import effect_table
 from mss_bench.stats.units import Floats
 

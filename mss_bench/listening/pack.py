@@ -1,18 +1,15 @@
 """From a run to a pack: excerpts, stimuli, blinding, orders, verification, in one call.
 
 A pack is written beside its place and moved there when it is whole and verified: there is no half a pack. The same
-design, run and seed give the same bytes.
+design, run and secret give the same bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,9 +22,10 @@ from mss_bench.core import audio
 from mss_bench.core.schema import method_label
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
+from mss_bench.listening.blinding import SECRET_FILE, Blinding, new_secret, read_secret
 from mss_bench.listening.design import TestDesign
 from mss_bench.listening.excerpts import Excerpt, active_excerpt, disagreeing_excerpts
-from mss_bench.listening.pack_format import Pack, PackTask, Signal, Trial, key_folder
+from mss_bench.listening.pack_format import Pack, PackTask, Signal, Trial, key_folder, write_json
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
 from mss_bench.listening.stimuli import (
@@ -52,6 +50,8 @@ Say = Callable[[str], None]
 Sources = dict[str, dict[str, str]]
 """Files that a signal was made of and their SHA-256, by the signal's name; an anchor's are those of the reference."""
 
+_BESIDE = "the mixture beside"  # of the player's button; the anchor ``mixture`` is another signal, at another level
+
 
 @dataclass
 class _Cuts:
@@ -64,13 +64,15 @@ class _Cuts:
 
 @dataclass
 class _Item:
-    """The signals of an item by name: methods' labels, anchors' names, ``reference``, ``mixture``."""
+    """The signals of an item by name: methods' labels, anchors' names, ``reference``, `_BESIDE`."""
 
     signals: dict[str, Stimulus]
     sources: Sources
 
 
-def make_pack(design: TestDesign, out: Path, *, jobs: int | None = None, say: Say = print) -> Path:
+def make_pack(
+    design: TestDesign, out: Path, *, key: Path | None = None, jobs: int | None = None, say: Say = print
+) -> Path:
     """Make the pack of a test.
 
     Parameters
@@ -78,6 +80,9 @@ def make_pack(design: TestDesign, out: Path, *, jobs: int | None = None, say: Sa
     design : TestDesign
     out : Path
         Folder in which the pack gets a folder of its name, and its key one beside it.
+    key : Path, optional
+        Key folder of a pack that was made before, to make it again with the same names and orders; by default a new
+        secret is made.
     jobs : int, optional
         Worker processes for estimates that the run did not keep.
     say : callable
@@ -99,19 +104,21 @@ def make_pack(design: TestDesign, out: Path, *, jobs: int | None = None, say: Sa
     for folder in (pack_folder, key_folder(pack_folder)):
         if folder.exists():
             raise ConfigError(f"{folder} exists already; remove it or choose another --out or name")
+    secret = read_secret(key) if key else new_secret()
+    blinding = Blinding(secret, design.name)
     work = out / f".{design.name}.partial"
     shutil.rmtree(work, ignore_errors=True)
     try:
         source = RunAudio(design.run, work / "run")
         systems, excerpts, tracks = choose(design, source)
-        planned = plan_trials(design, systems, excerpts)
+        planned = plan_trials(design, systems, excerpts, blinding)
         say(f"{len(planned)} trials of {len(excerpts)} items: {', '.join(systems)}")
         source.prepare(systems, tracks, jobs)
         say(f"rendering {', '.join(e.item for e in excerpts)}")
         render = partial(_render, design, source, systems, planned)
         with ThreadPoolExecutor(THREADS) as pool:  # reading, hashing and filtering leave the interpreter alone
             items = {name: item for made in pool.map(render, tracks, excerpts) for name, item in made.items()}
-        n_files, gain = _write(design, work / design.name, planned, items, excerpts)
+        n_files, gain = _write(design, work / design.name, planned, items, excerpts, secret)
         say(f"{n_files} files" + (f", all {gain:.1f} dB lower for a true peak of -1 dBTP" if gain else ""))
         say("verifying what was written")
         verify_pack(work / design.name)
@@ -182,9 +189,8 @@ def _render(
 ) -> dict[str, _Item]:  # fmt: skip
     """Make every signal of an excerpt, for each item made of it (a remix test makes several)."""
     cuts = _cut(design, source, track, excerpt, systems)
-    anchors = list(dict.fromkeys(c.name for t in planned for c in t.conditions if c.role is Role.ANCHOR))
     own = {trial.item: trial.remix_db for trial in planned if trial.excerpt.item == excerpt.item}
-    return {item: _level(design, cuts, remix_db, anchors, item) for item, remix_db in own.items()}
+    return {item: _level(design, cuts, remix_db, planned, item) for item, remix_db in own.items()}
 
 
 def _cut(design: TestDesign, source: RunAudio, track: Track, excerpt: Excerpt, systems: Sequence[str]) -> _Cuts:
@@ -216,89 +222,102 @@ def _cut(design: TestDesign, source: RunAudio, track: Track, excerpt: Excerpt, s
     return cuts
 
 
-def _level(design: TestDesign, cuts: _Cuts, remix_db: float | None, anchors: Sequence[str], item: str) -> _Item:
+def _level(
+    design: TestDesign, cuts: _Cuts, remix_db: float | None, planned: Sequence[PlannedTrial], item: str
+) -> _Item:
     signals: dict[str, NDArray[Any]] = dict(cuts.signals)
-    mixture = signals["mixture"]
+    mixture = signals.pop("mixture")
     if remix_db is not None:
         # The target at another gain, and beside it what the system itself takes for the rest: without that, all that
         # it left in the mixture.
         gain = 10 ** (remix_db / 20)
-        signals = {n: gain * s + cuts.rest.get(n, mixture - s) for n, s in signals.items()} | {"mixture": mixture}
+        signals = {n: gain * s + cuts.rest.get(n, mixture - s) for n, s in signals.items()}
     # By the item's name: an anchor is the same whatever else is in the test.
     rng = np.random.default_rng([design.seed, *item.encode()])
-    for name in anchors:
-        if name != "mixture":
-            signals[name] = make_anchor(name, signals["reference"], signals["mixture"], SAMPLE_RATE, rng)
+    for name in dict.fromkeys(c.name for t in planned for c in t.conditions if c.role is Role.ANCHOR):
+        signals[name] = make_anchor(name, signals["reference"], mixture, SAMPLE_RATE, rng)
+    if any(t.mixture for t in planned):
+        signals[_BESIDE] = mixture
     try:
-        levelled = level(signals, design.loudness.lufs, design.loudness.mode)
+        # Nobody grades the mixture behind the button: it is as loud as it is around the target.
+        levelled = level(signals, design.loudness.lufs, design.loudness.mode, with_reference=(_BESIDE,))
     except AudioError as error:
         raise AudioError(f"{item}: {error}") from error
     return _Item(levelled, cuts.sources)
 
 
-def _write(
-    design: TestDesign, folder: Path, planned: Sequence[PlannedTrial], items: dict[str, _Item],
-    excerpts: Sequence[Excerpt],
-) -> tuple[int, float]:  # fmt: skip
-    """Write audio, ``pack.json``, key and manifest; return the number of files and the pack's own gain in dB."""
-    # One gain for all files: limiting single ones would change what is compared.
-    common = headroom(s.peak for item in items.values() for s in item.signals.values())
-    key: dict[str, Signal] = {}
-    facts: dict[str, dict[str, Any]] = {}
+@dataclass
+class _Writer:
+    """Writes the audio of a pack, and notes what each file is."""
 
-    def file(trial: str, name: str, role: str, place: str, plan: PlannedTrial) -> str:
-        stimulus, sources = items[plan.item].signals[name], items[plan.item].sources
-        path = f"audio/{_blind(design, f'{trial}|{place}')}.wav"
-        audio.write(folder / path, stimulus.samples * np.float32(10 ** (common / 20)), SAMPLE_RATE, "PCM_24")
+    design: TestDesign
+    folder: Path
+    items: dict[str, _Item]
+    blinding: Blinding
+    common: float
+    key: dict[str, Signal] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def trial(self, plan: PlannedTrial, name: str, title: str) -> Trial:
+        """Write the files of a trial."""
+        own = [(c, self.blinding.name(f"{name}|{k}|{c.role}:{c.name}")) for k, c in enumerate(plan.conditions)]
+        kind = self.design.procedure.kind
+        # Sorted by name, as the order must not tell what is what either; the X of an ABX trial is the last.
+        movable = len(own) - (kind is Kind.ABX)
+        own = [*sorted(own[:movable], key=lambda pair: pair[1]), *own[movable:]]
+        stimuli = [self._file(plan, name, c.name, c.role, blinded) for c, blinded in own]
+        beside = {
+            what: self._file(plan, name, what, "", self.blinding.name(f"{name}|open {what}")) if there else ""
+            for what, there in (("reference", plan.reference), ("mixture", plan.mixture))
+        }
+        return Trial(name, str(kind), plan.task.name, title, plan.excerpt.seconds, stimuli, **beside)
+
+    def _file(self, plan: PlannedTrial, trial: str, system: str, role: str, blinded: str) -> str:
+        item = self.items[plan.item]
+        stimulus = item.signals[_BESIDE if system == "mixture" and not role else system]
+        path = f"audio/{blinded}.wav"
+        samples = stimulus.samples * np.float32(10 ** (self.common / 20))
+        audio.write(self.folder / path, samples, SAMPLE_RATE, "PCM_24")
         details = {} if plan.remix_db is None else {"remix_db": plan.remix_db}
-        key[path] = Signal(trial, plan.item, design.target, plan.task.name, name, role, details)
-        facts[path] = {
-            "sha256": audio.hash_file(folder / path), "gain_db": stimulus.gain_db + common,
-            "lufs": stimulus.lufs + common, "true_peak_dbtp": stimulus.peak + common,
-            "sources": sources.get(name, sources["reference"]),
+        self.key[path] = Signal(trial, plan.item, self.design.target, plan.task.name, system, role, details)
+        self.facts[path] = {
+            "sha256": audio.hash_file(self.folder / path), "gain_db": stimulus.gain_db + self.common,
+            "lufs": stimulus.lufs + self.common,
+            "sources": item.sources.get(system, item.sources["reference"]),
         }  # fmt: skip
         return path
 
-    trials = []
-    kind = design.procedure.kind
-    for number, plan in enumerate([*planned, planned[0]]):  # the training page: the first trial under other names
-        name = _blind(design, f"{plan.name}|{number}")
-        # The order in pack.json must not tell what is what either.
-        shown = sorted(range(len(plan.conditions)), key=lambda k: _blind(design, f"{name}|shown|{k}"))
-        if kind is Kind.ABX:
-            shown = [0, 1, 2]  # X is the last; the order of A and B is each listener's
-        conditions = [plan.conditions[k] for k in shown]
-        title = f"Item {1 + list(items).index(plan.item)}" if number < len(planned) else "Training"
-        stimuli = [file(name, c.name, c.role, f"{k}|{c.role}:{c.name}", plan) for k, c in enumerate(conditions)]
-        reference = file(name, "reference", "", "open reference", plan) if plan.reference else ""
-        mixture = file(name, "mixture", "", "mixture", plan) if plan.mixture else ""
-        trials.append(
-            Trial(name, str(kind), plan.task.name, title, plan.excerpt.seconds, stimuli, reference, mixture)
-        )  # fmt: skip
-    *rated, training = trials
+
+def _write(
+    design: TestDesign, folder: Path, planned: Sequence[PlannedTrial], items: dict[str, _Item],
+    excerpts: Sequence[Excerpt], secret: bytes,
+) -> tuple[int, float]:  # fmt: skip
+    """Write audio, ``pack.json`` and the key folder; return the number of files and the pack's own gain in dB."""
+    # One gain for all files: limiting single ones would change what is compared.
+    common = headroom(s.peak for item in items.values() for s in item.signals.values())
+    blinding = Blinding(secret, design.name)
+    writer = _Writer(design, folder, items, blinding, common)
+    titles = {item: f"Item {number}" for number, item in enumerate(items, 1)}
+    # By name: as planned, the first trial of a preference test would be that of the first pair of systems.
+    named = sorted((blinding.name(plan.name), plan) for plan in planned)
+    rated = [writer.trial(plan, name, titles[plan.item]) for name, plan in named]
+    first = named[0][1]
+    training = writer.trial(first, blinding.name(f"{first.name}|training"), "Training")
     tasks = [PackTask(t.name, t.question, t.low, t.high, list(t.labels)) for t in design.procedure.tasks]
     Pack(
-        design.name, design.title or "Listening test", design.instructions, design.protocol, SAMPLE_RATE, tasks, trials,
-        configurations(design, rated, [plan.item for plan in planned]),
+        design.name, design.title or "Listening test", design.instructions, design.protocol, SAMPLE_RATE, tasks,
+        [*rated, training], configurations(design, rated, [plan.item for _, plan in named], blinding),
         training=training.id, level=rated[0].reference or rated[0].stimuli[0],
     ).write(folder)  # fmt: skip
-    key_folder(folder).mkdir()
-    _write_json(key_folder(folder) / "key.json", {path: asdict(signal) for path, signal in key.items()})
     manifest = {
         "mss_bench": __version__, "design": design.described(), "sample_rate": SAMPLE_RATE, "resampler": "soxr VHQ",
         "loudness": "ITU-R BS.1770-4", "common_gain_db": common, "fade_s": FADE, "anchors": ANCHOR_FACTS,
         "excerpts": [asdict(e) | {"criterion": None if np.isnan(e.criterion) else e.criterion} for e in excerpts],
-        "files": facts,
+        "files": writer.facts,
     }  # fmt: skip
-    _write_json(key_folder(folder) / "manifest.json", manifest)
-    return len(key), common
-
-
-def _blind(design: TestDesign, text: str) -> str:
-    # Keyed, so that nobody finds the method by hashing its name; by the seed, so that the same test has the same names.
-    secret = f"{design.name}|{design.seed}".encode()
-    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:12]
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    key = key_folder(folder)
+    key.mkdir(mode=0o700)
+    (key / SECRET_FILE).write_text(secret.hex() + "\n", encoding="ascii")
+    write_json(key / "key.json", {path: asdict(signal) for path, signal in writer.key.items()})
+    write_json(key / "manifest.json", manifest)
+    return len(writer.key), common

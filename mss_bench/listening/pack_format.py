@@ -5,14 +5,15 @@
     demo_vocals/            served
         pack.json           this module: trials, their questions and blinded files, an order for each listener
         audio/3f9c....wav   48 kHz, 24 bit, stereo
-    demo_vocals.key/        never served
+    demo_vocals.key/        never served, readable by its owner alone
+        secret              what blinded names and orders derive from
         key.json            what each file is: see `Signal`
         manifest.json       checksums, sources, offsets, gains, loudness, true peaks, anchors, versions, seeds
         verification.md     what was measured on the written files, and the BS.1534 checklist
     demo_vocals.results/    made by the server: ratings.sqlite and exports
 
-File names are ``HMAC(seed, trial|condition)`` cut to 12 hexadecimal digits, so that neither names nor their order say
-anything. What `pack.json` holds may be read by every listener.
+File names, and the orders of files, trials and listeners, derive from the secret (see `mss_bench.listening.blinding`),
+so that neither says anything. What `pack.json` holds may be read by every listener.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from mss_bench.listening.ratings import Role
 
 __all__ = [
     "HEARD", "Pack", "PackTask", "Signal", "Step", "Trial", "key_folder", "read_json", "read_key", "read_pack",
-    "results_folder", "trial_seconds",
+    "results_folder", "trial_seconds", "write_json",
 ]  # fmt: skip
 
 VERSION = 1  # of pack.json; packs are served for months, so that a change of format must be refused by name
 HEARD = 2.5
 """How often a listener hears each signal of a trial, on average."""
 _BESIDE = 10.0  # seconds of a trial beside listening: reading, grading, going on
-_FILE = re.compile(r"audio/[0-9a-f]{12}\.wav")
+_FILE = re.compile(r"audio/[0-9a-z]{12,13}\.wav")  # 12 in packs that were made before names began with a letter
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Trial:
     Parameters
     ----------
     id : str
-        Opaque: 12 hexadecimal digits.
+        Opaque: letters and digits.
     kind : str
         A `Kind`.
     task : str
@@ -219,6 +220,11 @@ def read_json(path: Path, missing: str) -> Any:
         raise ConfigError(f"{path} cannot be read: {error}") from error
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Write a file of a key folder, the same bytes for the same value."""
+    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def read_pack(folder: str | Path) -> Pack:
     """Read and check ``pack.json``.
 
@@ -267,7 +273,7 @@ def _check(pack: Pack, folder: Path) -> None:
     where, trials, tasks = folder / "pack.json", {t.id: t for t in pack.trials}, {t.name for t in pack.tasks}
     for file in pack.files():
         if not _FILE.fullmatch(file):
-            raise ConfigError(f"{where}: {file!r} is no file of a pack; expected audio/ and 12 hexadecimal digits")
+            raise ConfigError(f"{where}: {file!r} is no file of a pack; expected audio/ and 13 letters and digits")
         if not (folder / file).is_file():
             raise ConfigError(f"{folder / file} is missing; make the pack again")
     for trial in pack.trials:

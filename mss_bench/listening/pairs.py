@@ -22,7 +22,8 @@ import numpy as np
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.bootstrap import draw_counts, percentile_interval
-from mss_bench.listening.ratings import RatingsError, Role
+from mss_bench.listening.ratings import Role
+from mss_bench.listening.sheets import RatingsError
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:

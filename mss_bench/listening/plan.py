@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from mss_bench.core.text import columns
+from mss_bench.listening.blinding import Blinding, new_secret
 from mss_bench.listening.design import TestDesign
 from mss_bench.listening.pack import choose
 from mss_bench.listening.pack_format import HEARD, Trial, trial_seconds
@@ -46,7 +47,8 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float = 20.0) -
     """
     with tempfile.TemporaryDirectory() as work:
         systems, excerpts, _ = choose(design, RunAudio(design.run, Path(work)))
-    planned = plan_trials(design, systems, excerpts)
+    blinding = Blinding(new_secret(), design.name)  # any: what is told here is the same for each
+    planned = plan_trials(design, systems, excerpts, blinding)
     trials = {}
     for number, plan in enumerate(planned):  # as the pack will have them, without files
         reference = "reference" if plan.reference else ""
@@ -54,7 +56,7 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float = 20.0) -
         trials[str(number)] = Trial(
             str(number), str(design.procedure.kind), plan.task.name, "", plan.excerpt.seconds, files, reference
         )
-    orders = configurations(design, list(trials.values()), [plan.item for plan in planned])
+    orders = configurations(design, list(trials.values()), [plan.item for plan in planned], blinding)
     minutes = max(sum(trial_seconds(trials[step.trial]) for step in steps) / 60 for steps in orders)
     facts = [
         ("items", str(len({plan.item for plan in planned}))),

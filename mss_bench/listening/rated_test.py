@@ -10,7 +10,7 @@ from mss_bench.errors import ConfigError
 from mss_bench.listening.importers import PackAndScale, import_ratings
 from mss_bench.listening.metric_table import MetricTable, metrics_of_csv, metrics_of_run
 from mss_bench.listening.pack_format import read_pack
-from mss_bench.listening.ratings import read_sheet
+from mss_bench.listening.sheets import read_sheet
 
 if TYPE_CHECKING:
     import pandas as pd

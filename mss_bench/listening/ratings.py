@@ -6,23 +6,20 @@ are errors that name file and line, and nothing is dropped, clipped or averaged 
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.errors import MssBenchError
+from mss_bench.listening.sheets import RatingsError, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "RATING_COLUMNS", "SAME_SIGNAL", "SCALE", "RatingsError", "Role", "Sheet", "build_ratings",
-    "excerpt_of", "read_sheet", "song_of", "write_ratings",
+    "RATING_COLUMNS", "SAME_SIGNAL", "SCALE", "Role", "build_ratings", "excerpt_of", "song_of", "write_ratings",
 ]  # fmt: skip
 
 
@@ -69,11 +66,6 @@ _DEFAULTS: dict[str, Any] = {
     "task": "quality", "role": Role.TEST, "position": -1, "order": -1, "replicate": False, "moved": True,
     "ms": math.nan,
 }  # fmt: skip
-_MAY_BE_EMPTY = ("position", "order", "ms", "moved")  # an empty field of these is the default
-
-
-class RatingsError(MssBenchError):
-    """Ratings cannot be read, or are not what they must be."""
 
 
 def excerpt_of(item: str) -> tuple[str, float | None]:
@@ -88,68 +80,6 @@ def song_of(item: str) -> str:
     Excerpts and remixes of one song are not independent: what resamples or leaves out items does so by song.
     """
     return excerpt_of(item)[0]
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A text table as it was written.
-
-    Parameters
-    ----------
-    source : Path
-    header : list of str
-    rows : list of dict of str to str
-    places : list of str
-        File and line of each row, for messages.
-    """
-
-    source: Path
-    header: list[str]
-    rows: list[dict[str, str]]
-    places: list[str]
-
-
-def read_sheet(path: str | Path) -> Sheet:
-    """Read a table separated by commas, semicolons or tabs (whichever its first line has most of).
-
-    Raises
-    ------
-    RatingsError
-        No such file, no text, no rows, a row of another length than the header (as where a file was cut), a column
-        twice, an open quotation mark.
-    """
-    path = Path(path)
-    try:
-        raw = path.read_bytes()
-        text = raw.decode("utf-8-sig")  # Excel writes a byte order mark
-    except OSError as error:
-        raise RatingsError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        kind = "a database; export the ratings as CSV from it" if raw.startswith(b"SQLite format 3") else "not UTF-8"
-        raise RatingsError(f"{path} is {kind} (byte {error.start})") from error
-    separator = max(",;\t", key=text.split("\n", 1)[0].count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
-    rows, places = [], []
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        if twice := sorted({name for name in header if header.count(name) > 1}):
-            raise RatingsError(f"{path}:1: the column {twice[0]!r} is there twice")
-        for fields in reader:
-            if fields and len(fields) != len(header):
-                raise RatingsError(
-                    f"{path}:{reader.line_num}: {len(fields)} fields, expected {len(header)} as in the first line; "
-                    "the file was cut off or changed, take it anew from where it was collected"
-                )
-            if fields:
-                rows.append(dict(zip(header, map(str.strip, fields), strict=True)))
-                places.append(f"{path}:{reader.line_num}")
-    except csv.Error as error:
-        raise RatingsError(
-            f"{path}:{reader.line_num}: {error}; the file was cut off or changed, take it anew"
-        ) from error
-    if not rows:
-        raise RatingsError(f"{path} holds no ratings: it has {'a header alone' if any(header) else 'no header'}")
-    return Sheet(path, header, rows, places)
 
 
 def build_ratings(
@@ -225,8 +155,8 @@ def _typed_row(record: Mapping[str, Any], place: str, problems: list[str]) -> di
     row: dict[str, Any] = {}
     for name, kind in RATING_COLUMNS.items():
         value = record.get(name, _DEFAULTS.get(name, ""))
-        if value == "" and name in _MAY_BE_EMPTY:
-            value = _DEFAULTS[name]
+        if value == "":  # a column that is there and left blank
+            value = _DEFAULTS.get(name, "")
         try:
             row[name] = _typed(value, kind)
         except ValueError:
@@ -234,7 +164,7 @@ def _typed_row(record: Mapping[str, Any], place: str, problems: list[str]) -> di
             row[name] = 0
     problems += [f"{place}: {name} is empty" for name in ("listener", "item", "system") if not row[name]]
     row["session"] = row["session"] or row["listener"]
-    row["trial"] = row["trial"] or f"{row['item']} | {row['task']}" if row["task"] else row["item"]
+    row["trial"] = row["trial"] or f"{row['item']} | {row['task']}"
     if row["role"] not in list(Role):
         problems.append(f"{place}: role is {row['role']!r}, expected {', '.join(Role)}")
     return row
@@ -247,10 +177,10 @@ def _typed(value: Any, kind: str) -> Any:
         if str(value).lower() not in _WORDS:
             raise ValueError
         return _WORDS[str(value).lower()]
-    number = float(value)
-    if kind == "int64" and not number.is_integer():
+    parsed = number(value) if isinstance(value, str) else float(value)
+    if kind == "int64" and not parsed.is_integer():
         raise ValueError
-    return int(number) if kind == "int64" else number
+    return int(parsed) if kind == "int64" else parsed
 
 
 def _with_replicates(table: pd.DataFrame, where: Sequence[str], repeated: str) -> pd.DataFrame:

@@ -21,7 +21,8 @@ import numpy as np
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.bootstrap import LEVEL
-from mss_bench.listening.ratings import SAME_SIGNAL, RatingsError, Role
+from mss_bench.listening.ratings import SAME_SIGNAL, Role
+from mss_bench.listening.sheets import RatingsError
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:

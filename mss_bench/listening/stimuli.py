@@ -3,9 +3,9 @@
 Every signal of an item goes through the same steps. The excerpt is cut from audio that was separated whole, resampled
 to 48 kHz with a margin on both sides, brought to two channels (a mono signal is played from both), and faded in and out
 by the same raised cosine. Then it gets a gain: the reference comes to the wanted loudness; in the mode ``match`` every
-rated signal comes to the reference's loudness, in ``preserve`` it takes the reference's gain; the mixture always takes
-the reference's gain. Nothing is limited or clipped: where a true peak would exceed -1 dBTP, `headroom` gives the one
-gain that the whole pack takes.
+rated signal comes to the reference's loudness, the anchor ``mixture`` too, in ``preserve`` it takes the reference's
+gain; the mixture that may be listened to beside, unrated, takes the reference's gain in either. Nothing is limited or
+clipped: where a true peak would exceed -1 dBTP, `headroom` gives the one gain that the whole pack takes.
 
 Anchors are signals of a known, low quality, which hold the ends of the scale together:
 
@@ -31,7 +31,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,8 +85,10 @@ class Stimulus:
     samples : (2, samples) float32
     gain_db : float
         Of the loudness step.
-    lufs, peak : float
-        Integrated loudness and true peak (dBTP) after it.
+    lufs : float
+        Integrated loudness after it.
+    peak : float
+        True peak (dBTP) after it where it exceeds `PEAK_LIMIT`, else that limit.
     """
 
     samples: NDArray[np.float32]
@@ -137,17 +139,20 @@ def cut(signal: Signal, sample_rate: int, start: float, seconds: float) -> NDArr
     return np.asarray(part, dtype=np.float32)
 
 
-def level(signals: Mapping[str, Signal], lufs: float, mode: str) -> dict[str, Stimulus]:
+def level(
+    signals: Mapping[str, Signal], lufs: float, mode: str, *, with_reference: Collection[str] = ()
+) -> dict[str, Stimulus]:
     """Bring the signals of an item to their loudness.
 
     Parameters
     ----------
     signals : dict of str to (2, samples) array
-        At 48 kHz, ``reference`` and maybe ``mixture`` among them.
+        At 48 kHz, ``reference`` among them.
     lufs : float
         Of the reference.
     mode : {"match", "preserve"}
-        The mixture takes the reference's gain in either mode.
+    with_reference : collection of str
+        Signals that take the reference's gain in either mode.
 
     Raises
     ------
@@ -157,12 +162,12 @@ def level(signals: Mapping[str, Signal], lufs: float, mode: str) -> dict[str, St
     measured = {name: integrated_loudness(signal, SAMPLE_RATE) for name, signal in signals.items()}
     stimuli = {}
     for name, signal in signals.items():
-        if not np.isfinite(measured[name]) and name != "mixture":
+        if not np.isfinite(measured[name]) and name not in with_reference:
             raise AudioError(f"{name} is silent in this excerpt: choose another one, or leave {name} out")
-        matched = mode == "match" and name != "mixture"
+        matched = mode == "match" and name not in with_reference
         gain = lufs - measured[name if matched else "reference"]
         samples = np.asarray(signal * 10 ** (gain / 20), dtype=np.float32)
-        loudness, peak = float(measured[name] + gain), true_peak(samples, SAMPLE_RATE)
+        loudness, peak = float(measured[name] + gain), true_peak(samples, SAMPLE_RATE, floor=PEAK_LIMIT)
         stimuli[name] = Stimulus(samples, float(gain), loudness, peak)
     return stimuli
 

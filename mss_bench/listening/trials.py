@@ -3,11 +3,12 @@
 A trial is planned in words, by `Condition` (``"system:hpss"``, ``"anchor:lowpass_3500"``, ``"reference"``); the pack
 turns them into blinded files.
 
-Each listener has a configuration of their own, determined by (seed, listener) alone. Items follow a Williams square
-[1]_: over its rows every item stands equally often at every place and follows every other item equally often, so that
-neither tiredness nor the item before favours any. Where a session is too short for all items, each listener gets an
-incomplete block of them: over the listeners every item occurs equally often (within one), and pairs of items as nearly
-equally often as a greedy choice can make them. The signals of a trial are shuffled.
+Each listener has a configuration of their own. Which items it has is the design's, by the seed; in which order they and
+their signals come is the blinding's, by its secret, as who knew an order would know what is what. Items follow a
+Williams square [1]_: over its rows every item stands equally often at every place and follows every other item equally
+often, so that neither tiredness nor the item before favours any. Where a session is too short for all items, each
+listener gets an incomplete block of them: over the listeners every item occurs equally often (within one), and pairs of
+items as nearly equally often as a greedy choice can make them. The signals of a trial are shuffled.
 
 References
 ----------
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.errors import ConfigError
+from mss_bench.listening.blinding import Blinding
 from mss_bench.listening.design import TestDesign
 from mss_bench.listening.excerpts import Excerpt
 from mss_bench.listening.pack_format import Step, Trial
@@ -81,7 +83,9 @@ class PlannedTrial:
         return self.excerpt.item if self.remix_db is None else f"{self.excerpt.item} {self.remix_db:+g} dB"
 
 
-def plan_trials(design: TestDesign, systems: Sequence[str], excerpts: Sequence[Excerpt]) -> list[PlannedTrial]:
+def plan_trials(
+    design: TestDesign, systems: Sequence[str], excerpts: Sequence[Excerpt], blinding: Blinding
+) -> list[PlannedTrial]:
     """Plan the trials of a test.
 
     Parameters
@@ -90,6 +94,8 @@ def plan_trials(design: TestDesign, systems: Sequence[str], excerpts: Sequence[E
     systems : sequence of str
         Labels of the methods.
     excerpts : sequence of Excerpt
+    blinding : Blinding
+        Throws the coins of ABX.
 
     Returns
     -------
@@ -105,11 +111,12 @@ def plan_trials(design: TestDesign, systems: Sequence[str], excerpts: Sequence[E
     if len(systems) < needed:
         raise ConfigError(f"{procedure.title} compares at least {needed} systems, got {len(systems)}")
     mixture = procedure.kind is Kind.MULTI and not remix
+    hidden = _hidden_x(systems, excerpts, blinding) if procedure.kind is Kind.ABX else {}
     planned = [
         PlannedTrial(excerpt, task, conditions, procedure.reference, mixture, gain)
         for excerpt in excerpts
         for task in procedure.tasks
-        for conditions in _conditions(design, task, systems, excerpt)
+        for conditions in _conditions(design, task, systems, [hidden.get((excerpt.item, name), "") for name in systems])
         for gain in (design.remix_db if remix else (None,))
     ]
     signals = max(len(t.conditions) + t.reference for t in planned)
@@ -122,7 +129,7 @@ def plan_trials(design: TestDesign, systems: Sequence[str], excerpts: Sequence[E
 
 
 def _conditions(
-    design: TestDesign, task: Task, systems: Sequence[str], excerpt: Excerpt
+    design: TestDesign, task: Task, systems: Sequence[str], x: Sequence[str]
 ) -> list[tuple[Condition, ...]]:
     tested = [Condition(name, Role.TEST) for name in systems]
     hidden = [_REFERENCE] if task.hidden_reference else []
@@ -130,14 +137,23 @@ def _conditions(
         case Kind.PREFERENCE:
             return list(combinations(tested, 2))
         case Kind.ABX:
-            # X is the system or the reference by a coin that the seed throws, for each item and system.
-            coins = np.random.default_rng([design.seed, *excerpt.item.encode()]).integers(0, 2, len(tested))
-            return [(a, _REFERENCE, (a, _REFERENCE)[coin]) for a, coin in zip(tested, coins, strict=True)]
+            return [(a, _REFERENCE, a if a.name == same else _REFERENCE) for a, same in zip(tested, x, strict=True)]
         case Kind.MULTI:
             anchors = task.anchors if design.anchors is None else design.anchors
             return [(*tested, *hidden, *(Condition(name, Role.ANCHOR) for name in anchors))]
         case _:
             return [(condition,) for condition in [*tested, *hidden]]
+
+
+def _hidden_x(systems: Sequence[str], excerpts: Sequence[Excerpt], blinding: Blinding) -> dict[tuple[str, str], str]:
+    """Return what X equals for each item and system: the system in half of a system's items, and of all, within one."""
+    rng = blinding.rng("x of abx")
+    first = rng.permutation(len(systems)) + rng.integers(2)
+    return {
+        (excerpt.item, name): name if coin else _REFERENCE.name
+        for name, begin in zip(systems, first, strict=True)
+        for excerpt, coin in zip(excerpts, rng.permutation((np.arange(len(excerpts)) + begin) % 2), strict=True)
+    }
 
 
 def williams(n: int) -> NDArray[np.intp]:
@@ -193,7 +209,9 @@ def blocks(items: int, size: int, listeners: int, rng: np.random.Generator) -> l
     return chosen
 
 
-def configurations(design: TestDesign, trials: Sequence[Trial], items: Sequence[str]) -> list[list[Step]]:
+def configurations(
+    design: TestDesign, trials: Sequence[Trial], items: Sequence[str], blinding: Blinding
+) -> list[list[Step]]:
     """Order the trials for each listener.
 
     Parameters
@@ -205,6 +223,8 @@ def configurations(design: TestDesign, trials: Sequence[Trial], items: Sequence[
         All of the test.
     items : sequence of str
         The item of each trial. A listener hears an item in all of its trials or in none.
+    blinding : Blinding
+        Shuffles.
 
     Returns
     -------
@@ -225,10 +245,11 @@ def configurations(design: TestDesign, trials: Sequence[Trial], items: Sequence[
             f"replicates: {design.replicates} of a session of {size * of_item} trials; expected at most as many"
         )
     chosen = blocks(len(names), size, design.listeners, np.random.default_rng([design.seed, 0]))
-    item_rows, task_rows = williams(size), williams(len(tasks))
+    # A Williams square stays one under other names, and these are the secret's: anybody can make the square itself.
+    item_rows, task_rows = blinding.rng("square").permutation(size)[williams(size)], williams(len(tasks))
     orders = []
     for listener in range(design.listeners):
-        rng = np.random.default_rng(np.random.SeedSequence([design.seed, 1, listener]))
+        rng = blinding.rng("order", listener)
         row = task_rows[listener % len(task_rows)]  # a row each: balanced once their number is a multiple of the rows
         steps: list[Step] = []
         for number, task in enumerate(sorted(row) if design.protocol == "peass" else row):

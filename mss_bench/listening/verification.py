@@ -2,25 +2,37 @@
 
 Every file of a pack is read back. Its format, length, checksum, loudness and true peak must be what the manifest says;
 the hidden reference must equal the open one; a signal that correlates with its reference must do so without lag; a
-low-pass anchor must lie within its mask. Anything else is an error that names the file and what it is.
+low-pass anchor must lie within its mask. Anything else is an error that names the file and what it is. What was
+measured goes to the manifest, and the checklist is made of that: no point of it takes the design's word.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.core import audio
 from mss_bench.dsp.loudness import integrated_loudness, true_peak
-from mss_bench.errors import AudioError
-from mss_bench.listening.pack_format import Pack, Signal, Trial, key_folder, read_json, read_key, read_pack
-from mss_bench.listening.protocols import MAX_SIGNALS, PROTOCOLS
-from mss_bench.listening.ratings import Role
+from mss_bench.errors import AudioError, ConfigError
+from mss_bench.listening.pack_format import (
+    Pack,
+    Signal,
+    Trial,
+    key_folder,
+    read_json,
+    read_key,
+    read_pack,
+    write_json,
+)
+from mss_bench.listening.protocols import PROTOCOLS
+from mss_bench.listening.ratings import Role, excerpt_of
 from mss_bench.listening.stimuli import PEAK_LIMIT, SAMPLE_RATE
 from mss_bench.report.table import CellValue, Table, TableCell
 
@@ -31,12 +43,14 @@ THREADS = min(4, os.cpu_count() or 1)
 
 _LOUDNESS_LU = 0.1  # BS.1770 meters agree within this; the 24-bit files differ from what was computed by far less
 _PEAK_DB = 0.1
+_STOP_DB = 50.0  # of BS.1534-3's mask, 1 kHz above the cutoff
+_ABOUT_10 = 8.0  # seconds that pass for "about 10"
 _MAX_LAG = 0.05  # seconds
 _CLEARLY = 1.2  # a correlation so many times that without lag is another alignment, not a chance
 
 
 def verify_pack(folder: Path) -> None:
-    """Verify a pack and write ``verification.md`` beside its key.
+    """Verify a pack; note what was measured in its manifest, and write ``verification.md`` beside its key.
 
     Raises
     ------
@@ -46,15 +60,32 @@ def verify_pack(folder: Path) -> None:
         The pack, its key or manifest cannot be read.
     """
     pack, key, manifest = _read(folder)
-
-    def check(trial: Trial) -> list[list[CellValue]]:
-        hidden = [f for f in trial.stimuli if key[f].role == Role.REFERENCE]
-        file = trial.reference or next(iter(hidden), "")
-        reference = audio.read(folder / file, SAMPLE_RATE) if file else None
-        return [_check(folder, f, key[f], manifest["files"][f], trial, reference) for f in trial.files]
+    facts = manifest["files"]
+    # The training page and other tasks play the same signals under other names; their true peaks take the longest.
+    distinct = {facts[file]["sha256"]: file for file in key}
 
     with ThreadPoolExecutor(THREADS) as pool:
-        rows = [row for rows in pool.map(check, pack.trials) for row in rows]
+        peaks = dict(zip(distinct, pool.map(partial(_peak, folder), distinct.values()), strict=True))
+
+        def check(trial: Trial) -> dict[str, dict[str, float]]:
+            hidden = [f for f in trial.stimuli if key[f].role == Role.REFERENCE]
+            file = trial.reference or next(iter(hidden), "")
+            reference = audio.read(folder / file, SAMPLE_RATE) if file else None
+            return {
+                f: {"true_peak_dbtp": peaks[facts[f]["sha256"]]} | _check(folder, f, key[f], facts[f], trial, reference)
+                for f in trial.files
+            }
+
+        measured = {file: values for found in pool.map(check, pack.trials) for file, values in found.items()}
+    for file, values in measured.items():
+        facts[file]["measured"] = values
+        _check_peak(file, key[file], values["true_peak_dbtp"])
+    write_json(key_folder(folder) / "manifest.json", manifest)
+    rows: list[list[CellValue]] = [
+        [file, key[file].item, key[file].task, key[file].system, key[file].role or "beside", values["lufs"],
+         TableCell.number(values["true_peak_dbtp"], 1), round(values.get("lag", 0))]
+        for file, values in measured.items()
+    ]  # fmt: skip
     headings = ["file", "item", "task", "signal", "role", "LUFS", "dBTP", "lag"]
     note = f"Every file was read back and measured: {len(rows)} files, 48 kHz, 24 bit, two channels, no lag."
     text = "\n".join([Table("Verification", headings, [rows], [note]).markdown(1), checklist(folder).markdown(1)])
@@ -84,15 +115,26 @@ def lag(signal: NDArray[np.floating[Any]], reference: NDArray[np.floating[Any]],
     return best if window[best + most] > _CLEARLY * window[most] else 0
 
 
+def _fail(file: str, signal: Signal, what: str) -> NoReturn:
+    raise AudioError(f"{file} ({signal.system}, {signal.item}): {what}")
+
+
+def _peak(folder: Path, file: str) -> float:
+    return true_peak(audio.read(folder / file, SAMPLE_RATE), SAMPLE_RATE)
+
+
+def _check_peak(file: str, signal: Signal, peak: float) -> None:
+    if peak > PEAK_LIMIT + _PEAK_DB:
+        _fail(file, signal, f"has a true peak of {peak:.2f} dBTP, expected at most {PEAK_LIMIT:g}")
+
+
 def _check(
     folder: Path, file: str, signal: Signal, facts: dict[str, Any], trial: Trial, reference: NDArray[np.float32] | None
-) -> list[CellValue]:
-    """Measure a file and return its row of the report; raise where it is not what it should be."""
+) -> dict[str, float]:
+    """Measure a file; raise where it is not what it should be."""
     import soundfile
 
-    def fail(what: str) -> None:
-        raise AudioError(f"{file} ({signal.system}, {signal.item}): {what}")
-
+    fail = partial(_fail, file, signal)
     info = soundfile.info(str(folder / file))
     wanted = round(trial.seconds * SAMPLE_RATE)
     if (info.samplerate, info.channels, info.subtype, info.frames) != (SAMPLE_RATE, 2, "PCM_24", wanted):
@@ -101,68 +143,127 @@ def _check(
     if audio.hash_file(folder / file) != facts["sha256"]:
         fail("was changed since it was written: its checksum is another")
     samples = audio.read(folder / file, SAMPLE_RATE)
-    loudness, peak = integrated_loudness(samples, SAMPLE_RATE), true_peak(samples, SAMPLE_RATE)
+    loudness = integrated_loudness(samples, SAMPLE_RATE)
     # Below -70 LUFS the gate leaves no block, and the two numbers mean nothing.
     if abs(loudness - facts["lufs"]) > _LOUDNESS_LU and max(loudness, facts["lufs"]) > -70:
         fail(f"reads {loudness:.2f} LUFS, expected {facts['lufs']:.2f}")
-    if peak > PEAK_LIMIT + _PEAK_DB:
-        fail(f"has a true peak of {peak:.2f} dBTP, expected at most {PEAK_LIMIT:g}")
-    late = 0
+    measured = {"seconds": info.frames / SAMPLE_RATE, "lufs": loudness}
     if reference is not None:
-        if signal.role == Role.REFERENCE and not np.array_equal(samples, reference):
-            fail("is the hidden reference and differs from the open one")
-        # Anchors are made of the reference itself; their filters may move a maximum without any delay.
-        late = lag(samples, reference, round(_MAX_LAG * SAMPLE_RATE)) if signal.role != Role.ANCHOR else 0
+        measured |= _against_reference(samples, signal, reference, fail)
+    return measured
+
+
+def _against_reference(
+    samples: NDArray[np.float32], signal: Signal, reference: NDArray[np.float32], fail: Callable[[str], NoReturn]
+) -> dict[str, float]:
+    """Measure a signal's lag, and how far an anchor's stop band is down."""
+    if signal.role == Role.REFERENCE and not np.array_equal(samples, reference):
+        fail("is the hidden reference and differs from the open one")
+    if signal.role != Role.ANCHOR:
+        late = lag(samples, reference, round(_MAX_LAG * SAMPLE_RATE))
         if abs(late) > 1 and signal.role == Role.TEST:
             fail(f"lies {late} samples {'behind' if late > 0 else 'before'} its reference: align the estimates first")
-        if signal.system.startswith("lowpass_") and signal.role == Role.ANCHOR:
-            stop = _stop_band(samples, float(signal.system.removeprefix("lowpass_")))
-            if stop > -50:  # BS.1534-3's mask, 1 kHz above the cutoff
-                fail(f"is only {-stop:.0f} dB down above its cutoff, expected 50")
-    role = signal.role or "beside"
-    return [file, signal.item, signal.task, signal.system, role, loudness, TableCell.number(peak, 1), late]
+        return {"lag": late}
+    # Anchors are made of the reference itself; their filters may move a maximum without any delay.
+    if not signal.system.startswith("lowpass_"):
+        return {}
+    down = _stop_band(samples, reference, float(signal.system.removeprefix("lowpass_")))
+    if down < _STOP_DB:
+        fail(f"is only {down:.0f} dB down above its cutoff, expected {_STOP_DB:g}")
+    return {"stop_band_db": down} if np.isfinite(down) else {}
 
 
-def _stop_band(samples: NDArray[np.float32], cutoff: float) -> float:
-    """Return the level in dB above the stop band's edge, relative to the whole signal."""
-    # Without a window the leakage of a loud bass would reach the stop band.
-    window = np.hanning(samples.shape[-1])
-    power = np.square(np.abs(np.fft.rfft(samples * window, axis=-1))).sum(axis=0)
+def _stop_band(samples: NDArray[np.float32], reference: NDArray[np.float32], cutoff: float) -> float:
+    """Return by how many dB an anchor is down from 1 kHz above its cutoff on, against its pass band.
+
+    Infinite where the reference itself has nothing there that 24 bits could show.
+    """
     frequencies = np.fft.rfftfreq(samples.shape[-1], 1 / SAMPLE_RATE)
-    return float(10 * np.log10(power[frequencies > cutoff + 1000].sum() / (power.sum() or 1.0) + 1e-20))
+
+    def power(signal: NDArray[np.float32], band: NDArray[np.bool_]) -> float:
+        # Without a window the leakage of a loud bass would reach the stop band.
+        spectrum = np.fft.rfft(signal * np.hanning(signal.shape[-1]), axis=-1)
+        return float(np.square(np.abs(spectrum[:, band])).sum())
+
+    passed, stopped = frequencies < 0.9 * cutoff, frequencies > cutoff + 1000
+    whole, above = power(reference, passed), power(reference, stopped)
+    if above <= 1e-9 * whole:  # 24 bits' own noise is no further down
+        return np.inf
+    gain = power(samples, passed) / whole
+    return float(10 * np.log10(gain * above / max(power(samples, stopped), 1e-12 * above)))
 
 
 def checklist(folder: Path) -> Table:
-    """Compare a pack with BS.1534-3, point by point.
+    """Compare a pack with BS.1534-3, point by point, by what was measured on its files.
 
     Raises
     ------
     ConfigError
-        The pack, its key or manifest cannot be read.
+        The pack, its key or manifest cannot be read, or it was not verified.
     """
     pack, key, manifest = _read(folder)
     design, chosen = manifest["design"], PROTOCOLS[pack.protocol]
+    measured = {file: manifest["files"][file].get("measured") for file in key}
+    if None in measured.values():
+        raise ConfigError(f"{folder} was not verified by this version; make the pack again, with --key for its names")
     rated = [t for t in pack.trials if t.id != pack.training]
     systems = {s.system for s in key.values() if s.role == Role.TEST}
-    items = {key[t.stimuli[0]].item for t in rated}
-    anchors = {s.system for s in key.values() if s.role == Role.ANCHOR}
-    hidden = all(any(key[file].role == Role.REFERENCE for file in trial.stimuli) for trial in rated)
-    signals = max(t.signals for t in rated)
-    longest = max(t.seconds for t in rated)
+    items = {excerpt_of(key[t.stimuli[0]].item) for t in rated}  # of which a remix test makes several each
+    hidden = sum(any(key[file].role == Role.REFERENCE for file in trial.stimuli) for trial in rated)
+    seconds = [measured[f]["seconds"] for t in rated for f in t.files]
     wanted = max(5, int(np.ceil(1.5 * len(systems))))
+    orders = {tuple((s.trial, *s.stimuli) for s in steps) for steps in pack.configurations}
+    again = [sum(step.replicate for step in steps) for steps in pack.configurations]
     points = [
-        ("excerpts of about 10 s, at most 12 s", longest <= 12, f"{longest:g} s"),
+        ("excerpts of about 10 s, at most 12 s", all(_ABOUT_10 <= s <= 12 for s in seconds), f"{max(seconds):g} s"),
         ("at least max(5, 1.5 x systems) items", len(items) >= wanted, f"{len(items)} of {wanted}"),
-        (f"at most {MAX_SIGNALS} signals in a trial", signals <= MAX_SIGNALS, str(signals)),
-        ("a hidden reference in every trial", hidden, ""),
-        ("low anchor, 3.5 kHz", "lowpass_3500" in anchors, ", ".join(sorted(anchors)) or "none"),
-        ("mid anchor, 7 kHz", "lowpass_7000" in anchors, ""),
-        ("loudness aligned", True, f"{design['loudness']['lufs']:g} LUFS, {design['loudness']['mode']}"),
-        ("no clipping: one gain for all", True, f"{manifest['common_gain_db']:.1f} dB"),
-        ("training page", bool(pack.training), ""),
-        ("order of items and signals random for each listener", True, f"seed {design['seed']}"),
-        ("replicated trials", design["replicates"] > 0, str(design["replicates"])),
-    ]
+        ("a hidden reference in every trial", hidden == len(rated), f"{hidden} of {len(rated)}"),
+        *(_anchor(name, rated, key, measured) for name in ("lowpass_3500", "lowpass_7000")),
+        _aligned(rated, key, measured, design["loudness"]["mode"]),
+        ("an order of its own for each listener", len(orders) == len(pack.configurations),
+         f"{len(orders)} for {len(pack.configurations)}"),
+        ("replicated trials", min(again) > 0, f"{min(again)} for each listener"),
+    ]  # fmt: skip
     source = f" ({chosen.source})" if chosen.source else ""
-    notes = [] if chosen.source == "ITU-R BS.1534-3" else [f"The test follows {chosen.title}{source}: for information."]
+    peak = max(values["true_peak_dbtp"] for values in measured.values())
+    notes = [f"Nothing was limited or clipped: the highest true peak is {peak:.1f} dBTP."]
+    if chosen.source != "ITU-R BS.1534-3":
+        notes.append(f"The test follows {chosen.title}{source}: for information.")
+    if beside := _mixture_beside(rated, measured):
+        notes.append(beside)
     return Table("Checklist of ITU-R BS.1534-3", ["point", "met", "found"], [points], notes, name="checklist")
+
+
+Measured = dict[str, dict[str, float]]
+
+
+def _anchor(name: str, rated: Sequence[Trial], key: dict[str, Signal], measured: Measured) -> tuple[str, bool, str]:
+    """Say in how many trials a low-pass anchor is, and how far its stop band is down at least."""
+    files = [[f for f in t.stimuli if (key[f].system, key[f].role) == (name, Role.ANCHOR)] for t in rated]
+    there = sum(map(bool, files))
+    down = [measured[f]["stop_band_db"] for own in files for f in own if "stop_band_db" in measured[f]]
+    kind = {"lowpass_3500": "low anchor, 3.5 kHz", "lowpass_7000": "mid anchor, 7 kHz"}[name]
+    told = f"{there} of {len(rated)} trials" + (f", {min(down):.0f} dB down" if down else "")
+    return kind, there == len(rated), told
+
+
+def _aligned(rated: Sequence[Trial], key: dict[str, Signal], measured: Measured, mode: str) -> tuple[str, bool, str]:
+    """Say how far apart the loudness of the signals of an item is."""
+    loudness: dict[str, list[float]] = {}
+    for trial in rated:
+        for file in filter(None, [*trial.stimuli, trial.reference]):
+            loudness.setdefault(key[file].item, []).append(measured[file]["lufs"])
+    spread = max(np.ptp(values) for values in loudness.values())
+    told = f"within {spread:.2f} LU" + ("" if mode == "match" else ", not aligned by choice (mode: preserve)")
+    return "loudness of an item's rated signals aligned", bool(spread <= 2 * _LOUDNESS_LU), told
+
+
+def _mixture_beside(rated: Sequence[Trial], measured: Measured) -> str:
+    """Say how loud the mixtures are that can be listened to, unrated."""
+    louder = [measured[t.mixture]["lufs"] - measured[t.reference]["lufs"] for t in rated if t.mixture and t.reference]
+    if not louder:
+        return ""
+    return (
+        "The mixture that can be listened to beside is not rated, and not aligned: it is as loud as around its target, "
+        f"{min(louder):+.1f} to {max(louder):+.1f} LU against the reference."
+    )

@@ -1,15 +1,17 @@
-"""A pack for webMUSHRA: its YAML file and audio, to be copied into an installation as they are.
+"""The configuration of a pack for webMUSHRA [1]_, opened as ``?config=NAME.yaml``.
 
-::
+Sliders (MUSHRA, PEASS, two attributes, remix) become its page ``mushra``, single grades (ACR, DCR) its
+``likert_single_stimulus``, ABX its ``paired_comparison``. That page asks which of A and B is the reference: X stands
+there as the reference, and the player itself puts it between A and B beside the other signal. It can ask nothing else,
+so that preference has no page.
 
-    OUT/configs/<name>.yaml                    opened as ?config=<name>.yaml
-    OUT/configs/resources/<name>/*.wav
+webMUSHRA shuffles pages and signals itself, without a seed, adds the hidden reference under the name ``reference``, and
+takes at most 12 signals of 12 s, all of one length, rate and channel count: what it cannot take is refused here.
+Signals are named by their blinded files, trials by their ids, so that `mss-bench listen import` finds out with the key
+what was rated.
 
-Sliders (MUSHRA, PEASS, two attributes, remix) become its page ``mushra``; single grades (ACR, DCR) its
-``likert_single_stimulus``. Preference and ABX have no page there. webMUSHRA shuffles pages and signals itself, without
-a seed, adds the hidden reference under the name ``reference``, and takes at most 12 signals of 12 s, all of one length,
-rate and channel count: what it cannot take is refused here. Signals are named by their blinded files, trials by their
-ids, so that `mss-bench listen import` finds out with the key what was rated.
+Its parser of YAML misreads a list in a list that begins on the line of the outer one's dash, and takes names for
+numbers that look like one: `as_yaml` gives each dash a line of its own, and quotes every text.
 
 References
 ----------
@@ -19,128 +21,147 @@ References
 
 from __future__ import annotations
 
-import shutil
+import html
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mss_bench.core import audio
 from mss_bench.errors import ConfigError
-from mss_bench.listening.pack_format import Pack, Trial, read_key, read_pack
-from mss_bench.listening.protocols import Kind
+from mss_bench.listening.pack_format import Pack, PackTask, Signal, Trial
+from mss_bench.listening.protocols import Kind, Task
 from mss_bench.listening.ratings import Role
-from mss_bench.listening.stimuli import SAMPLE_RATE
 
-__all__ = ["export_webmushra"]
+__all__ = ["LISTENER", "as_yaml", "webmushra_config"]
+
+LISTENER = "listener"
+"""The questionnaire's field with the listener's code."""
 
 _SIGNALS = 12  # this and the next: see above; not ours to change
 _SECONDS = 12.0
 _BUFFER = 2048  # samples
+_PLAIN_KEY = re.compile("[A-Za-z]+")
+_SPECIAL = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # ends of lines to YAML; escapes that its parser would misread
+
+Address = Callable[[str], str]
+"""A pack's file to its address on the player's pages."""
 
 
-def export_webmushra(folder: str | Path, out: Path) -> list[Path]:
-    """Write a pack as webMUSHRA wants it.
+def webmushra_config(pack: Pack, key: dict[str, Signal], address: Address) -> dict[str, Any]:
+    """Return the configuration of a pack.
 
     Parameters
     ----------
-    folder : path
-        The pack.
-    out : Path
-        Gets the folder ``configs``.
-
-    Returns
-    -------
-    list of Path
-        The YAML file, then the audio.
+    pack : Pack
+    key : dict
+        As `read_key` gives it.
+    address : callable
 
     Raises
     ------
     ConfigError
-        A protocol that webMUSHRA has no page for, too many or too long signals, or files that exist.
+        A protocol or a trial that webMUSHRA has no page for.
     """
-    import yaml
-
-    folder = Path(folder)
-    pack, key = read_pack(folder), read_key(folder)
-    kind = Kind(pack.trials[0].kind)
-    if kind in (Kind.PREFERENCE, Kind.ABX):
-        raise ConfigError(f"webMUSHRA has no page for {kind}: use mss-bench listen serve")
-    resources = Path("configs") / "resources" / pack.name
-    config_file = out / "configs" / f"{pack.name}.yaml"
-    for path in (config_file, out / resources):
-        if path.exists():
-            raise ConfigError(f"{path} exists already; choose another folder")
-    # webMUSHRA plays the reference itself as the hidden one, so ours stays behind.
-    hidden = {file for file, signal in key.items() if signal.role == Role.REFERENCE}
-    pages = {t.id: _page(pack, t, hidden, resources, kind) for t in pack.trials}
-    config = {
+    if pack.trials[0].kind == Kind.PREFERENCE:
+        raise ConfigError(
+            "webMUSHRA cannot ask for a preference: its paired_comparison asks which of two signals is the reference, "
+            "and nothing else; export with --format beaqlejs, or use mss-bench listen serve"
+        )
+    pages = {trial.id: _page(pack.task(trial.task), trial, key, address) for trial in pack.trials}
+    return {
         "testname": pack.title, "testId": pack.name, "bufferSize": _BUFFER, "stopOnErrors": True,
         "showButtonPreviousPage": False, "remoteService": "service/write.php",
         "pages": [
-            {"type": "generic", "id": "welcome", "name": pack.title, "content": pack.instructions or pack.title},
+            {"type": "generic", "id": "welcome", "name": pack.title, "content": _paragraphs(pack)},
             {
                 "type": "volume", "id": "level", "name": "Level", "content": "Set a comfortable level; keep it.",
-                "stimulus": _place(pack.level, resources), "defaultVolume": 0.5,
+                "stimulus": address(pack.level), "defaultVolume": 0.5,
             },
             *([pages[pack.training] | {"name": "Training"}] if pack.training else []),
             ["random", *(page for trial, page in pages.items() if trial != pack.training)],
             {
                 "type": "finish", "name": "Thank you", "content": "Please send the results.", "showResults": False,
                 "writeResults": True, "popupContent": "The results were sent. Thank you!",
-                "questionnaire": [{"type": "text", "name": "listener", "label": "Your listener code"}],
+                "questionnaire": [{"type": "text", "name": LISTENER, "label": "Your listener code"}],
             },
         ],
     }  # fmt: skip
-    lengths = {f: t.seconds for t in pack.trials for f in t.files}
-    files = [config_file]
-    for file in sorted(pack.files() - (hidden if kind is Kind.MULTI else set())):
-        _check_format(folder / file, lengths[file])
-        files.append(out / _place(file, resources))
-        files[-1].parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / file, files[-1])
-    config_file.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=1000), encoding="utf-8")
-    return files
 
 
-def _page(pack: Pack, trial: Trial, hidden: set[str], resources: Path, kind: Kind) -> dict[str, Any]:
-    task = pack.task(trial.task)
-    signals = [f for f in trial.stimuli if f not in hidden] if kind is Kind.MULTI else trial.stimuli
+def _paragraphs(pack: Pack) -> str:
+    parts = [part for part in (pack.instructions or pack.title).split("\n\n") if part.strip()]
+    return "".join(f"<p>{html.escape(part.strip())}</p>" for part in parts)
+
+
+def _page(task: PackTask, trial: Trial, key: dict[str, Signal], address: Address) -> dict[str, Any]:
     if len(trial.stimuli) > _SIGNALS or trial.seconds > _SECONDS:
         raise ConfigError(
             f"{trial.title}: {len(trial.stimuli)} signals of {trial.seconds:g} s; webMUSHRA takes {_SIGNALS} of "
             f"{_SECONDS:g} s"
         )
-    content = task.question
-    if trial.mixture:  # no page of webMUSHRA has a button for it
-        content += f'<br>The mixture: <audio controls src="{_place(trial.mixture, resources)}"></audio>'
-    named = {Path(f).stem: _place(f, resources) for f in signals}
-    page = {"id": trial.id, "name": trial.title, "content": content}
-    if kind is Kind.MULTI:
-        if len(named) == len(trial.stimuli):
-            raise ConfigError(f"{trial.title} has no hidden reference, and webMUSHRA always adds one")
-        return {"type": "mushra"} | page | {
-            "showWaveform": True, "enableLooping": True, "strict": True,
-            "reference": _place(trial.reference, resources),
-            "createAnchor35": False, "createAnchor70": False, "randomize": True, "showConditionNames": False,
-            "switchBack": True, "stimuli": named,
-        }  # fmt: skip
-    grades = [{"value": str(round(task.low) + n), "label": label} for n, label in enumerate(task.labels)]
-    shown = {"reference": _place(trial.reference, resources)} if trial.reference else {}
-    return {"type": "likert_single_stimulus"} | page | shown | {
-        "mustRate": True, "mustPlayback": "ended", "stimuli": named, "response": grades,
-    }  # fmt: skip
+    named = {Path(file).stem: address(file) for file in trial.stimuli}
+    page = {"id": trial.id, "name": trial.title, "content": _content(task, trial, address)}
+    waves = {"showWaveform": True, "enableLooping": True}
+    match trial.kind:
+        case Kind.MULTI:
+            # webMUSHRA plays the reference itself as the hidden one, so ours stays behind.
+            shown = {Path(f).stem: address(f) for f in trial.stimuli if key[f].role != Role.REFERENCE}
+            if len(shown) == len(named):
+                raise ConfigError(f"{trial.title} has no hidden reference, and webMUSHRA always adds one")
+            return {"type": "mushra"} | page | waves | {
+                "strict": True, "reference": address(trial.reference), "createAnchor35": False,
+                "createAnchor70": False, "randomize": True, "showConditionNames": False, "switchBack": True,
+                "stimuli": shown,
+            }  # fmt: skip
+        case Kind.ABX:
+            x = trial.stimuli[2]
+            [other] = [f for f in trial.stimuli[:2] if key[f].system != key[x].system]
+            # No waveform: that of X would be drawn, and be compared by eye.
+            return {"type": "paired_comparison"} | page | {
+                "showWaveform": False, "enableLooping": True, "reference": address(x),
+                "stimuli": {Path(other).stem: address(other)},
+            }  # fmt: skip
+        case _:
+            grades = [{"value": str(round(task.low) + n), "label": label} for n, label in enumerate(task.labels)]
+            return {"type": "likert_single_stimulus"} | page | {
+                "mustRate": True, "mustPlayback": "ended", "stimuli": named, "response": grades,
+            }  # fmt: skip
 
 
-def _check_format(file: Path, seconds: float) -> None:
-    """Refuse a file of another rate, channel count or length than the others, which webMUSHRA cannot play together."""
-    info = audio.info(file)
-    wanted = (SAMPLE_RATE, 2, round(seconds * SAMPLE_RATE))
-    if (info.sample_rate, info.channels, info.frames) != wanted:
-        raise ConfigError(
-            f"{file} has {info.sample_rate} Hz, {info.channels} channels, {info.frames} samples; webMUSHRA needs "
-            f"all of a trial alike, here {wanted[0]}, {wanted[1]} and {wanted[2]}: make the pack again"
-        )
+def _content(task: PackTask, trial: Trial, address: Address) -> str:
+    """Return what stands above the signals, in HTML."""
+    parts = [html.escape(task.question)]
+    if trial.kind == Kind.ABX:
+        parts = ["X stands here as the reference: which of A and B is the same as X?"]
+    if trial.kind == Kind.MULTI and tuple(task.labels) != Task.labels:  # its page writes excellent to bad, always
+        bands = ", ".join(html.escape(label) for label in reversed(task.labels))
+        parts.append(f"From 100 down to 0 the scale means: {bands}.")
+    # No page has a button for more signals than it asks about.
+    for name, file in (
+        ("First", trial.reference if trial.kind == Kind.DEGRADATION else ""),
+        ("Mixture", trial.mixture),
+    ):
+        if file:
+            parts.append(f'{name}: <audio controls src="{html.escape(address(file))}"></audio>')
+    return "<br>".join(parts)
 
 
-def _place(file: str, resources: Path) -> str:
-    """Return the address of a pack's file on webMUSHRA's page."""
-    return (resources / Path(file).name).as_posix()
+def as_yaml(value: Any, indent: int = 0) -> str:
+    """Write plain data as YAML that webMUSHRA's parser reads like any other: see above."""
+    pad = " " * indent
+    if isinstance(value, dict) and value:
+        keys = {key: key if _PLAIN_KEY.fullmatch(key) else _scalar(key) for key in value}
+        return "".join(f"{pad}{keys[key]}:{_nested(item, indent)}" for key, item in value.items())
+    if isinstance(value, list) and value:
+        return "".join(f"{pad}-{_nested(item, indent)}" for item in value)
+    return f"{pad}{_scalar(value)}\n"
+
+
+def _nested(value: Any, indent: int) -> str:
+    block = isinstance(value, dict | list) and value
+    return "\n" + as_yaml(value, indent + 4) if block else f" {_scalar(value)}\n"
+
+
+def _scalar(value: Any) -> str:
+    return _SPECIAL.sub(" ", json.dumps(value, ensure_ascii=False))

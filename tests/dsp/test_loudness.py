@@ -62,3 +62,9 @@ def test_true_peak_lies_between_the_samples() -> None:
     tone = 0.5 * np.sin(np.pi / 2 * np.arange(4800) + np.pi / 4)[None]
     assert 20 * np.log10(np.abs(tone).max()) == pytest.approx(-9.03, abs=0.01)
     assert true_peak(tone, rate) == pytest.approx(-6.02, abs=0.2)
+    # A peak is found in full where it exceeds the floor, also between samples that are below it.
+    noise = np.random.default_rng(0).standard_normal((2, 20000)) * np.linspace(0.01, 0.2, 20000) ** 2
+    whole = true_peak(noise, rate)
+    for floor in (-40.0, -24.0, -20.0, whole - 0.001, -6.0):
+        assert true_peak(noise, rate, floor=floor) == pytest.approx(max(whole, floor), abs=1e-9)
+    assert true_peak(tone, rate, floor=-8.0) == pytest.approx(true_peak(tone, rate), abs=1e-9)

@@ -14,7 +14,8 @@ from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.listening.analysis import abx, cells, compare_systems, permutation, questions, summarise
 from mss_bench.listening.bootstrap import TwoWay, percentile_interval
 from mss_bench.listening.mixed import rating_model
-from mss_bench.listening.ratings import RatingsError, build_ratings
+from mss_bench.listening.ratings import build_ratings
+from mss_bench.listening.sheets import RatingsError
 
 from .real_ratings import made_ratings, similarity
 

@@ -14,7 +14,8 @@ from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
 from mss_bench.listening.importers import _cast, detect_format, import_ratings
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import Pack, key_folder, read_key, read_pack
-from mss_bench.listening.ratings import RATING_COLUMNS, RatingsError, Role, read_sheet, write_ratings
+from mss_bench.listening.ratings import RATING_COLUMNS, Role, write_ratings
+from mss_bench.listening.sheets import RatingsError, read_sheet
 
 from .real_ratings import COLUMNS, similarity
 

@@ -19,9 +19,10 @@ from mss_bench.listening.findings import find
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import read_key, read_pack, results_folder
 from mss_bench.listening.rated_test import RatedTest
-from mss_bench.listening.ratings import RatingsError, build_ratings, write_ratings
+from mss_bench.listening.ratings import build_ratings, write_ratings
 from mss_bench.listening.report import conclusions, write_report
 from mss_bench.listening.report_tables import p_cell
+from mss_bench.listening.sheets import RatingsError
 
 from .real_ratings import made_ratings, similarity
 

@@ -30,8 +30,8 @@ from mss_bench.listening.metrics_against_ears import (
     verdicts,
     williams,
 )
-from mss_bench.listening.ratings import RatingsError
 from mss_bench.listening.screening import screen
+from mss_bench.listening.sheets import RatingsError
 
 from .real_ratings import made_ratings, similarity
 

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mss_bench.errors import ConfigError
+from mss_bench.listening.blinding import Blinding
 from mss_bench.listening.design import TestDesign
+from mss_bench.listening.excerpts import Excerpt
 from mss_bench.listening.pack_format import Trial
-from mss_bench.listening.trials import blocks, configurations, williams
+from mss_bench.listening.trials import blocks, configurations, plan_trials, williams
 
 
 @given(st.integers(1, 15))
@@ -55,12 +57,12 @@ def _trials(n_items: int, tasks: list[str], kind: str, signals: int):
     return found, [f"item {item}" for item in range(n_items) for _ in tasks]
 
 
-def _configure(protocol="mushra", **options):
+def _configure(protocol="mushra", secret=b"one", **options):
     wanted = {"listeners": 12, "trials": 100, "replicates": 1} | options
     design = TestDesign(name="t", run="r", target="vocals", protocol=protocol, **wanted)
     tasks = [task.name for task in design.procedure.tasks]
     trials, items = _trials(6, tasks, str(design.procedure.kind), 3 if protocol == "abx" else 5)
-    return trials, configurations(design, trials, items)
+    return trials, configurations(design, trials, items, Blinding(secret, design.name))
 
 
 def test_every_listener_has_every_trial_once_and_replicates_later() -> None:
@@ -75,10 +77,11 @@ def test_every_listener_has_every_trial_once_and_replicates_later() -> None:
         assert all(sorted(s.stimuli) == list(range(5)) for s in steps)
 
 
-def test_same_seed_same_orders_and_listeners_differ() -> None:
+def test_same_secret_same_orders_and_listeners_differ() -> None:
     _, one = _configure()
     assert one == _configure()[1]
-    assert one != _configure(seed=1)[1]
+    assert one == _configure(seed=1)[1]  # the seed is published with the test: it must tell no order
+    assert one != _configure(secret=b"two")[1]
     assert len({tuple(s.trial for s in steps) for steps in one}) > 6
     # a listener's order does not depend on how many others there are, where all hear everything
     assert _configure(listeners=3)[1] == one[:3]
@@ -109,3 +112,17 @@ def test_the_x_of_abx_stays_last_and_a_and_b_change_places() -> None:
     _, found = _configure("abx")
     orders = {tuple(s.stimuli) for steps in found for s in steps}
     assert orders == {(0, 1, 2), (1, 0, 2)}
+
+
+def test_x_is_the_system_in_half_of_the_trials_of_each_and_the_seed_does_not_tell_which() -> None:
+    def x_of(secret: bytes, seed: int = 0) -> list[str]:
+        design = TestDesign(name="t", run="r", target="vocals", protocol="abx", seed=seed)
+        excerpts = [Excerpt(f"Song {n}", 0.0, 8.0, 0.0) for n in range(5)]
+        planned = plan_trials(design, ["one", "two", "three"], excerpts, Blinding(secret, "t"))
+        return [f"{t.conditions[0].name} {t.conditions[2].role}" for t in planned]
+
+    counts = Counter(x_of(b"one"))
+    assert all({counts[f"{name} test"], counts[f"{name} reference"]} == {2, 3} for name in ("one", "two", "three"))
+    assert abs(sum(counts[f"{name} test"] - counts[f"{name} reference"] for name in ("one", "two", "three"))) == 1
+    assert x_of(b"one") == x_of(b"one", seed=9)
+    assert x_of(b"one") != x_of(b"two")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -16,7 +17,7 @@ from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import key_folder, read_key, read_pack
 from mss_bench.listening.plan import describe_plan, listeners_by_difference
 from mss_bench.listening.protocols import PROTOCOLS
-from mss_bench.listening.verification import lag, verify_pack
+from mss_bench.listening.verification import checklist, lag, verify_pack
 from mss_bench.listening.webmushra import export_webmushra
 
 from .conftest import RATE
@@ -88,13 +89,35 @@ def test_the_key_tells_the_truth(pack, finished_run) -> None:
     assert similar["centre"] > 0.99
 
 
-def test_same_seed_same_bytes(write_design, tmp_path) -> None:
-    one, two = (_make(write_design, tmp_path / place, f"{SMALL}seed: 3\n") for place in "ab")
-    for first in [*sorted(one.rglob("*.*")), *sorted(key_folder(one).rglob("*.*"))]:
+def test_a_pack_made_again_with_its_key_has_the_same_bytes_and_without_it_no_name(write_design, tmp_path) -> None:
+    one = _make(write_design, tmp_path / "a", f"{SMALL}seed: 3\n")
+    key = key_folder(one)
+    two = make_pack(write_design(f"{SMALL}seed: 3\n"), tmp_path / "b", key=key, jobs=1, say=lambda _: None)
+    for first in [*sorted(one.rglob("*.*")), *sorted(key.rglob("*"))]:
         second = two.parent / first.relative_to(one.parent)
         assert first.read_bytes() == second.read_bytes(), first.name
-    other = _make(write_design, tmp_path / "c", f"{SMALL}seed: 4\n")
-    assert {f.name for f in (other / "audio").iterdir()}.isdisjoint(f.name for f in (one / "audio").iterdir())
+    assert key.stat().st_mode & 0o777 == 0o700
+    other = _make(write_design, tmp_path / "c", f"{SMALL}seed: 3\n")
+    names = {f.stem for f in (one / "audio").iterdir()} | {t.id for t in read_pack(one).trials}
+    assert names.isdisjoint({f.stem for f in (other / "audio").iterdir()} | {t.id for t in read_pack(other).trials})
+    assert all(re.fullmatch("s[0-9a-f]{12}", name) for name in names)  # no reader takes one for a number
+    (key / "secret").write_text("12")
+    with pytest.raises(ConfigError, match="secret is no secret of a pack"):
+        make_pack(write_design(SMALL), tmp_path / "d", key=key)
+
+
+@pytest.mark.parametrize("protocol", ["abx", "acr", "preference"])
+def test_the_place_in_the_pack_does_not_tell_what_is_what(protocol: str, write_design, tmp_path) -> None:
+    # Whoever has the test's file knows in which order trials are planned; in the pack it is another for each secret.
+    text = "excerpts: {count: 1, seconds: 1}\n"
+    orders, firsts = set(), set()
+    for place in range(6):
+        made = _make(write_design, tmp_path / str(place), text, protocol)
+        key, read = read_key(made), read_pack(made)
+        orders.add(tuple(tuple(sorted(key[f].system for f in t.stimuli)) for t in read.trials if t.id != read.training))
+        firsts |= {key[t.stimuli[0]].system for t in read.trials}
+    assert len(orders) > 1
+    assert len(firsts) > 1
 
 
 def test_estimates_are_made_again_where_the_run_kept_none(finished_run, write_design, tmp_path) -> None:
@@ -102,7 +125,8 @@ def test_estimates_are_made_again_where_the_run_kept_none(finished_run, write_de
     kept = make_pack(design, tmp_path / "kept", jobs=1, say=lambda _: None)
     bare = tmp_path / "bare"
     shutil.copytree(finished_run, bare, ignore=shutil.ignore_patterns("estimates"))
-    again = make_pack(design.with_values(run=bare), tmp_path / "again", jobs=1, say=lambda _: None)
+    key = key_folder(kept)
+    again = make_pack(design.with_values(run=bare), tmp_path / "again", key=key, jobs=1, say=lambda _: None)
     for file in (kept / "audio").iterdir():
         assert file.read_bytes() == (again / "audio" / file.name).read_bytes()
     assert not (bare / "estimates").exists()  # a run is read, never written to
@@ -123,9 +147,38 @@ def test_every_protocol_makes_a_verified_pack(protocol: str, write_design, tmp_p
         for trial in read.trials:
             a, b, x = (audio.read(made / f, 48000) for f in trial.stimuli)
             assert np.array_equal(x, a) != np.array_equal(x, b)
+    rated = {f for t in read.trials for f in t.stimuli}
+    if protocol in ("remix", "two_attributes"):  # the mixture is rated, and as loud as everything that is
+        loudness = [
+            integrated_loudness(audio.read(made / f, 48000), 48000)
+            for f in rated
+            if key[f].system in ("mixture", "reference")
+        ]
+        assert np.ptp(loudness) < 0.05
     if protocol == "remix":
         assert {s.details["remix_db"] for s in key.values()} == {6.0, -6.0}
     assert "Checklist" in (key_folder(made) / "verification.md").read_text()
+
+
+def test_the_checklist_says_what_was_measured(pack, write_design, tmp_path) -> None:
+    def points(folder) -> dict[str, tuple[str, str]]:
+        table = checklist(folder)
+        return {row[0].text: (row[1].text, row[2].text) for group in table.groups for row in group}
+
+    told = points(pack)
+    assert told["excerpts of about 10 s, at most 12 s"] == ("no", "3 s")
+    assert told["low anchor, 3.5 kHz"][0] == "yes"
+    assert told["loudness of an item's rated signals aligned"] == ("yes", "within 0.00 LU")
+    assert told["replicated trials"] == ("no", "0 for each listener")
+    text = "excerpts: {count: 1, seconds: 1}\nremix_db: [6, -6]\nloudness: {mode: preserve}\nlisteners: 1\n"
+    remix = points(_make(write_design, tmp_path, text, "remix"))
+    assert remix["at least max(5, 1.5 x systems) items"] == ("no", "1 of 5")  # gains make no items
+    met, found = remix["loudness of an item's rated signals aligned"]
+    assert met == "no"
+    assert "not aligned by choice" in found
+    assert remix["replicated trials"] == ("yes", "1 for each listener")
+    beside = next(note for note in checklist(pack).notes if "not rated" in note)
+    assert re.search(r"\+\d\.\d to \+\d\.\d LU", beside)
 
 
 def test_excerpts_where_metrics_disagree_and_given_ones(write_design, tmp_path) -> None:

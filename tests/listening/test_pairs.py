@@ -11,7 +11,8 @@ from scipy.stats import norm
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.pairs import answers, bradley_terry, pair_scale, thurstone
-from mss_bench.listening.ratings import RatingsError, build_ratings
+from mss_bench.listening.ratings import build_ratings
+from mss_bench.listening.sheets import RatingsError
 
 
 def test_two_systems_have_a_closed_form() -> None:

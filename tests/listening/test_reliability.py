@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mss_bench.errors import UnknownNameError
-from mss_bench.listening.ratings import RatingsError
 from mss_bench.listening.reliability import (
     concordance,
     icc,
@@ -18,6 +17,7 @@ from mss_bench.listening.reliability import (
     rating_units,
     replicate_pairs,
 )
+from mss_bench.listening.sheets import RatingsError
 
 from .real_ratings import similarity
 

@@ -124,7 +124,9 @@ export class TrialPage {
 
   beside() {
     const nodes = this.buttons.slice(this.trial.signals);
-    return nodes.length ? element("div", { class: "row besides", role: "group", "aria-label": "To compare with" }, ...nodes) : null;
+    if (!nodes.length) return null;
+    const own = this.trial.mixture ? element("small", {}, "The mixture is not graded; it plays at its own level.") : null;
+    return element("div", { class: "row besides", role: "group", "aria-label": "To compare with" }, ...nodes, own);
   }
 
   sliders() {
