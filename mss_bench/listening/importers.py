@@ -308,8 +308,10 @@ class Key:
 
     def trial(self, name: str, place: str) -> Trial:
         """Return a trial by its id, also as pymushra's casts leave it."""
-        cast = [trial for own, trial in self._trials.items() if _cast(own) == name]
-        trial = self._trials.get(name) or (cast[0] if len(cast) == 1 else None)
+        trial = self._trials.get(name)
+        if trial is None:  # looked for in all of them, for each rating of a long session, this would take very long
+            cast = [known for own, known in self._trials.items() if _cast(own) == name]
+            trial = cast[0] if len(cast) == 1 else None
         if trial is None:
             raise RatingsError(f"{place}: {self.folder} has no trial {name!r}; is it the pack of this test?")
         return trial

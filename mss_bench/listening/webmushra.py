@@ -41,7 +41,7 @@ LISTENER = "listener"
 _SIGNALS = 12  # this and the next: see above; not ours to change
 _SECONDS = 12.0
 _BUFFER = 2048  # samples
-_PLAIN_KEY = re.compile("[A-Za-z]+")
+_PLAIN_KEY = re.compile("(?!(?i:y|n|yes|no|on|off|true|false|null)$)[A-Za-z]+")
 _SPECIAL = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # ends of lines to YAML; escapes that its parser would misread
 
 Address = Callable[[str], str]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -142,12 +144,22 @@ PLAIN = "listener,item,system,score\nanna,Song,a,{}\nanna,Song,b,20\n"
     ("text", "message"),
     [
         (PLAIN.format("140"), r"ratings\.csv:2: anna rated a of 'Song' with 140, outside the scale of 0 to 100"),
-        (PLAIN.format("nan"), "with nan, outside the scale"),
+        (PLAIN.format("nan"), "csv:2: score is 'nan', expected a number"),
+        (PLAIN.format("7_0"), "csv:2: score is '7_0', expected a number"),
         (PLAIN.format("-1"), "with -1, outside"),
         (PLAIN.format('"85,5"'), r"csv:2: score is '85,5', expected a number"),
         (PLAIN.format(""), r"csv:2: score is '', expected a number"),
         (PLAIN.format("50") + "anna,Song\n", r"csv:4: 2 fields, expected 4 as in the first line; the file was cut off"),
-        (PLAIN.format("50") + 'anna,"So', "unexpected end of data; the file was cut off"),
+        (PLAIN.format("50") + 'anna,"So', "unexpected end of data: a quotation mark is open"),
+        (PLAIN.format("50") + "anna,Song,c,1,2\n", "csv:4: 5 fields, expected 4 .*: a separator stands in a text"),
+        (
+            PLAIN.format("50") + "listener,item,system,ms,score\n" * 2,
+            "csv:4: 5 fields, .* files with different columns",
+        ),
+        ("PK\x03\x04", "is a workbook of Excel or LibreOffice, or an archive; save its sheet as CSV"),
+        ("\xe4", r"is not UTF-8 \(byte 0\); save it again as CSV in UTF-8"),
+        ("a\0b\0", "is no text: it holds bytes of zero"),
+        ("[{", "is no whole JSON"),
         (PLAIN.format("50") + "anna,Song,a,60\n", r"csv:2 and .*csv:4: anna rated a of 'Song' 2 times"),
         (PLAIN.format("50") + ",Song,a,60\n", "csv:4: listener is empty"),
         ("listener,item,item,score\n", "the column 'item' is there twice"),
@@ -191,7 +203,7 @@ def test_a_file_cut_between_rows_lacks_signals_of_its_last_trial(pack: Path, tmp
     file = _webmushra(pack, tmp_path / "m.csv", training=False)
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join(lines[:-2]))
-    with pytest.raises(RatingsError, match=r"bert, session uuid-1: 3 of 5 signals of trial .*was cut off"):
+    with pytest.raises(RatingsError, match=r"bert, session uuid-1: 3 of 5 signals of trial .*rows were lost"):
         import_ratings([file], pack=pack)
 
 
@@ -201,7 +213,7 @@ def test_a_file_cut_between_rows_lacks_signals_of_its_last_trial(pack: Path, tmp
         (lambda text: text.replace(",reference,", ",elsewhere,", 1), "has no signal 'elsewhere'"),
         (lambda text: text.replace(text.splitlines()[1].split(",")[4], "abcdefabcdef"), "has no trial 'abcdefabcdef'"),
         (lambda text: text.replace(",100,", ",140,", 1), "with 140, outside the scale of 0 to 100"),
-        (lambda text: text.replace("anna", ""), "listener is empty"),
+        (lambda text: text.replace("anna", "").replace("uuid-0", ""), "listener is empty"),
     ],
 )
 def test_ratings_that_do_not_fit_the_pack_are_refused(change, message: str, pack: Path, tmp_path: Path) -> None:
@@ -246,10 +258,13 @@ def test_wrong_options_are_named(options, error, message: str, tmp_path: Path) -
 
 def test_tables_of_webmushra_without_ratings_are_refused(pack: Path, tmp_path: Path) -> None:
     (tmp_path / "pc.csv").write_text(
-        "session_test_id,listener,trial_id,choice_reference,choice_non_reference,choice_answer\nx,a,b,c,d,e\n"
+        "session_test_id,listener,trial_id,choice_reference,choice_non_reference,choice_answer\nx,a,b,c,d,unknown\n"
     )
-    with pytest.raises(RatingsError, match=r"none of mushra\.csv, lss\.csv and lms\.csv"):
+    with pytest.raises(RatingsError, match=r"pc\.csv:2: choice_answer is 'unknown', expected correct or incorrect"):
         import_ratings([tmp_path / "pc.csv"], pack=pack)
+    (tmp_path / "bs.csv").write_text("session_test_id,listener,trial_id,rating_reference_score\nx,a,b,5\n")
+    with pytest.raises(RatingsError, match=r"none of mushra\.csv, lss\.csv, lms\.csv and paired_comparison\.csv"):
+        import_ratings([tmp_path / "bs.csv"], pack=pack)
     (tmp_path / "lss.csv").write_text("session_test_id,trial_id,stimuli,stimuli_rating\nx,a,b,3\n")
     with pytest.raises(RatingsError, match="does not say who rated"):
         import_ratings([tmp_path / "lss.csv"], pack=pack)
@@ -278,3 +293,86 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text(PLAIN.format(50))
     with pytest.raises(RatingsError, match="lacks the columns test, session"):
         import_ratings([tmp_path / "r.csv"], format="mss_bench")
+
+
+ROWS = [("anna", "Song, one", "a", "70.5"), ("anna", "Song\u2028two", "b", "20")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "listener;item;system;score\nanna;Song, one;a;70,5\nanna;Song\u2028two;b;20\n".encode(),  # decimal commas
+        'sep=;\r\nlistener;item;system;score\r\nanna;Song, one;a;"70,5"\r\nanna;Song\u2028two;b;20\r\n'.encode(),
+        '# from the lab\n#\nlistener,item,system,score\nanna,"Song, one",a,70.5\n'
+        "# a pause\nanna,Song\u2028two,b,20\n".encode(),
+        "listener\titem\tsystem\tscore\nanna\tSong, one\ta\t70.5\nanna\tSong\u2028two\tb\t20\n".encode("utf-16"),
+        'listener,item,system,score\nanna,"Song, one",a,70.5\n'
+        "listener,item,system,score\nanna,Song\u2028two,b,20\n".encode(),
+        'listener,item,system,score,,\nanna,"Song, one",a,70.5,,\n,,,,,\nanna,Song\u2028two,b,20,,\n'.encode(),
+        'listener,item,system,score,task,trial,replicate\nanna,"Song, one",a,70.5,,,\n'
+        "anna,Song\u2028two,b,20,,,\n".encode(),
+        b'[{"listener": "anna", "item": "Song, one", "system": "a", "score": 70.5},'
+        b'{"listener": "anna", "item": "Song\\u2028two", "system": "b", "score": "20"}]',
+    ],
+    ids=["decimal commas", "sep=", "comments", "UTF-16", "joined", "empty columns", "blank optional columns", "JSON"],
+)
+def test_tables_are_read_as_people_have_them(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_bytes(text)
+    table = import_ratings([tmp_path / "r.csv"]).ratings
+    assert [
+        (*map(str, row[:3]), f"{row[3]:g}") for row in table[["listener", "item", "system", "score"]].to_numpy()
+    ] == ROWS
+    assert set(table["task"]) == {"quality"}
+    assert list(table["trial"]) == [f"{item} | quality" for _, item, _, _ in ROWS]
+
+
+def test_a_quotation_mark_of_php_ends_no_field(pack: Path, tmp_path: Path) -> None:
+    # fputcsv leaves the mark after a backslash alone.
+    file = _webmushra(pack, tmp_path / "m.csv")
+    file.write_text(file.read_text().replace('"a ""comment"", no"', '"a \\"comment\\", C:\\dir no"', 1))
+    assert len(import_ratings([file], pack=pack).ratings) == 20
+
+
+def test_wide_tables_have_a_column_a_listener_or_a_system(tmp_path: Path) -> None:
+    (tmp_path / "w.csv").write_text("song,method,who_0,who_1,r_0,r_1,mean\nA,x,anna,bert,5,3,4\nA,y,anna,cleo,2,,2\n")
+    columns = {"listener": "who_*", "item": "song", "system": "method", "score": "r_*"}
+    table = import_ratings([tmp_path / "w.csv"], columns=columns, scale=(1, 5)).ratings
+    assert table[["listener", "system", "score"]].to_numpy().tolist() == [
+        ["anna", "x", 5.0], ["bert", "x", 3.0], ["anna", "y", 2.0],
+    ]  # fmt: skip
+    (tmp_path / "s.csv").write_text("who,song,grade x,grade y\nanna,A,5,3\nbert,A,4,9\n")
+    columns = {"listener": "who", "item": "song", "score": "grade *"}
+    with pytest.raises(RatingsError, match=r"s\.csv:3, grade y: bert rated y of 'A' with 9, outside"):
+        import_ratings([tmp_path / "s.csv"], columns=columns, scale=(1, 5))
+    assert set(import_ratings([tmp_path / "s.csv"], columns=columns).ratings["system"]) == {"x", "y"}
+    with pytest.raises(ConfigError, match="a star stands in score"):
+        import_ratings([tmp_path / "s.csv"], columns={"item": "so*"})
+    with pytest.raises(RatingsError, match=r"has no columns like q_\*; it has who, song"):
+        import_ratings([tmp_path / "s.csv"], columns={"score": "q_*"})
+
+
+def test_pymushras_json_is_read_like_its_csv(pack: Path, tmp_path: Path) -> None:
+    sheet = read_sheet(_pymushra(pack, tmp_path / "p.csv"))
+    (tmp_path / "p.json").write_text(
+        json.dumps([row | {"responses_score": int(row["responses_score"])} for row in sheet.rows])
+    )
+    both = [import_ratings([tmp_path / name], pack=pack).ratings for name in ("p.csv", "p.json")]
+    assert both[0].equals(both[1])
+
+
+def test_long_sessions_and_wide_files_are_read_in_linear_time(pack: Path, tmp_path: Path, monkeypatch) -> None:
+    # In quadratic time, as it once was, the columns alone would take an hour.
+    from mss_bench.listening.importers import Key, _unblinded
+    from mss_bench.listening.player_files import Answer
+
+    key = Key(pack)
+    [first, *_] = [t for t in key.pack.trials if t.id != key.pack.training]
+    made = {f"t{n}": dataclasses.replace(first, id=f"t{n}") for n in range(4000)}
+    monkeypatch.setattr(key, "_trials", made)
+    signal = Path(first.stimuli[0]).stem
+    answers = [Answer("anna", "s", name, signal, "5", "", "x") for name in made]
+    rows = list(_unblinded(answers, key))
+    assert [row["order"] for row, _ in rows] == list(range(4000))
+    names = ",".join(f"c{n}" for n in range(100_000))
+    (tmp_path / "wide.csv").write_text(f"listener,item,system,score,{names}\nanna,A,x,5{',1' * 100_000}\n")
+    assert len(import_ratings([tmp_path / "wide.csv"]).ratings) == 1

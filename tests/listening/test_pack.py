@@ -8,7 +8,6 @@ import shutil
 
 import numpy as np
 import pytest
-import yaml
 
 from mss_bench.core import audio
 from mss_bench.dsp.loudness import integrated_loudness
@@ -18,7 +17,6 @@ from mss_bench.listening.pack_format import key_folder, read_key, read_pack
 from mss_bench.listening.plan import describe_plan, listeners_by_difference
 from mss_bench.listening.protocols import PROTOCOLS
 from mss_bench.listening.verification import checklist, lag, verify_pack
-from mss_bench.listening.webmushra import export_webmushra
 
 from .conftest import RATE
 
@@ -252,40 +250,3 @@ def test_plan_says_what_a_listener_is_asked(write_design) -> None:
     assert "a listener is asked 3" in text  # two trials and a replicate
     assert "10 points  32" in text
     assert listeners_by_difference() == {5: 126, 8: 50, 10: 32, 15: 14}
-
-
-def test_webmushra_gets_a_folder_that_it_can_run(pack, tmp_path) -> None:
-    files = export_webmushra(pack, tmp_path)
-    config = yaml.safe_load(files[0].read_text())
-    key = read_key(pack)
-    pages = [p for p in config["pages"] if isinstance(p, dict) and p["type"] == "mushra"]
-    shuffled = next(p for p in config["pages"] if isinstance(p, list))
-    assert shuffled[0] == "random"
-    assert len(pages) == 1
-    assert len(shuffled) == 3
-    for page in [*pages, *shuffled[1:]]:
-        assert len(page["stimuli"]) == 4  # without the hidden reference, which the player adds
-        paths = [page["reference"], *page["stimuli"].values()]
-        for path in paths:
-            assert (tmp_path / path).is_file()
-        for name, path in page["stimuli"].items():
-            assert key[f"audio/{name}.wav"].role in ("test", "anchor")
-            assert path.endswith(f"{name}.wav")
-    with pytest.raises(ConfigError, match="exists already"):
-        export_webmushra(pack, tmp_path)
-
-
-def test_webmushra_is_not_given_files_that_it_cannot_play_together(pack, tmp_path) -> None:
-    copy = tmp_path / pack.name
-    shutil.copytree(pack, copy)
-    shutil.copytree(key_folder(pack), key_folder(copy))
-    path = copy / read_pack(copy).trials[0].reference
-    audio.write(path, audio.read(path, 48000)[:, :-1], 48000, "PCM_24")
-    with pytest.raises(ConfigError, match="2 channels, 143999 samples; webMUSHRA needs all of a trial alike"):
-        export_webmushra(copy, tmp_path / "out")
-
-
-def test_webmushra_has_no_page_for_preference(write_design, tmp_path) -> None:
-    made = _make(write_design, tmp_path / "p", "excerpts: {count: 1, seconds: 3}\n", "preference")
-    with pytest.raises(ConfigError, match="no page for preference"):
-        export_webmushra(made, tmp_path / "out")
