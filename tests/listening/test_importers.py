@@ -329,7 +329,7 @@ def test_tables_are_read_as_people_have_them(text: bytes, tmp_path: Path) -> Non
 def test_a_quotation_mark_of_php_ends_no_field(pack: Path, tmp_path: Path) -> None:
     # fputcsv leaves the mark after a backslash alone.
     file = _webmushra(pack, tmp_path / "m.csv")
-    file.write_text(file.read_text().replace('"a ""comment"", no"', '"a \\"comment\\", C:\\dir no"', 1))
+    file.write_text(file.read_text().replace('"a ""comment"", no"', '"a \\"comment\\" of C:\\dir, no"', 1))
     assert len(import_ratings([file], pack=pack).ratings) == 20
 
 
