@@ -175,8 +175,10 @@ class _Loss:
 class Supervisor:
     """The processes that compute cells one after another, each started when needed and again after its death.
 
-    One process reads tracks and scores; it never runs a plugin. Another one separates: that of a plugin or a network
-    is replaced when the method changes. A third one scores by the metrics of plugins, where there are any.
+    One process reads tracks and scores; it never runs a plugin. Another one separates by the methods of this package. A
+    plugin's method or a network has a third one to itself, which stays while other methods take their turns on each
+    track, so that a network is loaded once, and is replaced by that of the next such method. A fourth one scores by the
+    metrics of plugins, where there are any.
 
     Parameters
     ----------
@@ -190,10 +192,10 @@ class Supervisor:
     def __init__(self, log: Path, limits: Limits | None = None, folder: Path | None = None) -> None:
         self.log, self.limits = PrintedToFile(log), limits or Limits()
         shared = SharedAudio()
-        self._scorer, self._separator, self._plugin_scorer = self._processes = [
-            _Process(role, self.log, folder, shared) for role in ("score", "separate", "score")
+        self._scorer, self._separator, self._isolated, self._plugin_scorer = self._processes = [
+            _Process(role, self.log, folder, shared) for role in ("score", "separate", "separate", "score")
         ]
-        self._method = ""  # the isolated method of the separating process; empty while built-in ones share it
+        self._method = ""  # the one that has the isolated process
         self._stopped = False
         self._stage = ""  # the metric that is being scored
         self._deadline = math.inf
@@ -236,11 +238,7 @@ class Supervisor:
             return self._record(task, loaded)
         separated = None
         if isinstance(loaded, SeparationRequest):
-            method = str(task.cell.method) if task.cell.isolated else ""
-            if method != self._method:
-                self._separator.kill()
-                self._method = method
-            separated = self._insist(self._separator, loaded)
+            separated = self._insist(self._separator_of(task), loaded)
             if isinstance(separated, _Loss):
                 return self._record(task, separated)
         elif isinstance(loaded, Reply):
@@ -258,6 +256,18 @@ class Supervisor:
             score_seconds=reply.score_seconds + more.score_seconds,
             failed_metrics=tuple(dict.fromkeys(reply.failed_metrics + more.failed_metrics)),
         )
+
+    def _separator_of(self, task: Task) -> _Process:
+        """Return the process for a cell's method, without what another isolated method did to it."""
+        mine, other = self._separator, self._isolated
+        if task.cell.isolated:
+            mine, other = other, mine
+            if (method := str(task.cell.method)) != self._method:
+                mine.kill()
+                self._method = method
+        if self.limits.memory_mb is not None:  # what an idle process holds must not count as this method's
+            other.kill()
+        return mine
 
     def _score(self, process: _Process, task: Task, separated: Separated | None) -> Reply | None:
         """Score and write a cell; a metric that crashes the process is left out and recorded as failed."""
