@@ -237,6 +237,9 @@ def _compute(unit: Sequence[Task], limits: Limits, folder: Path) -> list[tuple[s
         if reply is None:
             break
         replies.append((task.cell.estimate_key, reply))
+    else:
+        return replies
+    _dismiss(threading.get_ident())  # called off: a client that was killed does not release the processes
     return replies
 
 
@@ -245,8 +248,7 @@ def _supervisor(task: Task, limits: Limits, folder: Path) -> Supervisor:
     thread = threading.get_ident()
     known, supervisor = _supervisors.get(thread, ("", None))
     if supervisor is None or known != task.epoch:
-        if supervisor is not None:
-            supervisor.stop()
+        _dismiss(thread)
         name = f"worker-{socket.gethostname()}-{os.getpid()}-{thread}"
         supervisor = Supervisor(task.run / "logs" / f"{name}.log", limits, folder)
         _supervisors[thread] = task.epoch, supervisor
@@ -254,13 +256,19 @@ def _supervisor(task: Task, limits: Limits, folder: Path) -> Supervisor:
     return supervisor
 
 
+def _dismiss(thread: int) -> None:
+    """End the child processes of a thread's supervisor, where it has one."""
+    _, supervisor = _supervisors.pop(thread, ("", None))
+    if supervisor is not None:
+        atexit.unregister(supervisor.stop)
+        supervisor.stop()
+
+
 async def _release(token: str) -> None:
     """End the child processes of a client that has ended; runs on a dask worker."""
-    for thread, (known, supervisor) in list(_supervisors.items()):
+    for thread, (known, _) in list(_supervisors.items()):
         if known == token:
-            _supervisors.pop(thread, None)
-            atexit.unregister(supervisor.stop)
-            await asyncio.to_thread(supervisor.stop)
+            await asyncio.to_thread(_dismiss, thread)
 
 
 def _cancellation() -> Callable[[], bool]:

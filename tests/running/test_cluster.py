@@ -1,12 +1,8 @@
 """Runs on a real dask cluster of processes on this machine."""
 
-import contextlib
-import os
 import subprocess
 import sys
-import time
 
-import psutil
 import pytest
 
 import mss_bench
@@ -38,40 +34,13 @@ def test_a_cluster_of_one_thread_gives_the_local_result_and_its_client_only_watc
         stderr=subprocess.PIPE,
         text=True,
     )
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 1, err
     assert "Traceback" not in err
     assert table(tmp_path / "there") == table(tmp_path / "here")
     logs = [log.name for log in (tmp_path / "there" / "logs").glob("worker-*.log")]
     assert len(logs) == 1
     assert f"-{process.pid}-" not in logs[0]  # the name tells which process had the worker
-
-
-@pytest.mark.slow
-def test_a_worker_killed_midway_costs_its_running_cell_at_most(words, tmp_path, song, tiny):
-    for i in range(6):
-        song(tiny.parent / "tiny" / "test" / f"More {i}", seed=20 + i)
-    process = subprocess.Popen(
-        words(tmp_path / "there", "--scheduler", "local:2"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 90
-    cells = tmp_path / "there" / "cells"
-    while len(list(cells.glob("[!.]*.npz"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    before = {f: f.stat().st_mtime_ns for f in cells.glob("[!.]*.npz")}
-    workers = []
-    for member in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # one that is being replaced has just ended
-            workers += [member] if "mss_bench.running.worker" in " ".join(member.cmdline()) else []
-    os.kill(workers[0].parent().pid, 9)  # the dask worker; its own child dies with it
-    _, err = process.communicate(timeout=180)
-    assert process.returncode == 1, err
-    assert {f: f.stat().st_mtime_ns for f in before} == before
-    assert subprocess.run(words(tmp_path / "here", "-j", 2), capture_output=True).returncode == 1
-    assert table(tmp_path / "there") == table(tmp_path / "here")
 
 
 @pytest.mark.parametrize(("scheduler", "message"), [
