@@ -23,7 +23,7 @@ def open_page(chromium):
         context = chromium.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(120_000)  # each wait is for an event, however long a busy machine takes
         own = url.partition("/l/")[0].partition("/experimenter/")[0]
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if _is_problem(line) else None)
@@ -53,6 +53,10 @@ def _stored(server) -> dict[tuple[int, int], dict]:
 
 def _heading(page, text: str) -> None:
     page.wait_for_selector(f"h1:text-is('{text}')")
+
+
+def _heard_the_level(page) -> None:
+    page.wait_for_selector(".next[aria-disabled=false]")
 
 
 def _begin(page) -> None:
@@ -101,7 +105,7 @@ def test_a_whole_session_by_mouse(tmp_path, serve, open_page) -> None:
     page.click("text=Start")
     _heading(page, "Set the level")
     page.click(".play")
-    page.wait_for_timeout(1200)
+    _heard_the_level(page)
     page.click("text=Keep this level")
     _heading(page, "Training")
     page.wait_for_selector(".signal")
@@ -132,7 +136,7 @@ def test_a_whole_session_by_mouse(tmp_path, serve, open_page) -> None:
     assert (stored[0, 1]["choice"], stored[0, 2]["choice"]) == (None, 1)
     assert (stored[0, 3]["scores"], stored[0, 4]["scores"]) == ([4], [2])
     assert all(heard >= 0.57 for one in stored.values() for heard in one["heard"])
-    assert all(500 < one["ms"] < 60_000 for one in stored.values())
+    assert all(500 < one["ms"] < 600_000 for one in stored.values())
 
 
 def test_a_whole_session_by_keyboard_alone(tmp_path, serve, open_page) -> None:
@@ -158,8 +162,9 @@ def test_a_whole_session_by_keyboard_alone(tmp_path, serve, open_page) -> None:
     tab_to(".next")
     press("Enter")
     _heading(page, "Set the level")
+    page.wait_for_selector(".play")  # the heading is there before the sound
     press("Space")
-    page.wait_for_timeout(1200)
+    _heard_the_level(page)
     tab_to("[name=level]")
     for _ in range(6):
         press("ArrowLeft")
@@ -210,22 +215,23 @@ def test_a_reload_loses_nothing(tmp_path, serve, open_page) -> None:
     _drag(page, sliders.nth(1), 0.8)
     before = [sliders.nth(k).get_attribute("aria-valuetext") for k in range(3)]
     assert before[2] == "not graded yet"
-    page.wait_for_timeout(600)  # heard seconds are kept twice a second
     page.reload()
     page.wait_for_selector(".signal.heard")
     assert [sliders.nth(k).get_attribute("aria-valuetext") for k in range(3)] == before
     assert page.locator(".signal.heard").count() == 4
-    _drag(page, sliders.nth(2), 0.1)
 
     server.stop(9)  # the server dies; what is sent now waits for it
+    # The key that gives the lowest grade moves nothing, and counts though "Next" follows before any timer of the page.
+    key = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'Home', bubbles: true}));"
+    sliders.nth(2).focus()
     with page.expect_event("requestfailed"):
-        page.click(".next")
+        page.evaluate(f"() => {{ {key} document.querySelector('.next').click(); }}")
     page.wait_for_selector("text=No connection")
     server.start()
     _heading(page, "Trial 2 of 2")
     page.reload()
     _heading(page, "Trial 2 of 2")
-    assert len(_stored(server)) == 1
+    assert [answer["scores"][2] for answer in _stored(server).values()] == [0]
 
 
 def test_loops_are_set_by_drag_and_by_keys(tmp_path, serve, open_page) -> None:
@@ -250,7 +256,7 @@ def test_loops_are_set_by_drag_and_by_keys(tmp_path, serve, open_page) -> None:
     page.keyboard.press("\\")
     assert ends() == [0.0, 2.0]
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 30)  # a click goes there
-    assert page.inner_text(".time").startswith("1.0 /")
+    page.wait_for_selector(".time:text('1.0 /')")
     page.keyboard.press("]")
     assert ends() == [0.0, 1.0]
     page.locator(".handle.start").focus()

@@ -18,7 +18,7 @@ from .conftest import write_pack
 
 def _status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=10) as reply:
+        with urllib.request.urlopen(url, timeout=60) as reply:
             return int(reply.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -47,7 +47,7 @@ def test_links_stay_over_a_restart_and_the_key_is_not_served(small, serve) -> No
 
 def test_a_body_beyond_the_limit_is_refused_before_it_is_read(small, serve) -> None:
     server = serve(small)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line:
         line.sendall(
             f"POST {server.listeners[0]}api/consent HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             "Content-Length: 1000000000\r\n\r\n".encode()

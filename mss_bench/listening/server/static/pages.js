@@ -17,8 +17,8 @@ function next(text) {
   return element("footer", { class: "foot" }, element("button", { type: "submit", class: "next" }, text));
 }
 
-// The transport's keys and clock, until the function that is returned is called.
-function drive(transport) {
+// The transport's keys and clock, until the function that is returned is called; "Next" shows when enough was heard.
+function drive(transport, enough) {
   const player = transport.player;
   const onkey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || takesLetters(event.target)) return;
@@ -26,9 +26,12 @@ function drive(transport) {
     if (transport.key(event)) event.preventDefault();
   };
   let frame = 0;
+  const button = document.querySelector(".next");
   const tick = () => {
     player.count();
     transport.tick();
+    const disabled = String(player.heard[0] < enough);
+    if (button.getAttribute("aria-disabled") !== disabled) button.setAttribute("aria-disabled", disabled);
     frame = requestAnimationFrame(tick);
   };
   player.onChange = () => transport.update();
@@ -91,7 +94,7 @@ export async function level(state, { post }) {
       post("level", { level_db: Number(input.value) });
     }, element("label", { class: "field level" }, element("span", {}, "Level"), input, output), next("Keep this level")),
   );
-  close.now = drive(transport);
+  close.now = drive(transport, 1);
   update();
 }
 
@@ -120,7 +123,7 @@ export async function headphones(state, { post }) {
         else post("headphones", { answers });
       }, choices("quietest", "The quietest is", [["0", "the first"], ["1", "the second"], ["2", "the third"]]), next("Next")),
     );
-    const close = drive(transport);
+    const close = drive(transport, 3);
   };
   await ask(0);
 }

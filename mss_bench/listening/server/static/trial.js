@@ -49,6 +49,10 @@ export class TrialPage {
     this.answer = given.answer || blank(this.trial);
     this.kept = { heard: given.heard || [], ms: given.ms || 0 };
     this.onkey = (event) => this.key(event);
+    this.onhide = () => {
+      this.player.count();
+      this.draft();
+    };
   }
 
   async open() {
@@ -77,6 +81,7 @@ export class TrialPage {
     this.build();
     document.addEventListener("keydown", this.onkey);
     document.addEventListener("keyup", keepSpace);
+    window.addEventListener("pagehide", this.onhide); // what was heard up to a reload counts
     this.frame = requestAnimationFrame(() => this.tick());
     this.update();
     if (this.state.next) prefetch(urls(this.state.next));
@@ -85,6 +90,7 @@ export class TrialPage {
   close() {
     document.removeEventListener("keydown", this.onkey);
     document.removeEventListener("keyup", keepSpace);
+    window.removeEventListener("pagehide", this.onhide);
     cancelAnimationFrame(this.frame);
     if (this.transport) this.transport.close();
   }
@@ -144,8 +150,9 @@ export class TrialPage {
       input.addEventListener("input", touch);
       input.addEventListener("pointerup", touch);
       input.addEventListener("keydown", (event) => {
-        // the lowest grade, too, can be given: a key that moves nothing is an answer
-        if (/^(Arrow|Page|Home|End)/.test(event.key)) setTimeout(touch);
+        // The lowest grade, too, can be given: a key that moves nothing is an answer. It counts at once and not after
+        // a timer, which on a busy machine runs later than the Enter key on "Next" that follows.
+        if (/^(Arrow|Page|Home|End)/.test(event.key)) touch();
       });
       const output = element("output", {});
       this.inputs.push(input);
