@@ -34,7 +34,7 @@ def child(code: str, **options) -> tuple[Child, Printed]:
 
 
 def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
@@ -65,13 +65,15 @@ def test_a_child_is_killed_with_all_its_descendants(own_session):
     assert not parent.alive
 
 
-def test_a_process_that_starts_later_joins_its_family():
-    parent, printed = child("import subprocess, time; time.sleep(0.5); "
+def test_a_process_that_starts_later_joins_its_family(tmp_path):
+    parent, printed = child(f"import os, subprocess, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): "
+                            "time.sleep(0.01)\n"
                             "print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)")  # fmt: skip
     family = Family(parent.pid)
     assert family.members() == []
+    (tmp_path / "go").touch()
     later = said(printed)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not family.members() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert family.members() == [later]
@@ -90,7 +92,7 @@ def test_the_peak_of_memory_is_the_highest_since_it_was_forgotten():
 
 def test_a_death_is_told_though_a_fork_holds_the_pipes_open():
     dies, _ = child("import os, time\nif os.fork(): os._exit(3)\nprint(os.getpid(), flush=True); time.sleep(600)")
-    assert wait([dies.death], 10)
+    assert wait([dies.death], 60)
     assert dies.exit_status() == 3
     dies.kill()
     for left in psutil.process_iter(["cmdline"]):

@@ -1,7 +1,5 @@
 """One supervised worker process and the client that it works for."""
 
-import time
-
 import pytest
 
 from mss_bench.running.execute import Supervisor
@@ -50,9 +48,7 @@ def test_a_cell_whose_client_has_ended_is_stopped_and_not_written(prepared, tmp_
             return True
         return False
 
-    began = time.monotonic()
-    assert worker.run(task, withdrawn) is None
-    assert time.monotonic() - began < 30
+    assert worker.run(task, withdrawn) is None  # the method itself would wait for ever
     assert read_cell(prepared.folder, task.cell.estimate_key) is None
     worker.stop()
 

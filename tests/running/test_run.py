@@ -158,13 +158,13 @@ def test_estimates_kept_are_what_was_scored(run):
         ("wrong_length", "invalid_output", "vocals: 17000 samples, expected 12000"),
         ("wrong_target", "invalid_output", "returned the target 'vox', expected some of vocals, drums"),
         ("dies", "crashed", "the worker process ended with exit status 3"),
-        ("hangs", "timeout", "took longer than 3 s and was killed"),
+        ("hangs", "timeout", "took longer than 6 s and was killed"),
         ("needs_absent", "not_installed", "No module named 'a_package_that_does_not_exist'"),
         ("other_targets", "skipped", "delivers piano/rest, none of which is a target of tiny"),
     ],
 )
 def test_a_cell_that_fails_fails_alone_with_its_status(run, spec, status, reason):
-    results = run([spec, "noisy"], ["usdr"], max_tracks=1, timeout=3)
+    results = run([spec, "noisy"], ["usdr"], max_tracks=1, timeout=6 if status == "timeout" else None)
     failure = results.failures.iloc[0]
     assert len(results.failures) == 1
     assert (failure.separator, failure.status) == (spec, status)
@@ -340,12 +340,11 @@ def test_an_interrupt_keeps_what_is_finished(tiny, tmp_path, plugin):
         "hangs", "-m", "usdr", "--plugin", plugin, "-o", str(tmp_path / "run"), "-j", "1",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(list((tmp_path / "run" / "cells").glob("*.npz"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "interrupted; what was finished is kept" in err
     assert "Traceback" not in err
