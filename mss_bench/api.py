@@ -153,16 +153,8 @@ class Results:
         """Return the table that the console shows, in signs that an encoding has: by default that of ``sys.stdout``."""
         from mss_bench.report.summary import summary
 
-        text = summary(
-            self.tracks,
-            self.failures,
-            width=width,
-            quantities=self.run["quantities"],
-            separators=self.run.get("separators", ()),
-            encoding=encoding,
-        )
-        missing = self.run.get("missing", 0)
-        return f"{text}\n\n{missing} planned cells have no result yet: run the same command again." if missing else text
+        folders = [str(path) for path in self.paths]
+        return summary(self.tracks, self.failures, width=width, run=self.run, encoding=encoding, folders=folders)
 
     def report(
         self, out: str | Path | None = None, formats: Sequence[str] | None = None, options: Options | None = None

@@ -153,7 +153,7 @@ def _tell(run: Path) -> int:
     from mss_bench.running.status import run_status
 
     status = run_status(run)
-    counts = [(status.cells_failed, "failed"), (status.cells_missing, "have no result or lack a score")]
+    counts = [(status.counts.failed, "failed"), (status.counts.missing, "have no result or lack a score")]
     said = "".join(f"; {n} cells {what}" for n, what in counts if n)
     print(f"tables of {run} made anew{said}" + (f"; see: mss-bench status {run}" if said else ""))
     return 0 if status.whole else 1

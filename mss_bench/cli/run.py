@@ -137,8 +137,8 @@ def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     if outcome.interrupted:
         print("interrupted; what was finished is kept, the same command goes on from here", file=sys.stderr)
         return 130
-    if outcome.cells_failed or outcome.cells_missing or outcome.lost:
-        counts = [(outcome.cells_failed, "failed"), (outcome.cells_missing, "have no result or lack a score")]
+    if outcome.lost or not outcome.counts.whole:
+        counts = [(outcome.counts.failed, "failed"), (outcome.counts.missing, "have no result or lack a score")]
         cells = f"{len(prepared.cells())} cells"  # of this command; the folder may have others
         said = ", ".join(f"{n} of {cells} {what}" for n, what in counts if n) or f"some of {cells} were lost"
         print(f"{said}; see: mss-bench status {prepared.folder} --failures", file=sys.stderr)

@@ -31,7 +31,7 @@ class Verify(Action):
         rows = [[c.track, c.method, "same" if c.same else "DIFFERENT", f"{c.difference:.3g}", c.note] for c in compared]
         columns = ["track", "separator", "verdict", "max |difference|", "note"]
         print(Table("", columns, [rows]).console(terminal_width()))
-        missing = run_status(self.run).cells_missing
+        missing = run_status(self.run).counts.missing
         if missing:
             print(f"{missing} cells of {self.run} have no result, or lack a score: there is nothing to compare with")
         return 0 if all(c.same for c in compared) and not missing else 1

@@ -6,7 +6,9 @@ are versioned: a reader checks `SCHEMA_VERSION`, kept in `run.json`.
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 __all__ = [
     "COST_COLUMNS",
@@ -18,6 +20,7 @@ __all__ = [
     "MEDIA_VERSION",
     "SCHEMA_VERSION",
     "TRACK_COLUMNS",
+    "CellCounts",
     "Status",
     "does_nothing",
     "is_floor",
@@ -66,6 +69,60 @@ class Status(StrEnum):
     INVALID_OUTPUT = "invalid_output"
     SKIPPED = "skipped"
     NOT_INSTALLED = "not_installed"
+
+
+@dataclass(frozen=True)
+class CellCounts:
+    """How many of the planned cells ended how, for `run`, `status`, `report` and `compare` alike.
+
+    A cell counts once: as failed before missing, where it failed in one metric and lacks another.
+    """
+
+    planned: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    missing: int = 0  # without a result, or without a score that was planned
+
+    @classmethod
+    def of(cls, *, failed: bool, skipped: bool, missing: bool) -> CellCounts:
+        """Return the counts of one cell."""
+        missing, done = missing and not failed, not (failed or missing or skipped)
+        return cls(1, int(done), int(failed), int(skipped), int(missing))
+
+    @classmethod
+    def read(cls, stored: Any) -> CellCounts:
+        """Return counts as ``run.json`` has them; what is damaged or absent there counts as 0."""
+        known = stored if isinstance(stored, dict) else {}
+        return cls(**{f.name: n for f in fields(cls) if isinstance(n := known.get(f.name), int)})
+
+    def __add__(self, other: CellCounts) -> CellCounts:
+        return CellCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+    @property
+    def whole(self) -> bool:
+        """Return whether every planned cell is there and none failed."""
+        return not (self.failed or self.missing)
+
+    @property
+    def sentence(self) -> str:
+        """Return all counts in words."""
+        return (
+            f"{self.planned} cells planned: {self.done} done, {self.failed} failed, {self.skipped} skipped, "
+            f"{self.missing} missing"
+        )
+
+    @property
+    def banner(self) -> str:
+        """Return what every format must say above its numbers; empty where everything that was planned is there."""
+        if not self.missing:
+            return ""
+        ended = self.planned - self.missing
+        return f"Run not finished: {ended} of {self.planned} cells are done. Order and intervals may still change."
 
 
 TRACK_COLUMNS: dict[str, str] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mss_bench.core.schema import Status, method_label
+from mss_bench.core.schema import CellCounts, Status, method_label
 from mss_bench.errors import RunError
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def combine(runs: Sequence[RunTables]) -> RunTables:
     Returns
     -------
     RunTables
-        ``run`` is the first run's, with the separators and quantities of all and ``combined``, the runs' names.
+        ``run`` is the first run's, with the separators, quantities and commands of all, how the cells of each separator
+        stand, and ``combined``, the runs' names.
 
     Raises
     ------
@@ -70,9 +71,14 @@ def combine(runs: Sequence[RunTables]) -> RunTables:
     tracks = pd.concat([each.tracks for each in runs], ignore_index=True)
     tracks = tracks.sort_values("status", key=lambda s: s != Status.OK, kind="stable")  # a score before a failure
     info = dict(first.run) | {"combined": [each.name for each in runs]}
-    for part in ("separators", "quantities"):
+    for part in ("separators", "quantities", "commands"):
         entries = [entry for each in runs for entry in each.run.get(part, [])]
         info[part] = list({json.dumps(entry, sort_keys=True): entry for entry in entries}.values())
+    # Each run computed the tracks of all, and of a separator that several have the one that went furthest is shown.
+    ends: dict[str, Any] = {}
+    for label, counts in (item for each in runs for item in each.run.get("cells", {}).items()):
+        ends[label] = max(ends.get(label, counts), counts, key=lambda c: CellCounts.read(c).done)
+    info |= {"cells": ends} if all("cells" in each.run for each in runs) else {}
     return RunTables(
         " + ".join(each.name for each in runs),
         tracks.drop_duplicates(_CELL).sort_index().reset_index(drop=True),

@@ -7,7 +7,13 @@ from typing import Any
 
 from mss_bench.report.score_tables import Quantities
 
-__all__ = ["lower_is_better", "name_maps", "trained_on"]
+__all__ = ["commands", "lower_is_better", "name_maps", "trained_on"]
+
+
+def commands(run: Mapping[str, Any]) -> list[str]:
+    """Return every command that made a run, or several that are reported as one, each once."""
+    said = [str(entry.get("command", "")) for entry in run.get("commands") or ()] or [str(run.get("command") or "")]
+    return list(dict.fromkeys(filter(None, said)))
 
 
 def lower_is_better(quantities: Quantities) -> set[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mss_bench.core.schema import Status, method_label
+from mss_bench.core.schema import CellCounts, Status, method_label
+from mss_bench.report.selection import labels
 from mss_bench.report.table import Table
 
 if TYPE_CHECKING:
@@ -32,17 +34,24 @@ class Failures:
     """Every failure and skip of a run, grouped; the largest groups first, skips last."""
 
     groups: list[FailureGroup]
-    n_cells: int  # separators times tracks, as planned
-    n_failed: int  # cells with a failure in any part
-    n_skipped: int  # cells that were skipped and did not fail
+    counts: CellCounts  # of the cells of all separators that are reported
+
+    @property
+    def banner(self) -> list[str]:
+        """Return what every format says above its numbers, in sentences; nothing where the run is whole."""
+        failed = (
+            f"{self.counts.failed} of {self.counts.planned} cells failed. The floor's score, or the method's own worst "
+            "where that is lower, stands in."
+        )
+        return [*filter(None, [self.counts.banner]), *([failed] if self.counts.failed else [])]
 
     @property
     def sentence(self) -> str:
         """Return how many cells failed, in words."""
         if not self.groups:
-            return f"Failures: none in {self.n_cells} cells."
-        skipped = f", {self.n_skipped} skipped" if self.n_skipped else ""
-        return f"Failures: {self.n_failed} of {self.n_cells} cells{skipped}."
+            return f"Failures: none in {self.counts.planned} cells."
+        skipped = f", {self.counts.skipped} skipped" if self.counts.skipped else ""
+        return f"Failures: {self.counts.failed} of {self.counts.planned} cells{skipped}."
 
     def table(self) -> Table:
         """Return the groups as a table."""
@@ -56,16 +65,29 @@ class Failures:
 _CELL = ["dataset", "subset", "track", "separator", "params"]
 
 
-def group_failures(tracks: pd.DataFrame, failures: pd.DataFrame | None = None) -> Failures:
-    """Count the cells that did not end well.
+def group_failures(
+    tracks: pd.DataFrame,
+    failures: pd.DataFrame | None = None,
+    run: Mapping[str, Any] | None = None,
+    separators: Collection[str] = (),
+) -> Failures:
+    """Group the cells that did not end well, and count all.
 
     Parameters
     ----------
     tracks : DataFrame
-        The track table, which says how many cells there are.
+        The track table.
     failures : DataFrame, optional
         The failure table. Without it the rows of the track table that are not ok stand for it.
+    run : mapping, optional
+        The content of ``run.json``, which has the counts by separator, of cells without a row in the tables, too.
+        Tables that were computed elsewhere are counted themselves.
+    separators : collection of str
+        Count the cells of these alone, named as in tables.
     """
+    if separators:
+        tracks = tracks[labels(tracks).isin(list(separators))]
+        failures = None if failures is None else failures[labels(failures).isin(list(separators))]
     bad = tracks[tracks["status"] != Status.OK] if failures is None else failures
     # A cell that failed as a whole may have no row among the scores, so cells are counted from both tables.
     planned = {*_distinct(tracks, _CELL), *_distinct(bad, _CELL)}
@@ -91,8 +113,14 @@ def group_failures(tracks: pd.DataFrame, failures: pd.DataFrame | None = None) -
         log = logs[separator, status, reason]
         groups.append(FailureGroup(separator, status, reason, len(cells), concerned, scope, log))
     groups.sort(key=lambda group: (group.status == Status.SKIPPED, -group.count, group.separator))
-    failed = by_status[False]
-    return Failures(groups, len(planned), len(failed), len(by_status[True] - failed))
+    failed, skipped = by_status[False], by_status[True] - by_status[False]
+    counted = (run or {}).get("cells")
+    if not isinstance(counted, dict):
+        absent = (run or {}).get("missing", 0)  # of runs of earlier versions
+        n_done = len(planned - failed - skipped)
+        return Failures(groups, CellCounts(len(planned) + absent, n_done, len(failed), len(skipped), absent))
+    own = [counts for label, counts in counted.items() if not separators or label in separators]
+    return Failures(groups, sum(map(CellCounts.read, own), CellCounts()))
 
 
 def _distinct(table: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:

@@ -126,7 +126,7 @@ def html_page(
     template = templates().get_template("report.html.j2")
     return template.render(
         title=f"Source separation: {datasets or 'no scores'}",
-        facts=_facts(blocks, failures, run.get("missing") or 0),
+        facts=_facts(blocks, failures),
         # Intervals stand below each table, not in its cells.
         explanation=explanations(blocks, style.with_values(columns=(), intervals=False)),
         tested=next((how_tested(f) for b in blocks for f in b.findings.values()), ""),
@@ -143,7 +143,7 @@ def html_page(
     )
 
 
-def _facts(blocks: Sequence[Block], failures: Failures, missing: int) -> list[tuple[str, str]]:
+def _facts(blocks: Sequence[Block], failures: Failures) -> list[tuple[str, str]]:
     """Return the numbers at the head of the page."""
     methods = {row.separator for block in blocks for row in block.rows}
     oracles = {row.separator for block in blocks for row in block.rows if row.oracle}
@@ -152,8 +152,8 @@ def _facts(blocks: Sequence[Block], failures: Failures, missing: int) -> list[tu
         ("methods", f"{len(methods) - len(oracles)}"),
         ("oracles", f"{len(oracles)}"),
         ("tracks", f"{tracks}"),
-        ("failed cells", f"{failures.n_failed} of {failures.n_cells}"),
-        *([("missing cells", f"{missing}")] if missing else []),
+        ("failed cells", f"{failures.counts.failed} of {failures.counts.planned}"),
+        *([("missing cells", f"{failures.counts.missing}")] if failures.counts.missing else []),
     ]
 
 

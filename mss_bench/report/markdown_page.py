@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
-from mss_bench.report.facts import name_maps
+from mss_bench.report.facts import commands, name_maps
 from mss_bench.report.failures import Failures
 from mss_bench.report.figures import Drawing
 from mss_bench.report.markdown import markdown_escape
@@ -32,9 +33,8 @@ def markdown_page(
         Those that are linked.
     """
     parts = ["# Report"]
-    if run.get("command"):
-        command = run["command"] if isinstance(run["command"], str) else " ".join(map(str, run["command"]))
-        parts.append(f"Command: {markdown_escape(command)}")
+    parts += [f"> **{markdown_escape(sentence)}**" for sentence in failures.banner]
+    parts += [f"Command: {markdown_escape(command)}" for command in commands(run)]
     parts.append(explanations(blocks, style) or "No scores.")
     if maps := name_maps(run.get("separators", ())):
         parts.append(markdown_escape(maps))
@@ -43,7 +43,16 @@ def markdown_page(
     parts += ["## Figures", "Of the first metric of each group of targets."] if figures else []
     parts += [f"![{markdown_escape(figure.alt)}](figures/{figure.name}.png)" for figure in figures]
     parts += ["## Failures", failures.sentence, *([failures.table().markdown()] if failures.groups else [])]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    parts += [
+        _folded(f"Traceback of {group.separator}, {group.status}", group.log) for group in failures.groups if group.log
+    ]
+    return "\n\n".join(text for part in parts if (text := part.strip("\n"))) + "\n"
+
+
+def _folded(title: str, log: str) -> str:
+    """Return a text that opens on a click, where the reader of the Markdown has such a thing."""
+    # Plugins write logs: as HTML, for no fence of Markdown is safe from what they hold.
+    return f"<details><summary>{escape(title)}</summary>\n\n<pre>{escape(log.strip())}</pre>\n</details>"
 
 
 def significance(blocks: Sequence[Block], digits: int) -> list[str]:

@@ -83,7 +83,7 @@ def write_report(
             raise UnknownNameError("track", name, tracks["track"].dropna().unique())
     contents = arrange(tracks, options, quantities=quantities, separators=run.get("separators", ()))
     shown = set(labels(contents.tracks))
-    counted = group_failures(*(_chosen(table, tracks, options.separators) for table in (tracks, failures)))
+    counted = group_failures(tracks, failures, run, chosen_separators(tracks, options.separators))
 
     def read(track: str, **where: str) -> pd.DataFrame:
         of_track = frames_of_track(frames, track, **where)
@@ -97,6 +97,9 @@ def write_report(
     figures = list(draw(contents.blocks, contents.tracks, costs, kinds=options.figures, formats=drawn, frames=readers))
     written = [write_atomic(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in beside]
     if "csv" in options.formats:
+        # A row is read without what stands beside it: a last column says that it may still change.
+        ended = f"not finished: {counted.counts.missing} of {counted.counts.planned} cells are missing"
+        unfinished = {"run": ended} if counted.counts.missing else {}
         tables = {
             "scores": scores_table(contents.aggregated, contents.blocks),
             "means": means_table(contents.blocks),
@@ -105,9 +108,9 @@ def write_report(
         }
         for name, table in tables.items():
             # Numbers in full, infinity as inf, missing values empty.
-            written.append(write_atomic(out / f"{name}.csv", frame_csv(table)))
+            written.append(write_atomic(out / f"{name}.csv", frame_csv(table.assign(**unfinished))))
     if "tex" in options.formats:
-        written.append(write_atomic(out / "tables.tex", latex_tables(contents.blocks, options.style)))
+        written.append(write_atomic(out / "tables.tex", latex_tables(contents.blocks, options.style, counted.banner)))
     if "md" in options.formats:
         linked = [figure for figure in figures if figure.main] if "png" in beside else []
         text = markdown_page(contents.blocks, options.style, counted, run, linked)
@@ -129,18 +132,19 @@ def write_report(
     return written
 
 
-def latex_tables(blocks: Sequence[Block], style: Style) -> str:
-    r"""Return the tables of a report in LaTeX, to be read with ``\input``; each tells how its values came about."""
+def latex_tables(blocks: Sequence[Block], style: Style, banner: Sequence[str] = ()) -> str:
+    r"""Return the tables of a report in LaTeX, to be read with ``\input``; each tells how its values came about.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+    style : Style
+    banner : sequence of str
+        What stands below each table before all else: that the run is not finished.
+    """
     if not blocks:
         return "% No scores.\n"
     tables = score_tables(blocks, style)
     for table in tables:
-        table.notes.insert(0, explanations(blocks, style))
+        table.notes[:0] = [*banner, explanations(blocks, style)]
     return "% Needs \\usepackage{booktabs}.\n" + "\n".join(table.latex() for table in tables)
-
-
-def _chosen(table: pd.DataFrame | None, tracks: pd.DataFrame, separators: Sequence[str]) -> Any:
-    """Return the rows of the separators of the report."""
-    if table is None or not separators or table.empty:
-        return table
-    return table[labels(table).isin(chosen_separators(tracks, separators))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from mss_bench.core.text import encodable, wrap
 from mss_bench.report.facts import lower_is_better, name_maps, trained_on
 from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.options import Style
-from mss_bench.report.score_tables import Quantities, blocks, score_table
+from mss_bench.report.score_tables import blocks, score_table
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
 
@@ -27,15 +28,15 @@ def summary(
     failures: pd.DataFrame | None = None,
     *,
     width: int = 80,
-    quantities: Quantities = (),
-    separators: Sequence[Mapping[str, Any]] = (),
+    run: Mapping[str, Any] | None = None,
     encoding: str | None = None,
+    folders: Sequence[str] = (),
 ) -> str:
     """Return the result of a run in a screen or two of text.
 
     One table a target group: separators sorted by their mean over the targets in the first metric (SDR where there is
     one), the mean improvement over the floor, each target, then the means of further metrics as far as the width
-    allows. Oracles stand below a rule. Failures follow, counted by reason.
+    allows. Oracles stand below a rule. Failures follow, counted by reason. Above all stands what is not finished.
 
     Parameters
     ----------
@@ -45,19 +46,21 @@ def summary(
         The failure table; without it, failures are read off the track table.
     width : int
         Columns of the terminal; at least 40 are used.
-    quantities : sequence of mapping
-        Units and directions of metrics.
-    separators : sequence of mapping
-        Facts of methods, as in ``run.json``: a method trained on what is evaluated is marked.
+    run : mapping, optional
+        The content of ``run.json``: counts of cells, facts of metrics and methods.
     encoding : str, optional
         Of the terminal, by default that of ``sys.stdout``. What it lacks is replaced.
+    folders : sequence of str
+        Run folders, for the command that shows the tracebacks of failures.
 
     Returns
     -------
     str
         Lines without a final newline.
     """
-    width = max(width, 40)
+    width, run = max(width, 40), run or {}
+    quantities, separators = run.get("quantities", ()), run.get("separators", ())
+    counted = group_failures(tracks, failures, run)
     aggregated = aggregate(tracks, lower_is_better=lower_is_better(quantities))
     arranged = blocks(aggregated, quantities, training=trained_on(separators))
     parts = []
@@ -79,8 +82,12 @@ def summary(
         parts.append("\n".join(prose(text) for text in (values, gain, maps) if text))
     else:
         parts.append("No scores: the track table is empty.")
-    counted = group_failures(tracks, failures)
-    parts.append("\n".join([prose(counted.sentence), *(prose("  " + line, 6) for line in _failures(counted))]))
+    ends = [prose(counted.sentence), *(prose("  " + line, 6) for line in _failures(counted))]
+    logged = any(group.log for group in counted.groups)
+    ends += [f"  tracebacks: mss-bench status {shlex.quote(folder)} --failures" for folder in folders if logged]
+    parts.append("\n".join(ends))
+    if counted.counts.banner:
+        parts.insert(0, prose(f"{counted.counts.banner} The same command goes on with it."))
     return "\n\n".join(parts)
 
 

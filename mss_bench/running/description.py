@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["describe_run", "restricted"]
 
 
-def describe_run(prepared: PreparedRun, began: str, missing: int, tables_of: str = "") -> None:
+def describe_run(prepared: PreparedRun, began: str, ends: Mapping[str, Mapping[str, int]], tables_of: str = "") -> None:
     """Write ``run.json``: of this command, with the methods and metrics of earlier ones that the record still has.
 
     ``options`` are those of the one command that would plan the whole record.
@@ -34,8 +34,8 @@ def describe_run(prepared: PreparedRun, began: str, missing: int, tables_of: str
     prepared : PreparedRun
     began : str
         When the command was started.
-    missing : int
-        Cells of the record that lack a result or a score.
+    ends : mapping
+        How the cells of the record stand, by method: counts from `mss_bench.running.tables.plain_counts`.
     tables_of : str
         What the tables were made of, see `mss_bench.running.tables.cells_digest`; empty where they are not made yet.
     """
@@ -68,7 +68,7 @@ def describe_run(prepared: PreparedRun, began: str, missing: int, tables_of: str
         "separators": _united(_separators(plan), earlier.get("separators", []), ("label",)),
         "quantities": _united(_quantities(prepared), earlier.get("quantities", []), ("name", "preset")),
         "seed": prepared.options.seed,
-        "missing": missing,
+        "cells": ends,
         "tables_of": tables_of,
         "commands": [*commands, command],
         "started": began,

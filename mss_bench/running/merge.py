@@ -79,8 +79,8 @@ def merge(runs: Sequence[Path], out: Path) -> list[str]:
         for run in runs:
             if (run / "estimates").is_dir() and run.resolve() != out.resolve():
                 shutil.copytree(run / "estimates", out / "estimates", dirs_exist_ok=True)
-        missing = build_tables(out)
-        info = infos[0] | {"merged": [str(run) for run in runs], "missing": missing, "tables_of": cells_digest(out)}
+        ends = build_tables(out)
+        info = infos[0] | {"merged": [str(run) for run in runs], "cells": ends, "tables_of": cells_digest(out)}
         for part in ("separators", "quantities"):
             entries = [entry for each in infos for entry in each.get(part, [])]
             info[part] = list({json.dumps(entry, sort_keys=True): entry for entry in entries}.values())

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from mss_bench.core.schema import Status
+from mss_bench.core.schema import CellCounts, Status
 from mss_bench.core.streams import controlling, tell
 from mss_bench.core.text import harmless
 from mss_bench.running.messages import Reply
@@ -36,9 +36,8 @@ class RunOutcome:
         Why it ended early.
     lost : list of str
         Tracks that a cluster could not compute, with the reason; their cells stay missing.
-    cells_failed, cells_missing : int
-        Of all cells that the command planned, those found there before included: how many ended with a failure, and
-        how many have no result, or not every score, at the end.
+    counts : CellCounts
+        How all cells that the command planned stand at the end, those found there before included.
     record_lost : bool
         The folder's record was damaged: what other commands ran there is no longer in its tables.
     """
@@ -50,15 +49,14 @@ class RunOutcome:
     stopped_at_failure: bool = False
     seconds: float = 0.0
     lost: list[str] = field(default_factory=list)
-    cells_failed: int = 0
-    cells_missing: int = 0
+    counts: CellCounts = field(default_factory=CellCounts)
     record_lost: bool = False
 
     @property
     def whole(self) -> bool:
         """Return whether everything that was planned is there and did not fail."""
         ended_early = self.interrupted or self.stopped_at_failure
-        return not (self.cells_failed or self.cells_missing or self.lost or self.record_lost or ended_early)
+        return self.counts.whole and not (self.lost or self.record_lost or ended_early)
 
 
 class Progress:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mss_bench.core.processes import apart
-from mss_bench.core.schema import Status
+from mss_bench.core.schema import CellCounts, Status
 from mss_bench.core.spec import build
 from mss_bench.core.streams import tell
 from mss_bench.datasets import Dataset, layouts
@@ -16,6 +17,7 @@ from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import metrics
 from mss_bench.running.description import describe_run
+from mss_bench.running.ends import end_of
 from mss_bench.running.examination import examine_run
 from mss_bench.running.execute import execute
 from mss_bench.running.keys import HashCache
@@ -32,13 +34,13 @@ from mss_bench.running.record import (
     conditions_of,
     described,
     extend,
+    label_of,
     read_record,
     refuse_other_run,
     refuse_other_separators,
 )
-from mss_bench.running.status import end_of
-from mss_bench.running.store import Cell, read_cell, write_cell
-from mss_bench.running.tables import build_tables, cells_digest, stale
+from mss_bench.running.store import Cell, read_cell, read_plan, write_cell
+from mss_bench.running.tables import build_tables, cells_digest, plain_counts, stale
 from mss_bench.separators import separators
 
 __all__ = ["PreparedRun", "prepare", "start"]
@@ -203,7 +205,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
             redrawn = [t.cell.estimate_key for t in tasks if not (t.keep_scores or t.cell.deterministic)]
             changes = extend(run, prepared.plan.cells, prepared.conditions, redrawn)
             if tasks:  # so that what is finished can be read whatever happens to this process
-                describe_run(prepared, began, len(tasks))
+                describe_run(prepared, began, _to_do(run, tasks))
         if options.shard is None:  # nobody else writes here: these are of a process that was killed
             for leftover in (run / "cells").glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
@@ -220,8 +222,8 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
         if tasks or stale(run):
             with finalising(run):
                 # A plugin that was imported here to be planned with may have patched what tables are made with.
-                missing = apart(build_tables, str(run)) if prepared.foreign else build_tables(run)
-                describe_run(prepared, began, missing, cells_digest(run))  # last: it vouches for the tables
+                ends = apart(build_tables, str(run)) if prepared.foreign else build_tables(run)
+                describe_run(prepared, began, ends, cells_digest(run))  # last: it vouches for the tables
         if prepared.media and not (outcome.interrupted or outcome.stopped_at_failure):
             with finalising(run):
                 for notice in write_media(run, prepared.plan, prepared.media):
@@ -230,12 +232,21 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
     return outcome
 
 
+def _to_do(run: Path, tasks: Sequence[Task]) -> dict[str, dict[str, int]]:
+    """Return how a record stands before its tasks are computed, as far as that is known without reading its cells."""
+    missing = {task.cell.estimate_key for task in tasks}
+    ends: defaultdict[str, CellCounts] = defaultdict(CellCounts)
+    for planned in read_plan(run)["cells"]:
+        absent = planned["estimate_key"] in missing
+        ends[label_of(planned)] += CellCounts.of(failed=False, skipped=False, missing=absent)
+    return plain_counts(ends)
+
+
 def _count_ends(prepared: PreparedRun, outcome: RunOutcome) -> None:
     """Count what of this command's cells is not there and whole, by what is on disk at the end."""
     for planned in prepared.cells():
         end = end_of(described(planned), read_cell(prepared.folder, planned.estimate_key, frames=True))
-        outcome.cells_failed += end.failed
-        outcome.cells_missing += end.missing and not end.failed
+        outcome.counts += end.counts
 
 
 def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool) -> RunOutcome:

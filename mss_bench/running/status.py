@@ -8,51 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mss_bench.core import audio
-from mss_bench.core.schema import Status
+from mss_bench.core.schema import CellCounts
 from mss_bench.core.text import columns, duration, encodable, shortened
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError
+from mss_bench.running.ends import end_of
 from mss_bench.running.messages import Task
 from mss_bench.running.plan import Plan
 from mss_bench.running.record import label_of
-from mss_bench.running.store import Cell, Record, cell_path, read_cell, read_info, read_plan
-from mss_bench.running.tables import failure_rows, stale
+from mss_bench.running.store import cell_path, read_cell, read_info, read_plan
+from mss_bench.running.tables import stale
 
-__all__ = ["CellEnd", "Failure", "RunStatus", "end_of", "estimate", "run_status"]
+__all__ = ["Failure", "RunStatus", "estimate", "run_status"]
 
 _CELL_BYTES_PER_SECOND = 500.0  # of audio: four quantities of six targets a frame, where no finished cell says better
-
-
-@dataclass(frozen=True)
-class CellEnd:
-    """How one planned cell stands: what `run`, `status` and the tables all count by.
-
-    Attributes
-    ----------
-    failed, skipped : bool
-        A part of it failed, or all of it was skipped.
-    missing : bool
-        It has no result, or lacks a score that was planned; such a cell may have failed as well.
-    failures : list of mapping
-        Rows of the table of failures, without what was left out with a reason.
-    unscored : tuple of str
-        Metrics that a finished cell lacks.
-    """
-
-    failed: bool
-    skipped: bool
-    missing: bool
-    failures: list[Record] = field(default_factory=list)
-    unscored: tuple[str, ...] = ()
-
-
-def end_of(planned: Record, cell: Cell | None) -> CellEnd:
-    """Return how a cell of the record stands; the cell is read with its frames, so that damage shows."""
-    if cell is None:
-        return CellEnd(failed=False, skipped=False, missing=True)
-    failures = [row for row in failure_rows(planned, cell) if row["status"] != Status.SKIPPED]
-    unscored = {s["metric"]: None for s in planned["scores"] if cell.ok and s["key"] not in cell.scores}
-    return CellEnd(bool(failures), cell.status == Status.SKIPPED, bool(unscored), failures, tuple(unscored))
 
 
 @dataclass(frozen=True)
@@ -67,10 +36,11 @@ class Failure:
 
 @dataclass
 class RunStatus:
-    """Counts over the cells of a run's record; each counts once, as failed before missing.
+    """How the cells of a run's record ended.
 
     Attributes
     ----------
+    counts : CellCounts
     failures : mapping of Failure to list of str
         The tracks concerned.
     missing : Counter of str to int
@@ -82,11 +52,7 @@ class RunStatus:
         The tables are not those of the cells.
     """
 
-    planned: int = 0
-    done: int = 0
-    skipped: int = 0
-    cells_failed: int = 0
-    cells_missing: int = 0
+    counts: CellCounts = field(default_factory=CellCounts)
     missing: Counter[str] = field(default_factory=Counter)
     failures: dict[Failure, list[str]] = field(default_factory=dict)
     seconds_left: float = 0.0
@@ -95,14 +61,11 @@ class RunStatus:
     @property
     def whole(self) -> bool:
         """Return whether every planned cell is there and none failed."""
-        return not (self.cells_failed or self.cells_missing)
+        return self.counts.whole
 
     def text(self, *, logs: bool = False) -> str:
         """Return the counts as lines for the console; with `logs`, the tracks and the traceback of each failure."""
-        lines = [
-            f"{self.planned} cells planned: {self.done} done, {self.cells_failed} failed, {self.skipped} skipped, "
-            f"{self.cells_missing} missing"
-        ]
+        lines = [*filter(None, [self.counts.banner]), self.counts.sentence]
         ordered = sorted(self.failures.items(), key=lambda item: -len(set(item[1])))
         rows = [(f"{len(set(tracks))}×", f.status, f.method, f.reason) for f, tracks in ordered]
         if rows and not logs:
@@ -112,7 +75,7 @@ class RunStatus:
             lines += ["  | " + line for line in failure.log.splitlines()] or ["  (nothing more is known)"]
         if self.missing:
             lines += ["", "missing", columns([(f"{n}×", m) for m, n in self.missing.most_common()], indent="  ")]
-            if self.done:
+            if self.counts.done:
                 lines.append(f"  about {duration(self.seconds_left)} of work left on one worker")
         if self.stale:
             lines += ["", "the tables are older than the cells; make them anew with 'mss-bench results rebuild'"]
@@ -135,11 +98,7 @@ def run_status(run: Path) -> RunStatus:
         method, track = label_of(planned), planned["track"]["name"]
         cell = read_cell(run, planned["estimate_key"], frames=True)
         end = end_of(planned, cell)
-        status.planned += 1
-        status.skipped += end.skipped
-        status.cells_failed += end.failed
-        status.cells_missing += end.missing and not end.failed
-        status.done += not (end.failed or end.missing or end.skipped)
+        status.counts += end.counts
         for row in end.failures:
             name = f"{method} / {row['metric']}" if row["metric"] else method
             failure = Failure(row["status"], name, _first_line(row["reason"]), row["log"])

@@ -7,7 +7,8 @@ Each cell is read once, and frames are streamed to disk.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,20 +20,22 @@ from mss_bench.core.schema import (
     FAILURE_COLUMNS,
     FRAME_COLUMNS,
     TRACK_COLUMNS,
+    CellCounts,
     Status,
     is_floor,
 )  # fmt: skip
 from mss_bench.core.text import harmless
 from mss_bench.errors import RunError
 from mss_bench.metrics import Score
-from mss_bench.running.record import conditions_of, write_record
-from mss_bench.running.store import Cell, Record, ScoreSet, cell_path, read_cell, read_info, read_plan
+from mss_bench.running.ends import end_of, failure_rows, identity, left_out, unscored, why_missing
+from mss_bench.running.record import conditions_of, label_of, write_record
+from mss_bench.running.store import Cell, Record, cell_path, read_cell, read_info, read_plan
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TABLES", "build_tables", "cells_digest", "failure_rows", "read_table", "rebuild", "stale"]
+__all__ = ["TABLES", "build_tables", "cells_digest", "plain_counts", "read_table", "rebuild", "stale"]
 
 TABLES = ("tracks", "frames", "costs", "failures")
 
@@ -41,29 +44,28 @@ _SEPARATION = ("separate_seconds", "separate_cpu_seconds", "peak_memory_mb", "gp
 _ROW_GROUP = 500_000  # rows: few enough to hold in memory, many enough that a file has few groups
 
 
-def build_tables(run: str | Path) -> int:
+def build_tables(run: str | Path) -> dict[str, dict[str, int]]:
     """Write the four tables of a run from its cells.
 
     A cell whose file is damaged is put aside and counts as missing, so that the same command computes it again.
 
     Returns
     -------
-    int
-        Cells of the record that have no result yet, or not every score.
+    dict
+        How the cells of the record ended, by method, as ``run.json`` holds it.
     """
     import pandas as pd
     import pyarrow as pa
 
     run = Path(run)
     records: dict[str, list[Record]] = {name: [] for name in TABLES}
-    missing = 0
+    ends: defaultdict[str, CellCounts] = defaultdict(CellCounts)
 
     def frames() -> Iterator[pa.Table]:
         """Read each cell once: yield its frames, and note its other rows on the way."""
-        nonlocal missing
         for planned in read_plan(run)["cells"]:
             cell = _read_whole(run, planned["estimate_key"])
-            missing += cell is None or (cell.ok and any(s["key"] not in cell.scores for s in planned["scores"]))
+            ends[label_of(planned)] += end_of(planned, cell).counts
             if cell is None:
                 continue
             records["tracks"] += _track_rows(planned, cell)
@@ -82,11 +84,11 @@ def build_tables(run: str | Path) -> int:
         rows = pd.DataFrame(records[name], columns=list(columns)).astype(columns)
         table = pa.Table.from_pandas(rows, preserve_index=False)
         _write(run / f"{name}.parquet", table.schema, [table])
-    return missing
+    return plain_counts(ends)
 
 
-def rebuild(run: Path) -> int:
-    """Build the tables and note in ``run.json`` what they were made of; return the number of missing cells.
+def rebuild(run: Path) -> None:
+    """Build the tables and note in ``run.json`` what they were made of.
 
     Raises
     ------
@@ -96,9 +98,13 @@ def rebuild(run: Path) -> int:
     info, plan = read_info(run), read_plan(run)
     # Of an earlier version it has no checksum, and beside a description that has one it would count as damaged.
     write_record(run, plan["cells"], conditions_of(run))
-    missing = build_tables(run)
-    write_atomic(run / "run.json", json_text(info | {"missing": missing, "tables_of": cells_digest(run)}))
-    return missing
+    ends = build_tables(run)
+    write_atomic(run / "run.json", json_text(info | {"cells": ends, "tables_of": cells_digest(run)}))
+
+
+def plain_counts(ends: Mapping[str, CellCounts]) -> dict[str, dict[str, int]]:
+    """Return counts by method as ``run.json`` holds them."""
+    return {label: counts.to_dict() for label, counts in ends.items()}
 
 
 def cells_digest(run: Path) -> str:
@@ -193,25 +199,19 @@ def read_table(run: Path, name: str) -> pd.DataFrame:
     return table
 
 
-def _identity(planned: Record) -> Record:
-    track = planned["track"]
-    names = {"dataset": track["dataset"], "subset": track["subset"], "track": track["name"]}
-    return names | {name: planned[name] for name in ("separator", "params")}
-
-
 def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
     for wanted in planned["scores"]:
         score = cell.scores.get(wanted["key"])
         if cell.ok and score is None:  # not computed yet, like a cell without a file
             continue
-        base = _identity(planned) | {
+        base = identity(planned) | {
             "oracle": planned["oracle"], "group": wanted["group"], "preset": wanted["preset"],
             "estimate_key": planned["estimate_key"], "score_key": wanted["key"],
         }  # fmt: skip
         for row in score.rows if score is not None and score.status == Status.OK else ():
             yield base | _numbers(row)
-        missing = [(t, q, *_why(cell, score, t)) for t, q in _unscored(wanted, score)]
-        missing += [(t, q, str(Status.SKIPPED), why) for t, why in _left_out(wanted) for q in wanted["quantities"]]
+        missing = [(t, q, *why_missing(cell, score, t)) for t, q in unscored(wanted, score)]
+        missing += [(t, q, str(Status.SKIPPED), why) for t, why in left_out(wanted) for q in wanted["quantities"]]
         # Nothing failed: the song has no such target, and no method is to be told from another by that.
         absent = wanted.get("absent", {})
         missing += [(t, q, str(Status.OK), why) for t, why in absent.items() for q in wanted["quantities"]]
@@ -236,49 +236,6 @@ def _numbers(score: Score) -> Record:
     }  # fmt: skip
 
 
-def _left_out(wanted: Record) -> list[tuple[str, str]]:
-    """Return the targets that are delivered and not scored, with the reason; older plans have none."""
-    return list(wanted.get("left_out", {}).items())
-
-
-def _unscored(wanted: Record, score: ScoreSet | None) -> list[tuple[str, str]]:
-    """Return the targets and quantities that were to be scored and were not."""
-    there = {row.target for row in score.rows} if score is not None and score.status == Status.OK else set()
-    return [(t, q) for t in wanted["expected"] if t not in there for q in wanted["quantities"]]
-
-
-def _why(cell: Cell, score: ScoreSet | None, *targets: str) -> tuple[str, str]:
-    """Return status and reason of a cell, a metric or targets without values."""
-    if not cell.ok:
-        return cell.status, cell.reason
-    if score is not None and score.status != Status.OK:
-        return score.status, score.reason.splitlines()[-1] if score.reason else ""
-    problems = [cell.problems[t] for t in targets if t in cell.problems] or list(cell.problems.values())
-    return str(Status.INVALID_OUTPUT), "; ".join(sorted(set(problems))) or "the separator did not return this target"
-
-
-def failure_rows(planned: Record, cell: Cell) -> Iterator[Record]:
-    """Yield what of a cell failed, or is left out with a reason; what is not computed yet did not fail."""
-    base = _identity(planned) | {"log": "", "estimate_key": planned["estimate_key"]}
-    if not cell.ok:
-        log = "" if cell.status == Status.SKIPPED else cell.log
-        yield base | {"group": "", "metric": "", "status": cell.status, "reason": cell.reason, "log": log}
-        return
-    for wanted in planned["scores"]:
-        score = cell.scores.get(wanted["key"])
-        if score is not None and (score.status != Status.OK or _unscored(wanted, score)):
-            status, reason = _why(cell, score)
-            log = score.reason if score.status != Status.OK and "\n" in score.reason else ""
-            yield base | {
-                "group": wanted["group"], "metric": wanted["metric"], "status": status, "reason": reason, "log": log,
-            }  # fmt: skip
-        for target, why in _left_out(wanted):
-            reason = f"{target} is not scored: {why}"
-            yield base | {
-                "group": wanted["group"], "metric": wanted["metric"], "status": str(Status.SKIPPED), "reason": reason,
-            }  # fmt: skip
-
-
 def _cost_row(planned: Record, cell: Cell) -> Record:
     """Return what a cell took, of several passes perhaps: the last that separated, and those that scored."""
     keys = [wanted["key"] for wanted in planned["scores"]]
@@ -287,7 +244,7 @@ def _cost_row(planned: Record, cell: Cell) -> Record:
         for name in _SEPARATION:
             costs.pop(name, None)
     seconds, scoring = costs.get("separate_seconds", np.nan), cell.score_cpu_seconds(keys)
-    return _identity(planned) | {
+    return identity(planned) | {
         **{name: value for name, value in costs.items() if name in COST_COLUMNS},
         "device": cell.device,
         "score_seconds": cell.score_seconds(keys),
@@ -313,7 +270,7 @@ def _frame_table(planned: Record, cell: Cell) -> Iterator[pa.Table]:
     counts = np.array([row.n_frames for _, row in scored])
     which = np.repeat(np.arange(len(scored), dtype=np.int32), counts)
     frames = np.concatenate([np.arange(n) for n in counts])
-    names = {name: [text] * len(scored) for name, text in _identity(planned).items()}
+    names = {name: [text] * len(scored) for name, text in identity(planned).items()}
     names |= {"target": [row.target for _, row in scored], "metric": [row.quantity for _, row in scored]}
     names |= {name: [wanted[name] for wanted, _ in scored] for name in ("group", "preset")}
     names["score_key"] = [wanted["key"] for wanted, _ in scored]

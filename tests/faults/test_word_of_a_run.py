@@ -69,12 +69,17 @@ def test_a_cell_that_goes_while_another_is_computed_is_told_and_computed_again(w
     command = words(f"harms:cells={run / 'cells'},how={how}", "--max-tracks", "1")
     assert main(command) == 1
     assert "1 of 2 cells have no result or lack a score; see: mss-bench" in capsys.readouterr().err
-    assert mss_bench.load(run).run["missing"] == 1
+    banner = "Run not finished: 1 of 2 cells are done. Order and intervals may still change."
+    assert banner in mss_bench.load(run).summary(200)
     assert main(["status", str(run)]) == 1
-    assert "1 done, 0 failed, 0 skipped, 1 missing" in capsys.readouterr().out
+    status = capsys.readouterr().out
+    assert banner in status
+    assert "1 done, 0 failed, 0 skipped, 1 missing" in status
     assert main(["results", "rebuild", str(run)]) == 1
-    assert main(["report", str(run), "--format", "html", "--single-file", "--figures", "none"]) == 0
+    assert main(["report", str(run), "--format", "html,md,tex,csv", "--single-file", "--figures", "none"]) == 0
     assert "missing cells" in (run / "report" / "report.html").read_text()
+    assert all(banner in (run / "report" / name).read_text() for name in ("report.md", "tables.tex"))
+    assert "not finished: 1 of 2 cells are missing" in (run / "report" / "scores.csv").read_text()
     assert main(command) == 0  # computes what is missing; the method that did it is there
     assert main(["status", str(run)]) == 0
 
@@ -97,7 +102,7 @@ def test_status_and_run_count_alike(words, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "8 of 10 cells failed; see" in told
     status = run_status(run)
-    assert (status.done, status.cells_failed, status.skipped, status.cells_missing) == (0, 8, 2, 0)
+    assert (status.counts.done, status.counts.failed, status.counts.skipped, status.counts.missing) == (0, 8, 2, 0)
     assert main(words("returns_nan,raises,other_targets,noisy", "--retries", "0")) == 1
     assert "4 of 10 cells failed; see" in capsys.readouterr().err
     assert "Failures: 8 of 10 cells, 2 skipped." in mss_bench.load(run).summary()
@@ -151,7 +156,7 @@ def test_output_that_nobody_takes_does_not_end_a_run(words, tmp_path):
     with Path("/dev/full").open("w") as full:
         done = started(words("noisy,raises"), stdout=subprocess.DEVNULL, stderr=full)
         assert done.wait(timeout=300) == 1  # for what failed
-    assert run_status(run).cells_failed == 2
+    assert run_status(run).counts.failed == 2
 
 
 def test_a_list_whose_reader_leaves_ends_without_a_word():

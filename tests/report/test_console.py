@@ -87,6 +87,6 @@ def test_one_track_and_one_method(run_tables) -> None:
 
 def test_the_map_of_names_is_told(run_tables):
     separators = [{"label": "six", "map": "other=guitar+other"}, {"label": "two", "map": "none"}, {"label": "hpss"}]
-    text = " ".join(summary(run_tables.tracks, run_tables.failures, separators=separators).split())
+    text = " ".join(summary(run_tables.tracks, run_tables.failures, run={"separators": separators}).split())
     assert "Names of stems were mapped: six other=guitar+other." in text
     assert "Names of stems were taken as given (--map none): two." in text

@@ -203,7 +203,7 @@ def test_leakage_is_marked_in_every_format(run_tables, tmp_path) -> None:
         assert mark in (tmp_path / name).read_text(encoding="utf-8"), name
     for name in ("report.md", "index.html", "tables.tex"):
         assert "trained on what is evaluated here" in (tmp_path / name).read_text(encoding="utf-8")
-    text = summary(run_tables.tracks, separators=separators, encoding="utf-8")
+    text = summary(run_tables.tracks, run={"separators": separators}, encoding="utf-8")
     assert "repet_sim §" in text
     assert "no first place: repet_sim (demo/test)." in " ".join(text.split())
 

@@ -132,9 +132,9 @@ def test_the_exit_status_is_of_the_command_and_status_of_the_folder(words, tmp_p
     assert "4 of 4 cells failed; see: mss-bench status" in capsys.readouterr().err
     assert main(words("noisy")) == 0
     assert main(["status", str(run)]) == 1
-    assert run_status(run).cells_failed == 4
+    assert run_status(run).counts.failed == 4
     assert main(["results", "remove", str(run), "-s", "raises"]) == 0
-    assert run_status(run).cells_failed == 2  # the broken metric on the floor
+    assert run_status(run).counts.failed == 2  # the broken metric on the floor
     assert methods(run) == {"mixture", "noisy"}
 
 

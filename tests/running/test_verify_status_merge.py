@@ -69,7 +69,7 @@ def copied(finished, tmp_path):
 def test_status_counts_done_failed_skipped_and_missing(cli, options, tmp_path):
     results = mss_bench.run("tiny", ["noisy", "raises", "other_targets"], **options)
     status = run_status(results.path)
-    assert (status.planned, status.done, status.skipped) == (8, 4, 2)
+    assert (status.counts.planned, status.counts.done, status.counts.skipped) == (8, 4, 2)
     (failure, tracks), *others = status.failures.items()
     assert (failure.status, failure.method, failure.reason) == ("error", "raises", "ValueError: boom")
     assert tracks == ["Song A", "Song B (live)"]
@@ -206,7 +206,7 @@ def test_a_damaged_cell_is_told_at_merging(cli, copied, finished, tmp_path):
     assert done.returncode == 1
     assert f"{cell} is damaged: noisy on 'Song A' is missing in {tmp_path / 'merged'}" in done.stderr
     assert "1 cells have no result or lack a score; see: mss-bench status" in done.stdout
-    assert run_status(tmp_path / "merged").cells_missing == 1
+    assert run_status(tmp_path / "merged").counts.missing == 1
     # What a folder has stays where others are merged into it.
     assert cli("results", "merge", two.path, "-o", tmp_path / "merged").returncode == 1
     assert set(mss_bench.load(tmp_path / "merged").tracks.separator) == {"mixture", "noisy", "irm"}
@@ -224,7 +224,7 @@ def test_status_misses_scores_that_were_not_computed_yet(options):
     prepared = prepare(RunOptions(dataset="tiny", separators=("noisy",), **more))
     (results.path / "plan.json").write_text(json_text({"cells": [c.describe() for c in prepared.plan.cells]}))
     status = run_status(results.path)
-    assert status.done == 0
+    assert status.counts.done == 0
     assert status.missing == {"mixture / peak": 2, "noisy / peak": 2}
 
 
