@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from mss_bench.core.calls import checked_call
 from mss_bench.errors import RunError
 from mss_bench.running.store import read_info
 from mss_bench.running.tables import read_table
@@ -16,12 +17,23 @@ if TYPE_CHECKING:
 
     from mss_bench.datasets import Dataset
     from mss_bench.report.combine import RunTables
+    from mss_bench.report.notebook import AggregateTable, ShownComparison
     from mss_bench.report.options import Options
     from mss_bench.report.plots.accessor import Plots
-    from mss_bench.stats.compare import Comparison
     from mss_bench.stats.matrix import ScoreMatrix
 
 __all__ = ["Results", "load", "run"]
+
+
+class _Rules(TypedDict, total=False):
+    """Which values a track and a method have."""
+
+    aggregation: str
+    missing: str
+
+
+class _ComparisonRules(_Rules, total=False):
+    level: float
 
 
 class Results:
@@ -50,6 +62,13 @@ class Results:
     def __repr__(self) -> str:
         names = ", ".join(repr(str(path)) for path in self.paths)
         return f"Results({names}, {len(self.tracks)} scores, {len(self.failures)} failures)"
+
+    def _repr_html_(self) -> str:
+        from mss_bench.report.notebook import shown
+        from mss_bench.report.summary import summary_parts
+
+        folders = [str(path) for path in self.paths]
+        return shown(*summary_parts(self.tracks, self.failures, run=self.run, folders=folders))
 
     @cached_property
     def _tables(self) -> RunTables:
@@ -105,46 +124,75 @@ class Results:
 
         return RunOptions.recorded(self.run["options"]).open_dataset()
 
-    def aggregate(self, **options: Any) -> pd.DataFrame:
+    @checked_call("results.aggregate", _Rules)
+    def aggregate(self, *, oracle: str = "", **options: Unpack[_Rules]) -> AggregateTable:
         """Return one row for each separator, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
+        from mss_bench.report.notebook import AggregateTable
         from mss_bench.stats.aggregate import aggregate
 
-        return aggregate(self.tracks, **(self._directions() | options))
+        rules: dict[str, Any] = {**self._directions(), **options}
+        return AggregateTable.of(aggregate(self.tracks, oracle=oracle, **rules), self.run)
 
-    def scores(self, metric: str = "SDR", target: str = "vocals", **options: Any) -> ScoreMatrix:
-        """Return the matrix tracks x separators (``.values``) that every statistic takes.
+    @checked_call("results.scores", _Rules)
+    def scores(
+        self, metric: str = "", target: str = "", *, group: str = "", preset: str = "", **options: Unpack[_Rules]
+    ) -> ScoreMatrix:
+        """Return the matrix tracks x separators (``.values``) that every statistic takes; ``.unit`` says of what.
 
-        Options of `mss_bench.stats.matrix.score_matrix`; where metric and target alone leave several, choose with
-        ``where={"group": "4stem"}``.
+        Parameters
+        ----------
+        metric, target, group, preset : str
+            By default SDR, the vocals, of the groups with that target the one with most stems, and the first preset; or
+            the first that the run has.
+        aggregation, missing : str
+            As for `mss_bench.stats.aggregate.aggregate`.
 
         Raises
         ------
-        UnknownNameError, RunError
-            There is no such metric or target, or several are left.
+        UnknownNameError
+            There is no such metric, target, group, preset or rule.
+        RunError
+            Nothing was scored.
         """
+        from mss_bench.report.selection import usual_unit
         from mss_bench.stats.matrix import score_matrix
 
-        return score_matrix(self.tracks, metric, target, **(self._directions() | options))
+        unit = usual_unit(self.tracks, metric, target, group, preset)
+        metric, target = unit.pop("metric"), unit.pop("target")
+        rules: dict[str, Any] = {**self._directions(), **options}
+        return score_matrix(self.tracks, metric, target, where=unit, **rules)
 
-    def compare(self, a: str, b: str, metric: str = "SDR", target: str = "vocals", **options: Any) -> Comparison:
+    @checked_call("results.compare", _ComparisonRules)
+    def compare(
+        self, a: str, b: str, metric: str = "", target: str = "", *, group: str = "", preset: str = "",
+        **options: Unpack[_ComparisonRules],
+    ) -> ShownComparison:  # fmt: skip
         """Compare two methods on the same tracks: difference, interval, p value, effect size, tracks needed.
 
-        Options of `mss_bench.stats.compare.compare`. Print the result for a sentence, or take its attributes.
+        Metric, target, group and preset as for `scores`; options of `mss_bench.stats.compare.compare`. Print the result
+        for a sentence, or take its attributes.
 
         Raises
         ------
-        UnknownNameError, RunError
-            There is no such separator, metric or target; fewer than 3 tracks count; several units are left.
+        UnknownNameError
+            There is no such separator, metric, target, group or preset.
+        RunError
+            One of them has no value.
 
         Examples
         --------
         >>> import mss_bench
         >>> results = mss_bench.load("runs/demo")  # doctest: +SKIP
-        >>> print(results.compare("repet_sim", "hpss_vocals", where={"group": "4stem"}))  # doctest: +SKIP
+        >>> print(results.compare("repet_sim", "hpss_vocals"))  # doctest: +SKIP
         """
+        from mss_bench.report.notebook import ShownComparison
+        from mss_bench.report.selection import usual_unit
         from mss_bench.stats.compare import compare
 
-        return compare(self.tracks, a, b, metric, target, **(self._directions() | options))
+        unit = usual_unit(self.tracks, metric, target, group, preset)
+        metric, target = unit.pop("metric"), unit.pop("target")
+        rules: dict[str, Any] = {**self._directions(), **options}
+        return ShownComparison.of(compare(self.tracks, a, b, metric, target, where=unit, **rules))
 
     def _directions(self) -> dict[str, Any]:
         return {"lower_is_better": [q["name"] for q in self.run["quantities"] if not q["higher_is_better"]]}

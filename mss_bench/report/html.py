@@ -12,12 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from mss_bench.core.schema import method_label
 from mss_bench.report.contents import Contents
 from mss_bench.report.failures import Failures
-from mss_bench.report.figures import Drawing
 from mss_bench.report.options import Options, Style
 from mss_bench.report.score_tables import Block, default_columns, score_table
 from mss_bench.report.significance import explanations, how_tested, overall, ranking
@@ -89,7 +87,6 @@ def html_page(
     failures: Failures,
     costs: pd.DataFrame | None,
     run: Mapping[str, Any],
-    figures: Sequence[Drawing],
     tracks: Sequence[TrackLink],
 ) -> str:
     """Return the page of a report, a complete document; every name and value in it is escaped.
@@ -104,24 +101,16 @@ def html_page(
         The cost table.
     run : mapping
         The content of ``run.json``; any part may be absent.
-    figures : sequence of Drawing
-        With their images where the page is a single file, otherwise linked in ``figures/``.
     tracks : sequence of TrackLink
         Pages of single tracks.
     """
     blocks, style = contents.blocks, options.style
-    pictures: dict[tuple[str, str], list[Picture]] = {}
-    for figure in figures:
-        folded = figure.kind in ("pairs", "heat", "scatter")
-        uri = data_uri(figure.contents["png"]) if options.single_file else f"figures/{quote(figure.name)}.png"
-        pictures.setdefault(figure.place, []).append(Picture(uri, figure.alt, folded, figure.target))
     groups: list[dict[str, Any]] = []
     for name, of_group in groupby(blocks, key=lambda block: block.name):
         first, *others = list(of_group)
-        tables = [_section(block, style.digits, pictures.get((name, block.label), ())) for block in (first, *others)]
+        tables = [_section(block, style.digits) for block in (first, *others)]
         tables[0]["others"] = [block.label for block in others]
-        shared = pictures.get((name, ""), ())
-        groups.append({"id": f"group-{len(groups)}", "name": name, "tables": tables, "pictures": shared})
+        groups.append({"id": f"group-{len(groups)}", "name": name, "tables": tables, "pictures": ()})
     datasets = ", ".join(dict.fromkeys(f"{b.dataset} {b.subset}".strip() for b in blocks))
     template = templates().get_template("report.html.j2")
     return template.render(
@@ -157,7 +146,7 @@ def _facts(blocks: Sequence[Block], failures: Failures) -> list[tuple[str, str]]
     ]
 
 
-def _section(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str, Any]:
+def _section(block: Block, digits: int) -> dict[str, Any]:
     """Return the table of a block with its tests and figures."""
     columns = [*default_columns(block), *(["failed"] if any(row.mean["n_failed"] for row in block.rows) else [])]
     # Flags take a wide column, which is there only where something is flagged.
@@ -171,7 +160,7 @@ def _section(block: Block, digits: int, pictures: Sequence[Picture]) -> dict[str
         "scores": table,
         "tests": overall(block) if block.findings else None,
         "rankings": [(target, ranking(block, target, digits)) for target in block.tested],
-        "pictures": pictures,
+        "pictures": (),
         "others": [],
     }
 

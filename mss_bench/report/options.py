@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from mss_bench.core.parameters import Parameterized, param
+import re
+
+from mss_bench.core.parameters import Parameterized, check, param
+from mss_bench.errors import ConfigError
+from mss_bench.report.labels import Labels
 from mss_bench.stats.choices import AGGREGATIONS, MISSING, POSTHOC
 
-__all__ = ["COLUMNS", "DEFAULT_FIGURES", "FIGURES", "FORMATS", "Options", "Statistics", "Style"]
+__all__ = ["COLUMNS", "DEFAULT_STYLE", "FIGURES", "FIGURE_FORMATS", "FORMATS", "Options", "Statistics", "Style"]
 
 FORMATS = ("md", "csv", "tex", "html", "png", "pdf", "svg")
-"""What a report can hold; the last three are the formats of figures."""
+"""What a report can hold; the last three are the formats of figures, which are drawn on request."""
 
 FIGURES = {
-    "box": "box plots of every target and metric",
+    "box": "box plots of every metric, with the targets as panels of one figure",
     "violin": "violins of the same",
     "cd": "critical-difference diagrams of the first metric",
     "pairs": "pairwise significance of the first metric",
@@ -23,7 +27,8 @@ FIGURES = {
 }
 """Kinds of figures, in words."""
 
-DEFAULT_FIGURES = ("box", "cd", "pairs", "heat", "scatter", "cost", "silence", "frames")
+FIGURE_FORMATS = ("pdf", "svg", "png")
+"""Formats of figures; the first is that of figures for which none is named."""
 
 COLUMNS = ("mean", "gain", "gap", "targets", "tracks", "failed", "flags")
 """Columns that a table can have: the mean over the targets, the improvement over the floor and the gap to an oracle
@@ -45,6 +50,33 @@ class Style(Parameterized):
     )  # fmt: skip
     digits: int = param(2, at_least=0, at_most=12, doc="Decimals.")
     intervals: bool = param(False, flag="--ci", doc="Confidence intervals in the tables.")
+    bold: str = param(
+        "best", choices=("best", "tied"), doc="Bold numbers: the best of a column, or with it what is not told apart."
+    )
+    labels: Labels = param(
+        Labels(), metavar="NAME=TEXT,...", doc="What methods are called in tables and figures: nmf_supervised=NMF."
+    )
+    width: str = param(
+        "page", metavar="WIDTH",
+        doc="Width of figures and LaTeX tables: column (86 mm), page (182 mm) or millimetres; a table of one column is "
+        "shrunk until it fits.",
+    )  # fmt: skip
+    caption: str = param("", metavar="TEXT", doc="Caption of the LaTeX table, where there is one (default: its title).")
+    latex_label: str = param("", metavar="LABEL", doc="Label of the LaTeX table, where there is one, e.g. tab:results.")
+
+    @check("width")
+    def _check_width(self) -> None:
+        from mss_bench.report.style import figure_width
+
+        figure_width(self.width)
+
+    @check("latex_label")
+    def _check_label(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9:._/-]*", self.latex_label):
+            self.refuse("latex_label", "letters, digits and any of : . _ / -")
+
+
+DEFAULT_STYLE = Style()
 
 
 class Statistics(Parameterized):
@@ -68,7 +100,8 @@ class Options(Parameterized):
 
     formats: tuple[str, ...] = param(
         (), choices=FORMATS, flag="--format", metavar="NAME,...",
-        doc="Kinds of files (default: md, csv, tex, html, png; html alone with --single-file).",
+        doc="Kinds of files (default: md, csv, tex, html, and pdf where --figures names some; html alone with "
+        "--single-file).",
     )  # fmt: skip
     metrics: tuple[str, ...] = param(
         (), short="-m", metavar="NAME,...", doc="Only these metrics, in this order (default: all)."
@@ -92,7 +125,10 @@ class Options(Parameterized):
     )  # fmt: skip
     gap_to: str = param("", metavar="ORACLE", doc="A column with the gap to this oracle (default: none).")
     figures: tuple[str, ...] = param(
-        DEFAULT_FIGURES, choices=(*FIGURES, "none"), metavar="NAME,...", doc="Kinds of figures."
+        (),
+        choices=(*FIGURES, "none"),
+        metavar="NAME,...",
+        doc="Kinds of figures, for papers: without a title, fonts embedded (default: none).",
     )
     pages: tuple[str, ...] = param(
         (), flag="--page", metavar="TRACK", doc="Track whose frames are drawn on a page (default: none)."
@@ -100,11 +136,21 @@ class Options(Parameterized):
     single_file: bool = param(
         False, doc="One page with every figure in it, report.html; otherwise index.html links figures and track pages."
     )
-    style: Style = param(Style(), doc="Columns, digits and intervals of the tables.")
+    style: Style = param(DEFAULT_STYLE, doc="Columns, digits, labels and widths of tables and figures.")
     statistics: Statistics | None = param(Statistics(), doc="Tests and intervals; None for none.")
+
+    @check("formats", "figures")
+    def _check_formats(self) -> None:
+        drawn = [kind for kind in self.formats if kind in FIGURE_FORMATS]
+        if drawn and not set(self.figures) - {"none"}:
+            raise ConfigError(
+                f"{drawn[0]} is a format of figures, and no figures are named: --figures {', '.join(FIGURES)}"
+            )
 
     def setup(self) -> None:
         if self.single_file:
             self.formats = tuple(dict.fromkeys([*self.formats, "html"]))
-        self.formats = self.formats or FORMATS[:5]
         self.figures = tuple(figure for figure in self.figures if figure != "none")
+        drawn = self.figures and not set(self.formats) & set(FIGURE_FORMATS)
+        self.formats = (self.formats or FORMATS[:4]) + FIGURE_FORMATS[: 1 if drawn else 0]
+        self.targets = () if self.targets == ("all",) else self.targets

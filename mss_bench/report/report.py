@@ -16,7 +16,7 @@ from mss_bench.report.figures import draw
 from mss_bench.report.frames import frames_of_track
 from mss_bench.report.markdown_page import markdown_page
 from mss_bench.report.media import read_media
-from mss_bench.report.options import Options, Style
+from mss_bench.report.options import FIGURE_FORMATS, Options, Style
 from mss_bench.report.score_tables import Block, Quantities, score_tables
 from mss_bench.report.selection import chosen_separators, labels
 from mss_bench.report.significance import explanations, friedman_table, means_table, pairs_table, scores_table
@@ -90,12 +90,14 @@ def write_report(
         return of_track[labels(of_track).isin(shown)]
 
     page = "html" in options.formats
-    kinds = [kind for kind in options.formats if kind in ("png", "pdf", "svg")]
-    drawn = list(dict.fromkeys([*kinds, "png"])) if page else kinds
-    beside = kinds if options.single_file else drawn  # a single file holds its figures
     readers = {name: partial(read, name) for name in options.pages}
-    figures = list(draw(contents.blocks, contents.tracks, costs, kinds=options.figures, formats=drawn, frames=readers))
-    written = [write_atomic(out / "figures" / f"{f.name}.{kind}", f.contents[kind]) for f in figures for kind in beside]
+    figures = list(draw(
+        contents.blocks, contents.tracks, costs, kinds=options.figures, frames=readers, style=options.style,
+        formats=[kind for kind in options.formats if kind in FIGURE_FORMATS], note=counted.counts.banner,
+    ))  # fmt: skip
+    files = [(f"{figure.name}.{kind}", content) for figure in figures for kind, content in figure.contents.items()]
+    files = [(f"{figure.name}.{kind}", content) for figure in figures for kind, content in figure.contents.items()]
+    written = [write_atomic(out / "figures" / name, content) for name, content in files]
     if "csv" in options.formats:
         # A row is read without what stands beside it: a last column says that it may still change.
         ended = f"not finished: {counted.counts.missing} of {counted.counts.planned} cells are missing"
@@ -112,7 +114,7 @@ def write_report(
     if "tex" in options.formats:
         written.append(write_atomic(out / "tables.tex", latex_tables(contents.blocks, options.style, counted.banner)))
     if "md" in options.formats:
-        linked = [figure for figure in figures if figure.main] if "png" in beside else []
+        linked = [figure for figure in figures if figure.main and "png" in figure.contents]
         text = markdown_page(contents.blocks, options.style, counted, run, linked)
         written.append(write_atomic(out / "report.md", text))
     if page:
@@ -127,7 +129,7 @@ def write_report(
             for file, link in pages.write(options.pages, kept):
                 written.append(file)
                 links += [link] if link is not None else []
-        text = html_page(contents, options, failures=counted, costs=costs, run=run, figures=figures, tracks=links)
+        text = html_page(contents, options, failures=counted, costs=costs, run=run, tracks=links)
         written.append(write_atomic(out / ("report.html" if options.single_file else "index.html"), text))
     return written
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mss_bench.core.schema import FLOOR, method_label
-from mss_bench.errors import UnknownNameError
+from mss_bench.errors import ConfigError, RunError, UnknownNameError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["chosen_separators", "labels", "select"]
+__all__ = ["chosen_separators", "labels", "select", "usual_unit"]
 
 
 def labels(tracks: pd.DataFrame) -> pd.Series[str]:
@@ -74,6 +74,51 @@ def chosen_separators(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
         chosen += [label for label in variants[joined[n - 1]] if label not in chosen]
         rest = rest[n:]
     return chosen
+
+
+def usual_unit(
+    tracks: pd.DataFrame, metric: str = "", target: str = "", group: str = "", preset: str = ""
+) -> dict[str, str]:
+    """Return what a call means that does not name everything: keys of a unit of scores.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        The track table.
+    metric : str
+        By default SDR, or else the first metric of the table.
+    target : str
+        By default the vocals, or else the first target of the group with most stems.
+    group : str
+        By default the group with most stems of those that hold the target.
+    preset : str
+        By default the first in which the metric was computed.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such metric, target, group or preset.
+    RunError
+        The table is empty.
+    """
+    if tracks.empty:
+        raise RunError("the track table is empty: nothing was scored")
+    unit: dict[str, str] = {}
+    sizes = tracks.groupby("group")["target"].nunique()
+    usual = {"metric": ("SDR", metric), "target": ("vocals", target), "group": ("", group), "preset": ("", preset)}
+    for column, (first, wanted) in usual.items():
+        if not isinstance(wanted, str):
+            raise ConfigError(f"{column} is {wanted!r}, expected a name, or nothing for the usual one")
+        known = list(dict.fromkeys(tracks[column].fillna("").astype(str)))
+        if column == "target" and first not in known:
+            largest = tracks["group"] == max(tracks["group"].unique(), key=lambda name: int(sizes[name]))
+            first = str((tracks[largest] if largest.any() else tracks)["target"].iloc[0])
+        if column == "group":
+            first = max(known, key=lambda name: int(sizes.get(name, 0)))
+        _known(column, [wanted] if wanted else [], known)
+        unit[column] = wanted or (first if first in known else known[0])
+        tracks = tracks[tracks[column].fillna("").astype(str) == unit[column]]
+    return {column: value for column, value in unit.items() if value}
 
 
 def _known(kind: str, wanted: Iterable[str], known: Iterable[str]) -> None:

@@ -15,8 +15,11 @@ from functools import cache
 from typing import Any, cast
 
 from mss_bench.core.schema import is_floor
+from mss_bench.errors import ConfigError
 
-__all__ = ["COLOURS", "COLUMN_WIDTH", "FULL_WIDTH", "STYLE", "Look", "looks", "printable", "styled"]
+__all__ = [
+    "COLOURS", "COLUMN_WIDTH", "FULL_WIDTH", "STYLE", "Look", "figure_width", "looks", "printable", "styled",
+]  # fmt: skip
 
 COLOURS = {
     "method": "#56B4E9",  # sky blue
@@ -25,10 +28,12 @@ COLOURS = {
     "line": "#D55E00",  # vermilion
     "ink": "#222222",
     "grid": "#DDDDDD",
+    "warning": "#8A4B00",
 }
 
 FULL_WIDTH = 7.16  # inches, both columns of an IEEE page
-COLUMN_WIDTH = 3.5  # one column
+COLUMN_WIDTH = 3.39  # one column of ICASSP's papers, the narrowest of the usual ones but for ISMIR's (3.23)
+_MILLIMETRES = (50.0, 500.0)  # of figures that can be read, on a page or a poster
 
 # Without yellow, which is hard to see as a line on white.
 _PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -62,6 +67,30 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "mss_bench",  # the same file from the same numbers
 }
+
+
+def figure_width(width: str | float) -> float:
+    """Return inches of a width as users give it: ``column``, ``page`` or millimetres.
+
+    Raises
+    ------
+    ConfigError
+        It is none of these.
+    """
+    named = {"column": COLUMN_WIDTH, "page": FULL_WIDTH}
+    if width in named:
+        return named[str(width)]
+    try:
+        millimetres = float(width)
+    except (TypeError, ValueError):
+        millimetres = 0.0
+    if not _MILLIMETRES[0] <= millimetres <= _MILLIMETRES[1]:
+        least, most = _MILLIMETRES
+        raise ConfigError(
+            f"width is {width!r}, expected column ({25.4 * COLUMN_WIDTH:.0f} mm), page ({25.4 * FULL_WIDTH:.0f} mm) or "
+            f"millimetres from {least:g} to {most:g}"
+        )
+    return millimetres / 25.4
 
 
 @contextmanager

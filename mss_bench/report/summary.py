@@ -12,13 +12,14 @@ from mss_bench.report.facts import lower_is_better, name_maps, trained_on
 from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import blocks, score_table
+from mss_bench.report.table import Table
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["summary"]
+__all__ = ["summary", "summary_parts"]
 
 _SHOWN_TRACKS = 3
 
@@ -58,37 +59,51 @@ def summary(
     str
         Lines without a final newline.
     """
-    width, run = max(width, 40), run or {}
+    width = max(width, 40)
+
+    def printed(part: Table | str) -> str:
+        if isinstance(part, Table):
+            return part.console(width, encoding=encoding)
+        lines = [(line, 6 if line.startswith(" ") else 0) for line in part.split("\n")]
+        return "\n".join(
+            row for line, indent in lines for row in wrap(encodable(line, encoding), width, indent, breaks=" ")
+        )
+
+    return "\n\n".join(map(printed, summary_parts(tracks, failures, run=run, folders=folders)))
+
+
+def summary_parts(
+    tracks: pd.DataFrame,
+    failures: pd.DataFrame | None = None,
+    *,
+    run: Mapping[str, Any] | None = None,
+    folders: Sequence[str] = (),
+) -> list[Table | str]:
+    """Return what `summary` prints, as tables and texts."""
+    run = run or {}
     quantities, separators = run.get("quantities", ()), run.get("separators", ())
     counted = group_failures(tracks, failures, run)
     aggregated = aggregate(tracks, lower_is_better=lower_is_better(quantities))
     arranged = blocks(aggregated, quantities, training=trained_on(separators))
-    parts = []
+    parts: list[Table | str] = []
+    if counted.counts.banner:
+        parts.append(f"{counted.counts.banner} The same command goes on with it.")
     for _, group in groupby(arranged, key=lambda block: block.name):
         first, *others = group
         failed = ["failed"] if any(row.mean["n_failed"] for row in first.rows) else []
-        table = score_table([first], Style(columns=("mean", "gain", "targets", *failed)), others)
-        parts.append(table.console(width, encoding=encoding))
-
-    def prose(text: str, indent: int = 0) -> str:
-        return "\n".join(wrap(encodable(text, encoding), width, indent, breaks=" "))
-
+        parts.append(score_table([first], Style(columns=("mean", "gain", "targets", *failed)), others))
     if arranged:
         values = (
             f"Values: {AGGREGATIONS[arranged[0].aggregation]}. Column 'mean' and other metrics: means over the targets."
         )
         gain = "gain: improvement over the floor (the scaled mixture), paired by track."
-        maps = name_maps(separators)
-        parts.append("\n".join(prose(text) for text in (values, gain, maps) if text))
+        parts.append("\n".join(filter(None, (values, gain, name_maps(separators)))))
     else:
         parts.append("No scores: the track table is empty.")
-    ends = [prose(counted.sentence), *(prose("  " + line, 6) for line in _failures(counted))]
     logged = any(group.log for group in counted.groups)
-    ends += [f"  tracebacks: mss-bench status {shlex.quote(folder)} --failures" for folder in folders if logged]
-    parts.append("\n".join(ends))
-    if counted.counts.banner:
-        parts.insert(0, prose(f"{counted.counts.banner} The same command goes on with it."))
-    return "\n\n".join(parts)
+    commands = [f"  tracebacks: mss-bench status {shlex.quote(folder)} --failures" for folder in folders if logged]
+    parts.append("\n".join([counted.sentence, *(f"  {line}" for line in _failures(counted)), *commands]))
+    return parts
 
 
 def _failures(counted: Failures) -> list[str]:

@@ -235,6 +235,11 @@ class Table:
 
         return render(self)
 
+    def _repr_html_(self) -> str:
+        from mss_bench.report.notebook import shown
+
+        return shown(self)
+
     def csv(self) -> str:
         """Return headings and rows as CSV: numbers in full, missing ones empty."""
         out = io.StringIO()

@@ -128,7 +128,9 @@ class TrackPages:
 
         where = {"group": block.group, "target": target, "metric": block.metric, "preset": block.preset}
         with suppress(RunError):  # no frames of this metric: the page has no such figure
-            figure = plots.frame_plot(self.frames(track, **where), quantity=block.quantity, look=self._look)
+            figure = plots.frame_plot(
+                self.frames(track, **where), quantity=block.quantity, layout=plots.Layout(look=self._look)
+            )
             file = write_atomic(self.out / "tracks" / f"{name}.png", plots.save(figure, "png"))
             return file, Picture(quote(file.name), f"{block.label} of the frames of {track}: {target}")
         return None

@@ -11,8 +11,8 @@ import numpy as np
 from mss_bench.metrics import Metric, Quantity
 from mss_bench.metrics.cards import FOLLOWS, HARDLY, Reactions, losses
 from mss_bench.metrics.perceptual.degradations import LADDERS
-from mss_bench.report.plots.base import canvas
-from mss_bench.report.style import COLOURS, FULL_WIDTH, styled
+from mss_bench.report.plots.base import PAGE, canvas
+from mss_bench.report.style import COLOURS, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ def reaction_figure(classes: Mapping[str, type[Metric]], reactions: Reactions) -
     ladders = [ladder for ladder in LADDERS if any(ladder in measured for _, _, measured in rows)]
     shares = np.full((len(rows), len(ladders)), np.nan)
     with styled():
-        figure = canvas(_HEAD + _FOOT + _ROW * len(rows), FULL_WIDTH)
+        figure = canvas(_HEAD + _FOOT + _ROW * len(rows), PAGE)
         axes = figure.subplots()
         for index, (_, quantity, measured) in enumerate(rows):
             lost = losses(quantity, measured)

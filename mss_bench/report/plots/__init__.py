@@ -9,12 +9,13 @@ Of one track
 Underneath
     `save` a figure as the bytes of a file; `base` what all figures share.
 
-Each takes ``look``, from `mss_bench.report.style.looks` of all methods of a report, so that a method has one colour in
-all of them. Figures are made with matplotlib's object-oriented interface: no window is opened, nothing global changed,
-and a notebook shows what a function returns.
+Each takes a `Layout`: its width, what methods are called, their colours (from `mss_bench.report.style.looks` of all
+methods of a report, so that a method has one colour in all of them), and whether it has a title. Figures
+are made with matplotlib's object-oriented interface: no window is opened, nothing global changed, and a notebook shows
+what a function returns.
 """
 
-from mss_bench.report.plots.base import save
+from mss_bench.report.plots.base import Layout, save
 from mss_bench.report.plots.boxes import box_plot
 from mss_bench.report.plots.cost import cost_plot
 from mss_bench.report.plots.frames import frame_plot
@@ -25,6 +26,7 @@ from mss_bench.report.plots.scatter import scatter_plot
 from mss_bench.report.plots.silence import silence_plot
 
 __all__ = [
+    "Layout",
     "box_plot",
     "cost_plot",
     "critical_difference_plot",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
+from mss_bench.core.calls import checked_call
 from mss_bench.errors import UnknownNameError
 from mss_bench.report import plots
-from mss_bench.report.facts import lower_is_better
+from mss_bench.report.contents import arrange
 from mss_bench.report.frames import frames_of_track
-from mss_bench.report.score_tables import blocks
-from mss_bench.report.selection import labels
-from mss_bench.report.style import Look, looks
-from mss_bench.stats.aggregate import aggregate
+from mss_bench.report.labels import Labels
+from mss_bench.report.options import Options
+from mss_bench.report.selection import chosen_separators, labels, select, usual_unit
+from mss_bench.report.style import Look, figure_width, looks
 from mss_bench.stats.matrix import ScoreMatrix
 
 if TYPE_CHECKING:
@@ -35,79 +36,139 @@ class HasTables(Protocol):
     def tracks(self) -> pd.DataFrame: ...
     @property
     def costs(self) -> pd.DataFrame: ...
-    def scores(self, metric: str, target: str, **options: Any) -> ScoreMatrix: ...
+    @property
+    def scores(self) -> Callable[..., ScoreMatrix]: ...
+
+
+class _Look(TypedDict, total=False):
+    """Keywords of every figure."""
+
+    separators: Collection[str]
+    labels: Mapping[str, str]
+    width: str | float
+
+
+class _Scores(_Look, total=False):
+    """Keywords of figures of one metric and target."""
+
+    group: str
+    preset: str
+    aggregation: str
+    missing: str
 
 
 class Plots:
     """Figures of a run, as ``results.plot``: each returns a matplotlib figure that a notebook shows.
 
-    Metric and target choose the data; where they leave several groups or presets, ``where={"group": "4stem"}`` does.
-    Save a figure with ``figure.savefig(...)`` or, for the same bytes every time, `mss_bench.report.plots.save`.
+    Metric and target choose the data, by default SDR of the vocals where the run has them; of several groups with that
+    target the one with most stems is drawn, or ``group="vocals_acc"``. Every figure takes
+    ``separators=["hpss", "irm"]`` (as tables name them), ``labels={"nmf_supervised": "NMF"}`` and ``width="column"``,
+    ``"page"`` or millimetres. Save a figure with ``figure.savefig(...)`` or, for the same bytes every time,
+    `mss_bench.report.plots.save`.
     """
 
     def __init__(self, results: HasTables) -> None:
         self._results = results
 
-    def box(self, metric: str = "SDR", target: str = "vocals", *, shape: str = "box", **options: Any) -> Figure:
-        """Draw boxes or violins by method; options of `Results.scores`."""
-        scores = self._results.scores(metric, target, **options)
-        return plots.box_plot(scores, quantity=self._quantity(metric), shape=shape, look=self._look)
+    @checked_call("results.plot.box", _Scores)
+    def box(self, metric: str = "", target: str = "", *, shape: str = "box", **options: Unpack[_Scores]) -> Figure:
+        """Draw boxes or violins by method; ``target="all"`` draws a panel for each target of the group."""
+        if target != "all":
+            return self._boxes([self._scores(metric, target, options)], shape, options)
+        first = self._scores(metric, "", options)
+        tracks = select(self._results.tracks, [first.unit["metric"]], groups=[first.unit["group"]])
+        every = [name for name in dict.fromkeys(map(str, tracks["target"])) if name != first.unit["target"]]
+        others = [self._scores(metric, name, {**options, "group": first.unit["group"]}) for name in every]
+        return self._boxes([first, *others], shape, options)
 
+    def _boxes(self, scores: Sequence[ScoreMatrix], shape: str, options: _Scores) -> Figure:
+        quantity = self._quantity(scores[0].unit["metric"])
+        return plots.box_plot(scores, quantity=quantity, shape=shape, layout=self._layout(options))
+
+    @checked_call("results.plot.critical_difference", _Scores)
     def critical_difference(
-        self, metric: str = "SDR", target: str = "vocals", *, test: str = "conover", oracles: bool = False,
-        **options: Any,
+        self, metric: str = "", target: str = "", *, test: str = "conover", oracles: bool = False,
+        **options: Unpack[_Scores],
     ) -> Figure:  # fmt: skip
-        """Draw mean ranks and which methods are tied; options of `Results.scores`."""
+        """Draw mean ranks and which methods are tied."""
         scores = self._tested(metric, target, oracles, options)
-        return plots.critical_difference_plot(scores, test=test, look=self._look)
+        return plots.critical_difference_plot(scores, test=test, layout=self._layout(options))
 
+    @checked_call("results.plot.significance", _Scores)
     def significance(
-        self, metric: str = "SDR", target: str = "vocals", *, test: str = "conover", oracles: bool = False,
-        **options: Any,
+        self, metric: str = "", target: str = "", *, test: str = "conover", oracles: bool = False,
+        **options: Unpack[_Scores],
     ) -> Figure:  # fmt: skip
-        """Draw the test of every pair of methods; options of `Results.scores`."""
-        return plots.significance_plot(self._tested(metric, target, oracles, options), test=test)
+        """Draw the test of every pair of methods."""
+        scores = self._tested(metric, target, oracles, options)
+        return plots.significance_plot(scores, test=test, layout=self._layout(options))
 
-    def heat(self, metric: str = "SDR", target: str = "vocals", **options: Any) -> Figure:
-        """Draw every track and method; options of `Results.scores`."""
-        return plots.heat_map(self._results.scores(metric, target, **options), quantity=self._quantity(metric))
+    @checked_call("results.plot.heat", _Scores)
+    def heat(self, metric: str = "", target: str = "", **options: Unpack[_Scores]) -> Figure:
+        """Draw every track and method."""
+        scores = self._scores(metric, target, options)
+        return plots.heat_map(scores, quantity=self._quantity(scores.unit["metric"]), layout=self._layout(options))
 
-    def scatter(self, x: str = "SIR", y: str = "SDR", target: str = "vocals", **options: Any) -> Figure:
-        """Draw one metric against another; options of `Results.scores`."""
-        scores = [self._results.scores(metric, target, **options) for metric in (x, y)]
-        quantities = (self._quantity(x), self._quantity(y))
-        return plots.scatter_plot(*scores, quantities=quantities, look=self._look)
+    @checked_call("results.plot.scatter", _Scores)
+    def scatter(self, x: str = "", y: str = "", target: str = "", **options: Unpack[_Scores]) -> Figure:
+        """Draw one metric against another, by default SDR against SIR or against what else the run has."""
+        up = self._scores(y, target, options)
+        metrics = dict.fromkeys(map(str, self._results.tracks["metric"]))
+        further = [name for name in ("SIR", *metrics) if name in metrics and name != up.unit["metric"]]
+        across = self._scores(x or next(iter(further), up.unit["metric"]), up.unit["target"], options)
+        quantities = (self._quantity(across.unit["metric"]), self._quantity(up.unit["metric"]))
+        return plots.scatter_plot(across, up, quantities=quantities, layout=self._layout(options))
 
-    def cost(self, metric: str = "SDR", group: str = "") -> Figure:
-        """Draw quality against computing time of a target group; by default of the first with that metric."""
-        quantities, tracks = self._results.run["quantities"], self._results.tracks
-        of_metric = aggregate(_where(tracks, metric=metric), lower_is_better=lower_is_better(quantities))
-        arranged = blocks(of_metric, quantities)
-        if not arranged:
-            raise UnknownNameError("metric", metric, map(str, tracks["metric"].unique()))
-        if group and all(block.group != group for block in arranged):
-            raise UnknownNameError("target group", group, [block.group for block in arranged])
-        block = next(block for block in arranged if block.group == group or not group)
-        return plots.cost_plot(block, self._results.costs, look=self._look)
+    @checked_call("results.plot.cost", _Look)
+    def cost(self, metric: str = "", group: str = "", **options: Unpack[_Look]) -> Figure:
+        """Draw quality against computing time of a target group; by default of the one with most targets."""
+        metric = usual_unit(self._results.tracks, metric)["metric"]
+        chosen = Options(metrics=(metric,), separators=tuple(options.get("separators", ())), statistics=None)
+        facts = {name: self._results.run.get(name, ()) for name in ("quantities", "separators")}
+        blocks = arrange(self._results.tracks, chosen, **facts).blocks
+        if group and all(block.group != group for block in blocks):
+            raise UnknownNameError("target group", group, [block.group for block in blocks])
+        block = max((b for b in blocks if b.group == group or not group), key=lambda block: len(block.targets))
+        return plots.cost_plot(block, self._results.costs, layout=self._layout(options))
 
-    def silence(self, metric: str = "SDR", *, where: dict[str, str] | None = None) -> Figure:
-        """Draw shares of frames left out; `where` as for `Results.scores`."""
-        return plots.silence_plot(_where(self._results.tracks, metric=metric, **(where or {})), look=self._look)
+    @checked_call("results.plot.silence", _Scores)
+    def silence(self, metric: str = "", **options: Unpack[_Scores]) -> Figure:
+        """Draw shares of frames left out, of all targets of a group."""
+        unit = self._scores(metric, "", options).unit
+        rows = select(self._results.tracks, [unit["metric"]], (), self._chosen(options), [unit["group"]])
+        return plots.silence_plot(rows[rows["preset"].fillna("") == unit["preset"]], layout=self._layout(options))
 
-    def frames(
-        self, track: str, metric: str = "SDR", target: str = "vocals", *, where: dict[str, str] | None = None
-    ) -> Figure:
-        """Draw frame-wise curves of one track, reading its frames alone; `where` as for `Results.scores`."""
-        known = set(map(str, self._results.tracks["track"].unique()))
-        if track not in known:
+    @checked_call("results.plot.frames", _Scores)
+    def frames(self, track: str = "", metric: str = "", target: str = "", **options: Unpack[_Scores]) -> Figure:
+        """Draw frame-wise curves of one track, by default the first, reading its frames alone."""
+        known = list(dict.fromkeys(map(str, self._results.tracks["track"])))
+        if track and track not in known:
             raise UnknownNameError("track", track, known)
-        wanted = {"metric": metric, "target": target} | (where or {})
-        frames = frames_of_track([path / "frames.parquet" for path in self._results.paths], track, **wanted)
-        return plots.frame_plot(frames, quantity=self._quantity(metric), look=self._look)
+        unit = self._scores(metric, target, options).unit
+        wanted = {name: unit[name] for name in ("metric", "target", "group", "preset")}
+        frames = frames_of_track([path / "frames.parquet" for path in self._results.paths], track or known[0], **wanted)
+        if chosen := self._chosen(options):
+            frames = frames[labels(frames).isin(chosen)]
+        return plots.frame_plot(frames, quantity=self._quantity(unit["metric"]), layout=self._layout(options))
 
-    def _tested(self, metric: str, target: str, oracles: bool, options: dict[str, Any]) -> ScoreMatrix:
-        scores = self._results.scores(metric, target, **options)
+    def _scores(self, metric: str, target: str, options: Mapping[str, Any]) -> ScoreMatrix:
+        """Return the scores of the methods to draw; those that no figure is asked of count among the tracks' rules."""
+        of_scores = {name: value for name, value in options.items() if name not in _Look.__annotations__}
+        scores = self._results.scores(metric, target, **of_scores)
+        chosen = self._chosen(options)
+        return scores.without([name for name in scores.values.columns if chosen and name not in chosen])
+
+    def _tested(self, metric: str, target: str, oracles: bool, options: Mapping[str, Any]) -> ScoreMatrix:
+        scores = self._scores(metric, target, options)
         return scores if oracles else scores.without(scores.oracles)
+
+    def _chosen(self, options: Mapping[str, Any]) -> list[str]:
+        named = options.get("separators", ())
+        return chosen_separators(self._results.tracks, [named] if isinstance(named, str) else list(named))
+
+    def _layout(self, options: Mapping[str, Any]) -> plots.Layout:
+        named = Labels.from_parameter(options.get("labels", {})).of(self._look)
+        return plots.Layout(figure_width(options.get("width", "page")), named, self._look)
 
     def _quantity(self, metric: str) -> str:
         units = {q["name"]: q.get("unit", "") for q in self._results.run["quantities"]}
@@ -116,9 +177,3 @@ class Plots:
     @cached_property
     def _look(self) -> dict[str, Look]:
         return looks(map(str, labels(self._results.tracks).unique()))
-
-
-def _where(tracks: pd.DataFrame, **wanted: str) -> pd.DataFrame:
-    for column, value in wanted.items():
-        tracks = tracks[(tracks[column] == value).fillna(False).astype(bool)]
-    return tracks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "HATCHES", "KINDS", "LINE", "Looks", "PaperFigure", "axis_label", "better_first", "canvas", "check_single",
-    "fitted", "heading", "kind_of", "label", "look_of", "marker_style", "medians", "row_height", "save", "set_title",
-    "tagged", "whisker_limits",
+    "HATCHES", "KINDS", "LINE", "PAGE", "SHORT_KINDS", "Layout", "Looks", "PaperFigure", "axis_label",
+    "axis_note", "better_first", "canvas", "check_single", "fitted", "heading", "kind_of", "label",
+    "marker_style", "medians", "row_height", "save", "set_title", "tagged", "title_width", "whisker_limits",
 ]  # fmt: skip
 
 Looks = Mapping[str, Look]
@@ -33,9 +34,12 @@ Looks = Mapping[str, Look]
 LINE = 0.145  # inches of a line of text
 KINDS = {"method": "method", "oracle": "oracle (sees the references)", "floor": "floor: the scaled mixture"}
 """Kinds of methods and how legends call them."""
+SHORT_KINDS = {"method": "method", "oracle": "oracle", "floor": "floor (scaled mixture)"}
 HATCHES = {"method": "", "oracle": "////", "floor": "...."}
 
 _LABEL_WIDTH = 30  # characters in a line of a method's name
+_CHARACTER = 0.062  # inches of a character of 7 points
+_NARROW = 5.0  # inches
 _HALF_LINE = 0.066  # inches of half a line of a name in small type
 _TITLE_WIDTH = 84  # characters in a line above a figure of both columns
 _METADATA: dict[str, dict[str, Any]] = {
@@ -45,6 +49,53 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How wide a figure is, what its methods are called, and what stands above it.
+
+    Parameters
+    ----------
+    width : float
+        Inches, see `mss_bench.report.style.figure_width`.
+    labels : mapping of str to str
+        What methods are called in the figure, by the names of the tables; others keep theirs.
+    look : mapping, optional
+        From `mss_bench.report.style.looks` of all methods of a report, so that each has one colour in all figures.
+    title : bool
+        Whether a title says what is drawn; in a paper the caption does.
+    note : str
+        What must be said with the figure in any case: that the run is not finished.
+    """
+
+    width: float = FULL_WIDTH
+    labels: Mapping[str, str] = field(default_factory=dict)
+    look: Looks | None = None
+    title: bool = True
+    note: str = ""
+
+    @property
+    def narrow(self) -> bool:
+        """Return whether nothing fits beside the axes."""
+        return self.width < _NARROW
+
+    def looks(self, methods: Sequence[str]) -> Looks:
+        """Return the looks as given, or new ones where they lack a method."""
+        known = self.look is not None and all(name in self.look for name in methods)
+        return self.look if known and self.look is not None else looks(methods)
+
+    def name(self, method: str, kind: str = "method") -> str:
+        """Return what a method is called, with its kind in brackets where it is not a plain one."""
+        return tagged(self.labels.get(method, method), kind)
+
+    def characters(self, most: int, share: float = 0.36) -> int:
+        """Return the characters of a line of names that take a share of the width, at most `most`."""
+        return max(10, min(most, int(share * self.width / _CHARACTER)))
+
+
+PAGE = Layout()
+"""A figure of both columns, with its title."""
+
+
 class PaperFigure(Figure):
     """A figure that notebooks show by themselves."""
 
@@ -52,9 +103,27 @@ class PaperFigure(Figure):
         return save(self, "png")
 
 
-def canvas(height: float, width: float = FULL_WIDTH, *, layout: str | None = "constrained") -> PaperFigure:
-    """Return an empty figure of a width and height in inches; call it within `styled`."""
-    return PaperFigure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
+def canvas(height: float, layout: Layout, width: float = 0.0, *, above: Sequence[str] = ()) -> PaperFigure:
+    """Return an empty figure of a height in inches; call it within `styled`.
+
+    Parameters
+    ----------
+    height : float
+    layout : Layout
+        Its width is taken, and its note is written.
+    width : float
+        Inches, where the figure is narrower than it may be.
+    above : sequence of str
+        Lines of a title over all axes.
+    """
+    width = width or layout.width
+    note = wrap(layout.note, int(width / _CHARACTER)) if layout.note else []
+    figure = PaperFigure(figsize=(width, height + LINE * (len(note) + len(above))), layout="constrained")
+    if note or above:
+        colour = COLOURS["warning"] if note else COLOURS["ink"]
+        weight = "normal" if note else "bold"
+        figure.suptitle("\n".join([*note, *above]), x=0.01, ha="left", fontsize=8, color=colour, fontweight=weight)
+    return figure
 
 
 def save(figure: Figure, kind: str) -> bytes:
@@ -146,11 +215,6 @@ def marker_style(look: Look, kind: str) -> dict[str, Any]:
     }
 
 
-def look_of(look: Looks | None, methods: Sequence[str]) -> Looks:
-    """Return the looks as given, or new ones where they lack a method."""
-    return look if look is not None and all(name in look for name in methods) else looks(methods)
-
-
 def medians(scores: ScoreMatrix) -> dict[str, float]:
     """Return each method's median over tracks."""
     sign = 1.0 if scores.higher_is_better else -1.0
@@ -204,6 +268,17 @@ def heading(scores: ScoreMatrix, what: str) -> str:
     return f"{unit['target']}: {what} of {n} track{'' if n == 1 else 's'}, {place}"
 
 
-def set_title(axes: Axes, text: str, width: int = _TITLE_WIDTH, **options: Any) -> None:
-    """Set a title in as many lines as it needs."""
-    axes.set_title("\n".join(wrap(printable(text), width)), x=0, **options)
+def set_title(axes: Axes, text: str, layout: Layout, room: float = 1.0, **options: Any) -> None:
+    """Set a title, where there is to be one, in as many lines as it needs in a share (`room`) of the width."""
+    if layout.title:
+        axes.set_title("\n".join(wrap(printable(text), title_width(layout, room))), x=0, **options)
+
+
+def title_width(layout: Layout, room: float = 1.0) -> int:
+    """Return the characters of a line of a title in a share of the width."""
+    return max(20, int(room * layout.width * _TITLE_WIDTH / FULL_WIDTH))
+
+
+def axis_note(text: str, layout: Layout, room: float = 0.8) -> str:
+    """Return a text below an axis in lines that a share of the figure's width holds."""
+    return "\n".join(line for part in text.split("\n") for line in wrap(part, int(room * layout.width / _CHARACTER)))

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 from mss_bench.core.schema import method_label
 from mss_bench.errors import RunError
-from mss_bench.report.plots.base import LINE, Looks, canvas, label, look_of, marker_style, set_title, tagged
+from mss_bench.report.plots.base import LINE, PAGE, Layout, axis_note, canvas, fitted, marker_style, set_title
 from mss_bench.report.score_tables import Block
 from mss_bench.report.style import COLOURS, printable, styled
 
@@ -31,7 +31,7 @@ class _Point:
     kind: str
 
 
-def cost_plot(block: Block, costs: pd.DataFrame, *, look: Looks | None = None) -> Figure:
+def cost_plot(block: Block, costs: pd.DataFrame, *, layout: Layout = PAGE) -> Figure:
     """Draw quality against cost: the mean over the targets against computing time, each point named.
 
     The cost is the median over tracks of the seconds of separation per second of audio. Methods without a mean over
@@ -44,8 +44,7 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, look: Looks | None = None) -
         The metric and group of the quality.
     costs : DataFrame
         The cost table.
-    look : mapping, optional
-        From `mss_bench.report.style.looks`.
+    layout : Layout
 
     Returns
     -------
@@ -60,12 +59,12 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, look: Looks | None = None) -
     if not points:
         raise RunError(f"nothing to draw for quality against cost of {block.name}: no method has a score and a time")
     points.sort(key=lambda p: -p.y)
-    chosen = look_of(look, [p.name for p in points])
+    chosen = layout.looks([p.name for p in points])
     with styled():
-        labels = [label(tagged(p.name, p.kind)) for p in points]
+        labels = fitted([layout.name(p.name, p.kind) for p in points], 3 * LINE, layout.characters(30))
         lines = sum(text.count("\n") + 1.2 for text in labels)
         height = max(2.6, 0.95 * LINE * lines)  # of the axes, in inches
-        figure = canvas(height + 1.25)
+        figure = canvas(height + 1.25, layout)
         axes = figure.subplots()
         axes.set_xscale("log")
         _draw_front(axes, _front(points, block.higher_is_better))
@@ -76,13 +75,14 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, look: Looks | None = None) -
         axes.xaxis.set_minor_formatter(NullFormatter())
         _name_points(axes, points, labels, height)
         axes.grid()
-        axes.set_xlabel(
+        text = (
             "separation time per second of audio (s), median over tracks\n"
             "line: Pareto front of the methods; open symbols: oracles"
         )
+        axes.set_xlabel(axis_note(text, layout, 0.62))
         mean = "mean over targets" if len(block.targets) > 1 else block.targets[0]
         axes.set_ylabel(f"{printable(block.quantity)}, {printable(mean)}")
-        set_title(axes, f"Quality against cost: {block.name}")
+        set_title(axes, f"Quality against cost: {block.name}", layout, 0.7)
     return figure
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import FLOOR, is_floor, method_label
 from mss_bench.errors import RunError
-from mss_bench.report.plots.base import LINE, Looks, canvas, check_single, label, look_of, set_title
+from mss_bench.report.plots.base import LINE, PAGE, Layout, Looks, canvas, check_single, fitted, set_title
 from mss_bench.report.style import printable, styled
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["frame_plot"]
 _MOST = 8  # curves that one can follow
 
 
-def frame_plot(frames: pd.DataFrame, *, quantity: str = "", look: Looks | None = None) -> Figure:
+def frame_plot(frames: pd.DataFrame, *, quantity: str = "", layout: Layout = PAGE) -> Figure:
     """Draw the values of a track's frames over time, a curve a method.
 
     A gap is a frame that the metric leaves out (silence); where it is left out for all methods the background is grey.
@@ -35,8 +35,7 @@ def frame_plot(frames: pd.DataFrame, *, quantity: str = "", look: Looks | None =
         From `mss_bench.report.frames.frames_of_track`, of one target and metric.
     quantity : str
         Metric and unit, ``SDR (dB)``; by default the metric's name.
-    look : mapping, optional
-        From `mss_bench.report.style.looks`.
+    layout : Layout
 
     Returns
     -------
@@ -53,11 +52,12 @@ def frame_plot(frames: pd.DataFrame, *, quantity: str = "", look: Looks | None =
     first = frames.iloc[0]
     curves = _curves(frames)
     shown = _choice(curves)
-    chosen = look_of(look, list(curves))
+    chosen = layout.looks(list(curves))
     with styled():
-        labels = [label(name, 24) for name in shown]
-        height = max(2.2, 0.6 + LINE * sum(text.count("\n") + 1.2 for text in labels))
-        figure = canvas(height)
+        labels = fitted([layout.name(name) for name in shown], 3 * LINE, 24)
+        lines = sum(text.count("\n") + 1.2 for text in labels)
+        # Names stand beside the curves, or below them where the figure is narrow.
+        figure = canvas(2.2 + LINE * lines / 2 if layout.narrow else max(2.2, 0.6 + LINE * lines), layout)
         axes = figure.subplots()
         for name, text in zip(shown, labels, strict=True):
             time, values = curves[name]
@@ -74,9 +74,12 @@ def frame_plot(frames: pd.DataFrame, *, quantity: str = "", look: Looks | None =
         axes.set_xlabel("time (s)")
         axes.set_ylabel(printable(quantity or str(first["metric"])))
         axes.grid(axis="y")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, handlelength=2.6)
+        if layout.narrow:
+            figure.legend(loc="outside lower center", ncols=2, handlelength=2.2, fontsize=7)
+        else:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, handlelength=2.6)
         few = f", {len(shown)} of {len(curves)} methods" if len(shown) < len(curves) else ""
-        set_title(axes, f"{first['target']}: {first['metric']} of {first['track']}{few}")
+        set_title(axes, f"{first['target']}: {first['metric']} of {first['track']}{few}", layout)
     return figure
 
 

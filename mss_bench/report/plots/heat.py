@@ -8,7 +8,7 @@ import numpy as np
 
 from mss_bench.core.arrays import Floats
 from mss_bench.report.plots import base
-from mss_bench.report.style import COLOURS, printable, styled
+from mss_bench.report.style import COLOURS, FULL_WIDTH, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ _NAMED_TRACKS = 60
 _NAME_WIDTH = 30
 
 
-def heat_map(scores: ScoreMatrix, *, quantity: str = "") -> Figure:
+def heat_map(scores: ScoreMatrix, *, quantity: str = "", layout: base.Layout = base.PAGE) -> Figure:
     """Draw every track and method as a colour: methods best first, tracks from hard to easy.
 
     Tracks are sorted by their median over the methods that are no oracles. Colours differ over the range of the values
     within 1.5 times the quartiles' distance; a cross marks a value that stands in for a missing one. Names of tracks
-    are shown up to 60.
+    are shown as far as there is room: up to 60 on the width of a page.
 
     Parameters
     ----------
@@ -33,6 +33,7 @@ def heat_map(scores: ScoreMatrix, *, quantity: str = "") -> Figure:
         Values of tracks x methods.
     quantity : str
         Metric and unit, ``SDR (dB)``; by default the metric's name.
+    layout : Layout
 
     Returns
     -------
@@ -48,12 +49,13 @@ def heat_map(scores: ScoreMatrix, *, quantity: str = "") -> Figure:
     tracks = scores.values[plain].median(axis=1).sort_values(ascending=scores.higher_is_better, kind="stable").index
     values: Floats = scores.values.loc[tracks, methods].to_numpy(dtype=np.float64).T
     low, high = base.whisker_limits(values)
-    named = len(tracks) <= _NAMED_TRACKS
+    named = len(tracks) <= _NAMED_TRACKS * layout.width / FULL_WIDTH
     with styled():
-        rows = [base.label(base.tagged(name, base.kind_of(scores, name)), 26) for name in methods]
+        full = [layout.name(name, base.kind_of(scores, name)) for name in methods]
+        rows = base.fitted(full, 3 * base.LINE, layout.characters(26))
         names = [_short(str(name)) for name in tracks]
         tall = 0.052 * max(map(len, names)) if named else 0.1
-        figure = base.canvas(base.row_height(rows, 0.155) * len(rows) + tall + 1.0)
+        figure = base.canvas(base.row_height(rows, 0.155) * len(rows) + tall + 1.0, layout)
         axes = figure.subplots()
         image = axes.imshow(
             values,
@@ -70,12 +72,13 @@ def heat_map(scores: ScoreMatrix, *, quantity: str = "") -> Figure:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         crosses = "; ×: a stand-in" if row.size else ""
-        axes.set_xlabel(f"{len(tracks)} tracks, from hard to easy (median over the methods{crosses})")
+        text = f"{len(tracks)} tracks, from hard to easy (median over the methods{crosses})"
+        axes.set_xlabel(base.axis_note(text, layout, 0.6))
         bar = figure.colorbar(image, ax=axes, extend="both", pad=0.01, aspect=30)
         bar.set_label(base.axis_label(scores, quantity))
         bar.outline.set_linewidth(0.4)
         bar.ax.tick_params(labelsize=7, color=COLOURS["ink"])
-        base.set_title(axes, base.heading(scores, scores.unit["metric"]))
+        base.set_title(axes, base.heading(scores, scores.unit["metric"]), layout, 0.8)
     return figure
 
 

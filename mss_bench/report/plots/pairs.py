@@ -9,8 +9,8 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
 from mss_bench.core.text import wrap
-from mss_bench.report.plots.base import canvas, fitted, heading, label, row_height
-from mss_bench.report.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
+from mss_bench.report.plots.base import PAGE, Layout, canvas, fitted, heading, label, row_height
+from mss_bench.report.style import COLOURS, COLUMN_WIDTH, printable, styled
 from mss_bench.stats.choices import POSTHOC
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.ranking import mean_ranks
@@ -27,15 +27,15 @@ _LEVELS = (0.001, 0.01, 0.05)
 _BETTER = ("#08519C", "#4292C6", "#C6DBEF")
 _WORSE = ("#A63603", "#F16913", "#FDD0A2")
 _TIED = "#E6E6E6"
-_WRITTEN = 12  # so many methods leave room for p values
+_WRITTEN = 0.32  # inches of a cell that has room for a p value
 _CELL = 0.175  # inches
 
 
-def significance_plot(scores: ScoreMatrix, *, test: str = "conover") -> Figure:
+def significance_plot(scores: ScoreMatrix, *, test: str = "conover", layout: Layout = PAGE) -> Figure:
     """Draw every method against every other: which is better by mean rank, and how sure that is.
 
-    Methods are sorted by mean rank, the best at the top and left. With up to 12 methods the p values stand in the
-    cells.
+    Methods are sorted by mean rank, the best at the top and left. Where there is
+    room the p values stand in the cells.
 
     Parameters
     ----------
@@ -43,6 +43,7 @@ def significance_plot(scores: ScoreMatrix, *, test: str = "conover") -> Figure:
         Values of tracks x methods, without those that the question is not about.
     test : str
         A key of `mss_bench.stats.significance.POSTHOC`, with its usual correction.
+    layout : Layout
 
     Returns
     -------
@@ -64,17 +65,19 @@ def significance_plot(scores: ScoreMatrix, *, test: str = "conover") -> Figure:
     shown = np.where(level == len(_LEVELS), 0.0, sign * (len(_LEVELS) - level))
     np.fill_diagonal(shown, np.nan)
     with styled():
-        rows = [label(name, 26) for name in names]
-        columns = [label(name, 18) for name in names]
-        written = len(names) <= _WRITTEN
-        cell = max(row_height([*rows, *columns], _CELL), 0.42 if written else 0.0)
+        shown_names, row_width, column_width = [layout.name(name) for name in names], layout.characters(26), 18
+        rows = [label(name, row_width) for name in shown_names]
+        columns = [label(name, column_width) for name in shown_names]
         margin = 0.075 * max(len(line) for text in rows for line in text.split("\n"))
-        cell = min(cell, (FULL_WIDTH - margin - 0.3) / len(names))
-        rows, columns = fitted(names, cell, 26), fitted(names, cell, 18)
+        room = (layout.width - margin - 0.3) / len(names)
+        written = room >= _WRITTEN
+        cell = min(max(row_height([*rows, *columns], _CELL), 0.42 if written else 0.0), room)
+        rows, columns = fitted(shown_names, cell, row_width), fitted(shown_names, cell, column_width)
         tall = 0.068 * max(len(line) for text in columns for line in text.split("\n"))
-        width = min(max(margin + cell * len(names) + 0.4, COLUMN_WIDTH), FULL_WIDTH)
+        width = min(max(margin + cell * len(names) + 0.4, COLUMN_WIDTH), layout.width)
         title = wrap(printable(heading(scores, scores.unit["metric"])), int(10.5 * (width - margin)))
-        figure = canvas(cell * len(names) + tall + 1.0 + 0.14 * len(title), width)
+        title = title if layout.title else []
+        figure = canvas(cell * len(names) + tall + 1.0 + 0.14 * len(title), layout, width)
         axes = figure.subplots()
         colours = [*_WORSE, _TIED, *_BETTER[::-1]]
         axes.imshow(shown, cmap=ListedColormap(colours), norm=BoundaryNorm(np.arange(-3.5, 4.0), 7), aspect="equal")

@@ -8,14 +8,15 @@ References
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from mss_bench.core.text import wrap
-from mss_bench.report.plots.base import Looks, canvas, heading, label, look_of
-from mss_bench.report.style import COLOURS, FULL_WIDTH, printable, styled
+from mss_bench.report.plots.base import LINE, PAGE, Layout, Looks, canvas, fitted, heading, title_width
+from mss_bench.report.style import COLOURS, printable, styled
 from mss_bench.stats.choices import POSTHOC
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.ranking import critical_difference, groups, mean_ranks
@@ -36,7 +37,7 @@ _EDGE = 0.05
 
 
 def critical_difference_plot(
-    scores: ScoreMatrix, *, test: str = "conover", alpha: float = 0.05, look: Looks | None = None
+    scores: ScoreMatrix, *, test: str = "conover", alpha: float = 0.05, layout: Layout = PAGE
 ) -> Figure:
     """Draw mean ranks on an axis, with bars that join methods that do not differ [1]_.
 
@@ -50,8 +51,7 @@ def critical_difference_plot(
         ``nemenyi``, the only one whose critical difference holds for all pairs.
     alpha : float
         Level of the test.
-    look : mapping, optional
-        From `mss_bench.report.style.looks`.
+    layout : Layout
 
     Returns
     -------
@@ -71,22 +71,27 @@ def critical_difference_plot(
     distance = critical_difference(scores, test, alpha) if test == "nemenyi" else math.nan
     with styled():
         half = (len(names) + 1) // 2
-        labels = [label(f"{name} ({rank:.2f})", _NAME_WIDTH) for name, rank in order.items()]
+        width = layout.characters(_NAME_WIDTH, 0.3)
+        labels = fitted([f"{layout.name(str(n))} ({rank:.2f})" for n, rank in order.items()], 3 * LINE, width)
         left, right = labels[:half], labels[half:]
         margin = max(_width(text) for text in labels) + 0.3
-        title = wrap(printable(heading(scores, f"mean ranks by {scores.unit['metric']}")), 80)
+        title = wrap(printable(heading(scores, f"mean ranks by {scores.unit['metric']}")), title_width(layout))
+        title = title if layout.title else []
+        note = wrap(layout.note, title_width(layout)) if layout.note else []
+        legend = wrap(_legend_text(test, alpha), int(layout.width / 0.052))
         # inches above the axis: title, critical difference, numbers
-        top = 0.35 + 0.15 * len(title) + (0.25 if math.isfinite(distance) else 0.0)
+        top = 0.35 + 0.15 * len(title + note) + (0.25 if math.isfinite(distance) else 0.0)
         below = 0.1 + _BAR * (max((lane for lane, _ in bars), default=-1) + 1)
-        height = top + below + max(_height(left), _height(right)) + 0.3
-        figure = canvas(height, layout=None)
+        height = top + below + max(_height(left), _height(right)) + 0.15 + 0.12 * len(legend)
+        figure = canvas(height, replace(layout, note=""))
+        figure.set_layout_engine("none")  # this figure places everything itself
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        axes.set_xlim(0, FULL_WIDTH)
+        axes.set_xlim(0, layout.width)
         axes.set_ylim(height, 0)
         start = math.floor(order.min())
         ends = [order.max(), start + 1, start + (distance if math.isfinite(distance) else 0.0)]
-        scale = _Scale(start, math.ceil(max(ends)), margin)
+        scale = _Scale(start, math.ceil(max(ends)), margin, layout.width)
         _draw_axis(axes, scale, top)
         if math.isfinite(distance):
             _draw_distance(axes, scale, distance, top - 0.3)
@@ -94,12 +99,13 @@ def critical_difference_plot(
             y = top + 0.09 + _BAR * lane
             bar = [scale(float(order[group[0]])) - 0.03, scale(float(order[group[-1]])) + 0.03]
             axes.plot(bar, [y, y], color=COLOURS["ink"], linewidth=2.6, solid_capstyle="butt")
-        chosen = look_of(look, names)
+        chosen = layout.looks(names)
         names_at = top + below
         _draw_names(axes, scale, order.iloc[:half], left, chosen, top, names_at, to_left=True)
         _draw_names(axes, scale, order.iloc[half:][::-1], right[::-1], chosen, top, names_at, to_left=False)
-        axes.text(_EDGE, height - 0.1, _legend_text(test, alpha), fontsize=6.5, va="center")
+        axes.text(_EDGE, height - 0.04, "\n".join(legend), fontsize=6.5, va="bottom")
         axes.text(_EDGE, 0.06, "\n".join(title), fontsize=9, fontweight="bold", va="top")
+        axes.text(_EDGE, 0.06 + 0.15 * len(title), "\n".join(note), fontsize=8, color=COLOURS["warning"], va="top")
     return figure
 
 
@@ -112,9 +118,9 @@ def _legend_text(test: str, alpha: float) -> str:
 class _Scale:
     """Map ranks to inches, the best at the left, over the ranks that methods have."""
 
-    def __init__(self, first: int, last: int, margin: float) -> None:
+    def __init__(self, first: int, last: int, margin: float, width: float) -> None:
         self.first, self.last = first, last
-        self.left, self.right = margin, FULL_WIDTH - margin
+        self.left, self.right = margin, width - margin
 
     def __call__(self, rank: float) -> float:
         return self.left + (rank - self.first) / (self.last - self.first) * (self.right - self.left)
@@ -134,7 +140,7 @@ def _lanes(tied: list[list[str]], order: pd.Series[float]) -> list[tuple[int, li
 
 def _draw_axis(axes: Axes, scale: _Scale, y: float) -> None:
     axes.plot([scale.left, scale.right], [y, y], color=COLOURS["ink"], linewidth=0.8)
-    step = max(1, math.ceil((scale.last - scale.first) / 12))
+    step = max(1, math.ceil((scale.last - scale.first) / max(2, 3 * (scale.right - scale.left))))
     for rank in range(scale.first, scale.last + 1):
         major = (rank - scale.first) % step == 0
         axes.plot([scale(rank)] * 2, [y - (0.07 if major else 0.04), y], color=COLOURS["ink"], linewidth=0.8)

@@ -21,7 +21,7 @@ __all__ = ["scatter_plot"]
 
 
 def scatter_plot(
-    x: ScoreMatrix, y: ScoreMatrix, *, quantities: tuple[str, str] = ("", ""), look: base.Looks | None = None
+    x: ScoreMatrix, y: ScoreMatrix, *, quantities: tuple[str, str] = ("", ""), layout: base.Layout = base.PAGE
 ) -> Figure:
     """Draw one metric against another of the same target: a symbol a method (its medians), a dot a track.
 
@@ -31,8 +31,7 @@ def scatter_plot(
         Of the same data; the methods and tracks that both have are drawn.
     quantities : (str, str)
         Metrics and units on the axes, ``SDR (dB)``; by default the metrics' names.
-    look : mapping, optional
-        From `mss_bench.report.style.looks`.
+    layout : Layout
 
     Returns
     -------
@@ -52,12 +51,15 @@ def scatter_plot(
     xs = x.values.loc[tracks, names].to_numpy(dtype=np.float64)
     ys = y.values.loc[tracks, names].to_numpy(dtype=np.float64)
     names.sort(key=lambda name: -up[name] if y.higher_is_better else up[name])
-    chosen = base.look_of(look, names)
+    chosen = layout.looks(names)
     with styled():
         kinds = {name: base.kind_of(x, name) for name in names}
-        labels = [base.label(base.tagged(name, kinds[name]), 26) for name in names]
+        full = [layout.name(name, kinds[name]) for name in names]
+        labels = base.fitted(full, 3 * base.LINE, 22 if layout.narrow else 26)
         lines = sum(text.count("\n") + 1.15 for text in labels)
-        figure = base.canvas(max(3.2, base.LINE * lines + 0.9))
+        # Names stand beside the axes, or below them where the figure is narrow.
+        tall = 3.6 + base.LINE * lines / 2 if layout.narrow else max(3.2, base.LINE * lines + 0.9)
+        figure = base.canvas(tall, layout)
         axes = figure.subplots()
         axes.plot(xs.ravel(), ys.ravel(), ".", color="#BBBBBB", markersize=2, zorder=1)
         for name, text in zip(names, labels, strict=True):
@@ -69,11 +71,15 @@ def scatter_plot(
         beyond = int((_outside(xs, axes.get_xlim()) | _outside(ys, axes.get_ylim())).sum())
         dots = f"dots: single tracks{f' ({beyond} of {xs.size} beyond the axes)' if beyond else ''}"
         told = _correlations([at[n] for n in names], [up[n] for n in names], xs, ys)
-        axes.set_xlabel(f"{base.axis_label(x, quantities[0])}\nsymbols: medians of methods; {dots}{told}")
+        text = f"{base.axis_label(x, quantities[0])}\nsymbols: medians of methods; {dots}{told}"
+        axes.set_xlabel(base.axis_note(text, layout, 0.85 if layout.narrow else 0.62))
         axes.set_ylabel(base.axis_label(y, quantities[1]))
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.01), borderaxespad=0, fontsize=7, handletextpad=0.3,
-                    labelspacing=0.25)  # fmt: skip
-        base.set_title(axes, base.heading(y, f"{y.unit['metric']} against {x.unit['metric']}"), 76)
+        small = {"fontsize": 7, "handletextpad": 0.3, "labelspacing": 0.25}
+        if layout.narrow:
+            figure.legend(loc="outside lower center", ncols=2, **small)
+        else:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.01), borderaxespad=0, **small)
+        base.set_title(axes, base.heading(y, f"{y.unit['metric']} against {x.unit['metric']}"), layout, 0.9)
     return figure
 
 

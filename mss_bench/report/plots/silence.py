@@ -9,7 +9,7 @@ import numpy as np
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import Status, is_floor, method_label
 from mss_bench.errors import RunError
-from mss_bench.report.plots.base import LINE, Looks, canvas, check_single, label, look_of, set_title
+from mss_bench.report.plots.base import LINE, PAGE, Layout, axis_note, canvas, check_single, label, set_title
 from mss_bench.report.score_tables import ordered
 from mss_bench.report.style import COLOURS, printable, styled
 
@@ -23,7 +23,7 @@ __all__ = ["silence_plot"]
 _KEYS = ["dataset", "subset", "track", "target"]
 
 
-def silence_plot(tracks: pd.DataFrame, *, look: Looks | None = None) -> Figure:
+def silence_plot(tracks: pd.DataFrame, *, layout: Layout = PAGE) -> Figure:
     """Draw the share of frames left out of each track, by target, and what single methods leave out beyond that.
 
     A frame that is left out for every method (the best one's count) is one in which the reference is silent. What a
@@ -33,8 +33,7 @@ def silence_plot(tracks: pd.DataFrame, *, look: Looks | None = None) -> Figure:
     ----------
     tracks : DataFrame
         The rows of one data set, subset, group, metric and preset of a track table.
-    look : mapping, optional
-        From `mss_bench.report.style.looks`.
+    layout : Layout
 
     Returns
     -------
@@ -53,19 +52,22 @@ def silence_plot(tracks: pd.DataFrame, *, look: Looks | None = None) -> Figure:
     with styled():
         targets = ordered(map(str, shares.index.unique("target")))
         labels = [
-            label(f"{name} ({100 * share:.1f} %)" if share >= 0.0005 else f"{name} (<0.1 %)", 30)
+            label(
+                layout.name(name) + (f" ({100 * share:.1f} %)" if share >= 0.0005 else " (<0.1 %)"),
+                layout.characters(30),
+            )
             for name, share in own.items()
         ]
         heights = [0.25 * len(targets) + 0.1, max(LINE * sum(t.count("\n") + 1.3 for t in labels), 0.01)]
-        figure = canvas(sum(heights) + (1.55 if own else 0.95))
+        figure = canvas(sum(heights) + (1.55 if own else 0.95), layout)
         rows = figure.subplots(2 if own else 1, 1, squeeze=False, height_ratios=heights[: 2 if own else 1])[:, 0]
-        _draw_targets(rows[0], [100 * shares.xs(t, level="target").to_numpy() for t in targets], targets)
+        _draw_targets(rows[0], [100 * shares.xs(t, level="target").to_numpy() for t in targets], targets, layout)
         first = tracks.iloc[0]
         place = f"{first['dataset']} {first['subset']}, {first['group']}"
         n = len(tracks[_KEYS[:3]].drop_duplicates())
-        set_title(rows[0], f"Frames left out of {first['metric']}, {n} track{'' if n == 1 else 's'}, {place}")
+        set_title(rows[0], f"Frames left out of {first['metric']}, {n} track{'' if n == 1 else 's'}, {place}", layout)
         if own:
-            _draw_methods(rows[1], {name: 100 * share for name, share in own.items()}, labels, look)
+            _draw_methods(rows[1], {name: 100 * share for name, share in own.items()}, labels, layout)
     return figure
 
 
@@ -85,7 +87,7 @@ def _own(table: pd.DataFrame) -> dict[str, float]:
     return {name: v for name, v in sorted(shares.items(), key=lambda item: -item[1]) if v > 0 and not is_floor(name)}
 
 
-def _draw_targets(axes: Axes, data: list[Floats], targets: list[str]) -> None:
+def _draw_targets(axes: Axes, data: list[Floats], targets: list[str], layout: Layout) -> None:
     axes.boxplot(data, positions=-np.arange(len(data), dtype=np.float64), orientation="horizontal", widths=0.6,
                  manage_ticks=False, showfliers=False, medianprops={"color": COLOURS["line"], "linewidth": 1.4},
                  boxprops={"linewidth": 0.7}, whiskerprops={"linewidth": 0.7}, capprops={"linewidth": 0.7})  # fmt: skip
@@ -101,11 +103,11 @@ def _draw_targets(axes: Axes, data: list[Floats], targets: list[str]) -> None:
     axes.set_xlim(-0.015 * most, 1.03 * most)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.set_xlabel("frames left out for all methods (%); a dot is a track")
+    axes.set_xlabel(axis_note("frames left out for all methods (%); a dot is a track", layout))
 
 
-def _draw_methods(axes: Axes, own: dict[str, float], labels: list[str], look: Looks | None) -> None:
-    chosen = look_of(look, list(own))
+def _draw_methods(axes: Axes, own: dict[str, float], labels: list[str], layout: Layout) -> None:
+    chosen = layout.looks(list(own))
     heights = [text.count("\n") + 1.3 for text in labels]
     places = [-(sum(heights[:i]) + heights[i] / 2) for i in range(len(heights))]
     axes.barh(places, list(own.values()), 0.8, color=[chosen[n].colour for n in own], edgecolor=COLOURS["ink"],
@@ -114,4 +116,4 @@ def _draw_methods(axes: Axes, own: dict[str, float], labels: list[str], look: Lo
     axes.set_ylim(-sum(heights), 0)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.set_xlabel("frames left out by this method alone (%), mean over tracks and targets")
+    axes.set_xlabel(axis_note("frames left out by this method alone (%), mean over tracks and targets", layout, 0.6))

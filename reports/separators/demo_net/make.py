@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # pages share help
 from mss_bench import api
 from mss_bench.core.parameters import param
 from mss_bench.errors import ConfigError
-from mss_bench.report.plots.base import canvas
-from mss_bench.report.style import FULL_WIDTH, styled
+from mss_bench.report.plots.base import PAGE, canvas
+from mss_bench.report.style import styled
 from reports.pages import Page, make, render, save_png
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _gain_text(numbers: _Numbers, cost: str) -> str:
 def _training_figure(numbers: _Numbers) -> Figure:
     """Plot the shipped network's cost and validation SDR, and the validation SDR of every cost function."""
     with styled():
-        figure = canvas(2.5, FULL_WIDTH)
+        figure = canvas(2.5, PAGE)
         left, middle, right = figure.subplots(1, 3)
         own = numbers.curves[numbers.curves["training"] == "demo_net"]
         left.plot(own["step"], own["cost"], color="#222222")
@@ -193,7 +193,7 @@ def _cost_figure(numbers: _Numbers) -> Figure:
     """Plot what the other costs give over MSE on magnitudes in each metric."""
     others = [cost for cost in COSTS if cost != _USUAL]
     with styled():
-        figure = canvas(2.4, FULL_WIDTH)
+        figure = canvas(2.4, PAGE)
         panels: Sequence[Axes] = figure.subplots(1, len(METRICS), sharey=True)
         for axes, metric in zip(panels, METRICS, strict=True):
             axes.axvline(0, color="#222222", linewidth=0.8)

@@ -1,0 +1,93 @@
+"""What a notebook shows of results: the tables of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from html import escape
+from typing import Any, Self
+
+import pandas as pd
+
+from mss_bench.report.options import Style
+from mss_bench.report.score_tables import blocks, score_table
+from mss_bench.report.table import Column, Table, TableCell
+from mss_bench.stats.aggregate import AGGREGATE_COLUMNS
+from mss_bench.stats.compare import Comparison
+
+__all__ = ["AggregateTable", "ShownComparison", "shown"]
+
+
+def shown(*parts: Table | str) -> str:
+    """Return tables and sentences as HTML; all that they hold is escaped."""
+    from mss_bench.report.html import templates
+
+    macros: Any = templates().get_template("macros.html.j2").module
+    pieces = []
+    for part in parts:
+        if isinstance(part, Table):
+            pieces += [f"<p><b>{escape(part.title)}</b></p>"] * bool(part.title) + [str(macros.table(part))]
+        else:
+            pieces.append(f"<p>{escape(part)}</p>")
+    return "\n".join(pieces)
+
+
+class AggregateTable(pd.DataFrame):
+    """The aggregated table: a DataFrame that a notebook shows as a report does, as long as it has all columns."""
+
+    @property
+    def _constructor(self) -> Callable[..., AggregateTable]:
+        return AggregateTable
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, run: Mapping[str, Any]) -> Self:
+        """Make one of an aggregated table and the content of ``run.json``, which knows units and directions."""
+        made = cls(table)
+        made.attrs["quantities"] = list(run.get("quantities", ()))
+        return made
+
+    def _repr_html_(self) -> str | None:
+        if self.empty or not set(AGGREGATE_COLUMNS) <= set(self.columns):
+            return super()._repr_html_()  # type: ignore[no-any-return, misc]
+        arranged = blocks(pd.DataFrame(self), self.attrs.get("quantities", ()))
+        return shown(*(score_table([block], Style()) for block in arranged))
+
+
+class ShownComparison(Comparison):
+    """A comparison that a notebook shows as a table, with its sentence below."""
+
+    @classmethod
+    def of(cls, comparison: Comparison) -> Self:
+        """Make one of a comparison."""
+        return cls(**{field.name: getattr(comparison, field.name) for field in fields(comparison)})
+
+    def table(self) -> Table:
+        """Return both methods and their differences, one row each."""
+        rows: list[list[TableCell | str]] = []
+        statistics = [str(name) for name in dict.fromkeys(self.values.columns.get_level_values(0))]
+        of_statistic = [pd.DataFrame(self.values[name]) for name in statistics]
+        for name in (self.a, self.b):
+            rows.append([name, *(_with_interval(values, name) for values in of_statistic)])
+        apart = self.difference
+        missing = TableCell.number(float("nan"))
+        differences = [_with_interval(apart, s) if s in apart.index else missing for s in statistics]
+        place = ", ".join(filter(None, (self.unit["metric"], self.unit["target"], self.unit["group"])))
+        return Table(
+            f"{place}: {self.a} and {self.b}",
+            ["separator", *(Column(s, "right") for s in statistics)],
+            [rows, [["difference", *differences]]],
+            [str(self)],
+        )
+
+    def _repr_html_(self) -> str:
+        return shown(self.table())
+
+
+def _with_interval(table: pd.DataFrame, name: str) -> TableCell:
+    """Return the number of a row with its interval, where there is one."""
+    row = table.loc[[name]].to_dict("records")[0]
+    cell = TableCell.number(float(row["value"]))
+    if pd.isna(row.get("low")):
+        return cell
+    low, high = (TableCell.number(float(row[end])).text for end in ("low", "high"))
+    return TableCell(f"{cell.text} [{low}, {high}]", cell.value)
