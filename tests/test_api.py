@@ -15,10 +15,10 @@ import mss_bench
 from mss_bench.api import Results
 from mss_bench.cli.main import main
 from mss_bench.core import audio
-from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.errors import ConfigError, RunError, UnknownNameError
 
 STEMS = ("vocals", "drums", "bass", "other")
-GROUP = {"where": {"group": "4stem"}}
+GROUP = {"group": "4stem"}
 
 
 CATALOG = """
@@ -84,6 +84,7 @@ def test_two_methods_are_compared(results) -> None:
     [
         lambda plot: plot.box("SDR", "vocals", **GROUP),
         lambda plot: plot.box("SDR", "drums", shape="violin"),
+        lambda plot: plot.box(target="all", separators=["centre", "irm"], labels={"irm": "Oracle"}, width="column"),
         lambda plot: plot.critical_difference("SDR", "vocals", **GROUP),
         lambda plot: plot.significance("SDR", "vocals", oracles=True, test="wilcoxon", **GROUP),
         lambda plot: plot.heat("SIR", "vocals", **GROUP),
@@ -108,8 +109,26 @@ def test_figures_of_what_is_not_there_are_refused(results) -> None:
         results.plot.cost("SRD")
     with pytest.raises(UnknownNameError, match="unknown target group '3stem'"):
         results.plot.cost("SDR", "3stem")
-    with pytest.raises(RunError, match="of one group, got 2"):
-        results.plot.silence("SDR")
+    for call, message in (
+        (lambda: results.plot.box(shpe="violin"), "results.plot.box has no option 'shpe'; did you mean 'shape'"),
+        (lambda: results.scores(where={"group": "4stem"}), "results.scores has no option 'where'"),
+        (lambda: results.compare("irm"), "results.compare: missing a required argument: 'b'; it takes a, b, metric"),
+        (lambda: results.scores(5), "metric is 5, expected a name"),
+        (lambda: results.plot.heat(width="wide"), "width is 'wide', expected column"),
+        (lambda: results.plot.heat(labels={"irn": "Oracle"}), "unknown separator 'irn'; did you mean 'irm'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            call()
+
+
+def test_a_notebook_shows_results_comparisons_and_aggregates_as_a_report_does(results) -> None:
+    table = results.aggregate().query("metric == 'SDR'")
+    for shown in (results, results.compare("irm", "karaoke"), table):
+        page = shown._repr_html_()
+        assert "irm" in page
+        assert "<table" in page
+        assert "dataframe" not in page
+    assert "dataframe" in table[["separator", "value"]]._repr_html_()  # which is no aggregated table any more
 
 
 def test_several_runs_are_one(results, other, tmp_path) -> None:
@@ -160,6 +179,11 @@ def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_pat
         (["--columns", "vocals"], "--columns is 'vocals', expected a list of mean"),
         (["--page", "Song 9"], "unknown track 'Song 9'"),
         (["--test", "t"], "--test is 't', expected wilcoxon"),
+        (["--width", "3"], "width is '3', expected column (86 mm), page (182 mm) or millimetres from 50 to 500"),
+        (["--format", "pdf", "--figures", "none"], "pdf is a format of figures, and no figures are named"),
+        (["--labels", "karaok=K"], "unknown separator 'karaok'; did you mean 'karaoke'"),
+        (["--latex-label", "a b"], "--latex-label is 'a b', expected letters"),
+        (["--caption", "All"], "--caption is of one table, and there are"),
         (["--sort", "drumz"], "unknown order of rows 'drumz'; did you mean 'drums'"),
     ],
 )

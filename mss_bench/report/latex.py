@@ -14,8 +14,12 @@ __all__ = ["latex_escape", "render"]
 # Widths in characters.
 _NAME = 34  # of a row's name in a line
 _NARROW_NAME = 24  # where columns leave no room
+_COLUMN_NAME = 20  # in a table of one column
 _COLUMN = 46  # of a small font in one of two columns
 _PAGE = 96  # in both
+
+# What is narrow enough keeps its size.
+_SHRINK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -70,22 +74,34 @@ def _sign(sign: str) -> str:
     return rf"\texttt{{U+{ord(sign):04X}}}"
 
 
-def render(table: Table) -> str:
-    """Return a table in LaTeX; see `Table.latex`."""
-    label = re.sub(r"[^a-z0-9]+", "-", table.name.lower()).strip("-")
-    name_width = _NAME if _width(table, _NAME) <= _PAGE else _NARROW_NAME
+def render(table: Table, *, column: bool = False, caption: str = "", label: str = "") -> str:
+    r"""Return a table in LaTeX; see `Table.latex`.
+
+    Parameters
+    ----------
+    table : Table
+    column : bool
+        Keep to one of two columns: in small type, and shrunk (``\resizebox`` of the package graphicx) where that is
+        still too wide.
+    caption, label : str
+        By default the title, and a label made of the name.
+    """
+    label = label or "tab:" + re.sub(r"[^a-z0-9]+", "-", table.name.lower()).strip("-")
+    most = _COLUMN if column else _PAGE
+    name_width = _COLUMN_NAME if column else _NAME if _width(table, _NAME) <= _PAGE else _NARROW_NAME
     width = _width(table, name_width)
-    wide = "*" if width > _COLUMN else ""
-    size = r"\small" if width <= _PAGE else r"\footnotesize" if width <= 1.1 * _PAGE else r"\scriptsize"
-    separation = 4 if width <= _PAGE else 3 if width <= 1.25 * _PAGE else 1.5
+    wide = "*" if width > _COLUMN and not column else ""
+    size = r"\small" if width <= most else r"\footnotesize" if width <= 1.1 * most else r"\scriptsize"
+    separation = 4 if width <= most else 3 if width <= 1.25 * most else 1.5
     alignment = "".join("r" if column.align == "right" else "l" for column in table.columns)
     lines = [
         rf"\begin{{table{wide}}}",
         r"\centering",
-        rf"\caption{{{latex_escape(table.title)}}}",
-        rf"\label{{tab:{label}}}",
+        rf"\caption{{{latex_escape(caption or table.title)}}}",
+        rf"\label{{{label}}}",
         size,
         rf"\setlength{{\tabcolsep}}{{{separation}pt}}",
+        *([_SHRINK] if column else []),
         rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"\toprule",
         " & ".join(latex_escape(_capital(column.text, i)) for i, column in enumerate(table.columns)) + r" \\",
@@ -97,7 +113,7 @@ def render(table: Table) -> str:
             lines.append(rf"\multicolumn{{{len(table.columns)}}}{{@{{}}l}}{{{title}}} \\")
         for row in group:
             lines.append(" & ".join([_name(row[0], name_width, tag), *map(_cell, row[1:])]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}" + "}" * column]
     if table.notes:
         lines += [r"\par\smallskip\raggedright\footnotesize", *(latex_escape(note) + r"\par" for note in table.notes)]
     return "\n".join([*lines, rf"\end{{table{wide}}}", ""])

@@ -134,7 +134,7 @@ class Options(Parameterized):
         (), flag="--page", metavar="TRACK", doc="Track whose frames are drawn on a page (default: none)."
     )
     single_file: bool = param(
-        False, doc="One page with every figure in it, report.html; otherwise index.html links figures and track pages."
+        False, doc="One page in one file that can be sent, report.html; otherwise index.html links pages of tracks."
     )
     style: Style = param(DEFAULT_STYLE, doc="Columns, digits, labels and widths of tables and figures.")
     statistics: Statistics | None = param(Statistics(), doc="Tests and intervals; None for none.")

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.files import write_atomic
 from mss_bench.core.text import frame_csv
-from mss_bench.errors import UnknownNameError
+from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.report.contents import arrange
 from mss_bench.report.failures import group_failures
 from mss_bench.report.figures import draw
 from mss_bench.report.frames import frames_of_track
+from mss_bench.report.latex import render
 from mss_bench.report.markdown_page import markdown_page
 from mss_bench.report.media import read_media
 from mss_bench.report.options import FIGURE_FORMATS, Options, Style
 from mss_bench.report.score_tables import Block, Quantities, score_tables
 from mss_bench.report.selection import chosen_separators, labels
 from mss_bench.report.significance import explanations, friedman_table, means_table, pairs_table, scores_table
+from mss_bench.report.style import COLUMN_WIDTH, figure_width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +85,9 @@ def write_report(
             raise UnknownNameError("track", name, tracks["track"].dropna().unique())
     contents = arrange(tracks, options, quantities=quantities, separators=run.get("separators", ()))
     shown = set(labels(contents.tracks))
+    # Names with commas are told apart by what the run has; afterwards they are a plain mapping.
+    style = options.style.with_values(labels=options.style.labels.of(labels(tracks)))
+    options = options.with_values(style=style)
     counted = group_failures(tracks, failures, run, chosen_separators(tracks, options.separators))
 
     def read(track: str, **where: str) -> pd.DataFrame:
@@ -147,6 +152,15 @@ def latex_tables(blocks: Sequence[Block], style: Style, banner: Sequence[str] = 
     if not blocks:
         return "% No scores.\n"
     tables = score_tables(blocks, style)
+    named = next((name for name in ("caption", "latex_label") if getattr(style, name)), "")
+    if named and len(tables) > 1:
+        raise ConfigError(
+            f"--{named.replace('_', '-')} is of one table, and there are {len(tables)} "
+            f"({', '.join(table.name for table in tables[:3])}, ...): choose with -m, --targets, --groups"
+        )
     for table in tables:
         table.notes[:0] = [*banner, explanations(blocks, style)]
-    return "% Needs \\usepackage{booktabs}.\n" + "\n".join(table.latex() for table in tables)
+    column = figure_width(style.width) < 1.2 * COLUMN_WIDTH
+    shown = [render(table, column=column, caption=style.caption, label=style.latex_label) for table in tables]
+    needs = "% Needs \\usepackage{booktabs}" + (" and \\usepackage{graphicx}" if column else "")
+    return "\n".join([f"{needs}.", *(f"% {sentence}" for sentence in banner), *shown])

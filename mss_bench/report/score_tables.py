@@ -411,6 +411,7 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
         [[lines[name] for name, row in rows.items() if row.oracle == oracle] for oracle in (False, True)],
         _notes(list(rows.values()), values, others, blocks),
         name=f"{first.name} {first.targets[0] if by_target else first.label}",
+        labels=style.labels.by_name,
     )
 
 

@@ -161,6 +161,8 @@ class Table:
         What stands below.
     name : str
         What a file or a label is called after; by default the title.
+    labels : mapping of str to str, optional
+        What rows are called, and where notes speak of them, by the names that they are given here.
 
     Attributes
     ----------
@@ -172,7 +174,7 @@ class Table:
 
     def __init__(
         self, title: str, columns: Sequence[Column | str], groups: Sequence[Sequence[TableRow]],
-        notes: Sequence[Note | str] = (), *, name: str = "",
+        notes: Sequence[Note | str] = (), *, name: str = "", labels: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.title, self.name = title, name or title
         self.columns = [Column(column) if isinstance(column, str) else column for column in columns]
@@ -185,7 +187,10 @@ class Table:
             column if column.align else replace(column, align="right" if i and self._numeric(i) else "left")
             for i, column in enumerate(self.columns)
         ]
-        self.notes = [note if isinstance(note, str) else self._with_marks(note) for note in notes]
+        labels = labels or {}
+        self.notes = [note if isinstance(note, str) else self._with_marks(note, labels) for note in notes]
+        for row in self.rows:  # marks are set by the names that notes have
+            row[0] = replace(row[0], text=labels.get(row[0].text, row[0].text))
 
     @property
     def rows(self) -> list[list[TableCell]]:
@@ -195,7 +200,7 @@ class Table:
     def _numeric(self, i: int) -> bool:
         return any(isinstance(row[i].value, int | float) for row in self.rows)
 
-    def _with_marks(self, note: Note) -> str:
+    def _with_marks(self, note: Note, labels: Mapping[str, str]) -> str:
         """Put the mark of a note at its rows and return its line; a note on every row needs no marks."""
         unmarked = [row for row in self.rows if not any(note.mark in cell.marks for cell in row)] if note.mark else []
         if len(unmarked) == len(self.rows) > 1 and all(row[0].text in note.of for row in unmarked):
@@ -203,7 +208,9 @@ class Table:
         for row in unmarked:
             if row[0].text in note.of:
                 row[0] = replace(row[0], marks=row[0].marks + note.mark)
-        return note.line()
+        called = [labels.get(name, name) for name in note.of]
+        of = dict(zip(called, note.of.values(), strict=True)) if isinstance(note.of, Mapping) else called
+        return replace(note, of=of).line()
 
     def console(self, width: int = 80, *, encoding: str | None = None) -> str:
         """Return the table as lines of at most `width` cells of a terminal (at least 40), without a final newline.

@@ -153,7 +153,7 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
 
 def test_report_results_and_export(finished, tmp_path):
     run, _ = finished
-    few = ("--metrics", "SDR", "--figures", "box,cost", "--draws", "200")  # all figures take half a minute
+    few = ("--metrics", "SDR", "--draws", "200")
     done = mss_bench("report", run, *few)
     assert done.returncode == 0, done.stderr
     for name in ("report.md", "scores.csv", "tables.tex", "index.html"):

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report import plots
 from mss_bench.report.score_tables import blocks
-from mss_bench.report.style import looks, printable, styled
+from mss_bench.report.style import COLUMN_WIDTH, looks, printable, styled
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.matrix import ScoreMatrix, score_matrix
 
@@ -56,34 +56,38 @@ def frames_of(count: int) -> pd.DataFrame:
                                    metric="SDR", preset="v4")  # fmt: skip
 
 
+TARGETS = ("vocals", "drums", "bass", "other")
+PAGE, COLUMN = plots.Layout(), plots.Layout(COLUMN_WIDTH, title=False, note="Run not finished: 7 of 8 cells are done.")
+
 DRAWN = {
-    "box": lambda tracks, costs: plots.box_plot(sdr(tracks)),
-    "violin": lambda tracks, costs: plots.box_plot(sdr(tracks), shape="violin"),
-    "cd": lambda tracks, costs: plots.critical_difference_plot(sdr(tracks)),
-    "nemenyi": lambda tracks, costs: plots.critical_difference_plot(sdr(tracks), test="nemenyi"),
-    "pairs": lambda tracks, costs: plots.significance_plot(sdr(tracks)),
-    "heat": lambda tracks, costs: plots.heat_map(sdr(tracks)),
-    "scatter": lambda tracks, costs: plots.scatter_plot(
-        score_matrix(tracks, "SAR", "vocals", where=GROUP), sdr(tracks)
+    "box": lambda tracks, costs, how=PAGE: plots.box_plot(sdr(tracks), layout=how),
+    "boxes": lambda tracks, costs, how=PAGE: plots.box_plot([sdr(tracks, t) for t in TARGETS], layout=how),
+    "violin": lambda tracks, costs, how=PAGE: plots.box_plot(sdr(tracks), shape="violin", layout=how),
+    "cd": lambda tracks, costs, how=PAGE: plots.critical_difference_plot(sdr(tracks), layout=how),
+    "nemenyi": lambda tracks, costs, how=PAGE: plots.critical_difference_plot(sdr(tracks), test="nemenyi", layout=how),
+    "pairs": lambda tracks, costs, how=PAGE: plots.significance_plot(sdr(tracks), layout=how),
+    "heat": lambda tracks, costs, how=PAGE: plots.heat_map(sdr(tracks), layout=how),
+    "scatter": lambda tracks, costs, how=PAGE: plots.scatter_plot(
+        score_matrix(tracks, "SAR", "vocals", where=GROUP), sdr(tracks), layout=how
     ),
-    "cost": lambda tracks, costs: plots.cost_plot(blocks(aggregate(tracks))[0], costs),
-    "silence": lambda tracks, costs: plots.silence_plot(
-        tracks[(tracks["metric"] == "SDR") & (tracks["group"] == "4stem")]
+    "cost": lambda tracks, costs, how=PAGE: plots.cost_plot(blocks(aggregate(tracks))[0], costs, layout=how),
+    "silence": lambda tracks, costs, how=PAGE: plots.silence_plot(
+        tracks[(tracks["metric"] == "SDR") & (tracks["group"] == "4stem")], layout=how
     ),
-    "frames": lambda tracks, costs: plots.frame_plot(frames_of(tracks["separator"].nunique())),
+    "frames": lambda tracks, costs, how=PAGE: plots.frame_plot(frames_of(tracks["separator"].nunique()), layout=how),
 }
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-@pytest.mark.parametrize("count", [2, 30])
-def test_nothing_is_cut_off_whatever_the_names(run_tables, kind, count) -> None:
+@pytest.mark.parametrize(("count", "layout"), [(2, PAGE), (30, PAGE), (12, COLUMN)])
+def test_nothing_is_cut_off_whatever_the_names(run_tables, kind, count, layout) -> None:
     tracks = many(run_tables, count)
     tracks["n_valid"] -= np.random.default_rng(0).integers(0, 5, len(tracks))
     pairs = tracks[["separator", "track"]].drop_duplicates()
     rng = np.random.default_rng(1)
     costs = pairs.assign(dataset="demo", subset="test", params="", audio_seconds=10.0,
                          separate_seconds=rng.uniform(0.01, 100, len(pairs)))  # fmt: skip
-    figure = DRAWN[kind](tracks, costs)
+    figure = DRAWN[kind](tracks, costs, layout)
     renderer = settled(figure)
     drawn = figure.get_tightbbox(renderer)  # inches
     assert drawn.x0 >= -0.01
@@ -92,10 +96,10 @@ def test_nothing_is_cut_off_whatever_the_names(run_tables, kind, count) -> None:
     assert drawn.y1 <= figure.get_figheight() + 0.01
 
 
-@pytest.mark.parametrize("kind", ["box", "heat", "pairs"])
-@pytest.mark.parametrize("count", [1, 10, 40])
-def test_names_do_not_overlap(run_tables, kind, count) -> None:
-    figure = DRAWN[kind](many(run_tables, count), None)
+@pytest.mark.parametrize("kind", ["box", "boxes", "heat", "pairs"])
+@pytest.mark.parametrize(("count", "layout"), [(1, PAGE), (10, PAGE), (40, PAGE), (12, COLUMN)])
+def test_names_do_not_overlap(run_tables, kind, count, layout) -> None:
+    figure = DRAWN[kind](many(run_tables, count), None, layout)
     renderer = settled(figure)
     labels = [label.get_window_extent(renderer) for label in figure.axes[0].get_yticklabels()]
     labels.sort(key=lambda box: -box.y0)
@@ -218,7 +222,9 @@ def test_colours_survive_the_palette_of_a_png(run_tables) -> None:
 
     scores = sdr(run_tables.tracks)
     chosen = looks(scores.values.columns)
-    with Image.open(io.BytesIO(plots.save(plots.critical_difference_plot(scores, look=chosen), "png"))) as image:
+    with Image.open(
+        io.BytesIO(plots.save(plots.critical_difference_plot(scores, layout=plots.Layout(look=chosen)), "png"))
+    ) as image:
         there = np.array([colour for _, colour in image.convert("RGB").getcolors(1 << 20)])
     for look in chosen.values():
         wanted = [int(look.colour[i : i + 2], 16) for i in (1, 3, 5)]
