@@ -66,6 +66,12 @@ def latex_escape(text: str) -> str:
     return escaped.replace("\0", "{}")
 
 
+def _running(text: str) -> str:
+    """Return text for a caption or a note: words that are longer than a line of a column may break."""
+    words = (wrap(word, _NARROW_NAME) for word in text.split())
+    return " ".join(r"\allowbreak{}".join(map(latex_escape, pieces)) for pieces in words)
+
+
 def _sign(sign: str) -> str:
     if sign in _ESCAPES:
         return _ESCAPES[sign]
@@ -97,7 +103,7 @@ def render(table: Table, *, column: bool = False, caption: str = "", label: str 
     lines = [
         rf"\begin{{table{wide}}}",
         r"\centering",
-        rf"\caption{{{latex_escape(caption or table.title)}}}",
+        rf"\caption{{{_running(caption or table.title)}}}",
         rf"\label{{{label}}}",
         size,
         rf"\setlength{{\tabcolsep}}{{{separation}pt}}",
@@ -115,7 +121,7 @@ def render(table: Table, *, column: bool = False, caption: str = "", label: str 
             lines.append(" & ".join([_name(row[0], name_width, tag), *map(_cell, row[1:])]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}" + "}" * column]
     if table.notes:
-        lines += [r"\par\smallskip\raggedright\footnotesize", *(latex_escape(note) + r"\par" for note in table.notes)]
+        lines += [r"\par\smallskip\raggedright\footnotesize", *(_running(note) + r"\par" for note in table.notes)]
     return "\n".join([*lines, rf"\end{{table{wide}}}", ""])
 
 

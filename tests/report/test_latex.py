@@ -11,20 +11,22 @@ import pytest
 
 from mss_bench.report.contents import arrange
 from mss_bench.report.options import Options, Style
-from mss_bench.report.report import latex_tables
+from mss_bench.report.report import latex_tables, write_report
 
 LATEX = next(filter(None, map(shutil.which, ("pdflatex", "lualatex", "xelatex", "tectonic"))), None)
 DOCUMENT = r"""\documentclass[twocolumn]{article}
 \usepackage[T1]{fontenc}
 \usepackage{booktabs}
+\usepackage{graphicx}
 \begin{document}
-Before. \input{tables.tex} After.
+Before. \input{tables.tex} After. FIGURE
 \end{document}
 """
+FIGURE = r"\begin{figure}\centering\includegraphics[width=\columnwidth]{%s}\caption{Scores.}\end{figure}"
 
 
-def check(text: str, folder: Path) -> None:
-    """What holds without a LaTeX, and that it compiles where there is one."""
+def check(text: str, folder: Path, figure: str = "", most: float = 10) -> None:
+    """What holds without a LaTeX; where there is one, that it compiles with no box too wide by so many points."""
     for name in ("table", "tabular"):
         ends = [len(re.findall(rf"\\{end}\{{{name}\*?\}}", text)) for end in ("begin", "end")]
         assert ends[0] == ends[1] > 0
@@ -34,7 +36,7 @@ def check(text: str, folder: Path) -> None:
     if LATEX is None:
         return
     (folder / "tables.tex").write_text(text, encoding="utf-8")
-    (folder / "paper.tex").write_text(DOCUMENT)
+    (folder / "paper.tex").write_text(DOCUMENT.replace("FIGURE", figure))
     options = [] if LATEX.endswith("tectonic") else ["-interaction=nonstopmode", "-halt-on-error"]
     done = subprocess.run([LATEX, *options, "paper.tex"], cwd=folder, capture_output=True, timeout=300)
     output = done.stdout.decode(errors="replace")
@@ -42,7 +44,7 @@ def check(text: str, folder: Path) -> None:
     assert (folder / "paper.pdf").stat().st_size
     assert "Missing character" not in output
     too_wide = [float(points) for points in re.findall(r"Overfull .hbox .([0-9.]+)pt too wide", output)]
-    assert not [points for points in too_wide if points > 10], output[-3000:]
+    assert not [points for points in too_wide if points > most], output[-3000:]
 
 
 @pytest.mark.parametrize("style", [Style(), Style(intervals=True), Style(by="target", columns=("targets", "failed"))])
@@ -57,6 +59,26 @@ def test_tables_with_awkward_names_compile(run_tables, tmp_path, style) -> None:
     assert r"\texttt{U+65E5}" in text
     assert ("{\\scriptsize[" in text) == style.intervals
     check(text, tmp_path)
+
+
+@pytest.mark.parametrize("intervals", [False, True])
+def test_a_table_and_a_figure_fit_into_a_column(run_tables, awkward, tmp_path, intervals) -> None:
+    name = ":".join(awkward)
+    style = Style(width="column", caption="Scores & more", latex_label="tab:all", intervals=intervals,
+                  labels={"repet_sim": "REPET-SIM", name: f"Ours: 100 % {'x' * 200}"})  # fmt: skip
+    options = Options(formats=("tex", "pdf"), metrics=("SDR",), groups=("4stem",), figures=("box",), style=style)
+    write_report(tmp_path, *run_tables, options=options)
+    text = (tmp_path / "tables.tex").read_text(encoding="utf-8")
+    assert r"\begin{table}" in text
+    assert r"\caption{Scores \& more}" in text
+    assert r"\label{tab:all}" in text
+    assert "REPET-SIM" in text
+    assert "repet" not in text
+    assert "script" not in text.replace(r"\scriptsize", "").replace("superscript", "")
+    drawn = tmp_path / "figures" / "demo_test_4stem_SDR_box.pdf"
+    assert b"/FontFile2" in drawn.read_bytes()  # TrueType, embedded
+    assert b"/Type3" not in drawn.read_bytes()
+    check(text, tmp_path, FIGURE % drawn, most=0)
 
 
 def test_letters_of_latin_scripts_compile_as_they_are(sisec_vocals, tmp_path) -> None:

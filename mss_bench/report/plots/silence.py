@@ -9,7 +9,7 @@ import numpy as np
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import Status, is_floor, method_label
 from mss_bench.errors import RunError
-from mss_bench.report.plots.base import LINE, PAGE, Layout, axis_note, canvas, check_single, label, set_title
+from mss_bench.report.plots.base import LINE, PAGE, Layout, axis_note, canvas, check_single, fitted, set_title
 from mss_bench.report.score_tables import ordered
 from mss_bench.report.style import COLOURS, printable, styled
 
@@ -51,13 +51,11 @@ def silence_plot(tracks: pd.DataFrame, *, layout: Layout = PAGE) -> Figure:
     own = _own(table)
     with styled():
         targets = ordered(map(str, shares.index.unique("target")))
-        labels = [
-            label(
-                layout.name(name) + (f" ({100 * share:.1f} %)" if share >= 0.0005 else " (<0.1 %)"),
-                layout.characters(30),
-            )
+        full = [
+            layout.name(name) + (f" ({100 * share:.1f} %)" if share >= 0.0005 else " (<0.1 %)")
             for name, share in own.items()
         ]
+        labels = fitted(full, 3 * LINE, layout.characters(30))
         heights = [0.25 * len(targets) + 0.1, max(LINE * sum(t.count("\n") + 1.3 for t in labels), 0.01)]
         figure = canvas(sum(heights) + (1.55 if own else 0.95), layout)
         rows = figure.subplots(2 if own else 1, 1, squeeze=False, height_ratios=heights[: 2 if own else 1])[:, 0]
@@ -103,7 +101,7 @@ def _draw_targets(axes: Axes, data: list[Floats], targets: list[str], layout: La
     axes.set_xlim(-0.015 * most, 1.03 * most)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.set_xlabel(axis_note("frames left out for all methods (%); a dot is a track", layout))
+    axes.set_xlabel(axis_note("frames left out for all methods (%); a dot is a track", layout, 0.55))
 
 
 def _draw_methods(axes: Axes, own: dict[str, float], labels: list[str], layout: Layout) -> None:
