@@ -87,7 +87,7 @@ class Plots:
 
     @checked_call("results.plot.critical_difference", _Scores)
     def critical_difference(
-        self, metric: str = "", target: str = "", *, test: str = "conover", oracles: bool = False,
+        self, metric: str = "", target: str = "", *, test: str = "wilcoxon", oracles: bool = False,
         **options: Unpack[_Scores],
     ) -> Figure:  # fmt: skip
         """Draw mean ranks and which methods are tied."""
@@ -96,7 +96,7 @@ class Plots:
 
     @checked_call("results.plot.significance", _Scores)
     def significance(
-        self, metric: str = "", target: str = "", *, test: str = "conover", oracles: bool = False,
+        self, metric: str = "", target: str = "", *, test: str = "wilcoxon", oracles: bool = False,
         **options: Unpack[_Scores],
     ) -> Figure:  # fmt: skip
         """Draw the test of every pair of methods."""

@@ -31,7 +31,7 @@ _WRITTEN = 0.32  # inches of a cell that has room for a p value
 _CELL = 0.175  # inches
 
 
-def significance_plot(scores: ScoreMatrix, *, test: str = "conover", layout: Layout = PAGE) -> Figure:
+def significance_plot(scores: ScoreMatrix, *, test: str = "wilcoxon", layout: Layout = PAGE) -> Figure:
     """Draw every method against every other: which is better by mean rank, and how sure that is.
 
     Methods are sorted by mean rank, the best at the top and left. Where there is

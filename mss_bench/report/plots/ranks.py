@@ -37,7 +37,7 @@ _EDGE = 0.05
 
 
 def critical_difference_plot(
-    scores: ScoreMatrix, *, test: str = "conover", alpha: float = 0.05, layout: Layout = PAGE
+    scores: ScoreMatrix, *, test: str = "wilcoxon", alpha: float = 0.05, layout: Layout = PAGE
 ) -> Figure:
     """Draw mean ranks on an axis, with bars that join methods that do not differ [1]_.
 
