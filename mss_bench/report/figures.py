@@ -148,9 +148,8 @@ def _of_targets(
         if not block.n_tracks[target]:
             continue
         scores, test = finding.scores, finding.how.posthoc
-        tested = scores.without(scores.oracles)
-        ranks = partial(plots.critical_difference_plot, tested, test=test, alpha=finding.how.alpha, layout=layout)
-        pairs = partial(plots.significance_plot, tested, test=test, layout=layout)
+        ranks = partial(plots.critical_difference_plot, scores, test=test, alpha=finding.how.alpha, layout=layout)
+        pairs = partial(plots.significance_plot, scores, test=test, layout=layout)
         yield _Plan("cd", target, f"Mean ranks by {label} and groups of tied methods: {target}", ranks)
         yield _Plan("pairs", target, f"Significance of differences in {label} of all pairs of methods: {target}", pairs)
         heat = partial(plots.heat_map, scores, quantity=what, layout=layout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
@@ -160,7 +161,7 @@ class Plots:
 
     def _tested(self, metric: str, target: str, oracles: bool, options: Mapping[str, Any]) -> ScoreMatrix:
         scores = self._scores(metric, target, options)
-        return scores if oracles else scores.without(scores.oracles)
+        return replace(scores, oracles=[]) if oracles else scores  # which figures of tests leave out
 
     def _chosen(self, options: Mapping[str, Any]) -> list[str]:
         named = options.get("separators", ())

@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
+from mss_bench.core.arrays import Floats
 from mss_bench.core.text import wrap
-from mss_bench.report.plots.base import PAGE, Layout, canvas, fitted, heading, label, row_height
+from mss_bench.errors import RunError
+from mss_bench.report.plots.base import PAGE, Layout, axis_note, canvas, fitted, heading, label, row_height, title_width
 from mss_bench.report.style import COLOURS, COLUMN_WIDTH, printable, styled
-from mss_bench.stats.choices import POSTHOC
+from mss_bench.stats.effect import rank_biserial
 from mss_bench.stats.matrix import ScoreMatrix
-from mss_bench.stats.ranking import mean_ranks
-from mss_bench.stats.significance import posthoc
+from mss_bench.stats.units import difference
+from mss_bench.stats.verdicts import Family, family
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["significance_plot"]
+
+Strings = NDArray[np.str_]
 
 _LEVELS = (0.001, 0.01, 0.05)
 # Blue where the row is better, orange where it is worse, the darker the surer.
@@ -32,15 +37,15 @@ _CELL = 0.175  # inches
 
 
 def significance_plot(scores: ScoreMatrix, *, test: str = "wilcoxon", layout: Layout = PAGE) -> Figure:
-    """Draw every method against every other: which is better by mean rank, and how sure that is.
+    """Draw every ranked method against every other: which is better, and whether they are told apart.
 
-    Methods are sorted by mean rank, the best at the top and left. Where there is
-    room the p values stand in the cells.
+    Methods are sorted by their median, the best at the top and left. Where there is room the p values stand in the
+    cells; where the tracks are too few for any verdict, the tracks on which the row is better.
 
     Parameters
     ----------
     scores : ScoreMatrix
-        Values of tracks x methods, without those that the question is not about.
+        Values of tracks x methods; oracles, and what does nothing, are left out.
     test : str
         A key of `mss_bench.stats.significance.POSTHOC`, with its usual correction.
     layout : Layout
@@ -52,18 +57,22 @@ def significance_plot(scores: ScoreMatrix, *, test: str = "wilcoxon", layout: La
     Raises
     ------
     RunError
-        Fewer than 3 tracks or 2 methods.
+        Fewer than 2 methods are ranked, or no track counts.
     UnknownNameError
         The test is not known.
     """
-    order = mean_ranks(scores)
-    names = [str(name) for name in order.index]
-    p = posthoc(scores, test).loc[names, names].to_numpy(dtype=np.float64)
-    ranks = order.to_numpy(dtype=np.float64)
+    field = family(scores, test=test)
+    names = field.ranked
+    if len(names) < 2 or not field.n_tracks:
+        raise RunError(f"nothing to draw of pairs: {field.sentence}")
+    values = scores.values[names].to_numpy(dtype=np.float64)
+    apart = difference(values[:, :, None], values[:, None, :]) * (1.0 if scores.higher_is_better else -1.0)
+    lean = rank_biserial(apart.reshape(len(values), -1)).reshape(len(names), -1)
+    p = field.p.loc[names, names].to_numpy(dtype=np.float64)
     level = np.searchsorted(_LEVELS, p, side="right")  # 0 the surest, 3 tied
-    sign = np.sign(ranks[None, :] - ranks[:, None])
-    shown = np.where(level == len(_LEVELS), 0.0, sign * (len(_LEVELS) - level))
+    shown = np.where(level == len(_LEVELS), 0.0, np.sign(lean) * (len(_LEVELS) - level))
     np.fill_diagonal(shown, np.nan)
+    texts = np.vectorize(_p_text)(p) if field.enough else (apart > 0).sum(axis=0).astype(str)
     with styled():
         shown_names, row_width, column_width = [layout.name(name) for name in names], layout.characters(26), 18
         rows = [label(name, row_width) for name in shown_names]
@@ -82,7 +91,7 @@ def significance_plot(scores: ScoreMatrix, *, test: str = "wilcoxon", layout: La
         colours = [*_WORSE, _TIED, *_BETTER[::-1]]
         axes.imshow(shown, cmap=ListedColormap(colours), norm=BoundaryNorm(np.arange(-3.5, 4.0), 7), aspect="equal")
         if written:
-            _write(axes, p, shown)
+            _write(axes, texts, shown)
         axes.set_xticks(range(len(names)), columns, rotation=90, fontsize=7, linespacing=1.05)
         axes.set_yticks(range(len(names)), rows, fontsize=7, linespacing=1.05)
         axes.tick_params(length=0)
@@ -92,23 +101,30 @@ def significance_plot(scores: ScoreMatrix, *, test: str = "wilcoxon", layout: La
         axes.tick_params(which="minor", length=0)
         axes.spines[:].set_visible(False)
         axes.set_title("\n".join(title), x=0)
-        _legend(figure, test)
+        _legend(figure, field, layout)
     return figure
 
 
-def _write(axes: Axes, p: np.ndarray, shown: np.ndarray) -> None:
+def _p_text(p: float) -> str:
+    return "<.001" if p < 0.001 else f"{p:.3f}"[1:] if p < 0.9995 else "1"
+
+
+def _write(axes: Axes, texts: Strings, shown: Floats) -> None:
     for i, j in zip(*np.nonzero(~np.isnan(shown)), strict=True):
-        text = "<.001" if p[i, j] < 0.001 else f"{p[i, j]:.3f}"[1:] if p[i, j] < 0.9995 else "1"
         dark = abs(shown[i, j]) >= 2
-        axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color="white" if dark else COLOURS["ink"])
+        axes.text(j, i, texts[i, j], ha="center", va="center", fontsize=6.5, color="white" if dark else COLOURS["ink"])
 
 
-def _legend(figure: Figure, test: str) -> None:
+def _legend(figure: Figure, field: Family, layout: Layout) -> None:
+    width = title_width(layout, 0.6 if not layout.narrow else 0.95)
+    if not field.enough:
+        text = f"{field.sentence} Numbers: songs of {field.n_tracks} on which the row is better."
+        figure.legend(handles=[], loc="outside lower center", title=axis_note(text, layout), title_fontsize=7.5)
+        return
     texts = [f"p < {level:g}".replace("0.", ".") for level in _LEVELS]
     handles = [Patch(facecolor=c, label=f"row better, {t}") for c, t in zip(_BETTER, texts, strict=True)]
-    handles.append(Patch(facecolor=_TIED, edgecolor=COLOURS["floor"], linewidth=0.4, label="no difference"))
+    handles.append(Patch(facecolor=_TIED, edgecolor=COLOURS["floor"], linewidth=0.4, label="not told apart"))
     handles += [Patch(facecolor=c, label=f"row worse, {t}") for c, t in zip(_WORSE, texts, strict=True)]
     handles.append(Patch(facecolor="none", label=""))
-    corrected = "" if test in ("nemenyi", "conover_iman") else ", Holm's correction"
-    title = "\n".join(wrap(f"{POSTHOC[test]}{corrected}", 50))
+    title = "\n".join(wrap(field.how, width))
     figure.legend(handles=handles, loc="outside lower center", ncols=2, title=title, title_fontsize=7.5)

@@ -17,10 +17,9 @@ from matplotlib.textpath import TextPath
 from mss_bench.core.text import wrap
 from mss_bench.report.plots.base import LINE, PAGE, Layout, Looks, canvas, fitted, heading, title_width
 from mss_bench.report.style import COLOURS, printable, styled
-from mss_bench.stats.choices import POSTHOC
 from mss_bench.stats.matrix import ScoreMatrix
-from mss_bench.stats.ranking import critical_difference, groups, mean_ranks
-from mss_bench.stats.significance import posthoc
+from mss_bench.stats.ranking import critical_difference, mean_ranks
+from mss_bench.stats.verdicts import Family, family
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,18 +33,21 @@ _NAME_WIDTH = 26  # characters
 _PITCH = 0.135  # inches of a line of names
 _BAR = 0.085  # inches between bars
 _EDGE = 0.05
+_MOST_BARS = 26  # as many as there are letters
 
 
 def critical_difference_plot(
     scores: ScoreMatrix, *, test: str = "wilcoxon", alpha: float = 0.05, layout: Layout = PAGE
 ) -> Figure:
-    """Draw mean ranks on an axis, with bars that join methods that do not differ [1]_.
+    """Draw the mean ranks of ranked methods on an axis, with a line below for each group that is not told apart [1]_.
+
+    No two methods with a dot on the same line are told apart; a line passes over those that are. Where the tracks are
+    too few for any verdict there are no lines, and the figure says so.
 
     Parameters
     ----------
     scores : ScoreMatrix
-        Values of tracks x methods. Leave out, with `ScoreMatrix.without`, the methods that the question is not about:
-        oracles, as a rule.
+        Values of tracks x methods; oracles, and what does nothing, are left out.
     test : str
         A key of `mss_bench.stats.significance.POSTHOC`, with its usual correction; the bar "CD" is drawn for
         ``nemenyi``, the only one whose critical difference holds for all pairs.
@@ -60,15 +62,17 @@ def critical_difference_plot(
     Raises
     ------
     RunError
-        Fewer than 3 tracks or 2 methods.
+        Fewer than 3 tracks or 2 ranked methods.
     UnknownNameError
         The test is not known.
     """
-    p = posthoc(scores, test)
-    order = mean_ranks(scores)
+    field = family(scores, test=test, alpha=alpha)
+    ranked = scores.without([str(name) for name in scores.values.columns if name not in field.ranked])
+    order = mean_ranks(ranked)
     names = [str(name) for name in order.index]
-    bars = _lanes(groups(p, names, alpha), order)
-    distance = critical_difference(scores, test, alpha) if test == "nemenyi" else math.nan
+    tied = [sorted(group, key=names.index) for group in field.cliques or () if len(group) > 1]
+    bars = _lanes(tied, order) if len(tied) <= _MOST_BARS else []
+    distance = critical_difference(ranked, test, alpha) if test == "nemenyi" else math.nan
     with styled():
         half = (len(names) + 1) // 2
         width = layout.characters(_NAME_WIDTH, 0.3)
@@ -78,7 +82,7 @@ def critical_difference_plot(
         title = wrap(printable(heading(scores, f"mean ranks by {scores.unit['metric']}")), title_width(layout))
         title = title if layout.title else []
         note = wrap(layout.note, title_width(layout)) if layout.note else []
-        legend = wrap(_legend_text(test, alpha), int(layout.width / 0.052))
+        legend = wrap(_legend_text(field, len(tied)), int(layout.width / 0.052))
         # inches above the axis: title, critical difference, numbers
         top = 0.35 + 0.15 * len(title + note) + (0.25 if math.isfinite(distance) else 0.0)
         below = 0.1 + _BAR * (max((lane for lane, _ in bars), default=-1) + 1)
@@ -97,8 +101,8 @@ def critical_difference_plot(
             _draw_distance(axes, scale, distance, top - 0.3)
         for lane, group in bars:
             y = top + 0.09 + _BAR * lane
-            bar = [scale(float(order[group[0]])) - 0.03, scale(float(order[group[-1]])) + 0.03]
-            axes.plot(bar, [y, y], color=COLOURS["ink"], linewidth=2.6, solid_capstyle="butt")
+            places = [scale(float(order[name])) for name in group]
+            axes.plot(places, [y] * len(places), "o-", color=COLOURS["ink"], linewidth=1, markersize=2.4)
         chosen = layout.looks(names)
         names_at = top + below
         _draw_names(axes, scale, order.iloc[:half], left, chosen, top, names_at, to_left=True)
@@ -109,10 +113,13 @@ def critical_difference_plot(
     return figure
 
 
-def _legend_text(test: str, alpha: float) -> str:
-    corrected = "" if test in ("nemenyi", "conover_iman") else ", Holm"
-    how = f"{POSTHOC[test]}{corrected}, p ≥ {alpha:g}"
-    return f"In brackets: mean rank, 1 is best. Bars join methods that do not differ: {how}."
+def _legend_text(field: Family, n_tied: int) -> str:
+    start = "In brackets: mean rank, 1 is best."
+    if not field.enough:
+        return f"{start} {field.sentence}"
+    if n_tied > _MOST_BARS:
+        return f"{start} {n_tied} groups of methods are not told apart, too many to draw ({field.how})."
+    return f"{start} Methods with a dot on one line are not told apart: {field.how}, p ≥ {field.alpha:g}."
 
 
 class _Scale:
