@@ -185,6 +185,8 @@ class Results:
         >>> results = mss_bench.load("runs/demo")  # doctest: +SKIP
         >>> print(results.compare("repet_sim", "hpss_vocals"))  # doctest: +SKIP
         """
+        from mss_bench.report.facts import trained_on
+        from mss_bench.report.leakage import overlap
         from mss_bench.report.notebook import ShownComparison
         from mss_bench.report.selection import usual_unit
         from mss_bench.stats.compare import compare
@@ -192,6 +194,9 @@ class Results:
         unit = usual_unit(self.tracks, metric, target, group, preset)
         metric, target = unit.pop("metric"), unit.pop("target")
         rules: dict[str, Any] = {**self._directions(), **options}
+        trained = trained_on(self.run.get("separators", ()))
+        place = [str(self.tracks[column].iloc[0]) for column in ("dataset", "subset")]
+        rules["unranked"] = [name for name, data in trained.items() if overlap(data, *place)]
         return ShownComparison.of(compare(self.tracks, a, b, metric, target, where=unit, **rules))
 
     def _directions(self) -> dict[str, Any]:

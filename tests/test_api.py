@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 
@@ -192,3 +193,20 @@ def test_wrong_words_are_one_line(results, tmp_path, words, message) -> None:
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_two_methods_are_compared_from_the_command_line(results, capsys) -> None:
+    assert main(["compare", str(results.path), "irm", "karaoke"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "irm - karaoke, SDR of vocals (4stem): 4 songs: too few for any test; irm"
+    )
+    assert main(["compare", str(results.path), "irm", "karaoke", "-m", "uSDR", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["wins"] == 4
+    for words, message in (
+        (["irm", "karaok"], "unknown separator 'karaok'; did you mean 'karaoke'"),
+        (["irm", "irm"], "a method cannot be compared with itself"),
+        (["irm", "karaoke", "--target", "vocal"], "unknown target 'vocal'; did you mean 'vocals'"),
+        (["irm", "karaoke", "--fail-if-worse"], "--fail-if-worse needs at least 6 songs to show anything, got 4"),
+    ):
+        assert main(["compare", str(results.path), *words]) == 2
+        assert message in capsys.readouterr().err

@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "separate": "separate audio files of your own into stems",
     "score": "score estimates that exist already, in a folder",
     "report": "tables, plots and a page from a run",
+    "compare": "two methods on the same songs, in a sentence for a paper",
     "explain": "the components of an estimate as sound files and a picture: why a score is what it is",
     "status": "what of a run is done, failed and missing",
     "verify": "recompute some cells of a run and compare",

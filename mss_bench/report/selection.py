@@ -11,7 +11,7 @@ from mss_bench.errors import ConfigError, RunError, UnknownNameError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["chosen_separators", "labels", "select", "usual_unit"]
+__all__ = ["chosen_separators", "labels", "select", "the_separator", "usual_unit"]
 
 
 def labels(tracks: pd.DataFrame) -> pd.Series[str]:
@@ -74,6 +74,22 @@ def chosen_separators(tracks: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
         chosen += [label for label in variants[joined[n - 1]] if label not in chosen]
         rest = rest[n:]
     return chosen
+
+
+def the_separator(tracks: pd.DataFrame, name: str) -> str:
+    """Return the one method that a name means, with its parameters or by its separator's name.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such separator.
+    ConfigError
+        It has several variants.
+    """
+    variants = chosen_separators(tracks, [name])
+    if len(variants) != 1 and name not in variants:
+        raise ConfigError(f"{name!r} is {len(variants)} methods: {', '.join(variants)}; expected one of them")
+    return name if name in variants else variants[0]
 
 
 def usual_unit(

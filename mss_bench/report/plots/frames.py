@@ -54,7 +54,7 @@ def frame_plot(frames: pd.DataFrame, *, quantity: str = "", layout: Layout = PAG
     shown = _choice(curves)
     chosen = layout.looks(list(curves))
     with styled():
-        labels = fitted([layout.name(name) for name in shown], 3 * LINE, 24)
+        labels = fitted([layout.name(name) for name in shown], 3 * LINE, 17 if layout.narrow else 24)
         lines = sum(text.count("\n") + 1.2 for text in labels)
         # Names stand beside the curves, or below them where the figure is narrow.
         figure = canvas(2.2 + LINE * lines / 2 if layout.narrow else max(2.2, 0.6 + LINE * lines), layout)

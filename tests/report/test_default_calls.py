@@ -1,0 +1,106 @@
+"""Calls without options, on tables of every data set that the catalog has, and comparisons for a model's CI."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mss_bench
+from mss_bench.cli.main import main
+from mss_bench.core.schema import COST_COLUMNS, FAILURE_COLUMNS, FRAME_COLUMNS, SCHEMA_VERSION, TRACK_COLUMNS
+from mss_bench.datasets.catalog import load_catalog
+from mss_bench.errors import MssBenchError
+from mss_bench.metrics import metrics
+
+CATALOG = load_catalog()
+METHODS = {"mixture": 0.0, "ours": 5.0, "theirs": 4.0, "irm": 9.0}
+CALLS = ("box", "critical_difference", "significance", "heat", "scatter", "cost", "silence", "frames")
+
+
+def run_folder(folder: Path, tracks: pd.DataFrame) -> Path:
+    """Write a run folder of a track table, with the other tables that belong to it."""
+    folder.mkdir(parents=True)
+    cells = tracks.drop_duplicates(["track", "separator"])
+    first = tracks.drop_duplicates(["track", "separator", "group", "target", "metric"])
+    tables = {
+        "tracks": (tracks, TRACK_COLUMNS),
+        "frames": (first.assign(frame=0, time=0.0, duration=1.0), FRAME_COLUMNS),
+        "costs": (cells.assign(audio_seconds=10.0, separate_seconds=2.0, score_seconds=1.0), COST_COLUMNS),
+        "failures": (tracks.head(0), FAILURE_COLUMNS),
+    }
+    for name, (table, columns) in tables.items():
+        table.reindex(columns=list(columns)).astype(columns).to_parquet(folder / f"{name}.parquet")
+    labels = tracks.drop_duplicates("separator")
+    separators = [{"label": str(r.separator), "name": "x", "oracle": bool(r.oracle)} for r in labels.itertuples()]
+    quantities = [vars(q) | {"family": "bss_eval", "preset": "v4"} for q in metrics.load("bss_eval").quantities]
+    facts = {"schema": SCHEMA_VERSION, "options": {}, "dataset": {"name": "d", "fingerprint": ""}}
+    text = json.dumps(facts | {"separators": separators, "quantities": quantities}, default=str)
+    (folder / "run.json").write_text(text, encoding="utf-8")
+    return folder
+
+
+def tables_of(name: str) -> pd.DataFrame:
+    """Return a track table with the groups and targets that a data set declares; it is not on this machine."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"group": group.name, "target": target, "metric": metric, "track": f"Song {i}", "separator": method,
+         "value": value + rng.normal(), "oracle": method == "irm"}
+        for group in CATALOG[name].groups
+        for target, metric, i, (method, value) in product(group.targets, ("SDR", "SIR"), range(8), METHODS.items())
+    ]  # fmt: skip
+    plain = {
+        "dataset": name, "subset": "test", "params": "", "preset": "v4", "n_frames": 9, "n_valid": 8, "n_inf": 0,
+        "status": "ok", "flags": "", "reason": "", "condition": math.nan, "estimate_key": "e", "score_key": "s",
+    }  # fmt: skip
+    table = pd.DataFrame(rows).assign(**plain)
+    return table.assign(mean=table["value"])[list(TRACK_COLUMNS)].astype(TRACK_COLUMNS)
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_every_default_call_works_on_every_built_in_data_set(name, tmp_path, capsys) -> None:
+    tracks = tables_of(name)
+    results = mss_bench.load(run_folder(tmp_path / "run", tracks))
+    unit = results.scores().unit
+    groups = {g.name: len(g.targets) for g in CATALOG[name].groups if unit["target"] in g.targets}
+    assert groups[unit["group"]] == max(groups.values())
+    assert unit["target"] == "vocals" or "vocals" not in set(tracks["target"])
+    assert f"{unit['metric']} of {unit['target']} ({unit['group']})" in str(results.compare("ours", "theirs"))
+    assert main(["compare", str(tmp_path / "run"), "ours", "theirs"]) == 0
+    assert f"({unit['group']}): typical difference" in capsys.readouterr().out
+    assert unit["group"] in results.plot.box().axes[0].get_title()
+    if name in ("demo", "dnr3"):  # the others differ in names alone
+        assert results.plot.box(target="all").axes
+        assert all(getattr(results.plot, call)().axes for call in CALLS)
+        assert results.summary()
+        assert len(results.aggregate())
+
+
+@pytest.mark.parametrize(("a", "b", "status"), [("JY1", "TAK2", 1), ("TAK2", "JY1", 0), ("TAK2", "TAU1", 0)])
+def test_a_worse_method_fails_the_ci_of_its_model(sisec_vocals, tmp_path, capsys, a, b, status) -> None:
+    run = run_folder(tmp_path / "run", sisec_vocals)
+    assert main(["compare", str(run), a, b, "--fail-if-worse"]) == status
+    assert f"{a} - {b}, SDR of vocals (all): typical difference " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("methods", [["ours"], ["mixture", "ours"], ["ours", "theirs"]])
+def test_one_song_or_one_method_is_a_stated_result_or_refused(methods, tmp_path, capsys) -> None:
+    tracks = tables_of("demo")
+    tracks = tracks[tracks["separator"].isin(methods) & (tracks["track"] == "Song 0")]
+    results = mss_bench.load(run_folder(tmp_path / "run", tracks))
+    refused = {}
+    for call in CALLS:
+        try:
+            assert getattr(results.plot, call)().axes
+        except MssBenchError as error:
+            refused[call] = str(error)
+    assert set(refused) <= {"critical_difference", "significance"}  # which are of several methods and songs
+    assert all("nothing to draw" in text or "needs at least" in text for text in refused.values())
+    if len(methods) == 2:
+        assert "1 song: too few for any test" in str(results.compare(*methods[::-1]))
+    assert main(["report", str(tmp_path / "run"), "--figures", "box", "--width", "column"]) == 0
