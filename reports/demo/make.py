@@ -21,14 +21,12 @@ from reports.pages import Page, make
 HERE = Path(__file__).resolve().parent
 
 METRICS = ("bss_eval", "usdr", "si_sdr", "2f", "remix", "upmix")
-# One quantity for each thing that a reader may want to know of a method, and the figures that tell most; all figures
-# together stay below 5 MB.
+# One quantity for each thing that a reader may want to know of a method.
 SHOWN = "SDR,SIR,SAR,uSDR,2f,Remix-error,Balance-error,Upmix-crosstalk"
-FIGURES = "box,cd,scatter,cost"
 
 
 class ExampleReport(Page):
-    """The report: tables, figures and ``index.html``."""
+    """The report: tables and ``index.html``."""
 
     out = HERE
     work: Path = param(Path("runs/demo"), metavar="DIR", doc="The run, resumed where it was left.")
@@ -38,7 +36,7 @@ class ExampleReport(Page):
         """Run the separators and write the report."""
         metrics = [word for name in METRICS for word in ("-m", name)]
         self._mss_bench("run", "-q", "-s", "all", *metrics, "-j", str(self.jobs), "-o", str(self.work))
-        show = ["--table-by", "target", "-m", SHOWN, "--figures", FIGURES]
+        show = ["--table-by", "target", "-m", SHOWN]
         self._mss_bench("report", str(self.work), "-o", str(self.out), *show)
         return sorted(self.out.rglob("*.*"))
 
