@@ -151,7 +151,7 @@ def test_output_that_nobody_takes_does_not_end_a_run(words, tmp_path):
     command = [sys.executable, "-m", "mss_bench", *words("noisy,noisy:gain=0.3", quiet=False)]
     done = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *command], capture_output=True, timeout=300)
     assert done.returncode == 0, done.stdout
-    assert run_status(run).planned == 6
+    assert run_status(run).counts.planned == 6
     assert run_status(run).whole
     with Path("/dev/full").open("w") as full:
         done = started(words("noisy,raises"), stdout=subprocess.DEVNULL, stderr=full)

@@ -73,7 +73,7 @@ def test_every_default_call_works_on_every_built_in_data_set(name, tmp_path, cap
     assert f"{unit['metric']} of {unit['target']} ({unit['group']})" in str(results.compare("ours", "theirs"))
     assert main(["compare", str(tmp_path / "run"), "ours", "theirs"]) == 0
     assert f"({unit['group']}): typical difference" in capsys.readouterr().out
-    assert unit["group"] in results.plot.box().axes[0].get_title()
+    assert unit["group"] in results.plot.box().axes[0].get_title("left")
     if name in ("demo", "dnr3"):  # the others differ in names alone
         assert results.plot.box(target="all").axes
         assert all(getattr(results.plot, call)().axes for call in CALLS)

@@ -68,12 +68,12 @@ def test_a_plan_whose_checksum_is_gone_is_damaged_where_the_description_has_one(
     plan = {"cells": [CELL | {"track": TRACK}]}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     (tmp_path / "run.json").write_text(json.dumps(INFO))
-    assert run_status(tmp_path).planned == 1  # an earlier version wrote both
+    assert run_status(tmp_path).counts.planned == 1  # an earlier version wrote both
     (tmp_path / "run.json").write_text(json_text(INFO))
     with pytest.raises(RunError, match=r"plan\.json is damaged \(its checksum is missing\); repeat"):
         run_status(tmp_path)
     (tmp_path / "plan.json").write_text(json_text(plan))
-    assert run_status(tmp_path).planned == 1
+    assert run_status(tmp_path).counts.planned == 1
 
 
 def test_what_is_no_json_is_told(tmp_path):
