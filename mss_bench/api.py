@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mss_bench.report.notebook import AggregateTable, ShownComparison
     from mss_bench.report.options import Options
     from mss_bench.report.plots.accessor import Plots
+    from mss_bench.report.report import Report
     from mss_bench.stats.matrix import ScoreMatrix
 
 __all__ = ["Results", "load", "run"]
@@ -211,8 +212,8 @@ class Results:
 
     def report(
         self, out: str | Path | None = None, formats: Sequence[str] | None = None, options: Options | None = None
-    ) -> list[Path]:
-        """Write tables, plots and a page, by default into the run's ``report`` folder.
+    ) -> Report:
+        """Write tables, figures and a page, by default into the run's ``report`` folder.
 
         Parameters
         ----------
@@ -225,8 +226,8 @@ class Results:
 
         Returns
         -------
-        list of Path
-            The files.
+        Report
+            A list of the files; its ``conclusions`` say in a few lines what they show.
 
         Raises
         ------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from mss_bench.cli.options import add_options, parsed
+from mss_bench.cli.options import add_options, parsed, terminal_width
 
 __all__ = ["configure", "execute"]
 
@@ -16,6 +17,8 @@ examples:
   mss-bench report runs/demo --single-file                       one page to send: runs/demo/report/report.html
   mss-bench report runs/a runs/b -o both -s irm,hpss --ci        two runs over the same data in one report
 """
+
+_FIRST = ("index.html", "report.html", "report.md", "tables.tex", "scores.csv")
 
 _WHAT = ("metrics", "targets", "separators", "groups", "sort", "figures", "pages")
 _HOW = ("aggregation", "missing", "gap_to")
@@ -38,9 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Write the report and name its files; the status is 1 where it shows other tables than the cells make."""
+    """Write the report and say what it shows; the status is 1 where its tables are not those of the cells."""
     from mss_bench.api import load
     from mss_bench.core.streams import tell
+    from mss_bench.core.text import encodable, filled
     from mss_bench.errors import ConfigError
     from mss_bench.report.options import Options, Statistics, Style
     from mss_bench.running.tables import stale
@@ -52,6 +56,18 @@ def execute(args: argparse.Namespace) -> int:
     outdated = [run for run in map(Path, args.runs) if stale(run)]
     for run in outdated:
         tell(f"note: the tables of {run} are older than its cells; make them anew: mss-bench results rebuild {run}")
-    for path in load(*args.runs).report(args.out, options=options):
-        print(path)
+    report = load(*args.runs).report(args.out, options=options)
+    print("\n".join(filled(line, terminal_width(), "  ") for line in map(encodable, report.conclusions)))
+    print(_written(report))
     return 1 if outdated else 0
+
+
+def _written(files: Sequence[Path]) -> str:
+    """Return where a reader begins, and how many files there are beside it."""
+    first = next((file for name in _FIRST for file in files if file.name == name), files[0] if files else None)
+    if first is None:
+        return "Nothing was written."
+    figures = [file for file in files if file.parent.name == "figures"]
+    shown = [first, *figures[:2]] if first not in figures else figures[:3]
+    more = len(files) - len(shown)
+    return f"Written: {', '.join(map(str, shown))}" + (f" and {more} more file{'s'[: more != 1]}" if more else "")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mss_bench.report.score_tables import Quantities
 
-__all__ = ["commands", "lower_is_better", "name_maps", "trained_on"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["commands", "lower_is_better", "measured_on", "name_maps", "trained_on"]
 
 
 def commands(run: Mapping[str, Any]) -> list[str]:
@@ -19,6 +22,20 @@ def commands(run: Mapping[str, Any]) -> list[str]:
 def lower_is_better(quantities: Quantities) -> set[str]:
     """Return the names of the metrics of which a smaller value is better."""
     return {str(q["name"]) for q in quantities if not q.get("higher_is_better", True)}
+
+
+def measured_on(run: Mapping[str, Any], costs: pd.DataFrame | None = None) -> str:
+    """Return the machine, the threads of a worker and the device that times and memory are of."""
+    machine = run.get("machine") or {}
+    parts = [str(machine["processor"])] if machine.get("processor") else []
+    parts += [f"{machine['cores']} cores"] if machine.get("cores") else []
+    threads, jobs = run.get("threads_per_worker"), run.get("jobs")
+    if threads:
+        workers = f", {jobs} workers at a time" if jobs and int(jobs) > 1 else ""
+        parts.append(f"{threads} thread{'s'[: int(threads) != 1]} a worker{workers}")
+    devices = sorted({str(d) for d in costs["device"].dropna() if d}) if costs is not None and "device" in costs else []
+    parts += [f"device {' and '.join(devices)}"] if devices else []
+    return ", ".join(parts) or "a machine that the run does not name"
 
 
 def name_maps(separators: Iterable[Mapping[str, Any]]) -> str:

@@ -59,6 +59,7 @@ def draw(
     frames: Mapping[str, Callable[..., pd.DataFrame]] | None = None,
     style: Style = DEFAULT_STYLE,
     note: str = "",
+    machine: str = "",
 ) -> Iterator[Drawing]:
     """Draw the figures of a report, one after the other, for a paper: its caption says what a title would.
 
@@ -81,6 +82,8 @@ def draw(
         Width of the figures, and what methods are called in them.
     note : str
         What stands above every figure: that the run is not finished.
+    machine : str
+        What times were measured on.
 
     Yields
     ------
@@ -107,7 +110,7 @@ def draw(
         second = next((b for b in blocks if b.name == block.name and b is not block), None)
         plans = [*_of_block(block, layout), *_of_targets(block, second, frames or {}, layout)]
         if main:
-            plans += _of_group(block, tracks, costs, layout)
+            plans += _of_group(block, tracks, costs, machine, layout)
         for plan in plans:
             # Most kinds are drawn of the main metric alone, as a reader looks at few figures.
             if plan.kind not in kinds or not (main or plan.kind in ("box", "violin")):
@@ -166,11 +169,13 @@ def _of_targets(
             )  # fmt: skip
 
 
-def _of_group(block: Block, tracks: pd.DataFrame, costs: pd.DataFrame | None, layout: Layout) -> Iterator[_Plan]:
+def _of_group(
+    block: Block, tracks: pd.DataFrame, costs: pd.DataFrame | None, machine: str, layout: Layout
+) -> Iterator[_Plan]:
     from mss_bench.report import plots
 
     if costs is not None:
-        cost = partial(plots.cost_plot, block, costs, layout=layout)
+        cost = partial(plots.cost_plot, block, costs, machine=machine, layout=layout)
         yield _Plan("cost", "", f"Mean {block.label} against separation time by method", cost)
     chosen = tracks["status"] == Status.OK
     for name in ("dataset", "subset", "group", "metric", "preset"):

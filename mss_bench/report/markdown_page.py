@@ -13,12 +13,18 @@ from mss_bench.report.markdown import markdown_escape
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import Block, score_tables
 from mss_bench.report.significance import explanations, how_tested, overall, ranking
+from mss_bench.report.table import Table
 
 __all__ = ["markdown_page", "significance"]
 
 
 def markdown_page(
-    blocks: Sequence[Block], style: Style, failures: Failures, run: Mapping[str, Any], figures: Sequence[Drawing]
+    blocks: Sequence[Block],
+    style: Style,
+    failures: Failures,
+    run: Mapping[str, Any],
+    figures: Sequence[Drawing],
+    costs: Table,
 ) -> str:
     """Return the text of ``report.md``, which links its figures in ``figures/``.
 
@@ -31,6 +37,8 @@ def markdown_page(
         The content of ``run.json``.
     figures : sequence of Drawing
         Those that are linked.
+    costs : Table
+        Time and memory.
     """
     parts = ["# Report"]
     parts += [f"> **{markdown_escape(sentence)}**" for sentence in failures.banner]
@@ -42,6 +50,7 @@ def markdown_page(
     parts += significance(blocks, style.digits)
     parts += ["## Figures", "Of the first metric of each group of targets."] if figures else []
     parts += [f"![{markdown_escape(figure.alt)}](figures/{figure.name}.png)" for figure in figures]
+    parts += ["## Time and memory", costs.markdown()] if costs.rows else []
     parts += ["## Failures", failures.sentence, *([failures.table().markdown()] if failures.groups else [])]
     parts += [
         _folded(f"Traceback of {group.separator}, {group.status}", group.log) for group in failures.groups if group.log

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mss_bench.core.files import write_atomic
 from mss_bench.core.text import frame_csv
 from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.report.conclusions import conclusions
 from mss_bench.report.contents import arrange
+from mss_bench.report.costs import cost_table
+from mss_bench.report.facts import measured_on
 from mss_bench.report.failures import group_failures
 from mss_bench.report.figures import draw
 from mss_bench.report.frames import frames_of_track
@@ -28,7 +31,15 @@ if TYPE_CHECKING:
 
     from mss_bench.report.html import TrackLink
 
-__all__ = ["latex_tables", "write_report"]
+__all__ = ["Report", "latex_tables", "write_report"]
+
+
+class Report(list[Path]):
+    """The files of a report in the order of writing; `conclusions` has what it shows, in lines."""
+
+    def __init__(self, files: Iterable[Path], conclusions: Sequence[str]) -> None:
+        super().__init__(files)
+        self.conclusions = list(conclusions)
 
 
 def write_report(
@@ -42,7 +53,7 @@ def write_report(
     quantities: Quantities = (),
     frames: Sequence[Path] = (),
     media: Sequence[Path] = (),
-) -> list[Path]:
+) -> Report:
     """Write a report.
 
     The folder then holds ``report.md``, ``index.html``, ``tables.tex``, ``figures/``, ``tracks/`` and as CSV
@@ -68,8 +79,8 @@ def write_report(
 
     Returns
     -------
-    list of Path
-        The files, in the order of writing.
+    Report
+        The files, in the order of writing, and what they show in a few lines.
 
     Raises
     ------
@@ -99,6 +110,7 @@ def write_report(
     figures = list(draw(
         contents.blocks, contents.tracks, costs, kinds=options.figures, frames=readers, style=options.style,
         formats=[kind for kind in options.formats if kind in FIGURE_FORMATS], note=counted.counts.banner,
+        machine=measured_on(run, costs),
     ))  # fmt: skip
     files = [(f"{figure.name}.{kind}", content) for figure in figures for kind, content in figure.contents.items()]
     files = [(f"{figure.name}.{kind}", content) for figure in figures for kind, content in figure.contents.items()]
@@ -120,7 +132,8 @@ def write_report(
         written.append(write_atomic(out / "tables.tex", latex_tables(contents.blocks, options.style, counted.banner)))
     if "md" in options.formats:
         linked = [figure for figure in figures if figure.main and "png" in figure.contents]
-        text = markdown_page(contents.blocks, options.style, counted, run, linked)
+        spent = cost_table(costs, run, options.style.labels.by_name)
+        text = markdown_page(contents.blocks, options.style, counted, run, linked, spent)
         written.append(write_atomic(out / "report.md", text))
     if page:
         from mss_bench.report.html import html_page
@@ -136,7 +149,7 @@ def write_report(
                 links += [link] if link is not None else []
         text = html_page(contents, options, failures=counted, costs=costs, run=run, tracks=links)
         written.append(write_atomic(out / ("report.html" if options.single_file else "index.html"), text))
-    return written
+    return Report(written, conclusions(contents, counted, costs, run, options.style.labels.by_name))
 
 
 def latex_tables(blocks: Sequence[Block], style: Style, banner: Sequence[str] = ()) -> str:

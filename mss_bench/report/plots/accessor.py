@@ -12,6 +12,7 @@ from mss_bench.core.calls import checked_call
 from mss_bench.errors import UnknownNameError
 from mss_bench.report import plots
 from mss_bench.report.contents import arrange
+from mss_bench.report.facts import measured_on
 from mss_bench.report.frames import frames_of_track
 from mss_bench.report.labels import Labels
 from mss_bench.report.options import Options
@@ -130,7 +131,8 @@ class Plots:
         if group and all(block.group != group for block in blocks):
             raise UnknownNameError("target group", group, [block.group for block in blocks])
         block = max((b for b in blocks if b.group == group or not group), key=lambda block: len(block.targets))
-        return plots.cost_plot(block, self._results.costs, layout=self._layout(options))
+        machine = measured_on(self._results.run, self._results.costs)
+        return plots.cost_plot(block, self._results.costs, machine=machine, layout=self._layout(options))
 
     @checked_call("results.plot.silence", _Scores)
     def silence(self, metric: str = "", **options: Unpack[_Scores]) -> Figure:

@@ -18,6 +18,7 @@ from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.style import COLOURS, FULL_WIDTH, STYLE, Look, looks, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.units import centre
+from mss_bench.stats.verdicts import Family
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HATCHES", "KINDS", "LINE", "PAGE", "SHORT_KINDS", "Layout", "Looks", "PaperFigure", "axis_label",
     "axis_note", "better_first", "canvas", "check_single", "fitted", "heading", "kind_of", "label",
-    "marker_style", "medians", "row_height", "save", "set_title", "tagged", "title_width", "whisker_limits",
+    "marker_style", "medians", "row_height", "save", "set_title", "tagged", "title_width", "too_few", "whisker_limits",
 ]  # fmt: skip
 
 Looks = Mapping[str, Look]
@@ -277,6 +278,13 @@ def set_title(axes: Axes, text: str, layout: Layout, room: float = 1.0, **option
 def title_width(layout: Layout, room: float = 1.0) -> int:
     """Return the characters of a line of a title in a share of the width."""
     return max(20, int(room * layout.width * _TITLE_WIDTH / FULL_WIDTH))
+
+
+def too_few(field: Family) -> str:
+    """Return that the songs do not suffice to tell any methods apart, and how many would."""
+    songs, methods = field.n_tracks, len(field.ranked)
+    which = "2 methods cannot" if methods == 2 else f"no pair of {methods} methods can"
+    return f"With {songs} song{'s'[: songs != 1]} {which} be told apart (it takes {field.n_min})."
 
 
 def axis_note(text: str, layout: Layout, room: float = 0.8) -> str:

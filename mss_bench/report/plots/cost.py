@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import NullFormatter
 
-from mss_bench.core.schema import method_label
 from mss_bench.errors import RunError
+from mss_bench.report.costs import speeds
 from mss_bench.report.plots.base import LINE, PAGE, Layout, axis_note, canvas, fitted, marker_style, set_title
 from mss_bench.report.score_tables import Block
 from mss_bench.report.style import COLOURS, printable, styled
@@ -31,7 +31,7 @@ class _Point:
     kind: str
 
 
-def cost_plot(block: Block, costs: pd.DataFrame, *, layout: Layout = PAGE) -> Figure:
+def cost_plot(block: Block, costs: pd.DataFrame, *, machine: str = "", layout: Layout = PAGE) -> Figure:
     """Draw quality against cost: the mean over the targets against computing time, each point named.
 
     The cost is the median over tracks of the seconds of separation per second of audio. Methods without a mean over
@@ -44,6 +44,8 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, layout: Layout = PAGE) -> Fi
         The metric and group of the quality.
     costs : DataFrame
         The cost table.
+    machine : str
+        What times were measured on, from `mss_bench.report.facts.measured_on`; it stands below the axis.
     layout : Layout
 
     Returns
@@ -78,7 +80,7 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, layout: Layout = PAGE) -> Fi
         text = (
             "separation time per second of audio (s), median over tracks\n"
             "line: Pareto front of the methods; open symbols: oracles"
-        )
+        ) + (f"\nmeasured on {printable(machine)}" if machine else "")
         axes.set_xlabel(axis_note(text, layout, 0.62))
         mean = "mean over targets" if len(block.targets) > 1 else block.targets[0]
         axes.set_ylabel(f"{printable(block.quantity)}, {printable(mean)}")
@@ -88,16 +90,11 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, layout: Layout = PAGE) -> Fi
 
 def _points(block: Block, costs: pd.DataFrame) -> list[_Point]:
     here = costs[(costs["dataset"] == block.dataset) & (costs["subset"] == block.subset)]
-    times: dict[str, float] = {}
-    for (separator, params), part in here.groupby(["separator", "params"], sort=False):
-        ratio = part["separate_seconds"] / part["audio_seconds"]
-        ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
-        if len(ratio):
-            times[method_label(str(separator), str(params))] = float(ratio.median())
+    times = speeds(here)
     return [
         _Point(row.separator, times[row.separator], row.mean["value"], row.kind)
         for row in block.rows
-        if row.separator in times and math.isfinite(row.mean["value"])
+        if math.isfinite(times.get(row.separator, math.nan)) and math.isfinite(row.mean["value"])
     ]
 
 

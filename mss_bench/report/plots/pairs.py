@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from mss_bench.core.arrays import Floats
 from mss_bench.core.text import wrap
 from mss_bench.errors import RunError
-from mss_bench.report.plots.base import PAGE, Layout, axis_note, canvas, fitted, heading, label, row_height, title_width
+from mss_bench.report.plots.base import PAGE, Layout, axis_note, canvas, fitted, heading, label, row_height, too_few
 from mss_bench.report.style import COLOURS, COLUMN_WIDTH, printable, styled
 from mss_bench.stats.effect import rank_biserial
 from mss_bench.stats.matrix import ScoreMatrix
@@ -101,7 +102,7 @@ def significance_plot(scores: ScoreMatrix, *, test: str = "wilcoxon", layout: La
         axes.tick_params(which="minor", length=0)
         axes.spines[:].set_visible(False)
         axes.set_title("\n".join(title), x=0)
-        _legend(figure, field, layout)
+        _legend(figure, field, replace(layout, width=width))
     return figure
 
 
@@ -116,15 +117,15 @@ def _write(axes: Axes, texts: Strings, shown: Floats) -> None:
 
 
 def _legend(figure: Figure, field: Family, layout: Layout) -> None:
-    width = title_width(layout, 0.6 if not layout.narrow else 0.95)
     if not field.enough:
-        text = f"{field.sentence} Numbers: songs of {field.n_tracks} on which the row is better."
-        figure.legend(handles=[], loc="outside lower center", title=axis_note(text, layout), title_fontsize=7.5)
+        text = f"{too_few(field)} Numbers: songs of {field.n_tracks} on which the row is better."
+        title = axis_note(text, layout, 0.75)
+        figure.legend(handles=[], loc="outside lower center", title=title, title_fontsize=7.5)
         return
     texts = [f"p < {level:g}".replace("0.", ".") for level in _LEVELS]
     handles = [Patch(facecolor=c, label=f"row better, {t}") for c, t in zip(_BETTER, texts, strict=True)]
     handles.append(Patch(facecolor=_TIED, edgecolor=COLOURS["floor"], linewidth=0.4, label="not told apart"))
     handles += [Patch(facecolor=c, label=f"row worse, {t}") for c, t in zip(_WORSE, texts, strict=True)]
     handles.append(Patch(facecolor="none", label=""))
-    title = "\n".join(wrap(field.how, width))
+    title = axis_note(field.how, layout, 0.85)
     figure.legend(handles=handles, loc="outside lower center", ncols=2, title=title, title_fontsize=7.5)

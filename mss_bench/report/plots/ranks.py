@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from mss_bench.core.text import wrap
-from mss_bench.report.plots.base import LINE, PAGE, Layout, Looks, canvas, fitted, heading, title_width
+from mss_bench.report.plots.base import LINE, PAGE, Layout, Looks, canvas, fitted, heading, title_width, too_few
 from mss_bench.report.style import COLOURS, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.ranking import critical_difference, mean_ranks
@@ -116,7 +116,7 @@ def critical_difference_plot(
 def _legend_text(field: Family, n_tied: int) -> str:
     start = "In brackets: mean rank, 1 is best."
     if not field.enough:
-        return f"{start} {field.sentence}"
+        return f"{start} {too_few(field)}"
     if n_tied > _MOST_BARS:
         return f"{start} {n_tied} groups of methods are not told apart, too many to draw ({field.how})."
     return f"{start} Methods with a dot on one line are not told apart: {field.how}, p ≥ {field.alpha:g}."

@@ -1,0 +1,116 @@
+"""What a report shows, in five lines."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mss_bench.report.contents import Contents
+from mss_bench.report.costs import speeds
+from mss_bench.report.facts import measured_on
+from mss_bench.report.failures import Failures
+from mss_bench.report.score_tables import Block
+from mss_bench.report.table import number
+from mss_bench.stats.matrix import OVER_TARGETS
+from mss_bench.stats.verdicts import Family, family
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["conclusions"]
+
+
+def conclusions(
+    contents: Contents,
+    failures: Failures,
+    costs: pd.DataFrame | None = None,
+    run: Mapping[str, Any] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Return what the first table of a report shows: how much was compared, who is best, ahead, and by how much.
+
+    Parameters
+    ----------
+    contents : Contents
+    failures : Failures
+    costs : DataFrame, optional
+        The cost table.
+    run : mapping, optional
+        The content of ``run.json``.
+    labels : mapping of str to str, optional
+        What methods are called.
+    """
+    if not contents.blocks:
+        return [*failures.banner, "No scores: the track table is empty."]
+    block = contents.blocks[0]
+    target = block.with_mean[0]
+    of = "the mean of the targets" if target == OVER_TARGETS and block.has_mean else target
+    lines = [*failures.banner, _scope(block, failures)]
+    finding = block.tested.get(target)
+    if finding is None:
+        return lines
+    unranked = [row.separator for row in block.rows if row.leaks]
+    field = family(finding.scores, finding.statistic, unranked=unranked)
+    said = [f"{block.label} of {of}: {field.sentence}", *_ahead(field), *_room(block, target, field)]
+    said += _cost(field.best, costs, run or {})
+    return lines + [_named(line, labels or {}) for line in said]
+
+
+def _scope(block: Block, failures: Failures) -> str:
+    n_oracles = sum(row.oracle for row in block.rows)
+    counts, n = failures.counts, max(block.n_tracks.values(), default=0)
+    oracles = f" and {n_oracles} oracle{'s'[: n_oracles != 1]}" if n_oracles else ""
+    methods = len(block.rows) - n_oracles
+    over = "median" if block.aggregation == "median_of_medians" else "mean"
+    complete = "Complete" if counts.whole else "Incomplete"
+    return (
+        f"{block.name}: {methods} method{'s'[: methods != 1]}{oracles} on {n} song{'s'[: n != 1]}; each number is a "
+        f"{over} over songs. {complete}: {counts.done + counts.skipped} of {counts.planned} cells."
+    )
+
+
+def _ahead(field: Family) -> list[str]:
+    """Return how far the best is ahead of the next."""
+    others = [name for name in field.ranked if name != field.best]
+    if not field.best or not others:
+        return []
+    pair = field.pair(field.best, others[0])
+    return [f"{pair.a} and {pair.b}, the next: {pair.sentence}; {pair.verdict}."]
+
+
+def _room(block: Block, target: str, field: Family) -> list[str]:
+    """Return how far the best is from the best oracle and the floor."""
+    scored = [(row, row.score(target)) for row in block.rows]
+    known = [(row, float(score["value"])) for row, score in scored if score and math.isfinite(score["value"])]
+    by_name = {row.separator: value for row, value in known}
+    if field.best not in by_name:
+        return []
+    sign = 1.0 if block.higher_is_better else -1.0
+    oracles, floors = ([row.separator for row, _ in known if row.kind == kind] for kind in ("oracle", "floor"))
+    parts = []
+    for names, word in ((oracles, "below the best oracle"), (floors, "above the floor")):
+        if names:
+            other = max(names, key=lambda name: sign * by_name[name])
+            apart = abs(by_name[other] - by_name[field.best])
+            better = sign * (by_name[field.best] - by_name[other]) > 0
+            turned = ("above" if better else "below") + word[5:]
+            parts.append(f"{number(apart)}{f' {block.unit}' if block.unit else ''} {turned} ({other})")
+    return [f"{field.best} ({number(by_name[field.best])}) is {' and '.join(parts)}."] if parts else []
+
+
+def _cost(best: str, costs: pd.DataFrame | None, run: Mapping[str, Any]) -> list[str]:
+    """Return what the best takes, and where that was measured."""
+    seconds = speeds(costs).get(best, math.nan) if costs is not None else math.nan
+    if not best or math.isnan(seconds):
+        return []
+    return [f"{best} takes {seconds:.3g} s per second of audio ({measured_on(run, costs)})."]
+
+
+def _named(line: str, labels: Mapping[str, str]) -> str:
+    """Return a line in which methods have their labels."""
+    if not labels:
+        return line
+    names = "|".join(map(re.escape, sorted(labels, key=len, reverse=True)))
+    return re.sub(rf"(?<![\w:])({names})(?![\w:])", lambda match: labels[match[1]], line)
