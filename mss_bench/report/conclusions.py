@@ -77,6 +77,8 @@ def _ahead(field: Family) -> list[str]:
     if not field.best or not others:
         return []
     pair = field.pair(field.best, others[0])
+    if math.isnan(pair.p):  # which the sentence before has said
+        return []
     return [f"{pair.a} and {pair.b}, the next: {pair.sentence}; {pair.verdict}."]
 
 
