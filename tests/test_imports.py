@@ -16,6 +16,7 @@ CORE = {"errors", "registry", "core"}
 TABLES = {
     "errors",
     "core.arrays",
+    "core.calls",
     "core.schema",
     "core.text",
     "core.config",
