@@ -61,8 +61,8 @@ _PLAIN = frozenset(
 
 def latex_escape(text: str) -> str:
     """Return text that LaTeX prints as it is; newlines become spaces, characters that fonts lack their code points."""
-    # An empty group keeps two hyphens from becoming a dash.
-    escaped = "".join(map(_sign, " ".join(text.replace("--", "-\0-").split())))
+    # An empty group keeps two hyphens, or a hyphen and a dash, from becoming one dash.
+    escaped = "".join(map(_sign, " ".join(re.sub("[-–—](?=[-–—])", "\\g<0>\0", text).split())))
     return escaped.replace("\0", "{}")
 
 

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
@@ -92,6 +92,7 @@ def test_numbers(value, signed, text) -> None:
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
+@example("--- -— –-—")
 def test_escaped_latex_has_no_active_character_and_balanced_braces(text) -> None:
     escaped = latex_escape(text)
     bare = re.sub(r"\$(\\\w+|-)\$", "", re.sub(r"\\[&%$#_{}]", "", escaped))
