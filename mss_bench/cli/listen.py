@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from mss_bench.cli.options import add_actions, execute_action
-from mss_bench.core.parameters import Parameterized, param
+from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.errors import ConfigError
 from mss_bench.listening.importers import ImportOptions
 from mss_bench.listening.rated_test import RatedTest
@@ -89,7 +89,14 @@ class Serve(ServeOptions, _Packed):
 
     option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "address": ("host", "port", "url"),
-        "who may come": ("listeners", "open_places", "participant_parameter", "completion_url"),
+        "who may come": (
+            "listeners",
+            "open_places",
+            "participant_parameter",
+            "panel_parameters",
+            "completion_url",
+            "screen_out_url",
+        ),
         "session": ("headphone_check", "consent", "ask_name"),
     }
 
@@ -105,6 +112,55 @@ class Serve(ServeOptions, _Packed):
             from mss_bench.listening.server.run import serve
 
             serve(self.pack, self)
+
+
+class Listeners(_Packed):
+    """List a pack's listeners; add some, exclude one, or delete one with all answers."""
+
+    add: int = param(0, at_least=0, at_most=1000, doc="Further listeners with links of their own.")
+    exclude: str = param("", metavar="CODE", doc="Leave a listener's ratings out of everything that follows.")
+    include: str = param("", metavar="CODE", doc="Take an excluded listener in again.")
+    delete: str = param("", metavar="CODE", doc="Delete a listener's answers, name and ids for good.")
+    reason: str = param("", metavar="TEXT", doc="Why; it goes to the audit trail, and must not name the listener.")
+
+    @check("exclude", "include", "delete", "reason")
+    def _one(self) -> None:
+        if sum(map(bool, (self.exclude, self.include, self.delete))) > 1:
+            raise ConfigError("one of --exclude, --include and --delete at a time")
+        if bool(self.exclude or self.delete) != bool(self.reason):
+            raise ConfigError("--exclude and --delete need a --reason, and nothing else does")
+
+    def execute(self) -> None:
+        """List and change listeners."""
+        from mss_bench.listening.pack_format import results_folder
+        from mss_bench.listening.server.results import listeners_text, opened, write_ratings_file
+
+        with opened(self.pack) as (sitting, store):
+            for _ in range(self.add):
+                store.add(sitting.stages[0])
+            if self.delete:
+                print(f"{store.delete(self.delete, self.reason)} answers of {self.delete} were deleted")
+            elif self.exclude or self.include:
+                store.exclude(self.exclude or self.include, self.reason)
+        written = results_folder(self.pack) / "ratings.csv"
+        if written.exists() and (self.delete or self.exclude or self.include):
+            write_ratings_file(self.pack)
+            print(f"{written} was written anew; copies and backups elsewhere still hold what was there")
+        print(listeners_text(self.pack))
+
+
+class Backup(_Packed):
+    """Copy the ratings of a pack to one file, also while they are collected."""
+
+    out: Path = param(short="-o", metavar="FILE", doc="The copy, a database of SQLite; it holds the listeners' links.")
+
+    def execute(self) -> None:
+        """Copy ratings."""
+        from mss_bench.listening.server.results import opened
+
+        with opened(self.pack) as (_, store):
+            store.database.backup(self.out)
+            print(f"{self.out}: {len(store.listeners())} listeners, {len(store.answers())} answers")
 
 
 class Import(ImportOptions):
@@ -225,7 +281,7 @@ class Fit(RatedTest):
 
 
 ACTIONS: dict[str, Any] = {
-    action.__name__.lower(): action for action in (Plan, Pack, Export, Serve, Import, Analyse, Fit)
+    action.__name__.lower(): action for action in (Plan, Pack, Export, Serve, Listeners, Backup, Import, Analyse, Fit)
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from flask import Blueprint, Flask, Response, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from mss_bench.errors import MssBenchError
+from mss_bench.errors import MssBenchError, UnknownNameError
 from mss_bench.listening.pack_format import read_key
 from mss_bench.listening.server import flow
 from mss_bench.listening.server.answers import (
@@ -29,6 +30,7 @@ from mss_bench.listening.server.answers import (
     check_number,
     check_questionnaire,
 )
+from mss_bench.listening.server.database import Vanished
 from mss_bench.listening.server.flow import Sitting, Stage
 from mss_bench.listening.server.results import listeners_csv, progress, ratings_csv
 from mss_bench.listening.server.store import Conflict, Listener, Store
@@ -56,6 +58,14 @@ _COOKIE = "listener"
 _MOST_AT_ONCE = 100  # links that the experimenter makes with one click
 
 
+class _Quiet(Flask):
+    """Logs errors without the tokens in their addresses."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        path = re.sub("/(l|join|experimenter)/[^/]+", r"/\1/...", request.path)
+        self.logger.error("error on %s [%s]", path, request.method, exc_info=exc_info)
+
+
 def create_app(sitting: Sitting, store: Store) -> Flask:
     """Make the application of a test.
 
@@ -64,7 +74,7 @@ def create_app(sitting: Sitting, store: Store) -> Flask:
     sitting : Sitting
     store : Store
     """
-    app = Flask(__name__, static_folder="static", template_folder="templates")
+    app = _Quiet(__name__, static_folder="static", template_folder="templates")
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     protect(app)
     for pages in (_listener_pages, _join_pages, _experimenter_pages):
@@ -109,7 +119,10 @@ def _body() -> Any:
 
 def _wav(path: Path) -> Response:
     # A name of its own: the file's would tell that two trials play the same.
-    return send_file(path, mimetype="audio/wav", download_name="signal.wav", conditional=True, max_age=3600)
+    response = send_file(path, mimetype="audio/wav", download_name="signal.wav", conditional=True, max_age=3600)
+    # No proxy keeps what one listener's address leads to.
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
 
 
 def _listener_pages(sitting: Sitting, store: Store) -> Blueprint:
@@ -220,25 +233,30 @@ def _join_pages(sitting: Sitting, store: Store) -> Blueprint:
         """Return the participant's id, or an empty text, as the code."""
         if not options.open_places or not _is_token(token, store.join):
             raise RequestError(_NOT_FOUND, 404)
-        code = request.args.get(options.participant_parameter, "")
-        if code and not CODE.fullmatch(code):
-            raise RequestError("the participant id of this link is not made of letters, digits, - and _")
-        return {"code": code}
+        names = (options.participant_parameter, *options.panel_parameters)
+        ids = {name: request.args[name] for name in names if request.args.get(name)}
+        for name, value in ids.items():
+            if not CODE.fullmatch(value):
+                raise RequestError(f"{name} of this link is not made of letters, digits, - and _")
+        return {"code": ids.pop(options.participant_parameter, ""), "panel": ids}
 
     pages = _pages("join", "join", participant)
 
     @pages.get("")
-    def page(code: str) -> ResponseReturnValue:  # of its own, so that a preview of the link makes no listener
+    def page(
+        code: str, panel: dict[str, str]
+    ) -> ResponseReturnValue:  # of its own, so that a preview of the link makes no listener
         return render_template(
             "join.html", title=sitting.pack.title, instructions=sitting.pack.instructions, minutes=sitting.minutes()
         )
 
     @pages.post("")
-    def join(code: str) -> ResponseReturnValue:
+    def join(code: str, panel: dict[str, str]) -> ResponseReturnValue:
         known = store.participant(code) if code else store.find(request.cookies.get(_COOKIE, ""))
         listener = known or store.add(
-            sitting.stages[0], way="panel" if code else "open", code=code or None, most=options.open_places
-        )
+            sitting.stages[0], way="panel" if code else "open", code=code or None, most=options.open_places,
+            panel=panel,
+        )  # fmt: skip
         response = redirect(url_for("listener.page", token=listener.token), 303)
         if not code:
             response.set_cookie(
@@ -265,7 +283,8 @@ def _experimenter_pages(sitting: Sitting, store: Store) -> Blueprint:
     def page() -> ResponseReturnValue:
         return render_template(
             "experimenter.html", pack=sitting.pack, progress=progress(sitting, store), token=store.experimenter,
-            options=sitting.options, join=store.join, most=_MOST_AT_ONCE,
+            options=sitting.options, join=store.join, most=_MOST_AT_ONCE, audit=store.audit(),
+            vanished=store.database.vanished,
         )  # fmt: skip
 
     @pages.get("/ratings.csv")
@@ -274,7 +293,7 @@ def _experimenter_pages(sitting: Sitting, store: Store) -> Blueprint:
 
     @pages.get("/listeners.csv")
     def people() -> ResponseReturnValue:
-        return table(listeners_csv(store, names=sitting.options.ask_name), f"{sitting.pack.name}-listeners")
+        return table(listeners_csv(sitting, store), f"{sitting.pack.name}-listeners")
 
     @pages.post("/listeners")
     def more() -> ResponseReturnValue:
@@ -283,6 +302,17 @@ def _experimenter_pages(sitting: Sitting, store: Store) -> Blueprint:
             raise RequestError(f"count is {text[:20]!r}, expected 1 to {_MOST_AT_ONCE}", 422)
         for _ in range(int(text)):
             store.add(sitting.stages[0])
+        return redirect(url_for("experimenter.page", token=store.experimenter), 303)
+
+    @pages.post("/listener")
+    def one() -> ResponseReturnValue:
+        code, action, reason = (request.form.get(name, "").strip() for name in ("listener", "action", "reason"))
+        if action not in ("exclude", "include", "delete") or (action != "include" and not reason):
+            raise RequestError("choose what to do, and give a reason", 422)
+        if action == "delete":
+            store.delete(code, reason)
+        else:
+            store.exclude(code, reason if action == "exclude" else "")
         return redirect(url_for("experimenter.page", token=store.experimenter), 303)
 
     return pages
@@ -302,11 +332,13 @@ def protect(app: Flask) -> None:
 
     @app.errorhandler(MssBenchError)
     def told(error: MssBenchError) -> ResponseReturnValue:
-        status = error.status if isinstance(error, RequestError) else 409 if isinstance(error, Conflict) else 500
+        known = {Conflict: 409, UnknownNameError: 422}
+        status = error.status if isinstance(error, RequestError) else known.get(type(error), 500)
         return _answer(str(error), status)
 
+    @app.errorhandler(Vanished)
     @app.errorhandler(sqlite3.Error)
-    def storage(error: sqlite3.Error) -> ResponseReturnValue:
+    def storage(error: Exception) -> ResponseReturnValue:
         app.logger.error("the database refused: %s", error)
         return _answer("this could not be stored just now; it will be sent again", 503)
 

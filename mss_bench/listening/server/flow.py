@@ -77,7 +77,15 @@ class ServeOptions(Parameterized):
     participant_parameter: str = param(
         "PROLIFIC_PID", metavar="NAME", doc="The join link's parameter with a panel's participant id."
     )
+    panel_parameters: tuple[str, ...] = param(
+        ("STUDY_ID", "SESSION_ID"),
+        metavar="NAME,...",
+        doc="Further ids of the join link, which are kept with a listener.",
+    )
     completion_url: str = param("", metavar="URL", doc="Where listeners are sent at the end (default: nowhere).")
+    screen_out_url: str = param(
+        "", metavar="URL", doc="Where listeners are sent whom the headphone check refused (default: nowhere)."
+    )
     headphone_check: bool = param(False, doc="Check for headphones by antiphase loudness, before the training.")
     consent: Path | None = param(
         None, metavar="TEXT", doc="A file with the text that listeners agree to (default: a short text in English)."
@@ -85,7 +93,7 @@ class ServeOptions(Parameterized):
     ask_name: bool = param(False, doc="Ask for listeners' names and store them.")
 
     def setup(self) -> None:
-        for name in ("url", "completion_url"):
+        for name in ("url", "completion_url", "screen_out_url"):
             parts = urlsplit(getattr(self, name))
             if getattr(self, name) and (parts.scheme not in ("http", "https") or not parts.netloc):
                 self.refuse(name, "an address, e.g. https://example.org/path")
@@ -229,7 +237,9 @@ class Sitting:
                 }
             case Stage.DONE:
                 told |= {"completion_url": self.options.completion_url}
-            case Stage.LEVEL | Stage.REFUSED:
+            case Stage.REFUSED:
+                told |= {"screen_out_url": self.options.screen_out_url}
+            case Stage.LEVEL:
                 pass
         return told
 

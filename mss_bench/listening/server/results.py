@@ -10,13 +10,14 @@ import io
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from mss_bench.core.text import spreadsheet_text
+from mss_bench.core.text import columns, spreadsheet_text
 from mss_bench.errors import ConfigError
 from mss_bench.listening.pack_format import Pack, Signal, Trial, read_key, results_folder
 from mss_bench.listening.protocols import Kind
@@ -25,11 +26,16 @@ from mss_bench.listening.server.answers import QUESTIONS
 from mss_bench.listening.server.flow import Sitting, Stage
 from mss_bench.listening.server.store import Answer, Listener, Store
 
-__all__ = ["AWAY", "Progress", "Row", "listeners_csv", "progress", "ratings_csv", "write_ratings_file"]
+__all__ = [
+    "AWAY", "Progress", "Row", "listeners_csv", "listeners_text", "opened", "progress", "ratings_csv",
+    "write_ratings_file",
+]  # fmt: skip
 
 
 def ratings_csv(pack: Pack, key: dict[str, Signal], store: Store) -> str:
-    """Return the long table of all ratings as CSV, columns `RATING_COLUMNS`.
+    """Return the long table of all ratings as CSV, columns `RATING_COLUMNS`; without listeners excluded by hand.
+
+    A session is a sitting: what a listener did without a pause of more than `AWAY`.
 
     Parameters
     ----------
@@ -38,27 +44,44 @@ def ratings_csv(pack: Pack, key: dict[str, Signal], store: Store) -> str:
         As `read_key` gives it.
     store : Store
     """
-    listeners = {person.number: person for person in store.listeners()}
+    listeners = {person.number: person for person in store.listeners() if not person.excluded}
     text = io.StringIO()
     writer = csv.DictWriter(text, list(RATING_COLUMNS), lineterminator="\n")
     writer.writeheader()
+    sittings: dict[int, tuple[float | None, float]] = {}  # when the sitting began, and the last answer of it
     for answer in store.answers():
-        writer.writerows(_rows(pack, key, listeners[answer.listener], answer))
+        person = listeners.get(answer.listener)
+        if person is None:  # excluded by hand
+            continue
+        begin, last = sittings.get(person.number, (person.started, answer.at))
+        if answer.at - last > AWAY + answer.ms / 1000:
+            begin = answer.at - answer.ms / 1000  # they came back after a while
+        sittings[person.number] = begin, answer.at
+        writer.writerows(_rows(pack, key, person, answer, _date(begin)))
     return text.getvalue()
 
 
-def listeners_csv(store: Store, *, names: bool) -> str:
+def listeners_csv(sitting: Sitting, store: Store) -> str:
     """Return one row of CSV for each listener: how they came, where they are, their times, and their questionnaire."""
-    fields = ["listener", "way", "stage", "trials", "started", "finished", "level_db", "failed_headphone_checks"]
+    people = store.listeners()
+    fields = [
+        "listener", "way", "stage", "trials", "asked", "complete", "excluded", "started", "finished", "level_db",
+        "failed_headphone_checks",
+    ]  # fmt: skip
+    panel = sorted({name for person in people for name in person.panel})
+    names = ["name"] if sitting.options.ask_name else []
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*fields, *QUESTIONS, *(["name"] if names else [])])
-    for person in store.listeners():
-        own = [person.code, person.way, person.stage, person.done, _date(person.started), _date(person.finished)]
+    writer.writerow([*fields, *panel, *QUESTIONS, *names])
+    for person in people:
+        asked = sitting.steps(person)
+        own = [
+            person.code, person.way, person.stage, person.done, asked, "no" if person.done < asked else "yes",
+            spreadsheet_text(person.excluded), _date(person.started), _date(person.finished), f"{person.level_db:g}",
+            person.attempts, *(person.panel.get(name, "") for name in panel),
+        ]  # fmt: skip
         answers = [spreadsheet_text(person.questionnaire.get(name, "")) for name in QUESTIONS]
-        writer.writerow(
-            [*own, f"{person.level_db:g}", person.attempts, *answers, *map(spreadsheet_text, [person.name] * names)]
-        )  # fmt: skip
+        writer.writerow([*own, *answers, *(spreadsheet_text(person.name) for _ in names)])
     return text.getvalue()
 
 
@@ -73,23 +96,55 @@ def write_ratings_file(folder: Path) -> Path:
     from mss_bench.core.files import write_atomic
 
     results = results_folder(folder)
-    if not (results / "ratings.sqlite").exists():
-        raise ConfigError(f"{results} holds no ratings; collect some with: mss-bench listen serve {folder}")
-    sitting = Sitting(folder)
-    store = Store(results, sitting.checksum)  # beside the server's own: WAL lets both read and write
-    try:
+    with opened(folder) as (sitting, store):  # beside the server's own: WAL lets both read and write
         text = ratings_csv(sitting.pack, read_key(folder), store)
-    finally:
-        store.close()
     write_atomic(results / "ratings.csv", text.encode())
     return results / "ratings.csv"
 
 
-def _rows(pack: Pack, key: dict[str, Signal], listener: Listener, answer: Answer) -> Iterator[dict[str, Any]]:
+@contextmanager
+def opened(folder: Path) -> Iterator[tuple[Sitting, Store]]:
+    """Open the ratings of a pack, also while it is served.
+
+    Raises
+    ------
+    ConfigError
+        No pack, or nobody was asked yet.
+    """
+    results = results_folder(folder)
+    if not (results / "ratings.sqlite").exists():
+        raise ConfigError(f"{results} holds no ratings; collect some with: mss-bench listen serve {folder}")
+    sitting = Sitting(folder)
+    store = Store(results, sitting.checksum)
+    try:
+        yield sitting, store
+    finally:
+        store.close()
+
+
+def listeners_text(folder: Path) -> str:
+    """Return who listens, and what was done about listeners, in words; times in UTC."""
+    with opened(folder) as (sitting, store):
+        rows = [
+            (row.listener.code, row.state, f"{row.done} of {row.steps}", _date(row.listener.started),
+             f"excluded: {row.listener.excluded}" if row.listener.excluded else "")
+            for row in progress(sitting, store).rows
+        ]  # fmt: skip
+        trail = [
+            (entry.when, entry.action, f"number {entry.number + 1}", f"{entry.answers} answers", entry.reason)
+            for entry in store.audit()
+        ]
+    parts = [columns(rows, ("listener", "state", "trials", "started", "")) if rows else "nobody yet"]
+    return "\n\n".join([*parts, *([columns(trail, ("audit trail (UTC)", "", "", "", "reason"))] if trail else [])])
+
+
+def _rows(
+    pack: Pack, key: dict[str, Signal], listener: Listener, answer: Answer, session: str
+) -> Iterator[dict[str, Any]]:
     step = pack.order(listener.number)[answer.step]
     trial = pack.trial(step.trial)
     shared = {
-        "test": pack.name, "listener": listener.code, "session": _date(listener.started), "trial": trial.id,
+        "test": pack.name, "listener": listener.code, "session": session, "trial": trial.id,
         "order": answer.step, "replicate": step.replicate, "moved": True, "ms": round(answer.ms),
     }  # fmt: skip
     for position, (place, score) in enumerate(_scores(trial, key, step.stimuli, answer.answer)):
@@ -180,6 +235,8 @@ def progress(sitting: Sitting, store: Store, now: float | None = None) -> Progre
 
 
 def _state(listener: Listener, now: float) -> str:
+    if listener.excluded:
+        return "excluded"
     if listener.stage == Stage.DONE:
         return "finished"
     if listener.stage == Stage.REFUSED:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import resource
+import signal
 import socket
+import sqlite3
+import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mss_bench.errors import ConfigError, MissingDependencyError
+from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError
 from mss_bench.listening.pack_format import results_folder
 from mss_bench.listening.server.flow import ServeOptions, Sitting
 from mss_bench.listening.server.store import Store
@@ -15,7 +19,10 @@ from mss_bench.listening.server.store import Store
 __all__ = ["links", "serve"]
 
 _THREADS = 8  # requests are short: a file to send, or a row to commit
-_CONNECTIONS = 2000  # browsers keep several open each
+_CONNECTIONS = 4000  # browsers keep several open each
+_FILES = 100  # that the process needs beside its connections
+_IDLE = 60  # seconds after which a connection that says nothing is closed
+_FOLD = 60.0  # seconds between two foldings of the database's log
 
 
 def serve(folder: Path, options: ServeOptions) -> None:
@@ -45,20 +52,64 @@ def serve(folder: Path, options: ServeOptions) -> None:
         wanted = len(sitting.pack.configurations) if options.listeners is None else options.listeners
         for _ in range(wanted - sum(listener.way == "link" for listener in store.listeners())):
             store.add(sitting.stages[0])
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a full house is no fault
+        for name in ("waitress.queue", "waitress"):
+            logging.getLogger(name).setLevel(logging.ERROR)  # a full house is no fault
+        signal.signal(signal.SIGTERM, _end)
+        stopped = threading.Event()
+        threading.Thread(target=_keep_folded, args=(store, stopped), daemon=True).start()
         with _bound(options.host, options.port) as bound:
             # poll, since select ends at 1024 connections; a class of students may open all its links in one second.
             server = create_server(
-                create_app(sitting, store), sockets=[bound], threads=_THREADS, connection_limit=_CONNECTIONS,
+                create_app(sitting, store), sockets=[bound], threads=_THREADS,
+                connection_limit=_most_connections(), channel_timeout=_IDLE,
                 asyncore_use_poll=True, max_request_body_size=64 * 1024, max_request_header_size=16 * 1024, ident="",
                 url_prefix=urlsplit(options.url).path.rstrip("/"), clear_untrusted_proxy_headers=True, backlog=1024,
             )  # fmt: skip
+            if warning := _in_the_clear(options):
+                print(warning, flush=True)
             for line in links(sitting, store, options.url.rstrip("/") or _base(options.host, bound.getsockname()[1])):
                 print(line, flush=True)
-            server.run()  # until Ctrl-C
+            server.run()  # until Ctrl-C or SIGTERM
+        stopped.set()
         print(f"stopped; the ratings are in {store.path}")
     finally:
         store.close()
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(0)  # as Ctrl-C: the server stops, and the database is closed
+
+
+def _keep_folded(store: Store, stopped: threading.Event) -> None:
+    """Fold the database's log in every minute; say once where the file is gone."""
+    told = False
+    while not stopped.wait(_FOLD):
+        try:
+            store.database.fold()
+        except (MssBenchError, sqlite3.Error) as error:
+            if not told:
+                logging.getLogger(__name__).error("%s", error)
+            told = True
+
+
+def _most_connections() -> int:
+    """Return how many connections there may be: fewer than files, which the limit is raised for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _FILES
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(1, most - _FILES)
+
+
+def _in_the_clear(options: ServeOptions) -> str:
+    """Return a warning where answers and links would cross a network unencrypted."""
+    if options.host in ("127.0.0.1", "localhost", "::1") or urlsplit(options.url).scheme == "https":
+        return ""
+    return (
+        f"warning: {options.host} is served over plain HTTP: whoever is in the network can read links and answers. "
+        "Put a proxy with HTTPS before it and give its address with --url https://..."
+    )
 
 
 def links(sitting: Sitting, store: Store, base: str) -> list[str]:

@@ -1,8 +1,8 @@
-"""Listeners and their answers in SQLite.
+"""Listeners and their answers in SQLite, one file beside the pack.
 
-One file beside the pack, in WAL mode with ``synchronous=FULL``: a commit returns when its bytes are on the disk, and
-only then is an answer acknowledged. Step n of a listener is a key of its own, and the first answer to it is kept:
-what a browser sends twice is there once.
+An answer is acknowledged when it is on the disk (see `mss_bench.listening.server.database`). Step n of a listener is a
+key of its own, and the first answer to it is kept: what a browser sends twice is there once. Who was excluded or
+deleted is in the audit trail, by number and reason; of a deleted listener nothing else is left.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import hmac
 import json
 import secrets
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mss_bench.errors import ConfigError, MssBenchError
+from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
+from mss_bench.listening.server.database import Database
 
-__all__ = ["Answer", "Conflict", "Listener", "Store"]
+__all__ = ["Answer", "Audit", "Conflict", "Listener", "Store"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -34,7 +33,10 @@ CREATE TABLE IF NOT EXISTS listeners (
 CREATE TABLE IF NOT EXISTS answers (
     listener INTEGER NOT NULL REFERENCES listeners (number), step INTEGER NOT NULL, submission TEXT NOT NULL,
     trial TEXT NOT NULL, answer TEXT NOT NULL, ms REAL NOT NULL, at REAL NOT NULL, PRIMARY KEY (listener, step));
+CREATE TABLE IF NOT EXISTS audit (
+    at REAL NOT NULL, action TEXT NOT NULL, number INTEGER NOT NULL, reason TEXT NOT NULL, answers INTEGER NOT NULL);
 """
+_ADDED = [("listeners", "excluded TEXT NOT NULL DEFAULT ''"), ("listeners", "panel TEXT NOT NULL DEFAULT '{}'")]
 _CHANGEABLE = frozenset({"stage", "finished", "level_db", "attempts", "name", "questionnaire"})
 
 
@@ -68,6 +70,10 @@ class Listener:
     name : str
         Empty unless the test asks for it.
     questionnaire : dict
+    excluded : str
+        Why the experimenter excluded them by hand; empty of everybody else.
+    panel : dict
+        Further parameters of the join link, e.g. a panel's ids of study and session.
     """
 
     number: int
@@ -83,6 +89,8 @@ class Listener:
     attempts: int
     name: str
     questionnaire: dict[str, str]
+    excluded: str
+    panel: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,22 @@ class Answer:
     answer: dict[str, Any]
     ms: float
     at: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the experimenter did about a listener: when, what, to which number, why, and how many answers that was."""
+
+    at: float
+    action: str
+    number: int
+    reason: str
+    answers: int
+
+    @property
+    def when(self) -> str:
+        """Return the time in UTC."""
+        return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Store:
@@ -115,67 +139,48 @@ class Store:
 
     def __init__(self, folder: Path, pack: str) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path = folder / "ratings.sqlite"
-        self._lock = threading.Lock()
+        self.database = Database(folder / "ratings.sqlite", _SCHEMA, _ADDED)
+        self.path = self.database.path
         try:
-            self.path.touch(mode=0o600)
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # What was acknowledged must survive a power cut, and readers must not stop writers.
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("PRAGMA foreign_keys=ON")
-            self._db.executescript(_SCHEMA)
             stored = self._setting("pack", pack)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"{self.path} cannot be used for ratings: {error}") from error
-        if stored != pack:
-            raise ConfigError(
-                f"{self.path} holds the ratings of a pack that was made anew since; move {folder} away to start afresh"
-            )
-        self.experimenter = self._setting("experimenter", secrets.token_urlsafe(32))
-        self.join = self._setting("join", secrets.token_urlsafe(32))
+            if stored != pack:
+                raise ConfigError(
+                    f"{self.path} holds the ratings of a pack that was made anew since; move {folder} away to start "
+                    "afresh"
+                )
+            self.experimenter = self._setting("experimenter", secrets.token_urlsafe(32))
+            self.join = self._setting("join", secrets.token_urlsafe(32))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._db.close()
+        self.database.close()
 
     def _setting(self, name: str, value: str) -> str:
         """Return what is stored under a name; store `value` where nothing is."""
-        with self._writing():
-            self._db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, value))
-            row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        return str(row["value"])
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._lock:
-            # The write lock at once: two that read first and write then would fail at the commit.
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        stored = self.database.read("SELECT value FROM settings WHERE name = ?", (name,))
+        if not stored:
+            with self.database.writing() as db:
+                db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, value))
+            stored = self.database.read("SELECT value FROM settings WHERE name = ?", (name,))
+        return str(stored[0]["value"])
 
     def _select(self, where: str, *values: object) -> list[Listener]:
         text = (
             "SELECT listeners.*, (SELECT count(*) FROM answers WHERE listener = number) AS done FROM listeners "
             f"{where} ORDER BY number"
         )
-        return [_listener(row) for row in self._db.execute(text, values)]
+        return [_listener(row) for row in self.database.read(text, values)]
 
     def listeners(self) -> list[Listener]:
         """Return all listeners, by number."""
-        with self._lock:
-            return self._select("")
+        return self._select("")
 
     def answers(self) -> list[Answer]:
         """Return all answers, by listener and step."""
-        with self._lock:
-            rows = self._db.execute("SELECT * FROM answers ORDER BY listener, step").fetchall()
+        rows = self.database.read("SELECT * FROM answers ORDER BY listener, step")
         return [
             Answer(r["listener"], r["step"], r["trial"], json.loads(r["answer"]), r["ms"], r["at"]) for r in rows
         ]  # fmt: skip
@@ -185,11 +190,13 @@ class Store:
 
         The look-up is by digest, whose bytes nobody can steer, so that its time tells nothing about the token.
         """
-        with self._lock:
-            listeners = self._select("WHERE digest = ?", _digest(token))
+        listeners = self._select("WHERE digest = ?", _digest(token))
         return next((who for who in listeners if hmac.compare_digest(who.token.encode(), token.encode())), None)
 
-    def add(self, stage: str, *, way: str = "link", code: str | None = None, most: int | None = None) -> Listener:
+    def add(
+        self, stage: str, *, way: str = "link", code: str | None = None, most: int | None = None,
+        panel: dict[str, str] | None = None,
+    ) -> Listener:  # fmt: skip
         """Add a listener.
 
         Parameters
@@ -202,6 +209,8 @@ class Store:
             Otherwise one is given.
         most : int, optional
             Listeners of ways other than ``"link"`` that there may be.
+        panel : dict, optional
+            See `Listener`.
 
         Raises
         ------
@@ -209,17 +218,21 @@ class Store:
             The code is taken, or there are enough listeners.
         """
         token = secrets.token_urlsafe(32)  # 256 bits: the address is all that identifies a listener
-        with self._writing():
-            # Counted in the transaction that inserts, so that two who join at once get two configurations.
-            number = int(self._db.execute("SELECT count(*) FROM listeners").fetchone()[0])
-            joined = self._db.execute("SELECT count(*) FROM listeners WHERE way <> 'link'").fetchone()[0]
+        with self.database.writing() as db:
+            # Counted in the transaction that inserts, so that two who join at once get two configurations; a number
+            # that was deleted is not given again, as the audit trail knows listeners by it.
+            numbers = "SELECT number FROM listeners UNION SELECT number FROM audit"
+            number = int(db.execute(f"SELECT 1 + coalesce(max(number), -1) FROM ({numbers})").fetchone()[0])
+            joined = db.execute("SELECT count(*) FROM listeners WHERE way <> 'link'").fetchone()[0]
             if most is not None and joined >= most:
                 raise Conflict("this test has all the listeners that it needs; thank you for your interest")
-            name = code or self._free_code(number, way)
+            taken = {row["code"] for row in db.execute("SELECT code FROM listeners")}
+            name = code or _free_code(taken, number, way)
             try:
-                self._db.execute(
-                    "INSERT INTO listeners (number, code, way, token, digest, stage) VALUES (?, ?, ?, ?, ?, ?)",
-                    (number, name, way, token, _digest(token), stage),
+                db.execute(
+                    "INSERT INTO listeners (number, code, way, token, digest, stage, panel) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (number, name, way, token, _digest(token), stage, json.dumps(panel or {})),
                 )
             except sqlite3.IntegrityError:
                 raise Conflict(f"the code {name!r} is taken by another listener") from None
@@ -227,25 +240,57 @@ class Store:
         assert listener is not None
         return listener
 
-    def _free_code(self, number: int, way: str) -> str:
-        """Return a code that nobody has: a panel may have named a participant as links are named."""
-        taken = {row["code"] for row in self._db.execute("SELECT code FROM listeners")}
-        plain = f"{'L' if way == 'link' else 'O'}{number + 1:03d}"
-        name = plain if way == "link" else f"{plain}-{secrets.token_hex(3)}"
-        while name in taken:
-            name = f"{plain}-{secrets.token_hex(3)}"
-        return name
+    def exclude(self, code: str, reason: str) -> None:
+        """Exclude a listener from the ratings by hand, or take them in again where the reason is empty.
+
+        Raises
+        ------
+        UnknownNameError
+            Nobody has the code.
+        """
+        self._note("exclude" if reason else "include", code, reason)
+
+    def delete(self, code: str, reason: str) -> int:
+        """Delete a listener with all answers, names and ids; return how many answers that were.
+
+        Raises
+        ------
+        UnknownNameError
+            Nobody has the code.
+        """
+        answers = self._note("delete", code, reason)
+        self.database.fold()  # the log holds what was deleted, too
+        return answers
+
+    def _note(self, action: str, code: str, reason: str) -> int:
+        with self.database.writing() as db:
+            row = db.execute("SELECT number FROM listeners WHERE code = ?", (code,)).fetchone()
+            if row is None:
+                codes = [known["code"] for known in db.execute("SELECT code FROM listeners ORDER BY number")]
+                raise UnknownNameError("listener", code, codes)
+            number = int(row["number"])
+            answers = int(db.execute("SELECT count(*) FROM answers WHERE listener = ?", (number,)).fetchone()[0])
+            if action == "delete":
+                db.execute("DELETE FROM answers WHERE listener = ?", (number,))
+                db.execute("DELETE FROM listeners WHERE number = ?", (number,))
+            else:
+                db.execute("UPDATE listeners SET excluded = ? WHERE number = ?", (reason, number))
+            db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", (time.time(), action, number, reason, answers))
+        return answers
+
+    def audit(self) -> list[Audit]:
+        """Return what was done about listeners, in order."""
+        return [Audit(**dict(row)) for row in self.database.read("SELECT * FROM audit ORDER BY at, rowid")]
 
     def participant(self, code: str) -> Listener | None:
         """Return the listener who came from a panel with this id."""
-        with self._lock:
-            return next(iter(self._select("WHERE code = ? AND way = 'panel'", code)), None)
+        return next(iter(self._select("WHERE code = ? AND way = 'panel'", code)), None)
 
     def touch(self, listener: Listener) -> None:
         """Note that a listener is there."""
         now = time.time()
-        with self._writing():
-            self._db.execute(
+        with self.database.writing() as db:
+            db.execute(
                 "UPDATE listeners SET seen = ?, started = coalesce(started, ?) WHERE number = ?",
                 (now, now, listener.number),
             )
@@ -262,8 +307,8 @@ class Store:
             raise TypeError(f"no such field of a listener: {unknown}")
         fields = ", ".join(f"{name} = ?" for name in changes)
         now = time.time()
-        with self._writing():
-            changed = self._db.execute(
+        with self.database.writing() as db:
+            changed = db.execute(
                 f"UPDATE listeners SET seen = ?, started = coalesce(started, ?), {fields} "
                 "WHERE number = ? AND stage = ?",
                 (now, now, *changes.values(), listener.number, listener.stage),
@@ -303,22 +348,22 @@ class Store:
             Another answer to this step is saved, or an earlier step has none.
         """
         now = time.time()
-        with self._writing():
-            row = self._db.execute(
+        with self.database.writing() as db:
+            row = db.execute(
                 "SELECT submission FROM answers WHERE listener = ? AND step = ?", (listener.number, step)
             ).fetchone()
             if row is not None:
                 if row["submission"] == submission:
                     return False
                 raise Conflict(f"trial {step + 1} is answered already, perhaps in another window; reload this page")
-            done = self._db.execute("SELECT count(*) FROM answers WHERE listener = ?", (listener.number,)).fetchone()[0]
+            done = db.execute("SELECT count(*) FROM answers WHERE listener = ?", (listener.number,)).fetchone()[0]
             if step != done:
                 raise Conflict(f"trial {step + 1} was sent, expected trial {done + 1}; reload this page")
-            self._db.execute(
+            db.execute(
                 "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (listener.number, step, submission, trial, json.dumps(answer), ms, now),
             )
-            self._db.execute(
+            db.execute(
                 "UPDATE listeners SET seen = ?, stage = CASE WHEN ? THEN ? ELSE stage END WHERE number = ?",
                 (now, last, after, listener.number),
             )
@@ -329,6 +374,15 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def _free_code(taken: set[str], number: int, way: str) -> str:
+    """Return a code that nobody has: a panel may have named a participant as links are named."""
+    plain = f"{'L' if way == 'link' else 'O'}{number + 1:03d}"
+    name = plain if way == "link" else f"{plain}-{secrets.token_hex(3)}"
+    while name in taken:
+        name = f"{plain}-{secrets.token_hex(3)}"
+    return name
+
+
 def _listener(row: sqlite3.Row) -> Listener:
     fields = {name: row[name] for name in row.keys() if name != "digest"}  # noqa: SIM118 (a Row iterates over values)
-    return Listener(**fields | {"questionnaire": json.loads(row["questionnaire"])})
+    return Listener(**fields | {name: json.loads(row[name]) for name in ("questionnaire", "panel")})

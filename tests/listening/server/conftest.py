@@ -111,12 +111,14 @@ class Running:
     port: int = 0
     process: subprocess.Popen = field(init=False)
     links: dict[str, str] = field(init=False)
+    said: list[str] = field(init=False)
 
     def start(self) -> Running:
         words = [sys.executable, "-m", "mss_bench.cli.main", "listen", "serve", str(self.folder), "--port"]
         self.process = subprocess.Popen([*words, str(self.port), *self.options], stdout=subprocess.PIPE, text=True)
-        self.links = {}
+        self.links, self.said = {}, []
         for line in self.process.stdout:
+            self.said.append(line)
             found = re.fullmatch(r"\s*(\S+).*\s(http://\S+)\s*", line)
             if found:
                 self.links[found[1].rstrip(":")] = found[2]

@@ -298,3 +298,46 @@ def test_without_the_key_the_export_says_so(start, pack) -> None:
     reply = client.get(f"/experimenter/{store.experimenter}/ratings.csv")
     assert reply.status_code == 500
     assert "is missing: without the key" in reply.text
+
+
+def test_a_panels_ids_are_kept_and_who_is_refused_has_a_way_on(start) -> None:
+    client, store, _, page = start(open_places=2, headphone_check=True, screen_out_url="https://example.org/out")
+    link = f"/join/{store.join}?PROLIFIC_PID=5f2c&STUDY_ID=s1&SESSION_ID=x9&other=1"
+    assert client.post(link).status_code == 303
+    assert store.listeners()[1].panel == {"STUDY_ID": "s1", "SESSION_ID": "x9"}
+    assert client.post(f"/join/{store.join}?PROLIFIC_PID=5f2d&STUDY_ID=<b>").status_code == 400
+    store.advance(store.listeners()[0], stage="refused")
+    assert client.get(f"{page}/api/state").get_json()["screen_out_url"] == "https://example.org/out"
+
+
+def test_the_experimenter_excludes_and_deletes(start) -> None:
+    client, store, *_ = start()
+    store.add("consent")
+    path = f"/experimenter/{store.experimenter}"
+    assert client.post(f"{path}/listener", data={"listener": "L001", "action": "exclude"}).status_code == 422
+    client.post(f"{path}/listener", data={"listener": "L001", "action": "exclude", "reason": "asleep"})
+    assert store.listeners()[0].excluded == "asleep"
+    client.post(f"{path}/listener", data={"listener": "L002", "action": "delete", "reason": "asked <b>"})
+    shown = client.get(f"{path}/").text
+    assert "asked &lt;b&gt;" in shown
+    assert "L002" not in shown
+    assert client.post(f"{path}/listener", data={"listener": "L009", "action": "include"}).status_code == 422
+    assert "was deleted or replaced" not in shown
+    store.path.rename(store.path.with_name("moved.sqlite"))
+    assert "was deleted or replaced" in client.get(f"{path}/").text
+
+
+def test_no_log_holds_a_token_and_sounds_are_the_listeners_alone(start, caplog) -> None:
+    client, store, sitting, page = start()
+    _until_trials(client, page)
+    assert client.get(f"{page}/audio/0/0").headers["Cache-Control"] == "private, max-age=3600"
+    trial, _ = sitting.trial(store.listeners()[0], 0)
+    (sitting.folder / trial.stimuli[0]).unlink()  # an error of the server's own
+    client.application.config["PROPAGATE_EXCEPTIONS"] = False
+    assert client.get(f"{page}/audio/0/0").status_code == 500
+    store.path.rename(store.path.with_name("moved.sqlite"))
+    assert client.post(f"{page}/api/trials/0", json=valid_answer(trial)).status_code == 503  # browsers try again
+    assert "error on /l/.../audio/0/0" in caplog.text
+    assert "deleted or replaced" in caplog.text
+    for secret in (page.removeprefix("/l/"), store.experimenter, store.join):
+        assert secret not in caplog.text

@@ -98,10 +98,31 @@ def test_a_pack_from_a_run_is_rated_and_read_again(write_design, tmp_path) -> No
 
 
 def test_the_listeners_table_has_no_names(answered) -> None:
-    _, store = answered
-    rows = list(csv.DictReader(io.StringIO(listeners_csv(store, names=False))))
+    pack, store = answered
+    store.add("consent", way="panel", code="5f00", panel={"STUDY_ID": "s1"})
+    rows = list(csv.DictReader(io.StringIO(listeners_csv(Sitting(pack), store))))
     assert (rows[0]["listener"], rows[0]["trials"], rows[0]["stage"]) == ("L001", "6", "done")
     assert "name" not in rows[0]
+    assert [row["complete"] for row in rows] == ["yes", "no"]
+    assert [row["STUDY_ID"] for row in rows] == ["", "s1"]
+
+
+def test_an_excluded_listener_has_no_ratings_and_a_pause_begins_a_session(answered) -> None:
+    pack, store = answered
+
+    def ratings() -> list[dict]:
+        return list(csv.DictReader(io.StringIO(ratings_csv(read_pack(pack), read_key(pack), store))))
+
+    whole = ratings()
+    assert len({row["session"] for row in whole}) == 1
+    with store.database.writing() as db:
+        db.execute("UPDATE answers SET at = at + 7200 WHERE step >= 3")
+    assert len({row["session"] for row in ratings()}) == 2
+    store.exclude("L001", "asleep")
+    assert ratings() == []
+    store.exclude("L001", "")
+    assert len(ratings()) == len(whole)
+    assert [(a.action, a.reason) for a in store.audit()] == [("exclude", "asleep"), ("include", "")]
 
 
 def test_no_ratings_and_another_packs_key_are_errors(tmp_path, answered) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import urllib.error
@@ -98,3 +99,35 @@ def test_ratings_are_written_without_a_server(small, capsys) -> None:
     Store(results_folder(small), Sitting(small).checksum).close()
     assert main(["listen", "serve", str(small), "--export"]) == 0
     assert (results_folder(small) / "ratings.csv").read_text().startswith("test,listener,session")
+
+
+def test_a_stopped_server_leaves_one_file(small, serve, capsys, tmp_path) -> None:
+    server = serve(small)
+    assert _status(f"http://127.0.0.1:{server.port}{server.listeners[0]}api/state") == 200
+    assert main(["listen", "backup", str(small), "-o", str(tmp_path / "copy.sqlite")]) == 0  # while it is served
+    assert "3 listeners, 0 answers" in capsys.readouterr().out
+    server.stop(signal.SIGTERM)  # as docker stop does
+    assert server.process.returncode == 0
+    assert [file.name for file in server.database.parent.iterdir()] == ["ratings.sqlite"]
+
+
+def test_the_experimenter_has_a_command_for_each_listener(small, serve, capsys) -> None:
+    serve(small)
+    words = ["listen", "listeners", str(small)]
+    assert main([*words, "--exclude", "L002", "--reason", "asleep"]) == 0
+    assert "excluded: asleep" in capsys.readouterr().out
+    assert main([*words, "--delete", "L001", "--reason", "asked for it", "--add", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "0 answers of L001 were deleted" in told
+    assert "L004" in told
+    assert re.search(r"delete +number 1 +0 answers +asked for it", told)
+    assert main([*words, "--delete", "L001", "--reason", "again"]) == 2
+    assert "unknown listener 'L001'" in capsys.readouterr().err
+    assert main([*words, "--exclude", "L002"]) == 2
+    assert "need a --reason" in capsys.readouterr().err
+
+
+def test_an_open_network_is_warned_of_plain_http(small, serve) -> None:
+    server = serve(small, "--host", "0.0.0.0")
+    assert any("plain HTTP" in line for line in server.said)
+    assert not any("plain HTTP" in line for line in serve(small, "--port", "0").said)

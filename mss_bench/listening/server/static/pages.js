@@ -150,9 +150,12 @@ export function done(state) {
   if (url) setTimeout(() => location.assign(url), 5000);
 }
 
-export function refused() {
+export function refused(state) {
+  const url = state.screen_out_url;
   show(
     element("h1", {}, "Headphones are needed"),
     element("p", {}, "The check did not find headphones, and this test cannot be done without them. Thank you for trying."),
+    url ? element("p", {}, element("a", { class: "next", href: url }, "Leave the study"))
+      : element("p", {}, "You can close this page now."),
   );
 }
