@@ -17,7 +17,7 @@ from mss_bench.listening.server.flow import ServeOptions
 __all__ = ["ACTIONS", "configure", "execute"]
 
 _TEST = ("pack", "scale")
-_METRICS = ("run", "metrics", "metric_columns", "lower", "whole_tracks")
+_METRICS = ("run", "metrics", "metric_columns", "only", "lower", "whole_tracks")
 
 
 class _Designed(Parameterized):
@@ -28,7 +28,9 @@ class Plan(_Designed):
     """Show how many trials, minutes and listeners a test needs."""
 
     power: float = param(0.8, above=0.05, below=1, doc="Probability of finding a true difference, at a level of 5 %.")
-    sd: float = param(20.0, above=0, unit="points", doc="Standard deviation of paired differences.")
+    sd: float | None = param(
+        None, above=0, doc="Standard deviation of paired differences, in units of the scale (default: a fifth of it)."
+    )
 
     def execute(self) -> None:
         """Print the plan of a test."""
@@ -118,10 +120,16 @@ class Listeners(_Packed):
     """List a pack's listeners; add some, exclude one, or delete one with all answers."""
 
     add: int = param(0, at_least=0, at_most=1000, doc="Further listeners with links of their own.")
-    exclude: str = param("", metavar="CODE", doc="Leave a listener's ratings out of everything that follows.")
-    include: str = param("", metavar="CODE", doc="Take an excluded listener in again.")
-    delete: str = param("", metavar="CODE", doc="Delete a listener's answers, name and ids for good.")
-    reason: str = param("", metavar="TEXT", doc="Why; it goes to the audit trail, and must not name the listener.")
+    exclude: str = param(
+        "", metavar="CODE", doc="Leave a listener's ratings out of everything that follows (default: nobody's)."
+    )
+    include: str = param("", metavar="CODE", doc="Take an excluded listener in again (default: nobody).")
+    delete: str = param(
+        "", metavar="CODE", doc="Delete a listener's answers, name and ids for good (default: nobody's)."
+    )
+    reason: str = param(
+        "", metavar="TEXT", doc="Why; it goes to the audit trail, and must not name the listener (default: none)."
+    )
 
     @check("exclude", "include", "delete", "reason")
     def _one(self) -> None:
@@ -193,7 +201,7 @@ class Analyse(RatedTest):
 
     option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "the test": _TEST,
-        "statistics": ("mid_anchor", "draws", "seed"),
+        "statistics": ("screening", "mid_anchor", "centre", "normalise", "draws", "seed"),
         "metrics against ears": (*_METRICS, "kinds"),
     }
 
@@ -218,7 +226,7 @@ class Analyse(RatedTest):
         found = find(
             ratings, scales=self.scales, scale=self.ends or SCALE, mid_anchor=self.mid_anchor, seconds=self.seconds,
             metrics=self.read_metrics(ratings), kinds=_kinds(self.kinds, set(ratings["system"])), draws=self.draws,
-            seed=self.seed,
+            seed=self.seed, screening=self.screening, centre=self.centre, normalise=self.normalise,
         )  # fmt: skip
         files = write_report(self.out, found, pack=self.pack)
         print("\n".join([*conclusions(found), "", f"{files[0]} and {len(files) - 1} more files"]))
@@ -244,6 +252,7 @@ class Fit(RatedTest):
 
     option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "the test": (*_TEST, "task", "target"),
+        "ratings": ("screening", "centre", "normalise"),
         "metrics": _METRICS,
     }
 
@@ -259,9 +268,10 @@ class Fit(RatedTest):
     def execute(self) -> None:
         """Fit models of ratings to metrics."""
         from mss_bench.listening.analysis import questions
+        from mss_bench.listening.findings import counted
         from mss_bench.listening.fit import fit_metrics
         from mss_bench.listening.metric_table import join
-        from mss_bench.listening.ratings import SCALE
+        from mss_bench.listening.ratings import SCALE, normalised, usual_centre
         from mss_bench.listening.report import write_fit
 
         ratings = self.read_ratings()
@@ -275,7 +285,10 @@ class Fit(RatedTest):
         if metrics is None:
             raise ConfigError("a fit needs metrics: give --run or --metric-table")
         scale = self.scales.get(task, self.ends or SCALE)
-        fitted = fit_metrics(join(own, metrics), own, scale=scale, seed=self.seed)
+        own = counted(own, scales=self.scales, scale=self.ends or SCALE, screening=self.screening)[0]
+        own = normalised(own, self.normalise, scale)
+        centre = self.centre or usual_centre(scale)
+        fitted = fit_metrics(join(own, metrics, centre), own, scale=scale, seed=self.seed)
         files = write_fit(self.out, fitted, name=str(ratings["test"].iloc[0]), scale=scale)
         print("\n".join([*fitted.conclusions, "", f"{files[0]} and {len(files) - 1} more files"]))
 

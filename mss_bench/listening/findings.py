@@ -12,12 +12,20 @@ import numpy as np
 from mss_bench.errors import RunError
 from mss_bench.listening.analysis import SystemTests, abx, cells, compare_systems, questions, summarise
 from mss_bench.listening.metric_table import Joined, MetricTable, join
-from mss_bench.listening.metrics_against_ears import Verdict, agreement, by_kind, ceiling, compare_metrics, verdicts
+from mss_bench.listening.metrics_against_ears import (
+    Verdict,
+    agreement,
+    by_kind,
+    ceiling,
+    compare_metrics,
+    pooled_rho,
+    verdicts,
+)
 from mss_bench.listening.mixed import RatingModel, rating_model
-from mss_bench.listening.pairs import MODELS, PairScale, answers, pair_scale
-from mss_bench.listening.plan import listeners_by_difference
+from mss_bench.listening.needed import answers_by_share, listeners_in_words
+from mss_bench.listening.pairs import MODELS, PairScale, PairTests, answers, pair_scale, pair_tests
 from mss_bench.listening.protocols import PROTOCOLS, Kind
-from mss_bench.listening.ratings import SCALE, Role
+from mss_bench.listening.ratings import SCALE, Role, normalised, usual_centre
 from mss_bench.listening.reliability import (
     Agreement,
     concordance,
@@ -32,7 +40,7 @@ from mss_bench.listening.sheets import RatingsError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Ears", "Findings", "Question", "find"]
+__all__ = ["Ears", "Findings", "Question", "counted", "find"]
 
 _SHARES = {PROTOCOLS[kind].tasks[0].name: Kind(kind) for kind in ("preference", "abx")}
 """Tasks whose answers are chosen or not, right or wrong, with their kinds."""
@@ -48,6 +56,7 @@ class Ears:
     comparison: pd.DataFrame
     verdicts: list[Verdict]
     listeners: dict[str, float]
+    rho_all: dict[str, float] = field(default_factory=dict)  # with the listeners that were screened out
 
 
 @dataclass
@@ -59,14 +68,16 @@ class Question:
     kind: Kind
     scale: tuple[float, float]
     ratings: pd.DataFrame  # of the listeners that count
+    centre: str = "median"
     summary: pd.DataFrame | None = None
-    medians_all: pd.Series[float] | None = None  # of each signal, with the listeners that were screened out
+    centres_all: pd.Series[float] | None = None  # of each signal, with the listeners that were screened out
     tests: SystemTests | None = None
     model: RatingModel | None = None
     scales: list[PairScale] = field(default_factory=list)
     abx: pd.DataFrame | None = None
     reliability: list[tuple[str, Agreement]] = field(default_factory=list)
-    needed: dict[float, int] = field(default_factory=dict)  # listeners for a difference
+    sides: PairTests | None = None
+    needed: dict[str, int] = field(default_factory=dict)  # listeners or answers for a difference, in words
     sd: float = float("nan")
     ears: list[Ears] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -102,6 +113,9 @@ def find(
     seconds: float | None = None,
     metrics: Mapping[str, MetricTable] | None = None,
     kinds: Mapping[str, str] | None = None,
+    screening: bool = True,
+    centre: str | None = None,
+    normalise: str | None = None,
     draws: int = 10_000,
     seed: int = 0,
 ) -> Findings:
@@ -123,6 +137,12 @@ def find(
         To hold against the ratings: target to table; questions of other targets have none.
     kinds : mapping, optional
         System to kind; metrics are then held against each kind apart too.
+    screening : bool
+        Whether listeners that screening excludes are left out of everything: tests, pairs, metrics against ears.
+    centre : {"median", "mean"}, optional
+        What stands for the scores of a signal; by default `mss_bench.listening.ratings.usual_centre`.
+    normalise : {"z", "minmax"}, optional
+        As for `mss_bench.listening.ratings.normalised`, after screening.
     draws, seed : int
         Of bootstraps and permutations.
 
@@ -132,40 +152,68 @@ def find(
         Ratings that do not answer their question, metrics that fit none of them.
     """
     known = dict.fromkeys(_SHARES, (0.0, 1.0)) | dict(scales or {})
-    # The rules of BS.1534 are of its scale; other questions of a test neither exclude nor shelter anybody.
-    sliders = ratings[[known.get(str(task), scale) == SCALE for task in ratings["task"]]]
-    screening = screen(sliders if len(sliders) else ratings, mid_anchor=mid_anchor,
-                       scale=SCALE if len(sliders) else (0.0, 1.0))  # fmt: skip
-    kept = screening.apply(ratings)
-    if kept.empty:
-        raise RatingsError(
-            "post-screening leaves no listener: see the hidden references, and --reference of the import"
-        )
+    kept, screened = counted(ratings, scales=known, scale=scale, mid_anchor=mid_anchor, screening=screening)
     asked = []
     for task, target, rows in questions(ratings):
-        kind = _SHARES.get(task, Kind.MULTI)
-        question = Question(task, target, kind, known.get(task, scale), screening.apply(rows))
+        kind, own = _SHARES.get(task, Kind.MULTI), known.get(task, scale)
+        shares = kind is not Kind.MULTI
+        rows = rows if shares else normalised(rows, normalise, own)
+        question = Question(task, target, kind, own, screened.apply(rows), centre or usual_centre(own))
         if kind is Kind.PREFERENCE:
-            counted = answers(question.ratings)
-            question.scales = [pair_scale(counted, model, draws=min(draws, 1000), seed=seed) for model in MODELS]
+            given = answers(question.ratings)
+            question.scales = [pair_scale(given, model, draws=min(draws, 1000), seed=seed) for model in MODELS]
+            question.sides = pair_tests(question.ratings, given, draws=draws, seed=seed)
         elif kind is Kind.ABX:
             question.abx = abx(question.ratings)
         else:
             _analyse_scores(question, rows, draws, seed)
+            if normalise:
+                question.notes.append(f"Scores were normalised by listener: {normalise}.")
             if metrics and target in metrics:
-                question.ears = _ears(rows, question.tests, metrics[target], kinds or {}, draws, seed)
+                question.ears = _ears(question, rows, metrics[target], kinds or {}, draws, seed)
+        if shares:
+            question.needed = answers_by_share(kind)
         asked.append(question)
     rated = ratings[~ratings["task"].isin(_SHARES)]
     flags = flag_listeners(rated, seconds=seconds, scale=scale) if len(rated) else flag_listeners(ratings)
     name = ", ".join(filter(None, dict.fromkeys(map(str, ratings["test"]))))
-    return Findings(name, ratings, screening, flags, flag_conditions(kept[kept.index.isin(rated.index)]), asked)
+    return Findings(name, ratings, screened, flags, flag_conditions(kept[kept.index.isin(rated.index)]), asked)
+
+
+def counted(
+    ratings: pd.DataFrame, *, scales: Mapping[str, tuple[float, float]], scale: tuple[float, float],
+    mid_anchor: str | None = None, screening: bool = True,
+) -> tuple[pd.DataFrame, Screening]:  # fmt: skip
+    """Return the ratings that everything is concluded from, and who was left out of them.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+    scales, scale, mid_anchor, screening
+        As for `find`.
+    """
+    # The rules of BS.1534 are of its scale; other questions of a test neither exclude nor shelter anybody.
+    sliders = ratings[[scales.get(str(task), scale) == SCALE for task in ratings["task"]]]
+    screened = screen(sliders if len(sliders) else ratings, mid_anchor=mid_anchor,
+                      scale=SCALE if len(sliders) else (0.0, 1.0))  # fmt: skip
+    if not screening:
+        screened = screened.lifted("Nobody was left out, by choice (--no-screening).")
+    elif screened.leaves_none:
+        screened = screened.lifted(
+            "Post-screening would leave no listener, so that everybody counts: see the hidden references, and "
+            "--reference of the import."
+        )
+    return screened.apply(ratings), screened
 
 
 def _analyse_scores(question: Question, everybody: pd.DataFrame, draws: int, seed: int) -> None:
     own = question.ratings
-    question.summary = summarise(own, draws=draws, seed=seed)
+    question.summary = summarise(own, centre=question.centre, draws=draws, seed=seed)
     if len(everybody) > len(own):
-        question.medians_all = everybody.groupby("system")["score"].median()
+        single = everybody.groupby(["system", "item", "listener"])["score"].mean()
+        means = single.groupby(["system", "item"]).mean().groupby("system").mean()
+        medians = everybody.groupby("system")["score"].median()
+        question.centres_all = means if question.centre == "mean" else medians
     try:
         question.tests = compare_systems(own, draws=draws, seed=seed)
     except (RatingsError, RunError) as error:
@@ -176,7 +224,7 @@ def _analyse_scores(question: Question, everybody: pd.DataFrame, draws: int, see
         question.notes.append(f"No mixed model: {error}.")
     question.reliability = _reliability(own, question.notes)
     question.sd = _sd_of_differences(own)
-    question.needed = listeners_by_difference(question.sd) if question.sd > 0 else {}
+    question.needed = listeners_in_words(question.sd, question.scale) if question.sd > 0 else {}
 
 
 def _sd_of_differences(ratings: pd.DataFrame) -> float:
@@ -220,15 +268,20 @@ def _reliability(ratings: pd.DataFrame, notes: list[str]) -> list[tuple[str, Agr
 
 
 def _ears(
-    ratings: pd.DataFrame, tests: SystemTests | None, metrics: MetricTable, kinds: Mapping[str, str], draws: int,
-    seed: int,
-) -> list[Ears]:  # fmt: skip
-    """Hold metrics against all systems, then against each kind."""
-    joined = join(ratings, metrics)
+    question: Question, everybody: pd.DataFrame, metrics: MetricTable, kinds: Mapping[str, str], draws: int, seed: int
+) -> list[Ears]:
+    """Hold metrics against all systems, then against each kind; by the ratings of the listeners that count."""
+    ratings, tests = question.ratings, question.tests
+    joined = join(ratings, metrics, question.centre)
     some = min(draws, 2000)  # each draws ranks of all signals, which takes time; the second digit stands by then
+    without: dict[str, Joined] = {}
+    if len(everybody) > len(ratings):
+        whole = join(everybody, metrics, question.centre)
+        without = {"": whole, **by_kind(whole, kinds)}
     return [
         Ears(name, part, agreement(part, draws=some, seed=seed), compare_metrics(part, draws=some, seed=seed),
              verdicts(part, tests, draws=some, seed=seed) if tests is not None else [],
-             ceiling(ratings[ratings["system"].isin(part.table["system"])], seed=seed))
+             ceiling(ratings[ratings["system"].isin(part.table["system"])], seed=seed),
+             pooled_rho(without[name]) if name in without else {})
         for name, part in {"": joined, **by_kind(joined, kinds)}.items()
     ]  # fmt: skip

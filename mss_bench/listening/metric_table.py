@@ -22,7 +22,7 @@ from mss_bench.listening.sheets import RatingsError, read_sheet
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Joined", "MetricTable", "join", "metrics_of_csv", "metrics_of_run", "rating_medians"]
+__all__ = ["Joined", "MetricTable", "join", "metrics_of_csv", "metrics_of_run", "rating_centres"]
 
 _TEXT = ("item", "system")
 _OURS = ("rating", "n", "song")  # columns that stand beside metrics
@@ -53,7 +53,7 @@ class Joined:
     Parameters
     ----------
     table : DataFrame
-        ``item``, ``system``, ``rating`` (the median over listeners), ``song`` (of the item), then the metrics, turned
+        ``item``, ``system``, ``rating`` (the centre over listeners), ``song`` (of the item), then the metrics, turned
         so that more is better.
     metrics : list of str
     turned : list of str
@@ -67,13 +67,15 @@ class Joined:
     notes: list[str]
 
 
-def rating_medians(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Return what metrics are held against: replicates averaged per listener, then the median over listeners.
+def rating_centres(ratings: pd.DataFrame, centre: str = "median") -> pd.DataFrame:
+    """Return what metrics are held against: replicates averaged per listener, then the median or mean over listeners.
 
     Parameters
     ----------
     ratings : DataFrame
         Of one task and target.
+    centre : {"median", "mean"}
+        The mean is the mean opinion score of a signal.
 
     Returns
     -------
@@ -84,13 +86,14 @@ def rating_medians(ratings: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     units = rating_units(ratings)
-    return pd.DataFrame({"rating": units.median(axis=1), "n": units.count(axis=1)}).reset_index()
+    return pd.DataFrame({"rating": units.agg(centre, axis=1), "n": units.count(axis=1)}).reset_index()
 
 
 def metrics_of_csv(
     path: str | Path,
     *,
     columns: Mapping[str, str] | None = None,
+    only: Collection[str] = (),
     lower_is_better: Collection[str] = (),
     target: str = "",
 ) -> MetricTable:
@@ -103,6 +106,8 @@ def metrics_of_csv(
         ``item``, ``system`` and ``target`` to the columns of the file, where they are named otherwise.
     target : str
         Whose rows are taken, where the file has a column of targets.
+    only : collection of str
+        Metrics that are taken; all where none is named.
     lower_is_better : collection of str
         Metrics of which less is better.
 
@@ -111,7 +116,7 @@ def metrics_of_csv(
     RatingsError
         No such columns, an item and system twice, no metric.
     UnknownNameError
-        `lower_is_better` names none of the metrics.
+        `only` or `lower_is_better` names none of the metrics.
     """
     import pandas as pd
 
@@ -145,9 +150,10 @@ def metrics_of_csv(
     }
     if not numbers:
         raise RatingsError(f"{path} holds no metric: no column beside {' and '.join(keys)} is of numbers")
-    for name in lower_is_better:
+    for name in [*only, *lower_is_better]:
         if name not in numbers:
             raise UnknownNameError(f"metric in {path}", name, numbers)
+    numbers = {name: column for name, column in numbers.items() if not only or name in only}
     values = pd.DataFrame(numbers).astype("float64")
     values.index = pd.MultiIndex.from_frame(frame[keys].set_axis(list(_TEXT), axis=1))
     return MetricTable(values, frozenset(lower_is_better), [f"Metrics: {Path(path).name}, {len(values)} rows."])
@@ -249,7 +255,7 @@ def _inside(frames: pd.DataFrame, start: float, seconds: float) -> pd.DataFrame:
     return pd.DataFrame(own.groupby(["separator", "metric"])["value"].median().unstack("metric"))
 
 
-def join(ratings: pd.DataFrame, metrics: MetricTable) -> Joined:
+def join(ratings: pd.DataFrame, metrics: MetricTable, centre: str = "median") -> Joined:
     """Put metrics beside the ratings.
 
     Parameters
@@ -257,6 +263,8 @@ def join(ratings: pd.DataFrame, metrics: MetricTable) -> Joined:
     ratings : DataFrame
         Of one task and target.
     metrics : MetricTable
+    centre : {"median", "mean"}
+        As for `rating_centres`.
 
     Returns
     -------
@@ -267,7 +275,7 @@ def join(ratings: pd.DataFrame, metrics: MetricTable) -> Joined:
     RatingsError
         No item and system is in both, or fewer than 3 are.
     """
-    medians = rating_medians(ratings)
+    medians = rating_centres(ratings, centre)
     both = medians.merge(metrics.values.reset_index(), on=list(_TEXT), how="inner")
     notes = list(metrics.notes)
     if len(both) < 3:  # of two points every correlation is 1 or -1

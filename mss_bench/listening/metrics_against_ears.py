@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COEFFICIENTS", "Verdict", "agreement", "by_kind", "ceiling", "compare_metrics", "correlations", "fisher_mean",
-    "meng", "monotone_rmse", "verdicts", "williams",
+    "meng", "monotone_rmse", "pooled_rho", "verdicts", "williams",
 ]  # fmt: skip
 
 COEFFICIENTS = {"r": "Pearson's r", "rho": "Spearman's rho", "tau": "Kendall's tau-b"}
@@ -142,6 +142,12 @@ def _row(joined: Joined, metric: str, draws: int, seed: int) -> dict[str, float]
     return row | {"rmse": monotone_rmse(x, y)}
 
 
+def pooled_rho(joined: Joined) -> dict[str, float]:
+    """Return the pooled rho of each metric alone."""
+    finite = {name: _finite(joined, name) for name in joined.metrics}
+    return {name: float(correlations(*_columns(own, name, "rating"))["rho"][0]) for name, own in finite.items()}
+
+
 def _finite(joined: Joined, *metrics: str) -> pd.DataFrame:
     finite = np.isfinite(joined.table[list(metrics)].to_numpy(dtype=np.float64)).all(axis=1)
     table: pd.DataFrame = joined.table[finite]
@@ -213,7 +219,7 @@ def verdicts(joined: Joined, tests: SystemTests, *, draws: int = 2000, seed: int
     heard = [
         (str(row["a"]), str(row["b"])) if row["difference"] > 0 else (str(row["b"]), str(row["a"]))
         for _, row in tests.pairs.iterrows()
-        if row["p_conover"] < _ALPHA
+        if row["p"] < _ALPHA
     ]
     return [_verdict(joined, metric, heard, draws, seed) for metric in joined.metrics]
 

@@ -16,20 +16,25 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mss_bench.errors import UnknownNameError
+from mss_bench.listening.analysis import permutation
 from mss_bench.listening.bootstrap import draw_counts, percentile_interval
 from mss_bench.listening.ratings import Role
 from mss_bench.listening.sheets import RatingsError
+from mss_bench.stats.significance import correct
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MODELS", "Answers", "PairScale", "answers", "bradley_terry", "pair_scale", "thurstone"]
+__all__ = [
+    "MODELS", "Answers", "PairScale", "PairTests", "answers", "bradley_terry", "pair_scale", "pair_tests", "thurstone",
+]  # fmt: skip
 
 MODELS = {"bradley_terry": "Bradley-Terry", "thurstone": "Thurstone, case V"}
 """Models of preferences and what reports call them."""
@@ -80,6 +85,61 @@ class PairScale:
     strengths: pd.DataFrame
     tie: float
     bounded: bool
+
+
+@dataclass(frozen=True)
+class PairTests:
+    """Which pairs of systems listeners prefer one of, and whether they prefer a side.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        ``a``, ``b``, ``wins``, ``ties``, ``losses`` of a, ``share`` (ties half), ``listeners``, ``p`` of listeners'
+        preferences under changes of their signs, after Holm over all pairs.
+    first, second : int
+        How often the signal that was shown first, or second, was chosen, ties aside; 0 where the order is not known.
+    p_side : float
+        Of a two-sided binomial test of equal shares; NaN where the order is not known.
+    """
+
+    pairs: pd.DataFrame
+    first: int
+    second: int
+    p_side: float
+
+
+def pair_tests(ratings: pd.DataFrame, given: Answers, *, draws: int = 10_000, seed: int = 0) -> PairTests:
+    """Test each pair of systems with listeners as units, and check the side.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Of a preference task.
+    given : Answers
+        Its answers.
+    draws, seed : int
+        Of permutations of many listeners.
+    """
+    import pandas as pd
+    from scipy import stats
+
+    rows = []
+    for i, j in combinations(range(len(given.systems)), 2):
+        won, lost, tied = given.wins[:, i, j], given.wins[:, j, i], given.ties[:, i, j]
+        asked = won + lost + tied
+        if not asked.any():
+            continue
+        # An answer of one listener to a pair resembles their next: a listener counts once.
+        leaning = ((won - lost) / np.maximum(asked, 1))[asked > 0]
+        share = float((won.sum() + tied.sum() / 2) / asked.sum())
+        rows.append((given.systems[i], given.systems[j], int(won.sum()), int(tied.sum()), int(lost.sum()), share,
+                     leaning.size, permutation(leaning, draws=draws, seed=seed)))  # fmt: skip
+    table = pd.DataFrame(rows, columns=["a", "b", "wins", "ties", "losses", "share", "listeners", "p"])
+    table["p"] = correct(table["p"].to_numpy(dtype=np.float64))
+    chosen = ratings[(ratings["role"] == Role.TEST) & (ratings["score"] == 1)]["position"]
+    first, second = int((chosen == 0).sum()), int((chosen == 1).sum())
+    side = float(stats.binomtest(first, first + second).pvalue) if first + second else float("nan")
+    return PairTests(table, first, second, side)
 
 
 def answers(ratings: pd.DataFrame) -> Answers:

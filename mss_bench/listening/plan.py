@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from pathlib import Path
 
 from mss_bench.core.text import columns
 from mss_bench.listening.blinding import Blinding, new_secret
 from mss_bench.listening.design import TestDesign
+from mss_bench.listening.needed import SD, answers_by_share, listeners_in_words
 from mss_bench.listening.pack import choose
 from mss_bench.listening.pack_format import HEARD, Trial, trial_seconds
+from mss_bench.listening.protocols import Kind
 from mss_bench.listening.trials import configurations, plan_trials
 from mss_bench.running.audio import RunAudio
 
-__all__ = ["describe_plan", "listeners_by_difference"]
-
-_DIFFERENCES = (5.0, 8.0, 10.0, 15.0)  # points of a scale of 100, on which a band of MUSHRA's has 20
-_LEVEL = 0.05  # of the two-sided test
+__all__ = ["describe_plan"]
 
 
-def listeners_by_difference(sd: float = 20.0, power: float = 0.8) -> dict[float, int]:
-    """Return how many listeners find some paired differences: ``n = ((z_(1-a/2) + z_power) sd / difference)^2``.
-
-    Parameters
-    ----------
-    sd : float
-        Standard deviation of the paired differences, in points of the scale. In published tests of music separation
-        it is 18 to 21 points.
-    power : float
-        Wanted probability of finding the difference, above the level of the test.
-    """
-    from scipy.stats import norm
-
-    z = norm.ppf(1 - _LEVEL / 2) + norm.ppf(power)
-    return {difference: math.ceil((z * sd / difference) ** 2) for difference in _DIFFERENCES}
-
-
-def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float = 20.0) -> str:
+def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float | None = None) -> str:
     """Describe trials, minutes for a listener, and the number of listeners, in words.
 
     Raises
@@ -65,7 +46,15 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float = 20.0) -
         ("minutes for a listener", f"about {minutes:.0f}, each signal heard {HEARD:g} times"),
         ("systems", ", ".join(systems)),
     ]
-    needed = listeners_by_difference(sd, power)
+    first = design.procedure.tasks[0]
+    if design.procedure.kind in (Kind.PREFERENCE, Kind.ABX):
+        what = "Answers about " + ("a system" if design.procedure.kind is Kind.ABX else "a pair of systems")
+        needed = answers_by_share(design.procedure.kind, power)
+        told = f"{what} for a share to be told from guessing with {100 * power:.0f} % (5 % level):"
+    else:
+        needed = listeners_in_words(sd, (first.low, first.high), power)
+        spread = SD * (first.high - first.low) if sd is None else sd
+        told = f"Listeners for a difference to be found with {100 * power:.0f} % (paired, sd {spread:g}, 5 % level):"
     return "\n".join([
         f"{design.name}: {design.procedure.title}, {design.target}, {len(systems)} systems",
         "",
@@ -73,6 +62,6 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float = 20.0) -
         "",
         columns([(e.track, f"{e.start:.1f} s", e.note) for e in excerpts], ("excerpt", "start", "remark")),
         "",
-        f"Listeners for a difference to be found with {100 * power:.0f} % (paired, sd {sd:g} points, 5 % level):",
-        columns([(f"{difference:g} points", str(n)) for difference, n in needed.items()]),
+        told,
+        columns([(what, str(n)) for what, n in needed.items()]),
     ])  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mss_bench.core.parameters import param
 from mss_bench.errors import ConfigError
@@ -38,16 +38,33 @@ class RatedTest(PackAndScale):
         metavar="item=COLUMN,...",
         doc="Columns item, system and target of that table, where named otherwise (default: these names).",
     )
+    only: tuple[str, ...] = param(
+        (), metavar="METRIC,...", doc="Metrics of that table that are looked at (default: all columns of numbers)."
+    )
     lower: tuple[str, ...] = param(
         (), metavar="METRIC,...", doc="Metrics of that table of which less is better (default: none)."
     )
     whole_tracks: bool = param(False, doc="Take the run's values of whole tracks, not of excerpts.")
+    screening: bool = param(
+        True, doc="Leave out the listeners that BS.1534's rules exclude; with --no-screening everybody counts."
+    )
+    centre: Literal["median", "mean"] | None = param(
+        None, doc="What stands for the scores of a signal: the mean is its mean opinion score (default: the median on "
+        "a scale of 0 to 100, else the mean).",
+    )  # fmt: skip
+    normalise: Literal["z", "minmax"] | None = param(
+        None, doc="Bring the scores of each listener to one mean and spread, or to one range (default: as given)."
+    )
 
     def setup(self) -> None:
         super().setup()
         if self.run and self.metrics:
             raise ConfigError("--run and --metric-table are two sources of metrics; give one")
-        for name, given in {"--metric-columns": self.metric_columns, "--lower": self.lower}.items():
+        for name, given in {
+            "--metric-columns": self.metric_columns,
+            "--only": self.only,
+            "--lower": self.lower,
+        }.items():
             if given and not self.metrics:
                 raise ConfigError(f"{name} is about a table of metrics; name it with --metric-table")
         if self.whole_tracks and not self.run:
@@ -87,6 +104,8 @@ class RatedTest(PackAndScale):
                 "target, or name it with --metric-columns target=..."
             )
         return {
-            target: metrics_of_csv(self.metrics, columns=self.metric_columns, lower_is_better=self.lower, target=target)
+            target: metrics_of_csv(
+                self.metrics, columns=self.metric_columns, only=self.only, lower_is_better=self.lower, target=target
+            )
             for target in items
         }

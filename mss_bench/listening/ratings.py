@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "RATING_COLUMNS", "SAME_SIGNAL", "SCALE", "Role", "build_ratings", "excerpt_of", "song_of", "write_ratings",
+    "RATING_COLUMNS", "SAME_SIGNAL", "SCALE", "Role", "build_ratings", "excerpt_of", "normalised",
+    "song_of", "usual_centre", "write_ratings",
 ]  # fmt: skip
 
 
@@ -134,6 +135,36 @@ def build_ratings(
     _refuse(problems)
     table = pd.DataFrame(rows, columns=list(RATING_COLUMNS)).astype(RATING_COLUMNS)
     return _with_replicates(table, where, repeated)
+
+
+def usual_centre(scale: tuple[float, float]) -> str:
+    """Return what stands for the scores of a signal: the median on BS.1534's scale, the mean on those of P.800."""
+    return "median" if tuple(scale) == SCALE else "mean"
+
+
+def normalised(ratings: pd.DataFrame, how: str | None, scale: tuple[float, float]) -> pd.DataFrame:
+    """Bring the scores of each listener of a task to one mean and spread, or to one range.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+    how : {None, "z", "minmax"}
+        ``z``: each listener gets the mean and the standard deviation of all scores; ``minmax``: each listener's lowest
+        and highest score become the ends of the scale. Listeners who gave one score alone get the middle.
+    scale : (float, float)
+    """
+    if how is None:
+        return ratings
+    by = ratings.groupby(["listener", "task"])["score"]
+    if how == "z":
+        spread, centre, low = by.transform("std", ddof=0), by.transform("mean"), float(ratings["score"].mean())
+        wide = float(ratings["score"].std(ddof=0))
+    else:
+        centre, low = by.transform("min"), scale[0]
+        spread, wide = by.transform("max") - centre, scale[1] - scale[0]
+    middle = low if how == "z" else low + wide / 2
+    score = low + wide * (ratings["score"] - centre) / spread.where(spread > 0)
+    return ratings.assign(score=score.fillna(middle))
 
 
 def write_ratings(ratings: pd.DataFrame, path: str | Path) -> None:

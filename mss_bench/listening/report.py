@@ -16,6 +16,7 @@ from mss_bench.listening.protocols import PROTOCOLS
 from mss_bench.listening.ratings import SCALE
 from mss_bench.listening.report_tables import (
     camp_table,
+    condition_table,
     ear_tables,
     fit_table,
     listener_table,
@@ -26,7 +27,7 @@ from mss_bench.report.html import Picture, data_uri, templates
 from mss_bench.report.markdown import markdown_escape
 from mss_bench.report.plots import save
 from mss_bench.report.table import Table
-from mss_bench.stats.ranking import groups
+from mss_bench.stats.verdicts import cliques
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,8 +63,8 @@ class _Section:
 def write_report(out: Path, found: Findings, *, pack: Path | None = None) -> list[Path]:
     """Write the report of a test.
 
-    The folder then holds ``index.html`` (self-contained), ``report.md``, ``tables.tex``, ``tables/*.csv`` and
-    ``figures/`` as PNG and PDF.
+    The folder then holds ``index.html`` (self-contained), ``report.md``, ``tables.tex``, ``tables/*.csv`` (of these,
+    ``conditions.csv`` has every signal of every item) and ``figures/`` as PNG and PDF.
 
     Parameters
     ----------
@@ -99,7 +100,8 @@ def write_report(out: Path, found: Findings, *, pack: Path | None = None) -> lis
         "systems": found.ratings.loc[found.ratings["role"] == "test", "system"].nunique(),
         "ratings": len(found.ratings),
     }
-    return _write(out, f"Listening test {found.name}".strip(), facts, conclusions(found), sections)
+    more = {"tables/conditions.csv": frame_csv(condition_table(found))}
+    return _write(out, f"Listening test {found.name}".strip(), facts, conclusions(found), sections, more)
 
 
 def write_fit(out: Path, found: Fit, *, name: str = "", scale: tuple[float, float] = SCALE) -> list[Path]:
@@ -138,6 +140,10 @@ def conclusions(found: Findings) -> list[str]:
         told += _answer(question)
         for ears in question.ears:
             told += _heard(ears, question.title if len(found.questions) > 1 else "")
+    reasoned = found.screening.listeners["reason"].ne("") & ~found.screening.listeners["excluded"]
+    if reasoned.any():
+        would = f"BS.1534 would exclude {int(reasoned.sum())} of {len(reasoned)} listeners."
+        told.append(f"{found.screening.rules[0]} {would}")
     if excluded := found.screening.excluded:
         told.append(f"Post-screening excluded {len(excluded)} of {len(found.screening.listeners)} listeners: "
                     f"{', '.join(excluded)}.")  # fmt: skip
@@ -147,20 +153,34 @@ def conclusions(found: Findings) -> list[str]:
 def _answer(question: Question) -> list[str]:
     if question.scales:
         order = list(map(str, question.scales[0].strengths.index))
-        return [f"{question.title.capitalize()}: {' > '.join(order)} ({MODELS[question.scales[0].model]})."]
+        told = f"{question.title.capitalize()}: {' > '.join(order)} ({MODELS[question.scales[0].model]})."
+        sides = question.sides
+        if sides is None or sides.pairs.empty:
+            return [told]
+        apart = sides.pairs[sides.pairs["p"] < _ALPHA]
+        ordered = zip(apart["a"], apart["b"], apart["share"] > 0.5, strict=True)
+        surely = ", ".join(f"{a} over {b}" if first else f"{b} over {a}" for a, b, first in ordered)
+        told += f" Surely preferred: {surely or 'none'} (by listeners, Holm, 5 %)."
+        if sides.p_side < _ALPHA:
+            told += f" A side is preferred: the first sound was chosen {sides.first} times, the second {sides.second}."
+        return [told]
     if question.abx is not None:
         heard = [str(name) for name, row in question.abx.iterrows() if row["p"] < _ALPHA]
-        return [f"Told from the reference: {', '.join(heard) or 'none'} (5 %, Holm)."]
+        return [f"Told from the reference: {', '.join(heard) or 'none'} (by listeners, Holm, 5 %)."]
     if question.summary is None or (tested := question.summary[question.summary["role"] == "test"]).empty:
         return []
     order = list(map(str, tested.index))
-    text = f"{question.title}: " + ", ".join(f"{n} {m:.4g}" for n, m in zip(order, tested["median"], strict=True))
-    text = text[0].upper() + text[1:] + " (medians)."
+    centres = tested[question.centre]
+    text = f"{question.title}: " + ", ".join(f"{n} {m:.4g}" for n, m in zip(order, centres, strict=True))
+    text = text[0].upper() + text[1:] + f" ({'mean opinion scores' if question.centre == 'mean' else 'medians'})."
     if question.tests is None:
         return [text]
-    tied = [names for names in groups(question.tests.conover, order, _ALPHA) if len(names) > 1]
+    tests = question.tests
+    tied = [names for names in cliques(tests.p.loc[order, order], _ALPHA) or [] if len(names) > 1]
     same = "; ".join(" and ".join(names) for names in tied)
-    return [text + (f" Not told apart: {same}." if tied else " All are told apart (Conover, Holm, 5 %).")]
+    by = "crossed t test" if tests.test == "crossed t" else f"Wilcoxon's test over {tests.songs} songs"
+    said = f"Not told apart: {same}" if tied else "All are told apart"
+    return [f"{text} {said} ({by}, Holm, 5 %)."]
 
 
 def _heard(ears: Ears, title: str) -> list[str]:

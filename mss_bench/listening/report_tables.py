@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mss_bench.listening.analysis import SystemTests
 from mss_bench.listening.findings import Ears, Findings, Question
 from mss_bench.listening.mixed import RatingModel
-from mss_bench.listening.pairs import MODELS, PairScale
+from mss_bench.listening.pairs import MODELS, PairScale, PairTests
 from mss_bench.report.table import CellValue, Column, Table, TableCell, TableRow
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mss_bench.listening.fit import Fit
 
-__all__ = ["camp_table", "ear_tables", "fit_table", "listener_table", "p_cell", "question_tables"]
+__all__ = ["camp_table", "condition_table", "ear_tables", "fit_table", "listener_table", "p_cell", "question_tables"]
 
 _SHOWN = 12  # signals with two camps that a page lists
 
@@ -95,50 +95,108 @@ def question_tables(question: Question) -> list[Table]:
     tables += [_strengths(question, scale) for scale in question.scales]
     if question.abx is not None:
         columns = {"system": "system", "answers": "n", "right": "right", "% right": "share", "% from": "low",
-                   "% to": "high", "p guessing": "p"}  # fmt: skip
-        tables.append(_table(question.file("abx"), "Right answers", question.abx, columns,
-                             ["Exact 95 % interval; one-sided binomial test, Holm."]))  # fmt: skip
+                   "% to": "high", "listeners": "listeners", "p guessing": "p",
+                   "p answers alone": "p_answers"}  # fmt: skip
+        notes = ["Exact 95 % interval of the answers. p guessing: one-sided, of listeners' shares by changes of their "
+                 "signs; fewer than 5 listeners cannot be told from guessing. p answers alone: binomial test, as if "
+                 "the answers of a listener were independent. Both after Holm."]  # fmt: skip
+        tables.append(_table(question.file("abx"), "Right answers", question.abx, columns, notes))
+    if question.sides is not None and len(question.sides.pairs):
+        tables.append(_preferences(question, question.sides))
     if question.reliability:
         rows: list[TableRow] = [[name, a.value, a.low, a.high, a.n] for name, a in question.reliability]
         notes = ["Alphas of different levels do not compare; n counts the rated signals (replicates: pairs)."]
         tables.append(Table("How far listeners agree", ["coefficient", "value", "from", "to", "n"], [rows], notes,
                             name=question.file("agreement")))  # fmt: skip
     if question.needed:
-        sizes: list[TableRow] = [[f"{difference:g} points", n] for difference, n in question.needed.items()]
-        notes = [f"Power 80 %, level 5 %, paired; standard deviation of differences here {question.sd:.1f} points. To "
-                 "plan the next test with, not to judge this one."]  # fmt: skip
-        tables.append(Table("Listeners for a difference to be found", ["true difference on one item", "listeners"],
-                            [sizes], notes, name=question.file("power")))  # fmt: skip
+        tables.append(_needed(question))
     return tables
+
+
+def _needed(question: Question) -> Table:
+    sizes: list[TableRow] = list(question.needed.items())
+    plan = "To plan the next test with, not to judge this one."
+    if question.sd != question.sd:  # answers, not scores
+        notes = [f"Power 80 %, level 5 %, of independent answers. {plan}"]
+        title, columns = "Answers for a share to be told from guessing", ["true share", "answers"]
+    else:
+        notes = [f"Power 80 %, level 5 %, paired; standard deviation of differences here {question.sd:.3g}. {plan}"]
+        title, columns = "Listeners for a difference to be found", ["true difference on one item", "listeners"]
+    return Table(title, columns, [sizes], notes, name=question.file("power"))
+
+
+def _preferences(question: Question, tests: PairTests) -> Table:
+    columns = {"pair": "pair", "% for the first": "share", "for / alike / against": "counts", "listeners": "listeners",
+               "p Holm": "p"}  # fmt: skip
+    counts = [f"{row.wins} / {row.ties} / {row.losses}" for row in tests.pairs.itertuples()]
+    frame = tests.pairs.assign(pair=tests.pairs["a"] + " − " + tests.pairs["b"], counts=counts)
+    side = (
+        f"Of the two sides the first was chosen {tests.first} times, the second {tests.second}: p {tests.p_side:.2g}."
+        if tests.first + tests.second
+        else "Which side a sound was on is not known."
+    )
+    notes = ["p: listeners' preferences, by changes of their signs, after Holm over all pairs.", side]
+    return _table(question.file("preferences"), "Pairs of systems", frame, columns, notes)
 
 
 def _summary(question: Question, frame: pd.DataFrame) -> Table:
     columns = {"signal": "system", "role": "role", "ratings": "n", "median": "median"}
-    if question.medians_all is not None:
-        frame = frame.assign(everybody=question.medians_all)
-        columns |= {"without screening": "everybody"}
+    if question.centres_all is not None:
+        frame = frame.assign(everybody=question.centres_all)
+        columns |= {f"{question.centre}, everybody": "everybody"}
     columns |= {"q1": "q1", "q3": "q3", "median from": "median_low", "median to": "median_high", "mean": "mean",
                 "t from": "t_low", "t to": "t_high", "mean from": "mean_low", "mean to": "mean_high"}  # fmt: skip
-    notes = ["Median and quartiles of all ratings, replicates included; mean of the listeners' means, t interval over "
-             "listeners; the other intervals by a bootstrap of listeners and songs. All 95 %."]  # fmt: skip
-    return _table(question.file("scores"), "Scores", frame, columns, notes, 1)
+    notes = ["Median and quartiles of all ratings, replicates included; mean: the mean opinion score, over items, of "
+             "the mean over listeners, with a t interval over listeners where all rated all items; the other intervals "
+             "by a bootstrap of listeners and songs. All 95 %."]  # fmt: skip
+    return _table(question.file("scores"), "Scores", frame, columns, notes, _digits(question))
+
+
+def _digits(question: Question) -> int:
+    """Return the decimals of scores: one of a hundred points, two of a few grades."""
+    return 1 if question.scale[1] - question.scale[0] > 20 else 2
+
+
+def condition_table(found: Findings) -> pd.DataFrame:
+    """Return a row for each signal of each item and question, by the ratings of the listeners that count."""
+    import pandas as pd
+
+    parts = []
+    for question in found.questions:
+        single = question.ratings.groupby(["item", "system", "role", "listener"])["score"].mean()
+        own = single.groupby(["item", "system", "role"]).agg(["count", "mean", "std", "median"]).reset_index()
+        own.insert(0, "target", question.target)
+        own.insert(0, "task", question.task)
+        parts.append(own.rename(columns={"count": "listeners"}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _pairs(question: Question, tests: SystemTests) -> Table:
-    notes = [
-        f"Over {tests.listeners} listeners, each with the mean of their items; interval by a bootstrap of listeners "
-        "and songs; p after Holm (Nemenyi's has its own correction). Permutation: difference of medians, "
-        "systems swapped within listeners."
-    ]
+    if tests.test == "crossed t":
+        notes = [
+            f"p: crossed t test over {tests.listeners} listeners and {tests.songs} songs, for listeners and songs like "
+            "these, after Holm over all pairs; the interval is its own, of the pair alone. The tests by name take "
+            "listeners' means, for these songs only; permutation: of the mean, by signs (p after Holm; Nemenyi's has "
+            "its own correction)."
+        ]
+        if tests.left_out:
+            notes.append(f"{tests.left_out} listeners did not rate everything, and take no part.")
+    else:
+        notes = [
+            f"Listeners rated parts: p by Wilcoxon's test of mean opinion scores over {tests.songs} songs, after Holm "
+            "over all pairs; interval by a bootstrap of listeners and songs; better, alike and worse count songs."
+        ]
     if tests.friedman is not None:
         f = tests.friedman
         notes.insert(0, f"Friedman's test: chi-square {f.statistic:.1f}, {f.df} degrees of freedom, p {f.p:.2g}; "
                         f"Kendall's W {f.w:.2f}.")  # fmt: skip
     counts = [f"{row.wins} / {row.ties} / {row.losses}" for row in tests.pairs.itertuples()]
     frame = tests.pairs.assign(pair=tests.pairs["a"] + " − " + tests.pairs["b"], counts=counts)
-    columns = {"pair": "pair", "difference": "difference", "from": "low", "to": "high",
-               "rank-biserial": "rank_biserial", "better / alike / worse": "counts", "p Conover": "p_conover",
-               "p Wilcoxon": "p_wilcoxon", "p permutation": "p_permutation", "p Nemenyi": "p_nemenyi"}  # fmt: skip
+    columns = {"pair": "pair", "difference": "difference", "from": "low", "to": "high", "p alone": "p_alone",
+               "p Holm": "p", "rank-biserial": "rank_biserial", "better / alike / worse": "counts"}  # fmt: skip
+    if tests.test == "crossed t":
+        columns |= {"p Wilcoxon": "p_wilcoxon", "p permutation": "p_permutation", "p Conover": "p_conover",
+                    "p Nemenyi": "p_nemenyi"}  # fmt: skip
     return _table(question.file("pairs"), "Pairs of systems", frame, columns, notes)
 
 
@@ -173,8 +231,8 @@ def ear_tables(question: Question, ears: Ears) -> list[Table]:
     answers = {v.metric: v.answer for v in ears.verdicts}
     best = ears.listeners
     notes = [
-        "Pooled without references and anchors, all listeners, replicates averaged; intervals resample songs; in "
-        "songs: means by Fisher's z; RMSE after the best monotone fit.",
+        "Pooled without references and anchors, the listeners that count, replicates averaged; intervals resample "
+        "songs; in songs: means by Fisher's z; RMSE after the best monotone fit.",
         f"One listener has r {best['single']:.2f} with the median of the others; a metric can be expected to reach "
         f"{best['ceiling']:.2f} at best.",
         *ears.joined.notes,
@@ -186,11 +244,15 @@ def ear_tables(question: Question, ears: Ears) -> list[Table]:
                "r of systems": "system_r", "ρ of systems": "system_rho"}  # fmt: skip
     frame = ears.agreement.assign(answer=[answers.get(str(metric), "–") for metric in ears.agreement.index])
     frame = frame.astype({"n": "int64"})
+    if ears.rho_all:
+        frame = frame.assign(everybody=[ears.rho_all.get(str(metric), float("nan")) for metric in frame.index])
+        columns |= {"ρ, everybody": "everybody"}
+        notes.insert(1, "Everybody: with the listeners that post-screening leaves out.")
     title = "Metrics against ears" + (f": {ears.name}" if ears.name else "")
     tables = [_table(question.file("metrics", ears.name), title, frame, columns, notes)]
     if ears.verdicts:
         rows = [[v.metric, v.answer, v.why] for v in ears.verdicts]
-        notes = ["Asked of the pairs that listeners tell apart (Conover over listeners, Holm, 5 %). Yes: all in the "
+        notes = ["Asked of the pairs that listeners tell apart (Holm, 5 %). Yes: all in the "
                  "same order, each surely (95 % over songs). Partly: at least two thirds, and at most one in six "
                  "reversed."]  # fmt: skip
         tables.append(Table("Can the metric rank these systems?", ["metric", "answer", "why"], [rows], notes,

@@ -63,6 +63,15 @@ class Screening:
         """Return the ratings of the listeners that count."""
         return ratings[~ratings["listener"].isin(self.excluded)]
 
+    def lifted(self, why: str) -> Screening:
+        """Return the same with nobody excluded; reasons stay."""
+        return Screening(self.listeners.assign(excluded=False), [why, *self.rules])
+
+    @property
+    def leaves_none(self) -> bool:
+        """Return whether it excludes everybody."""
+        return bool(self.listeners["excluded"].all())
+
 
 def screen(ratings: pd.DataFrame, *, mid_anchor: str | None = None, scale: tuple[float, float] = SCALE) -> Screening:
     """Screen listeners after BS.1534-3.

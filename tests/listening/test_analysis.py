@@ -13,6 +13,7 @@ from scipy import stats
 from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.listening.analysis import abx, cells, compare_systems, permutation, questions, summarise
 from mss_bench.listening.bootstrap import TwoWay, percentile_interval
+from mss_bench.listening.importers import import_ratings
 from mss_bench.listening.mixed import rating_model
 from mss_bench.listening.ratings import build_ratings
 from mss_bench.listening.sheets import RatingsError
@@ -86,6 +87,39 @@ def test_friedman_and_post_hoc_start_from_listeners_means(test_data: Path) -> No
     assert (told["p_permutation"] < 0.05).all()  # of 2000 patterns, and Holm of fifteen
     assert pairs.loc[("TAK2", "UHL3"), "rank_biserial"] > 0.9
     assert (np.sign(told["difference"]) == np.sign(told["wins"] - told["losses"])).all()
+    # The test that decides takes songs for a sample, too (golden values of the formula in another implementation).
+    assert (found.test, found.listeners, found.songs, found.left_out) == ("crossed t", 24, 15, 0)
+    golden = {
+        ("TAK2", "UHL3"): (4.766667, 14, 0.0180673, 0.0542018), ("JY3", "TAK2"): (-6.53472, 14, 0.00309675, 0.012387),
+        ("MDL1", "MELO"): (9.18056, 16.7391, 0.00134636, 0.00807819), ("MELO", "REP2"): (-0.405556, 17.2235, 0.892351, 1),
+    }  # fmt: skip
+    for pair, numbers in golden.items():
+        expected = pairs.loc[[pair] if pair in pairs.index else [pair[::-1]]].iloc[0]
+        assert expected[["difference", "df", "p_alone", "p"]].tolist() == pytest.approx(numbers, rel=2e-5)
+    assert found.p.loc["UHL3", "TAK2"] == found.p.loc["TAK2", "UHL3"] == pytest.approx(0.0542018, rel=1e-5)
+    # One listener who missed a trial takes no part; where most rated parts, songs are tested.
+    missed = ratings[~((ratings["listener"] == "L01") & (ratings["item"] == ratings["item"].iloc[0]))]
+    fewer = compare_systems(missed, draws=100)
+    assert (fewer.test, fewer.listeners, fewer.left_out) == ("crossed t", 23, 1)
+
+
+def test_where_listeners_rated_parts_songs_are_tested_and_dmos_come_out(test_data: Path) -> None:
+    columns = {"listener": "subject_rating_*", "item": "file_id", "system": "model_name", "score": "rating_*"}
+    file = test_data / "listening" / "gensvs" / "dcr_test_ratings.csv"
+    ratings = import_ratings([file], columns=columns, scale=(1, 5)).ratings
+    means = summarise(ratings, centre="mean", draws=100)["mean"]
+    assert {name.removeprefix("melroformer_"): round(value, 3) for name, value in means.items()} == {
+        "bigvgan": 3.288, "large": 3.282, "sgmsvs": 3.082, "small": 2.670, "htdemucs": 2.028,
+    }  # fmt: skip
+    found = compare_systems(ratings, draws=100)
+    assert (found.test, found.songs, found.friedman) == ("songs", 50, None)
+    pairs = found.pairs.assign(
+        pair=[frozenset(n.removeprefix("melroformer_") for n in p) for p in found.pairs[["a", "b"]].to_numpy()]
+    ).set_index("pair")
+    for names, p in ((("bigvgan", "large"), 0.940821), (("bigvgan", "sgmsvs"), 0.0914588),
+                     (("small", "sgmsvs"), 0.000507572), (("htdemucs", "small"), 5.81338e-10)):  # fmt: skip
+        assert pairs.loc[[frozenset(names)], "p_alone"].item() == pytest.approx(p, rel=1e-5)
+    assert pairs.loc[[frozenset(("small", "sgmsvs"))], "p"].item() == pytest.approx(0.00203029, rel=1e-5)
 
 
 def test_items_that_a_listener_rated_in_part_do_not_favour_a_system() -> None:
@@ -96,27 +130,22 @@ def test_items_that_a_listener_rated_in_part_do_not_favour_a_system() -> None:
 
 
 @pytest.mark.parametrize("n", [4, 7])
-def test_small_permutations_go_through_every_pattern_of_swaps(n: int) -> None:
-    rng = np.random.default_rng(n)
-    a, b, listener = rng.normal(0.5, 1, 3 * n), rng.normal(0, 1, 3 * n), np.repeat(np.arange(n), 3)
-    every = []
-    for pattern in product([False, True], repeat=n):
-        swap = np.repeat(pattern, 3)
-        every.append(abs(np.median(np.where(swap, b, a)) - np.median(np.where(swap, a, b))))
-    expected = np.mean(np.array(every) >= abs(np.median(a) - np.median(b)) - 1e-12)
-    assert permutation(a, b, listener) == pytest.approx(expected)
+def test_small_permutations_go_through_every_pattern_of_signs(n: int) -> None:
+    apart = np.random.default_rng(n).normal(0.5, 1, n)
+    every = np.array([np.mean(apart * pattern) for pattern in product([-1, 1], repeat=n)])
+    assert permutation(apart) == pytest.approx(np.mean(np.abs(every) >= abs(apart.mean()) - 1e-12))
+    assert permutation(apart, sides=1) == pytest.approx(np.mean(every >= apart.mean() - 1e-12))
 
 
 def test_permutations_hold_their_level_and_find_what_is_there() -> None:
     rng = np.random.default_rng(0)
-    listener = np.repeat(np.arange(16), 2)
-    own = rng.normal(0, 1, (300, 16))[:, listener]  # a listener's scores resemble each other
-    p = np.array([permutation(rng.normal(size=32) + o, rng.normal(size=32), listener, draws=300, seed=n)
-                  for n, o in enumerate(own)])  # fmt: skip
+    p = np.array([permutation(own, draws=300, seed=n) for n, own in enumerate(rng.normal(0, 1, (300, 16)))])
     assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.035)
-    same = rng.normal(size=32)
-    assert permutation(same + 3.0, same, listener, draws=2000) < 0.01
-    assert permutation(same, same, listener, draws=300) == 1.0
+    # On five grades, where medians of ratings are alike, a half grade is found.
+    grades = rng.integers(0, 2, (200, 16)) + rng.integers(-1, 2, (200, 16)) * 0.5
+    found = [permutation(own.astype(float), draws=300, seed=n) < 0.05 for n, own in enumerate(grades)]
+    assert np.mean(found) > 0.8
+    assert permutation(np.zeros(16), draws=300) == 1.0
 
 
 def test_the_mixed_model_maximises_the_restricted_likelihood() -> None:
@@ -157,7 +186,8 @@ def test_the_mixed_model_of_the_published_test(test_data: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ({"effects": {"a": 0.0}}, "at least 2 systems and 3 listeners"),
+        ({"effects": {"a": 0.0}}, "at least 2 systems, got 1"),
+        ({"effects": {"a": 0.0, "b": 1.0}, "items": 1}, "at least 2 songs, got 1"),
         ({"effects": {"a": 0.0, "b": 1.0}, "listeners": 2}, r"3 listeners .*got 2 and 2"),
     ],
 )
@@ -201,7 +231,14 @@ def test_abx_counts_right_answers() -> None:
             for system, right in (("heard", 15), ("guessed", 8)) for n in range(16)]  # fmt: skip
     found = abx(build_ratings(rows, ["row"] * 32, scale=(0, 1)))
     assert found.loc["heard", ["n", "right", "share"]].tolist() == [16, 15, 15 / 16]
-    assert found.loc["heard", "p"] == pytest.approx(2 * 17 / 2**16)  # Holm of two
+    assert found.loc["heard", "p_answers"] == pytest.approx(2 * 17 / 2**16)  # Holm of two
+    assert found.loc["heard", "p"] < 0.01
+    # Four listeners who hear everything are still four: their 40 answers are no 40 proofs.
+    four = [{"listener": f"P{n}", "item": f"Song {k}", "task": "identity", "system": "heard", "score": 1.0}
+            for n in range(4) for k in range(10)]  # fmt: skip
+    few = abx(build_ratings(four, ["row"] * 40, scale=(0, 1)))
+    assert few.loc["heard", "p"] == pytest.approx(1 / 16)
+    assert few.loc["heard", "p_answers"] < 1e-9
     assert found.loc["guessed", "p"] > 0.5
     assert found.loc["guessed", "low"] < 0.5 < found.loc["guessed", "high"]
 

@@ -17,7 +17,7 @@ from mss_bench.api import load
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.listening.analysis import compare_systems, summarise
 from mss_bench.listening.fit import fit_metrics
-from mss_bench.listening.metric_table import Joined, MetricTable, join, metrics_of_csv, metrics_of_run, rating_medians
+from mss_bench.listening.metric_table import Joined, MetricTable, join, metrics_of_csv, metrics_of_run, rating_centres
 from mss_bench.listening.metrics_against_ears import (
     agreement,
     by_kind,
@@ -63,7 +63,7 @@ def test_the_published_correlations_come_out(metric: str, r: float, rho: float, 
 
 def test_screening_moves_sir_as_published(test_data: Path, published: Joined) -> None:
     ratings = similarity(test_data)
-    kept = rating_medians(screen(ratings, mid_anchor="Anch2").apply(ratings))
+    kept = rating_centres(screen(ratings, mid_anchor="Anch2").apply(ratings))
     both = published.table[["item", "system", "SIR"]].merge(kept, on=["item", "system"])
     assert stats.spearmanr(both["SIR"], both["rating"]).statistic == pytest.approx(0.870, abs=0.001)
 
@@ -132,7 +132,7 @@ EFFECTS = {"bad": -30.0, "fair": 0.0, "good": 30.0}
 
 
 def _metrics(ratings: pd.DataFrame, **columns) -> MetricTable:
-    medians = rating_medians(ratings).set_index(["item", "system"])
+    medians = rating_centres(ratings).set_index(["item", "system"])
     values = pd.DataFrame({name: make(medians["rating"]) for name, make in columns.items()}, index=medians.index)
     return MetricTable(values, frozenset({"error"}), [])
 

@@ -12,10 +12,11 @@ import pytest
 from mss_bench.core import audio
 from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.errors import AudioError, ConfigError
+from mss_bench.listening.needed import answers_by_share, listeners_by_difference, listeners_in_words
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import key_folder, read_key, read_pack
-from mss_bench.listening.plan import describe_plan, listeners_by_difference
-from mss_bench.listening.protocols import PROTOCOLS
+from mss_bench.listening.plan import describe_plan
+from mss_bench.listening.protocols import PROTOCOLS, Kind
 from mss_bench.listening.verification import checklist, lag, verify_pack
 
 from .conftest import RATE
@@ -250,3 +251,18 @@ def test_plan_says_what_a_listener_is_asked(write_design) -> None:
     assert "a listener is asked 3" in text  # two trials and a replicate
     assert "10 points  32" in text
     assert listeners_by_difference() == {5: 126, 8: 50, 10: 32, 15: 14}
+    assert listeners_in_words(None, (1, 5))["0.4 of a scale from 1 to 5"] == 32  # the same share of another scale
+
+
+def test_plan_speaks_the_units_of_its_protocol(write_design) -> None:
+    from scipy.stats import binom
+
+    acr = describe_plan(write_design("systems: [centre]\n", "acr"))
+    assert "0.4 of a scale from 1 to 5  32" in acr
+    assert "points" not in acr
+    abx = describe_plan(write_design("systems: [centre]\n", "abx"))
+    n = answers_by_share(Kind.ABX)["75 % right"]
+    assert f"75 % right  {n}" in abx
+    assert "points" not in abx
+    needed = binom.isf(0.05, n, 0.5) + 1  # right answers for p below 5 %
+    assert binom.sf(needed - 1, n, 0.75) == pytest.approx(0.8, abs=0.08)
