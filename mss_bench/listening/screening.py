@@ -198,7 +198,7 @@ def flag_listeners(
     DataFrame
         Index listener; ``untouched`` share of the controls that were not touched, ``fast`` share of the trials shorter
         than an excerpt, ``high`` share of the test signals' and anchors' scores in the upper fifth of the scale,
-        ``flags`` in words.
+        ``trials``, and ``flags`` in words, among them who did fewer trials than others.
     """
     import pandas as pd
 
@@ -213,6 +213,7 @@ def flag_listeners(
             "untouched": (~rated["moved"]).groupby(rated["listener"]).mean().reindex(names, fill_value=0.0),
             "fast": short.groupby(trials["listener"]).mean().reindex(names, fill_value=0.0),
             "high": (rated["score"] >= edge).groupby(rated["listener"]).mean().reindex(names, fill_value=0.0),
+            "trials": trials.groupby("listener").size().reindex(names, fill_value=0),
         },
         index=names,
     )
@@ -220,6 +221,11 @@ def flag_listeners(
         "; ".join(
             text
             for text, holds in (
+                # Designs ask all listeners the same number of trials, if not the same ones.
+                (
+                    f"incomplete: {row['trials']:.0f} of {table['trials'].max()} trials",
+                    row["trials"] < table["trials"].max(),
+                ),
                 (f"{row['untouched']:.0%} of the controls untouched", row["untouched"] > 0),
                 (f"{row['fast']:.0%} of the trials shorter than an excerpt", row["fast"] > 0),
                 (f"{row['high']:.0%} of the scores from {edge:g} up", row["high"] > _MOST),

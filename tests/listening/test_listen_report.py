@@ -16,13 +16,13 @@ from mss_bench.cli.main import main
 from mss_bench.errors import MssBenchError
 from mss_bench.listening.design import read_design
 from mss_bench.listening.findings import find
+from mss_bench.listening.metric_table import metrics_of_csv
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import read_key, read_pack, results_folder
 from mss_bench.listening.rated_test import RatedTest
-from mss_bench.listening.ratings import build_ratings, write_ratings
+from mss_bench.listening.ratings import build_ratings, normalised, write_ratings
 from mss_bench.listening.report import conclusions, write_report
 from mss_bench.listening.report_tables import p_cell
-from mss_bench.listening.sheets import RatingsError
 
 from .real_ratings import made_ratings, similarity
 
@@ -146,19 +146,19 @@ def test_fit_from_a_pack_and_its_run(pack, finished_run, tmp_path, capsys) -> No
 def test_the_published_test_is_reported_with_and_without_screening(test_data: Path, tmp_path: Path) -> None:
     found = find(similarity(test_data), mid_anchor="Anch2", draws=100)
     (question,) = found.questions
-    assert question.medians_all is not None
-    assert question.medians_all["REP2"] == 29
+    assert question.centres_all is not None
+    assert question.centres_all["REP2"] == 29
     assert question.summary is not None
     assert question.summary.loc["REP2", "median"] == 28
     told = conclusions(found)
     assert told[0] == (
         "Quality of vocals: TAK2 80, UHL3 75, JY3 71, MDL1 39, REP2 28, MELO 26 (medians). "
-        "Not told apart: UHL3 and JY3; REP2 and MELO."
+        "Not told apart: TAK2 and UHL3; UHL3 and JY3; REP2 and MELO (crossed t test, Holm, 5 %)."
     )
     assert told[-1] == "Post-screening excluded 3 of 24 listeners: L10, L11, L17."
     names = [name for name, _ in question.reliability]
     assert "Krippendorff's alpha, interval, systems alone" in names
-    assert dict(question.needed)[10.0] > 20
+    assert question.needed["10 points"] > 20
     files = write_report(tmp_path, found)
     table = (tmp_path / "tables" / "listeners.csv").read_text()
     assert "hidden reference below 90 in 7 of 16 trials (43.8%)" in table
@@ -180,7 +180,15 @@ def test_preferences_and_abx_have_their_own_tables(tmp_path: Path) -> None:
     found = find(build_ratings(rows, ["row"] * len(rows), scales=scales), scales=scales, draws=100)
     assert found.screening.excluded == []
     told = conclusions(found)
-    assert told == ["Preference: x > y > z (Bradley-Terry).", "Told from the reference: x (5 %, Holm)."]
+    assert told == [
+        "Preference: x > y > z (Bradley-Terry). Surely preferred: none (by listeners, Holm, 5 %).",
+        "Told from the reference: x (by listeners, Holm, 5 %).",
+    ]
+    preference, identity = found.questions
+    assert preference.sides is not None
+    assert preference.sides.pairs[["wins", "ties", "losses"]].to_numpy().tolist() == [[9, 0, 3], [0, 12, 0], [8, 0, 4]]
+    assert preference.sides.first == 0  # nobody knows which side was which
+    assert "75 % right" in identity.needed
     write_report(tmp_path, found)
     page = (tmp_path / "index.html").read_text()
     for heading in ("Bradley-Terry", "Thurstone, case V", "Right answers"):
@@ -209,11 +217,52 @@ def test_a_test_too_small_for_statistics_is_reported_with_reasons(tmp_path: Path
     assert "No tests: tests of systems need" in (tmp_path / "index.html").read_text()
 
 
-def test_when_nobody_is_left_it_is_said() -> None:
-    ratings = made_ratings({"a": 0.0, "b": 5.0})
+def test_screening_that_removes_all_and_none_by_choice_are_reported(tmp_path: Path, capsys) -> None:
+    ratings = made_ratings({"a": 0.0, "b": 5.0}, listeners=2)
     ratings.loc[ratings["role"] == "reference", "score"] = 50.0
-    with pytest.raises(RatingsError, match="post-screening leaves no listener"):
-        find(ratings, draws=100)
+    write_ratings(ratings, tmp_path / "r.csv")
+    command = ["listen", "analyse", str(tmp_path / "r.csv"), "--draws", "100", "-o", str(tmp_path / "out")]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert "Post-screening would leave no listener, so that everybody counts" in told
+    assert "BS.1534 would exclude 2 of 2 listeners." in told
+    assert main([*command, "--no-screening"]) == 0
+    assert "Nobody was left out, by choice (--no-screening)." in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "out" / "tables" / "conditions.csv").read_text().splitlines()))
+    assert len(rows) == 6 * 3
+    assert rows[0].keys() == {"task", "target", "item", "system", "role", "listeners", "mean", "std", "median"}
+    assert {row["listeners"] for row in rows} == {"2"}
+
+
+def test_metrics_meet_the_ratings_of_those_who_count_with_both_figures(test_data: Path) -> None:
+    table = test_data / "listening" / "bss_eval_images_excerpt.csv"
+    metrics = {"vocals": metrics_of_csv(table, columns={"item": "song", "system": "condition"}, only=["SIR", "SAR"])}
+    (question,) = find(similarity(test_data), mid_anchor="Anch2", metrics=metrics, draws=100).questions
+    (ears,) = question.ears
+    assert ears.agreement.loc["SIR", "rho"] == pytest.approx(0.870, abs=5e-4)
+    assert ears.rho_all["SIR"] == pytest.approx(0.865, abs=5e-4)
+    everybody = find(similarity(test_data), mid_anchor="Anch2", metrics=metrics, draws=100, screening=False)
+    (ears,) = everybody.questions[0].ears
+    assert ears.agreement.loc["SIR", "rho"] == pytest.approx(0.865, abs=5e-4)
+    assert ears.rho_all == {}
+
+
+@pytest.mark.parametrize("how", ["z", "minmax"])
+def test_normalised_listeners_use_the_scale_alike(how: str) -> None:
+    ratings = made_ratings({"a": 0.0, "b": 5.0})
+    for listener in ("P1", "P2"):  # two who use a tenth of the scale, and one who gave one grade alone
+        own = ratings["listener"] == listener
+        ratings.loc[own, "score"] = 50 + 0.1 * (ratings.loc[own, "score"] - 50)
+    ratings.loc[ratings["listener"] == "P3", "score"] = 70.0
+    found = normalised(ratings, how, (0.0, 100.0)).groupby("listener")["score"]
+    if how == "z":
+        assert found.mean().to_numpy() == pytest.approx(ratings["score"].mean())
+        assert found.std(ddof=0).drop("P3").to_numpy() == pytest.approx(ratings["score"].std(ddof=0))
+    else:
+        assert found.min().drop("P3").to_numpy() == pytest.approx(0)
+        assert found.max().drop("P3").to_numpy() == pytest.approx(100)
+        assert found.max()["P3"] == 50
+    assert normalised(ratings, None, (0.0, 100.0)) is ratings
 
 
 @pytest.mark.parametrize(
