@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,26 @@ def run(tiny, tmp_path, plugin):
     return start
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, write_song, catalog_text):
+    """The folder of a run of the data set ``tiny`` as `run` makes it."""
+    folder = tmp_path_factory.mktemp("whole")
+    for seed, name in ((1, "Song A"), (2, "Song B (live)")):
+        write_song(folder / "tiny" / "test" / name, seed)
+    (folder / "catalog.yaml").write_text(catalog_text.format(root=folder / "tiny"))
+    plugin = Path(__file__).parents[1] / "data" / "plugin_faulty.py"
+    return mss_bench.run(
+        "tiny", ["noisy"], ["peak", "usdr"], catalogs=[str(folder / "catalog.yaml")], out=folder / "run",
+        plugins=[str(plugin)], jobs=1,
+    ).path  # fmt: skip
+
+
+@pytest.fixture
+def finished(whole, tmp_path):
+    """Let the first ``run()`` of a test find everything finished: the songs of `tiny` are the same everywhere."""
+    shutil.copytree(whole, tmp_path / "run")
+
+
 def _bytes(results, name="tracks"):
     return (results.path / f"{name}.parquet").read_bytes()
 
@@ -39,6 +60,7 @@ def test_one_frame_for_the_whole_track_starts_at_its_beginning(run):
     assert np.isinf(frames.duration).all()
 
 
+@pytest.mark.usefixtures("finished")
 def test_a_run_scores_every_method_the_floor_included(run):
     results = run()
     tracks = results.tracks
@@ -62,6 +84,7 @@ def test_the_floor_is_the_mixture_by_share(run, tiny):
     assert floor["vocals_acc", "accompaniment"] == pytest.approx(3 * peak / 4)
 
 
+@pytest.mark.usefixtures("finished")
 def test_the_same_command_computes_nothing_and_changes_no_byte(run):
     first = run()
     before = {p: p.stat().st_mtime_ns for p in (first.path / "cells").iterdir()}
@@ -78,6 +101,7 @@ def test_tables_do_not_depend_on_jobs_or_folder(run, tmp_path):
     assert _bytes(one, "frames") == _bytes(two, "frames")
 
 
+@pytest.mark.usefixtures("finished")
 def test_a_changed_parameter_computes_its_cells_alone(run):
     first = run()
     cells = set((first.path / "cells").iterdir())
@@ -87,6 +111,7 @@ def test_a_changed_parameter_computes_its_cells_alone(run):
     assert set(second.tracks.query("separator == 'noisy'").params) == {"", "gain=0.2"}
 
 
+@pytest.mark.usefixtures("finished")
 def test_changed_audio_computes_its_track_alone(run, tiny, song):
     first = run()
     cells, before = set((first.path / "cells").iterdir()), first.tracks
@@ -151,29 +176,28 @@ def test_estimates_kept_are_what_was_scored(run):
     assert np.abs(estimate).max() == row.value
 
 
-@pytest.mark.parametrize(
-    ("spec", "status", "reason"),
-    [
-        ("raises", "error", "ValueError: boom"),
-        ("wrong_length", "invalid_output", "vocals: 17000 samples, expected 12000"),
-        ("wrong_target", "invalid_output", "returned the target 'vox', expected some of vocals, drums"),
-        ("dies", "crashed", "the worker process ended with exit status 3"),
-        ("hangs", "timeout", "took longer than 6 s and was killed"),
-        ("needs_absent", "not_installed", "No module named 'a_package_that_does_not_exist'"),
-        ("other_targets", "skipped", "delivers piano/rest, none of which is a target of tiny"),
-    ],
-)
-def test_a_cell_that_fails_fails_alone_with_its_status(run, spec, status, reason):
-    results = run([spec, "noisy"], ["usdr"], max_tracks=1, timeout=6 if status == "timeout" else None)
-    failure = results.failures.iloc[0]
-    assert len(results.failures) == 1
-    assert (failure.separator, failure.status) == (spec, status)
-    assert reason in failure.reason
-    rows = results.tracks.query("separator == @spec")
-    expected = 0 if status == "skipped" else 6  # every target that it would have had
-    assert len(rows) == expected
-    assert rows.value.isna().all()
-    assert (rows.status == status).all()
+FAILURES = {
+    "raises": ("error", "ValueError: boom"),
+    "wrong_length": ("invalid_output", "vocals: 17000 samples, expected 12000"),
+    "wrong_target": ("invalid_output", "returned the target 'vox', expected some of vocals, drums"),
+    "dies": ("crashed", "the worker process ended with exit status 3"),
+    "hangs": ("timeout", "took longer than 8 s and was killed"),
+    "needs_absent": ("not_installed", "No module named 'a_package_that_does_not_exist'"),
+    "other_targets": ("skipped", "delivers piano/rest, none of which is a target of tiny"),
+}
+
+
+def test_a_cell_that_fails_fails_alone_with_its_status(run):
+    results = run([*FAILURES, "noisy"], ["usdr"], max_tracks=1, timeout=8)
+    failures = results.failures.set_index("separator")
+    assert dict(failures.status) == {spec: status for spec, (status, _) in FAILURES.items()}
+    for spec, (status, reason) in FAILURES.items():
+        assert reason in failures.reason[spec]
+        rows = results.tracks.query("separator == @spec")
+        expected = 0 if status == "skipped" else 6  # every target that it would have had
+        assert len(rows) == expected
+        assert rows.value.isna().all()
+        assert (rows.status == status).all()
     assert (results.tracks.query("separator == 'noisy'").status == "ok").all()
 
 
@@ -220,6 +244,7 @@ def test_a_slightly_different_length_is_mended_and_flagged(run, extra):
     assert set(results.tracks.query("separator == 'mixture'")["flags"]) == {""}
 
 
+@pytest.mark.usefixtures("finished")
 def test_a_damaged_cell_file_is_computed_again(run):
     first = run()
     before = _bytes(first)
@@ -230,6 +255,7 @@ def test_a_damaged_cell_file_is_computed_again(run):
     assert _bytes(run()) == before
 
 
+@pytest.mark.usefixtures("finished")
 def test_tables_can_be_rebuilt(run):
     results = run()
     before = _bytes(results), _bytes(results, "frames")
@@ -254,6 +280,7 @@ def test_a_faulty_file_costs_its_track_alone(run, tiny):
     assert (results.tracks.query("track == 'Song B (live)'").status == "ok").all()
 
 
+@pytest.mark.usefixtures("finished")
 def test_output_of_a_plugin_goes_to_the_log(run, capfd):
     results = run(quiet=False)
     out, _ = capfd.readouterr()
@@ -308,6 +335,7 @@ def test_an_alias_names_the_method(run):
     assert set(rows.params) == {""}
 
 
+@pytest.mark.usefixtures("finished")
 def test_two_runs_in_one_folder_exclude_each_other(run, tmp_path):
     from mss_bench.running.lock import locked
 
@@ -324,6 +352,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         mss_bench.load(tmp_path)
 
 
+@pytest.mark.usefixtures("finished")
 def test_provenance_is_kept(run):
     results = run()
     content = json.loads((results.path / "run.json").read_text())
