@@ -151,6 +151,10 @@ class Options(Parameterized):
         if self.single_file:
             self.formats = tuple(dict.fromkeys([*self.formats, "html"]))
         self.figures = tuple(figure for figure in self.figures if figure != "none")
-        drawn = self.figures and not set(self.formats) & set(FIGURE_FORMATS)
-        self.formats = (self.formats or FORMATS[:4]) + FIGURE_FORMATS[: 1 if drawn else 0]
+        self.formats = self.formats or FORMATS[:4]
         self.targets = () if self.targets == ("all",) else self.targets
+
+    @property
+    def figure_formats(self) -> list[str]:
+        """Return the formats of figures: those that are named, or else PDF."""
+        return [kind for kind in self.formats if kind in FIGURE_FORMATS] or [FIGURE_FORMATS[0]]

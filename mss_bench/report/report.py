@@ -20,7 +20,7 @@ from mss_bench.report.frames import frames_of_track
 from mss_bench.report.latex import render
 from mss_bench.report.markdown_page import markdown_page
 from mss_bench.report.media import read_media
-from mss_bench.report.options import FIGURE_FORMATS, Options, Style
+from mss_bench.report.options import Options, Style
 from mss_bench.report.score_tables import Block, Quantities, score_tables
 from mss_bench.report.selection import chosen_separators, labels
 from mss_bench.report.significance import explanations, friedman_table, means_table, pairs_table, scores_table
@@ -109,7 +109,7 @@ def write_report(
     readers = {name: partial(read, name) for name in options.pages}
     figures = list(draw(
         contents.blocks, contents.tracks, costs, kinds=options.figures, frames=readers, style=options.style,
-        formats=[kind for kind in options.formats if kind in FIGURE_FORMATS], note=counted.counts.banner,
+        formats=options.figure_formats, note=counted.counts.banner,
         machine=measured_on(run, costs),
     ))  # fmt: skip
     files = [(f"{figure.name}.{kind}", content) for figure in figures for kind, content in figure.contents.items()]

@@ -231,7 +231,7 @@ def test_reading_estimates_is_no_separation(tiny, tmp_path, capsys):
     assert costs.loc["Mine", "score_seconds"].notna().all()
     log = (run / "logs" / "run.log").read_text().splitlines()
     assert not any("separated" in line for line in log if "Mine" in line)
-    assert main(["report", str(run), "--format", "html", "--single-file", "--figures", "cost"]) == 0
+    assert main(["report", str(run), "--format", "html", "--single-file"]) == 0
     page = (run / "report" / "report.html").read_text()
     row = page.partition('id="costs"')[2].partition("Mine</th>")[2].partition("</tr>")[0]
     assert row.count("–</td>") == 2  # separation and memory

@@ -17,10 +17,10 @@ from mss_bench.report.options import Options, Statistics
 
 HOSTILE = '<img src=x onerror="document.title=1">'
 PLAIN = Options(
-    formats=("html",), metrics=("SDR", "SAR"), targets=("vocals", "drums"), figures=("box",),
+    formats=("html",), metrics=("SDR", "SAR"), targets=("vocals", "drums"),
     statistics=Statistics(draws=100),
 )  # fmt: skip
-BARE = PLAIN.with_values(figures=())
+BARE = PLAIN
 
 
 @pytest.fixture(scope="module")
@@ -202,21 +202,3 @@ def test_the_report_links_the_page_of_the_track(pages, report: Path) -> None:
     page.get_by_role("link", name="Report").click()
     page.wait_for_selector("#failures")
     assert said == []
-
-
-def test_a_single_file_shows_its_figures(run: Path, chromium, tmp_path: Path) -> None:
-    mss_bench.load(run).report(tmp_path, options=PLAIN.with_values(single_file=True))
-    alone = tmp_path / "elsewhere" / "report.html"
-    alone.parent.mkdir()
-    (tmp_path / "report.html").rename(alone)
-    page = chromium.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.goto(alone.as_uri())
-    _wait(page, "document.images.length > 0")
-    page.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
-    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    _wait(page, "[...document.images].every(i => i.complete && i.naturalWidth > 0)")
-    assert page.locator("a:not([href^='#'])").count() == 0
-    assert said == []
-    page.close()
