@@ -63,9 +63,11 @@ def test_the_python_example_runs(tmp_path):
     code = _block("python", "import mss_bench")
     assert "max_tracks=2)" in code
     code = code.replace("max_tracks=2)", "max_tracks=2, duration=6.0)")  # of the songs, which are long for a test
+    code += _block("python", "from mss_bench import load")  # the comparison, which is of the same run
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "demo" / "report" / "index.html").is_file()
+    assert "repet_sim - hpss_vocals, SDR of vocals (4stem): 2 songs: too few for any test; " in done.stdout
 
 
 def _commands():
