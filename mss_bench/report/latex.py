@@ -41,6 +41,9 @@ _ESCAPES = {
     "×": r"$\times$",
     "−": "$-$",
     "∞": r"$\infty$",
+    "≈": r"$\approx$",
+    "°": r"\textdegree{}",
+    "¶": r"\P{}",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
     "ρ": r"$\rho$",
@@ -97,7 +100,10 @@ def render(table: Table, *, column: bool = False, caption: str = "", label: str 
     name_width = _COLUMN_NAME if column else _NAME if _width(table, _NAME) <= _PAGE else _NARROW_NAME
     width = _width(table, name_width)
     wide = "*" if width > _COLUMN and not column else ""
-    size = r"\small" if width <= most else r"\footnotesize" if width <= 1.1 * most else r"\scriptsize"
+    # A column leaves no choice: what is a little too wide is shrunk, as the next smaller type would be too small.
+    size = (
+        r"\small" if width <= most else r"\footnotesize" if width <= (1.3 if column else 1.1) * most else r"\scriptsize"
+    )
     separation = 4 if width <= most else 3 if width <= 1.25 * most else 1.5
     alignment = "".join("r" if column.align == "right" else "l" for column in table.columns)
     lines = [
