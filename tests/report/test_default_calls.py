@@ -39,7 +39,11 @@ def run_folder(folder: Path, tracks: pd.DataFrame) -> Path:
     labels = tracks.drop_duplicates("separator")
     separators = [{"label": str(r.separator), "name": "x", "oracle": bool(r.oracle)} for r in labels.itertuples()]
     quantities = [vars(q) | {"family": "bss_eval", "preset": "v4"} for q in metrics.load("bss_eval").quantities]
-    facts = {"schema": SCHEMA_VERSION, "options": {}, "dataset": {"name": "d", "fingerprint": ""}}
+    facts = {
+        "schema": SCHEMA_VERSION, "options": {}, "dataset": {"name": "d", "fingerprint": ""},
+        "machine": {"processor": "Xeon", "cores": 8}, "threads_per_worker": 1, "jobs": 4,
+        "commands": [{"command": f"mss-bench run {name}"} for name in "ab"],
+    }  # fmt: skip
     text = json.dumps(facts | {"separators": separators, "quantities": quantities}, default=str)
     (folder / "run.json").write_text(text, encoding="utf-8")
     return folder
@@ -104,3 +108,23 @@ def test_one_song_or_one_method_is_a_stated_result_or_refused(methods, tmp_path,
     if len(methods) == 2:
         assert "1 song: too few for any test" in str(results.compare(*methods[::-1]))
     assert main(["report", str(tmp_path / "run"), "--figures", "box", "--width", "column"]) == 0
+
+
+def test_a_report_says_in_five_lines_what_it_shows(sisec_vocals, tmp_path, capsys) -> None:
+    run = run_folder(tmp_path / "run", sisec_vocals)
+    assert main(["report", str(run), "--format", "md,csv", "--labels", "TAK2=Ours", "--draws", "100"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for sentence in (
+        "musdb18 test, all: 26 methods and 5 oracles on 50 songs; each number is a median over songs.",
+        "Complete: 1550 of 1550 cells.",
+        "SDR of vocals: Best: Ours; not told apart from it: TAU1. May be the best (95%): Ours, TAU1.",
+        "Ours and TAU1, the next: typical difference −0.03 [−0.16, +0.10], Ours better on 25 of 50; not told apart.",
+        "Ours (7.16) is 2.28 dB below the best oracle (IRM2) and 6.04 dB above the floor (mixture).",
+        "Ours takes 0.2 s per second of audio (Xeon, 8 cores, 1 thread a worker, 4 workers at a time).",
+        f"Written: {run / 'report' / 'report.md'} and 4 more files",
+    ):
+        assert sentence in said, sentence
+    page = (run / "report" / "report.md").read_text(encoding="utf-8")
+    assert "Measured on Xeon, 8 cores, 1 thread a worker, 4 workers at a time." in page
+    assert "Command: mss-bench run a" in page
+    assert "Command: mss-bench run b" in page

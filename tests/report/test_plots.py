@@ -142,7 +142,7 @@ def test_far_values_leave_the_boxes_readable_and_are_told(run_tables) -> None:
     tracks.loc[chosen, "value"] = -400.0
     figure = plots.box_plot(sdr(tracks, "bass"))
     assert figure.axes[0].get_xlim()[0] > -40
-    assert "1 value beyond the axis, from -400.0 to -400.0" in figure.axes[0].get_xlabel()
+    assert "1 value beyond the axis, from −400.0 to −400.0" in figure.axes[0].get_xlabel()
 
 
 def test_a_method_of_infinite_values_alone_is_named(run_tables) -> None:

@@ -252,7 +252,8 @@ class _Limits:
         self.ends = (left, right)
         outside = finite[(finite < self.start) | (finite > self.end)]
         points = f"{len(outside)} value{'s' if len(outside) > 1 else ''}"
-        self.note = f"\ntriangles: {points} beyond the axis, from {outside.min():.1f} to {outside.max():.1f}"
+        ends = f"from {outside.min():.1f} to {outside.max():.1f}".replace("-", "−")
+        self.note = f"\ntriangles: {points} beyond the axis, {ends}"
 
     def apply(self, axes: Axes, data: Sequence[_Box], positions: Sequence[float]) -> None:
         """Set the ends and mark what lies beyond them."""
