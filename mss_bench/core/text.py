@@ -18,17 +18,37 @@ if TYPE_CHECKING:
 
 __all__ = [
     "columns", "duration", "encodable", "filled", "frame_csv", "harmless", "prose", "shortened",
-    "spreadsheet_text", "width_of", "wrap",
+    "spreadsheet_text", "true_minus", "width_of", "wrap",
 ]  # fmt: skip
 
 # Signs of the tables and what stands for them where a terminal's encoding lacks them.
-_ASCII = {"–": "-", "∞": "inf", "─": "-", "†": "^", "‡": "+", "×": "x", "…": "...", "§": "$", "−": "-"}
+_ASCII = {
+    "–": "-",
+    "∞": "inf",
+    "─": "-",
+    "†": "^",
+    "‡": "+",
+    "×": "x",
+    "…": "...",
+    "§": "$",
+    "−": "-",
+    "≈": "~",
+    "°": "o",
+    "¶": "#",
+}
 _BREAKS = ":,/ =_-"
 # What a terminal or a page obeys instead of showing it: control characters (C0, C1), marks that turn the direction of
 # the text around them, separators of lines; and lone surrogates, which no encoding has. Joiners and the like belong to
 # the writing of several languages and stay.
 _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def true_minus(text: str) -> str:
+    """Return the text of a number with a minus sign instead of a hyphen, and no sign of zero: ``-0.00`` is ``0.00``."""
+    if text.startswith("-") and not any(digit in text for digit in "123456789∞"):
+        return text[1:]
+    return text.replace("-", "−")
 
 
 def duration(seconds: float) -> str:

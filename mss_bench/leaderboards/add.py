@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.core.schema import Status
+from mss_bench.core.schema import Status, does_nothing
 from mss_bench.errors import ConfigError
 from mss_bench.leaderboards.board import COLUMNS, Board, Entry
 from mss_bench.report.selection import labels
@@ -71,7 +71,8 @@ def entries_of_run(
         fact = facts.get(name, {})
         entry = Entry(
             method=name, origin="run", description=str(fact.get("citation", "")), licence=str(fact.get("licence", "")),
-            oracle=bool(fact.get("oracle", False)), trained_on=tuple(fact.get("trained_on", ())),
+            oracle=bool(fact.get("oracle", False)), does_nothing=does_nothing(str(fact.get("name", name))),
+            trained_on=tuple(fact.get("trained_on", ())),
             provenance={
                 "mss_bench": run["mss_bench"], "revision": run["revision"], "started": run["started"],
                 "revision_of_data": revision, "seed": run["seed"], "preset": board.preset,

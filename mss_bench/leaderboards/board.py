@@ -101,6 +101,7 @@ class Entry(Parameterized):
     description: str = param("", doc="What it is.")
     licence: str = param("", doc="Licence of the method.")
     oracle: bool = param(False, doc="Whether it saw the references.")
+    does_nothing: bool = param(False, doc="Whether it is the mixture itself: it has no rank.")
     trained_on: tuple[str, ...] = param((), doc="Training data: 'data set/subset' or words.")
     origin: str = param(choices=tuple(ORIGINS), doc="Where the numbers come from.")
     provenance: Mapping[str, Any] = param({}, doc="Version, date, data, parameters, source.")

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from mss_bench.core.files import write_atomic
+from mss_bench.core.schema import does_nothing, is_floor
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, read_entry, track_table
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.report.html import templates
 from mss_bench.report.leakage import overlap
+from mss_bench.report.significance import marks
 from mss_bench.report.table import Column, Note, Table, TableCell, number
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
-from mss_bench.stats.matrix import score_matrix
-from mss_bench.stats.ranking import tied_with
-from mss_bench.stats.significance import friedman, posthoc
+from mss_bench.stats.matrix import MIN_TRACKS, score_matrix
+from mss_bench.stats.significance import friedman
+from mss_bench.stats.verdicts import Family, family
 
 __all__ = ["build", "published", "standings"]
-
-_LEVEL = 0.05
 
 
 def build(board: Board) -> list[Path]:
@@ -91,7 +92,9 @@ def standings(board: Board) -> Table:
     first = board.targets[0] if board.rank_target == "mean" else board.rank_target
     columns = [(target, board.rank_metric) for target in board.targets]
     columns += [(first, metric) for metric in board.metrics if metric != board.rank_metric]
-    best, tests = _first_places(board, scores)
+    leaks = [e.method for e in entries if overlap(e.trained_on, board.dataset, board.subset)]
+    idle = [e.method for e in entries if e.does_nothing or does_nothing(e.method)]
+    verdicts = {target: _verdicts(board, scores, target, {*leaks, *idle}) for target in board.targets}
     sign = -1.0 if board.rank_metric in board.lower_is_better else 1.0
 
     def ranked(entry: Entry) -> float:
@@ -104,15 +107,25 @@ def standings(board: Board) -> Table:
         return (math.isnan(value), 0.0 if math.isnan(value) else -sign * value, entry.method.lower())
 
     def cell(entry: Entry, target: str, metric: str) -> TableCell:
+        if metric == "SAR" and entry.method in idle and entry.origin == "run":
+            return TableCell("–", math.nan, hint="says nothing of an entry that does nothing: it adds no artefacts")
         value = lookup.get((entry.method, target, metric), math.nan)
-        bold = metric == board.rank_metric and entry.method in best.get(target, ())
-        return TableCell(number(value), value, bold=bold)
+        found = verdicts[target] if metric == board.rank_metric else None
+        if found is None:
+            return TableCell.number(value)
+        best = entry.method == found.best
+        marked = "≈" * (entry.method in found.tied) + "°" * (entry.method in found.may_be_best and not best)
+        return TableCell(number(value), value, marked, bold=best)
 
     groups: dict[bool, list[list[TableCell | str | int]]] = {False: [], True: []}
+    place = 0
     for entry in sorted(entries, key=order):
-        has_rank = not entry.oracle and not math.isnan(ranked(entry))
-        rank = len(groups[False]) + 1 if has_rank else ""
-        name = TableCell(entry.method, tag="oracle" if entry.oracle else "", hint=entry.description)
+        has_rank = not entry.oracle and entry.method not in (*leaks, *idle) and not math.isnan(ranked(entry))
+        place += has_rank
+        rank = place if has_rank else ""
+        tag = "oracle" if entry.oracle else "does nothing" if entry.method in idle else ""
+        tag = "floor" if is_floor(entry.method) else tag
+        name = TableCell(entry.method, tag=tag, hint=entry.description)
         groups[entry.oracle].append([name, rank, *(cell(entry, *column) for column in columns)])
     headings = [target if metric == board.rank_metric else f"{metric} ({target})" for target, metric in columns]
     elsewhere = [
@@ -120,38 +133,41 @@ def standings(board: Board) -> Table:
         for origin, words in ORIGINS.items()
         if origin != "run"
     ]
-    leaks = [e.method for e in entries if overlap(e.trained_on, board.dataset, board.subset)]
     notes: list[Note | str] = [
-        *tests,
-        "Bold: the best, or not told apart from it (Conover's test after Friedman's, Holm, 5 %); oracles apart.",
-        *(note for note in (*elsewhere, Note("trained on tracks of this board", "§", leaks)) if note.of),
+        *_said(verdicts),
+        *(note for note in (*elsewhere, Note("trained on tracks of this board: no rank", "§", leaks)) if note.of),
     ]
     numbers = [Column(heading, "right") for heading in ("rank", *headings)]
     return Table("", ["entry", *numbers], list(groups.values()), notes, name=board.title)
 
 
-def _first_places(board: Board, table: Any) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the methods that are best in a target of the ranking metric or tied with the best, and what tests say."""
-    best: dict[str, list[str]] = {}
-    notes = []
-    for target in board.targets:
-        try:
-            scores = score_matrix(
-                table, board.rank_metric, target, missing="complete", lower_is_better=board.lower_is_better
-            )  # fmt: skip
-            scores = scores.without(scores.oracles)
-            test, p = friedman(scores), posthoc(scores, "conover")
-        except MssBenchError as error:
-            notes.append(f"{target}: no test, {error}")
-            continue
-        middle = scores.values.median() if board.aggregation == "median_of_medians" else scores.values.mean()
-        first = str(middle.idxmax() if scores.higher_is_better else middle.idxmin())
-        best[target] = [first, *tied_with(p, first, _LEVEL)]
-        notes.append(
-            f"{target}: Friedman chi-square {test.statistic:.4g}, p = {test.p:.2g}, Kendall's W {test.w:.2f}; "
-            f"{len(scores.values)} tracks, {scores.values.shape[1]} methods"
-        )
-    return best, notes
+def _verdicts(board: Board, table: Any, target: str, unranked: set[str]) -> Family | None:
+    """Return what the scores say of a target of the ranking metric; None where no entry has it."""
+    try:
+        scores = score_matrix(
+            table, board.rank_metric, target, missing="complete", lower_is_better=board.lower_is_better,
+            aggregation=board.aggregation,
+        )  # fmt: skip
+    except MssBenchError:
+        return None
+    statistic = "median" if board.aggregation == "median_of_medians" else "mean"
+    return family(scores, statistic, unranked=unranked)
+
+
+def _said(verdicts: Mapping[str, Family | None]) -> list[str]:
+    """Return what the verdicts of each target are, and what the marks mean."""
+    known = {target: found for target, found in verdicts.items() if found is not None}
+    lines = []
+    for target, found in known.items():
+        ranked = found.scores.values[found.ranked]
+        agreement = ""
+        if found.n_tracks >= MIN_TRACKS and len(found.ranked) > 2:
+            agreement = f" Agreement of the songs, Kendall's W: {friedman(ranked).w:.2f}."
+        # That the songs are too few is said once, below.
+        said = found.sentence if found.enough or not found.ahead else f"{found.ahead}."
+        lines.append(f"{target}, {found.n_tracks} songs, {len(found.ranked)} methods: {said}{agreement}")
+    lines.append("Bold: the best of a column; oracles and entries that do nothing have no rank.")
+    return lines + marks([*known.values()])
 
 
 def published(board: Board) -> list[Table]:

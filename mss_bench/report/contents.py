@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import FLOOR
-from mss_bench.report.facts import lower_is_better, trained_on
+from mss_bench.report.facts import idle, lower_is_better, trained_on, without_idle_sar
 from mss_bench.report.findings import Findings, examine
 from mss_bench.report.options import Options
 from mss_bench.report.score_tables import Block, Quantities, blocks
@@ -69,20 +69,23 @@ def arrange(
         "missing": options.missing,
         "lower_is_better": lower_is_better(quantities),
     }
-    aggregated = aggregate(table, oracle=gap_to, **rule)
+    do_nothing = idle(separators)
+    aggregated = without_idle_sar(aggregate(table, oracle=gap_to, **rule), table, do_nothing)
     hidden = {FLOOR, gap_to} - set(chosen) - {""} if chosen else set()
     aggregated = aggregated[~labels(aggregated).isin(hidden)].reset_index(drop=True)
     findings = {}
     if options.statistics is not None:
         matrices = (scores.without(hidden) for scores in score_matrices(table, **rule))
         statistic = "median" if options.aggregation == "median_of_medians" else "mean"
-        findings = examine(matrices, statistic, options.statistics)
+        findings = examine(
+            matrices, statistic, options.statistics, training=trained_on(separators), idle=do_nothing
+        )  # fmt: skip
     arranged = blocks(
         aggregated,
         quantities,
-        options.style.digits,
         findings=findings,
         training=trained_on(separators),
+        idle=do_nothing,
         sort=options.sort,
         metrics=metrics,
         targets=options.targets,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.core.schema import FLOOR, does_nothing
 from mss_bench.report.score_tables import Quantities
+from mss_bench.report.selection import labels
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["commands", "lower_is_better", "measured_on", "name_maps", "trained_on"]
+__all__ = ["commands", "idle", "lower_is_better", "measured_on", "name_maps", "trained_on", "without_idle_sar"]
 
 
 def commands(run: Mapping[str, Any]) -> list[str]:
@@ -45,6 +47,30 @@ def name_maps(separators: Iterable[Mapping[str, Any]]) -> str:
     kept = ", ".join(label for label, lines in said.items() if lines == "none")
     sentences = [f"Names of stems were mapped: {mapped}.", f"Names of stems were taken as given (--map none): {kept}."]
     return " ".join(text for text, labels in zip(sentences, (mapped, kept), strict=True) if labels)
+
+
+def idle(separators: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the labels of separators that do nothing, whatever they are called in tables."""
+    return {str(s["label"]) for s in separators if "label" in s and does_nothing(str(s.get("name", s["label"])))}
+
+
+def without_idle_sar(aggregated: pd.DataFrame, tracks: pd.DataFrame, idle: Collection[str]) -> pd.DataFrame:
+    """Take out the SAR of separators that do nothing, and gains over it, where this suite computed them.
+
+    A mixture has no artefacts: its SAR is some 200 dB of rounding errors. What others published is left as it is.
+    """
+    sar = aggregated["metric"] == "SAR"
+    if not sar.any() or "estimate_key" not in tracks:
+        return aggregated
+    names = labels(aggregated)
+    ours = set(labels(tracks[tracks["estimate_key"].fillna("") != ""]))
+    blank = sar & names.isin(ours & {name for name in set(names) if name in idle or does_nothing(name)})
+    gains = sar if FLOOR in ours else blank
+    flags = aggregated["flags"].where(~blank, aggregated["flags"].str.cat(["meaningless"] * len(aggregated), ","))
+    return aggregated.assign(
+        value=aggregated["value"].where(~blank), gap=aggregated["gap"].where(~blank),
+        improvement=aggregated["improvement"].where(~gains), flags=flags.str.strip(","),
+    )  # fmt: skip
 
 
 def trained_on(separators: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

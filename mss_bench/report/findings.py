@@ -1,30 +1,30 @@
-"""What the statistics say of each unit of a report: tests, intervals, ranks and ties, or why there are none."""
+"""What the statistics say of each unit of a report: verdicts, intervals and agreement, or why there are none."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mss_bench.errors import RunError
+from mss_bench.report.leakage import overlap
 from mss_bench.report.options import Statistics
 from mss_bench.stats.intervals import intervals
 from mss_bench.stats.matrix import OVER_TARGETS, ScoreMatrix, mean_over_targets
-from mss_bench.stats.ranking import groups, mean_ranks, ranks, tied_with
-from mss_bench.stats.significance import FriedmanResult, friedman, posthoc
+from mss_bench.stats.ranking import mean_ranks
+from mss_bench.stats.significance import FriedmanResult, friedman
 from mss_bench.stats.units import UNIT
+from mss_bench.stats.verdicts import Family, family
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["STANDING", "Finding", "Findings", "examine", "standing", "unit_key"]
 
-_RANKS = ("mean_rank", "rank", "rank_low", "rank_high")
-
-STANDING = ("low", "high", *_RANKS, "ties")
-"""What a finding says of one separator: its interval, its ranks, and the letters of the groups that it is tied in."""
+STANDING = ("low", "high", "rank", "mean_rank", "best", "tied", "may_be_best", "ties")
+"""What a finding says of one separator: its interval, its rank by value and its mean rank over tracks, whether it is
+the best, not told apart from it, or in the confidence set of the best, and the letters of its groups."""
 
 T = TypeVar("T")
 
@@ -33,31 +33,17 @@ T = TypeVar("T")
 class Finding:
     """The statistics of one unit; each is absent where it is refused, and `refusals` says why.
 
-    Tests and ranks are of the methods that are no oracles, intervals of all.
+    Verdicts, ranks and agreement are of the ranked methods, intervals of all.
     """
 
     scores: ScoreMatrix
     how: Statistics
     statistic: str  # of the aggregation, over tracks: median or mean
-    friedman: FriedmanResult | None = None
-    p: pd.DataFrame | None = None  # of every pair, corrected
+    family: Family
+    friedman: FriedmanResult | None = None  # agreement of the tracks
     intervals: pd.DataFrame | None = None
-    ranks: pd.DataFrame | None = None  # sorted by mean rank
-    groups: list[list[str]] = field(default_factory=list)
+    mean_ranks: pd.Series[float] | None = None
     refusals: list[str] = field(default_factory=list)
-
-    def tied(self, best: str) -> list[str]:
-        """Return the methods that do not differ from `best`, itself among them; none where nothing was tested."""
-        return tied_with(self.p, best, self.how.alpha) if self.p is not None and best in self.p.index else []
-
-    @cached_property
-    def letters(self) -> dict[str, str]:
-        """Return the letters of the groups that each method is in: methods that share a letter do not differ."""
-        letters: dict[str, str] = {}
-        for i, group in enumerate(self.groups):
-            for name in group:
-                letters[name] = letters.get(name, "") + _letter(i)
-        return letters
 
 
 Findings = Mapping[tuple[str, ...], Finding]
@@ -70,20 +56,31 @@ def unit_key(unit: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def standing(finding: Finding | None, separator: str) -> dict[str, Any]:
-    """Return `STANDING` of a separator: NaN and no letters where nothing was computed."""
+    """Return `STANDING` of a separator: NaN, false and no letters where nothing was computed."""
     columns: dict[str, Any] = dict.fromkeys(STANDING, math.nan) | {"ties": ""}
+    columns |= dict.fromkeys(("best", "tied", "may_be_best"), False)
     if finding is None:
         return columns
     if finding.intervals is not None and separator in finding.intervals.index:
         ends = finding.intervals.loc[[separator], ["low", "high"]].to_numpy(dtype=float)[0]
         columns["low"], columns["high"] = ends.tolist()
-    if finding.ranks is not None and separator in finding.ranks.index:
-        ranks = finding.ranks.loc[separator].to_dict()
-        columns |= {name: ranks[name] for name in _RANKS}
-    return columns | {"ties": finding.letters.get(separator, "")}
+    verdicts = finding.family
+    if separator in verdicts.ranked:
+        columns["rank"] = verdicts.rank(separator)
+        if finding.mean_ranks is not None:
+            columns["mean_rank"] = float(finding.mean_ranks[separator])
+    columns["best"], columns["tied"] = separator == verdicts.best, separator in verdicts.tied
+    return columns | {"may_be_best": separator in verdicts.may_be_best, "ties": verdicts.letters.get(separator, "")}
 
 
-def examine(matrices: Iterable[ScoreMatrix], statistic: str, how: Statistics) -> dict[tuple[str, ...], Finding]:
+def examine(
+    matrices: Iterable[ScoreMatrix],
+    statistic: str,
+    how: Statistics,
+    *,
+    training: Mapping[str, Sequence[str]] | None = None,
+    idle: Collection[str] = (),
+) -> dict[tuple[str, ...], Finding]:
     """Compute every statistic of every unit.
 
     Parameters
@@ -92,12 +89,15 @@ def examine(matrices: Iterable[ScoreMatrix], statistic: str, how: Statistics) ->
     statistic : {"median", "mean"}
         What the aggregation takes over tracks.
     how : Statistics
+    training : mapping, optional
+        Training data by separator: one that was trained on what is evaluated is not ranked.
+    idle : collection of str
+        Separators that do nothing, which are not ranked either.
 
     Returns
     -------
     dict
-        By `unit_key`; where a metric has several targets also of their mean, the target being `OVER_TARGETS`. A unit
-        with too few tracks or methods has refusals instead.
+        By `unit_key`; where a metric has several targets also of their mean, the target being `OVER_TARGETS`.
 
     Raises
     ------
@@ -105,17 +105,35 @@ def examine(matrices: Iterable[ScoreMatrix], statistic: str, how: Statistics) ->
         The options of `how` are wrong.
     """
     findings: dict[tuple[str, ...], Finding] = {}
-    alike: dict[tuple[str, ...], list[ScoreMatrix]] = {}
+    alike: dict[tuple[str, ...], list[Finding]] = {}
     for scores in matrices:
-        findings[unit_key(scores.unit)] = _examine(scores, statistic, how)
-        alike.setdefault(unit_key(scores.unit | {"target": OVER_TARGETS}), []).append(scores)
+        place = scores.unit["dataset"], scores.unit["subset"]
+        leaking = [name for name, data in (training or {}).items() if overlap(data, *place)]
+        unranked = {*idle, *leaking}
+        found = findings[unit_key(scores.unit)] = _examine(scores, statistic, how, unranked)
+        alike.setdefault(unit_key(scores.unit | {"target": OVER_TARGETS}), []).append(found)
     for key, several in alike.items():
         if len(several) > 1 and key not in findings:  # a data set may have a target of that name
-            findings[key] = _examine(mean_over_targets(several), statistic, how)
+            scores = mean_over_targets([found.scores for found in several])
+            unranked = {name for name in scores.values.columns if name not in several[0].family.ranked}
+            # The table shows the mean of the targets' values, each over the tracks that count for it.
+            shown = {n: _mean([found.family.values[n] for found in several]) for n in map(str, scores.values.columns)}
+            findings[key] = _examine(scores, statistic, how, unranked, shown)
     return findings
 
 
-def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
+def _mean(values: list[float]) -> float:
+    """Return the mean; -inf where infinities of both signs meet."""
+    return -math.inf if -math.inf in values else sum(values) / len(values)
+
+
+def _examine(
+    scores: ScoreMatrix,
+    statistic: str,
+    how: Statistics,
+    unranked: Collection[str],
+    shown: Mapping[str, float] | None = None,
+) -> Finding:
     refusals: list[str] = []
 
     # Each statistic has its own least number of tracks and methods: what one refuses, another may still give.
@@ -126,20 +144,20 @@ def _examine(scores: ScoreMatrix, statistic: str, how: Statistics) -> Finding:
             refusals.append(str(error))
             return None
 
-    tested = scores.without(scores.oracles)
-    drawn = {"level": how.level, "draws": how.draws, "seed": how.seed}
-    overall = attempt(lambda: friedman(tested))
-    p = attempt(lambda: posthoc(tested, how.posthoc))
-    ends = attempt(lambda: intervals(scores, statistic, **drawn))  # type: ignore[arg-type]
-    order = attempt(lambda: mean_ranks(tested))
-    table = None
-    if order is not None:
-        table = ranks(tested, statistic, **drawn).loc[list(order.index)]  # type: ignore[arg-type]
-    tied = groups(p, [str(name) for name in order.index], how.alpha) if p is not None and order is not None else []
-    return Finding(scores, how, statistic, overall, p, ends, table, tied, list(dict.fromkeys(refusals)))
-
-
-def _letter(i: int) -> str:
-    """Return a, b, ..., z, then a1, b1, ..."""
-    turn, place = divmod(i, 26)
-    return chr(ord("a") + place) + (str(turn) if turn else "")
+    verdicts = family(
+        scores, statistic, unranked=unranked, test=how.posthoc, alpha=how.alpha, level=how.level, values=shown
+    )  # fmt: skip
+    ranked = scores.without([name for name in scores.values.columns if name not in verdicts.ranked])
+    drawn: dict[str, Any] = {"level": how.level, "draws": how.draws, "seed": how.seed}
+    return Finding(
+        scores=scores,
+        how=how,
+        statistic=statistic,
+        family=verdicts,
+        friedman=attempt(lambda: friedman(ranked)),
+        intervals=attempt(
+            lambda: intervals(scores, statistic, kind="bootstrap" if how.interval == "bootstrap" else "", **drawn)
+        ),
+        mean_ranks=attempt(lambda: mean_ranks(ranked)),
+        refusals=list(dict.fromkeys(refusals)),
+    )

@@ -181,6 +181,6 @@ def _decorated(text: str, cell: TableCell) -> str:
 
 def _number(text: str) -> str:
     """Return a number with the minus of formulas instead of a hyphen."""
-    if text[:1] in {"-", "+"} and text[1:] != "∞":
-        return f"${text[0]}${text[1:]}"
-    return {"+∞": r"$+\infty$", "-∞": r"$-\infty$"}.get(text) or latex_escape(text)
+    if text[:1] in {"−", "+"} and text[1:] != "∞":
+        return f"${text[0].replace('−', '-')}${text[1:]}"
+    return {"+∞": r"$+\infty$", "−∞": r"$-\infty$"}.get(text) or latex_escape(text)

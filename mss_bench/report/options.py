@@ -85,12 +85,19 @@ class Statistics(Parameterized):
     name = "statistics of a report"
 
     posthoc: str = param(
-        "conover", choices=tuple(POSTHOC), flag="--test", doc="Test of pairs of methods after Friedman's."
+        "wilcoxon",
+        choices=tuple(POSTHOC),
+        flag="--test",
+        doc="Test of pairs of methods; conover, nemenyi and conover_iman are there to reproduce publications.",
     )
     alpha: float = param(0.05, above=0, below=1, doc="Level of the tests.")
+    interval: str = param(
+        "usual", choices=("usual", "bootstrap"),
+        doc="usual: order statistics of medians, t of means; bootstrap: percentiles of resamples, from 20 tracks.",
+    )  # fmt: skip
     level: float = param(0.95, above=0, below=1, doc="Level of the confidence intervals.")
-    draws: int = param(10_000, at_least=100, doc="Draws of the bootstrap.")
-    seed: int = param(0, at_least=0, doc="Seed of the bootstrap.")
+    draws: int = param(10_000, at_least=100, doc="Draws of a bootstrap.")
+    seed: int = param(0, at_least=0, doc="Seed of a bootstrap.")
 
 
 class Options(Parameterized):

@@ -9,19 +9,21 @@ Order
     are kept apart, sorted the same way. Other orders can be asked for.
 
 First places
-    They are printed bold, as is what is statistically tied with them, and go to separators alone: not to oracles, nor
-    to values with stand-ins or infinite ones, nor to a separator that was trained on what is evaluated.
+    One value of a column is bold, the best. ``≈`` stands at what is not told apart from it, ``°`` at what may be the
+    best, each where the tracks suffice for such a verdict. They go to ranked separators alone: not to oracles, the
+    floor and others that do nothing, nor to what was trained on what is evaluated or lacks tracks; and values with
+    stand-ins or infinite ones are not named the best.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mss_bench.core.schema import is_floor, method_label
+from mss_bench.core.schema import does_nothing, is_floor, method_label
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.findings import Finding, Findings, standing
 from mss_bench.report.leakage import overlap
@@ -52,8 +54,8 @@ Quantities = Sequence[Mapping[str, Any]]
 """What is known of metrics: ``name``, ``unit``, ``higher_is_better``, ``definition``, each optional but the first."""
 
 ScoreRow = dict[str, Any]
-"""A row of the aggregated table with further columns: `mss_bench.report.findings.STANDING`, ``best``, ``best_or_tied``,
-``trained_on_this``. The mean over targets is such a row, too, with the columns that a mean has."""
+"""A row of the aggregated table with further columns: `mss_bench.report.findings.STANDING`, ``trained_on_this``. The
+mean over targets is such a row, too, with the columns that a mean has."""
 
 SORTS = ("mean", "gain", "name", "given")
 """Orders of rows; the name of a target is one, too."""
@@ -64,8 +66,8 @@ TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
 _METRICS = ("SDR", "SIR", "ISR", "SAR", "uSDR", "SI-SDR")
 _UNITLESS = ("PESQ", "STOI", "ESTOI")
 _VALUES = ("value", "improvement", "gap")
-_COUNTS = ("n_imputed", "n_inf", "n_failed", "n_undefined")
-_SHOWN_FLAGS = {"failed", "imputed", "no_value", "no_floor"}  # flags that the tables show otherwise
+_COUNTS = ("n_imputed", "n_inf", "n_lacking", "n_failed", "n_undefined")
+_SHOWN_FLAGS = {"failed", "imputed", "incomplete", "meaningless", "no_value", "no_floor"}  # shown otherwise
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,19 @@ class SeparatorRow:
     scores: dict[str, ScoreRow]  # by target; a target that is not delivered is absent
     mean: ScoreRow  # over the targets; its value is NaN unless every target has one
     leaks: tuple[str, ...] = ()  # training data that are evaluated here
+    idle: bool = False  # it does nothing
 
     @property
     def kind(self) -> str:
-        """Return ``method``, ``oracle`` or ``floor``."""
-        return "floor" if is_floor(self.separator) else "oracle" if self.oracle else "method"
+        """Return ``method``, ``oracle``, ``floor`` or ``does nothing``."""
+        if is_floor(self.separator):
+            return "floor"
+        return "oracle" if self.oracle else "does nothing" if self.idle else "method"
+
+    @property
+    def ranked(self) -> bool:
+        """Return whether the row competes for first places: a method that may be compared with the others."""
+        return self.kind == "method" and not self.leaks
 
     @property
     def flags(self) -> list[str]:
@@ -170,10 +180,10 @@ def ordered(names: Iterable[str], known: Sequence[str] = TARGETS) -> list[str]:
 def blocks(
     aggregated: pd.DataFrame,
     quantities: Quantities = (),
-    digits: int = 2,
     *,
     findings: Findings | None = None,
     training: Mapping[str, Sequence[str]] | None = None,
+    idle: Collection[str] = (),
     sort: str = "mean",
     metrics: Sequence[str] = (),
     targets: Sequence[str] = (),
@@ -187,12 +197,12 @@ def blocks(
         From `mss_bench.stats.aggregate.aggregate`.
     quantities : sequence of mapping
         Units and directions of the metrics; unknown ones are in dB and better when higher.
-    digits : int
-        Decimals that will be printed: values that print alike share the first place.
     findings : mapping, optional
         From `mss_bench.report.findings.examine`.
     training : mapping, optional
-        From `mss_bench.report.contents.trained_on`.
+        From `mss_bench.report.facts.trained_on`.
+    idle : collection of str
+        Separators that do nothing, from `mss_bench.report.facts.idle`.
     sort : str
         One of `SORTS` or a target; blocks without that target are sorted by the mean.
     metrics, targets, separators : sequence of str
@@ -229,9 +239,10 @@ def blocks(
                 block = _without_rows(records, label, known.get(metric, {}), targets or TARGETS)
                 keys = {t: (block.dataset, block.subset, block.group, t, metric, preset) for t in block.with_mean}
                 block.tested.update({t: findings[key] for t, key in keys.items() if findings and key in findings})
-                block.rows.extend(_rows(block, records, training or {}))
+                block.rows.extend(_rows(block, records, training or {}, idle))
                 for target in block.with_mean:
-                    _mark_first_places(block, target, digits)
+                    if target not in block.tested:
+                        _mark_best(block, target)
                 block.rows.sort(key=lambda row, of=block: (row.oracle, *_place(row, of, sort, separators)))  # type: ignore[misc]
                 arranged.append(block)
     return arranged
@@ -260,7 +271,9 @@ def _without_rows(records: list[ScoreRow], label: str, facts: Mapping[str, Any],
     )
 
 
-def _rows(block: Block, records: list[ScoreRow], training: Mapping[str, Sequence[str]]) -> Iterator[SeparatorRow]:
+def _rows(
+    block: Block, records: list[ScoreRow], training: Mapping[str, Sequence[str]], idle: Collection[str]
+) -> Iterator[SeparatorRow]:
     """Yield a row a separator, unsorted, with what the findings of the block say of it."""
     by_separator: dict[str, list[ScoreRow]] = {}
     for record in records:
@@ -271,9 +284,9 @@ def _rows(block: Block, records: list[ScoreRow], training: Mapping[str, Sequence
         over_targets = block.tested.get(OVER_TARGETS) if block.has_mean else None
         mean = _mean_score(scores, block, over_targets)
         for score, finding in [*((r, block.tested.get(t)) for t, r in scores.items()), (mean, over_targets)]:
-            score |= standing(finding, separator)
-            score |= {"best": False, "best_or_tied": False, "trained_on_this": "; ".join(leaks)}
-        yield SeparatorRow(separator, bool(own[0]["oracle"]), scores, mean, leaks)
+            score |= standing(finding, separator) | {"trained_on_this": "; ".join(leaks)}
+        is_idle = separator in idle or does_nothing(separator)
+        yield SeparatorRow(separator, bool(own[0]["oracle"]), scores, mean, leaks, is_idle)
 
 
 def _mean_score(scores: Mapping[str, ScoreRow], block: Block, finding: Finding | None) -> ScoreRow:
@@ -294,24 +307,13 @@ def _mean(values: list[float]) -> float:
     return -math.inf if -math.inf in values else sum(values) / len(values)
 
 
-def _mark_first_places(block: Block, target: str, digits: int) -> None:
-    """Mark the first place of a target, and what is tied with it; nothing where only one separator competes."""
-    scores = [(row, score) for row in block.rows if not row.oracle and (score := row.score(target)) is not None]
-    # Stand-ins, infinite values and leaking separators may be ahead, but are not named as the best.
-    eligible = [
-        (row.separator, score)
-        for row, score in scores
-        if not row.leaks and not score["n_imputed"] and math.isfinite(score["value"])
-    ]
-    if len(scores) < 2 or not eligible:
-        return
-    first, of_first = (max if block.higher_is_better else min)(eligible, key=lambda pair: pair[1]["value"])
-    finding = block.tested.get(target)
-    # Tied is what does not differ from the first place, whatever lies between them in the table.
-    tied = finding.tied(first) if finding is not None else []
-    for separator, score in eligible:
-        score["best"] = round(score["value"], digits) == round(of_first["value"], digits)
-        score["best_or_tied"] = score["best"] or separator in tied
+def _mark_best(block: Block, target: str) -> None:
+    """Mark the best of a target that was not tested; nothing where only one separator competes."""
+    competing = [score for row in block.rows if row.ranked and (score := row.score(target)) is not None]
+    # Stand-ins and infinite values may be ahead, but are not named as the best.
+    eligible = [s for s in competing if not s["n_imputed"] and not s["n_lacking"] and math.isfinite(s["value"])]
+    if len(competing) > 1 and eligible:
+        (max if block.higher_is_better else min)(eligible, key=lambda score: score["value"])["best"] = True
 
 
 def _place(row: SeparatorRow, block: Block, sort: str, separators: Sequence[str]) -> tuple[Any, ...]:
@@ -320,7 +322,7 @@ def _place(row: SeparatorRow, block: Block, sort: str, separators: Sequence[str]
     usual: tuple[int, float] = (2, 0.0)
     gains = [s["improvement"] for s in row.scores.values() if not math.isnan(s["improvement"])]
     values = [sign * s["value"] for s in row.scores.values() if not math.isnan(s["value"])]
-    if not math.isnan(row.mean["value"]):
+    if not math.isnan(row.mean["value"]) and not row.mean["n_lacking"]:
         usual = (0, -sign * row.mean["value"])
     elif values:
         usual = (1, -_mean(gains or values))
@@ -428,20 +430,24 @@ def name_cell(row: SeparatorRow) -> TableCell:
 
 def _score_cell(score: ScoreRow, style: Style) -> TableCell:
     """Return the cell of a score, with what stands behind it as a hint."""
+    if "meaningless" in score.get("flags", "").split(","):
+        return TableCell("–", math.nan, hint="says nothing of a separator that does nothing: it adds no artefacts")
     if math.isnan(score["value"]):
         return TableCell("failed" if score["n_failed"] else "undefined", math.nan)
     n_imputed, n_inf = score["n_imputed"], score["n_inf"]
     hints = [_track_count([score["n_tracks"]]), f"gain {number(score['improvement'], style.digits, signed=True)}"]
     hints += [f"the floor stands in on {n_imputed}"] if n_imputed else []
     hints += [f"infinite on {n_inf}"] if n_inf else []
+    hints += [f"never computed on {score['n_lacking']} further"] if score["n_lacking"] else []
     interval = None
     if not math.isnan(score["low"]):
         interval = number(score["low"], style.digits), number(score["high"], style.digits)
         hints.append(f"interval {interval[0]} to {interval[1]}")
     text = number(score["value"], style.digits)
-    marks = "*" * bool(n_imputed) + "†" * bool(n_inf)
+    marks = "≈" * score["tied"] + "°" * (score["may_be_best"] and not score["best"])
+    marks += "*" * bool(n_imputed) + "†" * bool(n_inf) + "¶" * bool(score["n_lacking"])
     shown = interval if style.intervals else None
-    return TableCell(text, score["value"], marks, score["best_or_tied"], shown, hint=", ".join(hints))
+    return TableCell(text, score["value"], marks, score["best"], shown, hint=", ".join(hints))
 
 
 def _other(row: SeparatorRow, column: str, style: Style) -> TableCell:
@@ -462,6 +468,7 @@ def _notes(
     """Return the footnotes of a table: leakage, stand-ins, infinite values, flags, tracks left out."""
     stood_in: dict[str, str] = {}
     infinite: dict[str, str] = {}
+    lacking: dict[str, str] = {}
     flagged: dict[str, list[str]] = {}
     scores = {v.heading.heading: v.scores for v in (*values, *others)}
     for row in rows:
@@ -473,6 +480,9 @@ def _notes(
             stood_in[row.separator] = f"{worst['n_imputed']} of {_track_count([worst['n_tracks']])}{where}"
         if any(score["n_inf"] for score in own.values()):
             infinite[row.separator] = ", ".join(f"{heading} {s['n_inf']}" for heading, s in own.items() if s["n_inf"])
+        if any(score["n_lacking"] for score in own.values()):
+            least = max(own.values(), key=lambda score: int(score["n_lacking"]))
+            lacking[row.separator] = f"{least['n_tracks']} of {_track_count([least['n_tracks'] + least['n_lacking']])}"
         for kind in sorted({flag.strip().partition(":")[0] for flag in row.flags} - _SHOWN_FLAGS):
             flagged.setdefault(kind, []).append(row.separator)
     counted = {
@@ -488,6 +498,7 @@ def _notes(
         ),
         Note("the floor, or the method's own worst where that is worse, stands in", "*", stood_in),
         Note("infinite on single tracks", "†", infinite),
+        Note("incomplete: never computed on the other tracks; the numbers compare with no other's", "¶", lacking),
         *(Note(f"{kind} on some tracks (see flags in the track table)", "‡", of) for kind, of in flagged.items()),
         Note("No value on any track", of=empty),
         Note(

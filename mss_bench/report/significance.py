@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,17 +13,20 @@ from mss_bench.report.findings import STANDING, Finding, Findings
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import Block, default_columns, name_cell
 from mss_bench.report.table import Column, Table, TableCell, number
-from mss_bench.stats.choices import AGGREGATIONS, MISSING, POSTHOC
+from mss_bench.stats.choices import AGGREGATIONS, MISSING
 from mss_bench.stats.effect import paired
-from mss_bench.stats.intervals import KINDS, usual_kind
+from mss_bench.stats.intervals import FEWEST_DRAWN, KINDS, usual_kind
 from mss_bench.stats.matrix import OVER_TARGETS
+from mss_bench.stats.signed_rank import FEWEST
 from mss_bench.stats.units import UNIT
+from mss_bench.stats.verdicts import Family
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "explanations", "friedman_table", "how_tested", "means_table", "overall", "pairs_table", "ranking", "scores_table",
+    "explanations", "friedman_table", "how_tested", "marks", "means_table", "overall", "pairs_table", "ranking",
+    "scores_table",
 ]  # fmt: skip
 
 
@@ -42,98 +46,126 @@ def explanations(blocks: Sequence[Block], style: Style) -> str:
     shown = [f"Values: {AGGREGATIONS[first.aggregation]}."]
     shown += [meanings[c] for c in style.columns or default_columns(first) if meanings.get(c)]
     shown.append(f"Tracks: {MISSING[first.missing]}.")
-    finding = next((f for b in blocks for f in b.findings.values()), None)
-    tested = any(f.p is not None for b in blocks for f in b.findings.values())
-    out = "oracles, values with stand-ins and methods trained on what is evaluated are left out"
-    if finding is None or not tested:
-        shown.append(f"Bold: the best of a column; {out}.")
-    else:
-        test = finding.how
-        corrected = "" if test.posthoc in ("nemenyi", "conover_iman") else ", Holm's correction"
-        how = f"{POSTHOC[test.posthoc]}{corrected}, p at least {test.alpha:g}"
-        shown.append(f"Bold: the best of a column and what does not differ from it ({how}); {out}.")
-    if style.intervals and finding is not None:
-        test = finding.how
-        kind = KINDS[usual_kind(finding.statistic)]
-        shown.append(f"In brackets: {test.level:.0%} confidence intervals ({kind}).")
+    shown.append(
+        "Bold: the best of a column; oracles, the floor and others that do nothing, values with stand-ins or over fewer"
+        " tracks, and methods trained on what is evaluated are left out."
+    )
+    findings = [f for b in blocks for f in b.tested.values()]
+    shown += marks([f.family for f in findings])
+    if style.intervals and findings:
+        first_of = findings[0]
+        shown.append(f"In brackets: {first_of.how.level:.0%} confidence intervals ({_kind(first_of)}).")
     return " ".join(shown)
+
+
+def marks(families: Sequence[Family]) -> list[str]:
+    """Return what the marks of verdicts mean, or that the tracks are too few for any."""
+    several = [f for f in families if len(f.ranked) > 1 and f.n_tracks]
+    enough = [f for f in several if f.enough]
+    few = [f for f in several if not f.enough]
+    said = []
+    if enough:
+        said.append(f"≈: not told apart from the best ({enough[0].how}, p at least {enough[0].alpha:g}).")
+    if any(f.may_be_best for f in several):
+        said.append(f"°: may be the best ({1 - several[0].alpha:.0%}; no other beats it in a one-sided test).")
+    if few:
+        songs, methods, needed = (
+            _range(numbers)
+            for numbers in ([f.n_tracks for f in few], [len(f.ranked) for f in few], [f.n_min for f in few])
+        )
+        ahead = f"; {few[0].ahead}" if few[0].ahead else ""
+        where = "" if not enough else " where nothing is marked"
+        said.append(
+            f"With {songs} songs no pair of {methods} methods can be told apart (it takes {needed}){where}{ahead}."
+        )
+    return said
+
+
+def _range(numbers: Sequence[int]) -> str:
+    least, most = min(numbers), max(numbers)
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def _kind(finding: Finding) -> str:
+    """Return the kind of a finding's intervals in words."""
+    if finding.intervals is not None and len(finding.intervals):
+        return KINDS[str(finding.intervals["interval"].iloc[0])]
+    return KINDS[usual_kind(finding.statistic)]
 
 
 def how_tested(finding: Finding) -> str:
     """Return what was done, in sentences."""
     test = finding.how
-    corrected = "" if test.posthoc in ("nemenyi", "conover_iman") else ", Holm's correction for all pairs"
-    kind = KINDS[usual_kind(finding.statistic)]
     return (
-        "Friedman's test asks whether any methods differ, Kendall's W (0 to 1) how much the tracks agree on their"
-        f" order. Which pairs do: {POSTHOC[test.posthoc]}{corrected}; methods that share a letter do not differ (p at"
-        f" least {test.alpha:g}). Oracles are not tested. Intervals: {test.level:.0%}, {kind}; they say how far"
-        " a number may be off for other tracks of the same kind. The mean over targets is tested by each track's mean."
+        f"Whether two methods differ is asked of their own scores on the same tracks: {finding.family.how}. The"
+        " family is all pairs of the ranked methods of a column: no oracles, nothing that does nothing, was"
+        " trained on what is evaluated or lacks tracks. Methods that share a letter are not told apart (p at least"
+        f" {test.alpha:g}), all others are. The test is about the typical difference (Hodges and Lehmann's), which"
+        " need not follow the order of medians or means. Kendall's W (0 to 1, after Friedman's test) is how much"
+        f" the tracks agree on the order; it is no permission to look at pairs. Intervals: {test.level:.0%},"
+        f" {_kind(finding)}; they say how far a number may be off for other tracks of the same kind. Below {FEWEST}"
+        " tracks there are neither tests nor intervals. The mean over targets is tested by each track's mean, and"
+        f" has an interval from {FEWEST_DRAWN} tracks (bootstrap of all targets alike)."
     )
 
 
 def overall(block: Block) -> Table:
-    """Return Friedman's test of the mean over targets and of every target of a block, or why there is none."""
+    """Return what the tests say of the mean over targets and of every target of a block."""
     rows: list[list[TableCell | str | int]] = []
+    for target, finding in block.tested.items():
+        verdicts, test = finding.family, finding.friedman
+        agreement = f"{test.w:.2f}" if test is not None else "–"
+        tied = ", ".join(verdicts.tied) or ("none" if verdicts.enough and verdicts.best else "–")
+        names = [verdicts.best or "–", tied, ", ".join(verdicts.may_be_best) or "–"]
+        rows.append([target, verdicts.n_tracks, len(verdicts.ranked), verdicts.n_min, agreement, *names])
+    numbers = (Column(heading, "right") for heading in ("songs", "methods", "songs needed", "Kendall's W"))
     refused: dict[str, list[str]] = {}
     for target, finding in block.tested.items():
-        tested = finding.scores.without(finding.scores.oracles).values
-        test = finding.friedman
-        best = next((r.separator for r in block.rows if (score := r.score(target)) is not None and score["best"]), "")
-        tied = set(finding.tied(best)) - {best} if best else set()
-        order = [str(name) for name in finding.ranks.index] if finding.ranks is not None else []
-        names = ", ".join(name for name in order if name in tied) or "none"
-        statistics = ["–", "–", "–"]
-        if test is not None:
-            p = "< 0.001" if test.p < 0.001 else f"{test.p:.3f}"
-            statistics = [f"{test.statistic:.1f} ({test.df})", p, f"{test.w:.2f}"]
-        not_different = f"{best}: {names}" if best and finding.p is not None else "–"
-        rows.append([target, len(tested), tested.shape[1], *statistics, not_different])
-        for reason in finding.refusals:
-            refused.setdefault(reason, []).append(target)
-    middle = (Column(heading, "right") for heading in ("tracks", "methods", "chi-square (df)", "p", "Kendall's W"))
-    notes = [f"{', '.join(targets)}: {reason}" for reason, targets in refused.items()]
-    return Table(f"{block.name}: {block.caption}", ["target", *middle, "not different from the best"], [rows], notes)
+        if not finding.family.enough or not finding.family.best:
+            refused.setdefault(finding.family.sentence, []).append(target)
+    notes = [f"{', '.join(targets)}: {sentence}" for sentence, targets in refused.items()]
+    texts = ("best", "not told apart from it", "may be the best")
+    return Table(f"{block.name}: {block.caption}", ["target", *numbers, *texts], [rows], notes)
 
 
 def ranking(block: Block, target: str, digits: int) -> Table:
-    """Return intervals, ranks and letters of ties of a target: the best mean rank first, then oracles.
+    """Return intervals, ranks and letters of a target: ranked methods, the best first, then the others, then oracles.
 
     Methods without a value are left out.
     """
     finding = block.tested[target]
-    scores, ranks, intervals = finding.scores, finding.ranks, finding.intervals
-    order = list(ranks.index) if ranks is not None else []
-    order += [name for name in scores.values.columns if name not in order]
+    verdicts = finding.family
+    order = [*verdicts.ranked, *(name for name in verdicts.values if name not in verdicts.ranked)]
     known = {row.separator: row for row in block.rows}
     groups: dict[bool, list[list[TableCell | str]]] = {False: [], True: []}
-    for name in map(str, order):
+    for name in order:
         row = known.get(name)
         score = row.score(target) if row is not None else None
         if row is None or score is None:
             continue
-        ends = [math.nan, math.nan] if intervals is None else [float(intervals.loc[name, e]) for e in ("low", "high")]  # type: ignore[arg-type]
-        interval = "–" if math.isnan(ends[0]) else " to ".join(number(end, digits) for end in ends)
-        rank = ["–", "–", "–"]
-        if ranks is not None and name in ranks.index:
-            rank = [f"{score['mean_rank']:.2f}", f"{score['rank']:g}", f"{score['rank_low']} to {score['rank_high']}"]
-        value = TableCell.number(score["value"], digits)
-        groups[row.oracle].append([name_cell(row), value, interval, *rank, finding.letters.get(name, "")])
-    numbers = (Column(heading, "right") for heading in ("value", "interval", "mean rank", "rank", "rank interval"))
+        interval = "–" if math.isnan(score["low"]) else " to ".join(number(score[e], digits) for e in ("low", "high"))
+        ranks = [number(score["rank"], 0), number(score["mean_rank"], 2)]
+        value = replace(TableCell.number(score["value"], digits), bold=score["best"])
+        groups[row.oracle].append([name_cell(row), value, interval, *ranks, score["ties"]])
+    numbers = (Column(heading, "right") for heading in ("value", "interval", "rank", "mean rank"))
     title = "mean over targets" if target == OVER_TARGETS and target not in block.targets else target
-    return Table(f"{title}, {block.label}", ["separator", *numbers, "ties"], list(groups.values()))
+    return Table(f"{title}, {block.label}", ["separator", *numbers, "letters"], list(groups.values()))
 
 
 def friedman_table(findings: Findings) -> pd.DataFrame:
-    """Return one row a unit: Friedman's test with its effect size, or the refusal."""
+    """Return one row a unit: what may be told apart, and the agreement of the tracks."""
     import pandas as pd
 
     rows = []
     for key, finding in findings.items():
-        test = finding.friedman
-        tested = finding.scores.without(finding.scores.oracles).values
+        test, verdicts = finding.friedman, finding.family
         row: dict[str, object] = dict(zip(UNIT, key, strict=True))
-        row |= {"n_tracks": len(tested), "n_separators": tested.shape[1]}
+        row |= {
+            "n_tracks": verdicts.n_tracks, "n_separators": len(verdicts.ranked), "n_min": verdicts.n_min,
+            "test": verdicts.test, "correction": verdicts.correction, "best": verdicts.best,
+            "tied": "; ".join(verdicts.tied), "may_be_best": "; ".join(verdicts.may_be_best),
+            "sentence": verdicts.sentence,
+        }  # fmt: skip
         names = ("statistic", "df", "p", "w", "f", "f_p")
         row |= {f"friedman_{name}": getattr(test, name) if test else np.nan for name in names}
         rows.append(row | {"refused": "; ".join(finding.refusals)})
@@ -141,19 +173,23 @@ def friedman_table(findings: Findings) -> pd.DataFrame:
 
 
 def pairs_table(findings: Findings) -> pd.DataFrame:
-    """Return one row a unit and pair of methods: p value and effect sizes; empty where no pair was tested."""
+    """Return one row a unit and pair of ranked methods: p values and effect sizes; empty where no pair was tested."""
     import pandas as pd
 
     parts = []
     for key, finding in findings.items():
-        if finding.p is None:
+        verdicts = finding.family
+        if not verdicts.enough:
             continue
-        table = paired(finding.scores.without(finding.scores.oracles))
-        at = [finding.p.index.get_indexer(pd.Index(table[side])) for side in ("a", "b")]
-        table.insert(2, "p", finding.p.to_numpy()[at[0], at[1]])
-        table.insert(3, "test", finding.how.posthoc)
-        for i, (name, value) in enumerate(zip(UNIT, key, strict=True)):
-            table.insert(i, name, value)
+        i, j = np.triu_indices(len(verdicts.ranked), 1)
+        table = paired(
+            finding.scores.values[verdicts.ranked], higher_is_better=finding.scores.higher_is_better
+        )  # fmt: skip
+        table.insert(2, "p", verdicts.p.to_numpy()[i, j])
+        table.insert(3, "p_alone", verdicts.p_alone.to_numpy()[i, j])
+        table.insert(4, "test", verdicts.test)
+        for i_column, (name, value) in enumerate(zip(UNIT, key, strict=True)):
+            table.insert(i_column, name, value)
         parts.append(table)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*UNIT, "a", "b", "p"])
 
@@ -164,7 +200,7 @@ def means_table(blocks: Sequence[Block]) -> pd.DataFrame:
 
     means = [row.score(OVER_TARGETS) for block in blocks for row in block.rows if block.has_mean]
     columns = ["dataset", "subset", "group", "metric", "preset", "targets", "separator", "params", "oracle"]
-    columns += ["value", "low", "high", "improvement", "n_tracks", *STANDING[2:], "best", "best_or_tied"]
+    columns += ["value", "low", "high", "improvement", "n_tracks", *STANDING[2:]]
     return pd.DataFrame([mean for mean in means if mean is not None], columns=columns)
 
 
@@ -174,5 +210,5 @@ def scores_table(aggregated: pd.DataFrame, blocks: Sequence[Block]) -> pd.DataFr
 
     keys = [*UNIT, "separator", "params"]
     scores = [score for block in blocks for row in block.rows for score in row.scores.values()]
-    added = pd.DataFrame(scores, columns=[*keys, *STANDING, "best", "best_or_tied", "trained_on_this"])
+    added = pd.DataFrame(scores, columns=[*keys, *STANDING, "trained_on_this"])
     return aggregated.merge(added, how="left", on=keys, validate="one_to_one")

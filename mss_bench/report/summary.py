@@ -8,12 +8,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.text import encodable, wrap
-from mss_bench.report.facts import lower_is_better, name_maps, trained_on
+from mss_bench.report.contents import arrange
+from mss_bench.report.facts import name_maps
 from mss_bench.report.failures import Failures, group_failures
-from mss_bench.report.options import Style
-from mss_bench.report.score_tables import blocks, score_table
+from mss_bench.report.options import Options, Style
+from mss_bench.report.score_tables import score_table
+from mss_bench.report.significance import marks
 from mss_bench.report.table import Table
-from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ def summary_parts(
     run = run or {}
     quantities, separators = run.get("quantities", ()), run.get("separators", ())
     counted = group_failures(tracks, failures, run)
-    aggregated = aggregate(tracks, lower_is_better=lower_is_better(quantities))
-    arranged = blocks(aggregated, quantities, training=trained_on(separators))
+    arranged = arrange(tracks, Options(), quantities=quantities, separators=separators).blocks
     parts: list[Table | str] = []
     if counted.counts.banner:
         parts.append(f"{counted.counts.banner} The same command goes on with it.")
@@ -97,7 +97,8 @@ def summary_parts(
             f"Values: {AGGREGATIONS[arranged[0].aggregation]}. Column 'mean' and other metrics: means over the targets."
         )
         gain = "gain: improvement over the floor (the scaled mixture), paired by track."
-        parts.append("\n".join(filter(None, (values, gain, name_maps(separators)))))
+        verdicts = marks([finding.family for finding in arranged[0].tested.values()])
+        parts.append("\n".join(filter(None, (values, gain, *verdicts, name_maps(separators)))))
     else:
         parts.append("No scores: the track table is empty.")
     logged = any(group.log for group in counted.groups)

@@ -26,19 +26,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mss_bench.core.text import spreadsheet_text
+from mss_bench.core.text import spreadsheet_text, true_minus
 
 __all__ = ["CellValue", "Column", "Note", "Table", "TableCell", "TableRow", "number"]
 
 
 def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
-    """Return a number for people: ``–`` for NaN, ``∞`` for infinity, no negative zero."""
+    """Return a number for people: ``–`` for NaN, ``∞`` for infinity, a true minus, no negative zero."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
-        return ("+" if signed else "") + "∞" if value > 0 else "-∞"
+        return ("+" if signed else "") + "∞" if value > 0 else "−∞"
     value = round(value, digits) + 0.0  # -0.0 + 0.0 is 0.0
-    return f"{value:{'+' if signed else ''}.{digits}f}"
+    return true_minus(f"{value:{'+' if signed else ''}.{digits}f}")
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class TableCell:
     marks : str
         Marks of footnotes, each a character.
     bold : bool
+        The best of its column, and nothing else.
     interval : tuple of str, optional
         Ends of an interval, printed behind the text.
     tag : str

@@ -16,10 +16,11 @@ Which tracks count
     Numbers are compared only where they were taken over the same tracks. For each data set, subset, group, target,
     metric and preset (a *unit*) a track counts, under ``missing="floor"``,
 
-    - where the floor (separator ``mixture``) has a value. A method without a value of its own there (failed, undefined
-      or missing) gets the floor's, or its own worst value where that is worse still: the floor has far more SAR
-      than any method, for the mixture has hardly any artefacts, and no failure may raise a method. The stand-in is
-      flagged ``imputed`` and counted;
+    - where the floor (separator ``mixture``) has a value. A method that failed there, or ran and is undefined, gets the
+      floor's, or its own worst value where that is worse still: the floor has far more SAR than any method, for the
+      mixture has hardly any artefacts, and no failure may raise a method. The stand-in is flagged ``imputed`` and
+      counted. A method that was *never computed* there (no row, or skipped) gets none: it is ``incomplete``, its number
+      is over the tracks that it has and compares with no other's, and it has no part in tests and ranks;
     - where the unit has no floor value on any track: where every method that has values has one (complete tracks).
 
     Under ``missing="complete"`` only complete tracks count, and nothing stands in.
@@ -85,13 +86,14 @@ AGGREGATE_COLUMNS: dict[str, str] = {
     "n_own": "int64",  # of these, with a value of the method's own
     "n_imputed": "int64",  # of these, with the floor's value standing in
     "n_inf": "int64",  # of these, infinite
+    "n_lacking": "int64",  # tracks that count on which the method was never computed: nothing stands in
     "n_left_out": "int64",  # tracks of the unit that count for no method
     "n_failed": "int64",  # failed cells of the method, on any track
     "n_undefined": "int64",  # cells that ran and gave no number, on any track
     "n_missing": "int64",  # skipped or absent cells, on any track
     "n_frames": "int64",  # frames of the tracks with values of the method's own
     "n_frames_left_out": "int64",  # of these, NaN: silent, as the preset declares
-    "flags": "string",  # failed, imputed, no_value, no_floor, and the rows' flags; comma-separated
+    "flags": "string",  # failed, imputed, incomplete, no_value, no_floor, and the rows' flags; comma-separated
 }
 """Columns of the aggregated table."""
 
@@ -192,6 +194,7 @@ def _row(unit: Unit, i: int, aggregation: str, oracle: str) -> dict[str, Any] | 
     names = {
         "failed": tally["n_failed"] > 0,
         "imputed": tally["n_imputed"] > 0,
+        "incomplete": tally["n_lacking"] > 0,
         "no_value": tally["n_own"] == 0,
         "no_floor": no_floor,
     }

@@ -10,7 +10,7 @@ AGGREGATIONS = {
 """Names of the aggregations and what they are, in words."""
 
 MISSING = {
-    "floor": "on tracks where a method has no value the floor's, or its own worst where that is worse, stands in",
+    "floor": "where a method failed the floor's value, or its own worst where that is worse, stands in",
     "complete": "tracks on which every method has a value",
 }
 """Rules for missing cells, in words."""

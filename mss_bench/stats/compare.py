@@ -140,7 +140,10 @@ def compare(
     scores = score_matrix(tracks, metric, target, where=where, **options)
     for name in (a, b):
         if name in scores.left_out:
-            raise RunError(f"{name} has no {metric} of {target} on any track; see the failures of the run")
+            raise RunError(
+                f"{name} has no {metric} of {target} on any track, or was never computed on some that count: see the "
+                "failures of the run, or compare on the tracks that every method has (missing='complete')"
+            )
         if name not in scores.values:
             raise UnknownNameError("separator", name, map(str, scores.values.columns))
     statistic = "median" if options.get("aggregation", "median_of_medians") == "median_of_medians" else "mean"

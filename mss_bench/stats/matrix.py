@@ -47,7 +47,7 @@ class ScoreMatrix:
     values: pd.DataFrame  # index tracks, columns separators as `method_label` writes them, no NaN
     imputed: pd.DataFrame  # the same shape: True where a stand-in stands
     oracles: list[str]  # methods that saw the references
-    left_out: list[str]  # methods without any value
+    left_out: list[str]  # methods without any value, or that were never computed on some track that counts
     n_left_out: int  # tracks that count for no method
     higher_is_better: bool
     missing: str  # the rule for missing values, a key of `mss_bench.stats.units.MISSING`

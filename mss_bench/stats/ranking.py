@@ -1,4 +1,4 @@
-"""Ranks of methods with their uncertainty, and groups of methods that are statistically tied.
+"""Ranks of methods with their uncertainty, and the bars of a critical-difference diagram.
 
 References
 ----------
@@ -24,7 +24,7 @@ from mss_bench.stats.significance import rank_variance
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RANK_COLUMNS", "critical_difference", "groups", "mean_ranks", "ranks", "tied_with"]
+__all__ = ["RANK_COLUMNS", "critical_difference", "groups", "mean_ranks", "ranks"]
 
 RANK_COLUMNS = ("value", "rank", "rank_low", "rank_high", "first", "mean_rank", "statistic", "level", "n_tracks")
 """Columns of a table of ranks."""
@@ -140,8 +140,10 @@ def groups(p: pd.DataFrame, order: Sequence[str], alpha: float = 0.05) -> list[l
     Returns
     -------
     list of list of str
-        The longest runs of two or more neighbours in `order` of which no pair differs (p >= alpha); they may overlap.
-        A method in none of them differs from both its neighbours.
+        The longest runs of two or more neighbours in `order` of which no pair differs (p >= alpha); they may overlap. A
+        method in none of them differs from both its neighbours. Right for Nemenyi's test alone, where what lies between
+        two methods that do not differ does not differ from them either: elsewhere runs lose pairs, and
+        `mss_bench.stats.verdicts.cliques` has all groups.
 
     Raises
     ------
@@ -163,27 +165,6 @@ def groups(p: pd.DataFrame, order: Sequence[str], alpha: float = 0.05) -> list[l
             tied_groups.append(list(order[first:end]))
         reached = max(reached, end)
     return tied_groups
-
-
-def tied_with(p: pd.DataFrame, separator: str, alpha: float = 0.05) -> list[str]:
-    """Return the methods that do not differ from one, itself among them; for the best, what a table prints bold.
-
-    Parameters
-    ----------
-    p, alpha
-        As for `groups`.
-    separator : str
-
-    Raises
-    ------
-    UnknownNameError, RunError, ConfigError
-        As for `groups`.
-    """
-    names = [str(name) for name in p.index]
-    if separator not in names:
-        raise UnknownNameError("separator", separator, names)
-    tied = _tied(p, names, alpha)[names.index(separator)]
-    return [name for name, is_tied in zip(names, tied, strict=True) if is_tied]
 
 
 def critical_difference(matrix: pd.DataFrame | ScoreMatrix, test: str = "nemenyi", alpha: float = 0.05) -> float:

@@ -204,21 +204,34 @@ class Unit:
 
     @cached_property
     def valued(self) -> list[int]:
-        """Return the methods that have values of their own."""
-        return [i for i, own in enumerate(self.own) if own.any()]
+        """Return the methods that have values of their own, and were computed on every track that counts."""
+        return [i for i, own in enumerate(self.own) if own.any() and not self.lacking(i)]
 
     def used(self, i: int) -> Floats:
-        """Return a method's values on the tracks that count, stand-ins filled in; empty if it has none of its own."""
+        """Return a method's values on the tracks that count, stand-ins filled in; empty if it has none of its own.
+
+        Tracks on which it was never computed are left out: a stand-in is for what failed.
+        """
+        filled = self._filled(i)
+        return filled[~np.isnan(filled)]
+
+    def _filled(self, i: int) -> Floats:
+        """Return a method's values with stand-ins on the tracks that count, NaN where it was never computed."""
         if not self.own[i].any():
-            return np.empty(0)
+            return np.full(int(self.counts.sum()), np.nan)
         worst = (self.sign * self.values[i][self.own[i]]).min()
-        stand_in = self.sign * np.minimum(self.sign * self.floor, worst)
+        stand_in = np.where(self.state[i] == _ABSENT, np.nan, self.sign * np.minimum(self.sign * self.floor, worst))
         return np.asarray(np.where(self.own[i], self.values[i], stand_in)[self.counts])
+
+    def lacking(self, i: int) -> int:
+        """Return on how many of the tracks that count a method was never computed; 0 where it has no value at all."""
+        return int((self.counts & (self.state[i] == _ABSENT)).sum()) if self.own[i].any() else 0
 
     def gain(self, i: int, over: int) -> Floats:
         """Return how much better a method is than another on the tracks that count; empty where one has no value."""
-        mine, other = self.used(i), self.used(over)
-        return self.sign * difference(mine, other) if mine.size and other.size else np.empty(0)
+        mine, other = self._filled(i), self._filled(over)
+        both = ~np.isnan(mine) & ~np.isnan(other)
+        return self.sign * difference(mine[both], other[both])
 
     def identity(self, i: int) -> dict[str, Any]:
         """Return the columns that say which separator a row is of."""
@@ -233,6 +246,7 @@ class Unit:
             "n_own": int(own.sum()),
             "n_imputed": used.size - int(own.sum()),
             "n_inf": int(np.isinf(used).sum()),
+            "n_lacking": self.lacking(i),
             "n_left_out": int((~self.counts).sum()),
             "n_failed": int((state == _FAILED).sum()),
             "n_undefined": int(((state == _RAN) & np.isnan(self.values[i])).sum()),

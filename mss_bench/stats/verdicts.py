@@ -26,7 +26,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -36,6 +36,7 @@ import numpy as np
 
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import does_nothing, is_floor
+from mss_bench.core.text import true_minus
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.effect import rank_biserial
 from mss_bench.stats.matrix import ScoreMatrix, check_level, check_pairs
@@ -111,8 +112,8 @@ class Pair:
 
 
 def signed(value: float) -> str:
-    """Return a difference with its sign, a true minus, and no sign of zero."""
-    return f"{value + 0.0:+.2f}".replace("+0.00", "0.00").replace("-0.00", "0.00").replace("-", "−")
+    """Return a difference with its sign and a true minus."""
+    return true_minus(f"{round(value, 2) + 0.0:+.2f}")
 
 
 def _songs(n: int) -> str:
@@ -266,6 +267,11 @@ class Family:
         groups = list(zip(_LETTERS, self.cliques, strict=False))
         return {name: "".join(letter for letter, group in groups if name in group) for name in self.ranked}
 
+    def rank(self, name: str) -> int:
+        """Return the rank of a ranked method by its value, 1 the best; equal values share the lower number."""
+        value = self.values[name]
+        return 1 + next(i for i, other in enumerate(self.ranked) if self.values[other] == value)
+
     def pair(self, a: str, b: str) -> Pair:
         """Return what the scores say of two methods of the matrix, ranked or not.
 
@@ -331,6 +337,14 @@ class Family:
         return f"{POSTHOC[self.test].partition(':')[0]}{corrected}{normal}"
 
     @cached_property
+    def ahead(self) -> str:
+        """Return on how many tracks the best is better than the next, in words; empty where there are not two."""
+        second = next((name for name in self.ranked if name != self.best), "")
+        if not self.best or not second:
+            return ""
+        return f"{self.best} better than {second} on {self.pair(self.best, second).wins} of {self.n_tracks}"
+
+    @cached_property
     def sentence(self) -> str:
         """Return what the tracks show, in words, or that they are too few."""
         n, k = self.n_tracks, len(self.ranked)
@@ -342,14 +356,11 @@ class Family:
             return f"All {k} methods score alike on each of {_songs(n)}."
         if not self.best:
             return "No method is named the best: each has stand-ins or infinite values."
-        second = next((name for name in self.ranked if name != self.best), "")
-        pair = self.pair(self.best, second)
-        ahead = f"{self.best} better than {second} on {pair.wins} of {n}"
         if n < FEWEST:
-            return f"{_songs(n)}: too few for any test; {ahead}."
+            return f"{_songs(n)}: too few for any test; {self.ahead}."
         if not self.enough:
             which = "the 2 methods cannot" if k == 2 else f"no pair of {k} methods can"
-            text = f"With {_songs(n)} {which} be told apart (it takes {self.n_min}); {ahead}."
+            text = f"With {_songs(n)} {which} be told apart (it takes {self.n_min}); {self.ahead}."
         else:
             others = ", ".join(self.tied) or "none"
             text = f"Best: {self.best}; not told apart from it: {others}."
@@ -367,6 +378,7 @@ def family(
     correction: str | None = None,
     alpha: float = 0.05,
     level: float = 0.95,
+    values: Mapping[str, float] | None = None,
 ) -> Family:
     """Return the family of all pairs of a column's ranked methods.
 
@@ -385,6 +397,8 @@ def family(
         Level of the tests, in (0, 1).
     level : float
         Of intervals, in (0, 1).
+    values : mapping, optional
+        What the methods are ordered by, where the table shows something else than `statistic` of the matrix.
 
     Returns
     -------
@@ -408,9 +422,13 @@ def family(
     correction = usual(test) if correction is None else correction
     if correction not in CORRECTIONS:
         raise UnknownNameError("correction", correction, CORRECTIONS)
-    values = scores.values.to_numpy(dtype=np.float64)
     names = [str(name) for name in scores.values.columns]
-    centres = statistic_of(parts_of(scores, values), statistic) if len(values) else np.full(len(names), np.nan)
+    if values is not None:
+        centres = np.array([values[name] for name in names])
+    elif len(scores.values):
+        centres = statistic_of(parts_of(scores, scores.values.to_numpy(dtype=np.float64)), statistic)
+    else:
+        centres = np.full(len(names), np.nan)
     sign = 1.0 if scores.higher_is_better else -1.0
     order = sorted(range(len(names)), key=lambda i: -sign * centres[i])
     out = {*scores.oracles, *unranked, *filter(does_nothing, names)}
