@@ -259,14 +259,20 @@ class Table:
 
 def _cell(value: CellValue, column: Column) -> TableCell:
     if isinstance(value, TableCell):
-        return value
+        return _with_minus(value) if isinstance(value.value, int | float) else value
     if isinstance(value, bool):
         return TableCell("yes" if value else "no")
     if isinstance(value, int):
-        return TableCell(str(value), value)
+        return TableCell(true_minus(str(value)), value)
     if isinstance(value, float):
         return TableCell.number(value, column.digits)
     return TableCell("" if value is None else value)
+
+
+def _with_minus(cell: TableCell) -> TableCell:
+    """Return the cell of a number with the minus that all tables have, whoever made its text."""
+    ends = cell.interval and (true_minus(cell.interval[0]), true_minus(cell.interval[1]))
+    return replace(cell, text=true_minus(cell.text), interval=ends)
 
 
 def _exported(cell: TableCell) -> float | str:

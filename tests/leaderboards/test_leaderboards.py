@@ -67,9 +67,12 @@ def test_order_ties_and_oracles_of_sisec() -> None:
     assert [(row[0].text, row[1].text) for row in methods[:3]] == [("TAK2", "1"), ("TAU1", "2"), ("TAK3", "3")]
     assert {row[0].text for row in oracles} == {"IBM1", "IBM2", "IRM1", "IRM2", "MWF"}
     assert table.columns[2].heading == "vocals"
-    bold = {row[0].text for row in methods if row[2].bold}
-    assert {"TAK2", "TAU1"} <= bold
-    assert "MIX" not in bold
+    assert [row[0].text for row in methods if row[2].bold] == ["TAK2"]
+    assert {row[0].text: row[2].marks for row in methods if row[2].marks} == {"TAU1": "≈°"}
+    assert all(sum(row[i].bold for row in methods) == 1 for i in range(2, 7))
+    (mix,) = [row for row in methods if row[0].text == "MIX"]  # it keeps its place, without a rank
+    assert (mix[0].tag, mix[1].text, mix[-1].text) == ("does nothing", "", "29.97")  # as published
+    assert table.notes[0].startswith("vocals, 50 songs, 25 methods: Best: TAK2; not told apart from it: TAU1.")
     assert not any(cell.bold for row in oracles for cell in row)
     assert "taken over from a publication's per-track numbers, not recomputed here: every entry." in table.notes
 
@@ -187,7 +190,8 @@ def test_from_a_run_to_a_board(finished: tuple[Path, Path], tmp_path, capsys) ->
     for name in ("centre", "irm"):  # vocals of every method in the same group, whatever else it delivers
         table = read_entry(read_board(board), name).table
         assert set(table.loc[table["target"] == "vocals", "group"]) == {"4stem"}
-    assert "needs at least" in page  # two tracks are too few for a test, and the page says so
+    assert "Fewer than two methods are ranked: nothing to compare." in page
+    assert "| mixture (floor) |  |" in page
     results = mss_bench.load(run)
     moved = results.tracks.assign(value=results.tracks["value"] + 0.1)
     assert "differ from the run's" in compare_with_run(read_board(board), moved, results.run)[0]

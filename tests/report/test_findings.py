@@ -16,6 +16,7 @@ from mss_bench.report.report import write_report
 from mss_bench.report.score_tables import score_tables
 from mss_bench.report.selection import labels
 from mss_bench.report.significance import (
+    explanations,
     friedman_table,
     overall,
     pairs_table,
@@ -36,53 +37,66 @@ def only(contents):
     return finding
 
 
-def test_tables_mark_the_best_and_what_is_tied_with_it(sisec) -> None:
+def test_one_value_is_bold_and_what_is_not_told_apart_is_marked(sisec) -> None:
     (block,) = sisec.blocks
-    bold = {row.separator for row in block.rows if row.scores["vocals"]["best_or_tied"]}
-    best = [row.separator for row in block.rows if row.scores["vocals"]["best"]]
-    assert best == ["TAK2"]
-    assert bold == set(only(sisec).tied("TAK2")) == {"TAU1", "TAK2", "TAK3"}
-    assert not any(row.scores["vocals"]["best_or_tied"] for row in block.rows if row.oracle)
+    (table,) = score_tables(sisec.blocks, Style())
+    assert {row[0].text for row in table.rows if any(cell.bold for cell in row)} == {"TAK2"}
+    assert {row[0].text: row[2].marks for row in table.rows if row[2].marks} == {"TAU1": "≈°"}
+    assert "| TAU1 | +6.60 | 7.15≈° |" in table.markdown()
+    assert r"TAU1 & $+$6.60 & 7.15\textsuperscript{$\approx$$\circ$} \\" in table.latex()
+    assert "≈" not in table.csv()
+    assert not any(row.scores["vocals"][mark] for row in block.rows if row.oracle for mark in ("best", "tied"))
+    assert explanations(sisec.blocks, Style()).count("≈: not told apart from the best") == 1
+
+
+def test_with_too_few_songs_nothing_is_marked_and_the_report_says_so_once(sisec_vocals) -> None:
+    names = ["mixture", "TAU1", "TAK1", "TAK2", "JY3", "HPSS", "WK", "IRM1"]
+    contents = arrange(thin(sisec_vocals, 10, names))
+    (table,) = score_tables(contents.blocks, Style())
+    assert sum(cell.bold for row in table.rows for cell in row) == 1
+    (finding,) = contents.findings.values()
+    assert finding.family.n_min == 10
+    fewer = arrange(thin(sisec_vocals, 9, names))
+    (table,) = score_tables(fewer.blocks, Style())
+    assert not any("≈" in cell.marks for row in table.rows for cell in row)
+    said = "With 9 songs no pair of 6 methods can be told apart (it takes 10); TAU1 better than TAK2 on "
+    assert explanations(fewer.blocks, Style()).count(said) == 1
 
 
 def test_friedman_groups_and_intervals_are_printed(sisec) -> None:
     finding = only(sisec)
     assert finding.friedman is not None
     text = "\n".join(significance(sisec.blocks, 2))
-    assert (
-        f"| vocals | 50 | 26 | {finding.friedman.statistic:.1f} (25) | &lt; 0.001 | 0.88 | TAK2: TAU1, TAK3 |" in text
-    )
+    assert "| vocals | 50 | 25 | 14 | 0.88 | TAK2 | TAU1 | TAK2, TAU1 |" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| TAK2 |")]
     low, high = finding.intervals.loc["TAK2", ["low", "high"]]
-    assert f"| 7.16 | {low:.2f} to {high:.2f} | 2.56 | 1 |" in row
+    assert f"| **7.16** | {low:.2f} to {high:.2f} | 1 | 2.54 |" in row
     assert row.endswith("| a |")
-    assert "Conover's test after Friedman's" in text
-    assert "Holm's correction" in text
+    assert "Wilcoxon's signed-rank test of the differences of each pair, Holm's correction" in text
     assert "Intervals: 95%, order statistics" in text
 
 
 def test_methods_share_a_letter_exactly_where_they_share_a_group(sisec) -> None:
-    finding = only(sisec)
-    for group in finding.groups:
-        assert set.intersection(*(set(finding.letters[name]) for name in group))
-    names = list(finding.letters)
-    for a in names:
-        for b in names:
-            together = any({a, b} <= set(group) for group in finding.groups)
-            assert together == bool(set(finding.letters[a]) & set(finding.letters[b]))
+    letters = {row[0].text: row[-1].text for row in ranking(sisec.blocks[0], "vocals", 2).groups[0]}
+    p = only(sisec).family.p
+    for a in p.index:
+        for b in p.index:
+            assert bool(set(letters[a]) & set(letters[b])) == (p.loc[a, b] >= 0.05)
+    assert letters["mixture"] == ""
 
 
 def test_csv_tables_hold_every_unit_and_pair(sisec) -> None:
     tests, pairs = friedman_table(sisec.findings), pairs_table(sisec.findings)
     assert len(tests) == 1
     assert tests.loc[0, "friedman_w"] == only(sisec).friedman.w
-    assert len(pairs) == 26 * 25 // 2
+    assert len(pairs) == 25 * 24 // 2
     first = pairs.iloc[0]
-    assert first["p"] == only(sisec).p.loc[first["a"], first["b"]]
+    assert first["p"] == only(sisec).family.p.loc[first["a"], first["b"]] > first["p_alone"]
+    assert tests.loc[0, ["best", "tied", "may_be_best", "n_min"]].tolist() == ["TAK2", "TAU1", "TAK2; TAU1", 14]
     scores = scores_table(sisec.aggregated, sisec.blocks)
     assert len(scores) == 31
-    best = scores[scores["best_or_tied"]]
-    assert set(best["separator"]) == {"TAU1", "TAK2", "TAK3"}
+    assert list(scores[scores["best"]]["separator"]) == ["TAK2"]
+    assert list(scores[scores["tied"]]["separator"]) == ["TAU1"]
     assert (scores["low"] <= scores["value"]).all()
     assert (scores["value"] <= scores["high"]).all()
 
@@ -95,9 +109,9 @@ def thin(sisec_vocals: pd.DataFrame, tracks: int, methods: list[str]) -> pd.Data
 @pytest.mark.parametrize(
     ("tracks", "methods", "refusal"),
     [
-        (1, ["mixture", "TAU1", "TAK1"], "the Friedman test needs at least 3 tracks, got 1"),
-        (50, ["TAU1"], "the Friedman test needs at least 3 methods, got 1 (TAU1)"),
-        (50, ["mixture", "TAU1"], "the Friedman test needs at least 3 methods, got 2"),
+        (1, ["mixture", "TAU1", "TAK1"], "1 song: too few for any test; TAU1 better than TAK1 on 1 of 1."),
+        (50, ["TAU1"], "Fewer than two methods are ranked: nothing to compare."),
+        (50, ["mixture", "TAU1"], "Fewer than two methods are ranked: nothing to compare."),
     ],
 )
 def test_refusals_stand_in_the_report_and_nothing_raises(sisec_vocals, tmp_path, tracks, methods, refusal) -> None:
@@ -115,12 +129,11 @@ def test_all_ties_leave_nobody_ahead(sisec_vocals) -> None:
     table = thin(sisec_vocals, 10, ["mixture", "TAU1", "TAK1", "JY3"]).assign(value=1.0)
     contents = arrange(table, Options(statistics=FEW))
     finding = only(contents)
-    assert finding.friedman.p == 1.0
     assert finding.friedman.w == 0.0
-    assert [len(group) for group in finding.groups] == [4]
     (block,) = contents.blocks
-    assert all(row.scores["vocals"]["best_or_tied"] for row in block.rows)  # all or none: no first place
-    assert {row[4].text for row in ranking(block, "vocals", 2).rows} == {"2.5"}
+    assert not any(row.scores["vocals"][mark] for row in block.rows for mark in ("best", "tied", "may_be_best"))
+    assert [row[3].text for row in ranking(block, "vocals", 2).rows] == ["1", "1", "1", "–"]
+    assert overall(block).notes == ["vocals: All 3 methods score alike on each of 10 songs."]
 
 
 def test_missing_infinite_and_doubled_values_have_a_stated_result(sisec_vocals) -> None:
@@ -132,12 +145,13 @@ def test_missing_infinite_and_doubled_values_have_a_stated_result(sisec_vocals) 
     contents = arrange(gaps.drop(index=gaps.index[gaps["separator"] == "TAK1"][:1]), Options(statistics=FEW))
     (block,) = contents.blocks
     cells = {row.separator: row.scores["vocals"] for row in block.rows}
-    assert (cells["TAU1"]["n_imputed"], cells["TAK1"]["n_imputed"], cells["JY3"]["n_inf"]) == (2, 1, 1)
-    assert not cells["TAU1"]["best_or_tied"]
+    assert (cells["TAU1"]["n_imputed"], cells["TAK1"]["n_lacking"], cells["JY3"]["n_inf"]) == (2, 1, 1)
+    assert not cells["TAU1"]["best"]
     (shown,) = score_tables(contents.blocks, Style())
-    assert "stands in: TAU1 (2 of 10 tracks); TAK1 (1 of 10 tracks)." in " ".join(shown.notes)
-    assert np.isfinite(only(contents).p.to_numpy()).all()
-    assert overall(block).rows[0][4].text != "–"
+    assert "stands in: TAU1 (2 of 10 tracks)." in " ".join(shown.notes)
+    assert "compare with no other's: TAK1 (9 of 10 tracks)." in " ".join(shown.notes)
+    assert only(contents).family.ranked == ["TAU1", "JY3"]
+    assert np.isfinite(only(contents).family.p.to_numpy()).all()
     with pytest.raises(RunError, match="repeats 1 of its rows"):
         arrange(pd.concat([table, table.iloc[:1]]))
 
@@ -153,7 +167,8 @@ def test_metrics_targets_and_methods_are_chosen_in_their_order(run_tables) -> No
     assert first.targets == ["drums", "vocals"]
     assert [row.separator for row in first.rows] == ["repet_sim", "karaoke"]
     assert first.rows[0].scores["drums"]["n_imputed"] == 1  # the floor stands in, though it is not shown
-    assert not math.isnan(first.rows[0].mean["improvement"])
+    assert math.isnan(first.rows[0].mean["improvement"])  # nothing gains over the floor's SAR
+    assert not math.isnan(contents.blocks[1].rows[0].mean["improvement"])
     assert set(contents.findings[next(iter(contents.findings))].scores.values) <= {"repet_sim", "karaoke"}
 
 
@@ -193,14 +208,15 @@ def test_the_mean_over_targets_has_an_interval_and_ties(run_tables, tmp_path) ->
     assert "karaoke" in {row.separator for row in block.rows if row.score("mean") is None}  # has no mean
     shown = {row.separator: row.mean for row in block.rows if row.score("mean") is not None}
     assert all(math.isnan(mean["low"]) for mean in shown.values())  # too few songs for a bootstrap
-    bold = {name for name, mean in shown.items() if mean["best_or_tied"]}
+    bold = {name for name, mean in shown.items() if mean["best"]}
+    assert len(bold) == 1
     assert "mixture" in shown
     assert not bold & {row.separator for row in block.rows if row.oracle}
     write_report(tmp_path, run_tables.tracks, options=options)
     means = pd.read_csv(tmp_path / "means.csv")
     means = means.set_index(labels(means))
     assert set(means.index) == set(shown)
-    assert set(means.index[means["best_or_tied"]]) == bold
+    assert set(means.index[means["best"]]) == bold
     tests = pd.read_csv(tmp_path / "tests.csv")
     assert list(tests["target"]) == ["vocals", "drums", "bass", "other", "mean"]
     assert "#### mean over targets, SDR" in (tmp_path / "report.md").read_text()

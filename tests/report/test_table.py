@@ -94,7 +94,7 @@ def test_markdown_has_alignment_marks_and_notes(table) -> None:
         "| --- | ---: | ---: | ---: | --- |",
         "| nmf:components=30,iterations=200 | 1.05 | 1.89 | 7.32 | first |",
         r"| hpss | **0.31**\* | ∞ | – |  |",
-        r"| *irm* (oracle) ‡ | 11.17 [-1.00, 12.00] | 19 | -10.82 | knows\_all |",
+        r"| *irm* (oracle) ‡ | 11.17 [−1.00, 12.00] | 19 | −10.82 | knows\_all |",
         "",
         r"- \* the floor stands in: hpss (1 of 6 tracks).",
         "- ‡ resampled on some tracks: irm.",

@@ -9,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
+from mss_bench.report.contents import arrange
 from mss_bench.report.latex import latex_escape
-from mss_bench.report.options import Style
+from mss_bench.report.options import Options, Style
 from mss_bench.report.report import latex_tables
 from mss_bench.report.score_tables import blocks, score_tables
 from mss_bench.report.significance import explanations
@@ -50,8 +51,10 @@ def test_the_best_value_is_bold_and_neither_oracles_nor_stand_ins_are(aggregated
             assert len(best) == 1
             assert best[0].startswith("<script>")
     lower = blocks(aggregated, [{"name": "SDR", "higher_is_better": False}])[0]
-    assert lower.rows[0].kind == "floor"
-    assert lower.rows[0].scores["drums"]["best"]
+    assert lower.rows[0].kind == "floor"  # it keeps its place, and is never the best
+    assert not any(score["best"] for score in lower.rows[0].scores.values())
+    bass = {row.separator: row.scores["bass"] for row in lower.rows if "bass" in row.scores}
+    assert {name for name, score in bass.items() if score["best"]} == {best[0]}  # the others have stand-ins
 
 
 def test_markdown_rows_have_the_columns_of_their_heading(aggregated) -> None:
@@ -82,8 +85,10 @@ def test_two_presets_of_a_metric_are_told_apart(run_tables) -> None:
     [
         (math.nan, False, "–"),
         (math.inf, True, "+∞"),
-        (-math.inf, False, "-∞"),
+        (-math.inf, False, "−∞"),
         (-0.001, False, "0.00"),
+        (-0.004, True, "+0.00"),
+        (-1.0, False, "−1.00"),
         (1.0, True, "+1.00"),
     ],
 )
@@ -118,10 +123,10 @@ def test_tables_by_target_have_metrics_as_columns(aggregated) -> None:
 
 def test_columns_and_digits_are_chosen(aggregated) -> None:
     style = Style(columns=("targets", "tracks", "failed"), digits=1)
-    text = score_tables(blocks(aggregated, digits=1), style)[0].markdown()
+    text = score_tables(blocks(aggregated), style)[0].markdown()
     heading, _, row = [line for line in text.splitlines() if line.startswith("|")][:3]
     assert heading == "| separator | vocals | drums | bass | other | tracks | failed |"
-    assert re.search(r"\| (\*\*)?-?\d+\.\d(\*\*)?", row)
+    assert re.search(r"\| (\*\*)?−?\d+\.\d(\*\*)?", row)
     with pytest.raises(ConfigError, match=r"columns is 'gian', expected a list of mean, .*; did you mean 'gain'"):
         Style(columns=("gian",))
     with pytest.raises(ConfigError, match="by is 'methods', expected metric or target"):
@@ -168,14 +173,53 @@ def test_a_method_trained_on_what_is_evaluated_is_marked_and_never_first(aggrega
     best = f"{awkward[0]}:{awkward[1]}"
     (block, *_) = blocks(aggregated, training={best: ["demo/test"], "repet_sim": ["demo/train", "other/test"]})
     (leaking,) = [row for row in block.rows if row.separator == best]
-    assert not any(score["best_or_tied"] for score in leaking.scores.values())
-    assert [row.separator for row in block.rows if row.scores.get("bass") and row.scores["bass"]["best"]] == ["mixture"]
+    assert not any(score["best"] for score in leaking.scores.values())
+    # Neither is the floor, nor repet_sim, which has a stand-in: nobody is.
+    assert not any(row.scores["bass"]["best"] for row in block.rows if row.scores.get("bass"))
     (table,) = score_tables([block], Style())
     assert {row[0].text for row in table.rows if row[0].marks} == {best}
     assert table.notes[0].startswith("§ trained on what is evaluated here")
     assert table.notes[0].endswith(f": {best} (demo/test).")
     assert r"\textsuperscript{\S{}}" in table.latex()
     assert "§" in table.markdown()
+
+
+def test_the_floor_has_no_sar_and_nothing_gains_over_it(run_tables) -> None:
+    idle = run_tables.tracks[run_tables.tracks["separator"] == "mixture"].assign(separator="mixture_unscaled")
+    tracks = pd.concat([run_tables.tracks, idle])
+    contents = arrange(tracks, Options(metrics=("SAR", "SDR"), statistics=None))
+    for block, shown in zip(contents.blocks[:2], score_tables(contents.blocks[:2], Style()), strict=True):
+        rows = {row[0].text: row for row in shown.rows}
+        sar = block.metric == "SAR"
+        assert [rows["mixture"][3].text == "–", rows["repet_sim"][2].text == "–"] == [sar, sar]
+        assert (rows["mixture_unscaled"][3].text, rows["mixture_unscaled"][0].tag) == (
+            rows["mixture"][3].text,
+            "does nothing",
+        )
+        assert rows["repet_sim"][3].text != "–"
+    # What others computed stays as it was published.
+    published = arrange(tracks.assign(estimate_key=""), Options(metrics=("SAR",), statistics=None))
+    floor = next(row for row in published.blocks[0].rows if row.kind == "floor")
+    assert math.isfinite(floor.mean["value"])
+    assert all(math.isfinite(row.mean["improvement"]) for row in published.blocks[0].rows[:2])
+
+
+def test_what_was_never_computed_is_not_filled_and_takes_no_first_place(run_tables) -> None:
+    best = run_tables.tracks["separator"].str.startswith("<script>")
+    contents = arrange(run_tables.tracks[~(best & (run_tables.tracks["track"] == "Song 5"))])
+    block = contents.blocks[0]
+    (row,) = [row for row in block.rows if row.separator.startswith("<script>")]
+    assert (row.scores["bass"]["n_tracks"], row.scores["bass"]["n_imputed"], row.scores["bass"]["n_lacking"]) == (
+        5,
+        0,
+        1,
+    )
+    assert not any(score["best"] or score["rank"] == 1 for score in row.scores.values())
+    assert row not in block.rows[:1]
+    (shown, *_) = score_tables([block], Style())
+    (note,) = [note for note in shown.notes if note.startswith("¶ incomplete")]
+    assert note.endswith(" (4 of 5 tracks).")  # of the vocals, which are silent in one
+    assert all("¶" in cell.marks for line in shown.rows if line[0].text == row.separator for cell in line[3:7])
 
 
 def test_nobody_is_first_among_one_and_no_infinite_value_is(run_tables) -> None:
@@ -185,7 +229,7 @@ def test_nobody_is_first_among_one_and_no_infinite_value_is(run_tables) -> None:
     perfect = tracks.copy()
     perfect.loc[perfect["separator"] == "karaoke", ["value", "status"]] = [math.inf, "ok"]
     (block, *_) = blocks(aggregate(perfect))
-    assert not next(r for r in block.rows if r.separator == "karaoke").scores["vocals"]["best_or_tied"]
+    assert not next(r for r in block.rows if r.separator == "karaoke").scores["vocals"]["best"]
 
 
 def test_an_aggregated_table_of_an_earlier_version_is_refused_with_the_new_name(aggregated) -> None:

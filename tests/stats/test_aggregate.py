@@ -124,9 +124,13 @@ def test_an_estimate_that_is_undefined_where_the_floor_is_not_counts_as_the_floo
 
 
 @pytest.mark.parametrize("gap", ["skipped", None])
-def test_a_track_that_a_method_lacks_counts_as_the_floor(gap: str | None) -> None:
-    row = of({"mixture": [0.0, 0.0], "a": [8.0, gap]}, "a", aggregation="mean_of_medians")
-    assert (row["value"], row["n_missing"], row["n_imputed"]) == (4.0, 1, 1)
+def test_what_was_never_computed_is_never_filled_by_the_floor(gap: str | None) -> None:
+    scores: dict[str, list[Score | None]] = {"mixture": [0.0, 1.0, 0.0], "a": [8.0, gap, "error"], "b": [1.0, 2.0, 3.0]}
+    row = of(scores, "a", aggregation="mean_of_medians")
+    assert [row[name] for name in ("value", "improvement", "n_tracks", "n_imputed", "n_lacking")] == [4.0, 4.0, 2, 1, 1]
+    assert (row["n_missing"], row["flags"]) == (1, "failed,imputed,incomplete")
+    (matrix,) = score_matrices(table(scores))
+    assert (list(matrix.values), matrix.left_out) == (["mixture", "b"], ["a"])  # it compares with no other
 
 
 def test_a_target_that_is_never_delivered_has_no_row() -> None:
@@ -201,7 +205,8 @@ def test_aggregates_are_taken_over_the_values_of_the_matrix(rows: list[tuple[Sco
     (scores,) = score_matrices(tracks)
     for _, row in aggregate(tracks).iterrows():
         if row["separator"] in scores.left_out:
-            assert (row["n_tracks"], row["n_imputed"]) == (0, 0)
+            assert row["n_lacking"] or (row["n_tracks"], row["n_imputed"]) == (0, 0)
+            assert row["n_tracks"] in (0, len(rows) - row["n_lacking"])
             continue
         used = scores.values[row["separator"]]
         assert row["n_tracks"] == len(used) == len(rows)

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.stats.matrix import score_matrix
-from mss_bench.stats.ranking import RANK_COLUMNS, critical_difference, groups, mean_ranks, ranks, tied_with
+from mss_bench.stats.ranking import RANK_COLUMNS, critical_difference, groups, mean_ranks, ranks
 from mss_bench.stats.significance import posthoc
 
 integers = arrays(np.int64, st.tuples(st.integers(3, 8), st.integers(2, 5)), elements=st.integers(-4, 4))
@@ -88,7 +88,6 @@ def test_groups_are_the_longest_runs_of_ties() -> None:
     assert groups(p_values("abc", {"ab", "ac", "bc"}), list("abc")) == []
     assert groups(p_values("abcd", {"ab", "ac", "ad", "bd"}), list("abcd")) == [["b", "c"], ["c", "d"]]
     assert groups(p_values("abcd", {"bc"}), list("abcd")) == [["a", "b"], ["c", "d"]]  # a-c tie, but b lies between
-    assert tied_with(p_values("abcd", {"ad"}), "a") == ["a", "b", "c"]
 
 
 def test_groups_of_sisec_2018_hold_what_the_test_says(vocals: pd.DataFrame) -> None:
@@ -131,8 +130,6 @@ def test_bad_input_is_refused(vocals: pd.DataFrame) -> None:
         critical_difference(vocals, "wilcoxon")
     with pytest.raises(UnknownNameError):
         groups(p, ["MIX", "MUX"])
-    with pytest.raises(UnknownNameError):
-        tied_with(p, "MUX")
     with pytest.raises(ConfigError, match="alpha"):
         groups(p, ["MIX"], alpha=5)
     with pytest.raises(RunError, match="holds NaN"):
