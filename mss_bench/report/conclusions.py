@@ -14,7 +14,7 @@ from mss_bench.report.failures import Failures
 from mss_bench.report.score_tables import Block
 from mss_bench.report.table import number
 from mss_bench.stats.matrix import OVER_TARGETS
-from mss_bench.stats.verdicts import Family, family
+from mss_bench.stats.verdicts import Family
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +51,7 @@ def conclusions(
     finding = block.tested.get(target)
     if finding is None:
         return lines
-    unranked = [row.separator for row in block.rows if row.leaks]
-    field = family(finding.scores, finding.statistic, unranked=unranked)
+    field = finding.family
     said = [f"{block.label} of {of}: {field.sentence}", *_ahead(field), *_room(block, target, field)]
     said += _cost(field.best, costs, run or {})
     return lines + [_named(line, labels or {}) for line in said]

@@ -447,7 +447,8 @@ def _score_cell(score: ScoreRow, style: Style) -> TableCell:
     marks = "≈" * score["tied"] + "°" * (score["may_be_best"] and not score["best"])
     marks += "*" * bool(n_imputed) + "†" * bool(n_inf) + "¶" * bool(score["n_lacking"])
     shown = interval if style.intervals else None
-    return TableCell(text, score["value"], marks, score["best"], shown, hint=", ".join(hints))
+    bold = score["best"] or (style.bold == "tied" and score["tied"])
+    return TableCell(text, score["value"], marks, bold, shown, hint=", ".join(hints))
 
 
 def _other(row: SeparatorRow, column: str, style: Style) -> TableCell:

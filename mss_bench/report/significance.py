@@ -46,9 +46,10 @@ def explanations(blocks: Sequence[Block], style: Style) -> str:
     shown = [f"Values: {AGGREGATIONS[first.aggregation]}."]
     shown += [meanings[c] for c in style.columns or default_columns(first) if meanings.get(c)]
     shown.append(f"Tracks: {MISSING[first.missing]}.")
+    tied = " and what is not told apart from it" if style.bold == "tied" else ""
     shown.append(
-        "Bold: the best of a column; oracles, the floor and others that do nothing, values with stand-ins or over fewer"
-        " tracks, and methods trained on what is evaluated are left out."
+        f"Bold: the best of a column{tied}; oracles, the floor and others that do nothing, values with stand-ins or"
+        " over fewer tracks, and methods trained on what is evaluated are left out."
     )
     findings = [f for b in blocks for f in b.tested.values()]
     shown += marks([f.family for f in findings])

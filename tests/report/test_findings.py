@@ -47,6 +47,8 @@ def test_one_value_is_bold_and_what_is_not_told_apart_is_marked(sisec) -> None:
     assert "≈" not in table.csv()
     assert not any(row.scores["vocals"][mark] for row in block.rows if row.oracle for mark in ("best", "tied"))
     assert explanations(sisec.blocks, Style()).count("≈: not told apart from the best") == 1
+    (tied,) = score_tables(sisec.blocks, Style(bold="tied"))
+    assert {row[0].text for row in tied.rows if any(cell.bold for cell in row)} == {"TAK2", "TAU1"}
 
 
 def test_with_too_few_songs_nothing_is_marked_and_the_report_says_so_once(sisec_vocals) -> None:
