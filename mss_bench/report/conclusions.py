@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from mss_bench.report.contents import Contents
 from mss_bench.report.costs import speeds
 from mss_bench.report.facts import measured_on
 from mss_bench.report.failures import Failures
+from mss_bench.report.labels import renamed
 from mss_bench.report.score_tables import Block
 from mss_bench.report.table import number
 from mss_bench.stats.matrix import OVER_TARGETS
@@ -54,7 +54,7 @@ def conclusions(
     field = finding.family
     said = [f"{block.label} of {of}: {field.sentence}", *_ahead(field), *_room(block, target, field)]
     said += _cost(field.best, costs, run or {})
-    return lines + [_named(line, labels or {}) for line in said]
+    return lines + [renamed(line, labels or {}) for line in said]
 
 
 def _scope(block: Block, failures: Failures) -> str:
@@ -107,11 +107,3 @@ def _cost(best: str, costs: pd.DataFrame | None, run: Mapping[str, Any]) -> list
     if not best or math.isnan(seconds):
         return []
     return [f"{best} takes {seconds:.3g} s per second of audio ({measured_on(run, costs)})."]
-
-
-def _named(line: str, labels: Mapping[str, str]) -> str:
-    """Return a line in which methods have their labels."""
-    if not labels:
-        return line
-    names = "|".join(map(re.escape, sorted(labels, key=len, reverse=True)))
-    return re.sub(rf"(?<![\w:])({names})(?![\w:])", lambda match: labels[match[1]], line)

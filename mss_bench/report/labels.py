@@ -9,7 +9,7 @@ from typing import Self
 
 from mss_bench.errors import ConfigError, UnknownNameError
 
-__all__ = ["Labels"]
+__all__ = ["Labels", "renamed"]
 
 _EXPECTED = "NAME=TEXT of a method, as in nmf_supervised=NMF,irm:exponent=2=Oracle, or a mapping of names to texts"
 
@@ -94,3 +94,11 @@ def _read(written: str, known: Iterable[str]) -> dict[str, str]:
             return {other[1].strip(): "?"}
         pairs[match[1]] = text
     return pairs
+
+
+def renamed(text: str, labels: Mapping[str, str]) -> str:
+    """Return a text in which methods have their labels."""
+    if not labels:
+        return text
+    names = "|".join(map(re.escape, sorted(labels, key=len, reverse=True)))
+    return re.sub(rf"(?<![\w:])({names})(?![\w:])", lambda match: labels[match[1]], text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mss_bench.report.findings import STANDING, Finding, Findings
+from mss_bench.report.labels import renamed
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import Block, default_columns, name_cell
 from mss_bench.report.table import Column, Table, TableCell, number
@@ -52,7 +53,7 @@ def explanations(blocks: Sequence[Block], style: Style) -> str:
         " over fewer tracks, and methods trained on what is evaluated are left out."
     )
     findings = [f for b in blocks for f in b.tested.values()]
-    shown += marks([f.family for f in findings])
+    shown += [renamed(text, style.labels.by_name) for text in marks([f.family for f in findings])]
     if style.intervals and findings:
         first_of = findings[0]
         shown.append(f"In brackets: {first_of.how.level:.0%} confidence intervals ({_kind(first_of)}).")
