@@ -43,7 +43,7 @@ def test_one_value_is_bold_and_what_is_not_told_apart_is_marked(sisec) -> None:
     assert {row[0].text for row in table.rows if any(cell.bold for cell in row)} == {"TAK2"}
     assert {row[0].text: row[2].marks for row in table.rows if row[2].marks} == {"TAU1": "≈°"}
     assert "| TAU1 | +6.60 | 7.15≈° |" in table.markdown()
-    assert r"TAU1 & $+$6.60 & 7.15\textsuperscript{$\approx$$\circ$} \\" in table.latex()
+    assert r"TAU1 & $+$6.60 & 7.15\textsuperscript{$\approx$\textdegree{}} \\" in table.latex()
     assert "≈" not in table.csv()
     assert not any(row.scores["vocals"][mark] for row in block.rows if row.oracle for mark in ("best", "tied"))
     assert explanations(sisec.blocks, Style()).count("≈: not told apart from the best") == 1
