@@ -118,7 +118,7 @@ def test_damaged_media_are_refused_by_name(run: Path, tmp_path: Path, old: str, 
 
 def _wait(page, expression: str) -> None:
     """Wait until an expression holds; `wait_for_function` would evaluate text, which the page's policy forbids."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not page.evaluate(f"() => Boolean({expression})"):
         assert time.monotonic() < deadline, expression
         time.sleep(0.05)
