@@ -90,7 +90,7 @@ class Serve(ServeOptions, _Packed):
     """Collect ratings: pages for listeners, and one for the experimenter."""
 
     option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "address": ("host", "port", "url"),
+        "address": ("host", "port", "url", "links"),
         "who may come": (
             "listeners",
             "open_places",

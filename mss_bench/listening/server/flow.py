@@ -66,6 +66,10 @@ class ServeOptions(Parameterized):
     url: str = param(
         "", doc="What links begin with, where a proxy stands before the server (default: the host and port)."
     )
+    links: Path | None = param(
+        None, metavar="FILE", doc="Write the links there, readable by you alone, and not to the terminal or its log "
+        "(default: print them).",
+    )  # fmt: skip
     listeners: int | None = param(None, at_least=0, doc="Links of their own (default: as many as the pack has orders).")
     open_places: int | None = param(
         None,

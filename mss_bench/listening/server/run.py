@@ -67,13 +67,26 @@ def serve(folder: Path, options: ServeOptions) -> None:
             )  # fmt: skip
             if warning := _in_the_clear(options):
                 print(warning, flush=True)
-            for line in links(sitting, store, options.url.rstrip("/") or _base(options.host, bound.getsockname()[1])):
+            base = options.url.rstrip("/") or _base(options.host, bound.getsockname()[1])
+            for line in _told(links(sitting, store, base), options.links):
                 print(line, flush=True)
             server.run()  # until Ctrl-C or SIGTERM
         stopped.set()
         print(f"stopped; the ratings are in {store.path}")
     finally:
         store.close()
+
+
+def _told(lines: list[str], file: Path | None) -> list[str]:
+    """Return what is printed: the links, or in which file they are."""
+    if file is None:
+        return lines
+    try:
+        file.touch(mode=0o600)
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--links {file} cannot be written: {error.strerror or error}") from error
+    return [f"the links are in {file}", lines[-1]]
 
 
 def _end(number: int, frame: object) -> None:

@@ -119,13 +119,17 @@ class Running:
         self.links, self.said = {}, []
         for line in self.process.stdout:
             self.said.append(line)
-            found = re.fullmatch(r"\s*(\S+).*\s(http://\S+)\s*", line)
-            if found:
-                self.links[found[1].rstrip(":")] = found[2]
             if line.startswith("stop with"):
                 break
+        told = self.said
+        if "--links" in self.options:
+            told = Path(self.options[self.options.index("--links") + 1]).read_text().splitlines()
+        for line in told:
+            found = re.fullmatch(r"\s*(\S+).*\s(https?://\S+)\s*", line)
+            if found:
+                self.links[found[1].rstrip(":")] = found[2]
         assert self.links, self.process.wait()
-        self.port = int(re.search(r":(\d+)/", self.links["experimenter"])[1])
+        self.port = self.port or int(re.search(r":(\d+)/", self.links["experimenter"])[1])
         return self
 
     @property
@@ -148,8 +152,8 @@ def serve():
     """Starts servers; they are stopped in the end."""
     running: list[Running] = []
 
-    def start(folder: Path, *options: str) -> Running:
-        running.append(Running(folder, options))
+    def start(folder: Path, *options: str, port: int = 0) -> Running:
+        running.append(Running(folder, options, port))
         return running[-1].start()
 
     yield start
