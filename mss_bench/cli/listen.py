@@ -99,7 +99,7 @@ class Serve(ServeOptions, _Packed):
             "completion_url",
             "screen_out_url",
         ),
-        "session": ("headphone_check", "consent", "ask_name"),
+        "session": ("headphone_check", "consent", "waveform", "ask_name"),
     }
 
     export: bool = param(False, doc="Write the ratings so far to PACK.results/ratings.csv, and serve nothing.")

@@ -96,7 +96,7 @@ class TestDesign(Parameterized):
     )
     seed: int = param(0, at_least=0, at_most=2**63, doc="Of excerpts, anchors, and which listener hears which items.")
     title: str = param("", doc="What listeners read on top of each page.")
-    instructions: str = param("", doc="What listeners read at the beginning.")
+    instructions: str = param("", doc="What listeners read at the beginning; by default the protocol is explained.")
 
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:

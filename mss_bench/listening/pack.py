@@ -305,7 +305,8 @@ def _write(
     training = writer.trial(first, blinding.name(f"{first.name}|training"), "Training")
     tasks = [PackTask(t.name, t.question, t.low, t.high, list(t.labels)) for t in design.procedure.tasks]
     Pack(
-        design.name, design.title or "Listening test", design.instructions, design.protocol, SAMPLE_RATE, tasks,
+        design.name, design.title or "Listening test", design.instructions or design.procedure.instructions,
+        design.protocol, SAMPLE_RATE, tasks,
         [*rated, training], configurations(design, rated, [plan.item for _, plan in named], blinding),
         training=training.id, level=rated[0].reference or rated[0].stimuli[0],
     ).write(folder)  # fmt: skip

@@ -97,8 +97,38 @@ class Protocol:
     seconds: float = 12.0
     source: str = ""
 
+    @property
+    def instructions(self) -> str:
+        """Return what listeners are told where a test says nothing of its own; BS.1534 asks for it."""
+        return _INSTRUCTIONS[self.kind]
 
-_SIMILAR = "How similar is each sound to the reference? Rate all of its qualities together."
+
+_INSTRUCTIONS = {
+    Kind.MULTI: (
+        "On each page you hear several sounds and compare them with a reference. Give each a grade from 0 to 100: the "
+        "words beside the scale say what a grade means, and every number between them may be used.\n\n"
+        "One of the sounds is the reference itself. You do not know which; the one that you take for it gets 100. "
+        "Listen to all sounds as often as you like before you grade them, and change grades until you are content."
+    ),
+    Kind.PREFERENCE: (
+        "On each page you hear two sounds, A and B, as often as you like, and say which you prefer. "
+        "There is no right answer."
+    ),
+    Kind.ABX: (
+        "On each page you hear three sounds. X is the same as A or the same as B: say which. "
+        "Some differences are very small; where you hear none, guess."
+    ),
+    Kind.SINGLE: (
+        "On each page you hear one sound to its end, and say in one of five grades how good it is. "
+        "Use the whole scale over the test."
+    ),
+    Kind.DEGRADATION: (
+        "On each page you hear a sound, and then the same sound after it was processed. "
+        "Say in one of five grades how annoying you find what was lost, if you hear that anything was."
+    ),
+}
+
+_SIMILAR = "Rate the quality of each sound compared to the reference: every difference from it counts."
 _ANNOYANCE = ("very annoying", "annoying", "slightly annoying", "perceptible but not annoying", "imperceptible")
 _Emiya = partial(Task, anchors=("distorted_target", "interference", "artifacts"))
 _Pair = partial(Task, labels=(), high=1.0, hidden_reference=False)
@@ -134,7 +164,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "remix", "Remix", Kind.MULTI,
-            (Task("quality", "How similar is each remix to the reference remix, in sound quality and in balance?",
+            (Task("quality", "Rate each remix compared to the reference remix: sound and balance both count.",
                   ("mixture",)),),
             reference=True, source="Wierstorf et al. 2017",
         ),
@@ -152,7 +182,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "dcr", "Degradation category rating", Kind.DEGRADATION,
-            (_Grade("degradation", "How degraded is the second sound compared to the first?", labels=_ANNOYANCE),),
+            (_Grade("degradation", "How annoying is what the second sound lost?", labels=_ANNOYANCE),),
             reference=True, max_signals=2, source="ITU-T P.800",
         ),
     )

@@ -36,6 +36,8 @@ def test_nothing_that_is_served_tells_what_is_what(pack) -> None:
             if secret not in ("reference", "mixture"):
                 assert secret not in served
     assert not (pack / "key.json").exists()
+    # Where the test's file says nothing, listeners are told of the scale and of the hidden reference.
+    assert "One of the sounds is the reference itself" in read_pack(pack).instructions
     assert {f"audio/{f.name}" for f in (pack / "audio").iterdir()} == set(key) == read_pack(pack).files()
 
 

@@ -94,6 +94,9 @@ class ServeOptions(Parameterized):
     consent: Path | None = param(
         None, metavar="TEXT", doc="A file with the text that listeners agree to (default: a short text in English)."
     )
+    waveform: bool = param(
+        True, doc="Draw the waveform of the reference, or of a single sound; with --no-waveform none is drawn."
+    )
     ask_name: bool = param(False, doc="Ask for listeners' names and store them.")
 
     def setup(self) -> None:
@@ -215,7 +218,7 @@ class Sitting:
         steps = self.steps(listener)
         told: dict[str, Any] = {
             "title": self.pack.title, "stage": stage, "steps": steps, "step": listener.done,
-            "level_db": listener.level_db, "sample_rate": self.pack.sample_rate,
+            "level_db": listener.level_db, "sample_rate": self.pack.sample_rate, "waveform": self.options.waveform,
         }  # fmt: skip
         match stage:
             case Stage.CONSENT:
@@ -251,6 +254,12 @@ class Sitting:
         """Estimate how long it takes the listener of a number, and three minutes around it."""
         return 3 + round(sum(trial_seconds(self.pack.trial(step.trial)) for step in self.pack.order(number)) / 60)
 
+    def _changes(self, listener: Listener, step: int) -> bool:
+        """Return whether the trial asks another question than the one before, the training page included."""
+        if step < 0 or (step == 0 and not self.pack.training):
+            return False
+        return self.trial(listener, step)[1].name != self.trial(listener, step - 1)[1].name
+
     def _describe(self, listener: Listener, step: int) -> dict[str, Any]:
         # without the trial's title: an item's number that comes again would tell a replicate
         trial, task = self.trial(listener, step)
@@ -258,7 +267,7 @@ class Sitting:
             "step": step, "kind": trial.kind, "seconds": trial.seconds,
             "question": task.question, "low": task.low, "high": task.high, "labels": task.labels,
             "signals": len(trial.stimuli), "reference": bool(trial.reference), "mixture": bool(trial.mixture),
-            "heard": heard_seconds(trial),
+            "heard": heard_seconds(trial), "changed": self._changes(listener, step),
         }  # fmt: skip
 
 

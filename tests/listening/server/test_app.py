@@ -341,3 +341,14 @@ def test_no_log_holds_a_token_and_sounds_are_the_listeners_alone(start, caplog) 
     assert "deleted or replaced" in caplog.text
     for secret in (page.removeprefix("/l/"), store.experimenter, store.join):
         assert secret not in caplog.text
+
+
+def test_a_page_says_when_the_question_changes_and_draws_what_it_may(start) -> None:
+    client, store, sitting, page = start(waveform=False)
+    state = _until_trials(client, page)
+    assert state["waveform"] is False
+    listener = store.listeners()[0]
+    names = [sitting.trial(listener, step)[1].name for step in range(-1, sitting.steps(listener))]
+    expected = [False, *(a != b for a, b in zip(names, names[1:], strict=False))]
+    assert [sitting._describe(listener, step)["changed"] for step in range(-1, sitting.steps(listener))] == expected
+    assert any(expected)

@@ -68,6 +68,7 @@ def _begin(page) -> None:
 
 def _hear_all(page) -> None:
     """Clicks each signal and stays until it was heard; the mixture may be left out."""
+    page.wait_for_selector(".signal")  # the heading comes before the sounds are loaded
     for button in page.locator(".signal:not([aria-label='Mixture'])").all():
         button.click()
         page.wait_for_selector(f".signal.heard[aria-label='{button.get_attribute('aria-label')}']")
@@ -126,6 +127,9 @@ def test_a_whole_session_by_mouse(tmp_path, serve, open_page) -> None:
     for number, answer in ((2, "No difference"), (3, "X is B"), (4, "4 – good"), (5, "2 – poor")):
         _heading(page, f"Trial {number} of 5")
         _hear_all(page)
+        if number in (2, 3):  # two sounds are compared, and neither is drawn
+            assert page.locator(".waveform").count() == 0
+            assert page.inner_text(".changed") == "The question is another one from here on."
         page.click(f"text={answer}")
         page.click(".next")
     _questions(page)

@@ -84,6 +84,7 @@ export async function level(state, { post }) {
   show(
     element("h1", {}, "Set the level"),
     element("p", {}, "Play the sound and turn your device up or down until it is comfortable; the slider here helps to fine-tune. Then leave the level as it is: all sounds of the test are adjusted to each other."),
+    element("p", { class: "note" }, "Nothing to hear? Turn the volume up, and look at the silent switch of a phone."),
     transport.node,
     form(() => {
       if (player.heard[0] < 1) {

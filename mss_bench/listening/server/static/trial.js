@@ -76,7 +76,9 @@ export class TrialPage {
     this.kept.heard.forEach((value, k) => (this.player.heard[k] = value));
     this.names = names(trial);
     this.keys = keysOf(trial);
-    this.transport = new Transport(this.player, this.names, Math.max(reference, 0));
+    // Of two signals that are compared none is drawn: the eye would tell what the ear is asked.
+    const drawn = PAIRS.includes(trial.kind) || !this.state.waveform ? null : Math.max(reference, 0);
+    this.transport = new Transport(this.player, this.names, drawn);
     this.opened = performance.now();
     this.build();
     document.addEventListener("keydown", this.onkey);
@@ -120,6 +122,7 @@ export class TrialPage {
     show(
       element("header", { class: "head" }, element("h1", {}, this.heading()), bar),
       training && element("p", { class: "note" }, "To get to know the sounds and the controls. These grades are not kept."),
+      trial.changed && element("p", { class: "changed", role: "status" }, "The question is another one from here on."),
       element("p", { class: "question", id: "question" }, trial.question),
       this.transport.node,
       ...(trial.kind === "multi" ? this.sliders() : this.grades()),
@@ -139,8 +142,12 @@ export class TrialPage {
     const { trial } = this;
     this.inputs = [];
     this.outputs = [];
+    const edge = (n) => String(Math.round(trial.low + ((trial.high - trial.low) * n) / trial.labels.length));
     const bands = element("div", { class: "bands", "aria-hidden": "true" },
-      ...[...trial.labels].reverse().map((label) => element("span", {}, label)));
+      ...[...trial.labels.keys()].reverse().map((n) => element("span", { "data-high": edge(n + 1), "data-low": edge(n) }, trial.labels[n])));
+    // Narrow screens have no room beside the sliders.
+    const scale = element("p", { class: "scale", "aria-hidden": "true" },
+      trial.labels.map((label, n) => `${edge(n)}–${edge(n + 1)} ${label}`).join(" · "));
     const columns = Array.from({ length: trial.signals }, (_, k) => {
       const input = element("input", {
         type: "range", min: trial.low, max: trial.high, step: (trial.high - trial.low) / 100, value: this.answer.scores[k],
@@ -161,7 +168,7 @@ export class TrialPage {
     });
     const board = element("div", { class: "board", role: "group", "aria-labelledby": "question" }, bands, ...columns);
     board.style.setProperty("--bands", trial.labels.length || 1);
-    return [this.beside(), board];
+    return [this.beside(), scale, board];
   }
 
   grades() {
