@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from flask.testing import FlaskClient
@@ -349,6 +350,6 @@ def test_a_page_says_when_the_question_changes_and_draws_what_it_may(start) -> N
     assert state["waveform"] is False
     listener = store.listeners()[0]
     names = [sitting.trial(listener, step)[1].name for step in range(-1, sitting.steps(listener))]
-    expected = [False, *(a != b for a, b in zip(names, names[1:], strict=False))]
+    expected = [False, *(a != b for a, b in pairwise(names))]
     assert [sitting._describe(listener, step)["changed"] for step in range(-1, sitting.steps(listener))] == expected
     assert any(expected)
