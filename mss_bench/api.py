@@ -203,6 +203,7 @@ class Results:
     def _directions(self) -> dict[str, Any]:
         return {"lower_is_better": [q["name"] for q in self.run["quantities"] if not q["higher_is_better"]]}
 
+    @checked_call("results.summary")
     def summary(self, width: int = 100, encoding: str | None = None) -> str:
         """Return the table that the console shows, in signs that an encoding has: by default that of ``sys.stdout``."""
         from mss_bench.report.summary import summary
@@ -210,6 +211,7 @@ class Results:
         folders = [str(path) for path in self.paths]
         return summary(self.tracks, self.failures, width=width, run=self.run, encoding=encoding, folders=folders)
 
+    @checked_call("results.report")
     def report(
         self, out: str | Path | None = None, formats: Sequence[str] | None = None, options: Options | None = None
     ) -> Report:

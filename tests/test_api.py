@@ -114,6 +114,8 @@ def test_figures_of_what_is_not_there_are_refused(results) -> None:
         (lambda: results.plot.box(shpe="violin"), "results.plot.box has no option 'shpe'; did you mean 'shape'"),
         (lambda: results.scores(where={"group": "4stem"}), "results.scores has no option 'where'"),
         (lambda: results.compare("irm"), "results.compare: missing a required argument: 'b'; it takes a, b, metric"),
+        (lambda: results.report(figures=("box",)), "results.report has no option 'figures'"),
+        (lambda: mss_bench.run("demo", metric="SDR"), "metric"),
         (lambda: results.scores(5), "metric is 5, expected a name"),
         (lambda: results.plot.heat(width="wide"), "width is 'wide', expected column"),
         (lambda: results.plot.heat(labels={"irn": "Oracle"}), "unknown separator 'irn'; did you mean 'irm'"),

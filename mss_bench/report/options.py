@@ -113,7 +113,9 @@ class Options(Parameterized):
     metrics: tuple[str, ...] = param(
         (), short="-m", metavar="NAME,...", doc="Only these metrics, in this order (default: all)."
     )
-    targets: tuple[str, ...] = param((), metavar="NAME,...", doc="Only these targets, in this order (default: all).")
+    targets: tuple[str, ...] = param(
+        (), metavar="NAME,...", doc="Only these targets, in this order; 'all' for all (default: all)."
+    )
     separators: tuple[str, ...] = param(
         (), flag="--separator", short="-s", metavar="LABEL,...",
         doc="Only these, each as tables name it, or by its separator's name for all variants (default: all).",

@@ -76,7 +76,10 @@ def test_a_cell_that_goes_while_another_is_computed_is_told_and_computed_again(w
     assert banner in status
     assert "1 done, 0 failed, 0 skipped, 1 missing" in status
     assert main(["results", "rebuild", str(run)]) == 1
+    capsys.readouterr()
     assert main(["report", str(run), "--format", "html,md,tex,csv", "--single-file", "--figures", "none"]) == 0
+    assert f"{banner}\n" in (said := capsys.readouterr().out)
+    assert "Incomplete: 1 of 2 cells." in " ".join(said.split())  # as status counts
     assert "missing cells" in (run / "report" / "report.html").read_text()
     assert all(banner in (run / "report" / name).read_text() for name in ("report.md", "tables.tex"))
     assert "not finished: 1 of 2 cells are missing" in (run / "report" / "scores.csv").read_text()
