@@ -54,7 +54,9 @@ class Style(Parameterized):
         "best", choices=("best", "tied"), doc="Bold numbers: the best of a column, or with it what is not told apart."
     )
     labels: Labels = param(
-        Labels(), metavar="NAME=TEXT,...", doc="What methods are called in tables and figures: nmf_supervised=NMF."
+        Labels(),
+        metavar="NAME=TEXT,...",
+        doc="What methods are called in tables and figures: nmf_supervised=NMF (default: their names).",
     )
     width: str = param(
         "page", metavar="WIDTH",
