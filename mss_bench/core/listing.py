@@ -7,14 +7,16 @@ once, so that a loop of links ends. What an operating system left behind is pass
 from __future__ import annotations
 
 import fnmatch
+import functools
 import os
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from mss_bench.core.names import EXTENSIONS, is_hidden, nfc
 
-__all__ = ["Listing", "as_on_disk", "audio_files", "broken_link", "is_text", "matching"]
+__all__ = ["Folders", "Listing", "as_on_disk", "audio_files", "broken_link", "is_text", "matching"]
 
 
 @dataclass(frozen=True)
@@ -97,55 +99,96 @@ def broken_link(path: Path) -> str:
     return f"a link to {path.readlink()}, which is not there; mount that disk, or get the file (git annex get)"
 
 
-def matching(folder: Path, pattern: str) -> list[Path]:
+class Folders:
+    """The names in folders, each listed once: for who asks for many patterns in a row, while nothing changes there."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, dict[str, list[str]]] = {}
+
+    def names(self, folder: Path) -> dict[str, list[str]]:
+        """Return the names in a folder by what those share that differ in capitals and Unicode's forms alone."""
+        if folder not in self._names:
+            self._names[folder] = alike = {}
+            try:
+                names = sorted(entry.name for entry in os.scandir(folder))
+            except OSError:
+                names = []
+            for name in names:
+                if not is_hidden(name):
+                    alike.setdefault(_folded(name), []).append(name)
+        return self._names[folder]
+
+
+def matching(folder: Path, pattern: str, folders: Folders | None = None) -> list[Path]:
     """Return the files below a folder that fit a glob, sorted; a name in the pattern's own capitals wins over others.
 
     Capitals, and Unicode's composed and decomposed forms, make no difference where nothing fits exactly. ``**`` stands
     for any number of folders. Hidden files are passed over.
+
+    Parameters
+    ----------
+    folder : Path
+    pattern : str
+    folders : Folders, optional
+        What was listed already. A data set has a dozen patterns a stem, one for each format that there is.
     """
-    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    folders = folders or Folders()
+    parts = _parts(pattern)
+    if len(parts) == 1 and not parts[0].wild and parts[0].folded not in folders.names(folder):  # nearly always
+        return []
     # A link that leads nowhere is kept, so that reading it says so: annexes hold links to what was not fetched.
-    return sorted(path for path in _matching(folder, parts, frozenset()) if not path.is_dir())
+    return sorted(path for path in _matching(folder, parts, frozenset(), folders) if not path.is_dir())
 
 
 def as_on_disk(path: Path) -> Path:
     """Return a path, or the one beside it that differs in capitals alone, where that is what is there."""
     if path.exists():
         return path
-    found = _named(path.parent, path.name)
+    found = _named(path.parent, _Part(path.name, _folded(path.name), False), Folders())
     return found[0] if len(found) == 1 else path
 
 
-def _matching(folder: Path, parts: list[str], above: frozenset[str]) -> Iterator[Path]:
+class _Part(NamedTuple):
+    """What a pattern says between two slashes."""
+
+    text: str
+    folded: str
+    wild: bool
+
+
+@functools.lru_cache(maxsize=1024)
+def _parts(pattern: str) -> list[_Part]:
+    texts = [text for text in pattern.split("/") if text not in ("", ".")]
+    return [_Part(text, _folded(text), any(character in text for character in "*?[")) for text in texts]
+
+
+def _folded(name: str) -> str:
+    return nfc(name).casefold()
+
+
+def _matching(folder: Path, parts: list[_Part], above: frozenset[str], folders: Folders) -> Iterator[Path]:
     if not parts:
         yield folder
         return
     first, *rest = parts
-    if first != "**":
-        for path in _named(folder, first):
+    if first.text != "**":
+        for path in _named(folder, first, folders):
             if not rest or path.is_dir():
-                yield from _matching(path, rest, above)
+                yield from _matching(path, rest, above, folders)
         return
-    yield from _matching(folder, rest, above)
+    yield from _matching(folder, rest, above, folders)
     here = above | {os.path.realpath(folder)}
-    for path in _entries(folder):
+    for path in (folder / name for alike in folders.names(folder).values() for name in alike):
         if path.is_dir() and os.path.realpath(path) not in here:  # else a link back
-            yield from _matching(path, parts, here)
+            yield from _matching(path, parts, here, folders)
 
 
-def _named(folder: Path, pattern: str) -> list[Path]:
+def _named(folder: Path, part: _Part, folders: Folders) -> list[Path]:
     """Return the entries of a folder whose names fit; for a name without wildcards the exact one, if there is."""
-    entries = _entries(folder)
-    wild = any(character in pattern for character in "*?[")
-    exact = [path for path in entries if path.name == pattern]
-    if exact and not wild:
-        return exact
-    wanted = nfc(pattern).casefold()
-    return [path for path in entries if fnmatch.fnmatchcase(nfc(path.name).casefold(), wanted)]
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return [Path(entry) for entry in sorted(os.scandir(folder), key=lambda e: e.name) if not is_hidden(entry.name)]
-    except OSError:
-        return []
+    names = folders.names(folder)
+    if part.wild:
+        alike = [name for folded, same in names.items() if fnmatch.fnmatchcase(folded, part.folded) for name in same]
+    else:
+        alike = names.get(part.folded, [])
+        alike = [part.text] if part.text in alike else alike
+    return [folder / name for name in alike]

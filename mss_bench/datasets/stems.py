@@ -5,21 +5,23 @@ Annotations of what was played may lie beside a track's mixture (`mss_bench.core
 
 from __future__ import annotations
 
+import functools
 import glob
 from functools import partial
 from pathlib import Path
 
 from mss_bench.core.annotations import FILE_NAME
-from mss_bench.core.listing import audio_files, is_text, matching
+from mss_bench.core.listing import Folders, audio_files, is_text, matching
 from mss_bench.core.names import EXTENSIONS, is_hidden, is_system, without_extension
 from mss_bench.core.tracks import Audio, Stems, Track, TrackId
 from mss_bench.datasets.base import Dataset
 from mss_bench.errors import DatasetError
 
 __all__ = [
-    "MUSDB18HQ", "StemFolders", "files_of", "missing_files", "mixture_of", "rivals_of", "track_folders", "track_in",
-    "tracks_in", "unreadable",
+    "MUSDB18HQ", "StemFolders", "files_of", "mixture_of", "track_folders", "track_in", "tracks_in", "unreadable",
 ]  # fmt: skip
+
+_MIXTURES = tuple(f"mixture{extension}" for extension in EXTENSIONS)
 
 
 class StemFolders(Dataset):
@@ -62,26 +64,27 @@ def tracks_in(dataset: Dataset, subset: str, mixtures: Path, sources: Path) -> l
 
 def track_in(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> Track:
     """Return the track whose mixture and stems lie in these folders; unreadable where two files are one stem."""
-    identity = TrackId(dataset.name, subset, folder.name)
-    places = [(stem_folder, patterns) for patterns in dataset.stems.values()]
-    for place, patterns in (*places, (folder, _mixture_patterns(dataset))):
-        if rivals := rivals_of(place, patterns):
+    identity, folders = TrackId(dataset.name, subset, folder.name), Folders()
+    forms = {stem: _forms(stem_folder, patterns, folders) for stem, patterns in dataset.stems.items()}
+    mixture = _forms(folder, _mixture_patterns(dataset), folders)
+    for rivals in map(_rivals, (*forms.values(), mixture)):
+        if rivals:
             names = " and ".join(file.name for file in rivals)
             reason = f"{names} in {rivals[0].parent} are one stem; keep one of them"
             return unreadable(identity, dataset.sample_rate, tuple(dataset.stems), reason, rivals[0])
-    stems = {stem: files_of(stem_folder, patterns) for stem, patterns in dataset.stems.items()}
+    stems = {stem: _first(alike) for stem, alike in forms.items()}
     # A folder without any stem is not a song; one with half of the files of a stem has lost the others.
     may_lack = dataset.missing_stems == "leave_out" and any(stems.values())
     if dataset.missing_stems != "silent":
-        for stem, patterns in dataset.stems.items():
+        for stem, wanted in dataset.stems.items():
             if may_lack and not stems[stem]:
                 continue
             # Paths that do not exist: reading this track will report which file is missing.
-            stems[stem] += tuple(stem_folder / pattern for pattern in missing_files(stem_folder, patterns))
-            stems[stem] = stems[stem] or (stem_folder / patterns[0],)
+            stems[stem] += tuple(stem_folder / pattern for pattern in _missing_files(stem_folder, wanted, folders))
+            stems[stem] = stems[stem] or (stem_folder / wanted[0],)
     played = folder / FILE_NAME
     annotations = played if played.is_file() else None
-    return Track(identity, dataset.sample_rate, stems, mixture_of(dataset, folder), annotations=annotations)
+    return Track(identity, dataset.sample_rate, stems, _mixture(dataset, folder, mixture), annotations=annotations)
 
 
 def unreadable(identity: TrackId, sample_rate: int, stems: tuple[str, ...], reason: str, file: Path) -> Track:
@@ -98,39 +101,56 @@ def _refuse(reason: str, track: Track) -> tuple[Stems, Audio, int]:
 
 def mixture_of(dataset: Dataset, folder: Path) -> tuple[Path, ...]:
     """Return the file of a track's mixture, or a path that does not exist; nothing where it is the sum of the stems."""
-    patterns = _mixture_patterns(dataset)
-    return (files_of(folder, patterns) or (folder / patterns[0],)) if patterns else ()
+    return _mixture(dataset, folder, _forms(folder, _mixture_patterns(dataset), Folders()))
+
+
+def _mixture(dataset: Dataset, folder: Path, forms: list[tuple[Path, ...]]) -> tuple[Path, ...]:
+    return _first(forms) or tuple(folder / pattern for pattern in _mixture_patterns(dataset)[:1])
 
 
 def _mixture_patterns(dataset: Dataset) -> tuple[str, ...]:
     if dataset.mixture == "sum":
         return ()
-    return tuple(f"mixture{e}" for e in EXTENSIONS) if dataset.mixture == "file" else (dataset.mixture,)
+    return _MIXTURES if dataset.mixture == "file" else (dataset.mixture,)
 
 
 def files_of(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the files that match, one of each name, lest a.wav and a.flac be summed (see `rivals_of`)."""
-    return tuple(forms[0] for forms in _forms(folder, patterns))
+    """Return the files that match, one of each name, lest a.wav and a.flac be summed (see `_rivals`)."""
+    return _first(_forms(folder, patterns, Folders()))
 
 
-def rivals_of(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the first files that match and differ in their extensions or capitals alone: one must be the wrong one."""
-    return next((forms for forms in _forms(folder, patterns) if len({file.resolve() for file in forms}) > 1), ())
+def _first(forms: list[tuple[Path, ...]]) -> tuple[Path, ...]:
+    return tuple(alike[0] for alike in forms)
 
 
-def _forms(folder: Path, patterns: tuple[str, ...]) -> list[tuple[Path, ...]]:
+def _rivals(forms: list[tuple[Path, ...]]) -> tuple[Path, ...]:
+    """Return the first files that differ in their extensions or capitals alone: one must be the wrong one."""
+    return next((same for same in forms if len(same) > 1 and len({file.resolve() for file in same}) > 1), ())
+
+
+def _forms(folder: Path, patterns: tuple[str, ...], folders: Folders) -> list[tuple[Path, ...]]:
     """Return the files that match, those of one name together."""
     forms: dict[str, dict[Path, None]] = {}
     for pattern in patterns:
-        for file in matching(folder, pattern):
+        for file in matching(folder, pattern, folders):
             forms.setdefault(without_extension(file.as_posix()).casefold(), {})[file] = None
     return [tuple(files) for files in forms.values()]
 
 
-def missing_files(folder: Path, patterns: tuple[str, ...]) -> tuple[str, ...]:
+def _missing_files(folder: Path, patterns: tuple[str, ...], folders: Folders) -> tuple[str, ...]:
     """Return the patterns without wildcards that match no file in any format; a glob may match nothing."""
+    return tuple(
+        alike[0]
+        for alike in _formats(tuple(patterns))
+        if not any(matching(folder, pattern, folders) for pattern in alike)
+    )
+
+
+@functools.cache
+def _formats(patterns: tuple[str, ...]) -> list[list[str]]:
+    """Return the patterns without wildcards, those together that differ in the file's format alone."""
     forms: dict[str, list[str]] = {}
     for pattern in patterns:
         if glob.escape(pattern) == pattern:
             forms.setdefault(without_extension(pattern), []).append(pattern)
-    return tuple(alike[0] for alike in forms.values() if not any(matching(folder, p) for p in alike))
+    return list(forms.values())

@@ -104,14 +104,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Method:
-    """A separator of the run and its instance; `shown` are its parameters as the tables write them."""
+    """A separator of the run and its instance; `shown` are its parameters as the tables write them.
+
+    `preimage` and `facts` are what does not depend on the track.
+    """
 
     spec: Spec
     instance: Separator
     params: dict[str, Any]
     shown: str
-    source: str
-    environment: dict[str, Any]
+    preimage: dict[str, Any]
+    facts: dict[str, Any]
 
     @property
     def column(self) -> str:
@@ -183,7 +186,15 @@ def _method(spec: Spec) -> _Method:
         )
     # An alias stands for the parameters too: a folder's path has no place in a paper's table.
     shown = "" if spec.alias else format_params(params)
-    return _Method(spec, instance, params, shown, source_hash(type(instance)), instance.environment())
+    preimage: dict[str, Any] = {
+        "separator": spec.name, "version": instance.version, "params": _without_paths(params, instance),
+        "source": source_hash(type(instance)), "conform": file_hash(CONFORM),
+    }  # fmt: skip
+    if environment := instance.environment():
+        preimage["environment"] = environment
+    facts = {name: getattr(instance, name) for name in ("version", "trained_on", "licence", "citation", "only_reads")}
+    facts["params"] = _without_paths(default_values(type(instance), params) | params, instance)
+    return _Method(spec, instance, params, shown, preimage, facts)
 
 
 def _scoring(spec: Spec, hashes: HashCache) -> _Scoring:
@@ -222,19 +233,12 @@ def _cell(
     hashes: HashCache,
 ) -> PlannedCell:
     separator = method.instance
-    preimage: dict[str, Any] = {
+    preimage: dict[str, Any] = method.preimage | {
         "track": vars(track.id),  # two songs of the same content are two cells
-        "separator": method.spec.name,
-        "version": separator.version,
-        "params": _without_paths(method.params, separator),
-        "source": method.source,
-        "conform": file_hash(CONFORM),
         "mixture": mixture,
         "targets": dict(targets),
         "seed": seed,
     }
-    if method.environment:
-        preimage["environment"] = method.environment
     skip, files, delivery = "", [], Delivery()
     try:
         given = "map" in method.params
@@ -258,11 +262,9 @@ def _cell(
     if track.annotations is not None and any(s.instance.needs_annotations for s in scorings):
         annotations = hashes.file(track.annotations)
     contents = {False: references, True: references | {"annotations": annotations}}
-    facts = {name: getattr(separator, name) for name in ("version", "trained_on", "licence", "citation", "only_reads")}
-    facts["map"] = str(delivery.stem_map)
-    facts["params"] = _without_paths(default_values(type(separator), method.params) | method.params, separator)
+    facts = method.facts | {"map": str(delivery.stem_map)}
     if "map" in method.params:
-        facts["params"]["map"] = str(delivery.stem_map)
+        facts["params"] = facts["params"] | {"map": facts["map"]}
     origin = separators.origin(method.spec.name)
     return PlannedCell(
         track=track,
