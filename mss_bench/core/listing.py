@@ -108,7 +108,8 @@ class Folders:
     def names(self, folder: Path) -> dict[str, list[str]]:
         """Return the names in a folder by what those share that differ in capitals and Unicode's forms alone."""
         if folder not in self._names:
-            self._names[folder] = alike = {}
+            alike: dict[str, list[str]] = {}
+            self._names[folder] = alike
             try:
                 names = sorted(entry.name for entry in os.scandir(folder))
             except OSError:

@@ -15,7 +15,9 @@ from typing import Any, Literal, NotRequired, TypeVar, Union, get_args, get_orig
 __all__ = ["built"]
 
 T = TypeVar("T")
-_Reader = Callable[[Any, str], Any]
+_Where = str | None
+"""What a value is called in errors; None while nothing has gone wrong yet, and no name is put together."""
+_Reader = Callable[[Any, _Where], Any]
 
 _KINDS = {
     dict: "a mapping",
@@ -49,7 +51,11 @@ def built(kind: type[T], value: Any, where: str = "") -> T:
     {'gains': [1.0, 0.5]}
     """
     declared: Any = kind
-    result: T = _reader(declared)(value, where)
+    reader = _reader(declared)
+    try:
+        result: T = reader(value, None)
+    except ValueError:  # once more, to say where
+        result = reader(value, where)
     return result
 
 
@@ -72,7 +78,8 @@ def _reader(kind: Any) -> _Reader:
     if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         needed = {f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING}
-        return functools.partial(_record, kind, {name: _reader(hint) for name, hint in hints.items()}, needed)
+        exact = {name: hint for name, hint in hints.items() if hint in _KINDS}
+        return functools.partial(_record, kind, {name: _reader(hint) for name, hint in hints.items()}, needed, exact)
     if is_typeddict(kind):
         hints = get_type_hints(kind, include_extras=True)
         # Not from __required_keys__: where annotations are text, Python does not see NotRequired in them.
@@ -81,7 +88,9 @@ def _reader(kind: Any) -> _Reader:
     return functools.partial(_plain, kind)
 
 
-def _plain(kind: type, value: Any, where: str) -> Any:
+def _plain(kind: type, value: Any, where: _Where) -> Any:
+    if type(value) is kind:
+        return value
     if kind is float and type(value) is int:
         try:
             return float(value)
@@ -92,13 +101,13 @@ def _plain(kind: type, value: Any, where: str) -> Any:
     raise _wrong(value, where, _KINDS.get(kind, "null" if kind is type(None) else kind.__name__))
 
 
-def _chosen(choices: tuple[Any, ...], value: Any, where: str) -> Any:
+def _chosen(choices: tuple[Any, ...], value: Any, where: _Where) -> Any:
     if type(value) in map(type, choices) and value in choices:
         return value
     raise ValueError(f"{where or 'the content'} is {value!r:.40}, expected {' or '.join(map(str, choices))}")
 
 
-def _one_of(readers: list[_Reader], value: Any, where: str) -> Any:
+def _one_of(readers: list[_Reader], value: Any, where: _Where) -> Any:
     problems = []
     for reader in readers:
         try:
@@ -108,29 +117,42 @@ def _one_of(readers: list[_Reader], value: Any, where: str) -> Any:
     raise problems[0]
 
 
-def _mapping(reader: _Reader, value: Any, where: str) -> dict[str, Any]:
+def _mapping(reader: _Reader, value: Any, where: _Where) -> dict[str, Any]:
     if type(value) is not dict:
         raise _wrong(value, where, "a mapping")
+    if where is None:
+        return {key: reader(each, None) for key, each in value.items()}
     return {key: reader(each, _at(where, key)) for key, each in value.items()}
 
 
-def _list(kind: type, reader: _Reader, value: Any, where: str) -> Any:
+def _list(kind: type, reader: _Reader, value: Any, where: _Where) -> Any:
     if type(value) not in (list, tuple):
         raise _wrong(value, where, "a list")
+    if where is None:
+        return kind([reader(each, None) for each in value])
     return kind(reader(each, f"{where}[{i}]") for i, each in enumerate(value))
 
 
-def _keys(readers: dict[str, _Reader], needed: set[str], value: Any, where: str) -> dict[str, Any]:
+def _keys(readers: dict[str, _Reader], needed: set[str], value: Any, where: _Where) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _wrong(value, where, "a mapping")
     if absent := [name for name in readers if name in needed and name not in value]:
         raise ValueError(f"{', '.join(absent)} of {where or 'the content'} missing")
+    if where is None:
+        return value | {name: reader(value[name], None) for name, reader in readers.items() if name in value}
     return value | {name: reader(value[name], _at(where, name)) for name, reader in readers.items() if name in value}
 
 
-def _record(kind: Any, readers: dict[str, _Reader], needed: set[str], value: Any, where: str) -> Any:
+def _record(
+    kind: Any, readers: dict[str, _Reader], needed: set[str], exact: dict[str, type], value: Any, where: _Where
+) -> Any:
     if isinstance(value, kind):
         return value
+    if where is None and type(value) is dict and needed <= value.keys() <= readers.keys():  # the short way, mostly
+        known = exact.get
+        return kind(
+            **{name: each if type(each) is known(name) else readers[name](each, None) for name, each in value.items()}
+        )
     read = _keys(readers, needed, value, where)
     if unknown := [str(name) for name in read if name not in readers]:
         raise ValueError(f"{where or 'the content'} has {', '.join(unknown)[:80]}, which nothing is known of")
@@ -141,6 +163,6 @@ def _at(where: str, key: object) -> str:
     return f"{where}.{key}" if where else str(key)
 
 
-def _wrong(value: Any, where: str, expected: str) -> ValueError:
+def _wrong(value: Any, where: _Where, expected: str) -> ValueError:
     given = "null" if value is None else _KINDS.get(type(value), type(value).__name__)
     return ValueError(f"{where or 'the content'} is {given}, expected {expected}")

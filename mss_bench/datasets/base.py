@@ -140,6 +140,7 @@ class Dataset(Parameterized, ABC):
     def setup(self) -> None:
         self.name, self.root_hint, self.notices = self.layout, "", list[str]()
         self.left_out: dict[Path, str] = {}
+        self._found: dict[str, list[Track]] = {}
         self._set_root(self.root)
         given: Any = self.subsets
         self.subsets = dict(given) if isinstance(given, Mapping) else {name: name for name in self._once("subsets")}
@@ -294,7 +295,8 @@ class Dataset(Parameterized, ABC):
         UnknownNameError
             A name or subset that does not exist.
         """
-        tracks = [track for part in self.subset_names(subset) for track in members_of(self, part, self.find(part))]
+        self._found = {part: self.find(part) for part in self.subset_names(subset)}
+        tracks = [track for part, found in self._found.items() for track in members_of(self, part, found)]
         if not tracks:
             nothing = f"data set {self.name!r} has no tracks in {self.root}; expected one folder a track"
             raise DatasetError("\n".join([nothing, *self.notices]))
@@ -313,6 +315,10 @@ class Dataset(Parameterized, ABC):
             tracks = without(self, tracks, lambda track: track.erratum, "with errata")
         tracks = tracks[:max_tracks]
         return [t.excerpt(duration) for t in tracks] if duration is not None else tracks
+
+    def found(self, subset: str) -> list[Track]:
+        """Return what `find` does; what `tracks` has just found is not searched for again."""
+        return self._found.pop(subset, None) or self.find(subset)
 
     def every_track(self, asked: Sequence[Track]) -> list[TrackId]:
         """Return every track of the subsets on disk, so that an estimate of a track not asked for is no stray file.

@@ -60,8 +60,9 @@ def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
     found = []
     for subset in dict.fromkeys(track.id.subset for track in tracks):
         asked = {track.name for track in tracks if track.id.subset == subset}
-        everything = dataset.find(subset)
-        read = {_identity(file) for track in everything for file in track.files()}
+        everything = dataset.found(subset)
+        real: dict[Path, Path] = {}  # of folders
+        read = {_identity(file, real) for track in everything for file in track.files()}
         others = {track.name for track in everything} - asked
         others |= {track.name for track in everything if "unreadable" in track.facts}  # reported when it is read
         for root in dataset.roots(subset):
@@ -69,7 +70,7 @@ def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
             for file in [*listing.files, *listing.refused]:
                 first, _, rest = file.partition("/")
                 track, part = (first, rest) if rest and first in asked else ("", file)
-                if _identity(root / file) in read or _ignored(dataset, file, part):
+                if _identity(root / file, real) in read or _ignored(dataset, file, part):
                     continue
                 if root / file in dataset.left_out:
                     found.append(Leftover("warning", subset, track, part, dataset.left_out[root / file]))
@@ -119,9 +120,16 @@ def notices(dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
     return lines
 
 
-def _identity(file: Path) -> Path:
-    """Return the file itself where a path is a link, so that links to one file are the same."""
-    return file.resolve()
+def _identity(file: Path, real: dict[Path, Path] | None = None) -> Path:
+    """Return the file itself where a path is a link, so that links to one file are the same.
+
+    `real` remembers folders: looking for links takes a question to the system for each folder above a file.
+    """
+    if real is None or file.is_symlink():
+        return file.resolve()
+    if file.parent not in real:
+        real[file.parent] = file.parent.resolve()
+    return real[file.parent] / file.name
 
 
 def _ignored(dataset: Dataset, *paths: str) -> bool:

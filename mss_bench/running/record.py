@@ -11,8 +11,9 @@ Folders of earlier versions have neither; there the cells on disk are asked.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,30 +57,60 @@ def place_of(cell: Record) -> tuple[str, ...]:
     return track["dataset"], track["subset"], track["name"], cell["separator"], cell["params"]
 
 
-def described(cell: PlannedCell) -> Record:
-    """Return a cell as the record has it."""
+def described(cell: PlannedCell, digests: dict[tuple[Any, ...], str]) -> Record:
+    """Return a cell as the record has it.
+
+    Parameters
+    ----------
+    cell : PlannedCell
+    digests : dict
+        What was found for other cells of the same plan, which share methods, metrics and audio.
+    """
+
+    def once(key: tuple[Any, ...], content: Callable[[], dict[str, Any]]) -> str:
+        if key not in digests:
+            digests[key] = digest(content())
+        return digests[key]
+
     description = cell.describe()
     method = {name: cell.preimage[name] for name in _METHOD if name in cell.preimage}
+    # Objects that a plan shares between its cells are told by their identity.
+    same_method: tuple[Any, ...] = (*map(id, method.values()),)
     if not cell.all_tracks:  # of a reader of estimates they belong to the track
         method["files"] = cell.preimage.get("files", {})
-    references = cell.scores[0].preimage["references"] if cell.scores else None
-    description["about"] = {"separator": cell.method.name, "method": digest(method)}
-    description["about"] |= _content(cell.preimage["mixture"], references)
+        same_method += (repr(method["files"]),)
+    mixture = cell.preimage["mixture"]
+    about = {
+        "separator": cell.method.name,
+        "method": once(same_method, lambda: method),
+        "mixture": once((id(mixture),), lambda: _mixture(mixture)),
+    }
+    if cell.scores:
+        references = cell.scores[0].preimage["references"]
+        about["references"] = once((id(references),), lambda: _references(references))
     for entry, score in zip(description["scores"], cell.scores, strict=True):
-        entry["definition"] = _definition(score.preimage)
-    return description
+        preimage = score.preimage
+        same = (id(preimage["metric"]), repr(preimage["group"]))
+        entry["definition"] = once(same, functools.partial(_definition, preimage))
+    return description | {"about": about}
 
 
 def _content(mixture: Any, references: Mapping[str, Any] | None) -> dict[str, str]:
     """Return digests of the audio of a track, as far as it is known."""
-    content = {"mixture": digest({"content": mixture})}
-    if references is not None:
-        content["references"] = digest({n: v for n, v in references.items() if n != "annotations"})
-    return content
+    content = {"mixture": digest(_mixture(mixture))}
+    return content if references is None else content | {"references": digest(_references(references))}
 
 
-def _definition(preimage: Mapping[str, Any]) -> str:
-    return digest({name: preimage[name] for name in ("metric", "group")})
+def _mixture(mixture: Any) -> dict[str, Any]:
+    return {"content": mixture}
+
+
+def _references(references: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in references.items() if name != "annotations"}
+
+
+def _definition(preimage: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: preimage[name] for name in ("metric", "group")}
 
 
 def read_record(run: Path) -> list[Record]:
@@ -220,7 +251,8 @@ def extend(
     RunError
         The folder is of another run, or the cells that stay are not comparable with those that are added.
     """
-    new, earlier = [described(cell) for cell in cells], read_record(run)
+    digests: dict[tuple[Any, ...], str] = {}
+    new, earlier = [described(cell, digests) for cell in cells], read_record(run)
     forgotten = [] if earlier else _forgotten(run, new)
     if earlier:
         refuse_other_run(run, conditions_of(run), conditions)
@@ -388,4 +420,4 @@ def _about(run: Path, planned: Record) -> dict[str, str]:
         return {}
     preimages = {key: score.preimage for key, score in cell.scores.items() if "metric" in score.preimage}
     references = next((p["references"] for p in preimages.values() if "references" in p), None)
-    return _content(cell.preimage["mixture"], references) | {k: _definition(p) for k, p in preimages.items()}
+    return _content(cell.preimage["mixture"], references) | {k: digest(_definition(p)) for k, p in preimages.items()}

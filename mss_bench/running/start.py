@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +17,10 @@ from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import metrics
 from mss_bench.running.description import describe_run
-from mss_bench.running.ends import end_of
+from mss_bench.running.ends import CellEnd, end_of
 from mss_bench.running.examination import examine_run
 from mss_bench.running.execute import execute
-from mss_bench.running.keys import HashCache
+from mss_bench.running.keys import HashCache, file_stamp
 from mss_bench.running.lock import epoch, finalising, locked
 from mss_bench.running.media import write_media
 from mss_bench.running.messages import Task
@@ -32,18 +32,24 @@ from mss_bench.running.provenance import now
 from mss_bench.running.readiness import refuse_unready
 from mss_bench.running.record import (
     conditions_of,
-    described,
     extend,
     label_of,
     read_record,
     refuse_other_run,
     refuse_other_separators,
 )
-from mss_bench.running.store import Cell, read_cell, read_plan, write_cell
+from mss_bench.running.store import Cell, cell_path, read_cell, read_plan, write_cell
 from mss_bench.running.tables import build_tables, cells_digest, plain_counts, stale
 from mss_bench.separators import separators
 
 __all__ = ["PreparedRun", "prepare", "start"]
+
+
+class _Work(NamedTuple):
+    """The part of a cell that is still to be computed."""
+
+    scores: tuple[PlannedScore, ...]
+    keep_scores: bool  # the scores that the cell already has stay
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,9 @@ class PreparedRun:
     dataset: Dataset
     folder: Path
     plan: Plan
+    # How cells stood when they were read to see what is left to compute, with the stamp of each file: every cell is
+    # read and parsed once, and again only where it was written since.
+    ends: dict[str, tuple[tuple[int, ...], CellEnd]] = field(default_factory=dict)
 
     @property
     def foreign(self) -> bool:
@@ -113,11 +122,32 @@ class PreparedRun:
         tasks = []
         for cell in self.cells():
             save = self.options.save_estimates or cell.track.name in media
-            work = _unfinished_work(run, cell, save)
+            work = self._unfinished_work(run, cell, save)
             if work is not None:
                 device = self.options.device
                 tasks.append(Task(run, cell, work.scores, work.keep_scores, save, device, plugins, epoch))
         return tasks
+
+    def _unfinished_work(self, run: Path, planned: PlannedCell, save: bool) -> _Work | None:
+        """Return what is left to compute of a cell; None where nothing is."""
+        if planned.skip:
+            return None
+        stamp = file_stamp(cell_path(run, planned.estimate_key))
+        cell = read_cell(run, planned.estimate_key, frames=True)
+        if cell is not None:
+            self.ends[planned.estimate_key] = stamp, end_of(planned.describe(), cell)
+        if cell is None or not cell.ok:
+            skipped = cell is not None and cell.status == Status.SKIPPED
+            return None if skipped else _Work(planned.scores, keep_scores=False)
+        missing = tuple(s for s in planned.scores if not cell.has(s.key))
+        if not missing and not save:
+            return None
+        kept = saved_estimates(run, planned, verify=False) is not None
+        if not missing and kept:
+            return None
+        # Estimates of a random method that were not saved cannot be made again: all scores are computed on new ones.
+        keep = bool(cell.scores) and (planned.deterministic or kept)
+        return _Work(missing if keep else planned.scores, keep)
 
 
 def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> PreparedRun:
@@ -245,7 +275,10 @@ def _to_do(run: Path, tasks: Sequence[Task]) -> dict[str, dict[str, int]]:
 def _count_ends(prepared: PreparedRun, outcome: RunOutcome) -> None:
     """Count what of this command's cells is not there and whole, by what is on disk at the end."""
     for planned in prepared.cells():
-        end = end_of(described(planned), read_cell(prepared.folder, planned.estimate_key, frames=True))
+        key = planned.estimate_key
+        stamp, end = prepared.ends.get(key, ((), None))
+        if end is None or stamp != file_stamp(cell_path(prepared.folder, key)):  # it was computed meanwhile
+            end = end_of(planned.describe(), read_cell(prepared.folder, key, frames=True))
         outcome.counts += end.counts
 
 
@@ -269,26 +302,3 @@ def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool) -> RunOutcom
 
             execute_on_cluster(tasks, options.scheduler, options.limits(), progress, fail_fast=options.fail_fast)
     return progress.outcome
-
-
-class _Work(NamedTuple):
-    """The part of a cell that is still to be computed."""
-
-    scores: tuple[PlannedScore, ...]
-    keep_scores: bool  # the scores that the cell already has stay
-
-
-def _unfinished_work(run: Path, planned: PlannedCell, save: bool) -> _Work | None:
-    """Return what is left to compute of a cell; None where nothing is."""
-    if planned.skip:
-        return None
-    cell = read_cell(run, planned.estimate_key)
-    if cell is None or not cell.ok:
-        return None if cell is not None and cell.status == Status.SKIPPED else _Work(planned.scores, keep_scores=False)
-    missing = tuple(s for s in planned.scores if not cell.has(s.key))
-    kept = saved_estimates(run, planned, verify=False) is not None
-    if not missing and (kept or not save):
-        return None
-    # Estimates of a random method that were not saved cannot be made again: all scores are computed on new ones.
-    keep = bool(cell.scores) and (planned.deterministic or kept)
-    return _Work(missing if keep else planned.scores, keep)
