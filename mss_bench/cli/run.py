@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mss_bench.cli.options import Parser, Shared, add_options, as_typed, given, parsed, terminal_width
 from mss_bench.core.parameters import Parameterized, RefusedError, param
@@ -54,7 +55,8 @@ def add_run_options(parser: Parser) -> None:
         parser.add_argument_group("data"), RunOptions, [*DATA, "catalogs", "root", "doctor", "rehash", "plugins"]
     )
     execution = parser.add_argument_group("execution")
-    add_options(execution, RunOptions, ["jobs", "device", "seed", "timeout", "memory_limit", "retries", "fail_fast"])
+    limits = ["timeout", "memory_limit", "reference_memory", "retries", "fail_fast"]
+    add_options(execution, RunOptions, ["jobs", "device", "seed", *limits])
     add_options(parser.add_argument_group("what is kept"), RunOptions, ["save_estimates", "media"])
 
 
@@ -118,15 +120,45 @@ def printed_summary(run: str, width: int, encoding: str) -> str:
     return load(run).summary(width, encoding)
 
 
+def printed_so_far(run: str, width: int, encoding: str) -> str:
+    """Return the table of a run that goes on: of the tracks that all separators have finished, where there are any."""
+    import pandas as pd
+
+    from mss_bench.api import load
+    from mss_bench.report.summary import summary
+    from mss_bench.running.store import read_plan
+
+    results, track = load(run), ["subset", "track"]
+    planned: Counter[Any] = Counter(
+        (cell["track"]["subset"], cell["track"]["name"]) for cell in read_plan(Path(run))["cells"]
+    )
+    method = [*track, "separator", "params"]
+    ended = pd.concat([results.tracks[method], results.failures[method]]).drop_duplicates().value_counts(track)
+    whole: list[Any] = [name for name, count in ended.items() if count == planned[name]]
+
+    def comparable(table: pd.DataFrame) -> pd.DataFrame:
+        return table[pd.MultiIndex.from_frame(table[track]).isin(whole)] if whole else table
+
+    return summary(
+        comparable(results.tracks), comparable(results.failures), width=width, encoding=encoding,
+        quantities=results.run["quantities"], separators=results.run.get("separators", ()),
+    )  # fmt: skip
+
+
 def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     """Start a prepared run, print its table and how it ended."""
     from mss_bench.core.processes import apart
     from mss_bench.running.start import start
 
-    outcome = start(prepared, quiet=quiet)
+    def show(run: str) -> str:
+        # On standard error, where progress is: standard output has the whole table alone.
+        return str(shown_apart(printed_so_far, run, terminal_width(), sys.stderr.encoding or "ascii"))
+
+    shown_apart = apart if prepared.foreign else lambda function, *arguments: function(*arguments)
+    outcome = start(prepared, quiet=quiet, show=show)
     if not quiet:
         shown = str(prepared.folder.absolute()), terminal_width(), sys.stdout.encoding or "ascii"
-        print(apart(printed_summary, *shown) if prepared.foreign else printed_summary(*shown))
+        print(shown_apart(printed_summary, *shown))
         print(
             f"{outcome.computed} cells computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
             f"{prepared.folder}\nReport: mss-bench report {prepared.folder}"

@@ -41,6 +41,7 @@ from mss_bench.core.tracks import Stems, TargetGroup, TrackAudio
 from mss_bench.errors import MissingDependencyError
 from mss_bench.metrics._checks import checked_references, spoiled_estimates
 from mss_bench.metrics._frames import Frames, Mask, SilencePolicy
+from mss_bench.metrics._room import Room
 from mss_bench.metrics.scores import Measured, Outcome, Prepared, Quantity, Score, Value
 
 __all__ = [
@@ -100,6 +101,8 @@ class Metric(Parameterized):
     targets : tuple of str
         The targets that it has numbers for, e.g. the vocals for a measure of their melody; empty for all. An instance
         may set its own. A group without any of them is not scored.
+    takes_room : bool
+        Keeps more of the references the more memory it may take; see `room`.
     needs_annotations : bool
         Looks at what was played, whose content is then part of the score key. An instance may set its own.
     """
@@ -120,7 +123,11 @@ class Metric(Parameterized):
     silent_reference: str = "undefined"
     works_at: int = 0
     targets: tuple[str, ...] = ()
+    takes_room: ClassVar[bool] = False
     needs_annotations: bool = False
+
+    room: Room | None = None
+    """Memory for what saves time with the next estimates; set by the runner before `prepare`, None for none."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         declare_preset(cls, "Convention whose parameters the others default to.")

@@ -37,6 +37,8 @@ class Task:
         Keep the scores that the cell's file already has.
     save_estimates : bool
         Keep the estimates as float32 WAV.
+    reference_memory : float
+        MiB that a worker may take for what it keeps of the references.
     epoch : str
         Token of the client that asks for it; once it has been revoked, nothing is written.
     """
@@ -49,6 +51,7 @@ class Task:
     device: str = "cpu"
     plugins: tuple[str, ...] = ()
     epoch: str = ""
+    reference_memory: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Nothing heavy is imported before the options are used, so that ``mss-bench run -
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -92,6 +93,11 @@ class RunOptions(Parameterized):
         None, above=0, unit="MiB", metavar="MIB",
         doc="Resident memory that one worker with its child processes may take (default: no limit).",
     )  # fmt: skip
+    reference_memory: float = param(
+        256.0, at_least=0, unit="MiB", metavar="MIB",
+        doc="Memory in which one worker keeps spectra of a track's references, a quarter of --memory-limit at most: "
+        "BSS Eval then scores a method in 0.7 of the time, with the same numbers.",
+    )  # fmt: skip
     retries: int = param(1, at_least=0, metavar="N", doc="How often a cell is tried again when its worker crashed.")
     fail_fast: bool = param(False, doc="Stop at the first cell that fails.")
     shard: str | None = param(
@@ -175,6 +181,14 @@ class RunOptions(Parameterized):
         fitted = [replace(s, params=fit | s.params) if s.name == "estimates" else s for s in asked]
         return self._mapped(fitted or default_separators())
 
+    def left_out(self) -> str:
+        """Return which separators the default leaves out, and how to add them; empty where separators are named."""
+        if self.separators:
+            return ""
+        there = {spec.name for spec in default_separators()}
+        slow = dict.fromkeys(spec.name for spec in default_separators(slow=True) if spec.name not in there)
+        return f"without {', '.join(slow)}, which take long; -s all runs them too, as does their name" if slow else ""
+
     def _mapped(self, specs: list[Spec]) -> list[Spec]:
         """Return separators with the map of the run where they take one and have none of their own."""
         if not self.map and not self.map.declined:
@@ -252,6 +266,10 @@ class RunOptions(Parameterized):
 
         return Limits(self.timeout, self.memory_limit, self.retries)
 
+    def kept_memory(self) -> float:
+        """Return the MiB in which a worker may keep spectra: they are not worth a cell that goes beyond its limit."""
+        return min(self.reference_memory, (self.memory_limit or math.inf) / 4)
+
     def job_count(self) -> int:
         """Return the number of worker processes: as asked, else one a core as far as the free memory reaches."""
         import psutil
@@ -260,7 +278,7 @@ class RunOptions(Parameterized):
 
         if self.jobs is not None:
             return self.jobs
-        room = psutil.virtual_memory().available / 2**20 / (self.memory_limit or _WORKER_MB)
+        room = psutil.virtual_memory().available / 2**20 / (self.memory_limit or _WORKER_MB + self.reference_memory)
         return max(1, min(cores(), int(room)))
 
     def folder(self, dataset: Dataset) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import threading
 import time
@@ -101,7 +102,7 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.outcome.seconds = time.perf_counter() - self._started
+        self.outcome.seconds = self.seconds
         self._note(f"{self.outcome.computed} of {self.total} cells computed, {self.outcome.failed} failed")
         if self._bar is not None:
             self._bar.close()
@@ -140,8 +141,7 @@ class Progress:
             for line in failures:
                 tell(line)
         else:
-            done = self.outcome.computed
-            left = (time.perf_counter() - self._started) / done * (self.total - done)
+            done, left = self.outcome.computed, self.seconds_left
             failed_cells = f", {self.outcome.failed} failed" if self.outcome.failed else ""
             count = f"[{done:{len(str(self.total))}}/{self.total}]"
             tell(f"{count} {text} ({times}, left {left:.0f} s{failed_cells})")
@@ -154,9 +154,24 @@ class Progress:
         texts = [reply.log, *(failure for failure in reply.failed_metrics if "\n" in failure)]
         return [f"    | {line}" for text in texts for line in text.splitlines()]
 
+    @property
+    def seconds(self) -> float:
+        """Return how long the cells have been computed."""
+        return time.perf_counter() - self._started
+
+    @property
+    def seconds_left(self) -> float:
+        """Return how long the rest will take, at the pace so far."""
+        done = self.outcome.computed
+        return self.seconds / done * (self.total - done) if done else math.inf
+
     def notify(self, text: str) -> None:
         """Show a line about the run as a whole."""
         self._note(text)
+        self.show(text)
+
+    def show(self, text: str) -> None:
+        """Show a text that the log does not get."""
         if self._bar is not None:
             self._bar.write(harmless(text), file=self._terminal)
         elif not self.quiet:

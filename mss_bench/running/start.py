@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +39,7 @@ from mss_bench.running.record import (
     refuse_other_run,
     refuse_other_separators,
 )
+from mss_bench.running.so_far import SoFar
 from mss_bench.running.store import Cell, cell_path, read_cell, read_plan, write_cell
 from mss_bench.running.tables import build_tables, cells_digest, plain_counts, stale
 from mss_bench.separators import separators
@@ -124,8 +126,8 @@ class PreparedRun:
             save = self.options.save_estimates or cell.track.name in media
             work = self._unfinished_work(run, cell, save)
             if work is not None:
-                device = self.options.device
-                tasks.append(Task(run, cell, work.scores, work.keep_scores, save, device, plugins, epoch))
+                device, kept = self.options.device, self.options.kept_memory()
+                tasks.append(Task(run, cell, work.scores, work.keep_scores, save, device, plugins, epoch, kept))
         return tasks
 
     def _unfinished_work(self, run: Path, planned: PlannedCell, save: bool) -> _Work | None:
@@ -193,14 +195,20 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
         tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
         seed=options.seed, hashes=hashes, known_tracks=known_tracks,
     )  # fmt: skip
-    dataset.notices += [*notices(dataset, tracks), *filter(None, [hashes.problem])]
+    dataset.notices += [*notices(dataset, tracks), *filter(None, [hashes.problem, options.left_out()])]
     folder = options.folder(dataset)
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file, expected a run folder or nothing; choose another with --out")
     return PreparedRun(options, dataset, folder, plan)
 
 
-def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str], None] | None = None) -> RunOutcome:
+def start(
+    prepared: PreparedRun,
+    *,
+    quiet: bool = False,
+    notify: Callable[[str], None] | None = None,
+    show: Callable[[str], str] | None = None,
+) -> RunOutcome:
     """Compute what is missing and write the tables.
 
     Parameters
@@ -210,6 +218,8 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
         Show no progress; failures are told all the same.
     notify : callable, optional
         Takes notices, one line each; standard error by default.
+    show : callable, optional
+        Returns what of a run folder is shown while the run goes on, see `mss_bench.running.so_far`; nothing by default.
 
     Returns
     -------
@@ -244,7 +254,7 @@ def start(prepared: PreparedRun, *, quiet: bool = False, notify: Callable[[str],
             notify(f"note: {notice}")
         for line in findings:
             notify(line)
-        outcome = _compute(prepared, tasks, quiet)
+        outcome = _compute(prepared, tasks, quiet, show)
         outcome.record_lost = changes.lost
         for unit in outcome.lost:
             notify(f"lost on the cluster: {unit}; what was finished is kept, the same command computes the rest")
@@ -282,7 +292,7 @@ def _count_ends(prepared: PreparedRun, outcome: RunOutcome) -> None:
         outcome.counts += end.counts
 
 
-def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool) -> RunOutcome:
+def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool, show: Callable[[str], str] | None) -> RunOutcome:
     """Compute tasks, here or on a cluster; a cell that the method cannot take gets its reason as its result."""
     run, options = prepared.folder, prepared.options
     skipped = [cell for cell in prepared.cells() if cell.skip]
@@ -294,7 +304,12 @@ def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool) -> RunOutcom
     progress = Progress(len(tasks), cached, quiet, run / "logs" / "run.log")
     if not tasks:
         return progress.outcome
-    with progress:
+    # Of a shard the others' cells are missing, and which of them writes tables last is decided at the end.
+    watched = show is not None and not quiet and options.shard is None
+    with (
+        progress,
+        SoFar(run, progress, show, apart if prepared.foreign else None) if show and watched else nullcontext(),
+    ):
         if options.scheduler is None:
             execute(run, tasks, options.job_count(), options.limits(), progress, fail_fast=options.fail_fast)
         else:

@@ -123,7 +123,8 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     Time and memory come from this folder's cells that are finished under the keys of this plan; a method without one is
     named as unknown, also where cells of an earlier version or other parameters lie in the folder.
     """
-    pace, memory, bytes_per_second = _experience(run, plan)
+    kept = max((t.reference_memory for t in tasks), default=0.0) if any(m.takes_room for m in plan.metrics) else 0.0
+    pace, memory, bytes_per_second = _experience(run, plan, kept)
     seconds = {task.cell.track.id: _seconds(task.cell.track) for task in tasks}
     unknown = sorted({t.cell.label for t in tasks} - set(pace))
     work = sum(pace.get(t.cell.label, 0.0) * seconds[t.cell.track.id] for t in tasks)
@@ -146,8 +147,11 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     return "\n".join(lines)
 
 
-def _experience(run: Path, plan: Plan) -> tuple[dict[str, float], dict[str, float], float]:
-    """Return, of finished cells, seconds a second of audio and MiB by method, and bytes a second of audio."""
+def _experience(run: Path, plan: Plan, kept: float) -> tuple[dict[str, float], dict[str, float], float]:
+    """Return, of finished cells, seconds a second of audio and MiB by method, and bytes a second of audio.
+
+    `kept` is the memory in MiB that there is now for spectra of references.
+    """
     pace: defaultdict[str, list[float]] = defaultdict(list)
     memory: dict[str, float] = {}
     sizes = []
@@ -159,7 +163,9 @@ def _experience(run: Path, plan: Plan) -> tuple[dict[str, float], dict[str, floa
         spent = sum(cell.costs.get(f"{what}_seconds", 0.0) for what in ("load", "separate"))
         pace[label].append((spent + cell.score_seconds(s.key for s in planned.scores)) / length)
         used = (cell.costs.get(f"{what}_memory_mb", 0.0) for what in ("peak", "score"))
-        memory[label] = max(memory.get(label, 0.0), *used)
+        # Spectra of references that were kept then, and those that there will be room for now.
+        more = min(kept, cell.costs.get("wanted_mb", kept)) - cell.costs.get("kept_mb", 0.0)
+        memory[label] = max(memory.get(label, 0.0), next(used), next(used) + more)
         sizes.append(cell_path(run, planned.estimate_key).stat().st_size / length)
     return {label: _mean(values) for label, values in pace.items()}, memory, _mean(sizes or [_CELL_BYTES_PER_SECOND])
 

@@ -26,6 +26,7 @@ from mss_bench.core.spec import build
 from mss_bench.core.tracks import Stems, Targets, Track, TrackAudio
 from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Metric, metrics
+from mss_bench.metrics._room import Room
 from mss_bench.running.conform import conform
 from mss_bench.running.estimates import (
     Separated,
@@ -41,7 +42,7 @@ from mss_bench.running.keys import file_stamp, source_hash
 from mss_bench.running.lock import SupersededError, in_force
 from mss_bench.running.messages import LoadTrack, Reply, Task, answer
 from mss_bench.running.outputs import save_estimates, saved_estimates
-from mss_bench.running.plan import PlannedCell, PlannedScore, Stamps
+from mss_bench.running.plan import PlannedScore, Stamps
 from mss_bench.running.store import Cell, ScoreSet, read_cell, write_cell
 from mss_bench.running.usage import Usage, cpu_seconds
 
@@ -59,8 +60,9 @@ class WorkerState:
     opened: set[str] = field(default_factory=set)  # files, by metrics that are not of this package
     since: float = field(default_factory=time.time)
     load_seconds: float = 0.0  # time of reading the track, until a cell has counted it
+    room: Room = field(default_factory=lambda: Room(0))  # of what metrics keep of the current track
 
-    def load_track(self, planned: PlannedCell) -> TrackAudio:
+    def load_track(self, task: Task) -> TrackAudio:
         """Return the audio of a cell's track, kept until another track or content is asked for.
 
         Raises
@@ -68,9 +70,12 @@ class WorkerState:
         RunError
             When a file has changed since its content was hashed: the result would be stored under a wrong key.
         """
+        planned = task.cell
+        # What the method reads has stamps of its own: the next method finds the references prepared.
         if self.track != (planned.track, planned.stamps) or self.audio is None:
             self.track = self.audio = None
             self.prepared.clear()
+            self.room = Room(task.reference_memory)
             began = time.perf_counter()
             self.audio = planned.track.load()
             self.track, self.load_seconds = (planned.track, planned.stamps), time.perf_counter() - began
@@ -89,6 +94,7 @@ class WorkerState:
             metric: Metric = build(metrics, score.metric)[0]
             if source_hash(type(metric)) != source:
                 raise changed(f"the source of {score.metric.name}")
+            metric.room = self.room
             references = group.references(self.audio.references, targets)
             self.prepared[key] = metric, metric.prepare(replace(self.audio, references=references), group)
         return self.prepared[key]
@@ -100,7 +106,7 @@ def load(task: Task, state: WorkerState) -> SeparationRequest | Reply | None:
     Where the track cannot be read the cell has failed: it is written, and a `Reply` is returned.
     """
     try:
-        track = state.load_track(task.cell)
+        track = state.load_track(task)
         if saved_estimates(task.run, task.cell) is not None:
             return None
         wanted = {"": track.mixture} | (dict(track.references) if task.cell.oracle else {})
@@ -140,6 +146,7 @@ def score_cell(
                 usage = Usage()
                 _score_all(task, state, estimates, cell, stage)
                 cell.costs["score_memory_mb"] = max(usage.peak_memory_mb(), cell.costs.get("score_memory_mb", 0.0))
+                cell.costs |= {"kept_mb": state.room.taken / 2**20, "wanted_mb": state.room.wanted / 2**20}
                 cell.status, cell.reason = Status.OK, ""
         except Exception as error:
             costs, cell = cell.costs, failed_cell(task, *classify(error))
@@ -196,7 +203,7 @@ def _cell_to_fill(task: Task) -> Cell:
 def _estimates(task: Task, separated: Separated | None, state: WorkerState, cell: Cell) -> Stems:
     """Return the estimates to score: those of the separation, or those that were saved for this key."""
     planned = task.cell
-    track = state.load_track(planned)
+    track = state.load_track(task)
     cell.costs["load_seconds"], state.load_seconds = state.load_seconds, 0.0
     cell.costs["audio_seconds"] = track.mixture.shape[1] / track.sample_rate
     if separated is not None:

@@ -6,6 +6,9 @@ the blocks (a batch of matrix products, one a frequency) and one inverse FFT a p
 
 The correlations of the whole track are the sum of those of its segments plus, at every boundary between two (a seam),
 what the L - 1 samples before it give with those after it.
+
+The spectra of x may be kept for the next correlation of the same x (`KeptSpectra`): most of the transforms, where the
+estimates of many methods are correlated with one set of references.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mss_bench.core.arrays import Floats
 from mss_bench.metrics._frames import Frames, Span
+from mss_bench.metrics._room import Room
 from mss_bench.metrics._signals import Signals
 
-__all__ = ["LagCorrelations", "correlate"]
+__all__ = ["KeptSpectra", "LagCorrelations", "correlate"]
 
 _BATCH_SAMPLES = 1 << 16
 """Samples a channel that are transformed at once, at most."""
@@ -48,11 +53,38 @@ class LagCorrelations:
     energy: Floats
 
 
-def correlate(x: Signals, y: Signals, frames: Frames) -> LagCorrelations:
-    """Correlate n signals x with m signals y at lags 0 to ``frames.reach``."""
+class KeptSpectra:
+    """Spectra of signals x, kept from one correlation to the next as far as there is room.
+
+    Parameters
+    ----------
+    room : Room
+        Shared with others that keep something; what does not fit is transformed anew each time.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._spectra: dict[tuple[int, ...], NDArray[np.complex128]] = {}
+        self._refused: set[tuple[int, ...]] = set()
+
+    def find(self, key: tuple[int, ...]) -> NDArray[np.complex128] | None:
+        """Return the spectra that are kept of some samples."""
+        return self._spectra.get(key)
+
+    def begin(self, key: tuple[int, ...], like: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        """Return the array that is to be filled with spectra: one that is kept, or `like` where there is no room."""
+        if key in self._refused or not self._room.take(like.nbytes):
+            self._refused.add(key)
+            return like
+        self._spectra[key] = np.empty_like(like)
+        return self._spectra[key]
+
+
+def correlate(x: Signals, y: Signals, frames: Frames, kept: KeptSpectra | None = None) -> LagCorrelations:
+    """Correlate n signals x with m signals y at lags 0 to ``frames.reach``; `kept` is of earlier correlations of x."""
     n_lags = frames.reach + 1
     per_frame, spans = frames.segments_per_frame, frames.spans
-    correlator = _Correlator(x, y, n_lags)
+    correlator = _Correlator(x, y, n_lags, kept or KeptSpectra(Room(0)))
     out, energy = np.zeros((len(spans), n_lags, x.n, y.n)), np.zeros((len(spans), y.n))
     total = correlator.seams([start for start, _ in frames.segments[1:]])
     if per_frame == 0:
@@ -76,8 +108,8 @@ def correlate(x: Signals, y: Signals, frames: Frames) -> LagCorrelations:
 class _Correlator:
     """Correlates parts of two sets of signals; keeps its buffers, since fresh memory costs more than the arithmetic."""
 
-    def __init__(self, x: Signals, y: Signals, n_lags: int) -> None:
-        self._x, self._y, self._reach = x, y, n_lags - 1
+    def __init__(self, x: Signals, y: Signals, n_lags: int, kept: KeptSpectra) -> None:
+        self._x, self._y, self._reach, self._kept = x, y, n_lags - 1, kept
         self._spectra: dict[tuple[int, int], _Spectra] = {}
 
     def span(self, span: Span) -> tuple[Floats, Floats]:
@@ -98,9 +130,13 @@ class _Correlator:
             past = min(reach, a - start)
             samples[: reach - past] = 0
             samples[reach + b - a :] = 0
-            for i in range(self._x.n):
+            key = (start, a, b, n_fft)
+            known = self._kept.find(key)
+            spectra.take_x(self._kept.begin(key, spectra.own_x) if known is None else known)
+            for i in range(self._x.n if known is None or self._y is self._x else 0):
                 self._x.read_channel(i, a - past, b, samples[reach - past : reach + b - a])
-                spectra.set_x(i, with_past)
+                if known is None:
+                    spectra.set_x(i, with_past)
                 if self._y is self._x:
                     energy[i] += np.vdot(blocks, blocks)
                     spectra.set_y(i, blocks)
@@ -120,6 +156,7 @@ class _Correlator:
         spectra = self._of_size(n_fft, min(len(boundaries), max(1, _BATCH_SAMPLES // n_fft)))
         for first in range(0, len(boundaries), spectra.count):
             some = boundaries[first : first + spectra.count]
+            spectra.take_x(spectra.own_x)
             before, after = np.zeros((spectra.count, n_fft)), np.zeros((spectra.count, n_fft - reach))
             for i in range(self._x.n):
                 for row, at in zip(before, some, strict=False):
@@ -151,7 +188,8 @@ class _Spectra:
         self._n_fft, self._reach = n_fft, reach
         self._padded = np.zeros((count, n_fft))
         # with the blocks last BLAS takes the products as they lie
-        self._x, self._y = np.split(np.empty((n + m, bins, count), dtype=np.complex128), [n])
+        self.own_x, self._y = np.split(np.empty((n + m, bins, count), dtype=np.complex128), [n])
+        self._x = self.own_x
         self._sum, self._product = np.empty((2, bins, n, m), dtype=np.complex128)
         self._empty = True
         self._correlations = np.empty((n_fft, n, m))
@@ -160,6 +198,10 @@ class _Spectra:
     def count(self) -> int:
         """Return how many blocks are transformed at once."""
         return len(self._padded)
+
+    def take_x(self, spectra: NDArray[np.complex128]) -> None:
+        """Use an array ``(n, bins, count)`` for the spectra of x: `own_x`, or one that is kept, filled or to be."""
+        self._x = spectra
 
     def set_x(self, channel: int, blocks: Floats) -> None:
         """Transform blocks ``(count, n_fft)`` of a signal x."""

@@ -117,10 +117,12 @@ class BSSEval(Framewise):
 
     For four stereo sources the state takes 0.26 MB a frame and 134 MB at most; it grows with the square of the number
     of channels. Correlations that would take more than 1 GiB (hops of some milliseconds, hours of audio) are not kept:
-    scoring makes them anew, some frames at a time.
+    scoring makes them anew, some frames at a time. With `room` it keeps spectra of the references, too: 3.9 MB a second
+    of four stereo sources.
     """
 
     name = "bss_eval"
+    takes_room = True
     version = "2"
     quantities = (
         Quantity("SDR", "dB", True, "|s|^2 / |y - s|^2 in each frame"),
@@ -168,7 +170,8 @@ class BSSEval(Framewise):
 
     def derive(self, track: TrackAudio) -> PreparedReferences:
         references: dict[str, Samples] = dict(track.references)
-        return prepare_references(references, self.frames(next(iter(references.values())).shape[1], track.sample_rate))
+        frames = self.frames(next(iter(references.values())).shape[1], track.sample_rate)
+        return prepare_references(references, frames, self.room)
 
     def score(self, state: Prepared[PreparedReferences], estimates: Stems) -> list[Score]:
         """Score the estimates of one method, with the references that `references` chooses."""
