@@ -11,7 +11,7 @@ from typing import Any, Self
 from mss_bench.errors import MssBenchError
 from mss_bench.running.lock import finalising
 from mss_bench.running.progress import Progress
-from mss_bench.running.tables import build_tables
+from mss_bench.running.tables import rebuild
 
 __all__ = ["SoFar"]
 
@@ -60,7 +60,7 @@ class SoFar:
                 continue
             try:
                 with finalising(self._run):
-                    self._apart(build_tables, str(self._run)) if self._apart else build_tables(self._run)
+                    self._apart(rebuild, str(self._run)) if self._apart else rebuild(self._run)
                 self._progress.show(f"\nso far, {done} of {total} cells:\n\n{self._show(str(self._run))}\n")
             except MssBenchError as error:  # what stops the run itself says so there
                 self._progress.notify(f"no table so far: {error}")

@@ -107,7 +107,7 @@ class _Rows:
         return pa.Table.from_pandas(pd.DataFrame(self.columns).astype(self._kinds), preserve_index=False)
 
 
-def rebuild(run: Path) -> None:
+def rebuild(run: str | Path) -> None:
     """Build the tables and note in ``run.json`` what they were made of.
 
     Raises
@@ -115,6 +115,7 @@ def rebuild(run: Path) -> None:
     RunError
         Where the folder is no run.
     """
+    run = Path(run)
     info, plan = read_info(run), read_plan(run)
     # Of an earlier version it has no checksum, and beside a description that has one it would count as damaged.
     write_record(run, plan["cells"], conditions_of(run))

@@ -121,7 +121,9 @@ def in_child(step: str, tree: Path, folder: Path, run: Path) -> dict[str, float]
     """Do a step in a process of its own, with the code of a tree."""
     environment = os.environ | THREADS | {"PYTHONPATH": str(tree), "MSS_BENCH_CACHE": str(folder / "cache")}
     words = [sys.executable, __file__, "--step", step, str(folder), str(run)]
-    result: dict[str, float] = json.loads(subprocess.run(words, env=environment, stdout=subprocess.PIPE, check=True).stdout)
+    result: dict[str, float] = json.loads(
+        subprocess.run(words, env=environment, stdout=subprocess.PIPE, check=True).stdout
+    )
     print(f"{step} {tree.name}: {result}", file=sys.stderr, flush=True)
     return result
 
@@ -160,7 +162,9 @@ def main() -> None:
         trees = {"this": ROOT}
         if arguments.against:
             trees["other"] = Path(name) / "other"
-            subprocess.run(["git", "-C", ROOT, "worktree", "add", "--detach", trees["other"], arguments.against], check=True)
+            subprocess.run(
+                ["git", "-C", ROOT, "worktree", "add", "--detach", trees["other"], arguments.against], check=True
+            )
         try:
             compare(trees, Path(name), arguments.tracks, arguments.steps)
         finally:

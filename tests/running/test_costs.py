@@ -3,7 +3,13 @@
 import pytest
 
 import mss_bench
+from mss_bench.running.estimates import SharedAudio
+from mss_bench.running.messages import Reply
+from mss_bench.running.options import RunOptions
+from mss_bench.running.start import prepare
+from mss_bench.running.status import estimate
 from mss_bench.running.store import read_cell
+from mss_bench.running.worker import WorkerState, load
 
 COSTLY = """
 import subprocess, sys, time
@@ -91,3 +97,43 @@ def test_a_cell_that_is_separated_again_for_a_metric_tells_of_the_last_separatio
     for name in ("separate_seconds", "separate_cpu_seconds"):
         assert after[name] != before[name]
     assert after["separate_cpu_seconds"] >= 0.3
+
+
+def test_references_stay_prepared_from_method_to_method_and_keep_spectra_within_their_memory(tiny, tmp_path, plugin):
+    def prepared(**options):
+        methods = ("nmf_supervised", "irm", "demo_net")  # files of their own, references, a network
+        return prepare(RunOptions(
+            dataset="tiny", separators=methods, metrics=("bss_eval:filter_length=32",), catalogs=(str(tiny),),
+            out=tmp_path / "run", max_tracks=1, **options,
+        ))  # fmt: skip
+
+    tasks = prepared().tasks()
+    assert [task.cell.separator for task in tasks] == ["mixture", "nmf_supervised", "irm", "demo_net"]
+    state = WorkerState(SharedAudio())
+    states = []
+    for task in tasks:
+        assert not isinstance(load(task, state), Reply)
+        states.append([id(state.metric(score, task.cell.targets)[1]) for score in task.scores])
+    assert len({str(ids) for ids in states}) == 1
+    assert 0 < state.room.taken <= 256 * 2**20
+    assert prepared(memory_limit=400.0).tasks()[0].reference_memory == 100.0
+    assert prepared(reference_memory=0.0).tasks()[0].reference_memory == 0.0
+
+
+def test_the_estimate_of_memory_counts_what_is_kept_of_the_references(run, tiny, tmp_path):
+    run(["centre"], ["bss_eval:filter_length=32"])
+
+    def estimated(kept):
+        prepared = prepare(RunOptions(
+            dataset="tiny", separators=("centre",), metrics=("bss_eval:filter_length=32", "usdr"), max_tracks=1,
+            catalogs=(str(tiny),), out=tmp_path / "run", reference_memory=kept,
+        ))  # fmt: skip
+        cell = read_cell(tmp_path / "run", prepared.plan.cells[0].estimate_key)
+        tasks = prepared.tasks()
+        assert tasks
+        words = estimate(tmp_path / "run", prepared.plan, tasks, 1).split()
+        return float(words[words.index("MiB") - 1]), cell.costs
+
+    (some, costs), (none, _) = estimated(256.0), estimated(0.0)
+    assert costs["kept_mb"] == costs["wanted_mb"] > 0
+    assert some - none == pytest.approx(costs["kept_mb"], abs=1.0)
