@@ -1,6 +1,6 @@
-"""Cost of running beside the work itself: overhead a cell, large plans, resuming, reporting, scaling, kills.
+"""Cost of running beside the work itself: overhead a cell, the default run, resuming, scaling, kills.
 
-Run: python tests/benchmarks/runner.py [overhead] [large] [cached] [scaling] [kills]   (all by default)
+Run: python tests/benchmarks/runner.py [overhead] [default] [cached] [scaling] [kills]   (all by default)
      [--pairs N] of runs with one worker and with two   [--kills N] [--minutes M] after which no further kill is made
 
 Prints Markdown tables; the committed ones stand in tests/benchmarks/README.md. Linear algebra runs on one thread, here
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import statistics
@@ -27,12 +28,9 @@ from threadpoolctl import threadpool_limits
 import mss_bench
 from mss_bench.api import load
 from mss_bench.core import audio
-from mss_bench.metrics import Score, metrics
 from mss_bench.report.table import Table
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare, start
-from mss_bench.running.status import run_status
-from mss_bench.running.store import Cell, ScoreSet, write_cell
 
 METHODS = ("hpss", "duet", "nmf", "kam", "repet_sim", "irm")
 """Run on the demo by `scaling`, with the default metrics."""
@@ -61,11 +59,6 @@ class Four(Metric):
 def report(title: str, rows: list[tuple[object, ...]], head: tuple[str, ...]) -> None:
     """Print a Markdown table."""
     print(Table(title, head, [rows]).markdown(), flush=True)
-
-
-def peak_gb() -> float:
-    """Peak memory of this process so far, in GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def data_set(folder: Path, tracks: int, seconds: float = 0.1) -> Path:
@@ -109,50 +102,26 @@ def overhead(folder: Path) -> None:
     report("Overhead", rows, ("workers", "cells", "ms a cell"))
 
 
-def large(folder: Path) -> None:
-    """20,000 cells, 77 million frame values: plan, fill, tables, resume, report."""
-    data_set(folder, 500)
-    rows = []
-
-    def step(name: str, work: object) -> object:
-        began = time.perf_counter()
-        result = work()
-        rows.append((name, f"{time.perf_counter() - began:.1f}", f"{peak_gb():.2f}"))
-        print(rows[-1], file=sys.stderr)
-        return result
-
-    prepared = step("plan 20,000 cells", lambda: prepare(options(folder, 39, "large")))
-    assert len(prepared.plan.cells) == 20000
-    fill(prepared)
-    step("resume: tables of 20,000 cells, 77 million frames", lambda: start(prepared, quiet=True))
-    step("resume again: nothing to do", lambda: start(prepare(options(folder, 39, "large")), quiet=True))
-    step("status", lambda: run_status(prepared.folder))
-    step("report (md, csv, tex, html, png)", lambda: load(prepared.folder).report())
-    size = sum(f.stat().st_size for f in prepared.folder.rglob("*") if f.is_file()) / 2**30
-    report("20,000 cells", rows, ("step", "s", "peak GB so far"))
-    print(f"\nThe run folder takes {size:.2f} GB.")
+def default(folder: Path) -> None:
+    """Run the default on the demo: CPU seconds by what they are spent on, when a first table is there, and the end."""
+    mss_bench.run("demo", ["centre"], ["usdr"], out=folder / "warm", quiet=True)  # renders the songs
+    words = [sys.executable, "-m", "mss_bench", "run", "-o", folder / "run"]
+    before, began, first = _children(), time.perf_counter(), math.nan
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        for line in running.stderr or ():
+            if line.startswith("so far"):
+                first = time.perf_counter() - began if math.isnan(first) else first
+    used, wall = _children() - before, time.perf_counter() - began
+    costs = load(folder / "run").costs
+    separated, scored = costs.separate_cpu_seconds.sum(), (costs.cpu_seconds - costs.separate_cpu_seconds).sum()
+    row = [len(costs), *(f"{s:.0f}" for s in (used, separated, scored, used - separated - scored, first, wall))]
+    head = ("cells", "CPU s", "separators", "scoring", "all else", "first table after, s", "end after, s")
+    report(f"The default run, beside a load of {os.getloadavg()[1]:.1f}", [tuple(row)], head)
 
 
-def fill(prepared: object) -> None:
-    """Finished cells with random scores, written without a disk flush each, as another machine would have left them."""
-    rng = np.random.default_rng(0)
-    quantities = [q.name for q in metrics.load("four").quantities]
-    flush, os.fsync = os.fsync, lambda descriptor: None
-    for planned in prepared.plan.cells:
-        values = rng.normal(5, 3, (16, 240))
-        (score,) = planned.scores
-        rows = [
-            Score(target, name, values[k], "frame", 1.0, 1.0)
-            for k, (target, name) in enumerate((t, q) for t in score.expected for q in quantities)
-        ]
-        scores = {score.key: ScoreSet(score.group.name, "four", "default", "ok", "", rows, score.preimage)}
-        cell = Cell(
-            planned.estimate_key, vars(planned.track.id), planned.separator, planned.params, "ok",
-            preimage=planned.preimage, scores=scores,
-            costs={"audio_seconds": 240.0, "separate_seconds": 10.0, "separate_cpu_seconds": 10.0},
-        )  # fmt: skip
-        write_cell(prepared.folder, cell)
-    os.fsync = flush
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def cached(folder: Path) -> None:
@@ -213,7 +182,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=500, dest="count")
     parser.add_argument("--minutes", type=float, default=30.0)
     chosen = parser.add_argument("parts", nargs="*", metavar="PART")
-    parts: dict[str, Callable[[Path], None]] = {f.__name__: f for f in (overhead, large, cached)}
+    parts: dict[str, Callable[[Path], None]] = {f.__name__: f for f in (overhead, default, cached)}
     parts |= {"scaling": lambda f: scaling(f, args.pairs), "kills": lambda f: kills(args.count, args.minutes)}
     args = parser.parse_args()
     if unknown := [name for name in args.parts if name not in parts]:
