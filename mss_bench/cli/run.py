@@ -139,10 +139,8 @@ def printed_so_far(run: str, width: int, encoding: str) -> str:
     def comparable(table: pd.DataFrame) -> pd.DataFrame:
         return table[pd.MultiIndex.from_frame(table[track]).isin(whole)] if whole else table
 
-    return summary(
-        comparable(results.tracks), comparable(results.failures), width=width, encoding=encoding,
-        quantities=results.run["quantities"], separators=results.run.get("separators", ()),
-    )  # fmt: skip
+    facts = {name: value for name, value in results.run.items() if name != "cells"}  # what is missing is on its way
+    return summary(comparable(results.tracks), comparable(results.failures), width=width, run=facts, encoding=encoding)
 
 
 def finish(prepared: PreparedRun, *, quiet: bool) -> int:

@@ -192,15 +192,15 @@ def export_run(frames: pd.DataFrame, out: str | Path) -> list[Path]:
         When a file cannot be written.
     """
     frames = frames[frames["metric"].isin(METRICS) & frames["preset"].str.startswith("v4")]
-    sizes = frames.groupby("group")["target"].nunique()
+    sizes = frames.groupby("group", observed=True)["target"].nunique()
     written = []
     for (separator, params, subset, track), table in frames.groupby(
-        ["separator", "params", "subset", "track"], sort=False
+        ["separator", "params", "subset", "track"], sort=False, observed=True
     ):
-        size = table["group"].map(sizes)
-        table = table[size == size.groupby(table["target"]).transform("min")]
+        size = table["group"].map(sizes).astype(int)
+        table = table[size == size.groupby(table["target"], observed=True).transform("min")]
         scores = []
-        for (target, metric), rows in table.groupby(["target", "metric"], sort=False):
+        for (target, metric), rows in table.groupby(["target", "metric"], sort=False, observed=True):
             times = rows["time"].to_numpy()
             window = float(rows["duration"].iloc[0])
             hop = float(times[1] - times[0]) if len(times) > 1 else window
@@ -412,10 +412,10 @@ def track_medians(frames: pd.DataFrame, empty: pd.DataFrame | None = None) -> pd
     import pandas as pd
 
     keys = [k for k in TRACK_KEYS if k in frames.columns] + ["target", "metric"]
-    grouped = frames.groupby(keys, sort=False)["value"]
+    grouped = frames.groupby(keys, sort=False, observed=True)["value"]
     table = grouped.median().to_frame("value")
     table["n_frames"], table["n_valid"] = grouped.size(), grouped.count()
-    table["n_inf"] = (frames["value"] == math.inf).groupby([frames[k] for k in keys], sort=False).sum()
+    table["n_inf"] = (frames["value"] == math.inf).groupby([frames[k] for k in keys], sort=False, observed=True).sum()
     table = table.reset_index()
     if empty is None or empty.empty:
         return table

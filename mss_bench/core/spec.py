@@ -98,8 +98,14 @@ def _format_value(value: Any) -> str:
 
 
 def needs_parameters(cls: type) -> bool:
-    """Return whether a class has parameters without a default, so that its name alone does not make an instance."""
-    return any(p.required for p in parameters(cls).values())
+    """Return whether the name of a class alone makes no instance: it needs a parameter, or one of several."""
+    if any(p.required for p in parameters(cls).values()):
+        return True
+    try:
+        cls()
+    except ConfigError:
+        return True
+    return False
 
 
 def build(registry: Registry[T], spec: Spec) -> tuple[T, dict[str, Any]]:

@@ -230,8 +230,8 @@ def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:
             "oracle": planned["oracle"], "group": wanted["group"], "preset": wanted["preset"],
             "estimate_key": planned["estimate_key"], "score_key": wanted["key"],
         }  # fmt: skip
-        for row in score.rows if score is not None and score.status == Status.OK else ():
-            yield base | _numbers(row)
+        for numbers in _numbers(score.rows) if score is not None and score.status == Status.OK else ():
+            yield base | numbers
         missing = [(t, q, *why_missing(cell, score, t)) for t, q in unscored(wanted, score)]
         missing += [(t, q, str(Status.SKIPPED), why) for t, why in left_out(wanted) for q in wanted["quantities"]]
         # Nothing failed: the song has no such target, and no method is to be told from another by that.

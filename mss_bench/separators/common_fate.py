@@ -37,8 +37,8 @@ class CommonFate(BlindMaskSeparator):
     With two instruments in unison, one with vibrato, plain NMF fails, since their spectra are the same; their
     patterns are not. There is one pattern a source: it is meant for few sustained sounds rather than for a song of many
     notes, and sources that are never apart in time stay together. The result depends on the start; the best of
-    `restarts` is taken. A patch of 1 x 1 is plain NMF with one spectrum a source. It takes longer than any method that is
-    not slow, and songs are not what it is meant for: a run leaves it out unless it is named.
+    `restarts` is taken. A patch of 1 x 1 is plain NMF with one spectrum a source. It takes longer than any method that
+    is not slow, and songs are not what it is meant for: a run leaves it out unless it is named.
 
     References
     ----------
