@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 
 import numpy as np
 
@@ -33,6 +34,14 @@ class Signals:
         self._minus = None if minus is None else [channel for array in minus for channel in array]
         self.n = len(self._channels)
         self.n_samples: int = arrays[0].shape[1]
+
+    def part(self, first: int, stop: int) -> Signals:
+        """Return the channels ``[first, stop)``."""
+        part = copy(self)
+        part._channels, part._shifts = self._channels[first:stop], self._shifts[first:stop]
+        part._minus = None if self._minus is None else self._minus[first:stop]
+        part.n = len(part._channels)
+        return part
 
     def read(self, start: int, stop: int, out: Floats | None = None) -> Floats:
         """Return samples ``[start, stop)`` as ``(n, stop - start)``, in `out` if given."""

@@ -24,6 +24,7 @@ from mss_bench.metrics.bss_eval.v3 import prepare_window, sources_sdr
 
 __all__ = [
     "MAX_SOURCES",
+    "Framing",
     "IllConditionedWarning",
     "MusevalError",
     "Scores",
@@ -59,8 +60,8 @@ class MusevalError(AudioError, ValueError):
 class IllConditionedWarning(UserWarning):
     """Warning that ISR, SIR or SAR of a source depend on rounding errors of the references.
 
-    They change by more than 0.1 dB when the ridge is ten times as large. museval's values are no more reliable in such
-    a case; it does not warn.
+    They change by more than 0.1 dB when the ridge is ten times as large, or references are, but for rounding, copies,
+    sums or filterings of each other. museval's values are no more reliable in such a case; it does not warn.
     """
 
 
@@ -159,11 +160,14 @@ class _Pairs(NamedTuple):
         Some quantity is ill-conditioned.
     condition : float
         The worst of the systems'.
+    rounded : frozenset of str
+        Sources that depend on others but for rounding.
     """
 
     values: dict[str, Floats]
     doubtful: NDArray[np.bool_]
     condition: float
+    rounded: frozenset[str]
 
 
 def _pairs(
@@ -177,6 +181,7 @@ def _pairs(
     n = len(references)
     values = {q: np.full((n, n, len(valid)), np.nan) for q in QUANTITIES}
     doubtful, condition = np.zeros((n, n, len(valid)), dtype=bool), 1.0
+    rounded = frozenset[str]()
     windows = np.flatnonzero(valid)
     for part in windows[:, np.newaxis] if framewise else [np.arange(len(valid))]:
         if framewise:
@@ -187,26 +192,34 @@ def _pairs(
             prepared, cut = prepare_references(references, frames), estimates
         ratios = pair_ratios(prepared, cut, valid[part], all_pairs=all_pairs)
         condition = max(condition, prepared.condition)
+        rounded |= prepared.dependence.rounded | prepared.dependence.rounded_alone
         for q in QUANTITIES:
             values[q][..., part] = ratios.values[q]
             doubtful[..., part] |= ratios.ill_conditioned[q][..., np.newaxis]
     if n == 1:  # museval has no interference to divide by
         values["SIR"][..., valid] = np.inf
-    return _Pairs(values, doubtful, condition)
+    return _Pairs(values, doubtful, condition, rounded)
 
 
 def _warn_of_doubts(pairs: _Pairs, order: NDArray[np.intp]) -> None:
-    """Warn of the sources that are ill-conditioned, given the estimate of each in every window."""
+    """Warn of the sources that are ill-conditioned, given the estimate of each in every window, or depend on others."""
     defined = ~np.isnan(pairs.values["SAR"])
     doubtful = np.take_along_axis(pairs.doubtful & defined, order[:, np.newaxis], axis=1)
+    texts = []
     if doubtful.any():
         sources = ", ".join(str(index) for index, windows in enumerate(doubtful) if windows.any())
-        warnings.warn(
+        texts.append(
             f"ISR, SIR and SAR of source {sources} hang on the last bits of the references, whose system has a "
-            f"condition number of {pairs.condition:.0e}: they move by more than 0.1 dB under a tenfold ridge",
-            IllConditionedWarning,
-            stacklevel=3,
+            f"condition number of {pairs.condition:.0e}: they move by more than 0.1 dB under a tenfold ridge"
         )
+    if pairs.rounded:
+        texts.append(
+            f"the references of {', '.join(sorted(pairs.rounded))} are, but for rounding, copies, sums or filterings "
+            "of each other, as a stem panned in floating point is. Their last bits are left out here and fitted by "
+            "museval, whose ISR, SIR and SAR may differ by several dB"
+        )
+    if texts:
+        warnings.warn("; ".join(texts), IllConditionedWarning, stacklevel=3)
 
 
 def _orders(sir: Floats, framewise: bool, permute: bool) -> NDArray[np.intp]:
@@ -230,6 +243,8 @@ def as_sources(given: ArrayLike, kind: str) -> Sources:
     MusevalError
         No numbers, too many axes, nothing in it, or sources of differing channels.
     """
+    if any(isinstance(array, np.ma.MaskedArray) for array in (given, *(given if isinstance(given, list) else ()))):
+        raise MusevalError(f"the {kind} sources are a masked array; pass filled(0) of it, or what is meant")
     if isinstance(given, (list, tuple)) and given and all(isinstance(array, np.ndarray) for array in given):
         sources = list(given)
     else:
@@ -264,6 +279,43 @@ def to_length(estimates: Sources, n_samples: int) -> Sources:
         array[:n_samples] if len(array) >= n_samples else np.pad(array, [(0, n_samples - len(array)), (0, 0)])
         for array in estimates
     ]
+
+
+class Framing:
+    """Iterate over the windows of a signal, as slices of its samples.
+
+    Parameters
+    ----------
+    window, hop : float
+        Whole numbers of samples; infinite for the whole signal.
+    length : int
+        Samples.
+
+    Examples
+    --------
+    >>> list(Framing(10, 5, 19))
+    [slice(0, 10, None), slice(5, 15, None)]
+    """
+
+    def __init__(self, window: float, hop: float, length: int) -> None:
+        self.window, self.hop, self.length, self.current = window, hop, length, 0
+        self._spans = _frames(length, window, hop, 1).spans
+
+    @property
+    def nwin(self) -> int:
+        """Return the number of windows."""
+        return len(self._spans)
+
+    def __iter__(self) -> Framing:
+        return self
+
+    def __next__(self) -> slice:
+        if self.current >= self.nwin:
+            raise StopIteration
+        self.current += 1
+        return slice(*self._spans[self.current - 1])
+
+    next = __next__
 
 
 def validate(reference_sources: ArrayLike, estimated_sources: ArrayLike) -> None:

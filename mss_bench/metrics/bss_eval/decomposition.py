@@ -15,6 +15,7 @@ from mss_bench.metrics._frames import Frames, Mask
 from mss_bench.metrics._levels import level, scaled, scaling, scaling_exponent
 from mss_bench.metrics._room import Room
 from mss_bench.metrics._signals import Signals
+from mss_bench.metrics.bss_eval.dependence import Dependence, find_dependence
 from mss_bench.metrics.bss_eval.lags import KeptSpectra, LagCorrelations, correlate
 from mss_bench.metrics.bss_eval.projection import Projector
 from mss_bench.metrics.bss_eval.ratios import QUANTITIES, ROUGH, Filters, FramedEstimate, Ratios
@@ -63,6 +64,8 @@ class PreparedReferences:
         Of all reference channels, source after source, with each other; of the whole track alone where there are too
         many frames to keep.
     projectors : Projectors
+    dependence : Dependence
+        Of references on one another.
     kept : KeptSpectra, optional
         Spectra of the references, which every set of estimates is correlated with.
     """
@@ -73,6 +76,7 @@ class PreparedReferences:
     frames: Frames
     lags: LagCorrelations
     projectors: Projectors
+    dependence: Dependence
     kept: KeptSpectra | None = None
 
     @property
@@ -136,8 +140,10 @@ def prepare_references(references: dict[str, Samples], frames: Frames, room: Roo
     for first, target in zip(range(0, signals.n, channels), references, strict=True):
         mine = slice(first, first + channels)
         own[target] = Projector(lags.total[:, mine, mine])
-    projectors = Projectors(Projector(lags.total), own)
-    return PreparedReferences(references, levels, rescaled, frames, lags, projectors, kept)
+    everything = Projector(lags.total)
+    dependence = find_dependence(list(references), signals, everything, list(own.values()))
+    projectors = Projectors(everything, own)
+    return PreparedReferences(references, levels, rescaled, frames, lags, projectors, dependence, kept)
 
 
 def decompose(

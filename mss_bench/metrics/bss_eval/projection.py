@@ -41,6 +41,12 @@ _LARGE = 1500
 _COLLINEAR = 1e-13
 """Squared sine of the angle between two signals under which the second counts as a copy of the first."""
 
+_NEAR_RIDGE = 10
+"""Multiple of the ridge below which the smallest eigenvalue may be the ridge's doing."""
+
+_ITERATIONS = 4
+"""Of inverse iteration: what a direction of 1e-12 leaves in the smallest is then below rounding."""
+
 
 class Projector:
     """Solves for projection filters; one serves every estimate of a track.
@@ -58,6 +64,8 @@ class Projector:
     ----------
     members : list of int
         The signals that span the projection.
+    copies : list of (int, int)
+        Signals that were left out as copies, each with the one that it repeats.
     ridge : float
         The one that was used.
     condition : float
@@ -65,8 +73,8 @@ class Projector:
     """
 
     def __init__(self, lags: Floats, ridge: float = RIDGE, *, dense: bool = False) -> None:
-        self.members = _spanning(lags[0])
-        self.ridge, self.condition = ridge, 1.0
+        self.members, self.copies = _spanning(lags[0])
+        self.ridge, self.condition, self._smallest = ridge, 1.0, 1.0
         self._lags, self._dense = lags, dense
         self._product: ToeplitzProduct | None = None
         self._norms = np.sqrt(np.diagonal(lags[0])[self.members])
@@ -97,6 +105,29 @@ class Projector:
             moved[:, self.members] -= 9 * self.ridge * self._solve_scaled(scaled) / self._norms[:, None]
         return moved
 
+    def vanishing(self) -> Floats | None:
+        """Return filters ``(n_lags, n, 1)`` under which the signals nearly cancel; None where none can.
+
+        They are looked for where the smallest eigenvalue of the Gram matrix is near the ridge. Relative to the norms of
+        the signals their norm is 1, so that the energy of the filtered sum is an eigenvalue of the matrix without its
+        ridge, free of the rounding of the matrix.
+        """
+        if not self.members or self._smallest > _NEAR_RIDGE * self.ridge:
+            return None
+        n_lags, n, _ = self._lags.shape
+        found = np.random.default_rng(0).standard_normal((n_lags, len(self.members), 1))
+        for _ in range(_ITERATIONS):
+            found = self._solve_scaled(found)
+            found /= np.linalg.norm(found)
+        filters = np.zeros((n_lags, n, 1))
+        filters[:, self.members] = found / self._norms[:, None]
+        return filters
+
+    def shares(self, filters: Floats) -> Floats:
+        """Return the energy ``(n,)`` of the filters of each signal, relative to its norm."""
+        energies: Floats = (filters**2).sum(axis=(0, 2)) * np.diagonal(self._lags[0])
+        return energies
+
     def stiffer(self) -> Projector:
         """Return the same with ten times the ridge, at the price of another factorisation."""
         return Projector(self._lags, 10 * self.ridge, dense=self._dense)
@@ -113,8 +144,10 @@ class Projector:
     def _keep(self, factor: Floats | None, blocks: Floats) -> bool:
         if factor is None:
             return False
-        reciprocal, _ = lapack.dpocon(factor, norm(blocks), uplo="L")
+        size = norm(blocks)
+        reciprocal, _ = lapack.dpocon(factor, size, uplo="L")
         self._factor, self.condition = factor, 1 / reciprocal if reciprocal > 0 else np.inf
+        self._smallest = size * reciprocal
         return True
 
     def _solve_scaled(self, right: Floats) -> Floats:
@@ -129,15 +162,17 @@ class Projector:
         return solution.reshape(right.shape)
 
 
-def _spanning(gram: Floats) -> list[int]:
-    """Return the signals that are neither silent nor copies of earlier ones up to gain, by their products."""
+def _spanning(gram: Floats) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return which signals are neither silent nor copies, and the copies with their originals."""
     members: list[int] = []
-    for i in range(len(gram)):
-        energy = gram[i, i]
-        copies = (gram[i, j] ** 2 > (1 - _COLLINEAR) * energy * gram[j, j] for j in members)
-        if energy > 0 and not any(copies):
+    copies: list[tuple[int, int]] = []
+    for i in np.flatnonzero(np.diagonal(gram) > 0).tolist():
+        original = next((j for j in members if gram[i, j] ** 2 > (1 - _COLLINEAR) * gram[i, i] * gram[j, j]), None)
+        if original is None:
             members.append(i)
-    return members
+        else:
+            copies.append((i, original))
+    return members, copies
 
 
 def _with_ridge(blocks: Floats, ridge: float) -> Floats:

@@ -67,6 +67,7 @@ from mss_bench.metrics._frames import Frames, Mask, SilencePolicy, SilenceRule, 
 from mss_bench.metrics.base import Measured, Metric, Outcome, Prepared, Quantity, Score
 from mss_bench.metrics.bss_eval.assignment import Order, PairRatios, best_order, pair_ratios
 from mss_bench.metrics.bss_eval.decomposition import PreparedReferences, prepare_references
+from mss_bench.metrics.bss_eval.dependence import Dependence
 
 __all__ = ["BSSEvalV3Images", "BSSEvalV3Sources", "prepare_window", "sources_sdr"]
 
@@ -113,6 +114,8 @@ class _Window(NamedTuple):
         Condition number of the references' system.
     no_interference : str
         Why SIR is undefined where it is.
+    dependence : Dependence
+        Of the references on one another.
     """
 
     ratios: dict[str, tuple[Floats, Mask]]
@@ -121,6 +124,7 @@ class _Window(NamedTuple):
     contested: Mask
     condition: float
     no_interference: str
+    dependence: Dependence
 
 
 class _BSSEvalV3(Metric):
@@ -209,6 +213,9 @@ class _BSSEvalV3(Metric):
             permuted = any(w.order[i] != i for w in windows.values())
             flags = ("ill_conditioned",) * doubtful + ("permuted",) * permuted
             condition = np.nan if quantity in self._unfiltered else worst
+            if quantity not in self._unfiltered:
+                dependent = {name for w in counting.values() for name in w.dependence.of(target, quantity)}
+                flags += (f"dependent_references:{'+'.join(sorted(dependent))}",) * bool(dependent)
             if not np.isnan(values).all():
                 return Measured(values, flags, condition)
             why = "numerator and denominator are 0 in every window"
@@ -235,7 +242,7 @@ class _BSSEvalV3(Metric):
         counts = allowed[np.arange(len(order)), order]
         ratios, why = self._ratios(pairs, order), prepared.why_no_interference
         # Not the references themselves: their factors are large, and only those of the first windows are kept.
-        return _Window(ratios, order, counts, counts & possible, prepared.condition, why)
+        return _Window(ratios, order, counts, counts & possible, prepared.condition, why, prepared.dependence)
 
     def _prepare_window(self, references: Mapping[str, Samples], span: Span) -> PreparedReferences:
         return prepare_window(references, span, self.filter_length - 1)
@@ -263,8 +270,8 @@ class BSSEvalV3Images(_BSSEvalV3):
     )
     caution = (
         "Filters found anew in each window explain part of any error by chance, the more the shorter the window: ISR, "
-        "SIR and SAR are not to be compared with version 4's or between windows. As energy ratios they hardly follow "
-        "listeners on generative systems."
+        "SIR and SAR are not to be compared with version 4's or between windows. Energy does not say how an error "
+        "sounds, least of all on generative systems."
     )
     _kind = "images"
     _unfiltered = ("SDR",)
@@ -293,7 +300,8 @@ class BSSEvalV3Sources(_BSSEvalV3):
     )
     caution = (
         "Any filter of so many taps is forgiven, and with it a gain, a small delay, a moved image and part of a "
-        "low-pass, however they sound: it is no score of stems that are to be heard."
+        "low-pass, however they sound: it is no score of stems that are to be heard, least of all of those that "
+        "generative systems make."
     )
     _kind = "sources"
 

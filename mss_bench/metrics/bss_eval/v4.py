@@ -54,6 +54,10 @@ relative to the data (1e-14 of the diagonal, channel by channel), and a quantity
 frame when the ridge grows tenfold is flagged ``ill_conditioned``: it says more about the last bits of the references
 than about the estimate. SDR needs no filters and is never flagged.
 
+References that are copies, sums or filterings of others but for rounding are flagged ``dependent_references`` with
+their names, and so is the SIR of references that are copies of one another
+(`mss_bench.metrics.bss_eval.dependence`): museval fits their last bits, and differs by several dB.
+
 The condition number of G (its diagonal scaled to 1, with the ridge) stands beside every ISR, SIR and SAR, flagged or
 not. Noise has 1e2, four stems of 16-bit music 7e11. Stems with nothing above some frequency, as lossy coders leave
 them, have up to 1e17, the ridge alone keeping G invertible: decoded AAC. They cost time, too: above 3e12 nothing but a
@@ -136,10 +140,9 @@ class BSSEval(Framewise):
         "IEEE TASLP 14(4), 2006"
     )
     caution = (
-        "The energy of an error does not say how it sounds: SDR and SIR follow listeners on systems that mask "
-        "(Spearman .67 and .61) and hardly on generative ones (.18 and .41). Frames in which any source is silent "
-        "are left out for every source. SIR, ISR and SAR flagged ill_conditioned depend on rounding errors of the "
-        "references."
+        "The energy of an error does not say how it sounds, least of all on generative systems. Frames in which any "
+        "source is silent are left out for every source. SIR, ISR and SAR flagged ill_conditioned or "
+        "dependent_references depend on rounding errors of the references."
     )
 
     presets: ClassVar = {
@@ -199,6 +202,8 @@ class BSSEval(Framewise):
             flags: tuple[str, ...] = ("ill_conditioned",) if quantity in decomposed.ill_conditioned else ()
             if quantity != "SDR" and self._underdetermined(prepared):
                 flags += ("underdetermined",)
+            if quantity != "SDR" and (dependent := prepared.dependence.of(target, quantity)):
+                flags += (f"dependent_references:{'+'.join(dependent)}",)
             if self.perfect_frames == "dropped" and (perfect := int(np.isposinf(values).sum())):
                 values[np.isposinf(values)] = np.nan
                 flags += (f"perfect_dropped:{perfect}",)
