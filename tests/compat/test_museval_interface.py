@@ -5,7 +5,10 @@ Not stated here: museval returns empty arrays for empty input, with a warning; t
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,6 +35,65 @@ def pair(samples=RATE, channels=2, sources=2):
 @pytest.fixture(scope="module")
 def museval():
     return pytest.importorskip("museval", exc_type=(ImportError, RuntimeError))
+
+
+def own_names(module):
+    """The public functions, classes and constants of a module of museval's, not what it imports from elsewhere."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (name == "MAX_SOURCES" or getattr(value, "__module__", "").startswith("museval") or name == "metrics")
+    }
+
+
+def parameters(function):
+    return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+
+
+@pytest.mark.parametrize("module", ["", ".metrics", ".aggregate", ".cli"])
+def test_every_public_name_of_museval_is_there_with_its_signature(museval, module):
+    mine = importlib.import_module(f"mss_bench.compat.museval{module}")
+    theirs = own_names(importlib.import_module(f"museval{module}"))
+    assert len(theirs) >= 2
+    for name, value in theirs.items():
+        if module == ".cli" and name.startswith("eval_"):  # imported there
+            continue
+        own = getattr(mine, name)
+        if inspect.isclass(value):
+            assert parameters(own) == parameters(value), name
+            for member in (m for m in vars(value) if not m.startswith("_")):
+                counterpart = inspect.getattr_static(own, member)
+                if callable(vars(value)[member]):
+                    assert parameters(counterpart) == parameters(vars(value)[member]), f"{name}.{member}"
+                else:
+                    assert isinstance(counterpart, property), f"{name}.{member}"
+        elif callable(value):
+            assert parameters(own) == parameters(value), name
+        else:
+            assert inspect.ismodule(value) or own == value, name
+
+
+def test_what_is_returned_is_of_the_types_that_museval_returns(museval):
+    track = song()
+    arrays = pair()
+    theirs, mine = (module.eval_mus_track(track, estimates_of(track)) for module in (museval, ours))
+    pd.testing.assert_frame_equal(mine.df, theirs.df.reset_index(drop=True), atol=1.1e-5, rtol=0)
+    assert isinstance(mine.json, str)
+    results = {}
+    for name, module in (("theirs", museval), ("mine", ours)):
+        store, methods = module.EvalStore("mean", tracks_agg="median"), module.MethodStore()
+        store.add_track(module.eval_mus_track(track, estimates_of(track)))
+        methods.add_evalstore(store, name="one")
+        frames = list(module.metrics.Framing(10, 4, 23)), list(module.metrics.Framing(np.inf, np.inf, 23))
+        results[name] = frames, methods, store
+        assert isinstance(module.evaluate(*arrays, RATE, RATE), tuple)
+        assert isinstance(module.metrics.bss_eval(*arrays, RATE, RATE), tuple)
+    assert results["mine"][0] == results["theirs"][0]
+    for mine, theirs in zip(results["mine"][1:], results["theirs"][1:], strict=True):
+        for name in ("agg_frames_scores", "agg_frames_tracks_scores"):
+            pd.testing.assert_series_equal(getattr(mine, name)(), getattr(theirs, name)(), atol=1.1e-5, rtol=0)
+    assert repr(results["mine"][2]) == repr(results["theirs"][2])
 
 
 @pytest.mark.parametrize("channels", [0, 2])
@@ -101,6 +163,7 @@ def test_lists_arrays_and_their_layouts_in_memory_have_the_same_scores_to_the_la
         (lambda r, e: (r, "estimates"), "of <U9, expected numbers"),
         (lambda r, e: (r, None), "of object, expected numbers"),
         (lambda r, e: (r > 0, e), "of bool"),
+        (lambda r, e: (np.ma.masked_greater(r, 2), e), "the reference sources are a masked array"),
     ],
 )
 def test_arrays_that_are_no_sources_are_named_before_anything_is_computed(change, message):
@@ -139,6 +202,32 @@ def song(name="A - Song", seconds=2):
 def estimates_of(track, noise=0.1):
     rng = np.random.default_rng(1)
     return {n: t.audio + noise * rng.standard_normal(t.audio.shape) for n, t in track.targets.items()}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ours.eval_mus_track(None, {}), "the track is None without name, rate, targets"),
+        (lambda: ours.eval_mus_track(song(), None), "the estimates are None, expected a mapping"),
+        (lambda: ours.eval_mus_track(song(None), {}), "the name of the track is None"),
+        (lambda: ours.eval_mus_track(altered(rate="44.1k"), {}), "the rate of the track is '44.1k', expected Hz"),
+        (lambda: ours.eval_mus_track(altered(subset="../up"), {}, output_dir="out"), "subset of the track is '../up'"),
+        (lambda: ours.eval_mus_dir(None, "."), "the dataset is None, expected a musdb.DB"),
+        (lambda: ours.eval_mus_dir([], None), "None is not a folder"),
+        (lambda: ours.eval_dir(None, "."), "`reference_dir` is 'None', which is not a folder"),
+        (lambda: ours.TrackStore(None), "track_name is None"),
+        (lambda: ours.TrackStore("x").add_target("v", None), "a target is given as 'v' and None"),
+        (lambda: ours.MethodStore().add_evalstore(None, "x"), "NoneType was given"),
+        (lambda: ours.EvalStore().load(None), "path is None"),
+    ],
+)
+def test_what_is_no_track_no_folder_and_no_store_is_named(call, message):
+    with pytest.raises(MssBenchError, match=re.escape(message)):
+        call()
+
+
+def altered(**attributes):
+    return SimpleNamespace(**vars(song()) | attributes)
 
 
 def test_a_track_store_is_validated_and_saved(tmp_path):

@@ -2,9 +2,9 @@
 
 ``from mss_bench.compat import museval`` in the place of ``import museval`` gives `evaluate`, `eval_dir`,
 `eval_mus_track`, `eval_mus_dir`, `pad_or_truncate`, `TrackStore`, `EvalStore`, `MethodStore`, `json2df` and
-`museval.metrics` (`bss_eval`, its four wrappers, `validate`, ``MAX_SOURCES``) with the signatures, array layouts and
-return values of museval 0.4.1; the commands are ``mss-museval`` and ``mss-bsseval``. Here, and only here, its rules
-hold:
+`museval.metrics` (`bss_eval`, its four wrappers, `validate`, `Framing`, ``MAX_SOURCES``) with the signatures, array
+layouts and return values of museval 0.4.1; the commands are ``mss-museval`` and ``mss-bsseval``. Here, and only here,
+its rules hold:
 
 - the references of the delivered targets alone span the projections, so that SIR depends on what was delivered;
 - arrays are ``(sources, samples, channels)``, and an estimate is cut or padded with zeros to its reference's length;
@@ -23,8 +23,10 @@ Deliberately different
 - JSON is valid: a missing value is ``null``, there it is a bare ``NaN``. A file that cannot be written raises; museval
   goes on silently.
 - A mode other than v3 and v4 raises.
-- Where the references leave the filters to rounding, an `IllConditionedWarning` names the sources; museval gives such
-  values without a word. ``warnings.simplefilter("ignore", museval.IllConditionedWarning)`` keeps it quiet.
+- Of references that are copies, sums or filterings of each other but for rounding, the last bits are left out; museval
+  fits them.
+- There, and where the references leave the filters to rounding, an `IllConditionedWarning` names the sources; museval
+  gives such values without a word. ``warnings.simplefilter("ignore", museval.IllConditionedWarning)`` keeps it quiet.
 - `eval_dir` pairs files by name, wants the same names on both sides, and does write to `output_dir`; museval pairs them
   in the order of the file system. An estimate of another sample rate raises.
 - `save` of `EvalStore` and `MethodStore` writes Parquet, and `load` reads it; museval's pickles, which may run any code
@@ -46,6 +48,7 @@ import math
 import numbers
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -195,10 +198,10 @@ def eval_mus_track(
     RunError
         When the file cannot be written.
     """
+    _check_track(track, user_estimates, output_dir)
     targets = [name for name in track.targets if name in user_estimates]
-    sizes = {"win": _samples("win", win, track.rate), "hop": _samples("hop", hop, track.rate)}
-    length = max((len(track.targets[name].audio) / track.rate for name in targets), default=1.0)
-    data = TrackStore(track.name, win=_finite(win, length), hop=_finite(hop, length))
+    length = max((len(track.targets[name].audio) for name in targets), default=track.rate)
+    data, window, step = _store(track.name, length, track.rate, win, hop)
     pair = ["vocals", "accompaniment"]
     both = all(name in targets for name in pair)
     rest = [name for name in targets if not (both and name == "accompaniment")]
@@ -212,8 +215,8 @@ def eval_mus_track(
         ratios = evaluate(
             [np.asarray(track.targets[name].audio) for name in members],
             [np.asarray(user_estimates[name]) for name in members],
-            win=sizes["win"],
-            hop=sizes["hop"],
+            win=window,
+            hop=step,
             mode=mode,
         )
         for name in kept:
@@ -256,10 +259,14 @@ def evaluated_tracks(
     dataset: Iterable[Any], estimates_dir: str | Path, output_dir: str | Path | None = None, ext: str = "wav"
 ) -> Iterator[TrackStore]:
     """Evaluate track after track as `eval_mus_dir`, and yield the scores of each as soon as they are written."""
+    if not isinstance(estimates_dir, (str, PathLike)) or not Path(estimates_dir).is_dir():
+        raise MusevalError(f"{estimates_dir} is not a folder; expected one with <subset>/<track>/<target>.{ext}")
+    try:
+        tracks = iter(dataset)
+    except TypeError as error:
+        raise MusevalError(f"the dataset is {dataset!r:.60}, expected a musdb.DB, or tracks") from error
     root, done = Path(estimates_dir), 0
-    if not root.is_dir():
-        raise MusevalError(f"{root} is not a folder; expected one with <subset>/<track>/<target>.{ext}")
-    for track in dataset:
+    for track in tracks:
         files = matching(root / track.subset / track.name, f"*.{ext}")
         if estimates := _read_files(files, track.rate)[0]:
             done += 1
@@ -303,7 +310,7 @@ def eval_dir(
         When the file cannot be written.
     """
     for name, folder in (("reference_dir", reference_dir), ("estimates_dir", estimates_dir)):
-        if not Path(folder).is_dir():
+        if not isinstance(folder, (str, PathLike)) or not Path(folder).is_dir():
             raise MusevalError(f"`{name}` is {str(folder)!r}, which is not a folder; expected one with wav files")
     references, rate = _read_files(matching(Path(reference_dir), "*.wav"))
     if not references:
@@ -321,15 +328,30 @@ def eval_dir(
                 f"{references[name].shape[1]}; expected the same"
             )
     arrays = list(references.values()), list(estimates.values())
-    ratios = evaluate(*arrays, win=_samples("win", win, rate), hop=_samples("hop", hop, rate), mode=mode)
-    length = len(arrays[0][0]) / rate
-    name = Path(reference_dir).resolve().name
-    data = TrackStore(name, win=_finite(win, length), hop=_finite(hop, length))
+    data, window, step = _store(Path(reference_dir).resolve().name, len(arrays[0][0]), rate, win, hop)
+    ratios = evaluate(*arrays, win=window, hop=step, mode=mode)
     for index, name in enumerate(references):
         data.add_target(name, _rows(ratios, index))
     if output_dir:
         write_track(output_dir, data.track_name, data.scores)
     return data
+
+
+def _check_track(track: Any, estimates: Any, output_dir: str | Path | None) -> None:
+    """Refuse what is no track of musdb, or no mapping of estimates."""
+    wanted = ("name", "rate", "targets", *(("subset",) if output_dir else ()))
+    if missing := [name for name in wanted if not hasattr(track, name)]:
+        raise MusevalError(f"the track is {track!r:.60} without {', '.join(missing)}, expected a track of musdb")
+    if not isinstance(track.rate, int | float | np.number) or not track.rate > 0:
+        raise MusevalError(f"the rate of the track is {track.rate!r:.60}, expected Hz")
+    for name in {"name", "subset"} & set(wanted):
+        if not isinstance(getattr(track, name), str):
+            raise MusevalError(f"the {name} of the track is {getattr(track, name)!r:.60}, expected a text")
+    if output_dir and (track.subset == ".." or "/" in track.subset):
+        raise MusevalError(f"the subset of the track is {track.subset!r:.60}, expected the name of a folder")
+    for name, mapping in (("targets of the track", track.targets), ("estimates", estimates)):
+        if not isinstance(mapping, Mapping):
+            raise MusevalError(f"the {name} are {mapping!r:.60}, expected a mapping of names to audio")
 
 
 def _read_files(files: Sequence[Path], rate: int | None = None) -> tuple[dict[str, NDArray[Any]], int]:
@@ -341,17 +363,20 @@ def _read_files(files: Sequence[Path], rate: int | None = None) -> tuple[dict[st
     return arrays, rate or 0
 
 
+def _store(track: str, length: int, rate: int, win: Any, hop: Any) -> tuple[TrackStore, float, float]:
+    """Return an empty store of a track of so many samples, and its window and hop in samples."""
+    samples = _samples("win", win, rate), _samples("hop", hop, rate)
+    # A file cannot say infinity: the whole signal has its length.
+    seconds = [length / rate if math.isinf(given) else given for given in (win, hop)]
+    return TrackStore(track, win=seconds[0], hop=seconds[1]), *samples
+
+
 def _samples(name: str, seconds: Any, rate: int) -> float:
     """Return seconds in samples, cut to a whole number as museval does it; infinity as it is."""
     number = isinstance(seconds, numbers.Real) and not isinstance(seconds, bool)
     if not number or not seconds * rate >= 1:
         raise MusevalError(f"{name} is {seconds!r:.60}, expected seconds, at least one sample, or infinity")
     return int(seconds * rate) if math.isfinite(seconds) else math.inf
-
-
-def _finite(seconds: float, length: float) -> float:
-    """Return seconds as a file may say them: those of the whole signal for infinity."""
-    return length if math.isinf(seconds) else seconds
 
 
 def _rows(ratios: Ratios, source: int) -> dict[str, list[float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Never
 
@@ -56,6 +57,8 @@ class TrackStore:
         if not callable(frames_agg) and frames_agg not in named:
             raise ConfigError(f"frames_agg is {frames_agg!r}, expected 'median', 'mean' or a function")
         self.frames_agg = frames_agg if callable(frames_agg) else named[frames_agg]
+        if not isinstance(track_name, str):
+            raise ConfigError(f"track_name is {track_name!r:.60}, expected a text")
         for name, seconds in (("win", win), ("hop", hop)):
             if (
                 isinstance(seconds, bool)
@@ -74,6 +77,12 @@ class TrackStore:
         ConfigError
             A target that is there already, a quantity that is missing, or quantities that differ in length.
         """
+        given: tuple[Any, Any] = target_name, values
+        if not isinstance(given[0], str) or not isinstance(given[1], Mapping):
+            raise ConfigError(
+                f"a target is given as {given[0]!r:.60} and {given[1]!r:.60}, expected its name and a mapping of SDR, "
+                "SIR, SAR and ISR to values"
+            )
         if any(target["name"] == target_name for target in self.scores["targets"]):
             raise ConfigError(f"target {target_name!r} of {self.track_name!r} is there already; expected each once")
         if missing := [metric for metric in METRICS if metric not in values]:
@@ -131,7 +140,13 @@ class TrackStore:
 
 
 class _Aggregates:
-    """Frames of many tracks and their aggregates; the parameters are those of the subclasses."""
+    """Frames of many tracks and their aggregates.
+
+    Parameters
+    ----------
+    frames_agg, tracks_agg : {"median", "mean"}
+        Over the frames of a track, then over tracks; missing values are left out.
+    """
 
     _keys: tuple[str, ...] = ()
 
@@ -179,6 +194,8 @@ class _Aggregates:
         ConfigError
             The file is missing, a pickle of museval's, or no table with the columns of this store.
         """
+        if not isinstance(path, (str, PathLike)):
+            raise ConfigError(f"path is {path!r:.60}, expected that of a Parquet file")
         self.df = _read_parquet(Path(path), [*self._keys, *_TRACK_COLUMNS])
 
     def _aggregated(self, table: pd.DataFrame, tracks: list[str], how: Aggregation) -> pd.Series:
@@ -198,11 +215,6 @@ class _Aggregates:
 
 class EvalStore(_Aggregates):
     """Scores of one method on many tracks.
-
-    Parameters
-    ----------
-    frames_agg, tracks_agg : {"median", "mean"}
-        Over the frames of a track, then over tracks; missing values are left out.
 
     Attributes
     ----------
@@ -258,11 +270,6 @@ class EvalStore(_Aggregates):
 class MethodStore(_Aggregates):
     """Scores of several methods on many tracks.
 
-    Parameters
-    ----------
-    frames_agg, tracks_agg : {"median", "mean"}
-        Over the frames of a track, then over tracks; missing values are left out.
-
     Attributes
     ----------
     df : DataFrame
@@ -286,6 +293,8 @@ class MethodStore(_Aggregates):
 
     def add_evalstore(self, method: EvalStore, name: str) -> None:
         """Add the scores of a method under a name."""
+        if not isinstance(method, EvalStore):
+            raise ConfigError(f"a method is added as its EvalStore; {type(method).__name__} was given")
         self._add(method.df.assign(method=name))
 
     def add_eval_dir(self, path: str | Path) -> None:
