@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import numpy as np
 from mss_bench.core.schema import method_label
 from mss_bench.errors import RunError
 from mss_bench.running.execute import Supervisor
+from mss_bench.running.messages import Task
 from mss_bench.running.options import RunOptions
 from mss_bench.running.reasons import changed_parts, name_of
 from mss_bench.running.start import prepare
 from mss_bench.running.store import Cell, read_cell, read_plan
 
-__all__ = ["Comparison", "verify"]
+__all__ = ["Comparison", "DrawnCell", "draw_cells", "verify"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,44 @@ class Comparison:
     note: str
 
 
-def verify(
-    run: Path, options: dict[str, object], sample: int, seed: int = 0, notify: Callable[[str], None] = print
-) -> list[Comparison]:
-    """Recompute cells of a run in a folder of their own.
+@dataclass(frozen=True)
+class DrawnCell:
+    """A finished cell of a run that is to be computed again.
+
+    Parameters
+    ----------
+    planned : dict
+        Its description in the run's plan.
+    cell : Cell
+        What the run computed, with frames.
+    task : Task or None
+        What computes it now; None where the track or the method is no longer there.
+    compute : callable
+        Computes a task in the folder `folder` and returns the cell.
+    folder : Path
+    """
+
+    planned: dict[str, Any]
+    cell: Cell
+    task: Task | None
+    compute: Callable[[Task], Cell | None]
+    folder: Path
+
+    @property
+    def track(self) -> str:
+        """Return the name of the track."""
+        return str(self.planned["track"]["name"])
+
+    @property
+    def method(self) -> str:
+        """Return the name of the method, with its parameters."""
+        return method_label(self.planned["separator"], self.planned["params"])
+
+
+def draw_cells(
+    run: Path, options: dict[str, object], sample: int, seed: int, notify: Callable[[str], None]
+) -> Iterator[DrawnCell]:
+    """Yield finished cells of a run, drawn at random, with what computes them again in a folder of their own.
 
     Parameters
     ----------
@@ -50,9 +85,11 @@ def verify(
     options : dict
         ``run.json``'s options.
     sample : int
-        How many finished cells, drawn at random.
+        How many at most.
     seed : int
         Of the draw.
+    notify : callable
+        Told of each.
 
     Raises
     ------
@@ -66,31 +103,44 @@ def verify(
             finished.append((planned, cell))
     if not finished:
         raise RunError(f"{run} has no finished cell to verify")
-    comparisons = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         # Into an empty folder, so that every score is missing there.
-        alone = {"out": folder, "shard": None, "save_estimates": False, "media": ()}
+        alone = {"out": name, "shard": None, "save_estimates": False, "media": ()}
         prepared = prepare(RunOptions.recorded(options | alone))
         now = {name_of(task.cell.describe()): task for task in prepared.tasks()}
-        worker = Supervisor(Path(folder) / "worker.log", prepared.options.limits())
+        worker = Supervisor(folder / "worker.log", prepared.options.limits())
+
+        def compute(task: Task) -> Cell | None:
+            worker.run(task)
+            return read_cell(folder, task.cell.estimate_key, frames=True)
+
         try:
-            for planned, old in random.Random(seed).sample(finished, min(sample, len(finished))):
-                track, method = planned["track"]["name"], method_label(planned["separator"], planned["params"])
-                notify(f"{track} · {method}")
-                task = now.get(name_of(planned))
-                if task is None:
-                    difference, note = np.nan, "the track or the method is no longer there"
-                else:
-                    asked = {(s["group"], s["metric"], s["preset"]) for s in planned["scores"]}
-                    scores = [s for s in task.scores if (s.group.name, s.metric.name, s.preset) in asked]
-                    worker.run(replace(task, scores=tuple(scores)))
-                    new = read_cell(Path(folder), task.cell.estimate_key, frames=True)
-                    difference, note = _difference(old, [s["key"] for s in planned["scores"]], new)
-                    if changed := changed_parts(old.preimage, task.cell.preimage):
-                        note = "; ".join(filter(None, [note, f"changed since: {', '.join(changed)}"]))
-                comparisons.append(Comparison(track, method, difference == 0.0, difference, note))
+            for planned, cell in random.Random(seed).sample(finished, min(sample, len(finished))):
+                drawn = DrawnCell(planned, cell, now.get(name_of(planned)), compute, folder)
+                notify(f"{drawn.track} · {drawn.method}")
+                yield drawn
         finally:
             worker.stop()
+
+
+def verify(
+    run: Path, options: dict[str, object], sample: int, seed: int = 0, notify: Callable[[str], None] = print
+) -> list[Comparison]:
+    """Recompute cells of a run and compare; parameters and errors are those of `draw_cells`."""
+    comparisons = []
+    for drawn in draw_cells(run, options, sample, seed, notify):
+        planned, task = drawn.planned, drawn.task
+        if task is None:
+            difference, note = np.nan, "the track or the method is no longer there"
+        else:
+            asked = {(s["group"], s["metric"], s["preset"]) for s in planned["scores"]}
+            scores = [s for s in task.scores if (s.group.name, s.metric.name, s.preset) in asked]
+            new = drawn.compute(replace(task, scores=tuple(scores)))
+            difference, note = _difference(drawn.cell, [s["key"] for s in planned["scores"]], new)
+            if changed := changed_parts(drawn.cell.preimage, task.cell.preimage):
+                note = "; ".join(filter(None, [note, f"changed since: {', '.join(changed)}"]))
+        comparisons.append(Comparison(drawn.track, drawn.method, difference == 0.0, difference, note))
     return comparisons
 
 

@@ -12,12 +12,15 @@ import pytest
 
 import mss_bench
 from mss_bench.cli.main import main
+from mss_bench.core import audio
 from mss_bench.core.files import json_text
 from mss_bench.errors import RunError
 from mss_bench.running.merge import merge
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare
 from mss_bench.running.status import run_status
+from mss_bench.running.store import read_cell, write_cell
+from mss_bench.running.verify_museval import verify_with_museval
 
 
 @pytest.fixture
@@ -108,8 +111,6 @@ def test_verify_finds_what_changed(cli, options, tiny, song):
 
 
 def test_verify_finds_an_edited_number(cli, copied):
-    from mss_bench.running.store import read_cell, write_cell
-
     results = copied("noisy")
     key = results.tracks.query("separator == 'noisy'").estimate_key.iloc[0]
     cell = read_cell(results.path, key, frames=True)
@@ -129,6 +130,62 @@ def test_a_scored_folder_can_be_verified(cli, tiny, tmp_path):
     assert scored.returncode == 0, scored.stderr
     done = cli("verify", tmp_path / "scored", "--sample", 2)
     assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.fixture(scope="module")
+def scored_by_bss_eval(tmp_path_factory, write_song, catalog_text):
+    """A run of `irm`, which delivers all, and of `hpss`, which delivers three stems; the bass of one song is silent."""
+    folder = tmp_path_factory.mktemp("scored")
+    for name, seed in (("Song A", 1), ("Song B", 2)):
+        write_song(folder / "tiny" / "test" / name, seed)
+    bass = folder / "tiny" / "test" / "Song B" / "bass.wav"
+    audio.write(bass, 0 * audio.read(bass, 8000), 8000)
+    (folder / "catalog.yaml").write_text(catalog_text.format(root=folder / "tiny"))
+    return mss_bench.run(
+        "tiny", ["irm", "hpss"], catalogs=(str(folder / "catalog.yaml"),), out=folder / "run", quiet=True, jobs=1,
+        metrics=["bss_eval"],
+    ).path  # fmt: skip
+
+
+def test_verify_with_museval_says_where_and_why_its_values_differ(cli, scored_by_bss_eval):
+    pytest.importorskip("museval", exc_type=(ImportError, RuntimeError))
+    checks = verify_with_museval(scored_by_bss_eval, mss_bench.load(scored_by_bss_eval).run["options"], 99)
+    found = {(c.track, c.method, c.group): c for c in checks}
+    plain = found["Song A", "irm", "4stem"]
+    assert (plain.verdict, plain.notes, plain.values) == ("same", [], 16)
+    assert max(plain.differences.values()) < 1e-6
+    silent = found["Song B", "irm", "4stem"]
+    assert (silent.verdict, silent.values) == ("same", 12)
+    assert silent.notes == ["reference 'bass' is silent throughout, which museval refuses: left out"]
+    assert found["Song A", "irm", "vocals_acc"].verdict == "same"
+    fewer = found["Song A", "hpss", "4stem"]
+    assert (fewer.verdict, fewer.values) == ("explained", 12)
+    assert fewer.differences["SIR"] > 0.01 > 1e-6 > fewer.differences["ISR"]
+    assert fewer.notes == [
+        "SIR and SAR differ since museval projects on the delivered drums, bass, other alone, the run on the "
+        "references of the whole group"
+    ]
+
+
+def test_verify_with_museval_ends_with_1_where_no_rule_explains_a_number(cli, scored_by_bss_eval, tmp_path):
+    pytest.importorskip("museval", exc_type=(ImportError, RuntimeError))
+    run = shutil.copytree(scored_by_bss_eval, tmp_path / "run")
+    key = mss_bench.load(run).tracks.query("separator == 'irm' and track == 'Song A'").estimate_key.iloc[0]
+    cell = read_cell(run, key, frames=True)
+    for score in cell.scores.values():
+        score.rows = [replace(row, values=row.values + (row.quantity == "SIR") * 0.5) for row in score.rows]
+    write_cell(run, cell)
+    done = cli("verify", run, "--with", "museval", "--sample", 99)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.count("DIFFERENT") == 2
+    assert "SIR of vocals differs by 0.5 dB, and no rule explains it" in " ".join(done.stdout.split())
+
+
+def test_verify_with_museval_wants_bss_eval(cli, options):
+    results = mss_bench.run("tiny", ["noisy"], **options)
+    done = cli("verify", results.path, "--with", "museval")
+    assert done.returncode == 2
+    assert "have no scores of bss_eval, which is what museval computes" in done.stderr
 
 
 def test_shards_in_one_folder_are_one_run(options, tmp_path):
