@@ -92,7 +92,7 @@ def entries_of_medians(board: Board, table: pd.DataFrame, *, origin: str, proven
     board : Board
     table : DataFrame
         Columns method, track, target and either metric and value, or a column for each metric; n_frames, n_valid and
-        n_inf where they are known.
+        n_inf where they are known, and oracle where the table says which methods saw the references.
     origin : str
         ``museval`` or ``published``.
     provenance : mapping
@@ -118,7 +118,10 @@ def entries_of_medians(board: Board, table: pd.DataFrame, *, origin: str, proven
     table = table.assign(status=str(Status.OK), **{c: v for c, v in defaults.items() if c not in table})
     entries = []
     for method, part in table.groupby("method", sort=True):
-        entry = Entry(method=str(method), origin=origin, provenance={"preset": board.preset, **provenance})
+        oracle = "oracle" in part and bool(part["oracle"].any())
+        entry = Entry(
+            method=str(method), origin=origin, oracle=oracle, provenance={"preset": board.preset, **provenance}
+        )
         entry.table = part[list(COLUMNS)].reset_index(drop=True)
         entries.append(entry)
     return entries

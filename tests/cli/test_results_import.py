@@ -10,6 +10,7 @@ import pytest
 from mss_bench.api import load
 from mss_bench.cli.main import main
 from mss_bench.compat.museval_json import write
+from mss_bench.leaderboards.board import read_board, read_entry
 
 
 def test_a_folder_of_museval_files_becomes_tables(tmp_path, capsys):
@@ -97,6 +98,9 @@ def test_run_folder_csv_and_json_put_the_same_entries_on_a_board(submissions, tm
     for other in boards[1:]:
         assert main(["leaderboard", "diff", str(boards[0]), str(other)]) == 0
         assert capsys.readouterr().out.splitlines()[-1] == "no difference"
+    assert main(["results", "import-museval", str(submissions), "-o", str(run), "--oracle", "C"]) == 0
+    assert main(["leaderboard", "add", str(run), str(boards[1])]) == 0
+    assert [read_entry(read_board(boards[1]), name).oracle for name in "ABC"] == [False, False, True]
     assert main(["leaderboard", "add", str(table), str(boards[0]), "-s", "D"]) == 2
     assert "has no 'D'; it has A, B, C" in capsys.readouterr().err
     table.write_text("method,track\n")
