@@ -1,4 +1,4 @@
-"""Metric cards: what a metric's numbers are, what they cost, what they react to, and where not to trust them.
+"""Metric cards: what a metric's numbers are, what they cost, react to, what listeners say, where not to trust them.
 
 Unit, direction, range, reference and caution are declared on the metric's class. What it reacts to was measured: every
 quantity on every ladder of `mss_bench.metrics.perceptual.degradations`, on excerpts of the built-in songs, by
@@ -15,11 +15,13 @@ from pathlib import Path
 
 from mss_bench.errors import ConfigError
 from mss_bench.metrics.base import Metric, Quantity
+from mss_bench.metrics.evidence import EVIDENCE, evidence_text
 
 __all__ = [
     "COSTS",
     "FOLLOWS",
     "HARDLY",
+    "NO_EVIDENCE",
     "REACTIONS",
     "Cost",
     "Reaction",
@@ -48,6 +50,8 @@ AUDIBLE, DROWNED = 40.0, -10.0
 
 STRONG, HARDLY = 0.5, 0.05
 """Parts of a quantity's greatest loss on any ladder from which it reacts strongly, and up to which hardly."""
+
+NO_EVIDENCE = "no study is known here that compared this number with listeners"
 
 FOLLOWS = 0.9
 """Rank correlation with the steps from which a quantity follows a ladder."""
@@ -229,7 +233,7 @@ def _text(value: float, digits: int = 4) -> str:
 
 
 def card_lines(name: str, cls: type[Metric]) -> list[str]:
-    """Return cost, reactions and caution of a metric, as ``mss-bench metrics show`` prints them, as far as known."""
+    """Return cost, reactions, evidence and caution of a metric, as ``mss-bench metrics show`` prints them, as known."""
     lines = []
     if (cost := read_costs().get(name)) is not None:
         lines.append(f"cost: {cost_text(cost)}")
@@ -237,6 +241,8 @@ def card_lines(name: str, cls: type[Metric]) -> list[str]:
     for quantity in cls.quantities:
         if text := reaction_text(quantity, reactions.get((name, quantity.name), {})):
             lines.append(f"{quantity.name} reacts {text}")
+    if name in EVIDENCE:
+        lines += [f"evidence: {text}" for text in map(evidence_text, EVIDENCE[name])] or [f"evidence: {NO_EVIDENCE}"]
     if cls.caution:
         lines.append(f"caution: {cls.caution}")
     return lines

@@ -62,8 +62,8 @@ class USDR(SilentReferences):
     citation = "Y. Mitsufuji et al.: Music Demixing Challenge 2021, Frontiers in Signal Processing 1, 2022"
     caution = (
         "Energies are summed over the song before the ratio, so that loud passages decide and pauses hardly count. "
-        "An inaudible delay of a millisecond ruins the value, and on "
-        "generative systems energy ratios hardly follow listeners."
+        "An inaudible delay of a millisecond ruins the value, and energy does not say how an error sounds, least of "
+        "all on generative systems."
     )
     presets: ClassVar = {
         "default": {},
@@ -128,8 +128,8 @@ class CSDR(Framewise):
     citation = "F.-R. Stöter, A. Liutkus, N. Ito: The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018"
     caution = (
         "Frames in which any source is silent are left out for every source, so that leakage into pauses costs "
-        "nothing; an inaudible delay of a millisecond ruins the value. On generative systems it hardly follows "
-        "listeners (Spearman .18)."
+        "nothing; an inaudible delay of a millisecond ruins the value. Energy does not say how an error sounds, least "
+        "of all on generative systems."
     )
     presets: ClassVar = {"v4": {}, "museval": {"silence": "channel_sum"}}
 

@@ -150,7 +150,7 @@ class SNR(_Ratio):
     quantities = (Quantity("SNR", "dB", True, "10 log10(|s|^2 / |s - y|^2), whole song"),)
     caution = (
         "Every difference counts by its energy, audible or not: a wrong gain, a delay of a millisecond or turned "
-        "phases cost as much as loud leakage. It hardly follows listeners on generative systems."
+        "phases cost as much as loud leakage; on generative systems that says little of the sound."
     )
     presets: ClassVar = {"default": {}, "torchmetrics": _TORCHMETRICS, "auraloss": _AURALOSS}
     _silent_estimate_has_value = True
@@ -167,8 +167,7 @@ class SISDR(_Ratio):
     quantities = (Quantity("SI-SDR", "dB", True, "10 log10(|a s|^2 / |a s - y|^2), a = <s, y> / |s|^2, whole song"),)
     caution = (
         "It forgives a wrong level, which a remix does not, and nothing else that cannot be heard: a delay of a "
-        "millisecond ruins the value. It follows listeners on systems that mask (Spearman .69), not on generative ones "
-        "(.11)."
+        "millisecond ruins the value. It is not to be trusted on generative systems."
     )
     presets: ClassVar = {"default": {}, "torchmetrics": _TORCHMETRICS, "auraloss": _AURALOSS, "zfturbo": _ZFTURBO}
 
@@ -211,8 +210,8 @@ class SASDR(SISDR):
     quantities = (Quantity("SA-SDR", "dB", True, "SI-SDR with energies summed over all sources, and one gain"),)
     citation = "T. von Neumann et al.: SA-SDR, a novel loss function for separation of meeting style data, ICASSP 2022"
     caution = (
-        "One number for all sources, in which the loud ones decide: a soft stem can be missing altogether. As an "
-        "energy ratio it hardly follows listeners on generative systems."
+        "One number for all sources, in which the loud ones decide: a soft stem can be missing altogether. Energy "
+        "does not say how an error sounds, least of all on generative systems."
     )
     presets: ClassVar = {"default": {}, "torchmetrics": _TORCHMETRICS}
     joint: ClassVar[bool] = True

@@ -24,6 +24,7 @@ from mss_bench.core.parameters import param
 from mss_bench.metrics import metrics
 from mss_bench.metrics.cards import (
     COSTS,
+    NO_EVIDENCE,
     REACTIONS,
     Cost,
     cost_text,
@@ -35,6 +36,7 @@ from mss_bench.metrics.cards import (
     write_costs,
     write_reactions,
 )
+from mss_bench.metrics.evidence import EVIDENCE, evidence_text
 from mss_bench.metrics.perceptual.degradations import LADDERS
 from reports.metrics.artifact_rule import LEAST, OWN_FAULT, Case, check_rule, read_cases, write_cases
 from reports.metrics.reaction_figure import reaction_figure
@@ -82,7 +84,9 @@ class MetricsPage(Page):
         cases = read_cases(rule_file) if rule_file.is_file() else []
         save_png(reaction_figure(classes, reactions), self.out / "reaction.png")
         render(
-            HERE / "page.md.j2", self.out, {"ratio": _ratio, "cell": _cell, "speed": speed_text},
+            HERE / "page.md.j2", self.out,
+            {"ratio": _ratio, "cell": _cell, "speed": speed_text, "evidence": evidence_text},
+            evidence=EVIDENCE, no_evidence=NO_EVIDENCE,
             classes=classes, describe=describe, costs=costs, cost_text=cost_text, range_text=range_text,
             reaction=lambda name, quantity: reaction_text(quantity, reactions.get((name, quantity.name), {})),
             ladders=LADDERS, seconds=SECONDS, parameters=parameter_list, own=OWN_FAULT, least=LEAST,

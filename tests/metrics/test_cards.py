@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from mss_bench.cli.main import main
@@ -25,6 +27,7 @@ from mss_bench.metrics.cards import (
     write_costs,
     write_reactions,
 )
+from mss_bench.metrics.evidence import EVIDENCE, evidence_text
 from mss_bench.metrics.perceptual.degradations import LADDERS
 
 OURS = {name: metrics.load(name) for name in metrics.names() if metrics.origin(name) == "mss_bench"}
@@ -46,11 +49,39 @@ def test_every_metric_has_a_complete_card(name, capsys):
     assert cls.caution in printed
     assert cls.citation in printed
     assert cost_text(cost) in printed
+    for entry in EVIDENCE[name]:
+        assert " ".join(evidence_text(entry).split()) in printed
     for quantity in cls.quantities:
         better = "higher" if quantity.higher_is_better else "lower"
         assert f"{quantity.name} [{quantity.unit or 'no unit'}, {better} is better, {range_text(quantity)}]" in printed
         if cost.score > 0:
             assert f"{quantity.name} reacts {reaction_text(quantity, read_reactions()[name, quantity.name])}" in printed
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_is_claimed_of_listeners_names_study_quantity_and_number_of_items(name):
+    for entry in EVIDENCE[name]:
+        assert re.search(r"(19|20)\d\d$", entry.study), entry
+        assert entry.quantity
+        assert entry.finding
+        assert entry.n > 0
+        assert entry.of
+    assert not re.search(r"(?<!\d)\.\d\d", OURS[name].caution), "a correlation is evidence, with its study"
+
+
+def test_no_card_is_without_its_evidence():
+    assert list(EVIDENCE) == list(OURS)
+
+
+def test_correlations_of_gensvs_are_those_of_its_table(test_data):
+    table = pd.read_csv(test_data / "listening" / "gensvs" / "gensvs_eval_data.csv")
+    entries = [entry for found in EVIDENCE.values() for entry in found if entry.column]
+    assert len(entries) >= 30
+    for entry in entries:
+        kind = table[table["model_type"] == ("generative" if "generative" in entry.of else "discriminative")]
+        claimed = float(re.search(r"Spearman (-?\.\d\d)", entry.finding)[1])
+        assert entry.n == len(kind)
+        assert kind[entry.column].corr(kind["DMOS"], method="spearman") == pytest.approx(claimed, abs=0.0051), entry
 
 
 def test_what_is_shipped_names_the_registered_quantities_and_no_others():

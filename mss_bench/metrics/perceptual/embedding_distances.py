@@ -129,8 +129,8 @@ class EmbeddingMSE(_EmbeddingDistance):
     )
     citation = "Y. Li et al.: MERT: acoustic music understanding model with self-supervised training, ICLR 2024"
     caution = (
-        "It is worth what its network is: with MERT it follows listeners on vocals best of all (Spearman -.76 and -.71 "
-        "on generative systems), of another network nothing is known. Only values of one network and window compare."
+        "It is worth what its network is: what is known of MERT's embeddings says nothing of another network's. Only "
+        "values of one network and window compare."
     )
 
     def _distance(self, reference: Floats, estimate: Floats) -> float:

@@ -58,9 +58,8 @@ class PEASS(Metric):
         "V. Emiya, E. Vincent, N. Harlander, V. Hohmann: Quality assessment of source separation, IEEE TASLP 2011"
     )
     caution = (
-        "Trained on listening tests of systems of its time (2011): OPS follows listeners on systems that mask "
-        "(Spearman .53), not on generative ones (-.07). APS is the one to trust on artifacts of singing; short "
-        "excerpts at 16 kHz only: nothing above 8 kHz counts."
+        "Trained on listening tests of systems of its time (2011): it is not to be trusted on generative ones. APS is "
+        "the one to trust on artifacts of singing. It is for short excerpts at 16 kHz: nothing above 8 kHz counts."
     )
 
     def derive(self, track: TrackAudio) -> None:

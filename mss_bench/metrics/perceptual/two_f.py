@@ -94,9 +94,8 @@ class TwoF(Metric):
     )  # fmt: skip
     citation = "T. Kastner, J. Herre: An efficient model for estimating subjective quality, WASPAA 2019"
     caution = (
-        "An overall grade that does not tell interference from artifacts (correlation with listeners on the latter "
-        ".39); it depends on the level of the audio. It must not be trusted on phases, on the delay between channels, "
-        "or on how many dropouts there are."
+        "An overall grade that does not tell interference from artifacts; it depends on the level of the audio. It "
+        "must not be trusted on phases, on the delay between channels, or on how many dropouts there are."
     )
 
     def derive(self, track: TrackAudio) -> dict[str, _Ear | str]:
