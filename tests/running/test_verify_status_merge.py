@@ -181,9 +181,8 @@ def test_verify_with_museval_ends_with_1_where_no_rule_explains_a_number(cli, sc
     assert "SIR of vocals differs by 0.5 dB, and no rule explains it" in " ".join(done.stdout.split())
 
 
-def test_verify_with_museval_wants_bss_eval(cli, options):
-    results = mss_bench.run("tiny", ["noisy"], **options)
-    done = cli("verify", results.path, "--with", "museval")
+def test_verify_with_museval_wants_bss_eval(cli, finished):
+    done = cli("verify", finished("noisy").path, "--with", "museval")
     assert done.returncode == 2
     assert "have no scores of bss_eval, which is what museval computes" in done.stderr
 
