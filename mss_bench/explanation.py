@@ -7,7 +7,7 @@ by frame.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +19,13 @@ from mss_bench.core import audio
 from mss_bench.core.arrays import Samples
 from mss_bench.core.files import folder_name
 from mss_bench.core.tracks import Audio, TargetGroup, Track, TrackAudio
+from mss_bench.dsp.panning import panning_angle, panning_histogram
 from mss_bench.dsp.stft import STFT
 from mss_bench.errors import AudioError, RunError, UnknownNameError
 from mss_bench.metrics import Score
 from mss_bench.metrics.bss_eval import BSSEval
 from mss_bench.metrics.bss_eval.components import Components, bss_components
+from mss_bench.report.plots.directions import draw_directions
 from mss_bench.report.style import FULL_WIDTH, printable, styled
 from mss_bench.running.audio import RunAudio
 
@@ -104,7 +106,8 @@ def explain(
     Returns
     -------
     list of Explanation
-        Beside it ``estimate.wav`` and the four components, in 32-bit float, and ``explain.png`` are written.
+        Beside it ``estimate.wav`` and the four components, in 32-bit float, and ``explain.png`` are written, and of
+        stereo ``directions.png``: the energy of mixture and estimates over the panning angle, with the true positions.
 
     Raises
     ------
@@ -157,6 +160,8 @@ def explain(
             audio.write(base / target / f"{name}.wav", np.asarray(signal, dtype=np.float32), whole.sample_rate)
         _draw(explanation, estimates[target], whole.sample_rate)
         explained.append(explanation)
+    if len(whole.mixture) == 2:
+        _draw_directions(base, whole.mixture, references, estimates, f"{song.name} by {separator}")
     return explained
 
 
@@ -213,6 +218,23 @@ def _draw(explained: Explanation, estimate: Audio, sample_rate: int) -> None:
         figure.suptitle(printable(title), fontsize=8.5)
         # Without the software's version the same numbers give the same file.
         figure.savefig(explained.folder / "explain.png", dpi=150, metadata={"Software": None})
+
+
+def _draw_directions(
+    folder: Path, mixture: Audio, references: Mapping[str, Audio], estimates: Mapping[str, Audio], title: str
+) -> None:
+    from matplotlib.figure import Figure
+
+    curves = {name: panning_histogram(estimate) for name, estimate in estimates.items()}
+    positions = {name: panning_angle(reference) for name, reference in references.items() if reference.any()}
+    with styled():
+        figure = Figure(figsize=(FULL_WIDTH, 2.6), layout="constrained")
+        axes = figure.subplots()
+        draw_directions(axes, panning_histogram(mixture), curves, positions)
+        text = f"{title}: energy over position; grey the mixture, dashed the true positions (constant-power law)"
+        axes.set_title(printable(text), fontsize=7.5, fontweight="normal")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=7)
+        figure.savefig(folder / "directions.png", dpi=150, metadata={"Software": None})
 
 
 def _power(signal: Samples, sample_rate: int) -> NDArray[np.float64]:

@@ -73,7 +73,7 @@ def _summary(explained: Explanation) -> str:
         "",
         columns(levels, ("component", "level to target", "file"), indent="  "),
         "",
-        f"  estimate.wav is their sum; picture: explain.png; in {explained.folder}"
+        f"  estimate.wav is their sum; picture: explain.png; in {explained.folder} (directions.png of stereo is above)"
         + changed * (not explained.as_scored),
     ])  # fmt: skip
 

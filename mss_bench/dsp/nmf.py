@@ -12,6 +12,13 @@ Each factor in turn is multiplied by the ratio of the two parts of the gradient 
 with beta 2 for the Euclidean distance, 1 for Kullback-Leibler and 0 for Itakura-Saito; none of them ever gets negative.
 With one channel and q = 1 this is plain NMF [3]_.
 
+Two penalties may be added to the divergence [4]_, on activations that jump and on activations that are never silent,
+scaled so that their level plays no part, s_k^2 = mean_t h_k(t)^2:
+
+    continuity sum_k sum_t (h_k(t) - h_k(t - 1))^2 / s_k^2  +  sparseness sum_k sum_t h_k(t) / s_k.
+
+The parts of their gradients join those of the divergence.
+
 Why these updates are here although scikit-learn has them (``NMF(solver="mu")``, to which the tests compare them): one
 update of both factors of 1025 bins x 20672 frames (4 minutes), K = 40, float32, on one thread, takes 0.12 s for
 Kullback-Leibler and 0.19 s for Itakura-Saito against 0.23 s and 0.34 s (Euclidean: 0.07 s both), because a block of
@@ -25,6 +32,8 @@ References
 .. [2] A. Ozerov and C. Févotte, "Multichannel nonnegative matrix factorization in convolutive mixtures for audio source
    separation", IEEE Trans. Audio, Speech, and Language Processing 18(3), 2010.
 .. [3] D. Lee and H. S. Seung, "Algorithms for non-negative matrix factorization", Proc. NIPS, 2000.
+.. [4] T. Virtanen, "Monaural sound source separation by nonnegative matrix factorization with temporal continuity and
+   sparseness criteria", IEEE Trans. Audio, Speech, and Language Processing 15(3), 2007.
 """
 
 from __future__ import annotations
@@ -36,7 +45,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIVERGENCES", "Factors", "divergence", "factorise", "normalised", "random_factors"]
+__all__ = ["DIVERGENCES", "Factors", "Penalties", "divergence", "factorise", "normalised", "random_factors"]
 
 DIVERGENCES = {"euclidean": 2, "kl": 1, "is": 0}
 """Names of the divergences and their beta."""
@@ -68,6 +77,44 @@ class Factors:
     def model(self, part: slice | NDArray[np.intp] = slice(None)) -> NDArray[np.float32]:
         """Return the modelled spectrogram of some of the components, ``(channels, frames, bins)``."""
         return np.stack([self.h[:, part] @ (gains[part, None] * self.w[part]) for gains in self.q.T])
+
+
+@dataclass(frozen=True)
+class Penalties:
+    """Weigh what is added to the divergence; both are 0 for none.
+
+    Parameters
+    ----------
+    continuity, sparseness : float
+    """
+
+    continuity: float = 0.0
+    sparseness: float = 0.0
+
+    def cost(self, h: NDArray[np.floating[Any]]) -> float:
+        """Compute the penalty of activations ``(frames, components)``."""
+        level = np.sqrt(np.mean(h**2, axis=0))
+        jumps, sums = np.sum(np.diff(h, axis=0) ** 2, axis=0), h.sum(axis=0)
+        return float(np.sum(self.continuity * jumps / level**2 + self.sparseness * sums / level))
+
+    def gradient(self, h: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the negative and the positive part of the gradient by the activations."""
+        frames, energy = len(h), np.sum(h**2, axis=0)
+        top, bottom = np.zeros_like(h), np.zeros_like(h)
+        if self.continuity:
+            neighbours = np.zeros_like(h)  # the first and the last frame have one
+            neighbours[1:] += h[:-1]
+            neighbours[:-1] += h[1:]
+            count = np.full((frames, 1), 2.0, dtype=h.dtype)
+            count[[0, -1]] -= 1
+            jumps = np.sum(np.diff(h, axis=0) ** 2, axis=0)
+            weight = 2 * frames * self.continuity
+            top += (weight * (neighbours / energy + h * (jumps / energy**2))).astype(h.dtype)
+            bottom += (weight * count * h / energy).astype(h.dtype)
+        if self.sparseness:
+            top += (self.sparseness * np.sqrt(frames) * h * (h.sum(axis=0) / energy**1.5)).astype(h.dtype)
+            bottom += (self.sparseness * np.sqrt(frames / energy)).astype(h.dtype)
+        return top, bottom
 
 
 def normalised(spectrogram: NDArray[Any], beta: int) -> NDArray[np.float32]:
@@ -102,7 +149,12 @@ def random_factors(v: NDArray[np.float32], components: int, rng: np.random.Gener
 
 
 def factorise(
-    v: NDArray[np.float32], factors: Factors, beta: int, iterations: int, fixed: Collection[str] = ("q",)
+    v: NDArray[np.float32],
+    factors: Factors,
+    beta: int,
+    iterations: int,
+    fixed: Collection[str] = ("q",),
+    penalties: Penalties | None = None,
 ) -> None:
     """Improve the factors in place.
 
@@ -118,12 +170,17 @@ def factorise(
         Each updates the activations, then the spectra, then the gains.
     fixed : collection of str
         The factors that stay: of ``"w"``, ``"h"``, ``"q"``.
+    penalties : Penalties, optional
+        What is added to the divergence.
     """
     for _ in range(iterations):
         for name in ("h", "w", "q"):
             if name not in fixed:
                 factor = getattr(factors, name)
                 top, bottom = _gradient(v, factors, beta, name)
+                if name == "h" and penalties is not None:
+                    for part, further in zip((top, bottom), penalties.gradient(factor), strict=True):
+                        part += further
                 factor *= top
                 factor /= np.maximum(bottom, np.float32(_FLOOR**2))
                 np.maximum(factor, np.float32(_FLOOR), out=factor)

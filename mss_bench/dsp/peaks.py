@@ -21,7 +21,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-__all__ = ["Peaks", "find_peaks", "link_peaks"]
+__all__ = ["Peaks", "count_peaks", "find_peaks", "link_peaks"]
 
 # Samples of windowed frames that are held at a time.
 _BLOCK = 1 << 20
@@ -89,6 +89,13 @@ def find_peaks(
     ]
     frame, position, magnitude = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Peaks(frame, position * (sample_rate / n_fft), magnitude * (4.0 / n_fft), frames)
+
+
+def count_peaks(curve: NDArray[np.floating[Any]], prominence: float = 0.1) -> int:
+    """Count the peaks of a curve that rise above the valleys around them by a share of its maximum, ends included."""
+    from scipy import signal
+
+    return len(signal.find_peaks(np.pad(curve, 1), prominence=prominence * max(float(curve.max()), 1e-30))[0])
 
 
 def link_peaks(peaks: Peaks) -> NDArray[np.int64]:

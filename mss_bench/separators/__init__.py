@@ -35,6 +35,7 @@ separators: Registry[Separator] = Registry(
         "common_fate": "mss_bench.separators.common_fate:CommonFate",
         "harmonic_mask": "mss_bench.separators.harmonic_mask:HarmonicMask",
         "sinusoids": "mss_bench.separators.sinusoids:Sinusoids",
+        "sinusoids_residual": "mss_bench.separators.sinusoids:SinusoidsResidual",
         "ibm": "mss_bench.separators.oracles:IBM",
         "irm": "mss_bench.separators.oracles:IRM",
         "mwf": "mss_bench.separators.oracles:MWF",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +18,10 @@ from mss_bench.separators.assignment import BAND_STEMS, VOCALS_ACCOMPANIMENT, by
 from mss_bench.separators.base import Separator
 from mss_bench.separators.templates import MaskSeparator, SpectrogramSeparator
 
-__all__ = ["BlindMaskSeparator", "BlindSeparator"]
+__all__ = ["MOST_SOURCES", "BlindMaskSeparator", "BlindSeparator"]
+
+MOST_SOURCES = 8
+"""How many ``sources=auto`` may find."""
 
 
 class BlindSeparator(Separator):
@@ -27,12 +31,12 @@ class BlindSeparator(Separator):
 
     Attributes
     ----------
-    sources : int
-        How many it looks for; 0 means as many as the data set has stems.
+    sources : int or "auto"
+        How many it looks for; 0 means as many as the data set has stems, auto as many as there seem to be.
     """
 
     target_sets = (BAND_STEMS, VOCALS_ACCOMPANIMENT)
-    sources: int = 2
+    sources: int | Literal["auto"] = 2
     assignment: str = param(
         "rules",
         choices=("rules", "oracle"),
@@ -67,11 +71,22 @@ class BlindSeparator(Separator):
         references: Stems | None = None,
         **_: Any,
     ) -> Stems:
-        components = self.find_sources(mixture, sample_rate, count=self._count(targets), rng=rng)
+        count = self._count(targets)
+        if self.sources == "auto":
+            # Counted on a copy of the generator, so that the sources are drawn as if the number had been given.
+            count = self.estimated_sources(mixture, sample_rate, copy.deepcopy(rng))
+            self.flags = (f"sources:{count}",)
+        components = [*self.find_sources(mixture, sample_rate, count=count, rng=rng)]
         if self.assignment == "oracle":
             assert references is not None, "the runner passes references where they are declared"
             return by_references(components, {stem: references[stem] for stem in targets.stems})
-        return by_rules(components, sample_rate, self._names(targets))
+        names = self._names(targets)
+        components += [np.zeros_like(mixture) for _ in range(len(names) - len(components))]
+        return by_rules(components, sample_rate, names)
+
+    def estimated_sources(self, mixture: Audio, sample_rate: int, rng: np.random.Generator) -> int:
+        """Return how many sources there seem to be, from 2 to `MOST_SOURCES`."""
+        raise NotImplementedError(f"{type(self).__name__} does not estimate the number of its sources")
 
     @abstractmethod
     def find_sources(
@@ -94,7 +109,7 @@ class BlindSeparator(Separator):
         """
 
     def _count(self, targets: Targets) -> int:
-        return self.sources or max(2, len(targets.stems))
+        return max(2, len(targets.stems)) if self.sources in (0, "auto") else int(self.sources)
 
     def _names(self, targets: Targets) -> tuple[str, ...]:
         """Return four names where there are as many sources and the data set knows more than the voice by them."""
@@ -109,12 +124,30 @@ class BlindMaskSeparator(MaskSeparator, SpectrogramSeparator, BlindSeparator):
     A subclass implements `learn`, or `find_sources` where magnitudes of blocks of frames do not serve.
     """
 
-    sources: int = param(0, at_least=0, doc="Number of sources to look for; 0 means as many as the data set has stems.")
+    sources: int | Literal["auto"] = param(
+        0,
+        at_least=0,
+        choices=("auto",),
+        expects="a whole number of at least 0, or auto",
+        doc="Number of sources to look for; 0 means as many as the data set has stems, ``auto`` as many as there seem "
+        "to be, 2 to 8, where a method can tell; the tables have that number among the flags.",
+    )
 
     @check("sources")
     def _check_sources(self) -> None:
         if self.sources == 1:
             self.refuse("sources", "0 or a whole number of at least 2")
+        if self.sources == "auto" and type(self).count_sources is BlindMaskSeparator.count_sources:
+            self.refuse("sources", "a number, since this method cannot tell how many there are")
+
+    def estimated_sources(self, mixture: Audio, sample_rate: int, rng: np.random.Generator) -> int:
+        if not mixture.any():
+            return 2
+        return min(MOST_SOURCES, max(2, self.count_sources(self.stft.forward(mixture), sample_rate, rng)))
+
+    def count_sources(self, x: Spectrogram, sample_rate: int, rng: np.random.Generator) -> int:
+        """Estimate how many sources a spectrogram that is not silent holds."""
+        raise NotImplementedError(f"{type(self).__name__} does not count its sources")
 
     def find_sources(
         self, mixture: Audio, sample_rate: int, *, count: int, rng: np.random.Generator

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from mss_bench.dsp.nmf import Factors
 
-__all__ = ["cluster", "mel_cepstrum", "mel_filters", "suddenness"]
+__all__ = ["cluster", "likely_clusters", "mel_cepstrum", "mel_filters", "suddenness"]
 
 _COEFFICIENTS = 13
 _BANDS = 40
@@ -55,16 +55,33 @@ def cluster(
     list of `count` arrays of indices
         Some are empty where there are fewer components than sources, or where they are all alike.
     """
+    labels = _labels(factors, _features(factors, frequencies), count, rng)
+    return [np.flatnonzero(labels == source) for source in range(count)]
+
+
+def likely_clusters(factors: Factors, frequencies: NDArray[np.float64], most: int, rng: np.random.Generator) -> int:
+    """Return from 2 to `most`, the number of clusters with the greatest mean silhouette."""
+    from sklearn.metrics import silhouette_score
+
+    features = _features(factors, frequencies)
+    scores = {}
+    for count in range(2, min(most, len(features) - 1) + 1):
+        labels = _labels(factors, features, count, rng)
+        if len(set(labels.tolist())) > 1:  # components that are all alike make one cluster
+            scores[count] = float(silhouette_score(features, labels))
+    return max(scores, key=lambda count: scores[count], default=2)
+
+
+def _labels(factors: Factors, features: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return the cluster of each component."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
     loudness = factors.h.sum(axis=0) * factors.w.sum(axis=1) * factors.q.sum(axis=1)
-    features = _features(factors, frequencies)
     method = KMeans(min(count, len(features)), n_init=_STARTS, random_state=int(rng.integers(1 << 31)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different components than sources
-        labels = method.fit_predict(features, sample_weight=loudness / loudness.max())
-    return [np.flatnonzero(labels == source) for source in range(count)]
+        return np.asarray(method.fit_predict(features, sample_weight=loudness / loudness.max()), dtype=np.intp)
 
 
 def _features(factors: Factors, frequencies: NDArray[np.float64]) -> NDArray[np.float64]:

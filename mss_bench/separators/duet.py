@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.dsp.blocks import Magnitudes, blocks
+from mss_bench.dsp.peaks import count_peaks
 from mss_bench.dsp.stft import Spectrogram
 from mss_bench.separators.base import as_published
 from mss_bench.separators.blind import BlindMaskSeparator
@@ -43,6 +44,9 @@ class DUET(BlindMaskSeparator):
     ``mode="level"`` has one axis, phi, with all delays zero: music is mostly panned by level, without any delay. With
     ``level_delay``, delays show in the phase only below ``sample_rate / (2 max_delay)``, where it cannot wrap, and only
     those bins are in the histogram; the residuals need no such limit.
+
+    With ``sources=auto`` the sources are as many as the histogram over phi has peaks that rise by a tenth of the
+    highest above the valleys around them; with delays, or that over delta if it has more.
 
     Where fewer peaks are found than sources are wanted, each further direction is the cell in which those found leave
     most energy, ``h min_j sin^2(gap to j)``; only where nothing is left are sources silent. For filters other than
@@ -118,6 +122,10 @@ class DUET(BlindMaskSeparator):
                 break
             places.append((float(angles[angle, 0]), float(delays[delay])))
         return places
+
+    def count_sources(self, x: Spectrogram, sample_rate: int, rng: np.random.Generator) -> int:
+        histogram = self._histogram(x, 2 * np.pi * np.arange(self.stft.bins) / self.n_fft)
+        return max(count_peaks(histogram.sum(axis=1)), count_peaks(histogram.sum(axis=0)))
 
     def _gap(self, one: tuple[Any, Any], other: tuple[float, float]) -> Any:
         """Return the degrees between two directions, at the middle of the band in which delays show."""

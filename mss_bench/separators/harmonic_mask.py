@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from mss_bench.core.config import plain_name
 from mss_bench.core.parameters import check, param
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.dsp.f0 import F0_METHODS, F0Track, power_of_two, require_pyin, track_f0
@@ -19,10 +20,10 @@ __all__ = ["HarmonicMask", "MelodySeparator"]
 
 
 class MelodySeparator(Separator):
-    """Track the melody, and take its partials for the voice; the rest is accompaniment."""
+    """Track the melody, and take its partials for the voice, or for an instrument; the rest is accompaniment."""
 
     family = "sinusoidal"
-    target_sets = VOICE_AND_REST
+    target_sets: tuple[tuple[str, ...], ...] = VOICE_AND_REST
 
     f0: str = param(
         "salience",
@@ -33,6 +34,21 @@ class MelodySeparator(Separator):
     low: float = param(80.0, above=0, unit="Hz", doc="Least f0.")
     high: float = param(800.0, above=0, unit="Hz", doc="Greatest f0, above `low`.")
     partials: int = param(40, at_least=1, doc="Number of partials; those above half of the sample rate are left out.")
+    target: str = param(
+        "vocals",
+        doc="Stem that carries the melody between `low` and `high`: ``bass`` with ``low=30,high=300``, a ``flute``. "
+        "Another than vocals is delivered alone.",
+    )
+
+    def setup(self) -> None:
+        super().setup()
+        plain_name(self.target, "target")
+        if self.target != "vocals":
+            self.target_sets, self.adds_up = ((self.target,),), False
+
+    def named(self, melody: Audio, mixture: Audio) -> Stems:
+        """Return the stems by their names."""
+        return {self.target: melody} | ({"accompaniment": mixture - melody} if self.target == "vocals" else {})
 
     @check("high", "low")
     def _check_range(self) -> None:
@@ -83,6 +99,7 @@ class HarmonicMask(MelodySeparator, MaskSeparator):
     low = 80.0
     high = 800.0
     partials = 40
+    target = "vocals"
     width: float = param(40.0, above=0, unit="Hz", doc="Width of a partial that does not move: the window's main lobe.")
     subtract: bool = param(True, doc="Whether A is taken off; without it all within the lobes is voice, ``C V``.")
     mask = "wiener"
@@ -93,7 +110,7 @@ class HarmonicMask(MelodySeparator, MaskSeparator):
         n_fft = power_of_two(0.093, sample_rate)
         stft = STFT(n_fft, max(1, n_fft // 4))
         vocals = self.first_estimate(stft, mixture, lambda v: self._magnitudes(v, track, stft, sample_rate))
-        return {"vocals": vocals, "accompaniment": mixture - vocals}
+        return self.named(vocals, mixture)
 
     def _magnitudes(
         self, magnitude: NDArray[Any], track: F0Track, stft: STFT, sample_rate: int

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.dsp.blocks import Magnitudes
-from mss_bench.dsp.nmf import DIVERGENCES, Factors, factorise, normalised, random_factors
+from mss_bench.dsp.nmf import DIVERGENCES, Factors, Penalties, factorise, normalised, random_factors
 from mss_bench.dsp.stft import Spectrogram
 from mss_bench.separators.base import as_published
-from mss_bench.separators.blind import BlindMaskSeparator
-from mss_bench.separators.clustering import cluster
+from mss_bench.separators.blind import MOST_SOURCES, BlindMaskSeparator
+from mss_bench.separators.clustering import cluster, likely_clusters
 
 __all__ = ["NMF"]
 
@@ -29,6 +29,11 @@ class NMF(BlindMaskSeparator):
         V[t, f] ~ sum_k H[t, k] W[k, f],         minimising the beta divergence of V from H W,
         H <- H * ((V / Lambda^(2 - beta)) W') / (Lambda^(beta - 1) W'),   W likewise,   Lambda = H W,
         S_j[t, f] = sum_{k in source j} H[t, k] W[k, f].
+
+    To the divergence the updates may add ``continuity sum_t (H[t, k] - H[t - 1, k])^2 / mean H^2`` and
+    ``sparseness sum_t H[t, k] / sqrt(mean H^2)`` of every component [5]_. With ``sources=auto`` the components are
+    clustered into 2 to 8 sources, as many as give the greatest mean silhouette [6]_: how much nearer a component is to
+    those of its own cluster than to those of the next.
 
     V is the mean magnitude of the channels for the Euclidean distance (beta = 2) and Kullback-Leibler (1), the power
     for Itakura-Saito (0). The components are clustered by the shape of their spectra, their centroid and the suddenness
@@ -47,6 +52,10 @@ class NMF(BlindMaskSeparator):
        WASPAA, 2003.
     .. [4] C. Févotte, N. Bertin and J.-L. Durrieu, "Nonnegative matrix factorization with the Itakura-Saito
        divergence", Neural Computation 21(3), 2009.
+    .. [5] T. Virtanen, "Monaural sound source separation by nonnegative matrix factorization with temporal continuity
+       and sparseness criteria", IEEE Trans. Audio, Speech, and Language Processing 15(3), 2007.
+    .. [6] P. Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis", J.
+       Computational and Applied Mathematics 20, 1987.
     """
 
     name = "nmf"
@@ -64,6 +73,8 @@ class NMF(BlindMaskSeparator):
     components: int = param(40, at_least=2, doc="Number K of spectra.")
     divergence: str = param("kl", choices=tuple(DIVERGENCES), doc="Divergence of the model that the updates lessen.")
     iterations: int = param(100, at_least=1, doc="Number of updates.")
+    continuity: float = param(0.0, at_least=0, doc="Weight of jumps of the activations from frame to frame, below.")
+    sparseness: float = param(0.0, at_least=0, doc="Weight of activations that are never silent, below.")
 
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,9 +95,18 @@ class NMF(BlindMaskSeparator):
 
         return magnitudes
 
+    def count_sources(self, x: Spectrogram, sample_rate: int, rng: np.random.Generator) -> int:
+        factors = self.factorise(x, DIVERGENCES[self.divergence], rng)
+        return likely_clusters(factors, self.stft.frequencies(sample_rate), MOST_SOURCES, rng)
+
     def factorise(self, x: Spectrogram, beta: int, rng: np.random.Generator) -> Factors:
         """Return the factors of the mean over the channels."""
         v = normalised(np.abs(x).mean(axis=0, keepdims=True), beta)
         factors = random_factors(v, self.components, rng)
-        factorise(v, factors, beta, self.iterations)
+        factorise(v, factors, beta, self.iterations, penalties=self.penalties)
         return factors
+
+    @property
+    def penalties(self) -> Penalties | None:
+        """Return what is added to the divergence; None for nothing."""
+        return Penalties(self.continuity, self.sparseness) if self.continuity or self.sparseness else None

@@ -51,6 +51,8 @@ class MultichannelNMF(NMF):
     components = 40
     divergence = "kl"
     iterations = 100
+    continuity = 0.0
+    sparseness = 0.0
     mask = "multichannel"
 
     def factorise(self, x: Spectrogram, beta: int, rng: np.random.Generator) -> Factors:
@@ -59,6 +61,7 @@ class MultichannelNMF(NMF):
         factors = random_factors(v, self.components, rng)
         # The gains join in once the components are sounds.
         first = self.iterations // 5
-        factorise(v, factors, beta, first)
-        factorise(v, factors, beta, self.iterations - first, fixed=("q",) if len(v) == 1 else ())
+        fixed = ("q",) if len(v) == 1 else ()
+        factorise(v, factors, beta, first, penalties=self.penalties)
+        factorise(v, factors, beta, self.iterations - first, fixed, self.penalties)
         return factors

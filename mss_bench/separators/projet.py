@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio
-from mss_bench.dsp.blocks import BLOCK, Magnitudes, inverse_in_blocks
+from mss_bench.dsp.blocks import BLOCK, Magnitudes, blocks, inverse_in_blocks
 from mss_bench.dsp.filters import MASKS
+from mss_bench.dsp.peaks import count_peaks
 from mss_bench.dsp.stft import Spectrogram
 from mss_bench.separators.base import as_published
-from mss_bench.separators.blind import BlindMaskSeparator
+from mss_bench.separators.blind import MOST_SOURCES, BlindMaskSeparator
 
 __all__ = ["PROJET"]
 
@@ -24,6 +25,7 @@ _LEARNED_BINS = 1 << 17  # of the song, drawn for learning Q, which is a few hun
 _POWER_ITERATIONS = 80  # of P alone, with Q known
 _CHUNK = 1 << 17  # values of projections that are worked on at a time, so that they stay in the cache
 _FLOOR = 1e-12  # of P and Q, relative to the loudest bin: what is zero would stay zero
+_SMOOTHING = 0.7  # directions: a random Q leaves its traces beside the peaks
 _LEAKAGE = 1e-4  # of K: a projection that cancels a direction exactly would divide by zero
 
 
@@ -45,6 +47,9 @@ class PROJET(BlindMaskSeparator):
     different sectors of the quarter circle: from a Q that is all random, two of them often end at one place. Q is the
     same in every bin: it is learned from frames drawn at random (some 130 000 bins, or all of a song that has fewer),
     and P, which given Q is a convex problem in each bin, is then found for the whole song a block at a time.
+
+    With ``sources=auto``, ten sources are fitted first, and there are as many as their energy over the directions,
+    Q times the sum of P, has peaks that rise by a tenth of the highest above the valleys around them.
 
     With ``max_delay=0`` sources differ in level alone. Otherwise both directions and projections come with `delays`
     delays each, from ``-max_delay`` to `max_delay`, and K depends on the frequency. The cost grows with `delays`.
@@ -108,6 +113,18 @@ class PROJET(BlindMaskSeparator):
     def learn(self, x: Spectrogram, sample_rate: int, count: int, rng: np.random.Generator) -> Magnitudes:
         geometry, level, spread = self._fit(x, count, rng)
         return lambda block, _: geometry.magnitudes(block, level, spread)
+
+    def count_sources(self, x: Spectrogram, sample_rate: int, rng: np.random.Generator) -> int:
+        from scipy.ndimage import gaussian_filter1d
+
+        # More sources than there can be share the energy of all directions, in which peaks are counted.
+        geometry, level, spread = self._fit(x, MOST_SOURCES + 2, rng)
+        energy = np.zeros(spread.shape[0])
+        for block in blocks(x):
+            powers = _powers(geometry.observe(x[:, block] / level), geometry.response @ spread)
+            energy += spread @ powers.sum(axis=(0, 2), dtype=np.float64)
+        angles = energy.reshape(geometry.delays, -1).sum(axis=0)
+        return count_peaks(gaussian_filter1d(angles, _SMOOTHING))
 
     def _fit(self, x: Spectrogram, count: int, rng: np.random.Generator) -> tuple[_Geometry, Any, Array]:
         """Return the geometry, the level that the mixture is divided by, and the Q of the best start."""

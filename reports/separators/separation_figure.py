@@ -9,20 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mss_bench.core.tracks import Audio
+from mss_bench.dsp.panning import panning_angle, panning_histogram
 from mss_bench.dsp.stft import STFT
-from mss_bench.report.style import COLOURS, FULL_WIDTH, styled
+from mss_bench.report.plots.directions import draw_directions
+from mss_bench.report.style import FULL_WIDTH, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["azimuth_histogram", "separation_figure"]
+__all__ = ["separation_figure"]
 
 _STFT = STFT(4096, 1024)
 _RANGE_DB = 70.0
 _LOW_HZ, _TOP_HZ = 60.0, 8000.0
 _ROWS = 160  # rows of a picture on a logarithmic frequency axis
-_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's colours
 
 
 def separation_figure(
@@ -55,7 +56,7 @@ def separation_figure(
         top = _level(mixture)  # one scale for all panels, so that what leaked is seen as loud as it is
         _spectrogram(axes[0, 0], mixture, sample_rate, top, "mixture")
         if azimuth:
-            _azimuth(axes[1, 0], mixture, estimates)
+            _azimuth(axes[1, 0], mixture, references, estimates)
         else:
             axes[1, 0].set_axis_off()
         for column, name in enumerate(names, start=1):
@@ -71,46 +72,11 @@ def separation_figure(
     return figure
 
 
-def azimuth_histogram(signal: Audio, bins: int = 61) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute the energy of a stereo signal over panning angle.
-
-    Parameters
-    ----------
-    signal : (2, samples) array
-    bins : int
-
-    Returns
-    -------
-    degrees : (bins,)
-        0 is left alone, 45 the centre, 90 right alone: the arc tangent of |R| / |L| in each bin of the spectrogram.
-    share : (bins,)
-        Of the signal's energy; all zero for silence.
-    """
-    left, right = np.abs(_STFT.forward(np.asarray(signal, dtype=np.float32)))
-    angle = np.degrees(np.arctan2(right, left)).ravel()
-    energy = (np.square(left, dtype=np.float64) + np.square(right, dtype=np.float64)).ravel()
-    counts, edges = np.histogram(angle, bins=bins, range=(0.0, 90.0), weights=energy)
-    return (edges[1:] + edges[:-1]) / 2, counts / (energy.sum() or 1.0)
-
-
-def _azimuth(axes: Axes, mixture: Audio, estimates: Mapping[str, Audio]) -> None:
-    whole = float(np.sum(np.square(mixture, dtype=np.float64))) or 1.0
-    degrees, share = azimuth_histogram(mixture)
-    axes.fill_between(degrees, share, color=COLOURS["grid"], step="mid", linewidth=0)
-    for index, (name, estimate) in enumerate(estimates.items()):
-        part = float(np.sum(np.square(estimate, dtype=np.float64))) / whole
-        _, share = azimuth_histogram(estimate)
-        axes.step(degrees, share * part, where="mid", linewidth=0.8, color=_LINES[index % 6], label=name)
-    # Most of the energy lies in the centre; a linear scale would hide what is left and right.
-    axes.set_yscale("symlog", linthresh=1e-3, linscale=0.5)
-    axes.set_ylim(0)
-    axes.set_xlim(0, 90)
-    axes.set_xticks([0, 45, 90], ["left", "centre", "right"])
-    axes.set_yticks([])
-    axes.minorticks_off()
-    axes.legend(fontsize=5.5, handlelength=1, borderpad=0, labelspacing=0.2, loc="upper right")
-    axes.set_title("energy over position", fontsize=6.5, fontweight="normal")
-    axes.spines["left"].set_visible(False)
+def _azimuth(axes: Axes, mixture: Audio, references: Mapping[str, Audio], estimates: Mapping[str, Audio]) -> None:
+    curves = {name: panning_histogram(estimate) for name, estimate in estimates.items()}
+    positions = {name: panning_angle(reference) for name, reference in references.items()}
+    draw_directions(axes, panning_histogram(mixture), curves, positions)
+    axes.set_title("energy over position (dashed: true)", fontsize=6.5, fontweight="normal")
 
 
 def _spectrogram(axes: Axes, signal: Audio, sample_rate: int, top: float, title: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mss_bench.dsp.nmf import DIVERGENCES, Factors, divergence, factorise, normalised, random_factors
+from mss_bench.dsp.nmf import DIVERGENCES, Factors, Penalties, divergence, factorise, normalised, random_factors
 
 
 def _data(channels: int = 1, frames: int = 70, bins: int = 33, rank: int = 3, seed: int = 0) -> np.ndarray:
@@ -48,6 +48,34 @@ def test_a_step_for_itakura_saito_is_the_square_of_scikit_learns() -> None:
     factorise(v, factors, 0, 1, fixed=("h", "q"))  # scikit-learn's first factor is the spectra here
     np.testing.assert_allclose(factors.w / spectra, (rows.T / spectra) ** 2, rtol=1e-3)
     np.testing.assert_array_equal(factors.h, before)
+
+
+@pytest.mark.parametrize("penalties", [Penalties(continuity=2.0), Penalties(sparseness=3.0), Penalties(1.0, 1.0)])
+def test_penalties_have_the_gradient_of_their_cost(penalties: Penalties) -> None:
+    h = np.random.default_rng(0).random((7, 3)) + 0.1
+    top, bottom = penalties.gradient(h)
+    assert (top >= 0).all()
+    assert (bottom >= 0).all()
+    step = 1e-6
+    for place in np.ndindex(h.shape):
+        moved = [h.copy(), h.copy()]
+        moved[0][place] += step
+        moved[1][place] -= step
+        slope = (penalties.cost(moved[0]) - penalties.cost(moved[1])) / (2 * step)
+        assert bottom[place] - top[place] == pytest.approx(slope, rel=1e-4, abs=1e-5)
+
+
+def test_penalties_make_activations_steady_or_sparse() -> None:
+    v = _data()
+
+    def activations(penalties: Penalties | None) -> np.ndarray:
+        factors = random_factors(v, 4, np.random.default_rng(1))
+        factorise(v, factors, 1, 60, penalties=penalties)
+        return factors.h
+
+    plain = activations(None)
+    for penalties in (Penalties(continuity=1.0), Penalties(sparseness=1.0)):
+        assert penalties.cost(activations(penalties)) < 0.9 * penalties.cost(plain)
 
 
 @pytest.mark.parametrize("beta", DIVERGENCES.values())

@@ -11,7 +11,6 @@ from mss_bench.core.spec import needs_parameters
 from mss_bench.separators import separators
 from reports.pages import describe
 from reports.separators.make import FAMILIES, SeparatorsPage
-from reports.separators.separation_figure import azimuth_histogram
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +60,3 @@ def test_every_built_in_method_can_be_described() -> None:
             assert text.formula, f"{name}: the docstring has no block of formulas"
             assert cls.assumption, name
             assert cls.citation, name
-
-
-def test_positions_of_panned_noise() -> None:
-    rng = np.random.default_rng(0)
-    noise = rng.standard_normal(44100).astype(np.float32)
-    for degrees in (20.0, 45.0, 80.0):
-        angle = np.radians(degrees)
-        positions, share = azimuth_histogram(np.stack([np.cos(angle) * noise, np.sin(angle) * noise]))
-        assert abs(positions[np.argmax(share)] - degrees) < 1
-        assert share.sum() == pytest.approx(1)
-    assert azimuth_histogram(np.zeros((2, 44100), dtype=np.float32))[1].sum() == 0

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mss_bench.core.tracks import Stems
+from mss_bench.core.tracks import Stems, Targets
 from mss_bench.datasets.demo import render
 from mss_bench.dsp.filters import MASKS
 from mss_bench.errors import AudioError, ConfigError
@@ -91,6 +91,31 @@ def test_forms_and_filters_keep_the_contract(mode: str, mask: str) -> None:
 def test_more_sources_than_channels_are_all_found(position_signals: ModuleType, oracle_gains: Gains) -> None:
     degrees = (5.0, 25.0, 45.0, 65.0, 85.0)
     assert min(oracle_gains(DUET(), position_signals.sparse_sources(0, degrees))) > 9
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_sources_are_counted(count: int, position_signals: ModuleType) -> None:
+    degrees = tuple(np.linspace(8, 82, count))
+    song = position_signals.sparse_sources(0, degrees)
+    mixture = np.asarray(sum(song.values()), dtype=np.float32)
+    for method in (DUET(sources="auto"), DUET(sources="auto", mode="level_delay")):
+        assert method.estimated_sources(mixture, 44100, np.random.default_rng(0)) == count
+    method = DUET(sources="auto", assignment="oracle")
+    targets = Targets(tuple(song))
+    stems = method.separate(mixture, 44100, targets=targets, rng=np.random.default_rng(0), references=song)
+    given = DUET(sources=count, assignment="oracle").separate(
+        mixture, 44100, targets=targets, rng=np.random.default_rng(0), references=song
+    )
+    assert method.flags == (f"sources:{count}",)
+    for name in song:
+        np.testing.assert_array_equal(stems[name], given[name])
+
+
+def test_delays_are_counted(position_signals: ModuleType) -> None:
+    song = position_signals.sparse_sources(0, (45.0, 45.0, 45.0), DELAYS)
+    mixture = np.asarray(sum(song.values()), dtype=np.float32)
+    counted = DUET(sources="auto", mode="level_delay").estimated_sources(mixture, 44100, np.random.default_rng(0))
+    assert counted == 3
 
 
 def test_panned_instruments_come_apart_better_than_equal_shares(oracle_gains: Gains, gains: Gains) -> None:

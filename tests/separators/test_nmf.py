@@ -12,6 +12,7 @@ from mss_bench.core.tracks import Stems, Targets
 from mss_bench.dsp.nmf import Factors
 from mss_bench.errors import ConfigError
 from mss_bench.separators.clustering import cluster, mel_cepstrum, mel_filters, suddenness
+from mss_bench.separators.common_fate import CommonFate
 from mss_bench.separators.nmf import NMF
 
 SMALL = {"n_fft": 1024, "hop": 256, "components": 20, "assignment": "oracle"}
@@ -34,6 +35,30 @@ def test_notes_and_clicks_are_separated(
         found += _gains(NMF(divergence=divergence, **SMALL), song, gains, factor_signals.RATE)
     assert np.mean(found) > mean
     assert min(found) > least
+
+
+def test_sources_are_counted_by_the_silhouettes(factor_signals: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+    song = {"notes": factor_signals.notes(rng, factor_signals.LOW_NOTES), "clicks": factor_signals.clicks(rng)}
+    mixture = np.asarray(sum(song.values()), dtype=np.float32)
+    method = NMF(sources="auto", iterations=30, **SMALL)
+    assert method.estimated_sources(mixture, factor_signals.RATE, np.random.default_rng(0)) == 2
+    by_rules = NMF(sources="auto", iterations=5, n_fft=1024, hop=512, components=8)
+    found = by_rules.separate(
+        mixture,
+        factor_signals.RATE,
+        targets=Targets(("vocals", "drums", "bass", "other")),
+        rng=np.random.default_rng(0),
+    )
+    assert set(found) == {"vocals", "drums", "bass", "other"}  # fewer sources than names: some are silent
+    np.testing.assert_allclose(sum(found.values()), mixture, atol=1e-4)
+
+
+def test_methods_that_cannot_count_their_sources_say_so() -> None:
+    with pytest.raises(ConfigError, match="common_fate: sources is 'auto', expected a number, since"):
+        CommonFate(sources="auto")
+    with pytest.raises(ConfigError, match="nmf: sources is 'many', expected a whole number of at least 0, or auto"):
+        NMF(sources="many")
 
 
 def test_two_melodies_of_one_instrument_stay_together(

@@ -96,6 +96,14 @@ def test_forms_keep_the_contract(parameters: dict[str, object]) -> None:
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
 
 
+def test_sources_are_counted(position_signals: ModuleType) -> None:
+    method = PROJET(sources="auto", restarts=1, iterations=40, n_fft=2048, hop=1024)
+    for degrees in ((20.0, 70.0), (10.0, 45.0, 80.0)):
+        song = position_signals.sparse_sources(0, degrees, seconds=SECONDS)
+        mixture = np.asarray(sum(song.values()), dtype=np.float32)
+        assert method.estimated_sources(mixture, 44100, np.random.default_rng(0)) == len(degrees)
+
+
 def test_panned_instruments_come_apart_better_than_equal_shares(oracle_gains: Gains, gains: Gains) -> None:
     song = {name: stem[:, : 6 * 44100] for name, stem in render("test", 0, "sources:3").stems.items()}
     mixture = sum(song.values())

@@ -10,7 +10,8 @@ import pytest
 
 from mss_bench.core.tracks import Stems
 from mss_bench.errors import ConfigError
-from mss_bench.separators.sinusoids import Sinusoids
+from mss_bench.separators.harmonic_mask import HarmonicMask
+from mss_bench.separators.sinusoids import Sinusoids, SinusoidsResidual
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,36 @@ def test_amplitudes_and_phases_are_of_each_channel(separate: Callable[..., Stems
     vocals = separate(Sinusoids(), mixture)["vocals"]
     errors = np.std(vocals - mixture, axis=1) / np.std(mixture, axis=1)
     assert errors.max() < 0.2
+
+
+def test_notes_and_strokes_come_apart(
+    separate: Callable[..., Stems], gains: Callable[..., list[float]], kernel_signals: ModuleType
+) -> None:
+    values = []
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        song = {"other": kernel_signals.chords(rng), "drums": kernel_signals.clicks(rng)}
+        mixture = sum(song.values())
+        stems = separate(SinusoidsResidual(), mixture)
+        values += gains(song, {"other": stems["other"] + stems["bass"], "drums": stems["drums"]}, mixture)
+    assert min(values) > 11
+
+
+def test_a_single_instrument_is_followed_and_delivered_alone(
+    separate: Callable[..., Stems], gains: Callable[..., list[float]], voice_signals: ModuleType
+) -> None:
+    rng, time = np.random.default_rng(0), np.arange(2 * 44100) / 44100
+    hertz = np.array([55.0, 65.4, 73.4, 49.0])[(2 * time).astype(int) % 4]
+    phase = 2 * np.pi * np.cumsum(hertz) / 44100
+    bass = sum(np.sin(h * phase) / h for h in range(1, 7))[None]
+    mixture = bass + 0.5 * voice_signals.white_noise(rng)[None, : time.size]
+    for method in (Sinusoids, HarmonicMask):
+        stems = separate(method(target="bass", low=35, high=120), mixture)
+        assert list(stems) == ["bass"]
+        assert gains({"bass": bass}, stems, mixture)[0] > 5
+    assert Sinusoids(target="flute").target_sets == (("flute",),)
+    with pytest.raises(ConfigError, match="cannot name a target"):
+        Sinusoids(target="a/b")
 
 
 def test_short_tracks_are_dropped(separate: Callable[..., Stems]) -> None:
