@@ -100,7 +100,8 @@ def test_the_command_says_how_loud_the_components_are_and_what_the_run_says(run,
     assert sorted(file.name for file in (tmp_path / "accompaniment").iterdir()) == sorted(
         [*(f"{name}.wav" for name in (*COMPONENTS, "estimate")), "explain.png"]
     )
-    assert Image.open(tmp_path / "directions.png").width > 800
+    with Image.open(tmp_path / "directions.png") as picture:
+        assert picture.width > 800
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,7 @@ TRACK_COLUMNS: dict[str, str] = {
     "condition": "float64",  # condition number of the references' system, to three digits; NaN without one
     "estimate_key": "string",
     "score_key": "string",
+    "replicates": "string",  # values of each seed or checkpoint, whose mean `value` is; empty where it ran once
 }
 """Track table. A failed cell has one row for every target and quantity that it would have had."""
 

@@ -1,7 +1,8 @@
 """Names with parameters: ``hpss:kernel_size=31,power=2``.
 
 One form for separators, metrics and data sets on the command line; in YAML and Python the same is a mapping
-``{name: hpss, kernel_size: 31}``. The reserved parameter ``as`` gives an alias that tables show instead of the name.
+``{name: hpss, kernel_size: 31}``. The reserved parameter ``as`` gives an alias that tables show instead of the name;
+several checkpoints of one model under one alias are told apart by ``replicate=1``, ``replicate=2`` and so on.
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ class Spec:
         Parameters as given.
     alias : str
         What tables call it; empty for the name.
+    replicate : int
+        Number of this checkpoint among several that are one row; 0 for one that stands alone.
     """
 
     name: str
     params: dict[str, Any] = field(default_factory=dict)
     alias: str = ""
+    replicate: int = 0
 
     @classmethod
     def parse(cls, value: str | Mapping[str, Any] | Spec) -> Spec:
@@ -72,15 +76,25 @@ class Spec:
             raise ConfigError(f"{value!r}: as={alias!r} is not a name; quote it")
         if alias:
             plain_name(alias, "separator (as=)")
-        return cls(name, params, alias)
+        replicate = params.pop("replicate", None)
+        if replicate is not None and not (type(replicate) is int and replicate > 0 and alias):
+            raise ConfigError(
+                f"{value!r}: replicate={replicate!r} numbers the checkpoints of one row; expected as=NAME beside it, "
+                "and a whole number from 1 on"
+            )
+        return cls(name, params, alias, replicate or 0)
 
     def plain(self) -> str | dict[str, Any]:
         """Return the shorter of the two forms that reads back whatever the values are."""
+        return {"name": self.name} | self.params | self._reserved if self.params or self.alias else self.name
+
+    @property
+    def _reserved(self) -> dict[str, Any]:
         alias = {"as": self.alias} if self.alias else {}
-        return {"name": self.name} | self.params | alias if self.params or alias else self.name
+        return alias | ({"replicate": self.replicate} if self.replicate else {})
 
     def __str__(self) -> str:
-        params = format_params(self.params | ({"as": self.alias} if self.alias else {}))
+        params = format_params(self.params | self._reserved)
         return f"{self.name}:{params}" if params else self.name
 
 

@@ -444,6 +444,9 @@ def _score_cell(score: ScoreRow, style: Style) -> TableCell:
         interval = number(score["low"], style.digits), number(score["high"], style.digits)
         hints.append(f"interval {interval[0]} to {interval[1]}")
     text = number(score["value"], style.digits)
+    if not math.isnan(score.get("spread", math.nan)):
+        text += f" ±{number(score['spread'], style.digits)}"
+        hints.append(f"mean and standard deviation over {score['n_replicates']} seeds")
     marks = "≈" * score["tied"] + "°" * (score["may_be_best"] and not score["best"])
     marks += "*" * bool(n_imputed) + "†" * bool(n_inf) + "¶" * bool(score["n_lacking"])
     shown = interval if style.intervals else None
@@ -491,6 +494,7 @@ def _notes(
         for v in values
         if (n := v.block.n_left_out[v.target])
     }
+    times = {row.separator: [int(s.get("n_replicates", 1)) for s in row.scores.values()] for row in rows}
     empty = [row.separator for row in rows if all(math.isnan(score["value"]) for score in row.scores.values())]
     notes = [
         Note(
@@ -501,6 +505,10 @@ def _notes(
         Note("infinite on single tracks", "†", infinite),
         Note("incomplete: never computed on the other tracks; the numbers compare with no other's", "¶", lacking),
         *(Note(f"{kind} on some tracks (see flags in the track table)", "‡", of) for kind, of in flagged.items()),
+        Note(
+            "± is the standard deviation over the seeds (or checkpoints) whose mean the number is",
+            of={name: str(max(counts)) for name, counts in times.items() if max(counts, default=1) > 1},
+        ),
         Note("No value on any track", of=empty),
         Note(
             "Tracks that count (the others lack the stem, have it silent, or have no floor, e.g. for a refused file)",

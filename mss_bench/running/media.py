@@ -96,7 +96,7 @@ def write_media(run: Path, plan: Plan, names: Sequence[str]) -> list[str]:
     """
     notices = []
     for track in dict.fromkeys(c.track.id for c in plan.cells if c.track.name in set(names)):
-        planned = [c for c in plan.cells if c.track.id == track and not c.skip]
+        planned = [c for c in plan.cells if c.track.id == track and not c.skip and c.replicate == 1]
         try:
             _write_track(run, plan, planned)
         except MssBenchError as error:  # of files that cannot be read, too: the scores are there all the same

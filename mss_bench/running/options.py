@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from mss_bench.core.fit import FITS
-from mss_bench.core.parameters import MappingError, Parameter, Parameterized, located, param
+from mss_bench.core.parameters import MappingError, Parameter, Parameterized, check, located, param, parameters
 from mss_bench.core.schema import DEFAULT_METRICS
 from mss_bench.core.stem_map import StemMap
 from mss_bench.errors import ConfigError
@@ -79,6 +79,11 @@ class RunOptions(Parameterized):
     )  # fmt: skip
     out: Path | None = param(None, short="-o", metavar="DIR", doc="Run folder (default: runs/<data set>).")
     seed: int = param(0, at_least=0, at_most=2**32 - 1, metavar="N", doc="Seed of random methods.")
+    repeats: int = param(
+        1, at_least=1, metavar="N",
+        doc="Run methods that declare themselves random under N seeds, from the seed on: tables have the mean, and its "
+        "spread over seeds.",
+    )  # fmt: skip
     save_estimates: bool = param(False, doc="Keep the estimates as float32 WAV in the run folder.")
     media: tuple[str, ...] = param(
         (), metavar="TRACK",
@@ -126,6 +131,14 @@ class RunOptions(Parameterized):
     def label(cls) -> str:
         """Return what messages call the options."""
         return "run"
+
+    @check("repeats", "seed")
+    def _check_seeds(self) -> None:
+        most = parameters(type(self))["seed"].at_most
+        if most is not None and self.seed + self.repeats - 1 > most:
+            raise ConfigError(
+                f"seed={self.seed} and repeats={self.repeats} go beyond the greatest seed, {most:.0f}; lower one"
+            )
 
     @classmethod
     def recorded(cls, options: Mapping[str, Any]) -> Self:

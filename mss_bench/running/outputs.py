@@ -27,13 +27,17 @@ class Saved:
     problems: dict[str, str]
 
 
-def estimates_folder(run: Path, method: str, track: TrackId) -> Path:
-    """Return the folder of a method's estimates of a track, named after the track where its name can be a folder's."""
+def estimates_folder(run: Path, method: str, track: TrackId, replicate: int = 1) -> Path:
+    """Return the folder of a method's estimates of a track, named after the track where its name can be a folder's.
+
+    The first replicate has the method's own folder, the others one with ``.replicate_2`` and so on beside it.
+    """
     subset, name = (
         part if "/" not in part and part not in (".", "..") and len(part.encode()) <= 255 else folder_name(part)
         for part in (track.subset, track.name)
     )
-    return run / "estimates" / folder_name(method) / subset / name
+    folder = folder_name(method) + (f".replicate_{replicate}" if replicate > 1 else "")
+    return run / "estimates" / folder / subset / name
 
 
 class EstimateNote(TypedDict):
@@ -67,7 +71,7 @@ def saved_estimates(run: Path, planned: PlannedCell, *, verify: bool = True) -> 
     verify : bool
         Compare the files with their hashes; damaged estimates count as missing. A plan only looks whether they exist.
     """
-    folder = estimates_folder(run, planned.label, planned.track.id)
+    folder = estimates_folder(run, planned.label, planned.track.id, planned.replicate)
     try:
         note = read_note(folder)
         files = {target: folder / f"{target}.wav" for target in note["sha256"]}
@@ -89,7 +93,7 @@ def save_estimates(run: Path, planned: PlannedCell, estimates: Stems, cell: Cell
     AudioError
         When they cannot be written.
     """
-    folder = estimates_folder(run, planned.label, planned.track.id)
+    folder = estimates_folder(run, planned.label, planned.track.id, planned.replicate)
     # Otherwise estimates of another key would lie beside the new ones until the last of these is written.
     shutil.rmtree(folder, ignore_errors=True)
     hashes = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ class PlannedCell:
     all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
     facts: dict[str, Any] = field(default_factory=dict)  # of the separator, for run.json
     delivery: Delivery = field(default_factory=Delivery)
+    replicate: int = 1  # of a method that runs under several seeds, or as several checkpoints
 
     @property
     def label(self) -> str:
@@ -88,7 +89,7 @@ class PlannedCell:
         return {
             "estimate_key": self.estimate_key, "track": vars(self.track.id), "separator": self.separator,
             "params": self.params, "oracle": self.oracle, "only_reads": self.facts.get("only_reads", False),
-            "skip": self.skip, "scores": scores,
+            "skip": self.skip, "scores": scores, "replicate": self.replicate,
         }  # fmt: skip
 
 
@@ -120,6 +121,12 @@ class _Method:
     def column(self) -> str:
         return self.spec.alias or self.spec.name
 
+    def replicates(self, repeats: int) -> range:
+        """Return the numbers of the replicates that are run: one for each seed, or that of a checkpoint."""
+        if self.spec.replicate:
+            return range(self.spec.replicate, self.spec.replicate + 1)
+        return range(1, 1 + (repeats if self.instance.random else 1))
+
 
 @dataclass(frozen=True)
 class _Scoring:
@@ -138,10 +145,13 @@ def make_plan(
     metric_specs: Sequence[Spec],
     *,
     seed: int = 0,
+    repeats: int = 1,
     hashes: HashCache | None = None,
     known_tracks: Sequence[TrackId] = (),
 ) -> Plan:
     """Plan every method on every track, the floor first; `known_tracks` are all of the data set.
+
+    A random method is planned under the seeds from `seed` on, as many as `repeats`.
 
     Raises
     ------
@@ -166,9 +176,15 @@ def make_plan(
         mixture, references = hashes.mixture(track), hashes.references(track)
         contents[f"{track.id.subset}/{track.name}"] = {"mixture": mixture, "references": references}
         for method in made:
-            cells.append(_cell(track, targets, groups, method, scorings, mixture, references, seed, hashes))
+            for replicate in method.replicates(repeats):
+                own_seed = seed + (0 if method.spec.replicate else replicate - 1)
+                cell = _cell(track, targets, groups, method, scorings, mixture, references, own_seed, hashes)
+                cells.append(replace(cell, replicate=replicate))
     hashes.save()
     notices = sorted({f"{c.label}: {said}" for c in cells for said in ([c.skip] if c.skip else c.delivery.notices)})
+    once = [m.column for m in made if repeats > 1 and len(m.replicates(repeats)) == 1 and m.column != FLOOR]
+    if once:
+        notices.append(f"{', '.join(dict.fromkeys(once))}: not random, run once and not {repeats} times")
     known = list(dict.fromkeys(t for group in groups for t in group.targets))
     for scoring in scorings:
         wanted = scoring.instance.targets
@@ -209,16 +225,24 @@ def _scoring(spec: Spec, hashes: HashCache) -> _Scoring:
 
 
 def _distinct(made: list[_Method]) -> list[_Method]:
-    by_label: dict[tuple[str, str], _Method] = {}
+    by_label: dict[tuple[str, str], list[_Method]] = {}
     for method in made:
-        other = by_label.setdefault((method.column, method.shown), method)
-        if (other.spec.name, other.params) != (method.spec.name, method.params):
-            raise ConfigError(
-                f"{other.spec} and {method.spec} would both be called {method.column!r} in the tables; give one as=NAME"
-            )
+        others = by_label.setdefault((method.column, method.shown), [])
+        for other in others:
+            numbers = {other.spec.replicate, method.spec.replicate}
+            if 0 not in numbers and len(numbers) == 2 and other.spec.name == method.spec.name:
+                continue  # two checkpoints of one row
+            if (other.spec.name, other.params) != (method.spec.name, method.params):
+                raise ConfigError(
+                    f"{other.spec} and {method.spec} would both be called {method.column!r} in the tables; give one "
+                    "as=NAME, or number checkpoints of one method with replicate=1, replicate=2"
+                )
+            break
+        else:
+            others.append(method)
     if FLOOR in {m.column for m in made if m.spec.name != FLOOR}:
         raise ConfigError(f"{FLOOR!r} is the floor of every run; give the separator another alias")
-    return list(by_label.values())
+    return [method for methods in by_label.values() for method in methods]
 
 
 def _cell(

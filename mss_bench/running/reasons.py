@@ -47,4 +47,5 @@ def changed_parts(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def name_of(planned: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what a cell is called in a run, whatever its key."""
-    return planned["track"]["subset"], planned["track"]["name"], planned["separator"], planned["params"]
+    track, replicate = planned["track"], str(planned.get("replicate", 1))
+    return track["subset"], track["name"], planned["separator"], planned["params"], replicate

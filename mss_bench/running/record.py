@@ -52,9 +52,9 @@ def label_of(cell: Record) -> str:
 
 
 def place_of(cell: Record) -> tuple[str, ...]:
-    """Return what a folder has once: the track and the method of a cell."""
-    track = cell["track"]
-    return track["dataset"], track["subset"], track["name"], cell["separator"], cell["params"]
+    """Return what a folder has once: the track, the method and the replicate of a cell."""
+    track, replicate = cell["track"], str(cell.get("replicate", 1))
+    return track["dataset"], track["subset"], track["name"], cell["separator"], cell["params"], replicate
 
 
 def described(cell: PlannedCell, digests: dict[tuple[Any, ...], str]) -> Record:
@@ -374,20 +374,20 @@ def refuse_incomparable(run: Path, kept: Sequence[Record], added: Sequence[Recor
         It says what differs, of which method and what to do.
     """
     audio: dict[tuple[str, ...], dict[str, str]] = {}
-    methods: dict[str, str] = {}
+    methods: dict[tuple[str, ...], str] = {}
     definitions: dict[tuple[str, str, str], str] = {}
     for cell in added:
         about = cell.get("about") or _about(run if not other else Path(other), cell)
         audio.setdefault(_track_of(cell), {}).update({n: about[n] for n in ("mixture", "references") if n in about})
         if "method" in about:
-            methods[label_of(cell)] = about["method"]
+            methods[place_of(cell)[3:]] = about["method"]
         for score in cell["scores"]:
             if definition := score.get("definition") or about.get(score["key"], ""):
                 definitions |= dict.fromkeys(_columns(score), definition)
     changed: defaultdict[str, set[str]] = defaultdict(set)
     for cell in kept:
         about, label = cell.get("about") or _about(run, cell), label_of(cell)
-        if about.get("method", "") != methods.get(label, about.get("method", "")):
+        if about.get("method", "") != methods.get(place_of(cell)[3:], about.get("method", "")):
             changed[f"the code of {label} (or its parameters or files)"].add(label)
         track = audio.get(_track_of(cell), {})
         if any(about[name] != track.get(name, about[name]) for name in ("mixture", "references") if name in about):

@@ -193,7 +193,7 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     hashes = HashCache(options.rehash)
     plan = make_plan(
         tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
-        seed=options.seed, hashes=hashes, known_tracks=known_tracks,
+        seed=options.seed, repeats=options.repeats, hashes=hashes, known_tracks=known_tracks,
     )  # fmt: skip
     dataset.notices += [*notices(dataset, tracks), *filter(None, [hashes.problem, options.left_out()])]
     folder = options.folder(dataset)

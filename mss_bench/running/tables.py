@@ -29,6 +29,7 @@ from mss_bench.errors import RunError
 from mss_bench.metrics import Score
 from mss_bench.running.ends import end_of, failure_rows, identity, left_out, unscored, why_missing
 from mss_bench.running.record import conditions_of, label_of, write_record
+from mss_bench.running.replicates import joined_costs, joined_rows, mean_cell, together
 from mss_bench.running.store import Cell, Record, cell_path, read_cell, read_info, read_plan
 
 if TYPE_CHECKING:
@@ -61,16 +62,19 @@ def build_tables(run: str | Path) -> dict[str, dict[str, int]]:
     def frames() -> Iterator[pa.Table]:
         """Read each cell once: yield the frames of many, and note their other rows on the way."""
         gathered = _Frames()
-        for planned in read_plan(run)["cells"]:
-            cell = _read_whole(run, planned["estimate_key"])
-            ends[label_of(planned)] += end_of(planned, cell).counts
-            if cell is None:
-                continue
-            tables["tracks"].add(_track_rows(planned, cell))
-            tables["failures"].add(failure_rows(planned, cell))
-            if cell.ok:
-                tables["costs"].add([_cost_row(planned, cell)])
-                gathered.add(planned, cell)
+        for replicates in together(read_plan(run)["cells"]):
+            done: list[tuple[Record, Cell]] = []
+            for planned in replicates:
+                cell = _read_whole(run, planned["estimate_key"])
+                ends[label_of(planned)] += end_of(planned, cell).counts
+                if cell is not None:
+                    done.append((planned, cell))
+                    tables["failures"].add(_numbered(failure_rows(planned, cell), planned, replicates))
+            tables["costs"].add(joined_costs([_cost_row(*pair) for pair in done if pair[1].ok]))
+            if len(done) == len(replicates):  # of some of its seeds a song has no value yet
+                tables["tracks"].add(joined_rows([list(_track_rows(*pair)) for pair in done]))
+                if all(cell.ok for _, cell in done):
+                    gathered.add(done[0][0], mean_cell(done))
             if gathered.count >= _ROW_GROUP:
                 yield gathered.table()
                 gathered = _Frames()
@@ -219,6 +223,13 @@ def read_table(run: Path, name: str) -> pd.DataFrame:
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:
         raise RunError(f"{path} is damaged ({error}); make it anew with: mss-bench results rebuild {run}") from error
     return table
+
+
+def _numbered(rows: Iterable[Record], planned: Record, replicates: Sequence[Record]) -> Iterator[Record]:
+    """Say in the reasons of failures which of several replicates it was."""
+    for row in rows:
+        which = f"replicate {planned.get('replicate', 1)}: " if len(replicates) > 1 else ""
+        yield row | {"reason": which + row["reason"]}
 
 
 def _track_rows(planned: Record, cell: Cell) -> Iterator[Record]:

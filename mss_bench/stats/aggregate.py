@@ -32,6 +32,10 @@ Which tracks count
     So no failure, and no silent estimate, takes a hard track out of a method's average or raises it, and tables never
     mark a value with stand-ins as best.
 
+Seeds
+    A method that ran under several seeds (or as several checkpoints) has the mean over them as a track's value; tests
+    and intervals are of these. Its ``spread`` is the standard deviation, over seeds, of the number that each seed has.
+
 Improvement and gap
     The median (or mean) over the same tracks of the paired difference *value - floor*, positive where the method is
     better; and of *oracle - value*, positive where the oracle is. They are not differences of the two aggregates.
@@ -79,6 +83,8 @@ AGGREGATE_COLUMNS: dict[str, str] = {
     "aggregation": "string",  # a key of AGGREGATIONS
     "missing": "string",  # floor or complete: the rule for missing values
     "value": "float64",
+    "spread": "float64",  # standard deviation of the value over seeds or checkpoints; NaN where it ran once
+    "n_replicates": "int64",  # seeds or checkpoints that each track's value is the mean of
     "improvement": "float64",  # over the floor, positive is better; NaN where there is no floor
     "gap": "float64",  # to the oracle asked for, positive where the oracle is better; NaN where it has no value
     "gap_to": "string",  # the oracle; empty where none was asked for
@@ -188,6 +194,7 @@ def _row(unit: Unit, i: int, aggregation: str, oracle: str) -> dict[str, Any] | 
     row = unit.identity(i) | tally
     # The sign twice: where infinities cannot be averaged `centre` answers -inf, which has to be the worse end.
     row["value"] = unit.sign * centre(unit.sign * unit.used(i), over)
+    row["spread"], row["n_replicates"] = unit.spread(i, over), len(unit.replicates.get(i, [0]))
     row["improvement"] = centre(_gain(unit, i, FLOOR), over)
     # Not -centre(...), which would make -0.0 of a gap of 0.
     row["gap"] = 0.0 - centre(_gain(unit, i, oracle), over) if oracle else np.nan

@@ -5,8 +5,8 @@ A *unit* is one data set, subset, group, target, metric and preset; numbers are 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -99,6 +99,11 @@ def _checked(tracks: pd.DataFrame, frames: str) -> pd.DataFrame:
     table = tracks[_NEEDED].reset_index(drop=True)
     table[_TEXT] = table[_TEXT].astype("object").where(table[_TEXT].notna(), "")
     table["value"] = _values(tracks, frames)
+    table["replicates"] = ""
+    if "replicates" in tracks.columns:  # tables of earlier versions and of other tools have none
+        known = tracks["replicates"].astype("object").where(tracks["replicates"].notna(), "").to_numpy()
+        # What was kept of each seed are medians over frames.
+        table["replicates"] = np.where((table["n_frames"] > 1) & (frames == "mean"), "", known)
     unknown = sorted(set(table["status"]) - set(Status))
     if unknown:
         raise RunError(f"the track table has the unknown status {unknown[0]!r}; expected one of {', '.join(Status)}")
@@ -148,6 +153,7 @@ class Unit:
     flags: list[str]
     sign: float  # -1 where lower is better
     complete: bool  # only tracks of every method count, whatever the floor has
+    replicates: Mapping[int, Floats] = field(default_factory=dict)  # of methods that ran several times, (times, tracks)
 
     @classmethod
     def fill(
@@ -172,7 +178,16 @@ class Unit:
             if text:
                 flags[i].update(filter(None, map(str.strip, str(text).split(","))))
         texts = [",".join(sorted(f)) for f in flags]
-        return cls([names[i] for i in ids], tracks, values, frames, valid, state, oracle, texts, sign, complete)
+        replicates: dict[int, Floats] = {}
+        for i, k, text in zip(row, column, table["replicates"], strict=True):
+            if text:
+                drawn = np.array(text.split(), dtype=np.float64)
+                own = replicates.setdefault(int(i), np.full((len(drawn), len(tracks)), np.nan))
+                if len(own) == len(drawn):  # songs that a later command ran more often or less count for no spread
+                    own[:, k] = drawn
+        return cls(
+            [names[i] for i in ids], tracks, values, frames, valid, state, oracle, texts, sign, complete, replicates
+        )
 
     @cached_property
     def floor(self) -> Floats:
@@ -232,6 +247,14 @@ class Unit:
         mine, other = self._filled(i), self._filled(over)
         both = ~np.isnan(mine) & ~np.isnan(other)
         return self.sign * difference(mine[both], other[both])
+
+    def spread(self, i: int, over: str) -> float:
+        """Return the standard deviation of a method's number over its seeds; NaN where it has not several of all."""
+        drawn = self.replicates.get(i, np.empty((0, 0)))
+        if len(drawn) < 2 or not self.own[i].any():
+            return float("nan")
+        numbers = np.array([centre(values, over) for values in drawn[:, self.own[i]]])
+        return float(np.std(numbers, ddof=1)) if np.isfinite(numbers).all() else float("nan")
 
     def identity(self, i: int) -> dict[str, Any]:
         """Return the columns that say which separator a row is of."""
