@@ -4,10 +4,11 @@
 
     python reports/separators/make.py                # all methods; hours on two cores the first time
     python reports/separators/make.py hpss kam --out /tmp/page
+    python reports/separators/make.py --real songs   # the same page of songs of your own, <song>/<stem>.wav
 
-Runs every method on the demo songs, with each filter that it can be run with, and those that look for sources of any
-kind also on songs with similar sources. Runs are resumed, so that the page is quickly made again after one method has
-changed.
+Runs every method on the demo songs, with each filter that it can be run with and as its paper has it, and those that
+look for sources of any kind also on songs with similar sources; random methods under several seeds. Runs are resumed,
+so that the page is quickly made again after one method has changed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from mss_bench.core.schema import FLOOR
 from mss_bench.core.spec import needs_parameters
 from mss_bench.dsp.filters import MASKS
 from mss_bench.separators import Separator, separators
+from mss_bench.separators.blind import BlindMaskSeparator
 from reports.pages import Description, Page, describe, make, parameter_list, render, save_png
 from reports.separators.separate_once import Example, separate_once
 from reports.separators.separation_figure import separation_figure
@@ -60,8 +62,14 @@ class Score:
 
     label: str
     usdr: dict[str, float]  # target to median over songs
+    spread: dict[str, float]  # of that over seeds; NaN for a method without chance
     vocals: float  # gain over the scaled mixture on the vocals
     gain: float  # mean gain over the stems that the method delivers
+
+    def shown(self, target: str) -> str:
+        """Return the value for a target, with its spread over seeds."""
+        spread = self.spread.get(target, math.nan)
+        return _decibels(self.usdr.get(target)) + ("" if math.isnan(spread) else f" ±{spread:.1f}")
 
 
 @dataclass(frozen=True)
@@ -91,39 +99,56 @@ class SeparatorsPage(Page):
     names: tuple[str, ...] = param((), flag="names", metavar="NAME", doc="Show only these methods.")
     out = HERE
     work: Path = param(Path("runs/gallery"), metavar="DIR", doc="Runs behind the page, resumed where they exist.")
-    songs: int = param(6, at_least=1, doc="Demo songs of the test split.")
+    songs: int = param(6, at_least=1, doc="Songs: of the demo's test split, or the first of those of your own.")
+    repeats: int = param(5, at_least=1, doc="Seeds of random methods.")
+    real: Path | None = param(
+        None, metavar="DIR",
+        doc="Folder of songs of your own, ``<song>/<stem>.wav``, instead of the demo; the page goes to that of --work.",
+    )  # fmt: skip
     jobs: int | None = param(None, at_least=1, doc="Worker processes (default: one a core).")
 
     def write(self) -> list[Path]:
         """Run the methods and write the page."""
         classes = chosen_separators(self.names)
-        print(f"{_count(len(classes), 'method')} on {_count(self.songs, 'song')} of the demo")
+        data: str | dict[str, str] = "demo"
+        out, work = self.out, self.work / "demo"
+        if self.real is not None:
+            data, work = {"name": "references", "dir": str(self.real.absolute())}, self.work / "real"
+            out = work / "page" if out == HERE else out  # not over the page of the demo, whose notes are of that
+        print(f"{_count(len(classes), 'method')} on {_count(self.songs, 'song')} of {self.real or 'the demo'}")
         specs = [spec for name, cls in classes.items() for spec in _with_every_filter(name, cls)]
-        results = api.run("demo", specs, _METRICS, max_tracks=self.songs, jobs=self.jobs, out=self.work / "demo")
-        similar = _scores_on_similar_sources(classes, self.work, self.jobs)
+        results = api.run(
+            data, specs, _METRICS, max_tracks=self.songs, jobs=self.jobs, repeats=self.repeats, out=work / "run"
+        )
+        similar, counted = pd.DataFrame(columns=[*SIMILAR]), pd.DataFrame(columns=[*SIMILAR])
+        if self.real is None:
+            similar, counted = _similar_sources(classes, self.work, self.jobs, self.repeats)
         table, costs = results.aggregate(), results.costs
         files, entries = [], []
         for name, cls in classes.items():
             print(f"figure of {name}")
-            example = separate_once(name)
+            example = separate_once(name, data)
             figure = separation_figure(
                 example.mixture, example.references, example.estimates, example.sample_rate,
                 azimuth=cls.family == "position",
             )  # fmt: skip
-            files.append(save_png(figure, self.out / "figures" / f"{name}.png"))
+            files.append(save_png(figure, out / "figures" / f"{name}.png"))
             entries.append(_entry(name, cls, table, costs, example))
         kept = [c for c in table.columns if c not in ("dataset", "subset", "flags")]
-        table[kept].to_csv(self.out / "scores.csv", index=False, float_format="%.3f")
-        similar.to_csv(self.out / "similar_sources.csv", float_format="%.2f")
+        table[kept].to_csv(out / "scores.csv", index=False, float_format="%.3f")
+        similar.to_csv(out / "similar_sources.csv", float_format="%.2f")
         by_family = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
-        command = " ".join(["python reports/separators/make.py", *self.names, f"--songs {self.songs}"])
+        given = [f"--songs {self.songs}", *(["--real DIR"] if self.real else [])]
+        command = " ".join(["python reports/separators/make.py", *self.names, *given])
         page = render(
-            HERE / "page.md.j2", self.out, {"db": _decibels, "round": _rounded},
+            HERE / "page.md.j2", out, {"db": _decibels, "round": _rounded},
             families={title: group for title, group in by_family.items() if group}, similar=similar, targets=_TARGETS,
             quantities=("SDR", "ISR", "SIR", "SAR"), parameters=parameter_list, songs=_count(self.songs, "song"),
             seconds=example.seconds, command=command,
+            counted=counted, repeats=self.repeats,
+            where="of your own" if self.real else "of the built-in data set (`demo`, test split)",
         )  # fmt: skip
-        return [page, self.out / "scores.csv", self.out / "similar_sources.csv", *files]
+        return [page, out / "scores.csv", out / "similar_sources.csv", *files]
 
 
 def chosen_separators(names: Sequence[str] = ()) -> dict[str, type[Separator]]:
@@ -140,25 +165,35 @@ def chosen_separators(names: Sequence[str] = ()) -> dict[str, type[Separator]]:
 def _with_every_filter(name: str, cls: type[Separator]) -> list[dict[str, Any]]:
     mask = parameters(cls).get("mask")
     others = [m for m in MASKS if m != mask.default] if mask else []
-    return [{"name": name}, *({"name": name, "mask": m} for m in others)]
+    published = [{"name": name, "preset": "paper"}] if cls.presets.get("paper") else []
+    return [{"name": name}, *({"name": name, "mask": m} for m in others), *published]
 
 
-def _scores_on_similar_sources(classes: Mapping[str, type[Separator]], work: Path, jobs: int | None) -> pd.DataFrame:
-    """Return the gain over the scaled mixture (mean uSDR) of methods that find sources of any kind.
+def _similar_sources(
+    classes: Mapping[str, type[Separator]], work: Path, jobs: int | None, repeats: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the gain over the scaled mixture (mean uSDR) of methods that find sources of any kind, and their counts.
 
     Of songs with two stems that are alike only those two count: the mean over all stems would say how well the drums
-    come out.
+    come out. The second table has how many sources the methods find that can tell (``sources=auto``), the mean over
+    songs and seeds.
     """
     blind = [n for n, c in classes.items() if "assignment" in parameters(c)]
     if not blind:
-        return pd.DataFrame(columns=[*SIMILAR])
+        return pd.DataFrame(columns=[*SIMILAR]), pd.DataFrame(columns=[*SIMILAR])
     methods = [{"name": n, "assignment": "oracle", "as": f"{n} (oracle names)"} for n in blind]
     methods.append({"name": "irm", "as": "irm (oracle)"})
-    columns = {}
+    plain = BlindMaskSeparator.count_sources
+    counting = [n for n in blind if getattr(classes[n], "count_sources", plain) is not plain]
+    counters = [{"name": n, "assignment": "oracle", "sources": "auto", "as": f"{n} (auto)"} for n in counting]
+    columns, numbers = {}, {}
     for variant in SIMILAR:
         print(f"similar sources: {variant}")
         folder = work / variant.replace(":", "_")
-        run = api.run({"name": "demo", "variant": variant, "n_songs": 2}, methods, ["usdr"], jobs=jobs, out=folder)
+        run = api.run(
+            {"name": "demo", "variant": variant, "n_songs": 2}, [*methods, *counters], ["usdr"], jobs=jobs,
+            repeats=repeats, out=folder,
+        )  # fmt: skip
         table = run.aggregate()
         table = table[(table["metric"] == "uSDR") & (table["separator"] != FLOOR)].drop_duplicates(
             ["separator", "target"]
@@ -166,7 +201,16 @@ def _scores_on_similar_sources(classes: Mapping[str, type[Separator]], work: Pat
         alike = table["target"].str.startswith(_ALIKE)
         table = table[alike] if alike.any() else table
         columns[variant] = table.groupby("separator", sort=False)["improvement"].mean()
-    return pd.DataFrame(columns).reindex([m["as"] for m in methods])
+        numbers[variant] = _counted(run.tracks)
+    wanted = [[m["as"] for m in rows] for rows in (methods, counters)]
+    return pd.DataFrame(columns).reindex(wanted[0]), pd.DataFrame(numbers).reindex(wanted[1])
+
+
+def _counted(tracks: pd.DataFrame) -> pd.Series[float]:
+    """Return how many sources each method has found, by its flags."""
+    found = tracks["flags"].str.extractall(r"sources:(?P<sources>\d+)")["sources"].astype(float)
+    own = tracks.loc[found.index.get_level_values(0), ["separator", "track"]].assign(sources=found.to_numpy())
+    return own.drop_duplicates().groupby("separator")["sources"].mean()
 
 
 def _entry(name: str, cls: type[Separator], table: pd.DataFrame, costs: pd.DataFrame, example: Example) -> Entry:
@@ -178,12 +222,14 @@ def _entry(name: str, cls: type[Separator], table: pd.DataFrame, costs: pd.DataF
     scores = []
     for params in sorted(dict.fromkeys(own["params"]), key=len):  # the default, which has none, first
         rows = own[(own["params"] == params) & (own["metric"] == "uSDR")].drop_duplicates("target")
-        label = params.removeprefix("mask=") or (f"{mask.default} (default)" if mask else "as it is")
+        label = "as published (preset=paper)" if params == "preset=paper" else params.removeprefix("mask=")
+        label = label or (f"{mask.default} (default)" if mask else "as it is")
         gains = dict(zip(rows["target"], rows["improvement"], strict=True))
         stems = [t for t in gains if t != "accompaniment" or len(gains) <= 2]
         mean = sum(gains[t] for t in stems) / len(stems) if stems else math.nan
         values = dict(zip(rows["target"], rows["value"], strict=True))
-        scores.append(Score(label, values, gains.get("vocals", math.nan), mean))
+        spread = dict(zip(rows["target"], rows["spread"], strict=True))
+        scores.append(Score(label, values, spread, gains.get("vocals", math.nan), mean))
     sdr: dict[str, dict[str, float]] = {}
     default = own[own["params"] == ""]
     for metric, target, value in zip(default["metric"], default["target"], default["value"], strict=True):

@@ -42,22 +42,23 @@ class Example:
         return float(self.mixture.shape[-1] / self.sample_rate)
 
 
-def separate_once(name: str) -> Example:
-    """Run a registered separator with its defaults on the first song of the demo's test split."""
+def separate_once(name: str, data: str | dict[str, str] = "demo") -> Example:
+    """Run a registered separator with its defaults on the first song of a data set."""
     # A process of its own: peak memory never falls, so a method would be charged with that of the one before.
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_separate, (name,))
+        return pool.apply(_separate, (name, data))
 
 
-def _separate(name: str) -> Example:
+def _separate(name: str, data: str | dict[str, str]) -> Example:
     from mss_bench.core.processes import resident_mb
     from mss_bench.core.spec import Spec, build
     from mss_bench.datasets.catalog import get_dataset
     from mss_bench.running.usage import Usage
     from mss_bench.separators import separators
 
-    dataset = get_dataset("demo", n_songs=1)
-    track, targets = dataset.tracks("test")[0], dataset.targets
+    spec = Spec.parse(data)
+    dataset = get_dataset(spec.name, **spec.params)
+    track, targets = dataset.tracks(max_tracks=1)[0], dataset.targets
     audio = track.load()
     separator = build(separators, Spec(name))[0]
     separator.load()

@@ -107,8 +107,8 @@ def test_methods_without_chance_run_once_and_it_is_said(
     where: Path, results: mss_bench.Results, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [
-        "run", "--dataset", "tiny", "--catalog", str(where / "catalog.yaml"), "--plugin", str(where / "draws.py"), "-m", "usdr",
-        "--seed", "4", "-o", str(results.path), "--repeats", "3", "-s", "draws,level", "-q",
+        "run", "--dataset", "tiny", "--catalog", str(where / "catalog.yaml"), "--plugin", str(where / "draws.py"),
+        "-m", "usdr", "--seed", "4", "-o", str(results.path), "--repeats", "3", "-s", "draws,level", "-q",
     ]  # fmt: skip
     before = sorted(file.name for file in (results.path / "cells").iterdir())
     assert main(words) == 0
