@@ -132,7 +132,7 @@ class Results:
         from mss_bench.stats.aggregate import aggregate
 
         rules: dict[str, Any] = {**self._directions(), **options}
-        return AggregateTable.of(aggregate(self.tracks, oracle=oracle, **rules), self.run)
+        return AggregateTable.of(aggregate(self.tracks, oracle=oracle, **rules), self.tracks, self.run)
 
     @checked_call("results.scores", _Rules)
     def scores(
@@ -186,8 +186,6 @@ class Results:
         >>> results = mss_bench.load("runs/demo")  # doctest: +SKIP
         >>> print(results.compare("repet_sim", "hpss_vocals"))  # doctest: +SKIP
         """
-        from mss_bench.report.facts import trained_on
-        from mss_bench.report.leakage import overlap
         from mss_bench.report.notebook import ShownComparison
         from mss_bench.report.selection import usual_unit
         from mss_bench.stats.compare import compare
@@ -195,10 +193,16 @@ class Results:
         unit = usual_unit(self.tracks, metric, target, group, preset)
         metric, target = unit.pop("metric"), unit.pop("target")
         rules: dict[str, Any] = {**self._directions(), **options}
-        trained = trained_on(self.run.get("separators", ()))
-        place = [str(self.tracks[column].iloc[0]) for column in ("dataset", "subset")]
-        rules["unranked"] = [name for name, data in trained.items() if overlap(data, *place)]
+        rules["unranked"] = self.unranked
         return ShownComparison.of(compare(self.tracks, a, b, metric, target, where=unit, **rules))
+
+    @property
+    def unranked(self) -> set[str]:
+        """Return the methods that compete with none beside oracles: they do nothing, or were trained on these songs."""
+        from mss_bench.report.facts import unranked
+
+        place = [str(self.tracks[column].iloc[0]) for column in ("dataset", "subset")]
+        return unranked(self.run.get("separators", ()), *place)
 
     def _directions(self) -> dict[str, Any]:
         return {"lower_is_better": [q["name"] for q in self.run["quantities"] if not q["higher_is_better"]]}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import FLOOR, does_nothing
+from mss_bench.report.leakage import overlap
 from mss_bench.report.score_tables import Quantities
 from mss_bench.report.selection import labels
 
@@ -52,6 +53,12 @@ def name_maps(separators: Iterable[Mapping[str, Any]]) -> str:
 def idle(separators: Iterable[Mapping[str, Any]]) -> set[str]:
     """Return the labels of separators that do nothing, whatever they are called in tables."""
     return {str(s["label"]) for s in separators if "label" in s and does_nothing(str(s.get("name", s["label"])))}
+
+
+def unranked(separators: Sequence[Mapping[str, Any]], dataset: str, subset: str) -> set[str]:
+    """Return the separators that compete with none: they do nothing, or were trained on what is evaluated."""
+    leaking = {name for name, data in trained_on(separators).items() if overlap(data, dataset, subset)}
+    return idle(separators) | leaking
 
 
 def without_idle_sar(aggregated: pd.DataFrame, tracks: pd.DataFrame, idle: Collection[str]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mss_bench.core.schema import Status
 from mss_bench.errors import RunError
@@ -151,8 +151,10 @@ def _of_targets(
         if not block.n_tracks[target]:
             continue
         scores, test = finding.scores, finding.how.posthoc
-        ranks = partial(plots.critical_difference_plot, scores, test=test, alpha=finding.how.alpha, layout=layout)
-        pairs = partial(plots.significance_plot, scores, test=test, layout=layout)
+        unranked = set(map(str, scores.values.columns)) - set(finding.family.ranked)
+        how: dict[str, Any] = {"test": test, "unranked": unranked, "layout": layout}
+        ranks = partial(plots.critical_difference_plot, scores, alpha=finding.how.alpha, **how)
+        pairs = partial(plots.significance_plot, scores, **how)
         yield _Plan("cd", target, f"Mean ranks by {label} and groups of tied methods: {target}", ranks)
         yield _Plan("pairs", target, f"Significance of differences in {label} of all pairs of methods: {target}", pairs)
         heat = partial(plots.heat_map, scores, quantity=what, layout=layout)

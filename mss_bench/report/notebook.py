@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pandas as pd
 
+from mss_bench.report.facts import idle, trained_on, without_idle_sar
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import blocks, score_table
 from mss_bench.report.table import Column, Table, TableCell
@@ -40,16 +41,23 @@ class AggregateTable(pd.DataFrame):
         return AggregateTable
 
     @classmethod
-    def of(cls, table: pd.DataFrame, run: Mapping[str, Any]) -> Self:
-        """Make one of an aggregated table and the content of ``run.json``, which knows units and directions."""
+    def of(cls, table: pd.DataFrame, tracks: pd.DataFrame, run: Mapping[str, Any]) -> Self:
+        """Make one of an aggregated table, its track table and the content of ``run.json``."""
         made = cls(table)
-        made.attrs["quantities"] = list(run.get("quantities", ()))
+        made.attrs = {name: list(run.get(name, ())) for name in ("quantities", "separators")}
+        ours = tracks[tracks["estimate_key"].fillna("") != ""][["separator", "params"]].drop_duplicates()
+        made.attrs["computed"] = ours.fillna("").to_numpy().tolist()
         return made
 
     def _repr_html_(self) -> str | None:
         if self.empty or not set(AGGREGATE_COLUMNS) <= set(self.columns):
             return super()._repr_html_()  # type: ignore[no-any-return, misc]
-        arranged = blocks(pd.DataFrame(self), self.attrs.get("quantities", ()))
+        facts = {name: self.attrs.get(name, ()) for name in ("quantities", "separators", "computed")}
+        computed = pd.DataFrame(facts["computed"], columns=["separator", "params"]).assign(estimate_key="computed")
+        nothing = idle(facts["separators"])
+        shown_values = without_idle_sar(pd.DataFrame(self), computed, nothing)
+        training = trained_on(facts["separators"])
+        arranged = blocks(shown_values, facts["quantities"], training=training, idle=nothing)
         return shown(*(score_table([block], Style()) for block in arranged))
 
 

@@ -39,6 +39,8 @@ class HasTables(Protocol):
     @property
     def costs(self) -> pd.DataFrame: ...
     @property
+    def unranked(self) -> set[str]: ...
+    @property
     def scores(self) -> Callable[..., ScoreMatrix]: ...
 
 
@@ -94,7 +96,9 @@ class Plots:
     ) -> Figure:  # fmt: skip
         """Draw mean ranks and which methods are tied."""
         scores = self._tested(metric, target, oracles, options)
-        return plots.critical_difference_plot(scores, test=test, layout=self._layout(options))
+        return plots.critical_difference_plot(
+            scores, test=test, unranked=self._results.unranked, layout=self._layout(options)
+        )
 
     @checked_call("results.plot.significance", _Scores)
     def significance(
@@ -103,7 +107,7 @@ class Plots:
     ) -> Figure:  # fmt: skip
         """Draw the test of every pair of methods."""
         scores = self._tested(metric, target, oracles, options)
-        return plots.significance_plot(scores, test=test, layout=self._layout(options))
+        return plots.significance_plot(scores, test=test, unranked=self._results.unranked, layout=self._layout(options))
 
     @checked_call("results.plot.heat", _Scores)
     def heat(self, metric: str = "", target: str = "", **options: Unpack[_Scores]) -> Figure:

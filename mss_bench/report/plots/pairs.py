@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,9 @@ _WRITTEN = 0.32  # inches of a cell that has room for a p value
 _CELL = 0.175  # inches
 
 
-def significance_plot(scores: ScoreMatrix, *, test: str = "wilcoxon", layout: Layout = PAGE) -> Figure:
+def significance_plot(
+    scores: ScoreMatrix, *, test: str = "wilcoxon", unranked: Collection[str] = (), layout: Layout = PAGE
+) -> Figure:
     """Draw every ranked method against every other: which is better, and whether they are told apart.
 
     Methods are sorted by their median, the best at the top and left. Where there is room the p values stand in the
@@ -49,6 +52,8 @@ def significance_plot(scores: ScoreMatrix, *, test: str = "wilcoxon", layout: La
         Values of tracks x methods; oracles, and what does nothing, are left out.
     test : str
         A key of `mss_bench.stats.significance.POSTHOC`, with its usual correction.
+    unranked : collection of str
+        Methods that are left out as well: trained on what is evaluated, or doing nothing under another name.
     layout : Layout
 
     Returns
@@ -62,7 +67,7 @@ def significance_plot(scores: ScoreMatrix, *, test: str = "wilcoxon", layout: La
     UnknownNameError
         The test is not known.
     """
-    field = family(scores, test=test)
+    field = family(scores, test=test, unranked=unranked)
     names = field.ranked
     if len(names) < 2 or not field.n_tracks:
         raise RunError(f"nothing to draw of pairs: {field.sentence}")

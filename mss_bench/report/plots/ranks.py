@@ -8,6 +8,7 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,12 @@ _MOST_BARS = 26  # as many as there are letters
 
 
 def critical_difference_plot(
-    scores: ScoreMatrix, *, test: str = "wilcoxon", alpha: float = 0.05, layout: Layout = PAGE
+    scores: ScoreMatrix,
+    *,
+    test: str = "wilcoxon",
+    alpha: float = 0.05,
+    unranked: Collection[str] = (),
+    layout: Layout = PAGE,
 ) -> Figure:
     """Draw the mean ranks of ranked methods on an axis, with a line below for each group that is not told apart [1]_.
 
@@ -53,6 +59,8 @@ def critical_difference_plot(
         ``nemenyi``, the only one whose critical difference holds for all pairs.
     alpha : float
         Level of the test.
+    unranked : collection of str
+        Methods that are left out as well: trained on what is evaluated, or doing nothing under another name.
     layout : Layout
 
     Returns
@@ -66,7 +74,7 @@ def critical_difference_plot(
     UnknownNameError
         The test is not known.
     """
-    field = family(scores, test=test, alpha=alpha)
+    field = family(scores, test=test, unranked=unranked, alpha=alpha)
     ranked = scores.without([str(name) for name in scores.values.columns if name not in field.ranked])
     order = mean_ranks(ranked)
     names = [str(name) for name in order.index]
