@@ -12,7 +12,7 @@ import pandas as pd
 from mss_bench.report.facts import idle, trained_on, without_idle_sar
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import blocks, score_table
-from mss_bench.report.table import Column, Table, TableCell
+from mss_bench.report.table import CellValue, Column, Table, TableCell
 from mss_bench.stats.aggregate import AGGREGATE_COLUMNS
 from mss_bench.stats.compare import Comparison
 
@@ -70,19 +70,18 @@ class ShownComparison(Comparison):
         return cls(**{field.name: getattr(comparison, field.name) for field in fields(comparison)})
 
     def table(self) -> Table:
-        """Return both methods and their differences, one row each."""
-        rows: list[list[TableCell | str]] = []
+        """Return both methods and their differences, one row each; a typical value is of differences alone."""
         statistics = [str(name) for name in dict.fromkeys(self.values.columns.get_level_values(0))]
-        of_statistic = [pd.DataFrame(self.values[name]) for name in statistics]
-        for name in (self.a, self.b):
-            rows.append([name, *(_with_interval(values, name) for values in of_statistic)])
-        apart = self.difference
-        missing = TableCell.number(float("nan"))
-        differences = [_with_interval(apart, s) if s in apart.index else missing for s in statistics]
+        values = [pd.DataFrame(self.values[name]) for name in statistics]
+        rows: list[list[CellValue]] = [
+            [name, *(_with_interval(of, name) for of in values), ""] for name in (self.a, self.b)
+        ]
+        known = set(map(str, self.difference.index))
+        differences = [_with_interval(self.difference, s) if s in known else "–" for s in (*statistics, "typical")]
         place = ", ".join(filter(None, (self.unit["metric"], self.unit["target"], self.unit["group"])))
         return Table(
             f"{place}: {self.a} and {self.b}",
-            ["separator", *(Column(s, "right") for s in statistics)],
+            ["separator", *(Column(s, "right") for s in (*statistics, "typical"))],
             [rows, [["difference", *differences]]],
             [str(self)],
         )

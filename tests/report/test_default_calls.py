@@ -127,3 +127,8 @@ def test_a_report_says_in_five_lines_what_it_shows(sisec_vocals, tmp_path, capsy
     assert "Measured on Xeon, 8 cores, 1 thread a worker, 4 workers at a time." in page
     assert "Command: mss-bench run a" in page
     assert "Command: mss-bench run b" in page
+    assert main(["compare", str(run), "TAK2", "TAK3", "--format", "json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    pairs = pd.read_csv(run / "report" / "pairs.csv").query("a == 'TAK2' and b == 'TAK3'")
+    assert compared["p_family"] == pytest.approx(pairs["p"].item())  # of one family
+    assert compared["p"] == pytest.approx(0.000202796733)  # published scores, scipy's exact test
