@@ -79,7 +79,7 @@ def frame_plot(frames: pd.DataFrame, *, quantity: str = "", layout: Layout = PAG
         else:
             axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, handlelength=2.6)
         few = f", {len(shown)} of {len(curves)} methods" if len(shown) < len(curves) else ""
-        set_title(axes, f"{first['target']}: {first['metric']} of {first['track']}{few}", layout)
+        set_title(axes, f"{first['target']}: {first['metric']} of {first['track']}{few}, {first['group']}", layout)
     return figure
 
 
