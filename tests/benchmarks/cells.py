@@ -33,7 +33,7 @@ from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare, start
 from mss_bench.running.status import run_status
 from mss_bench.running.store import Cell, ScoreSet, write_cell
-from mss_bench.running.tables import build_tables, read_table
+from mss_bench.running.tables import build_tables
 
 ROOT = Path(__file__).parents[2]
 METHODS = ("centre", "karaoke", "bandsplit")  # beside the floor
@@ -90,7 +90,6 @@ STEPS: dict[str, Callable[[Path, Path], object]] = {
     "tables": lambda folder, run: build_tables(run),
     "resume": lambda folder, run: start(prepare(options(folder, run)), quiet=True),
     "status": lambda folder, run: run_status(run),
-    "read": lambda folder, run: read_table(run, "tracks"),
     "report": lambda folder, run: load(run).report(),
 }
 TOLD = {
@@ -98,7 +97,6 @@ TOLD = {
     "tables": "tables from cells (`results rebuild`)",
     "resume": "`run` with nothing left to do, its plan included",
     "status": "`status`",
-    "read": "the track table read",
     "report": "`report`, every format",
 }
 """What is measured, in the words of the table."""
@@ -128,21 +126,22 @@ def in_child(step: str, tree: Path, folder: Path, run: Path) -> dict[str, float]
     return result
 
 
-def compare(trees: dict[str, Path], folder: Path, tracks: int, steps: list[str]) -> None:
+def compare(trees: dict[str, Path], folder: Path, tracks: int, steps: list[str], repeats: int) -> None:
     """Measure every step with every tree, in turns, and print the table."""
     data_set(folder, tracks)
     best: dict[tuple[str, str], dict[str, float]] = {}
-    for step in ["fill", "first", *steps, *steps]:
+    for step in ["fill", "first", *(steps * repeats)]:
         for name, tree in trees.items():
             result = in_child(step, tree, folder, folder / f"run-{name}")
             best[step, name] = min(result, best.get((step, name), result), key=lambda one: one["cpu"])
     rows = []
     for step in steps:
         ours = best[step, "this"]
-        before = [f"{best[step, 'other']['cpu']:.1f}", f"{best[step, 'other']['cpu'] / ours['cpu']:.1f}"]
-        row = [TOLD[step], *(before if len(trees) > 1 else ()), f"{ours['cpu']:.1f}", f"{ours['memory']:.2f}"]
-        rows.append(row if len(trees) == 1 else [row[0], row[1], row[3], row[2], row[4]])
-    head = ("step", "before, CPU s", "CPU s", "ratio", "peak GB") if len(trees) > 1 else ("step", "CPU s", "peak GB")
+        row = [TOLD[step], f"{ours['cpu']:.1f}", f"{ours['memory']:.2f}"]
+        if before := best.get((step, "other")):
+            row += [f"{before['cpu']:.1f}", f"{before['cpu'] / ours['cpu']:.1f}"]
+        rows.append(row)
+    head = ("step", "CPU s", "peak GB", "before, CPU s", "ratio")[: len(rows[0])]
     print(Table(f"{4 * tracks:,} cells", head, [rows]).markdown())
 
 
@@ -152,6 +151,7 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=5000)
     parser.add_argument("--against", metavar="COMMIT", help="another version of the code")
     parser.add_argument("--steps", nargs="+", choices=tuple(TOLD), default=list(TOLD))
+    parser.add_argument("--repeats", type=int, default=2, help="measurements of each; the fastest counts")
     parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step:
@@ -166,7 +166,7 @@ def main() -> None:
                 ["git", "-C", ROOT, "worktree", "add", "--detach", trees["other"], arguments.against], check=True
             )
         try:
-            compare(trees, Path(name), arguments.tracks, arguments.steps)
+            compare(trees, Path(name), arguments.tracks, arguments.steps, arguments.repeats)
         finally:
             if arguments.against:
                 subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", trees["other"]], check=True)

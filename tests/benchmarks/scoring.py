@@ -43,7 +43,7 @@ def main() -> None:
         "a set, CPU s",
         "ratio to 0 MiB",
         "ratio to museval",
-        "command",
+        "whole command",
     )
     print(Table("Scoring finished estimates", head, [rows]).markdown())
 
