@@ -475,6 +475,9 @@ def _notes(
     lacking: dict[str, str] = {}
     flagged: dict[str, list[str]] = {}
     scores = {v.heading.heading: v.scores for v in (*values, *others)}
+    flags: dict[str, set[str]] = {}  # of every metric in the table
+    for any_row in (any_row for v in (*values, *others) for any_row in v.block.rows):
+        flags.setdefault(any_row.separator, set()).update(flag.strip().partition(":")[0] for flag in any_row.flags)
     for row in rows:
         own = {heading: of[row.separator] for heading, of in scores.items() if row.separator in of}
         imputed = {heading: score for heading, score in own.items() if score["n_imputed"]}
@@ -487,7 +490,7 @@ def _notes(
         if any(score["n_lacking"] for score in own.values()):
             least = max(own.values(), key=lambda score: int(score["n_lacking"]))
             lacking[row.separator] = f"{least['n_tracks']} of {_track_count([least['n_tracks'] + least['n_lacking']])}"
-        for kind in sorted({flag.strip().partition(":")[0] for flag in row.flags} - _SHOWN_FLAGS):
+        for kind in sorted(flags[row.separator] - _SHOWN_FLAGS):
             flagged.setdefault(kind, []).append(row.separator)
     counted = {
         v.heading.heading: f"{v.block.n_tracks[v.target]} of {_track_count([n + v.block.n_tracks[v.target]])}"
