@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -143,6 +144,38 @@ def chromium():
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"], timeout=300_000)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def open_page(chromium) -> Iterator[Callable[..., Any]]:
+    """Opens a page; what its console said, was thrown, or asked of the network comes with it."""
+    opened = []
+
+    def opener(address: str, **context: Any) -> tuple[Any, list[str]]:
+        page = chromium.new_context(**context).new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda r: said.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+        page.goto(address)
+        opened.append(page)
+        return page, said
+
+    yield opener
+    for page in opened:
+        page.context.close()
+
+
+@pytest.fixture(scope="session")
+def accessible() -> Callable[[Any], list[str]]:
+    """What axe-core finds wrong with a page."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python").Axe()
+
+    def check(page: Any) -> list[str]:
+        found = axe.run(page).response["violations"]
+        return [f"{v['id']}: {node['html']}" for v in found for node in v["nodes"]]
+
+    return check
 
 
 @pytest.fixture(scope="session")

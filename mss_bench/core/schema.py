@@ -29,7 +29,7 @@ __all__ = [
 
 SCHEMA_VERSION = 2
 
-MEDIA_VERSION = 1
+MEDIA_VERSION = 2
 """Of ``media/<subset>/<track>/media.json``, which names the excerpts that a run kept to be heard and seen."""
 
 DEFAULT_METRICS = ("bss_eval", "usdr", "si_sdr")

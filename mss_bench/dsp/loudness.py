@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mss_bench.errors import AudioError
 
 __all__ = [
-    "block_power", "decibels", "gated_loudness", "integrated_loudness", "k_weighting", "lufs",
+    "BLOCK", "block_power", "decibels", "gated_loudness", "integrated_loudness", "k_weighting", "lufs",
     "true_peak",
 ]  # fmt: skip
 

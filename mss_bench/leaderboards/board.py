@@ -63,6 +63,7 @@ class Board(Parameterized):
     preset: str = param("", doc="Definition of the metrics, e.g. museval.")
     rank_metric: str = param("", doc="Metric that the board is sorted by.")
     rank_target: str = param("", doc="Target that it is sorted by; mean is the mean over a method's targets.")
+    floor: str = param("", doc="Entry that is the mixture, scaled to each target's share: gains are over it.")
     aggregation: str = param("median_of_medians", choices=tuple(AGGREGATIONS), doc="How tracks are aggregated.")
     lower_is_better: tuple[str, ...] = param((), doc="Metrics of which less is better.")
     licence: str = param("", doc="Licence of the numbers.")

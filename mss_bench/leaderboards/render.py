@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup, escape
 
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import does_nothing, is_floor
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, read_entry, track_table
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
-from mss_bench.report.html import templates
+from mss_bench.leaderboards.page import board_page
 from mss_bench.report.leakage import overlap
 from mss_bench.report.significance import marks
 from mss_bench.report.table import Column, Note, Table, TableCell, number
@@ -40,6 +37,7 @@ def build(board: Board) -> list[Path]:
     MssBenchError
         The board cannot be read or written.
     """
+    entries: list[Entry] = []
     if board.kind == "literature":
         tables, source = published(board), "Collected from"
         intro = (
@@ -48,6 +46,7 @@ def build(board: Board) -> list[Path]:
             " their numbers mean something else."
         )
     else:
+        entries = [read_entry(board, name) for name in entry_names(board)]
         tables, source = [standings(board)], "Source"
         place = f"{board.dataset}, {board.subset}" if board.subset else board.dataset
         ranked = "the mean over the targets" if board.rank_target == "mean" else board.rank_target
@@ -61,15 +60,8 @@ def build(board: Board) -> list[Path]:
     rules = ["Rules:", "\n".join(f"- {rule}" for rule in board.rules)] if board.rules else []
     parts = [f"# {board.title}", board.description, intro, *(t.markdown(level=2) for t in tables), *rules, origin]
     text = "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
-    environment = templates("mss_bench.leaderboards")
-    environment.filters["prose"] = _prose
-    page = environment.get_template("board.html.j2").render(board=board, intro=intro, tables=tables, origin=origin)
+    page = board_page(board, tables, entries, intro, origin)
     return [write_atomic(board.folder / "README.md", text), write_atomic(board.folder / "index.html", page)]
-
-
-def _prose(text: str) -> Markup:
-    """Return text of a board as HTML: escaped, and what stands between backticks as code."""
-    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 def standings(board: Board) -> Table:

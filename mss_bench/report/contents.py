@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import FLOOR
 from mss_bench.report.facts import idle, lower_is_better, trained_on, without_idle_sar
-from mss_bench.report.findings import Findings, examine
+from mss_bench.report.findings import Findings, examine, unit_key
 from mss_bench.report.options import Options
 from mss_bench.report.score_tables import Block, Quantities, blocks
 from mss_bench.report.selection import chosen_separators, labels, select
 from mss_bench.stats.aggregate import aggregate
-from mss_bench.stats.matrix import score_matrices
+from mss_bench.stats.matrix import OVER_TARGETS, ScoreMatrix, mean_over_targets, score_matrices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,15 @@ class Contents:
     blocks: list[Block]
     findings: Findings
     quantities: Quantities
+    matrices: Mapping[tuple[str, ...], ScoreMatrix]  # by `unit_key`
+
+    def matrix(self, block: Block, target: str) -> ScoreMatrix | None:
+        """Return the scores of a target of a block, or of the mean over its targets, song by song."""
+        place = (block.dataset, block.subset, block.group)
+        own = [self.matrices.get((*place, t, block.metric, block.preset)) for t in block.targets]
+        if target == OVER_TARGETS and block.has_mean:
+            return mean_over_targets([m for m in own if m is not None]) if None not in own else None
+        return own[block.targets.index(target)]
 
 
 def arrange(
@@ -74,8 +83,8 @@ def arrange(
     hidden = {FLOOR, gap_to} - set(chosen) - {""} if chosen else set()
     aggregated = aggregated[~labels(aggregated).isin(hidden)].reset_index(drop=True)
     findings = {}
+    matrices = [scores.without(hidden) for scores in score_matrices(table, **rule)]
     if options.statistics is not None:
-        matrices = (scores.without(hidden) for scores in score_matrices(table, **rule))
         statistic = "median" if options.aggregation == "median_of_medians" else "mean"
         findings = examine(
             matrices, statistic, options.statistics, training=trained_on(separators), idle=do_nothing
@@ -91,7 +100,8 @@ def arrange(
         targets=options.targets,
         separators=chosen,
     )
-    return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities)
+    by_unit = {unit_key(scores.unit): scores for scores in matrices}
+    return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities, by_unit)
 
 
 def expand_families(metrics: Sequence[str], quantities: Quantities) -> list[str]:

@@ -1,7 +1,4 @@
-"""The report's page: tables, figures, failures, provenance; no network.
-
-Figures are in the page itself or beside it, as their addresses say.
-"""
+"""The report's page: one HTML file that needs no network, with everything that its script draws as JSON inside."""
 
 from __future__ import annotations
 
@@ -10,35 +7,42 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.core.schema import method_label
 from mss_bench.report.contents import Contents
+from mss_bench.report.facts import commands, measured_on
 from mss_bench.report.failures import Failures
-from mss_bench.report.options import Options, Style
-from mss_bench.report.score_tables import Block, default_columns, score_table
-from mss_bench.report.significance import explanations, how_tested, overall, ranking
-from mss_bench.report.table import Column, Table
+from mss_bench.report.options import Options
+from mss_bench.report.page_model import Model, cost_facts, page_model
+from mss_bench.report.score_tables import score_table
+from mss_bench.report.significance import explanations, how_tested, overall
+from mss_bench.stats.choices import POSTHOC
 
 if TYPE_CHECKING:
     import pandas as pd
     from jinja2 import Environment
 
-__all__ = ["Picture", "TrackLink", "data_uri", "html_page", "sort_key", "templates"]
+__all__ = ["Picture", "TrackLink", "data_uri", "html_page", "page_title", "sort_key", "templates"]
 
-_HEADLINE = ("command", "dataset", "subset", "started", "ended", "seed", "version")
+_HEADLINE = ("commands", "dataset", "subset", "started", "ended", "seed", "mss_bench", "revision", "machine")
 """Provenance shown first, in this order; everything else follows."""
+
+_ELSEWHERE = ("schema", "command", "separators", "quantities", "missing", "cells", "tables_of", "checksum")
+"""Provenance that other parts of the page show, or that says nothing to a reader."""
+
+_FILES = {
+    "report.md": "the tables in Markdown", "tables.tex": "the tables in LaTeX",
+    "scores.csv": "a row a method, target and metric", "means.csv": "a row a method and metric: the mean over targets",
+    "tests.csv": "a row a target and metric", "pairs.csv": "a row a pair of methods",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page."""
+    """A figure of a page."""
 
     uri: str  # where it is, or the image itself, from `data_uri`
     alt: str  # what it shows, for readers who do not see it
-    folded: bool = False  # shown on a click only
-    target: str = ""  # empty where it is of all
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ class TrackLink:
     """A page of a track, and how many sounds it has."""
 
     href: str
-    name: str
+    dataset: str
     subset: str
+    name: str
     sounds: int
 
 
@@ -68,6 +73,7 @@ def templates(*packages: str) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["sort_key"] = sort_key
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
     return environment
 
 
@@ -88,6 +94,7 @@ def html_page(
     costs: pd.DataFrame | None,
     run: Mapping[str, Any],
     tracks: Sequence[TrackLink],
+    files: Sequence[str] = (),
 ) -> str:
     """Return the page of a report, a complete document; every name and value in it is escaped.
 
@@ -103,90 +110,135 @@ def html_page(
         The content of ``run.json``; any part may be absent.
     tracks : sequence of TrackLink
         Pages of single tracks.
+    files : sequence of str
+        Names of files beside the page.
     """
     blocks, style = contents.blocks, options.style
-    groups: list[dict[str, Any]] = []
-    for name, of_group in groupby(blocks, key=lambda block: block.name):
-        first, *others = list(of_group)
-        tables = [_section(block, style.digits) for block in (first, *others)]
-        tables[0]["others"] = [block.label for block in others]
-        groups.append({"id": f"group-{len(groups)}", "name": name, "tables": tables, "pictures": ()})
-    datasets = ", ".join(dict.fromkeys(f"{b.dataset} {b.subset}".strip() for b in blocks))
-    template = templates().get_template("report.html.j2")
-    return template.render(
-        title=f"Source separation: {datasets or 'no scores'}",
-        facts=_facts(blocks, failures),
-        # Intervals stand below each table, not in its cells.
-        explanation=explanations(blocks, style.with_values(columns=(), intervals=False)),
-        tested=next((how_tested(f) for b in blocks for f in b.findings.values()), ""),
-        groups=groups,
-        filters=[
-            ("target", list(dict.fromkeys(target for block in blocks for target in block.targets))),
-            ("metric", list(dict.fromkeys(block.label for block in blocks))),
-        ],
-        tracks=tracks,
-        failures=failures,
-        costs=_costs(costs),
-        quantities=[q for q in contents.quantities if q["name"] in {block.metric for block in blocks}],
-        provenance=_provenance(run),
+    separators = run.get("separators", ())
+    speed = cost_facts(costs)
+    links = {(t.dataset, t.subset, t.name): t.href for t in tracks}
+    model = page_model(contents, digits=style.digits, costs=speed, links=links)
+    for method in model["methods"]:
+        method["name"] = style.labels.by_name.get(method["name"], method["name"])
+    model |= {"costs": bool(speed), "machine": measured_on(run, costs)}
+    finding = next((f for b in blocks for f in b.tested.values()), None)
+    model |= wording(contents, options)
+    return (
+        templates()
+        .get_template("report.html.j2")
+        .render(
+            title=page_title(contents),
+            lead=_lead(contents, failures, model["statistic"]),
+            model=model,
+            failures=failures,
+            **texts(contents, options),
+            cost_help=_cost_help(costs, run) if speed else "",
+            tests=[overall(b) for b in blocks if b.findings],
+            tested=how_tested(finding) if finding is not None else "",
+            methods=[(str(s["label"]), _about(s)) for s in separators],
+            quantities=definitions(contents),
+            explanation=explanations(blocks, style.with_values(columns=(), intervals=False)),
+            provenance=_provenance(run),
+            songs=tracks,
+            files=[(name, _FILES[name]) for name in files if name in _FILES],
+        )
     )
 
 
-def _facts(blocks: Sequence[Block], failures: Failures) -> list[tuple[str, str]]:
-    """Return the numbers at the head of the page."""
-    methods = {row.separator for block in blocks for row in block.rows}
-    oracles = {row.separator for block in blocks for row in block.rows if row.oracle}
-    tracks = max((n + b.n_left_out[t] for b in blocks for t, n in b.n_tracks.items()), default=0)
-    return [
-        ("methods", f"{len(methods) - len(oracles)}"),
-        ("oracles", f"{len(oracles)}"),
-        ("tracks", f"{tracks}"),
-        ("failed cells", f"{failures.counts.failed} of {failures.counts.planned}"),
-        *([("missing cells", f"{failures.counts.missing}")] if failures.counts.missing else []),
-    ]
+def page_title(contents: Contents) -> str:
+    """Return what a report is of: data sets with their subsets."""
+    places = [f"{b.dataset}, {b.subset} set" if b.subset else b.dataset for b in contents.blocks]
+    return "; ".join(dict.fromkeys(places)) or "No scores"
 
 
-def _section(block: Block, digits: int) -> dict[str, Any]:
-    """Return the table of a block with its tests and figures."""
-    columns = [*default_columns(block), *(["failed"] if any(row.mean["n_failed"] for row in block.rows) else [])]
-    # Flags take a wide column, which is there only where something is flagged.
-    table = score_table([block], Style(columns=(*columns, "flags"), digits=digits))
-    if not any(row[-1].text for row in table.rows):
-        table = score_table([block], Style(columns=columns, digits=digits))
+def wording(contents: Contents, options: Options) -> Model:
+    """Return words of the model that depend on the options of the report."""
+    statistics = options.statistics
+    statistic = "median" if options.aggregation == "median_of_medians" else "mean"
     return {
-        "label": block.label,
-        "caption": block.caption,
-        "targets": block.targets,
-        "scores": table,
-        "tests": overall(block) if block.findings else None,
-        "rankings": [(target, ranking(block, target, digits)) for target in block.tested],
-        "pictures": (),
-        "others": [],
+        "statistic": statistic,
+        "level": f"{statistics.level * 100:g} %" if statistics else "",
+        "sure": f"{(1 - statistics.alpha) * 100:g} %" if statistics else "",
     }
 
 
-def _costs(costs: pd.DataFrame | None) -> Table | None:
-    """Return time and memory by method, the fastest first."""
-    if costs is None or costs.empty:
-        return None
-    rows: list[tuple[str, float, float, float]] = []
-    for (separator, params), part in costs.groupby(["separator", "params"], sort=False):
-        separation = float((part["separate_seconds"] / part["audio_seconds"]).median())
-        scoring = float((part["score_seconds"] / part["audio_seconds"]).median())
-        memory = float(part["peak_memory_mb"].max())
-        rows.append((method_label(str(separator), str(params)), separation, scoring, memory))
-    rows.sort(key=lambda row: (math.isnan(row[1]), row[1]))
-    columns = [
-        Column("separation", unit="s/s", digits=4), Column("scoring", unit="s/s", digits=4),
-        Column("memory", unit="MB", digits=0),
-    ]  # fmt: skip
-    return Table("", ["separator", *columns], [rows])
+def texts(contents: Contents, options: Options) -> dict[str, Any]:
+    """Return what the template of the pictures prints: words of its help, and the tables for readers without script."""
+    statistics = options.statistics
+    notes: dict[str, None] = {}
+    tables = []
+    for block in contents.blocks:
+        table = score_table([block], options.style.with_values(columns=(), intervals=False))
+        tables.append(table)
+        notes.update(dict.fromkeys(table.notes))
+    said = {"test": "nothing", "alpha": "all: no tests were asked for", "corrected": ""}
+    if statistics:
+        said = {
+            "test": POSTHOC[statistics.posthoc], "alpha": f"{statistics.alpha * 100:g} %",
+            "corrected": "The p values are corrected for all pairs of the column.",
+        }  # fmt: skip
+    return {"tables": tables, "notes": list(notes), **wording(contents, options), **said}
+
+
+def definitions(contents: Contents) -> list[tuple[str, str]]:
+    """Return what the metrics of a report mean, by name and unit."""
+    shown = {block.metric for block in contents.blocks}
+    pairs = []
+    for q in contents.quantities:
+        if q["name"] in shown:
+            better = "" if q.get("higher_is_better", True) else " Lower is better."
+            unit = f" ({q['unit']})" if q.get("unit") else ""
+            pairs.append((f"{q['name']}{unit}", f"{q.get('definition') or ''}.{better}".lstrip(".").strip()))
+    return pairs
+
+
+def _lead(contents: Contents, failures: Failures, statistic: str) -> str:
+    """Return what the page is about in a sentence or two."""
+    rows = {row.separator: row for block in contents.blocks for row in block.rows}
+    n_oracles = sum(row.oracle for row in rows.values())
+    songs = {str(song) for m in contents.matrices.values() for song in m.values.index}
+    oracles = f" and {counted(n_oracles, 'oracle')}" if n_oracles else ""
+    counts = failures.counts
+    complete = "" if failures.banner else f" Complete: {counts.planned} of {counts.planned} cells."
+    methods = counted(len(rows) - n_oracles, "method")
+    return f"{methods}{oracles} on {counted(len(songs), 'song')}; each number is a {statistic} over songs.{complete}"
+
+
+def counted(n: int, word: str) -> str:
+    """Return a number with its noun: ``1 song``, ``2 songs``."""
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def _cost_help(costs: pd.DataFrame | None, run: Mapping[str, Any]) -> str:
+    """Return what speed and memory are, and on what they were measured."""
+    return (
+        "Speed is seconds of audio separated in a second, the median over songs; memory the most that the worker and "
+        f"all it started held while separating. Measured on: {measured_on(run, costs)}. Methods that only read "
+        "finished estimates have neither."
+    )
+
+
+def _about(separator: Mapping[str, Any]) -> str:
+    """Return what is known of a method in a line."""
+    params = ", ".join(f"{k}={v}" for k, v in dict(separator.get("params") or {}).items())
+    trained = ", ".join(map(str, separator.get("trained_on") or ()))
+    parts = [
+        str(separator.get("citation") or ""),
+        f"parameters: {params}" if params else "",
+        f"trained on {trained}" if trained else "",
+        f"licence {separator['licence']}" if separator.get("licence") else "",
+        f"names of stems: {separator['map']}" if separator.get("map") else "",
+    ]
+    return "; ".join(part for part in parts if part) or "–"
 
 
 def _provenance(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the keys of ``run.json`` with their values in a line or, where they are nested, as JSON."""
-    keys = [*(k for k in _HEADLINE if k in run), *(k for k in run if k not in _HEADLINE)]
-    return [(key, _text(run[key])) for key in keys if run[key] not in (None, "", [], {})]
+    shown = {key: value for key, value in run.items() if key not in _ELSEWHERE}
+    if made_by := commands(run):
+        shown["commands"] = made_by
+    keys = [*(k for k in _HEADLINE if k in shown), *(k for k in shown if k not in _HEADLINE)]
+    return [(key, _text(shown[key])) for key in keys if shown[key] not in (None, "", [], {})]
 
 
 def _text(value: Any) -> str:

