@@ -202,7 +202,7 @@ def test_two_methods_are_compared_from_the_command_line(results, capsys) -> None
     assert capsys.readouterr().out.startswith(
         "irm - karaoke, SDR of vocals (4stem): 4 songs: too few for any test; irm"
     )
-    assert main(["compare", str(results.path), "irm", "karaoke", "-m", "uSDR", "--format", "json"]) == 0
+    assert main(["compare", str(results.path), "irm", "karaoke", "--metric", "uSDR", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["wins"] == 4
     for words, message in (
         (["irm", "karaok"], "unknown separator 'karaok'; did you mean 'karaoke'"),

@@ -18,7 +18,7 @@ __all__ = ["configure", "execute"]
 _EXAMPLES = """\
 examples:
   mss-bench compare runs/demo nmf_supervised kam                       SDR of the vocals, in a sentence for a paper
-  mss-bench compare runs/demo nmf_supervised kam -m SI-SDR --target bass --format json
+  mss-bench compare runs/demo nmf_supervised kam --metric SI-SDR --target bass --format json
   mss-bench compare runs/nightly new_model old_model --fail-if-worse   for a model's own CI
 
 The test is Wilcoxon's signed-rank test of the songs' differences: of this pair alone, where it was planned, and within
@@ -36,7 +36,7 @@ class Compare(Action):
     run: Path = Shared.run
     a: str = param(flag="A", metavar="A", doc="A method, as the tables name it.")
     b: str = param(flag="B", metavar="B", doc="The method that it is compared with.")
-    metric: str = param("", short="-m", metavar="NAME", doc="Metric (default: SDR, or else the first of the run).")
+    metric: str = param("", metavar="NAME", doc="Metric (default: SDR, or else the first of the run).")
     target: str = param("", metavar="NAME", doc="Target (default: vocals, or else the first of the run).")
     group: str = param("", metavar="NAME", doc="Group of targets (default: the one with most stems).")
     aggregation: str = param("median_of_medians", choices=tuple(AGGREGATIONS), metavar="A", doc="As in report.")

@@ -64,7 +64,9 @@ class Style(Parameterized):
         "shrunk until it fits.",
     )  # fmt: skip
     caption: str = param("", metavar="TEXT", doc="Caption of the LaTeX table, where there is one (default: its title).")
-    latex_label: str = param("", metavar="LABEL", doc="Label of the LaTeX table, where there is one, e.g. tab:results.")
+    latex_label: str = param(
+        "", metavar="LABEL", doc="Label of the LaTeX table, where there is one (default: made of its name)."
+    )
 
     @check("width")
     def _check_width(self) -> None:
