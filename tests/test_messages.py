@@ -154,7 +154,7 @@ CASES = [
         "own.yaml:4: group 'g' sums ['a']; expected every stem",
     ),
     # the manifest of a model
-    manifest("kind: onnx", "kind: onx", "model.yaml:1: kind is 'onx', expected onnx, pt2, openunmix or demucs"),
+    manifest("kind: onnx", "kind: onx", "model.yaml:1: kind is 'onx', expected onnx, pt2, openunmix, demucs or msst"),
     manifest("overlap: 0.25", "overlap: 1", "model.yaml:10: overlap is 1, expected a number of at least 0 and below 1"),
     manifest(
         "trained_on",

@@ -75,7 +75,7 @@ def _commands():
     blocks = [
         b for d in DOCUMENTS for b in re.findall(r"```sh\n(.*?)```", d.read_text(encoding="utf-8"), flags=re.DOTALL)
     ]
-    lines = [line for block in blocks for line in re.split(r"\n|&&", block)]
+    lines = [line for block in blocks for line in re.split(r"\n|&&", block.replace("\\\n", " "))]
     words = [shlex.split(line.replace("$SLURM_ARRAY_TASK_ID", "1"), comments=True) for line in lines]
     return [w[1:] for w in words if w and Path(w[0]).name == "mss-bench" and not w[1].startswith("-")]
 

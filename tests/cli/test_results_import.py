@@ -63,7 +63,7 @@ def test_a_run_folder_is_reported_and_compared_and_names_empty_targets(submissio
     assert pd.isna(empty["value"])
     assert (empty["n_frames"], empty["reason"]) == (0, "the file has no frames of this target")
     assert len(results.frames.query("metric == 'SDR'")) == 3 * 4 * 2 * 2 - 2
-    assert (results.compare("B", "A").wins, results.compare("B", "A").losses) == (4, 0)
+    assert (results.compare("B", "A").pair.wins, results.compare("B", "A").pair.losses) == (4, 0)
     assert main(["report", run, "--format", "md", "-m", "SDR"]) == 0
     page = (tmp_path / "run" / "report" / "report.md").read_text()
     assert all(name in page for name in ("| A |", "| B |", "vocals", "drums"))
