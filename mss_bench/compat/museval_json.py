@@ -251,6 +251,8 @@ def read_file(path: str | Path) -> MusevalFile:
     path = Path(path)
     content = _content(path)
     frames = frame_table(content, str(path))
+    if not content["targets"]:
+        raise ConfigError(f"{path} has no targets, so that its track would be lost; expected a file with one at least")
     track = content.get("track", path.stem)
     empty = [target["name"] for target in content["targets"] if not target["frames"]]
     return MusevalFile(track if isinstance(track, str) else path.stem, frames, empty)

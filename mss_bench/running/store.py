@@ -442,6 +442,11 @@ def _read_json(run: Path, name: str) -> Record:
     try:
         content = read_json(run / name)
     except FileNotFoundError:
+        if name == "plan.json" and (run / "run.json").is_file() and (run / "tracks.parquet").is_file():
+            raise RunError(
+                f"{run} has tables and no {name}, as imported scores: no cells and no audio to look at; a run gets it "
+                "back by its command"
+            ) from None
         raise RunError(f"{run} is not a run folder: it has no {name}; expected what mss-bench run wrote") from None
     except ValueError as error:
         raise _damaged(run, name, str(error)) from error

@@ -264,7 +264,7 @@ def _compare_row(check: Check, row: Score, theirs: Floats, own: Score, ruled: Sc
             "here as the row's preset says",
         )
     if hangs:
-        _note(check, f"flagged {', '.join(hangs)}: {row.quantity} of {row.target} hangs on rounding of the references")
+        _note(check, f"flagged {', '.join(hangs)}: values hang on rounding of the references")
     elif difference > TOLERANCE and fewer:
         _note(
             check,

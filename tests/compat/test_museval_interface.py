@@ -316,6 +316,9 @@ def test_what_is_no_store_is_refused(tmp_path):
             ours.EvalStore().load(tmp_path / name)
     with pytest.raises(MssBenchError, match="lacks the columns method"):
         ours.MethodStore().load(tmp_path / "one")
+    stores()[1].save(tmp_path / "several")
+    with pytest.raises(MssBenchError, match="is of several methods"):
+        ours.EvalStore().load(tmp_path / "several")
 
 
 def write_wavs(folder, arrays):

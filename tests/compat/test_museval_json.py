@@ -135,6 +135,7 @@ def test_what_the_format_cannot_hold_is_refused(frames: list, message: str) -> N
         ("[]", "the file has a list, expected a mapping with 'targets'"),
         ('{"scores": 1}', r"the keys \['scores'\]"),
         ('{"targets": 3}', "'targets' of the file is 3, expected a list"),
+        ('{"targets": []}', "has no targets, so that its track would be lost"),
         ('{"targets": [{"frames": []}]}', "expected a mapping with 'name'"),
         ('{"targets": [{"name": "v", "frames": [1]}]}', "frame 0 of 'v' has a int"),
         (

@@ -351,6 +351,10 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         raise ConfigError(f"{path} {why}; expected one that save() of a store wrote") from error
     if missing := [column for column in columns if column not in table]:
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
+    if "method" in table and "method" not in columns:  # else the scores of several methods would be taken for one's
+        raise ConfigError(
+            f"{path} is of several methods; expected what an EvalStore saved, or load it as a MethodStore"
+        )
     return table.astype({"time": "float64", "score": "float64"})
 
 

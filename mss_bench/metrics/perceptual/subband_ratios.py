@@ -25,7 +25,7 @@ __all__ = ["SubbandRatios"]
 
 
 class SubbandRatios(Metric):
-    """Ratios of target, distortion, interference and artifacts as PEASS' decomposition finds them.
+    """Ratios of target, distortion, interference and artifacts in subbands; after PEASS' decomposition, not its values.
 
     It takes no parameters. One target in stereo takes about a third of its duration on one core.
     """
