@@ -170,7 +170,11 @@ def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_pat
     assert {"report.md", "scores.csv", "tables.tex", "tiny_test_4stem_vocals_SDR_frames.pdf"} <= names
     rows = [line for line in (tmp_path / "report.md").read_text().splitlines() if line.startswith("| ")]
     assert rows[0] == "| separator | gain (SDR) | gap (SDR) | SDR (dB) | SIR (dB) |"
-    assert [row.split("|")[1].strip() for row in rows[2:5]] == ["mixture\\_unscaled", "centre", "karaoke"]
+    assert [row.split("|")[1].strip() for row in rows[2:5]] == [
+        "mixture\\_unscaled (does nothing)",
+        "centre",
+        "karaoke",
+    ]
     assert "mean of medians" in (tmp_path / "report.md").read_text()
 
 

@@ -63,7 +63,7 @@ def test_what_a_tool_refuses_is_told(material):
 def test_what_is_left_out_is_counted():
     (row,) = table([Difference(COMPARISONS[0], "SIR", 1.0, 1.5, 0.5, 7, n_flagged=2, n_undefined=1)]).rows
     *values, remark = [cell.text for cell in row[3:]]
-    assert values == ["SIR", "1.0000", "1.5000", "5.0e-01", "7"]
+    assert values == ["SIR", "1.0000", "1.5000", "5.0e−01", "7"]
     assert remark.endswith("; 2 flagged ill_conditioned; 1 defined by one alone")
 
 

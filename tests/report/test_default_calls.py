@@ -61,6 +61,7 @@ def tables_of(name: str) -> pd.DataFrame:
     plain = {
         "dataset": name, "subset": "test", "params": "", "preset": "v4", "n_frames": 9, "n_valid": 8, "n_inf": 0,
         "status": "ok", "flags": "", "reason": "", "condition": math.nan, "estimate_key": "e", "score_key": "s",
+        "replicates": "",
     }  # fmt: skip
     table = pd.DataFrame(rows).assign(**plain)
     return table.assign(mean=table["value"])[list(TRACK_COLUMNS)].astype(TRACK_COLUMNS)

@@ -106,7 +106,7 @@ def test_altered_weights_are_not_loaded(onnx_file: Callable[..., Path], manifest
     ("parameters", "wanted"),
     [
         ({"device": "gpu"}, "device='gpu'; expected auto, cpu, cuda or cuda:n"),
-        ({"batch": 0}, "batch is 0, expected a whole number"),
+        ({"batch": -1}, "batch is -1, expected a whole number"),
         ({"precision": "half"}, "precision is 'half', expected float32 or mixed"),
     ],
 )
