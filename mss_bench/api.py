@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from mss_bench.core.calls import checked_call
-from mss_bench.errors import RunError
+from mss_bench.errors import ConfigError, RunError
 from mss_bench.running.store import read_info
 from mss_bench.running.tables import read_table
 
@@ -186,12 +186,20 @@ class Results:
         >>> results = mss_bench.load("runs/demo")  # doctest: +SKIP
         >>> print(results.compare("repet_sim", "hpss_vocals"))  # doctest: +SKIP
         """
+        from mss_bench.report.facts import computed_idle
         from mss_bench.report.notebook import ShownComparison
         from mss_bench.report.selection import usual_unit
         from mss_bench.stats.compare import compare
 
+        if wrong := [name for name in (a, b) if not isinstance(name, str)]:
+            raise ConfigError(f"a separator is {wrong[0]!r}, expected its name as the tables have it")
         unit = usual_unit(self.tracks, metric, target, group, preset)
         metric, target = unit.pop("metric"), unit.pop("target")
+        idle = computed_idle(self.tracks, self.run.get("separators", ()))
+        if metric == "SAR" and (named := [name for name in (a, b) if name in idle]):
+            raise RunError(
+                f"the SAR of {named[0]}, which does nothing, means nothing; compare another metric, e.g. SDR"
+            )
         rules: dict[str, Any] = {**self._directions(), **options}
         rules["unranked"] = self.unranked
         return ShownComparison.of(compare(self.tracks, a, b, metric, target, where=unit, **rules))

@@ -160,6 +160,15 @@ def cli(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
 
 
+def test_the_sar_of_what_does_nothing_is_compared_with_none(results) -> None:
+    assert (results.tracks["metric"] == "SAR").any()
+    for pair in (("mixture", "centre"), ("centre", "mixture")):
+        with pytest.raises(RunError, match="does nothing, means nothing; compare another metric"):
+            results.compare(*pair, metric="SAR")
+    with pytest.raises(ConfigError, match="a separator is None, expected its name"):
+        results.compare(None, "centre")
+
+
 def test_a_table_and_figures_for_a_paper_are_one_command(results, other, tmp_path) -> None:
     chosen = "-m SDR,SIR --targets vocals --groups 4stem --separator mixture_unscaled,centre,karaoke --sort given"
     how = "--digits 1 --aggregation mean_of_medians --missing complete --ci --table-by target --gap-to irm --draws 200"

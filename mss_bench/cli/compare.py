@@ -49,7 +49,7 @@ class Compare(Action):
         """Print the comparison."""
         from mss_bench.api import load
         from mss_bench.core.streams import tell
-        from mss_bench.errors import ConfigError
+        from mss_bench.errors import ConfigError, RunError
         from mss_bench.report.failures import group_failures
         from mss_bench.report.selection import the_separator
         from mss_bench.running.tables import stale
@@ -57,11 +57,17 @@ class Compare(Action):
 
         results = load(self.run)
         a, b = (the_separator(results.tracks, name) for name in (self.a, self.b))
-        compared = results.compare(
-            a, b, self.metric, self.target, group=self.group, aggregation=self.aggregation, missing=self.missing,
-            level=self.level,
-        )  # fmt: skip
         counts = group_failures(results.tracks, results.failures, results.run, {a, b}).counts
+        try:
+            compared = results.compare(
+                a, b, self.metric, self.target, group=self.group, aggregation=self.aggregation, missing=self.missing,
+                level=self.level,
+            )  # fmt: skip
+        except RunError as error:
+            if not (self.fail_if_worse and counts.missing):
+                raise
+            tell(f"{error}; {counts.missing} of {counts.planned} cells of {a} and {b} are missing: {counts.banner}")
+            return 1
         if counts.banner:
             tell(f"warning: {counts.missing} of {counts.planned} cells of {a} and {b} are missing: {counts.banner}")
         outdated = stale(self.run)

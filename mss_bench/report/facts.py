@@ -61,6 +61,12 @@ def unranked(separators: Sequence[Mapping[str, Any]], dataset: str, subset: str)
     return idle(separators) | leaking
 
 
+def computed_idle(tracks: pd.DataFrame, separators: Iterable[Mapping[str, Any]] = ()) -> set[str]:
+    """Return the labels of separators that do nothing and that this suite computed; what others published is not."""
+    ours = set(labels(tracks[tracks["estimate_key"].fillna("") != ""])) if "estimate_key" in tracks else set()
+    return ours & {*idle(separators), *filter(does_nothing, ours)}
+
+
 def without_idle_sar(aggregated: pd.DataFrame, tracks: pd.DataFrame, idle: Collection[str]) -> pd.DataFrame:
     """Take out the SAR of separators that do nothing, and gains over it, where this suite computed them.
 

@@ -89,10 +89,8 @@ def _range(numbers: Sequence[int]) -> str:
 
 
 def _kind(finding: Finding) -> str:
-    """Return the kind of a finding's intervals in words."""
-    if finding.intervals is not None and len(finding.intervals):
-        return KINDS[str(finding.intervals["interval"].iloc[0])]
-    return KINDS[usual_kind(finding.statistic)]
+    """Return the kind of intervals in words, of a single target; the mean over targets has its own."""
+    return KINDS["bootstrap" if finding.how.interval == "bootstrap" else usual_kind(finding.statistic)]
 
 
 def how_tested(finding: Finding) -> str:
