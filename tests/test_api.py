@@ -165,6 +165,8 @@ def test_the_sar_of_what_does_nothing_is_compared_with_none(results) -> None:
     for pair in (("mixture", "centre"), ("centre", "mixture")):
         with pytest.raises(RunError, match="does nothing, means nothing; compare another metric"):
             results.compare(*pair, metric="SAR")
+    with pytest.raises(RunError, match="karaoke does not separate drums: there is no SDR of it"):
+        results.compare("karaoke", "mixture", target="drums")
     with pytest.raises(ConfigError, match="a separator is None, expected its name"):
         results.compare(None, "centre")
 

@@ -63,8 +63,13 @@ def unranked(separators: Sequence[Mapping[str, Any]], dataset: str, subset: str)
 
 def computed_idle(tracks: pd.DataFrame, separators: Iterable[Mapping[str, Any]] = ()) -> set[str]:
     """Return the labels of separators that do nothing and that this suite computed; what others published is not."""
-    ours = set(labels(tracks[tracks["estimate_key"].fillna("") != ""])) if "estimate_key" in tracks else set()
-    return ours & {*idle(separators), *filter(does_nothing, ours)}
+    computed = _computed(tracks)
+    return computed & {*idle(separators), *filter(does_nothing, computed)}
+
+
+def _computed(tracks: pd.DataFrame) -> set[str]:
+    """Return the labels of separators whose estimates this suite scored."""
+    return set(labels(tracks[tracks["estimate_key"].fillna("") != ""])) if "estimate_key" in tracks else set()
 
 
 def without_idle_sar(aggregated: pd.DataFrame, tracks: pd.DataFrame, idle: Collection[str]) -> pd.DataFrame:
@@ -73,12 +78,11 @@ def without_idle_sar(aggregated: pd.DataFrame, tracks: pd.DataFrame, idle: Colle
     A mixture has no artefacts: its SAR is some 200 dB of rounding errors. What others published is left as it is.
     """
     sar = aggregated["metric"] == "SAR"
-    if not sar.any() or "estimate_key" not in tracks:
+    if not sar.any():
         return aggregated
-    names = labels(aggregated)
-    ours = set(labels(tracks[tracks["estimate_key"].fillna("") != ""]))
-    blank = sar & names.isin(ours & {name for name in set(names) if name in idle or does_nothing(name)})
-    gains = sar if FLOOR in ours else blank
+    computed = _computed(tracks)
+    blank = sar & labels(aggregated).isin(computed & {*idle, *filter(does_nothing, computed)})
+    gains = sar if FLOOR in computed else blank
     flags = aggregated["flags"].where(~blank, aggregated["flags"].str.cat(["meaningless"] * len(aggregated), ","))
     return aggregated.assign(
         value=aggregated["value"].where(~blank), gap=aggregated["gap"].where(~blank),

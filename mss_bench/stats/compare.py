@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mss_bench.core.schema import is_floor
+from mss_bench.core.schema import is_floor, method_label
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.effect import cliffs_delta
 from mss_bench.stats.intervals import differences, intervals
@@ -145,6 +145,9 @@ def compare(
                 "failures of the run, or compare on the tracks that every method has (missing='complete')"
             )
         if name not in scores.values:
+            known = tracks[["separator", "params"]].drop_duplicates()
+            if name in map(method_label, known["separator"], known["params"]):
+                raise RunError(f"{name} does not separate {target}: there is no {metric} of it to compare")
             raise UnknownNameError("separator", name, map(str, scores.values.columns))
     statistic = "median" if options.get("aggregation", "median_of_medians") == "median_of_medians" else "mean"
     field = family(scores, statistic, unranked=unranked, level=level)
