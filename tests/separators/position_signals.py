@@ -45,12 +45,13 @@ def sparse_sources(
     degrees: Sequence[float] = DEGREES,
     delays: Sequence[float] | None = None,
     seconds: int = SECONDS,
+    rests: float = 0.4,
 ) -> dict[str, Signal]:
     """One melody at each place, equally strong, named by number."""
     rng = np.random.default_rng(seed)
     places = zip(degrees, delays or [0.0] * len(degrees), strict=True)
     return {
-        f"source_{k}": panned(melody(rng, seconds=seconds), phi, delay)
+        f"source_{k}": panned(melody(rng, rests=rests, seconds=seconds), phi, delay)
         for k, (phi, delay) in enumerate(places, start=1)
     }
 

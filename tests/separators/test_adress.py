@@ -80,6 +80,8 @@ def test_the_closed_form_is_the_search_over_gains() -> None:
     np.testing.assert_allclose(azimuth, np.where(left, found - 1, 1 - found), atol=2e-4)
     np.testing.assert_allclose(greatest, plane.max(axis=0), rtol=1e-12)
     np.testing.assert_allclose(cancelled, plane.max(axis=0) - plane.min(axis=0), atol=1e-6)
+    # The other plane, which is not searched, never has the lower minimum.
+    assert (np.abs(strong - gains * weak).min(axis=0) >= plane.min(axis=0) - 1e-6).all()
 
 
 def test_outside_its_band_all_is_accompaniment(separate: Separate) -> None:

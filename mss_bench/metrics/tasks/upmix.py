@@ -27,7 +27,8 @@ and stand for all of them.
 - *Length.* From 0.4 s on.
 - *Given by the mixture.* A channel that holds the mid or the side of every stem has no error: it can be made of the
   mixture, and estimates that add up to it have it right whatever they are. Without drums and bass, as of vocals against
-  accompaniment, that is the rear.
+  accompaniment, that is the rear. Where every channel holds every stem, as of drums and bass alone, there is no
+  crosstalk.
 - *Silence.* A channel whose true content is silent, such as the rear of mono stems, has no error. What an estimate
   holds of a stem that is silent for the whole song counts in the channels; the rows of that stem have no values.
 
@@ -113,7 +114,7 @@ class Upmix(Metric):
     """
 
     name = "upmix"
-    version = "3"
+    version = "4"
     joint = True
     quantities = (
         Quantity(
@@ -145,13 +146,16 @@ class Upmix(Metric):
         if reason := too_short(track.samples, round(SHORTEST * track.sample_rate), "for an upmix"):
             return dict.fromkeys(estimates, reason)
         values = _measure(track, estimates)
-        given = {f"Upmix-{c.name}" for c in _channels(list(track.references)) if c.is_mixture(len(track.references))}
-        outcome = tuple(
-            "it is part of the mixture, whatever the estimates are"
-            if q.name in given
-            else values.get(q.name, "what belongs there is silent")
-            for q in self.quantities
-        )
+        names = list(track.references)
+        channels = _channels(names)
+        given = {
+            f"Upmix-{channel.name}": "it is part of the mixture, whatever the estimates are"
+            for channel in channels
+            if channel.is_mixture(len(names))
+        }
+        if all(len(channel.stems) == len(names) for channel in channels):
+            given["Upmix-crosstalk"] = "every stem belongs in every channel, whatever the estimates are"
+        outcome = tuple(given.get(q.name, values.get(q.name, "what belongs there is silent")) for q in self.quantities)
         return dict.fromkeys(estimates, outcome)
 
 

@@ -106,3 +106,4 @@ def test_what_the_mixture_gives_is_undefined(stems):
     low = {name: stems[name] for name in ("drums", "bass")}  # all of it is front, and its mid the LFE
     lonely = upmix(low, dict.fromkeys(low, sum(low.values()) / 2))
     assert all("part of the mixture" in lonely["drums", name].reason for name in ("front", "LFE"))
+    assert "every stem belongs in every channel" in lonely["drums", "crosstalk"].reason
