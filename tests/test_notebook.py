@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NOTEBOOK = Path(__file__).parents[1] / "reports" / "notebook" / "from_run_to_paper.ipynb"
+NOTEBOOK = Path(__file__).parents[1] / "docs" / "tutorials" / "run_to_paper.ipynb"
 
 # What Jupyter does with a cell: run it, and show its last expression in the richest form that it has.
 PLAYER = """
