@@ -37,6 +37,10 @@ def beaqlejs_class(pack: Pack) -> str:
         None does.
     """
     kind = Kind(pack.trials[0].kind)
+    if kind is Kind.VOTES:
+        raise ConfigError(
+            "BeaqleJS has no page on which the best of several signals is chosen; use mss-bench listen serve"
+        )
     if kind not in _CLASSES:
         raise ConfigError(
             f"BeaqleJS has no page for {kind} whose results say of which trial they are: export with --format "

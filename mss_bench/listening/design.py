@@ -3,7 +3,7 @@
 .. code-block:: yaml
 
     name: demo_vocals             # names the pack
-    protocol: mushra              # mushra, peass, two_attributes, remix, preference, abx, acr, dcr
+    protocol: mushra              # mushra, peass, two_attributes, remix, preference, votes, abx, acr, dcr
     run: runs/demo                # the finished run that the systems come from
     target: vocals
     systems: [repet_sim, hpss_vocals, irm]      # labels as in the run's tables; default: all that deliver the target
@@ -50,7 +50,7 @@ class Excerpts(Parameterized):
     def _starts(self) -> None:
         for track, start in self.given.items():
             if start < 0:
-                raise ConfigError(f"{track} starts at {start:g} s; expected 0 or more")
+                raise ConfigError(f"given: {track} starts at {start:g} s; expected 0 or more")
 
     @check("rule", "given")
     def _given_by_rule(self) -> None:
@@ -106,7 +106,10 @@ class TestDesign(Parameterized):
 
     @check("name")
     def _name_of_a_folder(self) -> None:
-        plain_name(self.name, "listening test")
+        try:
+            plain_name(self.name, "listening test")
+        except ConfigError as error:
+            raise ConfigError(f"name: {error}") from None
 
     @check("target")
     def _target(self) -> None:
@@ -122,6 +125,11 @@ class TestDesign(Parameterized):
     def _different_anchors(self) -> None:
         if self.anchors and len(set(self.anchors)) < len(self.anchors):
             self.refuse("anchors", "each name once")
+
+    @check("anchors", "protocol")
+    def _anchors_of_sliders(self) -> None:
+        if self.anchors and PROTOCOLS[self.protocol].kind is not Kind.MULTI:
+            raise ConfigError(f"anchors stand among sliders, and the protocol {self.protocol} has none")
 
     @check("remix_db", "protocol")
     def _remix(self) -> None:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from mss_bench.listening.fit import Fit
     from mss_bench.listening.pairs import PairScale
+    from mss_bench.listening.votes import Votes
 
-__all__ = ["box_plot", "fit_plot", "item_plot", "scatter_plot", "strength_plot"]
+__all__ = ["box_plot", "fit_plot", "item_plot", "scatter_plot", "strength_plot", "vote_plot"]
 
 _FILLS = {Role.TEST: COLOURS["method"], Role.REFERENCE: COLOURS["oracle"], Role.ANCHOR: COLOURS["floor"]}
 _HATCHES = {Role.TEST: "", Role.REFERENCE: "////", Role.ANCHOR: "...."}
@@ -190,18 +191,32 @@ def scatter_plot(joined: Joined, rows: pd.DataFrame) -> Figure:
 
 def strength_plot(scale: PairScale) -> Figure:
     """Draw the strengths of systems from pairs, with their intervals."""
-    table = scale.strengths[::-1]
-    places = np.arange(len(table))
-    values = table[["strength", "low", "high"]].to_numpy(dtype=np.float64)
     units = {"bradley_terry": "strength (log odds)", "thurstone": "scale value"}
+    label = f"{MODELS[scale.model]}: {units[scale.model]}, 95 % over listeners"
+    return _interval_plot(scale.strengths, ["strength", "low", "high"], 0.0, label)
+
+
+def vote_plot(votes: Votes) -> Figure:
+    """Draw the share of votes of every system with its interval, and the share by chance as a line."""
+    label = "% of the votes, 95 % over listeners; line: by chance"
+    return _interval_plot(
+        100 * votes.systems[["share", "low", "high"]], ["share", "low", "high"], 100 * votes.chance, label
+    )
+
+
+def _interval_plot(table: pd.DataFrame, columns: list[str], line: float, label: str) -> Figure:
+    """Draw a value with its interval for each row, the first on top, beside a line at a value that means nothing."""
+    table = table[::-1]
+    places = np.arange(len(table))
+    values = table[columns].to_numpy(dtype=np.float64)
     with _figure(0.8 + 0.24 * len(table)) as figure:
         axes = figure.subplots()
         axes.hlines(places, values[:, 1], values[:, 2], color=COLOURS["ink"], linewidth=1)
         axes.plot(values[:, 0], places, "o", color=COLOURS["method"], markeredgecolor=COLOURS["ink"], markersize=6)
-        axes.axvline(0, color=COLOURS["grid"], zorder=0)
+        axes.axvline(line, color=COLOURS["grid"], zorder=0)
         axes.set_yticks(places, [_shown(str(name), 40) for name in table.index])
         axes.set_ylim(-0.6, len(table) - 0.4)
-        axes.set_xlabel(f"{MODELS[scale.model]}: {units[scale.model]}, 95 % over listeners")
+        axes.set_xlabel(label)
         axes.grid(axis="x")
     return figure
 

@@ -24,11 +24,13 @@ from mss_bench.listening.metrics_against_ears import (
 from mss_bench.listening.mixed import RatingModel, rating_model
 from mss_bench.listening.needed import answers_by_share, listeners_in_words
 from mss_bench.listening.pairs import MODELS, PairScale, PairTests, answers, pair_scale, pair_tests
-from mss_bench.listening.protocols import PROTOCOLS, Kind
+from mss_bench.listening.protocols import CHOICES, PROTOCOLS, Kind
 from mss_bench.listening.ratings import SCALE, Role, normalised, usual_centre
 from mss_bench.listening.reliability import (
     Agreement,
+    alpha_of_songs,
     concordance,
+    consistency_of_listeners,
     icc,
     krippendorff_alpha,
     rating_units,
@@ -36,13 +38,14 @@ from mss_bench.listening.reliability import (
 )
 from mss_bench.listening.screening import Screening, flag_conditions, flag_listeners, screen
 from mss_bench.listening.sheets import RatingsError
+from mss_bench.listening.votes import Votes, count_votes
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Ears", "Findings", "Question", "counted", "find"]
 
-_SHARES = {PROTOCOLS[kind].tasks[0].name: Kind(kind) for kind in ("preference", "abx")}
+_SHARES = {p.tasks[0].name: p.kind for p in PROTOCOLS.values() if p.kind in CHOICES}
 """Tasks whose answers are chosen or not, right or wrong, with their kinds."""
 
 
@@ -75,7 +78,10 @@ class Question:
     model: RatingModel | None = None
     scales: list[PairScale] = field(default_factory=list)
     abx: pd.DataFrame | None = None
+    votes: Votes | None = None
     reliability: list[tuple[str, Agreement]] = field(default_factory=list)
+    consistency: pd.DataFrame | None = None  # of each listener with themselves, where trials came again
+    song_alphas: pd.DataFrame | None = None
     sides: PairTests | None = None
     needed: dict[str, int] = field(default_factory=dict)  # listeners or answers for a difference, in words
     sd: float = float("nan")
@@ -165,6 +171,8 @@ def find(
             question.sides = pair_tests(question.ratings, given, draws=draws, seed=seed)
         elif kind is Kind.ABX:
             question.abx = abx(question.ratings)
+        elif kind is Kind.VOTES:
+            question.votes = count_votes(question.ratings, draws=draws, seed=seed)
         else:
             _analyse_scores(question, rows, draws, seed)
             if normalise:
@@ -172,7 +180,8 @@ def find(
             if metrics and target in metrics:
                 question.ears = _ears(question, rows, metrics[target], kinds or {}, draws, seed)
         if shares:
-            question.needed = answers_by_share(kind)
+            choices = len(question.votes.systems) if question.votes else 2
+            question.needed = answers_by_share(kind, choices=choices)
         asked.append(question)
     rated = ratings[~ratings["task"].isin(_SHARES)]
     flags = flag_listeners(rated, seconds=seconds, scale=scale) if len(rated) else flag_listeners(ratings)
@@ -223,6 +232,9 @@ def _analyse_scores(question: Question, everybody: pd.DataFrame, draws: int, see
     except RatingsError as error:
         question.notes.append(f"No mixed model: {error}.")
     question.reliability = _reliability(own, question.notes)
+    consistency, alphas = consistency_of_listeners(own), alpha_of_songs(own)
+    question.consistency = consistency if len(consistency) else None
+    question.song_alphas = alphas if alphas["alpha"].notna().any() else None
     question.sd = _sd_of_differences(own)
     question.needed = listeners_in_words(question.sd, question.scale) if question.sd > 0 else {}
 

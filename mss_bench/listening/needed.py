@@ -14,7 +14,7 @@ SD = 0.2
 have 18 to 21 points of 100."""
 
 _DIFFERENCES = (0.05, 0.08, 0.1, 0.15)  # of the scale; a band of MUSHRA's has 0.2
-_SHARES = (0.6, 0.65, 0.7, 0.75, 0.8)
+_SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)  # above chance
 _LEVEL = 0.05
 
 
@@ -49,18 +49,26 @@ def listeners_in_words(sd: float | None, scale: tuple[float, float], power: floa
     return {f"{d:.3g} {unit}": n for d, n in listeners_by_difference(sd, power, scale).items()}
 
 
-def answers_by_share(kind: Kind, power: float = 0.8) -> dict[str, int]:
-    """Return how many answers about a system (ABX), or a pair of them (preference), tell a share from chance.
+def answers_by_share(kind: Kind, power: float = 0.8, *, choices: int = 2) -> dict[str, int]:
+    """Return how many answers about a system (ABX), a pair (preference) or all (votes) tell a share from chance.
 
     By the normal approximation of the binomial test; one-sided for ABX, where fewer right answers than by guessing mean
     nothing.
+
+    Parameters
+    ----------
+    kind : Kind
+    power : float
+    choices : int
+        Signals of which one is chosen.
     """
     sides = 1 if kind is Kind.ABX else 2
-    what = "right" if kind is Kind.ABX else "for one of two"
-    z, other = _z(1 - _LEVEL / sides), _z(power)
+    what = "right" if kind is Kind.ABX else f"for one of {choices}"
+    chance, (z, other) = 1 / choices, (_z(1 - _LEVEL / sides), _z(power))
+    by_chance = math.sqrt(chance * (1 - chance))
     return {
-        f"{100 * p:.0f} % {what}": math.ceil(((0.5 * z + math.sqrt(p * (1 - p)) * other) / (p - 0.5)) ** 2)
-        for p in _SHARES
+        f"{100 * p:.0f} % {what}": math.ceil(((by_chance * z + math.sqrt(p * (1 - p)) * other) / (p - chance)) ** 2)
+        for p in (chance + more for more in _SHARES)
     }
 
 

@@ -11,7 +11,7 @@ from mss_bench.listening.design import TestDesign
 from mss_bench.listening.needed import SD, answers_by_share, listeners_in_words
 from mss_bench.listening.pack import choose
 from mss_bench.listening.pack_format import HEARD, Trial, trial_seconds
-from mss_bench.listening.protocols import Kind
+from mss_bench.listening.protocols import CHOICES, Kind
 from mss_bench.listening.trials import configurations, plan_trials
 from mss_bench.running.audio import RunAudio
 
@@ -47,10 +47,15 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float | None = 
         ("systems", ", ".join(systems)),
     ]
     first = design.procedure.tasks[0]
-    if design.procedure.kind in (Kind.PREFERENCE, Kind.ABX):
-        what = "Answers about " + ("a system" if design.procedure.kind is Kind.ABX else "a pair of systems")
-        needed = answers_by_share(design.procedure.kind, power)
-        told = f"{what} for a share to be told from guessing with {100 * power:.0f} % (5 % level):"
+    kind = design.procedure.kind
+    if kind in CHOICES:
+        about = {
+            Kind.PREFERENCE: "Answers about a pair of systems",
+            Kind.VOTES: "Votes",
+            Kind.ABX: "Answers about a system",
+        }
+        needed = answers_by_share(kind, power, choices=len(systems) if kind is Kind.VOTES else 2)
+        told = f"{about[kind]} for a share to be told from guessing with {100 * power:.0f} % (5 % level):"
     else:
         needed = listeners_in_words(sd, (first.low, first.high), power)
         spread = SD * (first.high - first.low) if sd is None else sd

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-__all__ = ["MAX_SIGNALS", "PROTOCOLS", "Kind", "Protocol", "Task"]
+__all__ = ["CHOICES", "MAX_SIGNALS", "PROTOCOLS", "Kind", "Protocol", "Task"]
 
 
 MAX_SIGNALS = 12
@@ -32,12 +32,18 @@ class Kind(StrEnum):
     """Sliders, one for each signal, beside an open reference."""
     PREFERENCE = "preference"
     """A or B: which is better?"""
+    VOTES = "votes"
+    """Which of several signals is the best?"""
     ABX = "abx"
     """Is X the same as A or as B?"""
     SINGLE = "single"
     """One signal alone, on labelled grades."""
     DEGRADATION = "degradation"
     """The reference, then one signal, on labelled grades."""
+
+
+CHOICES = (Kind.PREFERENCE, Kind.VOTES, Kind.ABX)
+"""Kinds of which one signal is chosen, and none is graded."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Task:
     anchors : tuple of str
         Names of `mss_bench.listening.stimuli.ANCHORS` that belong to the task.
     labels : tuple of str
-        Bands of a continuous scale or grades of a labelled one, from the lowest up; empty for pairs.
+        Bands of a continuous scale or grades of a labelled one, from the lowest up; empty where one signal is chosen.
     low, high : float
         Ends of the scale.
     hidden_reference : bool
@@ -114,6 +120,10 @@ _INSTRUCTIONS = {
         "On each page you hear two sounds, A and B, as often as you like, and say which you prefer. "
         "There is no right answer."
     ),
+    Kind.VOTES: (
+        "On each page you hear several sounds, as often as you like, and choose the one that you find best. "
+        "There is no right answer. Where you cannot decide, choose one of those that you like best."
+    ),
     Kind.ABX: (
         "On each page you hear three sounds. X is the same as A or the same as B: say which. "
         "Some differences are very small; where you hear none, guess."
@@ -131,7 +141,7 @@ _INSTRUCTIONS = {
 _SIMILAR = "Rate the quality of each sound compared to the reference: every difference from it counts."
 _ANNOYANCE = ("very annoying", "annoying", "slightly annoying", "perceptible but not annoying", "imperceptible")
 _Emiya = partial(Task, anchors=("distorted_target", "interference", "artifacts"))
-_Pair = partial(Task, labels=(), high=1.0, hidden_reference=False)
+_Choice = partial(Task, labels=(), high=1.0, hidden_reference=False)
 _Grade = partial(Task, low=1.0, high=5.0)
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -170,10 +180,14 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "preference", "Preference", Kind.PREFERENCE,
-            (_Pair("preference", "Which of the two do you prefer?"),), reference=False, max_signals=2,
+            (_Choice("preference", "Which of the two do you prefer?"),), reference=False, max_signals=2,
         ),
         Protocol(
-            "abx", "ABX", Kind.ABX, (_Pair("identity", "Is X the same as A or as B?"),),
+            "votes", "Pick the best", Kind.VOTES, (_Choice("best", "Which of these sounds is the best?"),),
+            reference=False,
+        ),
+        Protocol(
+            "abx", "ABX", Kind.ABX, (_Choice("identity", "Is X the same as A or as B?"),),
             reference=False, max_signals=3,
         ),
         Protocol(

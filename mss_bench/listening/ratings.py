@@ -44,7 +44,7 @@ RATING_COLUMNS: dict[str, str] = {
     "task": "string",  # the attribute that was rated
     "system": "string",  # the method's label; "reference", or the anchor's name
     "role": "string",  # Role
-    "score": "float64",  # on the task's scale; for pairs 1 chosen, 0 not, 0.5 no difference; for ABX 1 right, 0 wrong
+    "score": "float64",  # on the task's scale; of choices 1 chosen, 0 not, 0.5 no difference; for ABX 1 right, 0 wrong
     "position": "int64",  # of the signal in its trial as shown, from 0; -1 where unknown
     "order": "int64",  # of the trial in the session, from 0; -1 where unknown
     "replicate": "bool",  # the trial repeats an earlier one

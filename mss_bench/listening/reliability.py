@@ -21,14 +21,17 @@ import numpy as np
 
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.bootstrap import LEVEL
-from mss_bench.listening.ratings import SAME_SIGNAL, Role
+from mss_bench.listening.ratings import SAME_SIGNAL, Role, song_of
 from mss_bench.listening.sheets import RatingsError
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LEVELS", "Agreement", "concordance", "icc", "krippendorff_alpha", "rating_units", "replicate_pairs"]
+__all__ = [
+    "LEVELS", "Agreement", "alpha_of_songs", "concordance", "consistency_of_listeners", "icc", "krippendorff_alpha",
+    "rating_units", "replicate_pairs",
+]  # fmt: skip
 
 LEVELS = ("nominal", "ordinal", "interval", "ratio")
 """Levels of measurement that differences of scores are taken at; alphas of different levels do not compare."""
@@ -98,6 +101,35 @@ def krippendorff_alpha(units: Floats, level: str = "interval") -> float:
     totals = counts.sum(axis=0)
     expected = float(totals @ apart @ totals) / (float(totals.sum()) - 1)
     return 1 - observed / expected if expected > 0 else math.nan
+
+
+def alpha_of_songs(ratings: pd.DataFrame, level: str = "interval") -> pd.DataFrame:
+    """Compute Krippendorff's alpha on each song: a low one is of a song on which listeners do not agree.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Of one task and target; references and anchors take no part.
+    level : str
+        One of `LEVELS`.
+
+    Returns
+    -------
+    DataFrame
+        Index song, the lowest alpha first; ``alpha``, ``n`` signals that two listeners rated or more, ``listeners``.
+        NaN of fewer than two signals: one alone has nothing to differ from.
+    """
+    import pandas as pd
+
+    units = rating_units(ratings)
+    rows = {}
+    for song, own in units.groupby(units.index.get_level_values("item").map(song_of)):
+        values = own.to_numpy(dtype=np.float64)
+        n = int(((~np.isnan(values)).sum(axis=1) >= 2).sum())
+        alpha = krippendorff_alpha(values, level) if n >= 2 else math.nan
+        rows[str(song)] = (alpha, n, int((~np.isnan(values)).any(axis=0).sum()))
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["alpha", "n", "listeners"]).rename_axis("song")
+    return table.sort_values("alpha", kind="stable")
 
 
 def _differences(values: Floats, totals: Floats, level: str) -> Floats:
@@ -196,3 +228,28 @@ def concordance(first: Floats, again: Floats) -> Agreement:
     ) / (n - 2)
     half = stats.norm.ppf((1 + LEVEL) / 2) * math.sqrt(max(variance, 0.0))
     return Agreement(value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half), n)
+
+
+def consistency_of_listeners(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Compute the concordance of each listener's scores in trials that came again.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Of one task and target; references and anchors, which are easy to rate alike, take no part.
+
+    Returns
+    -------
+    DataFrame
+        Index listener, the least consistent first; ``ccc``, ``low``, ``high`` as `concordance` gives them, and ``n``
+        pairs. Empty where nothing came again.
+    """
+    import pandas as pd
+
+    pairs = replicate_pairs(ratings[ratings["role"] == Role.TEST])
+    rows = {}
+    for listener, own in pairs.groupby("listener"):
+        found = concordance(*(own[name].to_numpy(dtype=np.float64) for name in ("first", "again")))
+        rows[str(listener)] = (found.value, found.low, found.high, found.n)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["ccc", "low", "high", "n"]).rename_axis("listener")
+    return table.sort_values("ccc", kind="stable")

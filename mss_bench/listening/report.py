@@ -23,6 +23,7 @@ from mss_bench.listening.report_tables import (
     question_tables,
 )
 from mss_bench.listening.verification import checklist
+from mss_bench.listening.votes import Votes
 from mss_bench.report.html import Picture, data_uri, templates
 from mss_bench.report.markdown import markdown_escape
 from mss_bench.report.plots import save
@@ -167,6 +168,8 @@ def _answer(question: Question) -> list[str]:
     if question.abx is not None:
         heard = [str(name) for name, row in question.abx.iterrows() if row["p"] < _ALPHA]
         return [f"Told from the reference: {', '.join(heard) or 'none'} (by listeners, Holm, 5 %)."]
+    if question.votes is not None:
+        return [_voted(question.title, question.votes)]
     if question.summary is None or (tested := question.summary[question.summary["role"] == "test"]).empty:
         return []
     order = list(map(str, tested.index))
@@ -181,6 +184,18 @@ def _answer(question: Question) -> list[str]:
     by = "crossed t test" if tests.test == "crossed t" else f"Wilcoxon's test over {tests.songs} songs"
     said = f"Not told apart: {same}" if tied else "All are told apart"
     return [f"{text} {said} ({by}, Holm, 5 %)."]
+
+
+def _voted(title: str, votes: Votes) -> str:
+    table, pairs = votes.systems, votes.pairs[votes.pairs["p"] < _ALPHA]
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in table["share"].items())
+    more = [str(name) for name in table.index[(table["p"] < _ALPHA) & (table["share"] > votes.chance)]]
+    apart = [f"{a} over {b}" for a, b in zip(pairs["a"], pairs["b"], strict=True)]  # sorted: a has more votes
+    return (
+        f"{title.capitalize()}: {shares} of {votes.votes} votes. More often than by chance "
+        f"({100 * votes.chance:.0f} %): {', '.join(more) or 'none'}; surely {', '.join(apart) or 'none over another'} "
+        "(by listeners, Holm, 5 %)."
+    )
 
 
 def _heard(ears: Ears, title: str) -> list[str]:
@@ -213,6 +228,9 @@ def _question(question: Question) -> _Section:
     for scale in question.scales:
         alt = f"Strengths of the systems, {scale.model}"
         drawn.append(_drawing(f"{name}_{scale.model}", alt, figures.strength_plot(scale)))
+    if question.votes is not None:
+        alt = f"Share of the votes of every system: {question.title}"
+        drawn.append(_drawing(f"{name}_votes", alt, figures.vote_plot(question.votes)))
     return _Section(name, question.title.capitalize(), tables[:2], tables[2:], question.notes, drawn)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mss_bench.listening.fit import Fit
+    from mss_bench.listening.votes import Votes
 
 __all__ = ["camp_table", "condition_table", "ear_tables", "fit_table", "listener_table", "p_cell", "question_tables"]
 
@@ -101,6 +102,8 @@ def question_tables(question: Question) -> list[Table]:
                  "signs; fewer than 5 listeners cannot be told from guessing. p answers alone: binomial test, as if "
                  "the answers of a listener were independent. Both after Holm."]  # fmt: skip
         tables.append(_table(question.file("abx"), "Right answers", question.abx, columns, notes))
+    if question.votes is not None:
+        tables += _votes(question, question.votes)
     if question.sides is not None and len(question.sides.pairs):
         tables.append(_preferences(question, question.sides))
     if question.reliability:
@@ -108,6 +111,18 @@ def question_tables(question: Question) -> list[Table]:
         notes = ["Alphas of different levels do not compare; n counts the rated signals (replicates: pairs)."]
         tables.append(Table("How far listeners agree", ["coefficient", "value", "from", "to", "n"], [rows], notes,
                             name=question.file("agreement")))  # fmt: skip
+    if question.consistency is not None:
+        notes = [
+            "Lin's CCC of the systems' scores in trials that came again, of fewer than 3 none. 95 %, by Fisher's z."
+        ]
+        columns = {"listener": "listener", "CCC": "ccc", "from": "low", "to": "high", "n": "n"}
+        tables.append(_table(question.file("replicates"), "How far each listener agrees with themselves",
+                             question.consistency, columns, notes))  # fmt: skip
+    if question.song_alphas is not None:
+        notes = ["Krippendorff's alpha, interval, of the systems' scores; a song of one system or listener has none."]
+        columns = {"song": "song", "alpha": "alpha", "signals": "n", "listeners": "listeners"}
+        tables.append(_table(question.file("song_agreement"), "How far listeners agree on each song",
+                             question.song_alphas, columns, notes))  # fmt: skip
     if question.needed:
         tables.append(_needed(question))
     return tables
@@ -118,7 +133,8 @@ def _needed(question: Question) -> Table:
     plan = "To plan the next test with, not to judge this one."
     if question.sd != question.sd:  # answers, not scores
         notes = [f"Power 80 %, level 5 %, of independent answers. {plan}"]
-        title, columns = "Answers for a share to be told from guessing", ["true share", "answers"]
+        what = "votes" if question.votes else "answers"
+        title, columns = f"{what.capitalize()} for a share to be told from guessing", ["true share", what]
     else:
         notes = [f"Power 80 %, level 5 %, paired; standard deviation of differences here {question.sd:.3g}. {plan}"]
         title, columns = "Listeners for a difference to be found", ["true difference on one item", "listeners"]
@@ -137,6 +153,30 @@ def _preferences(question: Question, tests: PairTests) -> Table:
     )
     notes = ["p: listeners' preferences, by changes of their signs, after Holm over all pairs.", side]
     return _table(question.file("preferences"), "Pairs of systems", frame, columns, notes)
+
+
+def _votes(question: Question, votes: Votes) -> list[Table]:
+    p, p_answers = p_cell(votes.p).text, p_cell(votes.p_answers).text
+    notes = [
+        f"{votes.votes} votes of {votes.listeners} listeners; {100 * votes.chance:.1f} % by chance. All alike: p {p}, "
+        f"of the votes alone {p_answers} (exact multinomial test).",
+        "p: listeners as units, were the systems of each in any other order; of the votes alone: binomial test, as if "
+        "the votes of a listener were independent. After Holm. Intervals of 95 % over listeners.",
+        f"Chosen at the first place, the second, ...: {', '.join(map(str, votes.places))}; p {votes.p_places:.2g}."
+        if votes.places
+        else "At which place a sound was is not known.",
+    ]  # fmt: skip
+    columns = {"system": "system", "votes": "votes", "% of votes": "share", "% from": "low", "% to": "high",
+               "voted for by": "listeners", "p chance": "p", "p votes alone": "p_answers"}  # fmt: skip
+    shares = _table(question.file("votes"), "Votes for the best", votes.systems, columns, notes)
+    frame = votes.pairs.assign(
+        pair=votes.pairs["a"] + " − " + votes.pairs["b"],
+        counts=[f"{row.votes_a} / {row.votes_b}" for row in votes.pairs.itertuples()],
+    )
+    columns = {"pair": "pair", "% for the first": "share", "votes": "counts", "voted for by": "listeners",
+               "p Holm": "p", "p votes alone": "p_answers"}  # fmt: skip
+    notes = ["Of the votes for either of the two; tests as above, of two."]
+    return [shares, _table(question.file("pairs"), "Pairs of systems", frame, columns, notes)]
 
 
 def _summary(question: Question, frame: pd.DataFrame) -> Table:

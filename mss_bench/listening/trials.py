@@ -107,7 +107,7 @@ def plan_trials(
         Too few systems to compare, or more signals in a trial than the protocol allows.
     """
     procedure, remix = design.procedure, design.protocol == "remix"
-    needed = 2 if procedure.kind is Kind.PREFERENCE else 1
+    needed = 2 if procedure.kind in (Kind.PREFERENCE, Kind.VOTES) else 1
     if len(systems) < needed:
         raise ConfigError(f"{procedure.title} compares at least {needed} systems, got {len(systems)}")
     mixture = procedure.kind is Kind.MULTI and not remix
@@ -136,6 +136,8 @@ def _conditions(
     match design.procedure.kind:
         case Kind.PREFERENCE:
             return list(combinations(tested, 2))
+        case Kind.VOTES:
+            return [tuple(tested)]
         case Kind.ABX:
             return [(a, _REFERENCE, a if a.name == same else _REFERENCE) for a, same in zip(tested, x, strict=True)]
         case Kind.MULTI:

@@ -68,6 +68,10 @@ def webmushra_config(pack: Pack, key: dict[str, Signal], address: Address) -> di
             "webMUSHRA cannot ask for a preference: its paired_comparison asks which of two signals is the reference, "
             "and nothing else; export with --format beaqlejs, or use mss-bench listen serve"
         )
+    if pack.trials[0].kind == Kind.VOTES:
+        raise ConfigError(
+            "webMUSHRA has no page on which the best of several signals is chosen; use mss-bench listen serve"
+        )
     pages = {trial.id: _page(pack.task(trial.task), trial, key, address) for trial in pack.trials}
     return {
         "testname": pack.title, "testId": pack.name, "bufferSize": _BUFFER, "stopOnErrors": True,

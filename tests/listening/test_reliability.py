@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mss_bench.errors import UnknownNameError
+from mss_bench.listening.ratings import build_ratings
 from mss_bench.listening.reliability import (
+    alpha_of_songs,
     concordance,
+    consistency_of_listeners,
     icc,
     krippendorff_alpha,
     rating_units,
@@ -91,6 +94,53 @@ def test_replicates_stand_beside_their_originals(test_data: Path) -> None:
     found = concordance(tested["first"].to_numpy(), tested["again"].to_numpy())
     assert found.low < found.value < found.high
     assert found.value == pytest.approx(0.752, abs=0.001)
+
+
+def test_alpha_of_each_song_is_that_of_the_package_krippendorff(test_data: Path) -> None:
+    songs = alpha_of_songs(similarity(test_data))
+    # krippendorff 0.9.0, alpha(level_of_measurement="interval") of the same ratings, replicates averaged
+    package = {
+        "The Sunshine Garcia Band - For I Am The Moon": 0.28256923714860527,
+        "Side Effects Project - Sing With Me": 0.3349192979642206,
+        "Georgia Wonder - Siren": 0.5458141543901991,
+        "BKS - Bulldozer": 0.6352234459701194,
+        "M_E_R_C Music - Knockout": 0.6554307813895813,
+    }
+    assert songs.loc[list(package), "alpha"].to_list() == pytest.approx(list(package.values()), abs=1e-12)
+    assert songs.index[0] == next(iter(package))
+    assert (len(songs), set(songs["n"]), set(songs["listeners"])) == (15, {6}, {24})
+
+
+def test_each_listener_stands_beside_themselves(test_data: Path) -> None:
+    table = consistency_of_listeners(similarity(test_data))
+    assert set(table.index[:4]) == {"L08", "L10", "L11", "L17"}  # three of them are those whom screening excludes
+    # By hand, after Lin 1989 (variances over n): means 2 and 4, variances 8/3 and 26/3, covariance 14/3.
+    scores = {"first": (0, 2, 4), "again": (1, 3, 8)}
+    rows = [
+        {"listener": who, "item": f"Song {k}", "system": "a", "score": float(score + shift), "order": order,
+         "replicate": order > 2}
+        for who, shift in (("Ann", 0), ("Ben", 20))
+        for place, (name, values) in enumerate(scores.items())
+        for k, score in enumerate(values) if (who, name, k) != ("Ben", "again", 2)
+        for order in [3 * place + k]
+    ]  # fmt: skip
+    made = consistency_of_listeners(build_ratings(rows, ["row"] * len(rows)))
+    assert made.loc["Ann", "ccc"] == pytest.approx(28 / 3 / (34 / 3 + 4))
+    assert made.loc["Ann", "low"] < made.loc["Ann", "ccc"] < made.loc["Ann", "high"]
+    assert np.isnan(made.loc["Ben", "ccc"])  # two pairs tell nothing
+    assert made["n"].to_dict() == {"Ann": 3, "Ben": 2}
+    once = [row for row in rows if not row["replicate"]]
+    assert consistency_of_listeners(build_ratings(once, ["row"] * len(once))).empty
+
+
+def test_a_song_of_one_signal_has_no_alpha() -> None:
+    rows = [{"listener": who, "item": item, "system": system, "score": score}
+            for who, score in (("Ann", 10.0), ("Ben", 30.0), ("Cem", 20.0))
+            for item, system in (("Song A @1.0", "a"), ("Song A @9.0", "a"), ("Song B", "a"))]  # fmt: skip
+    songs = alpha_of_songs(build_ratings(rows, ["row"] * len(rows)))
+    assert songs["n"].to_dict() == {"Song A": 2, "Song B": 1}  # excerpts of one song stand together
+    assert np.isfinite(songs.loc["Song A", "alpha"])
+    assert np.isnan(songs.loc["Song B", "alpha"])
 
 
 def test_concordance_punishes_what_correlation_forgives() -> None:

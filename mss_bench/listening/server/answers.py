@@ -11,7 +11,7 @@ from typing import Any
 
 from mss_bench.errors import MssBenchError
 from mss_bench.listening.pack_format import PackTask, Trial
-from mss_bench.listening.protocols import Kind
+from mss_bench.listening.protocols import CHOICES, Kind
 
 __all__ = [
     "CODE", "QUESTIONS", "RequestError", "check_answer", "check_fields", "check_name", "check_number",
@@ -98,8 +98,8 @@ def check_answer(raw: Any, trial: Trial, task: PackTask) -> tuple[str, dict[str,
     Parameters
     ----------
     raw : object
-        ``{id, ms, heard, scores, moved}``, for pairs ``choice`` instead of the last two: the place of the chosen signal
-        or null for no difference. `heard` has the stimuli and then, if there is one, the open reference.
+        ``{id, ms, heard, scores, moved}``, where one is chosen ``choice`` instead of the last two: the place of that
+        signal, or null for no preference. `heard` has the stimuli and then, if there is one, the open reference.
     trial : Trial
     task : PackTask
 
@@ -115,8 +115,8 @@ def check_answer(raw: Any, trial: Trial, task: PackTask) -> tuple[str, dict[str,
     RequestError
         What is wrong with it, e.g. a score outside the scale, or a signal that was not listened to.
     """
-    pairs = trial.kind in (Kind.PREFERENCE, Kind.ABX)
-    fields = check_fields(raw, ["id", "ms", "heard", *(["choice"] if pairs else ["scores", "moved"])])
+    chosen = trial.kind in CHOICES
+    fields = check_fields(raw, ["id", "ms", "heard", *(["choice"] if chosen else ["scores", "moved"])])
     if not isinstance(fields["id"], str) or not _SUBMISSION.fullmatch(fields["id"]):
         raise RequestError("id is not 16 to 64 letters, digits, - or _")
     ms = check_number(fields["ms"], "ms", 0.0, _DAY)
@@ -127,16 +127,17 @@ def check_answer(raw: Any, trial: Trial, task: PackTask) -> tuple[str, dict[str,
             raise RequestError(
                 f"signal {place + 1} was listened to for {seconds:.2f} s, expected at least {needed:.2f} s", 422
             )
-    answer = {"choice": _choice(fields["choice"], trial.kind)} if pairs else {"scores": _scores(fields, trial, task)}
+    answer = {"choice": _choice(fields["choice"], trial)} if chosen else {"scores": _scores(fields, trial, task)}
     return fields["id"], answer | {"heard": heard}, ms
 
 
-def _choice(value: Any, kind: str) -> int | None:
-    if value is None and kind == Kind.PREFERENCE:
+def _choice(value: Any, trial: Trial) -> int | None:
+    if value is None and trial.kind == Kind.PREFERENCE:
         return None
-    if isinstance(value, bool) or value not in (0, 1):
-        also = " or null" if kind == Kind.PREFERENCE else ""
-        raise RequestError(f"choice is {str(value)[:40]!r}, expected 0, 1{also}", 422)
+    last = len(trial.stimuli) - 1 if trial.kind == Kind.VOTES else 1  # of ABX, X is none
+    if isinstance(value, bool) or value not in range(last + 1):
+        also = " or null" if trial.kind == Kind.PREFERENCE else ""
+        raise RequestError(f"choice is {str(value)[:40]!r}, expected 0 to {last}{also}", 422)
     return int(value)
 
 

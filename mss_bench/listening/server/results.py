@@ -160,7 +160,7 @@ def _scores(trial: Trial, key: dict[str, Signal], shown: list[int], answer: dict
     """Return places in the trial as the pack has it, in the order in which they were shown, with their scores."""
     choice = answer.get("choice")
     match trial.kind:
-        case Kind.PREFERENCE:
+        case Kind.PREFERENCE | Kind.VOTES:
             values = [0.5 if choice is None else float(position == choice) for position in range(len(shown))]
             return list(zip(shown, values, strict=True))
         case Kind.ABX:

@@ -15,6 +15,7 @@ import pytest
 
 from mss_bench.core import audio
 from mss_bench.listening.pack_format import Pack, PackTask, Signal, Step, Trial, key_folder, read_pack, results_folder
+from mss_bench.listening.protocols import CHOICES
 
 pytest.importorskip("flask", reason="pip install 'mss-bench[listen]'")
 pytest.importorskip("waitress", reason="pip install 'mss-bench[listen]'")
@@ -25,6 +26,7 @@ RATE = 48000
 TASKS = [
     PackTask("quality", "How similar is each?", 0.0, 100.0, ["bad", "poor", "fair", "good", "excellent"]),
     PackTask("preference", "Which do you prefer?", 0.0, 1.0, []),
+    PackTask("best", "Which is the best?", 0.0, 1.0, []),
     PackTask("identity", "Is X A or B?", 0.0, 1.0, []),
     PackTask("grade", "How good is it?", 1.0, 5.0, ["bad", "poor", "fair", "good", "excellent"]),
 ]
@@ -36,6 +38,7 @@ TRIALS = {
     "single": ("single", "grade", ["two"], False, False),
     "degradation": ("degradation", "grade", ["one"], True, False),
 }
+VOTES = {"votes": ("votes", "best", ["one", "two", "three"], False, False)}  # in tests of their own
 ROLES = {"reference": "reference", "lowpass_3500": "anchor"}
 
 
@@ -43,7 +46,7 @@ def write_pack(
     folder: Path, order: list[str], *, listeners: int = 2, training: bool = True, level: bool = True,
     seconds: float = SECONDS,
 ) -> Path:  # fmt: skip
-    """A pack with trials after `TRIALS` in this order; a name that comes again is a replicate."""
+    """A pack with trials after `TRIALS` or `VOTES` in this order; a name that comes again is a replicate."""
     key: dict[str, Signal] = {}
     rng = np.random.default_rng(0)
     time = np.arange(round(seconds * RATE)) / RATE
@@ -56,7 +59,7 @@ def write_pack(
         return path
 
     def trial(number: int, name: str) -> Trial:
-        kind, task, systems, reference, mixture = TRIALS[name]
+        kind, task, systems, reference, mixture = (TRIALS | VOTES)[name]
         own = f"{number:012x}"
         return Trial(
             own, kind, task, f"Item {number}", seconds,
@@ -96,7 +99,7 @@ def valid_answer(trial: Trial, submission: str = "0123456789abcdef") -> dict:
     """An answer that fits a trial."""
     heard = [1.0] * (len(trial.stimuli) + bool(trial.reference))
     shared = {"id": submission, "ms": 5000, "heard": heard}
-    if trial.kind in ("preference", "abx"):
+    if trial.kind in CHOICES:
         return shared | {"choice": 0}
     count = len(trial.stimuli)
     return shared | {"scores": [20.0 * k for k in range(count)] if count > 1 else [3], "moved": [True] * count}

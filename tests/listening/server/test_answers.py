@@ -79,8 +79,16 @@ def test_a_choice_is_one_of_the_two(choice: object) -> None:
 
 
 def test_abx_has_no_undecided() -> None:
-    with pytest.raises(RequestError, match=r"expected 0, 1$"):
+    with pytest.raises(RequestError, match=r"expected 0 to 1$"):
         check_answer(valid_answer(ABX) | {"choice": None}, ABX, TASK)
+
+
+def test_a_vote_is_for_one_of_all() -> None:
+    votes = Trial("t", "votes", "best", "", 3.0, ["a", "b", "c"])
+    assert check_answer(valid_answer(votes) | {"choice": 2}, votes, TASK)[1]["choice"] == 2
+    for choice in (3, None, True):
+        with pytest.raises(RequestError, match=r"choice is .*, expected 0 to 2$"):
+            check_answer(valid_answer(votes) | {"choice": choice}, votes, TASK)
 
 
 def test_the_questionnaire_takes_its_own_choices_only() -> None:

@@ -5,6 +5,7 @@ import { Player, load, prefetch } from "./player.js";
 import { Transport, keepSpace, takesLetters, takesSpace } from "./transport.js";
 
 const PAIRS = ["preference", "abx"];
+const CHOICES = [...PAIRS, "votes"]; // one signal is chosen, none is graded
 const MORE_KEYS = ["q", "w", "e"]; // for the tenth signal and those after it
 
 function places(trial) {
@@ -76,8 +77,8 @@ export class TrialPage {
     this.kept.heard.forEach((value, k) => (this.player.heard[k] = value));
     this.names = names(trial);
     this.keys = keysOf(trial);
-    // Of two signals that are compared none is drawn: the eye would tell what the ear is asked.
-    const drawn = PAIRS.includes(trial.kind) || !this.state.waveform ? null : Math.max(reference, 0);
+    // Of signals that are compared by ear alone none is drawn: the eye would tell what the ear is asked.
+    const drawn = CHOICES.includes(trial.kind) || !this.state.waveform ? null : Math.max(reference, 0);
     this.transport = new Transport(this.player, this.names, drawn);
     this.opened = performance.now();
     this.build();
@@ -178,9 +179,10 @@ export class TrialPage {
     const options = {
       preference: [["0", "A"], ["1", "B"], ["none", "No difference"]],
       abx: [["0", "X is A"], ["1", "X is B"]],
+      votes: this.names.map((name, k) => [String(k), `Sound ${name}`]),
     }[trial.kind] || trial.labels.map((label, k) => [String(trial.low + k), `${trial.low + k} – ${label}`]).reverse();
     let chosen = null;
-    if (PAIRS.includes(trial.kind)) {
+    if (CHOICES.includes(trial.kind)) {
       chosen = this.answer.choice === undefined ? null : String(this.answer.choice ?? "none");
     } else if (this.answer.moved[0]) chosen = String(this.answer.scores[0]);
     const set = choices("answer", "Your answer", options, { chosen, onchange: (value) => this.choose(value) });
@@ -188,7 +190,7 @@ export class TrialPage {
   }
 
   choose(value) {
-    if (PAIRS.includes(this.trial.kind)) this.answer.choice = value === "none" ? null : Number(value);
+    if (CHOICES.includes(this.trial.kind)) this.answer.choice = value === "none" ? null : Number(value);
     else this.answer = { ...this.answer, scores: [Number(value)], moved: [true] };
     this.update();
     this.draft();
@@ -239,7 +241,7 @@ export class TrialPage {
   }
 
   unanswered() {
-    if (PAIRS.includes(this.trial.kind)) return this.answer.choice === undefined ? ["your answer"] : [];
+    if (CHOICES.includes(this.trial.kind)) return this.answer.choice === undefined ? ["your answer"] : [];
     return this.names.filter((_, k) => k < this.trial.signals && !this.answer.moved[k]);
   }
 
@@ -302,7 +304,7 @@ export class TrialPage {
     this.next.disabled = true;
     const { trial, answer } = this;
     const heard = this.player.heard.slice(0, trial.signals + (trial.reference ? 1 : 0));
-    const given = PAIRS.includes(trial.kind)
+    const given = CHOICES.includes(trial.kind)
       ? { choice: answer.choice } : { scores: answer.scores, moved: answer.moved };
     this.submit({ ...given, heard, ms: Math.round(this.ms) });
   }
