@@ -56,7 +56,7 @@ def add_run_options(parser: Parser) -> None:
     )
     execution = parser.add_argument_group("execution")
     limits = ["timeout", "memory_limit", "reference_memory", "retries", "fail_fast"]
-    add_options(execution, RunOptions, ["jobs", "device", "seed", "repeats", *limits])
+    add_options(execution, RunOptions, ["jobs", "threads", "device", "seed", "repeats", *limits])
     add_options(parser.add_argument_group("what is kept"), RunOptions, ["save_estimates", "media"])
 
 

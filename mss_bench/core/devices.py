@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-__all__ = ["cuda_devices"]
+__all__ = ["cuda_devices", "cuda_memory"]
 
 
 def cuda_devices() -> int:
@@ -12,11 +12,23 @@ def cuda_devices() -> int:
 
     ``CUDA_VISIBLE_DEVICES`` counts. Importing torch for this would take seconds and hundreds of MiB.
     """
+    driver, count = _driver(), ctypes.c_int()
+    if driver is None or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
+
+
+def cuda_memory(number: int) -> float:
+    """Return the memory of a CUDA device in GiB; 0 where the driver does not tell."""
+    driver, device, size = _driver(), ctypes.c_int(), ctypes.c_size_t()
+    if driver is None or driver.cuDeviceGet(ctypes.byref(device), number):
+        return 0.0
+    return 0.0 if driver.cuDeviceTotalMem_v2(ctypes.byref(size), device) else size.value / 2**30
+
+
+def _driver() -> ctypes.CDLL | None:
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return 0
-    count = ctypes.c_int()
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-        return 0
-    return count.value
+        return None
+    return None if driver.cuInit(0) else driver

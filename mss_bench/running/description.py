@@ -52,7 +52,7 @@ def describe_run(prepared: PreparedRun, began: str, ends: Mapping[str, Mapping[s
         **made,
         "options": prepared.options.describe(),
         "jobs": prepared.options.job_count(),
-        "threads_per_worker": 1,
+        "threads_per_worker": prepared.options.thread_count(),
         "dataset": {
             "name": dataset.name,
             "layout": dataset.layout,

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
+from pathlib import Path
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from mss_bench.running.keys import file_stamp, source_hash
 from mss_bench.running.plan import PlannedCell
 from mss_bench.running.usage import Usage
 from mss_bench.separators import Separator, separators
+from mss_bench.separators.ensemble import Ensemble
 
 __all__ = ["Place", "Separated", "SeparationRequest", "SharedAudio", "WarmSeparators", "changed", "separate_cell"]
 
@@ -112,6 +114,8 @@ class SeparationRequest:
     device : str
     plugins : tuple of str
         The run's plugin files; the one with the method is imported.
+    members : dict of str to dict of str to Path
+        The files of the estimates that an ensemble combines, by member and stem.
     """
 
     cell: PlannedCell
@@ -120,6 +124,7 @@ class SeparationRequest:
     free: int
     device: str
     plugins: tuple[str, ...] = ()
+    members: dict[str, dict[str, Path]] = field(default_factory=dict)
 
 
 @dataclass
@@ -204,6 +209,8 @@ def separate_cell(request: SeparationRequest, warm: WarmSeparators, shared: Shar
             with watched_reads(opened):
                 separators.use_files(file for file in request.plugins if file == planned.origin)
                 separator = warm.get(planned, request.device)
+                if isinstance(separator, Ensemble):
+                    separator.stored = request.members
                 mixture = shared.read({"mixture": request.mixture})["mixture"]
                 raw, separated.costs = _separate(planned, separator, mixture, shared.read(request.references))
             _refuse_undeclared(planned, separator, opened, warm.since)

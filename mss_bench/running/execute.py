@@ -36,11 +36,9 @@ from mss_bench.running.worker import failed_cell, failed_score
 
 __all__ = ["Limits", "Supervisor", "execute", "interruptible", "units"]
 
-# One BLAS/OpenMP thread a worker: workers times threads would oversubscribe the machine, and a thread count that
-# depends on the machine would change last digits. Set before the child imports NumPy.
-THREADS = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
+# Set before a child imports NumPy: workers times threads must not oversubscribe the machine, and a thread count that
+# depends on the machine would change last digits.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 # What a child executes: it ends in `main` of running/worker.py. Its sys.path comes first, for plugins and tests.
 _CHILD = (
@@ -156,11 +154,14 @@ class Limits:
         far more of it than it uses.
     retries : int
         How often a cell is tried again after a crash.
+    threads : int
+        Threads of the libraries in a process that separates; scores are computed with one.
     """
 
     timeout: float | None = None
     memory_mb: float | None = None
     retries: int = 1
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,8 @@ class Supervisor:
         self.log, self.limits = PrintedToFile(log), limits or Limits()
         shared = SharedAudio()
         self._scorer, self._separator, self._isolated, self._plugin_scorer = self._processes = [
-            _Process(role, self.log, folder, shared) for role in ("score", "separate", "separate", "score")
+            _Process(role, self.log, folder, shared, self.limits.threads if role == "separate" else 1)
+            for role in ("score", "separate", "separate", "score")
         ]
         self._method = ""  # the one that has the isolated process
         self._stopped = False
@@ -366,8 +368,8 @@ class Supervisor:
 class _Process:
     """A warm child process that answers requests, each with the number of the request."""
 
-    def __init__(self, role: str, log: PrintedToFile, folder: Path | None, shared: SharedAudio) -> None:
-        self._role, self._log, self._folder, self._shared = role, log, folder, shared
+    def __init__(self, role: str, log: PrintedToFile, folder: Path | None, shared: SharedAudio, threads: int) -> None:
+        self._role, self._log, self._folder, self._shared, self._threads = role, log, folder, shared, threads
         self._child: Child | None = None
         self._connection: Connection[Any, Any] | None = None
         self._lifeline: int | None = None
@@ -464,7 +466,7 @@ class _Process:
                         own_session=True,
                         pass_fds=passed,
                         cwd=self._folder if self._folder and self._folder.is_dir() else None,
-                        env=os.environ | THREADS,
+                        env=os.environ | dict.fromkeys(_THREADS, str(self._threads)),
                     )
                 finally:
                     theirs.close()

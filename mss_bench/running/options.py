@@ -77,6 +77,11 @@ class RunOptions(Parameterized):
         None, at_least=1, short="-j", metavar="N",
         doc="Worker processes (default: one a core, as far as the free memory reaches).",
     )  # fmt: skip
+    threads: int = param(
+        1, at_least=0, metavar="N",
+        doc="Threads that a worker separates with; 0 shares the cores among the workers. Estimates may differ in their "
+        "last digits with their number; metrics always use one.",
+    )  # fmt: skip
     out: Path | None = param(None, short="-o", metavar="DIR", doc="Run folder (default: runs/<data set>).")
     seed: int = param(0, at_least=0, at_most=2**32 - 1, metavar="N", doc="Seed of random methods.")
     repeats: int = param(
@@ -187,8 +192,11 @@ class RunOptions(Parameterized):
         return replace(spec, params=params), self.root if written is None else Path(written)
 
     def separator_specs(self) -> list[Spec]:
-        """Return the separators as specs, each once."""
-        asked = _specs(self.separators, lambda: default_separators(slow=True)) if self.separators else []
+        """Return the separators as specs, each once, and with them the members of ensembles."""
+        from mss_bench.separators.ensemble import with_members
+
+        given = _specs(self.separators, lambda: default_separators(slow=True)) if self.separators else []
+        asked = with_members(given)
         # Estimates that exist already are made to fit as the data set is; others come from the mixture and fit it.
         fit = {"fit": list(self.fit)} if self.fit else {}
         fitted = [replace(s, params=fit | s.params) if s.name == "estimates" else s for s in asked]
@@ -277,14 +285,14 @@ class RunOptions(Parameterized):
         """Return what a cell may take."""
         from mss_bench.running.execute import Limits
 
-        return Limits(self.timeout, self.memory_limit, self.retries)
+        return Limits(self.timeout, self.memory_limit, self.retries, self.thread_count())
 
     def kept_memory(self) -> float:
         """Return the MiB in which a worker may keep spectra: they are not worth a cell that goes beyond its limit."""
         return min(self.reference_memory, (self.memory_limit or math.inf) / 4)
 
     def job_count(self) -> int:
-        """Return the number of worker processes: as asked, else one a core as far as the free memory reaches."""
+        """Return the number of worker processes: as asked, else as many as cores and free memory have room for."""
         import psutil
 
         from mss_bench.running.provenance import cores
@@ -292,7 +300,25 @@ class RunOptions(Parameterized):
         if self.jobs is not None:
             return self.jobs
         room = psutil.virtual_memory().available / 2**20 / (self.memory_limit or _WORKER_MB + self.reference_memory)
-        return max(1, min(cores(), int(room)))
+        return max(1, min(cores() // max(1, self.threads), int(room)))
+
+    def thread_count(self) -> int:
+        """Return the number of threads that a worker separates with."""
+        from mss_bench.running.provenance import cores
+
+        return self.threads or max(1, cores() // self.job_count())
+
+    def crowding(self, tasks: int) -> str:
+        """Return what to do where the threads of all workers are more than the cores; empty where they are not."""
+        from mss_bench.running.provenance import cores
+
+        jobs, threads = min(self.job_count(), tasks), self.thread_count()
+        if threads == 1 or jobs * threads <= cores():
+            return ""
+        return (
+            f"{jobs} workers with {threads} threads each share {cores()} cores, and wait for each other; lower --jobs "
+            "or --threads"
+        )
 
     def folder(self, dataset: Dataset) -> Path:
         """Return the run folder."""

@@ -18,9 +18,12 @@ from mss_bench.metrics import Metric, metrics, refuse_shared_quantities
 from mss_bench.running.delivery import Delivery
 from mss_bench.running.keys import CONFORM, HashCache, digest, file_hash, source_hash
 from mss_bench.separators import Separator, separators
+from mss_bench.separators.ensemble import Ensemble, Members, members_of
 
 __all__ = ["Plan", "PlannedCell", "PlannedScore", "make_plan"]
 
+
+_INHERITED = ("trained_on", "licence", "citation")  # facts of an ensemble that are those of its members
 
 Stamps = tuple[tuple[str, tuple[int, int, int]], ...]
 """Files, each with its size and times when its content was hashed."""
@@ -70,6 +73,7 @@ class PlannedCell:
     facts: dict[str, Any] = field(default_factory=dict)  # of the separator, for run.json
     delivery: Delivery = field(default_factory=Delivery)
     replicate: int = 1  # of a method that runs under several seeds, or as several checkpoints
+    members: tuple[PlannedCell, ...] = ()  # of an ensemble, which combines their estimates
 
     @property
     def label(self) -> str:
@@ -116,6 +120,7 @@ class _Method:
     shown: str
     preimage: dict[str, Any]
     facts: dict[str, Any]
+    members: tuple[str, ...] = ()  # of an ensemble, as specs
 
     @property
     def column(self) -> str:
@@ -163,7 +168,7 @@ def make_plan(
     # Every run needs the floor: improvements are measured from it, and it stands in for failed cells.
     if not any(is_floor(m.column, m.shown) for m in made):
         made.insert(0, _method(Spec(FLOOR)))
-    made = _distinct(made)
+    made = _with_members(_distinct(made))
     scorings = [_scoring(spec, hashes) for spec in metric_specs]
     refuse_shared_quantities([(str(scoring.spec), scoring.instance) for scoring in scorings])
     for method in made:
@@ -175,11 +180,17 @@ def make_plan(
     for track in tracks:
         mixture, references = hashes.mixture(track), hashes.references(track)
         contents[f"{track.id.subset}/{track.name}"] = {"mixture": mixture, "references": references}
+        of_track: dict[str, list[PlannedCell]] = {}
         for method in made:
+            of_method = of_track.setdefault(str(method.spec), [])
             for replicate in method.replicates(repeats):
                 own_seed = seed + (0 if method.spec.replicate else replicate - 1)
-                cell = _cell(track, targets, groups, method, scorings, mixture, references, own_seed, hashes)
-                cells.append(replace(cell, replicate=replicate))
+                # A member that is not random has one replicate.
+                members = tuple(of_track[m][min(replicate, len(of_track[m])) - 1] for m in method.members)
+                cell = _cell(track, targets, groups, method, scorings, mixture, references, own_seed, hashes, members)
+                of_method.append(replace(cell, replicate=replicate))
+            cells += of_method
+    _refuse_different_members(cells)
     hashes.save()
     notices = sorted({f"{c.label}: {said}" for c in cells for said in ([c.skip] if c.skip else c.delivery.notices)})
     once = [m.column for m in made if repeats > 1 and len(m.replicates(repeats)) == 1 and m.column != FLOOR]
@@ -211,6 +222,30 @@ def _method(spec: Spec) -> _Method:
     facts = {name: getattr(instance, name) for name in ("version", "trained_on", "licence", "citation", "only_reads")}
     facts["params"] = _without_paths(default_values(type(instance), params) | params, instance)
     return _Method(spec, instance, params, shown, preimage, facts)
+
+
+def _with_members(made: list[_Method]) -> list[_Method]:
+    """Return the methods with ensembles last, which follow from the others."""
+    by_spec = {str(method.spec): method for method in made if not isinstance(method.instance, Ensemble)}
+    ensembles = []
+    for method in made:
+        if isinstance(method.instance, Ensemble):
+            members = [by_spec[str(m)] for m in members_of(method.instance, [m.spec for m in by_spec.values()])]
+            method.instance.adopt([member.instance for member in members])
+            facts = method.facts | {name: getattr(method.instance, name) for name in _INHERITED}
+            # What was only read took an unknown time before.
+            facts["only_reads"] = any(member.facts["only_reads"] for member in members)
+            facts["params"] = facts["params"] | {"of": str(method.instance.of)}
+            ensembles.append(replace(method, facts=facts, members=tuple(str(member.spec) for member in members)))
+    return [*by_spec.values(), *ensembles]
+
+
+def _refuse_different_members(cells: Sequence[PlannedCell]) -> None:
+    """Refuse ensembles of which not a single song can be combined, though their members deliver something."""
+    usable = {cell.label for cell in cells if not cell.skip}
+    for cell in cells:
+        if cell.members and cell.label not in usable and not any(member.skip for member in cell.members):
+            raise ConfigError(f"{cell.label}: {cell.skip}")
 
 
 def _scoring(spec: Spec, hashes: HashCache) -> _Scoring:
@@ -255,6 +290,7 @@ def _cell(
     references: dict[str, Any],
     seed: int,
     hashes: HashCache,
+    members: tuple[PlannedCell, ...] = (),
 ) -> PlannedCell:
     separator = method.instance
     preimage: dict[str, Any] = method.preimage | {
@@ -263,8 +299,15 @@ def _cell(
         "targets": dict(targets),
         "seed": seed,
     }
+    if members:
+        preimage["members"] = [member.estimate_key for member in members]
     skip, files, delivery = "", [], Delivery()
     try:
+        if isinstance(separator, Ensemble):
+            for member in members:
+                if member.skip:
+                    raise RunError(f"{member.label}: {member.skip}")
+            separator.expect({member.label: member.delivery.mapped for member in members}, targets)
         given = "map" in method.params
         delivery = Delivery.of(separator, targets, track.id, given=given, absent=track.absent, name=method.column)
         files = separator.files(track.id)
@@ -309,6 +352,7 @@ def _cell(
         all_tracks=separator.tracks,
         facts=facts,
         delivery=delivery,
+        members=members,
     )
 
 
@@ -359,11 +403,11 @@ def _scores(
 
 def _without_paths(params: dict[str, Any], owner: Separator | Metric) -> dict[str, Any]:
     """Return the parameters that go into a key; those that name files are left out, as their content is in it."""
-    # The map of names has its own entry in the key, which holds the map of a manifest, too.
+    # The map of names has its own entry in the key, which holds the map of a manifest, too; so have members.
     return {
         name: value
         for name, value in params.items()
-        if name not in owner.path_parameters and not isinstance(value, StemMap)
+        if name not in owner.path_parameters and not isinstance(value, StemMap | Members)
     }
 
 

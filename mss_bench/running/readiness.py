@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib.util import find_spec
 
-from mss_bench.core.devices import cuda_devices
+from mss_bench.core.devices import cuda_devices, cuda_memory
 from mss_bench.core.spec import build
 from mss_bench.errors import ConfigError, MissingDependencyError
 from mss_bench.metrics import metrics
@@ -17,12 +17,25 @@ from mss_bench.separators.deep.model import TrainedModel
 
 __all__ = ["refuse_unready"]
 
-_PACKAGES = {"onnx": ("onnxruntime",), "pt2": ("torch",), "openunmix": ("torch", "openunmix"),
-             "demucs": ("torch", "demucs")}  # fmt: skip
+_PACKAGES = {
+    "onnx": ("onnxruntime",), "pt2": ("torch",), "openunmix": ("torch", "openunmix"), "demucs": ("torch", "demucs"),
+    "msst": ("torch", "pymss_core"),
+}  # fmt: skip
 
 
-def refuse_unready(tasks: Iterable[Task]) -> None:
+def refuse_unready(tasks: Sequence[Task], jobs: int) -> list[str]:
     """Refuse tasks whose methods and metrics need a package or a GPU that is not here.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    jobs : int
+        Workers, of which each loads a method for itself.
+
+    Returns
+    -------
+    list of str
+        What a user should know of GPUs that workers share.
 
     Raises
     ------
@@ -31,17 +44,25 @@ def refuse_unready(tasks: Iterable[Task]) -> None:
     ConfigError
         A GPU is asked for that is not there.
     """
+    notices = []
     for spec, device in {(str(t.cell.method), t.device): (t.cell.method, t.device) for t in tasks}.values():
         instance = build(separators, spec)[0]
         _refuse_packages(instance, str(spec))
         # Who has no `load` of its own has no use for a device either.
         if isinstance(instance, TrainedModel) or type(instance).load is not Separator.load:
-            _refuse_device(getattr(instance, "device", "") or device, str(spec), instance)
+            number = _gpu(getattr(instance, "device", "") or device, str(spec), instance)
+            if number is not None and min(jobs, len(tasks)) > 1:
+                notices.append(
+                    f"{spec.alias or spec.name}: {min(jobs, len(tasks))} workers share cuda:{number} with "
+                    f"{cuda_memory(number):.1f} GiB, and each loads the model for itself; lower --jobs where that is "
+                    "too much"
+                )
     for spec in {str(score.metric): score.metric for task in tasks for score in task.scores}.values():
         metric = build(metrics, spec)[0]
         if not metric.available():
             install = f"pip install 'mss-bench[{metric.extra}]'"
             raise MissingDependencyError(metric.package or metric.module, f"the metric {metric.name}", install)
+    return notices
 
 
 def _refuse_packages(separator: Separator, name: str) -> None:
@@ -53,11 +74,15 @@ def _refuse_packages(separator: Separator, name: str) -> None:
         raise MissingDependencyError(f"the package {', '.join(absent) or extra}", f"separator {name}", install)
 
 
-def _refuse_device(device: str, name: str, separator: Separator) -> None:
+def _gpu(device: str, name: str, separator: Separator) -> int | None:
+    """Return the number of the GPU that is asked for by name, which must be there; None for another device."""
     if isinstance(separator, TrainedModel):
         check_device(device)
-    if match := re.fullmatch(r"cuda(?::(\d+))?", device):
-        count, number = cuda_devices(), int(match[1] or 0)
-        if number >= count:
-            seen = f"{count} CUDA device(s)" if count else "no CUDA device"
-            raise ConfigError(f"separator {name}: device={device}, but this machine has {seen}; choose cpu or auto")
+    match = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if match is None:
+        return None
+    count, number = cuda_devices(), int(match[1] or 0)
+    if number >= count:
+        seen = f"{count} CUDA device(s)" if count else "no CUDA device"
+        raise ConfigError(f"separator {name}: device={device}, but this machine has {seen}; choose cpu or auto")
+    return number

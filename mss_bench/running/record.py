@@ -79,6 +79,9 @@ def described(cell: PlannedCell, digests: dict[tuple[Any, ...], str]) -> Record:
     if not cell.all_tracks:  # of a reader of estimates they belong to the track
         method["files"] = cell.preimage.get("files", {})
         same_method += (repr(method["files"]),)
+    if cell.members:
+        method["members"] = [described(member, digests)["about"]["method"] for member in cell.members]
+        same_method += (*method["members"],)
     mixture = cell.preimage["mixture"]
     about = {
         "separator": cell.method.name,

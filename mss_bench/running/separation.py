@@ -27,6 +27,7 @@ from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import AudioError, ConfigError, InvalidOutputError, MissingDependencyError, RunError
 from mss_bench.running.options import RunOptions
 from mss_bench.separators import MappedSeparator, Separator, separators
+from mss_bench.separators.ensemble import Ensemble
 
 __all__ = [
     "REST",
@@ -156,6 +157,8 @@ def check_separable(separator: Separator) -> Separator:
         )
     if separator.needs_track:
         raise ConfigError(f"{name} reads finished estimates of a data set; choose a separator that makes its own")
+    if isinstance(separator, Ensemble):
+        raise ConfigError(f"{name} combines methods of a run; separate with each of them, or use mss-bench run")
     if not type(separator).available():
         raise MissingDependencyError("a package", name, f"pip install 'mss-bench[{separator.extra}]'")
     return separator

@@ -104,13 +104,16 @@ class PreparedRun:
             refuse_other_separators(self.folder, there, {c.label: c.method.name for c in self.plan.cells})
 
     def cells(self) -> list[PlannedCell]:
-        """Return the cells of this shard: every n-th track, or every n-th cell where tracks are fewer."""
+        """Return the cells of this shard: every n-th track, or every n-th cell where tracks are fewer.
+
+        An ensemble stays with its members.
+        """
         cells, shard = self.plan.cells, self.options.shard_numbers()
         if shard is None:
             return list(cells)
         i, n = shard
         tracks = {track: k for k, track in enumerate(dict.fromkeys(c.track.id for c in cells))}
-        if len(tracks) >= n:
+        if len(tracks) >= n or any(cell.members for cell in cells):
             return [c for c in cells if tracks[c.track.id] % n == i - 1]
         return list(cells[i - 1 :: n])
 
@@ -121,14 +124,17 @@ class PreparedRun:
         """
         run = self.folder.absolute()  # workers on other machines have working folders of their own
         plugins, media = tuple(str(p.resolve()) for p in self.options.plugins), self.media
-        tasks = []
-        for cell in self.cells():
-            save = self.options.save_estimates or cell.track.name in media
+        tasks: list[Task] = []
+        combined: set[str] = set()
+        for cell in sorted(self.cells(), key=lambda cell: not cell.members):
+            save = self.options.save_estimates or cell.track.name in media or cell.estimate_key in combined
             work = self._unfinished_work(run, cell, save)
             if work is not None:
                 device, kept = self.options.device, self.options.kept_memory()
                 tasks.append(Task(run, cell, work.scores, work.keep_scores, save, device, plugins, epoch, kept))
-        return tasks
+                combined |= {member.estimate_key for member in cell.members}
+        ensembles = sum(bool(task.cell.members) for task in tasks)
+        return tasks[ensembles:] + tasks[:ensembles]
 
     def _unfinished_work(self, run: Path, planned: PlannedCell, save: bool) -> _Work | None:
         """Return what is left to compute of a cell; None where nothing is."""
@@ -238,8 +244,9 @@ def start(
         began = now()
         prepared.refuse_other_run()
         tasks = prepared.tasks(token)
+        told: list[str] = []
         if options.scheduler is None:  # the workers of a cluster are machines of their own
-            refuse_unready(tasks)
+            told = [options.crowding(len(tasks)), *refuse_unready(tasks, options.job_count())]
         # Before anything is computed: whatever happens from here on, the tables can be rebuilt from record and cells.
         with finalising(run):
             redrawn = [t.cell.estimate_key for t in tasks if not (t.keep_scores or t.cell.deterministic)]
@@ -250,7 +257,7 @@ def start(
             for leftover in (run / "cells").glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
         notices = [*prepared.dataset.notices, *separators.problems, *prepared.plan.notices, *changes.notices]
-        for notice in dict.fromkeys(notices):
+        for notice in dict.fromkeys(filter(None, [*notices, *told])):
             notify(f"note: {notice}")
         for line in findings:
             notify(line)
@@ -310,10 +317,14 @@ def _compute(prepared: PreparedRun, tasks: list[Task], quiet: bool, show: Callab
         progress,
         SoFar(run, progress, show, apart if prepared.foreign else None) if show and watched else nullcontext(),
     ):
-        if options.scheduler is None:
-            execute(run, tasks, options.job_count(), options.limits(), progress, fail_fast=options.fail_fast)
-        else:
-            from mss_bench.running.cluster import execute_on_cluster
+        # Ensembles combine what the others have left in the run folder.
+        for part in [t for t in tasks if not t.cell.members], [t for t in tasks if t.cell.members]:
+            if not part or progress.outcome.interrupted or progress.outcome.stopped_at_failure:
+                continue
+            if options.scheduler is None:
+                execute(run, part, options.job_count(), options.limits(), progress, fail_fast=options.fail_fast)
+            else:
+                from mss_bench.running.cluster import execute_on_cluster
 
-            execute_on_cluster(tasks, options.scheduler, options.limits(), progress, fail_fast=options.fail_fast)
+                execute_on_cluster(part, options.scheduler, options.limits(), progress, fail_fast=options.fail_fast)
     return progress.outcome

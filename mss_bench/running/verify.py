@@ -16,6 +16,7 @@ from mss_bench.errors import RunError
 from mss_bench.running.execute import Supervisor
 from mss_bench.running.messages import Task
 from mss_bench.running.options import RunOptions
+from mss_bench.running.outputs import saved_estimates
 from mss_bench.running.reasons import changed_parts, name_of
 from mss_bench.running.start import prepare
 from mss_bench.running.store import Cell, read_cell, read_plan
@@ -112,6 +113,9 @@ def draw_cells(
         worker = Supervisor(folder / "worker.log", prepared.options.limits())
 
         def compute(task: Task) -> Cell | None:
+            for member in task.cell.members:
+                if saved_estimates(folder, member, verify=False) is None:
+                    worker.run(now[name_of(member.describe())])
             worker.run(task)
             return read_cell(folder, task.cell.estimate_key, frames=True)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ from mss_bench.running.keys import file_stamp, source_hash
 from mss_bench.running.lock import SupersededError, in_force
 from mss_bench.running.messages import LoadTrack, Reply, Task, answer
 from mss_bench.running.outputs import save_estimates, saved_estimates
-from mss_bench.running.plan import PlannedScore, Stamps
+from mss_bench.running.plan import PlannedCell, PlannedScore, Stamps
 from mss_bench.running.store import Cell, ScoreSet, read_cell, write_cell
 from mss_bench.running.usage import Usage, cpu_seconds
 
@@ -109,14 +110,27 @@ def load(task: Task, state: WorkerState) -> SeparationRequest | Reply | None:
         track = state.load_track(task)
         if saved_estimates(task.run, task.cell) is not None:
             return None
+        files: dict[str, dict[str, Path]] = {}
+        for member in task.cell.members:
+            saved = saved_estimates(task.run, member)
+            if saved is None:
+                return score_cell(task, _without_member(task, member), state)
+            files[member.label] = saved.files
         wanted = {"": track.mixture} | (dict(track.references) if task.cell.oracle else {})
         places = state.shared.write(wanted)
         free = max(place.end for place in places.values())
-        return SeparationRequest(task.cell, places.pop(""), places, free, task.device, task.plugins)
+        return SeparationRequest(task.cell, places.pop(""), places, free, task.device, task.plugins, files)
     except Exception as error:
         status, reason = classify(error)
         log = "" if isinstance(error, MssBenchError) else trace(error, 12)
         return score_cell(task, Separated(status=status, reason=reason, log=log), state)
+
+
+def _without_member(task: Task, member: PlannedCell) -> Separated:
+    """Return how an ensemble ends of which a member has no estimates of the song."""
+    cell = read_cell(task.run, member.estimate_key)
+    reason = f"{member.label} has no estimates of this song{f': {cell.reason}' if cell and cell.reason else ''}"
+    return Separated(status=cell.status if cell and not cell.ok else Status.ERROR, reason=reason)
 
 
 def score_cell(
@@ -210,6 +224,8 @@ def _estimates(task: Task, separated: Separated | None, state: WorkerState, cell
         estimates = state.shared.read(separated.estimates)
         cell.flags, cell.problems = separated.flags, separated.problems
         cell.costs |= separated.costs  # all of one pass, in place of those of an earlier one
+        for member in task.cell.members:
+            _add_costs(cell, read_cell(task.run, member.estimate_key))
         cell.device = separated.device
         if task.save_estimates:
             with in_force(task.run, task.epoch):
@@ -231,6 +247,15 @@ def _estimates(task: Task, separated: Separated | None, state: WorkerState, cell
                 cell.problems[target] = why
                 del scored[target]
     return scored
+
+
+def _add_costs(cell: Cell, member: Cell | None) -> None:
+    """Add what a member of an ensemble took: time adds up, memory does not, since one is separated after the other."""
+    costs = member.costs if member else {}
+    for name in ("separate_seconds", "separate_cpu_seconds"):
+        cell.costs[name] = cell.costs.get(name, 0.0) + costs.get(name, 0.0)
+    for name in ("peak_memory_mb", "gpu_memory_mb"):
+        cell.costs[name] = max(cell.costs.get(name, 0.0), costs.get(name, 0.0))
 
 
 def _score_all(task: Task, state: WorkerState, estimates: Stems, cell: Cell, stage: Callable[[str], None]) -> None:

@@ -40,6 +40,7 @@ separators: Registry[Separator] = Registry(
         "irm": "mss_bench.separators.oracles:IRM",
         "mwf": "mss_bench.separators.oracles:MWF",
         "estimates": "mss_bench.separators.estimates:Estimates",
+        "ensemble": "mss_bench.separators.ensemble:Ensemble",
         "demo_net": "mss_bench.separators.deep.demo_net.separator:DemoNet",
         "model": "mss_bench.separators.deep.model:Model",
         "external": "mss_bench.separators.external.interpreter:External",

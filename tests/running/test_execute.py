@@ -1,12 +1,18 @@
 """One supervised worker process and the client that it works for."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+import mss_bench
 from mss_bench.running.execute import Supervisor
 from mss_bench.running.lock import epoch, revoke
 from mss_bench.running.options import RunOptions
+from mss_bench.running.provenance import cores
 from mss_bench.running.start import prepare, start
-from mss_bench.running.store import read_cell
+from mss_bench.running.store import read_cell, read_info
 
 WAITS = """
 import pathlib, time
@@ -105,3 +111,70 @@ def test_a_cell_that_no_group_scores_is_computed_once(tiny, tmp_path):
     assert not cell.scores
     assert start(prepared, quiet=True).computed == 2
     assert prepared.tasks() == []
+
+
+COUNTS = """
+import os
+import numpy as np
+from threadpoolctl import threadpool_info
+from mss_bench import Metric, Quantity, Score, Separator
+def threads():
+    return max(pool["num_threads"] for pool in threadpool_info())
+class Counts(Separator):
+    name = "counts"
+    def separate(self, mixture, sample_rate, *, targets, **_):
+        return {stem: np.full_like(mixture, threads() / 4) for stem in targets.stems}
+class Counted(Metric):
+    name = "counted"
+    quantities = (Quantity("Estimate", "", True, "a constant"), Quantity("Metric", "", True, "a constant"))
+    def prepare(self, track, group):
+        return None
+    def score(self, state, estimates):
+        values = {"Estimate": [4 * float(e.max()) for e in estimates.values()], "Metric": [threads()] * len(estimates)}
+        return [Score(t, q, np.array([v])) for q, of in values.items() for t, v in zip(estimates, of)]
+"""
+
+
+def test_methods_have_the_threads_that_are_asked_for_and_metrics_one(tiny, tmp_path, capsys):
+    (tmp_path / "counts.py").write_text(COUNTS)
+    usual = {"catalogs": [str(tiny)], "plugins": [str(tmp_path / "counts.py")], "quiet": True, "max_tracks": 1}
+    results = mss_bench.run("tiny", ["counts"], ["counted"], out=tmp_path / "run", jobs=2, threads=2, **usual)
+    values = results.tracks.query("separator == 'counts' and target == 'vocals'").groupby("metric").value.unique()
+    assert (list(values["Estimate"]), list(values["Metric"])) == ([2], [1])
+    assert read_info(tmp_path / "run")["threads_per_worker"] == 2
+    crowded = f"2 workers with 2 threads each share {cores()} cores" in capsys.readouterr().err
+    assert crowded == (cores() < 4)
+
+
+def test_threads_and_workers_share_the_cores():
+    assert RunOptions(threads=cores()).job_count() == 1
+    assert RunOptions(threads=0, jobs=1).thread_count() == cores()
+    assert RunOptions(threads=0, jobs=10 * cores()).thread_count() == 1
+    assert RunOptions(jobs=2, threads=cores()).crowding(tasks=1) == ""
+    assert "lower --jobs or --threads" in RunOptions(jobs=2, threads=cores() + 1).crowding(tasks=2)
+
+
+DRIVER = """
+int cuInit(unsigned flags) { return 0; }
+int cuDeviceGetCount(int *count) { *count = 2; return 0; }
+int cuDeviceGet(int *device, int number) { *device = number; return number > 1; }
+int cuDeviceTotalMem_v2(unsigned long *size, int device) { *size = (device + 1) * 8ul << 30; return 0; }
+"""
+
+
+def test_workers_that_share_a_gpu_are_told_of_its_memory(tiny, tmp_path):
+    (tmp_path / "driver.c").write_text(DRIVER)
+    library = str(tmp_path / "libcuda.so.1")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, str(tmp_path / "driver.c")], check=True)
+    code = f"""
+from mss_bench.running.options import RunOptions
+from mss_bench.running.readiness import refuse_unready
+from mss_bench.running.start import prepare
+options = RunOptions(dataset="tiny", catalogs={str(tiny)!r}, separators="demo_net:device=cuda:1", metrics="usdr")
+tasks = prepare(options).tasks()
+print(*refuse_unready(tasks, 3), refuse_unready(tasks, 1))
+"""
+    environment = os.environ | {"LD_LIBRARY_PATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("demo_net: 3 workers share cuda:1 with 16.0 GiB, and each loads the model for itself")
+    assert done.stdout.endswith(" []\n")

@@ -46,7 +46,7 @@ from mss_bench.core.config import ConfigMap, load_yaml, plain_name
 from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, check, param, parameters
 from mss_bench.core.stem_map import StemMap
 from mss_bench.errors import ConfigError
-from mss_bench.separators.deep.adapter import Adapter
+from mss_bench.separators.deep.adapter import PRECISIONS, Adapter
 from mss_bench.separators.deep.overlap_add import Chunks
 
 __all__ = ["KINDS", "Manifest", "keys", "read_manifest"]
@@ -99,6 +99,10 @@ class Manifest(Parameterized):
     overlap: float = param(0.1, at_least=0, below=1, doc="Part of a chunk that it shares with the next, faded.")
     resample: bool = param(
         False, doc="Resample a mixture of another sample rate, and the stems back; otherwise it is refused."
+    )
+    batch: int = param(0, at_least=0, doc="Chunks that go through it at once; 0 for one, or what MSST's file says.")
+    precision: str = param(
+        "float32", choices=PRECISIONS, doc="``mixed``: half of the bits where torch deems it safe; not with ONNX."
     )
     licence: str = param("", doc="Licence of the weights.")
     citation: str = param("", doc="The paper.")

@@ -24,7 +24,7 @@ class TrainedModel(Separator):
 
     family = "deep"
     foreign_code = True
-    precision: str = "float32"
+    precision: str | None = None
 
     device: str = param(
         "",
@@ -33,8 +33,8 @@ class TrainedModel(Separator):
     batch: int = param(
         0,
         at_least=0,
-        doc="Chunks that go through the model at once; 0 for one, or what an MSST configuration says. The result "
-        "depends on it with MSST alone, as it does there. Demucs takes no notice.",
+        doc="Chunks that go through the model at once; 0 for what the manifest or an MSST configuration says, or one. "
+        "The result depends on it with MSST alone, as it does there. Demucs takes no notice.",
     )
 
     described: Manifest
@@ -63,7 +63,9 @@ class TrainedModel(Separator):
             The package for this kind of model is not installed.
         """
         self.described.require_weights()
-        self._adapter = self.described.load(check_device(self.device or device), self.precision, self.batch)
+        described = self.described
+        precision, batch = self.precision or described.precision, self.batch or described.batch
+        self._adapter = described.load(check_device(self.device or device), precision, batch)
         self.used_device = self._adapter.device
 
     def close(self) -> None:
@@ -128,10 +130,11 @@ class Model(TrainedModel, MappedSeparator):
     tta: bool = param(
         False, doc="With `msst`: the mean over the mixture, its channels swapped and its polarity inverted."
     )
-    precision: str = param(
-        "float32",
+    precision: str | None = param(
+        None,
         choices=PRECISIONS,
-        doc="``mixed`` uses half of the bits where torch deems it safe, which changes the estimates slightly.",
+        doc="``mixed`` uses half of the bits where torch deems it safe, which changes the estimates slightly; by "
+        "default what the manifest says.",
     )
 
     @check("manifest", "msst", "weights")

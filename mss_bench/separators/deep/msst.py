@@ -11,7 +11,8 @@ The manifest, which adds what the two files do not say::
       config_musdb18_bs_roformer.yaml: <sha256>
       model.ckpt: <sha256>
     trained_on: [musdb18hq/train]
-    options: {type: bs_roformer, tta: true, batch_size: 4}   # each optional
+    options: {type: bs_roformer, tta: true}   # each optional
+    batch: 4                                  # in place of inference.batch_size
 
 Types: ``bs_roformer``, ``mel_band_roformer``, ``mdx23c``, ``scnet`` and ``htdemucs``, found from the configuration
 unless told. Sample rate, channels and stems are the configuration's, and a manifest that names others is refused.
@@ -88,9 +89,6 @@ class MsstOptions(Parameterized):
 
     type: str = param("", choices=("", *TYPES), doc="Type of the model; found from the configuration unless told.")
     tta: bool = param(False, doc="Mean over the mixture, its channels swapped and its polarity inverted.")
-    batch_size: int = param(
-        0, at_least=0, doc="Chunks at once, on which the result depends; 0 for the configuration's ``batch_size``."
-    )
 
 
 class MsstManifest(Manifest):
@@ -208,7 +206,7 @@ class Msst:
         self.manifest, self.device, self._torch, self._network = manifest, torch.device, torch, network
         self._tta = manifest.options.tta
         self._normalises = _read(config, "inference", "normalize", otherwise=False) is True
-        self._batch = batch or manifest.options.batch_size or _whole(config, "inference", "batch_size", 1)
+        self._batch = batch or _whole(config, "inference", "batch_size", 1)
         self._faded = manifest.model_type != "htdemucs"
         if self._faded:
             where = "inference" if "chunk_size" in config.get("inference", ()) else "audio"

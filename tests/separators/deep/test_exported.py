@@ -109,6 +109,9 @@ def test_mixed_precision_only_where_it_is_asked_for(
 ) -> None:
     path = manifest(file.name, **KEYS)
     exact, mixed = estimate(path)["bass"], estimate(path, precision="mixed")["bass"]
+    said = path.with_name("mixed.yaml")
+    said.write_text(path.read_text() + "precision: mixed\n")
+    np.testing.assert_array_equal(estimate(said)["bass"], mixed)
     difference = np.abs(exact - mixed).max() / np.abs(exact).max()
     assert 1e-5 < difference < 0.05
 

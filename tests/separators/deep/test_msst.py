@@ -93,7 +93,7 @@ def test_a_manifest_gives_the_same_and_says_what_the_files_do_not(
     shas = {name: hashlib.sha256((checkpoints / name).read_bytes()).hexdigest() for name in names}
     keys: dict[str, Any] = {"kind": "msst", "weights": shas, "trained_on": ["musdb18/train"]}
     path = tmp_path / "manifest.yaml"
-    path.write_text(yaml.safe_dump(keys | {"options": {"batch_size": 4, "type": "bs_roformer"}}))
+    path.write_text(yaml.safe_dump(keys | {"batch": 4, "options": {"type": "bs_roformer"}}))
     model = Model(manifest=str(path))
     stems = model.separate(music(3001), RATE, targets=TARGETS, rng=np.random.default_rng(0))
     assert (model.trained_on, len(model.files(TRACK))) == (("musdb18/train",), 3)
