@@ -266,7 +266,7 @@ class Results:
 
 
 def run(
-    dataset: Any = "demo", separators: Any = (), metrics: Any = (), *, quiet: bool = False, **options: Any
+    dataset: Any = None, separators: Any = (), metrics: Any = (), *, quiet: bool = False, **options: Any
 ) -> Results:
     """Run separators over a data set, score them and return the results.
 
@@ -274,8 +274,8 @@ def run(
 
     Parameters
     ----------
-    dataset : str or Dataset
-        ``"demo"``, ``"musdb18hq"``, ``"demo:n_songs=12"``, ...
+    dataset : str or Dataset, optional
+        ``"demo"`` (the default, unless a protocol says otherwise), ``"musdb18hq"``, ``"demo:n_songs=12"``, ...
     separators : sequence of str or mapping
         ``"hpss:power=2"`` or ``{"name": "hpss", "power": 2}``; ``"all"`` for every one, empty for all but slow ones.
     metrics : sequence of str or mapping
@@ -283,7 +283,7 @@ def run(
     quiet : bool
         Show no progress.
     **options
-        As in `mss_bench.running.options.RunOptions`: subset, tracks, max_tracks, duration, jobs, out, ...
+        As in `mss_bench.running.options.RunOptions`: protocols, subset, tracks, max_tracks, duration, jobs, out, ...
 
     Returns
     -------

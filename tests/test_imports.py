@@ -32,10 +32,11 @@ ALLOWED = {
     "separators": CORE | {"dsp"},
     "metrics": CORE | {"dsp"},
     "compat": CORE | {"metrics"},
-    "running": CORE | {"dsp", "datasets", "separators", "metrics"},
+    "running": CORE | {"dsp", "datasets", "separators", "metrics", "protocols"},
     # Tables only: the schema is all that statistics and reports know of a run.
     "stats": TABLES,
-    "report": TABLES | {"stats"},
+    "protocols": TABLES | {"stats.choices"},
+    "report": TABLES | {"stats", "protocols"},
     "leaderboards": TABLES | {"stats", "report"},
     "listening": CORE | {"api", "running", "dsp", "datasets", "metrics", "stats", "report"},
     "explanation": CORE | {"running", "dsp", "metrics", "report"},

@@ -67,7 +67,13 @@ def _datasets() -> Iterable[str]:
     return load_catalog()
 
 
+def _protocols() -> Iterable[str]:
+    from mss_bench.protocols import load_protocols
+
+    return load_protocols()
+
+
 _NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "separators": _separators, "separator": _separators, "spec": _separators,
-    "metrics": _metrics, "metric": _metrics, "dataset": _datasets,
+    "metrics": _metrics, "metric": _metrics, "dataset": _datasets, "protocols": _protocols, "protocol": _protocols,
 }  # fmt: skip

@@ -31,6 +31,7 @@ VERBS: dict[str, str] = {
     "datasets": "list, show and check data sets",
     "separators": "list, show and check separators",
     "metrics": "list, show and check metrics",
+    "protocols": "list, show and check scoring protocols: what published numbers are",
     "leaderboard": "add to, verify, build and compare boards of methods",
     "listen": "listening tests: plan, pack, serve, analyse",
 }

@@ -41,7 +41,7 @@ class Command(Parameterized):
 def configure(parser: Parser) -> None:
     """Add the options."""
     parser.epilog = _EXAMPLES
-    add_options(parser, RunOptions, ["dataset", "separators", "map", "metrics", "out"])
+    add_options(parser, RunOptions, ["dataset", "protocols", "separators", "map", "metrics", "out"])
     add_options(parser, Command)
     add_options(parser, Shared, ["quiet"])
     add_run_options(parser)
@@ -51,9 +51,8 @@ def configure(parser: Parser) -> None:
 
 def add_run_options(parser: Parser) -> None:
     """Add the options that runs and the scoring of existing estimates share."""
-    add_options(
-        parser.add_argument_group("data"), RunOptions, [*DATA, "catalogs", "root", "doctor", "rehash", "plugins"]
-    )
+    files = ["catalogs", "protocol_files", "root", "doctor", "rehash", "plugins"]
+    add_options(parser.add_argument_group("data"), RunOptions, [*DATA, *files])
     execution = parser.add_argument_group("execution")
     limits = ["timeout", "memory_limit", "reference_memory", "retries", "fail_fast"]
     add_options(execution, RunOptions, ["jobs", "threads", "device", "seed", "repeats", *limits])

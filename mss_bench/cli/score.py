@@ -57,11 +57,11 @@ def configure(parser: Parser) -> None:
         where,
         RunOptions,
         ["dataset"],
-        dataset={"doc": "Data set that was separated (required: this or --references).", "default": None},
+        dataset={"doc": "Data set that was separated (required: this or --references)."},
     )
     add_options(where, Command, ["references"])
     out = {"doc": "Run folder (default: runs/<data set>-<name>)."}
-    add_options(parser, RunOptions, ["map", "fit", "metrics", "out"], out=out)
+    add_options(parser, RunOptions, ["protocols", "map", "fit", "metrics", "out"], out=out)
     add_options(parser, Command, ["pattern", "name", "partial", "museval_json"])
     add_options(parser, Shared, ["quiet"])
     add_run_options(parser)
@@ -70,6 +70,7 @@ def configure(parser: Parser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Pair the files, examine the estimates and score them."""
     from mss_bench.errors import ConfigError
+    from mss_bench.running.by_protocol import with_protocols
     from mss_bench.running.start import prepare
     from mss_bench.separators.estimates import Estimates
 
@@ -77,6 +78,7 @@ def execute(args: argparse.Namespace) -> int:
     options = parsed(args, RunOptions)
     if command.references:
         options = options.with_values(dataset={"name": "references", "dir": str(command.references.absolute())})
+    options, _ = with_protocols(options)
     if command.museval_json and "bss_eval" not in {spec.name for spec in options.metric_specs()}:
         raise ConfigError("--museval-json holds BSS Eval scores; add bss_eval to --metrics")
     quiet = "quiet" in args

@@ -65,7 +65,7 @@ def arrange(
     RunError
         The track table is malformed.
     """
-    options = options or Options()
+    options = (options or Options()).of_run({})
     chosen = chosen_separators(tracks, options.separators)
     gap_to = options.gap_to
     if gap_to and gap_to not in set(labels(tracks)):  # a separator's name means its first variant

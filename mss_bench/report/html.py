@@ -22,18 +22,22 @@ if TYPE_CHECKING:
     import pandas as pd
     from jinja2 import Environment
 
+    from mss_bench.report.table import Table
+
+
 __all__ = ["Picture", "TrackLink", "data_uri", "html_page", "page_title", "sort_key", "templates"]
 
 _HEADLINE = ("commands", "dataset", "subset", "started", "ended", "seed", "mss_bench", "revision", "machine")
 """Provenance shown first, in this order; everything else follows."""
 
-_ELSEWHERE = ("schema", "command", "separators", "quantities", "missing", "cells", "tables_of", "checksum")
+_ELSEWHERE = ("schema", "command", "separators", "quantities", "missing", "cells", "tables_of", "checksum", "protocols")
 """Provenance that other parts of the page show, or that says nothing to a reader."""
 
 _FILES = {
     "report.md": "the tables in Markdown", "tables.tex": "the tables in LaTeX",
     "scores.csv": "a row a method, target and metric", "means.csv": "a row a method and metric: the mean over targets",
     "tests.csv": "a row a target and metric", "pairs.csv": "a row a pair of methods",
+    "protocols.csv": "a row a protocol, method, target and metric", "protocols.tex": "numbers by protocols in LaTeX",
 }  # fmt: skip
 
 
@@ -95,6 +99,7 @@ def html_page(
     run: Mapping[str, Any],
     tracks: Sequence[TrackLink],
     files: Sequence[str] = (),
+    protocols: Sequence[Table] = (),
 ) -> str:
     """Return the page of a report, a complete document; every name and value in it is escaped.
 
@@ -112,6 +117,8 @@ def html_page(
         Pages of single tracks.
     files : sequence of str
         Names of files beside the page.
+    protocols : sequence of Table
+        From `mss_bench.report.protocols.protocol_tables`.
     """
     blocks, style = contents.blocks, options.style
     separators = run.get("separators", ())
@@ -133,6 +140,7 @@ def html_page(
             failures=failures,
             **texts(contents, options),
             cost_help=_cost_help(costs, run) if speed else "",
+            protocols=protocols,
             tests=[overall(b) for b in blocks if b.findings],
             tested=how_tested(finding) if finding is not None else "",
             methods=[(str(s["label"]), _about(s)) for s in separators],
@@ -154,7 +162,7 @@ def page_title(contents: Contents) -> str:
 def wording(contents: Contents, options: Options) -> Model:
     """Return words of the model that depend on the options of the report."""
     statistics = options.statistics
-    statistic = "median" if options.aggregation == "median_of_medians" else "mean"
+    statistic = "median" if options.of_run({}).aggregation == "median_of_medians" else "mean"
     return {
         "statistic": statistic,
         "level": f"{statistics.level * 100:g} %" if statistics else "",

@@ -25,6 +25,7 @@ def markdown_page(
     run: Mapping[str, Any],
     figures: Sequence[Drawing],
     costs: Table,
+    protocols: Sequence[Table] = (),
 ) -> str:
     """Return the text of ``report.md``, which links its figures in ``figures/``.
 
@@ -39,6 +40,8 @@ def markdown_page(
         Those that are linked.
     costs : Table
         Time and memory.
+    protocols : sequence of Table
+        From `mss_bench.report.protocols.protocol_tables`.
     """
     parts = ["# Report"]
     parts += [f"> **{markdown_escape(sentence)}**" for sentence in failures.banner]
@@ -46,7 +49,7 @@ def markdown_page(
     parts.append(explanations(blocks, style) or "No scores.")
     if maps := name_maps(run.get("separators", ())):
         parts.append(markdown_escape(maps))
-    parts += [table.markdown() for table in score_tables(blocks, style)]
+    parts += [table.markdown() for table in (*protocols, *score_tables(blocks, style))]
     parts += significance(blocks, style.digits)
     parts += ["## Figures", "Of the first metric of each group of targets."] if figures else []
     parts += [f"![{markdown_escape(figure.alt)}](figures/{figure.name}.png)" for figure in figures]

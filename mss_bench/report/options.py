@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any, Self
 
 from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.errors import ConfigError
@@ -128,9 +130,10 @@ class Options(Parameterized):
         (), metavar="NAME,...", doc="Only these groups of targets: 4stem, vocals_acc (default: all)."
     )
     sort: str = param("mean", metavar="HOW", doc="Order of rows: mean, gain, name, given (as named) or a target.")
-    aggregation: str = param(
-        "median_of_medians", choices=tuple(AGGREGATIONS), metavar="A",
-        doc="How frames and tracks are aggregated; SiSEC takes median_of_medians, MDX mean_of_means.",
+    aggregation: str | None = param(
+        None, choices=tuple(AGGREGATIONS), metavar="A",
+        doc="How frames and tracks are aggregated; SiSEC takes median_of_medians, MDX mean_of_means (default: that of "
+        "the run's protocol, else median_of_medians).",
     )  # fmt: skip
     missing: str = param(
         "floor", choices=tuple(MISSING), metavar="RULE",
@@ -169,6 +172,12 @@ class Options(Parameterized):
         self.figures = tuple(figure for figure in self.figures if figure != "none")
         self.formats = self.formats or FORMATS[:4]
         self.targets = () if self.targets == ("all",) else self.targets
+
+    def of_run(self, run: Mapping[str, Any]) -> Self:
+        """Return the options with the aggregation of the protocols of a run, where they have one and none is given."""
+        usual = {str(protocol["aggregation"]) for protocol in run.get("protocols", ())}
+        given = self.aggregation or (usual.pop() if len(usual) == 1 else next(iter(AGGREGATIONS)))
+        return self.with_values(aggregation=given)
 
     @property
     def figure_formats(self) -> list[str]:

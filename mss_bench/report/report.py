@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.files import write_atomic
+from mss_bench.core.schema import FLOOR
 from mss_bench.core.text import frame_csv
 from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.report.conclusions import conclusions
@@ -21,6 +22,7 @@ from mss_bench.report.latex import render
 from mss_bench.report.markdown_page import markdown_page
 from mss_bench.report.media import EVERY, read_media
 from mss_bench.report.options import Options, Style
+from mss_bench.report.protocols import protocol_scores, protocol_tables, protocols_csv
 from mss_bench.report.score_tables import Block, Quantities, score_tables
 from mss_bench.report.selection import chosen_separators, labels
 from mss_bench.report.significance import explanations, friedman_table, means_table, pairs_table, scores_table
@@ -89,7 +91,8 @@ def write_report(
     RunError
         The track table is malformed, or the folder cannot be written.
     """
-    options, run = options or Options(), run or {}
+    run = run or {}
+    options = (options or Options()).of_run(run)
     quantities = quantities or run.get("quantities", ())
     for name in options.pages:
         if name not in {EVERY, *tracks["track"]}:
@@ -114,6 +117,8 @@ def write_report(
     ))  # fmt: skip
     files = [(f"{figure.name}.{kind}", content) for figure in figures for kind, content in figure.contents.items()]
     written = [write_atomic(out / "figures" / name, content) for name, content in files]
+    of_shown = tracks[labels(tracks).isin({*shown, FLOOR})]  # which stands in for what failed
+    by_protocol = protocol_tables(of_shown, run, called=options.style.labels.by_name)
     if "csv" in options.formats:
         # A row is read without what stands beside it: a last column says that it may still change.
         ended = f"not finished: {counted.counts.missing} of {counted.counts.planned} cells are missing"
@@ -127,12 +132,18 @@ def write_report(
         for name, table in tables.items():
             # Numbers in full, infinity as inf, missing values empty.
             written.append(write_atomic(out / f"{name}.csv", frame_csv(table.assign(**unfinished))))
+        if by_protocol:
+            table = protocols_csv(protocol_scores(of_shown, run))
+            written.append(write_atomic(out / "protocols.csv", frame_csv(table.assign(**unfinished))))
     if "tex" in options.formats:
         written.append(write_atomic(out / "tables.tex", latex_tables(contents.blocks, options.style, counted.banner)))
+        if by_protocol:
+            text = "\n".join(["% Needs \\usepackage{booktabs}.", *(table.latex() for table in by_protocol)])
+            written.append(write_atomic(out / "protocols.tex", text))
     if "md" in options.formats:
         linked = [figure for figure in figures if figure.main and "png" in figure.contents]
         spent = cost_table(costs, run, options.style.labels.by_name)
-        text = markdown_page(contents.blocks, options.style, counted, run, linked, spent)
+        text = markdown_page(contents.blocks, options.style, counted, run, linked, spent, by_protocol)
         written.append(write_atomic(out / "report.md", text))
     if "html" in options.formats:
         from mss_bench.report.html import html_page, page_title
@@ -147,7 +158,10 @@ def write_report(
                 written.append(file)
                 links.append(link)
         beside = [] if options.single_file else [file.name for file in written if file.parent == out]
-        text = html_page(contents, options, failures=counted, costs=costs, run=run, tracks=links, files=beside)
+        text = html_page(
+            contents, options, failures=counted, costs=costs, run=run, tracks=links, files=beside,
+            protocols=by_protocol,
+        )  # fmt: skip
         written.append(write_atomic(out / ("report.html" if options.single_file else "index.html"), text))
     return Report(written, conclusions(contents, counted, costs, run, options.style.labels.by_name))
 

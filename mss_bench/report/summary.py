@@ -12,6 +12,7 @@ from mss_bench.report.contents import arrange
 from mss_bench.report.facts import name_maps
 from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.options import Options, Style
+from mss_bench.report.protocols import protocol_tables
 from mss_bench.report.score_tables import score_table
 from mss_bench.report.significance import marks
 from mss_bench.report.table import Table
@@ -84,10 +85,11 @@ def summary_parts(
     run = run or {}
     quantities, separators = run.get("quantities", ()), run.get("separators", ())
     counted = group_failures(tracks, failures, run)
-    arranged = arrange(tracks, Options(), quantities=quantities, separators=separators).blocks
+    arranged = arrange(tracks, Options().of_run(run), quantities=quantities, separators=separators).blocks
     parts: list[Table | str] = []
     if counted.counts.banner:
         parts.append(f"{counted.counts.banner} The same command goes on with it.")
+    parts += protocol_tables(tracks, run, first=True)
     for _, group in groupby(arranged, key=lambda block: block.name):
         first, *others = group
         failed = ["failed"] if any(row.mean["n_failed"] for row in first.rows) else []

@@ -12,6 +12,7 @@ from mss_bench.core.schema import SCHEMA_VERSION, is_floor, method_label
 from mss_bench.core.spec import Spec, format_params
 from mss_bench.errors import RunError
 from mss_bench.metrics import Metric
+from mss_bench.running.by_protocol import described
 from mss_bench.running.keys import digest
 from mss_bench.running.plan import Plan
 from mss_bench.running.provenance import now, provenance
@@ -67,6 +68,7 @@ def describe_run(prepared: PreparedRun, began: str, ends: Mapping[str, Mapping[s
         },
         "separators": _united(_separators(plan), earlier.get("separators", []), ("label",)),
         "quantities": _united(_quantities(prepared), earlier.get("quantities", []), ("name", "preset")),
+        "protocols": _united(described(prepared), earlier.get("protocols", []), ("name",)),
         "seed": prepared.options.seed,
         "cells": ends,
         "tables_of": tables_of,

@@ -36,9 +36,15 @@ class RunOptions(Parameterized):
     former_names: ClassVar[Mapping[str, str]] = {"datasets": "catalogs"}
 
     dataset: Any = param(
-        "demo", metavar="NAME", expects="a name, a mapping with a name or a Dataset",
+        None, metavar="NAME", expects="a name, a mapping with a name or a Dataset",
         doc="Data set of the catalog, with options as in demo:n_songs=12, references:dir=DIR for a bare folder of "
-        "stems, table:file=FILE for a CSV file that lists them; in Python also a Dataset.",
+        "stems, table:file=FILE for a CSV file that lists them; in Python also a Dataset (default: that of the "
+        "protocol, else demo).",
+    )  # fmt: skip
+    protocols: tuple[str, ...] = param(
+        (), flag="--protocol", metavar="NAME,...",
+        doc="Scoring protocol, as in sisec18@1, whose options stand in the place of those that are left out; all for "
+        "every one that the data set serves (default: none).",
     )  # fmt: skip
     separators: tuple[str | Mapping[str, Any], ...] = param(
         (), flag="--separator", short="-s", metavar="SPEC,...", expects="names with parameters, as in hpss:power=2",
@@ -128,6 +134,9 @@ class RunOptions(Parameterized):
     catalogs: tuple[Path, ...] = param(
         (), flag="--catalog", metavar="FILE", doc="YAML file with data sets of your own (default: none)."
     )
+    protocol_files: tuple[Path, ...] = param(
+        (), flag="--protocol-file", metavar="FILE", doc="YAML file with protocols of your own (default: none)."
+    )
     root: Path | None = param(None, metavar="DIR", doc="Folder of the data set (default: the one its catalog names).")
     doctor: bool = param(True, doc="Look for faults of references and finished estimates first.")
     rehash: bool = param(False, doc="Hash every file's content again instead of trusting its size and times.")
@@ -152,7 +161,7 @@ class RunOptions(Parameterized):
         return cls(**{name: value for name, value in known.items() if name in cls._declared})
 
     def setup(self) -> None:
-        if not isinstance(self.dataset, str | Mapping) and not hasattr(self.dataset, "tracks"):
+        if not isinstance(self.dataset, str | Mapping | None) and not hasattr(self.dataset, "tracks"):
             self.refuse("dataset", type(self)._declared["dataset"].expected)
         if self.subset == "":  # of an empty variable in a shell script, perhaps
             self.refuse("subset", "a name")
@@ -177,7 +186,7 @@ class RunOptions(Parameterized):
         """Return the data set as a spec without the root that it may name, and the root."""
         from mss_bench.core.spec import Spec
 
-        spec = Spec.parse(self.dataset)
+        spec = Spec.parse("demo" if self.dataset is None else self.dataset)
         if spec.alias:
             raise ConfigError(f"data set {spec.name} takes no as, got {spec.alias!r}")
         if "root" not in spec.params:
@@ -327,15 +336,17 @@ class RunOptions(Parameterized):
     def describe(self) -> dict[str, Any]:
         """Return the options as plain data, for ``run.json``."""
         dataset, root = getattr(self.dataset, "name", self.dataset), self.root
-        if isinstance(self.dataset, str | Mapping):
+        if isinstance(self.dataset, str | Mapping | None):
             spec, root = self._dataset_and_root()
-            dataset = self.dataset if root == self.root else spec.plain()  # the root may be relative to here
+            # the root may be relative to here
+            dataset = self.dataset if root == self.root and self.dataset is not None else spec.plain()
         return self.values() | {
             "dataset": dataset,
             "separators": [s.plain() for s in self.separator_specs()],
             "metrics": [m.plain() for m in self.metric_specs()],
             "plugins": [str(p.resolve()) for p in self.plugins],
             "catalogs": [str(p.resolve()) for p in self.catalogs],
+            "protocol_files": [str(p.resolve()) for p in self.protocol_files],
             "map": str(self.map) or None,
             "root": None if root is None else str(root.resolve()),
             "out": None if self.out is None else str(self.out.resolve()),

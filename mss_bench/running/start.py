@@ -13,10 +13,13 @@ from mss_bench.core.processes import apart
 from mss_bench.core.schema import CellCounts, Status
 from mss_bench.core.spec import build
 from mss_bench.core.streams import tell
+from mss_bench.core.tracks import Track
 from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.metrics import metrics
+from mss_bench.protocols import Protocol, other_tracks
+from mss_bench.running.by_protocol import differences, refuse_lacking, with_protocols
 from mss_bench.running.description import describe_run
 from mss_bench.running.ends import CellEnd, end_of
 from mss_bench.running.examination import examine_run
@@ -62,6 +65,7 @@ class PreparedRun:
     dataset: Dataset
     folder: Path
     plan: Plan
+    protocols: tuple[Protocol, ...] = ()
     # How cells stood when they were read to see what is left to compute, with the stamp of each file: every cell is
     # read and parsed once, and again only where it was written since.
     ends: dict[str, tuple[tuple[int, ...], CellEnd]] = field(default_factory=dict)
@@ -181,6 +185,7 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
             raise RunError(f"plugin {plugin} has no Separator, Metric or Dataset class with a name of its own")
     if file is not None:
         options.check_written(file)
+    options, protocols = with_protocols(options)
     separator_specs, metric_specs = options.separator_specs(), options.metric_specs()
     for spec in separator_specs:
         build(separators, spec)  # mistyped names are reported before any song of the demo is rendered
@@ -190,6 +195,8 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     tracks = dataset.tracks(
         options.subset, options.tracks, options.max_tracks, options.duration, without_errata=options.without_errata
     )
+    for protocol in protocols:
+        refuse_lacking(options, protocol, dataset, tracks)
     known = ["all", *(track.name for track in tracks)]
     for name in options.media:
         if name not in known:
@@ -202,10 +209,20 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
         seed=options.seed, repeats=options.repeats, hashes=hashes, known_tracks=known_tracks,
     )  # fmt: skip
     dataset.notices += [*notices(dataset, tracks), *filter(None, [hashes.problem, options.left_out()])]
+    dataset.notices += [
+        f"not by {protocol.name}, whose name the tables do not carry: {'; '.join(differs)}"
+        for protocol in protocols
+        if (differs := _differs(options, protocol, dataset, tracks))
+    ]
     folder = options.folder(dataset)
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file, expected a run folder or nothing; choose another with --out")
-    return PreparedRun(options, dataset, folder, plan)
+    return PreparedRun(options, dataset, folder, plan, tuple(protocols))
+
+
+def _differs(options: RunOptions, protocol: Protocol, dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
+    tracks_differ = other_tracks(protocol.tracks, [track.name for track in tracks])
+    return [*differences(options, protocol, dataset, tracks), *([tracks_differ] if tracks_differ else [])]
 
 
 def start(

@@ -1,0 +1,265 @@
+"""Scoring protocols: declared, found, expanded, labelled, and refused where something is lacking."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mss_bench
+from mss_bench.cli.main import main
+from mss_bench.core.spec import Spec, build
+from mss_bench.datasets.catalog import load_catalog
+from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.leaderboards.board import read_board, read_entry, track_table
+from mss_bench.metrics import metrics
+from mss_bench.protocols import get_protocol, load_protocols
+from mss_bench.report.protocols import protocol_scores
+from mss_bench.report.summary import summary
+from mss_bench.running.by_protocol import described, group_of, lacking
+from mss_bench.running.options import RunOptions
+from mss_bench.running.start import prepare
+
+SHIPPED = load_protocols()
+BOARDS = Path(__file__).parents[2] / "leaderboards"
+
+OWN = """
+track_lists:
+  two: [Song A, Song B (live)]
+mine@1:
+  title: A protocol of these tests
+  definition: uSDR with 1e-7, mean over songs
+  datasets: [tiny]
+  subset: test
+  track_list: two
+  targets: [vocals, drums, bass, other]
+  metrics: ["usdr:preset=demucs"]
+  quantities: [uSDR]
+  aggregation: mean_of_means
+  silence: none
+  length: as they are
+  channels: two
+  complete: both songs
+  published: [nowhere]
+mine@2:
+  title: Its second version
+  definition: cSDR of the voice, median over frames, then over songs
+  datasets: [tiny]
+  subset: test
+  track_list: two
+  targets: [vocals]
+  groups: {vocals_acc: [vocals, accompaniment]}
+  metrics: ["csdr:window=0.5,hop=0.5"]
+  quantities: [cSDR]
+  aggregation: median_of_medians
+  silence: joint
+  length: as they are
+  channels: two
+  complete: both songs
+  published: [nowhere]
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    file = tmp_path / "protocols.yaml"
+    file.write_text(OWN)
+    return file
+
+
+@pytest.fixture
+def planned(tiny, own, tmp_path):
+    """Plans a run, which takes no process; the data set ``mini`` is ``tiny`` under another name."""
+    (tmp_path / "mini.yaml").write_text(tiny.read_text().replace("tiny:", "mini:"))
+
+    def prepared(*protocols, **options):
+        given = {"catalogs": [tiny, tmp_path / "mini.yaml"], "protocol_files": [own], "out": tmp_path / "run"}
+        return prepare(RunOptions(protocols=protocols, separators=["mixture_unscaled"], **(given | options)))
+
+    return prepared
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, write_song, catalog_text):
+    """A run by ``mine@1`` that scores SI-SDR beside it."""
+    folder = tmp_path_factory.mktemp("by_protocol")
+    for seed, name in ((1, "Song A"), (2, "Song B (live)")):
+        write_song(folder / "tiny" / "test" / name, seed)
+    (folder / "catalog.yaml").write_text(catalog_text.format(root=folder / "tiny"))
+    (folder / "protocols.yaml").write_text(OWN)
+    return mss_bench.run(
+        None, ["mixture_unscaled"], ["si_sdr"], protocols=["mine@1"], protocol_files=[folder / "protocols.yaml"],
+        catalogs=[folder / "catalog.yaml"], jobs=1, quiet=True, out=folder / "run",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_protocols_name_what_is_there(name):
+    protocol, catalog = SHIPPED[name], load_catalog()
+    built = [build(metrics, Spec.parse(spec))[0] for spec in protocol.metrics]
+    assert set(protocol.quantities) <= {q.name for metric in built for q in metric.quantities}
+    for dataset in map(catalog.__getitem__, protocol.datasets):
+        assert not lacking(protocol, dataset)
+        assert protocol.subset is None or protocol.subset in dataset.subsets
+    for rows in protocol.beside:
+        board = read_board(BOARDS / rows.board)
+        assert bool(rows.metric) == (board.kind == "literature")
+
+
+def test_a_name_without_version_is_the_latest_and_unknown_ones_are_refused(own):
+    assert get_protocol("mine", [own]).name == "mine@2"
+    assert get_protocol("mine@1", [own]).name == "mine@1"
+    with pytest.raises(UnknownNameError, match="unknown protocol 'sisec81@1'; did you mean 'sisec18@1'"):
+        get_protocol("sisec81@1")
+    with pytest.raises(ConfigError, match="protocol 'mine' has no version '7'; known: mine@1, mine@2"):
+        get_protocol("mine@7", [own])
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (("mine@2:", "mine:"), r":19: protocol 'mine' has no version; expected NAME@1"),
+        (("mine@2:", "msst@1:"), r":19: protocol 'msst@1' is there already"),
+        (("track_list: two", "track_list: tow"), r":9: unknown list of tracks 'tow'; did you mean 'two'"),
+        (("aggregation: mean_of_means", "aggregation: mean"), r":13: .*aggregation is 'mean', expected"),
+        (("targets: [vocals]", "targets: [drums]"), r"targets of its groups; 'drums' is in none of vocals_acc"),
+        (("two: [Song A", "two: [Song A, Song A"), r":2: track_lists: two is no list of names, each once"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_its_line(tmp_path, change, error):
+    file = tmp_path / "wrong.yaml"
+    file.write_text(OWN.replace(*change, 1))
+    with pytest.raises(ConfigError, match=error):
+        load_protocols([file])
+
+
+def test_a_run_by_a_protocol_gives_the_numbers_of_its_options_spelt_out_and_carries_its_name(done):
+    options = done.run["options"]
+    assert options["metrics"] == [{"name": "usdr", "preset": "demucs"}, "si_sdr"]
+    assert (options["dataset"], options["subset"], options["missing_stems"]) == ("tiny", "test", "error")
+    spelt = mss_bench.run(
+        "tiny", ["mixture_unscaled"], ["usdr:preset=demucs"], subset="test", missing_stems="error", quiet=True, jobs=1,
+        catalogs=options["catalogs"], out=done.path.parent / "spelt",
+    )  # fmt: skip
+    by_name = done.tracks.query("metric == 'uSDR'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(by_name, spelt.tracks)
+    (scores,) = protocol_scores(done.tracks, done.run)
+    assert (scores.name, scores.differs) == ("mine@1", [])
+    values = spelt.aggregate(aggregation="mean_of_means").query("separator == 'mixture_unscaled' and group == '4stem'")
+    expected = dict(zip(values["target"], values["value"], strict=True)) | {"mean": values["value"].mean()}
+    assert {s.target: s.value for s in scores.scores if s.separator == "mixture_unscaled"} == pytest.approx(expected)
+    assert spelt.run["protocols"] == []
+
+
+def test_tables_and_pages_carry_the_name(done, tmp_path):
+    assert "Protocol mine@1: uSDR (dB)" in (text := done.summary())
+    assert "Values: mean of means (MDX)" in text, "the other tables are aggregated alike"
+    files = {file.name: file for file in done.report(tmp_path, formats=["md", "tex", "html", "csv"])}
+    for name in ("report.md", "index.html", "protocols.tex"):
+        assert "Protocol mine@1: uSDR" in files[name].read_text()
+    table = pd.read_csv(files["protocols.csv"])
+    assert table["labelled"].all()
+    assert set(table["target"]) == {"mean", "vocals", "drums", "bass", "other"}
+
+
+@pytest.mark.parametrize(
+    ("options", "differs"),
+    [
+        ({"duration": 1.0}, "only the first 1.0 s of each track are scored"),
+        ({"subset": "train"}, "the subset is train, not test"),
+        ({"fit": ["resample"]}, "files are made alike: resample"),
+        ({"dataset": "mini"}, "the data set is mini, not tiny"),
+    ],
+)
+def test_a_run_that_differs_says_in_what_before_it_starts_and_in_its_record(planned, options, differs):
+    prepared = planned("mine@2", **options)
+    said = [notice for notice in prepared.dataset.notices if "mine@2" in notice]
+    assert said[0].startswith("not by mine@2, whose name the tables do not carry: ")
+    assert differs in said[0]
+    assert differs in described(prepared)[0]["differs"]
+
+
+def test_numbers_of_a_run_that_differs_do_not_carry_the_name(done):
+    other = json.loads(json.dumps(done.run))
+    other["protocols"][0]["differs"] = ["the subset is train, not test"]
+    text = " ".join(summary(done.tracks, run=other, width=200).split())
+    assert "Protocol mine@1" not in text
+    assert "By the definition of mine@1, without its name: uSDR (dB)" in text
+    assert "Not labelled mine@1: the subset is train, not test." in text
+
+
+def test_which_tracks_there_are_is_read_from_the_tables(planned, done):
+    assert "it has 1 of the 2 tracks" in planned("mine@1", max_tracks=1).dataset.notices[-1]
+    first = done.tracks[done.tracks["track"] == "Song A"]
+    assert protocol_scores(first, done.run)[0].differs == ["it has 1 of the 2 tracks"]
+
+
+def test_a_method_that_lacks_a_track_has_no_number_by_the_protocol(done):
+    gone = (done.tracks["separator"] == "mixture_unscaled") & (done.tracks["track"] == "Song A")
+    (scores,) = protocol_scores(done.tracks[~gone], done.run)
+    lacks = {score.lacks for score in scores.scores if score.separator == "mixture_unscaled"}
+    assert lacks == {"never computed on 1 tracks"}
+    text = summary(done.tracks[~gone], run=done.run)
+    assert "¶ no number by mine@1: mixture_unscaled (never computed on 1 tracks)." in " ".join(text.split())
+
+
+def test_a_data_set_that_lacks_something_is_named_before_anything_runs(planned, tmp_path):
+    with pytest.raises(ConfigError, match=r"data set tiny lacks what protocol moisesdb-6@1 asks for: guitar, piano"):
+        planned("moisesdb-6@1", dataset="tiny")
+    (tmp_path / "tiny" / "test" / "Song A").rename(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"lacks 1 of the 2 tracks of protocol mine@1: Song A; add them, or choose"):
+        planned("mine@1")
+    with pytest.raises(ConfigError, match="--protocol mine@1, msst@1: of the data sets tiny, musdb18hq; choose one"):
+        planned("mine@1", "msst@1")
+
+
+def test_all_protocols_are_those_that_the_data_set_serves(planned):
+    names = [protocol.name for protocol in planned("all", dataset="tiny").protocols]
+    assert {"sisec18@1", "msst@1", "mine@1", "mine@2"} <= set(names)
+    assert "moisesdb-6@1" not in names
+
+
+def test_protocols_are_listed_shown_and_checked(own, tiny, capsys):
+    assert main(["protocols", "list", "--protocol-file", str(own)]) == 0
+    assert "moisesdb-6@1" in (printed := capsys.readouterr().out)
+    assert "mine@2" in printed
+    assert main(["protocols", "show", "demucs"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "mss-bench run --dataset musdb18hq --subset test -m csdr:preset=museval --missing-stems error" in printed
+    here = ["--catalog", str(tiny), "--protocol-file", str(own)]
+    assert main(["protocols", "check", "mine@1", "tiny", *here]) == 0
+    assert main(["protocols", "check", "msst@1", "tiny", *here]) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"FAIL +data set +tiny, expected musdb18hq", printed)
+    assert "0 of 50; lacks AM Contra" in printed
+
+
+def test_sisecs_published_table_follows_from_its_rows_by_the_protocol(test_data):
+    """The rows of the board, 31 methods of 50 songs, aggregated as sisec18@1 says, are the campaign's own table."""
+    board = read_board(BOARDS / "sisec18")
+    entries = [read_entry(board, name) for name in ("UHL2", "TAK1", "MIX", "IRM1")]
+    protocol = SHIPPED["sisec18@1"]
+    groups = {t: group_of(protocol, t, load_catalog()["musdb18"]).name for t in protocol.targets}
+    tracks = track_table(board, entries)
+    tracks["group"] = tracks["target"].map(groups)  # museval's files do not say in which group a target was scored
+    facts = {
+        "name": protocol.name, "title": "", "definition": "", "aggregation": protocol.aggregation, "mean": False,
+        "tracks": list(protocol.tracks), "targets": groups, "differs": [],
+        "quantities": dict.fromkeys(protocol.quantities, "museval"),
+    }  # fmt: skip
+    (scores,) = protocol_scores(tracks, {"protocols": [facts]})
+    assert scores.differs == []
+    published = pd.read_csv(test_data / "sisec18" / "median_of_medians.csv").melt(
+        ["target", "method"], var_name="metric"
+    )
+    found = {(s.separator, s.target, s.metric): s.value for s in scores.scores if not np.isnan(s.value)}
+    compared = 0
+    for row in published.itertuples(index=False):
+        if (key := (row.method, row.target, row.metric)) in found:
+            assert found[key] == pytest.approx(row.value, abs=1e-5)
+            compared += 1
+    assert compared >= 60
