@@ -62,6 +62,7 @@ class Show(List):
         """Print its facts, parameters and documentation."""
         from mss_bench.core.text import columns
         from mss_bench.separators import separators
+        from mss_bench.separators.published import published_lines
 
         cls = separators.load(self.separator)
         facts = [
@@ -79,6 +80,7 @@ class Show(List):
             ("licence", cls.licence),
             ("citation", cls.citation),
             ("differs from the paper in", cls.differs_from_paper()),
+            *published_lines(self.separator),
         ]
         print(self.separator)
         print(columns([fact for fact in facts if fact[1]], indent="  ", width=terminal_width()))

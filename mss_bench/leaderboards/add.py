@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import Status, does_nothing
 from mss_bench.errors import ConfigError
-from mss_bench.leaderboards.board import COLUMNS, Board, Entry
+from mss_bench.leaderboards.board import COLUMNS, REPLICATES, Board, Entry
 from mss_bench.report.selection import labels
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def entries_of_run(
             f"the run's {', '.join(board.metrics)} are defined as {presets}, the board's as {board.preset!r}"
         )
     own = own[own["preset"] == board.preset]
-    own = own.assign(label=labels(own))
+    own = own.assign(label=labels(own), **{REPLICATES: own[REPLICATES].fillna("") if REPLICATES in own else ""})
     known = list(dict.fromkeys(own["label"]))
     for name in methods:
         if name not in known:
@@ -79,7 +79,9 @@ def entries_of_run(
                 "params": fact.get("params", {}), "version": fact.get("version", ""),
             },
         )  # fmt: skip
-        entry.table = table[list(COLUMNS)]
+        entry.table = table[[*COLUMNS, REPLICATES]].reset_index(drop=True)
+        if times := max(len(text.split()) for text in entry.table[REPLICATES]):
+            entry.provenance = {**entry.provenance, "replicates": times}
         entries.append(entry)
     return entries
 

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "COLUMNS", "ORIGINS", "Board", "Entry", "aggregates", "entry_names", "file_stem", "read_board", "read_entry",
-    "track_table", "write_entry",
+    "COLUMNS", "ORIGINS", "REPLICATES", "Board", "Entry", "aggregates", "entry_names", "file_stem", "read_board",
+    "read_entry", "track_table", "write_entry",
 ]  # fmt: skip
 
 COLUMNS = ("track", "group", "target", "metric", "value", "n_frames", "n_valid", "n_inf", "status")
-"""Columns of an entry's table."""
+"""Columns of an entry's table; that of a method that ran several times has `REPLICATES` as well."""
+
+REPLICATES = "replicates"
+"""Column with the values of the seeds or checkpoints whose mean a track's value is, in their order."""
 
 ORIGINS = {
     "run": "run with mss_bench, and can be run again",
@@ -93,7 +96,7 @@ class Entry(Parameterized):
     Attributes
     ----------
     table : DataFrame
-        Its per-track scores, with the columns of `COLUMNS`.
+        Its per-track scores, with the columns of `COLUMNS`, and `REPLICATES` where it may have run several times.
     """
 
     table: pd.DataFrame = None  # type: ignore[assignment]  # set by whoever makes an entry: it is a file of its own
@@ -153,11 +156,15 @@ def read_entry(board: Board, name: str) -> Entry:
     entry = Entry.from_mapping(load_yaml(stem.with_name(f"{name}.yaml")), "an entry")
     csv = stem.with_name(f"{name}.csv")
     try:
-        table = pd.read_csv(io.BytesIO(csv.read_bytes()), keep_default_na=False, na_values={"value": [""]})
+        table = pd.read_csv(
+            io.BytesIO(csv.read_bytes()), keep_default_na=False, na_values={"value": [""]}, dtype={REPLICATES: str}
+        )
     except (OSError, ValueError) as error:
         raise ConfigError(f"{csv} cannot be read: {error}") from error
-    if tuple(table.columns) != COLUMNS:
+    if tuple(table.columns) not in (COLUMNS, (*COLUMNS, REPLICATES)):
         raise ConfigError(f"{csv} has the columns {', '.join(table.columns)}; expected {', '.join(COLUMNS)}")
+    if REPLICATES not in table:
+        table[REPLICATES] = ""
     try:
         entry.table = table.astype({"value": "float64"} | dict.fromkeys(("n_frames", "n_valid", "n_inf"), "int64"))
     except (TypeError, ValueError) as error:
@@ -179,6 +186,9 @@ def write_entry(board: Board, entry: Entry) -> list[Path]:
     """
     stem = board.folder / "entries" / file_stem(entry.method)
     table = entry.table[list(COLUMNS)].sort_values(["group", "target", "metric", "track"], kind="stable")
+    if REPLICATES in entry.table and (entry.table[REPLICATES] != "").any():
+        drawn = [text.split() for text in entry.table[REPLICATES][table.index]]
+        table[REPLICATES] = [" ".join(f"{float(value):.{_DIGITS}f}" for value in values) for values in drawn]
     content = table.to_csv(index=False, float_format=f"%.{_DIGITS}f", lineterminator="\n").encode()
     rounded = table.assign(value=table["value"].round(_DIGITS))
     facts = entry.values() | {

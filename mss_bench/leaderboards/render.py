@@ -80,7 +80,9 @@ def standings(board: Board) -> Table:
     scores = track_table(board, entries)
     values = aggregate(scores, aggregation=board.aggregation, missing="complete", lower_is_better=board.lower_is_better)
     keys = zip(values["separator"], values["target"], values["metric"], strict=True)
-    lookup = dict(zip(keys, values["value"].to_numpy(float).tolist(), strict=True))
+    numbers = zip(values["value"].to_numpy(float).tolist(), values["spread"].to_numpy(float).tolist(), strict=True)
+    lookup = dict(zip(keys, numbers, strict=True))
+    none = (math.nan, math.nan)
     first = board.targets[0] if board.rank_target == "mean" else board.rank_target
     columns = [(target, board.rank_metric) for target in board.targets]
     columns += [(first, metric) for metric in board.metrics if metric != board.rank_metric]
@@ -91,7 +93,7 @@ def standings(board: Board) -> Table:
 
     def ranked(entry: Entry) -> float:
         targets = board.targets if board.rank_target == "mean" else (board.rank_target,)
-        values = [lookup.get((entry.method, target, board.rank_metric), math.nan) for target in targets]
+        values = [lookup.get((entry.method, target, board.rank_metric), none)[0] for target in targets]
         return float(sum(values) / len(values))
 
     def order(entry: Entry) -> tuple[bool, float, str]:
@@ -101,13 +103,14 @@ def standings(board: Board) -> Table:
     def cell(entry: Entry, target: str, metric: str) -> TableCell:
         if metric == "SAR" and entry.method in idle and entry.origin == "run":
             return TableCell("–", math.nan, hint="says nothing of an entry that does nothing: it adds no artefacts")
-        value = lookup.get((entry.method, target, metric), math.nan)
+        value, spread = lookup.get((entry.method, target, metric), none)
+        text = number(value) + ("" if math.isnan(spread) else f" ±{number(spread)}")
         found = verdicts[target] if metric == board.rank_metric else None
         if found is None:
-            return TableCell.number(value)
+            return TableCell(text, value)
         best = entry.method == found.best
         marked = "≈" * (entry.method in found.tied) + "°" * (entry.method in found.may_be_best and not best)
-        return TableCell(number(value), value, marked, bold=best)
+        return TableCell(text, value, marked, bold=best)
 
     groups: dict[bool, list[list[TableCell | str | int]]] = {False: [], True: []}
     place = 0
@@ -125,12 +128,12 @@ def standings(board: Board) -> Table:
         for origin, words in ORIGINS.items()
         if origin != "run"
     ]
-    notes: list[Note | str] = [
-        *_said(verdicts),
-        *(note for note in (*elsewhere, Note("trained on tracks of this board: no rank", "§", leaks)) if note.of),
-    ]
-    numbers = [Column(heading, "right") for heading in ("rank", *headings)]
-    return Table("", ["entry", *numbers], list(groups.values()), notes, name=board.title)
+    times = {e.method: str(e.provenance["replicates"]) for e in entries if "replicates" in e.provenance}
+    trained = Note("trained on tracks of this board: no rank", "§", leaks)
+    seeds = Note("± is the standard deviation over the seeds (or checkpoints) whose mean the number is", of=times)
+    notes: list[Note | str] = [*_said(verdicts), *(note for note in (*elsewhere, trained, seeds) if note.of)]
+    headed = [Column(heading, "right") for heading in ("rank", *headings)]
+    return Table("", ["entry", *headed], list(groups.values()), notes, name=board.title)
 
 
 def _verdicts(board: Board, table: Any, target: str, unranked: set[str]) -> Family | None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import Status
 from mss_bench.errors import MssBenchError
-from mss_bench.leaderboards.board import Board, Entry, aggregates, entry_names, file_stem, read_entry
+from mss_bench.leaderboards.board import REPLICATES, Board, Entry, aggregates, entry_names, file_stem, read_entry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +108,16 @@ def _row_problems(board: Board, entry: Entry) -> Iterator[str]:
     without = table[table["value"].isna() & (table["status"] == str(Status.OK)) & (table["n_valid"] > 0)]
     for row in without.head(3).itertuples():
         yield f"{row.track}, {row.target}, {row.metric} has {row.n_valid} valid frames and no value"
+    means = [_over_seeds(text, None, value) for text, value in zip(table[REPLICATES], table["value"], strict=True)]
+    wrong = ~np.isclose(means, table["value"].to_numpy(), rtol=0, atol=_TOLERANCE, equal_nan=True)
+    for row in table[wrong].head(3).itertuples():
+        yield f"{row.track}, {row.target}, {row.metric}: {row.value} is not the mean of its replicates {row.replicates}"
+
+
+def _over_seeds(replicates: str, count: int | None, value: float) -> float:
+    """Return the mean of the first `count` replicates, or of all; `value` where there are none."""
+    drawn = [float(each) for each in replicates.split()][:count]
+    return float(np.mean(drawn)) if drawn else value
 
 
 def _same(a: float | None, b: float | None) -> bool:
@@ -117,6 +128,9 @@ def _same(a: float | None, b: float | None) -> bool:
 
 def compare_with_run(board: Board, tracks: pd.DataFrame, run: Mapping[str, Any], tolerance: float = 1e-2) -> list[str]:
     """Compare a run's scores with the entries that were made of runs.
+
+    Of a method that ran under several seeds, here or there, the first ones, which both have, are compared: a run of one
+    seed with that seed of an entry.
 
     Parameters
     ----------
@@ -147,13 +161,24 @@ def compare_with_run(board: Board, tracks: pd.DataFrame, run: Mapping[str, Any],
             continue
         keys = ["track", "target", "metric"]
         both = entry.table.merge(made[entry.method].table, on=keys, suffixes=("", "_now"), how="outer")
-        was, now = both["value"].to_numpy(dtype=float), both["value_now"].to_numpy(dtype=float)
+        was, now = _of_common_seeds(both)
         same = (was == now) | (np.isnan(was) & np.isnan(now)) | (np.abs(was - now) <= tolerance)
         same |= (was > _ROUNDING) & (now > _ROUNDING)
         if not same.all():
-            worst = both.loc[~same].iloc[0]
+            worst = both.assign(value=was, value_now=now).loc[~same].iloc[0]
             problems.append(
                 f"{name}: {int((~same).sum())} of {len(both)} values differ from the run's, e.g. {worst['track']}, "
                 f"{worst['target']} {worst['metric']}: {worst['value']} and {worst['value_now']}"
             )
     return problems
+
+
+def _of_common_seeds(both: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Return the values of an entry and a run, merged in one table, each over the replicates that both have."""
+    texts = [both[f"{REPLICATES}{side}"].fillna("") for side in ("", "_now")]
+    counts = [max(1, min(len(text.split()) for text in row)) for row in zip(*texts, strict=True)]
+    was, now = (
+        np.array([_over_seeds(*row) for row in zip(text, counts, both[name], strict=True)], dtype=float)
+        for text, name in zip(texts, ("value", "value_now"), strict=True)
+    )
+    return was, now

@@ -2,13 +2,13 @@
 
 ::
 
-    python reports/separators/make.py                # all methods; hours on two cores the first time
+    python reports/separators/make.py                # all methods; a quarter of an hour on two cores the first time
     python reports/separators/make.py hpss kam --out /tmp/page
     python reports/separators/make.py --real songs   # the same page of songs of your own, <song>/<stem>.wav
 
-Runs every method on the demo songs, with each filter that it can be run with and as its paper has it, and those that
-look for sources of any kind also on songs with similar sources; random methods under several seeds. Runs are resumed,
-so that the page is quickly made again after one method has changed.
+Runs every method on the demo songs, on the first of them with each filter that it can be run with and as its paper has
+it, and those that look for sources of any kind also on songs with similar sources; random methods under several seeds,
+which all their filters share. Runs are resumed, so that the page is quickly made again after one method has changed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from mss_bench.core.spec import needs_parameters
 from mss_bench.dsp.filters import MASKS
 from mss_bench.separators import Separator, separators
 from mss_bench.separators.blind import BlindMaskSeparator
+from mss_bench.separators.published import PUBLISHED, PUBLISHED_COLUMNS
+from mss_bench.stats.aggregate import aggregate
 from reports.pages import Description, Page, describe, make, parameter_list, render, save_png
 from reports.separators.separate_once import Example, separate_once
 from reports.separators.separation_figure import separation_figure
@@ -51,6 +53,7 @@ FAMILIES = {
 SIMILAR = ("two_voices", "two_guitars", "sources:2", "sources:3", "sources:4", "sources:5", "sources:6")
 """Variants of the demo whose sources are alike, or of any number."""
 
+_SIMILAR_SECONDS = 8.0  # of one song of each variant, for seven methods under all seeds
 _ALIKE = ("voice_", "guitar_")  # how the names of stems that are alike begin
 _TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
 _METRICS = ("bss_eval", "usdr")
@@ -58,7 +61,7 @@ _METRICS = ("bss_eval", "usdr")
 
 @dataclass(frozen=True)
 class Score:
-    """Scores of a method with one filter on the demo songs."""
+    """Scores of a method with one filter on some songs."""
 
     label: str
     usdr: dict[str, float]  # target to median over songs
@@ -79,7 +82,8 @@ class Entry:
     name: str
     cls: type[Separator]
     text: Description
-    scores: list[Score]  # the default first
+    score: Score  # by default, on all songs
+    scores: list[Score]  # with each filter and as published, on the first of them; the default first
     sdr: dict[str, dict[str, float]]  # quantity to target to value, by default
     realtime: float  # seconds of music per CPU second
     memory_mb: float
@@ -88,23 +92,27 @@ class Entry:
     @property
     def stems(self) -> int:
         """Return how many stems the method delivers; the accompaniment is one of two."""
-        usdr = self.scores[0].usdr
+        usdr = self.score.usdr
         stems = [t for t in usdr if t != "accompaniment"]
         return len(stems) if len(stems) > 1 else len(usdr)
 
 
 class SeparatorsPage(Page):
-    """The page: ``README.md``, ``scores.csv``, ``similar_sources.csv`` and ``figures/``."""
+    """The page: ``README.md``, ``scores.csv``, ``filters.csv``, ``similar_sources.csv`` and ``figures/``."""
 
     names: tuple[str, ...] = param((), flag="names", metavar="NAME", doc="Show only these methods.")
     out = HERE
     work: Path = param(Path("runs/gallery"), metavar="DIR", doc="Runs behind the page, resumed where they exist.")
     songs: int = param(6, at_least=1, doc="Songs: of the demo's test split, or the first of those of your own.")
+    few: int = param(3, at_least=1, doc="The first of them, on which filters and presets are compared.")
     repeats: int = param(5, at_least=1, doc="Seeds of random methods.")
     real: Path | None = param(
         None, metavar="DIR",
         doc="Folder of songs of your own, ``<song>/<stem>.wav``, instead of the demo; the page goes to that of --work.",
     )  # fmt: skip
+    ship: bool = param(
+        False, doc="Write default and published numbers into the package, too, where `separators show` reads them."
+    )
     jobs: int | None = param(None, at_least=1, doc="Worker processes (default: one a core).")
 
     def write(self) -> list[Path]:
@@ -116,14 +124,13 @@ class SeparatorsPage(Page):
             data, work = {"name": "references", "dir": str(self.real.absolute())}, self.work / "real"
             out = work / "page" if out == HERE else out  # not over the page of the demo, whose notes are of that
         print(f"{_count(len(classes), 'method')} on {_count(self.songs, 'song')} of {self.real or 'the demo'}")
-        specs = [spec for name, cls in classes.items() for spec in _with_every_filter(name, cls)]
-        results = api.run(
-            data, specs, _METRICS, max_tracks=self.songs, jobs=self.jobs, repeats=self.repeats, out=work / "run"
-        )
+        results, tracks = self._run(data, classes, work / "run")
         similar, counted = pd.DataFrame(columns=[*SIMILAR]), pd.DataFrame(columns=[*SIMILAR])
         if self.real is None:
             similar, counted = _similar_sources(classes, self.work, self.jobs, self.repeats)
-        table, costs = results.aggregate(), results.costs
+        songs = [*dict.fromkeys(tracks["track"])]
+        table = aggregate(tracks[tracks["params"] == ""])
+        filters = aggregate(tracks[tracks["track"].isin(songs[: self.few]) & (tracks["metric"] == "uSDR")])
         files, entries = [], []
         for name, cls in classes.items():
             print(f"figure of {name}")
@@ -133,9 +140,14 @@ class SeparatorsPage(Page):
                 azimuth=cls.family == "position",
             )  # fmt: skip
             files.append(save_png(figure, out / "figures" / f"{name}.png"))
-            entries.append(_entry(name, cls, table, costs, example))
-        kept = [c for c in table.columns if c not in ("dataset", "subset", "flags")]
-        table[kept].to_csv(out / "scores.csv", index=False, float_format="%.3f")
+            entries.append(_entry(name, cls, table, filters, results.costs, example))
+        for rows, file in ((table, "scores.csv"), (filters, "filters.csv")):
+            kept = [c for c in rows.columns if c not in ("dataset", "subset", "flags")]
+            rows[kept].to_csv(out / file, index=False, float_format="%.3f")
+        if self.ship:
+            own = filters["params"].isin(["", "preset=paper"]) & filters["separator"].isin(_with_preset(classes))
+            rows = filters[own].drop_duplicates(["separator", "params", "target"])
+            rows[[*PUBLISHED_COLUMNS]].to_csv(PUBLISHED, index=False, float_format="%.3f", lineterminator="\n")
         similar.to_csv(out / "similar_sources.csv", float_format="%.2f")
         by_family = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
         given = [f"--songs {self.songs}", *(["--real DIR"] if self.real else [])]
@@ -143,12 +155,30 @@ class SeparatorsPage(Page):
         page = render(
             HERE / "page.md.j2", out, {"db": _decibels, "round": _rounded},
             families={title: group for title, group in by_family.items() if group}, similar=similar, targets=_TARGETS,
-            quantities=("SDR", "ISR", "SIR", "SAR"), parameters=parameter_list, songs=_count(self.songs, "song"),
-            seconds=example.seconds, command=command,
-            counted=counted, repeats=self.repeats,
+            quantities=("SDR", "ISR", "SIR", "SAR"), parameters=parameter_list, songs=_count(len(songs), "song"),
+            few=_count(len(songs[: self.few]), "song"), seconds=example.seconds, command=command,
+            similar_seconds=_SIMILAR_SECONDS, counted=counted, repeats=self.repeats,
             where="of your own" if self.real else "of the built-in data set (`demo`, test split)",
         )  # fmt: skip
-        return [page, out / "scores.csv", out / "similar_sources.csv", *files]
+        return [page, *(out / file for file in ("scores.csv", "filters.csv", "similar_sources.csv")), *files]
+
+    def _run(
+        self, data: str | dict[str, str], classes: Mapping[str, type[Separator]], folder: Path
+    ) -> tuple[api.Results, pd.DataFrame]:
+        """Run the methods, and return the rows of the track table that are theirs, as the folder may hold others."""
+        variants = [v for name, cls in classes.items() for v in _variants(name, cls)]
+        runs: list[tuple[list[Any], Sequence[str], int]] = [([*classes], _METRICS, self.songs)]
+        if variants:
+            runs.append((variants, ["usdr"], min(self.few, self.songs)))
+        for specs, metrics, songs in runs:
+            results = api.run(
+                data, specs, metrics, max_tracks=songs, jobs=self.jobs, repeats=self.repeats, out=folder
+            )  # fmt: skip
+        own = {(name, "") for name in [*classes, FLOOR]}
+        own |= {(v["name"], f"{key}={v[key]}") for v in variants for key in v if key != "name"}
+        tracks = results.tracks
+        theirs = [method in own for method in zip(tracks["separator"], tracks["params"], strict=True)]
+        return results, tracks[theirs].sort_values("track", kind="stable")
 
 
 def chosen_separators(names: Sequence[str] = ()) -> dict[str, type[Separator]]:
@@ -162,11 +192,17 @@ def chosen_separators(names: Sequence[str] = ()) -> dict[str, type[Separator]]:
     return dict(sorted(shown.items(), key=lambda item: [*FAMILIES].index(item[1].family)))
 
 
-def _with_every_filter(name: str, cls: type[Separator]) -> list[dict[str, Any]]:
+def _with_preset(classes: Mapping[str, type[Separator]]) -> list[str]:
+    """Return the methods that have other values in their papers."""
+    return [name for name, cls in classes.items() if cls.presets.get("paper")]
+
+
+def _variants(name: str, cls: type[Separator]) -> list[dict[str, Any]]:
+    """Return a method with each filter that is not its default, and as published; of a slow one the latter alone."""
     mask = parameters(cls).get("mask")
-    others = [m for m in MASKS if m != mask.default] if mask else []
-    published = [{"name": name, "preset": "paper"}] if cls.presets.get("paper") else []
-    return [{"name": name}, *({"name": name, "mask": m} for m in others), *published]
+    others = [m for m in MASKS if m != mask.default] if mask and not cls.slow else []
+    published = [{"name": name, "preset": "paper"}] if _with_preset({name: cls}) else []
+    return [*({"name": name, "mask": m} for m in others), *published]
 
 
 def _similar_sources(
@@ -191,8 +227,8 @@ def _similar_sources(
         print(f"similar sources: {variant}")
         folder = work / variant.replace(":", "_")
         run = api.run(
-            {"name": "demo", "variant": variant, "n_songs": 2}, [*methods, *counters], ["usdr"], jobs=jobs,
-            repeats=repeats, out=folder,
+            {"name": "demo", "variant": variant, "n_songs": 1}, [*methods, *counters], ["usdr"], jobs=jobs,
+            repeats=repeats, duration=_SIMILAR_SECONDS, out=folder,
         )  # fmt: skip
         table = run.aggregate()
         table = table[(table["metric"] == "uSDR") & (table["separator"] != FLOOR)].drop_duplicates(
@@ -213,30 +249,41 @@ def _counted(tracks: pd.DataFrame) -> pd.Series[float]:
     return own.drop_duplicates().groupby("separator")["sources"].mean()
 
 
-def _entry(name: str, cls: type[Separator], table: pd.DataFrame, costs: pd.DataFrame, example: Example) -> Entry:
-    own = table[table["separator"] == name]
-    # A method of more than two stems is judged on all stems first, any other on vocals and accompaniment.
-    pair = len(own[own["metric"] == "uSDR"]["target"].unique()) <= 2
-    own = own.sort_values("group", key=lambda g: (g == "vocals_acc") != pair, kind="stable")
-    mask = parameters(cls).get("mask")
-    scores = []
-    for params in sorted(dict.fromkeys(own["params"]), key=len):  # the default, which has none, first
-        rows = own[(own["params"] == params) & (own["metric"] == "uSDR")].drop_duplicates("target")
-        label = "as published (preset=paper)" if params == "preset=paper" else params.removeprefix("mask=")
-        label = label or (f"{mask.default} (default)" if mask else "as it is")
-        gains = dict(zip(rows["target"], rows["improvement"], strict=True))
-        stems = [t for t in gains if t != "accompaniment" or len(gains) <= 2]
-        mean = sum(gains[t] for t in stems) / len(stems) if stems else math.nan
-        values = dict(zip(rows["target"], rows["value"], strict=True))
-        spread = dict(zip(rows["target"], rows["spread"], strict=True))
-        scores.append(Score(label, values, spread, gains.get("vocals", math.nan), mean))
+def _entry(
+    name: str, cls: type[Separator], table: pd.DataFrame, filters: pd.DataFrame, costs: pd.DataFrame, example: Example
+) -> Entry:
+    own = _main_group_first(table[table["separator"] == name])
     sdr: dict[str, dict[str, float]] = {}
-    default = own[own["params"] == ""]
-    for metric, target, value in zip(default["metric"], default["target"], default["value"], strict=True):
+    for metric, target, value in zip(own["metric"], own["target"], own["value"], strict=True):
         sdr.setdefault(metric, {}).setdefault(target, float(value))
+    mask = parameters(cls).get("mask")
+    labels = {"": f"{mask.default} (default)" if mask else "as it is", "preset=paper": "as published (preset=paper)"}
+    compared = _main_group_first(filters[filters["separator"] == name])
+    scores = [
+        _score(labels.get(params, params.removeprefix("mask=")), compared[compared["params"] == params])
+        for params in sorted(dict.fromkeys(compared["params"]), key=lambda params: (params in labels, len(params)))
+    ]
+    scores.sort(key=lambda score: score.label != labels[""])  # the default first, then filters, then as published
     cost = costs[(costs["separator"] == name) & (costs["params"] == "")]
     speed = float((cost["audio_seconds"] / cost["separate_cpu_seconds"]).median())
-    return Entry(name, cls, describe(cls), scores, sdr, speed, example.memory_mb, f"figures/{name}.png")
+    return Entry(
+        name, cls, describe(cls), _score(labels[""], own), scores, sdr, speed, example.memory_mb, f"figures/{name}.png"
+    )
+
+
+def _main_group_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sort: a method of more than two stems is judged on all stems, any other on vocals and accompaniment."""
+    pair = len(rows[rows["metric"] == "uSDR"]["target"].unique()) <= 2
+    return rows.sort_values("group", key=lambda g: (g == "vocals_acc") != pair, kind="stable")
+
+
+def _score(label: str, rows: pd.DataFrame) -> Score:
+    rows = rows[rows["metric"] == "uSDR"].drop_duplicates("target")
+    gains = dict(zip(rows["target"], rows["improvement"], strict=True))
+    stems = [t for t in gains if t != "accompaniment" or len(gains) <= 2]
+    mean = sum(gains[t] for t in stems) / len(stems) if stems else math.nan
+    values, spread = (dict(zip(rows["target"], rows[column], strict=True)) for column in ("value", "spread"))
+    return Score(label, values, spread, gains.get("vocals", math.nan), mean)
 
 
 def _rounded(value: float) -> str:

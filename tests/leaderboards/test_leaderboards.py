@@ -6,13 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import mss_bench
 from mss_bench.cli.main import main
 from mss_bench.errors import ConfigError
-from mss_bench.leaderboards.board import entry_names, read_board, read_entry
+from mss_bench.leaderboards.board import entry_names, read_board, read_entry, write_entry
 from mss_bench.leaderboards.diff import diff_boards
 from mss_bench.leaderboards.render import build, standings
 from mss_bench.leaderboards.verify import compare_with_run, verify_board
@@ -198,6 +199,34 @@ def test_from_a_run_to_a_board(finished: tuple[Path, Path], tmp_path, capsys) ->
     rounded = results.tracks.assign(value=results.tracks["value"] + 0.002)  # as another processor's
     assert compare_with_run(read_board(board), rounded, results.run) == []
     capsys.readouterr()
+
+
+def test_an_entry_of_several_seeds_is_checked_by_a_run_of_one(finished: tuple[Path, Path], tmp_path) -> None:
+    _, empty = finished
+    folder = tmp_path / "mine"
+    shutil.copytree(empty, folder)
+    method = "nmf:iterations=2,components=8,n_fft=1024,hop=512,as=nmf"
+    results = mss_bench.run(
+        "demo", [method], ["usdr"], max_tracks=2, duration=6.0, jobs=1, repeats=3, out=tmp_path / "run", quiet=True
+    )
+    assert main(["leaderboard", "add", str(results.path), str(folder)]) == 0
+    board = read_board(folder)
+    entry = read_entry(board, "nmf")
+    assert entry.provenance["replicates"] == 3
+    assert verify_board(board) == []
+    assert "± is the standard deviation over the seeds" in "\n".join(map(str, standings(board).notes))
+    first = [
+        float((text or str(value)).split()[0]) for text, value in results.tracks[["replicates", "value"]].to_numpy()
+    ]
+    of_one = results.tracks.assign(value=first, replicates="")
+    assert not np.allclose(of_one["value"], results.tracks["value"], atol=0.05)
+    assert compare_with_run(board, results.tracks, results.run) == []
+    assert compare_with_run(board, of_one, results.run) == []
+    assert "nmf: 10 of 10 values differ" in compare_with_run(board, of_one.assign(value=1.5), results.run)[1]
+    wrong = entry.table.assign(value=entry.table["value"] + 0.5)
+    entry.table = wrong
+    write_entry(board, entry)
+    assert any("is not the mean of its replicates" in problem for problem in verify_board(board))
 
 
 def test_a_run_of_other_data_is_refused(finished: tuple[Path, Path], tmp_path, capsys) -> None:
