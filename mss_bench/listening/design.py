@@ -21,6 +21,7 @@
     trials: 30                    # most that one listener is asked; balanced incomplete blocks beyond that
     replicates: 1                 # trials repeated for each listener
     seed: 0
+    language: de                  # of the listeners' pages: en, de, or a YAML file with the texts of another
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from typing import Any, Literal
 from mss_bench.core.config import load_yaml, plain_name
 from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.errors import ConfigError
+from mss_bench.listening.catalogue import LANGUAGES, read_catalogue
 from mss_bench.listening.protocols import PROTOCOLS, Kind
 from mss_bench.listening.stimuli import ANCHORS
 
@@ -95,6 +97,7 @@ class TestDesign(Parameterized):
         1, at_least=0, at_most=100, doc="Trials repeated for each listener (default: 1 of sliders, else 0)."
     )
     seed: int = param(0, at_least=0, at_most=2**63, doc="Of excerpts, anchors, and which listener hears which items.")
+    language: str = param("en", doc="Of the listeners' pages: en, de, or a YAML file with the texts of another.")
     title: str = param("", doc="What listeners read on top of each page.")
     instructions: str = param("", doc="What listeners read at the beginning; by default the protocol is explained.")
 
@@ -146,11 +149,12 @@ class TestDesign(Parameterized):
 
     def setup(self) -> None:
         self.procedure = PROTOCOLS[self.protocol]
+        self.catalogue = read_catalogue(self.language)
 
     def described(self) -> dict[str, Any]:
         """Return the design as plain data, for a pack's manifest."""
         parts = {"excerpts": self.excerpts.values(), "loudness": self.loudness.values()}
-        return self.values() | parts | {"run": self.run.name}
+        return self.values() | parts | {"run": self.run.name, "language": self.catalogue.language}
 
 
 def read_design(path: str | Path) -> TestDesign:
@@ -161,5 +165,8 @@ def read_design(path: str | Path) -> TestDesign:
     ConfigError
         Unknown keys, wrong types, values out of range; with file and line.
     """
-    design = TestDesign.from_mapping(load_yaml(path), "a listening test")
-    return design.with_values(run=Path(path).parent / design.run)
+    written = load_yaml(path)
+    for name, kept in (("run", ()), ("language", LANGUAGES)):
+        if isinstance(written.get(name), str) and written[name] not in kept:
+            written[name] = str(Path(path).parent / written[name])
+    return TestDesign.from_mapping(written, "a listening test")

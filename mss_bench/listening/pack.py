@@ -113,6 +113,8 @@ def make_pack(
         systems, excerpts, tracks = choose(design, source)
         planned = plan_trials(design, systems, excerpts, blinding)
         say(f"{len(planned)} trials of {len(excerpts)} items: {', '.join(systems)}")
+        if english := design.catalogue.in_english:
+            say(english)
         source.prepare(systems, tracks, jobs)
         say(f"rendering {', '.join(e.item for e in excerpts)}")
         render = partial(_render, design, source, systems, planned)
@@ -303,12 +305,21 @@ def _write(
     rated = [writer.trial(plan, name, titles[plan.item]) for name, plan in named]
     first = named[0][1]
     training = writer.trial(first, blinding.name(f"{first.name}|training"), "Training")
-    tasks = [PackTask(t.name, t.question, t.low, t.high, list(t.labels)) for t in design.procedure.tasks]
+    texts = design.catalogue
+    tasks = [
+        PackTask(
+            t.name, texts.text(f"questions.{design.protocol}.{t.name}"), t.low, t.high,
+            texts.words(f"scales.{t.scale}") if t.scale else [],
+        )
+        for t in design.procedure.tasks
+    ]  # fmt: skip
     Pack(
-        design.name, design.title or "Listening test", design.instructions or design.procedure.instructions,
+        design.name, design.title or texts.text("test.title"),
+        design.instructions or texts.text(f"instructions.{design.procedure.kind}"),
         design.protocol, SAMPLE_RATE, tasks,
         [*rated, training], configurations(design, rated, [plan.item for _, plan in named], blinding),
         training=training.id, level=rated[0].reference or rated[0].stimuli[0],
+        catalogue=texts,
     ).write(folder)  # fmt: skip
     manifest = {
         "mss_bench": __version__, "design": design.described(), "sample_rate": SAMPLE_RATE, "resampler": "soxr VHQ",

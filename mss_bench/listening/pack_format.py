@@ -27,6 +27,7 @@ from typing import Any
 from mss_bench.core import files
 from mss_bench.core.records import built
 from mss_bench.errors import ConfigError
+from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
 
@@ -120,6 +121,8 @@ class Pack:
         File for setting the level, or empty.
     configurations : list of list of Step
         Listener n gets the n-th, counted round.
+    catalogue : Catalogue
+        What the pages say, in the listeners' language.
     """
 
     name: str
@@ -132,6 +135,7 @@ class Pack:
     configurations: list[list[Step]]
     training: str = ""
     level: str = ""
+    catalogue: Catalogue = field(default_factory=Catalogue)
     version: int = VERSION
 
     def trial(self, name: str) -> Trial:

@@ -60,6 +60,7 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float | None = 
         needed = listeners_in_words(sd, (first.low, first.high), power)
         spread = SD * (first.high - first.low) if sd is None else sd
         told = f"Listeners for a difference to be found with {100 * power:.0f} % (paired, sd {spread:g}, 5 % level):"
+    english = design.catalogue.in_english
     return "\n".join([
         f"{design.name}: {design.procedure.title}, {design.target}, {len(systems)} systems",
         "",
@@ -69,4 +70,5 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float | None = 
         "",
         told,
         columns([(what, str(n)) for what, n in needed.items()]),
+        *(["", english] if english else []),
     ])  # fmt: skip

@@ -1,4 +1,7 @@
-"""Protocols of listening tests: the questions, their scales, and what a trial holds.
+"""Protocols of listening tests: tasks, scales, and what a trial holds.
+
+What listeners read of them is in `mss_bench.listening.catalogue`: ``questions.PROTOCOL.TASK``, ``scales.NAME`` and
+``instructions.KIND``.
 
 References
 ----------
@@ -54,21 +57,19 @@ class Task:
     ----------
     name : str
         As in tables.
-    question : str
-        As the listener reads it.
     anchors : tuple of str
         Names of `mss_bench.listening.stimuli.ANCHORS` that belong to the task.
-    labels : tuple of str
-        Bands of a continuous scale or grades of a labelled one, from the lowest up; empty where one signal is chosen.
+    scale : str
+        The catalogue's name of the words of its scale, which are bands of a continuous one or grades; empty
+        where one signal is chosen.
     low, high : float
         Ends of the scale.
     hidden_reference : bool
     """
 
     name: str
-    question: str
     anchors: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ("bad", "poor", "fair", "good", "excellent")
+    scale: str = "quality"
     low: float = 0.0
     high: float = 100.0
     hidden_reference: bool = True
@@ -103,100 +104,50 @@ class Protocol:
     seconds: float = 12.0
     source: str = ""
 
-    @property
-    def instructions(self) -> str:
-        """Return what listeners are told where a test says nothing of its own; BS.1534 asks for it."""
-        return _INSTRUCTIONS[self.kind]
 
-
-_INSTRUCTIONS = {
-    Kind.MULTI: (
-        "On each page you hear several sounds and compare them with a reference. Give each a grade from 0 to 100: the "
-        "words beside the scale say what a grade means, and every number between them may be used.\n\n"
-        "One of the sounds is the reference itself. You do not know which; the one that you take for it gets 100. "
-        "Listen to all sounds as often as you like before you grade them, and change grades until you are content."
-    ),
-    Kind.PREFERENCE: (
-        "On each page you hear two sounds, A and B, as often as you like, and say which you prefer. "
-        "There is no right answer."
-    ),
-    Kind.VOTES: (
-        "On each page you hear several sounds, as often as you like, and choose the one that you find best. "
-        "There is no right answer. Where you cannot decide, choose one of those that you like best."
-    ),
-    Kind.ABX: (
-        "On each page you hear three sounds. X is the same as A or the same as B: say which. "
-        "Some differences are very small; where you hear none, guess."
-    ),
-    Kind.SINGLE: (
-        "On each page you hear one sound to its end, and say in one of five grades how good it is. "
-        "Use the whole scale over the test."
-    ),
-    Kind.DEGRADATION: (
-        "On each page you hear a sound, and then the same sound after it was processed. "
-        "Say in one of five grades how annoying you find what was lost, if you hear that anything was."
-    ),
-}
-
-_SIMILAR = "Rate the quality of each sound compared to the reference: every difference from it counts."
-_ANNOYANCE = ("very annoying", "annoying", "slightly annoying", "perceptible but not annoying", "imperceptible")
 _Emiya = partial(Task, anchors=("distorted_target", "interference", "artifacts"))
-_Choice = partial(Task, labels=(), high=1.0, hidden_reference=False)
+_Choice = partial(Task, scale="", high=1.0, hidden_reference=False)
 _Grade = partial(Task, low=1.0, high=5.0)
 
 PROTOCOLS: dict[str, Protocol] = {
     p.name: p
     for p in (
         Protocol(
-            "mushra", "MUSHRA", Kind.MULTI, (Task("quality", _SIMILAR, ("lowpass_3500", "lowpass_7000")),),
+            "mushra", "MUSHRA", Kind.MULTI, (Task("quality", ("lowpass_3500", "lowpass_7000")),),
             reference=True, source="ITU-R BS.1534-3",
         ),
         Protocol(
             "peass", "PEASS, four tasks", Kind.MULTI,
             (
-                _Emiya("global_quality", "Rate the global quality compared to the reference."),
-                _Emiya("target_preservation", "Rate how well the target source of the reference is preserved."),
-                _Emiya("interference_suppression", "Rate how well the other sources are suppressed."),
-                _Emiya("artifact_absence", "Rate the absence of additional artificial noises."),
+                _Emiya("global_quality"), _Emiya("target_preservation"), _Emiya("interference_suppression"),
+                _Emiya("artifact_absence"),
             ),
             reference=True, seconds=10.0, source="Emiya et al. 2011",
         ),
         Protocol(
             "two_attributes", "Sound quality and interference", Kind.MULTI,
-            (
-                Task("sound_quality", "Rate the sound quality of the target: how free of distortion and artificial "
-                     "noises is it? Take no notice of other sounds.", ("quality",)),
-                Task("interference", "Rate how much of the other sounds is heard beside the target. "
-                     "Take no notice of the quality.", ("mixture",),
-                     labels=("very much", "much", "some", "little", "nothing")),
-            ),
+            (Task("sound_quality", ("quality",)), Task("interference", ("mixture",), scale="amount")),
             reference=True, source="Ward et al. 2018",
         ),
         Protocol(
-            "remix", "Remix", Kind.MULTI,
-            (Task("quality", "Rate each remix compared to the reference remix: sound and balance both count.",
-                  ("mixture",)),),
-            reference=True, source="Wierstorf et al. 2017",
+            "remix", "Remix", Kind.MULTI, (Task("quality", ("mixture",)),), reference=True,
+            source="Wierstorf et al. 2017",
         ),
         Protocol(
-            "preference", "Preference", Kind.PREFERENCE,
-            (_Choice("preference", "Which of the two do you prefer?"),), reference=False, max_signals=2,
+            "preference", "Preference", Kind.PREFERENCE, (_Choice("preference"),), reference=False, max_signals=2,
         ),
         Protocol(
-            "votes", "Pick the best", Kind.VOTES, (_Choice("best", "Which of these sounds is the best?"),),
-            reference=False,
+            "votes", "Pick the best", Kind.VOTES, (_Choice("best"),), reference=False,
         ),
         Protocol(
-            "abx", "ABX", Kind.ABX, (_Choice("identity", "Is X the same as A or as B?"),),
-            reference=False, max_signals=3,
+            "abx", "ABX", Kind.ABX, (_Choice("identity"),), reference=False, max_signals=3,
         ),
         Protocol(
-            "acr", "Absolute category rating", Kind.SINGLE, (_Grade("quality", "How good is the sound?"),),
-            reference=False, max_signals=1, source="ITU-T P.800",
+            "acr", "Absolute category rating", Kind.SINGLE, (_Grade("quality"),), reference=False, max_signals=1,
+            source="ITU-T P.800",
         ),
         Protocol(
-            "dcr", "Degradation category rating", Kind.DEGRADATION,
-            (_Grade("degradation", "How annoying is what the second sound lost?", labels=_ANNOYANCE),),
+            "dcr", "Degradation category rating", Kind.DEGRADATION, (_Grade("degradation", scale="annoyance"),),
             reference=True, max_signals=2, source="ITU-T P.800",
         ),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mss_bench.core.text import frame_csv
 from mss_bench.listening import figures
+from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.findings import Ears, Findings, Question
 from mss_bench.listening.fit import Fit
 from mss_bench.listening.pairs import MODELS
@@ -217,7 +218,8 @@ def _question(question: Question) -> _Section:
     drawn = []
     name = question.file()
     if question.summary is not None:
-        labels = next((t.labels for p in PROTOCOLS.values() for t in p.tasks if t.name == question.task), ())
+        words = next((t.scale for p in PROTOCOLS.values() for t in p.tasks if t.name == question.task), "")
+        labels = Catalogue().words(f"scales.{words}") if words else ()
         bands = labels if question.scale == SCALE and len(labels) == 5 else ()
         figure = figures.box_plot(question.ratings, question.summary, labels=bands, scale=question.scale,
                                   title=question.title)  # fmt: skip

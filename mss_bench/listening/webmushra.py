@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from mss_bench.errors import ConfigError
+from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.pack_format import Pack, PackTask, Signal, Trial
-from mss_bench.listening.protocols import Kind, Task
+from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
 
 __all__ = ["LISTENER", "as_yaml", "webmushra_config"]
@@ -138,7 +139,8 @@ def _content(task: PackTask, trial: Trial, address: Address) -> str:
     parts = [html.escape(task.question)]
     if trial.kind == Kind.ABX:
         parts = ["X stands here as the reference: which of A and B is the same as X?"]
-    if trial.kind == Kind.MULTI and tuple(task.labels) != Task.labels:  # its page writes excellent to bad, always
+    # Its page writes excellent to bad, always.
+    if trial.kind == Kind.MULTI and task.labels != Catalogue().words("scales.quality"):
         bands = ", ".join(html.escape(label) for label in reversed(task.labels))
         parts.append(f"From 100 down to 0 the scale means: {bands}.")
     # No page has a button for more signals than it asks about.

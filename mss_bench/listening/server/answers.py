@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mss_bench.errors import MssBenchError
+from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.pack_format import PackTask, Trial
 from mss_bench.listening.protocols import CHOICES, Kind
 
@@ -27,17 +28,11 @@ _SUBMISSION = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _DAY = 86_400_000.0  # ms; JSON's readers accept NaN, infinity and 1e300, which no listener takes
 _LONGEST = {"name": 120, "remarks": 2000}  # characters
 
-QUESTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "device": ("What did you listen with?", ("headphones", "earphones", "loudspeakers", "other")),
-    "room": ("How quiet was the room?", ("quiet", "some noise", "noisy")),
-    "experience": (
-        "How experienced are you in listening to sound critically?",
-        ("none", "some: I make music or work with sound", "much: I took part in such tests before"),
-    ),
-    "hearing": ("Do you know of any hearing loss?", ("no", "yes", "I prefer not to say")),
-    "remarks": ("Anything that we should know?", ()),
+QUESTIONS: dict[str, list[str]] = {
+    **{n: Catalogue().words(f"questionnaire.{n}_choices") for n in ("device", "room", "experience", "hearing")},
+    "remarks": [],
 }
-"""The questionnaire: field, question, and the choices; none for free text, which may be left empty."""
+"""The questionnaire: field, and the answers to choose from, as they are stored; none for free text."""
 
 
 class RequestError(MssBenchError):
@@ -173,7 +168,7 @@ def check_questionnaire(raw: Any) -> dict[str, str]:
     RequestError
     """
     fields = check_fields(raw, list(QUESTIONS))
-    for name, (_, choices) in QUESTIONS.items():
+    for name, choices in QUESTIONS.items():
         value = fields[name]
         if not choices:
             fields[name] = _text(value, name)

@@ -16,9 +16,10 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from mss_bench.errors import MssBenchError, UnknownNameError
+from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.pack_format import read_key
 from mss_bench.listening.server import flow
 from mss_bench.listening.server.answers import (
@@ -33,7 +34,7 @@ from mss_bench.listening.server.answers import (
 from mss_bench.listening.server.database import Vanished
 from mss_bench.listening.server.flow import Sitting, Stage
 from mss_bench.listening.server.results import listeners_csv, progress, ratings_csv
-from mss_bench.listening.server.store import Conflict, Listener, Store
+from mss_bench.listening.server.store import Conflict, Full, Listener, Store
 
 __all__ = ["HEADERS", "MAX_BODY", "create_app", "protect"]
 
@@ -53,7 +54,6 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 
-_NOT_FOUND = "there is nothing at this address; please use the link that you were given"
 _COOKIE = "listener"
 _MOST_AT_ONCE = 100  # links that the experimenter makes with one click
 
@@ -76,13 +76,13 @@ def create_app(sitting: Sitting, store: Store) -> Flask:
     """
     app = _Quiet(__name__, static_folder="static", template_folder="templates")
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    protect(app)
+    protect(app, sitting.pack.catalogue)
     for pages in (_listener_pages, _join_pages, _experimenter_pages):
         app.register_blueprint(pages(sitting, store))
 
     @app.get("/")
     def home() -> str:
-        return render_template("message.html", message="Please use the link that you were given.", status=200)
+        return render_template("message.html", message=sitting.pack.catalogue.text("message.use_link"), status=200)
 
     @app.get("/favicon.ico")
     def icon() -> ResponseReturnValue:
@@ -129,14 +129,15 @@ def _listener_pages(sitting: Sitting, store: Store) -> Blueprint:
     def find(token: str) -> dict[str, Any]:
         listener = store.find(token)
         if listener is None:
-            raise RequestError(_NOT_FOUND, 404)
+            raise NotFound
         return {"listener": listener}
 
     pages = _pages("listener", "l", find)
 
     @pages.get("/")
     def page(listener: Listener) -> ResponseReturnValue:
-        return render_template("listen.html", title=sitting.pack.title)
+        texts = json.dumps(sitting.pack.catalogue.texts, ensure_ascii=False)
+        return render_template("listen.html", title=sitting.pack.title, texts=texts)
 
     @pages.get("/api/state")
     def state(listener: Listener) -> ResponseReturnValue:
@@ -232,12 +233,12 @@ def _join_pages(sitting: Sitting, store: Store) -> Blueprint:
     def participant(token: str) -> dict[str, Any]:
         """Return the participant's id, or an empty text, as the code."""
         if not options.open_places or not _is_token(token, store.join):
-            raise RequestError(_NOT_FOUND, 404)
+            raise NotFound
         names = (options.participant_parameter, *options.panel_parameters)
         ids = {name: request.args[name] for name in names if request.args.get(name)}
         for name, value in ids.items():
             if not CODE.fullmatch(value):
-                raise RequestError(f"{name} of this link is not made of letters, digits, - and _")
+                raise RequestError(sitting.pack.catalogue.text("message.bad_link", name=name))
         return {"code": ids.pop(options.participant_parameter, ""), "panel": ids}
 
     pages = _pages("join", "join", participant)
@@ -270,7 +271,7 @@ def _join_pages(sitting: Sitting, store: Store) -> Blueprint:
 def _experimenter_pages(sitting: Sitting, store: Store) -> Blueprint:
     def check(token: str) -> dict[str, Any]:
         if not _is_token(token, store.experimenter):
-            raise RequestError(_NOT_FOUND, 404)
+            raise NotFound
         return {}
 
     pages = _pages("experimenter", "experimenter", check)
@@ -318,11 +319,15 @@ def _experimenter_pages(sitting: Sitting, store: Store) -> Blueprint:
     return pages
 
 
-def protect(app: Flask) -> None:
+def protect(app: Flask, catalogue: Catalogue) -> None:
     """Add limits, headers and error pages to an application."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
     app.config["MAX_FORM_PARTS"] = 20
+
+    @app.context_processor
+    def language() -> dict[str, Any]:
+        return {"catalogue": catalogue}
 
     @app.after_request
     def headers(response: Response) -> Response:
@@ -336,22 +341,21 @@ def protect(app: Flask) -> None:
         status = error.status if isinstance(error, RequestError) else known.get(type(error), 500)
         return _answer(str(error), status)
 
+    @app.errorhandler(Full)
+    def full(error: Full) -> ResponseReturnValue:
+        return _answer(catalogue.text("message.full"), 409)
+
     @app.errorhandler(Vanished)
     @app.errorhandler(sqlite3.Error)
     def storage(error: Exception) -> ResponseReturnValue:
         app.logger.error("the database refused: %s", error)
-        return _answer("this could not be stored just now; it will be sent again", 503)
+        return _answer(catalogue.text("message.not_stored"), 503)
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> ResponseReturnValue:
-        texts = {
-            400: "this request is not as it should be",
-            404: _NOT_FOUND,
-            413: f"more than {MAX_BODY // 1024} KiB were sent",
-            500: "something went wrong here; what was saved before is safe",
-        }
         code = error.code or 500
-        return _answer(texts.get(code, error.name), code)
+        named = {404: "not_found", 413: "too_large"}.get(code, "failed" if code >= 500 else "bad_request")
+        return _answer(catalogue.text(f"message.{named}"), code)
 
 
 def _answer(message: str, status: int) -> ResponseReturnValue:

@@ -29,13 +29,7 @@ from mss_bench.listening.protocols import MAX_SIGNALS
 from mss_bench.listening.server.answers import QUESTIONS, RequestError, heard_seconds
 from mss_bench.listening.server.store import Listener
 
-__all__ = ["CONSENT", "ServeOptions", "Sitting", "Stage", "passes_headphones", "tone_orders", "tones"]
-
-CONSENT = (
-    "You listen to short pieces of music and grade what you hear. You may take a break whenever you like, and stop at "
-    "any time without giving a reason. Your grades, the time they took and your answers to a few questions at the end "
-    "are stored under a code and used for research on sound."
-)
+__all__ = ["ServeOptions", "Sitting", "Stage", "passes_headphones", "tone_orders", "tones"]
 
 ROUNDS = 6  # of the headphone check
 NEEDED = 5  # right answers; by chance 1.8 % of listeners have as many
@@ -92,7 +86,9 @@ class ServeOptions(Parameterized):
     )
     headphone_check: bool = param(False, doc="Check for headphones by antiphase loudness, before the training.")
     consent: Path | None = param(
-        None, metavar="TEXT", doc="A file with the text that listeners agree to (default: a short text in English)."
+        None,
+        metavar="TEXT",
+        doc="A file with the text that listeners agree to (default: a short text in the test's language).",
     )
     waveform: bool = param(
         True, doc="Draw the waveform of the reference, or of a single sound; with --no-waveform none is drawn."
@@ -104,7 +100,7 @@ class ServeOptions(Parameterized):
             parts = urlsplit(getattr(self, name))
             if getattr(self, name) and (parts.scheme not in ("http", "https") or not parts.netloc):
                 self.refuse(name, "an address, e.g. https://example.org/path")
-        self.consent_text = CONSENT
+        self.consent_text = ""
         if self.consent is not None:
             try:
                 self.consent_text = self.consent.read_text(encoding="utf-8").strip()
@@ -223,7 +219,8 @@ class Sitting:
         match stage:
             case Stage.CONSENT:
                 told |= {
-                    "instructions": self.pack.instructions, "consent": self.options.consent_text,
+                    "instructions": self.pack.instructions,
+                    "consent": self.options.consent_text or self.pack.catalogue.text("consent.text"),
                     "ask_name": self.options.ask_name, "minutes": self.minutes(listener.number),
                     "headphones": self.options.headphone_check,
                 }  # fmt: skip
@@ -236,12 +233,7 @@ class Sitting:
                 told |= {"trial": self._describe(listener, listener.done)}
                 told |= {"next": None if last else self._describe(listener, listener.done + 1)}
             case Stage.QUESTIONNAIRE:
-                told |= {
-                    "questions": [
-                        {"name": n, "question": text, "choices": list(choices)}
-                        for n, (text, choices) in QUESTIONS.items()
-                    ]
-                }
+                told |= {"questions": self._questions()}
             case Stage.DONE:
                 told |= {"completion_url": self.options.completion_url}
             case Stage.REFUSED:
@@ -249,6 +241,16 @@ class Sitting:
             case Stage.LEVEL:
                 pass
         return told
+
+    def _questions(self) -> list[dict[str, Any]]:
+        texts = self.pack.catalogue
+        return [
+            {
+                "name": name, "question": texts.text(f"questionnaire.{name}"), "values": values,
+                "choices": texts.words(f"questionnaire.{name}_choices") if values else [],
+            }
+            for name, values in QUESTIONS.items()
+        ]  # fmt: skip
 
     def minutes(self, number: int = 0) -> int:
         """Estimate how long it takes the listener of a number, and three minutes around it."""

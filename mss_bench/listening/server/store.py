@@ -21,7 +21,7 @@ from typing import Any
 from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
 from mss_bench.listening.server.database import Database
 
-__all__ = ["Answer", "Audit", "Conflict", "Listener", "Store"]
+__all__ = ["Answer", "Audit", "Conflict", "Full", "Listener", "Store"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -42,6 +42,10 @@ _CHANGEABLE = frozenset({"stage", "finished", "level_db", "attempts", "name", "q
 
 class Conflict(MssBenchError):
     """What was sent does not fit what is there already."""
+
+
+class Full(Conflict):
+    """There are as many listeners as the test needs."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,7 @@ class Store:
         Raises
         ------
         Conflict
-            The code is taken, or there are enough listeners.
+            The code is taken, or, as `Full`, there are enough listeners.
         """
         token = secrets.token_urlsafe(32)  # 256 bits: the address is all that identifies a listener
         with self.database.writing() as db:
@@ -225,7 +229,7 @@ class Store:
             number = int(db.execute(f"SELECT 1 + coalesce(max(number), -1) FROM ({numbers})").fetchone()[0])
             joined = db.execute("SELECT count(*) FROM listeners WHERE way <> 'link'").fetchone()[0]
             if most is not None and joined >= most:
-                raise Conflict("this test has all the listeners that it needs; thank you for your interest")
+                raise Full(f"{joined} listeners joined, of {most} places")
             taken = {row["code"] for row in db.execute("SELECT code FROM listeners")}
             name = code or _free_code(taken, number, way)
             try:

@@ -19,7 +19,7 @@ from mss_bench.listening.server.store import Store
 
 from .conftest import valid_answer
 
-ANSWERS = {name: choices[0] if choices else "" for name, (_, choices) in QUESTIONS.items()}
+ANSWERS = {name: choices[0] if choices else "" for name, choices in QUESTIONS.items()}
 
 
 class Client(FlaskClient):
@@ -163,7 +163,7 @@ def test_bad_answers_are_told_and_change_nothing(start) -> None:
         (client.post(where, data="[" * 20000, content_type="application/json"), 400, "no JSON"),
         (client.post(where, data=b"\xff\xfe", content_type="application/json"), 400, "no JSON"),
         (client.post(where, data=json.dumps(good)), 415, "application/json"),
-        (client.post(where, data=b" " * (MAX_BODY + 1), content_type="application/json"), 413, "KiB"),
+        (client.post(where, data=b" " * (MAX_BODY + 1), content_type="application/json"), 413, "More was sent"),
         (client.post(f"{page}/api/trials/3", json=later), 409, "expected trial 1"),
         (client.post(f"{page}/api/trials/6", json=good), 404, "has 6"),
         (client.post(f"{page}/api/level", json={"level_db": -6}), 409, "level"),

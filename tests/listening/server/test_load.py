@@ -19,7 +19,7 @@ from mss_bench.listening.server.answers import QUESTIONS
 from .conftest import Running, valid_answer, write_pack
 
 TRIALS = 3
-QUESTIONNAIRE = {name: choices[0] if choices else "" for name, (_, choices) in QUESTIONS.items()}
+QUESTIONNAIRE = {name: choices[0] if choices else "" for name, choices in QUESTIONS.items()}
 
 
 class Simulated(threading.Thread):

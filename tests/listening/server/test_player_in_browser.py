@@ -111,7 +111,7 @@ def test_a_whole_session_by_mouse(tmp_path, serve, open_page) -> None:
     _heading(page, "Training")
     page.wait_for_selector(".signal")
     page.click(".next", force=True)  # too early: it says what is missing, and stays
-    assert "Still to listen to: 1, 2, 3, Reference; still to grade: 1, 2, 3." in page.inner_text(".missing")
+    assert "Still to listen to: 1, 2, 3, Reference. Still to grade: 1, 2, 3." in page.inner_text(".missing")
     _heading(page, "Training")
     _hear_all(page)
     for slider in page.locator("input[type=range]").all():

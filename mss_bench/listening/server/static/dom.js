@@ -15,10 +15,6 @@ export function paragraphs(text) {
   return text.split(/\n\s*\n/).filter((part) => part.trim()).map((part) => element("p", {}, part.trim()));
 }
 
-export function seconds(value) {
-  return `${value.toFixed(1)} s`;
-}
-
 // Shows a page and moves the focus to its heading, which screen readers then read.
 export function show(...children) {
   const main = document.getElementById("main");

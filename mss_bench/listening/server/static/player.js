@@ -1,6 +1,7 @@
 // Plays the signals of a trial: position, loop, what was heard for how long.
 
 import { Graph } from "./graph.js";
+import { text } from "./texts.js";
 
 export const SHORTEST_LOOP = 0.5; // seconds
 
@@ -44,7 +45,7 @@ export async function load(urls, sampleRate) {
   );
   for (const url of urls) cache.delete(url);
   const lengths = new Set(found.map((buffer) => buffer.length));
-  if (lengths.size > 1) throw new Error("the signals are not of one length");
+  if (lengths.size > 1) throw new Error(text("player.unequal"));
   return found;
 }
 

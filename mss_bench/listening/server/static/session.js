@@ -2,6 +2,7 @@
 
 import { element, say, show, unique } from "./dom.js";
 import * as pages from "./pages.js";
+import { text } from "./texts.js";
 import { TrialPage } from "./trial.js";
 
 const DRAFT = `draft ${location.pathname}`;
@@ -28,11 +29,11 @@ function keepDraft(draft) {
 
 // Sends until an answer comes. The same text is sent again, so that the server knows it when it was saved already.
 async function request(path, body) {
-  const text = body === undefined ? undefined : JSON.stringify(body);
+  const sent = body === undefined ? undefined : JSON.stringify(body);
   for (let tried = 0; ; tried++) {
     try {
-      const answer = await fetch(`api/${path}`, text === undefined ? {} : {
-        method: "POST", headers: { "Content-Type": "application/json" }, body: text,
+      const answer = await fetch(`api/${path}`, sent === undefined ? {} : {
+        method: "POST", headers: { "Content-Type": "application/json" }, body: sent,
       });
       if (answer.status < 500) {
         say("");
@@ -42,7 +43,7 @@ async function request(path, body) {
       // no connection: tried again below
     }
     const wait = WAITS[Math.min(tried, WAITS.length - 1)];
-    say(`No connection. Your answer is kept here and sent again in ${wait} s; please leave this page open.`);
+    say(text("problem.no_connection", { seconds: wait }));
     await new Promise((resolve) => setTimeout(resolve, 1000 * wait));
   }
 }
@@ -51,14 +52,16 @@ async function post(path, body) {
   const answer = await request(path, body);
   if (answer.ok) return render(answer.content.state);
   if (answer.status === 409) return start(); // another window went on
-  return failed(answer.content.error);
+  return failed(text("message.bad_request"), answer.content.error);
 }
 
-function failed(message) {
+// detail: what the server says to whoever looks for the fault, in English.
+function failed(message, detail) {
   show(
-    element("h1", {}, "This could not be done"),
+    element("h1", {}, text("problem.heading")),
     element("p", { role: "alert" }, message),
-    element("button", { type: "button", class: "next", onclick: () => start() }, "Try again"),
+    detail && element("p", { class: "note", lang: "en", dir: "ltr" }, detail),
+    element("button", { type: "button", class: "next", onclick: () => start() }, text("test.try_again")),
   );
 }
 
@@ -84,14 +87,14 @@ async function render(state) {
   try {
     await page(state, { post });
   } catch (error) {
-    failed(`The page could not be shown (${error.message}).`);
+    failed(text("problem.page", { reason: error.message }));
   }
 }
 
 async function start() {
   const answer = await request("state");
   if (answer.ok) await render(answer.content);
-  else failed(answer.content.error);
+  else failed(text("message.bad_request"), answer.content.error);
 }
 
 start();

@@ -1,6 +1,7 @@
 // Play, loop and the waveform, with their keys: what every page with sound shares.
 
-import { announce, element, seconds } from "./dom.js";
+import { announce, element } from "./dom.js";
+import { number, seconds, text } from "./texts.js";
 import { Waveform } from "./waveform.js";
 
 export class Transport {
@@ -9,11 +10,11 @@ export class Transport {
     this.player = player;
     this.names = names;
     this.playButton = element("button", { type: "button", class: "play", onclick: () => player.toggle() });
-    this.loopButton = element("button", { type: "button", onclick: () => player.setLooping(!player.looping) }, "Loop");
-    this.wholeButton = element("button", { type: "button", onclick: () => this.whole() }, "Whole");
+    this.loopButton = element("button", { type: "button", onclick: () => player.setLooping(!player.looping) }, text("player.loop"));
+    this.wholeButton = element("button", { type: "button", onclick: () => this.whole() }, text("player.whole"));
     this.time = element("span", { class: "time", "aria-hidden": "true" });
     this.wave = waveform === null ? null : new Waveform(player.buffers[waveform], player);
-    this.node = element("div", { class: "transport", role: "group", "aria-label": "Playback" },
+    this.node = element("div", { class: "transport", role: "group", "aria-label": text("player.playback") },
       this.wave && this.wave.node,
       element("div", { class: "row" }, this.playButton, this.loopButton, this.wholeButton, this.time));
   }
@@ -24,7 +25,7 @@ export class Transport {
 
   update() {
     const { player } = this;
-    this.playButton.textContent = player.playing ? "Stop" : "Play";
+    this.playButton.textContent = text(player.playing ? "player.stop" : "player.play");
     this.playButton.classList.toggle("playing", player.playing);
     this.loopButton.setAttribute("aria-pressed", player.looping);
     const { start, end } = player.region;
@@ -36,8 +37,8 @@ export class Transport {
     const at = this.player.position;
     if (at === this.shown) return;
     this.shown = at;
-    const text = `${at.toFixed(1)} / ${seconds(this.player.duration)}`;
-    if (this.time.textContent !== text) this.time.textContent = text;
+    const shown = `${number(at, 1)} / ${seconds(this.player.duration)}`;
+    if (this.time.textContent !== shown) this.time.textContent = shown;
     if (this.wave) this.wave.tick();
   }
 
@@ -49,15 +50,17 @@ export class Transport {
       " ": () => player.toggle(),
       p: () => player.toggle(),
       l: () => player.setLooping(!player.looping),
-      "[": () => player.setRegion(player.position, end, "start"),
-      "]": () => player.setRegion(start, player.position, "end"),
-      "\\": () => this.whole(),
+      i: () => player.setRegion(player.position, end, "start"),
+      o: () => player.setRegion(start, player.position, "end"),
+      u: () => this.whole(),
     };
-    const action = actions[event.key.toLowerCase()];
-    if (!action) return false;
-    action();
-    if (["[", "]", "\\"].includes(event.key)) {
-      announce(`Loop from ${seconds(player.region.start)} to ${seconds(player.region.end)}`);
+    // Brackets are hard to type on many keyboards; who is used to them may use them.
+    Object.assign(actions, { "[": actions.i, "]": actions.o, "\\": actions.u });
+    const pressed = meanings(event).find((key) => key in actions);
+    if (!pressed) return false;
+    actions[pressed]();
+    if ("iou[]\\".includes(pressed)) {
+      announce(text("player.looped", { start: seconds(player.region.start), end: seconds(player.region.end) }));
     }
     return true;
   }
@@ -66,6 +69,14 @@ export class Transport {
     this.player.close();
     if (this.wave) this.wave.close();
   }
+}
+
+// What a key may mean: what it types, and the digit or letter of its place on keyboards that type others there.
+export function meanings(event) {
+  const typed = event.key.toLowerCase();
+  const [, kind, name] = /^(Digit|Key)(.)$/.exec(event.code) || [];
+  const other = kind === "Digit" || (kind === "Key" && !/^[\x20-\x7e]$/.test(typed));
+  return other ? [typed, name.toLowerCase()] : [typed];
 }
 
 // Space belongs to a control that is switched by it; elsewhere it plays and stops.

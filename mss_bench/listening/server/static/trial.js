@@ -2,7 +2,8 @@
 
 import { announce, choices, element, show } from "./dom.js";
 import { Player, load, prefetch } from "./player.js";
-import { Transport, keepSpace, takesLetters, takesSpace } from "./transport.js";
+import { number, text } from "./texts.js";
+import { Transport, keepSpace, meanings, takesLetters, takesSpace } from "./transport.js";
 
 const PAIRS = ["preference", "abx"];
 const CHOICES = [...PAIRS, "votes"]; // one signal is chosen, none is graded
@@ -19,10 +20,10 @@ export function urls(trial) {
 
 function names(trial) {
   const own = {
-    preference: ["A", "B"], abx: ["A", "B", "X"], single: ["Sound"], degradation: ["Second"],
+    preference: ["A", "B"], abx: ["A", "B", "X"], single: [text("sounds.sound")], degradation: [text("sounds.second")],
   }[trial.kind] || Array.from({ length: trial.signals }, (_, k) => String(k + 1));
-  const reference = trial.kind === "degradation" ? "First" : "Reference";
-  return [...own, ...(trial.reference ? [reference] : []), ...(trial.mixture ? ["Mixture"] : [])];
+  const reference = text(trial.kind === "degradation" ? "sounds.first" : "sounds.reference");
+  return [...own, ...(trial.reference ? [reference] : []), ...(trial.mixture ? [text("sounds.mixture")] : [])];
 }
 
 // Which keys let a signal be heard; the first is told.
@@ -58,13 +59,13 @@ export class TrialPage {
 
   async open() {
     const { trial } = this;
-    show(element("h1", {}, this.heading()), element("p", { class: "wait" }, "Loading the sounds …"));
+    show(element("h1", {}, this.heading()), element("p", { class: "wait" }, text("trial.loading")));
     let buffers;
     try {
       buffers = await load(urls(trial), this.state.sample_rate);
     } catch (error) {
-      const again = element("button", { type: "button", class: "next", onclick: () => this.open() }, "Try again");
-      show(element("h1", {}, this.heading()), element("p", { role: "alert" }, `The sounds could not be loaded (${error.message}).`), again);
+      const again = element("button", { type: "button", class: "next", onclick: () => this.open() }, text("test.try_again"));
+      show(element("h1", {}, this.heading()), element("p", { role: "alert" }, text("trial.not_loaded", { reason: error.message })), again);
       return;
     }
     const looping = !["single", "degradation"].includes(trial.kind);
@@ -99,7 +100,8 @@ export class TrialPage {
   }
 
   heading() {
-    return this.training ? "Training" : `Trial ${this.state.step + 1} of ${this.state.steps}`;
+    if (this.training) return text("trial.training");
+    return text("trial.heading", { number: number(this.state.step + 1), count: number(this.state.steps) });
   }
 
   get ms() {
@@ -110,20 +112,20 @@ export class TrialPage {
     const { trial, training } = this;
     this.buttons = this.names.map((name, k) => {
       const beside = k >= trial.signals;
-      const label = /^\d+$/.test(name) ? `Sound ${name}` : name;
+      const label = /^\d+$/.test(name) ? text("sounds.numbered", { name }) : name;
       const key = this.keys[k][0];
       const node = element("button", { type: "button", class: beside ? "signal beside" : "signal", "aria-label": label, "aria-keyshortcuts": key },
         element("span", {}, name), name.toLowerCase() === key ? null : element("kbd", { "aria-hidden": "true" }, key.toUpperCase()));
       node.addEventListener("click", () => this.player.hear(k));
       return node;
     });
-    this.next = element("button", { type: "button", class: "next", onclick: () => this.finish() }, training ? "Begin the test" : "Next");
+    this.next = element("button", { type: "button", class: "next", onclick: () => this.finish() }, text(training ? "trial.begin" : "test.next"));
     this.missing = element("p", { class: "missing", id: "missing", "aria-live": "polite" });
-    const bar = training ? null : element("progress", { max: this.state.steps, value: this.state.step, "aria-label": "Progress" });
+    const bar = training ? null : element("progress", { max: this.state.steps, value: this.state.step, "aria-label": text("trial.progress") });
     show(
       element("header", { class: "head" }, element("h1", {}, this.heading()), bar),
-      training && element("p", { class: "note" }, "To get to know the sounds and the controls. These grades are not kept."),
-      trial.changed && element("p", { class: "changed", role: "status" }, "The question is another one from here on."),
+      training && element("p", { class: "note" }, text("trial.training_note")),
+      trial.changed && element("p", { class: "changed", role: "status" }, text("trial.changed")),
       element("p", { class: "question", id: "question" }, trial.question),
       this.transport.node,
       ...(trial.kind === "multi" ? this.sliders() : this.grades()),
@@ -135,24 +137,24 @@ export class TrialPage {
   beside() {
     const nodes = this.buttons.slice(this.trial.signals);
     if (!nodes.length) return null;
-    const own = this.trial.mixture ? element("small", {}, "The mixture is not graded; it plays at its own level.") : null;
-    return element("div", { class: "row besides", role: "group", "aria-label": "To compare with" }, ...nodes, own);
+    const own = this.trial.mixture ? element("small", {}, text("sounds.mixture_note")) : null;
+    return element("div", { class: "row besides", role: "group", "aria-label": text("sounds.beside") }, ...nodes, own);
   }
 
   sliders() {
     const { trial } = this;
     this.inputs = [];
     this.outputs = [];
-    const edge = (n) => String(Math.round(trial.low + ((trial.high - trial.low) * n) / trial.labels.length));
+    const edge = (n) => number(Math.round(trial.low + ((trial.high - trial.low) * n) / trial.labels.length));
     const bands = element("div", { class: "bands", "aria-hidden": "true" },
       ...[...trial.labels.keys()].reverse().map((n) => element("span", { "data-high": edge(n + 1), "data-low": edge(n) }, trial.labels[n])));
     // Narrow screens have no room beside the sliders.
     const scale = element("p", { class: "scale", "aria-hidden": "true" },
-      trial.labels.map((label, n) => `${edge(n)}–${edge(n + 1)} ${label}`).join(" · "));
+      trial.labels.map((label, n) => text("trial.band", { low: edge(n), high: edge(n + 1), label })).join(" · "));
     const columns = Array.from({ length: trial.signals }, (_, k) => {
       const input = element("input", {
         type: "range", min: trial.low, max: trial.high, step: (trial.high - trial.low) / 100, value: this.answer.scores[k],
-        "aria-label": `Grade of sound ${this.names[k]}`, autocomplete: "off",
+        "aria-label": text("trial.grade_name", { name: this.names[k] }), autocomplete: "off",
       });
       const touch = () => this.grade(k, Number(input.value));
       input.addEventListener("input", touch);
@@ -174,18 +176,18 @@ export class TrialPage {
 
   grades() {
     const { trial } = this;
-    const listened = element("div", { class: "row besides", role: "group", "aria-label": "Sounds" },
+    const listened = element("div", { class: "row besides", role: "group", "aria-label": text("sounds.all") },
       ...(trial.kind === "degradation" ? [...this.buttons].reverse() : this.buttons));
     const options = {
-      preference: [["0", "A"], ["1", "B"], ["none", "No difference"]],
-      abx: [["0", "X is A"], ["1", "X is B"]],
-      votes: this.names.map((name, k) => [String(k), `Sound ${name}`]),
-    }[trial.kind] || trial.labels.map((label, k) => [String(trial.low + k), `${trial.low + k} – ${label}`]).reverse();
+      preference: [["0", "A"], ["1", "B"], ["none", text("trial.no_difference")]],
+      abx: [["0", text("trial.x_is_a")], ["1", text("trial.x_is_b")]],
+      votes: this.names.map((name, k) => [String(k), text("sounds.numbered", { name })]),
+    }[trial.kind] || trial.labels.map((label, k) => [String(trial.low + k), text("trial.choice", { grade: number(trial.low + k), label })]).reverse();
     let chosen = null;
     if (CHOICES.includes(trial.kind)) {
       chosen = this.answer.choice === undefined ? null : String(this.answer.choice ?? "none");
     } else if (this.answer.moved[0]) chosen = String(this.answer.scores[0]);
-    const set = choices("answer", "Your answer", options, { chosen, onchange: (value) => this.choose(value) });
+    const set = choices("answer", text("trial.answer"), options, { chosen, onchange: (value) => this.choose(value) });
     return [listened, set];
   }
 
@@ -205,26 +207,28 @@ export class TrialPage {
 
   help() {
     const rows = [
-      ["Space or P", "play and stop"],
-      [this.keys.map((k) => k[0].toUpperCase()).join(" "), "let a sound be heard" + (this.trial.kind === "multi" ? ", and go to its grade" : "")],
-      [", and .", "the sound before, the sound after"],
-      ["Arrows, Page up, Page down", "change the grade"],
-      ["[ and ]", "begin and end the loop at the playhead"],
-      ["L, \\", "loop on and off, loop the whole sound"],
+      [text("keys.or", { first: text("keys.space"), second: "P" }), text("keys.play")],
+      [this.keys.map((k) => k[0].toUpperCase()).join(" "), text(this.inputs ? "keys.hear_and_grade" : "keys.hear")],
+      [text("keys.and", { first: ",", second: "." }), text("keys.neighbours")],
+      [text("keys.arrows"), text("keys.change")],
+      [text("keys.and", { first: "I", second: "O" }), text("keys.ends")],
+      ["L", text("keys.loop")],
+      ["U", text("keys.whole")],
     ];
-    return element("details", { class: "help" }, element("summary", {}, "Keys"),
-      element("dl", {}, ...rows.flatMap(([key, text]) => [element("dt", {}, key), element("dd", {}, text)])),
-      element("p", {}, "Drag over the waveform to loop a part of it; click it to go there."));
+    return element("details", { class: "help" }, element("summary", {}, text("keys.heading")),
+      element("dl", {}, ...rows.flatMap(([key, told]) => [element("dt", {}, key), element("dd", {}, told)])),
+      this.transport.wave && element("p", {}, text("keys.waveform")));
   }
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || takesLetters(event.target)) return;
     if (event.key === " " && takesSpace(event.target)) return;
-    const pressed = event.key.toLowerCase();
-    let wanted = this.keys.findIndex((keys) => keys.includes(pressed));
-    if (pressed === "," || pressed === ".") {
+    const [typed, ...more] = meanings(event);
+    const place = (key) => this.keys.findIndex((keys) => keys.includes(key));
+    let wanted = [typed, ...more].map(place).find((k) => k >= 0) ?? -1;
+    if (typed === "," || typed === ".") {
       const count = this.names.length;
-      wanted = (this.player.active + (pressed === "." ? 1 : count - 1)) % count;
+      wanted = (this.player.active + (typed === "." ? 1 : count - 1)) % count;
     }
     if (wanted >= 0) {
       this.player.hear(wanted);
@@ -241,7 +245,7 @@ export class TrialPage {
   }
 
   unanswered() {
-    if (CHOICES.includes(this.trial.kind)) return this.answer.choice === undefined ? ["your answer"] : [];
+    if (CHOICES.includes(this.trial.kind)) return this.answer.choice === undefined ? [""] : [];
     return this.names.filter((_, k) => k < this.trial.signals && !this.answer.moved[k]);
   }
 
@@ -256,13 +260,11 @@ export class TrialPage {
     });
     if (this.inputs) this.inputs.forEach((_, k) => this.updateSlider(k));
     const [unheard, unanswered] = [this.unheard(), this.unanswered()];
-    const verb = this.trial.kind === "multi" ? "to grade" : "to answer";
-    const lines = [
-      unheard.length ? `still to ${this.trial.heard > 1 ? "hear to the end" : "listen to"}: ${unheard.join(", ")}` : "",
-      unanswered.length ? (this.trial.kind === "multi" ? `still ${verb}: ${unanswered.join(", ")}` : "still to answer") : "",
-    ].filter(Boolean);
-    const text = lines.join("; ");
-    const told = text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "";
+    const [hear, answer] = [this.trial.heard > 1 ? "trial.to_hear_out" : "trial.to_listen", this.inputs ? "trial.to_grade" : "trial.to_answer"];
+    const told = [
+      unheard.length ? text(hear, { sounds: unheard.join(", ") }) : "",
+      unanswered.length ? text(answer, { sounds: unanswered.join(", ") }) : "",
+    ].filter(Boolean).join(" ");
     if (this.missing.textContent !== told) this.missing.textContent = told;
     this.next.setAttribute("aria-disabled", Boolean(told));
   }
@@ -272,8 +274,8 @@ export class TrialPage {
     const [input, value, moved] = [this.inputs[k], this.answer.scores[k], this.answer.moved[k]];
     const band = labels[Math.min(labels.length - 1, Math.floor(((value - low) / (high - low)) * labels.length))];
     input.classList.toggle("untouched", !moved);
-    input.setAttribute("aria-valuetext", moved ? `${value}${band ? `, ${band}` : ""}` : "not graded yet");
-    this.outputs[k].replaceChildren(moved ? String(Math.round(value)) : "–", element("small", {}, (moved && band) || ""));
+    input.setAttribute("aria-valuetext", !moved ? text("trial.not_graded") : band ? text("trial.grade", { value: number(value), label: band }) : number(value));
+    this.outputs[k].replaceChildren(moved ? number(Math.round(value)) : "–", element("small", {}, (moved && band) || ""));
   }
 
   tick() {

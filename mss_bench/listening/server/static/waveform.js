@@ -1,7 +1,8 @@
 // The waveform, the playhead, and the loop with its two handles.
 
-import { element, seconds } from "./dom.js";
+import { element } from "./dom.js";
 import { SHORTEST_LOOP } from "./player.js";
+import { seconds, text } from "./texts.js";
 
 const STEP = 0.1; // seconds that an arrow key moves a handle
 
@@ -22,11 +23,11 @@ export class Waveform {
   constructor(buffer, player) {
     this.buffer = buffer;
     this.player = player;
-    this.canvas = element("canvas", { class: "wave", role: "img", "aria-label": "Waveform of the sound" });
+    this.canvas = element("canvas", { class: "wave", role: "img", "aria-label": text("player.waveform") });
     this.shades = [element("div", { class: "shade" }), element("div", { class: "shade" })];
     this.head = element("div", { class: "playhead" });
     this.handles = ["start", "end"].map((which) => this.#handle(which));
-    this.node = element("div", { class: "waveform" }, this.canvas, ...this.shades, this.head, ...this.handles);
+    this.node = element("div", { class: "waveform", dir: "ltr" }, this.canvas, ...this.shades, this.head, ...this.handles);
     this.#drag();
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.node);
@@ -34,7 +35,7 @@ export class Waveform {
 
   #handle(which) {
     const node = element("div", {
-      class: `handle ${which}`, role: "slider", tabindex: "0", "aria-label": `Loop ${which}`, "aria-valuemin": "0",
+      class: `handle ${which}`, role: "slider", tabindex: "0", "aria-label": text(`player.loop_${which}`), "aria-valuemin": "0",
       "aria-valuemax": this.player.duration.toFixed(1), "aria-orientation": "horizontal",
     });
     node.addEventListener("keydown", (event) => {
