@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from mss_bench.core.names import EXTENSIONS, is_hidden, nfc
 
-__all__ = ["Folders", "Listing", "as_on_disk", "audio_files", "broken_link", "is_text", "matching"]
+__all__ = ["Folders", "Listing", "as_on_disk", "audio_files", "broken_link", "is_text", "matching", "matching_any"]
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ def audio_files(root: str | Path, leave_out: Container[str] = ()) -> Listing:
     refused: dict[str, str] = {}
     passed_over: dict[str, str] = {}
     walked: dict[tuple[int, int], str] = {}
-    real, links = [root], list[Path]()
+    real, links = ["."], list[str]()  # relative to the root, as text: a data set can have a hundred thousand files
     while real or links:
         # Links wait until every real folder is known, so that a link never takes a folder's place.
-        folder = real.pop() if real else links.pop(0)
-        relative = folder.relative_to(root).as_posix()
+        relative = real.pop() if real else links.pop(0)
+        folder, is_root = os.path.join(root, relative), relative == "."
         try:
-            stat = folder.stat()
+            stat = os.stat(folder)
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             refused[relative] = f"cannot be opened ({error.strerror})"
@@ -73,19 +73,18 @@ def audio_files(root: str | Path, leave_out: Container[str] = ()) -> Listing:
             passed_over[relative] = "a link back to a folder that it lies in" if loop else f"a link to {first}"
             continue
         for entry in entries:
-            if is_hidden(entry.name) or (folder == root and entry.name in leave_out):
+            if is_hidden(entry.name) or (is_root and entry.name in leave_out):
                 continue
-            path = folder / entry.name
+            path = entry.name if is_root else f"{relative}/{entry.name}"
             if not is_text(entry.name):
-                shown = path.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
-                refused[shown] = "its name is not valid UTF-8; rename it"
+                refused[path.encode(errors="backslashreplace").decode()] = "its name is not valid UTF-8; rename it"
             elif entry.is_dir():
                 (links if entry.is_symlink() else real).append(path)
-            elif path.suffix.lower() in EXTENSIONS:
-                if path.exists():
-                    files.append(path.relative_to(root).as_posix())
+            elif entry.name.lower().endswith(EXTENSIONS):
+                if entry.is_symlink() and not os.path.exists(entry.path):
+                    refused[path] = broken_link(root / path)
                 else:
-                    refused[path.relative_to(root).as_posix()] = broken_link(path)
+                    files.append(path)
     return Listing(root, tuple(sorted(files)), refused, passed_over)
 
 
@@ -135,10 +134,35 @@ def matching(folder: Path, pattern: str, folders: Folders | None = None) -> list
     """
     folders = folders or Folders()
     parts = _parts(pattern)
-    if len(parts) == 1 and not parts[0].wild and parts[0].folded not in folders.names(folder):  # nearly always
+    alone = len(parts) == 1 and not parts[0].wild
+    if alone and parts[0].folded not in folders.names(folder):  # nearly always
         return []
+    paths = _named(folder, parts[0], folders) if alone else sorted(_matching(folder, parts, frozenset(), folders))
     # A link that leads nowhere is kept, so that reading it says so: annexes hold links to what was not fetched.
-    return sorted(path for path in _matching(folder, parts, frozenset(), folders) if not path.is_dir())
+    return [path for path in paths if not os.path.isdir(path)]
+
+
+def matching_any(folder: Path, patterns: tuple[str, ...], folders: Folders) -> list[Path]:
+    """Return the files below a folder that fit any of several globs, pattern by pattern, as `matching` has them."""
+    names, (plain, others) = folders.names(folder), _split(patterns)
+    fit = [pattern for folded in names.keys() & plain.keys() for pattern in plain[folded]]
+    if len(fit) + len(others) > 1:
+        fit = sorted([*fit, *others], key=patterns.index)
+    return [path for pattern in fit or others for path in matching(folder, pattern, folders)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _split(patterns: tuple[str, ...]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the patterns that are plain names, by what they are folded to, and the others."""
+    plain: dict[str, list[str]] = {}
+    others: list[str] = []
+    for pattern in dict.fromkeys(patterns):
+        parts = _parts(pattern)
+        if len(parts) == 1 and not parts[0].wild:
+            plain.setdefault(parts[0].folded, []).append(pattern)
+        else:
+            others.append(pattern)
+    return plain, others
 
 
 def as_on_disk(path: Path) -> Path:

@@ -6,6 +6,7 @@ Either can change every score without an error: a mixture that is summed from th
 from __future__ import annotations
 
 import fnmatch
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,22 +62,28 @@ def leftovers(dataset: Dataset, tracks: Sequence[Track]) -> list[Leftover]:
     for subset in dict.fromkeys(track.id.subset for track in tracks):
         asked = {track.name for track in tracks if track.id.subset == subset}
         everything = dataset.found(subset)
-        real: dict[Path, Path] = {}  # of folders
-        read = {_identity(file, real) for track in everything for file in track.files()}
+        real: dict[str, str] = {}  # folders, each where it really lies
+        read: dict[str, set[str]] = {}  # the names that are read in each real folder
+        for file in (file for track in everything for file in track.files()):
+            folder, name = _place(file, real)
+            read.setdefault(folder, set()).add(name)
         others = {track.name for track in everything} - asked
         others |= {track.name for track in everything if "unreadable" in track.facts}  # reported when it is read
         for root in dataset.roots(subset):
             listing = audio_files(root, leave_out=others)
-            for file in [*listing.files, *listing.refused]:
-                first, _, rest = file.partition("/")
-                track, part = (first, rest) if rest and first in asked else ("", file)
-                if _identity(root / file, real) in read or _ignored(dataset, file, part):
+            for path in [*listing.files, *listing.refused]:
+                folder, name = _place(os.path.join(root, path), real)
+                if name in read.get(folder, ()):
                     continue
-                if root / file in dataset.left_out:
-                    found.append(Leftover("warning", subset, track, part, dataset.left_out[root / file]))
+                first, _, rest = path.partition("/")
+                track, part = (first, rest) if rest and first in asked else ("", path)
+                if _ignored(dataset, path, part):
                     continue
-                severity, message = _judge(dataset, root / file, track, part, read)
-                message = listing.refused.get(file, message)
+                if root / path in dataset.left_out:
+                    found.append(Leftover("warning", subset, track, part, dataset.left_out[root / path]))
+                    continue
+                severity, message = _judge(dataset, root / path, track, part, read)
+                message = listing.refused.get(path, message)
                 found.append(Leftover(severity, subset, track, part, message))
     return found
 
@@ -120,16 +127,21 @@ def notices(dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
     return lines
 
 
-def _identity(file: Path, real: dict[Path, Path] | None = None) -> Path:
-    """Return the file itself where a path is a link, so that links to one file are the same.
+def _place(file: str | Path, real: dict[str, str]) -> tuple[str, str]:
+    """Return the folder in which a file really lies, and its name there, so that links to one file are the same.
 
     `real` remembers folders: looking for links takes a question to the system for each folder above a file.
     """
-    if real is None or file.is_symlink():
-        return file.resolve()
-    if file.parent not in real:
-        real[file.parent] = file.parent.resolve()
-    return real[file.parent] / file.name
+    folder, name = os.path.split(os.path.realpath(file) if os.path.islink(file) else file)
+    return _real(folder, real), name
+
+
+def _real(folder: str, real: dict[str, str]) -> str:
+    if folder not in real:
+        above, name = os.path.split(folder)
+        plain = name not in ("", ".", "..") and not os.path.islink(folder)
+        real[folder] = os.path.join(_real(above, real), name) if plain else os.path.realpath(folder)
+    return real[folder]
 
 
 def _ignored(dataset: Dataset, *paths: str) -> bool:
@@ -140,16 +152,18 @@ def _ignored(dataset: Dataset, *paths: str) -> bool:
     )
 
 
-def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path]) -> tuple[Severity, str]:
+def _judge(dataset: Dataset, file: Path, track: str, part: str, read: dict[str, set[str]]) -> tuple[Severity, str]:
     """Return how serious it is that a file is not used, and what may have been meant."""
     base = without_extension(file.name)
     if not track:
         return "warning", f"belongs to no track; move it away{_or_ignore(dataset)}"
-    capitals = (other.name for other in sorted(read) if _differs_in_capitals(other, _identity(file)))
+    folder, name = _place(file, {})
+    capitals = (other for other in sorted(read.get(folder, ())) if other.casefold() == name.casefold())
     if beside := next(capitals, ""):
         return "error", f"{beside} beside it is read, which differs in capitals alone; keep the right one"
     for suffix in EXTENSIONS:
-        if _identity(file.with_name(base + suffix)) in read:
+        folder, name = _place(file.with_name(base + suffix), {})
+        if name in read.get(folder, ()):
             return "note", f"{base}{suffix} beside it is read"
     if known_stem(base) == "mixture":
         if dataset.mixture == "sum":
@@ -169,10 +183,6 @@ def _judge(dataset: Dataset, file: Path, track: str, part: str, read: set[Path])
                     f"{pattern!r} of stem {stem} would match if its extension were {file.suffix}; add {meant!r}",
                 )
     return "error", "no pattern matches it; add one to a stem, or name it under `ignore`"
-
-
-def _differs_in_capitals(one: Path, other: Path) -> bool:
-    return one.parent == other.parent and one.name.casefold() == other.name.casefold()
 
 
 def _or_ignore(dataset: Dataset) -> str:

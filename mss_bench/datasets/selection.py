@@ -44,7 +44,7 @@ def equipped(dataset: Dataset, track: Track) -> Track:
     errata = [text for text in (track.erratum, dataset.errata.get(track.name, "")) if text]
     leave_out = dataset.missing_stems == "leave_out" and track.reader is None
     lacking = [stem for stem, files in track.stems.items() if leave_out and not files]
-    absent = dataset.map.absent(track.stems, lacking)
+    absent = dataset.map.absent(track.stems, lacking) if lacking else ()
     return replace(track, fit=dataset.fit, stem_map=dataset.map, erratum="; ".join(errata), absent=absent)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from mss_bench.core.annotations import FILE_NAME
-from mss_bench.core.listing import Folders, audio_files, is_text, matching
+from mss_bench.core.listing import Folders, audio_files, is_text, matching_any
 from mss_bench.core.names import EXTENSIONS, is_hidden, is_system, without_extension
 from mss_bench.core.tracks import Audio, Stems, Track, TrackId
 from mss_bench.datasets.base import Dataset
@@ -79,6 +79,8 @@ def track_in(dataset: Dataset, subset: str, folder: Path, stem_folder: Path) -> 
         for stem, wanted in dataset.stems.items():
             if may_lack and not stems[stem]:
                 continue
+            if stems[stem] and _formats(wanted) == [wanted]:  # nearly always: one name, in one of its formats
+                continue
             # Paths that do not exist: reading this track will report which file is missing.
             stems[stem] += tuple(stem_folder / pattern for pattern in _missing_files(stem_folder, wanted, folders))
             stems[stem] = stems[stem] or (stem_folder / wanted[0],)
@@ -130,27 +132,25 @@ def _rivals(forms: list[tuple[Path, ...]]) -> tuple[Path, ...]:
 
 def _forms(folder: Path, patterns: tuple[str, ...], folders: Folders) -> list[tuple[Path, ...]]:
     """Return the files that match, those of one name together."""
+    files = matching_any(folder, patterns, folders)
+    if len(files) == 1:  # nearly always
+        return [(files[0],)]
     forms: dict[str, dict[Path, None]] = {}
-    for pattern in patterns:
-        for file in matching(folder, pattern, folders):
-            forms.setdefault(without_extension(file.as_posix()).casefold(), {})[file] = None
+    for file in files:
+        forms.setdefault(without_extension(file.as_posix()).casefold(), {})[file] = None
     return [tuple(files) for files in forms.values()]
 
 
 def _missing_files(folder: Path, patterns: tuple[str, ...], folders: Folders) -> tuple[str, ...]:
     """Return the patterns without wildcards that match no file in any format; a glob may match nothing."""
-    return tuple(
-        alike[0]
-        for alike in _formats(tuple(patterns))
-        if not any(matching(folder, pattern, folders) for pattern in alike)
-    )
+    return tuple(alike[0] for alike in _formats(patterns) if not matching_any(folder, alike, folders))
 
 
 @functools.cache
-def _formats(patterns: tuple[str, ...]) -> list[list[str]]:
+def _formats(patterns: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Return the patterns without wildcards, those together that differ in the file's format alone."""
     forms: dict[str, list[str]] = {}
     for pattern in patterns:
         if glob.escape(pattern) == pattern:
             forms.setdefault(without_extension(pattern), []).append(pattern)
-    return list(forms.values())
+    return [tuple(alike) for alike in forms.values()]

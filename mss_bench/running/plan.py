@@ -108,6 +108,20 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class _Expectation:
+    """What a method will deliver for a song, and what follows for its cell.
+
+    `preimage` and `facts` are additions to the method's own, and `scores` have neither keys nor what belongs to a song
+    in their preimages.
+    """
+
+    delivery: Delivery
+    preimage: dict[str, Any]
+    facts: dict[str, Any]
+    scores: tuple[tuple[PlannedScore, _Scoring], ...]
+
+
+@dataclass(frozen=True)
 class _Method:
     """A separator of the run and its instance; `shown` are its parameters as the tables write them.
 
@@ -121,6 +135,8 @@ class _Method:
     preimage: dict[str, Any]
     facts: dict[str, Any]
     members: tuple[str, ...] = ()  # of an ensemble, as specs
+    # By what it says of a song: of thousands of songs it says the same.
+    expectations: dict[tuple[tuple[str, ...], ...], _Expectation] = field(default_factory=dict)
 
     @property
     def column(self) -> str:
@@ -140,6 +156,18 @@ class _Scoring:
     spec: Spec
     instance: Metric
     preimage: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Song:
+    """A track, what determines its audio (references also with their annotations), and the stamps of its files."""
+
+    track: Track
+    targets: Targets
+    mixture: dict[str, Any]
+    references: dict[str, Any]
+    annotated: dict[str, Any]
+    stamps: Stamps
 
 
 def make_plan(
@@ -177,18 +205,26 @@ def make_plan(
             method.instance.tracks = tuple(t.id for t in tracks)
             method.instance.known_tracks = tuple(known_tracks)
     cells, contents = [], {}
+    specs = [(str(method.spec), method) for method in made]
+    metric_files = [file for s in scorings for file in s.instance.files()]
     for track in tracks:
         mixture, references = hashes.mixture(track), hashes.references(track)
         contents[f"{track.id.subset}/{track.name}"] = {"mixture": mixture, "references": references}
+        annotations = None
+        if track.annotations is not None and any(s.instance.needs_annotations for s in scorings):
+            annotations = hashes.file(track.annotations)
+        song = _Song(
+            track, targets, mixture, references, references | {"annotations": annotations},
+            hashes.stamps([*track.files(), *metric_files]),
+        )  # fmt: skip
         of_track: dict[str, list[PlannedCell]] = {}
-        for method in made:
-            of_method = of_track.setdefault(str(method.spec), [])
+        for name, method in specs:
+            of_method = of_track.setdefault(name, [])
             for replicate in method.replicates(repeats):
                 own_seed = seed + (0 if method.spec.replicate else replicate - 1)
                 # A member that is not random has one replicate.
                 members = tuple(of_track[m][min(replicate, len(of_track[m])) - 1] for m in method.members)
-                cell = _cell(track, targets, groups, method, scorings, mixture, references, own_seed, hashes, members)
-                of_method.append(replace(cell, replicate=replicate))
+                of_method.append(_cell(song, groups, method, scorings, own_seed, replicate, hashes, members))
             cells += of_method
     _refuse_different_members(cells)
     hashes.save()
@@ -281,57 +317,45 @@ def _distinct(made: list[_Method]) -> list[_Method]:
 
 
 def _cell(
-    track: Track,
-    targets: Targets,
+    song: _Song,
     groups: Sequence[TargetGroup],
     method: _Method,
     scorings: Sequence[_Scoring],
-    mixture: dict[str, Any],
-    references: dict[str, Any],
     seed: int,
+    replicate: int,
     hashes: HashCache,
     members: tuple[PlannedCell, ...] = (),
 ) -> PlannedCell:
-    separator = method.instance
+    separator, track, targets = method.instance, song.track, song.targets
     preimage: dict[str, Any] = method.preimage | {
         "track": vars(track.id),  # two songs of the same content are two cells
-        "mixture": mixture,
+        "mixture": song.mixture,
         "targets": dict(targets),
         "seed": seed,
     }
     if members:
         preimage["members"] = [member.estimate_key for member in members]
-    skip, files, delivery = "", [], Delivery()
+    skip, files, expected = "", [], _Expectation(Delivery(), {}, method.facts | {"map": ""}, ())
     try:
         if isinstance(separator, Ensemble):
             for member in members:
                 if member.skip:
                     raise RunError(f"{member.label}: {member.skip}")
             separator.expect({member.label: member.delivery.mapped for member in members}, targets)
-        given = "map" in method.params
-        delivery = Delivery.of(separator, targets, track.id, given=given, absent=track.absent, name=method.column)
+        expected = _expected(song, groups, method, scorings)
         files = separator.files(track.id)
         preimage["files"] = _contents(files, hashes)
-        preimage["delivers"] = sorted(delivery.mapped)
-        # With `--map none`, estimates are scored that `examination.misnamed` would reject: the key must differ.
-        if delivery.stem_map or (delivery.stem_map.declined and not separator.needs_track):
-            preimage["map"] = str(delivery.stem_map)
+        preimage |= expected.preimage
     except RunError as error:  # the method has nothing for this track and says so
         skip = str(error)
     # Only oracles see the references; other methods' estimates stay valid when a reference is corrected.
     if separator.needs_references:
-        preimage["references"] = references
+        preimage["references"] = song.references
+    delivery = expected.delivery
     if not delivery.targets and not skip:
         sets = " or ".join("/".join(s) for s in separator.target_sets) or ", ".join(delivery.names) or "nothing"
         skip = f"delivers {sets}, none of which is a target of {track.id.dataset} ({', '.join(targets)})"
     estimate_key = digest(preimage)
-    annotations = None
-    if track.annotations is not None and any(s.instance.needs_annotations for s in scorings):
-        annotations = hashes.file(track.annotations)
-    contents = {False: references, True: references | {"annotations": annotations}}
-    facts = method.facts | {"map": str(delivery.stem_map)}
-    if "map" in method.params:
-        facts["params"] = facts["params"] | {"map": facts["map"]}
     origin = separators.origin(method.spec.name)
     return PlannedCell(
         track=track,
@@ -343,17 +367,45 @@ def _cell(
         deterministic=separator.deterministic,
         estimate_key=estimate_key,
         preimage=preimage,
-        scores=tuple(_scores(track, targets, groups, delivery, scorings, estimate_key, contents)),
+        scores=tuple(_of_song(song, estimate_key, *score) for score in expected.scores),
         skip=skip,
-        stamps=hashes.stamps([*track.files(), *(file for s in scorings for file in s.instance.files())]),
+        stamps=song.stamps,
         method_stamps=hashes.stamps(files),
         origin=origin,
         isolated=origin != "mss_bench" or separator.foreign_code,
         all_tracks=separator.tracks,
-        facts=facts,
+        facts=expected.facts,
         delivery=delivery,
+        replicate=replicate,
         members=members,
     )
+
+
+def _expected(
+    song: _Song, groups: Sequence[TargetGroup], method: _Method, scorings: Sequence[_Scoring]
+) -> _Expectation:
+    """Ask a method what it will deliver for a song, and put together what follows, once for all songs alike."""
+    separator, track, targets, given = method.instance, song.track, song.targets, "map" in method.params
+    alike = separator.delivers(targets, track.id), separator.notes(targets, track.id), track.absent
+    if alike not in method.expectations:
+        delivery = Delivery.of(separator, targets, track.id, given=given, absent=track.absent, name=method.column)
+        preimage: dict[str, Any] = {"delivers": sorted(delivery.mapped)}
+        # With `--map none`, estimates are scored that `examination.misnamed` would reject: the key must differ.
+        if delivery.stem_map or (delivery.stem_map.declined and not separator.needs_track):
+            preimage["map"] = str(delivery.stem_map)
+        facts = method.facts | {"map": str(delivery.stem_map)}
+        if given:
+            facts["params"] = facts["params"] | {"map": facts["map"]}
+        scores = tuple(_scores(track, targets, groups, delivery, scorings))
+        method.expectations[alike] = _Expectation(delivery, preimage, facts, scores)
+    return method.expectations[alike]
+
+
+def _of_song(song: _Song, estimate_key: str, score: PlannedScore, scoring: _Scoring) -> PlannedScore:
+    """Return a score of a cell, with its key."""
+    references = song.annotated if scoring.instance.needs_annotations else song.references
+    preimage = score.preimage | {"estimate_key": estimate_key, "references": references}
+    return replace(score, key=digest(preimage), preimage=preimage)
 
 
 def _scores(
@@ -362,10 +414,8 @@ def _scores(
     groups: Sequence[TargetGroup],
     delivery: Delivery,
     scorings: Sequence[_Scoring],
-    estimate_key: str,
-    contents: dict[bool, dict[str, Any]],
-) -> Iterator[PlannedScore]:
-    """Yield the scores of a cell; `contents` are what metrics read of the track, with annotations and without."""
+) -> Iterator[tuple[PlannedScore, _Scoring]]:
+    """Yield the scores of the cells of a method on a track and those like it, without what belongs to the track."""
     not_there = targets.made_of(track.absent)
     for whole in groups:
         group = whole.without(not_there)
@@ -376,16 +426,13 @@ def _scores(
             if not wanted:
                 continue
             expected = tuple(t for t in wanted if t not in not_there)
-            preimage = {
-                "estimate_key": estimate_key,
-                "references": contents[metric.needs_annotations],
-                "group": {"name": group.name, "targets": {t: list(targets[t]) for t in group.targets}},
-                "scored": list(expected),
-                "metric": scoring.preimage,
-            }
-            yield PlannedScore(
-                key=digest(preimage),
-                preimage=preimage,
+            score = PlannedScore(
+                key="",
+                preimage={
+                    "group": {"name": group.name, "targets": {t: list(targets[t]) for t in group.targets}},
+                    "scored": list(expected),
+                    "metric": scoring.preimage,
+                },
                 group=group,
                 metric=scoring.spec,
                 preset=metric.preset,
@@ -399,6 +446,7 @@ def _scores(
                 absent={t: f"the song has no {' and no '.join(targets[t])}" for t in wanted if t in not_there},
                 origin=metrics.origin(scoring.spec.name),
             )
+            yield score, scoring
 
 
 def _without_paths(params: dict[str, Any], owner: Separator | Metric) -> dict[str, Any]:
