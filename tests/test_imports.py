@@ -37,7 +37,7 @@ ALLOWED = {
     "stats": TABLES,
     "protocols": TABLES | {"stats.choices"},
     "report": TABLES | {"stats", "protocols"},
-    "leaderboards": TABLES | {"stats", "report"},
+    "leaderboards": TABLES | {"stats", "report", "protocols"},
     "listening": CORE | {"api", "running", "dsp", "datasets", "metrics", "stats", "report"},
     "explanation": CORE | {"running", "dsp", "metrics", "report"},
     "evaluation": CORE | {"metrics"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,8 +143,8 @@ def printed_so_far(run: str, width: int, encoding: str) -> str:
     return summary(comparable(results.tracks), comparable(results.failures), width=width, run=facts, encoding=encoding)
 
 
-def finish(prepared: PreparedRun, *, quiet: bool) -> int:
-    """Start a prepared run, print its table and how it ended."""
+def finish(prepared: PreparedRun, *, quiet: bool, table: Callable[[str, int, str], str] | None = None) -> int:
+    """Start a prepared run, print its table (or what `table` makes of the folder) and how it ended."""
     from mss_bench.core.processes import apart
     from mss_bench.running.start import start
 
@@ -155,7 +156,7 @@ def finish(prepared: PreparedRun, *, quiet: bool) -> int:
     outcome = start(prepared, quiet=quiet, show=show)
     if not quiet:
         shown = str(prepared.folder.absolute()), terminal_width(), sys.stdout.encoding or "ascii"
-        print(shown_apart(printed_summary, *shown))
+        print(shown_apart(table or printed_summary, *shown))
         print(
             f"{outcome.computed} cells computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
             f"{prepared.folder}\nReport: mss-bench report {prepared.folder}"

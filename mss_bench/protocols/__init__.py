@@ -101,7 +101,8 @@ class Protocol(Parameterized):
 def other_tracks(expected: Collection[str], names: Collection[str]) -> str:
     """Return how the tracks of a table differ from those of a protocol, in words; empty where they do not."""
     there = len({*names} & {*expected})
-    further = f" and {len({*names}) - there} others" if len({*names}) > there else ""
+    beyond = len({*names}) - there
+    further = f" and {beyond} other{'s'[: beyond != 1]}" if beyond else ""
     differs = expected and {*names} != {*expected}
     return f"it has {there} of the {len(expected)} tracks{further}" if differs else ""
 

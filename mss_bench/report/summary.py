@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["summary", "summary_parts"]
 
 _SHOWN_TRACKS = 3
+_SEVERAL = 3  # protocols
 
 
 def summary(
@@ -89,7 +90,8 @@ def summary_parts(
     parts: list[Table | str] = []
     if counted.counts.banner:
         parts.append(f"{counted.counts.banner} The same command goes on with it.")
-    parts += protocol_tables(tracks, run, first=True)
+    if len(run.get("protocols", ())) < _SEVERAL:  # those of more are in the report
+        parts += protocol_tables(tracks, run, first=True)
     for _, group in groupby(arranged, key=lambda block: block.name):
         first, *others = group
         failed = ["failed"] if any(row.mean["n_failed"] for row in first.rows) else []

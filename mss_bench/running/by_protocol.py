@@ -85,7 +85,7 @@ def lacking(protocol: Protocol, dataset: Dataset) -> str:
     """Return what a data set lacks of a protocol's targets and groups, in words; empty where it has them all."""
     absent = [target for target in protocol.targets if target not in dataset.targets]
     if absent:
-        return f"{', '.join(absent)} of its targets; the data set has {', '.join(dataset.targets)}"
+        return ", ".join(absent)
     lost = [target for target in protocol.targets if group_of(protocol, target, dataset) is None]
     if lost:
         members = next(group for group in protocol.groups.values() if lost[0] in group)
@@ -146,7 +146,9 @@ def described(prepared: PreparedRun) -> list[dict[str, Any]]:
         entries.append({
             "name": protocol.name, "title": protocol.title, "definition": protocol.definition,
             "aggregation": protocol.aggregation, "mean": protocol.mean, "complete": protocol.complete,
-            "tracks": list(protocol.tracks), "targets": {t: group.name for t, group in groups.items() if group},
+            "tracks": list(protocol.tracks), "published": list(protocol.published),
+            "beside": [rows.values() for rows in protocol.beside],
+            "targets": {target: group.name for target, group in groups.items() if group},
             "quantities": {name: presets[name] for name in protocol.quantities},
             # Which tracks there are is read from the tables: later commands may add some.
             "differs": differences(prepared.options, protocol, prepared.dataset, tracks),

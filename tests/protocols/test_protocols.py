@@ -12,13 +12,15 @@ import pytest
 
 import mss_bench
 from mss_bench.cli.main import main
+from mss_bench.cli.score import printed_protocols
 from mss_bench.core.spec import Spec, build
 from mss_bench.datasets.catalog import load_catalog
 from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.leaderboards.beside import published_rows, standing_beside
 from mss_bench.leaderboards.board import read_board, read_entry, track_table
 from mss_bench.metrics import metrics
 from mss_bench.protocols import get_protocol, load_protocols
-from mss_bench.report.protocols import protocol_scores
+from mss_bench.report.protocols import ProtocolScore, ProtocolScores, protocol_scores
 from mss_bench.report.summary import summary
 from mss_bench.running.by_protocol import described, group_of, lacking
 from mss_bench.running.options import RunOptions
@@ -221,6 +223,28 @@ def test_all_protocols_are_those_that_the_data_set_serves(planned):
     names = [protocol.name for protocol in planned("all", dataset="tiny").protocols]
     assert {"sisec18@1", "msst@1", "mine@1", "mine@2"} <= set(names)
     assert "moisesdb-6@1" not in names
+
+
+def test_a_line_a_protocol_says_value_definition_and_what_it_may_stand_beside(done):
+    text = " ".join(printed_protocols(str(done.path), 160, "utf-8").split())
+    assert re.search(r"mine@1 uSDR: mean [−\d.]+, vocals [−\d.]+, .* uSDR with 1e-7, mean over songs", text)
+    assert "nowhere (no rows here)" in text
+    assert re.search(r"moisesdb-6@1 – not of these data, which lack guitar, piano", text)
+
+
+def test_a_number_stands_beside_published_rows_of_its_definition_alone(done):
+    facts = json.loads(json.dumps(done.run["protocols"][0]))
+    facts["beside"] = [rows.values() for name in ("msst@1", "sisec18@1") for rows in SHIPPED[name].beside[:1]]
+    score = ProtocolScore("mine", False, "SDR", "vocals", 11.07, "")
+    said = standing_beside(ProtocolScores(facts, [score], []), score)
+    assert re.match(r"\d+ rows of musdb18-literature, between BS Roformer \(11\.08\) and SCNet Masked XL IHF", said)
+    assert said.endswith("; 31 rows of sisec18, above IRM2 (9.43)")
+    mean = published_rows(SHIPPED["demucs@1"].beside[0], "cSDR", "mean", ["vocals", "drums", "bass", "other"])
+    values = {row.method: row.value for row in mean}
+    assert values["Hybrid Demucs v3"] == 7.7
+    assert values["UMXHQ"] == pytest.approx((6.25 + 6.04 + 5.07 + 4.28) / 4), "where the source gives no mean"
+    assert "Spleeter 4stems (mask)" not in values, "of MUSDB18, not of MUSDB18-HQ"
+    assert standing_beside(ProtocolScores(facts, [score], ["the data set is x"]), score) == "none: the data set is x"
 
 
 def test_protocols_are_listed_shown_and_checked(own, tiny, capsys):
