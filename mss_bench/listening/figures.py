@@ -213,7 +213,7 @@ def _interval_plot(table: pd.DataFrame, columns: list[str], line: float, label: 
         axes = figure.subplots()
         axes.hlines(places, values[:, 1], values[:, 2], color=COLOURS["ink"], linewidth=1)
         axes.plot(values[:, 0], places, "o", color=COLOURS["method"], markeredgecolor=COLOURS["ink"], markersize=6)
-        axes.axvline(line, color=COLOURS["grid"], zorder=0)
+        axes.axvline(line, color=COLOURS["ink"], linewidth=0.8, linestyle=":", zorder=0)
         axes.set_yticks(places, [_shown(str(name), 40) for name in table.index])
         axes.set_ylim(-0.6, len(table) - 0.4)
         axes.set_xlabel(label)

@@ -159,7 +159,7 @@ def _votes(question: Question, votes: Votes) -> list[Table]:
     p, p_answers = p_cell(votes.p).text, p_cell(votes.p_answers).text
     notes = [
         f"{votes.votes} votes of {votes.listeners} listeners; {100 * votes.chance:.1f} % by chance. All alike: p {p}, "
-        f"of the votes alone {p_answers} (exact multinomial test).",
+        f"of the votes alone {p_answers} (exact multinomial test; of very many votes its chi-square).",
         "p: listeners as units, were the systems of each in any other order; of the votes alone: binomial test, as if "
         "the votes of a listener were independent. After Holm. Intervals of 95 % over listeners.",
         f"Chosen at the first place, the second, ...: {', '.join(map(str, votes.places))}; p {votes.p_places:.2g}."
