@@ -128,17 +128,23 @@ class Results:
     @checked_call("results.aggregate", _Rules)
     def aggregate(self, *, oracle: str = "", **options: Unpack[_Rules]) -> AggregateTable:
         """Return one row for each separator, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
+        from mss_bench.report.facts import without_idle_sar
+        from mss_bench.report.failures import group_failures
         from mss_bench.report.notebook import AggregateTable
         from mss_bench.stats.aggregate import aggregate
 
         rules: dict[str, Any] = {**self._directions(), **options}
-        return AggregateTable.of(aggregate(self.tracks, oracle=oracle, **rules), self.tracks, self.run)
+        table = without_idle_sar(aggregate(self.tracks, oracle=oracle, **rules), self._computed_idle)
+        return AggregateTable.of(table, self.run, group_failures(self.tracks, self.failures, self.run).banner)
 
     @checked_call("results.scores", _Rules)
     def scores(
         self, metric: str = "", target: str = "", *, group: str = "", preset: str = "", **options: Unpack[_Rules]
     ) -> ScoreMatrix:
         """Return the matrix tracks x separators (``.values``) that every statistic takes; ``.unit`` says of what.
+
+        It has no gaps: ``.left_out`` names separators without a score on every track that counts. The SAR of the floor
+        and others that do nothing means nothing, and is left out where this suite computed it.
 
         Parameters
         ----------
@@ -155,13 +161,14 @@ class Results:
         RunError
             Nothing was scored.
         """
+        from mss_bench.report.facts import without_idle
         from mss_bench.report.selection import usual_unit
         from mss_bench.stats.matrix import score_matrix
 
         unit = usual_unit(self.tracks, metric, target, group, preset)
         metric, target = unit.pop("metric"), unit.pop("target")
         rules: dict[str, Any] = {**self._directions(), **options}
-        return score_matrix(self.tracks, metric, target, where=unit, **rules)
+        return without_idle(score_matrix(self.tracks, metric, target, where=unit, **rules), self._computed_idle)
 
     @checked_call("results.compare", _ComparisonRules)
     def compare(
@@ -186,7 +193,7 @@ class Results:
         >>> results = mss_bench.load("runs/demo")  # doctest: +SKIP
         >>> print(results.compare("repet_sim", "hpss_vocals"))  # doctest: +SKIP
         """
-        from mss_bench.report.facts import computed_idle
+        from mss_bench.report.failures import group_failures
         from mss_bench.report.notebook import ShownComparison
         from mss_bench.report.selection import usual_unit
         from mss_bench.stats.compare import compare
@@ -195,14 +202,20 @@ class Results:
             raise ConfigError(f"a separator is {wrong[0]!r}, expected its name as the tables have it")
         unit = usual_unit(self.tracks, metric, target, group, preset)
         metric, target = unit.pop("metric"), unit.pop("target")
-        idle = computed_idle(self.tracks, self.run.get("separators", ()))
-        if metric == "SAR" and (named := [name for name in (a, b) if name in idle]):
+        if metric == "SAR" and (named := [name for name in (a, b) if name in self._computed_idle]):
             raise RunError(
                 f"the SAR of {named[0]}, which does nothing, means nothing; compare another metric, e.g. SDR"
             )
         rules: dict[str, Any] = {**self._directions(), **options}
         rules["unranked"] = self.unranked
-        return ShownComparison.of(compare(self.tracks, a, b, metric, target, where=unit, **rules))
+        compared = compare(self.tracks, a, b, metric, target, where=unit, **rules)
+        return ShownComparison.of(compared, group_failures(self.tracks, self.failures, self.run, {a, b}).counts.banner)
+
+    @cached_property
+    def _computed_idle(self) -> set[str]:
+        from mss_bench.report.facts import computed_idle
+
+        return computed_idle(self.tracks, self.run.get("separators", ()))
 
     @property
     def unranked(self) -> set[str]:

@@ -84,10 +84,10 @@ def test_two_methods_are_compared(results) -> None:
     "draw",
     [
         lambda plot: plot.box("SDR", "vocals", **GROUP),
-        lambda plot: plot.box("SDR", "drums", shape="violin"),
+        lambda plot: plot.violin("SDR", "drums"),
         lambda plot: plot.box(target="all", separators=["centre", "irm"], labels={"irm": "Oracle"}, width="column"),
-        lambda plot: plot.critical_difference("SDR", "vocals", **GROUP),
-        lambda plot: plot.significance("SDR", "vocals", oracles=True, test="wilcoxon", **GROUP),
+        lambda plot: plot.cd("SDR", "vocals", **GROUP),
+        lambda plot: plot.pairs("SDR", "vocals", oracles=True, test="wilcoxon", **GROUP),
         lambda plot: plot.heat("SIR", "vocals", **GROUP),
         lambda plot: plot.scatter("SIR", "SDR", "vocals", **GROUP),
         lambda plot: plot.cost("uSDR", "vocals_acc"),
@@ -111,7 +111,7 @@ def test_figures_of_what_is_not_there_are_refused(results) -> None:
     with pytest.raises(UnknownNameError, match="unknown target group '3stem'"):
         results.plot.cost("SDR", "3stem")
     for call, message in (
-        (lambda: results.plot.box(shpe="violin"), "results.plot.box has no option 'shpe'; did you mean 'shape'"),
+        (lambda: results.plot.box(widht="page"), "results.plot.box has no option 'widht'; did you mean 'width'"),
         (lambda: results.scores(where={"group": "4stem"}), "results.scores has no option 'where'"),
         (lambda: results.compare("irm"), "results.compare: missing a required argument: 'b'; it takes a, b, metric"),
         (lambda: results.report(figures=("box",)), "results.report has no option 'figures'"),

@@ -68,8 +68,8 @@ class Compare(Action):
                 raise
             tell(f"{error}; {counts.missing} of {counts.planned} cells of {a} and {b} are missing: {counts.banner}")
             return 1
-        if counts.banner:
-            tell(f"warning: {counts.missing} of {counts.planned} cells of {a} and {b} are missing: {counts.banner}")
+        if compared.banner:
+            tell(f"warning: {counts.missing} of {counts.planned} cells of {a} and {b} are missing: {compared.banner}")
         outdated = stale(self.run)
         if outdated:
             tell(f"note: the tables of {self.run} are older than its cells: mss-bench results rebuild {self.run}")

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from mss_bench.core.schema import FLOOR
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, track_table
 from mss_bench.report.contents import arrange
-from mss_bench.report.html import templates, texts, wording
+from mss_bench.report.html import relabel, templates, texts, wording
 from mss_bench.report.options import Options
 from mss_bench.report.page_model import page_model
 from mss_bench.report.significance import how_tested, overall
@@ -69,9 +69,7 @@ def _pictures(board: Board, entries: Sequence[Entry]) -> dict[str, Any]:
     ]  # fmt: skip
     contents = arrange(table, options, quantities=quantities, separators=facts)
     model = page_model(contents, digits=options.style.digits, mean=board.rank_target == "mean")
-    for method in model["methods"]:
-        if method.get("tag") == "floor" and board.floor:
-            method["name"] = board.floor
+    relabel(model, {FLOOR: board.floor} if board.floor else {})
     model |= {"costs": False, "start": board.rank_target} | wording(contents, options)
     findings = [f for block in contents.blocks for f in block.findings.values()]
     return {
@@ -80,6 +78,7 @@ def _pictures(board: Board, entries: Sequence[Entry]) -> dict[str, Any]:
         "tests": [overall(block) for block in contents.blocks if block.findings],
         "tested": how_tested(findings[0]) if findings else "",
         "cost_help": "",
+        "explanation": "",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import does_nothing, is_floor
@@ -13,20 +13,25 @@ from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, read_entry, track_table
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.leaderboards.page import board_page
+from mss_bench.leaderboards.verify import verify_board
 from mss_bench.report.leakage import overlap
 from mss_bench.report.significance import marks
 from mss_bench.report.table import Column, Note, Table, TableCell, number
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
-from mss_bench.stats.matrix import MIN_TRACKS, score_matrix
+from mss_bench.stats.matrix import MIN_TRACKS, ScoreMatrix, score_matrix
+from mss_bench.stats.signed_rank import DIGITS
 from mss_bench.stats.significance import friedman
 from mss_bench.stats.verdicts import Family, family
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["build", "published", "standings"]
 
 
 def build(board: Board) -> list[Path]:
-    """Write ``README.md`` and ``index.html``.
+    """Write ``README.md`` and ``index.html`` of a board that passes `mss_bench.leaderboards.verify.verify_board`.
 
     Returns
     -------
@@ -35,8 +40,13 @@ def build(board: Board) -> list[Path]:
     Raises
     ------
     MssBenchError
-        The board cannot be read or written.
+        The board cannot be read or written, or would not pass: nothing is published that its rows do not support.
     """
+    if problems := verify_board(board):
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ConfigError(
+            f"{board.folder} is not built, as it would not pass mss-bench leaderboard verify: {problems[0]}{more}"
+        )
     entries: list[Entry] = []
     if board.kind == "literature":
         tables, source = published(board), "Collected from"
@@ -49,9 +59,10 @@ def build(board: Board) -> list[Path]:
         entries = [read_entry(board, name) for name in entry_names(board)]
         tables, source = [standings(board)], "Source"
         place = f"{board.dataset}, {board.subset}" if board.subset else board.dataset
+        counted = _counted(board, track_table(board, entries))
         ranked = "the mean over the targets" if board.rank_target == "mean" else board.rank_target
         intro = (
-            f"{place}: {len(board.tracks)} tracks; {board.rank_metric} ({board.preset}),"
+            f"{place}: {len(board.tracks)} tracks{counted}; {board.rank_metric} ({board.preset}),"
             f" {AGGREGATIONS[board.aggregation]}. Ranked by {ranked}. Made by `mss-bench leaderboard build`; checked by"
             " `mss-bench leaderboard verify`."
         )
@@ -108,16 +119,17 @@ def standings(board: Board) -> Table:
         found = verdicts[target] if metric == board.rank_metric else None
         if found is None:
             return TableCell(text, value)
-        best = entry.method == found.best
+        best = entry.method in found.leaders
         marked = "≈" * (entry.method in found.tied) + "°" * (entry.method in found.may_be_best and not best)
         return TableCell(text, value, marked, bold=best)
 
     groups: dict[bool, list[list[TableCell | str | int]]] = {False: [], True: []}
-    place = 0
+    competing = [entry for entry in entries if not entry.oracle and entry.method not in (*leaks, *idle)]
+    # Equal values share a rank: 1, 1, 3.
+    places = sorted(-sign * round(value, DIGITS) for entry in competing if not math.isnan(value := ranked(entry)))
     for entry in sorted(entries, key=order):
-        has_rank = not entry.oracle and entry.method not in (*leaks, *idle) and not math.isnan(ranked(entry))
-        place += has_rank
-        rank = place if has_rank else ""
+        has_rank = entry in competing and not math.isnan(ranked(entry))
+        rank = 1 + places.index(-sign * round(ranked(entry), DIGITS)) if has_rank else ""
         tag = "oracle" if entry.oracle else "does nothing" if entry.method in idle else ""
         tag = "floor" if is_floor(entry.method) else tag
         name = TableCell(entry.method, tag=tag, hint=entry.description)
@@ -136,17 +148,33 @@ def standings(board: Board) -> Table:
     return Table("", ["entry", *headed], list(groups.values()), notes, name=board.title)
 
 
-def _verdicts(board: Board, table: Any, target: str, unranked: set[str]) -> Family | None:
+def _counted(board: Board, scores: pd.DataFrame) -> str:
+    """Return on how many of the tracks every entry has a score, by target, where these are not all."""
+    fewer = {}
+    for target in board.targets:
+        matrix = _matrix(board, scores, target)
+        if matrix is not None and matrix.n_left_out:
+            fewer[target] = len(matrix.values)
+    told = ", ".join(f"{n} of {target}" for target, n in fewer.items())
+    return f", of which those count that every entry has a score on ({told})" if told else ""
+
+
+def _verdicts(board: Board, table: pd.DataFrame, target: str, unranked: set[str]) -> Family | None:
     """Return what the scores say of a target of the ranking metric; None where no entry has it."""
+    scores = _matrix(board, table, target)
+    statistic = "median" if board.aggregation == "median_of_medians" else "mean"
+    return family(scores, statistic, unranked=unranked) if scores is not None else None
+
+
+def _matrix(board: Board, table: pd.DataFrame, target: str) -> ScoreMatrix | None:
+    """Return the scores of a target in the ranking metric, track by track; None where no entry has it."""
     try:
-        scores = score_matrix(
+        return score_matrix(
             table, board.rank_metric, target, missing="complete", lower_is_better=board.lower_is_better,
             aggregation=board.aggregation,
         )  # fmt: skip
     except MssBenchError:
         return None
-    statistic = "median" if board.aggregation == "median_of_medians" else "mean"
-    return family(scores, statistic, unranked=unranked)
 
 
 def _said(verdicts: Mapping[str, Family | None]) -> list[str]:

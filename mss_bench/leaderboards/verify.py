@@ -57,7 +57,7 @@ def verify_board(board: Board) -> list[str]:
         seen[entry.method] = name
         problems += [f"{name}: {problem}" for problem in _entry_problems(board, name, entry)]
     if not seen and not problems:
-        problems.append(f"{board.folder} has no entries")
+        problems.append(f"{board.folder} has no entries; add some: mss-bench leaderboard add RUN {board.folder}")
     return problems
 
 

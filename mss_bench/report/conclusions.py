@@ -44,15 +44,20 @@ def conclusions(
     """
     if not contents.blocks:
         return [*failures.banner, "No scores: the track table is empty."]
-    block = contents.blocks[0]
-    target = block.with_mean[0]
+    columns = [(block, target) for block in contents.blocks for target in block.with_mean if target in block.tested]
+    first = contents.blocks[0], contents.blocks[0].with_mean[0]
+    block, target = next(((b, t) for b, t in columns if b.tested[t].family.compares), first)
     of = "the mean of the targets" if target == OVER_TARGETS and block.has_mean else target
+    of += "" if block.higher_is_better else ", lower is better"
+    of += " (fewer than two methods have every target)" if target != block.with_mean[0] else ""
     lines = [*failures.banner, _scope(block, failures)]
     finding = block.tested.get(target)
     if finding is None:
         return lines
     field = finding.family
-    said = [f"{block.label} of {of}: {field.sentence}", *_ahead(field), *_room(block, target, field)]
+    lines += [f"Of {of}, {field.scores.counted}."] if field.scores.counted else []
+    said = [f"{block.label} of {of}: {field.sentence}", *_unranked(block, target)]
+    said += [*_ahead(field), *_room(block, target, field)]
     said += _cost(field.best, costs, run or {})
     return lines + [renamed(line, labels or {}) for line in said]
 
@@ -70,12 +75,21 @@ def _scope(block: Block, failures: Failures) -> str:
     )
 
 
+def _unranked(block: Block, target: str) -> list[str]:
+    """Return which methods are compared with none, as they were not computed on every song that counts."""
+    rows = [(row.separator, score) for row in block.rows if row.ranked and (score := row.score(target)) is not None]
+    lacking = [name for name, score in rows if score["n_lacking"]]
+    verb = "lacks" if len(lacking) == 1 else "lack"
+    return [
+        f"{', '.join(lacking)} {verb} songs that count, and {'has' if verb == 'lacks' else 'have'} no rank."
+    ] * bool(lacking)
+
+
 def _ahead(field: Family) -> list[str]:
     """Return how far the best is ahead of the next."""
-    others = [name for name in field.ranked if name != field.best]
-    if not field.best or not others:
+    if not field.runner_up:
         return []
-    pair = field.pair(field.best, others[0])
+    pair = field.pair(field.best, field.runner_up)
     if math.isnan(pair.p):  # which the sentence before has said
         return []
     return [f"{pair.a} and {pair.b}, the next: {pair.sentence}; {pair.verdict}."]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import FLOOR, does_nothing
 from mss_bench.report.leakage import overlap
 from mss_bench.report.score_tables import Quantities
 from mss_bench.report.selection import labels
+from mss_bench.stats.matrix import ScoreMatrix
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["commands", "idle", "lower_is_better", "measured_on", "name_maps", "trained_on", "without_idle_sar"]
+__all__ = [
+    "commands", "computed_idle", "idle", "lower_is_better", "measured_on", "name_maps", "trained_on", "unranked",
+    "without_idle", "without_idle_sar",
+]  # fmt: skip
 
 
 def commands(run: Mapping[str, Any]) -> list[str]:
@@ -63,31 +68,37 @@ def unranked(separators: Sequence[Mapping[str, Any]], dataset: str, subset: str)
 
 def computed_idle(tracks: pd.DataFrame, separators: Iterable[Mapping[str, Any]] = ()) -> set[str]:
     """Return the labels of separators that do nothing and that this suite computed; what others published is not."""
-    computed = _computed(tracks)
+    if "estimate_key" not in tracks:
+        return set()
+    computed = set(labels(tracks[tracks["estimate_key"].fillna("") != ""]))
     return computed & {*idle(separators), *filter(does_nothing, computed)}
 
 
-def _computed(tracks: pd.DataFrame) -> set[str]:
-    """Return the labels of separators whose estimates this suite scored."""
-    return set(labels(tracks[tracks["estimate_key"].fillna("") != ""])) if "estimate_key" in tracks else set()
-
-
-def without_idle_sar(aggregated: pd.DataFrame, tracks: pd.DataFrame, idle: Collection[str]) -> pd.DataFrame:
+def without_idle_sar(aggregated: pd.DataFrame, idle: Collection[str]) -> pd.DataFrame:
     """Take out the SAR of separators that do nothing, and gains over it, where this suite computed them.
+
+    `idle` is from `computed_idle`.
 
     A mixture has no artefacts: its SAR is some 200 dB of rounding errors. What others published is left as it is.
     """
     sar = aggregated["metric"] == "SAR"
     if not sar.any():
         return aggregated
-    computed = _computed(tracks)
-    blank = sar & labels(aggregated).isin(computed & {*idle, *filter(does_nothing, computed)})
-    gains = sar if FLOOR in computed else blank
+    blank = sar & labels(aggregated).isin(list(idle))
+    gains = sar if FLOOR in idle else blank
     flags = aggregated["flags"].where(~blank, aggregated["flags"].str.cat(["meaningless"] * len(aggregated), ","))
     return aggregated.assign(
         value=aggregated["value"].where(~blank), gap=aggregated["gap"].where(~blank),
         improvement=aggregated["improvement"].where(~gains), flags=flags.str.strip(","),
     )  # fmt: skip
+
+
+def without_idle(scores: ScoreMatrix, idle: Collection[str]) -> ScoreMatrix:
+    """Return scores without those that mean nothing: the SAR of `computed_idle`, as in `without_idle_sar`."""
+    if scores.unit["metric"] != "SAR":
+        return scores
+    left_out = [name for name in map(str, scores.values.columns) if name in idle]
+    return replace(scores.without(left_out), left_out=[*scores.left_out, *left_out])
 
 
 def trained_on(separators: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -69,7 +69,7 @@ def standing(finding: Finding | None, separator: str) -> dict[str, Any]:
         columns["rank"] = verdicts.rank(separator)
         if finding.mean_ranks is not None:
             columns["mean_rank"] = float(finding.mean_ranks[separator])
-    columns["best"], columns["tied"] = separator == verdicts.best, separator in verdicts.tied
+    columns["best"], columns["tied"] = separator in verdicts.leaders, separator in verdicts.tied
     return columns | {"may_be_best": separator in verdicts.may_be_best, "ties": verdicts.letters.get(separator, "")}
 
 

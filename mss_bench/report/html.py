@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mss_bench.report.contents import Contents
 from mss_bench.report.facts import commands, measured_on
 from mss_bench.report.failures import Failures
+from mss_bench.report.labels import renamed
 from mss_bench.report.options import Options
 from mss_bench.report.page_model import Model, cost_facts, page_model
 from mss_bench.report.score_tables import score_table
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mss_bench.report.table import Table
 
 
-__all__ = ["Picture", "TrackLink", "data_uri", "html_page", "page_title", "sort_key", "templates"]
+__all__ = ["Picture", "TrackLink", "data_uri", "html_page", "page_title", "relabel", "sort_key", "templates"]
 
 _HEADLINE = ("commands", "dataset", "subset", "started", "ended", "seed", "mss_bench", "revision", "machine")
 """Provenance shown first, in this order; everything else follows."""
@@ -125,8 +126,7 @@ def html_page(
     speed = cost_facts(costs)
     links = {(t.dataset, t.subset, t.name): t.href for t in tracks}
     model = page_model(contents, digits=style.digits, costs=speed, links=links)
-    for method in model["methods"]:
-        method["name"] = style.labels.by_name.get(method["name"], method["name"])
+    relabel(model, style.labels.by_name)
     model |= {"costs": bool(speed), "machine": measured_on(run, costs)}
     finding = next((f for b in blocks for f in b.tested.values()), None)
     model |= wording(contents, options)
@@ -151,6 +151,15 @@ def html_page(
             files=[(name, _FILES[name]) for name in files if name in _FILES],
         )
     )
+
+
+def relabel(model: Model, labels: Mapping[str, str]) -> None:
+    """Call the methods of a model, and those that its sentences name, what they are called."""
+    for method in model["methods"]:
+        method["name"] = labels.get(method["name"], method["name"])
+    for column in (c for group in model["groups"] for metric in group["metrics"] for c in metric["columns"]):
+        if "said" in column:
+            column["said"] = renamed(column["said"], labels)
 
 
 def page_title(contents: Contents) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from html import escape
 from typing import Any, Self
 
 import pandas as pd
 
-from mss_bench.report.facts import idle, trained_on, without_idle_sar
+from mss_bench.report.facts import idle, trained_on
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import blocks, score_table
 from mss_bench.report.table import CellValue, Column, Table, TableCell
@@ -41,33 +41,35 @@ class AggregateTable(pd.DataFrame):
         return AggregateTable
 
     @classmethod
-    def of(cls, table: pd.DataFrame, tracks: pd.DataFrame, run: Mapping[str, Any]) -> Self:
-        """Make one of an aggregated table, its track table and the content of ``run.json``."""
+    def of(cls, table: pd.DataFrame, run: Mapping[str, Any], banner: Sequence[str] = ()) -> Self:
+        """Make one of an aggregated table, the content of ``run.json``, and what is said above numbers of the run."""
         made = cls(table)
-        made.attrs = {name: list(run.get(name, ())) for name in ("quantities", "separators")}
-        ours = tracks[tracks["estimate_key"].fillna("") != ""][["separator", "params"]].drop_duplicates()
-        made.attrs["computed"] = ours.fillna("").to_numpy().tolist()
+        made.attrs = {"quantities": list(run.get("quantities", ())), "separators": list(run.get("separators", ()))}
+        made.attrs["banner"] = list(banner)
         return made
 
     def _repr_html_(self) -> str | None:
         if self.empty or not set(AGGREGATE_COLUMNS) <= set(self.columns):
             return super()._repr_html_()  # type: ignore[no-any-return, misc]
-        facts = {name: self.attrs.get(name, ()) for name in ("quantities", "separators", "computed")}
-        computed = pd.DataFrame(facts["computed"], columns=["separator", "params"]).assign(estimate_key="computed")
-        nothing = idle(facts["separators"])
-        shown_values = without_idle_sar(pd.DataFrame(self), computed, nothing)
-        training = trained_on(facts["separators"])
-        arranged = blocks(shown_values, facts["quantities"], training=training, idle=nothing)
-        return shown(*(score_table([block], Style()) for block in arranged))
+        facts = {name: self.attrs.get(name, ()) for name in ("quantities", "separators", "banner")}
+        training, nothing = trained_on(facts["separators"]), idle(facts["separators"])
+        arranged = blocks(pd.DataFrame(self), facts["quantities"], training=training, idle=nothing)
+        return shown(*facts["banner"], *(score_table([block], Style()) for block in arranged))
 
 
+@dataclass(frozen=True)
 class ShownComparison(Comparison):
     """A comparison that a notebook shows as a table, with its sentence below."""
 
+    banner: str = ""  # that cells of either are missing
+
     @classmethod
-    def of(cls, comparison: Comparison) -> Self:
-        """Make one of a comparison."""
-        return cls(**{field.name: getattr(comparison, field.name) for field in fields(comparison)})
+    def of(cls, comparison: Comparison, banner: str = "") -> Self:
+        """Make one of a comparison, and what is said above numbers of the run."""
+        return cls(**{field.name: getattr(comparison, field.name) for field in fields(comparison)}, banner=banner)
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; {self.banner}" if self.banner else super().__str__()
 
     def table(self) -> Table:
         """Return both methods and their differences, one row each; a typical value is of differences alone."""
@@ -83,11 +85,11 @@ class ShownComparison(Comparison):
             f"{place}: {self.a} and {self.b}",
             ["separator", *(Column(s, "right") for s in (*statistics, "typical"))],
             [rows, [["difference", *differences]]],
-            [str(self)],
+            [super().__str__()],
         )
 
     def _repr_html_(self) -> str:
-        return shown(self.table())
+        return shown(*filter(None, [self.banner]), self.table())
 
 
 def _with_interval(table: pd.DataFrame, name: str) -> TableCell:

@@ -131,7 +131,7 @@ def _column(
     """Return a target (or the mean over them) of a metric: numbers of every method, and what the statistics say."""
     values, low, high, gain = (np.full(len(at), math.nan) for _ in range(4))
     sparse: dict[str, dict[int, int]] = {"imputed": {}, "infinite": {}, "failed": {}, "lacking": {}}
-    best = None
+    best: list[int] = []  # several where they have exactly the same value
     blank: list[int] = []  # says nothing there, as the SAR of what does nothing
     for row in block.rows:
         score, i = row.score(target), at[row.separator]
@@ -149,8 +149,8 @@ def _column(
                 sparse[name][i] = int(score[count])
         if "meaningless" in str(score.get("flags", "")).split(","):
             blank.append(i)
-        if score["best"] and best is None:
-            best = i
+        if score["best"]:
+            best.append(i)
     column: Model = {
         "name": target, "best": best, "value": numbers(values, digits), "low": numbers(low, digits),
         "high": numbers(high, digits), "gain": numbers(gain, digits),
@@ -163,8 +163,7 @@ def _column(
     for name in own.columns:
         if str(name) in at and at[str(name)] not in blank:
             by_method[at[str(name)]] = numbers(own[name].to_numpy(float), digits)
-    left_out = block.n_left_out.get(target, matrix.n_left_out)
-    column |= {"songs": by_method, "n": len(matrix.values), "left_out": int(left_out)}
+    column |= {"songs": by_method, "n": len(matrix.values)} | ({"counted": matrix.counted} if matrix.counted else {})
     finding = block.tested.get(target)
     return _dense(column | (_verdicts(finding, at, digits) if finding is not None else {}))
 
@@ -172,7 +171,18 @@ def _column(
 def _dense(column: Model) -> Model:
     """Return a column whose lists hold the methods that it has alone, named by ``of``: most have a target or two."""
     of = [i for i, value in enumerate(column["value"]) if value is not None or column.get("songs", [0] * (i + 1))[i]]
-    lists = ("value", "low", "high", "gain", "difference", "difference_low", "difference_high", "songs")
+    lists = (
+        "value",
+        "low",
+        "high",
+        "gain",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "songs",
+        "wins",
+        "losses",
+    )
     dense = {name: [column[name][i] for i in of] for name in lists if name in column}
     known = {name: values for name, values in dense.items() if any(value is not None for value in values)}
     return {name: values for name, values in column.items() if name not in lists} | {"of": of} | known
@@ -182,7 +192,12 @@ def _verdicts(finding: Finding, at: Mapping[str, int], digits: int) -> Model:
     """Return what the statistics say of a column: pairs not told apart, and everything against the best."""
     found = finding.family
     ranked = [name for name in found.ranked if name in at]
-    verdicts: Model = {"ranked": [at[name] for name in ranked], "need": found.n_min}
+    verdicts: Model = {"ranked": [at[name] for name in ranked]}
+    ranks = [found.rank(name) for name in ranked]
+    if ranks != list(range(1, len(ranks) + 1)):
+        verdicts["ranks"] = ranks
+    if not found.enough or len(found.leaders) != 1:
+        verdicts["said"] = found.sentence
     if finding.friedman is not None:
         verdicts["agreement"] = _number(finding.friedman.w, 2)
     if found.enough:
@@ -192,7 +207,7 @@ def _verdicts(finding: Finding, at: Mapping[str, int], digits: int) -> Model:
         verdicts["may"] = [at[name] for name in found.may_be_best if name in at]
     if found.best not in at:
         return verdicts
-    # The typical difference of every method to the best, positive where the method is better.
+    # The typical difference of every method to the best, positive where the method is better, and on how many songs.
     scores = finding.scores
     names = [str(name) for name in scores.values.columns if str(name) in at]
     values = scores.values[names].to_numpy(float)
@@ -203,10 +218,14 @@ def _verdicts(finding: Finding, at: Mapping[str, int], digits: int) -> Model:
     if len(values) < FEWEST:
         low, high = np.full((2, len(names)), math.nan)
     places = [at[name] for name in names]
+    better = apart if scores.higher_is_better else -apart
     for column, own in (("difference", typical), ("difference_low", low), ("difference_high", high)):
         everywhere = np.full(len(at), math.nan)
         everywhere[places] = own
         verdicts[column] = numbers(everywhere, digits)
+    for column, on in (("wins", better > 0), ("losses", better < 0)):
+        songs = dict(zip(places, on.sum(axis=0).tolist(), strict=True))
+        verdicts[column] = [songs.get(i) for i in range(len(at))]
     return verdicts
 
 

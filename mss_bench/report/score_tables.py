@@ -9,10 +9,10 @@ Order
     are kept apart, sorted the same way. Other orders can be asked for.
 
 First places
-    One value of a column is bold, the best. ``≈`` stands at what is not told apart from it, ``°`` at what may be the
-    best, each where the tracks suffice for such a verdict. They go to ranked separators alone: not to oracles, the
-    floor and others that do nothing, nor to what was trained on what is evaluated or lacks tracks; and values with
-    stand-ins or infinite ones are not named the best.
+    One value of a column is bold, the best; more only where they are exactly the same. ``≈`` stands at what is not told
+    apart from it, ``°`` at what may be the best, each where the tracks suffice for such a verdict. They go to ranked
+    separators alone: not to oracles, the floor and others that do nothing, nor to what was trained on what is evaluated
+    or lacks tracks; and values with stand-ins or infinite ones are not named the best.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from mss_bench.report.leakage import overlap
 from mss_bench.report.options import Style
 from mss_bench.report.table import Column, Note, Table, TableCell, number
 from mss_bench.stats.matrix import OVER_TARGETS
+from mss_bench.stats.signed_rank import DIGITS
 from mss_bench.stats.units import UNIT
 
 if TYPE_CHECKING:
@@ -308,12 +309,15 @@ def _mean(values: list[float]) -> float:
 
 
 def _mark_best(block: Block, target: str) -> None:
-    """Mark the best of a target that was not tested; nothing where only one separator competes."""
+    """Mark the best of a target that was not tested; nothing where only one competes, or all have the same value."""
     competing = [score for row in block.rows if row.ranked and (score := row.score(target)) is not None]
     # Stand-ins and infinite values may be ahead, but are not named as the best.
     eligible = [s for s in competing if not s["n_imputed"] and not s["n_lacking"] and math.isfinite(s["value"])]
-    if len(competing) > 1 and eligible:
-        (max if block.higher_is_better else min)(eligible, key=lambda score: score["value"])["best"] = True
+    if len({round(score["value"], DIGITS) for score in competing}) < 2 or not eligible:
+        return
+    top = (max if block.higher_is_better else min)(score["value"] for score in eligible)
+    for score in eligible:
+        score["best"] = round(score["value"], DIGITS) == round(top, DIGITS)
 
 
 def _place(row: SeparatorRow, block: Block, sort: str, separators: Sequence[str]) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from mss_bench.stats.intervals import FEWEST_DRAWN, KINDS, usual_kind
 from mss_bench.stats.matrix import OVER_TARGETS
 from mss_bench.stats.signed_rank import FEWEST
 from mss_bench.stats.units import UNIT
-from mss_bench.stats.verdicts import Family
+from mss_bench.stats.verdicts import BEATEN_SOONER, Family
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,14 +62,15 @@ def explanations(blocks: Sequence[Block], style: Style) -> str:
 
 def marks(families: Sequence[Family]) -> list[str]:
     """Return what the marks of verdicts mean, or that the tracks are too few for any."""
-    several = [f for f in families if len(f.ranked) > 1 and f.n_tracks]
+    several = [f for f in families if f.compares]
     enough = [f for f in several if f.enough]
     few = [f for f in several if not f.enough]
     said = []
     if enough:
         said.append(f"≈: not told apart from the best ({enough[0].how}, p at least {enough[0].alpha:g}).")
     if any(f.may_be_best for f in several):
-        said.append(f"°: may be the best ({1 - several[0].alpha:.0%}; no other beats it in a one-sided test).")
+        sooner = f"; {BEATEN_SOONER}" if any(f.may_be_best for f in few) else ""
+        said.append(f"°: may be the best ({1 - several[0].alpha:.0%}; no other beats it in a one-sided test){sooner}.")
     if few:
         songs, methods, needed = (
             _range(numbers)
@@ -116,7 +117,7 @@ def overall(block: Block) -> Table:
         verdicts, test = finding.family, finding.friedman
         agreement = f"{test.w:.2f}" if test is not None else "–"
         tied = ", ".join(verdicts.tied) or ("none" if verdicts.enough and verdicts.best else "–")
-        names = [verdicts.best or "–", tied, ", ".join(verdicts.may_be_best) or "–"]
+        names = [", ".join(verdicts.leaders) or "–", tied, ", ".join(verdicts.may_be_best) or "–"]
         rows.append([target, verdicts.n_tracks, len(verdicts.ranked), verdicts.n_min, agreement, *names])
     numbers = (Column(heading, "right") for heading in ("songs", "methods", "songs needed", "Kendall's W"))
     refused: dict[str, list[str]] = {}
@@ -162,7 +163,7 @@ def friedman_table(findings: Findings) -> pd.DataFrame:
         row: dict[str, object] = dict(zip(UNIT, key, strict=True))
         row |= {
             "n_tracks": verdicts.n_tracks, "n_separators": len(verdicts.ranked), "n_min": verdicts.n_min,
-            "test": verdicts.test, "correction": verdicts.correction, "best": verdicts.best,
+            "test": verdicts.test, "correction": verdicts.correction, "best": "; ".join(verdicts.leaders),
             "tied": "; ".join(verdicts.tied), "may_be_best": "; ".join(verdicts.may_be_best),
             "sentence": verdicts.sentence,
         }  # fmt: skip

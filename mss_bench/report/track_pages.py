@@ -158,7 +158,8 @@ class TrackPages:
             for oracle in (False, True)
         ]
         columns = [Column(target, "right") for target in block.targets]
-        return Table(f"{block.group or block.name}: {block.quantity}", ["separator", *columns], groups)
+        better = "" if block.higher_is_better else ", lower is better"
+        return Table(f"{block.group or block.name}: {block.quantity}{better}", ["separator", *columns], groups)
 
     def _excerpt(self, target: Target, excerpt: Excerpt) -> Model:
         title, why = _KINDS.get(excerpt.kind, (excerpt.kind, "{metric} {value}, {n}."))

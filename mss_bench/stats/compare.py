@@ -74,7 +74,8 @@ class Comparison:
         pair, needed = self.pair, self.pair.needed
         imputed = ", ".join(f"{n} of {name}" for name, n in self.n_imputed.items() if n)
         group = f" ({self.unit['group']})" if self.unit["group"] else ""
-        parts = [f"{pair.a} - {pair.b}, {self.unit['metric']} of {self.unit['target']}{group}: {pair.sentence}"]
+        lower = "" if self.higher_is_better else ", lower is better"
+        parts = [f"{pair.a} - {pair.b}, {self.unit['metric']} of {self.unit['target']}{group}{lower}: {pair.sentence}"]
         if pair.alone is not Verdict.TOO_FEW:
             exact = "exact" if pair.exact else "normal approximation"
             parts.append(f"p = {pair.p:.3g} for this pair alone (Wilcoxon, {exact})")
@@ -86,6 +87,8 @@ class Comparison:
             parts.append(f"rank-biserial {signed(pair.rank_biserial)}")
             songs = f"{needed.n_tracks} songs" if needed.n_tracks else needed.reason
             parts.append(f"to tell them apart in {needed.power:.0%} of cases: {songs}")
+        if self.family.scores.counted:
+            parts.append(self.family.scores.counted)
         if imputed:
             parts.append(f"stand-ins: {imputed}")
         return "; ".join(parts)

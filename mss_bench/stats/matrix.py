@@ -47,11 +47,21 @@ class ScoreMatrix:
     values: pd.DataFrame  # index tracks, columns separators as `method_label` writes them, no NaN
     imputed: pd.DataFrame  # the same shape: True where a stand-in stands
     oracles: list[str]  # methods that saw the references
-    left_out: list[str]  # methods without any value, or that were never computed on some track that counts
+    left_out: list[str]  # methods that deliver the target, without any value or never computed on a track that counts
     n_left_out: int  # tracks that count for no method
     higher_is_better: bool
     missing: str  # the rule for missing values, a key of `mss_bench.stats.units.MISSING`
     parts: tuple[pd.DataFrame, ...] = ()  # of a mean over targets, the scores of each target: shaped as `values`
+    by_floor: bool = False  # tracks count where the floor has a value, rather than where every method has one
+
+    @property
+    def counted(self) -> str:
+        """Return how many songs count and which, in words; empty where all do."""
+        if not self.n_left_out:
+            return ""
+        who = "the floor has a score there" if self.by_floor else "every method has a score there"
+        where = " for every target" if self.parts else ""
+        return f"{len(self.values)} of {len(self.values) + self.n_left_out} songs count: {who}{where}"
 
     @classmethod
     def of(cls, values: pd.DataFrame) -> ScoreMatrix:
@@ -73,7 +83,10 @@ class ScoreMatrix:
         kept = [name for name in self.values.columns if name not in set(separators)]
         oracles = [name for name in self.oracles if name in kept]
         parts = tuple(part[kept] for part in self.parts)
-        return replace(self, values=self.values[kept], imputed=self.imputed[kept], oracles=oracles, parts=parts)
+        left_out = [name for name in self.left_out if name not in set(separators)]
+        return replace(
+            self, values=self.values[kept], imputed=self.imputed[kept], oracles=oracles, parts=parts, left_out=left_out
+        )
 
 
 def score_matrices(
@@ -204,10 +217,11 @@ def _matrix(key: dict[str, str], unit: Unit, missing: str) -> ScoreMatrix:
         values=pd.DataFrame(values, index=index, columns=columns),
         imputed=pd.DataFrame(~unit.own[unit.valued][:, unit.counts].T.reshape(shape), index=index, columns=columns),
         oracles=[labels[i] for i in unit.valued if unit.oracle[i]],
-        left_out=[label for label in labels if label not in methods],
+        left_out=[name for name, state in zip(labels, unit.state, strict=True) if name not in methods and state.any()],
         n_left_out=int((~unit.counts).sum()),
         higher_is_better=unit.sign > 0,
         missing=missing,
+        by_floor=unit.by_floor,
     )
 
 

@@ -197,12 +197,16 @@ class Unit:
                 return np.asarray(values)
         return np.full(len(self.tracks), np.nan)
 
+    @property
+    def by_floor(self) -> bool:
+        """Return whether tracks count where the floor has a value, rather than where every method has one."""
+        return not self.complete and not bool(np.isnan(self.floor).all())
+
     @cached_property
     def counts(self) -> Bools:
         """Return the tracks that count."""
-        has_floor = ~np.isnan(self.floor)
-        if has_floor.any() and not self.complete:
-            return has_floor
+        if self.by_floor:
+            return ~np.isnan(self.floor)
         defined = ~np.isnan(self.values)
         valued = defined.any(axis=1)
         return np.asarray(defined[valued].all(axis=0) & valued.any())

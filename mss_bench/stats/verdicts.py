@@ -6,6 +6,7 @@ methods against the floor are a second family. `family` makes one; every part of
 
     field = family(scores)                  # a ScoreMatrix
     field.best, field.tied                  # the best, and what is not told apart from it
+    field.leaders                           # the best, with what has the very same value
     field.may_be_best                       # the confidence set of the best
     field.letters                           # methods that share a letter are not told apart
     field.enough, field.n_min               # whether the tracks suffice for any verdict, and how many would
@@ -42,14 +43,27 @@ from mss_bench.stats.effect import rank_biserial
 from mss_bench.stats.matrix import ScoreMatrix, check_level, check_pairs
 from mss_bench.stats.power import TracksNeeded, needed_for
 from mss_bench.stats.resample import STATISTICS, parts_of, statistic_of
-from mss_bench.stats.signed_rank import EXACT, FEWEST, hodges_lehmann, signed_rank
+from mss_bench.stats.signed_rank import DIGITS, EXACT, FEWEST, hodges_lehmann, signed_rank
 from mss_bench.stats.significance import CORRECTIONS, POSTHOC, correct, posthoc, usual
 from mss_bench.stats.units import difference
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Family", "Pair", "Verdict", "cliques", "family", "signed", "tracks_for_best", "tracks_for_pairs"]
+__all__ = [
+    "BEATEN_SOONER",
+    "Family",
+    "Pair",
+    "Verdict",
+    "cliques",
+    "family",
+    "signed",
+    "tracks_for_best",
+    "tracks_for_pairs",
+]
+
+BEATEN_SOONER = "others are out, as a rival beats them one-sided, which takes fewer songs than telling all pairs apart"
+"""Why a set of what may be the best leaves methods out where no pair is told apart."""
 
 _MOST_CLIQUES = 1000  # 200 methods can have thousands, which nobody reads
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -168,6 +182,11 @@ class Family:
         return max(FEWEST, tracks_for_best(len(self.ranked), self.alpha))
 
     @property
+    def compares(self) -> bool:
+        """Return whether there is anything to compare: two ranked methods, and a track."""
+        return len(self.ranked) > 1 and self.n_tracks > 0
+
+    @property
     def enough(self) -> bool:
         """Return whether pairs can be told apart at all: two methods, and `n_min` tracks."""
         return len(self.ranked) > 1 and self.n_tracks >= self.n_min
@@ -184,9 +203,17 @@ class Family:
         return next((name for name in self.ranked if name not in self.unnamed), "")
 
     @cached_property
+    def leaders(self) -> list[str]:
+        """Return `best` and what may be named and has the same value: they share rank and mark."""
+        if not self.best:
+            return []
+        top = round(self.values[self.best], DIGITS)
+        return [name for name in self.ranked if name not in self.unnamed and round(self.values[name], DIGITS) == top]
+
+    @cached_property
     def _all_alike(self) -> bool:
         values = self.scores.values[self.ranked].to_numpy(dtype=np.float64)
-        return bool((values == values[:, :1]).all())
+        return bool((np.round(difference(values, values[:, :1]), DIGITS) == 0).all())
 
     @cached_property
     def _alone(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -229,23 +256,23 @@ class Family:
 
     @cached_property
     def tied(self) -> list[str]:
-        """Return the methods that are not told apart from `best`, without it; none where the tracks do not suffice."""
+        """Return what is not told apart from `best`, without `leaders`; nothing where the tracks do not suffice."""
         if not self.enough or not self.best:
             return []
         row = self.p.loc[self.best]
-        return [name for name in self.ranked if name != self.best and row[name] >= self.alpha]
+        return [name for name in self.ranked if name not in self.leaders and row[name] >= self.alpha]
 
     @cached_property
     def may_be_best(self) -> list[str]:
         """Return the confidence set of the best [3]_, at level 1 - alpha; empty where the tracks do not suffice for it.
 
-        A method is out where another beats it in a one-sided test, corrected for the others. `best` always belongs.
+        A method is out where another beats it in a one-sided test, corrected for the others. `leaders` always belong.
         """
         if not self.best or self.n_tracks < self.n_min_best:
             return []
         p, lean = (table.to_numpy() for table in self._alone)
         beats = (lean < 0) & (p / 2 * (len(p) - 1) <= self.alpha)
-        return [name for name, by in zip(self.ranked, beats, strict=True) if name == self.best or not by.any()]
+        return [name for name, by in zip(self.ranked, beats, strict=True) if name in self.leaders or not by.any()]
 
     @cached_property
     def cliques(self) -> list[list[str]] | None:
@@ -269,8 +296,8 @@ class Family:
 
     def rank(self, name: str) -> int:
         """Return the rank of a ranked method by its value, 1 the best; equal values share the lower number."""
-        value = self.values[name]
-        return 1 + next(i for i, other in enumerate(self.ranked) if self.values[other] == value)
+        value = round(self.values[name], DIGITS)
+        return 1 + next(i for i, other in enumerate(self.ranked) if round(self.values[other], DIGITS) == value)
 
     def pair(self, a: str, b: str) -> Pair:
         """Return what the scores say of two methods of the matrix, ranked or not.
@@ -337,35 +364,46 @@ class Family:
         return f"{POSTHOC[self.test].partition(':')[0]}{corrected}{normal}"
 
     @cached_property
+    def runner_up(self) -> str:
+        """Return the first ranked method behind `leaders`; empty where there is none."""
+        return next((name for name in self.ranked if name not in self.leaders), "") if self.best else ""
+
+    @cached_property
     def ahead(self) -> str:
-        """Return on how many tracks the best is better than the next, in words; empty where there are not two."""
-        second = next((name for name in self.ranked if name != self.best), "")
-        if not self.best or not second:
+        """Return on how many tracks the best is better than the next, in words; empty where nobody is ahead."""
+        if len(self.leaders) > 1:
+            return f"{' and '.join(self.leaders)} have the same value"
+        if not self.runner_up:
             return ""
-        return f"{self.best} better than {second} on {self.pair(self.best, second).wins} of {self.n_tracks}"
+        wins = self.pair(self.best, self.runner_up).wins
+        return f"{self.best} better than {self.runner_up} on {wins} of {self.n_tracks}"
 
     @cached_property
     def sentence(self) -> str:
         """Return what the tracks show, in words, or that they are too few."""
         n, k = self.n_tracks, len(self.ranked)
+        if k < 2:
+            if self.scores.parts:
+                return "Fewer than two ranked methods have every target: no means to compare."
+            return "Fewer than two methods are ranked: nothing to compare."
         if not n:
             return "No song counts: nothing to compare."
-        if k < 2:
-            return "Fewer than two methods are ranked: nothing to compare."
         if self._all_alike:
             return f"All {k} methods score alike on each of {_songs(n)}."
         if not self.best:
             return "No method is named the best: each has stand-ins or infinite values."
+        ahead = f"; {self.ahead}" if self.ahead else ""
         if n < FEWEST:
-            return f"{_songs(n)}: too few for any test; {self.ahead}."
+            return f"{_songs(n)}: too few for any test{ahead}."
         if not self.enough:
             which = "the 2 methods cannot" if k == 2 else f"no pair of {k} methods can"
-            text = f"With {_songs(n)} {which} be told apart (it takes {self.n_min}); {self.ahead}."
+            text = f"With {_songs(n)} {which} be told apart (it takes {self.n_min}){ahead}."
         else:
-            others = ", ".join(self.tied) or "none"
-            text = f"Best: {self.best}; not told apart from it: {others}."
+            alike = "it" if len(self.leaders) == 1 else f"{self.best} (the others have the same value)"
+            text = f"Best: {', '.join(self.leaders)}; not told apart from {alike}: {', '.join(self.tied) or 'none'}."
         if self.may_be_best:
-            text += f" May be the best ({1 - self.alpha:.0%}): {', '.join(self.may_be_best)}."
+            text += f" May be the best ({1 - self.alpha:.0%}): {', '.join(self.may_be_best)}"
+            text += f"; {BEATEN_SOONER}." if not self.enough and len(self.may_be_best) < k else "."
         return text
 
 

@@ -13,6 +13,7 @@ from mss_bench.errors import UnknownNameError
 from mss_bench.report import plots
 from mss_bench.report.contents import arrange
 from mss_bench.report.facts import measured_on
+from mss_bench.report.failures import group_failures
 from mss_bench.report.frames import frames_of_track
 from mss_bench.report.labels import Labels
 from mss_bench.report.options import Options
@@ -39,6 +40,8 @@ class HasTables(Protocol):
     @property
     def costs(self) -> pd.DataFrame: ...
     @property
+    def failures(self) -> pd.DataFrame: ...
+    @property
     def unranked(self) -> set[str]: ...
     @property
     def scores(self) -> Callable[..., ScoreMatrix]: ...
@@ -62,7 +65,7 @@ class _Scores(_Look, total=False):
 
 
 class Plots:
-    """Figures of a run, as ``results.plot``: each returns a matplotlib figure that a notebook shows.
+    """Figures of a run, as ``results.plot``, named as for ``report --figures``: a notebook shows what each returns.
 
     Metric and target choose the data, by default SDR of the vocals where the run has them; of several groups with that
     target the one with most stems is drawn, or ``group="vocals_acc"``. Every figure takes
@@ -75,33 +78,38 @@ class Plots:
         self._results = results
 
     @checked_call("results.plot.box", _Scores)
-    def box(self, metric: str = "", target: str = "", *, shape: str = "box", **options: Unpack[_Scores]) -> Figure:
-        """Draw boxes or violins by method; ``target="all"`` draws a panel for each target of the group."""
-        if target != "all":
-            return self._boxes([self._scores(metric, target, options)], shape, options)
-        first = self._scores(metric, "", options)
-        tracks = select(self._results.tracks, [first.unit["metric"]], groups=[first.unit["group"]])
-        every = [name for name in dict.fromkeys(map(str, tracks["target"])) if name != first.unit["target"]]
-        others = [self._scores(metric, name, {**options, "group": first.unit["group"]}) for name in every]
-        return self._boxes([first, *others], shape, options)
+    def box(self, metric: str = "", target: str = "", **options: Unpack[_Scores]) -> Figure:
+        """Draw boxes by method; ``target="all"`` draws a panel for each target of the group."""
+        return self._boxes(metric, target, "box", options)
 
-    def _boxes(self, scores: Sequence[ScoreMatrix], shape: str, options: _Scores) -> Figure:
-        quantity = self._quantity(scores[0].unit["metric"])
+    @checked_call("results.plot.violin", _Scores)
+    def violin(self, metric: str = "", target: str = "", **options: Unpack[_Scores]) -> Figure:
+        """Draw violins by method; ``target="all"`` draws a panel for each target of the group."""
+        return self._boxes(metric, target, "violin", options)
+
+    def _boxes(self, metric: str, target: str, shape: str, options: _Scores) -> Figure:
+        scores = [self._scores(metric, "" if target == "all" else target, options)]
+        unit = scores[0].unit
+        if target == "all":
+            tracks = select(self._results.tracks, [unit["metric"]], groups=[unit["group"]])
+            others = [name for name in dict.fromkeys(map(str, tracks["target"])) if name != unit["target"]]
+            scores += [self._scores(metric, name, {**options, "group": unit["group"]}) for name in others]
+        quantity = self._quantity(unit["metric"])
         return plots.box_plot(scores, quantity=quantity, shape=shape, layout=self._layout(options))
 
-    @checked_call("results.plot.critical_difference", _Scores)
-    def critical_difference(
+    @checked_call("results.plot.cd", _Scores)
+    def cd(
         self, metric: str = "", target: str = "", *, test: str = "wilcoxon", oracles: bool = False,
         **options: Unpack[_Scores],
     ) -> Figure:  # fmt: skip
-        """Draw mean ranks and which methods are tied."""
+        """Draw mean ranks and which methods are tied: a critical-difference diagram."""
         scores = self._tested(metric, target, oracles, options)
         return plots.critical_difference_plot(
             scores, test=test, unranked=self._results.unranked, layout=self._layout(options)
         )
 
-    @checked_call("results.plot.significance", _Scores)
-    def significance(
+    @checked_call("results.plot.pairs", _Scores)
+    def pairs(
         self, metric: str = "", target: str = "", *, test: str = "wilcoxon", oracles: bool = False,
         **options: Unpack[_Scores],
     ) -> Figure:  # fmt: skip
@@ -175,7 +183,9 @@ class Plots:
 
     def _layout(self, options: Mapping[str, Any]) -> plots.Layout:
         named = Labels.from_parameter(options.get("labels", {})).of(self._look)
-        return plots.Layout(figure_width(options.get("width", "page")), named, self._look)
+        results = self._results
+        note = group_failures(results.tracks, results.failures, results.run).counts.banner
+        return plots.Layout(figure_width(options.get("width", "page")), named, self._look, note=note)
 
     def _quantity(self, metric: str) -> str:
         units = {q["name"]: q.get("unit", "") for q in self._results.run["quantities"]}

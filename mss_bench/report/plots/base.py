@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mss_bench.core.arrays import Floats
-from mss_bench.core.schema import is_floor
+from mss_bench.core.schema import does_nothing, is_floor
 from mss_bench.core.text import wrap
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.style import COLOURS, FULL_WIDTH, STYLE, Look, looks, printable, styled
@@ -83,6 +83,18 @@ class Layout:
         """Return the looks as given, or new ones where they lack a method."""
         known = self.look is not None and all(name in self.look for name in methods)
         return self.look if known and self.look is not None else looks(methods)
+
+    def about(self, *scores: ScoreMatrix) -> Layout:
+        """Return the layout of a figure of some scores: its note says which methods are not drawn."""
+        targets: dict[str, set[str]] = {}
+        for matrix in scores:
+            for method in matrix.left_out:
+                if not does_nothing(method):  # of which the SAR alone is left out
+                    targets.setdefault(self.name(method), set()).add(matrix.unit["target"])
+        every = {matrix.unit["target"] for matrix in scores}
+        named = [name if own == every else f"{name} ({', '.join(sorted(own))})" for name, own in targets.items()]
+        missing = f"Not drawn, without a score on every song: {', '.join(named)}." if named else ""
+        return replace(self, note=" ".join(filter(None, [self.note, missing])))
 
     def name(self, method: str, kind: str = "method") -> str:
         """Return what a method is called, with its kind in brackets where it is not a plain one."""

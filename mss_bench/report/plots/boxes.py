@@ -75,6 +75,7 @@ def box_plot(
     if shape not in SHAPES:
         raise UnknownNameError("shape of a box plot", shape, SHAPES)
     matrices = [scores] if isinstance(scores, ScoreMatrix) else list(scores)
+    layout = layout.about(*matrices)
     methods = _order(matrices)
     look = layout.looks(methods)
     panels = [

@@ -44,6 +44,7 @@ def heat_map(scores: ScoreMatrix, *, quantity: str = "", layout: base.Layout = b
     RunError
         There is no value to draw.
     """
+    layout = layout.about(scores)
     methods = base.better_first(scores)
     plain = [name for name in methods if base.kind_of(scores, name) != "oracle"] or methods
     tracks = scores.values[plain].median(axis=1).sort_values(ascending=scores.higher_is_better, kind="stable").index

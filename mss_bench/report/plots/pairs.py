@@ -67,6 +67,7 @@ def significance_plot(
     UnknownNameError
         The test is not known.
     """
+    layout = layout.about(scores)
     field = family(scores, test=test, unranked=unranked)
     names = field.ranked
     if len(names) < 2 or not field.n_tracks:

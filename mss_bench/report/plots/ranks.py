@@ -74,6 +74,7 @@ def critical_difference_plot(
     UnknownNameError
         The test is not known.
     """
+    layout = layout.about(scores)
     field = family(scores, test=test, unranked=unranked, alpha=alpha)
     ranked = scores.without([str(name) for name in scores.values.columns if name not in field.ranked])
     order = mean_ranks(ranked)

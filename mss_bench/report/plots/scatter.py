@@ -47,6 +47,7 @@ def scatter_plot(
     tracks = x.values.index.intersection(y.values.index)
     if not names or not len(tracks):
         raise RunError(f"nothing to draw for {x.unit['metric']} against {y.unit['metric']}: no method has both")
+    layout = layout.about(x, y)
     at, up = base.medians(x), base.medians(y)
     xs = x.values.loc[tracks, names].to_numpy(dtype=np.float64)
     ys = y.values.loc[tracks, names].to_numpy(dtype=np.float64)
