@@ -196,7 +196,7 @@ def _verdicts(finding: Finding, at: Mapping[str, int], digits: int) -> Model:
     ranks = [found.rank(name) for name in ranked]
     if ranks != list(range(1, len(ranks) + 1)):
         verdicts["ranks"] = ranks
-    if not found.enough or len(found.leaders) != 1:
+    if not found.enough or found.ranked[:1] != found.leaders:
         verdicts["said"] = found.sentence
     if finding.friedman is not None:
         verdicts["agreement"] = _number(finding.friedman.w, 2)

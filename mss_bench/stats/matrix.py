@@ -59,9 +59,10 @@ class ScoreMatrix:
         """Return how many songs count and which, in words; empty where all do."""
         if not self.n_left_out:
             return ""
-        who = "the floor has a score there" if self.by_floor else "every method has a score there"
+        who = "the floor" if self.by_floor else "every method"
         where = " for every target" if self.parts else ""
-        return f"{len(self.values)} of {len(self.values) + self.n_left_out} songs count: {who}{where}"
+        n = len(self.values)
+        return f"{n} of {n + self.n_left_out} songs count: those on which {who} has a score{where}"
 
     @classmethod
     def of(cls, values: pd.DataFrame) -> ScoreMatrix:

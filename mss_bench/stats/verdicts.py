@@ -127,7 +127,7 @@ class Pair:
 
 def signed(value: float) -> str:
     """Return a difference with its sign and a true minus."""
-    return true_minus(f"{round(value, 2) + 0.0:+.2f}")
+    return true_minus(f"{round(value, 2) + 0.0:+.2f}".replace("inf", "∞"))
 
 
 def _songs(n: int) -> str:
@@ -365,8 +365,9 @@ class Family:
 
     @cached_property
     def runner_up(self) -> str:
-        """Return the first ranked method behind `leaders`; empty where there is none."""
-        return next((name for name in self.ranked if name not in self.leaders), "") if self.best else ""
+        """Return the first ranked method behind the best; empty where there is none."""
+        behind = self.ranked[self.ranked.index(self.best) :] if self.best else []
+        return next((name for name in behind if name not in self.leaders), "")
 
     @cached_property
     def ahead(self) -> str:
@@ -392,18 +393,20 @@ class Family:
             return f"All {k} methods score alike on each of {_songs(n)}."
         if not self.best:
             return "No method is named the best: each has stand-ins or infinite values."
-        ahead = f"; {self.ahead}" if self.ahead else ""
+        lead = f"; {self.ahead}" if self.ahead else ""
         if n < FEWEST:
-            return f"{_songs(n)}: too few for any test{ahead}."
+            return f"{_songs(n)}: too few for any test{lead}."
         if not self.enough:
             which = "the 2 methods cannot" if k == 2 else f"no pair of {k} methods can"
-            text = f"With {_songs(n)} {which} be told apart (it takes {self.n_min}){ahead}."
+            text = f"With {_songs(n)} {which} be told apart (it takes {self.n_min}){lead}."
         else:
             alike = "it" if len(self.leaders) == 1 else f"{self.best} (the others have the same value)"
             text = f"Best: {', '.join(self.leaders)}; not told apart from {alike}: {', '.join(self.tied) or 'none'}."
         if self.may_be_best:
             text += f" May be the best ({1 - self.alpha:.0%}): {', '.join(self.may_be_best)}"
             text += f"; {BEATEN_SOONER}." if not self.enough and len(self.may_be_best) < k else "."
+        if ahead := self.ranked[: self.ranked.index(self.best)]:
+            text += f" Ahead, but not named for stand-ins or infinite values: {', '.join(ahead)}."
         return text
 
 
