@@ -31,8 +31,9 @@ ALLOWED = {
     "datasets": CORE | {"dsp"},
     "separators": CORE | {"dsp"},
     "metrics": CORE | {"dsp"},
+    "perturbations": CORE | {"dsp"},
     "compat": CORE | {"metrics"},
-    "running": CORE | {"dsp", "datasets", "separators", "metrics", "protocols"},
+    "running": CORE | {"dsp", "datasets", "separators", "metrics", "perturbations", "protocols"},
     # Tables only: the schema is all that statistics and reports know of a run.
     "stats": TABLES,
     "protocols": TABLES | {"stats.choices"},

@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "separators": "list, show and check separators",
     "metrics": "list, show and check metrics",
     "protocols": "list, show and check scoring protocols: what published numbers are",
+    "perturbations": "list, show and check what can happen to a mixture before it is separated",
     "leaderboard": "add to, verify, build and compare boards of methods",
     "listen": "listening tests: plan, pack, serve, analyse",
 }

@@ -18,6 +18,7 @@ __all__ = [
     "FLOOR",
     "FRAME_COLUMNS",
     "MEDIA_VERSION",
+    "PERTURBED_COLUMNS",
     "SCHEMA_VERSION",
     "TRACK_COLUMNS",
     "CellCounts",
@@ -25,6 +26,7 @@ __all__ = [
     "does_nothing",
     "is_floor",
     "method_label",
+    "perturbed_name",
 ]
 
 SCHEMA_VERSION = 2
@@ -56,6 +58,11 @@ def is_floor(separator: str, params: str = "") -> bool:
 def does_nothing(label: str) -> bool:
     """Return whether a method, as tables name it, attempts no separation."""
     return label.partition(":")[0] in DO_NOTHING
+
+
+def perturbed_name(dataset: str, perturbation: str) -> str:
+    """Return what tables call a data set whose mixtures were perturbed: nobody is to take it for the clean one."""
+    return f"{dataset} [{perturbation}]" if perturbation else dataset
 
 
 class Status(StrEnum):
@@ -167,6 +174,12 @@ FRAME_COLUMNS: dict[str, str] = {
     "value": "float64",
     "score_key": "string",
 }
+
+PERTURBED_COLUMNS: dict[str, str] = {
+    "perturbation": "string",  # what happened to the mixtures before they were separated: mp3:rate=64
+    "strength": "float64",  # value of its parameter on the ladder; NaN of a chain
+}
+"""Further columns of every table but that of frames, in a run with ``--perturb`` alone."""
 
 COST_COLUMNS: dict[str, str] = {
     "dataset": "string",

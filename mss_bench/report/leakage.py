@@ -9,6 +9,7 @@ __all__ = ["overlap"]
 
 # Editions of one collection of songs: MUSDB18 as stem files, as WAV (HQ), and its 7 s previews.
 _EDITIONS = re.compile(r"[-_]?(hq|7s|sample|preview)$")
+_PERTURBED = re.compile(r" \[.*\]$")  # what was done to the songs, which remain the same songs
 
 
 def overlap(trained_on: Iterable[str], dataset: str, subset: str) -> list[str]:
@@ -47,7 +48,7 @@ def _shares(entry: str, dataset: str, subsets: set[str]) -> bool:
 
 
 def _plain(dataset: str) -> str:
-    return _EDITIONS.sub("", dataset.strip().casefold())
+    return _EDITIONS.sub("", _PERTURBED.sub("", dataset.strip().casefold()))
 
 
 def _parts(subset: str) -> set[str]:

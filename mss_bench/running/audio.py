@@ -81,11 +81,11 @@ class RunAudio:
     def tracks(self) -> list[Track]:
         """Return the tracks of the run."""
         names = sorted({(c["track"]["subset"], c["track"]["name"]) for c in self._cells})
-        tracks = []
+        tracks: list[Track] = []
         for subset in dict.fromkeys(subset for subset, _ in names):
             wanted = [name for of, name in names if of == subset]
             tracks += self.dataset.tracks(subset or None, wanted, duration=self._options.duration)
-        return tracks
+        return self._options.perturbed(tracks)
 
     def prepare(self, methods: Sequence[str], tracks: Sequence[Track], jobs: int | None = None) -> None:
         """Make the estimates that are not on disk.
@@ -101,8 +101,8 @@ class RunAudio:
         if not missing:
             return
         same = (
-            "dataset", "map", "fit", "missing_stems", "duration", "seed", "timeout", "memory_limit", "device",
-            "plugins", "catalogs", "root",
+            "dataset", "map", "fit", "missing_stems", "duration", "perturbations", "seed", "timeout", "memory_limit",
+            "device", "plugins", "catalogs", "root",
         )  # fmt: skip
         options = RunOptions(
             separators=tuple(self._spec(m) for m in missing), metrics=("usdr",), jobs=jobs, out=self.work,

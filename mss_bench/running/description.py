@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.files import json_text, write_atomic
-from mss_bench.core.schema import SCHEMA_VERSION, is_floor, method_label
+from mss_bench.core.schema import SCHEMA_VERSION, is_floor, method_label, perturbed_name
 from mss_bench.core.spec import Spec, format_params
 from mss_bench.errors import RunError
 from mss_bench.metrics import Metric
@@ -55,7 +55,7 @@ def describe_run(prepared: PreparedRun, began: str, ends: Mapping[str, Mapping[s
         "jobs": prepared.options.job_count(),
         "threads_per_worker": prepared.options.thread_count(),
         "dataset": {
-            "name": dataset.name,
+            "name": perturbed_name(dataset.name, prepared.conditions["perturbation"]),
             "layout": dataset.layout,
             "licence": dataset.licence,
             "citation": dataset.citation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mss_bench.core.schema import CellCounts, Status
+from mss_bench.core.schema import PERTURBED_COLUMNS, CellCounts, Status, perturbed_name
 from mss_bench.running.store import Cell, Record, ScoreSet
 
 __all__ = ["CellEnd", "end_of", "failure_rows", "identity", "left_out", "unscored", "why_missing"]
@@ -14,8 +14,10 @@ __all__ = ["CellEnd", "end_of", "failure_rows", "identity", "left_out", "unscore
 def identity(planned: Record) -> Record:
     """Return the columns that name the cell of a row."""
     track = planned["track"]
-    names = {"dataset": track["dataset"], "subset": track["subset"], "track": track["name"]}
-    return names | {name: planned[name] for name in ("separator", "params")}
+    dataset = perturbed_name(track["dataset"], planned.get("perturbation", ""))
+    names = {"dataset": dataset, "subset": track["subset"], "track": track["name"]}
+    columns = ("separator", "params", *(name for name in PERTURBED_COLUMNS if name in planned))
+    return names | {name: planned[name] for name in columns}
 
 
 def left_out(wanted: Record) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ from mss_bench.core.audio import hash_file
 from mss_bench.core.files import cache_folder
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
+from mss_bench.perturbations.track import Chain, PerturbedTrack
 
 __all__ = ["CONFORM", "HashCache", "digest", "file_hash", "file_stamp", "source_hash"]
 
@@ -39,7 +40,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # Where this package computes. The rest of it (the command line, strict YAML, parameters ...) cannot change a number
 # without changing a parameter or a file, which are part of a key themselves.
 _COMPUTING = (
-    "separators", "metrics", "dsp", "core/audio.py", "core/ffmpeg.py", "core/tracks.py", "core/annotations.py",
+    "separators", "metrics", "perturbations", "dsp", "core/audio.py", "core/ffmpeg.py", "core/tracks.py",
+    "core/annotations.py",
     "core/stem_map.py",  # sums and rests of stems
     "core/names.py", "core/patterns.py", "core/listing.py",  # which file of a folder is whose
     "running/conform.py",
@@ -144,12 +146,27 @@ class HashCache:
 
     def mixture(self, track: Track) -> dict[str, Any]:
         """Return what determines a track's mixture."""
+        content = self._mixture(track)
+        if isinstance(track, PerturbedTrack):
+            # Of a stem that is changed the mixture has what became of it.
+            stems = {"stems": self._references(track)} if any(step.stems for step in track.chain.steps) else {}
+            content |= {"perturbed": _perturbed(track.chain) | stems}
+        return content
+
+    def references(self, track: Track) -> dict[str, Any]:
+        """Return what determines a track's references."""
+        content = self._references(track)
+        if isinstance(track, PerturbedTrack) and track.chain.changes_references:
+            # A limiter's gain, for one, follows the mixture.
+            content |= {"perturbed": _perturbed(track.chain) | {"mixture": self._mixture(track)}}
+        return content
+
+    def _mixture(self, track: Track) -> dict[str, Any]:
         if track.mixture and not track.fit.trim:
             return self._content(track, {"mixture": track.mixture})
         return self._content(track, self._trimmed(track)) | ({} if track.mixture else {"mixture": "sum"})
 
-    def references(self, track: Track) -> dict[str, Any]:
-        """Return what determines a track's references."""
+    def _references(self, track: Track) -> dict[str, Any]:
         mapped = {"map": str(track.stem_map)} if track.stem_map else {}
         return self._content(track, self._trimmed(track)) | mapped
 
@@ -204,6 +221,15 @@ class HashCache:
         except sqlite3.Error as error:
             self._unusable(error)
             return {}
+
+
+def _perturbed(chain: Chain) -> dict[str, Any]:
+    """Return what determines what a chain of perturbations does to audio."""
+    steps = [
+        {"name": s.name, "version": p.version, "params": s.params, "source": source_hash(type(p))}
+        for s, p in zip(chain.described, chain.steps, strict=True)
+    ]
+    return {"steps": steps, "seed": chain.seed}
 
 
 def source_hash(cls: type) -> str:

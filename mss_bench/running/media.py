@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from mss_bench.core import audio
 from mss_bench.core.arrays import Floats
 from mss_bench.core.files import folder_name, json_text, read_json, write_atomic
-from mss_bench.core.schema import MEDIA_VERSION, is_floor
+from mss_bench.core.schema import MEDIA_VERSION, is_floor, perturbed_name
 from mss_bench.dsp.loudness import BLOCK, integrated_loudness
 from mss_bench.errors import MssBenchError, RunError
 from mss_bench.metrics import Quantity
@@ -175,7 +175,8 @@ class _Writer:
                         "excerpts": [self._excerpt(frames, e) for e in excerpts],
                     }
                 )  # fmt: skip
-        return {**vars(first.track.id), "sample_rate": first.track.sample_rate, "targets": targets}
+        dataset = perturbed_name(first.track.id.dataset, first.perturbed.get("perturbation", ""))
+        return {**vars(first.track.id), "dataset": dataset, "sample_rate": first.track.sample_rate, "targets": targets}
 
     def _frames(self) -> Iterator[_Frames]:
         """Yield the first metric of frames of each target, in the first group that has it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,9 @@ from mss_bench.errors import ConfigError
 
 if TYPE_CHECKING:
     from mss_bench.core.spec import Spec
+    from mss_bench.core.tracks import Track
     from mss_bench.datasets import Dataset
+    from mss_bench.perturbations.track import Chain
     from mss_bench.registry import Registry
     from mss_bench.running.execute import Limits
 
@@ -73,6 +75,11 @@ class RunOptions(Parameterized):
     duration: float | None = param(
         None, above=0, unit="s", metavar="S", doc="Only the first S seconds of each track (default: the whole track)."
     )
+    perturbations: tuple[str | Mapping[str, Any], ...] = param(
+        (), flag="--perturb", metavar="SPEC,...", expects="names with parameters, as in mp3:rate=64",
+        doc="What happens to the mixture before it is separated, as name or name:key=value; several one after another "
+        "(default: nothing). See mss-bench perturbations list.",
+    )  # fmt: skip
     missing_stems: str | None = param(
         None, choices=("leave_out", "silent", "error"),
         metavar="HOW",
@@ -211,6 +218,23 @@ class RunOptions(Parameterized):
         fitted = [replace(s, params=fit | s.params) if s.name == "estimates" else s for s in asked]
         return self._mapped(fitted or default_separators())
 
+    def chain(self) -> Chain | None:
+        """Return what happens to each mixture; None where nothing does."""
+        from mss_bench.core.spec import Spec
+        from mss_bench.perturbations.track import Chain
+
+        specs = tuple(map(Spec.parse, self.perturbations))
+        if aliased := next((spec for spec in specs if spec.alias), None):
+            raise ConfigError(f"perturbation {aliased.name} takes no as, got {aliased.alias!r}")
+        return Chain(specs, self.seed, tuple(str(p.resolve()) for p in self.plugins)) if specs else None
+
+    def perturbed(self, tracks: Sequence[Track]) -> list[Track]:
+        """Return tracks with what happens to their mixtures."""
+        from mss_bench.perturbations.track import PerturbedTrack
+
+        chain = self.chain()
+        return list(tracks) if chain is None else [PerturbedTrack.of(track, chain) for track in tracks]
+
     def left_out(self) -> str:
         """Return which separators the default leaves out, and how to add them; empty where separators are named."""
         if self.separators:
@@ -262,9 +286,12 @@ class RunOptions(Parameterized):
         """
         from mss_bench.core.spec import Spec, build
         from mss_bench.metrics import metrics
+        from mss_bench.perturbations import perturbations
         from mss_bench.separators import separators
 
-        registries: dict[str, Registry[Any]] = {"separators": separators, "metrics": metrics}
+        registries: dict[str, Registry[Any]] = {
+            "separators": separators, "metrics": metrics, "perturbations": perturbations
+        }  # fmt: skip
         problems: list[str] = []
         for key, registry in registries.items():
             for entry in getattr(self, key) if key in file else ():
@@ -344,6 +371,7 @@ class RunOptions(Parameterized):
             "dataset": dataset,
             "separators": [s.plain() for s in self.separator_specs()],
             "metrics": [m.plain() for m in self.metric_specs()],
+            "perturbations": [s.plain() for s in chain.specs] if (chain := self.chain()) else [],
             "plugins": [str(p.resolve()) for p in self.plugins],
             "catalogs": [str(p.resolve()) for p in self.catalogs],
             "protocol_files": [str(p.resolve()) for p in self.protocol_files],

@@ -15,6 +15,7 @@ from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import ConfigError, RunError
 from mss_bench.metrics import Metric, metrics, refuse_shared_quantities
+from mss_bench.perturbations.track import PerturbedTrack
 from mss_bench.running.delivery import Delivery
 from mss_bench.running.keys import CONFORM, HashCache, digest, file_hash, source_hash
 from mss_bench.separators import Separator, separators
@@ -72,6 +73,7 @@ class PlannedCell:
     all_tracks: tuple[TrackId, ...] = ()  # of the run, where the separator is told which track it separates
     facts: dict[str, Any] = field(default_factory=dict)  # of the separator, for run.json
     delivery: Delivery = field(default_factory=Delivery)
+    perturbed: dict[str, Any] = field(default_factory=dict)  # what the tables say of what happened to the mixture
     replicate: int = 1  # of a method that runs under several seeds, or as several checkpoints
     members: tuple[PlannedCell, ...] = ()  # of an ensemble, which combines their estimates
 
@@ -94,7 +96,7 @@ class PlannedCell:
             "estimate_key": self.estimate_key, "track": vars(self.track.id), "separator": self.separator,
             "params": self.params, "oracle": self.oracle, "only_reads": self.facts.get("only_reads", False),
             "skip": self.skip, "scores": scores, "replicate": self.replicate,
-        }  # fmt: skip
+        } | self.perturbed  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -378,6 +380,7 @@ def _cell(
         delivery=delivery,
         replicate=replicate,
         members=members,
+        perturbed=_perturbed(track),
     )
 
 
@@ -406,6 +409,12 @@ def _of_song(song: _Song, estimate_key: str, score: PlannedScore, scoring: _Scor
     references = song.annotated if scoring.instance.needs_annotations else song.references
     preimage = score.preimage | {"estimate_key": estimate_key, "references": references}
     return replace(score, key=digest(preimage), preimage=preimage)
+
+
+def _perturbed(track: Track) -> dict[str, Any]:
+    if not isinstance(track, PerturbedTrack):
+        return {}
+    return {"perturbation": track.chain.label, "strength": track.chain.strength}
 
 
 def _scores(

@@ -31,7 +31,10 @@ __all__ = [
     "refuse_incomparable", "refuse_other_run", "refuse_other_separators", "separators_of", "write_record",
 ]  # fmt: skip
 
-OPTIONS = {"dataset": "--dataset", "subset": "--subset", "duration": "--duration", "seed": "--seed"}
+OPTIONS = {
+    "dataset": "--dataset", "subset": "--subset", "duration": "--duration", "seed": "--seed",
+    "perturbation": "--perturb",
+}  # fmt: skip
 """What all cells of a folder share, and the option that chooses it."""
 
 _METHOD = ("separator", "version", "params", "source", "environment")
@@ -135,14 +138,15 @@ def read_record(run: Path) -> list[Record]:
 
 
 def conditions_of(run: Path) -> dict[str, Any]:
-    """Return what all cells of a folder share: data set, subsets, duration and seed, as far as the folder tells."""
+    """Return what all cells of a folder share (`OPTIONS`), as far as the folder tells."""
     plan = read_plan(run)
     if isinstance(plan.get("run"), dict):
-        return dict(plan["run"])
+        return {"perturbation": "", **plan["run"]}  # which records of earlier versions do not name
     cells = plan["cells"]
     if not cells:
         return {}
     known: dict[str, Any] = {"dataset": cells[0]["track"]["dataset"]}
+    known["perturbation"] = ""
     known["subset"] = sorted({cell["track"]["subset"] for cell in cells})
     with suppress(RunError):
         options = read_info(run)["options"]
@@ -225,7 +229,7 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return "not given"
     return ",".join(value) or "none" if isinstance(value, list | tuple) else f"{value}"
 

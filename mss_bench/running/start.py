@@ -16,8 +16,9 @@ from mss_bench.core.streams import tell
 from mss_bench.core.tracks import Track
 from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.leftovers import notices
-from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.metrics import metrics
+from mss_bench.perturbations import perturbations
 from mss_bench.protocols import Protocol, other_tracks
 from mss_bench.running.by_protocol import differences, refuse_lacking, with_protocols
 from mss_bench.running.description import describe_run
@@ -92,7 +93,7 @@ class PreparedRun:
         subsets = self.dataset.subset_names(self.options.subset)
         return {
             "dataset": self.dataset.name, "subset": subsets, "duration": self.options.duration,
-            "seed": self.options.seed,
+            "seed": self.options.seed, "perturbation": chain.label if (chain := self.options.chain()) else "",
         }  # fmt: skip
 
     def refuse_other_run(self) -> None:
@@ -180,9 +181,13 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     separators.use_files(())
     metrics.use_files(())
     layouts.use_files(())
+    perturbations.use_files(())
     for plugin in options.plugins:
-        if not separators.add_file(plugin) + metrics.add_file(plugin) + layouts.add_file(plugin):
-            raise RunError(f"plugin {plugin} has no Separator, Metric or Dataset class with a name of its own")
+        kinds = (separators, metrics, layouts, perturbations)
+        if not [name for registry in kinds for name in registry.add_file(plugin)]:
+            raise RunError(
+                f"plugin {plugin} has no Separator, Metric, Dataset or Perturbation class with a name of its own"
+            )
     if file is not None:
         options.check_written(file)
     options, protocols = with_protocols(options)
@@ -191,9 +196,19 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
         build(separators, spec)  # mistyped names are reported before any song of the demo is rendered
     for spec in metric_specs:
         build(metrics, spec)
-    dataset = options.open_dataset()
-    tracks = dataset.tracks(
-        options.subset, options.tracks, options.max_tracks, options.duration, without_errata=options.without_errata
+    dataset, chain = options.open_dataset(), options.chain()
+    if chain is not None:
+        chain.check(dataset.targets.stems)
+        readers = [spec.name for spec in separator_specs if separators.load(spec.name).only_reads]
+        if readers:
+            raise ConfigError(
+                f"{', '.join(readers)} reads estimates that were made of other mixtures than those of --perturb "
+                f"{chain.label}; leave it out of this run, or the perturbation"
+            )
+    tracks = options.perturbed(
+        dataset.tracks(
+            options.subset, options.tracks, options.max_tracks, options.duration, without_errata=options.without_errata
+        )
     )
     for protocol in protocols:
         refuse_lacking(options, protocol, dataset, tracks)

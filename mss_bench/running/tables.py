@@ -19,6 +19,7 @@ from mss_bench.core.schema import (
     COST_COLUMNS,
     FAILURE_COLUMNS,
     FRAME_COLUMNS,
+    PERTURBED_COLUMNS,
     TRACK_COLUMNS,
     CellCounts,
     Status,
@@ -56,13 +57,16 @@ def build_tables(run: str | Path) -> dict[str, dict[str, int]]:
         How the cells of the record ended, by method, as ``run.json`` holds it.
     """
     run = Path(run)
-    tables = {"tracks": _Rows(TRACK_COLUMNS), "costs": _Rows(COST_COLUMNS), "failures": _Rows(FAILURE_COLUMNS)}
+    cells = read_plan(run)["cells"]
+    further = PERTURBED_COLUMNS if any("perturbation" in cell for cell in cells) else {}
+    kinds = {"tracks": TRACK_COLUMNS, "costs": COST_COLUMNS, "failures": FAILURE_COLUMNS}
+    tables = {name: _Rows(columns | further) for name, columns in kinds.items()}
     ends: defaultdict[str, CellCounts] = defaultdict(CellCounts)
 
     def frames() -> Iterator[pa.Table]:
         """Read each cell once: yield the frames of many, and note their other rows on the way."""
         gathered = _Frames()
-        for replicates in together(read_plan(run)["cells"]):
+        for replicates in together(cells):
             done: list[tuple[Record, Cell]] = []
             for planned in replicates:
                 cell = _read_whole(run, planned["estimate_key"])
