@@ -136,6 +136,7 @@ def _summary(cls: type) -> str:
 def _check_model(name: str, model: TrainedModel) -> int:
     """Print the checks of a trained model and, where they pass, what it makes of some seconds of music."""
     from mss_bench.core.text import columns
+    from mss_bench.datasets.catalog import unknown_training
     from mss_bench.report.table import Column, Table, TableRow
     from mss_bench.running.trial import trial
     from mss_bench.separators.contract import check_separator
@@ -158,7 +159,7 @@ def _check_model(name: str, model: TrainedModel) -> int:
         ("stems", f"{adds} (what is left: {tried.left:.0f} dB)"),
         ("speed", f"{tried.speed:.1f} x real time on {tried.device}, loaded in {tried.load_s:.1f} s"),
         ("memory", f"{tried.memory_mb:.0f} MiB at most beside what the program holds"),
-        *(("note", notice) for notice in tried.notices),
+        *(("note", notice) for notice in (*tried.notices, unknown_training(model.trained_on)) if notice),
     ]
     print(columns(facts, indent="  ", width=terminal_width()))
     return 0

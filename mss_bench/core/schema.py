@@ -6,6 +6,7 @@ are versioned: a reader checks `SCHEMA_VERSION`, kept in `run.json`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = [
     "TRACK_COLUMNS",
     "CellCounts",
     "Status",
+    "collection",
     "does_nothing",
     "is_floor",
     "method_label",
@@ -43,6 +45,16 @@ FLOOR = "mixture"
 
 DO_NOTHING = (FLOOR, "mixture_unscaled")
 """The separators that attempt no separation: they are never the best and have no rank."""
+
+
+# Editions of one collection of songs: MUSDB18 as stem files, as WAV (HQ), and its 7 s previews.
+_EDITIONS = re.compile(r"[-_]?(hq|7s|sample|preview)$")
+_PERTURBED = re.compile(r" \[.*\]$")  # what was done to the songs, which remain the same songs
+
+
+def collection(dataset: str) -> str:
+    """Return the name of the songs of a data set, which all its editions share."""
+    return _EDITIONS.sub("", _PERTURBED.sub("", dataset.strip().casefold()))
 
 
 def method_label(separator: str, params: str) -> str:

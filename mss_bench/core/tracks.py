@@ -370,7 +370,8 @@ class Track:
         if rate != self.sample_rate and not self.fit.resample:
             raise AudioError(
                 f"track {self.name!r}: {file} has a sample rate of {rate} Hz, expected {self.sample_rate} Hz; "
-                f"the data set's option resample={self.sample_rate} (score --fit resample) converts it"
+                f"sample_rate: {rate} in the data set's entry says that its files have that rate, resample: "
+                f"{self.sample_rate} (score --fit resample) converts them"
             )
 
     def refuse_unlike(self, shapes: Mapping[str, tuple[int, ...]]) -> None:

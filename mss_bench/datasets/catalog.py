@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mss_bench.core.config import ConfigMap, load_yaml, plain_name
 from mss_bench.core.parameters import Parameter, parameters
+from mss_bench.core.schema import collection
 from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.references import from_references
 from mss_bench.datasets.table import from_table
-from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.errors import ConfigError, UnknownNameError, nearest
 
-__all__ = ["default_file", "get_dataset", "load_catalog"]
+__all__ = ["default_file", "get_dataset", "load_catalog", "unknown_training"]
 
 _FIT = ("trim", "mono", "resample")
 _BARE: dict[str, tuple[Callable[..., Dataset], str, tuple[str, ...]]] = {
@@ -80,6 +82,32 @@ def get_dataset(
             )
         dataset.root, dataset.root_hint = Path(root), ""
     return dataset
+
+
+def unknown_training(trained_on: Iterable[str], known: Iterable[str] = (), files: Iterable[str | Path] = ()) -> str:
+    """Return what to do about declared training data that no data set is called; empty where there are none.
+
+    Parameters
+    ----------
+    trained_on : iterable of str
+        As separators declare; of several words, or ``unknown``, nothing is said.
+    known : iterable of str
+        Names of data sets beside those of the catalogs.
+    files : iterable of path
+        Further catalogs.
+    """
+    names = {*known, *_entries(files)}
+    songs = {collection(name) for name in names}
+    entries = [e for e in trained_on if re.fullmatch(r"[\w.+-]+(/[\w.,+-]*)?", e) and e.casefold() != "unknown"]
+    wrong = [entry for entry in entries if collection(entry.partition("/")[0]) not in songs]
+    if not wrong:
+        return ""
+    near = nearest(wrong[0].partition("/")[0], names)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(names))}"
+    return (
+        f"trained_on names {', '.join(wrong)}, which is no data set, so that tables cannot tell whether it was trained "
+        f"on what it is evaluated on; {hint}"
+    )
 
 
 def _place_of(name: str, key: str, root: str | Path | None, options: dict[str, Any]) -> str | Path:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["overlap"]
+from mss_bench.core.schema import collection
 
-# Editions of one collection of songs: MUSDB18 as stem files, as WAV (HQ), and its 7 s previews.
-_EDITIONS = re.compile(r"[-_]?(hq|7s|sample|preview)$")
-_PERTURBED = re.compile(r" \[.*\]$")  # what was done to the songs, which remain the same songs
+__all__ = ["overlap"]
 
 
 def overlap(trained_on: Iterable[str], dataset: str, subset: str) -> list[str]:
@@ -35,20 +33,16 @@ def overlap(trained_on: Iterable[str], dataset: str, subset: str) -> list[str]:
     >>> overlap(["musdb18/train"], "musdb18hq", "test")
     []
     """
-    evaluated = _plain(dataset), _parts(subset)
+    evaluated = collection(dataset), _parts(subset)
     return [entry for entry in trained_on if _shares(entry, *evaluated)]
 
 
 def _shares(entry: str, dataset: str, subsets: set[str]) -> bool:
     name, _, rest = entry.partition("/")
-    if _plain(name) != dataset:
+    if collection(name) != dataset:
         return False
     trained = _parts(rest)
     return not trained or not subsets or bool(trained & subsets)
-
-
-def _plain(dataset: str) -> str:
-    return _EDITIONS.sub("", _PERTURBED.sub("", dataset.strip().casefold()))
 
 
 def _parts(subset: str) -> set[str]:

@@ -15,6 +15,7 @@ from mss_bench.core.spec import build
 from mss_bench.core.streams import tell
 from mss_bench.core.tracks import Track
 from mss_bench.datasets import Dataset, layouts
+from mss_bench.datasets.catalog import unknown_training
 from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.metrics import metrics
@@ -223,6 +224,9 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
         tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
         seed=options.seed, repeats=options.repeats, hashes=hashes, known_tracks=known_tracks,
     )  # fmt: skip
+    facts = {cell.label: cell.facts["trained_on"] for cell in plan.cells}
+    training = {n: unknown_training(data, (dataset.name,), options.catalogs) for n, data in facts.items() if data}
+    plan.notices.extend(f"{label}: {said}" for label, said in training.items() if said)
     dataset.notices += [*notices(dataset, tracks), *filter(None, [hashes.problem, options.left_out()])]
     dataset.notices += [
         f"not by {protocol.name}, whose name the tables do not carry: {'; '.join(differs)}"

@@ -307,3 +307,11 @@ def test_the_root_may_stand_among_the_options_of_a_data_set(tmp_path, tiny):
 def test_what_no_data_set_takes_is_refused(dataset, root, message):
     with pytest.raises(ConfigError, match=message):
         RunOptions(dataset=dataset, root=root).open_dataset()
+
+
+def test_files_of_another_rate_name_the_key_that_says_theirs(tiny):
+    text = tiny.read_text().replace("sample_rate: 8000", "sample_rate: 44100")
+    (own := tiny.with_name("own.yaml")).write_text(text)
+    (track,) = get_dataset("tiny", [own]).tracks(max_tracks=1)
+    with pytest.raises(AudioError, match="sample_rate: 8000 in the data set's entry says that its files have"):
+        track.load()

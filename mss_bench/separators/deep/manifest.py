@@ -104,6 +104,10 @@ class Manifest(Parameterized):
     precision: str = param(
         "float32", choices=PRECISIONS, doc="``mixed``: half of the bits where torch deems it safe; not with ONNX."
     )
+    mono: str = param(
+        "refuse", choices=("refuse", "double"),
+        doc="``double`` gives a model of two channels a mixture of one twice, and takes the mean of what comes out.",
+    )  # fmt: skip
     licence: str = param("", doc="Licence of the weights.")
     citation: str = param("", doc="The paper.")
 

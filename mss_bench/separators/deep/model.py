@@ -25,6 +25,7 @@ class TrainedModel(Separator):
     family = "deep"
     foreign_code = True
     precision: str | None = None
+    mono: str | None = None
 
     device: str = param(
         "",
@@ -47,7 +48,14 @@ class TrainedModel(Separator):
         self.target_sets = (manifest.delivers,)
         self.random = manifest.random
         self.channels = () if manifest.channels == 1 else (manifest.channels,)
+        if manifest.channels == 2 and (self.mono or manifest.mono) == "double":
+            self.channels = (1, 2)
         self._adapter: Adapter | None = None
+
+    def refuses(self, channels: int, what: str = "the mixture") -> str:
+        reason = super().refuses(channels, what)
+        hint = "; mono: double in the manifest, or mono=double, gives it the one channel twice"
+        return reason + hint * bool(reason and channels == 1 and self.described.channels == 2)
 
     def files(self, track: TrackId) -> list[Path]:
         return list(dict.fromkeys([self.described.path, *self.described.files]))
@@ -84,8 +92,13 @@ class TrainedModel(Separator):
         if not mixture.any():  # normalisations divide by the level, and networks make something of nothing
             return {name: np.zeros_like(mixture) for name in described.delivers}
         given = audio.resample(mixture, sample_rate, described.sample_rate)
+        twice = len(given) < described.channels
+        if twice:
+            given = np.repeat(given, 2, axis=0)
         stems = self._adapter.separate(given, int(rng.integers(2**31)))
         stems = {name: self._checked(name, stem, given) for name, stem in stems.items()}
+        if twice:
+            stems = {name: stem.mean(axis=0, keepdims=True) for name, stem in stems.items()}
         if sample_rate != described.sample_rate:
             # Both ways round the length up, so that there may be too many samples, never too few.
             back = {n: audio.resample(stem, described.sample_rate, sample_rate) for n, stem in stems.items()}
@@ -129,6 +142,11 @@ class Model(TrainedModel, MappedSeparator):
     weights: str = param("", doc="The checkpoint that belongs to `msst`.")
     tta: bool = param(
         False, doc="With `msst`: the mean over the mixture, its channels swapped and its polarity inverted."
+    )
+    mono: str | None = param(
+        None,
+        choices=("refuse", "double"),
+        doc="``double`` gives a model of two channels a mixture of one twice; by default what the manifest says.",
     )
     precision: str | None = param(
         None,

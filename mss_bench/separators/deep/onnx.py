@@ -40,9 +40,24 @@ networks, of complex spectrograms, each for one stem; ``bins`` and ``n_fft`` are
     compensate: 1.021
     denoise: true
 
-A network with a fixed length gets it as ``chunk``. The model has one input and one output, of 16, 32 or 64 bits;
-weights beside the model file (external data) are files of their own in ``weights``. From PyTorch:
-``torch.onnx.export(model, (example,), "model.onnx", dynamo=True, dynamic_shapes=...)``.
+A network with a fixed length gets it as ``chunk``. The model has one input and one output, of 16, 32 or 64 bits.
+From PyTorch, with ``pip install onnx onnxscript``::
+
+    example = torch.rand(1, 2, 2049, 64)                     # axes as in `layout`; 64 frames, or `chunk` of them
+    batch, frames = torch.export.Dim("batch"), torch.export.Dim("frames")
+    torch.onnx.export(
+        model.eval(), (example,), "model.onnx", dynamo=True,
+        dynamic_shapes=({0: batch, 3: frames},),             # leave it out, and set `chunk`, for a fixed length
+        external_data=False,                                 # one file; needed above 2 GB to leave it out
+    )
+
+Without ``external_data=False`` the weights lie beside the model, and both are files of the manifest::
+
+    weights:
+      model.onnx: <sha256>
+      model.onnx.data: <sha256>
+
+`reports/real_networks` has an export of a network that people use.
 
 An ONNX file is data, not code: nothing in it can reach outside the network. ``precision=mixed`` is refused, since the
 precision is part of the file. ONNX Runtime is under the MIT licence; install it with

@@ -51,6 +51,8 @@ class Command(Outside):
              command: "/venvs/umx/bin/umx {input} --model {weights} --outdir {output_dir}"}
           - {name: command, as: my_tool, targets: [vocals, accompaniment], sample_rate: 44100,
              command: "my_tool -i {input} -o {output_dir}", pattern: "*_({target})_*.wav"}
+          - {name: command, as: fairseq, targets: [vocals, accompaniment], output: by order,
+             command: "separate {input} {output_dir}"}
 
     No shell is involved: the command is split into words as a shell would, and nothing else. The program is started
     anew for each track; one that loads for long is better run as `mss_bench.separators.external`. What it prints comes
@@ -86,6 +88,12 @@ class Command(Outside):
         doc="How the files below the output folder are called, see `mss_bench.core.patterns`; "
         "``{track}`` is ``song`` and may be left out. Needed where the names are not recognised.",
     )
+    output: str = param(
+        "by name",
+        choices=("by name", "by order"),
+        doc="``by order`` where names of files say nothing (``song-out_0.wav``): sorted, with numbers as numbers, they "
+        "are the `targets` in their order.",
+    )
     sample_rate: int | None = param(
         None,
         at_least=1,
@@ -106,6 +114,8 @@ class Command(Outside):
             if not all(names) or len(set(names)) < len(names):
                 self.refuse("targets", "different names with + between them")
             self.target_sets = (names,)
+        if self.output == "by order" and (self.pattern or not self.target_sets):
+            self.refuse("output", "by name, or targets in the order of the files and no pattern")
         if self.pattern:
             user_layout(_with_track(self.pattern))
         if any("weights" in re.findall(_PLACEHOLDER, word) for word in self._words) != bool(self.weights):
@@ -166,6 +176,8 @@ class Command(Outside):
 
     def _written(self, output: Path, targets: Targets) -> dict[str, Path]:
         """Return the file of each target that is to be delivered."""
+        if self.output == "by order":
+            return self._in_order(output)
         listing = scan(output)
         refused, pattern = listing.refused, _with_track(self.pattern) if self.pattern else None
         if pattern != (self.pattern or None):
@@ -190,6 +202,17 @@ class Command(Outside):
                 f'delivers, or by `map` what they are: "other={"+".join(unknown)}+other"'
             )
         return {target: files[target] for target in wanted}
+
+    def _in_order(self, output: Path) -> dict[str, Path]:
+        """Return the file of each target, by the order of the names of files."""
+        files = sorted((output / name for name in scan(output).files), key=_numbered)
+        (names,) = self.target_sets
+        if len(files) != len(names):
+            raise InvalidOutputError(
+                f"{self._title} wrote {_all_files(output, {})}; expected an audio file for each of {', '.join(names)}, "
+                "in this order"
+            )
+        return dict(zip(names, files, strict=True))
 
     def _read(self, file: Path, mixture: Audio, rate: int) -> Audio:
         try:
@@ -233,6 +256,11 @@ def _content(word: str) -> str | dict[str, str]:
         if Path(word).is_file():
             return {"file": Path(word).name, "sha256": audio.hash_file(word)}
     return word
+
+
+def _numbered(file: Path) -> list[tuple[int, str]]:
+    """Return what sorts files by name, with numbers in it as numbers: 10 comes after 9."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", str(file))]
 
 
 def _with_track(pattern: str) -> str:

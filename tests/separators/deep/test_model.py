@@ -22,7 +22,11 @@ KEYS: dict[str, Any] = {"kind": "onnx", "output": "sources"}
 
 
 def test_a_run_records_the_model(
-    tiny: Path, tmp_path: Path, onnx_file: Callable[..., Path], manifest: Callable[..., Path]
+    tiny: Path,
+    tmp_path: Path,
+    onnx_file: Callable[..., Path],
+    manifest: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     facts = {"licence": "CC0", "citation": "A. Author, 2026", "trained_on": ["tiny/train", "tiny/test"]}
@@ -41,6 +45,7 @@ def test_a_run_records_the_model(
     ]
     command += ["--metrics", "usdr", "--max-tracks", "1", "--out", str(run), "--device", "auto"]
     assert main(command) == 0
+    assert "trained_on" not in capsys.readouterr().err
     costs = pd.read_parquet(run / "costs.parquet").set_index("separator")
     assert costs.loc["mine", "device"] == "cpu"
     assert costs.loc["mixture", "device"] == ""
@@ -51,8 +56,12 @@ def test_a_run_records_the_model(
 
     # Other weights or another manifest are another model, another folder is not.
     onnx_file(activation="Tanh")
-    manifest(onnx_file(activation="Tanh").name, **KEYS, **facts)
+    manifest(
+        onnx_file(activation="Tanh").name, **KEYS, **facts | {"trained_on": ["tinny/train", "unknown", "our songs"]}
+    )
     assert main(command) == 0
+    assert "mine: trained_on names tinny/train, which is no data set" in (told := capsys.readouterr().err)
+    assert "did you mean tiny?" in told
     changed = pd.read_parquet(run / "costs.parquet").set_index("separator").loc["mine", "estimate_key"]
     assert changed != before
 
@@ -127,3 +136,10 @@ def test_channels_and_silence(
         estimate(path, mixture[:1])
     for stem in estimate(path, np.zeros_like(mixture)).values():
         assert not stem.any()
+    with pytest.raises(AudioError, match="mono: double in the manifest, or mono=double"):
+        estimate(path, mixture[:1])
+    twice = estimate(path, np.repeat(mixture[:1], 2, axis=0))
+    said = manifest(onnx_file().name, **KEYS, mono="double")
+    for doubled in (estimate(path, mixture[:1], mono="double"), estimate(said, mixture[:1])):
+        np.testing.assert_allclose(doubled["vocals"][0], twice["vocals"].mean(axis=0), atol=1e-7)
+        assert doubled["vocals"].shape == (1, mixture.shape[1])

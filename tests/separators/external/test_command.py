@@ -70,6 +70,22 @@ def test_files_become_estimates_by_recognised_names_or_a_pattern(
         np.testing.assert_array_equal(array, noise)
 
 
+def test_files_whose_names_say_nothing_are_taken_by_order(
+    program: Any, separate: Any, noise: np.ndarray, tmp_path: Path
+) -> None:
+    audio.write(tmp_path / "silence.wav", np.zeros_like(noise), 44100)
+    body = 'cp "$1" "$2/song-out_10.wav"; cp "$3" "$2/song-out_9.wav"; echo done > "$2/song.txt"'
+    arguments = f"{{input}} {{output_dir}} {tmp_path / 'silence.wav'}"
+    found = separate(program(body, arguments, output="by order"), noise)
+    assert not found["vocals"].any()  # 9 comes before 10
+    np.testing.assert_array_equal(found["accompaniment"], noise)
+    with pytest.raises(InvalidOutputError, match="expected an audio file for each of vocals, accompaniment, in this"):
+        separate(program('cp "$1" "$2/out_0.wav"', output="by order"), noise)
+    for wrong in ({"targets": ""}, {"pattern": "{target}.wav"}):
+        with pytest.raises(ConfigError, match="output is 'by order', expected by name, or targets in the order"):
+            program(body, output="by order", **wrong)
+
+
 def test_a_program_that_copies_keeps_the_contract(program: Any) -> None:
     results = check_separator(program(BOTH), seconds=0.2)
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
