@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "separate": "separate audio files of your own into stems",
     "score": "score estimates that exist already, in a folder",
     "report": "tables, plots and a page from a run",
+    "robustness": "how long scores hold when mixtures are coded, limited, reverberant and more",
     "compare": "two methods on the same songs, in a sentence for a paper",
     "explain": "the components of an estimate as sound files and a picture: why a score is what it is",
     "status": "what of a run is done, failed and missing",
@@ -39,7 +40,7 @@ VERBS: dict[str, str] = {
 """Verb to help line; each is ``mss_bench.cli.<verb>`` with ``configure(parser)`` and ``execute(args)``."""
 
 
-_COMPUTING = ("run", "score", "separate")
+_COMPUTING = ("run", "score", "separate", "robustness")
 _READER_SECONDS = 0.2  # in which a reader that wants no more leaves
 
 

@@ -1,0 +1,212 @@
+"""The robustness report: tables, a figure and a page of quality against the strength of perturbations."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mss_bench.core.files import write_atomic
+from mss_bench.core.schema import is_floor
+from mss_bench.core.text import harmless
+from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.report.facts import commands, lower_is_better
+from mss_bench.report.html import templates
+from mss_bench.report.markdown import markdown_escape
+from mss_bench.report.score_tables import TARGETS, ordered
+from mss_bench.report.selection import labels
+from mss_bench.report.style import figure_width
+from mss_bench.report.table import Table, TableCell, number
+from mss_bench.stats.matrix import OVER_TARGETS, ScoreMatrix, mean_over_targets, score_matrices
+from mss_bench.stats.robustness import KEPT, Robustness, robustness
+from mss_bench.stats.signed_rank import FEWEST
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["compare_runs", "robustness_tables", "rules", "write_robustness"]
+
+Step = tuple[str, "pd.DataFrame"]
+"""Strength in words, and the track table of the run under it."""
+
+
+def compare_runs(
+    clean: pd.DataFrame, ladders: Mapping[str, Sequence[Step]], run: Mapping[str, Any], metric: str = "",
+    target: str = "", group: str = "",
+) -> Robustness:  # fmt: skip
+    """Compare the track tables of a clean run and of perturbed ones.
+
+    Parameters
+    ----------
+    clean : DataFrame
+    ladders : mapping of str to sequence of (str, DataFrame)
+        Perturbation to its steps, mild to severe: the strength in words, and the track table.
+    run : mapping
+        The content of ``run.json`` of the clean run.
+    metric, target, group : str
+        What is shown: by default SDR where there is one, else the first; the mean over targets where every method
+        delivers all of them, else the target that most deliver; the first group.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such metric, target or group.
+    RunError
+        The runs have nothing in common.
+    """
+    metrics = ordered(clean["metric"], ["SDR"])
+    metric = metric or metrics[0]
+    known = {"metric": (metric, metrics), "group": (group, list(dict.fromkeys(clean["group"])))}
+    for kind, (name, names) in known.items():
+        if name and name not in names:
+            raise UnknownNameError(f"{kind} of the run", name, names)
+    group = group or str(clean.loc[clean["metric"] == metric, "group"].iloc[0])
+    own = clean[(clean["metric"] == metric) & (clean["group"] == group)]
+    if target and target not in set(own["target"]):
+        raise UnknownNameError("target of the run", target, set(own["target"]))
+    target = target or _usual_target(own)
+    lower = lower_is_better(run.get("quantities", ()))
+
+    def matrix(tracks: pd.DataFrame) -> ScoreMatrix:
+        shown = tracks[(tracks["metric"] == metric) & (tracks["group"] == group)]
+        shown = shown[shown["target"] == target] if target else shown
+        matrices = list(score_matrices(shown, lower_is_better=lower))
+        if not matrices:
+            raise RunError(f"a run has no score of {metric} of {group}; run it with the metric of the clean run")
+        return mean_over_targets(matrices) if len(matrices) > 1 else matrices[0]
+
+    steps = {name: [(strength, matrix(tracks)) for strength, tracks in ladder] for name, ladder in ladders.items()}
+    found = robustness(matrix(clean), steps)
+    compared = set(found.points["separator"])
+    return replace(found, left_out=[name for name in dict.fromkeys(labels(clean)) if name not in compared])
+
+
+def _usual_target(scores: pd.DataFrame) -> str:
+    """Return the target that most methods deliver; empty, the mean over targets, where every method delivers all."""
+    delivered = scores[scores["value"].notna()].assign(method=lambda table: labels(table))
+    methods = {str(target): set(part["method"]) for target, part in delivered.groupby("target", sort=False)}
+    if all(own == set(delivered["method"]) for own in methods.values()):
+        return ""
+    return max(ordered(methods, TARGETS), key=lambda target: len(methods[target]))
+
+
+def robustness_tables(found: Robustness) -> list[Table]:
+    """Return the tables of the report: losses with where methods break, and ranks."""
+    methods = _methods(found)
+    names = list(dict.fromkeys(found.curves["perturbation"]))
+    records = [{str(name): value for name, value in row.items()} for row in found.curves.to_dict("records")]
+    curves = {(row["perturbation"], row["separator"]): row for row in records}
+    clean = {row["separator"]: row["clean"] for row in curves.values()}
+    what = found.clean.unit.get("metric", "score")
+
+    def loss(row: Mapping[str, Any]) -> TableCell:
+        hint = f"area under the curve {number(row['area'])}"
+        if not math.isnan(row["loss_low"]):
+            hint += f"; loss {number(row['loss_low'])} to {number(row['loss_high'])}"
+        return TableCell(number(row["loss"], signed=True), float(row["loss"]), hint=hint)
+
+    def breaks(row: Mapping[str, Any]) -> TableCell:
+        if not row["clean_gain"] > 0:
+            return TableCell("–", hint="it has no gain over the floor that it could lose")
+        return TableCell(row["breaks_at"] or "holds")
+
+    def rank(row: Mapping[str, Any]) -> TableCell:
+        change = row["rank_change"]
+        return (
+            TableCell.number(change, 1, signed=True)
+            if not row["rank_changed"]
+            else TableCell(number(change, 1, signed=True), change, marks="*")
+        )
+
+    losses = [[_named(m, found), clean[m], *(loss(curves[n, m]) for n in names)] for m in methods]
+    broken = [[_named(m, found), *(breaks(curves[n, m]) for n in names)] for m in methods if not is_floor(m)]
+    ranked = [m for m in methods if not all(math.isnan(curves[n, m]["rank_change"]) for n in names)]
+    tables = [
+        Table(f"Loss of {what} over the ladder", ["separator", "clean", *names], [losses], name="loss"),
+        Table("Breaks at", ["separator", *names], [broken], name="breaks"),
+    ]
+    if ranked:
+        rows = [[_named(m, found), *(rank(curves[n, m]) for n in names)] for m in ranked]
+        notes = ["* the intervals of the two ranks do not overlap"] if found.curves["rank_changed"].any() else []
+        tables.append(Table("Greatest change of rank (+: falls)", ["separator", *names], [rows], notes, name="ranks"))
+    return tables
+
+
+def _methods(found: Robustness) -> list[str]:
+    """Return the methods, the best on clean songs first, oracles and the floor last."""
+    first = found.points[found.points["step"] == 0].drop_duplicates("separator")
+    sign = -1 if found.clean.higher_is_better else 1
+    values = dict(zip(first["separator"], sign * first["value"], strict=True))
+    return sorted(values, key=lambda m: (is_floor(m), m in found.clean.oracles, values[m]))
+
+
+def _named(method: str, found: Robustness) -> TableCell:
+    kind = "floor" if is_floor(method) else "oracle" if method in found.clean.oracles else ""
+    return TableCell(method, tag=kind)
+
+
+def rules(found: Robustness) -> list[str]:
+    """Return what the numbers mean, in sentences."""
+    unit, n = found.clean.unit, found.n_tracks
+    target = "mean over the targets" if unit.get("target") == OVER_TARGETS else unit.get("target", "")
+    place = ", ".join(filter(None, [f"{unit.get('dataset', '')} {unit.get('subset', '')}".strip(), unit.get("group")]))
+    said = [
+        f"{unit.get('metric', 'Score')} ({target}) of {place}: {n} song{'s' * (n != 1)}, the same under every "
+        "strength. Steps of a ladder stand at equal distances.",
+        "Loss: typical difference of a song's clean score and the area under its curve from clean to the last step, "
+        "divided by the length of the ladder" + (" (Hodges and Lehmann)." if n > 1 else "."),
+        f"Breaks at: the mildest strength from which on a method keeps less than {KEPT:.0%} of its gain over the "
+        "floor, the scaled mixture under the same perturbation.",
+    ]
+    if n < FEWEST:
+        said.append(f"{n} song{'s are' if n > 1 else ' is'} too few for intervals, which take {FEWEST}.")
+    if found.left_out:
+        said.append(f"Left out, since some run lacks a score: {', '.join(found.left_out)}.")
+    return said
+
+
+def write_robustness(found: Robustness, out: Path, run: Mapping[str, Any]) -> list[Path]:
+    """Write ``index.html``, ``robustness.md``, ``points.csv``, ``curves.csv`` and ``figures/robustness.*``.
+
+    Parameters
+    ----------
+    found : Robustness
+    out : Path
+        Folder, which may be new.
+    run : mapping
+        The content of ``run.json`` of the clean run.
+
+    Returns
+    -------
+    list of Path
+        The files, the page first.
+    """
+    from mss_bench.report.plots.base import Layout, save
+    from mss_bench.report.plots.robustness import robustness_figure
+
+    figure = robustness_figure(found, Layout(width=figure_width("page")))
+    images = {kind: save(figure, kind) for kind in ("png", "pdf", "svg")}
+    tables, said = robustness_tables(found), rules(found)
+    picture = {
+        "uri": "data:image/svg+xml;base64," + base64.b64encode(images["svg"]).decode(),
+        "alt": "Quality against strength, a panel for each perturbation; the numbers are in the tables and points.csv.",
+    }
+    title = f"How long scores hold: {found.clean.unit.get('dataset', '')}"
+    page = templates().get_template("robustness.html.j2").render(
+        title=harmless(title), rules=said, picture=picture, tables=tables, commands=commands(run)
+    )  # fmt: skip
+    text = [f"# {markdown_escape(title)}", *map(markdown_escape, said), f"![{picture['alt']}](figures/robustness.png)"]
+    text += [table.markdown(2) for table in tables]
+    contents: dict[str, str | bytes] = {
+        "index.html": page,
+        "robustness.md": "\n\n".join(part.strip("\n") for part in text) + "\n",
+        "points.csv": found.points.to_csv(index=False, float_format="%.4f", lineterminator="\n"),
+        "curves.csv": found.curves.to_csv(index=False, float_format="%.4f", lineterminator="\n"),
+    } | {f"figures/robustness.{kind}": image for kind, image in images.items()}
+    for name, content in contents.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(out / name, content)
+    return [out / name for name in contents]
