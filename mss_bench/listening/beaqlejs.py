@@ -61,7 +61,6 @@ def beaqlejs_config(pack: Pack, key: dict[str, Signal], address: Callable[[str],
         A pack's file to its address on the player's page.
     """
     preference = beaqlejs_class(pack) == "PrefTest"
-    rated = [trial for trial in pack.trials if trial.id != pack.training]
     config: dict[str, Any] = {
         "TestName": html.escape(pack.title), "LoopByDefault": True, "AutoReturnByDefault": True, "ShowFileIDs": False,
         "ShowResults": False, "EnableABLoop": True, "EnableOnlineSubmission": False, "SupervisorContact": "",
@@ -78,7 +77,7 @@ def beaqlejs_config(pack: Pack, key: dict[str, Signal], address: Callable[[str],
             "Name": html.escape(f"{trial.title}: {pack.task(trial.task).question}"), "TestID": trial.id,
             "Files": {name: address(file) for name, file in _files(trial, key, preference).items()},
         }
-        for trial in rated
+        for trial in pack.rated
     ]  # fmt: skip
     return f"var TestConfig = {json.dumps(config, indent=1)};\n"
 

@@ -22,6 +22,22 @@
     replicates: 1                 # trials repeated for each listener
     seed: 0
     language: de                  # of the listeners' pages: en, de, or a YAML file with the texts of another
+    title: Stimmen                # and instructions, consent (texts), contact (an address, or a sentence)
+    tasks:                        # questions and the words of their scales, lowest first, in place of the protocol's
+      quality:
+        question: How similar is each sound to the reference?
+        labels: [not at all, slightly, moderately, very, identical]
+    questionnaire:                # default: device, room, experience, hearing, remarks; [] asks nothing
+      - device
+      - {name: age, question: "How old are you?", kind: number, low: 18, high: 120}
+      - {name: choir, question: "Do you sing in a choir?", kind: choice, choices: ["yes", "no"]}
+      - {name: tired, question: "How tired are you?", kind: scale, points: 5, labels: [not at all, very]}
+      - {name: remarks, question: "Anything else?", required: false}
+    appearance:
+      logo: lab.svg               # PNG, JPEG or SVG of at most 100 kB
+      laboratory: Audio Lab       # what the logo says
+      light: {accent: "#7a1f5c"}  # text, background, accent; a contrast below 4.5 is refused
+      dark: {accent: "#e79bcb"}
 """
 
 from __future__ import annotations
@@ -31,13 +47,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mss_bench.core.config import load_yaml, plain_name
-from mss_bench.core.parameters import Parameterized, check, param
-from mss_bench.errors import ConfigError
+from mss_bench.core.parameters import Parameterized, RefusedError, check, param
+from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.listening.appearance import Appearance
 from mss_bench.listening.catalogue import LANGUAGES, read_catalogue
-from mss_bench.listening.protocols import PROTOCOLS, Kind
+from mss_bench.listening.protocols import PROTOCOLS, Kind, Task
+from mss_bench.listening.questionnaire import Item, Question
 from mss_bench.listening.stimuli import ANCHORS
 
-__all__ = ["Excerpts", "Loudness", "TestDesign", "read_design"]
+__all__ = ["Excerpts", "Loudness", "TestDesign", "Wording", "read_design"]
+
+_MOST_BANDS = 10  # of a continuous scale: more words than that nobody reads
 
 
 class Excerpts(Parameterized):
@@ -72,6 +92,13 @@ class Loudness(Parameterized):
     )
 
 
+class Wording(Parameterized):
+    """A question in words of one's own, and those of its scale, which must fit it."""
+
+    question: str = param(doc="What listeners are asked.")
+    labels: tuple[str, ...] = param((), doc="Words of its scale, from the lowest up; none where a sound is chosen.")
+
+
 class TestDesign(Parameterized):
     """A test as its file describes it."""
 
@@ -100,6 +127,11 @@ class TestDesign(Parameterized):
     language: str = param("en", doc="Of the listeners' pages: en, de, or a YAML file with the texts of another.")
     title: str = param("", doc="What listeners read on top of each page.")
     instructions: str = param("", doc="What listeners read at the beginning; by default the protocol is explained.")
+    consent: str = param("", doc="What listeners agree to; by default a short text in their language.")
+    contact: str = param("", doc="Whom listeners may write to, e.g. an address; shown where something went wrong, too.")
+    tasks: dict[str, Wording] = param({}, doc="Questions and scales in place of the protocol's, by task.")
+    questionnaire: tuple[Item, ...] | None = param(None, doc="Questions at the end, in place of the usual ones.")
+    appearance: Appearance = param(Appearance(), doc="Logo and colours of the listeners' pages.")
 
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +173,29 @@ class TestDesign(Parameterized):
         if self.remix_db != self._REMIX_DB and self.protocol != "remix":
             raise ConfigError(f"remix_db belongs to the protocol remix, this is {self.protocol}")
 
+    @check("tasks", "protocol")
+    def _wordings(self) -> None:
+        known = {task.name: task for task in PROTOCOLS[self.protocol].tasks}
+        for name, wording in self.tasks.items():
+            if name not in known:
+                raise RefusedError("tasks", str(UnknownNameError(f"task of {self.protocol}", name, known)))
+            task = known[name]
+            grades = round(task.high - task.low) + 1
+            graded = PROTOCOLS[self.protocol].kind is not Kind.MULTI
+            fits = len(wording.labels) == grades if graded else 2 <= len(wording.labels) <= _MOST_BANDS
+            if not (fits if task.scale else not wording.labels):
+                expected = f"{grades} labels" if graded else f"2 to {_MOST_BANDS} labels"
+                raise RefusedError(
+                    "tasks", f"{name} has a question of its own and {len(wording.labels)} labels; expected "
+                    f"{expected if task.scale else 'none'}, so that the words of the scale fit the question",
+                )  # fmt: skip
+
+    @check("questionnaire")
+    def _different_questions(self) -> None:
+        names = [item.name for item in self.questionnaire or ()]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise RefusedError("questionnaire", f"two questions are called {twice}; expected each name once")
+
     @check("excerpts", "protocol")
     def _length(self) -> None:
         seconds, chosen = self.excerpts.seconds, PROTOCOLS[self.protocol]
@@ -150,11 +205,26 @@ class TestDesign(Parameterized):
     def setup(self) -> None:
         self.procedure = PROTOCOLS[self.protocol]
         self.catalogue = read_catalogue(self.language)
+        self.look = self.appearance.look()
+
+    def asked(self, task: Task) -> tuple[str, list[str]]:
+        """Return what listeners are asked, and the words of the scale."""
+        if own := self.tasks.get(task.name):
+            return own.question, list(own.labels)
+        words = self.catalogue.words(f"scales.{task.scale}") if task.scale else []
+        return self.catalogue.text(f"questions.{self.protocol}.{task.name}"), words
+
+    def questions(self) -> list[Question] | None:
+        """Return what is asked at the end; None for what is asked anyway."""
+        return None if self.questionnaire is None else [item.written(self.catalogue) for item in self.questionnaire]
 
     def described(self) -> dict[str, Any]:
         """Return the design as plain data, for a pack's manifest."""
         parts = {"excerpts": self.excerpts.values(), "loudness": self.loudness.values()}
-        return self.values() | parts | {"run": self.run.name, "language": self.catalogue.language}
+        # What listeners read is in the pack itself.
+        pages = ("title", "instructions", "consent", "contact", "tasks", "questionnaire", "appearance")
+        plain = {name: value for name, value in self.values().items() if name not in pages}
+        return plain | parts | {"run": self.run.name, "language": self.catalogue.language}
 
 
 def read_design(path: str | Path) -> TestDesign:
@@ -169,4 +239,7 @@ def read_design(path: str | Path) -> TestDesign:
     for name, kept in (("run", ()), ("language", LANGUAGES)):
         if isinstance(written.get(name), str) and written[name] not in kept:
             written[name] = str(Path(path).parent / written[name])
+    look = written.get("appearance")
+    if isinstance(look, dict) and isinstance(look.get("logo"), str) and look["logo"]:
+        look["logo"] = str(Path(path).parent / look["logo"])
     return TestDesign.from_mapping(written, "a listening test")

@@ -143,8 +143,8 @@ def import_ratings(files: Sequence[str | Path], options: ImportOptions | None = 
             raise ConfigError(f"{file} names blinded signals: give the pack that it was collected with, --pack")
         else:
             rated = list(_unblinded(player_answers(sheet, kind, asked.columns.get("listener", "")), key))
-            records += [record for record in rated if record[0]["trial"] != key.pack.training]
-            if training := sum(record[0]["trial"] == key.pack.training for record in rated):
+            records += [record for record in rated if record[0]["trial"] not in key.pack.training]
+            if training := sum(record[0]["trial"] in key.pack.training for record in rated):
                 notes.append(f"{sheet.source}: {training} grades of the training page were left out")
     ratings = build_ratings(
         [row for row, _ in records], [place for _, place in records], repeated=asked.repeated,
@@ -254,7 +254,7 @@ def _unblinded(answers: Iterable[Answer], key: Key) -> Iterator[Record]:
     for answer in answers:
         trial = key.trial(answer.trial, answer.place)
         signal = key.signal(trial, answer.signal, answer.place)
-        rated, order = trial.id != key.pack.training, -1
+        rated, order = trial.id not in key.pack.training, -1
         if rated:
             order = orders[answer.session].setdefault(trial.id, len(orders[answer.session]))
         position = positions[answer.session, trial.id]

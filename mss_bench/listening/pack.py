@@ -303,23 +303,19 @@ def _write(
     # By name: as planned, the first trial of a preference test would be that of the first pair of systems.
     named = sorted((blinding.name(plan.name), plan) for plan in planned)
     rated = [writer.trial(plan, name, titles[plan.item]) for name, plan in named]
-    first = named[0][1]
-    training = writer.trial(first, blinding.name(f"{first.name}|training"), "Training")
+    firsts = [next(p for _, p in named if p.task is task) for task in design.procedure.tasks]
+    training = [writer.trial(p, blinding.name(f"{p.name}|training"), "Training") for p in firsts]
     texts = design.catalogue
-    tasks = [
-        PackTask(
-            t.name, texts.text(f"questions.{design.protocol}.{t.name}"), t.low, t.high,
-            texts.words(f"scales.{t.scale}") if t.scale else [],
-        )
-        for t in design.procedure.tasks
-    ]  # fmt: skip
+    asked = [(task, *design.asked(task)) for task in design.procedure.tasks]
+    tasks = [PackTask(task.name, question, task.low, task.high, labels) for task, question, labels in asked]
     Pack(
         design.name, design.title or texts.text("test.title"),
         design.instructions or texts.text(f"instructions.{design.procedure.kind}"),
         design.protocol, SAMPLE_RATE, tasks,
-        [*rated, training], configurations(design, rated, [plan.item for _, plan in named], blinding),
-        training=training.id, level=rated[0].reference or rated[0].stimuli[0],
-        catalogue=texts,
+        [*rated, *training], configurations(design, rated, [plan.item for _, plan in named], blinding),
+        training=[trial.id for trial in training], level=rated[0].reference or rated[0].stimuli[0],
+        catalogue=texts, questionnaire=design.questions(), look=design.look, consent=design.consent,
+        contact=design.contact,
     ).write(folder)  # fmt: skip
     manifest = {
         "mss_bench": __version__, "design": design.described(), "sample_rate": SAMPLE_RATE, "resampler": "soxr VHQ",

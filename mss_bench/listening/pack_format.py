@@ -27,8 +27,10 @@ from typing import Any
 from mss_bench.core import files
 from mss_bench.core.records import built
 from mss_bench.errors import ConfigError
+from mss_bench.listening.appearance import Look
 from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.protocols import Kind
+from mss_bench.listening.questionnaire import STANDARD, Question, standard
 from mss_bench.listening.ratings import Role
 
 __all__ = [
@@ -115,14 +117,19 @@ class Pack:
         Hz, of all files.
     tasks : list of PackTask
     trials : list of Trial
-    training : str
-        Id of the trial that is also the training page, or empty; its grades are thrown away.
+    training : list of str
+        Ids of trials that are training pages, one of each task; their grades are thrown away.
     level : str
         File for setting the level, or empty.
     configurations : list of list of Step
         Listener n gets the n-th, counted round.
     catalogue : Catalogue
         What the pages say, in the listeners' language.
+    questionnaire : list of Question or None
+        Asked at the end; None for those that are asked anyway.
+    look : Look
+    consent, contact : str
+        What listeners agree to, and whom they may write to; empty for the catalogue's text, and nobody.
     """
 
     name: str
@@ -133,9 +140,13 @@ class Pack:
     tasks: list[PackTask]
     trials: list[Trial]
     configurations: list[list[Step]]
-    training: str = ""
+    training: list[str] = field(default_factory=list)
     level: str = ""
     catalogue: Catalogue = field(default_factory=Catalogue)
+    questionnaire: list[Question] | None = None
+    look: Look = field(default_factory=Look)
+    consent: str = ""
+    contact: str = ""
     version: int = VERSION
 
     def trial(self, name: str) -> Trial:
@@ -145,6 +156,17 @@ class Pack:
     def task(self, name: str) -> PackTask:
         """Return a task by its name; KeyError where there is none."""
         return {t.name: t for t in self.tasks}[name]
+
+    @property
+    def rated(self) -> list[Trial]:
+        """Return the trials that are not for training."""
+        return [trial for trial in self.trials if trial.id not in self.training]
+
+    @property
+    def questions(self) -> list[Question]:
+        """Return what is asked at the end."""
+        anyway = [standard(name, self.catalogue) for name in STANDARD]
+        return anyway if self.questionnaire is None else self.questionnaire
 
     def order(self, listener: int) -> list[Step]:
         """Return the steps of the listener of a number."""
@@ -243,6 +265,8 @@ def read_pack(folder: str | Path) -> Pack:
     version = raw.get("version") if isinstance(raw, dict) else None
     if version != VERSION:
         raise ConfigError(f"{where}: version {version}, this mss_bench reads {VERSION}")
+    if isinstance(raw.get("training"), str):  # of packs that were made when there was one page
+        raw["training"] = [raw["training"]] if raw["training"] else []
     try:
         pack = built(Pack, raw)
     except ValueError as error:
@@ -288,5 +312,5 @@ def _check(pack: Pack, folder: Path) -> None:
             known = trials.get(step.trial)
             if known is None or sorted(step.stimuli) != list(range(len(known.stimuli))):
                 raise ConfigError(f"{where}: configuration {number} does not fit trial {step.trial}")
-    if not pack.configurations or (pack.training and pack.training not in trials):
-        raise ConfigError(f"{where}: has no configuration, or its training page is no trial")
+    if not pack.configurations or not trials.keys() >= set(pack.training):
+        raise ConfigError(f"{where}: has no configuration, or a training page that is no trial")

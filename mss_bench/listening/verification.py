@@ -206,7 +206,7 @@ def checklist(folder: Path) -> Table:
     measured = {file: manifest["files"][file].get("measured") for file in key}
     if None in measured.values():
         raise ConfigError(f"{folder} was not verified by this version; make the pack again, with --key for its names")
-    rated = [t for t in pack.trials if t.id != pack.training]
+    rated = pack.rated
     systems = {s.system for s in key.values() if s.role == Role.TEST}
     items = {excerpt_of(key[t.stimuli[0]].item) for t in rated}  # of which a remix test makes several each
     hidden = sum(any(key[file].role == Role.REFERENCE for file in trial.stimuli) for trial in rated)

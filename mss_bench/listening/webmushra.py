@@ -83,8 +83,8 @@ def webmushra_config(pack: Pack, key: dict[str, Signal], address: Address) -> di
                 "type": "volume", "id": "level", "name": "Level", "content": "Set a comfortable level; keep it.",
                 "stimulus": address(pack.level), "defaultVolume": 0.5,
             },
-            *([pages[pack.training] | {"name": "Training"}] if pack.training else []),
-            ["random", *(page for trial, page in pages.items() if trial != pack.training)],
+            *(pages[trial] | {"name": "Training"} for trial in pack.training),
+            ["random", *(page for trial, page in pages.items() if trial not in pack.training)],
             {
                 "type": "finish", "name": "Thank you", "content": "Please send the results.", "showResults": False,
                 "writeResults": True, "popupContent": "The results were sent. Thank you!",

@@ -61,9 +61,9 @@ class TrackLink:
     sounds: int
 
 
-def data_uri(png: bytes) -> str:
+def data_uri(picture: bytes, kind: str = "image/png") -> str:
     """Return an image as an address that is the image."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return f"data:{kind};base64," + base64.b64encode(picture).decode("ascii")
 
 
 def templates(*packages: str) -> Environment:

@@ -47,7 +47,6 @@ def _answer(trial: Trial, key: dict, order: list[int], rng: np.random.Generator)
 
 def _listen(pack: Path) -> None:
     """Takes listeners through the pages from their links to the last question."""
-    from mss_bench.listening.server.answers import QUESTIONS
     from mss_bench.listening.server.app import create_app
     from mss_bench.listening.server.flow import Sitting
     from mss_bench.listening.server.store import Store
@@ -60,14 +59,15 @@ def _listen(pack: Path) -> None:
         page = f"/l/{store.add(sitting.stages[0]).token}/api"
         client.post(f"{page}/consent", json={"agreed": True})
         client.post(f"{page}/level", json={"level_db": -6})
-        client.post(f"{page}/training", json={})
+        for step in range(-len(read.training), 0):  # one of each task
+            client.post(f"{page}/training", json={"step": step})
         for place, step in enumerate(read.order(number)):
             trial = read.trial(step.trial)
             own = {"id": f"answer-{number:06d}-{place:03d}", "ms": 20_000, "heard": [30.0] * trial.signals}
             reply = client.post(f"{page}/trials/{place}", json=own | _answer(trial, key, step.stimuli, rng))
             assert reply.status_code == 200, reply.text
         assert reply.get_json()["state"]["stage"] == "questionnaire"
-        answers = {name: choices[0] if choices else "" for name, (_, choices) in QUESTIONS.items()}
+        answers = {question.name: question.values[0] if question.values else "" for question in read.questions}
         assert client.post(f"{page}/questionnaire", json=answers).status_code == 200
     store.close()
 

@@ -72,10 +72,10 @@ def test_webmushras_parser_reads_what_was_written(protocol: str, packs, parse, t
     assert parse(text) == config
     assert parse(as_yaml(HARD)) == yaml.safe_load(as_yaml(HARD)) == HARD
     key, read = read_key(packs(protocol)), read_pack(packs(protocol))
-    first = 2 + bool(read.training)
+    first = 2 + len(read.training)
     shuffled = config["pages"][first]
     assert shuffled[0] == "random"
-    assert len(shuffled) == len(read.trials)  # the training page stands before them, "random" among them
+    assert len(shuffled) == 1 + len(read.rated)  # "random" among them; the training pages stand before
     for page in [config["pages"][2], *shuffled[1:]]:
         paths = [*page["stimuli"].values(), *([page["reference"]] if "reference" in page else [])]
         assert all((tmp_path / path).is_file() for path in paths)
@@ -271,7 +271,7 @@ def test_webmushra_runs_an_export_and_its_ratings_come_back(protocol, packs, web
     page.click("#send_results")
     page.close()
     table = import_ratings([_written(sent[0], tmp_path)], pack=pack).ratings
-    rated = [trial for trial in read.trials if trial.id != read.training]
+    rated = read.rated
     assert set(table["trial"]) == {trial.id for trial in rated}
     for trial in rated:
         scores = table[table["trial"] == trial.id].set_index("system")["score"].to_dict()

@@ -5,17 +5,18 @@ The player sends nothing else; what is refused here is a defect, another program
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mss_bench.errors import MssBenchError
-from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.pack_format import PackTask, Trial
 from mss_bench.listening.protocols import CHOICES, Kind
+from mss_bench.listening.questionnaire import Question
 
 __all__ = [
-    "CODE", "QUESTIONS", "RequestError", "check_answer", "check_fields", "check_name", "check_number",
+    "CODE", "RequestError", "check_answer", "check_fields", "check_name", "check_number",
     "check_questionnaire", "heard_seconds",
 ]  # fmt: skip
 
@@ -26,13 +27,7 @@ CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 _SUBMISSION = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _DAY = 86_400_000.0  # ms; JSON's readers accept NaN, infinity and 1e300, which no listener takes
-_LONGEST = {"name": 120, "remarks": 2000}  # characters
-
-QUESTIONS: dict[str, list[str]] = {
-    **{n: Catalogue().words(f"questionnaire.{n}_choices") for n in ("device", "room", "experience", "hearing")},
-    "remarks": [],
-}
-"""The questionnaire: field, and the answers to choose from, as they are stored; none for free text."""
+_LONGEST = 2000  # characters of a text
 
 
 class RequestError(MssBenchError):
@@ -160,21 +155,35 @@ def _numbers(value: Any, what: str, count: int, low: float, high: float) -> list
     return [check_number(v, f"{what}[{place}]", low, high) for place, v in enumerate(value)]
 
 
-def check_questionnaire(raw: Any) -> dict[str, str]:
-    """Return the questionnaire.
+def check_questionnaire(raw: Any, questions: Sequence[Question]) -> dict[str, str]:
+    """Return the answers to the questions at the end, as they are stored.
 
     Raises
     ------
     RequestError
     """
-    fields = check_fields(raw, list(QUESTIONS))
-    for name, choices in QUESTIONS.items():
-        value = fields[name]
-        if not choices:
-            fields[name] = _text(value, name)
-        elif value not in choices:
-            raise RequestError(f"{name} is {str(value)[:40]!r}, expected one of: {'; '.join(choices)}", 422)
-    return fields
+    fields = check_fields(raw, [question.name for question in questions])
+    return {question.name: _answered(fields[question.name], question) for question in questions}
+
+
+def _answered(value: Any, question: Question) -> str:
+    text = _text(value, question.name).strip()
+    if not text and question.required:
+        raise RequestError(f"{question.name} is empty", 422)
+    if not text:
+        return ""
+    if question.values and text not in question.values:
+        raise RequestError(f"{question.name} is {text[:40]!r}, expected one of: {'; '.join(question.values)}", 422)
+    if question.kind == "number":
+        low, high = (-math.inf if question.low is None else question.low), question.high
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        check_number(number, question.name, low, math.inf if high is None else high)
+        if math.isinf(number):
+            raise RequestError(f"{question.name} is not finite", 422)
+    return text
 
 
 def check_name(value: Any) -> str:
@@ -191,6 +200,6 @@ def check_name(value: Any) -> str:
 
 
 def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST[name]:
-        raise RequestError(f"{name} must be text of at most {_LONGEST[name]} characters", 422)
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise RequestError(f"{name} must be text of at most {_LONGEST} characters", 422)
     return "".join(c for c in value if c.isprintable() or c == "\n")

@@ -19,7 +19,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 
 from mss_bench.errors import MssBenchError, UnknownNameError
-from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.pack_format import read_key
 from mss_bench.listening.server import flow
 from mss_bench.listening.server.answers import (
@@ -43,7 +42,7 @@ MAX_BODY = 32 * 1024
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -76,13 +75,19 @@ def create_app(sitting: Sitting, store: Store) -> Flask:
     """
     app = _Quiet(__name__, static_folder="static", template_folder="templates")
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    protect(app, sitting.pack.catalogue)
+    protect(app, sitting)
     for pages in (_listener_pages, _join_pages, _experimenter_pages):
         app.register_blueprint(pages(sitting, store))
 
     @app.get("/")
     def home() -> str:
-        return render_template("message.html", message=sitting.pack.catalogue.text("message.use_link"), status=200)
+        return render_template(
+            "message.html", message=sitting.pack.catalogue.text("message.use_link"), status=200, leave=""
+        )
+
+    @app.get("/colours.css")
+    def colours() -> ResponseReturnValue:
+        return Response(sitting.pack.look.colours, mimetype="text/css")
 
     @app.get("/favicon.ico")
     def icon() -> ResponseReturnValue:
@@ -168,9 +173,8 @@ def _listener_pages(sitting: Sitting, store: Store) -> Blueprint:
             raise Conflict("the trials have not begun; reload this page")
         trial, task = sitting.trial(listener, step)
         submission, answer, ms = check_answer(raw, trial, task)
-        new = store.save(
-            listener, step, submission, trial.id, answer, ms, last=step + 1 == steps, after=Stage.QUESTIONNAIRE
-        )
+        after = sitting.after(Stage.TRIALS)
+        new = store.save(listener, step, submission, trial.id, answer, ms, last=step + 1 == steps, after=after)
         return jsonify(saved=step, new=new, **_now(sitting, store, listener))
 
     _add_stages(pages, sitting, store)
@@ -216,12 +220,15 @@ def _add_stages(pages: Blueprint, sitting: Sitting, store: Store) -> None:
 
     @pages.post("/api/training")
     def training(listener: Listener) -> ResponseReturnValue:
-        check_fields(_body(), [])  # grades of the training page are not even sent
-        return advance(listener, Stage.TRAINING)
+        step = check_fields(_body(), ["step"])["step"]  # grades of a training page are not even sent
+        if listener.stage == Stage.TRAINING and step != sitting.step(listener):
+            raise Conflict("this training page was left already; reload this page")
+        stage = sitting.after(Stage.TRAINING) if step == -1 else Stage.TRAINING
+        return advance(listener, Stage.TRAINING, stage=stage, trained=listener.trained + 1)
 
     @pages.post("/api/questionnaire")
     def questionnaire(listener: Listener) -> ResponseReturnValue:
-        answers = check_questionnaire(_body())
+        answers = check_questionnaire(_body(), sitting.pack.questions)
         return advance(
             listener, Stage.QUESTIONNAIRE, questionnaire=json.dumps(answers, ensure_ascii=False), finished=time.time()
         )
@@ -319,15 +326,16 @@ def _experimenter_pages(sitting: Sitting, store: Store) -> Blueprint:
     return pages
 
 
-def protect(app: Flask, catalogue: Catalogue) -> None:
+def protect(app: Flask, sitting: Sitting) -> None:
     """Add limits, headers and error pages to an application."""
+    catalogue = sitting.pack.catalogue
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
     app.config["MAX_FORM_PARTS"] = 20
 
     @app.context_processor
     def language() -> dict[str, Any]:
-        return {"catalogue": catalogue}
+        return {"catalogue": catalogue, "pack": sitting.pack}
 
     @app.after_request
     def headers(response: Response) -> Response:
@@ -343,7 +351,7 @@ def protect(app: Flask, catalogue: Catalogue) -> None:
 
     @app.errorhandler(Full)
     def full(error: Full) -> ResponseReturnValue:
-        return _answer(catalogue.text("message.full"), 409)
+        return _answer(catalogue.text("message.full"), 409, leave=sitting.options.screen_out_url)
 
     @app.errorhandler(Vanished)
     @app.errorhandler(sqlite3.Error)
@@ -358,8 +366,8 @@ def protect(app: Flask, catalogue: Catalogue) -> None:
         return _answer(catalogue.text(f"message.{named}"), code)
 
 
-def _answer(message: str, status: int) -> ResponseReturnValue:
+def _answer(message: str, status: int, leave: str = "") -> ResponseReturnValue:
     if "/api/" in request.path:
         return jsonify(error=message), status
     told = f"{message[:1].upper()}{message[1:].rstrip('.')}."
-    return render_template("message.html", message=told, status=status), status
+    return render_template("message.html", message=told, status=status, leave=leave), status

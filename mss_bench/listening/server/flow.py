@@ -26,7 +26,7 @@ from mss_bench.core.parameters import Parameterized, param
 from mss_bench.errors import ConfigError
 from mss_bench.listening.pack_format import PackTask, Step, Trial, read_pack, trial_seconds
 from mss_bench.listening.protocols import MAX_SIGNALS
-from mss_bench.listening.server.answers import QUESTIONS, RequestError, heard_seconds
+from mss_bench.listening.server.answers import RequestError, heard_seconds
 from mss_bench.listening.server.store import Listener
 
 __all__ = ["ServeOptions", "Sitting", "Stage", "passes_headphones", "tone_orders", "tones"]
@@ -141,7 +141,8 @@ class Sitting:
         self.checksum = hashlib.sha256((folder / "pack.json").read_bytes()).hexdigest()
         stages = {
             Stage.CONSENT: True, Stage.LEVEL: self.pack.level, Stage.HEADPHONES: self.options.headphone_check,
-            Stage.TRAINING: self.pack.training, Stage.TRIALS: True, Stage.QUESTIONNAIRE: True, Stage.DONE: True,
+            Stage.TRAINING: self.pack.training, Stage.TRIALS: True, Stage.QUESTIONNAIRE: self.pack.questions,
+            Stage.DONE: True,
         }  # fmt: skip
         self.stages = [stage for stage, there in stages.items() if there]
 
@@ -166,15 +167,30 @@ class Sitting:
         ----------
         listener : Listener
         step : int
-            From 0; -1 is the training page.
+            From 0; the training pages are before, -1 the last of them.
         """
         if step < 0:
-            trial = self.pack.trial(self.pack.training)
+            trial = self.pack.trial(self._training(listener)[step])
         else:
             at: Step = self.pack.order(listener.number)[step]
             plain = self.pack.trial(at.trial)
             trial = Trial(**vars(plain) | {"stimuli": [plain.stimuli[k] for k in at.stimuli]})
         return trial, self.pack.task(trial.task)
+
+    def _training(self, listener: Listener) -> list[str]:
+        """Return the training pages in the order in which a listener meets the tasks."""
+        met = [self.pack.trial(step.trial).task for step in self.pack.order(listener.number)]
+
+        def first(name: str) -> int:
+            task = self.pack.trial(name).task
+            return met.index(task) if task in met else len(met)
+
+        return sorted(self.pack.training, key=first)
+
+    def step(self, listener: Listener) -> int:
+        """Return the trial where a listener is; see `trial`."""
+        training = listener.stage == Stage.TRAINING
+        return listener.trained - len(self.pack.training) if training else listener.done
 
     def audio(self, listener: Listener, step: int, place: str) -> Path:
         """Return the file of a signal of the trial where a listener is, or of the next one.
@@ -184,10 +200,9 @@ class Sitting:
         RequestError
             There is none, or it is not the listener's turn.
         """
-        training = listener.stage == Stage.TRAINING and step in (-1, 0)
-        if not training and (listener.stage != Stage.TRIALS or step - listener.done not in (0, 1)):
+        if listener.stage not in (Stage.TRAINING, Stage.TRIALS) or step - self.step(listener) not in (0, 1):
             raise RequestError("not the trial where you are", 404)
-        if not -1 <= step < self.steps(listener):
+        if step >= self.steps(listener):
             raise RequestError("no such trial", 404)
         trial, _ = self.trial(listener, step)
         files = {"reference": trial.reference, "mixture": trial.mixture}
@@ -210,30 +225,29 @@ class Sitting:
 
     def state(self, listener: Listener) -> dict[str, Any]:
         """Return what the browser needs to show the page where a listener is, and nothing more."""
-        stage = Stage(listener.stage)
+        stage, texts = Stage(listener.stage), self.pack.catalogue
         steps = self.steps(listener)
         told: dict[str, Any] = {
-            "title": self.pack.title, "stage": stage, "steps": steps, "step": listener.done,
+            "title": self.pack.title, "stage": stage, "steps": steps, "step": self.step(listener),
             "level_db": listener.level_db, "sample_rate": self.pack.sample_rate, "waveform": self.options.waveform,
         }  # fmt: skip
         match stage:
             case Stage.CONSENT:
                 told |= {
                     "instructions": self.pack.instructions,
-                    "consent": self.options.consent_text or self.pack.catalogue.text("consent.text"),
+                    "consent": self.options.consent_text or self.pack.consent or texts.text("consent.text"),
                     "ask_name": self.options.ask_name, "minutes": self.minutes(listener.number),
                     "headphones": self.options.headphone_check,
                 }  # fmt: skip
             case Stage.HEADPHONES:
                 told |= {"attempts": listener.attempts}
-            case Stage.TRAINING:
-                told |= {"trial": self._describe(listener, -1), "next": self._describe(listener, 0)}
-            case Stage.TRIALS:
-                last = listener.done + 1 >= steps
-                told |= {"trial": self._describe(listener, listener.done)}
-                told |= {"next": None if last else self._describe(listener, listener.done + 1)}
+            case Stage.TRAINING | Stage.TRIALS:
+                at = self.step(listener)
+                told |= {"trial": self._describe(listener, at)}
+                told |= {"trainings": len(self.pack.training)}
+                told |= {"next": None if at + 1 >= steps else self._describe(listener, at + 1)}
             case Stage.QUESTIONNAIRE:
-                told |= {"questions": self._questions()}
+                told |= {"questions": [vars(question) for question in self.pack.questions]}
             case Stage.DONE:
                 told |= {"completion_url": self.options.completion_url}
             case Stage.REFUSED:
@@ -242,23 +256,13 @@ class Sitting:
                 pass
         return told
 
-    def _questions(self) -> list[dict[str, Any]]:
-        texts = self.pack.catalogue
-        return [
-            {
-                "name": name, "question": texts.text(f"questionnaire.{name}"), "values": values,
-                "choices": texts.words(f"questionnaire.{name}_choices") if values else [],
-            }
-            for name, values in QUESTIONS.items()
-        ]  # fmt: skip
-
     def minutes(self, number: int = 0) -> int:
         """Estimate how long it takes the listener of a number, and three minutes around it."""
         return 3 + round(sum(trial_seconds(self.pack.trial(step.trial)) for step in self.pack.order(number)) / 60)
 
     def _changes(self, listener: Listener, step: int) -> bool:
         """Return whether the trial asks another question than the one before, the training page included."""
-        if step < 0 or (step == 0 and not self.pack.training):
+        if step == -len(self.pack.training):
             return False
         return self.trial(listener, step)[1].name != self.trial(listener, step - 1)[1].name
 

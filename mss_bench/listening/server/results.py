@@ -22,7 +22,6 @@ from mss_bench.errors import ConfigError
 from mss_bench.listening.pack_format import Pack, Signal, Trial, read_key, results_folder
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import RATING_COLUMNS, Role
-from mss_bench.listening.server.answers import QUESTIONS
 from mss_bench.listening.server.flow import Sitting, Stage
 from mss_bench.listening.server.store import Answer, Listener, Store
 
@@ -72,7 +71,8 @@ def listeners_csv(sitting: Sitting, store: Store) -> str:
     names = ["name"] if sitting.options.ask_name else []
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*fields, *panel, *QUESTIONS, *names])
+    asked_at_end = [question.name for question in sitting.pack.questions]
+    writer.writerow([*fields, *panel, *asked_at_end, *names])
     for person in people:
         asked = sitting.steps(person)
         own = [
@@ -80,7 +80,7 @@ def listeners_csv(sitting: Sitting, store: Store) -> str:
             spreadsheet_text(person.excluded), _date(person.started), _date(person.finished), f"{person.level_db:g}",
             person.attempts, *(person.panel.get(name, "") for name in panel),
         ]  # fmt: skip
-        answers = [spreadsheet_text(person.questionnaire.get(name, "")) for name in QUESTIONS]
+        answers = [spreadsheet_text(person.questionnaire.get(name, "")) for name in asked_at_end]
         writer.writerow([*own, *answers, *(spreadsheet_text(person.name) for _ in names)])
     return text.getvalue()
 

@@ -36,8 +36,11 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE TABLE IF NOT EXISTS audit (
     at REAL NOT NULL, action TEXT NOT NULL, number INTEGER NOT NULL, reason TEXT NOT NULL, answers INTEGER NOT NULL);
 """
-_ADDED = [("listeners", "excluded TEXT NOT NULL DEFAULT ''"), ("listeners", "panel TEXT NOT NULL DEFAULT '{}'")]
-_CHANGEABLE = frozenset({"stage", "finished", "level_db", "attempts", "name", "questionnaire"})
+_ADDED = [
+    ("listeners", "excluded TEXT NOT NULL DEFAULT ''"), ("listeners", "panel TEXT NOT NULL DEFAULT '{}'"),
+    ("listeners", "trained INTEGER NOT NULL DEFAULT 0"),
+]  # fmt: skip
+_CHANGEABLE = frozenset({"stage", "finished", "level_db", "attempts", "name", "questionnaire", "trained"})
 
 
 class Conflict(MssBenchError):
@@ -78,6 +81,8 @@ class Listener:
         Why the experimenter excluded them by hand; empty of everybody else.
     panel : dict
         Further parameters of the join link, e.g. a panel's ids of study and session.
+    trained : int
+        Training pages that are done.
     """
 
     number: int
@@ -95,6 +100,7 @@ class Listener:
     questionnaire: dict[str, str]
     excluded: str
     panel: dict[str, str]
+    trained: int
 
 
 @dataclass(frozen=True)
@@ -368,8 +374,9 @@ class Store:
                 (listener.number, step, submission, trial, json.dumps(answer), ms, now),
             )
             db.execute(
-                "UPDATE listeners SET seen = ?, stage = CASE WHEN ? THEN ? ELSE stage END WHERE number = ?",
-                (now, last, after, listener.number),
+                "UPDATE listeners SET seen = ?, stage = CASE WHEN ? THEN ? ELSE stage END, "
+                "finished = coalesce(?, finished) WHERE number = ?",
+                (now, last, after, now if last and after == "done" else None, listener.number),
             )
         return True
 

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from mss_bench.core import audio
+from mss_bench.listening.catalogue import Catalogue, read_catalogue
 from mss_bench.listening.pack_format import Pack, PackTask, Signal, Step, Trial, key_folder, read_pack, results_folder
 from mss_bench.listening.protocols import CHOICES
+from mss_bench.listening.questionnaire import STANDARD, Item, standard
 
 pytest.importorskip("flask", reason="pip install 'mss-bench[listen]'")
 pytest.importorskip("waitress", reason="pip install 'mss-bench[listen]'")
@@ -80,7 +82,7 @@ def write_pack(
         configurations.append(steps)
     made = Pack(
         folder.name, "Voices <b>&", "Listen well.\n\nGrade <i>fairly</i>.", "mushra", RATE, TASKS,
-        [*trials.values(), *extra], configurations, training=extra[0].id if extra else "",
+        [*trials.values(), *extra], configurations, training=[t.id for t in extra],
         level=next(iter(key)) if level else "",
     )  # fmt: skip
     made.write(folder)
@@ -89,10 +91,26 @@ def write_pack(
     return folder
 
 
+def in_german(folder: Path, *questions: Item) -> None:
+    """Make the pages of a pack German, with questions of one's own at the end."""
+    german = read_catalogue("de")
+    raw = json.loads((folder / "pack.json").read_text())
+    raw |= {"catalogue": asdict(german), "questionnaire": [asdict(item.written(german)) for item in questions]}
+    raw["tasks"][0]["labels"] = german.words("scales.quality")
+    (folder / "pack.json").write_text(json.dumps(raw))
+
+
 @pytest.fixture
 def pack(tmp_path) -> Path:
     """One trial of each kind and a replicate, for two listeners."""
     return write_pack(tmp_path / "voices", [*TRIALS, "multi"])
+
+
+USUAL_ANSWERS = {
+    question.name: question.values[0] if question.values else ""
+    for question in (standard(name, Catalogue()) for name in STANDARD)
+}
+"""To the questions at the end that are always asked."""
 
 
 def valid_answer(trial: Trial, submission: str = "0123456789abcdef") -> dict:
@@ -168,4 +186,4 @@ def serve():
 def read_trials(folder: Path) -> dict[str, Trial]:
     """The trials of a pack by kind, without the training page."""
     read = read_pack(folder)
-    return {t.kind: t for t in read.trials if t.id != read.training}
+    return {t.kind: t for t in read.rated}

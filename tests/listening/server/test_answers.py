@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.pack_format import PackTask, Trial
+from mss_bench.listening.questionnaire import STANDARD, Item, standard
 from mss_bench.listening.server.answers import (
-    QUESTIONS,
     RequestError,
     check_answer,
     check_name,
     check_questionnaire,
 )
 
-from .conftest import valid_answer
+from .conftest import USUAL_ANSWERS, valid_answer
 
 TASK = PackTask("quality", "?", 0.0, 100.0, [])
 MULTI = Trial("0" * 12, "multi", "quality", "", 8.0, ["a", "b", "c"], reference="r")
@@ -92,14 +93,34 @@ def test_a_vote_is_for_one_of_all() -> None:
 
 
 def test_the_questionnaire_takes_its_own_choices_only() -> None:
-    raw = {name: choices[0] if choices else "fine" for name, choices in QUESTIONS.items()}
-    assert check_questionnaire(dict(raw)) == raw
+    asked = [standard(name, Catalogue()) for name in STANDARD]
+    raw = USUAL_ANSWERS | {"remarks": "fine"}
+    assert check_questionnaire(dict(raw), asked) == raw
     for change in ({"device": "a tin can"}, {"remarks": "x" * 2001}, {"remarks": 5}, {"email": "me"}):
         with pytest.raises(RequestError):
-            check_questionnaire(raw | change)
-    assert check_questionnaire(raw | {"remarks": "a\x00b\nc"})["remarks"] == "ab\nc"
+            check_questionnaire(raw | change, asked)
+    assert check_questionnaire(raw | {"remarks": "a\x00b\nc"}, asked)["remarks"] == "ab\nc"
     with pytest.raises(RequestError, match="name is empty"):
         check_name("  ")
+
+
+@pytest.mark.parametrize(
+    ("item", "good", "bad"),
+    [
+        (Item(name="age", question="Age?", kind="number", low=18, high=99), ["18", "40.5"], ["", "17", "x", "nan"]),
+        (Item(name="age", question="Age?", kind="number", required=False), ["", "-3"], ["-inf", "1e999"]),
+        (Item(name="choir", question="Choir?", kind="choice", choices=("a", "b")), ["a"], ["", "c"]),
+        (Item(name="tired", question="Tired?", kind="scale", points=3, labels=("no", "very")), ["1", "3"], ["4", "no"]),
+        (Item(name="job", question="Job?"), ["x"], ["", "  "]),
+    ],
+)  # fmt: skip
+def test_questions_of_ones_own_take_what_fits_them(item: Item, good: list[str], bad: list[str]) -> None:
+    asked = [item.written(Catalogue())]
+    for text in good:
+        assert check_questionnaire({item.name: text}, asked) == {item.name: text}
+    for text in bad:
+        with pytest.raises(RequestError, match=item.name):
+            check_questionnaire({item.name: text}, asked)
 
 
 _JSON = st.recursive(

@@ -10,16 +10,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from mss_bench.errors import ConfigError
+from mss_bench.listening.catalogue import read_catalogue
 from mss_bench.listening.pack_format import key_folder, read_pack, results_folder
 from mss_bench.listening.server import flow
-from mss_bench.listening.server.answers import QUESTIONS
 from mss_bench.listening.server.app import MAX_BODY, create_app
 from mss_bench.listening.server.flow import ServeOptions, Sitting
 from mss_bench.listening.server.store import Store
 
-from .conftest import valid_answer
-
-ANSWERS = {name: choices[0] if choices else "" for name, choices in QUESTIONS.items()}
+from .conftest import USUAL_ANSWERS, valid_answer
 
 
 class Client(FlaskClient):
@@ -51,7 +49,7 @@ def start(pack):
 def _until_trials(client, page: str) -> dict:
     client.post(f"{page}/api/consent", json={"agreed": True})
     client.post(f"{page}/api/level", json={"level_db": -6})
-    return client.post(f"{page}/api/training", json={}).get_json()["state"]
+    return client.post(f"{page}/api/training", json={"step": -1}).get_json()["state"]
 
 
 def test_a_whole_session(start) -> None:
@@ -73,7 +71,7 @@ def test_a_whole_session(start) -> None:
         assert reply.status_code == 200
         state = reply.get_json()["state"]
     assert state["stage"] == "questionnaire"
-    state = client.post(f"{page}/api/questionnaire", json=ANSWERS).get_json()["state"]
+    state = client.post(f"{page}/api/questionnaire", json=USUAL_ANSWERS).get_json()["state"]
     assert (state["stage"], state["completion_url"]) == ("done", "https://example.org/done?cc=42")
     assert store.listeners()[0].finished is not None
 
@@ -309,6 +307,60 @@ def test_a_panels_ids_are_kept_and_who_is_refused_has_a_way_on(start) -> None:
     assert client.post(f"/join/{store.join}?PROLIFIC_PID=5f2d&STUDY_ID=<b>").status_code == 400
     store.advance(store.listeners()[0], stage="refused")
     assert client.get(f"{page}/api/state").get_json()["screen_out_url"] == "https://example.org/out"
+
+
+def test_each_task_is_trained_in_the_order_in_which_it_comes(start, pack) -> None:
+    raw = json.loads((pack / "pack.json").read_text())
+    trials = {trial["kind"]: trial["id"] for trial in raw["trials"]}
+    raw["training"] = [trials["degradation"], trials["preference"], trials["multi"]]
+    (pack / "pack.json").write_text(json.dumps(raw))
+    client, store, *_ = start()
+    page = f"/l/{store.listeners()[-1].token}"
+    client.post(f"{page}/api/consent", json={"agreed": True})
+    state = client.post(f"{page}/api/level", json={"level_db": -6}).get_json()["state"]
+    seen = []
+    while state["stage"] == "training":
+        seen.append((state["trial"]["kind"], state["step"], state["trial"]["changed"]))
+        assert client.get(f"{page}/audio/{state['step']}/0").status_code == 200
+        step = {"step": state["step"]}
+        state = client.post(f"{page}/api/training", json=step).get_json()["state"]
+        if state["stage"] == "training":  # another window that is a page behind
+            assert client.post(f"{page}/api/training", json=step).status_code == 409
+    # In the order of the trials; from page to page the question changes, and a trial follows that is no training page.
+    assert seen == [("multi", -3, False), ("preference", -2, True), ("degradation", -1, True)]
+    assert (state["step"], state["trial"]["kind"], state["trial"]["changed"]) == (0, "multi", True)
+
+
+def test_without_questions_the_trials_are_the_end(start, pack) -> None:
+    raw = json.loads((pack / "pack.json").read_text())
+    (pack / "pack.json").write_text(json.dumps(raw | {"questionnaire": []}))
+    client, store, sitting, page = start()
+    state = _until_trials(client, page)
+    for step in range(state["steps"]):
+        trial, _ = sitting.trial(store.listeners()[0], step)
+        state = client.post(f"{page}/api/trials/{step}", json=valid_answer(trial)).get_json()["state"]
+    assert state["stage"] == "done"
+    assert store.listeners()[0].finished is not None
+    people = client.get(f"/experimenter/{store.experimenter}/listeners.csv").text.splitlines()
+    assert people[0].endswith("failed_headphone_checks")
+
+
+def test_pages_that_refuse_speak_the_language_and_lead_on(start, pack) -> None:
+    raw = json.loads((pack / "pack.json").read_text())
+    german = vars(read_catalogue("de"))
+    (pack / "pack.json").write_text(json.dumps(raw | {"catalogue": german, "contact": "lab@example.org"}))
+    client, store, *_ = start(open_places=1, screen_out_url="https://example.org/out")
+    for path in ("/", "/nothing", "/l/wrong/"):
+        text = client.get(path).text
+        assert '<html lang="de" dir="ltr">' in text
+        assert "verwenden Sie den Link" in text
+        assert '<a href="mailto:lab@example.org">Fragen? Schreiben Sie an lab@example.org.</a>' in text
+    assert client.post(f"/join/{store.join}?PROLIFIC_PID=one").status_code == 303
+    full = client.post(f"/join/{store.join}?PROLIFIC_PID=two")
+    assert full.status_code == 409
+    assert "genügend Personen" in full.text
+    assert '<a class="next" href="https://example.org/out">Studie verlassen</a>' in full.text
+    assert '<html lang="en" dir="ltr">' in client.get(f"/experimenter/{store.experimenter}/").text
 
 
 def test_the_experimenter_excludes_and_deletes(start) -> None:

@@ -14,12 +14,10 @@ from collections import Counter
 import pytest
 
 from mss_bench.listening.pack_format import read_pack
-from mss_bench.listening.server.answers import QUESTIONS
 
-from .conftest import Running, valid_answer, write_pack
+from .conftest import USUAL_ANSWERS, Running, valid_answer, write_pack
 
 TRIALS = 3
-QUESTIONNAIRE = {name: choices[0] if choices else "" for name, choices in QUESTIONS.items()}
 
 
 class Simulated(threading.Thread):
@@ -44,7 +42,7 @@ class Simulated(threading.Thread):
                 self.acknowledged[step] = answer["scores"]
                 if self.rng.random() < 0.2:  # an answer that was lost on its way back is sent a second time
                     self.post(f"trials/{step}", answer, 200)
-            self.post("questionnaire", QUESTIONNAIRE, 200, 409)
+            self.post("questionnaire", USUAL_ANSWERS, 200, 409)
         except Exception as error:
             self.problem = repr(error)
         finally:

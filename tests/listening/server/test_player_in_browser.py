@@ -8,7 +8,10 @@ import sqlite3
 
 import pytest
 
-from .conftest import TRIALS, write_pack
+from mss_bench.listening.questionnaire import Item
+from mss_bench.listening.server.results import listeners_csv, opened
+
+from .conftest import TRIALS, in_german, write_pack
 
 SHORT = ["multi", "preference"]
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
@@ -143,9 +146,14 @@ def test_a_whole_session_by_mouse(tmp_path, serve, open_page) -> None:
     assert all(500 < one["ms"] < 600_000 for one in stored.values())
 
 
-def test_a_whole_session_by_keyboard_alone(tmp_path, serve, open_page) -> None:
-    server = serve(write_pack(tmp_path / "voices", list(TRIALS), training=False), "--listeners", "1")
+def test_a_whole_session_in_german_by_keyboard_alone(tmp_path, serve, open_page) -> None:
+    folder = write_pack(tmp_path / "voices", list(TRIALS), training=False)
+    age = Item(name="age", question="Wie alt sind Sie?", kind="number", low=18)
+    tired = Item(name="tired", question="Wie müde sind Sie?", kind="scale", labels=("gar nicht", "sehr"))
+    in_german(folder, Item(name="device"), age, tired)
+    server = serve(folder, "--listeners", "1")
     page = open_page(server.links["L001"])
+    assert page.evaluate("document.documentElement.lang") == "de"
     press = page.keyboard.press
 
     def tab_to(selector: str) -> None:
@@ -165,7 +173,7 @@ def test_a_whole_session_by_keyboard_alone(tmp_path, serve, open_page) -> None:
     press("Space")
     tab_to(".next")
     press("Enter")
-    _heading(page, "Set the level")
+    _heading(page, "Lautstärke einstellen")
     page.wait_for_selector(".play")  # the heading is there before the sound
     press("Space")
     _heard_the_level(page)
@@ -175,18 +183,18 @@ def test_a_whole_session_by_keyboard_alone(tmp_path, serve, open_page) -> None:
     tab_to(".next")
     press("Enter")
 
-    _heading(page, "Trial 1 of 5")
+    _heading(page, "Durchgang 1 von 5")
     page.wait_for_selector(".signal")
     hear("0123")
     for key, moves in (("1", ["PageUp"] * 3), ("2", ["End", "ArrowDown"]), ("3", ["Home"])):
         press(key)  # goes to the slider, too
         for move in moves:
             press(move)
-    assert page.locator("input[type=range]").nth(1).get_attribute("aria-valuetext") == "99, excellent"
+    assert page.locator("input[type=range]").nth(1).get_attribute("aria-valuetext") == "99, ausgezeichnet"
     tab_to(".next")
     press("Enter")
     for number, keys, arrows in ((2, "ab", 1), (3, "abx", 0), (4, "1", 2), (5, "12", 4)):
-        _heading(page, f"Trial {number} of 5")
+        _heading(page, f"Durchgang {number} von 5")
         page.wait_for_selector(".signal")
         hear(keys)
         tab_to("input[type=radio]")
@@ -195,18 +203,26 @@ def test_a_whole_session_by_keyboard_alone(tmp_path, serve, open_page) -> None:
             press("ArrowDown")
         tab_to(".next")
         press("Enter")
-    _heading(page, "A few questions")
-    for name in ("device", "room", "experience", "hearing"):
-        tab_to(f"input[name={name}]")
-        press("Space")
+    _heading(page, "Einige Fragen")
+    tab_to("input[name=device]")
+    press("Space")
+    tab_to("input[name=age]")
+    page.keyboard.type("42")
+    tab_to("input[name=tired]")
+    press("Space")
+    press("ArrowDown")
     tab_to(".next")
     press("Enter")
-    _heading(page, "Thank you")
+    _heading(page, "Vielen Dank")
 
     stored = _stored(server)
     assert stored[0, 0]["scores"] == [30, 99, 0]
     assert [stored[0, k]["choice"] for k in (1, 2)] == [1, 0]
     assert [stored[0, k]["scores"] for k in (3, 4)] == [[3], [1]]
+    with opened(folder) as (sitting, store):
+        people = listeners_csv(sitting, store).splitlines()
+    assert people[0].endswith("device,age,tired")
+    assert people[1].endswith("headphones,42,2")  # one table for all languages
 
 
 def test_a_reload_loses_nothing(tmp_path, serve, open_page) -> None:

@@ -47,11 +47,11 @@ export function unique() {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
-export function choices(name, legend, options, { chosen = null, onchange = null, required = true } = {}) {
+export function choices(name, legend, options, { chosen = null, onchange = null, required = true, row = false } = {}) {
   const rows = options.map(([value, label]) => {
     const input = element("input", { type: "radio", name, value, required, checked: value === chosen });
     if (onchange) input.addEventListener("change", () => onchange(value));
     return element("label", { class: "choice" }, input, element("span", {}, label));
   });
-  return element("fieldset", {}, element("legend", {}, legend), ...rows);
+  return element("fieldset", {}, element("legend", {}, legend), element("div", { class: row ? "points" : "choices" }, ...rows));
 }

@@ -131,12 +131,22 @@ export async function headphones(state, { post }) {
 }
 
 export function questionnaire(state, { post }) {
-  const fields = state.questions.map(({ name, question, values, choices: options }) => options.length
-    ? choices(name, question, options.map((option, k) => [values[k], option]))
-    : element("label", { class: "field" }, element("span", {}, question), element("textarea", { name, rows: 4, maxlength: 2000 })));
+  const fields = state.questions.map(({ name, kind, question, required, values, choices: options, low, high }) => {
+    const asked = required ? question : text("questionnaire.optional", { question });
+    if (options.length) return choices(name, asked, options.map((option, k) => [values[k], option]), { required, row: kind === "scale" });
+    const input = kind === "number"
+      ? element("input", { type: "number", name, required, min: low, max: high, step: "any" })
+      : element("textarea", { name, required, rows: 4, maxlength: 2000 });
+    return element("label", { class: "field" }, element("span", {}, asked), input);
+  });
+  // What was left empty is sent, too: the answers are those to all questions.
+  const answers = (node) => {
+    const data = new FormData(node);
+    return Object.fromEntries(state.questions.map(({ name }) => [name, data.get(name) ?? ""]));
+  };
   show(
     element("h1", {}, text("questionnaire.heading")),
-    form((node) => post("questionnaire", Object.fromEntries(new FormData(node))), ...fields, next("questionnaire.finish")),
+    form((node) => post("questionnaire", answers(node)), ...fields, next("questionnaire.finish")),
   );
 }
 

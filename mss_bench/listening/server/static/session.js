@@ -71,7 +71,7 @@ function trial(state) {
   const id = (draft && draft.id) || unique();
   const keep = (values) => keepDraft({ step, id, ...values });
   const submit = (answer) => {
-    if (state.stage === "training") return post("training", {});
+    if (state.stage === "training") return post("training", { step });
     return post(`trials/${step}`, { id, ...answer });
   };
   open = new TrialPage(state, { draft, keep, submit });

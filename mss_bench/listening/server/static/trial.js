@@ -79,8 +79,8 @@ export class TrialPage {
     this.names = names(trial);
     this.keys = keysOf(trial);
     // Of signals that are compared by ear alone none is drawn: the eye would tell what the ear is asked.
-    const drawn = CHOICES.includes(trial.kind) || !this.state.waveform ? null : Math.max(reference, 0);
-    this.transport = new Transport(this.player, this.names, drawn);
+    const drawn = { multi: reference, single: 0 }[trial.kind] ?? -1;
+    this.transport = new Transport(this.player, this.names, this.state.waveform && drawn >= 0 ? drawn : null);
     this.opened = performance.now();
     this.build();
     document.addEventListener("keydown", this.onkey);
@@ -100,6 +100,8 @@ export class TrialPage {
   }
 
   heading() {
+    const { step, trainings } = this.state;
+    if (this.training && trainings > 1) return text("trial.training_of", { number: number(step + trainings + 1), count: number(trainings) });
     if (this.training) return text("trial.training");
     return text("trial.heading", { number: number(this.state.step + 1), count: number(this.state.steps) });
   }
@@ -119,7 +121,7 @@ export class TrialPage {
       node.addEventListener("click", () => this.player.hear(k));
       return node;
     });
-    this.next = element("button", { type: "button", class: "next", onclick: () => this.finish() }, text(training ? "trial.begin" : "test.next"));
+    this.next = element("button", { type: "button", class: "next", onclick: () => this.finish() }, text(training && this.state.step === -1 ? "trial.begin" : "test.next"));
     this.missing = element("p", { class: "missing", id: "missing", "aria-live": "polite" });
     const bar = training ? null : element("progress", { max: this.state.steps, value: this.state.step, "aria-label": text("trial.progress") });
     show(
@@ -150,7 +152,7 @@ export class TrialPage {
       ...[...trial.labels.keys()].reverse().map((n) => element("span", { "data-high": edge(n + 1), "data-low": edge(n) }, trial.labels[n])));
     // Narrow screens have no room beside the sliders.
     const scale = element("p", { class: "scale", "aria-hidden": "true" },
-      trial.labels.map((label, n) => text("trial.band", { low: edge(n), high: edge(n + 1), label })).join(" · "));
+      ...trial.labels.flatMap((label, n) => [n ? " · " : "", element("span", {}, text("trial.band", { low: edge(n), high: edge(n + 1), label }))]));
     const columns = Array.from({ length: trial.signals }, (_, k) => {
       const input = element("input", {
         type: "range", min: trial.low, max: trial.high, step: (trial.high - trial.low) / 100, value: this.answer.scores[k],
