@@ -21,6 +21,7 @@ __all__ = ["VERBS", "main"]
 VERBS: dict[str, str] = {
     "run": "separate the tracks of a data set and score the estimates",
     "separate": "separate audio files of your own into stems",
+    "init": "write a run file for a folder of songs",
     "score": "score estimates that exist already, in a folder",
     "report": "tables, plots and a page from a run",
     "robustness": "how long scores hold when mixtures are coded, limited, reverberant and more",

@@ -37,6 +37,9 @@ class Command(Parameterized):
         None, metavar="FILE", doc="YAML file of the options below; those of the command line win (default: none)."
     )
     dry_run: bool = param(False, doc="Print what would be computed and stop.")
+    print_config: bool = param(
+        False, doc="Print the run file of these options, with all others and what they do as comments, and stop."
+    )
 
 
 def configure(parser: Parser) -> None:
@@ -77,6 +80,11 @@ def execute(args: argparse.Namespace) -> int:
         options = options.with_values(**overriding)
     except RefusedError as error:  # of the command line: errors of the file were raised above
         raise as_typed(error, RunOptions) from error
+    if command.print_config:
+        from mss_bench.core.annotated import annotated_yaml
+
+        print(annotated_yaml(options), end="")
+        return 0
     prepared = prepare(options, file)
     prepared.refuse_other_run()
     print_families(args)

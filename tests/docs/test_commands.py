@@ -1,12 +1,13 @@
 """Every command and every snippet of the documents runs as it stands there.
 
 README's are executed by every run of the tests. Those of ``docs/`` take minutes and are executed where
-``MSS_BENCH_TEST_DOCUMENTS`` is set, as the CI does. Each document is read from top to bottom in a folder of its own, which
-holds what its commands speak of: data sets, estimates, a run.
+``MSS_BENCH_TEST_DOCUMENTS`` is set, as the CI does. Each document is read from top to bottom in a folder of its own,
+which holds what its commands speak of: data sets, estimates, a run.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from mss_bench.cli.main import main
 from mss_bench.core import audio
+from mss_bench.core.audio import hash_file
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md"]
@@ -28,11 +31,11 @@ if os.environ.get("MSS_BENCH_TEST_DOCUMENTS"):
     DOCUMENTS += sorted((ROOT / "docs").rglob("*.md"))
 
 ELSEWHERE = {
-    r"^(\S*/)?(pip|python3?|git|eval|dask|for|done|ssh|sphinx-build)\b|^\.venv/bin/(pip|python|sphinx)": "sets up",
+    r"^(\S*/)?(pip|python3?|git|eval|dask|for|done|ssh|sphinx-build|\. \.venv)\b": "sets up",
     r"--scheduler tcp:|\$SLURM|--shard \S+/20": "needs other machines: tests/running/test_cluster.py",
     r"\bmodel:msst=|external:python=|/venvs/": "needs weights and another interpreter: tests/separators",
     r"\blisten serve\b": "serves until it is stopped: tests/listening/server",
-    r"--completion": "talks to a shell: tests/cli",
+    r"--completion|--version": "ends the interpreter or talks to a shell: tests/cli",
     r"--max-tracks 10\b|moisesdb": "needs MoisesDB: tests/datasets",
     r"^\.venv/bin/mss-bench|^\.ci/run": "the main job, which the CI runs",
 }
@@ -52,57 +55,101 @@ def _commands(block: str) -> Iterator[str]:
             yield command
 
 
-def _write_named(block: str) -> None:
-    """Write a block that begins with the name of a file into that file."""
-    if name := re.match(r"# ([\w/]+\.(?:yaml|py))\n", block):
-        Path(name[1]).parent.mkdir(parents=True, exist_ok=True)
-        Path(name[1]).write_text(block, encoding="utf-8")
+def _write_named(kind: str, block: str) -> None:
+    """Write a block that begins with the name of a file into that file, and a table of songs into ``songs.csv``."""
+    name = re.match(r"# ([\w/-]+\.(?:yaml|py))\n", block)
+    path = Path(name[1] if name else "songs.csv")
+    if name or (kind in ("csv", "text") and block.startswith("track,subset,")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = block.replace("count: 6, seconds: 8", "count: 2, seconds: 2")
+        if (network := path.parent / "model.onnx").is_file():
+            text = text.replace("{model.onnx: }", f"{{model.onnx: {hash_file(network)}}}")
+        path.write_text(text, encoding="utf-8")
+
+
+RATE = 44100
+SONGS = ("Song A", "Song B")
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, write_song: Callable[..., Any]) -> Path:
-    """What documents speak of."""
+    """What documents speak of: a data set, estimates of tools, files of one's own, runs, scores by museval."""
+    folder = tmp_path_factory.mktemp("documents")
+    for i, song in enumerate(SONGS):
+        stems = write_song(folder / "data" / "musdb18hq" / "test" / song, seed=i, seconds=3.0, rate=RATE)
+        write_song(folder / "data" / "musdb18hq" / "train" / f"{song} too", seed=i + 7, seconds=1.0, rate=RATE)
+        noise = 0.01 * np.random.default_rng(i).standard_normal(stems["vocals"].shape).astype(np.float32)
+        rest = stems["drums"] + stems["bass"] + stems["other"]
+        four = {name: stem + noise for name, stem in stems.items()}
+        six = four | dict.fromkeys(("guitar", "piano", "other"), (stems["other"] + noise) / 3)
+        two = {"vocals": four["vocals"], "other": rest + noise}
+        for tool, files in {
+            "separated/htdemucs": four, "separated/htdemucs_6s": six, "separated/bs_roformer": two,
+            "msst_results": two, "my_estimates": four, "my_references": stems,
+        }.items():  # fmt: skip
+            for name, array in files.items():
+                audio.write(folder / tool / song / f"{name}.wav", array, RATE)
+        audio.write(folder / "uvr_output" / f"{i + 1}_{song}_(Vocals)_model.wav", two["vocals"], RATE)
+        audio.write(folder / "uvr_output" / f"{i + 1}_{song}_(Instrumental)_model.wav", two["other"], RATE)
+        for name in ("lead1.wav", "backing1.wav", "drums/kick.wav", "guitar.wav", "keys.flac"):
+            audio.write(folder / "data" / "mine" / song / name, stems["vocals"], RATE, "PCM_16")
+        for method in ("UMX", "IRM1"):
+            _museval_json(folder / "submissions" / method / "test" / f"{song}.json")
+    audio.write(folder / "song.wav", np.zeros((2, RATE), np.float32) + noise[:, :RATE], RATE)
+    minute = np.random.default_rng(0).standard_normal((2, 60 * RATE)).astype(np.float32) / 20
+    for name, channels in {"takes/lead.wav": 2, "takes/backing.flac": 1, "kit.wav": 1}.items():
+        audio.write(folder / name, minute[:channels], RATE, "PCM_16")
+    (folder / "comparison.yaml").write_text("{dataset: musdb18hq, separators: [hpss, irm], metrics: [bss_eval]}")
+    pd.DataFrame({"score": [1.0]}).to_pickle(folder / "scores.pandas")
+    _network(folder / "my_model" / "model.onnx")
+    _run(folder, "demo", ["repet_sim", "hpss_vocals", "centre", "nmf_supervised", "kam", "irm"])
+    _run(folder, "nightly", [{"name": "hpss_vocals", "as": name} for name in ("new_model", "last_release")], 6)
+    return folder
+
+
+def _run(folder: Path, name: str, separators: list[Any], songs: int = 2) -> None:
     import mss_bench
 
-    folder = tmp_path_factory.mktemp("documents")
-    musdb = folder / "data" / "musdb18hq"
-    for i, (subset, song) in enumerate((("test", "Song"), ("test", "Other Song"), ("train", "Third Song"))):
-        stems = write_song(musdb / subset / song, seed=i, seconds=3.0, rate=44100)
-        for tool, names in {"separated/htdemucs": "vocals drums bass other", "msst_results": "vocals other"}.items():
-            for name in names.split() if subset == "test" else ():
-                true = (
-                    stems[name] if tool != "msst_results" or name == "vocals" else sum(stems.values()) - stems["vocals"]
-                )
-                noise = 0.01 * np.random.default_rng(i).standard_normal(true.shape).astype(np.float32)
-                audio.write(folder / tool / song / f"{name}.wav", true + noise, 44100)
-    six = folder / "separated" / "htdemucs_6s"
-    shutil.copytree(folder / "separated" / "htdemucs", six)
-    for song in six.iterdir():
-        for name in ("guitar", "piano"):
-            shutil.copy(song / "other.wav", song / f"{name}.wav")
-    shutil.copytree(folder / "msst_results", folder / "separated" / "bs_roformer")
-    for i, song in enumerate(("Song", "Other Song"), start=1):
-        (folder / "uvr_output").mkdir(exist_ok=True)
-        for name, said in (("vocals", "Vocals"), ("other", "Instrumental")):
-            shutil.copy(
-                folder / "msst_results" / song / f"{name}.wav", folder / "uvr_output" / f"{i}_{song}_({said})_m.wav"
-            )
-    for song in ("Song", "Other Song"):
-        shutil.copytree(musdb / "test" / song, folder / "my_references" / song)
-        shutil.copytree(folder / "separated" / "htdemucs" / song, folder / "my_estimates" / song)
     mss_bench.run(
-        "demo", ["repet_sim", "hpss_vocals", "nmf_supervised", "kam", "irm"], ["bss_eval", "usdr"], max_tracks=2,
-        duration=4.0, save_estimates=True, out=folder / "runs" / "demo", quiet=True,
+        "demo", separators, ["bss_eval", "usdr"], max_tracks=songs, duration=4.0, save_estimates=True,
+        out=folder / "runs" / name, quiet=True,
     )  # fmt: skip
-    return folder
+
+
+def _museval_json(path: Path) -> None:
+    metrics = dict.fromkeys(("SDR", "SIR", "ISR", "SAR"), 5.0)
+    frames = [{"time": float(i), "duration": 1.0, "metrics": metrics} for i in range(3)]
+    targets = [{"name": name, "frames": frames} for name in ("vocals", "accompaniment")]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"targets": targets}), encoding="utf-8")
+
+
+def _network(path: Path) -> None:
+    """Write an ONNX network that gives each of four stems a quarter of every bin."""
+    onnx = pytest.importorskip("onnx", reason="pip install 'mss-bench[train]'")
+    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    magnitudes = helper.make_tensor_value_info("magnitudes", float32, [1, 2, 2049, "frames"])
+    masks = helper.make_tensor_value_info("masks", float32, [1, 4, 2, 2049, "frames"])
+    zero, quarter = (onnx.numpy_helper.from_array(np.array(v, np.float32), n) for n, v in (("zero", 0), ("q", 0.25)))
+    axes = onnx.numpy_helper.from_array(np.array([1]), "axes")
+    nodes = [
+        helper.make_node("Mul", ["magnitudes", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "q"], ["mask"]),
+        helper.make_node("Unsqueeze", ["mask", "axes"], ["one"]),
+        helper.make_node("Concat", ["one"] * 4, ["masks"], axis=1),
+    ]
+    graph = helper.make_graph(nodes, "quarters", [magnitudes], [masks], [zero, quarter, axes])
+    path.parent.mkdir()
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 
 
 @pytest.fixture
 def sandbox(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of `prepared` to work in."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True, symlinks=True)
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MUSDB18HQ_ROOT", str(tmp_path / "data" / "musdb18hq"))
+    monkeypatch.setenv("MY_DATA", str(tmp_path / "data" / "mine"))
     for name in ("leaderboards", "reports"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
@@ -110,7 +157,7 @@ def sandbox(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def _shortened(words: list[str], folder: Path) -> list[str]:
     """Return a command on the songs of the sandbox, the demo's being cut to the first seconds of two."""
-    words = [word.replace("/data/", f"{folder}/data/") for word in words]
+    words = [word.replace("/data/", f"{folder}/data/").replace("song.mp3", "song.wav") for word in words]
     demo = words[0] == "run" and not {"--dataset", "--config", "--max-tracks"} & set(words)
     return [*words, "--max-tracks", "2", "--duration", "4"] if demo else words
 
@@ -118,28 +165,42 @@ def _shortened(words: list[str], folder: Path) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_and_snippets_run_from_top_to_bottom(document, sandbox, capsys):
-    blocks = _blocks(document)
+    if document.name in OWN_RUN:
+        shutil.rmtree("runs")
     names: dict[str, Any] = {"__name__": "document"}
-    for _, block in blocks:
-        _write_named(block)
-    for kind, block in blocks:
-        if kind == "sh":
-            for command in _commands(block):
-                words = shlex.split(command, comments=True)
-                assert Path(words[0]).name == "mss-bench", command
-                status = main(_shortened(words[1:], sandbox))
-                printed = capsys.readouterr()
-                assert status in EXPECTED.get(command.partition(" #")[0].strip(), (0,)), (
-                    f"{command}\n{printed.out}{printed.err}"
-                )
-        elif kind == "python" and "dask_jobqueue" not in block:
+    exec(BEFORE.get(document.name, ""), names)
+    for kind, block in _blocks(document):
+        _write_named(kind, block)
+    for kind, block in _blocks(document):
+        for command in _commands(block) if kind == "sh" else ():
+            assert command.startswith("mss-bench "), command
+            status = main(_shortened(shlex.split(command, comments=True)[1:], sandbox))
+            printed = capsys.readouterr()
+            expected = next((status for start, status in WITH_ERROR.items() if command.startswith(start)), 0)
+            assert status == expected, f"{command}\n{printed.out}{printed.err}"
+        if kind == "python" and "dask_jobqueue" not in block:
             exec(compile(block, str(document), "exec"), names)
 
 
-EXPECTED: dict[str, tuple[int, ...]] = {
-    "mss-bench compare runs/demo hpss repet_sim --target drums": (2,),  # shows what an error looks like
+OWN_RUN = ("first_run.md",)
+"""Documents that begin with a run, of other songs than that of `prepared`."""
+
+WITH_ERROR = {
+    "mss-bench compare runs/demo hpss repet_sim --target drums": 2,  # shows what an error looks like
+    "mss-bench protocols check": 1,  # two songs are no MUSDB18
 }
-"""Exit status of commands that do not end with 0."""
+"""Commands that do not end with status 0."""
+
+BEFORE = {
+    "museval.md": """
+import musdb, numpy as np
+references = np.random.default_rng(0).standard_normal((2, 44100, 2))
+estimates = references + 0.1
+track = musdb.DB(root="data/musdb18hq", is_wav=True, subsets="test")[0]
+stems = {name: track.audio / 2 for name in ("vocals", "accompaniment")}
+"""
+}
+"""What the snippets of a document take for granted."""
 
 
 def test_yaml_of_the_documents_is_yaml():
