@@ -28,7 +28,7 @@ ALLOWED = {
     "registry": {"errors"},
     "core": {"errors", "registry"},
     "dsp": CORE,
-    "datasets": CORE | {"dsp"},
+    "datasets": CORE | {"dsp", "perturbations"},
     "separators": CORE | {"dsp"},
     "metrics": CORE | {"dsp"},
     "perturbations": CORE | {"dsp"},

@@ -48,13 +48,15 @@ DO_NOTHING = (FLOOR, "mixture_unscaled")
 
 
 # Editions of one collection of songs: MUSDB18 as stem files, as WAV (HQ), and its 7 s previews.
+_MIXED = re.compile(r"^random_mix\((.*)\)$")  # of the stems of these songs
 _EDITIONS = re.compile(r"[-_]?(hq|7s|sample|preview)$")
 _PERTURBED = re.compile(r" \[.*\]$")  # what was done to the songs, which remain the same songs
 
 
 def collection(dataset: str) -> str:
     """Return the name of the songs of a data set, which all its editions share."""
-    return _EDITIONS.sub("", _PERTURBED.sub("", dataset.strip().casefold()))
+    songs = _MIXED.sub(r"\1", _PERTURBED.sub("", dataset.strip().casefold()))
+    return _EDITIONS.sub("", songs)
 
 
 def method_label(separator: str, params: str) -> str:

@@ -11,7 +11,10 @@ from typing import Any
 from mss_bench.core.config import ConfigMap, load_yaml, plain_name
 from mss_bench.core.parameters import Parameter, parameters
 from mss_bench.core.schema import collection
+from mss_bench.core.spec import Spec
 from mss_bench.datasets import Dataset, layouts
+from mss_bench.datasets.random_mix import NAME as RANDOM_MIX
+from mss_bench.datasets.random_mix import RandomMix
 from mss_bench.datasets.references import from_references
 from mss_bench.datasets.table import from_table
 from mss_bench.errors import ConfigError, UnknownNameError, nearest
@@ -50,7 +53,8 @@ def get_dataset(
     """Return one data set by name.
 
     ``references`` with the option ``dir`` is a bare folder of stems, ``table`` with ``file`` a CSV file with a row for
-    each audio file (`mss_bench.datasets.table`).
+    each audio file (`mss_bench.datasets.table`), ``random_mix`` with ``of`` another data set's stems, mixed anew
+    (`mss_bench.datasets.random_mix`).
 
     Parameters
     ----------
@@ -72,8 +76,13 @@ def get_dataset(
     if name in _BARE and name not in entries:
         make, key, _ = _BARE[name]
         return make(_place_of(name, key, root, options), **options)
+    if name == RANDOM_MIX and name not in entries:
+        if "of" not in options:
+            raise ConfigError(f"{name} needs of, expected the name of a data set: {name}:of=NAME")
+        base = Spec.parse(str(options["of"]))
+        return RandomMix.around(get_dataset(base.name, files, root=root, **base.params), **options)
     if name not in entries:
-        raise UnknownNameError("data set", name, entries)
+        raise UnknownNameError("data set", name, [*entries, *_BARE, RANDOM_MIX])
     dataset = _declared(name, *entries[name], options)
     if root is not None:
         if not dataset.has_root:

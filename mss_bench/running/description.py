@@ -55,7 +55,7 @@ def describe_run(prepared: PreparedRun, began: str, ends: Mapping[str, Mapping[s
         "jobs": prepared.options.job_count(),
         "threads_per_worker": prepared.options.thread_count(),
         "dataset": {
-            "name": perturbed_name(dataset.name, prepared.conditions["perturbation"]),
+            "name": perturbed_name(dataset.name, prepared.perturbation),
             "layout": dataset.layout,
             "licence": dataset.licence,
             "citation": dataset.citation,

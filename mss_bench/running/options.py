@@ -40,8 +40,8 @@ class RunOptions(Parameterized):
     dataset: Any = param(
         None, metavar="NAME", expects="a name, a mapping with a name or a Dataset",
         doc="Data set of the catalog, with options as in demo:n_songs=12, references:dir=DIR for a bare folder of "
-        "stems, table:file=FILE for a CSV file that lists them; in Python also a Dataset (default: that of the "
-        "protocol, else demo).",
+        "stems, table:file=FILE for a CSV file that lists them, random_mix:of=NAME for its songs' stems mixed anew; in "
+        "Python also a Dataset (default: that of the protocol, else demo).",
     )  # fmt: skip
     protocols: tuple[str, ...] = param(
         (), flag="--protocol", metavar="NAME,...",
@@ -233,6 +233,10 @@ class RunOptions(Parameterized):
         from mss_bench.perturbations.track import PerturbedTrack
 
         chain = self.chain()
+        if chain is not None and any(isinstance(track, PerturbedTrack) for track in tracks):
+            raise ConfigError(
+                f"the data set perturbs its songs itself; give {chain.label} to its option perturb as well"
+            )
         return list(tracks) if chain is None else [PerturbedTrack.of(track, chain) for track in tracks]
 
     def left_out(self) -> str:

@@ -89,12 +89,17 @@ class PreparedRun:
         return [name for name in names if "all" in self.options.media or name in self.options.media]
 
     @property
+    def perturbation(self) -> str:
+        """Return what happens to the mixtures, by this command or by the data set itself; empty where nothing does."""
+        return str(self.plan.cells[0].perturbed.get("perturbation", ""))
+
+    @property
     def conditions(self) -> dict[str, Any]:
         """Return what all cells of the run folder must share."""
         subsets = self.dataset.subset_names(self.options.subset)
         return {
             "dataset": self.dataset.name, "subset": subsets, "duration": self.options.duration,
-            "seed": self.options.seed, "perturbation": chain.label if (chain := self.options.chain()) else "",
+            "seed": self.options.seed, "perturbation": self.perturbation,
         }  # fmt: skip
 
     def refuse_other_run(self) -> None:
