@@ -31,6 +31,7 @@ from mss_bench.listening.ratings import Role
 from mss_bench.listening.stimuli import (
     ANCHOR_FACTS,
     FADE,
+    MARGIN,
     SAMPLE_RATE,
     Stimulus,
     cut,
@@ -196,22 +197,34 @@ def _render(
 
 
 def _cut(design: TestDesign, source: RunAudio, track: Track, excerpt: Excerpt, systems: Sequence[str]) -> _Cuts:
-    loaded = track.load()
+    rate = track.sample_rate
+    first, length, margin = (round(s * rate) for s in (excerpt.start, excerpt.seconds, MARGIN))
+    before = min(first, margin)
+    # Of long songs only what is needed is read.
+    start, duration = (first - before) / rate, (before + length + margin) / rate
+    if track.duration is not None:
+        duration = min(duration, track.duration - start)
+    loaded = track.excerpt(duration, start).load()
     reference = np.sum([loaded.references[s] for s in source.dataset.targets[design.target]], axis=0)
+    if (there := reference.shape[-1]) < before + length:
+        raise AudioError(
+            f"{excerpt.item}: the excerpt ends at {(first + length) / rate:.2f} s, the track at "
+            f"{start + there / rate:.2f} s"
+        )
 
     def part(signal: NDArray[Any]) -> NDArray[np.float32]:
-        return cut(signal, track.sample_rate, excerpt.start, excerpt.seconds)
+        return cut(signal, rate, before / rate, excerpt.seconds)
 
     files = {f"{f.parent.name}/{f.name}": audio.hash_file(f) for f in track.files()}
     cuts = _Cuts(
         {"reference": part(reference), "mixture": part(loaded.mixture)}, {}, {"reference": files, "mixture": files}
     )
-    first = round(excerpt.start * track.sample_rate)
-    inside = slice(first, first + round(excerpt.seconds * track.sample_rate))
+    inside = slice(before, before + length)
     # A song may be mastered hot; what a system clips beyond that would be graded as its artifacts.
     of_song = max(flat_tops(s[:, inside]) for s in (reference, loaded.mixture))
     for name in systems:
-        estimate = source.estimate(name, track, design.target, rest=design.protocol == "remix")
+        rest = design.protocol == "remix"
+        estimate = source.estimate(name, track, design.target, rest=rest, start=start, duration=duration)
         clipped = flat_tops(estimate.target[:, inside])
         if clipped > of_song:
             raise AudioError(

@@ -44,8 +44,8 @@ from mss_bench.dsp.stft import STFT
 from mss_bench.errors import AudioError, UnknownNameError
 
 __all__ = [
-    "ANCHORS", "ANCHOR_FACTS", "FADE", "PEAK_LIMIT", "SAMPLE_RATE", "Stimulus", "cut", "flat_tops", "headroom", "level",
-    "low_pass", "make_anchor",
+    "ANCHORS", "ANCHOR_FACTS", "FADE", "MARGIN", "PEAK_LIMIT", "SAMPLE_RATE", "Stimulus", "cut", "flat_tops",
+    "headroom", "level", "low_pass", "make_anchor",
 ]  # fmt: skip
 
 Signal = NDArray[np.floating[Any]]
@@ -59,7 +59,8 @@ FADE = 0.02
 """Seconds, at either end of every signal."""
 
 _FULL = 0.999  # of full scale: 16-bit files end at 0.99997
-_MARGIN = 0.05  # seconds beside the excerpt, so that the resampler's ends lie outside it
+MARGIN = 0.05
+"""Seconds beside an excerpt that are resampled with it, so that the resampler's ends lie outside it."""
 
 _TRANSITION = 500.0  # Hz; BS.1534-3 asks for 25 dB at 4 kHz and 50 dB at 4.5 kHz of the 3.5 kHz anchor
 _ATTENUATION_DB = 65.0
@@ -125,9 +126,9 @@ def cut(signal: Signal, sample_rate: int, start: float, seconds: float) -> NDArr
             f"the excerpt ends at {last / sample_rate:.2f} s, the signal at {signal.shape[-1] / sample_rate:.2f} s"
         )
     # A margin that is a whole number of samples at both rates keeps all signals of a pack on one grid.
-    margin = min(first, round(_MARGIN * sample_rate))
+    margin = min(first, round(MARGIN * sample_rate))
     margin -= margin % int(sample_rate // np.gcd(sample_rate, SAMPLE_RATE))
-    part = audio.resample(signal[:, first - margin : last + round(_MARGIN * sample_rate)], sample_rate, SAMPLE_RATE)
+    part = audio.resample(signal[:, first - margin : last + round(MARGIN * sample_rate)], sample_rate, SAMPLE_RATE)
     offset, wanted = margin * SAMPLE_RATE // sample_rate, round(seconds * SAMPLE_RATE)
     part = part[:, offset : offset + wanted]
     part = np.pad(part, ((0, 0), (0, wanted - part.shape[-1])))

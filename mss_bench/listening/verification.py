@@ -61,25 +61,25 @@ def verify_pack(folder: Path) -> None:
     """
     pack, key, manifest = _read(folder)
     facts = manifest["files"]
-    # The training page and other tasks play the same signals under other names; their true peaks take the longest.
+    # The training page and other tasks play the same signals under other names.
     distinct = {facts[file]["sha256"]: file for file in key}
 
     with ThreadPoolExecutor(THREADS) as pool:
-        peaks = dict(zip(distinct, pool.map(partial(_peak, folder), distinct.values()), strict=True))
+        loudness = dict(zip(distinct, pool.map(partial(_loudness, folder), distinct.values()), strict=True))
 
         def check(trial: Trial) -> dict[str, dict[str, float]]:
             hidden = [f for f in trial.stimuli if key[f].role == Role.REFERENCE]
             file = trial.reference or next(iter(hidden), "")
             reference = audio.read(folder / file, SAMPLE_RATE) if file else None
             return {
-                f: {"true_peak_dbtp": peaks[facts[f]["sha256"]]} | _check(folder, f, key[f], facts[f], trial, reference)
+                f: loudness[facts[f]["sha256"]] | _check(folder, f, key[f], facts[f], trial, reference)
                 for f in trial.files
             }
 
         measured = {file: values for found in pool.map(check, pack.trials) for file, values in found.items()}
     for file, values in measured.items():
         facts[file]["measured"] = values
-        _check_peak(file, key[file], values["true_peak_dbtp"])
+        _check_loudness(file, key[file], facts[file]["lufs"], values)
     write_json(key_folder(folder) / "manifest.json", manifest)
     rows: list[list[CellValue]] = [
         [file, key[file].item, key[file].task, key[file].system, key[file].role or "beside", values["lufs"],
@@ -106,11 +106,13 @@ def lag(signal: NDArray[np.floating[Any]], reference: NDArray[np.floating[Any]],
     most : int
         Samples to either side that are looked at.
     """
-    from scipy.signal import correlate
+    from scipy.fft import irfft, next_fast_len, rfft
 
-    correlation = correlate(signal.mean(axis=0), reference.mean(axis=0), mode="full", method="fft")
-    centre = reference.shape[-1] - 1
-    window = np.abs(correlation[centre - most : centre + most + 1])
+    # Cyclic, but so long that what comes round does not reach the lags that are looked at.
+    size = next_fast_len(signal.shape[-1] + most, real=True)
+    spectrum = rfft(signal.mean(axis=0), size) * rfft(reference.mean(axis=0), size).conj()
+    correlation = irfft(spectrum, size)
+    window = np.abs(np.concatenate([correlation[size - most :], correlation[: most + 1]]))
     best = int(np.argmax(window)) - most
     return best if window[best + most] > _CLEARLY * window[most] else 0
 
@@ -119,13 +121,19 @@ def _fail(file: str, signal: Signal, what: str) -> NoReturn:
     raise AudioError(f"{file} ({signal.system}, {signal.item}): {what}")
 
 
-def _peak(folder: Path, file: str) -> float:
-    return true_peak(audio.read(folder / file, SAMPLE_RATE), SAMPLE_RATE)
+def _loudness(folder: Path, file: str) -> dict[str, float]:
+    samples = audio.read(folder / file, SAMPLE_RATE)
+    lufs = integrated_loudness(samples, SAMPLE_RATE)
+    return {"true_peak_dbtp": true_peak(samples, SAMPLE_RATE), "lufs": lufs}
 
 
-def _check_peak(file: str, signal: Signal, peak: float) -> None:
+def _check_loudness(file: str, signal: Signal, wanted: float, measured: dict[str, float]) -> None:
+    peak, loudness = measured["true_peak_dbtp"], measured["lufs"]
     if peak > PEAK_LIMIT + _PEAK_DB:
         _fail(file, signal, f"has a true peak of {peak:.2f} dBTP, expected at most {PEAK_LIMIT:g}")
+    # Below -70 LUFS the gate leaves no block, and the two numbers mean nothing.
+    if abs(loudness - wanted) > _LOUDNESS_LU and max(loudness, wanted) > -70:
+        _fail(file, signal, f"reads {loudness:.2f} LUFS, expected {wanted:.2f}")
 
 
 def _check(
@@ -142,14 +150,9 @@ def _check(
              f"{SAMPLE_RATE}, 2, PCM_24 and {wanted}")  # fmt: skip
     if audio.hash_file(folder / file) != facts["sha256"]:
         fail("was changed since it was written: its checksum is another")
-    samples = audio.read(folder / file, SAMPLE_RATE)
-    loudness = integrated_loudness(samples, SAMPLE_RATE)
-    # Below -70 LUFS the gate leaves no block, and the two numbers mean nothing.
-    if abs(loudness - facts["lufs"]) > _LOUDNESS_LU and max(loudness, facts["lufs"]) > -70:
-        fail(f"reads {loudness:.2f} LUFS, expected {facts['lufs']:.2f}")
-    measured = {"seconds": info.frames / SAMPLE_RATE, "lufs": loudness}
+    measured = {"seconds": info.frames / SAMPLE_RATE}
     if reference is not None:
-        measured |= _against_reference(samples, signal, reference, fail)
+        measured |= _against_reference(audio.read(folder / file, SAMPLE_RATE), signal, reference, fail)
     return measured
 
 
@@ -179,18 +182,17 @@ def _stop_band(samples: NDArray[np.float32], reference: NDArray[np.float32], cut
     Infinite where the reference itself has nothing there that 24 bits could show.
     """
     frequencies = np.fft.rfftfreq(samples.shape[-1], 1 / SAMPLE_RATE)
-
-    def power(signal: NDArray[np.float32], band: NDArray[np.bool_]) -> float:
-        # Without a window the leakage of a loud bass would reach the stop band.
-        spectrum = np.fft.rfft(signal * np.hanning(signal.shape[-1]), axis=-1)
-        return float(np.square(np.abs(spectrum[:, band])).sum())
-
     passed, stopped = frequencies < 0.9 * cutoff, frequencies > cutoff + 1000
-    whole, above = power(reference, passed), power(reference, stopped)
+    window = np.hanning(samples.shape[-1])  # without it the leakage of a loud bass would reach the stop band
+
+    def powers(signal: NDArray[np.float32]) -> tuple[float, float]:
+        spectrum = np.square(np.abs(np.fft.rfft(signal * window, axis=-1))).sum(axis=0)
+        return float(spectrum[passed].sum()), float(spectrum[stopped].sum())
+
+    (whole, above), (kept, left) = powers(reference), powers(samples)
     if above <= 1e-9 * whole:  # 24 bits' own noise is no further down
         return np.inf
-    gain = power(samples, passed) / whole
-    return float(10 * np.log10(gain * above / max(power(samples, stopped), 1e-12 * above)))
+    return float(10 * np.log10(kept / whole * above / max(left, 1e-12 * above)))
 
 
 def checklist(folder: Path) -> Table:

@@ -134,7 +134,10 @@ class RunAudio:
         stems = {name: _read(folder, name, note, track) for name in sorted(note["sha256"])}
         return self.dataset.targets.resolve(stems)
 
-    def estimate(self, method: str, track: Track, target: str, *, rest: bool = False) -> Estimate:
+    def estimate(
+        self, method: str, track: Track, target: str, *, rest: bool = False, start: float = 0.0,
+        duration: float | None = None,
+    ) -> Estimate:  # fmt: skip
         """Return a method's estimate of one target, summed where the target is a sum and all stems were delivered.
 
         Only files that are needed are read, and each must be what the run wrote.
@@ -146,6 +149,8 @@ class RunAudio:
         target : str
         rest : bool
             Whether everything else is read too.
+        start, duration : float
+            The part that is read, in seconds; all by default.
 
         Raises
         ------
@@ -167,7 +172,8 @@ class RunAudio:
             whole = next((t for t in targets if t in delivered and set(targets[t]) == set(beside)), None)
             further = targets.beyond(delivered) if "other" in beside else ()
             others = (whole,) if whole else (*beside, *further) if all(s in delivered for s in beside) else ()
-        read = {name: _read(folder, name, note, track) for name in dict.fromkeys([*files, *others])}
+        needed = dict.fromkeys([*files, *others])
+        read = {name: _read(folder, name, note, track, start, duration) for name in needed}
         where = f"{folder_name(method)}/{track.id.subset}/{track.name}"
         return Estimate(
             _sum([read[name] for name in files]),
@@ -214,14 +220,16 @@ class RunAudio:
         raise UnknownNameError("system of the run", method, self.labels())
 
 
-def _read(folder: Path, name: str, note: EstimateNote, track: Track) -> Audio:
+def _read(
+    folder: Path, name: str, note: EstimateNote, track: Track, start: float = 0.0, duration: float | None = None
+) -> Audio:
     file = folder / f"{name}.wav"
     if not file.is_file() or audio.hash_file(file) != note["sha256"][name]:
         raise RunError(
             f"{file} is {'not what the run wrote' if file.is_file() else 'missing'}; delete its folder, and the "
             "estimates are made again"
         )
-    return audio.read(file, track.sample_rate)
+    return audio.read(file, track.sample_rate, start=start, duration=duration)
 
 
 def _sum(parts: Sequence[Audio]) -> Audio:
