@@ -195,7 +195,10 @@ def test_excerpts_where_metrics_disagree_and_given_ones(write_design, tmp_path) 
         ("systems: [centre, hpsss]\n", "has no 'hpsss' with vocals; it has centre, hpss_vocals, irm"),
         ("excerpts: {count: 9, seconds: 3}\n", "9 items were asked for, .* has 3 tracks"),
         ("excerpts: {seconds: 3, rule: given, given: {Song 7: 0}}\n", "has no track 'Song 7'"),
-        ("excerpts: {seconds: 3, rule: given, given: {Song 1: 6}}\n", r"Song 1 @6\.0: .* ends at 9\.00 s, the track at 7\.00 s"),
+        (
+            "excerpts: {seconds: 3, rule: given, given: {Song 1: 6}}\n",
+            r"Song 1 @6\.0: .* ends at 9\.00 s, the track at 7\.00 s",
+        ),
         ("trials: 1\nexcerpts: {count: 1, seconds: 3}\nreplicates: 3\n", "replicates: 3 of a session of 1 trials"),
     ],
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import resource
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -31,6 +33,7 @@ class Simulated(threading.Thread):
         for answer in self.answers:
             answer["scores"] = [float(self.rng.randrange(101)) for _ in answer["scores"]]
         self.acknowledged: dict[int, list[float]] = {}
+        self.took: list[float] = []  # seconds of each request, from sending it to having read the reply
         self.problem = ""
         self.connection: http.client.HTTPConnection | None = None
 
@@ -52,6 +55,7 @@ class Simulated(threading.Thread):
     def post(self, path: str, body: dict, *expected: int) -> None:
         deadline = time.monotonic() + 300
         while True:
+            begun = time.monotonic()
             try:
                 self.connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
                 self.connection.request(
@@ -67,11 +71,13 @@ class Simulated(threading.Thread):
                     raise
                 time.sleep(0.05)
                 continue
+            self.took.append(time.monotonic() - begun)
             assert reply.status in expected, (path, reply.status, text)
             return
 
 
-def _simulate(server: Running, *, patient: bool) -> list[Simulated]:
+def simulate(server: Running, *, patient: bool) -> list[Simulated]:
+    """Start a listener for each link."""
     trials = {t.id: t for t in read_pack(server.folder).trials}
     steps = read_pack(server.folder).configurations[0]
     answers = [valid_answer(trials[s.trial]) for s in steps]
@@ -81,7 +87,19 @@ def _simulate(server: Running, *, patient: bool) -> list[Simulated]:
     return people
 
 
-def _stored(server: Running) -> dict[tuple[int, int], list[float]]:
+def idle_connections(port: int, count: int) -> list[socket.socket]:
+    """Open connections that send nothing, as of browsers that sleep."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = count + 500
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            pytest.skip(f"{count} connections need {needed} open files, the limit is {hard}")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(count)]
+
+
+def stored(server: Running) -> dict[tuple[int, int], list[float]]:
+    """Read the scores in the database, by listener and step."""
     db = sqlite3.connect(server.database)
     try:
         rows = db.execute("SELECT listener, step, answer FROM answers").fetchall()
@@ -101,19 +119,37 @@ def folder(tmp_path):
 @pytest.mark.slow
 def test_200_listeners_at_once_lose_and_double_nothing(folder, serve) -> None:
     server = serve(folder, "--listeners", "200")
-    people = _simulate(server, patient=False)
+    people = simulate(server, patient=False)
     for one in people:
         one.join(300)
     assert [one.problem for one in people if one.problem] == []
     expected = {(one.number, step): scores for one in people for step, scores in one.acknowledged.items()}
     assert len(expected) == 200 * TRIALS
-    assert _stored(server) == expected
+    assert stored(server) == expected
+
+
+@pytest.mark.slow
+def test_1100_idle_connections_hold_nobody_up(folder, serve, capfd) -> None:
+    server = serve(folder, "--listeners", "50")
+    idle = idle_connections(server.port, 1100)
+    people = simulate(server, patient=False)
+    for one in people:
+        one.join(300)
+    assert [one.problem for one in people if one.problem] == []
+    expected = {(one.number, step): scores for one in people for step, scores in one.acknowledged.items()}
+    assert len(expected) == 50 * TRIALS
+    assert stored(server) == expected
+    for one in idle:
+        one.close()
+    server.stop()
+    assert "Traceback" not in (logged := capfd.readouterr().err)
+    assert len(logged.splitlines()) < 20  # nor is the log filled
 
 
 @pytest.mark.slow
 def test_kill_9_under_load_loses_nothing_that_was_acknowledged(folder, serve) -> None:
     server = serve(folder, "--listeners", "40")
-    people = _simulate(server, patient=True)
+    people = simulate(server, patient=True)
     total = len(people) * TRIALS
     for share in (0.2, 0.5, 0.8):
         deadline = time.monotonic() + 300
@@ -122,11 +158,11 @@ def test_kill_9_under_load_loses_nothing_that_was_acknowledged(folder, serve) ->
         server.stop(signal.SIGKILL)
         acknowledged = {(one.number, step): s for one in people for step, s in list(one.acknowledged.items())}
         assert len(acknowledged) >= share * total
-        stored = _stored(server)
-        assert {key: stored.get(key) for key in acknowledged} == acknowledged
+        kept = stored(server)
+        assert {key: kept.get(key) for key in acknowledged} == acknowledged
         server.start()
     for one in people:
         one.join(300)
     assert [one.problem for one in people if one.problem] == []
-    assert _stored(server) == {(one.number, step): s for one in people for step, s in one.acknowledged.items()}
-    assert len(_stored(server)) == total
+    assert stored(server) == {(one.number, step): s for one in people for step, s in one.acknowledged.items()}
+    assert len(stored(server)) == total
