@@ -209,7 +209,7 @@ def track_table(board: Board, entries: Sequence[Entry]) -> pd.DataFrame:
     parts = [
         entry.table.assign(
             dataset=board.dataset, subset=board.subset, separator=entry.method, params="", preset=board.preset,
-            flags="", reason="", oracle=entry.oracle,
+            flags="", reason="", oracle=entry.oracle, estimate_key="run" if entry.origin == "run" else "",
         )
         for entry in entries
     ]  # fmt: skip

@@ -124,12 +124,11 @@ def standings(board: Board) -> Table:
         return TableCell(text, value, marked, bold=best)
 
     groups: dict[bool, list[list[TableCell | str | int]]] = {False: [], True: []}
-    competing = [entry for entry in entries if not entry.oracle and entry.method not in (*leaks, *idle)]
-    # Equal values share a rank: 1, 1, 3.
-    places = sorted(-sign * round(value, DIGITS) for entry in competing if not math.isnan(value := ranked(entry)))
+    competing = [e for e in entries if not e.oracle and e.method not in (*leaks, *idle) and not math.isnan(ranked(e))]
+    places = {entry.method: -sign * round(ranked(entry), DIGITS) for entry in competing}
     for entry in sorted(entries, key=order):
-        has_rank = entry in competing and not math.isnan(ranked(entry))
-        rank = 1 + places.index(-sign * round(ranked(entry), DIGITS)) if has_rank else ""
+        # Equal values share a rank: 1, 1, 3.
+        rank = 1 + sorted(places.values()).index(places[entry.method]) if entry.method in places else ""
         tag = "oracle" if entry.oracle else "does nothing" if entry.method in idle else ""
         tag = "floor" if is_floor(entry.method) else tag
         name = TableCell(entry.method, tag=tag, hint=entry.description)
@@ -143,7 +142,8 @@ def standings(board: Board) -> Table:
     times = {e.method: str(e.provenance["replicates"]) for e in entries if "replicates" in e.provenance}
     trained = Note("trained on tracks of this board: no rank", "§", leaks)
     seeds = Note("± is the standard deviation over the seeds (or checkpoints) whose mean the number is", of=times)
-    notes: list[Note | str] = [*_said(verdicts), *(note for note in (*elsewhere, trained, seeds) if note.of)]
+    lower = [f"Lower is better: {', '.join(board.lower_is_better)}."] if board.lower_is_better else []
+    notes: list[Note | str] = [*lower, *_said(verdicts), *(note for note in (*elsewhere, trained, seeds) if note.of)]
     headed = [Column(heading, "right") for heading in ("rank", *headings)]
     return Table("", ["entry", *headed], list(groups.values()), notes, name=board.title)
 

@@ -307,6 +307,54 @@ def test_a_board_is_read_strictly(old: str, new: str, message: str, sisec: Path)
         read_board(sisec / "entries")
 
 
+def _enter(board: Path, method: str, change) -> None:
+    """Write an entry anew, as an honest one, with its rows changed."""
+    read = read_board(board)
+    entry = read_entry(read, method)
+    entry.table = change(entry.table)
+    write_entry(read, entry)
+
+
+def test_equal_values_share_a_rank_and_what_counts_is_in_the_head(sisec: Path) -> None:
+    best = read_entry(read_board(sisec), "TAK2").table
+    _enter(sisec, "TAK3", lambda table: best)
+    gone = best["track"].unique()[:3]
+    _enter(sisec, "WK", lambda table: table.assign(
+        value=table["value"].where(~(table["track"].isin(gone) & (table["target"] == "vocals"))),
+        n_valid=table["n_valid"].where(~(table["track"].isin(gone) & (table["target"] == "vocals")), 0),
+    ))  # fmt: skip
+    page, html = (file.read_text() for file in build(read_board(sisec)))
+    head = "50 tracks, of which those count that every entry has a score on (47 of vocals)"
+    assert head in page
+    assert head in html
+    ranks = [row[1].text for row in standings(read_board(sisec)).groups[0]]
+    assert ranks[:3] == ["1", "1", "3"]
+    assert [row[2].bold for row in standings(read_board(sisec)).groups[0][:3]] == [True, True, False]
+
+
+def test_the_sar_of_what_does_nothing_is_on_a_page_only_where_others_published_it() -> None:
+    def values(board: str, method: str) -> list:
+        page = (BOARDS / board / "index.html").read_text()
+        model = json.loads(page.partition('id="model">')[2].partition("</script>")[0])
+        at = [m["name"] for m in model["methods"]].index(method)
+        columns = [c for g in model["groups"] for m in g["metrics"] if m["name"] == "SAR" for c in m["columns"]]
+        return [c["value"][c["of"].index(at)] for c in columns if at in c["of"]]
+
+    assert values("demo", "mixture") == values("demo", "mixture_unscaled") == []
+    assert len(values("demo", "hpr")) == 5
+    assert 29.97 in values("sisec18", "MIX")
+
+
+def test_edited_rows_are_not_published(sisec: Path) -> None:
+    csv = sisec / "entries" / "TAK2.csv"
+    csv.write_text(csv.read_text().replace(",vocals,SDR,", ",vocals,SDR,1", 1))
+    before = (sisec / "README.md").read_bytes()
+    with pytest.raises(ConfigError, match=r"not built, .* TAK2: the table was changed"):
+        build(read_board(sisec))
+    assert (sisec / "README.md").read_bytes() == before
+    assert main(["leaderboard", "build", str(sisec)]) == 2
+
+
 def test_names_with_html_stay_text(sisec: Path) -> None:
     board = read_board(sisec)
     entry = read_entry(board, "WK")

@@ -111,6 +111,35 @@ def test_one_song_or_one_method_is_a_stated_result_or_refused(methods, tmp_path,
     assert main(["report", str(tmp_path / "run"), "--figures", "box", "--width", "column"]) == 0
 
 
+def test_the_sar_of_what_does_nothing_is_nowhere_and_an_unfinished_run_says_so_everywhere(tmp_path) -> None:
+    tracks = tables_of("demo").query("group == '4stem'").replace({"metric": {"SIR": "SAR"}})
+    unfinished = tracks[~((tracks["separator"] == "theirs") & (tracks["track"] < "Song 3"))]
+    folder = run_folder(tmp_path / "run", unfinished)
+    facts = json.loads((folder / "run.json").read_text())
+    facts["cells"] = {name: {"planned": 8, "done": 8} for name in METHODS} | {
+        "theirs": {"planned": 8, "done": 5, "missing": 3}
+    }
+    (folder / "run.json").write_text(json.dumps(facts))
+    results = mss_bench.load(folder)
+    assert list(results.scores("SAR").values.columns) == ["ours", "irm"]
+    assert results.scores("SAR").left_out == ["theirs", "mixture"]
+    aggregated = results.aggregate()
+    sar = aggregated[(aggregated["metric"] == "SAR") & (aggregated["separator"] == "mixture")]
+    assert len(sar) == 4
+    assert sar["value"].isna().all()
+    banner = "Run not finished: 29 of 32 cells are done."
+    assert banner in aggregated._repr_html_()
+    assert banner in results._repr_html_()
+    figure = results.plot.box()
+    assert banner in figure.get_suptitle()
+    assert "Not drawn, without a score on every song: theirs." in " ".join(figure.get_suptitle().split())
+    complete = results.compare("ours", "mixture")
+    assert "not finished" not in str(complete) + complete._repr_html_()
+    half = results.compare("ours", "theirs", missing="complete")
+    assert "Run not finished: 13 of 16 cells" in str(half)
+    assert half._repr_html_().count("Run not finished") == 1
+
+
 def test_a_report_says_in_five_lines_what_it_shows(sisec_vocals, tmp_path, capsys) -> None:
     run = run_folder(tmp_path / "run", sisec_vocals)
     assert main(["report", str(run), "--format", "md,csv", "--labels", "TAK2=Ours", "--draws", "100"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -155,6 +156,79 @@ def test_too_few_songs_are_said_once_and_nothing_is_hollow(tables, open_page, tm
     assert "better than" in page.locator("#few").inner_text()
 
 
+@pytest.fixture(scope="module")
+def few_methods(sisec_vocals):
+    """Five methods, the floor and an oracle of SiSEC, on 12 songs."""
+    songs = sorted(set(sisec_vocals["track"]))[:12]
+    names = ["TAK2", "TAU1", "JY3", "UHL1", "HPSS", "mixture", "IRM1"]
+    return sisec_vocals[sisec_vocals["track"].isin(songs) & sisec_vocals["separator"].isin(names)]
+
+
+@pytest.fixture
+def page_of(tables, open_page, tmp_path):
+    """Opens the page of a track table."""
+
+    def opener(tracks, quantities=QUANTITIES, **context):
+        empty = {"failures": tables.failures.iloc[:0], "costs": tables.costs.iloc[:0]}
+        address = write(tmp_path / "page.html", tables._replace(tracks=tracks, **empty), run={}, quantities=quantities)
+        page, said = open_page(address, **context)
+        assert said == []
+        return page
+
+    return opener
+
+
+def test_ties_share_rank_and_mark_and_nothing_is_drawn_as_told_apart(few_methods, page_of) -> None:
+    page = page_of(few_methods.assign(value=1.0))
+    assert "All 5 methods score alike on each of 12 songs." in page.locator("#cards").inner_text()
+    assert [rank for rank, _ in rows(page, what=".rank, .name") if rank] == ["1"] * 5
+    assert page.locator("#who-table svg.apart, #who-table svg.same, #who-table b").count() == 0
+    assert "told apart" not in page.locator("#legend").inner_text()
+    twins = few_methods.copy()
+    twins.loc[twins["separator"] == "JY3", "value"] = twins.loc[twins["separator"] == "TAK2", "value"].to_numpy()
+    twins.loc[twins["separator"] == "TAU1", "value"] -= 1
+    page = page_of(twins)
+    assert [rank for rank, _ in rows(page, what=".rank, .name") if rank] == ["1", "1", "3", "4", "5"]
+    assert page.locator("#who-table tr.first").count() == page.locator("#who-table b").count() == 2
+    assert "JY3 = TAK2" in page.locator("#cards").inner_text()
+
+
+def test_where_few_have_every_target_the_page_begins_with_what_can_be_compared(tables, page_of) -> None:
+    tracks = tables.tracks
+    only_vocals = tracks["separator"].isin(["repet_sim"]) & (tracks["target"] != "vocals")
+    page = page_of(tracks[~only_vocals & (tracks["group"] == "4stem") & (tracks["separator"] != "broken")])
+    assert "SDR of vocals" in page.locator("#cards").inner_text()
+    assert page.locator("#who-table th.chosen").inner_text().startswith("vocals")
+    assert "5 songs: too few for any test" in page.locator("#few").inner_text()
+    page.get_by_role("button", name="mean", exact=True).first.click()
+    assert "Fewer than two ranked methods have every target" in page.locator("#cards").inner_text()
+
+
+def test_the_page_says_what_counts_and_which_way_is_better(few_methods, page_of) -> None:
+    lacks = few_methods["track"].isin(sorted(set(few_methods["track"]))[:4]) & (few_methods["separator"] == "UHL1")
+    unequal = few_methods[~lacks & (few_methods["separator"] != "mixture")]
+    page = page_of(unequal, [{"name": "SDR", "unit": "dB", "higher_is_better": False}])
+    assert "8 of 12 songs count: those on which every method has a score." in page.locator("#few").inner_text()
+    assert "(it takes 9)" in page.locator("#few").inner_text()  # five methods
+    for part in ("#cards", "#who-title", "#songs-title", "#all-table thead"):
+        page.locator(part).get_by_text("lower is better").first.wait_for()
+
+
+def test_the_lead_is_that_of_the_console_and_a_far_best_stays_inside(few_methods, page_of) -> None:
+    from mss_bench.report.conclusions import conclusions
+
+    far = few_methods.copy()
+    others = ~far["separator"].isin(["TAK2", "mixture", "IRM1"])
+    far.loc[others, "value"] = 1 + far.loc[others, "value"] / 1000
+    far.loc[far["separator"] == "TAK2", "value"] += 50
+    page = page_of(far)
+    told = "\n".join(conclusions(arrange(far, OPTIONS, quantities=QUANTITIES), group_failures(far)))
+    lead = page.locator("#cards .card").nth(1).inner_text()
+    number_on_card, interval = re.search(r"(\+[\d.]+) dB typically\s+95 % interval (\S+ to [+\d.]+)\. ", lead).groups()
+    assert f"typical difference {number_on_card} [{interval.replace(' to ', ', ')}]" in told
+    assert page.locator("#who-table tr.first svg.plot.best circle.dot").count() == 1  # not an arrow at the edge
+
+
 def test_keys_reach_everything(sisec, open_page) -> None:
     page, said = open_page(sisec)
     page.locator("button.name").first.focus()
@@ -199,6 +273,9 @@ def test_without_script_the_tables_are_there(address, tables, open_page) -> None
     assert len(texts) == 6  # three metrics of two groups
     assert page.locator("noscript tr", has_text="repet_sim").count() == 6
     assert page.locator("noscript b").count() > 0
+    text = page.locator("noscript").first.inner_text()
+    for mark in ("Bold: the best of a column", "* the floor, or the method", "too few"):
+        assert mark in text, mark
 
 
 def test_on_paper_every_fold_is_open_and_every_part_drawn(sisec, open_page) -> None:

@@ -143,6 +143,18 @@ def test_a_table_and_a_figure_for_a_paper_are_one_call(run_tables, tmp_path) -> 
     assert re.search(r"\d\.\d \{\\scriptsize\[", text)
 
 
+def test_what_has_no_number_has_no_interval_and_lower_is_said_to_be_better(run_tables, tmp_path) -> None:
+    options = Options(formats=("csv",), statistics=Statistics(draws=100))
+    lower = [{"name": "SDR", "higher_is_better": False}]
+    report = write_report(tmp_path, *run_tables, options=options, quantities=lower)
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    blank = scores[(scores["metric"] == "SAR") & (scores["separator"] == "mixture")]
+    assert len(blank) == 6
+    assert blank[["value", "low", "high", "rank"]].isna().all(axis=None)
+    assert scores.loc[(scores["metric"] == "SAR") & (scores["separator"] == "repet_sim"), "value"].notna().all()
+    assert any("the mean of the targets, lower is better: " in line for line in report.conclusions)
+
+
 def test_leakage_is_marked_in_every_format(run_tables, tmp_path) -> None:
     from mss_bench.report.summary import summary
 

@@ -58,6 +58,17 @@ def test_a_comparison_reads_as_a_sentence_and_as_a_row(tracks_of: Tracks, vocals
     assert row["tracks_needed"] == found.pair.needed.n_tracks
 
 
+def test_what_counts_and_the_direction_are_in_the_sentence(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    few = tracks_of(vocals[["TAK2", "TAK3", "JY3"]])
+    few = few[~((few["separator"] == "JY3") & (few["track"] < "B"))]
+    n = len(vocals) - int((vocals.index < "B").sum())
+    said = str(compare(few, "TAK2", "TAK3", lower_is_better=["SDR"]))
+    assert ", lower is better: typical difference" in said
+    assert f" of {n}; " in said  # songs that JY3 lacks count for no pair of the table
+    assert f"{n} of 50 songs count: those on which every method has a score" in said
+    assert "songs count" not in str(compare(few[few["separator"] != "JY3"], "TAK2", "TAK3"))
+
+
 def test_stand_ins_are_counted_and_told(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
     tracks = tracks_of(vocals.rename(columns={"MIX": "mixture"})[["mixture", "TAK1", "UHL2"]])
     lost = (tracks["separator"] == "TAK1") & (tracks["track"] == vocals.index[0])

@@ -134,12 +134,27 @@ def test_one_song_one_method_and_all_ties_are_stated(methods: pd.DataFrame) -> N
     assert family(score_of(methods.iloc[:0])).sentence == "No song counts: nothing to compare."
 
 
+def test_what_has_the_same_value_shares_rank_and_mark(methods: pd.DataFrame) -> None:
+    twins = methods[["TAK2", "TAU1", "TAK3", "mixture"]].assign(TAU1=methods["TAK2"] + 1e-12)
+    found = family(twins)
+    assert (found.leaders, found.tied, found.runner_up) == (["TAU1", "TAK2"], [], "TAK3")
+    assert [found.rank(name) for name in found.ranked] == [1, 1, 3]
+    assert set(found.leaders) <= set(found.may_be_best)
+    assert found.sentence.startswith(
+        "Best: TAU1, TAK2; not told apart from TAU1 (the others have the same value): none."
+    )
+    assert found.ahead == "TAU1 and TAK2 have the same value"
+    assert "; TAU1 and TAK2 have the same value." in family(twins.iloc[:4]).sentence
+
+
 def test_infinite_scores_and_stand_ins_are_not_named_the_best(methods: pd.DataFrame) -> None:
     matrix = methods[["TAK2", "TAU1", "HPSS"]].copy()
     matrix["HPSS"] = math.inf
     found = family(matrix)
-    assert (found.ranked[0], found.best) == ("HPSS", "TAK2")
+    assert (found.ranked[0], found.best, found.runner_up) == ("HPSS", "TAK2", "TAU1")
     assert found.pair("HPSS", "TAK2").difference == math.inf
+    assert "typical difference −∞ [−∞, −∞], TAK2 better on 0 of 50" in found.pair("TAK2", "HPSS").sentence
+    assert found.sentence.endswith("Ahead, but not named for stand-ins or infinite values: HPSS.")
     scores = score_of(methods[["TAK2", "TAU1"]])
     scores.imputed.iloc[0, 0] = True
     assert family(scores).best == "TAU1"
