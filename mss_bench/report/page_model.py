@@ -235,8 +235,9 @@ def _add_agreement(blocks: Sequence[Block], metrics: Sequence[Model]) -> None:
 
     def ranked(block: Block, target: str) -> dict[str, float]:
         sign = 1.0 if block.higher_is_better else -1.0
-        scores = {r.separator: s["value"] for r in block.rows if r.ranked and (s := r.score(target)) is not None}
-        return {name: sign * value for name, value in scores.items() if not math.isnan(value)}
+        scores = {r.separator: s for r in block.rows if r.ranked and (s := r.score(target)) is not None}
+        whole = {name: score["value"] for name, score in scores.items() if not score["n_lacking"]}
+        return {name: sign * value for name, value in whole.items() if not math.isnan(value)}
 
     for block, metric in zip(blocks, metrics, strict=True):
         for column in metric["columns"]:

@@ -501,6 +501,7 @@ def _notes(
         for v in values
         if (n := v.block.n_left_out[v.target])
     }
+    by_all = blocks[0].missing == "complete" or not blocks[0].has_floor
     times = {row.separator: [int(s.get("n_replicates", 1)) for s in row.scores.values()] for row in rows}
     empty = [row.separator for row in rows if all(math.isnan(score["value"]) for score in row.scores.values())]
     notes = [
@@ -518,6 +519,7 @@ def _notes(
         ),
         Note("No value on any track", of=empty),
         Note(
+            "Tracks that count (those on which every method has a score)" if by_all else
             "Tracks that count (the others lack the stem, have it silent, or have no floor, e.g. for a refused file)",
             of=counted,
         ),

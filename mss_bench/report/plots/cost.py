@@ -35,8 +35,8 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, machine: str = "", layout: L
     """Draw quality against cost: the mean over the targets against computing time, each point named.
 
     The cost is the median over tracks of the seconds of separation per second of audio. Methods without a mean over
-    all targets or without a time are not drawn. The line is the Pareto front: no method (oracles and floor apart) is
-    both better and faster than one on it.
+    all targets, without a time, or that lack songs are not drawn, but counted below. The line is the Pareto front: no
+    method (oracles and floor apart) is both better and faster than one on it.
 
     Parameters
     ----------
@@ -81,9 +81,12 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, machine: str = "", layout: L
             "separation time per second of audio (s), median over tracks\n"
             "line: Pareto front of the methods; open symbols: oracles"
         ) + (f"\nmeasured on {printable(machine)}" if machine else "")
+        if absent := len(block.rows) - len(points):
+            text += f"\nnot drawn, without a time or a score of every target and song: {absent} of {len(block.rows)}"
         axes.set_xlabel(axis_note(text, layout, 0.62))
         mean = "mean over targets" if len(block.targets) > 1 else block.targets[0]
-        axes.set_ylabel(f"{printable(block.quantity)}, {printable(mean)}")
+        lower = "" if block.higher_is_better else ", lower is better"
+        axes.set_ylabel(f"{printable(block.quantity)}, {printable(mean)}{lower}")
         set_title(axes, f"Quality against cost: {block.name}", layout, 0.7)
     return figure
 
@@ -94,7 +97,9 @@ def _points(block: Block, costs: pd.DataFrame) -> list[_Point]:
     return [
         _Point(row.separator, times[row.separator], row.mean["value"], row.kind)
         for row in block.rows
-        if math.isfinite(times.get(row.separator, math.nan)) and math.isfinite(row.mean["value"])
+        if math.isfinite(times.get(row.separator, math.nan))
+        and math.isfinite(row.mean["value"])
+        and not row.mean["n_lacking"]
     ]
 
 
