@@ -91,7 +91,8 @@ def _conform(target: str, array: np.ndarray, mixture: np.ndarray) -> tuple[np.nd
             f"{target}: {array.shape[1]} samples, expected {mixture.shape[1]}; at most {LENGTH_TOLERANCE} more or "
             "fewer are trimmed or padded (score --fit trim,pad: any number)"
         )
-    array = array[:, : mixture.shape[1]] if extra > 0 else np.pad(array, ((0, 0), (0, -extra)))
+    if extra:
+        array = array[:, : mixture.shape[1]] if extra > 0 else np.pad(array, ((0, 0), (0, -extra)))
     # What float32 cannot hold becomes infinite here and is found below.
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, dtype=np.float32)

@@ -18,7 +18,7 @@ It is undefined where there is hardly a gap, below 0.1.
 - *Silence.* An estimate in which nothing is found scores 0. Where nothing is there to be found, there is no score.
 - *Length.* From half a second on.
 
-They need librosa: ``pip install 'mss-bench[pitch]'``.
+They need librosa, and `melody` with ``transcriber=swift_f0`` swift-f0: ``pip install 'mss-bench[pitch]'`` brings both.
 
 References
 ----------
@@ -179,7 +179,7 @@ class Transcription(Metric):
             return Transcript(np.zeros(0))
         signal = mono / peak
         # By content: the same stem is asked for in several target groups, the mixture as the floor of every stem.
-        key = (self.name, hashlib.sha256(signal.tobytes()).hexdigest())
+        key = (f"{self.name} {self.preset}", hashlib.sha256(signal.tobytes()).hexdigest())
         if key not in _known:
             _known[key] = self.transcribe(signal)
             if len(_known) > _KEPT:

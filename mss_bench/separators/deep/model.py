@@ -104,8 +104,10 @@ class TrainedModel(Separator):
             back = {n: audio.resample(stem, described.sample_rate, sample_rate) for n, stem in stems.items()}
             stems = {name: stem[:, : mixture.shape[-1]] for name, stem in back.items()}
         if described.residual and described.residual not in stems:
-            rest = mixture - np.sum(list(stems.values()), axis=0, dtype=np.float64)
-            stems[described.residual] = rest.astype(np.float32)
+            rest = mixture.copy()
+            for stem in stems.values():
+                rest -= stem
+            stems[described.residual] = rest
         return stems
 
     def _checked(self, name: str, stem: Audio, given: Audio) -> Audio:

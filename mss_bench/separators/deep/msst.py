@@ -231,7 +231,8 @@ class Msst:
             output -= self._stems(-given)
             output /= 3
         if self._normalises:
-            output = output * scale + shift
+            output *= scale
+            output += shift
         return dict(zip(self.manifest.stems, output, strict=True))
 
     def _stems(self, mixture: Audio) -> Audio:

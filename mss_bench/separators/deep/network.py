@@ -6,7 +6,7 @@ mixture -> normalised -> (transform) -> chunks in batches -> layout -> network -
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from mss_bench.dsp.stft import Spectrogram
 from mss_bench.errors import ConfigError, InvalidOutputError
 from mss_bench.separators.deep.layout import Layout
 from mss_bench.separators.deep.manifest import Manifest
-from mss_bench.separators.deep.overlap_add import PADDINGS, Chunks, overlap_add
+from mss_bench.separators.deep.overlap_add import PADDINGS, Chunks, Take, overlap_blocks
 from mss_bench.separators.deep.stft import ModelSTFT
 
 __all__ = ["LayoutKeys", "Network", "NetworkManifest"]
@@ -31,6 +31,8 @@ _AXES = {
 }
 _OUTPUTS = {"waveform": ("sources",), "magnitude": ("masks", "spectrograms"), "complex": ("masks", "spectrograms")}
 
+
+_FILTERED = 512  # frames that are filtered at a time
 
 Call = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -197,41 +199,72 @@ class Network:
         InvalidOutputError
             The network returned another shape than the manifest says, or NaN.
         """
-        shift, scale = normaliser(mixture, self.manifest.normalisation)
-        given = (mixture - shift) / scale
-        if self.manifest.channels == 1:
-            stems = np.concatenate([self._stems(channel[None]) for channel in given], axis=1)
-        else:
-            stems = self._stems(given)
-        stems = (stems * (scale * np.float32(self.manifest.compensate)) + shift).astype(np.float32, copy=False)
-        return dict(zip(self.manifest.stems, stems, strict=True))
+        manifest = self.manifest
+        shift, scale = normaliser(mixture, manifest.normalisation)
+        given = mixture
+        if shift or scale != 1:
+            given = mixture - shift
+            given /= scale
+        stems = np.zeros((len(manifest.stems), *mixture.shape), dtype=np.float32)
+        # One channel after the other where the model takes one.
+        for channel in range(len(mixture)) if manifest.channels == 1 else [slice(None)]:
+            part = slice(channel, channel + 1) if isinstance(channel, int) else channel
+            self._separate_into(stems[:, part], given[part])
+        stems *= scale * np.float32(manifest.compensate)
+        stems += shift
+        return dict(zip(manifest.stems, stems, strict=True))
 
-    def _stems(self, mixture: Audio) -> NDArray[Any]:
-        """Return the stems of a normalised mixture, ``(stems, channels, samples)``."""
+    def _separate_into(self, stems: NDArray[Any], mixture: Audio) -> None:
+        """Write the stems of a normalised mixture, ``(stems, channels, samples)``, block by block."""
         stft = self.manifest.stft
         if stft is None:
-            return self._run(mixture)
-        estimates = self._estimates(stft.forward(mixture))
-        return np.stack([stft.inverse(estimate, mixture.shape[-1]) for estimate in estimates])
+            for start, block in self._blocks(lambda a, b: mixture[:, a:b], mixture.shape[-1]):
+                stems[..., start : start + block.shape[-1]] = block
+            return
+        frames = _Frames(stft, mixture)
+        for start, block in self._joined(self._blocks(self._given(frames), frames.count)):
+            y = np.ascontiguousarray(np.swapaxes(block, -1, -2))
+            for stem, estimate in zip(stems, self._estimates(frames(start, start + y.shape[-2]), y), strict=True):
+                stft.add(stem, estimate, start)
+            frames.forget(start + y.shape[-2])
+        for stem in stems:
+            stft.finish(stem)
 
-    def _estimates(self, mixture: Spectrogram) -> list[Spectrogram]:
-        """Return the spectrograms ``(channels, frames, bins)`` of the stems."""
+    def _given(self, frames: _Frames) -> Take:
+        """Return what the network is given of the frames of the mixture: ``(..., bins, frames)``."""
         manifest = self.manifest
-        x = mixture.transpose(0, 2, 1)
-        if manifest.stft is not None and manifest.stft.zeroed:
-            x = x.copy()
-            x[:, : manifest.stft.zeroed] = 0
+
+        def take(first: int, stop: int) -> NDArray[Any]:
+            x = frames(first, stop).transpose(0, 2, 1)
+            if manifest.stft is not None and manifest.stft.zeroed:
+                x = x.copy()
+                x[:, : manifest.stft.zeroed] = 0
+            return np.stack([x.real, x.imag], axis=1) if manifest.input == "complex" else np.abs(x)
+
+        return take
+
+    def _joined(self, blocks: Iterator[tuple[int, NDArray[Any]]]) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield blocks small enough to be filtered, or one for a filter that needs the whole song."""
+        if self.manifest.filter == "multichannel":
+            yield 0, np.concatenate([block for _, block in blocks], axis=-1)
+            return
+        for start, block in blocks:
+            for first in range(0, block.shape[-1], _FILTERED):
+                yield start + first, block[..., first : first + _FILTERED]
+
+    def _estimates(self, mixture: Spectrogram, y: NDArray[Any]) -> list[Spectrogram]:
+        """Return the spectrograms ``(channels, frames, bins)`` of the stems, from what the network made of these."""
+        manifest = self.manifest
         if manifest.input == "complex":
-            parts = np.moveaxis(self._run(np.stack([x.real, x.imag], axis=1)), 2, 0)
+            parts = np.moveaxis(y, 2, 0)
             # A real mask has one part.
             y = parts[0] if len(parts) == 1 else parts[0] + 1j * parts[1]
-        else:
-            y = self._run(np.abs(x))
-        y = y.transpose(0, 1, 3, 2)
         if manifest.filter != "direct":
             # Networks without a last rectifier return small negative magnitudes.
-            strength = np.abs(mixture) if manifest.output == "masks" else 1.0
-            return filter_sources(mixture, list(np.maximum(y, 0) * strength), manifest.filter, manifest.power)
+            np.maximum(y, 0, out=y)
+            if manifest.output == "masks":
+                y *= np.abs(mixture)
+            return filter_sources(mixture, list(y), manifest.filter, manifest.power)
         if manifest.output == "masks":
             return [mixture * each for each in y]
         if manifest.input == "complex":
@@ -241,16 +274,16 @@ class Network:
         phase = np.divide(mixture, size, out=np.zeros_like(mixture), where=size > 0)
         return [phase * each for each in y]
 
-    def _run(self, signal: NDArray[Any]) -> NDArray[Any]:
-        """Return what the network makes of a signal of any length, with the stems as its first axis."""
-        output = overlap_add(signal, self._batched, self.manifest.chunks, self._batch)
-        bad = np.argwhere(~np.isfinite(output))
-        if len(bad):
-            stem, count = self.manifest.stems[int(bad[0][0])], len(bad)
-            raise InvalidOutputError(
-                f"{self.manifest.path}: the model returned NaN or infinity {count} times, in {stem}"
-            )
-        return output
+    def _blocks(self, take: Take, length: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield what the network makes of a signal of any length, with the stems as its first axis."""
+        for start, block in overlap_blocks(take, length, self._batched, self.manifest.chunks, self._batch):
+            if not np.isfinite(block).all():
+                bad = np.argwhere(~np.isfinite(block))
+                stem, count = self.manifest.stems[int(bad[0][0])], len(bad)
+                raise InvalidOutputError(
+                    f"{self.manifest.path}: the model returned NaN or infinity {count} times, in {stem}"
+                )
+            yield start, block
 
     def _batched(self, batch: NDArray[Any]) -> NDArray[Any]:
         manifest = self.manifest
@@ -274,6 +307,29 @@ class Network:
             raise InvalidOutputError(f"{manifest.path}: {error}") from error
 
 
+class _Frames:
+    """The frames of a mixture, of which those are kept that are asked for again."""
+
+    def __init__(self, stft: ModelSTFT, mixture: Audio) -> None:
+        self._stft, self._mixture = stft, mixture
+        self.count = stft.frames(mixture.shape[-1])
+        self._first, self._kept = 0, stft.forward(mixture, 0, 0)
+
+    def __call__(self, first: int, stop: int) -> Spectrogram:
+        """Return frames ``(channels, frames, bins)``."""
+        if first < self._first:  # mirrored at the end, farther back than what is kept
+            return self._stft.forward(self._mixture, first, stop)
+        there = self._first + self._kept.shape[1]
+        if stop > there:
+            self._kept = np.concatenate([self._kept, self._stft.forward(self._mixture, there, stop)], axis=1)
+        return self._kept[:, first - self._first : stop - self._first]
+
+    def forget(self, stop: int) -> None:
+        """Let go of the frames before one."""
+        self._kept = self._kept[:, stop - self._first :].copy()
+        self._first = stop
+
+
 def normaliser(mixture: Audio, how: str) -> tuple[np.float32, np.float32]:
     """Return what a mixture is reduced by and divided by; 0 and 1 for a silent one."""
     shift, scale = 0.0, 1.0
@@ -281,7 +337,7 @@ def normaliser(mixture: Audio, how: str) -> tuple[np.float32, np.float32]:
         mono = mixture.mean(axis=0, dtype=np.float64)
         shift, scale = float(mono.mean()), float(mono.std(ddof=1)) if mono.size > 1 else 0.0
     elif how == "rms":
-        scale = float(np.sqrt(np.mean(np.square(mixture, dtype=np.float64))))
+        scale = float(np.sqrt(np.einsum("cs,cs->", mixture, mixture, dtype=np.float64) / mixture.size))
     elif how == "peak":
         scale = float(np.abs(mixture).max())
     return np.float32(shift), np.float32(scale or 1.0)

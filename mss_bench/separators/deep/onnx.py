@@ -18,7 +18,10 @@ The manifest, for a network that takes magnitudes ``(batch, channels, bins, fram
     stft: {n_fft: 4096, hop: 1024}
 
 Several files that end in ``.onnx`` are one for each stem, in the order of ``stems``. UVR's MDX-Net models are such
-networks, of complex spectrograms, each for one stem; ``bins`` and ``n_fft`` are those of the model's card::
+networks, of complex spectrograms, each for one stem. This manifest is ready for the family, with what UVR's
+``model_data.json`` says of the model: ``mdx_n_fft_scale_set`` is ``n_fft``, ``mdx_dim_f_set`` is ``bins``, 2 to the
+power of ``mdx_dim_t_set`` is ``chunk``; the ``primary_stem`` Instrumental is ``accompaniment``, its residual
+``vocals``::
 
     kind: onnx
     weights: {UVR-MDX-NET-Voc_FT.onnx: <sha256>}

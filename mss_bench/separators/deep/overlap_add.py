@@ -12,7 +12,7 @@ only a matter of speed and memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,13 @@ from numpy.typing import NDArray
 
 from mss_bench.errors import InvalidOutputError
 
-__all__ = ["PADDINGS", "Chunks", "overlap_add"]
+__all__ = ["PADDINGS", "Chunks", "Take", "cut", "overlap_add", "overlap_blocks"]
 
 PADDINGS = ("reflect", "zeros")
 """What may stand before the first and after the last value of a signal."""
+
+Take = Callable[[int, int], NDArray[Any]]
+"""A signal: from which value on and up to which to its part ``(..., length)``."""
 
 Run = Callable[[NDArray[Any]], NDArray[Any]]
 """A model: ``(batch, ..., length)`` to ``(batch, ..., length)``, with other axes between."""
@@ -97,35 +100,100 @@ def overlap_add(signal: NDArray[Any], run: Run, chunks: Chunks, batch: int = 1) 
     InvalidOutputError
         The model returned another number of items, or another length.
     """
-    length = signal.shape[-1]
-    if not chunks.length:
-        padded = _padded(signal, chunks.border, chunks.border, chunks.padding)
-        whole = _checked(run(padded[None]), 1, padded.shape[-1])[0]
-        return np.asarray(whole[..., chunks.border : chunks.border + length])
-    starts, weights, kept = chunks.starts(length), chunks.weights(), chunks.kept
-    end = starts[-1] + kept
-    padded = _padded(signal, chunks.border, end - length + chunks.border, chunks.padding)
-    total = np.zeros(end, dtype=np.float32)
     out: NDArray[Any] | None = None
+    length = signal.shape[-1]
+    for start, block in overlap_blocks(lambda a, b: signal[..., a:b], length, run, chunks, batch):
+        if out is None:
+            out = np.empty((*block.shape[:-1], length), dtype=block.dtype)
+        out[..., start : start + block.shape[-1]] = block
+    assert out is not None  # there is always a first block
+    return out
+
+
+def overlap_blocks(
+    take: Take, length: int, run: Run, chunks: Chunks, batch: int = 1
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Run a model chunk by chunk, and yield its output as soon as it is complete, so that it need not be held whole.
+
+    Parameters
+    ----------
+    take : callable
+        The signal, of which parts are asked for that lie within it.
+    length : int
+        Of the signal.
+    run, chunks, batch
+        As of `overlap_add`.
+
+    Yields
+    ------
+    start : int
+    block : (..., n) array
+        The output from `start` on. It is the caller's, to be changed.
+
+    Raises
+    ------
+    InvalidOutputError
+        As `overlap_add`.
+    """
+    border = chunks.border
+    if not chunks.length:
+        given = cut(take, -border, length + border, length, chunks.padding)
+        whole = _checked(run(given[None]), 1, given.shape[-1])[0]
+        yield 0, np.array(whole[..., border : border + length])
+        return
+    starts, weights, kept = chunks.starts(length), chunks.weights(), chunks.kept
+    # What the chunks before have left for the values that further chunks will be added to.
+    rest: NDArray[Any] = np.zeros(0, dtype=np.float32)
+    rest_weight = np.zeros(0, dtype=np.float32)
     for first in range(0, len(starts), batch):
         group = starts[first : first + batch]
-        given = np.stack([padded[..., s : s + chunks.length] for s in group])
+        given = np.stack([cut(take, s - border, s - border + chunks.length, length, chunks.padding) for s in group])
         output = _checked(run(given), len(group), chunks.length)
-        if out is None:
-            out = np.zeros((*output.shape[1:-1], end), dtype=output.dtype)
+        size = group[-1] + kept - group[0]
+        total = np.zeros((*output.shape[1:-1], size), dtype=output.dtype)
+        weight = np.zeros(size, dtype=np.float32)
+        if first:
+            total[..., : rest.shape[-1]], weight[: rest.shape[-1]] = rest, rest_weight
         for start, chunk in zip(group, output, strict=True):
-            out[..., start : start + kept] += weights * chunk[..., chunks.border : chunks.border + kept]
-            total[start : start + kept] += weights
-    assert out is not None  # there is always a first chunk
-    return np.asarray((out / total)[..., :length])
+            span = slice(start - group[0], start - group[0] + kept)
+            inner = chunk[..., border : border + kept]
+            total[..., span] += weights * inner if chunks.fade else inner
+            weight[span] += weights
+        last = first + batch >= len(starts)
+        done = min(length - group[0], size) if last else starts[first + len(group)] - group[0]
+        rest, rest_weight = total[..., done:].copy(), weight[done:]
+        block = total[..., :done]
+        if chunks.fade:
+            block /= weight[:done]
+        yield group[0], block
 
 
-def _padded(signal: NDArray[Any], before: int, after: int, padding: str) -> NDArray[Any]:
-    if not (before or after):
-        return signal
-    widths = [(0, 0)] * (signal.ndim - 1) + [(before, after)]
-    # NumPy mirrors again and again where the padding is longer than the signal.
-    return np.pad(signal, widths, mode="reflect") if padding == "reflect" else np.pad(signal, widths)
+def cut(take: Take, start: int, stop: int, length: int, padding: str) -> NDArray[Any]:
+    """Return a part of a signal that may reach beyond its ends.
+
+    Parameters
+    ----------
+    take : callable
+        The signal, of which parts are asked for that lie within it.
+    start, stop : int
+        The first value, and the first one behind the last; below 0 and above `length` are those of the padding.
+    length : int
+        Of the signal.
+    padding : str
+        ``reflect``, again and again where the part is longer than the signal, or ``zeros``.
+    """
+    if start >= 0 and stop <= length:
+        return take(start, stop)
+    if padding == "reflect":
+        # Indices go forth and back between the ends.
+        period = max(1, 2 * (length - 1))
+        index = np.abs((np.arange(start, stop) + length - 1) % period - (length - 1))
+        low = int(index.min())
+        return take(low, int(index.max()) + 1)[..., index - low]
+    low, high = min(max(start, 0), length), max(min(stop, length), 0)
+    part = take(low, max(low, high))
+    widths = [(0, 0)] * (part.ndim - 1) + [(low - start, stop - start - (low - start) - part.shape[-1])]
+    return np.pad(part, widths)
 
 
 def _checked(output: NDArray[Any], count: int, length: int) -> NDArray[Any]:

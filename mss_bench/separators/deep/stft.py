@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.dsp.stft import STFT, Spectrogram
 from mss_bench.errors import ConfigError
+from mss_bench.separators.deep.overlap_add import cut
 
 __all__ = ["WINDOWS", "ModelSTFT"]
 
@@ -54,33 +55,69 @@ class ModelSTFT(Parameterized):
             self.refuse("bins", f"at most {self.n_fft // 2 + 1} for n_fft={self.n_fft}")
 
     def setup(self) -> None:
-        self._stft = (_Centred if self.centre else _Windowed)(self.n_fft, self.hop, self.window)
-        self.bins = self.bins or self._stft.bins
+        self._frames = _Frames(self.n_fft, self.hop, self.window)
+        self._before = self.n_fft // 2 if self.centre else self.n_fft - self.hop  # samples of frame 0 before the signal
+        self._padding = "reflect" if self.centre and self.reflect else "zeros"
+        self.bins = self.bins or self._frames.bins
         self._scale = float(self.n_fft**-0.5)
 
-    def forward(self, signal: NDArray[np.floating[Any]]) -> Spectrogram:
-        """Transform a signal to the bins of its spectrogram that the model is given."""
-        if self.centre and self.reflect:
-            # Mirrored by whole hops, so that the wanted frames are some of those of the longer signal.
-            pad = self.n_fft // 2
-            more = -(-pad // self.hop)
-            mirrored = np.pad(signal, ((0, 0), (more * self.hop, pad)), mode="reflect")
-            frames = self._stft.forward(mirrored)[:, more : more + self._stft.frames(signal.shape[-1])]
-        else:
-            frames = self._stft.forward(signal)
-        frames = frames[..., : self.bins]
+    def frames(self, samples: int) -> int:
+        """Return how many frames a signal of that many samples has."""
+        return 1 + samples // self.hop if self.centre else -(-(samples + self._before) // self.hop)
+
+    def forward(self, signal: NDArray[np.floating[Any]], first: int = 0, stop: int | None = None) -> Spectrogram:
+        """Transform a signal to the bins of its spectrogram that the model is given, from one frame to another."""
+        samples = signal.shape[-1]
+        count = (self.frames(samples) if stop is None else stop) - first
+        start = first * self.hop - self._before
+        end = start + (count - 1) * self.hop + self.n_fft
+        part = cut(lambda a, b: signal[..., a:b], start, end, samples, self._padding)
+        frames = self._frames.forward(part)[:, :count, : self.bins]
         return frames * self._scale if self.normalised else frames
+
+    def add(self, signal: NDArray[np.floating[Any]], spectrogram: Spectrogram, first: int) -> None:
+        """Add to a signal what frames make of it, from a frame on; once all are added, `finish` it."""
+        frames = spectrogram / self._scale if self.normalised else spectrogram
+        part = self._frames.inverse(frames, (frames.shape[1] - 1) * self.hop + self.n_fft)
+        start = first * self.hop - self._before
+        low, high = max(start, 0), min(start + part.shape[-1], signal.shape[-1])
+        signal[:, low:high] += part[:, low - start : high - start]
+
+    def finish(self, signal: NDArray[np.floating[Any]]) -> None:
+        """Make up for the ends of a signal, whose samples lie under fewer frames than the others."""
+        samples, parts = signal.shape[-1], -(-self.n_fft // self.hop)
+        square = np.pad(self._frames.values**2, (0, parts * self.hop - self.n_fft))
+        ends = np.arange(samples) if samples < 2 * self.n_fft else np.r_[: self.n_fft, samples - self.n_fft : samples]
+        newest, offset = np.divmod(ends + self._before, self.hop)
+        whole, there = np.zeros(ends.size), np.zeros(ends.size)
+        for part in range(parts):
+            weight = square[offset + part * self.hop]
+            whole += weight
+            there += np.where((newest >= part) & (newest - part < self.frames(samples)), weight, 0)
+        signal[:, ends] *= (whole / there).astype(signal.dtype)
 
     def inverse(self, spectrogram: Spectrogram, samples: int) -> NDArray[Any]:
         """Transform a spectrogram, of those bins or of all, to its signal."""
-        return self._stft.inverse(spectrogram / self._scale if self.normalised else spectrogram, samples)
+        signal = np.zeros((spectrogram.shape[0], samples), dtype=np.empty(0, spectrogram.dtype).real.dtype)
+        self.add(signal, spectrogram, 0)
+        self.finish(signal)
+        return signal
 
 
 @dataclass(frozen=True)
-class _Windowed(STFT):
-    """The transform of `mss_bench.dsp.stft` with another window."""
+class _Frames(STFT):
+    """The transform of `mss_bench.dsp.stft` with another window, whose first frame begins with the signal."""
 
     window: str = "hann"
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Return the values of the window."""
+        return self._window
+
+    @property
+    def _pad(self) -> int:
+        return 0
 
     @cached_property
     def _window(self) -> NDArray[np.float64]:
@@ -89,28 +126,3 @@ class _Windowed(STFT):
             return np.asarray(0.54 - 0.46 * np.cos(phase))
         hann = 0.5 - 0.5 * np.cos(phase)
         return np.asarray(np.sqrt(hann) if self.window == "sqrt_hann" else hann)
-
-
-class _Centred(_Windowed):
-    """A transform with frame t centred on sample ``t * hop``; there are ``1 + samples // hop`` of them."""
-
-    def frames(self, samples: int) -> int:
-        return 1 + samples // self.hop
-
-    def inverse(self, spectrogram: Spectrogram, samples: int) -> NDArray[Any]:
-        # The samples at both ends lie under fewer frames than the others, which is to be made up for. A sample lies
-        # under `parts` frames; the squares of their windows are summed, there and in the middle.
-        parts, frames = -(-self.n_fft // self.hop), self.frames(samples)
-        square = np.pad(self._window**2, (0, parts * self.hop - self.n_fft)).reshape(parts, self.hop)
-        there = np.zeros((frames + parts - 1, self.hop))
-        for part in range(parts):
-            there[part : part + frames] += square[part]
-        here = slice(self._pad, self._pad + samples)
-        whole = np.broadcast_to(square.sum(axis=0), there.shape)
-        ends = np.asarray(whole.ravel()[here] / there.ravel()[here])
-        signal = super().inverse(spectrogram, samples)
-        return np.asarray(signal * ends.astype(signal.dtype))
-
-    @property
-    def _pad(self) -> int:
-        return self.n_fft // 2

@@ -12,6 +12,7 @@ from mss_bench.core.annotations import Annotations
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.dsp.f0 import F0Track
 from mss_bench.errors import ConfigError
+from mss_bench.metrics import refuse_shared_quantities
 from mss_bench.metrics.tasks.bass_notes import BassNotes, notes_of
 from mss_bench.metrics.tasks.beats import Beats
 from mss_bench.metrics.tasks.drum_onsets import DrumOnsets
@@ -162,9 +163,21 @@ def test_other_targets_go_by_another_preset(clicks):
         Beats(against="score")
 
 
-def test_the_transcribers_hear_what_was_played_on_the_demo(track, made):
+def test_each_transcriber_of_a_melody_is_named_and_has_a_floor_and_a_ceiling_of_its_own():
+    both = [("melody", Melody()), ("melody:transcriber=swift_f0", Melody(transcriber="swift_f0"))]
+    refuse_shared_quantities(both)  # one run may have both
+    assert [metric.preset for _, metric in both] == ["pyin", "swift_f0"]
+    assert Melody(transcriber="swift_f0", against="played").preset == "swift_f0 played"
+    with pytest.raises(ConfigError, match="transcriber is 'crepe', expected pyin or swift_f0"):
+        Melody(transcriber="crepe")
+
+
+@pytest.mark.parametrize(("transcriber", "frame"), [("pyin", 256 / 22050), ("swift_f0", 256 / 16000)])
+def test_the_transcribers_hear_what_was_played_on_the_demo(track, made, transcriber, frame):
     """The melody of the reference is right in nine frames of ten, of the mixture in less."""
-    metric = Melody(against="played")
+    metric = Melody(against="played", transcriber=transcriber)
+    times = metric._transcript(made["reference"]["vocals"], track.sample_rate).times
+    assert np.diff(times) == pytest.approx(frame)
     state = metric.prepare(track, TargetGroup("4stem", tuple(made["reference"])))
     found = {s.quantity: s.value for s in metric.score(state, made["reference"])}
     assert found["Melody-RPA"] > 0.9

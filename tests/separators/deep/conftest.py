@@ -60,6 +60,7 @@ def onnx_file(tmp_path: Path) -> Callable[..., Path]:
     def write(
         name: str = "model.onnx",
         *,
+        inputs: int = 2,
         kernel: tuple[int, ...] = (9,),
         shape: tuple[int, ...] = (4, 2, -1),
         rest: tuple[int | str, ...] = ("length",),
@@ -68,8 +69,8 @@ def onnx_file(tmp_path: Path) -> Callable[..., Path]:
         external: str = "",
     ) -> Path:
         rng = np.random.default_rng(1)
-        outputs = int(np.prod([n for n in shape if n > 0][:2]))
-        weights = (rng.standard_normal((outputs, 2, *kernel)) / np.prod(kernel)).astype(np.float32)
+        outputs = shape[0] if inputs > 2 else int(np.prod([n for n in shape if n > 0][:2]))
+        weights = (rng.standard_normal((outputs, inputs, *kernel)) / np.prod(kernel)).astype(np.float32)
         constants = [onnx.numpy_helper.from_array(weights, "w")]
         constants.append(onnx.numpy_helper.from_array(np.array([0, *shape], dtype=np.int64), "shape"))
         pads = [k // 2 for k in kernel] * 2
@@ -79,7 +80,7 @@ def onnx_file(tmp_path: Path) -> Callable[..., Path]:
             onnx.helper.make_node("Reshape", ["active", "shape"], ["y"]),
         ]
         float32 = onnx.TensorProto.FLOAT
-        given = onnx.helper.make_tensor_value_info("x", float32, [batch, 2, *rest])
+        given = onnx.helper.make_tensor_value_info("x", float32, [batch, inputs, *rest])
         found = onnx.helper.make_tensor_value_info("y", float32, None)
         graph = onnx.helper.make_graph(nodes, "net", [given], [found], constants)
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)

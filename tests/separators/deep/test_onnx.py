@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mss_bench.core.audio import hash_file
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError, InvalidOutputError
+from mss_bench.separators.deep import onnx as onnx_manifest
 from mss_bench.separators.deep.stft import ModelSTFT
 
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -226,3 +229,17 @@ def test_one_file_a_stem_as_mdx_net_has_them(
                 **(MASKS | keys | {"stems": ["vocals", "bass", "other"], "residual": None}),
             )
         )
+
+
+def test_the_manifest_of_the_mdx_net_family_is_ready(
+    tmp_path: Path, onnx_file: Callable[..., Path], estimate: Callable[..., Stems]
+) -> None:
+    text = next(t for t in re.findall(r"(?:^    .*\n)+", onnx_manifest.__doc__ or "", re.M) if "compensate" in t)
+    name = "UVR-MDX-NET-Voc_FT.onnx"
+    file = onnx_file(name, inputs=4, kernel=(1, 1), shape=(4, 3072, 256), rest=(3072, 256), batch=1, activation="Tanh")
+    (tmp_path / "mdx.yaml").write_text(text.replace("<sha256>", hash_file(file)))
+    music = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 44100)).astype(np.float32)
+    found = estimate(tmp_path / "mdx.yaml", music, 44100)
+    assert list(found) == ["vocals", "accompaniment"]
+    np.testing.assert_allclose(found["vocals"] + found["accompaniment"], music, atol=1e-6)
+    assert 0.01 < np.std(found["vocals"]) < 1
