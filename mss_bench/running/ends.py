@@ -86,6 +86,11 @@ class CellEnd:
     unscored: tuple[str, ...] = ()
 
     @property
+    def whole(self) -> bool:
+        """Return whether nothing failed and nothing is missing."""
+        return not (self.failed or self.missing)
+
+    @property
     def counts(self) -> CellCounts:
         """Return this cell as counts, to be added up."""
         return CellCounts.of(failed=self.failed, skipped=self.skipped, missing=self.missing)

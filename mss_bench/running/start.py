@@ -45,7 +45,16 @@ from mss_bench.running.record import (
     refuse_other_separators,
 )
 from mss_bench.running.so_far import SoFar
-from mss_bench.running.store import Cell, cell_path, read_cell, read_plan, write_cell
+from mss_bench.running.store import (
+    Cell,
+    Finished,
+    cell_path,
+    is_finished,
+    read_cell,
+    read_finished,
+    read_plan,
+    write_cell,
+)
 from mss_bench.running.tables import build_tables, cells_digest, plain_counts, stale
 from mss_bench.separators import separators
 
@@ -137,9 +146,10 @@ class PreparedRun:
         plugins, media = tuple(str(p.resolve()) for p in self.options.plugins), self.media
         tasks: list[Task] = []
         combined: set[str] = set()
+        finished = read_finished(run)
         for cell in sorted(self.cells(), key=lambda cell: not cell.members):
             save = self.options.save_estimates or cell.track.name in media or cell.estimate_key in combined
-            work = self._unfinished_work(run, cell, save)
+            work = self._unfinished_work(run, cell, save, finished)
             if work is not None:
                 device, kept = self.options.device, self.options.kept_memory()
                 tasks.append(Task(run, cell, work.scores, work.keep_scores, save, device, plugins, epoch, kept))
@@ -147,11 +157,14 @@ class PreparedRun:
         ensembles = sum(bool(task.cell.members) for task in tasks)
         return tasks[ensembles:] + tasks[:ensembles]
 
-    def _unfinished_work(self, run: Path, planned: PlannedCell, save: bool) -> _Work | None:
+    def _unfinished_work(self, run: Path, planned: PlannedCell, save: bool, finished: Finished) -> _Work | None:
         """Return what is left to compute of a cell; None where nothing is."""
         if planned.skip:
             return None
         stamp = file_stamp(cell_path(run, planned.estimate_key))
+        if not save and is_finished(run, planned.estimate_key, (s.key for s in planned.scores), finished):
+            self.ends[planned.estimate_key] = stamp, CellEnd(failed=False, skipped=False, missing=False)
+            return None
         cell = read_cell(run, planned.estimate_key, frames=True)
         if cell is not None:
             self.ends[planned.estimate_key] = stamp, end_of(planned.describe(), cell)

@@ -139,7 +139,7 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     lines = [
         f"time    {known} on {workers} worker{'s' * (workers != 1)}"
         + (f", without {', '.join(unknown)}" if pace and unknown else ""),
-        "memory  " + (f"about {workers * max(memory.values()):.0f} MiB" if memory else "unknown"),
+        "memory  " + _memory_line(max(memory.values(), default=0.0), workers, kept),
         f"disk    about {disk / 2**20:.1f} MiB" + (f" and {saved / 2**20:.0f} MiB of estimates" if saved else ""),
     ]
     if unknown:
@@ -168,6 +168,16 @@ def _experience(run: Path, plan: Plan, kept: float) -> tuple[dict[str, float], d
         memory[label] = max(memory.get(label, 0.0), next(used), next(used) + more)
         sizes.append(cell_path(run, planned.estimate_key).stat().st_size / length)
     return {label: _mean(values) for label, values in pace.items()}, memory, _mean(sizes or [_CELL_BYTES_PER_SECOND])
+
+
+def _memory_line(a_worker: float, workers: int, kept: float) -> str:
+    """Return what workers will use in MiB, and the share of what spectra of references may take of it."""
+    each = " a worker" if workers > 1 else ""
+    room = f"up to {kept:.0f}{each} spectra of references (--reference-memory)" if kept else ""
+    if not a_worker:
+        return f"unknown; {room}" if room else "unknown"
+    whole = f"about {workers * a_worker:.0f} MiB"
+    return ", ".join(filter(None, [whole, f"{a_worker:.0f}{each}" if each else "", room and f"of which {room}"]))
 
 
 def _seconds(track: Track) -> float:

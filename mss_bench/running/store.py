@@ -10,6 +10,8 @@ They are compared before anything else is looked at: a file that differs in one 
 
 ``plan.json`` says which cells belong to the run, whichever command planned them, and how its tables call them; other
 cells are a cache. See `mss_bench.running.record`.
+``finished.json`` says which scores of which content of a cell are whole, so that `read_finished` spares taking 20,000
+cells apart: it speaks of a cell only as long as its bytes are those that were taken apart.
 ``run.json`` says what the run was: options, versions, machine, data set, methods, quantities.
 """
 
@@ -30,7 +32,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.files import has_checksum, read_json, read_whole, write_atomic
+from mss_bench.core.files import has_checksum, json_text, read_json, read_whole, write_atomic
 from mss_bench.core.records import built
 from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.core.text import harmless
@@ -41,17 +43,24 @@ from mss_bench.running.lock import in_force
 __all__ = [
     "Cell",
     "DamagedError",
+    "Finished",
     "Record",
     "ScoreSet",
     "cell_path",
+    "is_finished",
     "read_cell",
+    "read_finished",
     "read_info",
     "read_plan",
     "write_cell",
+    "write_finished",
 ]
 
 Record = dict[str, Any]
 """A mapping of JSON, or a row of a table."""
+
+Finished = dict[str, list[str]]
+"""By estimate key, the checksum of a cell's content, and the keys of its scores that are whole."""
 
 
 class DamagedError(RunError):
@@ -189,6 +198,7 @@ class Cell:
     device: str = ""  # that the separator used, where it has a choice
     scores: dict[str, ScoreSet] = field(default_factory=dict)
     epoch: str = ""
+    checksum: str = field(default="", compare=False)  # of the file that it was read from
 
     @classmethod
     def of(cls, planned: dict[str, Any], preimage: dict[str, Any], status: str = "", reason: str = "") -> Cell:
@@ -218,7 +228,7 @@ class Cell:
 
 def cell_path(run: Path, estimate_key: str) -> Path:
     """Return the path of a cell."""
-    return run / "cells" / f"{estimate_key}.npz"
+    return run / f"cells/{estimate_key}.npz"
 
 
 def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
@@ -246,6 +256,7 @@ def write_cell(run: Path, cell: Cell, epoch: str = "") -> None:
         "flags": [harmless(flag) for flag in cell.flags],
         "problems": {target: harmless(problem) for target, problem in cell.problems.items()},
     }  # fmt: skip
+    del meta["checksum"]
     for key, score in cell.scores.items():
         rows = []
         for row in score.rows:
@@ -274,22 +285,51 @@ def read_cell(run: Path, estimate_key: str, *, frames: bool = False) -> Cell | N
     RunError
         When the file is there and cannot be read.
     """
-    path = cell_path(run, estimate_key)
-    try:
-        content = read_whole(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.EFBIG, errno.ENXIO):  # a folder, a pipe, a socket: not what was written
-            return None
-        # A file system that does not answer now has not lost the cell.
-        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
-    if _CHECKSUM(content[:-_CHECKSUM_BYTES]).digest() != content[-_CHECKSUM_BYTES:]:
+    content = _whole_content(run, estimate_key)
+    if not content:
         return None
     try:
         return _cell(content, estimate_key, frames)
     except (ValueError, KeyError, RecursionError, zipfile.BadZipFile):  # whole, and written by something else
         return None
+
+
+def _whole_content(run: Path, estimate_key: str) -> bytes:
+    """Return the content of a cell's file; none where there is no file, or it is not what was written."""
+    path = cell_path(run, estimate_key)
+    try:
+        content = read_whole(path)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG, errno.ENXIO):  # a folder, a pipe, a socket: not what was written
+            return b""
+        # A file system that does not answer now has not lost the cell.
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+    whole = _CHECKSUM(memoryview(content)[:-_CHECKSUM_BYTES]).digest() == content[-_CHECKSUM_BYTES:]
+    return content if whole else b""
+
+
+def read_finished(run: Path) -> Finished:
+    """Return what is known of the finished cells of a run; nothing where that file is missing, damaged or older."""
+    try:
+        content = read_json(run / "finished.json")
+        return built(Finished, content["cells"]) if content["schema"] == SCHEMA_VERSION else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def write_finished(run: Path, finished: Finished) -> None:
+    """Write which scores of a run's cells are whole."""
+    write_atomic(run / "finished.json", json_text({"schema": SCHEMA_VERSION, "cells": finished}))
+
+
+def is_finished(run: Path, estimate_key: str, score_keys: Iterable[str], finished: Finished) -> bool:
+    """Return whether a cell's file has the content of which is known that these scores are whole."""
+    checksum, *whole = finished.get(estimate_key, [""])
+    if not whole or not {*score_keys} <= {*whole}:
+        return False
+    return _whole_content(run, estimate_key)[-_CHECKSUM_BYTES:].hex() == checksum
 
 
 def _archive(**arrays: NDArray[Any]) -> bytes:
@@ -328,7 +368,7 @@ def _cell(content: bytes, estimate_key: str, frames: bool) -> Cell:
     meta["scores"] = built(dict[str, dict[str, Any]], meta["scores"])
     for score in meta["scores"].values():
         score["rows"] = [] if values is None else [row.score(values) for row in built(list[_Row], score["rows"])]
-    cell = built(Cell, meta)
+    cell = built(Cell, meta | {"checksum": content[-_CHECKSUM_BYTES:].hex()})
     if not {cell.status, *(score.status for score in cell.scores.values())} <= set(Status):
         raise ValueError("an unknown status")
     return cell

@@ -31,7 +31,16 @@ from mss_bench.metrics import Score
 from mss_bench.running.ends import end_of, failure_rows, identity, left_out, unscored, why_missing
 from mss_bench.running.record import conditions_of, label_of, write_record
 from mss_bench.running.replicates import joined_costs, joined_rows, mean_cell, together
-from mss_bench.running.store import Cell, Record, cell_path, read_cell, read_info, read_plan
+from mss_bench.running.store import (
+    Cell,
+    Finished,
+    Record,
+    cell_path,
+    read_cell,
+    read_info,
+    read_plan,
+    write_finished,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +71,7 @@ def build_tables(run: str | Path) -> dict[str, dict[str, int]]:
     kinds = {"tracks": TRACK_COLUMNS, "costs": COST_COLUMNS, "failures": FAILURE_COLUMNS}
     tables = {name: _Rows(columns | further) for name, columns in kinds.items()}
     ends: defaultdict[str, CellCounts] = defaultdict(CellCounts)
+    finished: Finished = {}
 
     def frames() -> Iterator[pa.Table]:
         """Read each cell once: yield the frames of many, and note their other rows on the way."""
@@ -70,8 +80,11 @@ def build_tables(run: str | Path) -> dict[str, dict[str, int]]:
             done: list[tuple[Record, Cell]] = []
             for planned in replicates:
                 cell = _read_whole(run, planned["estimate_key"])
-                ends[label_of(planned)] += end_of(planned, cell).counts
+                end = end_of(planned, cell)
+                ends[label_of(planned)] += end.counts
                 if cell is not None:
+                    if cell.ok and end.whole:
+                        finished[cell.estimate_key] = [cell.checksum, *(score["key"] for score in planned["scores"])]
                     done.append((planned, cell))
                     tables["failures"].add(_numbered(failure_rows(planned, cell), planned, replicates))
             tables["costs"].add(joined_costs([_cost_row(*pair) for pair in done if pair[1].ok]))
@@ -89,6 +102,7 @@ def build_tables(run: str | Path) -> dict[str, dict[str, int]]:
     for name, rows in tables.items():
         table = rows.table()
         _write(run / f"{name}.parquet", table.schema, [table])
+    write_finished(run, finished)
     return plain_counts(ends)
 
 

@@ -94,7 +94,9 @@ def verify_with_museval(
     """
     museval = _museval()
     checks = [
-        check for drawn in draw_cells(run, options, sample, seed, notify) for check in _checks(run, drawn, museval)
+        check
+        for drawn in draw_cells(run, options, sample, seed, notify)
+        for check in _checks(run, drawn, museval, notify)
     ]
     if not checks:
         raise RunError(f"the cells drawn from {run} have no scores of bss_eval, which is what museval computes")
@@ -111,7 +113,7 @@ def _museval() -> ModuleType:
     return module
 
 
-def _checks(run: Path, drawn: DrawnCell, museval: ModuleType) -> Iterator[Check]:
+def _checks(run: Path, drawn: DrawnCell, museval: ModuleType, notify: Callable[[str], None]) -> Iterator[Check]:
     """Yield the comparison of each group of a cell."""
     stored = {s["key"]: (s["group"], s["preset"]) for s in drawn.planned["scores"] if s["metric"] == "bss_eval"}
     scores = {where: drawn.cell.scores[key] for key, where in stored.items() if key in drawn.cell.scores}
@@ -129,6 +131,13 @@ def _checks(run: Path, drawn: DrawnCell, museval: ModuleType) -> Iterator[Check]
         yield from (Check(drawn.track, drawn.method, s.group.name, "not compared", notes=[str(error)]) for s in asked)
         return
     for planned in asked:
+        rows = scores[planned.group.name, planned.preset].rows
+        if any(flag.startswith("dependent_references") for row in rows for flag in row.flags):
+            notify(
+                f"museval scores {drawn.method} on {drawn.track!r} ({planned.group.name}): a reference follows from "
+                "others there, its matrix may be singular, and the least squares that it then solves take a minute and "
+                "more"
+            )
         check = _compare(planned, scores[planned.group.name, planned.preset], track, estimates, drawn.task, museval)
         check.track, check.method = drawn.track, drawn.method
         if changed:

@@ -158,15 +158,19 @@ def hodges_lehmann(differences: Floats, level: float = 0.95) -> Floats:
     """
     n = differences.shape[0]
     differences = np.round(differences, DIGITS)
-    first, second = np.triu_indices(n)
+    averages = np.empty(n * (n + 1) // 2)  # the one large array: 5,000 tracks have 100 MB of averages
+    starts = np.cumsum([0, *range(n, 1, -1)]).tolist()  # of those with the first difference, the second ...
     k = walsh_rank(n, level)
-    middle = first.size // 2
-    places = sorted({middle, (first.size - 1) // 2, *([k - 1, first.size - k] if k else [])})
+    middle = averages.size // 2
+    places = sorted({middle, (averages.size - 1) // 2, *([k - 1, averages.size - k] if k else [])})
     found = np.full((3, differences.shape[1]), np.nan)
     finite = np.abs(differences, where=np.isfinite(differences), out=np.zeros(differences.shape))
     far = 8.0 * max(float(finite.max(initial=0.0)), 1.0)  # stands for infinity: its averages exceed all others
     for column, own in enumerate(np.clip(differences, -far, far).T):
-        averages = np.partition((own[first] + own[second]) / 2, places)
+        for i, start in enumerate(starts):
+            np.add(own[i:], own[i], out=averages[start : start + n - i])
+        averages /= 2
+        averages.partition(places)
         ends = (averages[k - 1], averages[-k]) if k else (np.nan, np.nan)
-        found[:, column] = (averages[(first.size - 1) // 2] + averages[middle]) / 2, *ends
+        found[:, column] = (averages[(averages.size - 1) // 2] + averages[middle]) / 2, *ends
     return np.where(np.abs(found) > far / 4, np.copysign(np.inf, found), found)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -131,12 +132,15 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
     done = mss_bench(*words, "--dry-run")
     assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
     assert "time    unknown" in done.stdout
+    assert "memory  unknown; up to 256" in done.stdout
     assert not (tmp_path / "run").exists()
     assert mss_bench(*words, "--max-tracks", 1).returncode == 0
     done = mss_bench(*words, "--dry-run", "--save-estimates")
     assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
     assert "on 2 workers" in done.stdout or "on 1 worker" in done.stdout
     assert "MiB of estimates" in done.stdout
+    spectra = r"memory  about \d+ MiB, (\d+ a worker, )?of which up to 256( a worker)? spectra of references"
+    assert re.search(spectra, done.stdout)
     assert "unknown" not in done.stdout
     assert "separate and score (new)" in done.stdout
     assert "(its estimates were not saved)" in done.stdout

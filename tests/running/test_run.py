@@ -18,6 +18,7 @@ from mss_bench.cli.main import main
 from mss_bench.core import audio
 from mss_bench.core.schema import TRACK_COLUMNS
 from mss_bench.errors import ConfigError, DatasetError, RunError, UnknownNameError
+from mss_bench.running.store import cell_path, is_finished, read_finished, read_plan
 
 
 @pytest.fixture
@@ -251,8 +252,38 @@ def test_a_damaged_cell_file_is_computed_again(run):
     victim = sorted((first.path / "cells").iterdir())[0]
     victim.write_bytes(victim.read_bytes()[:100])
     assert _bytes(run()) == before
-    victim.write_bytes(b"")
+    content, times = bytearray(victim.read_bytes()), victim.stat()
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(content)
+    os.utime(victim, ns=(times.st_atime_ns, times.st_mtime_ns))  # of the same size and time
     assert _bytes(run()) == before
+    assert victim.read_bytes() != content
+
+
+def test_finished_cells_are_known_by_every_bit_of_their_content(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    run, plan = tmp_path / "run", read_plan(whole)["cells"]
+    finished = read_finished(run)
+    assert {*finished} == {cell["estimate_key"] for cell in plan}
+    for cell in plan:
+        key, scores = cell["estimate_key"], [score["key"] for score in cell["scores"]]
+        assert is_finished(run, key, scores, finished)
+        assert is_finished(run, key, scores[:1], finished)
+        assert not is_finished(run, key, [*scores, "another"], finished)
+        assert not is_finished(run, key, scores, {})
+        content = bytearray(cell_path(run, key).read_bytes())
+        for at in (0, len(content) // 2, len(content) - 1):
+            content[at] ^= 1
+            cell_path(run, key).write_bytes(content)
+            assert not is_finished(run, key, scores, finished)
+            content[at] ^= 1
+        cell_path(run, key).unlink()
+        assert not is_finished(run, key, scores, finished)
+    text = (run / "finished.json").read_text()
+    (run / "finished.json").write_text(text.replace(plan[0]["estimate_key"], plan[1]["estimate_key"]))
+    assert read_finished(run) == {}, "it was changed"
+    (run / "finished.json").unlink()
+    assert read_finished(run) == {}
 
 
 @pytest.mark.usefixtures("finished")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +134,14 @@ def test_infinite_differences_have_the_highest_ranks() -> None:
 def test_the_false_alarms_are_as_many_as_they_should_be() -> None:
     same = np.random.default_rng(3).standard_t(3, (20, 2000))
     assert (wilcoxon(same) < 0.05).mean() == pytest.approx(0.05, abs=0.015)
+
+
+def test_thousands_of_tracks_take_the_memory_of_their_averages_alone():
+    differences = np.random.default_rng(0).normal(size=(1500, 2))
+    averages = 8 * 1500 * 1501 // 2
+    tracemalloc.start()
+    try:
+        hodges_lehmann(differences)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * averages
+    finally:
+        tracemalloc.stop()
