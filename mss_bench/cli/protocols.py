@@ -99,7 +99,21 @@ class Check(Show):
         return print_checks(f"{protocol.name}, {dataset.name}", check_dataset(protocol, dataset))
 
 
-ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}
+class Reproduce(Show):
+    """Reproduce the published table of a protocol from the values of each song on its board."""
+
+    def execute(self) -> int:
+        """Print the table of the usual quantity."""
+        from mss_bench.leaderboards.beside import reproduced
+        from mss_bench.protocols import get_protocol
+        from mss_bench.report.protocols import protocol_table
+
+        scores = reproduced(get_protocol(self.protocol, self.protocol_files))
+        print(protocol_table(scores, scores.quantities[:1], {}).console(terminal_width()))
+        return 0
+
+
+ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check, "reproduce": Reproduce}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

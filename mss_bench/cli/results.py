@@ -34,6 +34,38 @@ class Rebuild(Action):
         return _tell(self.run)
 
 
+class Distances(Action):
+    """Compare sets: FAD, KAD and PRDC of all estimates of a method pooled, by a network from a local file."""
+
+    run: Path = Shared.run
+    model: str = param(metavar="FILE", doc="ONNX file of the network; none is downloaded.")
+    sample_rate: int = param(16000, at_least=1, unit="Hz", doc="Sample rate that the network was made for.")
+    window: float = param(0.96, above=0, unit="s", doc="What the network is given at a time.")
+    hop: float = param(0.96, above=0, unit="s", doc="Step from window to window.")
+    separators: tuple[str, ...] = param(
+        (), flag="--separator", short="-s", metavar="LABEL", doc="Only this method, as tables name it (default: all)."
+    )
+    targets: tuple[str, ...] = param((), metavar="NAME,...", doc="Only these targets (default: all stems).")
+    out: Path | None = param(None, short="-o", metavar="FILE", doc="CSV file for the table, too (default: none).")
+
+    def execute(self) -> int:
+        """Print the table."""
+        from mss_bench.cli.options import terminal_width
+        from mss_bench.metrics.perceptual.embedding_distances import FAD
+        from mss_bench.report.table import Column, Table
+        from mss_bench.running.set_distances import COLUMNS, set_distances
+
+        network = FAD(model=self.model, sample_rate=self.sample_rate, window=self.window, hop=self.hop)
+        table = set_distances(self.run, network, self.separators, self.targets)
+        groups = [own.to_numpy().tolist() for _, own in table.groupby("target", sort=False)]
+        columns: list[str | Column] = [Column(name, digits=4) if name in ("FAD", "KAD") else name for name in COLUMNS]
+        print(Table(f"Sets, by the embeddings of {network.preset}", columns, groups).console(terminal_width()))
+        print("FAD, KAD: less is better. Precision, recall, density, coverage: of 5 neighbours, more is better.")
+        if self.out is not None:
+            _write_csv(table, self.out)
+        return 0
+
+
 class Export(Action):
     """Write a table as CSV, or every track as museval's JSON."""
 
@@ -170,7 +202,8 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 ACTIONS: dict[str, type[Action]] = {
-    "rebuild": Rebuild, "export": Export, "merge": Merge, "remove": Remove, "import-museval": ImportMuseval,
+    "rebuild": Rebuild, "distances": Distances, "export": Export, "merge": Merge, "remove": Remove,
+    "import-museval": ImportMuseval,
 }  # fmt: skip
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mss_bench.leaderboards.board import Board, entry_names, read_board, read_entry
+from mss_bench.errors import ConfigError
+from mss_bench.leaderboards.board import Board, entry_names, read_board, read_entry, track_table
 from mss_bench.leaderboards.literature import read_rows
-from mss_bench.protocols import Beside
-from mss_bench.report.protocols import ProtocolScore, ProtocolScores
+from mss_bench.protocols import Beside, Protocol
+from mss_bench.report.protocols import ProtocolScore, ProtocolScores, protocol_scores
 from mss_bench.report.table import Table, number
 from mss_bench.stats.matrix import OVER_TARGETS
 
-__all__ = ["PublishedRow", "boards_folder", "overview", "published_rows", "standing_beside"]
+__all__ = ["PublishedRow", "boards_folder", "overview", "published_rows", "reproduced", "standing_beside"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,30 @@ def _value(row: Mapping[str, float], target: str, targets: Sequence[str]) -> flo
     if target == OVER_TARGETS and math.isnan(value):  # as boards do where a source gives none
         return sum(row.get(t, math.nan) for t in targets) / len(targets)
     return value
+
+
+def reproduced(protocol: Protocol) -> ProtocolScores:
+    """Return the published numbers of a protocol, derived from the values of each song that its board holds.
+
+    Raises
+    ------
+    ConfigError
+        No board has values of each song by this protocol.
+    """
+    for beside in protocol.beside:
+        board = read_board(boards_folder() / beside.board)
+        if board.kind != "literature":
+            break
+    else:
+        raise ConfigError(f"no board holds values of each song by {protocol.name}; sisec18@1 has one")
+    tracks = track_table(board, [read_entry(board, name) for name in entry_names(board)]).assign(group=board.title)
+    facts = {
+        "name": protocol.name, "title": protocol.title, "definition": protocol.definition, "differs": [],
+        "aggregation": protocol.aggregation, "mean": protocol.mean, "tracks": list(protocol.tracks),
+        "targets": dict.fromkeys(protocol.targets, board.title),
+        "quantities": dict.fromkeys(protocol.quantities, board.preset),
+    }  # fmt: skip
+    return protocol_scores(tracks, {"protocols": [facts]})[0]
 
 
 def standing_beside(scores: ProtocolScores, score: ProtocolScore) -> str:

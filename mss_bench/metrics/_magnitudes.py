@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mss_bench.core.arrays import Floats, Samples
 from mss_bench.errors import ConfigError
@@ -67,6 +68,10 @@ class Magnitudes:
 
     def blocks(self, channel: Samples) -> Iterator[Floats]:
         """Yield magnitudes ``(frames, n_fft // 2 + 1)`` of one channel ``(samples,)``, a block of frames at a time."""
+        return (np.abs(block) for block in self.spectra(channel))
+
+    def spectra(self, channel: Samples) -> Iterator[NDArray[np.complex128]]:
+        """Yield what `blocks` yields the magnitudes of."""
         from scipy import fft
 
         n_frames, step = self.frames(len(channel)), max(1, _BLOCK // self.n_fft)
@@ -75,7 +80,7 @@ class Magnitudes:
             start = first * self.hop - self.n_fft // 2
             part = self._padded(channel, start, start + (count - 1) * self.hop + self.n_fft)
             framed = np.lib.stride_tricks.sliding_window_view(part, self.n_fft)[:: self.hop]
-            yield np.abs(fft.rfft(framed if self.window is None else framed * self.window, axis=-1))
+            yield np.asarray(fft.rfft(framed if self.window is None else framed * self.window, axis=-1))
 
     def _padded(self, channel: Samples, start: int, stop: int) -> Floats:
         """Return samples ``[start, stop)``, which may lie up to half a frame outside of the signal."""

@@ -86,8 +86,10 @@ class Metric(Parameterized):
         instance may set its own.
     extra : str
         The optional dependencies of this package that it needs, e.g. ``"peass"``; empty for none.
+    install : str
+        The command that installs what it needs, where no extra does.
     module, package : str
-        What `extra` installs: the module that is imported, and the package that provides it.
+        What `extra` or `install` installs: the module that is imported, and the package that provides it.
     slow : bool
         Takes so long that "all metrics" leaves it out: it is asked for by name.
     path_parameters : tuple of str
@@ -115,6 +117,7 @@ class Metric(Parameterized):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     preset: str = "default"
     extra: ClassVar[str] = ""
+    install: ClassVar[str] = ""
     module: ClassVar[str] = ""
     package: ClassVar[str] = ""
     slow: ClassVar[bool] = False
@@ -170,6 +173,11 @@ class Metric(Parameterized):
         """Return whether what `extra` installs is there; a metric without it is left out of "all metrics"."""
         return not cls.module or find_spec(cls.module) is not None
 
+    @classmethod
+    def install_command(cls) -> str:
+        """Return the command that installs what it needs."""
+        return cls.install or f"pip install 'mss-bench[{cls.extra}]'"
+
     def files(self) -> list[Path]:
         """Return the files whose content determines the scores, e.g. a network's weights; part of the score key."""
         return []
@@ -197,8 +205,7 @@ class Metric(Parameterized):
             References that cannot be scored.
         """
         if not self.available():
-            install = f"pip install 'mss-bench[{self.extra}]'"
-            raise MissingDependencyError(self.package or self.module, f"the metric {self.name}", install)
+            raise MissingDependencyError(self.package or self.module, f"the metric {self.name}", self.install_command())
         checked = replace(track, references=checked_references(track, group))
         silent = frozenset(t for t, array in checked.references.items() if not array.any())
         return Prepared(checked.references, checked.mixture, checked.sample_rate, self.derive(checked), silent)

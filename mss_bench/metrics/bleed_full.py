@@ -19,22 +19,20 @@ R. Solovyev (ZFTurbo): Music-Source-Separation-Training, https://github.com/ZFTu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mss_bench.core.arrays import Floats, Samples
+from mss_bench.core.arrays import Samples
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import TrackAudio
 from mss_bench.metrics._magnitudes import Magnitudes, hann
+from mss_bench.metrics._mel import mel_weights
 from mss_bench.metrics._signals import at_rate
 from mss_bench.metrics.base import Outcome, Prepared, Quantity, SilentReferences
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-__all__ = ["BleedFull", "mel_weights"]
+__all__ = ["BleedFull"]
 
 RATE = 44100
 _LEAST = 1e-10
@@ -103,29 +101,3 @@ def _mapped(difference: NDArray[np.float32], chosen: NDArray[np.bool_]) -> float
     count = np.count_nonzero(chosen)
     mean = abs(float(difference.sum(dtype=np.float64, where=chosen))) / count if count else 0.0
     return 100 / (1 + mean)
-
-
-def mel_weights(sample_rate: int, n_fft: int, n_mels: int) -> csr_array:
-    """Return Slaney's mel filter bank ``(n_mels, n_fft // 2 + 1)``: triangles of equal area on a mel scale.
-
-    The scale is linear up to 1 kHz (200/3 Hz a mel) and logarithmic above (27 mel a factor of 6.4).
-    """
-    from scipy.sparse import csr_array
-
-    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel(sample_rate / 2), n_mels + 2))
-    slopes = edges[:, np.newaxis] - np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
-    widths = np.diff(edges)[:, np.newaxis]
-    triangles = np.maximum(0.0, np.minimum(-slopes[:-2] / widths[:-1], slopes[2:] / widths[1:]))
-    return csr_array(triangles * (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis])
-
-
-_LINEAR, _KNEE, _STEP = 200 / 3, 1000.0, np.log(6.4) / 27
-
-
-def _hz_to_mel(hz: float) -> float:
-    return hz / _LINEAR if hz < _KNEE else _KNEE / _LINEAR + float(np.log(hz / _KNEE)) / _STEP
-
-
-def _mel_to_hz(mel: Floats) -> Floats:
-    knee = _KNEE / _LINEAR
-    return np.where(mel < knee, mel * _LINEAR, _KNEE * np.exp(_STEP * (mel - knee)))

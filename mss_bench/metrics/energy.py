@@ -39,7 +39,7 @@ from mss_bench.metrics._levels import DOUBLE_DB, level, louder, scaled, scaling_
 from mss_bench.metrics._signals import Signals, pieces
 from mss_bench.metrics.base import Framewise, Prepared, Quantity, SilentReferences, Value
 
-__all__ = ["CSDR", "USDR"]
+__all__ = ["CSDR", "KSDR", "USDR"]
 
 
 class _Energy(NamedTuple):
@@ -110,6 +110,32 @@ class USDR(SilentReferences):
         if self.precision == "float32":
             return _float32_energy(array, minus)
         return np.float64(_energy(Signals([array], None if minus is None else [scaled(minus, shift)], [shift])))
+
+
+class KSDR(USDR):
+    """SDR of a whole song on a scale from 0 to 100, as ZFTurbo's training code maps it."""
+
+    name = "k_sdr"
+    version = "1"
+    quantities = (
+        Quantity("k-SDR", "", True, "100 ln(1 + s + K) / ln(1 + 2 K), s the uSDR held to -K to K", least=0, most=100),
+    )
+    citation = "R. Solovyev: Music-Source-Separation-Training, https://github.com/ZFTurbo, 2023"
+    caution = (
+        "Nothing above the limit of K dB counts, and the scale is steep just above -K: differences of two values mean "
+        "another thing at each place. What is said of uSDR holds."
+    )
+    presets: ClassVar = {"default": {}, "zfturbo": {"silent_reference": "scored"}}
+
+    delta: float = param(1e-8, at_least=0, doc="Added to both energies.")
+    limit: float = param(10.0, above=0, unit="dB", doc="K, beyond which no SDR counts.")
+
+    def measure(self, track: Prepared[dict[str, _Energy]], target: str, estimate: Samples) -> Value:
+        value = super().measure(track, target, estimate)
+        if isinstance(value, str):
+            return value
+        held = max(min(float(value), self.limit), -self.limit + 1e-6)
+        return 100 * math.log1p(held + self.limit) / math.log1p(2 * self.limit)
 
 
 class _FrameEnergies(NamedTuple):

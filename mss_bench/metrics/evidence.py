@@ -79,7 +79,9 @@ def _bake_off(quantity: str, finding: str) -> Evidence:
     return Evidence(_BAKE_OFF, quantity, finding, 50, "songs of the MUSDB18 test set, about 30 ratings each")
 
 
-_V3_SOURCES = _gensvs("SDR of BSS Eval v3 sources, 512 taps, mean of the channels (torchmetrics)", ".67", ".18", "sdr")
+_V3_SOURCES = _gensvs(
+    "SDR of BSS Eval v3 sources, 512 taps, mean of the channels (preset torchmetrics)", ".67", ".18", "sdr"
+)
 _NOT_V3_SOURCES = _gensvs(_V3_SOURCES[0].quantity, ".67", ".18", "sdr", own=False)
 
 EVIDENCE: Mapping[str, tuple[Evidence, ...]] = {
@@ -95,6 +97,7 @@ EVIDENCE: Mapping[str, tuple[Evidence, ...]] = {
     "bss_eval_v3_sources": _V3_SOURCES,
     "usdr": (),
     "csdr": (),
+    "k_sdr": (),
     "snr": (),
     "si_sdr": _gensvs("SI-SDR, whole signal", ".68", ".11", "sisdr"),
     "sd_sdr": (),
@@ -103,12 +106,16 @@ EVIDENCE: Mapping[str, tuple[Evidence, ...]] = {
     "log_wmse": (),
     "l1_freq": (),
     "mr_stft": _gensvs(
-        "MR-STFT of auraloss, FFTs of 256 to 4096 samples, hop a quarter, perceptual weighting, mean of the channels",
+        "MR-STFT of auraloss, FFTs of 256 to 4096 samples, hop a quarter, perceptual weighting, mean of the channels "
+        "(preset gensvs)",
         "-.66",
         "-.72",
         "multi_res_loss",
-        own=False,
     ),
+    "aura_stft": (),
+    "aura_mrstft": (),
+    "l1_snr": (),
+    "multi_mel_snr": (),
     "bleed_full": (),
     "silence": (),
     "2f": (
@@ -136,6 +143,8 @@ EVIDENCE: Mapping[str, tuple[Evidence, ...]] = {
         _ward("IPS", ".81", "interference"),
     ),
     "visqol": _gensvs("ViSQOL, audio mode", ".65", ".66", "visqol"),
+    "zimtohrli": (),
+    "haaqi": (),
     "fad": (
         _bake_off(
             "FAD, CLAP trained on music",

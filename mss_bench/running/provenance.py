@@ -22,7 +22,7 @@ __all__ = ["cores", "now", "provenance"]
 _PACKAGES = (
     "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "soundfile", "soxr", "joblib", "threadpoolctl", "museval",
     "mir_eval", "musdb", "librosa", "distributed", "statsmodels", "torch", "onnxruntime", "python-peass",
-    "visqol-python", "onnxruntime-gpu", "torchaudio", "demucs", "openunmix",
+    "visqol-python", "zimtohrli", "pyclarity", "onnxruntime-gpu", "torchaudio", "demucs", "openunmix",
 )  # fmt: skip
 
 

@@ -60,8 +60,8 @@ def refuse_unready(tasks: Sequence[Task], jobs: int) -> list[str]:
     for spec in {str(score.metric): score.metric for task in tasks for score in task.scores}.values():
         metric = build(metrics, spec)[0]
         if not metric.available():
-            install = f"pip install 'mss-bench[{metric.extra}]'"
-            raise MissingDependencyError(metric.package or metric.module, f"the metric {metric.name}", install)
+            needs = metric.package or metric.module
+            raise MissingDependencyError(needs, f"the metric {metric.name}", metric.install_command())
     return notices
 
 

@@ -40,7 +40,7 @@ from mss_bench.metrics.evidence import EVIDENCE, evidence_text
 from mss_bench.metrics.perceptual.degradations import LADDERS
 from reports.metrics.artifact_rule import LEAST, OWN_FAULT, Case, check_rule, read_cases, write_cases
 from reports.metrics.reaction_figure import reaction_figure
-from reports.metrics.reactions import SECONDS, Measurement, built_in, measure
+from reports.metrics.reactions import LEFT_OUT, SECONDS, Measurement, built_in, measure
 from reports.pages import Page, describe, make, parameter_list, render, save_png
 
 HERE = Path(__file__).resolve().parent
@@ -99,9 +99,12 @@ class MetricsPage(Page):
 
 def _latest_costs(names: Sequence[str], now: Mapping[str, Cost], before: Mapping[str, Cost]) -> dict[str, Cost]:
     """Return for each metric what was measured now, else what was before, else why nothing was."""
-    nothing = Cost(math.nan, math.nan, "not measured")
+
+    def nothing(name: str) -> Cost:
+        return Cost(math.nan, math.nan, f"not measured: {LEFT_OUT.get(name, 'it is new')}")
+
     measured = {n: c for costs in (before, now) for n, c in costs.items() if not math.isnan(c.score)}
-    return {name: measured.get(name) or now.get(name) or before.get(name) or nothing for name in names}
+    return {name: measured.get(name) or now.get(name) or before.get(name) or nothing(name) for name in names}
 
 
 def _ratio(case: Case) -> str:

@@ -37,6 +37,7 @@ _VERY_SLOW = ("peass",)
 
 LEFT_OUT = {
     "peass": "one signal of these excerpts takes half a minute; measured when it is named",
+    "haaqi": "it needs pyclarity, and takes minutes; measured when it is named",
     "fad": "it needs a network that does not come with this package",
     "embedding_mse": "it needs a network that does not come with this package",
 }
@@ -161,7 +162,9 @@ def measure(names: Sequence[str] = (), *, songs: int = 2) -> Measurement:
     for name, cls in built_in().items():
         if names and name not in names:
             continue
-        if not names and (reason := LEFT_OUT.get(name) or ("" if cls.available() else f"needs the extra {cls.extra}")):
+        if not names and (
+            reason := LEFT_OUT.get(name) or ("" if cls.available() else f"needs: {cls.install_command()}")
+        ):
             costs[name] = Cost(math.nan, math.nan, f"not measured: {reason}")
             continue
         metric, begin, own = build(metrics, Spec(name))[0], time.process_time(), []

@@ -7,7 +7,8 @@ import pytest
 
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.metrics._magnitudes import Magnitudes, hann
-from mss_bench.metrics.bleed_full import BleedFull, mel_weights
+from mss_bench.metrics._mel import mel_weights
+from mss_bench.metrics.bleed_full import BleedFull
 from mss_bench.metrics.spectral import MRSTFT, L1Freq
 
 RATE = 44100

@@ -284,7 +284,8 @@ class BSSEvalV3Sources(_BSSEvalV3):
     """BSS Eval v3 of sources up to a filter (``bss_eval_sources``), whole or framewise.
 
     Zeroing a part of the spectrum in an estimate costs nothing here, since the target is filtered alike: SiSEC and this
-    package prefer the images.
+    package prefer the images. The preset ``"torchmetrics"`` is that package's ``signal_distortion_ratio``: each channel
+    by itself, without regard to the other references, so that SDR and SAR are the same.
     """
 
     name = "bss_eval_v3_sources"
@@ -303,7 +304,39 @@ class BSSEvalV3Sources(_BSSEvalV3):
         "low-pass, however they sound: it is no score of stems that are to be heard, least of all of those that "
         "generative systems make."
     )
+    presets: ClassVar = {**_BSSEvalV3.presets, "torchmetrics": {"channels": "each"}}
     _kind = "sources"
+
+    channels: Literal["joint", "each"] = param(
+        "joint", doc="joint: filters from all channels to all; each: every channel by itself, and the mean over them."
+    )
+
+    def setup(self) -> None:
+        super().setup()
+        if self.channels == "each" and (self.window is not None or self.permute):
+            self.refuse("channels", "joint beside windows or permute: each is of the whole track, in the order given")
+
+    def derive(self, track: TrackAudio) -> _ReferenceState:
+        return _ReferenceState({}, []) if self.channels == "each" else super().derive(track)
+
+    def measure_all(self, track: Prepared[_ReferenceState], estimates: dict[str, Samples]) -> dict[str, Outcome]:
+        if self.channels == "joint":
+            return super().measure_all(track, estimates)
+        return {t: self._each(track.references[t], y) for t, y in estimates.items()}
+
+    def _each(self, reference: Samples, estimate: Samples) -> Outcome:
+        """Return the ratios of an estimate whose channels are measured one by one."""
+        for what, array in (("reference", reference), ("estimate", estimate)):
+            if not array.any(axis=1).all():
+                return f"the {what} is silent in one of its channels"
+        values, doubtful = [], False
+        for s, y in zip(reference, estimate, strict=True):
+            prepared = self._prepare_window({"": s[np.newaxis]}, (0, len(s)))
+            ratios = pair_ratios(prepared, {"": y[np.newaxis]}, np.ones(1, dtype=bool), all_pairs=False)
+            values.append(ratios.values["SAR"][0, 0, 0])
+            doubtful |= bool(ratios.ill_conditioned["SAR"][0, 0])
+        ratio = Measured(float(np.mean(values)), ("ill_conditioned",) * doubtful)
+        return ratio, Measured("each channel is measured without the other references"), ratio
 
     def _ratios(self, pairs: PairRatios, order: Order) -> dict[str, tuple[Floats, Mask]]:
         found = {q: (pairs.of(q, order)[:, 0], pairs.doubtful(q, order)) for q in ("SIR", "SAR")}

@@ -12,8 +12,8 @@ The mean of the channels, resampled to the network's rate with soxr, is cut into
 filled up with silence where the track is shorter than a window, and left out elsewhere. Values of different networks,
 windows or rates have nothing to do with each other: the name of the model's file is the preset of the rows.
 
-- *FAD* compares the frames of one stem of one track with those of its reference. The usual number, of all tracks
-  together, takes `mss_bench.metrics.perceptual.embeddings.frechet_distance` on joined frames.
+- *FAD* compares the frames of one stem of one track with those of its reference. The usual number is of all tracks
+  together: ``mss-bench results distances RUN --model vggish.onnx``, which prints KAD and PRDC beside it.
 - *Silence.* A silent reference has no value; a silent estimate has one.
 """
 
@@ -80,20 +80,21 @@ class _EmbeddingDistance(Metric):
         network = EmbeddingNetwork(self.files()[0], self.name)
         heard = {target: s for target, s in track.references.items() if s.any()}
         return _ReferenceState(
-            network, {target: self._embed(network, s, track.sample_rate) for target, s in heard.items()}
+            network, {target: self.embed(network, s, track.sample_rate) for target, s in heard.items()}
         )
 
     def measure(self, track: Prepared[_ReferenceState], target: str, estimate: Samples) -> Value:
         reference = track.derived.embeddings[target]
         if len(reference) < self._least_frames:
             return f"{len(reference)} frame of embeddings is too few: expected at least {self._least_frames}"
-        return self._distance(reference, self._embed(track.derived.network, estimate, track.sample_rate))
+        return self._distance(reference, self.embed(track.derived.network, estimate, track.sample_rate))
 
     @abstractmethod
     def _distance(self, reference: Floats, estimate: Floats) -> float:
         """Return the distance of two sets of frames."""
 
-    def _embed(self, network: EmbeddingNetwork, array: Samples, sample_rate: int) -> Floats:
+    def embed(self, network: EmbeddingNetwork, array: Samples, sample_rate: int) -> Floats:
+        """Return the embeddings of a signal ``(channels, samples)``, window by window."""
         mono = at_rate(array.mean(axis=0, keepdims=True, dtype=np.float64), sample_rate, self.sample_rate)[0]
         length, hop = (max(1, round(seconds * self.sample_rate)) for seconds in (self.window, self.hop))
         mono = np.pad(mono, (0, max(0, length - len(mono))))

@@ -11,22 +11,33 @@ user's themselves.
 with means m and covariances C of all frames of each side. It compares sets, not pairs: it is biased upwards where there
 are few frames, and not to be compared between sets of different sizes.
 
+`kernel_distance` (KAD) [2]_ is the squared maximum mean discrepancy of the two sets, by its unbiased estimator and with
+the kernel ``exp(-d^2 / (2 s^2))``, s the median distance of two reference frames; it may be below 0. `neighbours`
+(PRDC) tells in four shares how two sets lie in each other [3]_ [4]_: *precision*, of estimates that lie within the
+reach of some reference, the distance to its k-th nearest other reference; *recall*, of references within the reach of
+some estimate; *density*, in how many reaches an estimate lies, divided by k; *coverage*, of references with an estimate
+in their reach.
+
 References
 ----------
 .. [1] K. Kilgour, M. Zuluaga, D. Roblek, M. Sharifi: Frechet audio distance: a reference-free metric for evaluating
    music enhancement algorithms. Interspeech 2019.
+.. [2] Y. Chung et al.: KAD: no more FAD! An effective and efficient evaluation metric for audio generation. ICML 2025.
+.. [3] T. Kynkäänniemi et al.: Improved precision and recall metric for assessing generative models. NeurIPS 2019.
+.. [4] M. F. Naeem et al.: Reliable fidelity and diversity metrics for generative models. ICML 2020.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from mss_bench.core.arrays import Floats, Samples
 from mss_bench.errors import AudioError
 
-__all__ = ["embedding_mse", "frechet_distance", "read_embeddings"]
+__all__ = ["Neighbours", "embedding_mse", "frechet_distance", "kernel_distance", "neighbours", "read_embeddings"]
 
 
 def read_embeddings(folder: str | Path) -> dict[str, Floats]:
@@ -90,12 +101,7 @@ def frechet_distance(references: Samples, estimates: Samples) -> float:
     >>> round(frechet_distance(frames, frames + 3.0), 6)
     36.0
     """
-    a, b = _checked(references, "references"), _checked(estimates, "estimates")
-    if a.shape[1] != b.shape[1]:
-        raise AudioError(f"embeddings have {a.shape[1]} and {b.shape[1]} dimensions, expected the same")
-    for name, array in (("references", a), ("estimates", b)):
-        if len(array) < 2:
-            raise AudioError(f"{name} hold {len(array)} frame, expected at least 2 for a covariance")
+    a, b = _pair(references, estimates, 2, "for a covariance")
     covariances = [np.cov(array, rowvar=False, ddof=1).reshape(array.shape[1], -1) for array in (a, b)]
     # tr((C_1 C_2)^(1/2)) by the eigenvalues of the symmetric R C_2 R, with R the root of C_1: never complex
     values, vectors = np.linalg.eigh(covariances[0])
@@ -105,6 +111,84 @@ def frechet_distance(references: Samples, estimates: Samples) -> float:
     means = a.mean(axis=0) - b.mean(axis=0)
     distance = float(means @ means) + float(np.trace(covariances[0] + covariances[1])) - 2 * cross
     return max(0.0, distance)
+
+
+def kernel_distance(references: Samples, estimates: Samples) -> float:
+    """Return the kernel distance (KAD) of two sets of embeddings: the squared maximum mean discrepancy, unbiased.
+
+    Parameters
+    ----------
+    references, estimates : (frames, dimensions) float array
+        Of any numbers of frames, two at least.
+
+    Raises
+    ------
+    AudioError
+        As for `frechet_distance`; or all references are the same.
+    """
+    from scipy.spatial.distance import cdist, pdist
+
+    a, b = _pair(references, estimates, 2, "for a kernel distance")
+    within = pdist(a)
+    bandwidth = float(np.median(within))
+    if bandwidth == 0:
+        raise AudioError("half of the references' frames are the same, and have no distances to scale by")
+
+    def mean(distances: Floats) -> float:
+        return float(np.exp(-(distances**2) / (2 * bandwidth**2)).mean())
+
+    return mean(within) + mean(pdist(b)) - 2 * mean(cdist(a, b))
+
+
+class Neighbours(NamedTuple):
+    """How two sets of embeddings lie in each other; see `neighbours`."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def neighbours(references: Samples, estimates: Samples, k: int = 5) -> Neighbours:
+    """Return precision, recall, density and coverage of a set of embeddings, by k nearest neighbours.
+
+    Parameters
+    ----------
+    references, estimates : (frames, dimensions) float array
+        Of more than k frames each.
+    k : int
+        Neighbours that make up the reach of a frame.
+
+    Raises
+    ------
+    AudioError
+        As for `frechet_distance`.
+    """
+    from scipy.spatial.distance import cdist, pdist, squareform
+
+    a, b = _pair(references, estimates, k + 1, f"for {k} neighbours")
+    # The nearest of all is the frame itself.
+    of_references, of_estimates = (np.partition(squareform(pdist(x)), k, axis=1)[:, k] for x in (a, b))
+    apart = cdist(a, b)
+    inside = apart < of_references[:, np.newaxis]
+    return Neighbours(
+        precision=float(inside.any(axis=0).mean()),
+        recall=float((apart < of_estimates).any(axis=1).mean()),
+        density=float(inside.sum(axis=0).mean() / k),
+        coverage=float((apart.min(axis=1) < of_references).mean()),
+    )
+
+
+def _pair(references: Samples, estimates: Samples, least: int, what_for: str) -> tuple[Floats, Floats]:
+    """Return two checked sets of one dimension, of at least so many frames."""
+    a, b = _checked(references, "references"), _checked(estimates, "estimates")
+    if a.shape[1] != b.shape[1]:
+        raise AudioError(f"embeddings have {a.shape[1]} and {b.shape[1]} dimensions, expected the same")
+    for name, array in (("references", a), ("estimates", b)):
+        if len(array) < least:
+            frames = f"{len(array)} frame{'s'[: len(array) != 1]}"
+            raise AudioError(f"{name} hold {frames}, expected at least {least} {what_for}")
+    return a, b
 
 
 def embedding_mse(reference: Samples, estimate: Samples) -> float:

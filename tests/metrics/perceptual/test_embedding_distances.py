@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mss_bench
+from mss_bench.cli.main import main
+from mss_bench.core import audio
 from mss_bench.core.tracks import TargetGroup, TrackAudio
 from mss_bench.errors import ConfigError
 from mss_bench.metrics import metrics
 from mss_bench.metrics.contract import check_metric
 from mss_bench.metrics.perceptual.embedding_distances import FAD, EmbeddingMSE
-from mss_bench.metrics.perceptual.embeddings import embedding_mse, frechet_distance
+from mss_bench.metrics.perceptual.embeddings import embedding_mse, frechet_distance, kernel_distance, neighbours
 from mss_bench.running.options import RunOptions
 
 onnx = pytest.importorskip("onnx", reason="pip install onnx")
@@ -154,3 +157,30 @@ def test_what_is_no_network_of_sound_is_refused(tmp_path, network, stems):
         made(FAD, network, window=0)
     with pytest.raises(ConfigError, match="sample_rate is 0"):
         made(FAD, network, sample_rate=0)
+
+
+def test_sets_are_all_excerpts_of_a_method_against_all_references(tmp_path, network, tiny, weights, capsys):
+    """Tracks pooled, by the verb: the estimate of every stem is the mixture here."""
+    run = tmp_path / "run"
+    mss_bench.run(
+        "tiny", ["mixture_unscaled:as=mine"], ["usdr"], catalogs=[str(tiny)], out=run, jobs=1, quiet=True,
+        save_estimates=True,
+    )  # fmt: skip
+    songs = [
+        {name: audio.read(folder / f"{name}.wav") for name in ("vocals", "mixture")}
+        for folder in sorted((tmp_path / "tiny" / "test").iterdir())
+    ]
+    s, y = (np.concatenate([embedded(song[name], weights, hop=LENGTH) for song in songs]) for name in songs[0])
+    out = tmp_path / "sets.csv"
+    command = ["results", "distances", str(run), "--model", str(network), "--sample-rate", str(RATE)]
+    assert main([*command, "--window", "0.1", "--hop", "0.1", "--targets", "vocals", "-o", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "Sets, by the embeddings of small" in printed.out
+    assert "frames of 5 dimensions are few" in printed.err
+    (row,) = pd.read_csv(out).itertuples(index=False)
+    assert (row.separator, row.target, row.n_tracks, row.n_frames) == ("mine", "vocals", 2, 30)
+    assert pytest.approx(frechet_distance(s, y), rel=1e-3) == row.FAD
+    assert pytest.approx(kernel_distance(s, y), rel=1e-3) == row.KAD
+    assert pytest.approx(neighbours(s, y), abs=1e-3) == (row.precision, row.recall, row.density, row.coverage)
+    assert main([*command, "--targets", "voice"]) == 2
+    assert "unknown target 'voice'" in capsys.readouterr().err

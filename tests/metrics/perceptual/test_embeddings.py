@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from mss_bench.errors import AudioError
-from mss_bench.metrics.perceptual.embeddings import embedding_mse, frechet_distance, read_embeddings
+from mss_bench.metrics.perceptual.embeddings import (
+    embedding_mse,
+    frechet_distance,
+    kernel_distance,
+    neighbours,
+    read_embeddings,
+)
 
 
 def test_a_shift_costs_its_square_and_equal_sets_nothing():
@@ -77,3 +83,59 @@ def test_wrong_input_is_refused(tmp_path):
     np.save(tmp_path / "other.npy", good[:, :2])
     with pytest.raises(AudioError, match=r"have \[2, 3\] dimensions"):
         read_embeddings(tmp_path)
+
+
+def test_the_kernel_distance_is_the_unbiased_estimate_of_its_definition():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((30, 3)), rng.standard_normal((20, 3)) + 0.5
+    apart = np.linalg.norm(a[:, None] - a[None], axis=2)
+    bandwidth = np.median(apart[np.triu_indices(30, 1)])
+
+    def kernel(x, y):
+        return np.exp(-(np.linalg.norm(x[:, None] - y[None], axis=2) ** 2) / (2 * bandwidth**2))
+
+    within = [(kernel(x, x).sum() - len(x)) / (len(x) * (len(x) - 1)) for x in (a, b)]
+    assert kernel_distance(a, b) == pytest.approx(sum(within) - 2 * kernel(a, b).mean(), abs=1e-12)
+    draws = [kernel_distance(rng.standard_normal((40, 3)), rng.standard_normal((40, 3))) for _ in range(50)]
+    assert abs(np.mean(draws)) < 0.004, "of two sets of one distribution 0 on average"
+    assert kernel_distance(a, a + 100) > 0.3
+
+
+def test_neighbours_are_those_of_an_independent_search():
+    from sklearn.neighbors import NearestNeighbors
+
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((40, 3)), 0.7 * rng.standard_normal((60, 3)) + 0.6
+    reach = {n: NearestNeighbors(n_neighbors=4).fit(x).kneighbors(x)[0][:, 3] for n, x in (("a", a), ("b", b))}
+    apart = np.linalg.norm(a[:, None] - b[None], axis=2)
+    found = neighbours(a, b, k=3)
+    assert found.precision == np.mean([any(apart[:, j] < reach["a"]) for j in range(60)])
+    assert found.recall == np.mean([any(apart[i] < reach["b"]) for i in range(40)])
+    assert found.density == pytest.approx(sum((apart[:, j] < reach["a"]).sum() for j in range(60)) / (3 * 60))
+    assert found.coverage == np.mean([apart[i].min() < reach["a"][i] for i in range(40)])
+    assert 0 < found.recall < found.precision <= 1
+
+
+def test_sets_in_another_place_share_no_neighbours_and_one_set_all():
+    a = np.random.default_rng(0).standard_normal((50, 3))
+    assert neighbours(a, a + 100) == (0, 0, 0, 0)
+    same = neighbours(a, a.copy())
+    assert (same.precision, same.recall, same.coverage) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "frames", "error"),
+    [
+        (kernel_distance, 1, "estimates hold 1 frame, expected at least 2 for a kernel distance"),
+        (neighbours, 5, "estimates hold 5 frames, expected at least 6 for 5 neighbours"),
+    ],
+)
+def test_sets_that_are_too_small_are_refused(function, frames, error):
+    a = np.random.default_rng(0).standard_normal((50, 3))
+    with pytest.raises(AudioError, match=error):
+        function(a, a[:frames])
+
+
+def test_references_that_are_all_alike_have_no_kernel():
+    with pytest.raises(AudioError, match="half of the references' frames are the same"):
+        kernel_distance(np.ones((9, 2)), np.random.default_rng(0).standard_normal((9, 2)))
