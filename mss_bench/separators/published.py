@@ -28,7 +28,8 @@ def published_lines(name: str) -> list[tuple[str, str]]:
         if own:
             seeds = f", {own[0]['n_replicates']} seeds" if own[0]["n_replicates"] != "1" else ""
             told = ", ".join(f"{row['target']} {_decibels(row)}" for row in own)
-            lines.append((how, f"uSDR {told} dB ({own[0]['n_tracks']} songs of demo{seeds})"))
+            songs = "the first song" if own[0]["n_tracks"] == "1" else f"{own[0]['n_tracks']} songs"
+            lines.append((how, f"uSDR {told} dB ({songs} of demo{seeds})"))
     return lines
 
 

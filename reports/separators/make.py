@@ -26,11 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share help
 
 from mss_bench import api
 from mss_bench.core.parameters import param, parameters
-from mss_bench.core.schema import FLOOR
+from mss_bench.core.schema import FLOOR, does_nothing
 from mss_bench.core.spec import needs_parameters
 from mss_bench.dsp.filters import MASKS
 from mss_bench.separators import Separator, separators
-from mss_bench.separators.blind import BlindMaskSeparator
 from mss_bench.separators.published import PUBLISHED, PUBLISHED_COLUMNS
 from mss_bench.stats.aggregate import aggregate
 from reports.pages import Description, Page, describe, make, parameter_list, render, save_png
@@ -104,12 +103,13 @@ class SeparatorsPage(Page):
     out = HERE
     work: Path = param(Path("runs/gallery"), metavar="DIR", doc="Runs behind the page, resumed where they exist.")
     songs: int = param(6, at_least=1, doc="Songs: of the demo's test split, or the first of those of your own.")
-    few: int = param(3, at_least=1, doc="The first of them, on which filters and presets are compared.")
+    few: int = param(2, at_least=1, doc="The first of them, on which filters and presets are compared.")
     repeats: int = param(5, at_least=1, doc="Seeds of random methods.")
     real: Path | None = param(
         None, metavar="DIR",
         doc="Folder of songs of your own, ``<song>/<stem>.wav``, instead of the demo; the page goes to that of --work.",
     )  # fmt: skip
+    slow: bool = param(False, doc="Look for similar sources with slow methods, too; half an hour more.")
     ship: bool = param(
         False, doc="Write default and published numbers into the package, too, where `separators show` reads them."
     )
@@ -127,7 +127,8 @@ class SeparatorsPage(Page):
         results, tracks = self._run(data, classes, work / "run")
         similar, counted = pd.DataFrame(columns=[*SIMILAR]), pd.DataFrame(columns=[*SIMILAR])
         if self.real is None:
-            similar, counted = _similar_sources(classes, self.work, self.jobs, self.repeats)
+            finders = {name: cls for name, cls in classes.items() if self.slow or not cls.slow}
+            similar, counted = _similar_sources(finders, self.work, self.jobs, self.repeats)
         songs = [*dict.fromkeys(tracks["track"])]
         table = aggregate(tracks[tracks["params"] == ""])
         filters = aggregate(tracks[tracks["track"].isin(songs[: self.few]) & (tracks["metric"] == "uSDR")])
@@ -150,14 +151,16 @@ class SeparatorsPage(Page):
             rows[[*PUBLISHED_COLUMNS]].to_csv(PUBLISHED, index=False, float_format="%.3f", lineterminator="\n")
         similar.to_csv(out / "similar_sources.csv", float_format="%.2f")
         by_family = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
-        given = [f"--songs {self.songs}", *(["--real DIR"] if self.real else [])]
+        given = [f"--songs {self.songs}", f"--few {self.few}"]
+        given += [option for option, on in (("--real DIR", self.real), ("--slow", self.slow)) if on]
         command = " ".join(["python reports/separators/make.py", *self.names, *given])
         page = render(
             HERE / "page.md.j2", out, {"db": _decibels, "round": _rounded},
             families={title: group for title, group in by_family.items() if group}, similar=similar, targets=_TARGETS,
             quantities=("SDR", "ISR", "SIR", "SAR"), parameters=parameter_list, songs=_count(len(songs), "song"),
             few=_count(len(songs[: self.few]), "song"), seconds=example.seconds, command=command,
-            similar_seconds=_SIMILAR_SECONDS, counted=counted, repeats=self.repeats,
+            similar_seconds=_SIMILAR_SECONDS, counted=counted, repeats=self.repeats, slow=self.slow,
+            real=self.real is not None,
             where="of your own" if self.real else "of the built-in data set (`demo`, test split)",
         )  # fmt: skip
         return [page, *(out / file for file in ("scores.csv", "filters.csv", "similar_sources.csv")), *files]
@@ -219,8 +222,7 @@ def _similar_sources(
         return pd.DataFrame(columns=[*SIMILAR]), pd.DataFrame(columns=[*SIMILAR])
     methods = [{"name": n, "assignment": "oracle", "as": f"{n} (oracle names)"} for n in blind]
     methods.append({"name": "irm", "as": "irm (oracle)"})
-    plain = BlindMaskSeparator.count_sources
-    counting = [n for n in blind if getattr(classes[n], "count_sources", plain) is not plain]
+    counting = [n for n in blind if "count_sources" in vars(classes[n])]  # each rule once: not where it is inherited
     counters = [{"name": n, "assignment": "oracle", "sources": "auto", "as": f"{n} (auto)"} for n in counting]
     columns, numbers = {}, {}
     for variant in SIMILAR:
@@ -255,7 +257,8 @@ def _entry(
     own = _main_group_first(table[table["separator"] == name])
     sdr: dict[str, dict[str, float]] = {}
     for metric, target, value in zip(own["metric"], own["target"], own["value"], strict=True):
-        sdr.setdefault(metric, {}).setdefault(target, float(value))
+        if metric != "SAR" or not does_nothing(name):  # it adds no artefacts, and its ratio is rounding error
+            sdr.setdefault(metric, {}).setdefault(target, float(value))
     mask = parameters(cls).get("mask")
     labels = {"": f"{mask.default} (default)" if mask else "as it is", "preset=paper": "as published (preset=paper)"}
     compared = _main_group_first(filters[filters["separator"] == name])
@@ -295,7 +298,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _decibels(value: float | None) -> str:
-    return "–" if value is None or math.isnan(value) else "∞" if math.isinf(value) else f"{value:.1f}"
+    return "–" if value is None or math.isnan(value) else "∞" if math.isinf(value) else f"{round(value, 1) + 0.0:.1f}"
 
 
 if __name__ == "__main__":

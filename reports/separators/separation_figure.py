@@ -76,7 +76,8 @@ def _azimuth(axes: Axes, mixture: Audio, references: Mapping[str, Audio], estima
     curves = {name: panning_histogram(estimate) for name, estimate in estimates.items()}
     positions = {name: panning_angle(reference) for name, reference in references.items()}
     draw_directions(axes, panning_histogram(mixture), curves, positions)
-    axes.set_title("energy over position (dashed: true)", fontsize=6.5, fontweight="normal")
+    axes.set_title("direction (dashed: true)", fontsize=6.5, fontweight="normal")
+    axes.tick_params(labelsize=6, length=2)
 
 
 def _spectrogram(axes: Axes, signal: Audio, sample_rate: int, top: float, title: str) -> None:

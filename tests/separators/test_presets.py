@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from mss_bench.cli.main import main
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators import separators
 from mss_bench.separators.nmf import NMF
+from mss_bench.separators.published import PUBLISHED, PUBLISHED_COLUMNS, published_lines
 
-PUBLISHED = ("position", "kernel", "factorisation", "sinusoidal", "oracle")
+PUBLISHED_FAMILIES = ("position", "kernel", "factorisation", "sinusoidal", "oracle")
 FEW: dict[str, dict[str, Any]] = {
     "projet": {"restarts": 1, "iterations": 5},
     "nmf": {"iterations": 5},
@@ -26,7 +30,7 @@ CHANGING = ["duet", "projet", "spatial_clustering", "twodft", "rpca", "harmonic_
 
 def test_every_method_with_a_paper_has_its_values_and_says_what_differs() -> None:
     for name, cls in separators.load_all().items():
-        if cls.family in PUBLISHED:
+        if cls.family in PUBLISHED_FAMILIES:
             assert "paper" in cls.presets, name
             method, changed = build(separators, Spec(name, {"preset": "paper"}))
             assert changed == {"preset": "paper"}
@@ -74,3 +78,23 @@ def test_itakura_saito_as_published_shares_by_power() -> None:
 def test_presets_that_do_not_exist_are_named() -> None:
     with pytest.raises(ConfigError, match="duet: preset is 'papr', expected paper; did you mean 'paper'"):
         build(separators, Spec.parse("duet:preset=papr"))
+
+
+def test_both_numbers_are_shown_and_are_those_of_the_gallery(capsys: pytest.CaptureFixture[str]) -> None:
+    gallery = Path(__file__).parents[2] / "reports" / "separators" / "filters.csv"
+    measured = pd.read_csv(gallery, keep_default_na=False).astype(str)
+    shipped = pd.read_csv(PUBLISHED, keep_default_na=False).astype(str)
+    keys = ["separator", "params", "target"]
+    measured = measured.drop_duplicates(keys).set_index(keys)
+    for row in shipped.to_dict("records"):
+        known = measured.loc[row["separator"], row["params"], row["target"]]
+        assert all(known[name] == row[name] for name in PUBLISHED_COLUMNS if name not in keys)
+    both = {name for name, cls in separators.load_all().items() if cls.presets.get("paper")}
+    for params in ("", "preset=paper"):
+        assert {*shipped[shipped["params"] == params]["separator"]} == both
+    assert main(["separators", "show", "projet"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "by default uSDR vocals" in shown
+    assert "as published uSDR vocals" in shown
+    assert ", 5 seeds)" in shown
+    assert published_lines("hpss") == []
