@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from mss_bench.core.calls import checked_call
 from mss_bench.errors import ConfigError, RunError
+from mss_bench.running.options import RunOptions
 from mss_bench.running.store import read_info
 from mss_bench.running.tables import read_table
 
@@ -190,8 +191,10 @@ class Results:
         Examples
         --------
         >>> import mss_bench
-        >>> results = mss_bench.load("runs/demo")  # doctest: +SKIP
-        >>> print(results.compare("repet_sim", "hpss_vocals"))  # doctest: +SKIP
+        >>> results = mss_bench.load("runs/demo")
+        >>> comparison = results.compare("repet_sim", "hpss_vocals")
+        >>> str(comparison).partition(":")[0]
+        'repet_sim - hpss_vocals, SDR of vocals (4stem)'
         """
         from mss_bench.report.failures import group_failures
         from mss_bench.report.notebook import ShownComparison
@@ -278,6 +281,7 @@ class Results:
         return write_report(folder, *tables, chosen, frames=frames, media=media)
 
 
+@checked_call("mss_bench.run", RunOptions)
 def run(
     dataset: Any = None, separators: Any = (), metrics: Any = (), *, quiet: bool = False, **options: Any
 ) -> Results:
@@ -312,10 +316,10 @@ def run(
     Examples
     --------
     >>> import mss_bench
-    >>> results = mss_bench.run("demo", ["hpss", "irm"], max_tracks=1)  # doctest: +SKIP
-    >>> results.aggregate().query("metric == 'SDR'")  # doctest: +SKIP
+    >>> results = mss_bench.run("demo", ["hpss", "irm"], max_tracks=1, duration=5.0, out="runs/example", quiet=True)
+    >>> sorted(results.aggregate()["separator"].unique())
+    ['hpss', 'irm', 'mixture']
     """
-    from mss_bench.running.options import RunOptions
     from mss_bench.running.start import prepare, start
 
     prepared = prepare(RunOptions(dataset=dataset, separators=separators, metrics=metrics, **options))
