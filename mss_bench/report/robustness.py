@@ -115,11 +115,8 @@ def robustness_tables(found: Robustness) -> list[Table]:
 
     def rank(row: Mapping[str, Any]) -> TableCell:
         change = row["rank_change"]
-        return (
-            TableCell.number(change, 1, signed=True)
-            if not row["rank_changed"]
-            else TableCell(number(change, 1, signed=True), change, marks="*")
-        )
+        text = "0" if change == 0 else number(change, 0 if float(change).is_integer() else 1, signed=True)
+        return TableCell(text, change, marks="*" if row["rank_changed"] else "")
 
     losses = [[_named(m, found), clean[m], *(loss(curves[n, m]) for n in names)] for m in methods]
     broken = [[_named(m, found), *(breaks(curves[n, m]) for n in names)] for m in methods if not is_floor(m)]
@@ -159,7 +156,7 @@ def rules(found: Robustness) -> list[str]:
         "Loss: typical difference of a song's clean score and the area under its curve from clean to the last step, "
         "divided by the length of the ladder" + (" (Hodges and Lehmann)." if n > 1 else "."),
         f"Breaks at: the mildest strength from which on a method keeps less than {KEPT:.0%} of its gain over the "
-        "floor, the scaled mixture under the same perturbation.",
+        "floor, the scaled mixture under the same perturbation. A dash: it has none on the clean songs.",
     ]
     if n < FEWEST:
         said.append(f"{n} song{'s are' if n > 1 else ' is'} too few for intervals, which take {FEWEST}.")

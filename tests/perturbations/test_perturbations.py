@@ -240,3 +240,25 @@ def test_a_codec_that_is_not_there_is_named(monkeypatch):
 def test_three_channels_are_refused_by_a_codec():
     with pytest.raises(AudioError, match="mp3 takes one or two channels, got 3"):
         changed("mp3", stems={"vocals": np.zeros((3, 1000), dtype=np.float32)})
+
+
+def test_a_soundfile_that_cannot_set_a_rate_is_named(monkeypatch):
+    import soundfile
+
+    from mss_bench.perturbations import codecs
+
+    class Older:
+        """As in soundfile 0.12."""
+
+        def __init__(self, file, mode="r"):
+            raise NotImplementedError
+
+    monkeypatch.setattr(soundfile, "SoundFile", Older)
+    codecs._missing_form.cache_clear()
+    try:
+        with pytest.raises(
+            ConfigError, match=r"perturbation mp3: soundfile .* cannot set a rate; install soundfile 0.13"
+        ):
+            Chain((Spec("mp3"),)).check(())
+    finally:
+        codecs._missing_form.cache_clear()

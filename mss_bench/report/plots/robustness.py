@@ -46,7 +46,7 @@ def robustness_figure(found: Robustness, layout: Layout = PAGE) -> Figure:
         for row in axes:
             row[0].set_ylabel(axis_label(found.clean).partition(",")[0] + _unit(found))
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3 if layout.narrow else 6)
+        figure.legend(handles, labels, loc="outside lower center", ncols=2 if layout.narrow else 4)
     return figure
 
 
