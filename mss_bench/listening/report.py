@@ -210,7 +210,14 @@ def _heard(ears: Ears, title: str) -> list[str]:
              "open": "cannot be judged"}  # fmt: skip
     told = "; ".join(f"{', '.join(answers[a])} {words[a]}" for a in words if a in answers)
     why = next((v.why for v in ears.verdicts if v.answer == "open"), "")
-    return [f"Metrics{part}{title and f' on {title}'}: {told}{why and f' ({why})'}."]
+    sentences = [f"Metrics{part}{title and f' on {title}'}: {told}{why and f' ({why})'}."]
+    against = [str(name) for name, high in ears.agreement["rho_high"].items() if high < 0]
+    if against and not ears.name:
+        sentences.append(
+            f"Surely against the ratings: {', '.join(against)}. If less of a table's metric is better, name it with "
+            "--lower."
+        )
+    return sentences
 
 
 def _question(question: Question) -> _Section:

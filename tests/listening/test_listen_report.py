@@ -247,6 +247,20 @@ def test_metrics_meet_the_ratings_of_those_who_count_with_both_figures(test_data
     assert ears.rho_all == {}
 
 
+def test_a_metric_that_runs_against_the_ratings_is_told_to_be_named(tmp_path) -> None:
+    ratings = made_ratings({"a": 0.0, "b": 15.0, "c": -20.0}, items=8)
+    table = ratings[ratings["role"] == "test"].groupby(["item", "system"])["score"].mean().reset_index(name="quality")
+    table.assign(distance=-table["quality"]).to_csv(tmp_path / "metrics.csv", index=False)
+    told = {}
+    for lower in ((), ("distance",)):
+        metrics = {"": metrics_of_csv(tmp_path / "metrics.csv", columns={}, lower_is_better=lower)}
+        told[lower] = " ".join(conclusions(find(ratings, metrics=metrics, draws=100)))
+    assert (
+        "Surely against the ratings: distance. If less of a table's metric is better, name it with --lower." in told[()]
+    )
+    assert "against the ratings" not in told["distance",]
+
+
 @pytest.mark.parametrize("how", ["z", "minmax"])
 def test_normalised_listeners_use_the_scale_alike(how: str) -> None:
     ratings = made_ratings({"a": 0.0, "b": 5.0})
