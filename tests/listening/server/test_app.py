@@ -331,6 +331,14 @@ def test_each_task_is_trained_in_the_order_in_which_it_comes(start, pack) -> Non
     assert (state["step"], state["trial"]["kind"], state["trial"]["changed"]) == (0, "multi", True)
 
 
+def test_packs_with_one_training_page_of_earlier_versions_are_read(pack) -> None:
+    raw = json.loads((pack / "pack.json").read_text())
+    [training] = raw["training"]
+    for written, read in ((training, [training]), ("", [])):
+        (pack / "pack.json").write_text(json.dumps(raw | {"training": written}))
+        assert read_pack(pack).training == read
+
+
 def test_without_questions_the_trials_are_the_end(start, pack) -> None:
     raw = json.loads((pack / "pack.json").read_text())
     (pack / "pack.json").write_text(json.dumps(raw | {"questionnaire": []}))
