@@ -145,7 +145,7 @@ def html_page(
             tested=how_tested(finding) if finding is not None else "",
             methods=[(str(s["label"]), _about(s)) for s in separators],
             quantities=definitions(contents),
-            explanation=explanations(blocks, style.with_values(columns=(), intervals=False)),
+            explanation=explanations(blocks, style.with_values(by="metric", columns=(), intervals=False)),
             provenance=_provenance(run),
             songs=tracks,
             files=[(name, _FILES[name]) for name in files if name in _FILES],
@@ -184,8 +184,9 @@ def texts(contents: Contents, options: Options) -> dict[str, Any]:
     statistics = options.statistics
     notes: dict[str, None] = {}
     tables = []
+    style = options.style.with_values(by="metric", columns=(), intervals=False)
     for block in contents.blocks:
-        table = score_table([block], options.style.with_values(columns=(), intervals=False))
+        table = score_table([block], style)
         tables.append(table)
         notes.update(dict.fromkeys(table.notes))
     said = {"test": "nothing", "alpha": "all: no tests were asked for", "corrected": ""}

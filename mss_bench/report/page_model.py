@@ -181,7 +181,6 @@ def _dense(column: Model) -> Model:
         "difference_high",
         "songs",
         "wins",
-        "losses",
     )
     dense = {name: [column[name][i] for i in of] for name in lists if name in column}
     known = {name: values for name, values in dense.items() if any(value is not None for value in values)}
@@ -223,9 +222,10 @@ def _verdicts(finding: Finding, at: Mapping[str, int], digits: int) -> Model:
         everywhere = np.full(len(at), math.nan)
         everywhere[places] = own
         verdicts[column] = numbers(everywhere, digits)
-    for column, on in (("wins", better > 0), ("losses", better < 0)):
-        songs = dict(zip(places, on.sum(axis=0).tolist(), strict=True))
-        verdicts[column] = [songs.get(i) for i in range(len(at))]
+    wins = dict(zip(places, (better > 0).sum(axis=0).tolist(), strict=True))
+    verdicts["wins"] = [wins.get(i) for i in range(len(at))]
+    if found.runner_up:
+        verdicts["lead"] = found.pair(found.best, found.runner_up).wins
     return verdicts
 
 
