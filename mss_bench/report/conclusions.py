@@ -103,15 +103,18 @@ def _room(block: Block, target: str, field: Family) -> list[str]:
     if field.best not in by_name:
         return []
     sign = 1.0 if block.higher_is_better else -1.0
+    gain = next(float(score["improvement"]) for row, score in scored if score and row.separator == field.best)
     oracles, floors = ([row.separator for row, _ in known if row.kind == kind] for kind in ("oracle", "floor"))
     parts = []
-    for names, word in ((oracles, "below the best oracle"), (floors, "above the floor")):
+    better, worse = ("above", "below") if block.higher_is_better else ("better than", "worse than")
+    for names, what in ((oracles, "the best oracle"), (floors, "the floor")):
         if names:
             other = max(names, key=lambda name: sign * by_name[name])
-            apart = abs(by_name[other] - by_name[field.best])
-            better = sign * (by_name[field.best] - by_name[other]) > 0
-            turned = ("above" if better else "below") + word[5:]
-            parts.append(f"{number(apart)}{f' {block.unit}' if block.unit else ''} {turned} ({other})")
+            apart = sign * (by_name[field.best] - by_name[other])
+            if names is floors and not math.isnan(gain):
+                apart = gain  # paired by song, as in the column of gains
+            turned = f"{better if apart > 0 else worse} {what}"
+            parts.append(f"{number(abs(apart))}{f' {block.unit}' if block.unit else ''} {turned} ({other})")
     return [f"{field.best} ({number(by_name[field.best])}) is {' and '.join(parts)}."] if parts else []
 
 
