@@ -132,6 +132,7 @@ def differences(options: RunOptions, protocol: Protocol, dataset: Dataset, track
             stemless and dataset.missing_stems != protocol.missing_stems
         ),
         f"files are made alike: {', '.join(made_alike)}": made_alike,
+        f"perturbed: {', '.join(map(str, options.perturbations))}": options.perturbations,
         f"the mixtures are perturbed: {chain.label if chain else ''}": chain is not None,
     }
     return [text for text, holds in differs.items() if holds]

@@ -101,7 +101,7 @@ def _latest_costs(names: Sequence[str], now: Mapping[str, Cost], before: Mapping
     """Return for each metric what was measured now, else what was before, else why nothing was."""
 
     def nothing(name: str) -> Cost:
-        return Cost(math.nan, math.nan, f"not measured: {LEFT_OUT.get(name, 'it is new')}")
+        return Cost(math.nan, math.nan, f"not measured: {LEFT_OUT[name]}" if name in LEFT_OUT else "not measured")
 
     measured = {n: c for costs in (before, now) for n, c in costs.items() if not math.isnan(c.score)}
     return {name: measured.get(name) or now.get(name) or before.get(name) or nothing(name) for name in names}

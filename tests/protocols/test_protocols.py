@@ -174,6 +174,7 @@ def test_tables_and_pages_carry_the_name(done, tmp_path):
         ({"duration": 1.0}, "only the first 1.0 s of each track are scored"),
         ({"subset": "train"}, "the subset is train, not test"),
         ({"fit": ["resample"]}, "files are made alike: resample"),
+        ({"perturbations": ["gain:db=-6"]}, "perturbed: gain:db=-6"),
         ({"dataset": "mini"}, "the data set is mini, not tiny"),
     ],
 )
