@@ -102,6 +102,11 @@ class Weights(tuple[float, ...]):
 class Ensemble(Separator):
     """Combine the estimates of several methods of a run.
 
+    ::
+
+        mss-bench run -s model:manifest=a/manifest.yaml,as=a -s demo_net -s ensemble:of=a+demo_net,how=median
+        mss-bench run -s estimates:dir=A,as=a -s estimates:dir=B,as=b -s ensemble:of=a+b,weights=2+1,as=both
+
     All members must deliver the same stems. What is combined are samples (``mean``, ``median``), or the bins of a
     spectrogram with 2048 samples a frame and a hop of 1024 (``min_mag``, ``max_mag``): each bin is that of the member
     where it is smallest or largest, with that member's phase.
@@ -111,11 +116,16 @@ class Ensemble(Separator):
     assumption = "The members' errors differ, so that they cancel."
 
     of: Members = param(
-        metavar="A+B", doc="The members: what the run calls them (``as=``), or separators; in YAML and Python a list."
+        metavar="A+B",
+        expects="names like a+b, or a list of separators",
+        doc="The members: what the run calls them (``as=``), or separators; in YAML and Python a list.",
     )
     how: str = param("mean", choices=("mean", "median", "min_mag", "max_mag"), doc="How estimates are combined.")
     weights: Weights = param(
-        Weights(), metavar="W+W", doc="Weight of each member's estimates in the mean; alike by default."
+        Weights(),
+        metavar="W+W",
+        expects="numbers above 0 like 2+1",
+        doc="Weight of each member's estimates in the mean; alike by default.",
     )
 
     stored: Mapping[str, Mapping[str, Path]] = {}

@@ -29,7 +29,7 @@ RATE = 44100
 RESULTS = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).with_suffix(".md")
 THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-PEERS = {"hpss": "librosa", "repet_sim": "librosa", "nmf": "scikit-learn"}
+PEERS = {"hpss": "librosa", "repet_sim": "librosa", "nmf": "scikit-learn", "demo_net": "onnxruntime"}
 PEER_SECONDS = {"repet_sim": 60.0}
 """Of peers that take minutes for a whole song, as their time grows with the square of its length."""
 WANTED = {
@@ -142,6 +142,8 @@ def _peer(what: str) -> Run:
             return found
 
         return hpss if method == "hpss" else repet_sim
+    if package == "onnxruntime":
+        return _network_by_hand()
     from sklearn.decomposition import NMF
 
     from mss_bench.core.parameters import parameters
@@ -161,6 +163,35 @@ def _peer(what: str) -> Run:
         return model.fit_transform(v), model.components_
 
     return nmf
+
+
+def _network_by_hand() -> Run:
+    """Return what a user would write for `demo_net`: the whole song transformed, chunks one by one, masks, and back."""
+    import librosa
+    import onnxruntime
+
+    from mss_bench.separators.deep.demo_net.separator import MANIFEST
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(MANIFEST.with_suffix(".onnx"), options, providers=["CPUExecutionProvider"])
+    (port,) = session.get_inputs()
+    n_fft, hop, chunk, border = 4096, 2048, 512, 33
+    window = np.sqrt(np.hanning(n_fft + 1)[:-1])
+
+    def run(mixture: np.ndarray) -> object:
+        padded = np.pad(mixture / np.sqrt(np.mean(mixture**2)), ((0, 0), (n_fft - hop, n_fft)))
+        x = librosa.stft(padded, n_fft=n_fft, hop_length=hop, window=window, center=False)
+        magnitude = np.pad(np.abs(x), ((0, 0), (0, 0), (border, chunk)))
+        parts = [
+            session.run(None, {port.name: magnitude[None, ..., first : first + chunk]})[0][0, ..., border:-border]
+            for first in range(0, x.shape[-1], chunk - 2 * border)
+        ]
+        masks = np.concatenate(parts, axis=-1)[..., : x.shape[-1]]
+        masks /= masks.sum(axis=0)
+        return [librosa.istft(m * x, n_fft=n_fft, hop_length=hop, window=window, center=False) for m in masks]
+
+    return run
 
 
 def _memory(field: str) -> float:
@@ -190,6 +221,7 @@ def _page(kept: list[dict]) -> str:
         "memory is the peak above the audio. The machine did other work at the same time, which costs up to half.",
         "librosa's HPSS is its function with our window and kernel; its REPET-SIM is the recipe of its documentation,",
         "on a minute of the audio, as its time grows with the square of the length.",
+        "The peer of demo_net is its network in ONNX Runtime, with librosa's transform of the whole song around it.",
         "The NMF of scikit-learn is the factorisation alone, without naming, filtering and the way back to signals.",
         "",
         "| method | track, s | real-time factor | aimed at | memory, MB | track, s | peer | times faster than it |",

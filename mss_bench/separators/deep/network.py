@@ -201,24 +201,20 @@ class Network:
         """
         manifest = self.manifest
         shift, scale = normaliser(mixture, manifest.normalisation)
-        given = mixture
-        if shift or scale != 1:
-            given = mixture - shift
-            given /= scale
         stems = np.zeros((len(manifest.stems), *mixture.shape), dtype=np.float32)
         # One channel after the other where the model takes one.
         for channel in range(len(mixture)) if manifest.channels == 1 else [slice(None)]:
             part = slice(channel, channel + 1) if isinstance(channel, int) else channel
-            self._separate_into(stems[:, part], given[part])
+            self._separate_into(stems[:, part], _Normalised(mixture[part], shift, scale))
         stems *= scale * np.float32(manifest.compensate)
         stems += shift
         return dict(zip(manifest.stems, stems, strict=True))
 
-    def _separate_into(self, stems: NDArray[Any], mixture: Audio) -> None:
-        """Write the stems of a normalised mixture, ``(stems, channels, samples)``, block by block."""
+    def _separate_into(self, stems: NDArray[Any], mixture: _Normalised) -> None:
+        """Write the stems of a mixture, ``(stems, channels, samples)``, block by block."""
         stft = self.manifest.stft
         if stft is None:
-            for start, block in self._blocks(lambda a, b: mixture[:, a:b], mixture.shape[-1]):
+            for start, block in self._blocks(lambda a, b: mixture[..., a:b], mixture.shape[-1]):
                 stems[..., start : start + block.shape[-1]] = block
             return
         frames = _Frames(stft, mixture)
@@ -307,10 +303,23 @@ class Network:
             raise InvalidOutputError(f"{manifest.path}: {error}") from error
 
 
+class _Normalised:
+    """A mixture whose parts are normalised as they are asked for, so that there is no second one."""
+
+    def __init__(self, mixture: Audio, shift: np.float32, scale: np.float32) -> None:
+        self._mixture, self._shift, self._scale = mixture, shift, scale
+        self.shape = mixture.shape
+
+    def __getitem__(self, part: Any) -> Audio:
+        values: Audio = self._mixture[part] - self._shift
+        values /= self._scale
+        return values
+
+
 class _Frames:
     """The frames of a mixture, of which those are kept that are asked for again."""
 
-    def __init__(self, stft: ModelSTFT, mixture: Audio) -> None:
+    def __init__(self, stft: ModelSTFT, mixture: _Normalised) -> None:
         self._stft, self._mixture = stft, mixture
         self.count = stft.frames(mixture.shape[-1])
         self._first, self._kept = 0, stft.forward(mixture, 0, 0)

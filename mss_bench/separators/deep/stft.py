@@ -65,8 +65,11 @@ class ModelSTFT(Parameterized):
         """Return how many frames a signal of that many samples has."""
         return 1 + samples // self.hop if self.centre else -(-(samples + self._before) // self.hop)
 
-    def forward(self, signal: NDArray[np.floating[Any]], first: int = 0, stop: int | None = None) -> Spectrogram:
-        """Transform a signal to the bins of its spectrogram that the model is given, from one frame to another."""
+    def forward(self, signal: Any, first: int = 0, stop: int | None = None) -> Spectrogram:
+        """Transform a signal, ``(channels, samples)``, to the bins that the model is given, from one frame to another.
+
+        Of the signal nothing is asked but its shape and its parts.
+        """
         samples = signal.shape[-1]
         count = (self.frames(samples) if stop is None else stop) - first
         start = first * self.hop - self._before

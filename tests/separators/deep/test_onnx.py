@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mss_bench.core.audio import hash_file
-from mss_bench.core.tracks import Audio, Stems
+from mss_bench.core.tracks import Audio, Stems, Targets
 from mss_bench.errors import ConfigError, InvalidOutputError
 from mss_bench.separators.deep import onnx as onnx_manifest
+from mss_bench.separators.deep.model import Model
 from mss_bench.separators.deep.stft import ModelSTFT
 
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -229,6 +232,23 @@ def test_one_file_a_stem_as_mdx_net_has_them(
                 **(MASKS | keys | {"stems": ["vocals", "bass", "other"], "residual": None}),
             )
         )
+
+
+@pytest.mark.parametrize(
+    "keys", [WAVEFORM | {"chunk": 8000}, MASKS | {"chunk": 64, "filter": "soft", "normalisation": "rms"}]
+)
+def test_memory_does_not_grow_with_the_song_beyond_its_estimates(
+    keys: dict[str, Any], onnx_file: Callable[..., Path], manifest: Callable[..., Path]
+) -> None:
+    model = Model(manifest=str(manifest(onnx_file(**(TWO_D if "stft" in keys else {})).name, **keys)))
+    beyond = []
+    for seconds in (10, 40):
+        music = np.random.default_rng(0).standard_normal((2, 8000 * seconds)).astype(np.float32)
+        tracemalloc.start()
+        found = model.separate(music, 8000, targets=Targets(STEMS), rng=np.random.default_rng(0))
+        beyond.append(tracemalloc.get_traced_memory()[1] - sum(stem.nbytes for stem in found.values()))
+        tracemalloc.stop()
+    assert beyond[1] - beyond[0] < 0.1 * music.nbytes
 
 
 def test_the_manifest_of_the_mdx_net_family_is_ready(
