@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mss_bench.core.files import json_text, read_whole, write_atomic
+from mss_bench.core.garbage import collection_paused
 from mss_bench.core.schema import FLOOR, method_label
 from mss_bench.core.text import shortened
 from mss_bench.errors import RunError
@@ -234,6 +235,7 @@ def _shown(value: Any) -> str:
     return ",".join(value) or "none" if isinstance(value, list | tuple) else f"{value}"
 
 
+@collection_paused()
 def extend(
     run: Path, cells: Sequence[PlannedCell], conditions: Mapping[str, Any], redrawn: Collection[str] = ()
 ) -> Changes:

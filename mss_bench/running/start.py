@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mss_bench.core.garbage import collection_paused
 from mss_bench.core.processes import apart
 from mss_bench.core.schema import CellCounts, Status
 from mss_bench.core.spec import build
@@ -137,6 +138,7 @@ class PreparedRun:
             return [c for c in cells if tracks[c.track.id] % n == i - 1]
         return list(cells[i - 1 :: n])
 
+    @collection_paused()
     def tasks(self, epoch: str = "") -> list[Task]:
         """Return what is left to compute: cells without a result, failed ones, and scores that a finished cell lacks.
 
@@ -182,6 +184,7 @@ class PreparedRun:
         return _Work(missing if keep else planned.scores, keep)
 
 
+@collection_paused()
 def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> PreparedRun:
     """Resolve names, find the tracks, hash contents and make the plan; compute nothing yet.
 
