@@ -130,7 +130,10 @@ class TestDesign(Parameterized):
     consent: str = param("", doc="What listeners agree to; by default a short text in their language.")
     contact: str = param("", doc="Whom listeners may write to, e.g. an address; shown where something went wrong, too.")
     tasks: dict[str, Wording] = param({}, doc="Questions and scales in place of the protocol's, by task.")
-    questionnaire: tuple[Item, ...] | None = param(None, doc="Questions at the end, in place of the usual ones.")
+    # None first, as kinds are tried in order: a name alone stands for a list of one, and nothing is no name.
+    questionnaire: None | tuple[Item, ...] = param(  # noqa: RUF036
+        None, doc="Questions at the end, in place of the usual ones."
+    )
     appearance: Appearance = param(Appearance(), doc="Logo and colours of the listeners' pages.")
 
     @classmethod

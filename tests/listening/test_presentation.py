@@ -33,6 +33,8 @@ appearance:
 def test_a_pack_has_what_the_file_says_and_trains_each_task(write_design, tmp_path) -> None:
     (tmp_path / "lab.svg").write_text(SVG)
     design = write_design(PAGES + "excerpts: {count: 1, seconds: 1}\n", "two_attributes")
+    design = design.with_values(listeners=3)  # a copy says the same
+    assert write_design().with_values(listeners=3).questions() is None
     folder = make_pack(design, tmp_path, jobs=1, say=lambda _: None)
     pack = read_pack(folder)
     assert (pack.title, pack.instructions, pack.contact) == ("Hörversuch", "Gut zuhören.", "labor@example.org")

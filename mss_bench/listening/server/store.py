@@ -235,7 +235,7 @@ class Store:
             number = int(db.execute(f"SELECT 1 + coalesce(max(number), -1) FROM ({numbers})").fetchone()[0])
             joined = db.execute("SELECT count(*) FROM listeners WHERE way <> 'link'").fetchone()[0]
             if most is not None and joined >= most:
-                raise Full(f"{joined} listeners joined, of {most} places")
+                raise Full(f"all {most} places of this test are taken")
             taken = {row["code"] for row in db.execute("SELECT code FROM listeners")}
             name = code or _free_code(taken, number, way)
             try:

@@ -69,7 +69,7 @@ def test_a_listener_twice_is_refused(store) -> None:
     store.add("consent", way="panel", code="5f00")
     with pytest.raises(Conflict, match="'5f00' is taken"):
         store.add("consent", way="panel", code="5f00")
-    with pytest.raises(Conflict, match="all the listeners"):
+    with pytest.raises(Conflict, match="all 1 places"):
         store.add("consent", way="open", most=1)
     assert store.participant("5f00").number == 0
     assert store.participant("L001") is None
