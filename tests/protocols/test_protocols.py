@@ -216,6 +216,7 @@ def test_a_data_set_that_lacks_something_is_named_before_anything_runs(planned, 
     (tmp_path / "tiny" / "test" / "Song A").rename(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match=r"lacks 1 of the 2 tracks of protocol mine@1: Song A; add them, or choose"):
         planned("mine@1")
+    assert planned("all", dataset="tiny").protocols, "which tells what a number of fewer tracks would be called"
     with pytest.raises(ConfigError, match="--protocol mine@1, msst@1: of the data sets tiny, musdb18hq; choose one"):
         planned("mine@1", "msst@1")
 
