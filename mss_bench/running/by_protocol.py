@@ -119,7 +119,6 @@ def differences(options: RunOptions, protocol: Protocol, dataset: Dataset, track
     """Return in what a run differs from a protocol, each in words, but for which tracks it has."""
     subsets = dataset.subset_names(options.subset)
     stemless = any(not files for track in tracks if track.reader is None for files in track.stems.values())
-    chain = options.chain()
     made_alike = [how for how in options.fit if how not in protocol.fit]
     differs = {
         f"the data set is {dataset.name}, not {' or '.join(protocol.datasets)}": (
@@ -134,7 +133,6 @@ def differences(options: RunOptions, protocol: Protocol, dataset: Dataset, track
         ),
         f"files are made alike: {', '.join(made_alike)}": made_alike,
         f"perturbed: {', '.join(map(str, options.perturbations))}": options.perturbations,
-        f"the mixtures are perturbed: {chain.label if chain else ''}": chain is not None,
     }
     return [text for text, holds in differs.items() if holds]
 
