@@ -71,7 +71,10 @@ def test_help_names_every_verb(capsys):
         (["run", "--plugin", "absent.py"], "plugin file absent.py does not exist"),
         (["separators", "show", "repett"], "unknown separator 'repett'; did you mean 'repet'"),
         (["metrics", "show", "sddr"], "unknown metric 'sddr'; did you mean 'SDR'"),
-        (["results", "foo"], "mss-bench: unknown action 'foo'; known: export, import-museval, merge, rebuild, remove"),
+        (
+            ["results", "foo"],
+            "mss-bench: unknown action 'foo'; known: distances, export, import-museval, merge, rebuild, remove",
+        ),
         (["separators", "lst"], "mss-bench: unknown action 'lst'; did you mean 'list'?"),
         (["datasets", "check", "musdb18hq", "--root", "/nowhere"], "/nowhere"),
         (["report", "/nowhere"], "/nowhere is not a run folder"),
