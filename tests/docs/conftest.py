@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mss_bench.cli.main import main
 from mss_bench.core import audio
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +49,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, write_song: Callable[...,
     minute = np.random.default_rng(0).standard_normal((2, 60 * RATE)).astype(np.float32) / 20
     for name, channels in {"takes/lead.wav": 2, "takes/backing.flac": 1, "kit.wav": 1}.items():
         audio.write(folder / name, minute[:channels], RATE, "PCM_16")
+    _board(folder)
+    design = {"name": "vocals", "protocol": "mushra", "run": "runs/demo", "target": "vocals"}
+    design |= {"systems": ["repet_sim", "hpss_vocals", "irm"], "excerpts": {"count": 2, "seconds": 2}}
+    (folder / "vocals.yaml").write_text(json.dumps(design))
     (folder / "comparison.yaml").write_text("{dataset: musdb18hq, separators: [hpss, irm], metrics: [bss_eval]}")
     pd.DataFrame({"score": [1.0]}).to_pickle(folder / "scores.pandas")
     _network(folder / "my_model" / "model.onnx")
@@ -64,6 +69,16 @@ def _run(folder: Path, name: str, separators: list[Any], songs: int = 2) -> None
         "demo", separators, ["bss_eval", "usdr"], max_tracks=songs, duration=4.0, save_estimates=True,
         out=folder / "runs" / name, quiet=True,
     )  # fmt: skip
+
+
+def _board(folder: Path) -> None:
+    """Make an empty board, and a run of its songs."""
+    words = ["results", "import-museval", str(folder / "submissions"), "-o", str(folder / "runs" / "mine")]
+    assert main([*words, "--oracle", "IRM1"]) == 0
+    board = {"title": "Mine", "kind": "scores", "dataset": "museval", "subset": "test", "preset": "museval"}
+    board |= {"metrics": ["SDR"], "targets": ["vocals"], "rank_metric": "SDR", "rank_target": "vocals"}
+    (folder / "my-board").mkdir()
+    (folder / "my-board" / "board.yaml").write_text(json.dumps(board | {"tracks": list(SONGS)}))
 
 
 def _museval_json(path: Path) -> None:

@@ -32,6 +32,7 @@ ELSEWHERE = {
     r"\bmodel:msst=|external:python=|/venvs/": "needs weights and another interpreter: tests/separators",
     r"\blisten serve\b": "serves until it is stopped: tests/listening/server",
     r"mss-bench robustness\b": "takes minutes: tests/cli/test_robustness.py",
+    r"^mss-bench robustness": "takes minutes: tests/running and reports/robustness",
     r"--completion|--version": "ends the interpreter or talks to a shell: tests/cli",
     r"--max-tracks 10\b|moisesdb": "needs MoisesDB: tests/datasets",
     r"^\.venv/bin/mss-bench|^\.ci/run": "the main job, which the CI runs",
@@ -88,7 +89,8 @@ def test_commands_and_snippets_run_from_top_to_bottom(document, sandbox, capsys)
             expected = next((status for start, status in WITH_ERROR.items() if command.startswith(start)), 0)
             assert status == expected, f"{command}\n{printed.out}{printed.err}"
         if kind == "python" and "dask_jobqueue" not in block:
-            exec(compile(block, str(document), "exec"), names)
+            short = block.replace("max_tracks=2)", "max_tracks=2, duration=4.0)")
+            exec(compile(short, str(document), "exec"), names)
 
 
 OWN_RUN = ("first_run.md",)
