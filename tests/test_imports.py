@@ -39,7 +39,7 @@ ALLOWED = {
     "protocols": TABLES | {"stats.choices"},
     "report": TABLES | {"stats", "protocols"},
     "leaderboards": TABLES | {"stats", "report", "protocols"},
-    "listening": CORE | {"api", "running", "dsp", "datasets", "metrics", "stats", "report"},
+    "listening": CORE | {"api", "evaluation", "running", "dsp", "datasets", "metrics", "stats", "report"},
     "explanation": CORE | {"running", "dsp", "metrics", "report"},
     "evaluation": CORE | {"metrics"},
     "api": CORE | {"stats", "report", "running", "datasets", "metrics", "separators"},

@@ -128,14 +128,19 @@ class CommandLine(_Directive):
     def _verb(self, name: str, text: str) -> str:
         parser = Parser(prog=f"mss-bench {name}", description=sentence(text))
         importlib.import_module(f"mss_bench.cli.{name}").configure(parser)
+        return "\n".join([f"## mss-bench {name}\n", sentence(text) + "\n", *self._below(parser, name)])
+
+    def _below(self, parser: argparse.ArgumentParser, name: str) -> list[str]:
+        """Return the options of a verb, or a section for each of its actions."""
         actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-        parts = [f"## mss-bench {name}\n", sentence(text) + "\n"]
         if not actions:
-            return "\n".join([*parts, *self._options(parser)])
+            return self._options(parser)
+        parts = []
         for each in actions:
             for action, below in each.choices.items():
-                parts += [f"### mss-bench {name} {action}\n", (below.description or "") + "\n", *self._options(below)]
-        return "\n".join(parts)
+                words = f"{name} {action}"
+                parts += [f"### mss-bench {words}\n", (below.description or "") + "\n", *self._below(below, words)]
+        return parts
 
     def _options(self, parser: argparse.ArgumentParser) -> list[str]:
         shown = [action for group in parser._action_groups for action in group._group_actions if action.dest != "help"]

@@ -77,12 +77,17 @@ class Verify(Action):
         """Print what is wrong."""
         from mss_bench.leaderboards.board import read_board
         from mss_bench.leaderboards.verify import compare_with_run, verify_board
+        from mss_bench.listening.arena import is_arena
+        from mss_bench.listening.arena_results import verify_arena
 
         failed = 0
         for folder in self.boards:
-            board = read_board(folder)
-            problems = verify_board(board)
-            if self.run is not None:
+            if is_arena(folder):
+                problems = verify_arena(folder)
+            else:
+                board = read_board(folder)
+                problems = verify_board(board)
+            if self.run is not None and not is_arena(folder):
                 from mss_bench.api import load
 
                 results = load(self.run)

@@ -14,7 +14,7 @@ from mss_bench.listening.importers import ImportOptions
 from mss_bench.listening.rated_test import RatedTest
 from mss_bench.listening.server.flow import ServeOptions
 
-__all__ = ["ACTIONS", "configure", "execute"]
+__all__ = ["ACTIONS", "configure", "execute", "kinds_of"]
 
 _TEST = ("pack", "scale")
 _METRICS = ("run", "metrics", "metric_columns", "only", "lower", "whole_tracks")
@@ -225,14 +225,14 @@ class Analyse(RatedTest):
         ratings = self.read_ratings()
         found = find(
             ratings, scales=self.scales, scale=self.ends or SCALE, mid_anchor=self.mid_anchor, seconds=self.seconds,
-            metrics=self.read_metrics(ratings), kinds=_kinds(self.kinds, set(ratings["system"])), draws=self.draws,
+            metrics=self.read_metrics(ratings), kinds=kinds_of(self.kinds, set(ratings["system"])), draws=self.draws,
             seed=self.seed, screening=self.screening, centre=self.centre, normalise=self.normalise,
         )  # fmt: skip
         files = write_report(self.out, found, pack=self.pack)
         print("\n".join([*conclusions(found), "", f"{files[0]} and {len(files) - 1} more files"]))
 
 
-def _kinds(told: tuple[str, ...], systems: set[str]) -> dict[str, str]:
+def kinds_of(told: tuple[str, ...], systems: set[str]) -> dict[str, str]:
     """Return ``generative=a,b`` as a mapping of system to kind."""
     kinds: dict[str, str] = {}
     for text in told:

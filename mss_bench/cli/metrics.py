@@ -6,6 +6,7 @@ import argparse
 import inspect
 from pathlib import Path
 
+from mss_bench.cli import arena
 from mss_bench.cli.options import (
     Action,
     add_actions,
@@ -102,12 +103,12 @@ class Check(List):
         return max(print_checks(name, check_metric(build(metrics, Spec.parse(name))[0])) for name in specs)
 
 
-ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}
+ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check, **arena.ACTIONS}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions."""
-    add_actions(parser, ACTIONS)
+    add_actions(parser, ACTIONS, {"arena": "Hold metrics against what listeners said."})
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -98,17 +98,34 @@ def add_options(parser: _Container, cls: type, names: Iterable[str] = (), **chan
         _add_option(parser, replace(known[name], **changes.get(name, {})))
 
 
-def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, type[Any]]) -> None:
-    """Add a parser for each action of a verb."""
-    group = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
+def add_actions(
+    parser: argparse.ArgumentParser, actions: Mapping[str, type[Any]], groups: Mapping[str, str] | None = None
+) -> None:
+    """Add a parser for each action of a verb.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    actions : mapping of str to type
+        Names of two words, such as ``arena build``, are actions of a group.
+    groups : mapping of str to str, optional
+        The groups, with what they are about.
+    """
+    below: dict[str, argparse._SubParsersAction[argparse.ArgumentParser]] = {}
+    below[""] = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
+    for name, text in (groups or {}).items():
+        group = below[""].add_parser(name, help=text[0].lower() + text[1:-1], description=text)
+        below[name] = group.add_subparsers(dest="below", metavar="ACTION", required=True, title="actions")
     for name, action in actions.items():
+        group_name, _, word = name.rpartition(" ")
         text = (action.__doc__ or "").partition("\n")[0]
-        below = group.add_parser(name, help=text[0].lower() + text[1:-1], description=text)
+        own = below[group_name].add_parser(word, help=text[0].lower() + text[1:-1], description=text)
+        own.set_defaults(action=name)
         titled: Mapping[str, tuple[str, ...]] = getattr(action, "option_groups", {})
         grouped = {parameter for names in titled.values() for parameter in names}
-        add_options(below, action, [parameter for parameter in parameters(action) if parameter not in grouped])
+        add_options(own, action, [parameter for parameter in parameters(action) if parameter not in grouped])
         for title, names in titled.items():
-            add_options(below.add_argument_group(title), action, names)
+            add_options(own.add_argument_group(title), action, names)
 
 
 def execute_action(args: argparse.Namespace, action: type[Any]) -> int:

@@ -10,6 +10,8 @@ ratings                  `ratings` the long table of every source; `importers` r
 screening                `screening` which listeners count (BS.1534-3), and flags
 analysis                 `analysis` medians, intervals and tests, by `bootstrap`; `pairs`, `mixed`, `reliability`
 metrics                  `metric_table` metrics beside ratings; `metrics_against_ears` judges them, `fit` predicts
+arena                    `arena` sets of ratings that metrics are held against; `arena_results`, `arena_page`;
+                         `stimuli_scores` metrics of the audio
 report                   `findings` puts all together; `report` writes it, with `report_tables` and `figures`
 =======================  ==============================================================================================
 

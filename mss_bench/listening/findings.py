@@ -43,9 +43,9 @@ from mss_bench.listening.votes import Votes, count_votes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Ears", "Findings", "Question", "counted", "find"]
+__all__ = ["SHARES", "Ears", "Findings", "Question", "counted", "find"]
 
-_SHARES = {p.tasks[0].name: p.kind for p in PROTOCOLS.values() if p.kind in CHOICES}
+SHARES = {p.tasks[0].name: p.kind for p in PROTOCOLS.values() if p.kind in CHOICES}
 """Tasks whose answers are chosen or not, right or wrong, with their kinds."""
 
 
@@ -157,11 +157,11 @@ def find(
     MssBenchError
         Ratings that do not answer their question, metrics that fit none of them.
     """
-    known = dict.fromkeys(_SHARES, (0.0, 1.0)) | dict(scales or {})
+    known = dict.fromkeys(SHARES, (0.0, 1.0)) | dict(scales or {})
     kept, screened = counted(ratings, scales=known, scale=scale, mid_anchor=mid_anchor, screening=screening)
     asked = []
     for task, target, rows in questions(ratings):
-        kind, own = _SHARES.get(task, Kind.MULTI), known.get(task, scale)
+        kind, own = SHARES.get(task, Kind.MULTI), known.get(task, scale)
         shares = kind is not Kind.MULTI
         rows = rows if shares else normalised(rows, normalise, own)
         question = Question(task, target, kind, own, screened.apply(rows), centre or usual_centre(own))
@@ -183,7 +183,7 @@ def find(
             choices = len(question.votes.systems) if question.votes else 2
             question.needed = answers_by_share(kind, choices=choices)
         asked.append(question)
-    rated = ratings[~ratings["task"].isin(_SHARES)]
+    rated = ratings[~ratings["task"].isin(SHARES)]
     flags = flag_listeners(rated, seconds=seconds, scale=scale) if len(rated) else flag_listeners(ratings)
     name = ", ".join(filter(None, dict.fromkeys(map(str, ratings["test"]))))
     return Findings(name, ratings, screened, flags, flag_conditions(kept[kept.index.isin(rated.index)]), asked)

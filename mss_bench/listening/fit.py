@@ -22,9 +22,10 @@ import numpy as np
 
 from mss_bench.listening.bootstrap import FEWEST, LEVEL, cluster_weights, percentile_interval
 from mss_bench.listening.metric_table import Joined
-from mss_bench.listening.metrics_against_ears import ceiling, correlations
+from mss_bench.listening.metrics_against_ears import ceiling
 from mss_bench.listening.ratings import SCALE
 from mss_bench.listening.sheets import RatingsError
+from mss_bench.stats.correlation import correlations
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:

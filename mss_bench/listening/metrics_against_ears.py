@@ -11,16 +11,12 @@ References
    singing-voice separation", Proc. ICASSP, 2018.
 .. [2] E. Cano, D. FitzGerald, K. Brandenburg, "Evaluation of quality of sound source separation algorithms: human
    perception vs quantitative metrics", Proc. EUSIPCO, 2016.
-.. [3] M. G. Kendall, "The treatment of ties in ranking problems", Biometrika 33, 1945.
-.. [4] E. J. Williams, "The comparison of regression variables", J. R. Stat. Soc. B 21, 1959.
-.. [5] X.-L. Meng, R. Rosenthal, D. B. Rubin, "Comparing correlated correlation coefficients", Psychological Bulletin
-   111, 1992.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,23 +26,17 @@ from mss_bench.listening.analysis import SystemTests
 from mss_bench.listening.bootstrap import FEWEST, cluster_weights, draw_counts, percentile_interval
 from mss_bench.listening.metric_table import Joined
 from mss_bench.listening.reliability import rating_units
+from mss_bench.stats.correlation import COEFFICIENTS, correlations, fisher_mean, meng, monotone_rmse, williams
 from mss_bench.stats.significance import correct
 from mss_bench.stats.units import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "COEFFICIENTS", "Verdict", "agreement", "by_kind", "ceiling", "compare_metrics", "correlations", "fisher_mean",
-    "meng", "monotone_rmse", "pooled_rho", "verdicts", "williams",
-]  # fmt: skip
-
-COEFFICIENTS = {"r": "Pearson's r", "rho": "Spearman's rho", "tau": "Kendall's tau-b"}
-"""Correlations and what they are, in words."""
+__all__ = ["Verdict", "agreement", "by_kind", "ceiling", "compare_metrics", "pooled_rho", "verdicts"]
 
 _FEWEST = 4  # systems in a song of which a correlation is taken: of three, a rank correlation has four values
 _ALPHA = 0.05
-_NEARLY = 0.99  # correlations beyond it have no finite Fisher's z of use
 
 
 @dataclass(frozen=True)
@@ -89,30 +79,35 @@ class Verdict:
         return text
 
 
-def agreement(joined: Joined, *, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
+def agreement(
+    joined: Joined, *, coefficients: Collection[str] = tuple(COEFFICIENTS), draws: int = 2000, seed: int = 0
+) -> pd.DataFrame:
     """Measure how each metric agrees with the ratings.
 
     Parameters
     ----------
     joined : Joined
+    coefficients : collection of str
+        Keys of `mss_bench.stats.correlation.COEFFICIENTS`.
     draws, seed : int
         Of the bootstrap, which resamples songs.
 
     Returns
     -------
     DataFrame
-        Index metric, the highest pooled rho first. ``n``; for c in r, rho, tau: ``c``, ``c_low``, ``c_high`` pooled,
+        Index metric, the highest pooled rho first. ``n``; for each c of them ``c``, ``c_low``, ``c_high`` pooled,
         ``song_c_mean`` (by Fisher's z) and ``song_c_median`` within songs, ``system_c`` of system means; ``rmse`` after
         the best monotone fit; ``n_songs`` that have at least 4 systems, ``n_systems``.
     """
     import pandas as pd
 
-    rows = {metric: _row(joined, metric, draws, seed) for metric in joined.metrics}
+    rows = {metric: _row(joined, metric, coefficients, draws, seed) for metric in joined.metrics}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
-    return table.sort_values(["rho", "r"], ascending=False, kind="stable")
+    order = [name for name in ("rho", "r", "tau") if name in coefficients]
+    return table.sort_values(order, ascending=False, kind="stable")
 
 
-def _row(joined: Joined, metric: str, draws: int, seed: int) -> dict[str, float]:
+def _row(joined: Joined, metric: str, coefficients: Collection[str], draws: int, seed: int) -> dict[str, float]:
     import pandas as pd
 
     own = _finite(joined, metric)
@@ -120,19 +115,19 @@ def _row(joined: Joined, metric: str, draws: int, seed: int) -> dict[str, float]
     item, items = pd.factorize(own["item"])
     # Whole songs are resampled, for signals of one song are not independent.
     weights = cluster_weights(pd.factorize(own["song"])[0], draws, seed)
-    pooled, drawn = correlations(x, y), correlations(x, y, weights)
-    within: dict[str, list[float]] = {name: [] for name in COEFFICIENTS}
+    pooled, drawn = correlations(x, y, names=coefficients), correlations(x, y, weights, coefficients)
+    within: dict[str, list[float]] = {name: [] for name in coefficients}
     for number in range(len(items)):
         at = item == number
         if at.sum() >= _FEWEST:
-            for name, value in correlations(x[at], y[at]).items():
+            for name, value in correlations(x[at], y[at], names=coefficients).items():
                 within[name].append(float(value[0]))
     # A mean over songs compares systems where all have the same songs; of two systems r is always 1 or -1.
     means = own.pivot(index="item", columns="system", values=metric).dropna().mean()
     heard = own.pivot(index="item", columns="system", values="rating").dropna().mean()
     of_systems = correlations(means.to_numpy(), heard.to_numpy()) if len(means) > 2 else {}
-    row: dict[str, float] = {"n": x.size, "n_songs": len(within["r"]), "n_systems": len(means)}
-    for name in COEFFICIENTS:
+    row: dict[str, float] = {"n": x.size, "n_songs": len(next(iter(within.values()))), "n_systems": len(means)}
+    for name in coefficients:
         row[name] = float(pooled[name][0])
         row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(drawn[name])
         values = np.array(within[name])
@@ -154,24 +149,29 @@ def _finite(joined: Joined, *metrics: str) -> pd.DataFrame:
     return table
 
 
-def compare_metrics(joined: Joined, *, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """Compare the metric with the highest pooled r with each other, on the points that both have.
+def compare_metrics(joined: Joined, *, by: str = "r", draws: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """Compare the metric with the highest pooled correlation with each other, on the points that both have.
 
     Parameters
     ----------
     joined, draws, seed
         As for `agreement`.
+    by : {"r", "rho"}
+        The correlation that is highest, and whose differences are resampled.
 
     Returns
     -------
     DataFrame
         ``best``, ``other``, ``n``, ``r_best``, ``r_other``, ``r_between``; ``t`` and ``p_williams`` of r, ``z`` and
         ``p_meng`` of rho (both as if points were independent, p after Holm); ``low`` and ``high`` of the difference of
-        r over resampled songs, which does not suppose that.
+        the correlation `by` over resampled songs, which does not suppose that.
     """
     import pandas as pd
 
-    pooled = {m: float(correlations(*_columns(_finite(joined, m), m, "rating"))["r"][0]) for m in joined.metrics}
+    pooled = {}
+    for metric in joined.metrics:
+        x, y = _columns(_finite(joined, metric), metric, "rating")
+        pooled[metric] = float(correlations(x, y, names=[by])[by][0])
     # Only the best is compared, which is what one asks; the search for it makes its lead look larger than it is.
     first = max(pooled, key=lambda name: pooled[name])
     rows = []
@@ -180,9 +180,9 @@ def compare_metrics(joined: Joined, *, draws: int = 2000, seed: int = 0) -> pd.D
             continue
         own = _finite(joined, first, other)
         x, z, y = _columns(own, first, other, "rating")
-        a, b, ab = correlations(x, y), correlations(z, y), correlations(x, z)
+        a, b, ab = (correlations(*pair, names=("r", "rho")) for pair in ((x, y), (z, y), (x, z)))
         weights = cluster_weights(pd.factorize(own["song"])[0], draws, seed)
-        apart = correlations(x, y, weights)["r"] - correlations(z, y, weights)["r"]
+        apart = correlations(x, y, weights, [by])[by] - correlations(z, y, weights, [by])[by]
         t, p_t = williams(float(a["r"][0]), float(b["r"][0]), float(ab["r"][0]), y.size)
         m, p_m = meng(float(a["rho"][0]), float(b["rho"][0]), float(ab["rho"][0]), y.size)
         rows.append((first, other, y.size, a["r"][0], b["r"][0], ab["r"][0], t, p_t, m, p_m,
@@ -249,13 +249,19 @@ def _verdict(joined: Joined, metric: str, heard: list[tuple[str, str]], draws: i
     return Verdict(metric, answer, **sorted_out, songs=songs)
 
 
-def ceiling(ratings: pd.DataFrame, *, splits: int = 200, seed: int = 0) -> dict[str, float]:
+def ceiling(
+    ratings: pd.DataFrame, *, by: str = "r", centre: str = "median", splits: int = 200, seed: int = 0
+) -> dict[str, float]:
     """Measure how well listeners predict listeners: what a metric can reach at best.
 
     Parameters
     ----------
     ratings : DataFrame
         Of one task and target.
+    by : {"r", "rho", "tau"}
+        The correlation.
+    centre : {"median", "mean"}
+        Of the listeners of a signal, as for `mss_bench.listening.metric_table.rating_centres`.
     splits : int
         Random halves of the listeners.
     seed : int
@@ -263,9 +269,9 @@ def ceiling(ratings: pd.DataFrame, *, splits: int = 200, seed: int = 0) -> dict[
     Returns
     -------
     dict
-        ``single``: mean r of one listener with the median of the others; ``halves``: mean r of the medians of two
-        halves; ``reliability``: that, stepped up to all listeners after Spearman and Brown; ``ceiling``: its square
-        root, the highest r that can be expected of any metric. NaN of fewer than 4 listeners.
+        ``single``: mean correlation of one listener with the centre of the others; ``halves``: that of the centres of
+        two halves; ``reliability``: that, stepped up to all listeners after Spearman and Brown; ``ceiling``: its square
+        root, the highest correlation that can be expected of any metric. NaN of fewer than 4 listeners.
     """
     units = rating_units(ratings)
     values: Floats = units.to_numpy(dtype=np.float64)
@@ -273,11 +279,12 @@ def ceiling(ratings: pd.DataFrame, *, splits: int = 200, seed: int = 0) -> dict[
     if listeners < 4 or len(values) < 3:  # halves of fewer than four are single listeners
         return dict.fromkeys(("single", "halves", "reliability", "ceiling"), math.nan)
     rng = np.random.default_rng(seed)
-    single = [_r(values[:, n], _medians(np.delete(values, n, axis=1))) for n in range(listeners)]
+    single = [_correlation(values[:, n], _centres(np.delete(values, n, axis=1), centre), by) for n in range(listeners)]
     halves = []
     for _ in range(splits):
         order = rng.permutation(listeners)
-        halves.append(_r(_medians(values[:, order[: listeners // 2]]), _medians(values[:, order[listeners // 2 :]])))
+        half, rest = values[:, order[: listeners // 2]], values[:, order[listeners // 2 :]]
+        halves.append(_correlation(_centres(half, centre), _centres(rest, centre), by))
     r = float(np.nanmean(halves))
     # Spearman and Brown: from half of the listeners to all of them.
     reliability = max(2 * r / (1 + r), 0.0)
@@ -287,16 +294,16 @@ def ceiling(ratings: pd.DataFrame, *, splits: int = 200, seed: int = 0) -> dict[
     }  # fmt: skip
 
 
-def _medians(values: Floats) -> Floats:
-    medians = np.full(len(values), np.nan)
+def _centres(values: Floats, centre: str) -> Floats:
+    centres = np.full(len(values), np.nan)
     some = np.isfinite(values).any(axis=1)  # of nothing, nanmedian would warn
-    medians[some] = np.nanmedian(values[some], axis=1)
-    return medians
+    centres[some] = (np.nanmean if centre == "mean" else np.nanmedian)(values[some], axis=1)
+    return centres
 
 
-def _r(x: Floats, y: Floats) -> float:
+def _correlation(x: Floats, y: Floats, name: str) -> float:
     both = np.isfinite(x) & np.isfinite(y)
-    return float(correlations(x[both], y[both])["r"][0]) if both.sum() > 2 else math.nan
+    return float(correlations(x[both], y[both], names=[name])[name][0]) if both.sum() > 2 else math.nan
 
 
 def by_kind(joined: Joined, kinds: Mapping[str, str]) -> dict[str, Joined]:
@@ -315,115 +322,3 @@ def by_kind(joined: Joined, kinds: Mapping[str, str]) -> dict[str, Joined]:
         if len(own) >= 3 and kept:
             parts[kind] = Joined(own.reset_index(drop=True), kept, joined.turned, joined.notes)
     return parts
-
-
-def correlations(x: Floats, y: Floats, weights: Floats | None = None) -> dict[str, Floats]:
-    """Compute Pearson's r, Spearman's rho and Kendall's tau-b [3]_.
-
-    Parameters
-    ----------
-    x, y : (n,) arrays
-        Finite.
-    weights : (draws, n) array, optional
-        How often each point counts, whole numbers: a resample a row. By default every point once.
-
-    Returns
-    -------
-    dict of str to (draws,) array
-        Keys of `COEFFICIENTS`; NaN where x or y does not spread.
-    """
-    drawn = np.ones((1, x.size)) if weights is None else weights
-    return {
-        "r": _pearson(np.broadcast_to(x, drawn.shape), np.broadcast_to(y, drawn.shape), drawn),
-        "rho": _pearson(_ranks(x, drawn), _ranks(y, drawn), drawn),
-        "tau": _tau(x, y, drawn),
-    }
-
-
-def _pearson(x: Floats, y: Floats, weights: Floats) -> Floats:
-    total = weights.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        x = x - (weights * x).sum(axis=1, keepdims=True) / total
-        y = y - (weights * y).sum(axis=1, keepdims=True) / total
-        xx, yy = (weights * x**2).sum(axis=1), (weights * y**2).sum(axis=1)
-        # Rounding leaves a little spread where there is none.
-        flat = (xx < 1e-20 * np.maximum(1.0, np.abs(x).max(axis=1) ** 2)) | (yy < 1e-20)
-        return np.where(flat, np.nan, (weights * x * y).sum(axis=1) / np.sqrt(xx * yy))
-
-
-def _ranks(x: Floats, weights: Floats) -> Floats:
-    """Return the mid-ranks within each resample, of all points."""
-    below = (x[:, None] < x).astype(np.float64) + 0.5 * (x[:, None] == x)
-    return np.asarray(weights @ below + 0.5)
-
-
-def _tau(x: Floats, y: Floats, weights: Floats) -> Floats:
-    right, up = np.sign(x[:, None] - x), np.sign(y[:, None] - y)
-    agree, in_x, in_y = (((weights @ part) * weights).sum(axis=1) for part in (right * up, right**2, up**2))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where((in_x > 0) & (in_y > 0), agree / np.sqrt(in_x * in_y), np.nan)
-
-
-def monotone_rmse(x: Floats, y: Floats) -> float:
-    """Return the root mean square of what the best non-decreasing function of x leaves of y."""
-    from sklearn.isotonic import IsotonicRegression
-
-    fitted = IsotonicRegression().fit(x, y).predict(x)
-    return float(np.sqrt(np.mean((y - fitted) ** 2)))
-
-
-def fisher_mean(values: Floats) -> float:
-    """Average correlations by way of Fisher's z; those beyond 0.99 count as 0.99."""
-    finite = values[np.isfinite(values)]
-    return float(np.tanh(np.arctanh(np.clip(finite, -_NEARLY, _NEARLY)).mean())) if finite.size else math.nan
-
-
-def williams(r_a: float, r_b: float, r_ab: float, n: int) -> tuple[float, float]:
-    """Test by Williams [4]_ the difference of two correlations with one variable.
-
-    Parameters
-    ----------
-    r_a, r_b : float
-        Correlations of a and of b with the common variable.
-    r_ab : float
-        Of a with b.
-    n : int
-        Points, above 3.
-
-    Returns
-    -------
-    t, p : float
-        Of n - 3 degrees of freedom, two-sided; NaN where it is not defined (a and b are one).
-    """
-    from scipy import stats
-
-    determinant = 1 - r_a**2 - r_b**2 - r_ab**2 + 2 * r_a * r_b * r_ab
-    below = 2 * (n - 1) / max(n - 3, 1) * determinant + ((r_a + r_b) / 2) ** 2 * (1 - r_ab) ** 3
-    if n <= 3 or not below > 1e-12:
-        return math.nan, math.nan
-    t = (r_a - r_b) * math.sqrt((n - 1) * (1 + r_ab) / below)
-    return t, float(2 * stats.t.sf(abs(t), n - 3))
-
-
-def meng(r_a: float, r_b: float, r_ab: float, n: int) -> tuple[float, float]:
-    """Test by Meng, Rosenthal and Rubin [5]_ the same, for ranks too.
-
-    Parameters
-    ----------
-    r_a, r_b, r_ab, n
-        As for `williams`.
-
-    Returns
-    -------
-    z, p : float
-        Two-sided; NaN where it is not defined.
-    """
-    from scipy import stats
-
-    mean = (r_a**2 + r_b**2) / 2
-    if n <= 3 or max(abs(r_a), abs(r_b)) >= 1 or not 1 - r_ab > 1e-12:
-        return math.nan, math.nan
-    f = min((1 - r_ab) / (2 * (1 - mean)), 1.0)
-    h = (1 - f * mean) / (1 - mean)
-    z = (math.atanh(r_a) - math.atanh(r_b)) * math.sqrt((n - 3) / (2 * (1 - r_ab) * h))
-    return z, float(2 * stats.norm.sf(abs(z)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mss_bench.core.parameters import param
 from mss_bench.errors import ConfigError
@@ -20,6 +20,9 @@ __all__ = ["RatedTest"]
 
 class RatedTest(PackAndScale):
     """A test that was rated, with metrics to hold against the ratings, if any."""
+
+    table_flag: ClassVar[str] = "--metric-table"
+    """Option that names the table of metrics."""
 
     ratings: Path = param(
         flag="ratings", metavar="RATINGS",
@@ -59,14 +62,14 @@ class RatedTest(PackAndScale):
     def setup(self) -> None:
         super().setup()
         if self.run and self.metrics:
-            raise ConfigError("--run and --metric-table are two sources of metrics; give one")
+            raise ConfigError(f"--run and {self.table_flag} are two sources of metrics; give one")
         for name, given in {
             "--metric-columns": self.metric_columns,
             "--only": self.only,
             "--lower": self.lower,
         }.items():
             if given and not self.metrics:
-                raise ConfigError(f"{name} is about a table of metrics; name it with --metric-table")
+                raise ConfigError(f"{name} is about a table of metrics; name it with {self.table_flag}")
         if self.whole_tracks and not self.run:
             raise ConfigError("--whole-tracks is about the metrics of a run; name it with --run")
         if self.ratings.is_dir():

@@ -7,6 +7,8 @@ On a matrix
     `significance` Friedman's test and post hoc tests; `intervals` bootstrap confidence intervals; `effect` effect
     sizes; `ranking` ranks, groups of ties, critical differences; `power` how many tracks it takes; `mixed` a linear
     mixed model.
+Of two variables
+    `correlation` coefficients, on resamples too, and tests of two that share a variable.
 Underneath
     `units` which tracks count and what stands in; `resample` bootstrap resamples; `signed_rank` Wilcoxon's
     test; `choices` the names of aggregations, tests and rules.

@@ -18,20 +18,10 @@ from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.listening.analysis import compare_systems, summarise
 from mss_bench.listening.fit import fit_metrics
 from mss_bench.listening.metric_table import Joined, MetricTable, join, metrics_of_csv, metrics_of_run, rating_centres
-from mss_bench.listening.metrics_against_ears import (
-    agreement,
-    by_kind,
-    ceiling,
-    compare_metrics,
-    correlations,
-    fisher_mean,
-    meng,
-    monotone_rmse,
-    verdicts,
-    williams,
-)
+from mss_bench.listening.metrics_against_ears import agreement, by_kind, ceiling, compare_metrics, verdicts
 from mss_bench.listening.screening import screen
 from mss_bench.listening.sheets import RatingsError
+from mss_bench.stats.correlation import correlations, fisher_mean, meng, monotone_rmse, williams
 
 from .real_ratings import made_ratings, similarity
 
