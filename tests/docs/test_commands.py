@@ -32,7 +32,6 @@ ELSEWHERE = {
     r"\bmodel:msst=|external:python=|/venvs/": "needs weights and another interpreter: tests/separators",
     r"\blisten (serve|analyse listening/)": "serves until it is stopped, and tells of whoever came: tests/listening",
     r"metrics arena\b|listen import ratings_of": "needs stimuli and ratings: tests/listening/test_arena.py",
-    r"\blisten serve\b": "serves until it is stopped: tests/listening/server",
     r"mss-bench robustness\b": "takes minutes: tests/cli/test_robustness.py",
     r"--completion|--version": "ends the interpreter or talks to a shell: tests/cli",
     r"--max-tracks 10\b|moisesdb": "needs MoisesDB: tests/datasets",
