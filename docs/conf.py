@@ -7,11 +7,17 @@ same way on the site as in the repository::
     sphinx-build -W -c docs . build/docs
 """
 
+import os
 import sys
+from functools import partialmethod
 from pathlib import Path
+
+from nbclient import NotebookClient
 
 from mss_bench import __version__
 
+# Notebooks call mss-bench, which lies beside this interpreter.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "mss_bench"
@@ -51,7 +57,8 @@ nb_execution_cache_path = str(Path(__file__).parents[1] / "build" / "notebooks")
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_execution_timeout = 300
-nb_merge_streams = True
+# Output comes in pieces that may end within a line; merging by myst_nb would break the line there.
+NotebookClient.__init__ = partialmethod(NotebookClient.__init__, coalesce_streams=True)
 
 default_role = "py:obj"
 autodoc_member_order = "bysource"
