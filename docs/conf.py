@@ -16,7 +16,8 @@ from nbclient import NotebookClient
 
 from mss_bench import __version__
 
-# Notebooks call mss-bench, which lies beside this interpreter.
+# Notebooks call mss-bench, which lies beside this interpreter; what it prints is to fit the page.
+os.environ["COLUMNS"] = "80"
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
