@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mss_bench.cli.options import Action
 from mss_bench.core.parameters import param
@@ -151,8 +151,7 @@ class Add(RatedTest, Stimuli):
 
     def _add_sets(self) -> None:
         from mss_bench.cli.listen import kinds_of
-        from mss_bench.listening.analysis import questions
-        from mss_bench.listening.arena import RatingSet, add_set
+        from mss_bench.listening.arena import RatingSet, add_questions
         from mss_bench.listening.arena_results import counted_questions
         from mss_bench.listening.ratings import SCALE
 
@@ -160,21 +159,22 @@ class Add(RatedTest, Stimuli):
             raise ConfigError("say where the ratings come from: --source TEXT")
         if self.normalise:
             raise ConfigError("--normalise: an arena holds ratings as they were given")
-        ratings = self.read_ratings()
-        kinds = kinds_of(self.kinds, set(ratings["system"]))
-        rated = counted_questions(ratings, self.scales, self.ends or SCALE, screening=self.screening)
+        ratings, ends = self.read_ratings(), self.ends or SCALE
+        rated = counted_questions(ratings, self.scales, ends, screening=self.screening)
         tables = self.read_metrics(ratings)
-        several = len(list(questions(ratings))) > 1
-        for (task, target), rows in rated.items():
-            stem = self.name or self.ratings.stem
-            name = "-".join(filter(None, [stem, task, target])) if several else stem
-            facts: dict[str, Any] = {
-                "title": self.title or name, "target": target, "task": task, "kinds": kinds, "source": self.source,
-                "licence": self.licence, "scale": self.scales.get(task, self.ends or SCALE), **self.places(),
-            }  # fmt: skip
-            facts |= {"centre": self.centre} if self.centre else {}
-            values = self.scores(self.computed, RatingSet(**facts), rows) if self.audio else tables[target]
-            print(add_set(self.arena, name, rows, self._renamed(values), facts).folder)
+        facts = {
+            "title": self.title, "centre": self.centre, "kinds": kinds_of(self.kinds, set(ratings["system"])),
+            "source": self.source, "licence": self.licence, **self.places(),
+        }  # fmt: skip
+
+        def values(target: str, rows: pd.DataFrame) -> MetricTable:
+            own = RatingSet(title=target, target=target, source=self.source, **self.places())
+            return self._renamed(self.scores(self.computed, own, rows) if self.audio else tables[target])
+
+        given = {key: value for key, value in facts.items() if value}
+        name = self.name or self.ratings.stem
+        for own in add_questions(self.arena, name, rated, values, given, lambda task: self.scales.get(task, ends)):
+            print(own.folder)
 
     def _renamed(self, values: MetricTable) -> MetricTable:
         from mss_bench.errors import UnknownNameError

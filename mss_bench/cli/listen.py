@@ -202,7 +202,7 @@ class Analyse(RatedTest):
     option_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "the test": _TEST,
         "statistics": ("screening", "mid_anchor", "centre", "normalise", "draws", "seed"),
-        "metrics against ears": (*_METRICS, "kinds"),
+        "metrics against ears": (*_METRICS, "kinds", "arena"),
     }
 
     out: Path = param(Path("listening_report"), short="-o", metavar="DIR", doc="Folder of the report.")
@@ -213,23 +213,45 @@ class Analyse(RatedTest):
         (), flag="--kind", metavar="KIND=SYSTEMS",
         doc="Systems for which metrics are compared with ratings apart, e.g. generative=a,b (default: all together).",
     )  # fmt: skip
+    arena: Path | None = param(
+        None, metavar="ARENA", doc="Add ratings and metrics to this arena, as metrics arena add does (default: none)."
+    )
     draws: int = param(10_000, at_least=100, doc="Resamples of every bootstrap.")
     seed: int = param(0, at_least=0, doc="Seed of every bootstrap.")
 
+    @check("arena", "normalise")
+    def _comparable(self) -> None:
+        if self.arena and not (self.run or self.metrics):
+            raise ConfigError("--arena needs metrics of the systems: --run or --metric-table")
+        if self.arena and self.normalise:
+            raise ConfigError("--arena takes ratings as they were given, without --normalise")
+
     def execute(self) -> None:
         """Write the report of a test."""
+        from mss_bench.listening.arena import add_questions
         from mss_bench.listening.findings import find
         from mss_bench.listening.ratings import SCALE
         from mss_bench.listening.report import conclusions, write_report
 
         ratings = self.read_ratings()
+        metrics, kinds = self.read_metrics(ratings), kinds_of(self.kinds, set(ratings["system"]))
         found = find(
             ratings, scales=self.scales, scale=self.ends or SCALE, mid_anchor=self.mid_anchor, seconds=self.seconds,
-            metrics=self.read_metrics(ratings), kinds=kinds_of(self.kinds, set(ratings["system"])), draws=self.draws,
+            metrics=metrics, kinds=kinds, draws=self.draws,
             seed=self.seed, screening=self.screening, centre=self.centre, normalise=self.normalise,
         )  # fmt: skip
         files = write_report(self.out, found, pack=self.pack)
         print("\n".join([*conclusions(found), "", f"{files[0]} and {len(files) - 1} more files"]))
+        if self.arena:
+            rated = {(q.task, q.target): q.ratings for q in found.questions if q.ears}
+            facts = {"kinds": kinds, "source": f"the listening test {found.name}"}
+            facts |= {"centre": self.centre} if self.centre else {}
+            name = found.name or self.ratings.stem
+            ends = {q.task: q.scale for q in found.questions}
+            for own in add_questions(
+                self.arena, name, rated, lambda target, _: metrics[target], facts, ends.__getitem__
+            ):
+                print(own.folder)
 
 
 def kinds_of(told: tuple[str, ...], systems: set[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ Listeners are numbered anew when a set is written, so that no code of a panel is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,10 @@ from mss_bench.listening.sheets import read_sheet
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Arena", "RatingSet", "add_set", "add_values", "checksums", "is_arena", "read_arena"]
+__all__ = ["Arena", "RatingSet", "add_questions", "add_set", "add_values", "checksums", "is_arena", "read_arena"]
+
+
+Scale = tuple[float, float]
 
 
 class RatingSet(Parameterized):
@@ -165,9 +168,43 @@ def add_set(folder: Path, name: str, ratings: pd.DataFrame, values: MetricTable,
     table = tested.assign(listener=tested["listener"].map(codes))[["listener", "item", "system", "replicate", "score"]]
     if not is_arena(folder):
         write_atomic(folder / "arena.yaml", f'title: "{_Heading().title}"\n')
-    write_atomic(target / "ratings.csv", table.to_csv(index=False, float_format="%g", lineterminator="\n"))
+    write_atomic(target / "ratings.csv", table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
     _write_values(own, values.values)
     return own
+
+
+def add_questions(
+    folder: Path, name: str, rated: Mapping[tuple[str, str], pd.DataFrame],
+    values: Callable[[str, pd.DataFrame], MetricTable], facts: Mapping[str, Any], scales: Callable[[str], Scale],
+) -> list[RatingSet]:  # fmt: skip
+    """Write a set for each question of a test.
+
+    Parameters
+    ----------
+    folder : Path
+        The arena.
+    name : str
+        Of the set; of several questions each has its task and target added.
+    rated : mapping of (str, str) to DataFrame
+        Task and target to ratings.
+    values : callable
+        From a target and its ratings to the metrics.
+    facts : mapping
+        Parameters of `RatingSet` that all have in common.
+    scales : callable
+        From a task to the ends of its scale.
+
+    Raises
+    ------
+    MssBenchError
+        As for `add_set`.
+    """
+    sets = []
+    for (task, target), rows in rated.items():
+        own = "-".join(filter(None, [name, task, target])) if len(rated) > 1 else name
+        known = {"title": own, "target": target, "task": task, "scale": tuple(map(float, scales(task)))}
+        sets.append(add_set(folder, own, rows, values(target, rows), known | dict(facts)))
+    return sets
 
 
 def add_values(own: RatingSet, values: MetricTable) -> None:

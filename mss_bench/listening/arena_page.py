@@ -27,8 +27,9 @@ _RULES = (
     "Each number is Spearman's rho between a metric and what stands for the scores of a signal (the median or the mean "
     "over its listeners), pooled over songs and systems. Hidden references and anchors take no part. Of metrics of "
     "which less is better the sign is turned (↓).",
-    "The interval in brackets holds 95 % of resamples of whole songs, since signals of one song are not independent.",
-    f"A metric ranks a kind of system where its interval lies above {ENOUGH}, and does not where it lies below; else, "
+    "The interval holds 95 % of resamples of whole songs, since signals of one song are not independent.",
+    f"A metric ranks a kind of system, that is its estimates of all songs, where the interval lies above {ENOUGH}, and "
+    "does not where it lies below; else, "
     f"and of fewer than {FEWEST} songs, it is undecided. {ENOUGH} is a convention of ours: a quarter of the ranks' "
     "variance. All systems of a set together say little: a correlation then lives on the distance between the kinds.",
     f"Bold is the best of a column. {_SAME} stands at those that are not told apart from it: Meng's test of dependent "
@@ -36,6 +37,9 @@ _RULES = (
     "was searched for, so that its lead looks larger than it is.",
     "The row of the listeners is the correlation that can be expected at best: that of two halves of the listeners, "
     "stepped up to all of them after Spearman and Brown, and its root.",
+    "Of every column there are more numbers: the mean rho within songs that have at least 4 systems, and how many of "
+    "the pairs of systems that listeners tell apart the metric surely orders alike; where there is no such pair (–), "
+    "the set says nothing of an order of systems.",
     "Metrics of one name are computed alike in all sets; another definition has another name. What a study found holds "
     "for systems, target and scale like its own.",
 )
@@ -161,11 +165,12 @@ def _details(place: _Place, own: RatingSet) -> Table:
         if metric == CEILING:
             continue
         lead = "–" if row["best"] else f"{number(row['behind_low'])} to {number(row['behind_high'])}"
-        reversed_ = f", {row['wrong']} reversed" if row["wrong"] else ""
+        order = f"{row['right']} of {row['pairs']}" + (f", {row['wrong']} reversed" if row["wrong"] else "")
+        p = "< 0.001" if row["p"] < 0.001 else number(row["p"], 3)
         rows.append([
             metric, row["signals"], TableCell.number(row["rho"], 3),
             f"{number(row['low'])} to {number(row['high'])}", TableCell.number(row["within_songs"]),
-            f"{row['right']} of {row['pairs']}{reversed_}", lead, TableCell.number(row["p"], 3),
+            order if row["pairs"] else "–", lead, TableCell(p, row["p"]),
             answer(row["low"], row["high"], row["songs"]),
         ])  # fmt: skip
     return Table(place.heading(own), columns, [rows])

@@ -31,7 +31,7 @@ ELSEWHERE = {
     r"--scheduler tcp:|\$SLURM|--shard \S+/20": "needs other machines: tests/running/test_cluster.py",
     r"\bmodel:msst=|external:python=|/venvs/": "needs weights and another interpreter: tests/separators",
     r"\blisten (serve|analyse listening/)": "serves until it is stopped, and tells of whoever came: tests/listening",
-    r"metrics arena\b|listen import ratings_of": "needs stimuli and ratings: tests/listening/test_arena.py",
+    r"metrics arena\b|listen import ratings_of|--arena\b": "needs stimuli and ratings: tests/listening/test_arena.py",
     r"mss-bench robustness\b": "takes minutes: tests/cli/test_robustness.py",
     r"--completion|--version": "ends the interpreter or talks to a shell: tests/cli",
     r"--max-tracks 10\b|moisesdb": "needs MoisesDB: tests/datasets",

@@ -14,6 +14,7 @@ import pytest
 from mss_bench.api import load
 from mss_bench.cli.main import main
 from mss_bench.errors import MssBenchError
+from mss_bench.listening.arena import read_arena
 from mss_bench.listening.design import read_design
 from mss_bench.listening.findings import find
 from mss_bench.listening.metric_table import metrics_of_csv
@@ -66,11 +67,16 @@ def _collect(pack: Path, listeners: int = 6) -> None:
 
 def test_a_pack_with_collected_ratings_becomes_a_report_in_one_command(pack, finished_run, tmp_path, capsys) -> None:
     _collect(pack)
-    out = tmp_path / "report"
-    assert main(["listen", "analyse", str(pack), "--run", str(finished_run), "-o", str(out), "--draws", "200"]) == 0
+    out, arena = tmp_path / "report", tmp_path / "arena"
+    command = ["listen", "analyse", str(pack), "--run", str(finished_run), "-o", str(out), "--draws", "200"]
+    assert main([*command, "--arena", str(arena)]) == 0
     told = capsys.readouterr().out
     assert "Quality of vocals: irm" in told
     assert "Metrics:" in told
+    (added,) = read_arena(arena).sets.values()
+    assert (added.folder.name, added.source, added.target) == ("heard", "the listening test heard", "vocals")
+    assert len(added.read_ratings()) == 6 * 3 * (3 + 1)  # listeners, systems, songs and a replicate
+    assert "SDR" in added.read_values().values
     page = (out / "index.html").read_text()
     assert page.count("<img src=") == 3  # scores, items, metrics
     for heading in ("In short", "Scores", "Pairs of systems", "Metrics against ears", "Listeners",
@@ -287,6 +293,8 @@ def test_normalised_listeners_use_the_scale_alike(how: str) -> None:
         (["--kind", "generative"], "expected KIND=SYSTEM"),
         (["--mid-anchor", "mid"], "unknown anchor of the test 'mid'"),
         (["--run", "r", "--metric-table", "m"], "two sources of metrics"),
+        (["--arena", "a"], "--arena needs metrics of the systems"),
+        (["--arena", "a", "--metric-table", "m", "--normalise", "z"], "--arena takes ratings as they were given"),
         (["--metric-table", "nothing.csv"], "nothing.csv cannot be read"),
         (["--pack", "."], "is not a pack"),
     ],
