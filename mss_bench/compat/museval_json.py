@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "MEDIAN_COLUMNS",
     "METRICS",
     "FolderScores",
     "FrameScores",
@@ -58,7 +59,7 @@ MUSEVAL_VERSION = "0.4.1"
 
 FRAME_COLUMNS = ["target", "metric", "frame", "time", "duration", "value"]
 TRACK_KEYS = ["method", "subset", "track"]
-_MEDIAN_COLUMNS = [*TRACK_KEYS, "target", "metric", "value", "n_frames", "n_valid", "n_inf"]
+MEDIAN_COLUMNS = [*TRACK_KEYS, "target", "metric", "value", "n_frames", "n_valid", "n_inf"]
 
 
 class FrameScores(NamedTuple):
@@ -440,9 +441,9 @@ def read_medians(path: str | Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
         numbers = {"value": "float64", "n_frames": "int64", "n_valid": "int64", "n_inf": "int64"}
-        return table.assign(value=table["value"].replace("", "nan")).astype(numbers)[_MEDIAN_COLUMNS]
+        return table.assign(value=table["value"].replace("", "nan")).astype(numbers)[MEDIAN_COLUMNS]
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(
             f"{path} is no table of tracks: {str(error).splitlines()[0]:.80}; expected a CSV file that "
-            f"mss-bench results import-museval wrote without --frames, of {', '.join(_MEDIAN_COLUMNS)}"
+            f"mss-bench results import-museval wrote without --frames, of {', '.join(MEDIAN_COLUMNS)}"
         ) from error

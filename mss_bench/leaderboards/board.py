@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "COLUMNS", "ORIGINS", "REPLICATES", "Board", "Entry", "aggregates", "entry_names", "file_stem", "read_board",
+    "COLUMNS", "ORIGINS", "REPLICATES", "Board", "Entry", "aggregates", "entry_names", "file_stem",
+    "has_other_numbers", "infinite", "read_board",
     "read_entry", "track_table", "write_entry",
 ]  # fmt: skip
 
@@ -37,6 +38,7 @@ ORIGINS = {
     "run": "run with mss_bench, and can be run again",
     "museval": "imported from museval's JSON files",
     "published": "taken over from a publication's per-track numbers",
+    "table": "taken over from a table of each song's values",
 }
 """Where an entry's numbers come from."""
 
@@ -60,7 +62,13 @@ class Board(Parameterized):
     dataset: str = param("", doc="Name of the data set.")
     subset: str = param("", doc="Its subset.")
     revision: str = param("", doc="What tells the content of the data set, e.g. the fingerprint of a run.")
-    tracks: tuple[str, ...] = param((), doc="All tracks that an entry needs.")
+    tracks: tuple[str, ...] = param((), doc="All tracks that an entry may have.")
+    ranked_on: tuple[str, ...] = param(
+        (), doc="Of these, what a ranked entry needs, and ranked numbers are over (default: all tracks)."
+    )
+    training_songs: bool = param(
+        False, doc="Whether the tracks are training songs: the head says so, and nobody loses a rank for it."
+    )
     metrics: tuple[str, ...] = param((), doc="Metrics that an entry needs.")
     targets: tuple[str, ...] = param((), doc="Targets, as columns.")
     preset: str = param("", doc="Definition of the metrics, e.g. museval.")
@@ -74,7 +82,7 @@ class Board(Parameterized):
     rules: tuple[str, ...] = param((), doc="What an entry must keep, in words.")
 
     def setup(self) -> None:
-        for name in ("tracks", "metrics", "targets"):
+        for name in ("tracks", "ranked_on", "metrics", "targets"):
             names = getattr(self, name)
             twice = next((n for n in names if names.count(n) > 1), None)
             if twice is not None:
@@ -84,6 +92,8 @@ class Board(Parameterized):
         for name in ("dataset", "tracks", "metrics", "targets", "preset", "rank_metric", "rank_target"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} is missing; a board of scores needs it")
+        if strange := [name for name in self.ranked_on if name not in self.tracks]:
+            self.refuse("ranked_on", f"tracks of the board, but {strange[0]!r} is none")
         if self.rank_metric not in self.metrics:
             self.refuse("rank_metric", f"one of {', '.join(self.metrics)}")
         if self.rank_target not in (*self.targets, "mean"):
@@ -157,8 +167,9 @@ def read_entry(board: Board, name: str) -> Entry:
     csv = stem.with_name(f"{name}.csv")
     try:
         table = pd.read_csv(
-            io.BytesIO(csv.read_bytes()), keep_default_na=False, na_values={"value": [""]}, dtype={REPLICATES: str}
-        )
+            io.BytesIO(csv.read_bytes()), keep_default_na=False, na_values={"value": [""]},
+            dtype=dict.fromkeys(("track", "group", "target", "metric", "status", REPLICATES), str),
+        )  # fmt: skip
     except (OSError, ValueError) as error:
         raise ConfigError(f"{csv} cannot be read: {error}") from error
     if tuple(table.columns) not in (COLUMNS, (*COLUMNS, REPLICATES)):
@@ -181,15 +192,16 @@ def write_entry(board: Board, entry: Entry) -> list[Path]:
 
     Raises
     ------
+    ConfigError
+        A value is infinite.
     RunError
         A file cannot be written.
     """
+    if (strange := infinite(entry)) is not None:
+        raise ConfigError(f"{entry.method}: {strange}; nothing was written")
     stem = board.folder / "entries" / file_stem(entry.method)
-    table = entry.table[list(COLUMNS)].sort_values(["group", "target", "metric", "track"], kind="stable")
-    if REPLICATES in entry.table and (entry.table[REPLICATES] != "").any():
-        drawn = [text.split() for text in entry.table[REPLICATES][table.index]]
-        table[REPLICATES] = [" ".join(f"{float(value):.{_DIGITS}f}" for value in values) for values in drawn]
-    content = table.to_csv(index=False, float_format=f"%.{_DIGITS}f", lineterminator="\n").encode()
+    table = _rows(entry)
+    content = _csv(table)
     rounded = table.assign(value=table["value"].round(_DIGITS))
     facts = entry.values() | {
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -200,6 +212,37 @@ def write_entry(board: Board, entry: Entry) -> list[Path]:
         write_atomic(stem.with_name(f"{stem.name}.csv"), content),
         write_atomic(stem.with_name(f"{stem.name}.yaml"), text),
     ]
+
+
+def has_other_numbers(board: Board, entry: Entry) -> bool:
+    """Return whether the board has an entry of this name already, with another table."""
+    file = board.folder / "entries" / f"{file_stem(entry.method)}.csv"
+    return file.is_file() and file.read_bytes() != _csv(_rows(entry))
+
+
+def _rows(entry: Entry) -> pd.DataFrame:
+    """Return an entry's table as it is written: sorted, replicates with the digits of values."""
+    table = entry.table[list(COLUMNS)].sort_values(["group", "target", "metric", "track"], kind="stable")
+    if REPLICATES in entry.table and (entry.table[REPLICATES] != "").any():
+        drawn = [text.split() for text in entry.table[REPLICATES][table.index]]
+        table[REPLICATES] = [" ".join(f"{float(value):.{_DIGITS}f}" for value in values) for values in drawn]
+    return table
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, float_format=f"%.{_DIGITS}f", lineterminator="\n").encode()
+
+
+def infinite(entry: Entry) -> str | None:
+    """Return where an entry has an infinite value, in words; None where it has none."""
+    rows = entry.table[entry.table["value"].abs() == math.inf]
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    return (
+        f"{row['track']}, {row['target']} {row['metric']} is infinite, which no median or mean can hold; a board takes "
+        "finite values only: an exact copy of the reference is no estimate"
+    )
 
 
 def track_table(board: Board, entries: Sequence[Entry]) -> pd.DataFrame:

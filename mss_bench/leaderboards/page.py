@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
 from mss_bench.core.schema import FLOOR
-from mss_bench.leaderboards.board import ORIGINS, Board, Entry, track_table
+from mss_bench.leaderboards.board import ORIGINS, Board, Entry
+from mss_bench.leaderboards.completeness import Completeness
 from mss_bench.report.contents import arrange
 from mss_bench.report.html import relabel, templates, texts, wording
 from mss_bench.report.options import Options
@@ -17,10 +18,16 @@ from mss_bench.report.page_model import page_model
 from mss_bench.report.significance import how_tested, overall
 from mss_bench.report.table import Table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["board_page"]
 
 
-def board_page(board: Board, tables: Sequence[Table], entries: Sequence[Entry], intro: str, origin: str) -> str:
+def board_page(
+    board: Board, tables: Sequence[Table], entries: Sequence[Entry], state: Completeness | None, head: Sequence[str],
+    origin: str,
+) -> str:  # fmt: skip
     """Return the page of a board, a complete document; every name and text in it is escaped.
 
     Parameters
@@ -31,46 +38,56 @@ def board_page(board: Board, tables: Sequence[Table], entries: Sequence[Entry], 
         with scores of songs to draw, all there is.
     entries : sequence of Entry
         Those of a board of scores; none of one of published aggregates.
-    intro, origin : str
-        Sentences of what is compared, and where it comes from.
+    state : Completeness or None
+        What of the entries is compared; None where there are none.
+    head : sequence of str
+        What is compared, then what must be known before the numbers are read.
+    origin : str
+        Where it comes from.
     """
     environment = templates("mss_bench.leaderboards")
     environment.filters["prose"] = _prose
     content: dict[str, Any] = {"model": None, "tests": [], "tested": ""}
-    if entries:
-        content |= _pictures(board, entries)
+    compared = None if state is None else state.ranked(board)
+    if compared is not None and not compared.empty:
+        content |= _pictures(board, entries, compared)
     page = environment.get_template("board.html.j2")
     methods = [(entry.method, _about(entry)) for entry in sorted(entries, key=lambda entry: entry.method.lower())]
     return page.render(
-        {"title": board.title, "board": board, "intro": intro, "origin": origin, "methods": methods, "notes": []}
+        {"title": board.title, "board": board, "intro": head[0], "remarks": head[1:], "origin": origin}
+        | {"methods": methods, "notes": []}
         | content
-        | {"tables": tables}
+        | {"tables": tables, "apart": tables[1:] if entries else []}
     )
 
 
-def _pictures(board: Board, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return the model that the script draws, and the words around it."""
-    table = track_table(board, entries)
+def _pictures(board: Board, entries: Sequence[Entry], table: pd.DataFrame) -> dict[str, Any]:
+    """Return the model that the script draws of the rows that are compared, and the words around it."""
+    table = table.copy()
+    shown = {*table["separator"]}
     if board.floor:
         table["separator"] = table["separator"].replace(board.floor, FLOOR)
+    metrics, targets = {*table["metric"]}, tuple(t for t in board.targets if t in {*table["target"]})
+    by = board.rank_target if board.rank_target in (*targets, "mean") else targets[0]
     options = Options(
-        metrics=(board.rank_metric, *(m for m in board.metrics if m != board.rank_metric)), targets=board.targets,
-        aggregation=board.aggregation, missing="complete", sort=board.rank_target,
+        metrics=tuple(m for m in dict.fromkeys((board.rank_metric, *board.metrics)) if m in metrics), targets=targets,
+        aggregation=board.aggregation, missing="complete", sort=by,
     )  # fmt: skip
     quantities = [
         {"name": name, "unit": "dB", "higher_is_better": name not in board.lower_is_better} for name in board.metrics
     ]
     facts: list[Mapping[str, Any]] = [
         {
-            "label": FLOOR if e.method == board.floor else e.method, "trained_on": list(e.trained_on),
-            "name": FLOOR if e.does_nothing else e.method,
+            "label": FLOOR if e.method == board.floor else e.method, "name": FLOOR if e.does_nothing else e.method,
+            "trained_on": [] if board.training_songs else list(e.trained_on),
         }
         for e in entries
+        if e.method in shown
     ]  # fmt: skip
     contents = arrange(table, options, quantities=quantities, separators=facts)
     model = page_model(contents, digits=options.style.digits, mean=board.rank_target == "mean")
     relabel(model, {FLOOR: board.floor} if board.floor else {})
-    model |= {"costs": False, "start": board.rank_target} | wording(contents, options)
+    model |= {"costs": False, "start": by} | wording(contents, options)
     findings = [f for block in contents.blocks for f in block.findings.values()]
     return {
         "model": model,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import does_nothing, is_floor
 from mss_bench.errors import ConfigError, MssBenchError
-from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, read_entry, track_table
+from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, read_entry
+from mss_bench.leaderboards.completeness import Completeness, apart, completeness
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.leaderboards.page import board_page
 from mss_bench.leaderboards.verify import verify_board
@@ -48,6 +49,8 @@ def build(board: Board) -> list[Path]:
             f"{board.folder} is not built, as it would not pass mss-bench leaderboard verify: {problems[0]}{more}"
         )
     entries: list[Entry] = []
+    remarks: list[str] = []
+    state = None
     if board.kind == "literature":
         tables, source = published(board), "Collected from"
         intro = (
@@ -57,26 +60,31 @@ def build(board: Board) -> list[Path]:
         )
     else:
         entries = [read_entry(board, name) for name in entry_names(board)]
-        tables, source = [standings(board)], "Source"
-        place = f"{board.dataset}, {board.subset}" if board.subset else board.dataset
-        counted = _counted(board, track_table(board, entries))
-        ranked = "the mean over the targets" if board.rank_target == "mean" else board.rank_target
-        intro = (
-            f"{place}: {len(board.tracks)} tracks{counted}; {board.rank_metric} ({board.preset}),"
-            f" {AGGREGATIONS[board.aggregation]}. Ranked by {ranked}. Made by `mss-bench leaderboard build`; checked by"
-            " `mss-bench leaderboard verify`."
-        )
+        state = completeness(board, entries) if entries else None
+        tables, source = _tables(board, entries, state), "Source"
+        intro, remarks = _head(board, state), _remarks(board, entries, state)
     origin = f"{source}: {board.source}." if board.source else ""
     origin += f" Licence: {board.licence}." if board.licence else ""
     rules = ["Rules:", "\n".join(f"- {rule}" for rule in board.rules)] if board.rules else []
-    parts = [f"# {board.title}", board.description, intro, *(t.markdown(level=2) for t in tables), *rules, origin]
+    shown = (table.markdown(level=2) for table in tables)
+    parts = [f"# {board.title}", board.description, *remarks, intro, *shown, *rules, origin]
     text = "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
-    page = board_page(board, tables, entries, intro, origin)
+    page = board_page(board, tables, entries, state, (intro, *remarks), origin)
     return [write_atomic(board.folder / "README.md", text), write_atomic(board.folder / "index.html", page)]
 
 
+def _tables(board: Board, entries: list[Entry], state: Completeness | None) -> list[Table]:
+    """Return the standings, and a table of the entries that lack something; nothing of an empty board."""
+    if state is None:
+        return []
+    table = _standings(board, entries, state)
+    ranked = [row[0].text for row in table.rows if row[1].text]
+    lacking = apart(board, entries, state, ranked)
+    return [table, *([lacking] if lacking else [])]
+
+
 def standings(board: Board) -> Table:
-    """Return the entries of a board, sorted by its rule, oracles apart.
+    """Return the complete entries of a board, sorted by its rule, oracles apart.
 
     The columns are the targets of the ranking metric, then the other metrics of the ranking target.
 
@@ -88,7 +96,12 @@ def standings(board: Board) -> Table:
     entries = [read_entry(board, name) for name in entry_names(board)]
     if not entries:
         raise ConfigError(f"{board.folder} has no entries; add some: mss-bench leaderboard add RUN {board.folder}")
-    scores = track_table(board, entries)
+    return _standings(board, entries, completeness(board, entries))
+
+
+def _standings(board: Board, entries: list[Entry], state: Completeness) -> Table:
+    scores = state.ranked(board)
+    entries = [e for e in entries if e.method in set(scores["separator"])]
     values = aggregate(scores, aggregation=board.aggregation, missing="complete", lower_is_better=board.lower_is_better)
     keys = zip(values["separator"], values["target"], values["metric"], strict=True)
     numbers = zip(values["value"].to_numpy(float).tolist(), values["spread"].to_numpy(float).tolist(), strict=True)
@@ -97,7 +110,8 @@ def standings(board: Board) -> Table:
     first = board.targets[0] if board.rank_target == "mean" else board.rank_target
     columns = [(target, board.rank_metric) for target in board.targets]
     columns += [(first, metric) for metric in board.metrics if metric != board.rank_metric]
-    leaks = [e.method for e in entries if overlap(e.trained_on, board.dataset, board.subset)]
+    overlapping = [e.method for e in entries if overlap(e.trained_on, board.dataset, board.subset)]
+    leaks = [] if board.training_songs else overlapping
     idle = [e.method for e in entries if e.does_nothing or does_nothing(e.method)]
     verdicts = {target: _verdicts(board, scores, target, {*leaks, *idle}) for target in board.targets}
     sign = -1.0 if board.rank_metric in board.lower_is_better else 1.0
@@ -148,15 +162,38 @@ def standings(board: Board) -> Table:
     return Table("", ["entry", *headed], list(groups.values()), notes, name=board.title)
 
 
-def _counted(board: Board, scores: pd.DataFrame) -> str:
-    """Return on how many of the tracks every entry has a score, by target, where these are not all."""
-    fewer = {}
-    for target in board.targets:
-        matrix = _matrix(board, scores, target)
-        if matrix is not None and matrix.n_left_out:
-            fewer[target] = len(matrix.values)
+def _head(board: Board, state: Completeness | None) -> str:
+    """Return what is compared on a board, and by which rule."""
+    place = f"{board.dataset}, {board.subset}" if board.subset else board.dataset
+    ranked = "the mean over the targets" if board.rank_target == "mean" else board.rank_target
+    songs = len(board.ranked_on or board.tracks)
+    fewer = {target: n for target, n in state.counting.items() if n < songs} if state else {}
     told = ", ".join(f"{n} of {target}" for target, n in fewer.items())
-    return f", of which those count that every entry has a score on ({told})" if told else ""
+    parts = [
+        f"{place}: {len(board.tracks)} tracks"
+        + (f", {songs} of which a ranked entry needs" if board.ranked_on else "")
+        + (f", of which those count that most entries have a value on ({told})" if told else "")
+        + f"; {board.rank_metric} ({board.preset}), {AGGREGATIONS[board.aggregation]}. Ranked by {ranked}."
+    ]
+    if state is None:
+        parts.append(f"No entries yet; add some: `mss-bench leaderboard add TABLE {board.folder.name}`.")
+    parts.append("Made by `mss-bench leaderboard build`; checked by `mss-bench leaderboard verify`.")
+    return " ".join(parts)
+
+
+def _remarks(board: Board, entries: list[Entry], state: Completeness | None) -> list[str]:
+    """Return what must be known of a board before its numbers are read."""
+    said = []
+    if board.training_songs:
+        said.append(
+            "All songs are training songs: a model that learnt from them may know them, and the numbers say little"
+            " about new songs. No model loses its rank for it."
+        )
+    if state and (lacking := sum(state.unranked(board, e.method) for e in entries)):
+        said.append(
+            f"{len(entries) - lacking} of {len(entries)} entries are complete; the others stand below, without a rank."
+        )
+    return said
 
 
 def _verdicts(board: Board, table: pd.DataFrame, target: str, unranked: set[str]) -> Family | None:

@@ -12,7 +12,16 @@ import numpy as np
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import Status
 from mss_bench.errors import MssBenchError
-from mss_bench.leaderboards.board import REPLICATES, Board, Entry, aggregates, entry_names, file_stem, read_entry
+from mss_bench.leaderboards.board import (
+    REPLICATES,
+    Board,
+    Entry,
+    aggregates,
+    entry_names,
+    file_stem,
+    infinite,
+    read_entry,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +42,9 @@ def verify_board(board: Board) -> list[str]:
     Returns
     -------
     list of str
-        Sentences that name the entry and the place; empty where all is right: files there and unchanged, no track
-        missing, none twice, aggregates as derived, one revision of the data set, no method twice.
+        Sentences that name the entry and the place; empty where all is right: files there and unchanged, no
+        score twice, none infinite, aggregates as derived, one revision of the data set, no method twice. What an
+        entry lacks is no fault: it stands apart.
     """
     if board.kind == "literature":
         from mss_bench.leaderboards.literature import read_rows
@@ -56,8 +66,6 @@ def verify_board(board: Board) -> list[str]:
             problems.append(f"{name}: the method {entry.method!r} stands also in {seen[entry.method]}")
         seen[entry.method] = name
         problems += [f"{name}: {problem}" for problem in _entry_problems(board, name, entry)]
-    if not seen and not problems:
-        problems.append(f"{board.folder} has no entries; add some: mss-bench leaderboard add RUN {board.folder}")
     return problems
 
 
@@ -101,10 +109,8 @@ def _row_problems(board: Board, entry: Entry) -> Iterator[str]:
         strange = sorted({*table[column]} - {*allowed})
         if strange:
             yield f"{column} is {strange[0]!r}, expected {', '.join(allowed)}"
-    for (target, metric), part in table.groupby(["target", "metric"], sort=False):
-        missing = sorted({*board.tracks} - {*part["track"]})
-        if missing:
-            yield f"{target} {metric} lacks {len(missing)} of {len(board.tracks)} tracks: {', '.join(missing[:3])}"
+    if (endless := infinite(entry)) is not None:
+        yield endless
     without = table[table["value"].isna() & (table["status"] == str(Status.OK)) & (table["n_valid"] > 0)]
     for row in without.head(3).itertuples():
         yield f"{row.track}, {row.target}, {row.metric} has {row.n_valid} valid frames and no value"
