@@ -208,7 +208,7 @@ class Verify(Action):
 
 
 class Build(Action):
-    """Make README.md and index.html of boards."""
+    """Make README.md and index.html of boards, and of arenas of metrics."""
 
     boards: tuple[Path, ...] = param(flag="BOARD", metavar="BOARD", doc="Folders of boards.")
 
@@ -216,9 +216,12 @@ class Build(Action):
         """Write the pages and name them."""
         from mss_bench.leaderboards.board import read_board
         from mss_bench.leaderboards.render import build
+        from mss_bench.listening.arena import is_arena, read_arena
+        from mss_bench.listening.arena_page import build_arena
 
         for folder in self.boards:
-            print("\n".join(map(str, build(read_board(folder)))))
+            files = build_arena(read_arena(folder)) if is_arena(folder) else build(read_board(folder))
+            print("\n".join(map(str, files)))
         return 0
 
 

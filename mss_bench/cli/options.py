@@ -113,11 +113,12 @@ def add_actions(
     """
     below: dict[str, argparse._SubParsersAction[argparse.ArgumentParser]] = {}
     below[""] = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
-    for name, text in (groups or {}).items():
-        group = below[""].add_parser(name, help=text[0].lower() + text[1:-1], description=text)
-        below[name] = group.add_subparsers(dest="below", metavar="ACTION", required=True, title="actions")
     for name, action in actions.items():
         group_name, _, word = name.rpartition(" ")
+        if group_name not in below:
+            text = (groups or {})[group_name]
+            group = below[""].add_parser(group_name, help=text[0].lower() + text[1:-1], description=text)
+            below[group_name] = group.add_subparsers(dest="below", metavar="ACTION", required=True, title="actions")
         text = (action.__doc__ or "").partition("\n")[0]
         own = below[group_name].add_parser(word, help=text[0].lower() + text[1:-1], description=text)
         own.set_defaults(action=name)

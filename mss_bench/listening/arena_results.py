@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mss_bench.core.files import read_whole
-from mss_bench.errors import ConfigError, MssBenchError
+from mss_bench.errors import ConfigError, MssBenchError, RunError
 from mss_bench.listening.analysis import compare_systems, questions
 from mss_bench.listening.arena import Arena, RatingSet, checksums, read_arena
 from mss_bench.listening.bootstrap import FEWEST
 from mss_bench.listening.findings import SHARES, counted
 from mss_bench.listening.metric_table import MetricTable, join
-from mss_bench.listening.metrics_against_ears import agreement, by_kind, ceiling, compare_metrics, verdicts
+from mss_bench.listening.metrics_against_ears import Verdict, agreement, by_kind, ceiling, compare_metrics, verdicts
 from mss_bench.listening.sheets import RatingsError
 
 if TYPE_CHECKING:
@@ -85,20 +85,27 @@ def judge_set(name: str, own: RatingSet, values: MetricTable, *, draws: int = 10
     joined = join(ratings, values, own.centre)
     kinds = by_kind(joined, own.kinds)
     parts = {ALL: joined} if len(kinds) == 0 else kinds if len(kinds) == 1 else kinds | {ALL: joined}
-    tests = compare_systems(ratings, draws=draws, seed=seed)
+    try:
+        tests = compare_systems(ratings, draws=draws, seed=seed)
+    except (
+        RatingsError,
+        RunError,
+    ):  # too few to tell systems apart: correlations stand all the same
+        tests = None
     rows = []
     for kind, part in parts.items():
         table = agreement(part, coefficients=["rho"], draws=draws, seed=seed)
         lead = compare_metrics(part, by="rho", draws=draws, seed=seed)
         leads = {str(row["other"]): row for row in lead.to_dict("records")}
-        pairs = {verdict.metric: verdict for verdict in verdicts(part, tests, draws=draws, seed=seed)}
+        told = verdicts(part, tests, draws=draws, seed=seed) if tests is not None else []
+        pairs = {found.metric: found for found in told}
         of_kind = ratings[ratings["system"].isin(part.table["system"])]
         heard = ceiling(of_kind, by="rho", centre=own.centre, seed=seed)
         songs, systems = part.table["song"].nunique(), part.table["system"].nunique()
         counts = {"set": name, "kind": kind, "songs": songs, "systems": systems}
         rows.append(counts | {"metric": CEILING, "signals": len(part.table), "rho": heard["ceiling"]})
         for metric, row in table.iterrows():
-            found = pairs[str(metric)]
+            found = pairs.get(str(metric), Verdict(str(metric), "open", [], [], []))
             asked = len(found.right) + len(found.unsure) + len(found.wrong)
             behind = leads.get(str(metric), {"low": math.nan, "high": math.nan, "p_meng": math.nan})
             rows.append(counts | {

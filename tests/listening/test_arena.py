@@ -210,3 +210,14 @@ def test_a_users_ratings_and_values_become_a_set(tmp_path: Path, capsys: pytest.
     assert main(["metrics", "arena", "build", str(tmp_path / "arena")]) == 0
     assert main([*add[:-6], "--source", "x"]) == 2
     assert "give the values of metrics by one of" in capsys.readouterr().err
+
+
+def test_a_pilot_of_one_listener_decides_nothing_and_is_built(tmp_path: Path) -> None:
+    ratings = made_ratings(EFFECTS, listeners=1, items=2)
+    values = rating_centres(ratings).set_index(["item", "system"])[["rating"]].rename(columns={"rating": "copy"})
+    facts = {"title": "Pilot", "source": "made up"}
+    add_set(tmp_path / "arena", "pilot", ratings, MetricTable(values, frozenset(), []), facts)
+    assert main(["leaderboard", "build", str(tmp_path / "arena")]) == 0
+    text = (tmp_path / "arena" / "README.md").read_text()
+    assert "| Undecided for the systems. | copy |" in text
+    assert "| listeners, at best | – |" in text
