@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -124,7 +125,7 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     named as unknown, also where cells of an earlier version or other parameters lie in the folder.
     """
     kept = max((t.reference_memory for t in tasks), default=0.0) if any(m.takes_room for m in plan.metrics) else 0.0
-    pace, memory, bytes_per_second = _experience(run, plan, kept)
+    pace, memory, bytes_per_second, wanted = _experience(run, plan, kept)
     seconds = {task.cell.track.id: _seconds(task.cell.track) for task in tasks}
     unknown = sorted({t.cell.label for t in tasks} - set(pace))
     work = sum(pace.get(t.cell.label, 0.0) * seconds[t.cell.track.id] for t in tasks)
@@ -139,7 +140,7 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     lines = [
         f"time    {known} on {workers} worker{'s' * (workers != 1)}"
         + (f", without {', '.join(unknown)}" if pace and unknown else ""),
-        "memory  " + _memory_line(max(memory.values(), default=0.0), workers, kept),
+        "memory  " + _memory_line(max(memory.values(), default=0.0), workers, min(kept, wanted)),
         f"disk    about {disk / 2**20:.1f} MiB" + (f" and {saved / 2**20:.0f} MiB of estimates" if saved else ""),
     ]
     if unknown:
@@ -147,14 +148,16 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     return "\n".join(lines)
 
 
-def _experience(run: Path, plan: Plan, kept: float) -> tuple[dict[str, float], dict[str, float], float]:
-    """Return, of finished cells, seconds a second of audio and MiB by method, and bytes a second of audio.
+def _experience(run: Path, plan: Plan, kept: float) -> tuple[dict[str, float], dict[str, float], float, float]:
+    """Return, of finished cells, seconds a second of audio and MiB by method, bytes a second of audio, MiB of spectra.
+
+    The last is what the spectra of a track's references took, or would have, at most; infinite where no cell tells.
 
     `kept` is the memory in MiB that there is now for spectra of references.
     """
     pace: defaultdict[str, list[float]] = defaultdict(list)
     memory: dict[str, float] = {}
-    sizes = []
+    sizes, wanted = [], []
     for planned in plan.cells:
         cell = read_cell(run, planned.estimate_key)
         if cell is None or not cell.ok or not cell.costs.get("audio_seconds"):
@@ -164,16 +167,18 @@ def _experience(run: Path, plan: Plan, kept: float) -> tuple[dict[str, float], d
         pace[label].append((spent + cell.score_seconds(s.key for s in planned.scores)) / length)
         used = (cell.costs.get(f"{what}_memory_mb", 0.0) for what in ("peak", "score"))
         # Spectra of references that were kept then, and those that there will be room for now.
+        wanted.append(cell.costs.get("wanted_mb", math.inf))
         more = min(kept, cell.costs.get("wanted_mb", kept)) - cell.costs.get("kept_mb", 0.0)
         memory[label] = max(memory.get(label, 0.0), next(used), next(used) + more)
         sizes.append(cell_path(run, planned.estimate_key).stat().st_size / length)
-    return {label: _mean(values) for label, values in pace.items()}, memory, _mean(sizes or [_CELL_BYTES_PER_SECOND])
+    a_second = _mean(sizes or [_CELL_BYTES_PER_SECOND])
+    return {label: _mean(values) for label, values in pace.items()}, memory, a_second, max(wanted, default=math.inf)
 
 
 def _memory_line(a_worker: float, workers: int, kept: float) -> str:
     """Return what workers will use in MiB, and the share of what spectra of references may take of it."""
     each = " a worker" if workers > 1 else ""
-    room = f"up to {kept:.0f}{each} spectra of references (--reference-memory)" if kept else ""
+    room = f"up to {math.ceil(kept)}{each} spectra of references (--reference-memory)" if kept else ""
     if not a_worker:
         return f"unknown; {room}" if room else "unknown"
     whole = f"about {workers * a_worker:.0f} MiB"

@@ -75,7 +75,7 @@ def test_files_that_differ_are_refused_with_both_values_and_the_option_that_acce
     with pytest.raises(AudioError, match=r"c\.wav has 1 channels.* as in .*a\.wav; .*option mono=double .*--fit chan"):
         replace(track, stems={"x": files["a"] + files["c"]}).load()
     with pytest.raises(
-        AudioError, match=r"'Song': .*d\.wav .*16000 Hz, expected 8000 Hz; .*resample=8000 .*--fit resa"
+        AudioError, match=r"'Song': .*d\.wav .*16000 Hz, expected 8000 Hz; .*resample: 8000 .*--fit resa"
     ):
         replace(track, stems={"x": files["d"]}).load()
 

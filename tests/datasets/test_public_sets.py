@@ -99,7 +99,7 @@ def test_without_its_options_the_differences_of_moisesdb_are_refused(moisesdb):
     report = examine(strict, strict.tracks())
     messages = [f.message for f in report.findings if f.severity == "error"]
     assert any("option trim=true" in m for m in messages)
-    assert any("option resample=44100" in m for m in messages)
+    assert any("resample: 44100 (score --fit resample)" in m for m in messages)
     assert any("option mono=double" in m for m in messages)
     with pytest.raises(DatasetError, match=r"has only tracks that lack a stem: b \(piano\); complete=false keeps them"):
         strict.tracks(names=["b"])

@@ -132,7 +132,7 @@ def test_the_estimate_of_memory_counts_what_is_kept_of_the_references(run, tiny,
         tasks = prepared.tasks()
         assert tasks
         words = estimate(tmp_path / "run", prepared.plan, tasks, 1).split()
-        return float(words[words.index("MiB") - 1]), cell.costs
+        return float(words[words.index("memory") + 2]), cell.costs
 
     (some, costs), (none, _) = estimated(256.0), estimated(0.0)
     assert costs["kept_mb"] == costs["wanted_mb"] > 0

@@ -328,7 +328,7 @@ def test_names_that_do_not_exist_get_a_hint(run, tiny):
         run(tracks=["Song a"])
     with pytest.raises(UnknownNameError, match="unknown subset of tiny 'tset'; did you mean 'test'"):
         run(subset="tset")
-    with pytest.raises(UnknownNameError, match="run has no parameter 'job'; did you mean 'jobs'"):
+    with pytest.raises(UnknownNameError, match="run has no option 'job'; did you mean 'jobs'"):
         run(job=2)
     with pytest.raises(UnknownNameError, match="unknown data set 'tini'; did you mean 'tiny'"):
         mss_bench.run("tini", catalogs=[str(tiny)])
