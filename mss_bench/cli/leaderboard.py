@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mss_bench.cli.options import Action, add_actions, execute_action
 from mss_bench.core.parameters import param
@@ -115,8 +115,6 @@ class Add(Action):
         from mss_bench.leaderboards.foreign import ForeignTable, entries_of_table, msst_log, nested_values
         from mss_bench.listening.sheets import read_sheet
 
-        if not self.source:
-            raise ConfigError(f"where do the numbers of {self.table} come from? Say it with --source")
         name = str(self.table)
         try:
             content = self.table.read_bytes()
@@ -128,6 +126,8 @@ class Add(Action):
             table = ForeignTable(name, sheet.header, sheet.rows, sheet.places, sheet.plain)
             if not sheet.rows:
                 table = nested_values(name, sheet.raw)
+        if not self.source:
+            raise ConfigError(f"where do the numbers of {name} come from? Say it with --source")
         names = {text for row in table.rows for text in row.values()} | {*table.header}
         checksum = hashlib.sha256(content).hexdigest()
         entries, notes = entries_of_table(
@@ -211,6 +211,11 @@ class Build(Action):
     """Make README.md and index.html of boards, and of arenas of metrics."""
 
     boards: tuple[Path, ...] = param(flag="BOARD", metavar="BOARD", doc="Folders of boards.")
+    tests: Literal["paired", "published"] = param(
+        "paired",
+        doc="published: also Friedman's and Conover and Iman's unpaired test of all entries, oracles included, without "
+        "correction, as SiSEC 2018 published them.",
+    )
 
     def execute(self) -> int:
         """Write the pages and name them."""
@@ -220,7 +225,8 @@ class Build(Action):
         from mss_bench.listening.arena_page import build_arena
 
         for folder in self.boards:
-            files = build_arena(read_arena(folder)) if is_arena(folder) else build(read_board(folder))
+            arena = is_arena(folder)
+            files = build_arena(read_arena(folder)) if arena else build(read_board(folder), self.tests == "published")
             print("\n".join(map(str, files)))
         return 0
 

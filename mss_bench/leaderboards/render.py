@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import does_nothing, is_floor
 from mss_bench.errors import ConfigError, MssBenchError
@@ -22,7 +24,7 @@ from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
 from mss_bench.stats.matrix import MIN_TRACKS, ScoreMatrix, score_matrix
 from mss_bench.stats.signed_rank import DIGITS
-from mss_bench.stats.significance import friedman
+from mss_bench.stats.significance import friedman, posthoc
 from mss_bench.stats.verdicts import Family, family
 
 if TYPE_CHECKING:
@@ -31,8 +33,14 @@ if TYPE_CHECKING:
 __all__ = ["build", "published", "standings"]
 
 
-def build(board: Board) -> list[Path]:
+def build(board: Board, published_tests: bool = False) -> list[Path]:
     """Write ``README.md`` and ``index.html`` of a board that passes `mss_bench.leaderboards.verify.verify_board`.
+
+    Parameters
+    ----------
+    board : Board
+    published_tests : bool
+        Whether the tests stand there, too, that SiSEC 2018 published: not of pairs, of all entries with the oracles.
 
     Returns
     -------
@@ -62,6 +70,7 @@ def build(board: Board) -> list[Path]:
         entries = [read_entry(board, name) for name in entry_names(board)]
         state = completeness(board, entries) if entries else None
         tables, source = _tables(board, entries, state), "Source"
+        tables += [_published_tests(board, state)] if state and published_tests else []
         intro, remarks = _head(board, state), _remarks(board, entries, state)
     origin = f"{source}: {board.source}." if board.source else ""
     origin += f" Licence: {board.licence}." if board.licence else ""
@@ -194,6 +203,23 @@ def _remarks(board: Board, entries: list[Entry], state: Completeness | None) -> 
             f"{len(entries) - lacking} of {len(entries)} entries are complete; the others stand below, without a rank."
         )
     return said
+
+
+def _published_tests(board: Board, state: Completeness) -> Table:
+    """Return the tests of a campaign of all complete entries, by target: its own numbers, beside the paired ones."""
+    rows: list[list[str | int]] = []
+    for target in board.targets:
+        scores = _matrix(board, state.compared, target)
+        if scores is None or len(scores.values) < MIN_TRACKS or scores.values.shape[1] < 3:
+            continue
+        test, p = friedman(scores), posthoc(scores.values, "conover_iman", "none").to_numpy()
+        k = len(p)
+        below = int((p[np.triu_indices(k, 1)] < 0.05).sum())
+        chi_square, pairs = f"{test.statistic:.4f}", f"{below} of {k * (k - 1) // 2}"
+        rows.append([target, len(scores.values), k, chi_square, f"{test.p:.3g}", pairs])
+    counts = [Column(heading, "right") for heading in ("songs", "entries", "Friedman's chi-square", "p", "pairs < .05")]
+    note = "Pairs by Conover and Iman's test of unpaired samples, without correction; oracles take part."
+    return Table("Tests as published", ["target", *counts], [rows], [note])
 
 
 def _verdicts(board: Board, table: pd.DataFrame, target: str, unranked: set[str]) -> Family | None:

@@ -114,7 +114,7 @@ def read_sheet(path: str | Path) -> Sheet:
         records.append({name: fields[place] for name, place in zip(header, kept, strict=True)})
         places.append(f"{path}:{line}")
     if not records:
-        raise RatingsError(f"{path} holds no ratings: it has {'a header alone' if header else 'no header'}")
+        raise RatingsError(f"{path} holds no rows: it has {'a header alone' if header else 'no header'}")
     return Sheet(path, header, records, places, separator != ",")
 
 

@@ -105,4 +105,4 @@ def test_run_folder_csv_and_json_put_the_same_entries_on_a_board(submissions, tm
     assert "has no 'D'; it has A, B, C" in capsys.readouterr().err
     table.write_text("method,track\n")
     assert main(["leaderboard", "add", str(table), str(boards[0])]) == 2
-    assert "is no table of tracks" in capsys.readouterr().err
+    assert "holds no rows: it has a header alone" in capsys.readouterr().err

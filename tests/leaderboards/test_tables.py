@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -219,3 +220,15 @@ def test_the_board_of_models_ranks_those_with_forty_songs() -> None:
     apart = page.partition("## Incomplete entries")[2]
     assert "| MelBand Roformer \\| Vocals by Kimberley Jensen | 12.60 (11) |" in apart
     assert "too few songs" in apart
+
+
+def test_the_published_tests_of_sisec_come_out(tmp_path: Path) -> None:
+    folder = tmp_path / "sisec18"
+    shutil.copytree(BOARDS / "sisec18", folder)
+    assert main(["leaderboard", "build", str(folder), "--tests", "published"]) == 0
+    page, html = ((folder / name).read_text() for name in ("README.md", "index.html"))
+    published = page.partition("## Tests as published")[2]
+    assert "| vocals | 50 | 31 | 1386.6373 | 5.46e-273 | 394 of 465 |" in published
+    assert "| accompaniment | 50 | 27 | 1167.5994 |" in published
+    assert "| other | 50 | 21 | 833.9626 |" in published
+    assert "1167.5994" in html
