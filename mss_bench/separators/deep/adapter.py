@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import pickle
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,9 +83,11 @@ def in_short(error: BaseException) -> str:
 
 
 def pickle_reason(error: Exception) -> str:
-    """Return in few words what torch has refused to unpickle."""
-    named = re.search(r"GLOBAL ([\w.]+)", str(error))
-    return f"it names {named[1]}" if named else in_short(error)
+    """Return in few words what torch has refused to unpickle, without its advice to run it nevertheless."""
+    if named := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return f"it names {named[1]}"
+    told = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
+    return f"torch does not read it as data: {told[1]:.100}" if told else in_short(error)
 
 
 def load_checkpoint(torch: Any, file: Path, holds: str, classes: Sequence[Any] = ()) -> Any:
@@ -93,16 +96,41 @@ def load_checkpoint(torch: Any, file: Path, holds: str, classes: Sequence[Any] =
     Raises
     ------
     ConfigError
-        It names something else, whose code would run, or is damaged; `holds` says what was expected.
+        It names something else, whose code would run, is damaged or no checkpoint; `holds` says what was expected.
     """
     try:
-        with torch.serialization.safe_globals([*classes]):
+        with torch.serialization.safe_globals([*classes]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # it is refused for it
             return torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, OSError) as error:
-        raise ConfigError(
-            f"{file} is refused: {holds}, this one holds more, or is damaged, and could run code when it is opened "
-            f"({pickle_reason(error)})"
-        ) from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from error
+    except pickle.UnpicklingError as error:
+        if not (why := _no_pickle(file)):
+            raise ConfigError(
+                f"{file} is refused: {holds}, this one holds more, or is damaged, and could run code when it is opened "
+                f"({pickle_reason(error)})"
+            ) from error
+        cause: Exception = error
+    except (EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+        if "allocate memory" in str(error):
+            raise
+        why = re.sub(r"^PytorchStreamReader failed reading ", "", " ".join(str(error).split())).partition(". ")[0]
+        why, cause = why or "it ends too early", error
+    raise ConfigError(
+        f"{file} is damaged or no checkpoint; {holds}: get it anew, or name another ({why:.200})"
+    ) from cause
+
+
+def _no_pickle(file: Path) -> str:
+    """Return what a file is that is neither a pickle nor a zip archive of some; empty where it is one."""
+    with file.open("rb") as opened:
+        head = opened.read(3)
+    if head[:1] == b"\x80" or head[:2] == b"PK" or head[:1] in (b"c", b"("):  # the last two: protocol 0
+        return ""
+    # Its version, then its producer, its graph or its operators.
+    if file.suffix.lower() == ".onnx" or (head[:1] == b"\x08" and head[2:] in (b"\x12", b"\x3a", b"\x42")):
+        return "it is an ONNX model, which a manifest of kind onnx describes"
+    return "it is no file of torch.save"
 
 
 class Torch:

@@ -60,7 +60,7 @@ from typing import Any
 import numpy as np
 
 from mss_bench.core.config import ConfigMap, load_yaml
-from mss_bench.core.names import known_stem
+from mss_bench.core.names import known_stem, spelling_key
 from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Audio, Stems
@@ -139,19 +139,18 @@ class MsstManifest(Manifest):
         for name, value in facts.items():
             setattr(self, name, value)
         instruments = _names(self.config, "training", "instruments")
-        if not self.map and not self.map.declined:
-            self.map = _usual_names(instruments)
         if len(self.stems) < len(instruments):  # one target
             others = [name for name in instruments if name not in self.stems]
             vocals = known_stem(self.stems[0]) == "vocals"
             self.residual = others[0] if len(instruments) == 2 else "accompaniment" if vocals else ""
+        if not self.map and not self.map.declined:
+            self.map = _usual_names(instruments, self.delivers)
         for each in (self._stems_name_files, self._residual_is_new, self._map_of_stems):
             each()
 
     def _facts(self) -> dict[str, Any]:
         config = self.config
-        target = _read(config, "training", "target_instrument", otherwise=None)
-        stems = (str(target),) if target else _names(config, "training", "instruments")
+        stems = _stems(config)
         if self.model_type == "htdemucs":
             rate, channels = _whole(config, "training", "samplerate"), _whole(config, "training", "channels")
         else:
@@ -175,9 +174,10 @@ class MsstManifest(Manifest):
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
-            problems = " ".join(str(error).split("\n", 1)[-1].split())
             raise ConfigError(
-                f"{weights} does not belong to {self.config.source}, read as {self.model_type}: {problems:.300}"
+                f"{weights} does not belong to {self.config.source}, read as {self.model_type}: "
+                f"{_misfit(network.state_dict(), state) or in_short(error)}; config and checkpoint do not belong "
+                "together"
             ) from error
         return Msst(self, torch, network.eval().to(torch.place), batch)
 
@@ -319,14 +319,48 @@ def _network(manifest: MsstManifest, state: Mapping[str, Any]) -> Any:
         ) from error
 
 
-def _usual_names(instruments: tuple[str, ...]) -> StemMap:
-    """Return what the names of instruments mean: of two, the second is everything but the first."""
+def _misfit(network: Mapping[str, Any], state: Mapping[str, Any]) -> str:
+    """Return how the weights of a checkpoint differ from those of a network."""
+    missing = [name for name in network if name not in state]
+    unknown = [name for name in state if name not in network]
+    reshaped = [name for name in network if name in state and network[name].shape != state[name].shape]
+    n = len(network)
+    cases = (
+        (missing, f"of {n} weights are missing"),
+        (reshaped, f"of {n} weights have another shape"),
+        (unknown, "are not its own"),
+    )
+    return ", ".join(f"{len(names)} {what}, e.g. {', '.join(names[:2])}" for names, what in cases if names)
+
+
+def _stems(config: ConfigMap) -> tuple[str, ...]:
+    """Return the instruments that a model returns: all, or its target, as the list of instruments spells it."""
+    instruments = _names(config, "training", "instruments")
+    target = _read(config, "training", "target_instrument", otherwise=None)
+    if not target:
+        return instruments
+    same = [name for name in instruments if name == target]
+    alike = same or [name for name in instruments if _meaning(name) == _meaning(str(target))]
+    if len(alike) != 1:
+        _read(config, "training").fail(
+            f"training.target_instrument is {target!r}, expected one of training.instruments: {', '.join(instruments)}",
+            "target_instrument",
+        )
+    return (alike[0],)
+
+
+def _meaning(name: str) -> str:
+    return known_stem(name) or spelling_key(name)
+
+
+def _usual_names(instruments: tuple[str, ...], delivered: tuple[str, ...]) -> StemMap:
+    """Return what the names of delivered stems mean: of two instruments, the second is everything but the first."""
     usual = {name: known_stem(name) or name for name in instruments}
     if len(instruments) == 2:
         for name, other in (instruments, instruments[::-1]):
             if usual[name] in ("other", "accompaniment"):
                 usual[name] = "accompaniment" if usual[other] == "vocals" else f"no_{usual[other]}"
-    renamed = {meaning: name for name, meaning in usual.items() if name != meaning}
+    renamed = {meaning: name for name, meaning in usual.items() if name != meaning and name in delivered}
     return StemMap.from_parameter(renamed) if renamed else StemMap()
 
 

@@ -55,6 +55,14 @@ def _with_code(folder: Path, onnx_file: Any, manifest: Any) -> Model:
     return _msst(folder, pickle.dumps({"state": _Code()}, 2))
 
 
+def _with_code_in_a_newer_pickle(folder: Path, onnx_file: Any, manifest: Any) -> Model:
+    return _msst(folder, pickle.dumps({"state": _Code()}, 4))
+
+
+def _onnx_as_checkpoint(folder: Path, onnx_file: Any, manifest: Any) -> Model:
+    return _msst(folder, onnx_file().read_bytes())
+
+
 def _not_of_the_configuration(folder: Path, onnx_file: Any, manifest: Any) -> Model:
     pytest.importorskip("pymss_core", reason="pymss-core is not installed")
     import torch
@@ -78,7 +86,16 @@ def _msst(folder: Path, content: bytes) -> Model:
         (_of_another_type, r"model\.pt2.*(is no|cannot be loaded by torch|is damaged)"),
         (_onnx_of_another_type, r"model\.onnx cannot be loaded by ONNX Runtime"),
         (_with_code, r"model\.ckpt is refused: a checkpoint of MSST holds tensors, .* could run code"),
-        (_not_of_the_configuration, r"model\.ckpt does not belong to .*config\.yaml, read as scnet: .*"),
+        (
+            _with_code_in_a_newer_pickle,
+            r"model\.ckpt is refused: .* could run code .* \(torch does not read it as data: \w+ ",
+        ),
+        (_onnx_as_checkpoint, r"model\.ckpt is damaged or no checkpoint; .* \(it is an ONNX model, which a manifest"),
+        (
+            _not_of_the_configuration,
+            r"model\.ckpt does not belong to .*config\.yaml, read as scnet: (\d+) of \1 weights are missing, e\.g\. .*"
+            r", 1 are not its own, e\.g\. layer\.weight; config and checkpoint do not belong together$",
+        ),
     ],
 )
 def test_weights_that_are_not_what_is_said_are_refused(
@@ -87,6 +104,7 @@ def test_weights_that_are_not_what_is_said_are_refused(
     with pytest.raises(ConfigError, match=message) as refused:
         make(tmp_path, onnx_file, manifest).load()
     assert "\n" not in str(refused.value)
+    assert "weights_only" not in str(refused.value)
     assert "code ran" not in capfd.readouterr().out
 
 

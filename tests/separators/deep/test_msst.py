@@ -79,6 +79,25 @@ def test_names_mean_what_msst_means_by_them(checkpoints: Path) -> None:
     assert (one.described.sample_rate, one.described.channels, one.trained_on) == (RATE, 2, ("unknown",))
 
 
+@pytest.mark.parametrize(
+    ("instruments", "delivers", "stem_map"),
+    [
+        (["vocals", "accompaniment"], ("vocals", "accompaniment"), ""),
+        (["vocals", "other"], ("vocals", "other"), "accompaniment=other"),
+        (["Drums", "Bass", "Other", "Vocals"], ("Vocals", "accompaniment"), "vocals=Vocals"),
+    ],
+)
+def test_a_target_is_one_of_the_instruments_however_it_is_spelt(
+    tmp_path: Path, checkpoints: Path, instruments: list[str], delivers: tuple[str, ...], stem_map: str
+) -> None:
+    config = copy.deepcopy(CONFIGS["bs_roformer"])
+    config["training"] |= {"instruments": instruments, "target_instrument": "Vocals"}
+    (tmp_path / "config.yaml").write_text(written(config))
+    model = Model(msst=str(tmp_path / "config.yaml"), weights=str(checkpoints / "bs_roformer.ckpt"))
+    assert model.described.delivers == delivers
+    assert str(model.stem_map) == stem_map
+
+
 def test_the_rest_of_one_target_adds_up_to_the_mixture(separated: Callable[..., Stems]) -> None:
     stems = separated("bs_roformer", music())
     np.testing.assert_allclose(stems["vocals"] + stems["other"], music(), atol=1e-7)
@@ -131,7 +150,7 @@ def test_what_does_not_belong_together_is_refused(checkpoints: Path, tmp_path: P
         config[section] = {k: v for k, v in (config[section] | changes).items() if v is not ...}
         return config
 
-    refused("does not belong to .*config.yaml, read as mdx23c", "mdx23c")
+    refused("read as mdx23c: .* weights are missing, e.g. [^ ]+, [^ ]+, .* do not belong together$", "mdx23c")
     refused("does not belong to", altered("scnet", "model", dims=[4, 8, 16]))
     refused("no scnet can be made of it .*colour", altered("scnet", "model", colour=1))
     refused("the type of the model does not show", {"training": {"instruments": ["vocals"]}, "model": {}})
@@ -141,7 +160,11 @@ def test_what_does_not_belong_together_is_refused(checkpoints: Path, tmp_path: P
     refused("no step of a chunk", altered("scnet", "inference", num_overlap=7000))
     refused("could run code", weights={"state": _Code()})
     refused("cannot be read", weights="missing.ckpt")
-    refused("is refused|is damaged", weights=b"not a checkpoint")
+    refused("model.ckpt is damaged or no checkpoint; .*no file of torch.save", weights=b"not a checkpoint")
+    whole = (checkpoints / "scnet.ckpt").read_bytes()
+    refused("model.ckpt is damaged or no checkpoint; .*central directory", weights=whole[: len(whole) // 2])
+    target = "target_instrument is 'guitar', expected one of training.instruments: drums, bass, other, vocals"
+    refused(f"config.yaml:[0-9]+: training.{target}", altered("scnet", "training", target_instrument="guitar"))
     refused("expected weights by name", weights=(checkpoints / "none.ckpt").read_bytes())
 
 
