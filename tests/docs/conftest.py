@@ -17,6 +17,9 @@ from mss_bench.cli.main import main
 from mss_bench.core import audio
 
 ROOT = Path(__file__).parents[2]
+
+# What takes minutes runs with the documents.
+collect_ignore = [] if os.environ.get("MSS_BENCH_TEST_DOCUMENTS") else ["test_notebook.py"]
 RATE = 44100
 SONGS = ("Song A", "Song B")
 

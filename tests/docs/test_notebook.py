@@ -1,11 +1,11 @@
-"""The example notebook runs as it stands, and shows what a notebook shows."""
+"""The example notebook runs as it stands, and shows what a notebook shows; with the documents, as it takes long."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-NOTEBOOK = Path(__file__).parents[1] / "docs" / "tutorials" / "run_to_paper.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "tutorials" / "run_to_paper.ipynb"
 
 # What Jupyter does with a cell: run it, and show its last expression in the richest form that it has.
 PLAYER = """
