@@ -131,7 +131,7 @@ EVIDENCE: Mapping[str, tuple[Evidence, ...]] = {
     "subband_ratios": (
         *_gensvs("SIR of PEASS' decomposition", ".61", ".41", "sir", own=False),
         *_gensvs("ISR of PEASS' decomposition", ".66", "-.09", "isr", own=False),
-        *_gensvs("SAR of PEASS' decomposition", ".67", ".18", "sar", own=False),
+        *_gensvs("SAR of BSS Eval sources with the lone reference, 1024 taps", ".67", ".18", "sar", own=False),
     ),
     "peass": (
         *_gensvs("OPS", ".53", "-.07", "ops"),

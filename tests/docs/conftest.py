@@ -53,6 +53,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, write_song: Callable[...,
     for name, channels in {"takes/lead.wav": 2, "takes/backing.flac": 1, "kit.wav": 1}.items():
         audio.write(folder / name, minute[:channels], RATE, "PCM_16")
     _board(folder)
+    for published in Path(os.environ.get("MSS_BENCH_TEST_DATA", "/nowhere")).glob("listening/**/*.csv"):
+        shutil.copy(published, folder)
     design = {"name": "vocals", "protocol": "mushra", "run": "runs/demo", "target": "vocals"}
     design |= {"systems": ["repet_sim", "hpss_vocals", "irm"], "excerpts": {"count": 2, "seconds": 2}}
     (folder / "vocals.yaml").write_text(json.dumps(design))
@@ -76,11 +78,13 @@ def _run(folder: Path, name: str, separators: list[Any], songs: int = 2) -> None
 
 def _board(folder: Path) -> None:
     """Make an empty board, and a run of its songs."""
-    words = ["results", "import-museval", str(folder / "submissions"), "-o", str(folder / "runs" / "mine")]
+    words = ["results", "import-museval", str(folder / "submissions"), "-o", str(folder / "runs" / "submitted")]
     assert main([*words, "--oracle", "IRM1"]) == 0
     board = {"title": "Mine", "kind": "scores", "dataset": "museval", "subset": "test", "preset": "museval"}
     board |= {"metrics": ["SDR"], "targets": ["vocals"], "rank_metric": "SDR", "rank_target": "vocals"}
     (folder / "my-board").mkdir()
+    rows = [f"{song},test,mine,vocals,{sdr}" for song, sdr in zip(SONGS, (6.1, 7.4), strict=True)]
+    (folder / "songs.csv").write_text("\n".join(["track,subset,model,stem,sdr", *rows]))
     (folder / "my-board" / "board.yaml").write_text(json.dumps(board | {"tracks": list(SONGS)}))
 
 

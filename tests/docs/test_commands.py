@@ -30,7 +30,7 @@ ELSEWHERE = {
     r"^(\S*/)?(pip|python3?|git|eval|dask|for|done|ssh|sphinx-build|\. \.venv)\b": "sets up",
     r"--scheduler tcp:|\$SLURM|--shard \S+/20": "needs other machines: tests/running/test_cluster.py",
     r"\bmodel:msst=|external:python=|/venvs/": "needs weights and another interpreter: tests/separators",
-    r"\blisten (serve|analyse listening/)": "serves until it is stopped, and tells of whoever came: tests/listening",
+    r"\blisten (serve|analyse listening/|import webMUSHRA)": "needs listeners: tests/listening",
     r"metrics arena\b|listen import ratings_of|--arena\b": "needs stimuli and ratings: tests/listening/test_arena.py",
     r"mss-bench robustness\b": "takes minutes: tests/cli/test_robustness.py",
     r"--completion|--version": "ends the interpreter or talks to a shell: tests/cli",
@@ -38,6 +38,8 @@ ELSEWHERE = {
     r"^\.venv/bin/mss-bench|^\.ci/run": "the main job, which the CI runs",
 }
 """What is not executed here: a pattern, and why or where it is."""
+if not os.environ.get("MSS_BENCH_TEST_DATA"):
+    ELSEWHERE[r"similarity_ratings|dcr_test_ratings|analyse (sisec|gensvs)"] = "needs the ratings of published tests"
 
 
 def _blocks(document: Path) -> list[tuple[str, str]]:
