@@ -61,11 +61,11 @@ class Members(tuple[Spec, ...]):
         """
         given = value.split("+") if isinstance(value, str) else value
         if not isinstance(given, list | tuple) or not all(given):
-            raise ConfigError(f"of is {value!r}, expected names like a+b, or a list of separators")
+            raise ConfigError(f"ensemble: of is {value!r}, expected names like a+b, or a list of separators")
         members = cls(Spec.parse(each if isinstance(each, Mapping | Spec) else str(each)) for each in given)
         texts = [str(member) for member in members]
         if len(members) < 2 or len({*texts}) < len(texts):
-            raise ConfigError(f"of is {members}, expected at least two members, each once")
+            raise ConfigError(f"ensemble: of is {members}, expected at least two members, each once")
         return members
 
     def __str__(self) -> str:
@@ -92,7 +92,7 @@ class Weights(tuple[float, ...]):
         except (TypeError, ValueError):
             weights = cls((np.nan,))
         if not all(0 < weight < np.inf for weight in weights):
-            raise ConfigError(f"weights is {value!r}, expected numbers above 0 like 2+1")
+            raise ConfigError(f"ensemble: weights is {value!r}, expected numbers above 0 like 2+1")
         return weights
 
     def __str__(self) -> str:
