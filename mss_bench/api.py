@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -212,7 +213,9 @@ class Results:
         rules: dict[str, Any] = {**self._directions(), **options}
         rules["unranked"] = self.unranked
         compared = compare(self.tracks, a, b, metric, target, where=unit, **rules)
-        return ShownComparison.of(compared, group_failures(self.tracks, self.failures, self.run, {a, b}).counts.banner)
+        measured_in = next((q.get("unit") or "" for q in self.run["quantities"] if q["name"] == metric), "")
+        banner = group_failures(self.tracks, self.failures, self.run, {a, b}).counts.banner
+        return ShownComparison.of(replace(compared, measured_in=measured_in), banner)
 
     @cached_property
     def _computed_idle(self) -> set[str]:

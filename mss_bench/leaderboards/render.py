@@ -253,7 +253,7 @@ def _said(verdicts: Mapping[str, Family | None]) -> list[str]:
         said = found.sentence if found.enough or not found.ahead else f"{found.ahead}."
         lines.append(f"{target}, {found.n_tracks} songs, {len(found.ranked)} methods: {said}{agreement}")
     lines.append("Bold: the best of a column; oracles and entries that do nothing have no rank.")
-    return lines + marks([*known.values()])
+    return lines + marks([*known.values()], of_columns=False)
 
 
 def published(board: Board) -> list[Table]:

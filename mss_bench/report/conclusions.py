@@ -55,9 +55,9 @@ def conclusions(
     if finding is None:
         return lines
     field = finding.family
-    lines += [f"Of {of}, {field.scores.counted}."] if field.scores.counted else []
-    said = [f"{block.label} of {of}: {field.sentence}", *_unranked(block, target)]
-    said += [*_ahead(field), *_room(block, target, field)]
+    said = [f"Of {of}, {field.scores.counted_for}."] if field.scores.counted else []
+    said += [f"{block.label} of {of}: {field.sentence}", *_unranked(block, target)]
+    said += [*_ahead(field, block.unit), *_room(block, target, field)]
     said += _cost(field.best, costs, run or {})
     return lines + [renamed(line, labels or {}) for line in said]
 
@@ -85,14 +85,14 @@ def _unranked(block: Block, target: str) -> list[str]:
     ] * bool(lacking)
 
 
-def _ahead(field: Family) -> list[str]:
+def _ahead(field: Family, unit: str) -> list[str]:
     """Return how far the best is ahead of the next."""
     if not field.runner_up:
         return []
     pair = field.pair(field.best, field.runner_up)
     if math.isnan(pair.p):  # which the sentence before has said
         return []
-    return [f"{pair.a} and {pair.b}, the next: {pair.sentence}; {pair.verdict}."]
+    return [f"{pair.a} and {pair.b}, the next: {pair.said(unit)}; {pair.verdict}."]
 
 
 def _room(block: Block, target: str, field: Family) -> list[str]:

@@ -60,8 +60,8 @@ def explanations(blocks: Sequence[Block], style: Style) -> str:
     return " ".join(shown)
 
 
-def marks(families: Sequence[Family]) -> list[str]:
-    """Return what the marks of verdicts mean, or that the tracks are too few for any."""
+def marks(families: Sequence[Family], *, of_columns: bool = True) -> list[str]:
+    """Return what the marks of verdicts mean, or that the tracks are too few for any, of which column on request."""
     several = [f for f in families if f.compares]
     enough = [f for f in several if f.enough]
     few = [f for f in several if not f.enough]
@@ -76,7 +76,10 @@ def marks(families: Sequence[Family]) -> list[str]:
             _range(numbers)
             for numbers in ([f.n_tracks for f in few], [len(f.ranked) for f in few], [f.n_min for f in few])
         )
-        ahead = f"; {few[0].ahead}" if few[0].ahead else ""
+        of = few[0].scores.unit
+        target = "the mean of the targets" if of.get("target") == OVER_TARGETS else of.get("target")
+        column = f"{of['metric']} of {target}: " if of_columns and target else ""
+        ahead = f"; {column}{few[0].ahead}" if few[0].ahead else ""
         where = "" if not enough else " where nothing is marked"
         said.append(
             f"With {songs} songs no pair of {methods} methods can be told apart (it takes {needed}){where}{ahead}."

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mss_bench.core.schema import is_floor, method_label
+from mss_bench.core.schema import Status, is_floor, method_label
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.effect import cliffs_delta
 from mss_bench.stats.intervals import differences, intervals
-from mss_bench.stats.matrix import score_matrix
+from mss_bench.stats.matrix import ScoreMatrix, score_matrices, score_matrix
 from mss_bench.stats.resample import STATISTICS
 from mss_bench.stats.signed_rank import FEWEST
 from mss_bench.stats.units import centre
-from mss_bench.stats.verdicts import Family, Pair, Verdict, family, signed
+from mss_bench.stats.verdicts import Family, Pair, Verdict, family, signed, songs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ class Comparison:
     difference: pd.DataFrame  # index typical, median, mean: of the differences, with intervals
     by_track: pd.Series[float]  # the differences, sorted
     cliffs_delta: float  # positive where a is better
+    measured_in: str = ""  # the unit of the metric, as dB
 
     @property
     def a(self) -> str:
@@ -75,23 +77,45 @@ class Comparison:
         imputed = ", ".join(f"{n} of {name}" for name, n in self.n_imputed.items() if n)
         group = f" ({self.unit['group']})" if self.unit["group"] else ""
         lower = "" if self.higher_is_better else ", lower is better"
-        parts = [f"{pair.a} - {pair.b}, {self.unit['metric']} of {self.unit['target']}{group}{lower}: {pair.sentence}"]
+        of = f"{self.unit['metric']} of {self.unit['target']}{group}{lower}"
+        parts = [f"{pair.a} - {pair.b}, {of}: {pair.said(self.measured_in)}"]
         if pair.alone is not Verdict.TOO_FEW:
             exact = "exact" if pair.exact else "normal approximation"
             parts.append(f"p = {pair.p:.3g} for this pair alone (Wilcoxon, {exact})")
-            family = f"the {len(self.family.ranked)} methods of the table"
-            if pair.verdict is Verdict.TOO_FEW:
-                parts.append(f"within {family} no pair can be told apart before {self.family.n_min} songs")
-            elif pair.p_family == pair.p_family:
-                parts.append(f"p = {pair.p_family:.3g} within {family} (Holm): {pair.verdict}")
+            parts += self._within()
             parts.append(f"rank-biserial {signed(pair.rank_biserial)}")
             songs = f"{needed.n_tracks} songs" if needed.n_tracks else needed.reason
-            parts.append(f"to tell them apart in {needed.power:.0%} of cases: {songs}")
-        if self.family.scores.counted:
-            parts.append(self.family.scores.counted)
+            to_tell = f"to tell them apart in {needed.power:.0%} of cases: " if pair.by_track.any() else ""
+            parts.append(f"{to_tell}{songs}")
+        if self.on_own_songs:
+            parts.append(f"the pair alone on the {songs_of(pair.n_tracks)} that both have, the table: {self._counted}")
+        elif self._counted:
+            parts.append(self._counted)
         if imputed:
             parts.append(f"stand-ins: {imputed}")
         return "; ".join(parts)
+
+    @property
+    def on_own_songs(self) -> bool:
+        """Return whether the pair alone was compared on songs that other methods of the table lack."""
+        return self.pair.n_tracks != self.family.n_tracks
+
+    @property
+    def _counted(self) -> str:
+        return self.family.scores.counted_for
+
+    def _within(self) -> list[str]:
+        """Return what the family of the table says of the pair, where both belong to it."""
+        pair, n = self.pair, len(self.family.ranked)
+        floor = is_floor(pair.b)
+        if pair.verdict is Verdict.TOO_FEW:
+            if floor:
+                return ["the floor is no member of the table's family"]
+            return [f"within the {n} methods of the table no pair can be told apart before {self.family.n_min} songs"]
+        if math.isnan(pair.p_family):
+            return []
+        family = f"the comparisons of {n} methods with the floor" if floor else f"the {n} methods of the table"
+        return [f"p = {pair.p_family:.3g} within {family} (Holm): {pair.verdict}"]
 
 
 _ENDS = ("low", "high")
@@ -127,9 +151,10 @@ def compare(
     Returns
     -------
     Comparison
-        The tracks that count are those of the whole table, as in its aggregates. Its pair has p alone, for a pair that
-        was planned, and within the family of the table, for one that was looked for. Intervals of fewer than 6 tracks
-        are absent, and the verdict is that they are too few.
+        Its pair has p alone, for a pair that was planned, and within the family of the table, for one that was looked
+        for. The tracks that count are those of the whole table, as in its aggregates; where no floor says which, all
+        but p within the family is of the tracks that the two have. Intervals of fewer than 6 tracks are absent, and the
+        verdict is that they are too few.
 
     Raises
     ------
@@ -141,21 +166,21 @@ def compare(
     import pandas as pd
 
     scores = score_matrix(tracks, metric, target, where=where, **options)
+    all_songs = scores.by_floor or options.get("missing") == "complete"
+    alone = scores if all_songs else _of_both(tracks, a, b, scores, options)
     for name in (a, b):
-        if name in scores.left_out:
-            raise RunError(
-                f"{name} has no {metric} of {target} on any track, or was never computed on some that count: see the "
-                "failures of the run, or compare on the tracks that every method has (missing='complete')"
-            )
-        if name not in scores.values:
-            known = tracks[["separator", "params"]].drop_duplicates()
-            if name in map(method_label, known["separator"], known["params"]):
-                raise RunError(f"{name} does not separate {target}: there is no {metric} of it to compare")
-            raise UnknownNameError("separator", name, map(str, scores.values.columns))
+        if name not in alone.values:
+            raise _no_scores(tracks, name, scores)
     statistic = "median" if options.get("aggregation", "median_of_medians") == "median_of_medians" else "mean"
     field = family(scores, statistic, unranked=unranked, level=level)
-    pair = field.pair(a, b) if not is_floor(b) else field.over_floor(a)
-    matrix = scores.values[[a, b]]
+    if len(alone.values) != field.n_tracks:
+        pair = family(alone, statistic, level=level).pair(a, b)
+        inside = a in field.ranked and b in field.ranked
+        within = field.pair(a, b) if inside else pair
+        pair = replace(pair, p_family=within.p_family if inside else math.nan, verdict=within.verdict)
+    else:
+        pair = field.pair(a, b) if not is_floor(b) else field.over_floor(a)
+    matrix = alone.values[[a, b]]
     values, apart = {}, []
     for s in STATISTICS:
         if pair.n_tracks >= FEWEST:
@@ -174,10 +199,42 @@ def compare(
         higher_is_better=scores.higher_is_better,
         pair=pair,
         family=field,
-        n_left_out=scores.n_left_out,
-        n_imputed={name: int(scores.imputed[name].sum()) for name in (a, b)},
+        n_left_out=alone.n_left_out,
+        n_imputed={name: int(alone.imputed[name].sum()) for name in (a, b)},
         values=pd.concat(values, axis=1),
         difference=(pd.concat(apart) if apart else empty).set_index("statistic").drop(columns=["a", "b"]),
         by_track=pd.Series(pair.by_track, index=matrix.index, name=f"{a} - {b}").sort_values(),
         cliffs_delta=sign * cliffs_delta(*matrix.to_numpy(dtype=np.float64).T),
     )
+
+
+def _of_both(tracks: pd.DataFrame, a: str, b: str, scores: ScoreMatrix, options: dict[str, Any]) -> ScoreMatrix:
+    """Return the scores of two methods alone, on the tracks that both have."""
+    labels = [method_label(s, p) for s, p in zip(tracks["separator"], tracks["params"].fillna(""), strict=True)]
+    own = tracks[[label in (a, b) for label in labels]]
+    for column, wanted in scores.unit.items():
+        own = own[own[column].fillna("").astype(str) == wanted]
+    return next(score_matrices(own, **options), scores)
+
+
+def _no_scores(tracks: pd.DataFrame, name: str, scores: ScoreMatrix) -> RunError | UnknownNameError:
+    """Return why a method cannot be compared, and what to do."""
+    metric, target = scores.unit["metric"], scores.unit["target"]
+    labels = [method_label(s, p) for s, p in zip(tracks["separator"], tracks["params"].fillna(""), strict=True)]
+    own = tracks[[label == name for label in labels]]
+    if not len(own):
+        return UnknownNameError("separator", name, map(str, scores.values.columns))
+    own = own[(own["metric"] == metric) & (own["target"] == target)]
+    if not len(own):
+        return RunError(f"{name} does not separate {target}: there is no {metric} of it to compare")
+    if not own["value"].isna().all():
+        return RunError(
+            f"{name} was never computed on some songs that count: compare on the songs that every method has "
+            "(--missing complete, in Python missing='complete')"
+        )
+    if (own["status"] == Status.OK).all():
+        return RunError(
+            f"{name} has no {metric} of {target} on any track: it is undefined on all of them, as that of a silent "
+            "estimate; compare another metric"
+        )
+    return RunError(f"{name} has no {metric} of {target} on any track: see the failures of the run")

@@ -53,6 +53,7 @@ class ScoreMatrix:
     missing: str  # the rule for missing values, a key of `mss_bench.stats.units.MISSING`
     parts: tuple[pd.DataFrame, ...] = ()  # of a mean over targets, the scores of each target: shaped as `values`
     by_floor: bool = False  # tracks count where the floor has a value, rather than where every method has one
+    scarcest: tuple[str, int] = ("", 0)  # of methods that decide which tracks count, that with fewest, and its tracks
 
     @property
     def counted(self) -> str:
@@ -63,6 +64,12 @@ class ScoreMatrix:
         where = " for every target" if self.parts else ""
         n = len(self.values)
         return f"{n} of {n + self.n_left_out} songs count: those on which {who} has a score{where}"
+
+    @property
+    def counted_for(self) -> str:
+        """Return `counted` and, where every method decides, which has the fewest songs."""
+        name, own = self.scarcest
+        return self.counted + (f" (fewest: {name}, on {own})" if self.counted and name else "")
 
     @classmethod
     def of(cls, values: pd.DataFrame) -> ScoreMatrix:
@@ -150,6 +157,7 @@ def mean_over_targets(matrices: Sequence[ScoreMatrix]) -> ScoreMatrix:
         left_out=[name for name in seen if name not in methods],
         n_left_out=max(m.n_left_out + len(m.values) for m in matrices) - len(tracks),
         parts=parts,
+        scarcest=min((m.scarcest for m in matrices), key=lambda scarce: scarce[1]),
     )
 
 
@@ -223,7 +231,18 @@ def _matrix(key: dict[str, str], unit: Unit, missing: str) -> ScoreMatrix:
         higher_is_better=unit.sign > 0,
         missing=missing,
         by_floor=unit.by_floor,
+        scarcest=_scarcest(unit),
     )
+
+
+def _scarcest(unit: Unit) -> tuple[str, int]:
+    """Return which method has a value on the fewest tracks, and on how many; no name where the floor decides."""
+    own = (~np.isnan(unit.values)).sum(axis=1)
+    valued = np.flatnonzero(own)
+    if unit.by_floor or not valued.size:
+        return "", 0
+    i = valued[own[valued].argmin()]
+    return unit.labels[i], int(own[i])
 
 
 def check_matrix(

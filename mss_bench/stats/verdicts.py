@@ -58,6 +58,7 @@ __all__ = [
     "cliques",
     "family",
     "signed",
+    "songs_of",
     "tracks_for_best",
     "tracks_for_pairs",
 ]
@@ -118,11 +119,17 @@ class Pair:
     @property
     def sentence(self) -> str:
         """Return difference, interval and wins in words: ``better on 37 of 50``."""
+        return self.said()
+
+    def said(self, unit: str = "") -> str:
+        """Return `sentence` with the unit of the metric behind the difference."""
         wins = f"{self.a} better on {self.wins} of {self.n_tracks}" + (f", alike on {self.ties}" if self.ties else "")
         if math.isnan(self.p):
-            return f"{_songs(self.n_tracks)}: too few for any test; {wins}"
-        interval = "" if math.isnan(self.low) else f" [{signed(self.low)}, {signed(self.high)}]"
-        return f"typical difference {signed(self.difference)}{interval}, {wins}"
+            return f"{songs_of(self.n_tracks)}: too few for any test; {wins}"
+        interval = f" [{signed(self.low)}, {signed(self.high)}]"
+        if math.isnan(self.low):
+            interval = f" ({songs_of(self.n_tracks)} give no interval of {100 * self.level:g}%)"
+        return f"typical difference {signed(self.difference)}{unit and f' {unit}'}{interval}, {wins}"
 
 
 def signed(value: float) -> str:
@@ -130,7 +137,8 @@ def signed(value: float) -> str:
     return true_minus(f"{round(value, 2) + 0.0:+.2f}".replace("inf", "∞"))
 
 
-def _songs(n: int) -> str:
+def songs_of(n: int) -> str:
+    """Return a number of songs in words."""
     return f"{n} song{'s'[: n != 1]}"
 
 
@@ -390,15 +398,15 @@ class Family:
         if not n:
             return "No song counts: nothing to compare."
         if self._all_alike:
-            return f"All {k} methods score alike on each of {_songs(n)}."
+            return f"All {k} methods score alike on each of {songs_of(n)}."
         if not self.best:
             return "No method is named the best: each has stand-ins or infinite values."
         lead = f"; {self.ahead}" if self.ahead else ""
         if n < FEWEST:
-            return f"{_songs(n)}: too few for any test{lead}."
+            return f"{songs_of(n)}: too few for any test{lead}."
         if not self.enough:
             which = "the 2 methods cannot" if k == 2 else f"no pair of {k} methods can"
-            text = f"With {_songs(n)} {which} be told apart (it takes {self.n_min}){lead}."
+            text = f"With {songs_of(n)} {which} be told apart (it takes {self.n_min}){lead}."
         else:
             alike = "it" if len(self.leaders) == 1 else f"{self.best} (the others have the same value)"
             text = f"Best: {', '.join(self.leaders)}; not told apart from {alike}: {', '.join(self.tied) or 'none'}."

@@ -61,7 +61,7 @@ def test_with_too_few_songs_nothing_is_marked_and_the_report_says_so_once(sisec_
     fewer = arrange(thin(sisec_vocals, 9, names))
     (table,) = score_tables(fewer.blocks, Style())
     assert not any("≈" in cell.marks for row in table.rows for cell in row)
-    said = "With 9 songs no pair of 6 methods can be told apart (it takes 10); TAU1 better than TAK2 on "
+    said = "With 9 songs no pair of 6 methods can be told apart (it takes 10); SDR of vocals: TAU1 better than TAK2 on "
     assert explanations(fewer.blocks, Style()).count(said) == 1
 
 

@@ -64,9 +64,48 @@ def test_what_counts_and_the_direction_are_in_the_sentence(tracks_of: Tracks, vo
     n = len(vocals) - int((vocals.index < "B").sum())
     said = str(compare(few, "TAK2", "TAK3", lower_is_better=["SDR"]))
     assert ", lower is better: typical difference" in said
-    assert f" of {n}; " in said  # songs that JY3 lacks count for no pair of the table
-    assert f"{n} of 50 songs count: those on which every method has a score" in said
+    assert " of 50; " in said  # songs that JY3 lacks count for no pair of the table, but for this pair alone
+    assert "the pair alone on the 50 songs that both have, the table: " in said
+    assert f"{n} of 50 songs count: those on which every method has a score (fewest: JY3, on {n})" in said
     assert "songs count" not in str(compare(few[few["separator"] != "JY3"], "TAK2", "TAK3"))
+
+
+def test_without_a_floor_a_third_method_with_one_song_leaves_the_pair_its_own(
+    tracks_of: Tracks, vocals: pd.DataFrame
+) -> None:
+    few = tracks_of(vocals[["TAK2", "TAK3", "JY3"]])
+    few = few[(few["separator"] != "JY3") | (few["track"] == vocals.index[0])]
+    compared = compare(few, "TAK2", "TAK3")
+    pair = compare(few[few["separator"] != "JY3"], "TAK2", "TAK3").pair
+    assert (compared.pair.n_tracks, compared.pair.p, compared.pair.low) == (50, pair.p, pair.low)
+    assert compared.pair.verdict == "too few songs"
+    assert "within the 3 methods of the table no pair can be told apart before 7 songs" in str(compared)
+    assert "1 of 50 songs count: those on which every method has a score (fewest: JY3, on 1)" in str(compared)
+    assert compare(few, "TAK2", "TAK3", missing="complete").pair.n_tracks == 1
+
+
+def test_the_floor_is_no_member_of_the_family_of_the_table(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    tracks = tracks_of(vocals.rename(columns={"MIX": "mixture"})[["mixture", "TAK1", "TAK2", "UHL1", "UHL2"]].iloc[:6])
+    said = str(compare(tracks, "TAK1", "mixture"))
+    assert "the floor is no member of the table's family" in said
+    assert "told apart before" not in said
+
+
+def test_six_songs_give_no_interval_of_a_high_level(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    said = str(compare(tracks_of(vocals[["TAK1", "UHL2"]].iloc[:6]), "TAK1", "UHL2", level=0.999))
+    assert "(6 songs give no interval of 99.9%), " in said
+
+
+def test_what_has_no_scores_is_told_why(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
+    tracks = tracks_of(vocals.rename(columns={"MIX": "mixture"})[["mixture", "TAK1", "UHL2"]])
+    own = tracks["separator"] == "UHL2"
+    undefined = tracks.assign(value=tracks["value"].where(~own))
+    with pytest.raises(RunError, match="UHL2 has no SDR of vocals on any track: it is undefined on all"):
+        compare(undefined, "TAK1", "UHL2")
+    with pytest.raises(RunError, match="see the failures of the run"):
+        compare(undefined.assign(status=undefined["status"].where(~own, "crashed")), "TAK1", "UHL2")
+    with pytest.raises(RunError, match=r"UHL2 was never computed on some songs that count: .*--missing complete"):
+        compare(tracks[~own | (tracks["track"] > "B")], "TAK1", "UHL2")
 
 
 def test_stand_ins_are_counted_and_told(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
@@ -91,7 +130,7 @@ def test_where_lower_is_better_effects_turn_and_differences_stay(tracks_of: Trac
 def test_methods_that_tie_everywhere_are_told_so(tracks_of: Tracks) -> None:
     found = compare(tracks_of(pd.DataFrame({"a": [1.0, 2, 3] * 2, "b": [1.0, 2, 3] * 2})), "a", "b")
     assert (found.pair.p, found.pair.rank_biserial, found.pair.ties) == (1.0, 0.0, 6)
-    assert str(found).endswith("the methods score alike on every track")
+    assert str(found).endswith("rank-biserial +0.00; the methods score alike on every track")
 
 
 def test_perfect_estimates_give_no_nan(tracks_of: Tracks) -> None:
