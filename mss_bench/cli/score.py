@@ -71,7 +71,7 @@ def configure(parser: Parser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Pair the files, examine the estimates and score them."""
     from mss_bench.errors import ConfigError
-    from mss_bench.running.by_protocol import with_protocols
+    from mss_bench.running.by_protocol import refuse_lacking, with_protocols
     from mss_bench.running.start import prepare
     from mss_bench.separators.estimates import Estimates
 
@@ -80,7 +80,7 @@ def execute(args: argparse.Namespace) -> int:
     if command.references:
         options = options.with_values(dataset={"name": "references", "dir": str(command.references.absolute())})
     every = "all" in options.protocols
-    options, _ = with_protocols(options)
+    options, protocols = with_protocols(options)
     if command.museval_json and "bss_eval" not in {spec.name for spec in options.metric_specs()}:
         raise ConfigError("--museval-json holds BSS Eval scores; add bss_eval to --metrics")
     quiet = "quiet" in args
@@ -88,6 +88,8 @@ def execute(args: argparse.Namespace) -> int:
     tracks = dataset.tracks(
         options.subset, options.tracks, options.max_tracks, options.duration, without_errata=options.without_errata
     )
+    for protocol in protocols:
+        refuse_lacking(options, protocol, dataset, tracks)  # while it is known which tracks were chosen
     options.map.check_targets(dataset.targets)
     separator = Estimates(dir=str(command.estimates), pattern=command.pattern or None, map=options.map, fit=options.fit)
     pairing = separator.pairing([t.id for t in tracks], dataset.targets, tuple(dataset.every_track(tracks)))

@@ -45,6 +45,11 @@ class AudioInfo:
     declared_frames: int
     subtype: str
 
+    @property
+    def seconds(self) -> float:
+        """Return the length that can be read."""
+        return self.frames / self.sample_rate
+
 
 def info(path: str | Path, *, any_decoder: bool = False) -> AudioInfo:
     """Read the header of an audio file; of a compressed one the number of frames is what the header says, about.

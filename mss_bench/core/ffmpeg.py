@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mss_bench.core.names import COMPRESSED
 from mss_bench.errors import AudioError
 
-__all__ = ["Stream", "compressed_kind", "decode", "is_compressed", "missing_decoder", "probe"]
+__all__ = ["Stream", "compressed_kind", "decode", "duration", "is_compressed", "missing_decoder", "probe"]
 
 _DEMUXERS = "aac,asf,flac,matroska,mov,mp3,ogg,wav"
 _TOLERATED = 0.1
@@ -79,6 +79,18 @@ def probe(path: Path) -> Stream:
     rate = int(stream["sample_rate"])
     frames = int(stream.get("duration_ts", 0)) if stream.get("time_base") == f"1/{rate}" else 0
     return Stream(rate, int(stream["channels"]), seconds, frames or None, str(stream.get("codec_name", "")))
+
+
+def duration(path: Path) -> float:
+    """Return the seconds that a container declares, whatever streams it holds.
+
+    Raises
+    ------
+    AudioError
+        ffmpeg is not there, or it cannot read the file.
+    """
+    told = json.loads(_run("ffprobe", path, "-show_format", "-of", "json") or b"{}")
+    return float(told.get("format", {}).get("duration") or 0.0)
 
 
 def decode(path: Path) -> tuple[NDArray[np.float32], int]:

@@ -32,6 +32,8 @@ from mss_bench.perturbations.base import Perturbation, Transform
 
 __all__ = ["AAC", "MP3", "Opus", "Vorbis"]
 
+_MP3_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+"""Rates of MPEG-1 Layer III from 64 on, the same at each of its sample rates; LAME would take the nearest."""
 _VORBIS_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
 """Nominal rates of two channels at 44.1 kHz for the qualities 0 to 10."""
 
@@ -77,7 +79,15 @@ class MP3(_Codec):
     ladder = (192, 96, 64)
 
     # Below 64 kbit/s no frame has room for the tag by which the decoder knows the encoder's delay.
-    rate: int = param(128, at_least=64, at_most=320, unit="kbit/s", doc="Bit rate; the nearest that MP3 has is used.")
+    rate: int = param(
+        128, at_least=_MP3_KBPS[0], at_most=_MP3_KBPS[-1], unit="kbit/s",
+        doc=f"Bit rate that MPEG-1 Layer III has: {', '.join(map(str, _MP3_KBPS))}.",
+    )  # fmt: skip
+
+    def setup(self) -> None:
+        super().setup()
+        if self.rate not in _MP3_KBPS:
+            self.refuse("rate", f"one that MPEG-1 Layer III has: {', '.join(map(str, _MP3_KBPS))}")
 
     def code(self, array: Audio, sample_rate: int) -> Audio:
         return _through_libsndfile(array, sample_rate, *self.form, (320 - self.rate) / 288, "CONSTANT")

@@ -60,6 +60,10 @@ class Protocol(Parameterized):
     )
     subset: str | None = param(None, doc="Subset of the data set.")
     track_list: str = param("", doc="Its tracks: a name in track_lists.")
+    shortest: float = param(
+        0.0, at_least=0, unit="s", doc="Length that every track of it has at least, well below the shortest: tells "
+        "songs from excerpts of the same names.",
+    )  # fmt: skip
     targets: tuple[str, ...] = param(doc="Targets, in the order of the tables.")
     groups: dict[str, tuple[str, ...]] = param(
         {}, doc="Targets that are scored together; a target is read from the first group that has it (default: the "

@@ -100,6 +100,8 @@ def _scores(
     differs = [*facts["differs"], *filter(None, [other_tracks(expected, list(table["track"].unique()))])]
     if table["track"].isin(expected).any():  # else they are of another data set
         table = table[table["track"].isin(expected)]
+    of_all = table["track"].nunique()
+    stemless = {t: of_all - int(table["track"][table["target"] == t].nunique()) for t in targets}
     records = aggregate(table, aggregation=facts["aggregation"], lower_is_better=lower).to_dict("records")
 
     def place(row: Mapping[Any, Any]) -> tuple[str, str]:
@@ -109,7 +111,8 @@ def _scores(
     for (metric, label), group in groupby(sorted(records, key=place), key=place):
         rows = {str(row["target"]): row for row in group}
         common = (label, bool(next(iter(rows.values()))["oracle"]), metric)
-        own = [ProtocolScore(*common, t, *_value(rows.get(t), metric == "SAR" and label in idle)) for t in targets]
+        meaningless = metric == "SAR" and label in idle
+        own = [ProtocolScore(*common, t, *_value(rows.get(t), stemless[t], meaningless)) for t in targets]
         lacks = next((score.lacks for score in own if score.lacks), "")
         mean = centre(_array([score.value for score in own]), "mean")
         scores += [ProtocolScore(*common, OVER_TARGETS, mean, lacks), *own]
@@ -122,12 +125,15 @@ def _array(values: list[float]) -> Any:
     return np.array(values, dtype=np.float64)
 
 
-def _value(row: Mapping[Any, Any] | None, meaningless: bool) -> tuple[float, str]:
+def _value(row: Mapping[Any, Any] | None, stemless: int, meaningless: bool) -> tuple[float, str]:
     """Return the value of an aggregated row, and why it is no number by a protocol; empty where it is one."""
     if row is None or meaningless or row["n_own"] == 0:
         return math.nan, "not delivered" if row is None else "says nothing of it" if meaningless else "no value"
     counts = {"n_lacking": "never computed on {} tracks", "n_imputed": "failed on {} tracks, where a stand-in stands"}
-    return float(row["value"]), next((text.format(row[n]) for n, text in counts.items() if row[n]), "")
+    # Tracks where the floor has no value, too, do not count: what failed there is no silent reference.
+    counts |= {"n_failed": "failed on {} tracks", "n_missing": "never computed on {} tracks"}
+    lacks = next((text.format(row[n]) for n, text in counts.items() if row[n]), "")
+    return float(row["value"]), lacks or (f"{stemless} tracks have no such stem" if stemless else "")
 
 
 def protocols_csv(scores: Sequence[ProtocolScores]) -> pd.DataFrame:
@@ -198,7 +204,8 @@ def protocol_table(
     what = (
         columns[0][1] if alone else quantities[0] + (f" ({units[quantities[0]]})" if units.get(quantities[0]) else "")
     )
-    title = f"By the definition of {scores.name}, without its name" if scores.differs else f"Protocol {scores.name}"
+    nameless = scores.differs or len(without) == len(names)  # a name of the table that no row has would be read into it
+    title = f"By the definition of {scores.name}, without its name" if nameless else f"Protocol {scores.name}"
     headings = [Column(q, unit=units.get(q, "")) if alone else Column(t) for q, t in columns]
     name = f"{scores.name} {quantities[0]}"
     return Table(f"{title}: {what}", ["separator", *headings], groups, notes, name=name, labels=called)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.core import audio
 from mss_bench.core.checks import CheckResult
+from mss_bench.core.ffmpeg import duration
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.text import shortened
 from mss_bench.core.tracks import TargetGroup, Track
 from mss_bench.datasets import Dataset
-from mss_bench.errors import ConfigError, MssBenchError
+from mss_bench.errors import AudioError, ConfigError, MssBenchError
 from mss_bench.metrics import metrics
 from mss_bench.protocols import Protocol, get_protocols
 
@@ -104,21 +106,56 @@ def refuse_lacking(options: RunOptions, protocol: Protocol, dataset: Dataset, tr
     """
     if lacks := lacking(protocol, dataset):
         raise ConfigError(f"data set {dataset.name} lacks what protocol {protocol.name} asks for: {lacks}")
+    chosen = options.tracks or options.max_tracks or options.without_errata
     # Who asks for every protocol wants to know what a number would be called, whatever data there are.
-    chosen = options.tracks or options.max_tracks or options.without_errata or "all" in options.protocols
+    own = dataset.name in protocol.datasets and options.subset == protocol.subset and "all" not in options.protocols
     missing = [name for name in protocol.tracks if name not in {track.name for track in tracks}]
-    if missing and not chosen and dataset.name in protocol.datasets and options.subset == protocol.subset:
+    if missing and own and not chosen:
         raise ConfigError(
             f"data set {dataset.name} in {dataset.root} lacks {len(missing)} of the {len(protocol.tracks)} tracks of "
             f"protocol {protocol.name}: {shortened(missing)}; add them, or choose tracks with --tracks or "
             "--max-tracks, whose tables do not carry the name of the protocol"
         )
+    incomplete = _incomplete(protocol, tracks)
+    by_rule = options.missing_stems in (None, protocol.missing_stems)  # another rule takes the name, and may go on
+    if incomplete and not missing and own and by_rule:
+        raise ConfigError(
+            f"data set {dataset.name} in {dataset.root} lacks files of {len(incomplete)} of the {len(tracks)} tracks "
+            f"that protocol {protocol.name} asks for: {shortened(incomplete)}; add them, or choose other tracks with "
+            "--tracks, whose tables do not carry the name of the protocol"
+        )
+
+
+def _incomplete(protocol: Protocol, tracks: Sequence[Track]) -> list[str]:
+    """Return the tracks of a protocol of which files are not there, each with what it lacks."""
+    said = []
+    for track in (track for track in tracks if track.name in protocol.tracks):
+        named = {"mixture": track.mixture, **track.stems} if track.reader is None else {}
+        lost = [name for name, files in named.items() if any(not file.is_file() for file in files)]
+        lost += [stem for stem in track.absent if stem not in lost]
+        said += [f"{track.name} ({', '.join(lost)})"] if lost else []
+    return said
+
+
+def _too_short(protocol: Protocol, tracks: Sequence[Track]) -> list[str]:
+    """Return the tracks that are shorter than any of a protocol's, each with its length; unreadable ones are not."""
+    said = []
+    for track in tracks if protocol.shortest else ():
+        for file in [file for file in track.files() if file.is_file()][:1]:
+            try:
+                # A container of stems holds several streams, of one length.
+                seconds = audio.info(file).seconds if track.reader is None else duration(file)
+            except AudioError:
+                continue  # it is told where the track is read
+            said += [f"{track.name} ({seconds:.3g} s)"] if seconds < protocol.shortest else []
+    return said
 
 
 def differences(options: RunOptions, protocol: Protocol, dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
     """Return in what a run differs from a protocol, each in words, but for which tracks it has."""
     subsets = dataset.subset_names(options.subset)
     stemless = any(not files for track in tracks if track.reader is None for files in track.stems.values())
+    short = _too_short(protocol, tracks)
     made_alike = [how for how in options.fit if how not in protocol.fit]
     differs = {
         f"the data set is {dataset.name}, not {' or '.join(protocol.datasets)}": (
@@ -127,6 +164,8 @@ def differences(options: RunOptions, protocol: Protocol, dataset: Dataset, track
         f"the subset is {', '.join(subsets) or 'none'}, not {protocol.subset}": (
             protocol.subset and subsets != [protocol.subset]
         ),
+        f"{len(short)} tracks are shorter than {protocol.shortest:g} s, as no song of the protocol is: "
+        f"{shortened(short)}": short,
         f"only the first {options.duration} s of each track are scored": options.duration is not None,
         f"stems that a song lacks: {dataset.missing_stems}, not {protocol.missing_stems}": (
             stemless and dataset.missing_stems != protocol.missing_stems
@@ -171,11 +210,20 @@ def check_dataset(protocol: Protocol, dataset: Dataset) -> list[CheckResult]:
         others = f"there are {', '.join(dataset.subsets)}" if dataset.subsets else "the data set has none"
         return [*results, CheckResult("subset", False, f"no subset {protocol.subset!r}; {others}")]
     try:
-        names = [track.name for track in dataset.tracks(protocol.subset)]
+        tracks = dataset.tracks(protocol.subset)
     except MssBenchError as error:
         return [*results, CheckResult("tracks", False, str(error))]
+    names = [track.name for track in tracks]
     missing = [name for name in protocol.tracks if name not in names]
     further = [name for name in names if name not in protocol.tracks] if protocol.tracks else []
     said = [f"lacks {shortened(missing)}"] * bool(missing) + [f"also has {shortened(further)}"] * bool(further)
     count = f"{len(protocol.tracks) - len(missing)} of {len(protocol.tracks)}" if protocol.tracks else f"{len(names)}"
-    return [*results, CheckResult("tracks", not said, "; ".join([count, *said]))]
+    results.append(CheckResult("tracks", not said, "; ".join([count, *said])))
+    if protocol.tracks:
+        incomplete = _incomplete(protocol, tracks)
+        results.append(CheckResult("files", not incomplete, f"lacks {shortened(incomplete)}" if incomplete else ""))
+    if protocol.shortest:
+        short, least = _too_short(protocol, tracks), f"{protocol.shortest:g} s"
+        detail = f"{len(short)} tracks are shorter than {least}: {shortened(short)}" if short else f"{least} or longer"
+        results.append(CheckResult("lengths", not short, detail))
+    return results

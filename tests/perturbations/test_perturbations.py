@@ -213,6 +213,7 @@ def test_nothing_given_is_written_to_and_times_that_no_longer_hold_are_left_out(
     [
         ("mp33", UnknownNameError, "unknown perturbation 'mp33'; did you mean 'mp3'"),
         ("mp3:rat=64", UnknownNameError, "perturbation mp3 has no parameter 'rat'; did you mean 'rate'"),
+        ("mp3:rate=100", ConfigError, "mp3: rate is 100, expected one that MPEG-1 Layer III has: 64, 80, 96, 112"),
         ("mp3:rate=8", ConfigError, "mp3: rate is 8, expected a whole number from 64 to 320"),
         ("speed:percent=0", ConfigError, "other than 0"),
         ("speed:stems=bass", ConfigError, "changes the length"),

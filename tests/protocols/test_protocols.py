@@ -279,3 +279,42 @@ def test_sisecs_published_table_follows_from_its_rows_by_the_protocol(test_data,
     assert re.search(r"UHL2 +5\.93 +12\.23 +5\.92 +5\.03 +4\.19", capsys.readouterr().out)
     with pytest.raises(ConfigError, match="no board holds values of each song by msst@1"):
         reproduced(SHIPPED["msst@1"])
+
+
+def test_files_that_a_copy_lacks_are_named_before_anything_runs(planned, own, tiny, tmp_path, capsys):
+    (tmp_path / "tiny" / "test" / "Song A" / "bass.wav").unlink()
+    for options in ({}, {"tracks": ["Song A", "Song B (live)"]}):
+        with pytest.raises(ConfigError, match=r"lacks files of 1 of the 2 tracks .* mine@1 .*: Song A \(bass\); add"):
+            planned("mine@1", **options)
+    own.write_text(OWN.replace("aggregation: mean", "missing_stems: leave_out\n  aggregation: mean"))
+    with pytest.raises(ConfigError, match=r"Song A \(bass\)"):
+        planned("mine@1")
+    for options in ({"tracks": ["Song A"]}, {"missing_stems": "silent"}):
+        assert planned("mine@1", **options).dataset.notices[-1].startswith("not by mine@1")
+    assert main(["protocols", "check", "mine@1", "tiny", "--catalog", str(tiny), "--protocol-file", str(own)]) == 1
+    assert re.search(r"FAIL +files +lacks Song A \(bass\)", capsys.readouterr().out)
+
+
+def test_excerpts_under_the_names_of_songs_lose_the_name_of_the_protocol(planned, own, tiny, capsys):
+    own.write_text(OWN.replace("track_list: two", "track_list: two\n  shortest: 1.6", 1))
+    said = "2 tracks are shorter than 1.6 s, as no song of the protocol is: Song A (1.5 s), Song B (live) (1.5 s)"
+    assert said in described(planned("mine@1"))[0]["differs"]
+    assert main(["protocols", "check", "mine@1", "tiny", "--catalog", str(tiny), "--protocol-file", str(own)]) == 1
+    assert re.search(r"FAIL +lengths +2 tracks are shorter than 1.6 s", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("change", "reason"), [("failed", "failed on 1 tracks"), ("left out", "1 tracks have no")])
+def test_an_average_over_fewer_songs_than_the_protocol_asks_for_has_no_name(done, change, reason):
+    tracks, gone = done.tracks.copy(), (done.tracks["track"] == "Song A") & (done.tracks["target"] == "bass")
+    if change == "failed":  # with all methods, the floor too
+        tracks.loc[gone, ["value", "mean"]], tracks.loc[gone, "status"] = np.nan, "error"
+    else:
+        tracks = tracks[~gone]
+    (scores,) = protocol_scores(tracks, done.run)
+    lacks = {score.target: score.lacks for score in scores.scores}
+    assert lacks["vocals"] == ""
+    assert lacks["bass"].startswith(reason)
+    assert lacks["mean"] == lacks["bass"]
+    text = " ".join(summary(tracks, run=done.run, width=200).split())
+    assert "By the definition of mine@1, without its name: uSDR (dB)" in text
+    assert reason in text
