@@ -52,9 +52,10 @@ class Compare(Action):
         from mss_bench.errors import ConfigError, RunError
         from mss_bench.report.failures import group_failures
         from mss_bench.report.selection import the_separator
-        from mss_bench.running.tables import stale
+        from mss_bench.running.tables import build_missing, stale
         from mss_bench.stats.verdicts import Verdict
 
+        build_missing(self.run)
         results = load(self.run)
         a, b = (the_separator(results.tracks, name) for name in (self.a, self.b))
         counts = group_failures(results.tracks, results.failures, results.run, {a, b}).counts

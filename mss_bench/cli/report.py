@@ -47,12 +47,14 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.core.text import encodable, filled
     from mss_bench.errors import ConfigError
     from mss_bench.report.options import Options, Statistics, Style
-    from mss_bench.running.tables import stale
+    from mss_bench.running.tables import build_missing, stale
 
     parts = {"style": parsed(args, Style), "statistics": parsed(args, Statistics)}
     options = parsed(args, Options, **parts)
     if args.out is not None and (not args.out or (Path(args.out).exists() and not Path(args.out).is_dir())):
         raise ConfigError(f"--out is {args.out!r}, expected a folder, which may be new")  # before minutes of drawing
+    for run in map(Path, args.runs):
+        build_missing(run)
     outdated = [run for run in map(Path, args.runs) if stale(run)]
     for run in outdated:
         tell(f"note: the tables of {run} are older than its cells; make them anew: mss-bench results rebuild {run}")

@@ -29,6 +29,7 @@ from mss_bench.core.text import harmless
 from mss_bench.errors import RunError
 from mss_bench.metrics import Score
 from mss_bench.running.ends import end_of, failure_rows, identity, left_out, unscored, why_missing
+from mss_bench.running.lock import epoch, locked
 from mss_bench.running.record import conditions_of, label_of, write_record
 from mss_bench.running.replicates import joined_costs, joined_rows, mean_cell, together
 from mss_bench.running.store import (
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TABLES", "build_tables", "cells_digest", "plain_counts", "read_table", "rebuild", "stale"]
+__all__ = ["TABLES", "build_missing", "build_tables", "cells_digest", "plain_counts", "read_table", "rebuild", "stale"]
 
 TABLES = ("tracks", "frames", "costs", "failures")
 
@@ -143,6 +144,19 @@ def rebuild(run: str | Path) -> None:
     write_record(run, plan["cells"], conditions_of(run))
     ends = build_tables(run)
     write_atomic(run / "run.json", json_text(info | {"cells": ends, "tables_of": cells_digest(run)}))
+
+
+def build_missing(run: Path) -> None:
+    """Build the tables of a run that ended before it had any; a run that has some keeps them as they are.
+
+    Raises
+    ------
+    RunError
+        Where the run is still going on, or the folder cannot be written.
+    """
+    if (run / "plan.json").is_file() and not any((run / f"{name}.parquet").exists() for name in TABLES):
+        with locked(run), epoch(run):
+            rebuild(run)
 
 
 def plain_counts(ends: Mapping[str, CellCounts]) -> dict[str, dict[str, int]]:

@@ -5,14 +5,16 @@ import threading
 import pytest
 
 import mss_bench
+from mss_bench.cli.main import main
 from mss_bench.cli.run import printed_so_far
 from mss_bench.running import so_far
+from mss_bench.running.lock import locked
 from mss_bench.running.messages import Reply
 from mss_bench.running.options import RunOptions
 from mss_bench.running.progress import Progress
 from mss_bench.running.start import prepare
 from mss_bench.running.store import cell_path
-from mss_bench.running.tables import read_table, rebuild
+from mss_bench.running.tables import TABLES, read_table, rebuild
 
 
 @pytest.fixture
@@ -44,6 +46,28 @@ def test_songs_that_not_every_method_has_finished_are_not_in_it(prepared):
         cell_path(prepared.folder, cell.estimate_key).unlink(missing_ok=True)
     rebuild(prepared.folder)
     assert "mixture (floor)" in printed_so_far(str(prepared.folder), 80, "utf-8")
+
+
+def test_a_report_of_a_run_that_ended_before_its_tables_builds_them(prepared, tmp_path, capsys):
+    def end_early():
+        for name in TABLES:
+            (prepared.folder / f"{name}.parquet").unlink()
+
+    end_early()
+    report = ["report", str(prepared.folder), "--format", "csv", "--out", str(tmp_path / "report")]
+    with locked(prepared.folder):
+        assert main(report) == 2  # it goes on: its tables are its own affair
+    assert str(prepared.folder) in capsys.readouterr().err
+    assert main(report) == 0
+    assert "Incomplete: 3 of 4 cells." in capsys.readouterr().out
+    end_early()
+    assert main(["compare", str(prepared.folder), "centre", "mixture", "--missing", "complete"]) == 0
+    assert "centre - mixture, uSDR of vocals" in capsys.readouterr().out
+    end_early()
+    for cell in prepared.plan.cells:
+        cell_path(prepared.folder, cell.estimate_key).unlink(missing_ok=True)
+    assert main(report) == 0
+    assert "No scores: the track table is empty." in capsys.readouterr().out
 
 
 def test_the_default_says_what_it_leaves_out_and_how_to_add_it(prepared):
