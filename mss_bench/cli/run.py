@@ -64,7 +64,7 @@ def add_run_options(parser: Parser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Run; the status is 1 where cells of this command failed or are not there at the end."""
+    """Run; the status is 1 where cells failed or are not there at the end, or nothing of a method was scored."""
     from mss_bench.core.config import load_yaml
     from mss_bench.running.start import prepare
 
@@ -105,9 +105,12 @@ def print_families(args: argparse.Namespace) -> None:
 
 
 def _print_plan(prepared: PreparedRun) -> None:
+    from mss_bench.core.streams import tell
     from mss_bench.running.reasons import reasons
     from mss_bench.running.status import estimate
 
+    for notice in dict.fromkeys(prepared.plan.notices):
+        tell(f"note: {notice}")
     tasks, cells = prepared.tasks(), prepared.plan.cells
     tracks = {cell.track.id for cell in cells}
     print(
@@ -180,4 +183,16 @@ def finish(prepared: PreparedRun, *, quiet: bool, table: Callable[[str, int, str
         cells = f"{len(prepared.cells())} cells"  # of this command; the folder may have others
         said = ", ".join(f"{n} of {cells} {what}" for n, what in counts if n) or f"some of {cells} were lost"
         print(f"{said}; see: mss-bench status {prepared.folder} --failures", file=sys.stderr)
-    return 0 if outcome.whole else 1
+    unscored = _unscored(prepared)
+    if unscored:
+        print(f"nothing was scored of {', '.join(unscored)}; the notes above say why", file=sys.stderr)
+    return 0 if outcome.whole and not unscored else 1
+
+
+def _unscored(prepared: PreparedRun) -> list[str]:
+    """Return the methods asked for by name that have nothing for any track, and so are in no table."""
+    asked = prepared.options.separators or ()
+    if not asked or "all" in asked:  # whatever is there: some are for other data sets
+        return []
+    cells = prepared.plan.cells
+    return sorted({cell.label for cell in cells} - {cell.label for cell in cells if not cell.skip})

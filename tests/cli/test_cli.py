@@ -158,6 +158,18 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
     assert done.stdout.count("(new)") == 2
 
 
+def test_a_method_of_which_nothing_can_be_scored_is_told_and_no_success(tiny, tmp_path):
+    kazoo = "command:as=k,targets=kazoo,command=true {input} {output_dir}"
+    words = ["run", "--catalog", tiny, "--dataset", "tiny", "-m", "usdr", "--max-tracks", 1, "-o", tmp_path / "run"]
+    told = "note: k: delivers kazoo, none of which is a target of tiny (vocals, drums, bass, other"
+    planned = mss_bench(*words, "-s", kazoo, "--dry-run")
+    assert (planned.returncode, told in planned.stderr) == (0, True), planned.stderr
+    done = mss_bench(*words, "-s", kazoo)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "nothing was scored of k; the notes above say why" in done.stderr
+
+
 def test_report_results_and_export(finished, tmp_path):
     run, _ = finished
     few = ("--metrics", "SDR", "--draws", "200")
