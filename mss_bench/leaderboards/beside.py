@@ -144,7 +144,12 @@ def overview(every: Sequence[ProtocolScores], separator: str, not_served: Mappin
             rows.append([scores.name, "–", definition, "none: the method has no value"])
             continue
         known = [f"{t} {number(own[t].value)}" for t in scores.targets if t in own and not math.isnan(own[t].value)]
-        rows.append([scores.name, f"{quantity}: {', '.join(known)}", definition, standing_beside(scores, first)])
+        value = f"{quantity}: {', '.join(known)}"
+        if len(scores.targets) == 1:  # as in its table, all that is published
+            by_metric = {s.metric: s for s in scores.scores if (s.separator, s.target) == (separator, first.target)}
+            others = [by_metric[q] for q in scores.quantities[1:] if q in by_metric]
+            value = "; ".join([value, *(f"{s.metric} {number(s.value)}" for s in others if not math.isnan(s.value))])
+        rows.append([scores.name, value, definition, standing_beside(scores, first)])
     rows += [[name, "–", "", f"not of these data, which lack {lacks}"] for name, lacks in not_served.items()]
     return Table(
         f"{separator} by every scoring protocol", ["protocol", "value", "what it is", "may stand beside"], [rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import FLOOR
@@ -47,6 +47,7 @@ def arrange(
     *,
     quantities: Quantities = (),
     separators: Sequence[Mapping[str, Any]] = (),
+    protocols: Sequence[Mapping[str, Any]] = (),
 ) -> Contents:
     """Choose rows of a track table, aggregate and test them, and arrange them into blocks.
 
@@ -55,8 +56,8 @@ def arrange(
     tracks : DataFrame
         The track table.
     options : Options, optional
-    quantities, separators : sequence of mapping
-        Facts of metrics and methods, as in ``run.json``.
+    quantities, separators, protocols : sequence of mapping
+        Facts of metrics, methods and scoring protocols, as in ``run.json``.
 
     Raises
     ------
@@ -101,6 +102,8 @@ def arrange(
         targets=options.targets,
         separators=chosen,
     )
+    if {protocol["aggregation"] for protocol in protocols} - {options.aggregation}:
+        arranged = [replace(block, said_average=True) for block in arranged]
     by_unit = {unit_key(scores.unit): scores for scores in matrices}
     return Contents(table[~labels(table).isin(hidden)], aggregated, arranged, findings, quantities, by_unit)
 

@@ -97,7 +97,8 @@ def write_report(
     for name in options.pages:
         if name not in {EVERY, *tracks["track"]}:
             raise UnknownNameError("track", name, tracks["track"].dropna().unique())
-    contents = arrange(tracks, options, quantities=quantities, separators=run.get("separators", ()))
+    facts = {name: run.get(name, ()) for name in ("separators", "protocols")}
+    contents = arrange(tracks, options, quantities=quantities, **facts)
     shown = set(labels(contents.tracks))
     # Names with commas are told apart by what the run has; afterwards they are a plain mapping.
     style = options.style.with_values(labels=options.style.labels.of(labels(tracks)))

@@ -126,6 +126,7 @@ class Block:
     has_floor: bool
     tested: dict[str, Finding] = field(default_factory=dict)  # by target, the mean first; empty without tests
     rows: list[SeparatorRow] = field(default_factory=list)  # sorted, oracles last
+    said_average: bool = False  # whether headings say the aggregation, where numbers by others stand beside
 
     @property
     def has_mean(self) -> bool:
@@ -156,7 +157,12 @@ class Block:
     def caption(self) -> str:
         """Return e.g. ``SDR (dB), 50 tracks``."""
         lower = "" if self.higher_is_better else ", lower is better"
-        return f"{self.quantity}{lower}, {_track_count(self.n_tracks.values())}"
+        return f"{self.quantity}{lower}, {_track_count(self.n_tracks.values())}{self.averaged}"
+
+    @property
+    def averaged(self) -> str:
+        """Return the aggregation as the end of a heading; empty where that does not say it."""
+        return f", {self.aggregation.replace('_', ' ')}" if self.said_average else ""
 
     def of_target(self, target: str) -> Block:
         """Return the block of one target alone."""
@@ -410,7 +416,8 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
     }
     title = f"{first.name}: {first.caption}"
     if by_target:
-        title = f"{first.name}: {first.targets[0]}, {_track_count(b.n_tracks[b.targets[0]] for b in blocks)}"
+        songs = _track_count(b.n_tracks[b.targets[0]] for b in blocks)
+        title = f"{first.name}: {first.targets[0]}, {songs}{first.averaged}"
     return Table(
         title,
         ["separator", *(column for column, _ in columns)],

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["summary", "summary_parts"]
 
 _SHOWN_TRACKS = 3
-_SEVERAL = 3  # protocols
 
 
 def summary(
@@ -86,11 +85,13 @@ def summary_parts(
     run = run or {}
     quantities, separators = run.get("quantities", ()), run.get("separators", ())
     counted = group_failures(tracks, failures, run)
-    arranged = arrange(tracks, Options().of_run(run), quantities=quantities, separators=separators).blocks
+    arranged = arrange(
+        tracks, Options().of_run(run), quantities=quantities, separators=separators, protocols=run.get("protocols", ())
+    ).blocks
     parts: list[Table | str] = []
     if counted.counts.banner:
         parts.append(f"{counted.counts.banner} The same command goes on with it.")
-    if len(run.get("protocols", ())) < _SEVERAL:  # those of more are in the report
+    if "all" not in run.get("options", {}).get("protocols", ()):  # those of all are in the report, and a line each
         parts += protocol_tables(tracks, run, first=True)
     for _, group in groupby(arranged, key=lambda block: block.name):
         first, *others = group

@@ -16,7 +16,7 @@ from mss_bench.cli.score import printed_protocols
 from mss_bench.core.spec import Spec, build
 from mss_bench.datasets.catalog import load_catalog
 from mss_bench.errors import ConfigError, UnknownNameError
-from mss_bench.leaderboards.beside import published_rows, reproduced, standing_beside
+from mss_bench.leaderboards.beside import overview, published_rows, reproduced, standing_beside
 from mss_bench.leaderboards.board import read_board
 from mss_bench.metrics import metrics
 from mss_bench.protocols import get_protocol, load_protocols
@@ -318,3 +318,25 @@ def test_an_average_over_fewer_songs_than_the_protocol_asks_for_has_no_name(done
     text = " ".join(summary(tracks, run=done.run, width=200).split())
     assert "By the definition of mine@1, without its name: uSDR (dB)" in text
     assert reason in text
+
+
+def test_tables_of_several_protocols_are_printed_and_headings_beside_them_say_their_average(done):
+    several = json.loads(json.dumps(done.run))
+    (first,) = several["protocols"]
+    several["protocols"] += [
+        first | {"name": f"mine@{n}", "aggregation": "median_of_medians", "quantities": {"SI-SDR": "default"}}
+        for n in (8, 9)
+    ]
+    text = summary(done.tracks, run=several, width=200)
+    for name in ("mine@1: uSDR", "mine@8: SI-SDR", "mine@9: SI-SDR"):
+        assert f"Protocol {name} (dB)" in text
+    assert "tiny test, 4stem: uSDR (dB), 2 tracks, median of medians" in text
+    assert "2 tracks, " not in summary(done.tracks, run=done.run, width=200)
+
+
+def test_a_line_a_protocol_says_every_number_of_its_only_target(done):
+    facts = {"name": "x@1", "definition": "d", "quantities": {"SDR": "", "SI-SDR": "", "MR-STFT": ""}, "mean": True}
+    values = {"SDR": 9.0, "SI-SDR": 8.0, "MR-STFT": 1.25}
+    scores = [ProtocolScore("mine", False, metric, "vocals", value, "") for metric, value in values.items()]
+    shown = ProtocolScores(facts | {"targets": {"vocals": "g"}}, scores, [])
+    assert "SDR: vocals 9.00; SI-SDR 8.00; MR-STFT 1.25" in overview([shown], "mine", {}).console(200)
