@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ import mss_bench
 from mss_bench.cli.main import main
 from mss_bench.cli.score import printed_protocols
 from mss_bench.core.spec import Spec, build
+from mss_bench.core.tracks import Track, TrackId
 from mss_bench.datasets.catalog import load_catalog
+from mss_bench.datasets.musdb18 import read_stem_file
 from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.leaderboards.beside import overview, published_rows, reproduced, standing_beside
 from mss_bench.leaderboards.board import read_board
@@ -22,7 +26,7 @@ from mss_bench.metrics import metrics
 from mss_bench.protocols import get_protocol, load_protocols
 from mss_bench.report.protocols import ProtocolScore, ProtocolScores, protocol_scores
 from mss_bench.report.summary import summary
-from mss_bench.running.by_protocol import described, lacking
+from mss_bench.running.by_protocol import described, differences, lacking
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare
 
@@ -340,3 +344,16 @@ def test_a_line_a_protocol_says_every_number_of_its_only_target(done):
     scores = [ProtocolScore("mine", False, metric, "vocals", value, "") for metric, value in values.items()]
     shown = ProtocolScores(facts | {"targets": {"vocals": "g"}}, scores, [])
     assert "SDR: vocals 9.00; SI-SDR 8.00; MR-STFT 1.25" in overview([shown], "mine", {}).console(200)
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="no ffmpeg")
+def test_the_length_of_a_container_of_several_streams_is_read(tmp_path):
+    file = tmp_path / "song.stem.mp4"
+    tone = ["-f", "lavfi", "-i", "sine=d=2"]
+    subprocess.run(["ffmpeg", "-v", "error", *tone, *tone, "-map", "0", "-map", "1", file], check=True)
+    track = Track(TrackId("musdb18", "test", "song"), 44100, {}, (file,), reader=read_stem_file)
+    options = RunOptions(dataset="demo")
+    assert (
+        "1 tracks are shorter than 10 s"
+        in differences(options, SHIPPED["sisec18@1"], options.open_dataset(), [track])[-1]
+    )
