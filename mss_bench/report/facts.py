@@ -6,18 +6,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mss_bench.core.schema import FLOOR, does_nothing
 from mss_bench.report.leakage import overlap
 from mss_bench.report.score_tables import Quantities
 from mss_bench.report.selection import labels
 from mss_bench.stats.matrix import ScoreMatrix
+from mss_bench.stats.signed_rank import DIGITS
+from mss_bench.stats.units import difference
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "commands", "computed_idle", "idle", "lower_is_better", "measured_on", "name_maps", "trained_on", "unranked",
-    "without_idle", "without_idle_sar",
+    "alike_floor", "commands", "computed_idle", "idle", "lower_is_better", "measured_on", "name_maps", "trained_on",
+    "unranked", "without_idle", "without_idle_sar",
 ]  # fmt: skip
 
 
@@ -72,6 +76,23 @@ def computed_idle(tracks: pd.DataFrame, separators: Iterable[Mapping[str, Any]] 
         return set()
     computed = set(labels(tracks[tracks["estimate_key"].fillna("") != ""]))
     return computed & {*idle(separators), *filter(does_nothing, computed)}
+
+
+def alike_floor(matrices: Iterable[ScoreMatrix]) -> set[str]:
+    """Return the methods whose scores are the floor's on every song, of every metric but SAR: they do nothing, too."""
+    same: dict[str, bool] = {}
+    for scores in matrices:
+        if scores.unit["metric"] == "SAR" or FLOOR not in scores.values:  # the SAR of a mixture is rounding errors
+            continue
+        values = scores.values.to_numpy(dtype=np.float64)
+        apart = np.round(difference(values, scores.values[[FLOOR]].to_numpy(dtype=np.float64)), DIGITS)
+        alike = (apart == 0).all(axis=0) & ~scores.imputed.to_numpy(dtype=bool).any(axis=0)
+        for name, equal in zip(map(str, scores.values.columns), alike.tolist(), strict=True):
+            if name not in scores.oracles:
+                same[name] = same.get(name, True) and equal and len(values) > 0
+    if all(same.values()):  # scores that differ nowhere say nothing of any method
+        return set()
+    return {name for name, equal in same.items() if equal} - {FLOOR}
 
 
 def without_idle_sar(aggregated: pd.DataFrame, idle: Collection[str]) -> pd.DataFrame:

@@ -65,6 +65,16 @@ def test_with_too_few_songs_nothing_is_marked_and_the_report_says_so_once(sisec_
     assert explanations(fewer.blocks, Style()).count(said) == 1
 
 
+def test_a_method_that_scores_as_the_floor_on_every_song_does_nothing(sisec_vocals):
+    few = thin(sisec_vocals, 10, ["mixture", "HPSS", "WK"])
+    copied = few[few["separator"] == "mixture"].assign(separator="twin")
+    rows = {row.separator: row.kind for row in arrange(pd.concat([few, copied])).blocks[0].rows}
+    assert rows == {"mixture": "floor", "HPSS": "method", "WK": "method", "twin": "does nothing"}
+    copied.loc[copied.index[0], "value"] += 0.01
+    rows = {row.separator: row.kind for row in arrange(pd.concat([few, copied])).blocks[0].rows}
+    assert rows["twin"] == "method"
+
+
 def test_friedman_groups_and_intervals_are_printed(sisec) -> None:
     finding = only(sisec)
     assert finding.friedman is not None
