@@ -55,7 +55,9 @@ class Add(Action):
         "known (default: none).",
     )
     source: str = param(
-        "", metavar="TEXT", doc="Where the numbers come from: a page, a paper, a repository. A table needs it."
+        "",
+        metavar="TEXT",
+        doc="Where the numbers come from: a page, a paper, a repository; a table needs it (default: none).",
     )
     replace: bool = param(False, doc="Replace entries of the same names whose numbers are others.")
 

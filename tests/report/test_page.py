@@ -225,7 +225,7 @@ def test_the_lead_is_that_of_the_console_and_a_far_best_stays_inside(few_methods
     told = "\n".join(conclusions(arrange(far, OPTIONS, quantities=QUANTITIES), group_failures(far)))
     lead = page.locator("#cards .card").nth(1).inner_text()
     number_on_card, interval = re.search(r"(\+[\d.]+) dB typically\s+95 % interval (\S+ to [+\d.]+)\. ", lead).groups()
-    assert f"typical difference {number_on_card} [{interval.replace(' to ', ', ')}]" in told
+    assert f"typical difference {number_on_card} dB [{interval.replace(' to ', ', ')}]" in told
     assert page.locator("#who-table tr.first svg.plot.best circle.dot").count() == 1  # not an arrow at the edge
 
 

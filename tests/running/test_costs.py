@@ -72,7 +72,7 @@ def test_cpu_time_and_memory_of_children_count_whether_they_were_waited_for_or_n
     assert idle.separate_cpu_seconds < 0.2
     for where in ("here", "child", "left"):
         row = costs.loc[where]
-        assert 0.3 <= row.separate_cpu_seconds < 2, where
+        assert 0.28 <= row.separate_cpu_seconds < 2, where  # the kernel counts hundredths of 0.3 s
         assert row.peak_memory_mb > idle.peak_memory_mb + 200, where
 
 
