@@ -12,7 +12,9 @@ with means m and covariances C of all frames of each side. It compares sets, not
 are few frames, and not to be compared between sets of different sizes.
 
 `kernel_distance` (KAD) [2]_ is the squared maximum mean discrepancy of the two sets, by its unbiased estimator and with
-the kernel ``exp(-d^2 / (2 s^2))``, s the median distance of two reference frames; it may be below 0. `neighbours`
+the kernel ``exp(-d^2 / (2 s^2))``, s the median distance of two reference frames; it may be below 0. As its authors'
+package kadtk prints it, it is multiplied by 100 (kadtk 1.1.0 takes s from the estimates, its repository since then from
+the references, as its documents have always said). `neighbours`
 (PRDC) tells in four shares how two sets lie in each other [3]_ [4]_: *precision*, of estimates that lie within the
 reach of some reference, the distance to its k-th nearest other reference; *recall*, of references within the reach of
 some estimate; *density*, in how many reaches an estimate lies, divided by k; *coverage*, of references with an estimate
@@ -114,7 +116,7 @@ def frechet_distance(references: Samples, estimates: Samples) -> float:
 
 
 def kernel_distance(references: Samples, estimates: Samples) -> float:
-    """Return the kernel distance (KAD) of two sets of embeddings: the squared maximum mean discrepancy, unbiased.
+    """Return the kernel distance (KAD) of two sets of embeddings: 100 times the squared maximum mean discrepancy.
 
     Parameters
     ----------
@@ -130,14 +132,14 @@ def kernel_distance(references: Samples, estimates: Samples) -> float:
 
     a, b = _pair(references, estimates, 2, "for a kernel distance")
     within = pdist(a)
-    bandwidth = float(np.median(within))
+    bandwidth = float(np.quantile(within, 0.5, method="lower"))  # of an even number the lower one, as torch has it
     if bandwidth == 0:
         raise AudioError("half of the references' frames are the same, and have no distances to scale by")
 
     def mean(distances: Floats) -> float:
         return float(np.exp(-(distances**2) / (2 * bandwidth**2)).mean())
 
-    return mean(within) + mean(pdist(b)) - 2 * mean(cdist(a, b))
+    return 100 * (mean(within) + mean(pdist(b)) - 2 * mean(cdist(a, b)))
 
 
 class Neighbours(NamedTuple):
