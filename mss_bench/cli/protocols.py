@@ -67,7 +67,7 @@ class Show(List):
             ("complete", p.complete),
             *(("published in", where) for where in p.published),
             *(("stands beside", _beside(rows)) for rows in p.beside),
-            ("as options", f"mss-bench run {spelt}"),
+            ("as options", f"mss-bench run|score {spelt}"),
             ("", f"mss-bench report RUN --aggregation {p.aggregation}"),
         ]  # fmt: skip
         print(p.name)

@@ -45,7 +45,8 @@ class Command(Parameterized):
 def configure(parser: Parser) -> None:
     """Add the options."""
     parser.epilog = _EXAMPLES
-    add_options(parser, RunOptions, ["dataset", "protocols", "separators", "map", "metrics", "perturbations", "out"])
+    names = ["dataset", "protocols", "separators", "map", "fit", "metrics", "perturbations", "out"]
+    add_options(parser, RunOptions, names)
     add_options(parser, Command)
     add_options(parser, Shared, ["quiet"])
     add_run_options(parser)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import mss_bench
 from mss_bench.cli.main import main
 from mss_bench.cli.score import printed_protocols
+from mss_bench.core import audio
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Track, TrackId
 from mss_bench.datasets.catalog import load_catalog
@@ -23,6 +26,7 @@ from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.leaderboards.beside import overview, published_rows, reproduced, standing_beside
 from mss_bench.leaderboards.board import read_board
 from mss_bench.metrics import metrics
+from mss_bench.protocols import SHIPPED as SHIPPED_FILE
 from mss_bench.protocols import get_protocol, load_protocols
 from mss_bench.report.protocols import ProtocolScore, ProtocolScores, protocol_scores
 from mss_bench.report.summary import summary
@@ -143,22 +147,78 @@ def test_a_file_that_is_wrong_is_refused_with_its_line(tmp_path, change, error):
         load_protocols([file])
 
 
-def test_a_run_by_a_protocol_gives_the_numbers_of_its_options_spelt_out_and_carries_its_name(done):
+def test_a_run_by_a_protocol_has_its_options_and_carries_its_name(done):
     options = done.run["options"]
     assert options["metrics"] == [{"name": "usdr", "preset": "demucs"}, "si_sdr"]
     assert (options["dataset"], options["subset"], options["missing_stems"]) == ("tiny", "test", "error")
-    spelt = mss_bench.run(
-        "tiny", ["mixture_unscaled"], ["usdr:preset=demucs"], subset="test", missing_stems="error", quiet=True, jobs=1,
-        catalogs=options["catalogs"], out=done.path.parent / "spelt",
-    )  # fmt: skip
-    by_name = done.tracks.query("metric == 'uSDR'").reset_index(drop=True)
-    pd.testing.assert_frame_equal(by_name, spelt.tracks)
     (scores,) = protocol_scores(done.tracks, done.run)
     assert (scores.name, scores.differs) == ("mine@1", [])
-    values = spelt.aggregate(aggregation="mean_of_means").query("separator == 'mixture_unscaled' and group == '4stem'")
-    expected = dict(zip(values["target"], values["value"], strict=True)) | {"mean": values["value"].mean()}
-    assert {s.target: s.value for s in scores.scores if s.separator == "mixture_unscaled"} == pytest.approx(expected)
-    assert spelt.run["protocols"] == []
+
+
+SIX = ("vocals", "drums", "bass", "guitar", "piano", "other")
+
+
+@pytest.fixture(scope="module")
+def by_all(tmp_path_factory):
+    """Runs by every shipped protocol, of two songs of a second: only data set, list of tracks and length are others."""
+    folder = tmp_path_factory.mktemp("by_all")
+    catalog, entries = {}, yaml.safe_load(SHIPPED_FILE.read_text())
+    protocols = {"track_lists": {"two": ["Song A", "Song B"]}}
+    for name, stems in (("quads", SIX[:3] + SIX[-1:]), ("sextets", SIX)):
+        catalog[name] = {
+            "layout": "stems", "root": str(folder / name), "sample_rate": 8000, "subsets": ["test"],
+            "default_subset": "test", "stems": [*stems], "targets": {"accompaniment": [*stems[1:]]},
+            "groups": {"all": [*stems], "vocals_acc": ["vocals", "accompaniment"]},
+        }  # fmt: skip
+        for seed, song in enumerate(protocols["track_lists"]["two"]):
+            rng = np.random.default_rng(seed)
+            made = {stem: (0.1 * rng.standard_normal((2, 8800))).astype(np.float32) for stem in stems}
+            for stem, array in ({"mixture": sum(made.values())} | made).items():
+                audio.write(folder / name / "test" / song / f"{stem}.wav", array, 8000)
+    for name in SHIPPED:
+        set_of = "sextets" if "guitar" in entries[name]["targets"] else "quads"
+        protocols[f"like-{name}"] = entries[name] | {"datasets": [set_of], "track_list": "two", "shortest": 0}
+    files = {"catalogs": [folder / "catalog.yaml"], "protocol_files": [folder / "protocols.yaml"]}
+    for file, content in zip(files.values(), (catalog, protocols), strict=True):
+        file[0].write_text(yaml.safe_dump(content))
+    runs = {}
+    for names in (("sisec18",), ("musdb18-usdr", "demucs", "msst", "moisesdb-4", "gensvs"), ("moisesdb-6",)):
+        own = [f"like-{name}@1" for name in names]
+        options = {"missing_stems": "error" if len(own) > 1 else None, "jobs": 1, "quiet": True, **files}
+        run = mss_bench.run(None, ["mixture_unscaled"], protocols=own, out=folder / names[0], **options)
+        runs |= dict.fromkeys(own, run)
+    return runs
+
+
+@pytest.mark.parametrize("name", [f"like-{name}" for name in SHIPPED])
+def test_a_run_by_a_protocol_gives_the_numbers_of_its_options_spelt_out(name, by_all, capsys):
+    run = by_all[name]
+    catalog, protocol_file = (run.run["options"][key][0] for key in ("catalogs", "protocol_files"))
+    here = ["--catalog", catalog, "--protocol-file", protocol_file, "-o", str(run.path)]
+    plan = ["-s", "mixture_unscaled", "--dry-run", *here]
+    printed = {}
+    assert main(["protocols", "show", name, "--protocol-file", protocol_file]) == 0
+    commands = " ".join(capsys.readouterr().out.split()).rpartition(" as options mss-bench run|score ")[2]
+    spelt, _, aggregation = commands.partition(" mss-bench report RUN --aggregation ")
+    for how, words in (("spelt", shlex.split(spelt)), ("named", ["--protocol", name])):
+        assert main(["run", *words, *plan]) == 0
+        printed[how] = capsys.readouterr().out
+    # Every score that the options mean is there already, under the same key: of the same numbers.
+    assert printed["spelt"] == printed["named"]
+    assert ", 0 to compute" in printed["spelt"]
+    (scores,) = [scores for scores in protocol_scores(run.tracks, run.run) if scores.name == name]
+    assert scores.differs == []
+    values = run.aggregate(aggregation=aggregation)
+    values = values[values["separator"] == "mixture_unscaled"].set_index(["metric", "preset", "group", "target"])[
+        "value"
+    ]
+    found = {(s.metric, s.target): s.value for s in scores.scores if s.separator == "mixture_unscaled"}
+    targets, quantities = (scores.facts[key].items() for key in ("targets", "quantities"))
+    expected = {(q, t): values[q, preset, group, t] for q, preset in quantities for t, group in targets}
+    for q in scores.quantities:
+        expected[q, "mean"] = np.mean([expected[q, t] for t, _ in targets])
+    assert len(expected) > len(targets)
+    assert found == pytest.approx(expected, nan_ok=True)
 
 
 def test_tables_and_pages_carry_the_name(done, tmp_path):
@@ -259,7 +319,9 @@ def test_protocols_are_listed_shown_and_checked(own, tiny, capsys):
     assert "mine@2" in printed
     assert main(["protocols", "show", "demucs"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "mss-bench run --dataset musdb18hq --subset test -m csdr:preset=museval --missing-stems error" in printed
+    assert (
+        "mss-bench run|score --dataset musdb18hq --subset test -m csdr:preset=museval --missing-stems error" in printed
+    )
     here = ["--catalog", str(tiny), "--protocol-file", str(own)]
     assert main(["protocols", "check", "mine@1", "tiny", *here]) == 0
     assert main(["protocols", "check", "msst@1", "tiny", *here]) == 1
