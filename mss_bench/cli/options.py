@@ -363,6 +363,9 @@ def _has(parameter: Parameter, kind: type) -> bool:
 class Parser(argparse.ArgumentParser):
     """Answer an unknown option with the usage of its verb and the nearest option."""
 
+    elsewhere: Mapping[str, str] = {}
+    """Options that the verb cannot have, as users of another may expect them here, and what to do instead."""
+
     def __init__(self, **arguments: Any) -> None:
         style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
         super().__init__(**(style | arguments), add_help=False)
@@ -409,6 +412,8 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             self.error(f"unexpected argument {word!r}")
         typed = word.partition("=")[0]
+        if typed in self.elsewhere:
+            self.error(f"no option {typed} here: {self.elsewhere[typed]}")
         shown = [flag for action in self._actions if action.help != argparse.SUPPRESS for flag in action.option_strings]
         near = [flag for flag in shown if len(typed) > 3 and flag.startswith(typed)]
         near = near or nearest(typed, shown)

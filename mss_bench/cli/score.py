@@ -25,6 +25,11 @@ examples:
   mss-bench score stems --references DIR --pattern "{track}_{target}.wav" --museval-json out
 """
 
+_ELSEWHERE = {
+    "--perturb": "the estimates were made of the mixtures as they are; mss-bench run --perturb SPEC -s SEPARATOR "
+    "separates and scores changed ones, programs and commands, too (mss-bench separators list)",
+}
+
 
 class Command(Parameterized):
     """Options of the verb itself, beside those of the run that scores."""
@@ -52,6 +57,7 @@ class Command(Parameterized):
 def configure(parser: Parser) -> None:
     """Add the options."""
     parser.epilog = _EXAMPLES
+    parser.elsewhere = _ELSEWHERE
     add_options(parser, Command, ["estimates"])
     where = parser.add_mutually_exclusive_group(required=True)
     add_options(

@@ -60,9 +60,9 @@ class Spec:
                 message = f"{dict(value)!r} has no name; expected a mapping like {{name: hpss, power: 2}}"
                 raise ConfigError(located(value, "", message))
         elif isinstance(value, str):
-            name, _, rest = value.partition(":")
+            name, colon, rest = value.partition(":")
             params = {}
-            for part in rest.split(",") if rest else []:
+            for part in rest.split(",") if colon else []:
                 key, equals, text = part.partition("=")
                 if not (key and equals):
                     raise ConfigError(f"{value!r}: {part!r} is not key=value; expected name:key=value,key=value")

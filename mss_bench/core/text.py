@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "columns", "duration", "encodable", "filled", "frame_csv", "harmless", "prose", "shortened",
+    "columns", "counted", "duration", "encodable", "filled", "frame_csv", "harmless", "prose", "shortened",
     "spreadsheet_text", "true_minus", "width_of", "wrap",
 ]  # fmt: skip
 
@@ -49,6 +49,11 @@ def true_minus(text: str) -> str:
     if text.startswith("-") and not any(digit in text for digit in "123456789∞"):
         return text[1:]
     return text.replace("-", "−")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with what it counts: ``1 track``, ``2 tracks``."""
+    return f"{number} {noun}{'s'[: number != 1]}"
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import is_floor, method_label
+from mss_bench.core.text import counted
 from mss_bench.protocols import other_tracks
 from mss_bench.report.facts import computed_idle, lower_is_better
 from mss_bench.report.table import Column, Note, Table, TableCell
@@ -129,11 +130,12 @@ def _value(row: Mapping[Any, Any] | None, stemless: int, meaningless: bool) -> t
     """Return the value of an aggregated row, and why it is no number by a protocol; empty where it is one."""
     if row is None or meaningless or row["n_own"] == 0:
         return math.nan, "not delivered" if row is None else "says nothing of it" if meaningless else "no value"
-    counts = {"n_lacking": "never computed on {} tracks", "n_imputed": "failed on {} tracks, where a stand-in stands"}
+    counts = {"n_lacking": "never computed on {}", "n_imputed": "failed on {}, where a stand-in stands"}
     # Tracks where the floor has no value, too, do not count: what failed there is no silent reference.
-    counts |= {"n_failed": "failed on {} tracks", "n_missing": "never computed on {} tracks"}
-    lacks = next((text.format(row[n]) for n, text in counts.items() if row[n]), "")
-    return float(row["value"]), lacks or (f"{stemless} tracks have no such stem" if stemless else "")
+    counts |= {"n_failed": "failed on {}", "n_missing": "never computed on {}"}
+    lacks = next((text.format(counted(int(row[n]), "track")) for n, text in counts.items() if row[n]), "")
+    have = "has" if stemless == 1 else "have"
+    return float(row["value"]), lacks or (f"{counted(stemless, 'track')} {have} no such stem" if stemless else "")
 
 
 def protocols_csv(scores: Sequence[ProtocolScores]) -> pd.DataFrame:

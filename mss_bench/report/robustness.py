@@ -111,7 +111,8 @@ def robustness_tables(found: Robustness) -> list[Table]:
     def breaks(row: Mapping[str, Any]) -> TableCell:
         if not row["clean_gain"] > 0:
             return TableCell("–", hint="it has no gain over the floor that it could lose")
-        return TableCell(row["breaks_at"] or "holds")
+        text, dip = row["breaks_at"] or "holds", row["dips_at"]
+        return TableCell(text, marks="†", hint=f"less than half at {dip}") if dip else TableCell(text)
 
     def rank(row: Mapping[str, Any]) -> TableCell:
         change = row["rank_change"]
@@ -119,11 +120,12 @@ def robustness_tables(found: Robustness) -> list[Table]:
         return TableCell(text, change, marks="*" if row["rank_changed"] else "")
 
     losses = [[_named(m, found), clean[m], *(loss(curves[n, m]) for n in names)] for m in methods]
+    dips = ["† it keeps less than half at a milder strength, and more again at a stronger one"]
     broken = [[_named(m, found), *(breaks(curves[n, m]) for n in names)] for m in methods if not is_floor(m)]
     ranked = [m for m in methods if not all(math.isnan(curves[n, m]["rank_change"]) for n in names)]
     tables = [
         Table(f"Loss of {what} over the ladder", ["separator", "clean", *names], [losses], name="loss"),
-        Table("Breaks at", ["separator", *names], [broken], name="breaks"),
+        Table("Breaks at", ["separator", *names], [broken], dips * found.curves["dips_at"].any(), name="breaks"),
     ]
     if ranked:
         rows = [[_named(m, found), *(rank(curves[n, m]) for n in names)] for m in ranked]

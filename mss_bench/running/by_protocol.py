@@ -13,7 +13,7 @@ from mss_bench.core import audio
 from mss_bench.core.checks import CheckResult
 from mss_bench.core.ffmpeg import duration
 from mss_bench.core.spec import Spec, build
-from mss_bench.core.text import shortened
+from mss_bench.core.text import counted, shortened
 from mss_bench.core.tracks import TargetGroup, Track
 from mss_bench.datasets import Dataset
 from mss_bench.errors import AudioError, ConfigError, MssBenchError
@@ -151,6 +151,10 @@ def _too_short(protocol: Protocol, tracks: Sequence[Track]) -> list[str]:
     return said
 
 
+def _shorter(tracks: Sequence[str]) -> str:
+    return f"{counted(len(tracks), 'track')} {'is' if len(tracks) == 1 else 'are'} shorter"
+
+
 def differences(options: RunOptions, protocol: Protocol, dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
     """Return in what a run differs from a protocol, each in words, but for which tracks it has."""
     subsets = dataset.subset_names(options.subset)
@@ -164,8 +168,7 @@ def differences(options: RunOptions, protocol: Protocol, dataset: Dataset, track
         f"the subset is {', '.join(subsets) or 'none'}, not {protocol.subset}": (
             protocol.subset and subsets != [protocol.subset]
         ),
-        f"{len(short)} tracks are shorter than {protocol.shortest:g} s, as no song of the protocol is: "
-        f"{shortened(short)}": short,
+        f"{_shorter(short)} than {protocol.shortest:g} s, as no song of the protocol is: {shortened(short)}": short,
         f"only the first {options.duration} s of each track are scored": options.duration is not None,
         f"stems that a song lacks: {dataset.missing_stems}, not {protocol.missing_stems}": (
             stemless and dataset.missing_stems != protocol.missing_stems
@@ -224,6 +227,6 @@ def check_dataset(protocol: Protocol, dataset: Dataset) -> list[CheckResult]:
         results.append(CheckResult("files", not incomplete, f"lacks {shortened(incomplete)}" if incomplete else ""))
     if protocol.shortest:
         short, least = _too_short(protocol, tracks), f"{protocol.shortest:g} s"
-        detail = f"{len(short)} tracks are shorter than {least}: {shortened(short)}" if short else f"{least} or longer"
+        detail = f"{_shorter(short)} than {least}: {shortened(short)}" if short else f"{least} or longer"
         results.append(CheckResult("lengths", not short, detail))
     return results

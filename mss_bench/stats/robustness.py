@@ -10,6 +10,7 @@ area           mean quality over the ladder: the area under the curve from the c
 loss           typical difference of a song's clean score and its area, with its interval
 breaks at      the mildest step from which on the method keeps less than half (`KEPT`) of the gain over the floor that
                it had on the clean songs; the floor is scored under the same perturbation
+dips at        the mildest step at which it keeps less than that, and more again at a later one
 rank           among the methods (no oracles, nothing that attempts no separation), with the interval of
                `mss_bench.stats.ranking.ranks`; a rank has changed where the intervals do not overlap
 =============  =======================================================================================================
@@ -55,8 +56,8 @@ class Robustness:
         ``value``, ``change``, ``change_low``, ``change_high``, ``gain``, ``rank``, ``rank_low``, ``rank_high``.
     curves : DataFrame
         A row a perturbation and method: ``clean``, ``clean_gain`` over the floor, ``area``, ``loss``, ``loss_low``,
-        ``loss_high``, ``breaks_at``, ``rank_change`` (where it is greatest; positive where the method falls) and
-        ``rank_changed``, whether the intervals of the two ranks do not overlap.
+        ``loss_high``, ``breaks_at``, ``dips_at``, ``rank_change`` (where it is greatest; positive where the method
+        falls) and ``rank_changed``, whether the intervals of the two ranks do not overlap.
     clean : ScoreMatrix
         The songs and methods that all steps have, clean.
     left_out : list of str
@@ -171,6 +172,7 @@ def _curve(steps: Sequence[Mapping[str, float]], strengths: Sequence[str]) -> di
     gains = np.array([step["gain"] for step in steps])
     broken = gains < KEPT * gains[0] if gains[0] > 0 else np.zeros(len(gains), dtype=bool)
     from_here = np.logical_and.accumulate(broken[::-1])[::-1]  # and at every stronger step
+    dips = broken & ~from_here
     changes = np.array([step["rank"] - steps[0]["rank"] for step in steps])
     at = int(np.nanargmax(np.abs(changes))) if np.isfinite(changes).any() else 0
     apart = steps[at]["rank_low"] > steps[0]["rank_high"] or steps[at]["rank_high"] < steps[0]["rank_low"]
@@ -179,6 +181,7 @@ def _curve(steps: Sequence[Mapping[str, float]], strengths: Sequence[str]) -> di
         "clean_gain": float(gains[0]),
         "area": float(np.trapezoid(values) / (len(values) - 1)),
         "breaks_at": strengths[int(from_here.argmax())] if from_here.any() else "",
+        "dips_at": strengths[int(dips.argmax())] if dips.any() else "",
         "rank_change": float(changes[at]),
         "rank_changed": bool(apart),
     }

@@ -269,9 +269,9 @@ def test_a_method_that_lacks_a_track_has_no_number_by_the_protocol(done):
     gone = (done.tracks["separator"] == "mixture_unscaled") & (done.tracks["track"] == "Song A")
     (scores,) = protocol_scores(done.tracks[~gone], done.run)
     lacks = {score.lacks for score in scores.scores if score.separator == "mixture_unscaled"}
-    assert lacks == {"never computed on 1 tracks"}
+    assert lacks == {"never computed on 1 track"}
     text = summary(done.tracks[~gone], run=done.run)
-    assert "¶ no number by mine@1: mixture_unscaled (never computed on 1 tracks)." in " ".join(text.split())
+    assert "¶ no number by mine@1: mixture_unscaled (never computed on 1 track)." in " ".join(text.split())
 
 
 def test_a_data_set_that_lacks_something_is_named_before_anything_runs(planned, tmp_path):
@@ -369,7 +369,9 @@ def test_excerpts_under_the_names_of_songs_lose_the_name_of_the_protocol(planned
     assert re.search(r"FAIL +lengths +2 tracks are shorter than 1.6 s", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize(("change", "reason"), [("failed", "failed on 1 tracks"), ("left out", "1 tracks have no")])
+@pytest.mark.parametrize(
+    ("change", "reason"), [("failed", "failed on 1 track"), ("left out", "1 track has no such stem")]
+)
 def test_an_average_over_fewer_songs_than_the_protocol_asks_for_has_no_name(done, change, reason):
     tracks, gone = done.tracks.copy(), (done.tracks["track"] == "Song A") & (done.tracks["target"] == "bass")
     if change == "failed":  # with all methods, the floor too
@@ -416,6 +418,6 @@ def test_the_length_of_a_container_of_several_streams_is_read(tmp_path):
     track = Track(TrackId("musdb18", "test", "song"), 44100, {}, (file,), reader=read_stem_file)
     options = RunOptions(dataset="demo")
     assert (
-        "1 tracks are shorter than 10 s"
+        "1 track is shorter than 10 s"
         in differences(options, SHIPPED["sisec18@1"], options.open_dataset(), [track])[-1]
     )

@@ -48,7 +48,9 @@ def test_area_and_loss_follow_from_the_curve(found):
 def test_a_method_breaks_where_it_keeps_less_than_half_of_its_gain(found):
     assert _curve(found, "good")["breaks_at"] == "middle"
     again = [*LADDER[:2], ("strong", matrix(mixture=0.0, good=5.0, fair=6.0))]
-    assert _curve(robustness(CLEAN, {"mp3": again}), "good")["breaks_at"] == ""  # not from there on
+    curve = _curve(robustness(CLEAN, {"mp3": again}), "good")
+    assert (curve["breaks_at"], curve["dips_at"]) == ("", "middle")  # not from there on
+    assert _curve(found, "good")["dips_at"] == ""
     # The floor falls with the methods: what counts is the gain over it.
     lower = [("on", matrix(mixture=-4.0, good=1.0, fair=1.0))]
     assert _curve(robustness(CLEAN, {"mono": lower}), "good")["breaks_at"] == ""
