@@ -100,16 +100,21 @@ class Check(Show):
 
 
 class Reproduce(Show):
-    """Reproduce the published table of a protocol from the values of each song on its board."""
+    """Reproduce the published tables of a protocol from the values of each song on its board."""
 
     def execute(self) -> int:
-        """Print the table of the usual quantity."""
+        """Print a table for each quantity, the usual one first."""
+        from mss_bench.core.spec import Spec, build
         from mss_bench.leaderboards.beside import reproduced
+        from mss_bench.metrics import metrics
         from mss_bench.protocols import get_protocol
-        from mss_bench.report.protocols import protocol_table
+        from mss_bench.report.protocols import tables_of
 
-        scores = reproduced(get_protocol(self.protocol, self.protocol_files))
-        print(protocol_table(scores, scores.quantities[:1], {}).console(terminal_width()))
+        protocol = get_protocol(self.protocol, self.protocol_files)
+        families = [build(metrics, Spec.parse(spec))[0] for spec in protocol.metrics]
+        run = {"quantities": [vars(quantity) for family in families for quantity in family.quantities]}
+        tables = tables_of(reproduced(protocol), run)
+        print("\n\n".join(table.console(terminal_width()) for table in tables))
         return 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from mss_bench.errors import ConfigError
 from mss_bench.leaderboards.board import Board, entry_names, read_board, read_entry, track_table
 from mss_bench.leaderboards.literature import read_rows
-from mss_bench.protocols import Beside, Protocol
+from mss_bench.protocols import Beside, Protocol, load_protocols
 from mss_bench.report.protocols import ProtocolScore, ProtocolScores, protocol_scores
 from mss_bench.report.table import Table, number
 from mss_bench.stats.matrix import OVER_TARGETS
@@ -96,7 +96,8 @@ def reproduced(protocol: Protocol) -> ProtocolScores:
         if board.kind != "literature":
             break
     else:
-        raise ConfigError(f"no board holds values of each song by {protocol.name}; sisec18@1 has one")
+        known = [name for name, p in load_protocols().items() if any(not rows.metric for rows in p.beside)]
+        raise ConfigError(f"no board holds values of each song by {protocol.name}; expected {', '.join(known)}")
     tracks = track_table(board, [read_entry(board, name) for name in entry_names(board)]).assign(group=board.title)
     facts = {
         "name": protocol.name, "title": protocol.title, "definition": protocol.definition, "differs": [],

@@ -77,6 +77,7 @@ class Board(Parameterized):
     floor: str = param("", doc="Entry that is the mixture, scaled to each target's share: gains are over it.")
     aggregation: str = param("median_of_medians", choices=tuple(AGGREGATIONS), doc="How tracks are aggregated.")
     lower_is_better: tuple[str, ...] = param((), doc="Metrics of which less is better.")
+    units: dict[str, str] = param({}, doc="Units of metrics that are no dB; empty of a plain number.")
     licence: str = param("", doc="Licence of the numbers.")
     source: str = param("", doc="Where the numbers come from.")
     rules: tuple[str, ...] = param((), doc="What an entry must keep, in words.")

@@ -74,7 +74,8 @@ def _pictures(board: Board, entries: Sequence[Entry], table: pd.DataFrame) -> di
         aggregation=board.aggregation, missing="complete", sort=by,
     )  # fmt: skip
     quantities = [
-        {"name": name, "unit": "dB", "higher_is_better": name not in board.lower_is_better} for name in board.metrics
+        {"name": name, "unit": board.units.get(name, "dB"), "higher_is_better": name not in board.lower_is_better}
+        for name in board.metrics
     ]
     facts: list[Mapping[str, Any]] = [
         {

@@ -24,7 +24,10 @@ from mss_bench.stats.units import centre
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ProtocolScore", "ProtocolScores", "protocol_scores", "protocol_table", "protocol_tables", "protocols_csv"]
+__all__ = [
+    "ProtocolScore", "ProtocolScores", "protocol_scores", "protocol_table", "protocol_tables", "protocols_csv",
+    "tables_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -166,13 +169,19 @@ def protocol_tables(
     called : mapping of str to str, optional
         What separators are called, by their names.
     """
-    tables = []
-    for scores in protocol_scores(tracks, run):
-        if len(scores.targets) == 1:  # all its quantities side by side
-            tables.append(protocol_table(scores, scores.quantities, run, called))
-        else:
-            chosen = scores.quantities[:1] if first else scores.quantities
-            tables += [protocol_table(scores, [quantity], run, called) for quantity in chosen]
+    every = protocol_scores(tracks, run)
+    return [table for scores in every for table in tables_of(scores, run, first=first, called=called)]
+
+
+def tables_of(
+    scores: ProtocolScores, run: Mapping[str, Any], *, first: bool = False, called: Mapping[str, str] | None = None
+) -> list[Table]:
+    """Return the tables of one protocol: one a quantity, or one of all quantities of its only target."""
+    if len(scores.targets) == 1:
+        tables = [protocol_table(scores, scores.quantities, run, called)]
+    else:
+        chosen = scores.quantities[:1] if first else scores.quantities
+        tables = [protocol_table(scores, [quantity], run, called) for quantity in chosen]
     return [table for table in tables if table.rows]
 
 

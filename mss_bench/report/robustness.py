@@ -125,7 +125,7 @@ def robustness_tables(found: Robustness) -> list[Table]:
     ranked = [m for m in methods if not all(math.isnan(curves[n, m]["rank_change"]) for n in names)]
     tables = [
         Table(f"Loss of {what} over the ladder", ["separator", "clean", *names], [losses], name="loss"),
-        Table("Breaks at", ["separator", *names], [broken], dips * found.curves["dips_at"].any(), name="breaks"),
+        Table("Breaks at", ["separator", *names], [broken], dips * any(found.curves["dips_at"]), name="breaks"),
     ]
     if ranked:
         rows = [[_named(m, found), *(rank(curves[n, m]) for n in names)] for m in ranked]

@@ -343,8 +343,22 @@ def test_sisecs_published_table_follows_from_its_rows_by_the_protocol(test_data,
         assert found[row.method, row.target, row.metric] == pytest.approx(row.value, abs=1e-5)
     assert main(["protocols", "reproduce", "sisec18@1"]) == 0
     assert re.search(r"UHL2 +5\.93 +12\.23 +5\.92 +5\.03 +4\.19", capsys.readouterr().out)
-    with pytest.raises(ConfigError, match="no board holds values of each song by msst@1"):
+    with pytest.raises(ConfigError, match="of each song by msst@1; expected sisec18@1, moisesdb-4@1, "):
         reproduced(SHIPPED["msst@1"])
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "values"),
+    [
+        ("moisesdb-4@1", "HT-Demucs", ["9.91"]),
+        ("moisesdb-6@1", "HT-Demucs 6 stems", ["6.24"]),
+        ("gensvs@1", "sgmsvs", ["7.23", "6.15", "1.28"]),
+    ],
+)
+def test_authors_values_of_each_song_give_a_table_of_all_quantities(name, method, values, capsys):
+    assert main(["protocols", "reproduce", name]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [*method.split(), *values] in [line[: len(method.split()) + len(values)] for line in lines]
 
 
 def test_files_that_a_copy_lacks_are_named_before_anything_runs(planned, own, tiny, tmp_path, capsys):
