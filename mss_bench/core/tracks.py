@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -436,7 +436,12 @@ def _span(array: Audio, sample_rate: int, start: float, duration: float | None) 
 
 
 def _sum(stems: Mapping[str, Audio], parts: tuple[str, ...]) -> Audio:
-    return stems[parts[0]] if len(parts) == 1 else reduce(np.add, [stems[p] for p in parts])
+    if len(parts) == 1:
+        return stems[parts[0]]
+    total = stems[parts[0]] + stems[parts[1]]
+    for part in parts[2:]:
+        total += stems[part]
+    return total
 
 
 def _energy(array: Audio) -> float:

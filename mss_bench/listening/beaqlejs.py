@@ -1,8 +1,9 @@
 """The configuration of a pack for BeaqleJS [1]_: its ``PrefTest`` for preference, its ``MushraTest`` for sliders.
 
 It is a script that sets ``TestConfig``; ``index.html`` names it and the class. BeaqleJS shuffles trials and signals
-itself. Its pages show one scale from 0 to 100 without words, so that a trial's heading holds the question. Its
-``AbxTest`` returns right and wrong without saying of which trial, and is not used.
+itself. Its pages show one scale from 0 to 100 without words, so that a trial's heading holds the question. Title,
+headings and contact are the pack's, all other texts are in the player's ``index.html`` and script. Its ``AbxTest``
+returns right and wrong without saying of which trial, and is not used.
 
 References
 ----------
@@ -63,7 +64,8 @@ def beaqlejs_config(pack: Pack, key: dict[str, Signal], address: Callable[[str],
     preference = beaqlejs_class(pack) == "PrefTest"
     config: dict[str, Any] = {
         "TestName": html.escape(pack.title), "LoopByDefault": True, "AutoReturnByDefault": True, "ShowFileIDs": False,
-        "ShowResults": False, "EnableABLoop": True, "EnableOnlineSubmission": False, "SupervisorContact": "",
+        "ShowResults": False, "EnableABLoop": True, "EnableOnlineSubmission": False,
+        "SupervisorContact": html.escape(pack.contact),
         "BeaqleServiceURL": "web_service/beaqleJS_Service.php", "AudioRoot": "", "RandomizeTestOrder": True,
         "RandomizeFileOrder": True, "MaxTestsPerRun": -1,
     }  # fmt: skip

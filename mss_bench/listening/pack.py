@@ -312,13 +312,13 @@ def _write(
     common = headroom(s.peak for item in items.values() for s in item.signals.values())
     blinding = Blinding(secret, design.name)
     writer = _Writer(design, folder, items, blinding, common)
-    titles = {item: f"Item {number}" for number, item in enumerate(items, 1)}
+    texts = design.catalogue
+    titles = {item: texts.text("export.item", number=number) for number, item in enumerate(items, 1)}
     # By name: as planned, the first trial of a preference test would be that of the first pair of systems.
     named = sorted((blinding.name(plan.name), plan) for plan in planned)
     rated = [writer.trial(plan, name, titles[plan.item]) for name, plan in named]
     firsts = [next(p for _, p in named if p.task is task) for task in design.procedure.tasks]
-    training = [writer.trial(p, blinding.name(f"{p.name}|training"), "Training") for p in firsts]
-    texts = design.catalogue
+    training = [writer.trial(p, blinding.name(f"{p.name}|training"), texts.text("trial.training")) for p in firsts]
     asked = [(task, *design.asked(task)) for task in design.procedure.tasks]
     tasks = [PackTask(task.name, question, task.low, task.high, labels) for task, question, labels in asked]
     Pack(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,7 +36,7 @@ from mss_bench.listening.ratings import Role, excerpt_of
 from mss_bench.listening.stimuli import PEAK_LIMIT, SAMPLE_RATE
 from mss_bench.report.table import CellValue, Table, TableCell
 
-__all__ = ["THREADS", "checklist", "lag", "verify_pack"]
+__all__ = ["THREADS", "Reference", "checklist", "verify_pack"]
 
 THREADS = min(4, os.cpu_count() or 1)
 """Files of a pack that are worked on at a time."""
@@ -62,20 +62,24 @@ def verify_pack(folder: Path) -> None:
     pack, key, manifest = _read(folder)
     facts = manifest["files"]
     # The training page and other tasks play the same signals under other names.
-    distinct = {facts[file]["sha256"]: file for file in key}
+    loudness: dict[str, dict[str, float]] = {}
+
+    def check(trial: Trial) -> dict[str, dict[str, float]]:
+        hidden = [f for f in trial.stimuli if key[f].role == Role.REFERENCE]
+        file = trial.reference or next(iter(hidden), "")
+        reference = Reference(audio.read(folder / file, SAMPLE_RATE)) if file else None
+        values = {}
+        for file in trial.files:
+            checksum = facts[file]["sha256"]
+            seconds, samples = _read_again(folder, file, key[file], checksum, trial)
+            if checksum not in loudness:
+                loudness[checksum] = _loudness(samples)
+            values[file] = loudness[checksum] | {"seconds": seconds}
+            if reference is not None:
+                values[file] |= reference.compared(samples, key[file], partial(_fail, file, key[file]))
+        return values
 
     with ThreadPoolExecutor(THREADS) as pool:
-        loudness = dict(zip(distinct, pool.map(partial(_loudness, folder), distinct.values()), strict=True))
-
-        def check(trial: Trial) -> dict[str, dict[str, float]]:
-            hidden = [f for f in trial.stimuli if key[f].role == Role.REFERENCE]
-            file = trial.reference or next(iter(hidden), "")
-            reference = audio.read(folder / file, SAMPLE_RATE) if file else None
-            return {
-                f: loudness[facts[f]["sha256"]] | _check(folder, f, key[f], facts[f], trial, reference)
-                for f in trial.files
-            }
-
         measured = {file: values for found in pool.map(check, pack.trials) for file, values in found.items()}
     for file, values in measured.items():
         facts[file]["measured"] = values
@@ -97,32 +101,92 @@ def _read(folder: Path) -> tuple[Pack, dict[str, Signal], dict[str, Any]]:
     return read_pack(folder), read_key(folder), read_json(path, f"{path} is missing: nothing tells what was written")
 
 
-def lag(signal: NDArray[np.floating[Any]], reference: NDArray[np.floating[Any]], most: int) -> int:
-    """Return by how many samples a signal is late; 0 where no other alignment is clearly better.
+class Reference:
+    """The reference of a trial; what is computed of it serves all other signals.
 
     Parameters
     ----------
-    signal, reference : (channels, samples) arrays
+    samples : (channels, samples) array
     most : int
-        Samples to either side that are looked at.
+        Samples to either side in which `lag` looks for an alignment.
     """
-    from scipy.fft import irfft, next_fast_len, rfft
 
-    # Cyclic, but so long that what comes round does not reach the lags that are looked at.
-    size = next_fast_len(signal.shape[-1] + most, real=True)
-    spectrum = rfft(signal.mean(axis=0), size) * rfft(reference.mean(axis=0), size).conj()
-    correlation = irfft(spectrum, size)
-    window = np.abs(np.concatenate([correlation[size - most :], correlation[: most + 1]]))
-    best = int(np.argmax(window)) - most
-    return best if window[best + most] > _CLEARLY * window[most] else 0
+    def __init__(self, samples: NDArray[np.floating[Any]], most: int = round(_MAX_LAG * SAMPLE_RATE)) -> None:
+        self.samples, self.most = samples, most
+
+    def compared(
+        self, samples: NDArray[np.float32], signal: Signal, fail: Callable[[str], NoReturn]
+    ) -> dict[str, float]:
+        """Measure a signal's lag, and how far an anchor's stop band is down."""
+        if signal.role != Role.ANCHOR:
+            if np.array_equal(samples, self.samples):
+                return {"lag": 0}
+            if signal.role == Role.REFERENCE:
+                fail("is the hidden reference and differs from the open one")
+            late = self.lag(samples)
+            if abs(late) > 1 and signal.role == Role.TEST:
+                side = "behind" if late > 0 else "before"
+                fail(f"lies {late} samples {side} its reference: align the estimates first")
+            return {"lag": late}
+        # Anchors are made of the reference itself; their filters may move a maximum without any delay.
+        if not signal.system.startswith("lowpass_"):
+            return {}
+        down = self.stop_band(samples, float(signal.system.removeprefix("lowpass_")))
+        if down < _STOP_DB:
+            fail(f"is only {down:.0f} dB down above its cutoff, expected {_STOP_DB:g}")
+        return {"stop_band_db": down} if np.isfinite(down) else {}
+
+    def lag(self, signal: NDArray[np.floating[Any]]) -> int:
+        """Return by how many samples a signal is late; 0 where no other alignment is clearly better."""
+        from scipy.fft import irfft, rfft
+
+        correlation = irfft(rfft(signal.mean(axis=0), self._size) * self._conjugate, self._size)
+        window = np.abs(np.concatenate([correlation[-self.most :], correlation[: self.most + 1]]))
+        best = int(np.argmax(window)) - self.most
+        return best if window[best + self.most] > _CLEARLY * window[self.most] else 0
+
+    @cached_property
+    def _size(self) -> int:
+        from scipy.fft import next_fast_len
+
+        # Cyclic, but so long that what comes round does not reach the lags that are looked at.
+        return int(next_fast_len(self.samples.shape[-1] + self.most, real=True))
+
+    @cached_property
+    def _conjugate(self) -> NDArray[np.complexfloating[Any, Any]]:
+        from scipy.fft import rfft
+
+        return np.asarray(rfft(self.samples.mean(axis=0), self._size).conj())
+
+    def stop_band(self, samples: NDArray[np.float32], cutoff: float) -> float:
+        """Return by how many dB an anchor is down from 1 kHz above its cutoff on, against its pass band.
+
+        Infinite where the reference itself has nothing there that 24 bits could show.
+        """
+        frequencies = np.fft.rfftfreq(samples.shape[-1], 1 / SAMPLE_RATE)
+        passed, stopped = frequencies < 0.9 * cutoff, frequencies > cutoff + 1000
+        whole, above = self._power[passed].sum(), self._power[stopped].sum()
+        if above <= 1e-9 * whole:  # 24 bits' own noise is no further down
+            return np.inf
+        power = _power(samples)
+        return float(10 * np.log10(power[passed].sum() / whole * above / max(power[stopped].sum(), 1e-12 * above)))
+
+    @cached_property
+    def _power(self) -> NDArray[np.floating[Any]]:
+        return _power(self.samples)
+
+
+def _power(samples: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    # Without a window the leakage of a loud bass would reach the stop band.
+    spectrum = np.fft.rfft(samples * np.hanning(samples.shape[-1]), axis=-1)
+    return np.asarray(np.square(np.abs(spectrum)).sum(axis=0))
 
 
 def _fail(file: str, signal: Signal, what: str) -> NoReturn:
     raise AudioError(f"{file} ({signal.system}, {signal.item}): {what}")
 
 
-def _loudness(folder: Path, file: str) -> dict[str, float]:
-    samples = audio.read(folder / file, SAMPLE_RATE)
+def _loudness(samples: NDArray[np.float32]) -> dict[str, float]:
     lufs = integrated_loudness(samples, SAMPLE_RATE)
     return {"true_peak_dbtp": true_peak(samples, SAMPLE_RATE), "lufs": lufs}
 
@@ -136,63 +200,20 @@ def _check_loudness(file: str, signal: Signal, wanted: float, measured: dict[str
         _fail(file, signal, f"reads {loudness:.2f} LUFS, expected {wanted:.2f}")
 
 
-def _check(
-    folder: Path, file: str, signal: Signal, facts: dict[str, Any], trial: Trial, reference: NDArray[np.float32] | None
-) -> dict[str, float]:
-    """Measure a file; raise where it is not what it should be."""
+def _read_again(
+    folder: Path, file: str, signal: Signal, checksum: str, trial: Trial
+) -> tuple[float, NDArray[np.float32]]:
+    """Return the seconds and samples of a file; raise where it is not what was written."""
     import soundfile
 
-    fail = partial(_fail, file, signal)
     info = soundfile.info(str(folder / file))
     wanted = round(trial.seconds * SAMPLE_RATE)
     if (info.samplerate, info.channels, info.subtype, info.frames) != (SAMPLE_RATE, 2, "PCM_24", wanted):
-        fail(f"{info.samplerate} Hz, {info.channels} channels, {info.subtype}, {info.frames} samples; expected "
-             f"{SAMPLE_RATE}, 2, PCM_24 and {wanted}")  # fmt: skip
-    if audio.hash_file(folder / file) != facts["sha256"]:
-        fail("was changed since it was written: its checksum is another")
-    measured = {"seconds": info.frames / SAMPLE_RATE}
-    if reference is not None:
-        measured |= _against_reference(audio.read(folder / file, SAMPLE_RATE), signal, reference, fail)
-    return measured
-
-
-def _against_reference(
-    samples: NDArray[np.float32], signal: Signal, reference: NDArray[np.float32], fail: Callable[[str], NoReturn]
-) -> dict[str, float]:
-    """Measure a signal's lag, and how far an anchor's stop band is down."""
-    if signal.role == Role.REFERENCE and not np.array_equal(samples, reference):
-        fail("is the hidden reference and differs from the open one")
-    if signal.role != Role.ANCHOR:
-        late = lag(samples, reference, round(_MAX_LAG * SAMPLE_RATE))
-        if abs(late) > 1 and signal.role == Role.TEST:
-            fail(f"lies {late} samples {'behind' if late > 0 else 'before'} its reference: align the estimates first")
-        return {"lag": late}
-    # Anchors are made of the reference itself; their filters may move a maximum without any delay.
-    if not signal.system.startswith("lowpass_"):
-        return {}
-    down = _stop_band(samples, reference, float(signal.system.removeprefix("lowpass_")))
-    if down < _STOP_DB:
-        fail(f"is only {down:.0f} dB down above its cutoff, expected {_STOP_DB:g}")
-    return {"stop_band_db": down} if np.isfinite(down) else {}
-
-
-def _stop_band(samples: NDArray[np.float32], reference: NDArray[np.float32], cutoff: float) -> float:
-    """Return by how many dB an anchor is down from 1 kHz above its cutoff on, against its pass band.
-
-    Infinite where the reference itself has nothing there that 24 bits could show.
-    """
-    frequencies = np.fft.rfftfreq(samples.shape[-1], 1 / SAMPLE_RATE)
-    passed, stopped = frequencies < 0.9 * cutoff, frequencies > cutoff + 1000
-    window = np.hanning(samples.shape[-1])  # without it the leakage of a loud bass would reach the stop band
-
-    def powers(signal: NDArray[np.float32]) -> tuple[float, float]:
-        spectrum = np.square(np.abs(np.fft.rfft(signal * window, axis=-1))).sum(axis=0)
-        return float(spectrum[passed].sum()), float(spectrum[stopped].sum())
-
-    (whole, above), (kept, left) = powers(reference), powers(samples)
-    if above <= 1e-9 * whole:  # 24 bits' own noise is no further down
-        return np.inf
-    return float(10 * np.log10(kept / whole * above / max(left, 1e-12 * above)))
+        _fail(file, signal, f"{info.samplerate} Hz, {info.channels} channels, {info.subtype}, {info.frames} samples; "
+              f"expected {SAMPLE_RATE}, 2, PCM_24 and {wanted}")  # fmt: skip
+    if audio.hash_file(folder / file) != checksum:
+        _fail(file, signal, "was changed since it was written: its checksum is another")
+    return info.frames / SAMPLE_RATE, audio.read(folder / file, SAMPLE_RATE)
 
 
 def checklist(folder: Path) -> Table:

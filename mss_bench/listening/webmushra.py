@@ -10,6 +10,9 @@ takes at most 12 signals of 12 s, all of one length, rate and channel count: wha
 Signals are named by their blinded files, trials by their ids, so that `mss-bench listen import` finds out with the key
 what was rated.
 
+Every text is the pack's, in its language, but for those that are the player's own: buttons, the words on the sliders'
+scale and the question of ``paired_comparison``. It has these in four languages, of which the pack's is taken.
+
 Its parser of YAML misreads a list in a list that begins on the line of the outer one's dash, and takes names for
 numbers that look like one: `as_yaml` gives each dash a line of its own, and quotes every text.
 
@@ -30,7 +33,7 @@ from typing import Any
 
 from mss_bench.errors import ConfigError
 from mss_bench.listening.catalogue import Catalogue
-from mss_bench.listening.pack_format import Pack, PackTask, Signal, Trial
+from mss_bench.listening.pack_format import Pack, Signal, Trial
 from mss_bench.listening.protocols import Kind
 from mss_bench.listening.ratings import Role
 
@@ -42,6 +45,7 @@ LISTENER = "listener"
 _SIGNALS = 12  # this and the next: see above; not ours to change
 _SECONDS = 12.0
 _BUFFER = 2048  # samples
+_LANGUAGES = ("en", "de", "fr", "es")
 _PLAIN_KEY = re.compile("(?!(?i:y|n|yes|no|on|off|true|false|null)$)[A-Za-z]+")
 _SPECIAL = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # ends of lines to YAML; escapes that its parser would misread
 
@@ -73,22 +77,27 @@ def webmushra_config(pack: Pack, key: dict[str, Signal], address: Address) -> di
         raise ConfigError(
             "webMUSHRA has no page on which the best of several signals is chosen; use mss-bench listen serve"
         )
-    pages = {trial.id: _page(pack.task(trial.task), trial, key, address) for trial in pack.trials}
+    text = pack.catalogue.text
+    pages = {trial.id: _page(pack, trial, key, address) for trial in pack.trials}
+    language = pack.catalogue.language.partition("-")[0].lower()
     return {
         "testname": pack.title, "testId": pack.name, "bufferSize": _BUFFER, "stopOnErrors": True,
         "showButtonPreviousPage": False, "remoteService": "service/write.php",
+        "language": language if language in _LANGUAGES else "en",
         "pages": [
             {"type": "generic", "id": "welcome", "name": pack.title, "content": _paragraphs(pack)},
             {
-                "type": "volume", "id": "level", "name": "Level", "content": "Set a comfortable level; keep it.",
+                "type": "volume", "id": "level", "name": text("level.heading"),
+                "content": _directed(pack, html.escape(text("level.explained"))),
                 "stimulus": address(pack.level), "defaultVolume": 0.5,
             },
-            *(pages[trial] | {"name": "Training"} for trial in pack.training),
+            *(pages[trial] for trial in pack.training),
             ["random", *(page for trial, page in pages.items() if trial not in pack.training)],
             {
-                "type": "finish", "name": "Thank you", "content": "Please send the results.", "showResults": False,
-                "writeResults": True, "popupContent": "The results were sent. Thank you!",
-                "questionnaire": [{"type": "text", "name": LISTENER, "label": "Your listener code"}],
+                "type": "finish", "name": text("done.heading"),
+                "content": _directed(pack, html.escape(text("export.send"))), "showResults": False,
+                "writeResults": True, "popupContent": html.escape(text("export.sent")),
+                "questionnaire": [{"type": "text", "name": LISTENER, "label": html.escape(text("export.code"))}],
             },
         ],
     }  # fmt: skip
@@ -96,17 +105,23 @@ def webmushra_config(pack: Pack, key: dict[str, Signal], address: Address) -> di
 
 def _paragraphs(pack: Pack) -> str:
     parts = [part for part in (pack.instructions or pack.title).split("\n\n") if part.strip()]
-    return "".join(f"<p>{html.escape(part.strip())}</p>" for part in parts)
+    return _directed(pack, "".join(f"<p>{html.escape(part.strip())}</p>" for part in parts))
 
 
-def _page(task: PackTask, trial: Trial, key: dict[str, Signal], address: Address) -> dict[str, Any]:
+def _directed(pack: Pack, content: str) -> str:
+    """Set the direction of a page's text: the player's pages run from left to right."""
+    return f'<div dir="rtl">{content}</div>' if pack.catalogue.direction == "rtl" else content
+
+
+def _page(pack: Pack, trial: Trial, key: dict[str, Signal], address: Address) -> dict[str, Any]:
     if len(trial.stimuli) > _SIGNALS or trial.seconds > _SECONDS:
         raise ConfigError(
             f"{trial.title}: {len(trial.stimuli)} signals of {trial.seconds:g} s; webMUSHRA takes {_SIGNALS} of "
             f"{_SECONDS:g} s"
         )
+    task = pack.task(trial.task)
     named = {Path(file).stem: address(file) for file in trial.stimuli}
-    page = {"id": trial.id, "name": trial.title, "content": _content(task, trial, address)}
+    page = {"id": trial.id, "name": trial.title, "content": _directed(pack, _content(pack, trial, address))}
     waves = {"showWaveform": True, "enableLooping": True}
     match trial.kind:
         case Kind.MULTI:
@@ -134,22 +149,22 @@ def _page(task: PackTask, trial: Trial, key: dict[str, Signal], address: Address
             }  # fmt: skip
 
 
-def _content(task: PackTask, trial: Trial, address: Address) -> str:
+def _content(pack: Pack, trial: Trial, address: Address) -> str:
     """Return what stands above the signals, in HTML."""
+    task, text = pack.task(trial.task), pack.catalogue.text
     parts = [html.escape(task.question)]
     if trial.kind == Kind.ABX:
-        parts = ["X stands here as the reference: which of A and B is the same as X?"]
-    # Its page writes excellent to bad, always.
+        parts = [html.escape(text("export.x_is_reference"))]
+    # Its page writes excellent to bad, always, in English for German too.
     if trial.kind == Kind.MULTI and task.labels != Catalogue().words("scales.quality"):
-        bands = ", ".join(html.escape(label) for label in reversed(task.labels))
-        parts.append(f"From 100 down to 0 the scale means: {bands}.")
+        parts.append(html.escape(text("export.scale", labels=", ".join(reversed(task.labels)))))
     # No page has a button for more signals than it asks about.
     for name, file in (
-        ("First", trial.reference if trial.kind == Kind.DEGRADATION else ""),
-        ("Mixture", trial.mixture),
+        (text("sounds.first"), trial.reference if trial.kind == Kind.DEGRADATION else ""),
+        (text("sounds.mixture"), trial.mixture),
     ):
         if file:
-            parts.append(f'{name}: <audio controls src="{html.escape(address(file))}"></audio>')
+            parts.append(f'{html.escape(name)}: <audio controls src="{html.escape(address(file))}"></audio>')
     return "<br>".join(parts)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import functools
+import html
 import http.server
 import json
 import os
+import re
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,13 +20,14 @@ import yaml
 
 from mss_bench.core import audio
 from mss_bench.errors import ConfigError
+from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.exports import export_pack
 from mss_bench.listening.importers import import_ratings
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import key_folder, read_key, read_pack
 from mss_bench.listening.ratings import Role
 from mss_bench.listening.sheets import RatingsError
-from mss_bench.listening.webmushra import as_yaml
+from mss_bench.listening.webmushra import as_yaml, webmushra_config
 
 # Everything that its parser is known to misread in another form.
 HARD = {
@@ -99,6 +103,35 @@ def test_webmushras_parser_reads_what_was_written(protocol: str, packs, parse, t
     assert protocol == "abx" or len(made.audio) == len(named)
     with pytest.raises(ConfigError, match="exists already"):
         export_pack(packs(protocol), tmp_path)
+
+
+def _texts(pages: list) -> list[str]:
+    """What stands on pages, beside the audio."""
+    flat = [page for entry in pages for page in (entry[1:] if isinstance(entry, list) else [entry])]
+    shown = [page[key] for page in flat for key in ("name", "content", "popupContent") if key in page]
+    return shown + [field["label"] for page in flat for field in page.get("questionnaire", ())]
+
+
+@pytest.mark.parametrize("protocol", ["abx", "dcr", "two_attributes"])
+def test_every_text_of_an_export_is_of_the_packs_language(protocol: str, packs) -> None:
+    own = {key: f"«{text}»" for key, text in Catalogue().texts.items() if isinstance(text, str)}
+    made = read_pack(packs(protocol))
+    tasks = [replace(task, question="«?»", labels=[f"«{label}»" for label in task.labels]) for task in made.tasks]
+    trials = [replace(trial, title="«1»") for trial in made.trials]
+    pack = replace(
+        made, title="«»", instructions="«»", tasks=tasks, trials=trials, catalogue=Catalogue("fa", "rtl", own)
+    )
+    config = webmushra_config(pack, read_key(packs(protocol)), str)
+    for text in _texts(config["pages"]):
+        told = html.unescape(re.sub("<[^>]*>", "", text))
+        assert re.sub("«.*?»|[:,. ]", "", told.replace("» «", "")) in ("", "»", "«»"), told
+    rest = [text for text in _texts(config["pages"]) if "<" in text]
+    assert rest
+    assert all(text.startswith('<div dir="rtl">') for text in rest)
+    assert config["language"] == "en"  # the player has no Persian
+    assert webmushra_config(replace(pack, catalogue=Catalogue("de-AT")), read_key(packs(protocol)), str)[
+        "language"
+    ] == ("de")
 
 
 def test_preference_goes_to_beaqlejs_and_comes_back(packs, tmp_path: Path) -> None:

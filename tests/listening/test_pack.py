@@ -17,7 +17,7 @@ from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import key_folder, read_key, read_pack
 from mss_bench.listening.plan import describe_plan
 from mss_bench.listening.protocols import PROTOCOLS, Kind
-from mss_bench.listening.verification import checklist, lag, verify_pack
+from mss_bench.listening.verification import Reference, checklist, verify_pack
 
 from .conftest import RATE
 
@@ -64,7 +64,7 @@ def test_signals_are_level_aligned_and_equally_long(pack) -> None:
             assert samples.shape == (2, 3 * 48000)
             assert integrated_loudness(samples, 48000) == pytest.approx(-24, abs=0.1)
             if key[file].role in ("test", "reference"):
-                assert lag(samples, reference, 500) == 0
+                assert Reference(reference, 500).lag(samples) == 0
             if key[file].role == "reference":
                 np.testing.assert_array_equal(samples, reference)
 
@@ -230,8 +230,8 @@ def test_a_changed_file_is_found(pack, tmp_path) -> None:
 
 def test_a_misaligned_estimate_is_found() -> None:
     noise = np.random.default_rng(0).standard_normal((2, 48000))
-    assert lag(np.roll(noise, 7, axis=-1), noise, 100) == 7
-    assert lag(noise + np.random.default_rng(1).standard_normal((2, 48000)), noise, 100) == 0
+    assert Reference(noise, 100).lag(np.roll(noise, 7, axis=-1)) == 7
+    assert Reference(noise, 100).lag(noise + np.random.default_rng(1).standard_normal((2, 48000))) == 0
 
 
 @pytest.mark.parametrize("damage", ["version", "escape", "order", "json"])
