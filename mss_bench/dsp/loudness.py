@@ -117,7 +117,7 @@ def _rough_peaks(blocks: NDArray[np.floating[Any]], factor: int) -> NDArray[np.f
     """Return the greatest magnitude among each block's oversampled values, in single precision."""
     matrix, some = _oversampling(factor), 512  # blocks at a time, in the processor's cache
     parts = (blocks[k : k + some].astype(np.float32) @ matrix for k in range(0, len(blocks), some))
-    return np.concatenate([np.maximum(part.max(axis=-1), -part.min(axis=-1)) for part in parts])
+    return np.asarray(np.concatenate([np.maximum(part.max(axis=-1), -part.min(axis=-1)) for part in parts]))
 
 
 @cache

@@ -221,15 +221,19 @@ def _long(sheet: Sheet, columns: Mapping[str, str]) -> tuple[Sheet, dict[str, st
         )
     # What the star stands for is whatever no other column says: the listener, else the system.
     told = "system" if "listener" in columns and "listener" not in stars else "listener"
+    # Whose rows held all of 100,000 columns again would fill any memory.
+    starred = {column for own in found.values() for column in own.values()} - set(columns.values())
+    header = [column for column in sheet.header if column not in starred]
     rows, places = [], []
     for row, place in zip(sheet.rows, sheet.places, strict=True):
+        kept = {column: row[column] for column in header}
         for key in keys:
             score = row[found["score"][key]]
             if score:
                 who = row[found["listener"][key]] if "listener" in found else key
-                rows.append(row | {_WIDE[0]: who, _WIDE[1]: score})
+                rows.append(kept | {_WIDE[0]: who, _WIDE[1]: score})
                 places.append(f"{place}, {found['score'][key]}")
-    long = replace(sheet, header=[*sheet.header, *_WIDE], rows=rows, places=places)
+    long = replace(sheet, header=[*header, *_WIDE], rows=rows, places=places)
     return long, dict(columns) | {told: _WIDE[0], "score": _WIDE[1]}
 
 

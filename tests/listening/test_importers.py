@@ -13,7 +13,7 @@ import pytest
 
 from mss_bench.cli.main import main
 from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
-from mss_bench.listening.importers import _cast, detect_format, import_ratings
+from mss_bench.listening.importers import _cast, _long, detect_format, import_ratings
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import Pack, key_folder, read_key, read_pack
 from mss_bench.listening.ratings import RATING_COLUMNS, Role, write_ratings
@@ -376,3 +376,12 @@ def test_long_sessions_and_wide_files_are_read_in_linear_time(pack: Path, tmp_pa
     names = ",".join(f"c{n}" for n in range(100_000))
     (tmp_path / "wide.csv").write_text(f"listener,item,system,score,{names}\nanna,A,x,5{',1' * 100_000}\n")
     assert len(import_ratings([tmp_path / "wide.csv"]).ratings) == 1
+
+
+def test_many_columns_of_listeners_take_little_memory(tmp_path: Path) -> None:
+    # A row of each listener with all columns again would hold 3,000 x 6,000 texts.
+    names = ",".join(f"who_{n},r_{n}" for n in range(3000))
+    (tmp_path / "w.csv").write_text(f"item,system,{names}\nA,x,{','.join(f'L{n},5' for n in range(3000))}\n")
+    sheet, columns = _long(read_sheet(tmp_path / "w.csv"), {"listener": "who_*", "item": "item", "score": "r_*"})
+    assert {len(row) for row in sheet.rows} == {len(sheet.header)} == {4}
+    assert [row[columns["listener"]] for row in sheet.rows] == [f"L{n}" for n in range(3000)]
