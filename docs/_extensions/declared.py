@@ -9,7 +9,7 @@
 ``{columns} TRACK_COLUMNS``
     The columns of a table of `mss_bench.core.schema`, with the comment beside each.
 ``{errors}``
-    The classes of errors that a user can fix.
+    A section for every class of errors that a user can fix: the text of ``mss-bench help CODE``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from mss_bench.cli import main as command_line
 from mss_bench.cli.options import Parser, sentence
 from mss_bench.core.parameters import Parameter, parameters
 from mss_bench.core.spec import format_params
+from mss_bench.errors import explained, explanation
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -200,14 +201,15 @@ class Columns(_Directive):
 
 
 class Errors(_Directive):
-    """Write the classes of errors."""
+    """Write a section for every class of errors."""
 
     def written(self) -> str:
-        from mss_bench import errors
+        return "\n".join(self._section(code, cls) for code, cls in explained().items())
 
-        classes = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if cls.__module__ == errors.__name__]
-        rows = [[f"`{cls.__name__}`", (cls.__doc__ or "").partition("\n")[0]] for cls in classes]
-        return table(["error", "what it says"], rows)
+    @staticmethod
+    def _section(code: str, cls: type[Exception]) -> str:
+        text = re.sub(r"``(.+?)``", r"`\1`", explanation(cls))
+        return f"({code})=\n## {code}\n\n`mss_bench.errors.{cls.__name__}`: {text[0].lower()}{text[1:]}\n"
 
 
 _DIRECTIVES: dict[str, type[_Directive]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -146,7 +147,7 @@ class Add(RatedTest, Stimuli):
             print(own.folder / "values.csv")
         else:
             self._add_sets()
-        print(f"mss-bench metrics arena build {self.arena}")
+        print(f"mss-bench metrics arena build {shlex.quote(str(self.arena))}")
         return 0
 
     def _add_sets(self) -> None:

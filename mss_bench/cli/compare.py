@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -73,7 +74,8 @@ class Compare(Action):
             tell(f"warning: {counts.missing} of {counts.planned} cells of {a} and {b} are missing: {compared.banner}")
         outdated = stale(self.run)
         if outdated:
-            tell(f"note: the tables of {self.run} are older than its cells: mss-bench results rebuild {self.run}")
+            rebuild = f"mss-bench results rebuild {shlex.quote(str(self.run))}"
+            tell(f"note: the tables of {self.run} are older than its cells; make them anew: {rebuild}")
         print(_printed(compared, self.format))
         if not self.fail_if_worse:
             return 1 if outdated else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,15 @@ class Init(Action):
         tracks = dataset.tracks(None)
         schema = self.out.with_suffix(".schema.json")
         write_atomic(schema, json.dumps(json_schema(RunOptions, "Run file of mss-bench"), indent=1) + "\n")
-        head = f"# yaml-language-server: $schema={schema.name}\n# mss-bench run --config {self.out.name}\n\n"
+        head = (
+            f"# yaml-language-server: $schema={schema.name}\n# mss-bench run --config {shlex.quote(self.out.name)}\n\n"
+        )
         write_atomic(self.out, head + annotated_yaml(options))
         groups = "; ".join(f"{group.name}: {', '.join(group.targets)}" for group in dataset.groups)
         print(f"{len(tracks)} song{'s' * (len(tracks) != 1)} in {self.folder}, scored as {groups}")
         print(f"{self.out} runs two methods on them, beside the floor; {schema.name} is for editors. Next:")
-        print(f"  mss-bench run --config {self.out} --dry-run\n  mss-bench run --config {self.out}")
+        command = f"mss-bench run --config {shlex.quote(str(self.out))}"
+        print(f"  {command} --dry-run\n  {command}")
         return 0
 
     def _data(self) -> dict[str, Any]:

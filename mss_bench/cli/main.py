@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 
 from mss_bench import __version__
 from mss_bench.cli import completion
 from mss_bench.cli.options import Parser, sentence
+from mss_bench.core.stages import stage, told
 from mss_bench.core.streams import guarded_streams, tell
 from mss_bench.errors import MssBenchError, UnknownNameError
 
@@ -37,6 +39,7 @@ VERBS: dict[str, str] = {
     "perturbations": "list, show and check what can happen to a mixture before it is separated",
     "leaderboard": "add to, verify, build and compare boards of methods",
     "listen": "listening tests: plan, pack, serve, analyse",
+    "help": "what an error means and what to do, or the help of a verb",
 }
 """Verb to help line; each is ``mss_bench.cli.<verb>`` with ``configure(parser)`` and ``execute(args)``."""
 
@@ -70,7 +73,9 @@ def _status(words: list[str], verb: str | None) -> int:
     try:
         return _main(words, verb)
     except MssBenchError as error:
-        tell(f"mss-bench: {error}")
+        if _asked(words, "-v", "--verbose"):
+            tell("".join(traceback.format_exception(error)).rstrip())
+        tell(f"mss-bench: {error} [mss-bench help {error.code}]")
         return 2
     except KeyboardInterrupt:
         tell("mss-bench: interrupted")
@@ -105,8 +110,15 @@ def _main(words: list[str], verb: str | None) -> int:
     if args.verb is None:
         parser.print_help()
         return 0
-    status: int = importlib.import_module(f"mss_bench.cli.{args.verb}").execute(args)
-    return status
+    with told(quiet=getattr(args, "quiet", False), verbose=getattr(args, "verbose", False)):
+        with stage(f"mss-bench {' '.join(filter(None, [args.verb, getattr(args, 'action', '')]))} ended"):
+            status: int = importlib.import_module(f"mss_bench.cli.{args.verb}").execute(args)
+        return status
+
+
+def _asked(words: Sequence[str], *flags: str) -> bool:
+    """Return whether an option was typed, also where parsing has failed."""
+    return bool({*flags} & {*words})
 
 
 if __name__ == "__main__":

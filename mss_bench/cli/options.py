@@ -370,6 +370,10 @@ class Parser(argparse.ArgumentParser):
         style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
         super().__init__(**(style | arguments), add_help=False)
         self.add_argument("-h", "--help", action="help", help="Show this help and exit")
+        self.add_argument(
+            "-v", "--verbose", action="store_true", default=argparse.SUPPRESS,
+            help="Show where time goes, each cell in a line, and the traceback of an error",
+        )  # fmt: skip
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class Show(List):
         p = get_protocol(self.protocol, self.protocol_files)
         given = {"--dataset": p.datasets[0] if p.datasets else "", "--subset": p.subset or ""}
         given |= {"-m": ",".join(p.metrics), "--missing-stems": p.missing_stems, "--fit": ",".join(p.fit)}
-        spelt = " ".join(f"{flag} {value}" for flag, value in given.items() if value)
+        options = shlex.join(word for option in given.items() if option[1] for word in option)
         facts = [
             ("title", p.title),
             ("number", p.definition),
@@ -67,11 +68,14 @@ class Show(List):
             ("complete", p.complete),
             *(("published in", where) for where in p.published),
             *(("stands beside", _beside(rows)) for rows in p.beside),
-            ("as options", f"mss-bench run|score {spelt}"),
-            ("", f"mss-bench report RUN --aggregation {p.aggregation}"),
         ]  # fmt: skip
         print(p.name)
         print(columns([fact for fact in facts if fact[1]], indent="  ", width=terminal_width()))
+        # Not as facts of the table, which are wrapped: whoever pastes a command wants it in one line.
+        print("as options:")
+        print(f"  mss-bench run {options}")
+        print(f"  mss-bench score ESTIMATES {options}")
+        print(f"  mss-bench report RUN --aggregation {p.aggregation}")
         return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def execute(args: argparse.Namespace) -> int:
         build_missing(run)
     outdated = [run for run in map(Path, args.runs) if stale(run)]
     for run in outdated:
-        tell(f"note: the tables of {run} are older than its cells; make them anew: mss-bench results rebuild {run}")
+        rebuild = f"mss-bench results rebuild {shlex.quote(str(run))}"
+        tell(f"note: the tables of {run} are older than its cells; make them anew: {rebuild}")
     report = load(*args.runs).report(args.out, options=options)
     print("\n".join(filled(line, terminal_width(), "  ") for line in map(encodable, report.conclusions)))
     print(_written(report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -187,7 +188,7 @@ def _tell(run: Path) -> int:
     status = run_status(run)
     counts = [(status.counts.failed, "failed"), (status.counts.missing, "have no result or lack a score")]
     said = "".join(f"; {n} cells {what}" for n, what in counts if n)
-    print(f"tables of {run} made anew{said}" + (f"; see: mss-bench status {run}" if said else ""))
+    print(f"tables of {run} made anew{said}" + (f"; see: mss-bench status {shlex.quote(str(run))}" if said else ""))
     return 0 if status.whole else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -171,7 +172,7 @@ def finish(prepared: PreparedRun, *, quiet: bool, table: Callable[[str, int, str
         print(shown_apart(table or printed_summary, *shown))
         print(
             f"{outcome.computed} cells computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
-            f"{prepared.folder}\nReport: mss-bench report {prepared.folder}"
+            f"{prepared.folder}\nReport: mss-bench report {shlex.quote(str(prepared.folder))}"
         )
     if outcome.stopped_at_failure:
         print("stopped at the first failure; the same command goes on from here", file=sys.stderr)
@@ -183,7 +184,7 @@ def finish(prepared: PreparedRun, *, quiet: bool, table: Callable[[str, int, str
         counts = [(outcome.counts.failed, "failed"), (outcome.counts.missing, "have no result or lack a score")]
         cells = f"{len(prepared.cells())} cells"  # of this command; the folder may have others
         said = ", ".join(f"{n} of {cells} {what}" for n, what in counts if n) or f"some of {cells} were lost"
-        print(f"{said}; see: mss-bench status {prepared.folder} --failures", file=sys.stderr)
+        print(f"{said}; see: mss-bench status {shlex.quote(str(prepared.folder))} --failures", file=sys.stderr)
     unscored = _unscored(prepared)
     if unscored:
         print(f"nothing was scored of {', '.join(unscored)}; the notes above say why", file=sys.stderr)

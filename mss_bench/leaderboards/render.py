@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,7 +105,8 @@ def standings(board: Board) -> Table:
     """
     entries = [read_entry(board, name) for name in entry_names(board)]
     if not entries:
-        raise ConfigError(f"{board.folder} has no entries; add some: mss-bench leaderboard add RUN {board.folder}")
+        add = f"mss-bench leaderboard add RUN {shlex.quote(str(board.folder))}"
+        raise ConfigError(f"{board.folder} has no entries; add some: {add}")
     return _standings(board, entries, completeness(board, entries))
 
 
@@ -185,7 +187,7 @@ def _head(board: Board, state: Completeness | None) -> str:
         + f"; {board.rank_metric} ({board.preset}), {AGGREGATIONS[board.aggregation]}. Ranked by {ranked}."
     ]
     if state is None:
-        parts.append(f"No entries yet; add some: `mss-bench leaderboard add TABLE {board.folder.name}`.")
+        parts.append(f"No entries yet; add some: `mss-bench leaderboard add TABLE {shlex.quote(board.folder.name)}`.")
     parts.append("Made by `mss-bench leaderboard build`; checked by `mss-bench leaderboard verify`.")
     return " ".join(parts)
 

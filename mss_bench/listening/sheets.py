@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mss_bench.errors import MssBenchError
+from mss_bench.errors import RatingsError
 
 __all__ = ["RatingsError", "Sheet", "number", "read_sheet"]
 
@@ -32,10 +32,6 @@ _KINDS = {
     b"PAR1": "a Parquet file; write it as CSV",
     b"\x1f\x8b": "compressed; unpack it first",
 }
-
-
-class RatingsError(MssBenchError):
-    """Ratings cannot be read, or are not what they must be."""
 
 
 @dataclass(frozen=True)

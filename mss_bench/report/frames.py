@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,8 +68,9 @@ def _parts(path: Path, wanted: Mapping[str, str]) -> Iterator[pd.DataFrame]:
         scanner = ds.dataset(path, format="parquet").scanner(filter=condition, batch_readahead=1, fragment_readahead=1)
         yield from (batch.to_pandas() for batch in scanner.to_batches() if batch.num_rows)
     except FileNotFoundError:
-        raise RunError(f"{path} does not exist; make it with: mss-bench results rebuild {path.parent}") from None
+        rebuild = f"mss-bench results rebuild {shlex.quote(str(path.parent))}"
+        raise RunError(f"{path} does not exist; make it with: {rebuild}") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise RunError(
-            f"{path} is damaged ({error}); make it anew with: mss-bench results rebuild {path.parent}"
+            f"{path} is damaged ({error}); make it anew with: mss-bench results rebuild {shlex.quote(str(path.parent))}"
         ) from error

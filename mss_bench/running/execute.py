@@ -256,6 +256,7 @@ class Supervisor:
         return more and replace(
             reply,
             score_seconds=reply.score_seconds + more.score_seconds,
+            metric_seconds=reply.metric_seconds + more.metric_seconds,
             failed_metrics=tuple(dict.fromkeys(reply.failed_metrics + more.failed_metrics)),
         )
 

@@ -63,6 +63,7 @@ class Reply:
     separate_seconds: float
     score_seconds: float
     failed_metrics: tuple[str, ...] = ()
+    metric_seconds: tuple[tuple[str, float], ...] = ()  # of each metric, over all groups of targets
     log: str = ""  # of a cell that failed: its traceback, or what its process printed last
 
     @property

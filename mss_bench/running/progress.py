@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from mss_bench.core.schema import CellCounts, Status
+from mss_bench.core.stages import LOGGER, wordy
 from mss_bench.core.streams import controlling, tell
 from mss_bench.core.text import harmless
 from mss_bench.running.messages import Reply
@@ -84,10 +85,12 @@ class Progress:
     def __init__(self, total: int, cached: int = 0, quiet: bool = False, log: Path | None = None) -> None:
         self.total, self.quiet, self.log = total, quiet, log
         self.outcome = RunOutcome(cached=cached)
-        self.live = not quiet and sys.stderr is not None and sys.stderr.isatty()
+        # Who wants to know where time goes gets a line a cell: a bar shows one at a time.
+        self.live = not quiet and not wordy() and sys.stderr is not None and sys.stderr.isatty()
         self._bar: Any = None
         self._terminal: TextIO = sys.stderr
         self._now: dict[int, str] = {}  # what the worker of each thread is doing
+        self._spent: dict[str, dict[str, float]] = {"separating": {}, "scoring": {}}
         self._started = time.perf_counter()
 
     def __enter__(self) -> Self:
@@ -104,6 +107,9 @@ class Progress:
     ) -> None:
         self.outcome.seconds = self.seconds
         self._note(f"{self.outcome.computed} of {self.total} cells computed, {self.outcome.failed} failed")
+        for what, spent in self._spent.items():  # by all workers together
+            longest = sorted(spent.items(), key=lambda item: -item[1])
+            LOGGER.info("%s: %s", what, ", ".join(f"{name} {seconds:.1f} s" for name, seconds in longest))
         if self._bar is not None:
             self._bar.close()
 
@@ -128,10 +134,17 @@ class Progress:
             text += f": {reply.reason.splitlines()[0] if reply.reason else ''}"
         problems = [f"failed: {failure.splitlines()[-1]}" for failure in reply.failed_metrics if failure]
         timed = reply.separate_seconds and not cell.facts.get("only_reads")
+        failures = ([text] if failed else []) + [f"{text}, but {p}" for p in problems]
         separated = f"separated {reply.separate_seconds:.1f} s, " if timed else ""
         times = f"{separated}scored {reply.score_seconds:.1f} s"
-        self._note("\n".join([f"{text} ({times})", *problems, *self._traces(reply)]))
-        failures = ([text] if failed else []) + [f"{text}, but {p}" for p in problems]
+        traces = self._traces(reply)
+        self._note("\n".join([f"{text} ({times})", *problems, *traces]))
+        self._count("separating", (cell.label, reply.separate_seconds))
+        self._count("scoring", *reply.metric_seconds)
+        if wordy():
+            problems += traces
+            times += ": " * bool(reply.metric_seconds)
+            times += ", ".join(f"{metric} {seconds:.1f} s" for metric, seconds in reply.metric_seconds)
         if self._bar is not None:
             for line in failures:
                 self._bar.write(harmless(line), file=self._terminal)
@@ -147,6 +160,10 @@ class Progress:
             tell(f"{count} {text} ({times}, left {left:.0f} s{failed_cells})")
             for problem in problems:
                 tell(f"    {problem}")
+
+    def _count(self, what: str, *times: tuple[str, float]) -> None:
+        for name, seconds in times:
+            self._spent[what][name] = self._spent[what].get(name, 0.0) + seconds
 
     @staticmethod
     def _traces(reply: Reply) -> list[str]:

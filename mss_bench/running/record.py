@@ -12,6 +12,7 @@ Folders of earlier versions have neither; there the cells on disk are asked.
 from __future__ import annotations
 
 import functools
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -203,7 +204,7 @@ def refuse_other_separators(run: Path, there: Iterable[Record], asked: Mapping[s
         if name != asked[label]:
             advice = "run one of them anew under another name (as=OTHER)" if other else (
                 f"call this one otherwise ({asked[label]}:as=OTHER), or remove the other with 'mss-bench results "
-                f"remove {run} -s {label}'"
+                f"remove {shlex.quote(str(run))} -s {shlex.quote(label)}'"
             )  # fmt: skip
             raise RunError(
                 f"{label!r} is the separator {asked[label]} {f'in {other}' if other else 'here'}, and {name} in {run}; "
@@ -412,7 +413,11 @@ def refuse_incomparable(run: Path, kept: Sequence[Record], added: Sequence[Recor
     more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
     where = f"{run} and {other}" if other else str(run)
     them = shortened(sorted(set().union(*changed.values()) - {FLOOR}) or [FLOOR])
-    advice = "run them anew in one folder" if other else _REMEDY.format(them=them, run=run, other=_ELSEWHERE)
+    advice = (
+        "run them anew in one folder"
+        if other
+        else _REMEDY.format(them=them, run=shlex.quote(str(run)), other=_ELSEWHERE)
+    )
     since = "differs between" if other else "has changed since"
     verb = "" if other else f" {shortened(sorted(labels - {FLOOR}) or [FLOOR])} was run in"
     raise RunError(f"{what} {since}{verb} {where}{more}; such numbers make no one table: {advice}")

@@ -13,6 +13,7 @@ from mss_bench.core.garbage import collection_paused
 from mss_bench.core.processes import apart
 from mss_bench.core.schema import CellCounts, Status
 from mss_bench.core.spec import build
+from mss_bench.core.stages import stage
 from mss_bench.core.streams import tell
 from mss_bench.core.tracks import Track
 from mss_bench.datasets import Dataset, layouts
@@ -227,11 +228,13 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
                 f"{', '.join(readers)} reads estimates that were made of other mixtures than those of --perturb "
                 f"{chain.label}; leave it out of this run, or the perturbation"
             )
-    tracks = options.perturbed(
-        dataset.tracks(
-            options.subset, options.tracks, options.max_tracks, options.duration, without_errata=options.without_errata
-        )
-    )
+    with stage("found the tracks"):
+        tracks = options.perturbed(
+            dataset.tracks(
+                options.subset, options.tracks, options.max_tracks, options.duration,
+                without_errata=options.without_errata,
+            )
+        )  # fmt: skip
     for protocol in protocols:
         refuse_lacking(options, protocol, dataset, tracks)
     known = ["all", *(track.name for track in tracks)]
@@ -241,10 +244,11 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     by_track = any(separators.load(spec.name).needs_track for spec in separator_specs)
     known_tracks = dataset.every_track(tracks) if by_track else ()
     hashes = HashCache(options.rehash)
-    plan = make_plan(
-        tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
-        seed=options.seed, repeats=options.repeats, hashes=hashes, known_tracks=known_tracks,
-    )  # fmt: skip
+    with stage("hashed audio and files, and planned the cells"):
+        plan = make_plan(
+            tracks, dataset.targets, dataset.groups, separator_specs, metric_specs,
+            seed=options.seed, repeats=options.repeats, hashes=hashes, known_tracks=known_tracks,
+        )  # fmt: skip
     facts = {cell.label: cell.facts["trained_on"] for cell in plan.cells}
     training = {n: unknown_training(data, (dataset.name,), options.catalogs) for n, data in facts.items() if data}
     plan.notices.extend(f"{label}: {said}" for label, said in training.items() if said)
@@ -296,7 +300,8 @@ def start(
     """
     notify = notify or tell
     run, options = prepared.folder, prepared.options
-    findings = examine_run(prepared.dataset, prepared.cells()) if options.doctor else []
+    with stage("examined references and estimates"):
+        findings = examine_run(prepared.dataset, prepared.cells()) if options.doctor else []
     with locked(run, options.shard), epoch(run, options.shard) as token:
         began = now()
         prepared.refuse_other_run()
@@ -318,18 +323,19 @@ def start(
             notify(f"note: {notice}")
         for line in findings:
             notify(line)
-        outcome = _compute(prepared, tasks, quiet, show)
+        with stage("computed cells"):
+            outcome = _compute(prepared, tasks, quiet, show)
         outcome.record_lost = changes.lost
         for unit in outcome.lost:
             notify(f"lost on the cluster: {unit}; what was finished is kept, the same command computes the rest")
         # A process that was killed between its last cell and the tables left old ones behind.
         if tasks or stale(run):
-            with finalising(run):
+            with finalising(run), stage("wrote the tables"):
                 # A plugin that was imported here to be planned with may have patched what tables are made with.
                 ends = apart(build_tables, str(run)) if prepared.foreign else build_tables(run)
                 describe_run(prepared, began, ends, cells_digest(run))  # last: it vouches for the tables
         if prepared.media and not (outcome.interrupted or outcome.stopped_at_failure):
-            with finalising(run):
+            with finalising(run), stage("kept excerpts and pictures"):
                 for notice in write_media(run, prepared.plan, prepared.media):
                     notify(f"note: {notice}")
         _count_ends(prepared, outcome)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from mss_bench.core import audio
@@ -13,12 +15,14 @@ from mss_bench.core.schema import CellCounts
 from mss_bench.core.text import columns, duration, encodable, shortened
 from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError
+from mss_bench.metrics.cards import read_costs
 from mss_bench.running.ends import end_of
 from mss_bench.running.messages import Task
 from mss_bench.running.plan import Plan
 from mss_bench.running.record import label_of
 from mss_bench.running.store import cell_path, read_cell, read_info, read_plan
 from mss_bench.running.tables import stale
+from mss_bench.separators.costs import separation_costs
 
 __all__ = ["Failure", "RunStatus", "estimate", "run_status"]
 
@@ -41,6 +45,7 @@ class RunStatus:
 
     Attributes
     ----------
+    run : Path
     counts : CellCounts
     failures : mapping of Failure to list of str
         The tracks concerned.
@@ -53,6 +58,7 @@ class RunStatus:
         The tables are not those of the cells.
     """
 
+    run: Path
     counts: CellCounts = field(default_factory=CellCounts)
     missing: Counter[str] = field(default_factory=Counter)
     failures: dict[Failure, list[str]] = field(default_factory=dict)
@@ -66,11 +72,12 @@ class RunStatus:
 
     def text(self, *, logs: bool = False) -> str:
         """Return the counts as lines for the console; with `logs`, the tracks and the traceback of each failure."""
+        quoted = shlex.quote(str(self.run))
         lines = [*filter(None, [self.counts.banner]), self.counts.sentence]
         ordered = sorted(self.failures.items(), key=lambda item: -len(set(item[1])))
         rows = [(f"{len(set(tracks))}×", f.status, f.method, f.reason) for f, tracks in ordered]
         if rows and not logs:
-            lines += ["", "failed", columns(rows, indent="  "), "  --failures shows tracebacks"]
+            lines += ["", "failed", columns(rows, indent="  "), f"  tracebacks: mss-bench status {quoted} --failures"]
         for row, (failure, tracks) in zip(rows, ordered, strict=True) if logs else ():
             lines += ["", "  ".join(row), f"  on {shortened(list(dict.fromkeys(tracks)))}"]
             lines += ["  | " + line for line in failure.log.splitlines()] or ["  (nothing more is known)"]
@@ -79,7 +86,11 @@ class RunStatus:
             if self.counts.done:
                 lines.append(f"  about {duration(self.seconds_left)} of work left on one worker")
         if self.stale:
-            lines += ["", "the tables are older than the cells; make them anew with 'mss-bench results rebuild'"]
+            lines += [
+                "",
+                "the tables are older than the cells; make them anew:",
+                f"  mss-bench results rebuild {quoted}",
+            ]
         return encodable("\n".join(lines))
 
 
@@ -93,7 +104,7 @@ def run_status(run: Path) -> RunStatus:
     """
     if (run / "run.json").exists():  # before its first cell a run has none
         read_info(run)
-    status = RunStatus()
+    status = RunStatus(run)
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for planned in read_plan(run)["cells"]:
         method, track = label_of(planned), planned["track"]["name"]
@@ -121,12 +132,15 @@ def run_status(run: Path) -> RunStatus:
 def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     """Return the time, memory and disk that tasks will take, in words.
 
-    Time and memory come from this folder's cells that are finished under the keys of this plan; a method without one is
-    named as unknown, also where cells of an earlier version or other parameters lie in the folder.
+    Time and memory come from this folder's cells that are finished under the keys of this plan. A built-in method
+    without one, with its default parameters, is taken at the speed that was measured for the package, and said so; any
+    other is named as unknown, also where cells of an earlier version or other parameters lie in the folder.
     """
     kept = max((t.reference_memory for t in tasks), default=0.0) if any(m.takes_room for m in plan.metrics) else 0.0
     pace, memory, bytes_per_second, wanted = _experience(run, plan, kept)
     seconds = {task.cell.track.id: _seconds(task.cell.track) for task in tasks}
+    measured = _measured(tasks, pace)
+    pace |= measured
     unknown = sorted({t.cell.label for t in tasks} - set(pace))
     work = sum(pace.get(t.cell.label, 0.0) * seconds[t.cell.track.id] for t in tasks)
     disk = sum(bytes_per_second * seconds[t.cell.track.id] for t in tasks)
@@ -137,15 +151,36 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     )
     workers = max(1, min(jobs, len(tasks)))
     known = f"about {duration(work / workers)}" if pace else "unknown"
+    first = f"; {shortened(sorted(measured))} as measured for the package, elsewhere" if measured else ""
     lines = [
         f"time    {known} on {workers} worker{'s' * (workers != 1)}"
-        + (f", without {', '.join(unknown)}" if pace and unknown else ""),
+        + (f", without {shortened(unknown)}" if pace and unknown else "")
+        + first,
         "memory  " + _memory_line(max(memory.values(), default=0.0), workers, min(kept, wanted)),
         f"disk    about {disk / 2**20:.1f} MiB" + (f" and {saved / 2**20:.0f} MiB of estimates" if saved else ""),
     ]
     if unknown:
-        lines.append(f"Unknown for: {', '.join(unknown)}. Finish one cell of each first, e.g. with --max-tracks 1.")
+        lines.append(f"Unknown for: {shortened(unknown)}. Finish one cell of each first, e.g. with --max-tracks 1.")
     return "\n".join(lines)
+
+
+def _measured(tasks: Sequence[Task], known: Container[str]) -> dict[str, float]:
+    """Return seconds a second of audio of methods that nothing is known of here, where the package has measured them.
+
+    Not memory: that grows with the length of the songs, and those of the demo are short.
+    """
+    costs, quick = read_costs(), separation_costs()
+    found = {}
+    for label, of_method in groupby(sorted(tasks, key=lambda t: t.cell.label), key=lambda t: t.cell.label):
+        task = next(of_method)
+        separated = quick.get(label)  # a label with parameters is not in it
+        scoring = [costs.get(score.metric.name) for score in task.scores]
+        if label in known or separated is None or any(cost is None or math.isnan(cost.score) for cost in scoring):
+            continue
+        targets = (len(score.group.targets) - len(score.left_out) for score in task.scores)
+        scored = sum(n / cost.score for n, cost in zip(targets, scoring, strict=True) if cost is not None)
+        found[label] = separated + scored
+    return found
 
 
 def _experience(run: Path, plan: Plan, kept: float) -> tuple[dict[str, float], dict[str, float], float, float]:

@@ -36,7 +36,7 @@ from mss_bench.core.files import has_checksum, json_text, read_json, read_whole,
 from mss_bench.core.records import built
 from mss_bench.core.schema import SCHEMA_VERSION, Status
 from mss_bench.core.text import harmless
-from mss_bench.errors import RunError
+from mss_bench.errors import DamagedError, RunError
 from mss_bench.metrics import Score
 from mss_bench.running.lock import in_force
 
@@ -61,10 +61,6 @@ Record = dict[str, Any]
 
 Finished = dict[str, list[str]]
 """By estimate key, the checksum of a cell's content, and the keys of its scores that are whole."""
-
-
-class DamagedError(RunError):
-    """A file of a run folder is not what was written."""
 
 
 class _TrackEntry(TypedDict):

@@ -7,6 +7,7 @@ Each cell is read once, and frames are streamed to disk.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -251,9 +252,13 @@ def read_table(run: Path, name: str) -> pd.DataFrame:
             raise ValueError("it is not what the run wrote")
         table = pd.read_parquet(path)
     except FileNotFoundError:
-        raise RunError(f"{path} does not exist; make it with: mss-bench results rebuild {run}") from None
+        raise RunError(
+            f"{path} does not exist; make it with: mss-bench results rebuild {shlex.quote(str(run))}"
+        ) from None
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:
-        raise RunError(f"{path} is damaged ({error}); make it anew with: mss-bench results rebuild {run}") from error
+        raise RunError(
+            f"{path} is damaged ({error}); make it anew with: mss-bench results rebuild {shlex.quote(str(run))}"
+        ) from error
     return table
 
 

@@ -178,8 +178,11 @@ def reply_of(task: Task, cell: Cell, separate_seconds: float) -> Reply:
     asked = [(s, cell.scores[s.key]) for s in task.scores if s.key in cell.scores]
     failed = tuple(f"{planned.metric}: {score.reason}" for planned, score in asked if score.status != Status.OK)
     failed += tuple(cell.problems.values())
-    seconds = cell.score_seconds(s.key for s in task.scores)
-    return Reply(cell.status, cell.reason, separate_seconds, seconds, failed, "" if cell.ok else cell.log)
+    seconds: dict[str, float] = {}
+    for planned, score in asked:
+        seconds[str(planned.metric)] = seconds.get(str(planned.metric), 0.0) + score.seconds
+    times, log = tuple(seconds.items()), "" if cell.ok else cell.log
+    return Reply(cell.status, cell.reason, separate_seconds, sum(seconds.values()), failed, times, log)
 
 
 def failed_cell(task: Task, status: Status, reason: str) -> Cell:

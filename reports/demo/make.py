@@ -13,9 +13,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share helpers: the package `reports`
 
 from mss_bench.core.parameters import param
+from mss_bench.separators.costs import COSTS
 from reports.pages import Page, make
 
 HERE = Path(__file__).resolve().parent
@@ -38,7 +41,15 @@ class ExampleReport(Page):
         self._mss_bench("run", "-q", "-s", "all", *metrics, "-j", str(self.jobs), "-o", str(self.work))
         show = ["--table-by", "target", "-m", SHOWN, "--page", "all", "--format", "md,html"]
         self._mss_bench("report", str(self.work), "-o", str(self.out), *show)
+        self._write_costs()
         return sorted(self.out.rglob("*.*"))
+
+    def _write_costs(self) -> None:
+        """Write what each separator costs with its default parameters, for estimates of runs to come."""
+        costs = pd.read_parquet(self.work / "costs.parquet").query("params == ''")
+        costs = costs.assign(seconds=costs["separate_seconds"] / costs["audio_seconds"])
+        lines = [f"{name},{seconds:.4f}" for name, seconds in costs.groupby("separator")["seconds"].median().items()]
+        COSTS.write_text("\n".join(["separator,seconds", *lines]) + "\n", encoding="utf-8")
 
     def _mss_bench(self, *words: str) -> None:
         subprocess.run([sys.executable, "-m", "mss_bench", *words], check=True)

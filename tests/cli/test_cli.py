@@ -33,10 +33,10 @@ def finished(tmp_path_factory, write_song, catalog_text):
     for i, song in enumerate(("Song A", "Song B (live)")):
         write_song(folder / "tiny" / "test" / song, i)
     (folder / "catalog.yaml").write_text(catalog_text.format(root=folder / "tiny"))
-    words = ["run", "--catalog", folder / "catalog.yaml", "--dataset", "tiny", "-s", "irm", "-o", folder / "run"]
-    done = mss_bench(*words, "-j", "2", "-m", "bss_eval,usdr")
+    words = ["run", "--catalog", folder / "catalog.yaml", "--dataset", "tiny", "-s", "irm", "-o", folder / "a run"]
+    done = mss_bench(*words, "-j", "2", "-m", "bss_eval,usdr", "--verbose")
     assert done.returncode == 0, done.stderr
-    return folder / "run", done
+    return folder / "a run", done
 
 
 def test_the_module_is_the_command():
@@ -92,8 +92,28 @@ def test_a_run_prints_its_table_and_where_it_lies(finished):
     run, done = finished
     assert "irm" in done.stdout
     assert "mixture (floor)" in done.stdout
-    assert f"mss-bench report {run}" in done.stdout
+    assert f"mss-bench report '{run}'\n" in done.stdout  # a command that can be pasted
     assert "[1/4]" in done.stderr  # plain lines where the output is no terminal
+
+
+def test_a_verbose_run_says_where_its_time_went(finished):
+    said = finished[1].stderr
+    assert re.search(r"\[4/4\] Song .*: ok \(separated \d.* s, scored .* s: bss_eval .* s, usdr .* s, left", said)
+    assert re.search(r"^separating: .*irm \d+\.\d s", said, flags=re.MULTILINE)
+    assert all(re.search(rf"{stage} \(\d+\.\d s\)", said) for stage in ("planned the cells", "wrote the tables"))
+    assert mss_bench("separators", "show", "irm").stderr == ""  # the next command is as quiet as ever
+
+
+def test_an_error_names_its_explanation_and_has_its_traceback_on_demand(capsys):
+    assert main(["separators", "show", "repett"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("[mss-bench help unknown-name]")
+    assert main(["separators", "show", "repett", "-v"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+    assert main(["help", "unknown-name"]) == 0
+    assert "What to do:" in capsys.readouterr().out
+    assert main(["help"]) == 0
+    assert "damaged" in capsys.readouterr().out
 
 
 def test_a_run_file_holds_the_same_options_and_the_command_line_wins(tiny, tmp_path):
@@ -134,7 +154,7 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
     words = ["run", "--catalog", tiny, "--dataset", "tiny", "-s", "irm", "-o", tmp_path / "run"]
     done = mss_bench(*words, "--dry-run")
     assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
-    assert "time    unknown" in done.stdout
+    assert "s on 2 workers; irm, mixture as measured for the package, elsewhere" in done.stdout
     assert "memory  unknown; up to 256" in done.stdout
     assert not (tmp_path / "run").exists()
     assert mss_bench(*words, "--max-tracks", 1).returncode == 0

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mss_bench.core import audio
 from mss_bench.core.files import cache_folder, read_json
+from mss_bench.core.stages import counted
 from mss_bench.datasets.demo.plan import DATASET_ID, song_names, stems_of
 from mss_bench.datasets.demo.song import Song, render
 from mss_bench.datasets.demo.synth import SAMPLE_RATE
@@ -85,9 +86,9 @@ def materialise(
     try:
         (root / split).mkdir(parents=True, exist_ok=True)
         _remove_stale(root)
-        for index, name in enumerate(names):
-            if not _is_complete(root / split / name, variant, verify):
-                _write_song(root, render(split, index, variant), verify)
+        missing = [n for n, name in enumerate(names) if not _is_complete(root / split / name, variant, verify)]
+        for index in counted(missing, "rendering songs of the demo"):
+            _write_song(root, render(split, index, variant), verify)
     except (OSError, AudioError) as error:
         raise DatasetError(
             f"the demo cannot be written to {root}: {error}; set MSS_BENCH_CACHE to a folder with free space"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,7 +114,9 @@ def opened(folder: Path) -> Iterator[tuple[Sitting, Store]]:
     """
     results = results_folder(folder)
     if not (results / "ratings.sqlite").exists():
-        raise ConfigError(f"{results} holds no ratings; collect some with: mss-bench listen serve {folder}")
+        raise ConfigError(
+            f"{results} holds no ratings; collect some with: mss-bench listen serve {shlex.quote(str(folder))}"
+        )
     sitting = Sitting(folder)
     store = Store(results, sitting.checksum)
     try:

@@ -1,0 +1,126 @@
+"""Commands and options that documents, docstrings, messages and pages name are there, and can be pasted."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from mss_bench.cli.main import VERBS
+from mss_bench.cli.options import Parser
+from mss_bench.errors import MssBenchError, explained, explanation
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SOURCES = [path for path in sorted((ROOT / "mss_bench").rglob("*.py")) if "mss-bench " in path.read_text("utf-8")]
+TEMPLATES = [path for kind in ("j2", "html", "yaml") for path in sorted((ROOT / "mss_bench").rglob(f"*.{kind}"))]
+
+# A command ends with its code span, its sentence or its line; "mss-bench VERB" stands for any.
+COMMAND = re.compile(r"mss-bench ([a-z](?:[^\n`\"'\]<;:]|:(?!\s))*)")
+QUOTED = "\N{WHITE SQUARE}"  # stands for what is filled in and quoted
+BARE = "\N{BLACK SQUARE}"  # ... and is not
+
+
+@cache
+def options() -> dict[str, set[str]]:
+    """Return the options of every command by its words."""
+    found: dict[str, set[str]] = {}
+
+    def collect(words: str, parser: argparse.ArgumentParser) -> None:
+        found[words] = set(parser._option_string_actions)
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for name, below in action.choices.items():
+                    collect(f"{words} {name}", below)
+
+    for verb in VERBS:
+        parser = Parser(prog="mss-bench")
+        importlib.import_module(f"mss_bench.cli.{verb}").configure(parser)
+        collect(verb, parser)
+    return found
+
+
+def problem(command: str) -> str:
+    """Return what is wrong with the words after ``mss-bench``; empty where nothing is."""
+    words = command.split()
+    known = options()
+    name = next((n for k in (3, 2, 1) if (n := " ".join(words[:k])) in known), None)
+    if name is None:
+        return f"no verb {words[0]!r}"
+    further = {key for key in known if key.startswith(f"{name} ")}
+    typed = next(iter(words[len(name.split()) :]), "")
+    if further and re.fullmatch(r"[a-z-]{2,}", typed) and name != "metrics":
+        return f"{name} has no action {typed!r}"
+    rest = re.findall(r"(?<![^\s(|])(--?[a-z][\w-]*)", command)
+    # A verb that is named alone stands for all of its actions.
+    there = known[name].union(*(known[key] for key in further))
+    return ", ".join(f"{name} has no option {word}" for word in rest if word not in there)
+
+
+def commands(text: str) -> list[str]:
+    text = re.sub(r"\\\n\s*", "", text)
+    return [found for found in COMMAND.findall(text) if not re.match(r"(is|has|of|as|or|and|with)\b", found)]
+
+
+def strings(path: Path) -> Iterator[str]:
+    """Yield the texts of a module, what is filled in marked by whether it is quoted for a shell."""
+    inner: set[int] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            inner |= {id(part) for part in node.values}
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else QUOTED if _quotes(part) else BARE
+                for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
+            yield node.value
+
+
+def _quotes(part: ast.expr) -> bool:
+    names = [getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(part)]
+    return bool({"quote", "join", *WORDS} & set(names))
+
+
+WORDS = {"code", "aggregation", "options", "quoted"}
+"""What is a word of the package's own, or was quoted before."""
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *TEMPLATES, *SOURCES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_that_are_named_exist(path: Path) -> None:
+    texts = strings(path) if path.suffix == ".py" else [path.read_text(encoding="utf-8")]
+    named = [command for text in texts for command in commands(text)]
+    assert [f"mss-bench {command}: {wrong}" for command in named if (wrong := problem(command))] == []
+    assert [command for command in named if BARE in command] == [], "quote what is filled in: shlex.quote"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_options_that_are_named_exist(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    spans = [
+        span for span in re.findall(r"`([^`\n]+)`", text) if not re.match(r"(pip|python|git|sphinx|cmake)\b", span)
+    ]
+    named = {word for span in spans for word in re.findall(r"(?<!\S)--[a-z][\w-]+", span)}
+    assert named - OF_OTHERS - set().union(*options().values()) == set()
+
+
+OF_OTHERS = {"--no-deps", "--is-wav", "--musdb", "--strict", "--jbos"}
+"""Options of pip, mss-museval and mypy, and one that stands for a mistake."""
+
+
+def test_every_error_is_explained_with_causes_and_remedies() -> None:
+    public = [cls for name in dir(importlib.import_module("mss_bench.errors")) if isinstance(cls := getattr(
+        importlib.import_module("mss_bench.errors"), name), type) and issubclass(cls, MssBenchError)]  # fmt: skip
+    assert {cls.code for cls in public} == set(explained())
+    assert all("code" in vars(cls) for cls in public)  # none shares that of another by oversight
+    for code, cls in explained().items():
+        assert re.fullmatch("[a-z-]+", code)
+        assert code not in VERBS  # `mss-bench help` takes either
+        if cls is not MssBenchError:
+            assert "Typical causes:" in explanation(cls), code
+            assert "What to do:" in explanation(cls), code
