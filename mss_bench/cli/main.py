@@ -75,7 +75,9 @@ def _status(words: list[str], verb: str | None) -> int:
     except MssBenchError as error:
         if _asked(words, "-v", "--verbose"):
             tell("".join(traceback.format_exception(error)).rstrip())
-        tell(f"mss-bench: {error} [mss-bench help {error.code}]")
+        # A table of files, say, whose last row is no place for it.
+        between = "\n" if "\n" in str(error) else " "
+        tell(f"mss-bench: {error}{between}[mss-bench help {error.code}]")
         return 2
     except KeyboardInterrupt:
         tell("mss-bench: interrupted")

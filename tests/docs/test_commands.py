@@ -23,8 +23,8 @@ from mss_bench.core.audio import hash_file
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md"]
-if os.environ.get("MSS_BENCH_TEST_DOCUMENTS"):
-    DOCUMENTS += sorted((ROOT / "docs").rglob("*.md"))
+if os.environ.get("MSS_BENCH_TEST_DOCUMENTS"):  # beside a run of all tests, which has executed README's
+    DOCUMENTS = sorted((ROOT / "docs").rglob("*.md"))
 
 ELSEWHERE = {
     r"^(\S*/)?(pip|python3?|git|eval|dask|for|done|ssh|sphinx-build|\. \.venv)\b": "sets up",

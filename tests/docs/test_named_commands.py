@@ -87,7 +87,7 @@ def _quotes(part: ast.expr) -> bool:
     return bool({"quote", "join", *WORDS} & set(names))
 
 
-WORDS = {"code", "aggregation", "options", "quoted"}
+WORDS = {"code", "between", "aggregation", "options", "quoted"}
 """What is a word of the package's own, or was quoted before."""
 
 

@@ -101,6 +101,13 @@ def test_any_name_that_a_folder_can_have_pairs_as_museval_writes_it(
     }
 
 
+def test_a_folder_of_museval_pairs_with_references_that_have_no_subset(tmp_path: Path) -> None:
+    pairing = pair(touch(tmp_path, "test/Song/vocals.wav"), tracks("Song", subset=""), TARGETS)
+    assert paired(pairing) == {("Song", "vocals"): "test/Song/vocals.wav"}
+    both = pair(touch(tmp_path, "train/Song/vocals.wav"), tracks("Song", subset=""), TARGETS)
+    assert both.ambiguous  # the references do not say which is meant
+
+
 def test_two_files_for_one_target_are_refused_with_both_named(tmp_path: Path) -> None:
     pairing = pair(touch(tmp_path, "Song/vocals.wav", "mdx/Song/vocals.flac", "Song/bass.wav"), tracks("Song"), TARGETS)
     assert set(paired(pairing)) == {("Song", "bass")}, "none of the two is taken"

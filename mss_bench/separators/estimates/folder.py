@@ -30,7 +30,7 @@ import numpy as np
 from mss_bench.core import audio
 from mss_bench.core.listing import Listing, audio_files
 from mss_bench.core.names import POSSIBLE, known_stem, nfc, spelling_key
-from mss_bench.core.patterns import LAYOUTS, Layout, TargetNames, translate, user_layout
+from mss_bench.core.patterns import LAYOUTS, SUBSETS, Layout, TargetNames, translate, user_layout
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import Audio, Targets, TrackId
 from mss_bench.errors import AudioError, ConfigError
@@ -86,7 +86,8 @@ def claims(
     for track in tracks:
         by_name.setdefault(nfc(track.name), []).append(track)
     longest_first = sorted(by_name, key=len, reverse=True)  # "Song 2" before "Song"
-    subsets = tuple(dict.fromkeys(t.subset for t in tracks if t.subset))
+    # References in a folder without subsets may have estimates in one: museval's folders begin with test.
+    subsets = tuple(dict.fromkeys(t.subset for t in tracks if t.subset)) or SUBSETS
     expression = names.expression() if names else None
     listed = pattern is not None and "{track:" in pattern  # which says itself what the tracks are called
     marks = tuple(by_name) if listed else (_MARK,)
@@ -100,7 +101,9 @@ def claims(
                     if match is None or (names and not names.knows(match["target"].replace(_MARK, name))):
                         continue
                     subset = match.groupdict().get("subset")
-                    if meant := tuple(t for t in by_name[name or match["track"]] if subset in (None, t.subset)):
+                    if meant := tuple(
+                        t for t in by_name[name or match["track"]] if subset in (None, t.subset) or not t.subset
+                    ):
                         return Claim(meant, match["target"].replace(_MARK, name), layout.name)
         return None
 
