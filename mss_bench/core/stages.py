@@ -1,6 +1,6 @@
 """What a command is doing and where its time goes, on standard error.
 
-`counted` shows how far long work is, and is silent outside of the command line. `stage` times a part of the work for
+`watched` shows how far long work is, and is silent outside of the command line. `stage` times a part of the work for
 whoever asks: ``mss-bench --verbose``, or in Python ``logging.getLogger("mss_bench").setLevel(logging.INFO)``.
 """
 
@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from mss_bench.core.streams import controlling, tell
 
-__all__ = ["LOGGER", "counted", "stage", "told", "wordy"]
+__all__ = ["LOGGER", "stage", "told", "watched", "wordy"]
 
 LOGGER = logging.getLogger("mss_bench")
 _Item = TypeVar("_Item")
@@ -32,7 +32,7 @@ class _Teller(logging.Handler):
 
 @contextmanager
 def told(*, quiet: bool = False, verbose: bool = False) -> Iterator[None]:
-    """Show, within, how far `counted` work is unless `quiet`, and the times of every `stage` if `verbose`."""
+    """Show, within, how far `watched` work is unless `quiet`, and the times of every `stage` if `verbose`."""
     shown, level, teller = _shown.set(not quiet), LOGGER.level, _Teller()
     if verbose:
         LOGGER.addHandler(teller)
@@ -58,7 +58,7 @@ def stage(what: str) -> Iterator[None]:
     LOGGER.info("%s (%.1f s)", what, time.perf_counter() - began)
 
 
-def counted(items: Sequence[_Item], what: str) -> Iterable[_Item]:
+def watched(items: Sequence[_Item], what: str) -> Iterable[_Item]:
     """Iterate over items, and show how many are done once it takes seconds: a bar on a terminal, else lines.
 
     Parameters

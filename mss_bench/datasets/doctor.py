@@ -17,7 +17,7 @@ import numpy as np
 
 from mss_bench.core import audio
 from mss_bench.core.findings import Finding
-from mss_bench.core.stages import counted
+from mss_bench.core.stages import watched
 from mss_bench.core.tracks import Audio, Track
 from mss_bench.datasets.consistency import compare_with_mixture, implausible
 from mss_bench.datasets.leftovers import idle_patterns, leftovers
@@ -73,7 +73,7 @@ def examine(dataset: Dataset, tracks: Sequence[Track]) -> Report:
             Finding("warning", stem, "leftover", f"its pattern {pattern!r} fits no file of any track")
         )
     contents: dict[str, list[tuple[Track, str]]] = defaultdict(list)
-    for track in counted(tracks, "reading every file of the tracks"):
+    for track in watched(tracks, "reading every file of the tracks"):
         if track.erratum:
             said = f"known erratum: {track.erratum}"
             report.findings.append(Finding("note", "", "erratum", said, track.name, track.id.subset))

@@ -11,7 +11,7 @@ from typing import Any
 from mss_bench.core.parameters import default_values
 from mss_bench.core.schema import FLOOR, is_floor, method_label
 from mss_bench.core.spec import Spec, build, format_params
-from mss_bench.core.stages import counted
+from mss_bench.core.stages import watched
 from mss_bench.core.stem_map import StemMap
 from mss_bench.core.tracks import TargetGroup, Targets, Track, TrackId
 from mss_bench.errors import ConfigError, RunError
@@ -210,7 +210,7 @@ def make_plan(
     cells, contents = [], {}
     specs = [(str(method.spec), method) for method in made]
     metric_files = [file for s in scorings for file in s.instance.files()]
-    for track in counted(tracks, "hashing the audio of the tracks"):
+    for track in watched(tracks, "hashing the audio of the tracks"):
         mixture, references = hashes.mixture(track), hashes.references(track)
         contents[f"{track.id.subset}/{track.name}"] = {"mixture": mixture, "references": references}
         annotations = None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mss_bench.core import audio
 from mss_bench.core.files import cache_folder, read_json
-from mss_bench.core.stages import counted
+from mss_bench.core.stages import watched
 from mss_bench.datasets.demo.plan import DATASET_ID, song_names, stems_of
 from mss_bench.datasets.demo.song import Song, render
 from mss_bench.datasets.demo.synth import SAMPLE_RATE
@@ -87,7 +87,7 @@ def materialise(
         (root / split).mkdir(parents=True, exist_ok=True)
         _remove_stale(root)
         missing = [n for n, name in enumerate(names) if not _is_complete(root / split / name, variant, verify)]
-        for index in counted(missing, "rendering songs of the demo"):
+        for index in watched(missing, "rendering songs of the demo"):
             _write_song(root, render(split, index, variant), verify)
     except (OSError, AudioError) as error:
         raise DatasetError(
