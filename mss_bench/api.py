@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mss_bench.datasets import Dataset
     from mss_bench.report.combine import RunTables
+    from mss_bench.report.idle import Idle
     from mss_bench.report.notebook import AggregateTable, ShownComparison
     from mss_bench.report.options import Options
     from mss_bench.report.plots.accessor import Plots
@@ -130,14 +131,14 @@ class Results:
     @checked_call("results.aggregate", _Rules)
     def aggregate(self, *, oracle: str = "", **options: Unpack[_Rules]) -> AggregateTable:
         """Return one row for each separator, target and metric; options of `mss_bench.stats.aggregate.aggregate`."""
-        from mss_bench.report.facts import without_idle_sar
         from mss_bench.report.failures import group_failures
         from mss_bench.report.notebook import AggregateTable
         from mss_bench.stats.aggregate import aggregate
 
         rules: dict[str, Any] = {**self._directions(), **options}
-        table = without_idle_sar(aggregate(self.tracks, oracle=oracle, **rules), self._computed_idle)
-        return AggregateTable.of(table, self.run, group_failures(self.tracks, self.failures, self.run).banner)
+        table = self._idle.without_sar(aggregate(self.tracks, oracle=oracle, **rules))
+        banner = group_failures(self.tracks, self.failures, self.run).banner
+        return AggregateTable.of(table, self.run, banner, self._idle)
 
     @checked_call("results.scores", _Rules)
     def scores(
@@ -145,8 +146,8 @@ class Results:
     ) -> ScoreMatrix:
         """Return the matrix tracks x separators (``.values``) that every statistic takes; ``.unit`` says of what.
 
-        It has no gaps: ``.left_out`` names separators without a score on every track that counts. The SAR of the floor
-        and others that do nothing means nothing, and is left out where this suite computed it.
+        It has no gaps: ``.left_out`` names separators without a score on every track that counts. The SAR of what adds
+        no artefacts, as the floor, means nothing, and is left out where this suite computed it.
 
         Parameters
         ----------
@@ -163,14 +164,16 @@ class Results:
         RunError
             Nothing was scored.
         """
-        from mss_bench.report.facts import without_idle
         from mss_bench.report.selection import usual_unit
-        from mss_bench.stats.matrix import score_matrix
 
         unit = usual_unit(self.tracks, metric, target, group, preset)
-        metric, target = unit.pop("metric"), unit.pop("target")
-        rules: dict[str, Any] = {**self._directions(), **options}
-        return without_idle(score_matrix(self.tracks, metric, target, where=unit, **rules), self._computed_idle)
+        return self._idle.without(self._all_scores(unit.pop("metric"), unit.pop("target"), unit, **options))
+
+    def _all_scores(self, metric: str, target: str, where: dict[str, str], **options: Any) -> ScoreMatrix:
+        """Return the scores of a unit with those that say nothing."""
+        from mss_bench.stats.matrix import score_matrix
+
+        return score_matrix(self.tracks, metric, target, where=where, **self._directions(), **options)
 
     @checked_call("results.compare", _ComparisonRules)
     def compare(
@@ -198,6 +201,7 @@ class Results:
         'repet_sim - hpss_vocals, SDR of vocals (4stem)'
         """
         from mss_bench.report.failures import group_failures
+        from mss_bench.report.idle import NO_ARTEFACTS
         from mss_bench.report.notebook import ShownComparison
         from mss_bench.report.selection import usual_unit
         from mss_bench.stats.compare import compare
@@ -206,30 +210,30 @@ class Results:
             raise ConfigError(f"a separator is {wrong[0]!r}, expected its name as the tables have it")
         unit = usual_unit(self.tracks, metric, target, group, preset)
         metric, target = unit.pop("metric"), unit.pop("target")
-        if metric == "SAR" and (named := [name for name in (a, b) if name in self._computed_idle]):
-            raise RunError(
-                f"the SAR of {named[0]}, which does nothing, means nothing; compare another metric, e.g. SDR"
-            )
+        blank = self._idle.blank_in(self._all_scores(metric, target, unit).unit)
+        if named := [name for name in (a, b) if name in blank]:
+            raise RunError(f"the SAR of {named[0]} means nothing: {NO_ARTEFACTS}; compare another metric, e.g. SDR")
         rules: dict[str, Any] = {**self._directions(), **options}
-        rules["unranked"] = self.unranked
+        rules["unranked"] = self.unranked | blank
         compared = compare(self.tracks, a, b, metric, target, where=unit, **rules)
         measured_in = next((q.get("unit") or "" for q in self.run["quantities"] if q["name"] == metric), "")
         banner = group_failures(self.tracks, self.failures, self.run, {a, b}).counts.banner
         return ShownComparison.of(replace(compared, measured_in=measured_in), banner)
 
     @cached_property
-    def _computed_idle(self) -> set[str]:
-        from mss_bench.report.facts import computed_idle
+    def _idle(self) -> Idle:
+        """Return what does nothing in the track table."""
+        from mss_bench.report.idle import Idle
 
-        return computed_idle(self.tracks, self.run.get("separators", ()))
+        return Idle.of(self.tracks, self.run.get("separators", ()))
 
     @property
-    def unranked(self) -> set[str]:
+    def unranked(self) -> frozenset[str]:
         """Return the methods that compete with none beside oracles: they do nothing, or were trained on these songs."""
-        from mss_bench.report.facts import unranked
+        from mss_bench.report.facts import trained_here
 
         place = [str(self.tracks[column].iloc[0]) for column in ("dataset", "subset")]
-        return unranked(self.run.get("separators", ()), *place)
+        return self._idle.methods | trained_here(self.run.get("separators", ()), *place)
 
     def _directions(self) -> dict[str, Any]:
         return {"lower_is_better": [q["name"] for q in self.run["quantities"] if not q["higher_is_better"]]}

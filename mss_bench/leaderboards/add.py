@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.core.schema import Status, does_nothing
+from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError
 from mss_bench.leaderboards.board import COLUMNS, REPLICATES, Board, Entry
+from mss_bench.report.idle import Idle
 from mss_bench.report.selection import labels
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def entries_of_run(
     # A target that is scored in two groups counts in the larger one, for every method in the same.
     order = own["group"].map(own.groupby("group")["target"].nunique()).rank(method="dense", ascending=False)
     own = own.assign(order=order).sort_values("order", kind="stable")
+    idle = Idle.of(tracks, run["separators"])
     entries = []
     for name in methods or known:
         table = own[own["label"] == name].drop_duplicates(["track", "target", "metric"])
@@ -71,7 +73,7 @@ def entries_of_run(
         fact = facts.get(name, {})
         entry = Entry(
             method=name, origin="run", description=str(fact.get("citation", "")), licence=str(fact.get("licence", "")),
-            oracle=bool(fact.get("oracle", False)), does_nothing=does_nothing(str(fact.get("name", name))),
+            oracle=bool(fact.get("oracle", False)), does_nothing=name in idle.methods,
             trained_on=tuple(fact.get("trained_on", ())),
             provenance={
                 "mss_bench": run["mss_bench"], "revision": run["revision"], "started": run["started"],

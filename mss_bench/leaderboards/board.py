@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from mss_bench.core.config import load_yaml
 from mss_bench.core.files import write_atomic
 from mss_bench.core.parameters import Parameterized, param
-from mss_bench.core.schema import Status
+from mss_bench.core.schema import FLOOR, Status
 from mss_bench.errors import ConfigError
+from mss_bench.report.idle import Idle
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS", "ORIGINS", "REPLICATES", "Board", "Entry", "aggregates", "entry_names", "file_stem",
-    "has_other_numbers", "infinite", "read_board",
-    "read_entry", "track_table", "write_entry",
+    "has_other_numbers", "idle_entries", "infinite", "read_board", "read_entry",
+    "track_table", "write_entry",
 ]  # fmt: skip
 
 COLUMNS = ("track", "group", "target", "metric", "value", "n_frames", "n_valid", "n_inf", "status")
@@ -258,6 +259,12 @@ def track_table(board: Board, entries: Sequence[Entry]) -> pd.DataFrame:
         for entry in entries
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True)
+
+
+def idle_entries(board: Board, entries: Sequence[Entry], table: pd.DataFrame) -> Idle:
+    """Return what of the entries in a track table does nothing: declared, or with the scores of the board's floor."""
+    facts = [{"label": e.method, "name": FLOOR if e.does_nothing else e.method} for e in entries]
+    return Idle.of(table, facts, board.floor or FLOOR)
 
 
 def aggregates(board: Board, method: str, table: pd.DataFrame) -> dict[str, dict[str, float | None]]:

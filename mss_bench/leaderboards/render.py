@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mss_bench.core.files import write_atomic
-from mss_bench.core.schema import does_nothing, is_floor
+from mss_bench.core.schema import is_floor
 from mss_bench.errors import ConfigError, MssBenchError
-from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, read_entry
+from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, idle_entries, read_entry
 from mss_bench.leaderboards.completeness import Completeness, apart, completeness
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.leaderboards.page import board_page
 from mss_bench.leaderboards.verify import verify_board
+from mss_bench.report.idle import NO_ARTEFACTS, Idle
 from mss_bench.report.leakage import overlap
 from mss_bench.report.significance import marks
 from mss_bench.report.table import Column, Note, Table, TableCell, number
@@ -113,64 +115,104 @@ def standings(board: Board) -> Table:
 def _standings(board: Board, entries: list[Entry], state: Completeness) -> Table:
     scores = state.ranked(board)
     entries = [e for e in entries if e.method in set(scores["separator"])]
-    values = aggregate(scores, aggregation=board.aggregation, missing="complete", lower_is_better=board.lower_is_better)
-    keys = zip(values["separator"], values["target"], values["metric"], strict=True)
-    numbers = zip(values["value"].to_numpy(float).tolist(), values["spread"].to_numpy(float).tolist(), strict=True)
-    lookup = dict(zip(keys, numbers, strict=True))
-    none = (math.nan, math.nan)
-    first = board.targets[0] if board.rank_target == "mean" else board.rank_target
-    columns = [(target, board.rank_metric) for target in board.targets]
-    columns += [(first, metric) for metric in board.metrics if metric != board.rank_metric]
-    overlapping = [e.method for e in entries if overlap(e.trained_on, board.dataset, board.subset)]
-    leaks = [] if board.training_songs else overlapping
-    idle = [e.method for e in entries if e.does_nothing or does_nothing(e.method)]
-    verdicts = {target: _verdicts(board, scores, target, {*leaks, *idle}) for target in board.targets}
-    sign = -1.0 if board.rank_metric in board.lower_is_better else 1.0
+    shown = _Standings.of(board, entries, scores)
+    competing = [e for e in entries if not e.oracle and e.method not in shown.unranked]
+    places = {e.method: shown.order(e)[1] for e in competing if not shown.order(e)[0]}
+    groups: dict[bool, list[list[TableCell | str | int]]] = {False: [], True: []}
+    for entry in sorted(entries, key=shown.order):
+        # Equal values share a rank: 1, 1, 3.
+        rank = 1 + sorted(places.values()).index(places[entry.method]) if entry.method in places else ""
+        tag = "oracle" if entry.oracle else "does nothing" if entry.method in shown.idle.methods else ""
+        tag = "floor" if is_floor(entry.method) else tag
+        name = TableCell(entry.method, tag=tag, hint=entry.description)
+        groups[entry.oracle].append([name, rank, *(shown.cell(entry, *column) for column in shown.columns)])
+    headings = [target if metric == board.rank_metric else f"{metric} ({target})" for target, metric in shown.columns]
+    headed = [Column(heading, "right") for heading in ("rank", *headings)]
+    return Table("", ["entry", *headed], list(groups.values()), shown.notes(entries), name=board.title)
 
-    def ranked(entry: Entry) -> float:
+
+@dataclass(frozen=True)
+class _Standings:
+    """What is known of the complete entries of a board."""
+
+    board: Board
+    numbers: Mapping[tuple[str, str, str], tuple[float, float]]  # value and spread by method, target and metric
+    idle: Idle
+    leaks: frozenset[str]  # entries that were trained on tracks of the board
+    verdicts: Mapping[str, Family | None]  # by target, of the ranking metric
+
+    @classmethod
+    def of(cls, board: Board, entries: Sequence[Entry], scores: pd.DataFrame) -> _Standings:
+        """Aggregate and test scores, the rows of `entries` that are compared."""
+        idle = idle_entries(board, entries, scores)
+        values = aggregate(
+            scores, aggregation=board.aggregation, missing="complete", lower_is_better=board.lower_is_better
+        )
+        values = idle.without_sar(values)
+        keys = zip(values["separator"], values["target"], values["metric"], strict=True)
+        numbers = zip(values["value"].to_numpy(float).tolist(), values["spread"].to_numpy(float).tolist(), strict=True)
+        overlapping = {e.method for e in entries if overlap(e.trained_on, board.dataset, board.subset)}
+        leaks = frozenset() if board.training_songs else frozenset(overlapping)
+        verdicts = {target: _verdicts(board, scores, target, idle, leaks) for target in board.targets}
+        return cls(board, dict(zip(keys, numbers, strict=True)), idle, leaks, verdicts)
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Return target and metric of each column: the ranking metric, then the others of the ranking target."""
+        board = self.board
+        first = board.targets[0] if board.rank_target == "mean" else board.rank_target
+        others = [(first, metric) for metric in board.metrics if metric != board.rank_metric]
+        return [*((target, board.rank_metric) for target in board.targets), *others]
+
+    @property
+    def unranked(self) -> frozenset[str]:
+        """Return the methods without a rank, beside oracles."""
+        return self.idle.methods | self.leaks
+
+    def number(self, entry: Entry, target: str, metric: str) -> tuple[float, float]:
+        """Return a value and its spread over seeds; NaN where there is none."""
+        return self.numbers.get((entry.method, target, metric), (math.nan, math.nan))
+
+    def order(self, entry: Entry) -> tuple[bool, float, str]:
+        """Return what entries are sorted by, the best first, those without a value last."""
+        board = self.board
         targets = board.targets if board.rank_target == "mean" else (board.rank_target,)
-        values = [lookup.get((entry.method, target, board.rank_metric), none)[0] for target in targets]
-        return float(sum(values) / len(values))
+        values = [self.number(entry, target, board.rank_metric)[0] for target in targets]
+        value = round(sum(values) / len(values), DIGITS) * (1.0 if board.rank_metric in board.lower_is_better else -1.0)
+        return (math.isnan(value), 0.0 if math.isnan(value) else value, entry.method.lower())
 
-    def order(entry: Entry) -> tuple[bool, float, str]:
-        value = ranked(entry)
-        return (math.isnan(value), 0.0 if math.isnan(value) else -sign * value, entry.method.lower())
-
-    def cell(entry: Entry, target: str, metric: str) -> TableCell:
-        if metric == "SAR" and entry.method in idle and entry.origin == "run":
-            return TableCell("–", math.nan, hint="says nothing of an entry that does nothing: it adds no artefacts")
-        value, spread = lookup.get((entry.method, target, metric), none)
+    def cell(self, entry: Entry, target: str, metric: str) -> TableCell:
+        """Return a number with the marks of its verdict."""
+        value, spread = self.number(entry, target, metric)
+        if math.isnan(value) and metric == "SAR" and any(entry.method == label for label, *_ in self.idle.blank):
+            return TableCell("–", math.nan, hint=NO_ARTEFACTS)
         text = number(value) + ("" if math.isnan(spread) else f" ±{number(spread)}")
-        found = verdicts[target] if metric == board.rank_metric else None
+        found = self.verdicts[target] if metric == self.board.rank_metric else None
         if found is None:
             return TableCell(text, value)
         best = entry.method in found.leaders
         marked = "≈" * (entry.method in found.tied) + "°" * (entry.method in found.may_be_best and not best)
         return TableCell(text, value, marked, bold=best)
 
-    groups: dict[bool, list[list[TableCell | str | int]]] = {False: [], True: []}
-    competing = [e for e in entries if not e.oracle and e.method not in (*leaks, *idle) and not math.isnan(ranked(e))]
-    places = {entry.method: -sign * round(ranked(entry), DIGITS) for entry in competing}
-    for entry in sorted(entries, key=order):
-        # Equal values share a rank: 1, 1, 3.
-        rank = 1 + sorted(places.values()).index(places[entry.method]) if entry.method in places else ""
-        tag = "oracle" if entry.oracle else "does nothing" if entry.method in idle else ""
-        tag = "floor" if is_floor(entry.method) else tag
-        name = TableCell(entry.method, tag=tag, hint=entry.description)
-        groups[entry.oracle].append([name, rank, *(cell(entry, *column) for column in columns)])
-    headings = [target if metric == board.rank_metric else f"{metric} ({target})" for target, metric in columns]
-    elsewhere = [
-        Note(f"{words}, not recomputed here", "‡", [e.method for e in entries if e.origin == origin])
-        for origin, words in ORIGINS.items()
-        if origin != "run"
-    ]
-    times = {e.method: str(e.provenance["replicates"]) for e in entries if "replicates" in e.provenance}
-    trained = Note("trained on tracks of this board: no rank", "§", leaks)
-    seeds = Note("± is the standard deviation over the seeds (or checkpoints) whose mean the number is", of=times)
-    lower = [f"Lower is better: {', '.join(board.lower_is_better)}."] if board.lower_is_better else []
-    notes: list[Note | str] = [*lower, *_said(verdicts), *(note for note in (*elsewhere, trained, seeds) if note.of)]
-    headed = [Column(heading, "right") for heading in ("rank", *headings)]
-    return Table("", ["entry", *headed], list(groups.values()), notes, name=board.title)
+    def notes(self, entries: Sequence[Entry]) -> list[Note | str]:
+        """Return what stands below the table."""
+        board = self.board
+        elsewhere = [
+            Note(f"{words}, not recomputed here", "‡", [e.method for e in entries if e.origin == origin])
+            for origin, words in ORIGINS.items()
+            if origin != "run"
+        ]
+        times = {e.method: str(e.provenance["replicates"]) for e in entries if "replicates" in e.provenance}
+        filtered = {label for label, *_ in self.idle.blank} - self.idle.methods
+        notes = [
+            *elsewhere,
+            Note("trained on tracks of this board: no rank", "§", sorted(self.leaks)),
+            Note("Does nothing: has the scores of the floor on every song", of=sorted(self.idle.imitations)),
+            Note(f"– {NO_ARTEFACTS}", of=sorted(filtered)),
+            Note("± is the standard deviation over the seeds (or checkpoints) whose mean the number is", of=times),
+        ]
+        lower = [f"Lower is better: {', '.join(board.lower_is_better)}."] if board.lower_is_better else []
+        return [*lower, *_said(self.verdicts), *(note for note in notes if note.of)]
 
 
 def _head(board: Board, state: Completeness | None) -> str:
@@ -224,11 +266,11 @@ def _published_tests(board: Board, state: Completeness) -> Table:
     return Table("Tests as published", ["target", *counts], [rows], [note])
 
 
-def _verdicts(board: Board, table: pd.DataFrame, target: str, unranked: set[str]) -> Family | None:
+def _verdicts(board: Board, table: pd.DataFrame, target: str, idle: Idle, leaks: Collection[str]) -> Family | None:
     """Return what the scores say of a target of the ranking metric; None where no entry has it."""
     scores = _matrix(board, table, target)
     statistic = "median" if board.aggregation == "median_of_medians" else "mean"
-    return family(scores, statistic, unranked=unranked) if scores is not None else None
+    return family(idle.without(scores), statistic, unranked={*idle.methods, *leaks}) if scores is not None else None
 
 
 def _matrix(board: Board, table: pd.DataFrame, target: str) -> ScoreMatrix | None:

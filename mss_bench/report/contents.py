@@ -7,16 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import FLOOR
-from mss_bench.report.facts import (
-    alike_floor,
-    computed_idle,
-    idle,
-    lower_is_better,
-    trained_on,
-    without_idle,
-    without_idle_sar,
-)
+from mss_bench.report.facts import lower_is_better, trained_on
 from mss_bench.report.findings import Findings, examine, unit_key
+from mss_bench.report.idle import Idle
 from mss_bench.report.options import Options
 from mss_bench.report.score_tables import Block, Quantities, blocks
 from mss_bench.report.selection import chosen_separators, labels, select
@@ -87,25 +80,23 @@ def arrange(
         "missing": options.missing,
         "lower_is_better": lower_is_better(quantities),
     }
-    every = list(score_matrices(table, **rule))
-    do_nothing = idle(separators) | alike_floor(every)
-    blank = computed_idle(table, separators)
-    aggregated = without_idle_sar(aggregate(table, oracle=gap_to, **rule), blank)
+    idle = Idle.of(tracks, separators)
+    aggregated = idle.without_sar(aggregate(table, oracle=gap_to, **rule))
     hidden = {FLOOR, gap_to} - set(chosen) - {""} if chosen else set()
     aggregated = aggregated[~labels(aggregated).isin(hidden)].reset_index(drop=True)
     findings = {}
-    matrices = [without_idle(scores.without(hidden), blank) for scores in every]
+    matrices = [idle.without(scores, hidden) for scores in score_matrices(table, **rule)]
     if options.statistics is not None:
         statistic = "median" if options.aggregation == "median_of_medians" else "mean"
         findings = examine(
-            matrices, statistic, options.statistics, training=trained_on(separators), idle=do_nothing
+            matrices, statistic, options.statistics, training=trained_on(separators), idle=idle.methods
         )  # fmt: skip
     arranged = blocks(
         aggregated,
         quantities,
         findings=findings,
         training=trained_on(separators),
-        idle=do_nothing,
+        idle=idle,
         sort=options.sort,
         metrics=metrics,
         targets=options.targets,

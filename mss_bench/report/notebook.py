@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import pandas as pd
 
-from mss_bench.report.facts import idle, trained_on
+from mss_bench.report.facts import trained_on
+from mss_bench.report.idle import Idle
 from mss_bench.report.options import Style
 from mss_bench.report.score_tables import blocks, score_table
 from mss_bench.report.table import CellValue, Column, Table, TableCell
@@ -41,19 +42,21 @@ class AggregateTable(pd.DataFrame):
         return AggregateTable
 
     @classmethod
-    def of(cls, table: pd.DataFrame, run: Mapping[str, Any], banner: Sequence[str] = ()) -> Self:
+    def of(
+        cls, table: pd.DataFrame, run: Mapping[str, Any], banner: Sequence[str] = (), idle: Idle | None = None
+    ) -> Self:
         """Make one of an aggregated table, the content of ``run.json``, and what is said above numbers of the run."""
         made = cls(table)
         made.attrs = {"quantities": list(run.get("quantities", ())), "separators": list(run.get("separators", ()))}
-        made.attrs["banner"] = list(banner)
+        made.attrs |= {"banner": list(banner), "idle": idle or Idle()}
         return made
 
     def _repr_html_(self) -> str | None:
         if self.empty or not set(AGGREGATE_COLUMNS) <= set(self.columns):
             return super()._repr_html_()  # type: ignore[no-any-return, misc]
         facts = {name: self.attrs.get(name, ()) for name in ("quantities", "separators", "banner")}
-        training, nothing = trained_on(facts["separators"]), idle(facts["separators"])
-        arranged = blocks(pd.DataFrame(self), facts["quantities"], training=training, idle=nothing)
+        training, idle = trained_on(facts["separators"]), self.attrs.get("idle", Idle())
+        arranged = blocks(pd.DataFrame(self), facts["quantities"], training=training, idle=idle)
         return shown(*facts["banner"], *(score_table([block], Style()) for block in arranged))
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from mss_bench.core.schema import is_floor, method_label
 from mss_bench.core.text import counted
 from mss_bench.protocols import other_tracks
-from mss_bench.report.facts import computed_idle, lower_is_better
+from mss_bench.report.facts import lower_is_better
+from mss_bench.report.idle import Idle
 from mss_bench.report.table import Column, Note, Table, TableCell
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.matrix import OVER_TARGETS
@@ -87,14 +88,12 @@ def protocol_scores(tracks: pd.DataFrame, run: Mapping[str, Any]) -> list[Protoc
     run : mapping
         The content of ``run.json``.
     """
-    idle = computed_idle(tracks, run.get("separators", ()))
+    idle = Idle.of(tracks, run.get("separators", ()))
     lower = lower_is_better(run.get("quantities", ()))
     return [_scores(tracks, facts, idle, lower) for facts in run.get("protocols", ())]
 
 
-def _scores(
-    tracks: pd.DataFrame, facts: Mapping[str, Any], idle: Collection[str], lower: Collection[str]
-) -> ProtocolScores:
+def _scores(tracks: pd.DataFrame, facts: Mapping[str, Any], idle: Idle, lower: Collection[str]) -> ProtocolScores:
     targets, expected = dict(facts["targets"]), list(facts["tracks"])
     meant = {
         (metric, preset, t, group) for metric, preset in facts["quantities"].items() for t, group in targets.items()
@@ -115,8 +114,8 @@ def _scores(
     for (metric, label), group in groupby(sorted(records, key=place), key=place):
         rows = {str(row["target"]): row for row in group}
         common = (label, bool(next(iter(rows.values()))["oracle"]), metric)
-        meaningless = metric == "SAR" and label in idle
-        own = [ProtocolScore(*common, t, *_value(rows.get(t), stemless[t], meaningless)) for t in targets]
+        meaningless = {t for t, row in rows.items() if label in idle.blank_in(row)}
+        own = [ProtocolScore(*common, t, *_value(rows.get(t), stemless[t], t in meaningless)) for t in targets]
         lacks = next((score.lacks for score in own if score.lacks), "")
         mean = centre(_array([score.value for score in own]), "mean")
         scores += [ProtocolScore(*common, OVER_TARGETS, mean, lacks), *own]

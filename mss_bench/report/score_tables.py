@@ -18,7 +18,7 @@ First places
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mss_bench.core.schema import does_nothing, is_floor, method_label
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.findings import Finding, Findings, standing
+from mss_bench.report.idle import MEANINGLESS, NO_ARTEFACTS, Idle
 from mss_bench.report.leakage import overlap
 from mss_bench.report.options import Style
 from mss_bench.report.table import Column, Note, Table, TableCell, number
@@ -68,7 +69,7 @@ _METRICS = ("SDR", "SIR", "ISR", "SAR", "uSDR", "SI-SDR")
 _UNITLESS = ("PESQ", "STOI", "ESTOI")
 _VALUES = ("value", "improvement", "gap")
 _COUNTS = ("n_imputed", "n_inf", "n_lacking", "n_failed", "n_undefined")
-_SHOWN_FLAGS = {"failed", "imputed", "incomplete", "meaningless", "no_value", "no_floor"}  # shown otherwise
+_SHOWN_FLAGS = {"failed", "imputed", "incomplete", MEANINGLESS, "no_value", "no_floor"}  # shown otherwise
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class SeparatorRow:
     mean: ScoreRow  # over the targets; its value is NaN unless every target has one
     leaks: tuple[str, ...] = ()  # training data that are evaluated here
     idle: bool = False  # it does nothing
+    imitates: bool = False  # which its scores say, and its name does not
 
     @property
     def kind(self) -> str:
@@ -190,7 +192,7 @@ def blocks(
     *,
     findings: Findings | None = None,
     training: Mapping[str, Sequence[str]] | None = None,
-    idle: Collection[str] = (),
+    idle: Idle | None = None,
     sort: str = "mean",
     metrics: Sequence[str] = (),
     targets: Sequence[str] = (),
@@ -208,8 +210,8 @@ def blocks(
         From `mss_bench.report.findings.examine`.
     training : mapping, optional
         From `mss_bench.report.facts.trained_on`.
-    idle : collection of str
-        Separators that do nothing, from `mss_bench.report.facts.idle`.
+    idle : Idle, optional
+        What does nothing; by default what is called so.
     sort : str
         One of `SORTS` or a target; blocks without that target are sorted by the mean.
     metrics, targets, separators : sequence of str
@@ -246,7 +248,7 @@ def blocks(
                 block = _without_rows(records, label, known.get(metric, {}), targets or TARGETS)
                 keys = {t: (block.dataset, block.subset, block.group, t, metric, preset) for t in block.with_mean}
                 block.tested.update({t: findings[key] for t, key in keys.items() if findings and key in findings})
-                block.rows.extend(_rows(block, records, training or {}, idle))
+                block.rows.extend(_rows(block, records, training or {}, idle or Idle()))
                 for target in block.with_mean:
                     if target not in block.tested:
                         _mark_best(block, target)
@@ -279,7 +281,7 @@ def _without_rows(records: list[ScoreRow], label: str, facts: Mapping[str, Any],
 
 
 def _rows(
-    block: Block, records: list[ScoreRow], training: Mapping[str, Sequence[str]], idle: Collection[str]
+    block: Block, records: list[ScoreRow], training: Mapping[str, Sequence[str]], idle: Idle
 ) -> Iterator[SeparatorRow]:
     """Yield a row a separator, unsorted, with what the findings of the block say of it."""
     by_separator: dict[str, list[ScoreRow]] = {}
@@ -292,8 +294,10 @@ def _rows(
         mean = _mean_score(scores, block, over_targets)
         for score, finding in [*((r, block.tested.get(t)) for t, r in scores.items()), (mean, over_targets)]:
             score |= standing(finding, separator) | {"trained_on_this": "; ".join(leaks)}
-        is_idle = separator in idle or does_nothing(separator)
-        yield SeparatorRow(separator, bool(own[0]["oracle"]), scores, mean, leaks, is_idle)
+        is_idle = separator in idle.methods or does_nothing(separator)
+        yield SeparatorRow(
+            separator, bool(own[0]["oracle"]), scores, mean, leaks, is_idle, separator in idle.imitations
+        )
 
 
 def _mean_score(scores: Mapping[str, ScoreRow], block: Block, finding: Finding | None) -> ScoreRow:
@@ -441,8 +445,8 @@ def name_cell(row: SeparatorRow) -> TableCell:
 
 def _score_cell(score: ScoreRow, style: Style) -> TableCell:
     """Return the cell of a score, with what stands behind it as a hint."""
-    if "meaningless" in score.get("flags", "").split(","):
-        return TableCell("–", math.nan, hint="says nothing of a separator that does nothing: it adds no artefacts")
+    if MEANINGLESS in score.get("flags", "").split(","):
+        return TableCell("–", math.nan, hint=NO_ARTEFACTS)
     if math.isnan(score["value"]):
         return TableCell("failed" if score["n_failed"] else "undefined", math.nan)
     n_imputed, n_inf = score["n_imputed"], score["n_inf"]
@@ -511,7 +515,10 @@ def _notes(
     by_all = blocks[0].missing == "complete" or not blocks[0].has_floor
     times = {row.separator: [int(s.get("n_replicates", 1)) for s in row.scores.values()] for row in rows}
     empty = [row.separator for row in rows if all(math.isnan(score["value"]) for score in row.scores.values())]
+    imitating = [row.separator for row in rows if row.imitates]
+    blank = [row.separator for row in rows if row.kind == "method" and MEANINGLESS in flags[row.separator]]
     notes = [
+        Note("Does nothing: has the scores of the floor on every song", of=imitating),
         Note(
             "trained on what is evaluated here: the numbers compare with no other's and take no first place", "§",
             {row.separator: ", ".join(row.leaks) for row in rows if row.leaks},
@@ -524,7 +531,8 @@ def _notes(
             "± is the standard deviation over the seeds (or checkpoints) whose mean the number is",
             of={name: str(max(counts)) for name, counts in times.items() if max(counts, default=1) > 1},
         ),
-        Note("No value on any track", of=empty),
+        Note("No value on any track", of=[name for name in empty if MEANINGLESS not in flags[name]]),
+        Note(f"– {NO_ARTEFACTS}", of=blank),
         Note(
             "Tracks that count (those on which every method has a score)" if by_all else
             "Tracks that count (the others lack the stem, have it silent, or have no floor, e.g. for a refused file)",

@@ -330,6 +330,19 @@ def test_equal_values_share_a_rank_and_what_counts_is_in_the_head(sisec: Path) -
     assert [row[2].bold for row in standings(read_board(sisec)).groups[0][:3]] == [True, True, False]
 
 
+def test_an_entry_with_the_scores_of_the_floor_has_no_rank_on_the_board_or_its_page(sisec: Path) -> None:
+    floor = read_entry(read_board(sisec), "MIX").table
+    _enter(sisec, "WK", lambda table: floor)
+    text, page = (file.read_text() for file in build(read_board(sisec)))
+    rows = {row[0].text: row for row in standings(read_board(sisec)).groups[0]}
+    assert [(rows[name][0].tag, rows[name][1].text) for name in ("WK", "TAK3")] == [("does nothing", ""), ("", "2")]
+    assert "Does nothing: has the scores of the floor on every song: WK." in text
+    model = json.loads(page.partition('id="model">')[2].partition("</script>")[0])
+    assert {m["name"]: m.get("tag") for m in model["methods"]} | {"WK": "does nothing"} == {
+        m["name"]: m.get("tag") for m in model["methods"]
+    }
+
+
 def test_the_sar_of_what_does_nothing_is_on_a_page_only_where_others_published_it() -> None:
     def values(board: str, method: str) -> list:
         page = (BOARDS / board / "index.html").read_text()

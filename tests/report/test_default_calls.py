@@ -17,7 +17,9 @@ from mss_bench.core.schema import COST_COLUMNS, FAILURE_COLUMNS, FRAME_COLUMNS, 
 from mss_bench.datasets.catalog import load_catalog
 from mss_bench.errors import MssBenchError
 from mss_bench.metrics import metrics
-from mss_bench.report.options import FIGURES
+from mss_bench.report.contents import arrange
+from mss_bench.report.options import FIGURES, Style
+from mss_bench.report.score_tables import score_table
 
 CATALOG = load_catalog()
 METHODS = {"mixture": 0.0, "ours": 5.0, "theirs": 4.0, "irm": 9.0}
@@ -109,6 +111,30 @@ def test_one_song_or_one_method_is_a_stated_result_or_refused(methods, tmp_path,
     if len(methods) == 2:
         assert "1 song: too few for any test" in str(results.compare(*methods[::-1]))
     assert main(["report", str(tmp_path / "run"), "--figures", "box", "--width", "column"]) == 0
+
+
+def test_an_imitation_of_the_floor_competes_with_none_and_a_sar_without_artefacts_is_a_dash(tmp_path) -> None:
+    tracks = tables_of("demo").query("group == '4stem'").replace({"metric": {"SIR": "SAR"}})
+    copy = tracks[tracks["separator"] == "mixture"].assign(separator="copy", estimate_key="c")
+    # Its SAR is of rounding errors on a single song, and would be the best.
+    filtered = tracks[tracks["separator"] == "theirs"].assign(separator="filtered")
+    filtered.loc[(filtered["metric"] == "SAR") & (filtered["track"] == "Song 0"), ["value", "mean"]] = 147.0
+    results = mss_bench.load(run_folder(tmp_path / "run", pd.concat([tracks, copy, filtered])))
+    assert results.compare("ours", "theirs").family.ranked == ["ours", "theirs", "filtered"]
+    assert results.compare("ours", "theirs", "SAR").family.ranked == ["ours", "theirs"]
+    assert results.scores("SAR").left_out == ["mixture", "copy", "filtered"]
+    blocks = {block.metric: block for block in arrange(results.tracks, separators=results.run["separators"]).blocks}
+    kinds = {row.separator: row.kind for row in blocks["SDR"].rows}
+    assert (kinds["copy"], kinds["filtered"]) == ("does nothing", "method")
+    told = {metric: score_table([block], Style()) for metric, block in blocks.items()}
+    assert "Does nothing: has the scores of the floor on every song: copy." in told["SDR"].notes
+    assert any(note.startswith("– a SAR above 100 dB says nothing") and "filtered" in note for note in told["SAR"].notes)
+    cells = {row[0].text: row[3] for row in told["SAR"].rows}
+    assert [cells[name].text for name in ("mixture", "copy", "filtered")] == ["–"] * 3
+    assert cells["ours"].bold
+    # What others published is theirs to say.
+    published = arrange(results.tracks.assign(estimate_key="")).blocks[1]
+    assert any(row.separator == "filtered" and row.scores["vocals"]["value"] > 0 for row in published.rows)
 
 
 def test_the_sar_of_what_does_nothing_is_nowhere_and_an_unfinished_run_says_so_everywhere(tmp_path) -> None:
