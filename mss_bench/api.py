@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -12,7 +12,7 @@ from mss_bench.core.calls import checked_call
 from mss_bench.errors import ConfigError, RunError
 from mss_bench.running.options import RunOptions
 from mss_bench.running.store import read_info
-from mss_bench.running.tables import read_table
+from mss_bench.running.tables import cell_counts, plain_counts, read_table, stale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,8 @@ class Results:
     run : dict
         ``run.json``: options, versions, machine, data set, quantities; of several the first's, with the methods and
         quantities of all.
+    outdated : list of Path
+        Runs whose tables are older than their cells.
     tracks, frames, costs, failures : pandas.DataFrame
         The tables, read when first used; columns in `mss_bench.core.schema`.
     plot : Plots
@@ -61,7 +63,7 @@ class Results:
     def __init__(self, path: str | Path, *further: str | Path) -> None:
         self.paths = [Path(path), *map(Path, further)]
         self.path = self.paths[0]
-        self._infos = [read_info(path) for path in self.paths]
+        self._read = [read_info(path) for path in self.paths]
 
     def __repr__(self) -> str:
         names = ", ".join(repr(str(path)) for path in self.paths)
@@ -75,13 +77,33 @@ class Results:
         return shown(*summary_parts(self.tracks, self.failures, run=self.run, folders=folders))
 
     @cached_property
+    def outdated(self) -> list[Path]:
+        """Return the runs whose tables are older than their cells."""
+        return [path for path in self.paths if stale(path)]
+
+    @cached_property
+    def _infos(self) -> list[dict[str, Any]]:
+        """Return ``run.json`` of each run, with the cells as they stand now: what `mss-bench status` counts."""
+        from mss_bench.core.schema import CellCounts
+
+        def current(path: Path, info: dict[str, Any]) -> dict[str, Any]:
+            if path not in self.outdated or not (path / "plan.json").is_file():
+                return info
+            return info | {
+                "cells": plain_counts({m: sum(own.values(), CellCounts()) for m, own in cell_counts(path).items()})
+            }
+
+        return [current(path, info) for path, info in zip(self.paths, self._read, strict=True)]
+
+    @cached_property
     def _tables(self) -> RunTables:
         """Return the track, failure and cost tables of all runs."""
         from mss_bench.report.combine import RunTables, combine
 
         def read(path: Path, info: dict[str, Any]) -> RunTables:
             tracks, failures, costs = (read_table(path, name) for name in ("tracks", "failures", "costs"))
-            return RunTables(str(path), tracks, failures, costs, info)
+            ends = partial(cell_counts, path) if (path / "plan.json").is_file() else None
+            return RunTables(str(path), tracks, failures, costs, info, ends)
 
         return combine([read(path, info) for path, info in zip(self.paths, self._infos, strict=True)])
 
@@ -217,7 +239,7 @@ class Results:
         rules["unranked"] = self.unranked | blank
         compared = compare(self.tracks, a, b, metric, target, where=unit, **rules)
         measured_in = next((q.get("unit") or "" for q in self.run["quantities"] if q["name"] == metric), "")
-        banner = group_failures(self.tracks, self.failures, self.run, {a, b}).counts.banner
+        banner = group_failures(self.tracks, self.failures, self.run, {a, b}).counts.banner_of(f"{a} and {b}")
         return ShownComparison.of(replace(compared, measured_in=measured_in), banner)
 
     @cached_property

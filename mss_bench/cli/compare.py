@@ -53,7 +53,7 @@ class Compare(Action):
         from mss_bench.errors import ConfigError, RunError
         from mss_bench.report.failures import group_failures
         from mss_bench.report.selection import the_separator
-        from mss_bench.running.tables import build_missing, stale
+        from mss_bench.running.tables import build_missing
         from mss_bench.stats.verdicts import Verdict
 
         build_missing(self.run)
@@ -68,22 +68,21 @@ class Compare(Action):
         except RunError as error:
             if not (self.fail_if_worse and counts.missing):
                 raise
-            tell(f"{error}; {counts.missing} of {counts.planned} cells of {a} and {b} are missing: {counts.banner}")
+            tell(f"{error}; {counts.banner_of(f'{a} and {b}')}")
             return 1
-        if compared.banner:
-            tell(f"warning: {counts.missing} of {counts.planned} cells of {a} and {b} are missing: {compared.banner}")
-        outdated = stale(self.run)
-        if outdated:
+        if banner := group_failures(results.tracks, results.failures, results.run).counts.banner:
+            tell(f"warning: {banner}")
+        if results.outdated:
             rebuild = f"mss-bench results rebuild {shlex.quote(str(self.run))}"
             tell(f"note: the tables of {self.run} are older than its cells; make them anew: {rebuild}")
         print(_printed(compared, self.format))
         if not self.fail_if_worse:
-            return 1 if outdated else 0
+            return 1 if results.outdated else 0
         alone = compared.pair.alone
         if alone is Verdict.TOO_FEW:
             raise ConfigError(f"--fail-if-worse needs at least 6 songs to show anything, got {compared.pair.n_tracks}")
         worse = alone is Verdict.TOLD_APART and compared.pair.rank_biserial < 0
-        return 1 if outdated or worse or counts.missing else 0
+        return 1 if results.outdated or worse or counts.missing else 0
 
 
 def _printed(compared: Comparison, kind: str) -> str:

@@ -48,7 +48,7 @@ def execute(args: argparse.Namespace) -> int:
     from mss_bench.core.text import encodable, filled
     from mss_bench.errors import ConfigError
     from mss_bench.report.options import Options, Statistics, Style
-    from mss_bench.running.tables import build_missing, stale
+    from mss_bench.running.tables import build_missing
 
     parts = {"style": parsed(args, Style), "statistics": parsed(args, Statistics)}
     options = parsed(args, Options, **parts)
@@ -56,14 +56,14 @@ def execute(args: argparse.Namespace) -> int:
         raise ConfigError(f"--out is {args.out!r}, expected a folder, which may be new")  # before minutes of drawing
     for run in map(Path, args.runs):
         build_missing(run)
-    outdated = [run for run in map(Path, args.runs) if stale(run)]
-    for run in outdated:
+    results = load(*args.runs)
+    for run in results.outdated:
         rebuild = f"mss-bench results rebuild {shlex.quote(str(run))}"
         tell(f"note: the tables of {run} are older than its cells; make them anew: {rebuild}")
-    report = load(*args.runs).report(args.out, options=options)
+    report = results.report(args.out, options=options)
     print("\n".join(filled(line, terminal_width(), "  ") for line in map(encodable, report.conclusions)))
     print(_written(report))
-    return 1 if outdated else 0
+    return 1 if results.outdated else 0
 
 
 def _written(files: Sequence[Path]) -> str:

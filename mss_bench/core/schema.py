@@ -140,10 +140,25 @@ class CellCounts:
     @property
     def banner(self) -> str:
         """Return what every format must say above its numbers; empty where everything that was planned is there."""
+        return self.banner_of()
+
+    def banner_of(self, methods: str = "") -> str:
+        """Return `banner`, of the cells of some methods alone where they are named: ``hpss and irm``."""
         if not self.missing:
             return ""
-        ended = self.planned - self.missing
-        return f"Run not finished: {ended} of {self.planned} cells are done. Order and intervals may still change."
+        cells = f"cells of {methods}" if methods else "cells"
+        done = f"{self.done} of {self.planned} {cells} are done{self._other_ends}"
+        return f"Run not finished: {done}. Order and intervals may still change."
+
+    @property
+    def completeness(self) -> str:
+        """Return in a sentence whether everything is there, and how much is."""
+        return f"{'Complete' if self.whole else 'Incomplete'}: {self.done} of {self.planned} cells{self._other_ends}."
+
+    @property
+    def _other_ends(self) -> str:
+        ends = {"failed": self.failed, "skipped": self.skipped}
+        return "".join(f", {n} {end}" for end, n in ends.items() if n)
 
 
 TRACK_COLUMNS: dict[str, str] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ class RunTables:
     failures: pd.DataFrame
     costs: pd.DataFrame
     run: Mapping[str, Any]
+    # How its cells stand, by method, then by subset and song; absent where the tables were not made of cells.
+    ends: Callable[[], Mapping[str, Mapping[tuple[str, str], CellCounts]]] | None = None
 
 
 def combine(runs: Sequence[RunTables]) -> RunTables:
@@ -74,11 +76,7 @@ def combine(runs: Sequence[RunTables]) -> RunTables:
     for part in ("separators", "quantities", "commands"):
         entries = [entry for each in runs for entry in each.run.get(part, [])]
         info[part] = list({json.dumps(entry, sort_keys=True): entry for entry in entries}.values())
-    # Each run computed the tracks of all, and of a separator that several have the one that went furthest is shown.
-    ends: dict[str, Any] = {}
-    for label, counts in (item for each in runs for item in each.run.get("cells", {}).items()):
-        ends[label] = max(ends.get(label, counts), counts, key=lambda c: CellCounts.read(c).done)
-    info |= {"cells": ends} if all("cells" in each.run for each in runs) else {}
+    info |= {"cells": _ends(runs)} if all("cells" in each.run for each in runs) else {}
     return RunTables(
         " + ".join(each.name for each in runs),
         tracks.drop_duplicates(_CELL).sort_index().reset_index(drop=True),
@@ -86,6 +84,25 @@ def combine(runs: Sequence[RunTables]) -> RunTables:
         joined([each.costs for each in runs], _WHERE),
         info,
     )
+
+
+def _ends(runs: Sequence[RunTables]) -> dict[str, dict[str, int]]:
+    """Return how the cells of each separator stand; of one that several runs have, the best end of each song counts."""
+    ends: dict[str, CellCounts] = {}
+    shared: set[str] = set()
+    for label, stored in (item for each in runs for item in each.run["cells"].items()):
+        counts = CellCounts.read(stored)
+        shared |= {label} if label in ends else set()
+        ends[label] = max(ends.get(label, counts), counts, key=lambda c: c.done)
+    unfinished = {label for label in shared if not ends[label].whole}
+    songs: dict[str, dict[tuple[str, str], CellCounts]] = {label: {} for label in unfinished}
+    for each in runs if unfinished else ():
+        for label, own in (each.ends() if each.ends else {}).items():
+            for song, counts in own.items() if label in songs else ():
+                best = songs[label].get(song, counts)
+                songs[label][song] = max(best, counts, key=lambda c: (c.done, c.skipped, c.failed))
+    ends |= {label: sum(own.values(), CellCounts()) for label, own in songs.items() if own}
+    return {label: counts.to_dict() for label, counts in ends.items()}
 
 
 def _same_data(first: RunTables, other: RunTables) -> None:

@@ -68,10 +68,9 @@ def _scope(block: Block, failures: Failures) -> str:
     oracles = f" and {n_oracles} oracle{'s'[: n_oracles != 1]}" if n_oracles else ""
     methods = len(block.rows) - n_oracles
     over = "median" if block.aggregation == "median_of_medians" else "mean"
-    complete = "Complete" if counts.whole else "Incomplete"
     return (
         f"{block.name}: {methods} method{'s'[: methods != 1]}{oracles} on {n} song{'s'[: n != 1]}; each number is a "
-        f"{over} over songs. {complete}: {counts.done + counts.skipped} of {counts.planned} cells."
+        f"{over} over songs. {counts.completeness}"
     )
 
 
@@ -104,17 +103,16 @@ def _room(block: Block, target: str, field: Family) -> list[str]:
         return []
     sign = 1.0 if block.higher_is_better else -1.0
     gain = next(float(score["improvement"]) for row, score in scored if score and row.separator == field.best)
-    oracles, floors = ([row.separator for row, _ in known if row.kind == kind] for kind in ("oracle", "floor"))
-    parts = []
+    apart: list[tuple[str, str, float]] = []
+    if (room := block.room(target, field.best)) is not None:
+        apart.append(("the best oracle", room[0], -room[1]))
+    for floor in (row.separator for row, _ in known if row.kind == "floor"):
+        # The gain where there is one: it is paired by song, as in its column.
+        over = sign * (by_name[field.best] - by_name[floor]) if math.isnan(gain) else gain
+        apart.append(("the floor", floor, over))
     better, worse = ("above", "below") if block.higher_is_better else ("better than", "worse than")
-    for names, what in ((oracles, "the best oracle"), (floors, "the floor")):
-        if names:
-            other = max(names, key=lambda name: sign * by_name[name])
-            apart = sign * (by_name[field.best] - by_name[other])
-            if names is floors and not math.isnan(gain):
-                apart = gain  # paired by song, as in the column of gains
-            turned = f"{better if apart > 0 else worse} {what}"
-            parts.append(f"{number(abs(apart))}{f' {block.unit}' if block.unit else ''} {turned} ({other})")
+    unit = f" {block.unit}" if block.unit else ""
+    parts = [f"{number(abs(x))}{unit} {better if x > 0 else worse} {what} ({name})" for what, name, x in apart]
     return [f"{field.best} ({number(by_name[field.best])}) is {' and '.join(parts)}."] if parts else []
 
 

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 from mss_bench.report.contents import Contents
 from mss_bench.report.facts import commands, measured_on
 from mss_bench.report.failures import Failures
+from mss_bench.report.idle import NO_ARTEFACTS
 from mss_bench.report.labels import renamed
 from mss_bench.report.options import Options
 from mss_bench.report.page_model import Model, cost_facts, page_model
 from mss_bench.report.score_tables import score_table
 from mss_bench.report.significance import explanations, how_tested, overall
 from mss_bench.stats.choices import POSTHOC
+from mss_bench.stats.intervals import FEWEST_DRAWN
+from mss_bench.stats.signed_rank import FEWEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,6 +179,9 @@ def wording(contents: Contents, options: Options) -> Model:
         "statistic": statistic,
         "level": f"{statistics.level * 100:g} %" if statistics else "",
         "sure": f"{(1 - statistics.alpha) * 100:g} %" if statistics else "",
+        "blank": NO_ARTEFACTS,
+        "fewest": FEWEST,
+        "drawn": FEWEST_DRAWN,
     }
 
 
@@ -217,7 +223,7 @@ def _lead(contents: Contents, failures: Failures, statistic: str) -> str:
     songs = {str(song) for m in contents.matrices.values() for song in m.values.index}
     oracles = f" and {counted(n_oracles, 'oracle')}" if n_oracles else ""
     counts = failures.counts
-    complete = "" if failures.banner else f" Complete: {counts.planned} of {counts.planned} cells."
+    complete = "" if failures.banner else f" {counts.completeness}"
     methods = counted(len(rows) - n_oracles, "method")
     return f"{methods}{oracles} on {counted(len(songs), 'song')}; each number is a {statistic} over songs.{complete}"
 

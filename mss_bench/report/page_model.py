@@ -17,6 +17,7 @@ from mss_bench.core.arrays import Floats
 from mss_bench.report.contents import Contents
 from mss_bench.report.costs import speeds
 from mss_bench.report.findings import Finding
+from mss_bench.report.idle import MEANINGLESS
 from mss_bench.report.score_tables import Block, SeparatorRow
 from mss_bench.report.selection import labels
 from mss_bench.stats.matrix import ScoreMatrix
@@ -102,6 +103,8 @@ def method_facts(row: SeparatorRow) -> Model:
     facts: Model = {"name": row.separator, "kind": row.kind if row.kind in ("method", "oracle") else "idle"}
     if facts["kind"] == "idle":
         facts["tag"] = row.kind
+    if row.imitates:
+        facts["why"] = "has the scores of the floor on every song"
     if row.leaks:
         facts["leaks"] = ", ".join(row.leaks)
     return facts
@@ -147,7 +150,7 @@ def _column(
         ):
             if score[count]:
                 sparse[name][i] = int(score[count])
-        if "meaningless" in str(score.get("flags", "")).split(","):
+        if MEANINGLESS in str(score.get("flags", "")).split(","):
             blank.append(i)
         if score["best"]:
             best.append(i)
@@ -155,6 +158,9 @@ def _column(
         "name": target, "best": best, "value": numbers(values, digits), "low": numbers(low, digits),
         "high": numbers(high, digits), "gain": numbers(gain, digits),
     }  # fmt: skip
+    named = {i: name for name, i in at.items()}
+    if best and (room := block.room(target, named[best[0]])):
+        column["room"] = [at[room[0]], _number(room[1], digits)]
     column |= {name: counts for name, counts in sparse.items() if counts} | ({"blank": blank} if blank else {})
     if matrix is None:
         return _dense(column)

@@ -166,6 +166,17 @@ class Block:
         """Return the aggregation as the end of a heading; empty where that does not say it."""
         return f", {self.aggregation.replace('_', ' ')}" if self.said_average else ""
 
+    def room(self, target: str, name: str) -> tuple[str, float] | None:
+        """Return the best oracle of a target, and how much better it is than a method; None without both."""
+        scores = {row.separator: score for row in self.rows if (score := row.score(target)) is not None}
+        values = {other: float(score["value"]) for other, score in scores.items() if math.isfinite(score["value"])}
+        sign = 1.0 if self.higher_is_better else -1.0
+        oracles = [row.separator for row in self.rows if row.oracle and row.separator in values]
+        if not oracles or name not in values:
+            return None
+        best = max(oracles, key=lambda oracle: sign * values[oracle])
+        return best, sign * (values[best] - values[name])
+
     def of_target(self, target: str) -> Block:
         """Return the block of one target alone."""
         scores = [(row, row.scores[target]) for row in self.rows if target in row.scores]

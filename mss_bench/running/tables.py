@@ -48,7 +48,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TABLES", "build_missing", "build_tables", "cells_digest", "plain_counts", "read_table", "rebuild", "stale"]
+__all__ = [
+    "TABLES", "build_missing", "build_tables", "cell_counts", "cells_digest", "plain_counts", "read_table", "rebuild",
+    "stale",
+]  # fmt: skip
 
 TABLES = ("tracks", "frames", "costs", "failures")
 
@@ -158,6 +161,18 @@ def build_missing(run: Path) -> None:
     if (run / "plan.json").is_file() and not any((run / f"{name}.parquet").exists() for name in TABLES):
         with locked(run), epoch(run):
             rebuild(run)
+
+
+def cell_counts(run: str | Path) -> dict[str, dict[tuple[str, str], CellCounts]]:
+    """Return how the cells of a run stand on disk now, whatever its tables hold: by method, then by subset and song."""
+    run = Path(run)
+    counts: dict[str, dict[tuple[str, str], CellCounts]] = {}
+    for planned in read_plan(run)["cells"]:
+        song = planned["track"]["subset"], planned["track"]["name"]
+        own = counts.setdefault(label_of(planned), {})
+        end = end_of(planned, read_cell(run, planned["estimate_key"], frames=True))
+        own[song] = own.get(song, CellCounts()) + end.counts
+    return counts
 
 
 def plain_counts(ends: Mapping[str, CellCounts]) -> dict[str, dict[str, int]]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import mss_bench
 from mss_bench.cli.main import main
 from mss_bench.running.status import run_status
+from mss_bench.running.store import cell_path, read_plan
 
 HARMFUL = """
 import pathlib
@@ -97,6 +99,69 @@ def test_a_cell_that_goes_after_the_run_makes_its_tables_old(words, tmp_path, ca
     assert "1 cells of" in capsys.readouterr().out
     assert main(["report", str(tmp_path / "run"), "--format", "csv", "--figures", "none"]) == 1
     assert "are older than its cells" in capsys.readouterr().err
+
+
+def counted_by(capsys, *runs):
+    """Return the counts that `report` and the page say, and of one run those of `status` and `compare`."""
+    out = runs[0].parent / "report"
+    assert main(["report", *map(str, runs), "-o", str(out), "--format", "html,md", "--figures", "none"]) in (0, 1)
+    said = " ".join(capsys.readouterr().out.split())
+    counts = {"report": re.search(r"(?:Incomplete|Complete): ([^.]*)\.", said).group(1)}
+    page = (out / "index.html").read_text()
+    for name, text in (("page", page), ("markdown", (out / "report.md").read_text())):
+        if banner := re.search(r"Run not finished: ([^.]*) are done([^.]*)\.", text):
+            counts[name] = banner.group(1) + banner.group(2)
+    if len(runs) == 1:
+        main(["status", str(runs[0])])
+        planned, done, failed, skipped, missing = map(
+            int,
+            re.search(
+                r"(\d+) cells planned: (\d+) done, (\d+) failed, (\d+) sk\w+, (\d+)", capsys.readouterr().out
+            ).groups(),
+        )
+        counts["status"] = f"{done} of {planned} cells" + f", {failed} failed" * bool(failed)
+        assert done + failed + skipped + missing == planned
+        assert main(["compare", str(runs[0]), "noisy", "mixture"]) in (0, 1)
+        told = capsys.readouterr().err
+        assert ("Run not finished" in told) == bool(missing)
+        if missing:
+            counts["compare"] = re.sub(" are done", "", re.search(r"Run not finished: ([^.]*)\.", told).group(1))
+    return counts
+
+
+def test_status_report_and_compare_count_alike_whatever_happened_to_a_run(words, tmp_path, capsys):
+    one, other = tmp_path / "run", tmp_path / "other"
+    assert main(words("noisy,centre,raises")) == 1  # its cells fail, and nothing is missing
+    capsys.readouterr()
+    songs = len({*mss_bench.load(one).tracks["track"]})
+    assert set(counted_by(capsys, one).values()) == {f"{3 * songs} of {4 * songs} cells, {songs} failed"}
+    shutil.copytree(one, other)
+    # Cells are deleted, and the tables are older than what is left.
+    first, *rest = [planned["estimate_key"] for planned in read_plan(one)["cells"] if planned["separator"] == "centre"]
+    cell_path(one, first).unlink()
+    said = f"{3 * songs - 1} of {4 * songs} cells, {songs} failed"
+    counts = counted_by(capsys, one)
+    assert set(counts.values()) == {said}
+    assert set(counts) == {"report", "page", "markdown", "status", "compare"}
+    # Another has what this one lacks: nothing is missing of both.
+    for key in rest:
+        cell_path(other, key).unlink()
+    assert set(counted_by(capsys, one, other).values()) == {f"{3 * songs} of {4 * songs} cells, {songs} failed"}
+    # Of both in one folder, too.
+    assert main(["results", "merge", str(one), str(other), "-o", str(tmp_path / "merged")]) in (0, 1)
+    capsys.readouterr()
+    assert set(counted_by(capsys, tmp_path / "merged").values()) == {
+        f"{3 * songs} of {4 * songs} cells, {songs} failed"
+    }
+    # The tables are made anew; a cell is damaged; the tables are lost, as of a run that was killed.
+    main(["results", "rebuild", str(one)])
+    assert set(counted_by(capsys, one).values()) == {said}
+    cell_path(one, rest[0]).write_bytes(b"damaged")
+    fewer = f"{3 * songs - 2} of {4 * songs} cells, {songs} failed"
+    assert set(counted_by(capsys, one).values()) == {fewer}
+    for table in one.glob("*.parquet"):
+        table.unlink()
+    assert set(counted_by(capsys, one).values()) == {fewer}
 
 
 def test_status_and_run_count_alike(words, tmp_path, capsys):
