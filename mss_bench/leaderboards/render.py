@@ -208,7 +208,7 @@ class _Standings:
             *elsewhere,
             Note("trained on tracks of this board: no rank", "§", sorted(self.leaks)),
             Note("Does nothing: has the scores of the floor on every song", of=sorted(self.idle.imitations)),
-            Note(f"– {NO_ARTEFACTS}", of=sorted(filtered)),
+            Note(NO_ARTEFACTS, of=sorted(filtered)),
             Note("± is the standard deviation over the seeds (or checkpoints) whose mean the number is", of=times),
         ]
         lower = [f"Lower is better: {', '.join(board.lower_is_better)}."] if board.lower_is_better else []

@@ -36,7 +36,7 @@ What separates is far from it; what only filters the mixture is beyond, at the r
 MEANINGLESS = "meaningless"
 """The flag of a SAR that is left out."""
 
-NO_ARTEFACTS = f"a SAR above {MOST_SAR:g} dB says nothing: a mixture, scaled or filtered, has no artefacts"
+NO_ARTEFACTS = f"SAR above {MOST_SAR:g} dB says nothing, as a scaled or filtered mixture has no artefacts"
 """Why a SAR is a dash."""
 
 _PLACE = [*UNIT, "track"]

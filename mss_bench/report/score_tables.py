@@ -543,7 +543,7 @@ def _notes(
             of={name: str(max(counts)) for name, counts in times.items() if max(counts, default=1) > 1},
         ),
         Note("No value on any track", of=[name for name in empty if MEANINGLESS not in flags[name]]),
-        Note(f"– {NO_ARTEFACTS}", of=blank),
+        Note(NO_ARTEFACTS, of=blank),
         Note(
             "Tracks that count (those on which every method has a score)" if by_all else
             "Tracks that count (the others lack the stem, have it silent, or have no floor, e.g. for a refused file)",

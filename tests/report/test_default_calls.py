@@ -128,7 +128,7 @@ def test_an_imitation_of_the_floor_competes_with_none_and_a_sar_without_artefact
     assert (kinds["copy"], kinds["filtered"]) == ("does nothing", "method")
     told = {metric: score_table([block], Style()) for metric, block in blocks.items()}
     assert "Does nothing: has the scores of the floor on every song: copy." in told["SDR"].notes
-    (why,) = [note for note in told["SAR"].notes if note.startswith("– a SAR above 100 dB says nothing")]
+    (why,) = [note for note in told["SAR"].notes if note.startswith("SAR above 100 dB says nothing")]
     assert why.endswith(": filtered.")
     cells = {row[0].text: row[3] for row in told["SAR"].rows}
     assert [cells[name].text for name in ("mixture", "copy", "filtered")] == ["–"] * 3
