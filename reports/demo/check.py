@@ -112,7 +112,7 @@ def _cell(text: str) -> list[float]:
 
 def _method(text: str) -> str:
     """Return the name in a first cell, without marks of Markdown and the tag behind it."""
-    return re.sub(r"[\\*]|[§‡¶†]+$", "", re.sub(r" \([a-z ]+\)$", "", text.strip()))
+    return re.sub(r" \([a-z ]+\)$", "", re.sub(r"[\\*§‡¶†]", "", text).strip())
 
 
 def _of_tables(page: str, song: str) -> Iterator[tuple[Key, float]]:
