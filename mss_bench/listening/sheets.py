@@ -90,15 +90,7 @@ def read_sheet(path: str | Path) -> Sheet:
     while text.startswith("#"):  # comments
         skipped, text = skipped + 1, text.partition("\n")[2]
     separator = separator or max(_SEPARATORS, key=text.split("\n", 1)[0].count)
-    try:
-        rows = list(_rows(text, separator, skipped))
-    except csv.Error as error:
-        try:
-            rows = list(_rows(_PHP_QUOTE.sub(r'\\""', text), separator, skipped))
-        except csv.Error:
-            raise RatingsError(
-                f"{path}: {error}: a quotation mark is open or stands alone; the file was cut off, or edited by hand"
-            ) from None
+    rows = _parsed(path, text, separator, skipped)
     header, kept = _columns(path, rows)
     records, places = [], []
     last = rows[-1][0] if rows else 0
@@ -130,6 +122,25 @@ def _decoded(path: Path) -> str:
     if "\0" in text:
         raise RatingsError(f"{path} is no text: it holds bytes of zero; save it again as CSV in UTF-8")
     return text
+
+
+def _parsed(path: Path, text: str, separator: str, skipped: int) -> list[tuple[int, list[str]]]:
+    """Return the rows of a text, with PHP's quotation marks read as such where the rows are not alike otherwise."""
+    readings = [text]
+    if '\\"' in text:  # before a separator such a mark may end the text, after a backslash, or belong to it
+        readings += [_PHP_QUOTE.sub(r'\\""', text), text.replace('\\"', '\\""')]
+    parsed: list[list[tuple[int, list[str]]]] = []
+    errors: list[csv.Error] = []
+    for reading in readings:
+        try:
+            parsed.append(list(_rows(reading, separator, skipped)))
+        except csv.Error as error:
+            errors.append(error)
+    if not parsed:
+        raise RatingsError(
+            f"{path}: {errors[0]}: a quotation mark is open or stands alone; the file was cut off, or edited by hand"
+        )
+    return next((rows for rows in parsed if len({len(fields) for _, fields in rows}) == 1), parsed[0])
 
 
 def _rows(text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:

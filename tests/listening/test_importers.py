@@ -331,6 +331,11 @@ def test_a_quotation_mark_of_php_ends_no_field(pack: Path, tmp_path: Path) -> No
     file = _webmushra(pack, tmp_path / "m.csv")
     file.write_text(file.read_text().replace('"a ""comment"", no"', '"a \\"comment\\" of C:\\dir, no"', 1))
     assert len(import_ratings([file], pack=pack).ratings) == 20
+    # Before a comma it ends a text, or is in it: what makes the rows alike is right.
+    for listener in ('"L \\"1\\", x"', '"C:\\"'):
+        (tmp_path / "p.csv").write_text(f"listener,item,system,score\n{listener},A,x,5\n")
+        [row] = read_sheet(tmp_path / "p.csv").rows
+        assert row["listener"] == listener[1:-1]
 
 
 def test_wide_tables_have_a_column_a_listener_or_a_system(tmp_path: Path) -> None:
