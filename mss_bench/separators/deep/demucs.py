@@ -110,15 +110,16 @@ class Demucs:
             wave = self._torch.library.from_numpy(np.array(mixture, dtype=np.float32))
             mono = wave.mean(0)
             mean, deviation = mono.mean(), mono.std() + 1e-8  # the library's own guard against silence
+            # In place, here and below: of a long song every copy counts.
             output = self._apply(
                 self._model,
-                ((wave - mean) / deviation)[None],
+                wave.sub_(mean).div_(deviation)[None],
                 shifts=self.manifest.options.shifts,
                 overlap=self.manifest.overlap,
                 segment=self._segment,
                 device=self._torch.place,
             )
-            stems = (output[0].float() * deviation + mean).cpu().numpy()
+            stems = output[0].float().mul_(deviation).add_(mean).cpu().numpy()
         return dict(zip(self.manifest.stems, stems, strict=True))
 
 

@@ -90,7 +90,7 @@ class Layout:
         return np.ascontiguousarray(array.reshape([math.prod(sizes.get(n, 1) for n in g) for g in self.groups]))
 
     def restore(self, array: NDArray[Any], sizes: Mapping[str, int]) -> NDArray[Any]:
-        """Return an array of this layout with its axes in the order of `sizes`.
+        """Return a view of an array of this layout with its axes in the order of `sizes`.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class Layout:
                 raise InvalidOutputError(f"the layout {self.text!r} lacks {name}, which has the size {sizes[name]}")
         array = array.reshape([sizes[n] for n in self.names] + [1] * len(missing))
         order = [*self.names, *missing]
-        return np.ascontiguousarray(array.transpose([order.index(name) for name in sizes]))
+        return array.transpose([order.index(name) for name in sizes])
 
     def _described(self, sizes: Mapping[str, int]) -> str:
         return ", ".join(" x ".join(f"{n} {sizes[n]}" for n in group) for group in self.groups)

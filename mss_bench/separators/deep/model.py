@@ -35,7 +35,7 @@ class TrainedModel(Separator):
         0,
         at_least=0,
         doc="Chunks that go through the model at once; 0 for what the manifest or an MSST configuration says, or one. "
-        "The result depends on it with MSST alone, as it does there. Demucs takes no notice.",
+        "The result depends on it with MSST alone, as it does there. Demucs and open-unmix take no notice.",
     )
 
     described: Manifest

@@ -256,8 +256,8 @@ class Network:
             # A real mask has one part.
             y = parts[0] if len(parts) == 1 else parts[0] + 1j * parts[1]
         if manifest.filter != "direct":
-            # Networks without a last rectifier return small negative magnitudes.
-            np.maximum(y, 0, out=y)
+            # Networks without a last rectifier return small negative magnitudes. What they return is left as it is.
+            y = np.maximum(y, 0)
             if manifest.output == "masks":
                 y *= np.abs(mixture)
             return filter_sources(mixture, list(y), manifest.filter, manifest.power)

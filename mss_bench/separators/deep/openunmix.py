@@ -20,10 +20,13 @@ The manifest, beside the files of a training of open-unmix, all of which are nam
     trained_on: [musdb18hq/train]
     options: {iterations: 1, window: 300, softmask: false}   # the library's niter, wiener_win_len and softmask
 
-The library gets the whole track, which needs much memory on long ones; with ``chunk`` (samples) it gets chunks that
-overlap. A single stem needs a residual, or ``iterations: 0``. The library itself loads checkpoints with missing keys
-without a word; here missing and unexpected keys are errors, but for the buffers of transforms that the published
-checkpoints hold. Pickles that hold more than tensors are refused.
+The networks hear the whole track, as with the library, but little of it is held at a time: beside the stems, memory
+grows by half a kilobyte a frame for each network, where the library's own separator holds the spectrograms of all stems.
+Only ``window: 0`` needs those, too. With ``chunk`` (samples) the networks hear chunks that overlap.
+
+A single stem needs a residual, or ``iterations: 0``. The library itself loads checkpoints with missing keys without a
+word; here missing and unexpected keys are errors, but for the buffers of transforms that the published checkpoints hold.
+Pickles that hold more than tensors are refused.
 
 Open-unmix is under the MIT licence; the published weights of umxl are under CC BY-NC-SA 4.0, the others MIT. Install it
 with ``pip install 'mss-bench[openunmix]'``; it imports torchaudio, which must be of the build of torch.
@@ -36,12 +39,13 @@ References
 
 from __future__ import annotations
 
-import functools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mss_bench.core.files import read_json
 from mss_bench.core.parameters import Parameterized, check, param
@@ -50,11 +54,14 @@ from mss_bench.errors import ConfigError
 from mss_bench.separators.deep.adapter import Torch, in_short, load_checkpoint, require_package
 from mss_bench.separators.deep.manifest import Manifest
 from mss_bench.separators.deep.overlap_add import overlap_add
+from mss_bench.separators.deep.stft import ModelSTFT
 
 __all__ = ["OpenUnmixManifest"]
 
 _HARMLESS = {"sample_rate", "stft.window", "transform.0.window"}
 """Buffers of the transform in checkpoints of open-unmix before 1.0, which the separator makes anew."""
+
+_BLOCK = 512  # frames that are encoded at a time
 
 
 class OpenUnmixOptions(Parameterized):
@@ -91,34 +98,86 @@ class OpenUnmixManifest(Manifest):
         for key in ("nfft", "nhop"):
             if not isinstance(description.get(key), int):
                 raise ConfigError(f"{self.path}: separator.json has {key}={description.get(key)!r}; expected samples")
-        separator = models.Separator(
-            {stem: _network(torch.library, models, self, stem) for stem in self.stems},
-            niter=self.options.iterations,
-            softmask=self.options.softmask,
-            residual=bool(self.residual),
-            sample_rate=float(description["sample_rate"]),
-            n_fft=description["nfft"],
-            n_hop=description["nhop"],
-            nb_channels=description["nb_channels"],
-            wiener_win_len=self.options.window or None,
-        )
-        separator.freeze()
-        return OpenUnmix(self, torch, separator.to(torch.place), batch)
+        networks = [_network(torch.library, models, self, stem).eval().to(torch.place) for stem in self.stems]
+        wiener = require_package("openunmix.filtering", "openunmix").wiener
+        return OpenUnmix(self, torch, networks, wiener, ModelSTFT(n_fft=description["nfft"], hop=description["nhop"]))
 
 
 class OpenUnmix:
-    """The library's separator, as an adapter."""
+    """The library's networks and Wiener filter, as an adapter: its separator, block by block."""
 
-    def __init__(self, manifest: Manifest, torch: Torch, separator: Any, batch: int) -> None:
-        self.manifest, self.device, self._batch = manifest, torch.device, batch or 1
-        self._call = functools.partial(torch.call, separator)
+    def __init__(
+        self, manifest: OpenUnmixManifest, torch: Torch, networks: Sequence[Any], wiener: Any, stft: ModelSTFT
+    ) -> None:
+        self.manifest, self.device = manifest, torch.device
+        self._torch, self._networks, self._wiener, self._stft = torch, tuple(networks), wiener, stft
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:
         """Separate a mixture into the stems and, where there is one, the residual; `seed` is not used."""
         parts = mixture[:, None] if self.manifest.channels == 1 else [mixture]
-        chunks = self.manifest.chunks
-        stems = np.concatenate([overlap_add(part, self._call, chunks, self._batch) for part in parts], axis=1)
-        return dict(zip(self.manifest.delivers, stems, strict=True))
+        with self._torch.inference():
+            stems = [overlap_add(part, lambda batch: self._stems(batch[0])[None], self.manifest.chunks) for part in parts]
+        return dict(zip(self.manifest.delivers, stems[0] if len(stems) == 1 else np.hstack(stems), strict=True))
+
+    def _stems(self, mixture: Audio) -> NDArray[np.float32]:
+        """Return the stems ``(stems, channels, samples)`` of a mixture.
+
+        Only the recurrent layers look from frame to frame, and the filter within its windows.
+        """
+        stft, frames, options = self._stft, self._stft.frames(mixture.shape[-1]), self.manifest.options
+        blocks = (self._spectrogram(mixture, first, min(first + _BLOCK, frames)) for first in range(0, frames, _BLOCK))
+        encoded = zip(*([_encoded(n, block.abs()) for n in self._networks] for block in blocks), strict=True)
+        hidden = [_hidden(n, self._torch.library.cat(parts)) for n, parts in zip(self._networks, encoded, strict=True)]
+        stems = np.zeros((len(self.manifest.delivers), *mixture.shape), dtype=np.float32)
+        window = options.window or frames
+        for first in range(0, frames, window):
+            part = self._spectrogram(mixture, first, min(first + window, frames))
+            found = self._filtered(part, [h[first : first + window] for h in hidden])
+            for stem, estimate in zip(stems, found, strict=True):
+                stft.add(stem, estimate, first)
+        for stem in stems:
+            stft.finish(stem)
+        return stems
+
+    def _spectrogram(self, mixture: Audio, first: int, stop: int) -> Any:
+        """Return frames of the mixture, ``(frames, channels, bins)``."""
+        frames = self._stft.forward(mixture, first, stop).transpose(1, 0, 2)
+        return self._torch.library.from_numpy(frames).to(self._torch.place)
+
+    def _filtered(self, mixture: Any, hidden: Sequence[Any]) -> NDArray[np.complex64]:
+        """Return the stems ``(stems, channels, frames, bins)`` of frames of the mixture."""
+        torch, options = self._torch.library, self.manifest.options
+        size = mixture.abs()
+        magnitudes = [_decoded(network, h, size) for network, h in zip(self._networks, hidden, strict=True)]
+        found = self._wiener(
+            torch.stack(magnitudes, dim=-1).float().transpose(1, 2),
+            torch.view_as_real(mixture.transpose(1, 2)),
+            options.iterations,
+            softmask=options.softmask,
+            residual=bool(self.manifest.residual),
+        )  # (frames, bins, channels, 2, stems)
+        stems = torch.view_as_complex(found.permute(4, 2, 0, 1, 3).contiguous())
+        return np.asarray(stems.cpu().numpy())
+
+
+# What the library's `OpenUnmix.forward` does, in three parts: magnitudes to codes, codes to states, states to magnitudes.
+
+
+def _encoded(network: Any, magnitude: Any) -> Any:
+    scaled = (magnitude[..., : network.nb_bins] + network.input_mean) * network.input_scale
+    return network.bn1(network.fc1(scaled.flatten(1))).tanh()
+
+
+def _hidden(network: Any, codes: Any) -> Any:
+    # Beside each other, without a third copy of both.
+    both = codes.new_empty((len(codes), 2 * codes.shape[1]))
+    both[:, : codes.shape[1]], both[:, codes.shape[1] :] = codes, network.lstm(codes[:, None])[0][:, 0]
+    return network.bn2(network.fc2(both)).relu()
+
+
+def _decoded(network: Any, hidden: Any, magnitude: Any) -> Any:
+    gain = network.bn3(network.fc3(hidden)).reshape(magnitude.shape)
+    return (gain * network.output_scale + network.output_mean).relu() * magnitude
 
 
 def _network(torch: Any, models: Any, manifest: Manifest, stem: str) -> Any:

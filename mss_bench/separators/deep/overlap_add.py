@@ -103,6 +103,8 @@ def overlap_add(signal: NDArray[Any], run: Run, chunks: Chunks, batch: int = 1) 
     out: NDArray[Any] | None = None
     length = signal.shape[-1]
     for start, block in overlap_blocks(lambda a, b: signal[..., a:b], length, run, chunks, batch):
+        if block.shape[-1] == length:
+            return block
         if out is None:
             out = np.empty((*block.shape[:-1], length), dtype=block.dtype)
         out[..., start : start + block.shape[-1]] = block
@@ -128,7 +130,7 @@ def overlap_blocks(
     ------
     start : int
     block : (..., n) array
-        The output from `start` on. It is the caller's, to be changed.
+        The output from `start` on, perhaps a part of the very array that the model returned.
 
     Raises
     ------
@@ -139,7 +141,7 @@ def overlap_blocks(
     if not chunks.length:
         given = cut(take, -border, length + border, length, chunks.padding)
         whole = _checked(run(given[None]), 1, given.shape[-1])[0]
-        yield 0, np.array(whole[..., border : border + length])
+        yield 0, whole[..., border : border + length]
         return
     starts, weights, kept = chunks.starts(length), chunks.weights(), chunks.kept
     # What the chunks before have left for the values that further chunks will be added to.
@@ -147,24 +149,27 @@ def overlap_blocks(
     rest_weight = np.zeros(0, dtype=np.float32)
     for first in range(0, len(starts), batch):
         group = starts[first : first + batch]
-        given = np.stack([cut(take, s - border, s - border + chunks.length, length, chunks.padding) for s in group])
-        output = _checked(run(given), len(group), chunks.length)
+        parts = [cut(take, s - border, s - border + chunks.length, length, chunks.padding) for s in group]
+        output = _checked(run(np.stack(parts) if len(parts) > 1 else parts[0][None]), len(group), chunks.length)
         size = group[-1] + kept - group[0]
+        if not chunks.fade:  # side by side: nothing to add up, and nothing to copy where there is one
+            inner = [chunk[..., border : border + kept] for chunk in output]
+            block = np.concatenate(inner, axis=-1) if len(inner) > 1 else inner[0]
+            yield group[0], block[..., : length - group[0]]
+            continue
         total = np.zeros((*output.shape[1:-1], size), dtype=output.dtype)
         weight = np.zeros(size, dtype=np.float32)
         if first:
             total[..., : rest.shape[-1]], weight[: rest.shape[-1]] = rest, rest_weight
         for start, chunk in zip(group, output, strict=True):
             span = slice(start - group[0], start - group[0] + kept)
-            inner = chunk[..., border : border + kept]
-            total[..., span] += weights * inner if chunks.fade else inner
+            total[..., span] += weights * chunk[..., border : border + kept]
             weight[span] += weights
         last = first + batch >= len(starts)
         done = min(length - group[0], size) if last else starts[first + len(group)] - group[0]
         rest, rest_weight = total[..., done:].copy(), weight[done:]
         block = total[..., :done]
-        if chunks.fade:
-            block /= weight[:done]
+        block /= weight[:done]
         yield group[0], block
 
 
