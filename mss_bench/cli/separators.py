@@ -157,8 +157,16 @@ def _check_model(name: str, model: TrainedModel) -> int:
     adds = "add up to the mixture" if tried.left < -60 else "do not add up to the mixture"
     facts = [
         ("stems", f"{adds} (what is left: {tried.left:.0f} dB)"),
-        ("speed", f"{tried.speed:.1f} x real time on {tried.device}, loaded in {tried.load_s:.1f} s"),
-        ("memory", f"{tried.memory_mb:.0f} MiB at most beside what the program holds"),
+        (
+            "speed",
+            f"{tried.speed:.1f} x real time in CPU seconds, as tables of costs have it; it took "
+            f"{tried.separate_s:.1f} s on {tried.device}, and {tried.load_s:.1f} s to load",
+        ),
+        (
+            "memory",
+            f"{tried.memory_mb:.0f} MiB at the peak of the whole process, as tables of costs have it: "
+            f"{tried.separate_mb:.0f} MiB for these 8 s, the rest Python, libraries and the loaded model",
+        ),
         *(("note", notice) for notice in (*tried.notices, unknown_training(model.trained_on)) if notice),
     ]
     print(columns(facts, indent="  ", width=terminal_width()))

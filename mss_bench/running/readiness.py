@@ -13,7 +13,8 @@ from mss_bench.metrics import metrics
 from mss_bench.running.messages import Task
 from mss_bench.separators import Separator, separators
 from mss_bench.separators.deep.adapter import check_device
-from mss_bench.separators.deep.model import TrainedModel
+from mss_bench.separators.deep.examine import require_loadable
+from mss_bench.separators.deep.model import Model, TrainedModel
 
 __all__ = ["refuse_unready"]
 
@@ -24,7 +25,7 @@ _PACKAGES = {
 
 
 def refuse_unready(tasks: Sequence[Task], jobs: int) -> list[str]:
-    """Refuse tasks whose methods and metrics need a package or a GPU that is not here.
+    """Refuse tasks whose methods and metrics need a package or a GPU that is not here, or a model that does not load.
 
     Parameters
     ----------
@@ -42,12 +43,16 @@ def refuse_unready(tasks: Sequence[Task], jobs: int) -> list[str]:
     MissingDependencyError
         An extra is not installed; with how to install it.
     ConfigError
-        A GPU is asked for that is not there.
+        A GPU is asked for that is not there; weights that are missing, altered or not of their configuration.
     """
-    notices = []
+    notices, unsure = [], []
     for spec, device in {(str(t.cell.method), t.device): (t.cell.method, t.device) for t in tasks}.values():
         instance = build(separators, spec)[0]
         _refuse_packages(instance, str(spec))
+        if isinstance(instance, TrainedModel):
+            instance.described.require_weights()
+            if instance.described.self_described and isinstance(instance, Model):
+                unsure.append(spec)
         # Who has no `load` of its own has no use for a device either.
         if isinstance(instance, TrainedModel) or type(instance).load is not Separator.load:
             number = _gpu(getattr(instance, "device", "") or device, str(spec), instance)
@@ -57,6 +62,8 @@ def refuse_unready(tasks: Sequence[Task], jobs: int) -> list[str]:
                     f"{cuda_memory(number):.1f} GiB, and each loads the model for itself; lower --jobs where that is "
                     "too much"
                 )
+    if unsure:
+        require_loadable(unsure)
     for spec in {str(score.metric): score.metric for task in tasks for score in task.scores}.values():
         metric = build(metrics, spec)[0]
         if not metric.available():

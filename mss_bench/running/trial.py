@@ -9,7 +9,7 @@ import numpy as np
 
 from mss_bench.core import audio
 from mss_bench.core.arrays import Samples
-from mss_bench.core.processes import forget_peak, peak_mb
+from mss_bench.core.processes import forget_peak, peak_mb, resident_mb
 from mss_bench.core.tracks import Audio, Targets, TrackId
 from mss_bench.datasets.demo import SAMPLE_RATE, render
 from mss_bench.running.delivery import Delivery
@@ -41,8 +41,10 @@ class Trial:
     left: float  # level of the mixture less all stems that are delivered, dB re mixture
     notices: tuple[str, ...]
     load_s: float
-    speed: float  # times real time
-    memory_mb: float  # peak of the process, less what it held before
+    separate_s: float
+    speed: float  # times real time, in CPU seconds
+    memory_mb: float  # peak of the whole process while it separated
+    separate_mb: float  # of that what was not held before: beyond Python, libraries and the loaded model
     device: str
 
 
@@ -71,15 +73,16 @@ def trial(separator: Separator, *, sample_rate: int = SAMPLE_RATE, device: str =
         references = {name: stem.mean(axis=0, keepdims=True) for name, stem in references.items()}
     mixture = np.asarray(np.sum([*references.values()], axis=0, dtype=np.float32))
     references = _TARGETS.resolve(references)
-    held = peak_mb()
-    forget_peak()
     begun = time.perf_counter()
     separator.load(device)
     loaded = time.perf_counter()
     try:
         delivery = Delivery.of(separator, _TARGETS, track, given=False)
+        forget_peak()
+        held, clocks = resident_mb(), (time.perf_counter(), time.process_time())
         stems = separator.separate(mixture, sample_rate, targets=_TARGETS, rng=np.random.default_rng(0))
-        separated = time.perf_counter()
+        wall, cpu = time.perf_counter() - clocks[0], time.process_time() - clocks[1]
+        peak = peak_mb()
     finally:
         separator.close()
     mapped, _ = separator.stem_map.fitting(_TARGETS).apply(stems, mixture, _TARGETS)
@@ -93,8 +96,8 @@ def trial(separator: Separator, *, sample_rate: int = SAMPLE_RATE, device: str =
     ]
     left = mixture - np.sum([*stems.values()], axis=0)
     return Trial(
-        song.name, rows, _db(left, mixture), delivery.notices, loaded - begun, _SECONDS / (separated - loaded),
-        max(peak_mb() - held, 0.0), separator.used_device or "cpu",
+        song.name, rows, _db(left, mixture), delivery.notices, loaded - begun, wall, _SECONDS / max(cpu, 1e-3),
+        peak, max(peak - held, 0.0), separator.used_device or "cpu",
     )  # fmt: skip
 
 

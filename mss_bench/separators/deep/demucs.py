@@ -73,6 +73,7 @@ class DemucsOptions(Parameterized):
 class DemucsManifest(Manifest):
     """The manifest of a Demucs checkpoint or a bag of them."""
 
+    self_described = True
     overlap = 0.25  # the library's default
     options: DemucsOptions = param(DemucsOptions(), doc="Arguments of the library.")
 

@@ -46,10 +46,12 @@ __all__ = ["ExportedManifest"]
 class ExportedManifest(NetworkManifest):
     """The manifest of a network in a file of `torch.export`."""
 
-    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 0) -> Network:
-        torch = Torch(device, precision, "pt2")
+    def complete(self) -> None:
         if len(self.files) != 1:
             self.refuse_files("one .pt2 file")
+
+    def load(self, device: str = "cpu", precision: str = "float32", batch: int = 0) -> Network:
+        torch = Torch(device, precision, "pt2")
         (file,) = self.files
         content = checked_archive(torch.library, file)
         try:

@@ -113,6 +113,7 @@ class Manifest(Parameterized):
 
     path: Path
     files: Mapping[Path, str]
+    self_described: bool = False  # its files may contradict each other, which shows when it is loaded
     residual: str = ""  # a further stem where the kind has one
     random: bool = False  # it draws from the seed that it is given
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mss_bench.core import audio
 from mss_bench.core.parameters import check, param
+from mss_bench.core.processes import keep_freed_memory
 from mss_bench.core.tracks import Audio, Stems, TrackId
 from mss_bench.errors import AudioError, ConfigError, InvalidOutputError
 from mss_bench.separators.base import MappedSeparator, Separator
@@ -44,6 +45,9 @@ class TrainedModel(Separator):
         """Take over what a manifest says."""
         if self.device:
             check_device(self.device)
+        precision = self.precision or manifest.precision
+        if manifest.kind == "onnx" and precision != "float32":
+            raise ConfigError(f"{manifest.path}: precision={precision}: the precision of an ONNX model is its file's")
         self.described = manifest
         self.target_sets = (manifest.delivers,)
         self.random = manifest.random
@@ -71,6 +75,7 @@ class TrainedModel(Separator):
             The package for this kind of model is not installed.
         """
         self.described.require_weights()
+        keep_freed_memory()
         described = self.described
         precision, batch = self.precision or described.precision, self.batch or described.batch
         self._adapter = described.load(check_device(self.device or device), precision, batch)

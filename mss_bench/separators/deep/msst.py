@@ -94,6 +94,7 @@ class MsstOptions(Parameterized):
 class MsstManifest(Manifest):
     """The manifest of a checkpoint of MSST; what is left out is the configuration's."""
 
+    self_described = True
     sample_rate: int = param(0, at_least=0, unit="Hz", doc="Sample rate of the model.")
     channels: int = param(0, at_least=0, doc="Channels that it is given.")
     overlap = 0.0

@@ -91,10 +91,15 @@ _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(do
 class OnnxManifest(NetworkManifest):
     """The manifest of a network in an ONNX file."""
 
+    models: list[Path]
+
+    def complete(self) -> None:
+        self.models = [file for file in self.files if file.suffix == ".onnx"]
+        if len(self.models) not in (1, len(self.stems)):
+            self.refuse_files(f"one that ends in .onnx, or one for each of {', '.join(self.stems)}")
+
     def load(self, device: str = "cpu", precision: str = "float32", batch: int = 0) -> Network:
         runtime = require_package("onnxruntime", "onnx")
-        if precision != "float32":
-            raise ConfigError(f"{self.path}: precision={precision}: the precision of an ONNX model is that of its file")
         provider, named = _provider(runtime, check_device(device))
         sessions = _sessions(runtime, self, provider)
         if sessions[0].get_providers()[0] != provider[0]:
@@ -115,11 +120,8 @@ def _provider(runtime: Any, device: str) -> tuple[tuple[str, dict[str, int]], st
     return ("CUDAExecutionProvider", {"device_id": number}), f"cuda:{number}"
 
 
-def _sessions(runtime: Any, manifest: NetworkManifest, provider: Any) -> list[Any]:
-    models = [file for file in manifest.files if file.suffix == ".onnx"]
-    if len(models) not in (1, len(manifest.stems)):
-        manifest.refuse_files(f"one that ends in .onnx, or one for each of {', '.join(manifest.stems)}")
-    beside = {file: file.read_bytes() for file in manifest.files if file not in models}
+def _sessions(runtime: Any, manifest: OnnxManifest, provider: Any) -> list[Any]:
+    beside = {file: file.read_bytes() for file in manifest.files if file not in manifest.models}
     return [
         onnx_session(
             runtime,
@@ -127,7 +129,7 @@ def _sessions(runtime: Any, manifest: NetworkManifest, provider: Any) -> list[An
             {Path(os.path.relpath(f, m.parent)).as_posix(): content for f, content in beside.items()},
             provider,
         )
-        for m in models
+        for m in manifest.models
     ]
 
 

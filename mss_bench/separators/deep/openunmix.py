@@ -21,12 +21,12 @@ The manifest, beside the files of a training of open-unmix, all of which are nam
     options: {iterations: 1, window: 300, softmask: false}   # the library's niter, wiener_win_len and softmask
 
 The networks hear the whole track, as with the library, but little of it is held at a time: beside the stems, memory
-grows by half a kilobyte a frame for each network, where the library's own separator holds the spectrograms of all stems.
-Only ``window: 0`` needs those, too. With ``chunk`` (samples) the networks hear chunks that overlap.
+grows by some kilobytes a frame and network, where the library's own separator holds the spectrograms of all stems. Only
+``window: 0`` needs those, too. With ``chunk`` (samples) the networks hear chunks that overlap.
 
 A single stem needs a residual, or ``iterations: 0``. The library itself loads checkpoints with missing keys without a
-word; here missing and unexpected keys are errors, but for the buffers of transforms that the published checkpoints hold.
-Pickles that hold more than tensors are refused.
+word; here missing and unexpected keys are errors, but for the buffers of transforms that the published checkpoints
+hold. Pickles that hold more than tensors are refused.
 
 Open-unmix is under the MIT licence; the published weights of umxl are under CC BY-NC-SA 4.0, the others MIT. Install it
 with ``pip install 'mss-bench[openunmix]'``; it imports torchaudio, which must be of the build of torch.
@@ -77,6 +77,7 @@ class OpenUnmixOptions(Parameterized):
 class OpenUnmixManifest(Manifest):
     """The manifest of open-unmix checkpoints."""
 
+    self_described = True
     residual: str = param("", doc="Name of a further stem, all else: a further source of the Wiener filter.")
     options: OpenUnmixOptions = param(OpenUnmixOptions(), doc="Arguments of the library's separator.")
 
@@ -116,7 +117,9 @@ class OpenUnmix:
         """Separate a mixture into the stems and, where there is one, the residual; `seed` is not used."""
         parts = mixture[:, None] if self.manifest.channels == 1 else [mixture]
         with self._torch.inference():
-            stems = [overlap_add(part, lambda batch: self._stems(batch[0])[None], self.manifest.chunks) for part in parts]
+            stems = [
+                overlap_add(part, lambda batch: self._stems(batch[0])[None], self.manifest.chunks) for part in parts
+            ]
         return dict(zip(self.manifest.delivers, stems[0] if len(stems) == 1 else np.hstack(stems), strict=True))
 
     def _stems(self, mixture: Audio) -> NDArray[np.float32]:
@@ -160,7 +163,7 @@ class OpenUnmix:
         return np.asarray(stems.cpu().numpy())
 
 
-# What the library's `OpenUnmix.forward` does, in three parts: magnitudes to codes, codes to states, states to magnitudes.
+# What the library's `OpenUnmix.forward` does, in three parts; the one in the middle alone looks from frame to frame.
 
 
 def _encoded(network: Any, magnitude: Any) -> Any:

@@ -49,7 +49,8 @@ class External(Outside):
     is set in ``__init__``; `mss_bench.separators.external` shows the scripts that come with the package.
 
     One process serves all tracks that a worker separates. What the script prints comes through as it comes, on standard
-    error or in the worker's log. An exception over there is this track's error, with the end of its traceback. A
+    error or in the worker's log. An exception over there is this track's error, with the end of its traceback;
+    ``sys.exit("what is wrong")`` is its message alone. A
     process that dies costs the track at which it died; for the next one there is another. It is ended with its worker.
 
     The content of the script, the parameters, the versions of Python and of every package installed there, and the

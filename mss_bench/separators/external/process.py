@@ -230,6 +230,8 @@ class PeerProcess:
             return MissingDependencyError(
                 f"the module {error['module']}", self.what, f"{self.python} -m pip install {module}"
             )
+        if classes[0] == "SystemExit" or "MssBenchError" in classes:  # its word to the user: sys.exit("what is wrong")
+            return SeparatorError(f"{self.what}: {message}")
         text = f"{self.what}: {classes[0]}: {message}"
         if any(name in classes for name in _MEMORY_ERRORS):
             return MemoryError(text)

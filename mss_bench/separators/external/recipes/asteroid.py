@@ -14,6 +14,7 @@ channel separates each channel of the mixture alone. Of the file tensors and pla
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Sequence
 
 
@@ -32,13 +33,23 @@ class Separator:
         from asteroid.models import BaseModel
 
         self.device = torch.device(device)
-        # `BaseModel.serialize` notes torch's version as an object of this class.
-        with torch.serialization.safe_globals([torch.torch_version.TorchVersion]):
-            content = torch.load(self.weights, map_location="cpu", weights_only=True)
+        expected = "expected what asteroid's model.serialize() returns, saved by torch.save"
+        try:
+            # `BaseModel.serialize` notes torch's version as an object of this class.
+            with torch.serialization.safe_globals([torch.torch_version.TorchVersion]):
+                content = torch.load(self.weights, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch's own message advises to run the file nevertheless
+            sys.exit(f"{self.weights} is damaged or holds more than tensors ({type(error).__name__}); {expected}")
+        if not isinstance(content, dict) or not {"model_name", "model_args", "state_dict"} <= set(content):
+            sys.exit(f"{self.weights} is no checkpoint of asteroid; {expected}")
         declared = content["model_args"].get("sample_rate", self.sample_rate)
         if declared != self.sample_rate:
-            raise ValueError(f"{self.weights} works at {declared:g} Hz; give sample_rate={declared:g}")
-        self.model = BaseModel.from_pretrained(content).to(self.device).eval()
+            sys.exit(f"{self.weights} works at {declared:g} Hz; give sample_rate={declared:g}")
+        try:
+            self.model = BaseModel.from_pretrained(content).to(self.device).eval()
+        except Exception as error:
+            told = " ".join(str(error).split())[:200]
+            sys.exit(f"{self.weights} is no checkpoint of asteroid's {content['model_name']} ({told}); {expected}")
 
     def separate(self, mixture: Any, sample_rate: int, *, targets: Any, rng: Any) -> dict[str, Any]:
         import torch
@@ -50,5 +61,5 @@ class Separator:
             else:  # a batch of one: (1, sources, channels, samples)
                 sources = self.model.forward_wav(signal[None])[0]
         if len(sources) != len(self.targets):
-            raise ValueError(f"the model has {len(sources)} outputs, targets={', '.join(self.targets)}")
+            sys.exit(f"the model has {len(sources)} outputs; expected as many as targets={', '.join(self.targets)}")
         return dict(zip(self.targets, sources.cpu().numpy()))

@@ -20,6 +20,7 @@ but silent: such a one is silence here.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -46,7 +47,7 @@ class Separator:
         self.trained_on, self.licence = tuple(trained_on), licence
         for name in (model, "download_checks.json"):
             if not Path(weights, name).is_file():
-                raise ValueError(f"{weights} has no file {name}; let audio-separator download the model once")
+                sys.exit(f"{weights} has no file {name}; let audio-separator download the model once")
 
     def load(self, device: str) -> None:
         if device == "cpu":
@@ -76,7 +77,7 @@ class Separator:
         soundfile.write(song, mixture.T / peak, sample_rate, subtype="FLOAT")
         written = self.tool.separate(str(song), {stem: target for target, stem in self.stems.items()})
         if not written:  # the library logs what went wrong and goes on
-            raise RuntimeError("audio-separator wrote nothing; see what it printed")
+            sys.exit("audio-separator wrote nothing; see what it printed")
         for target in self.stems:
             file = song.with_name(f"{target}.wav")
             if file.is_file():

@@ -13,6 +13,7 @@ The separator's version and the content of its files are part of the estimate ke
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -28,7 +29,7 @@ class Separator:
         self.plugin = plugin
         self.made = build(separators, Spec.parse(separator))[0]
         if self.made.needs_track:
-            raise ValueError(f"{self.made.name} reads finished estimates; it needs no interpreter of its own")
+            sys.exit(f"{self.made.name} reads finished estimates; it needs no interpreter of its own")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.made, name)

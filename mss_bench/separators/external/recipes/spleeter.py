@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,14 @@ class Separator:
 
     def __init__(self, weights: str, stems: int = 2, mwf: bool = False) -> None:
         if stems not in TARGETS:
-            raise ValueError(f"stems={stems!r}; expected 2, 4 or 5")
+            sys.exit(f"stems={stems!r}; expected 2, 4 or 5")
         if not Path(weights, "checkpoint").is_file():
-            raise ValueError(f"{weights} has no file checkpoint; expected the folder of an unpacked model")
+            sys.exit(f"{weights} has no file checkpoint; expected the folder of an unpacked model")
         # TensorFlow follows the path in it, which may lead to other weights than those that are hashed.
         named = re.findall(r'model_checkpoint_path:\s*"([^"]*)"', Path(weights, "checkpoint").read_text())
         if not named or any("/" in path or not Path(weights, path + ".index").is_file() for path in named):
             found = ", ".join(named) or "no model"
-            raise ValueError(f"{weights}/checkpoint names {found}; expected a model in this folder")
+            sys.exit(f"{weights}/checkpoint names {found}; expected a model in this folder")
         self.weights, self.stems, self.mwf = Path(weights), stems, mwf
         self.target_sets = (TARGETS[stems],)
 
