@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -79,7 +80,7 @@ def trial(separator: Separator, *, sample_rate: int = SAMPLE_RATE, device: str =
     try:
         delivery = Delivery.of(separator, _TARGETS, track, given=False)
         forget_peak()
-        held, clocks = resident_mb(), (time.perf_counter(), time.process_time())
+        held, clocks = resident_mb([os.getpid()]), (time.perf_counter(), time.process_time())
         stems = separator.separate(mixture, sample_rate, targets=_TARGETS, rng=np.random.default_rng(0))
         wall, cpu = time.perf_counter() - clocks[0], time.process_time() - clocks[1]
         peak = peak_mb()

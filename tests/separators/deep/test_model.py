@@ -89,10 +89,10 @@ def test_files_of_the_key_are_the_manifest_and_the_weights(
 def test_a_missing_package_is_named_with_its_extra(
     kind: str, package: str, extra: str, manifest: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "weights").write_bytes(b"")
+    (tmp_path / "weights.onnx").write_bytes(b"")
     monkeypatch.setitem(sys.modules, package, None)
     model = Model(
-        manifest=str(manifest("weights", kind=kind, **({"output": "sources"} if kind in ("onnx", "pt2") else {})))
+        manifest=str(manifest("weights.onnx", kind=kind, **({"output": "sources"} if kind in ("onnx", "pt2") else {})))
     )
     with pytest.raises(MissingDependencyError, match=rf"needs the package {package}, .* 'mss-bench\[{extra}\]'"):
         model.load()
@@ -122,9 +122,9 @@ def test_altered_weights_are_not_loaded(onnx_file: Callable[..., Path], manifest
 def test_wrong_parameters_are_said(
     parameters: dict[str, Any], wanted: str, manifest: Callable[..., Path], tmp_path: Path
 ) -> None:
-    (tmp_path / "weights").write_bytes(b"")
+    (tmp_path / "weights.onnx").write_bytes(b"")
     with pytest.raises(ConfigError, match=wanted):
-        Model(manifest=str(manifest("weights", **KEYS)), **parameters)
+        Model(manifest=str(manifest("weights.onnx", **KEYS)), **parameters)
 
 
 def test_channels_and_silence(
