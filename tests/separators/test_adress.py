@@ -93,7 +93,7 @@ def test_outside_its_band_all_is_accompaniment(separate: Separate) -> None:
 
 @pytest.mark.parametrize("mask", [m for m in MASKS if m != "soft"])
 def test_filters_keep_the_contract(mask: str) -> None:
-    results = check_separator(ADRess(mask=mask), seconds=0.5)
+    results = check_separator(ADRess(mask=mask))
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
 
 

@@ -101,7 +101,7 @@ def test_sources_that_share_a_peak_all_get_something(separate: Callable[..., Ste
 @pytest.mark.parametrize("mode", ["level", "level_delay"])
 @pytest.mark.parametrize("mask", ["binary", "multichannel"])
 def test_forms_and_filters_keep_the_contract(mode: str, mask: str) -> None:
-    results = check_separator(DUET(mode=mode, mask=mask, assignment="oracle"), seconds=0.5)
+    results = check_separator(DUET(mode=mode, mask=mask, assignment="oracle"))
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
 
 

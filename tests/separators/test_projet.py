@@ -91,8 +91,7 @@ def test_the_start_of_least_divergence_is_kept(position_signals: ModuleType) -> 
 )
 def test_forms_keep_the_contract(parameters: dict[str, object]) -> None:
     results = check_separator(
-        PROJET(restarts=1, iterations=2, directions=12, n_fft=1024, hop=512, assignment="oracle", **parameters),
-        seconds=0.5,
+        PROJET(restarts=1, iterations=2, directions=12, n_fft=1024, hop=512, assignment="oracle", **parameters)
     )
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
 

@@ -73,7 +73,7 @@ def test_posteriors_follow_the_density() -> None:
 
 @pytest.mark.parametrize("mask", MASKS[:-1])
 def test_filters_keep_the_contract(mask: str) -> None:
-    results = check_separator(SpatialClustering(mask=mask, restarts=2, assignment="oracle"), seconds=0.5)
+    results = check_separator(SpatialClustering(mask=mask, restarts=2, assignment="oracle"))
     assert [f"{r.name}: {r.detail}" for r in results if not r.passed] == []
 
 
