@@ -99,7 +99,8 @@ class OpenUnmixManifest(Manifest):
         for key in ("nfft", "nhop"):
             if not isinstance(description.get(key), int):
                 raise ConfigError(f"{self.path}: separator.json has {key}={description.get(key)!r}; expected samples")
-        networks = [_network(torch.library, models, self, stem).eval().to(torch.place) for stem in self.stems]
+        package = require_package("torch", "openunmix")
+        networks = [_network(package, models, self, stem).eval().to(torch.place) for stem in self.stems]
         wiener = require_package("openunmix.filtering", "openunmix").wiener
         return OpenUnmix(self, torch, networks, wiener, ModelSTFT(n_fft=description["nfft"], hop=description["nhop"]))
 
@@ -111,6 +112,7 @@ class OpenUnmix:
         self, manifest: OpenUnmixManifest, torch: Torch, networks: Sequence[Any], wiener: Any, stft: ModelSTFT
     ) -> None:
         self.manifest, self.device = manifest, torch.device
+        self._package = require_package("torch", "openunmix")
         self._torch, self._networks, self._wiener, self._stft = torch, tuple(networks), wiener, stft
 
     def separate(self, mixture: Audio, seed: int = 0) -> Stems:
@@ -130,7 +132,7 @@ class OpenUnmix:
         stft, frames, options = self._stft, self._stft.frames(mixture.shape[-1]), self.manifest.options
         blocks = (self._spectrogram(mixture, first, min(first + _BLOCK, frames)) for first in range(0, frames, _BLOCK))
         encoded = zip(*([_encoded(n, block.abs()) for n in self._networks] for block in blocks), strict=True)
-        hidden = [_hidden(n, self._torch.library.cat(parts)) for n, parts in zip(self._networks, encoded, strict=True)]
+        hidden = [_hidden(n, self._package.cat(parts)) for n, parts in zip(self._networks, encoded, strict=True)]
         stems = np.zeros((len(self.manifest.delivers), *mixture.shape), dtype=np.float32)
         window = options.window or frames
         for first in range(0, frames, window):
@@ -145,11 +147,11 @@ class OpenUnmix:
     def _spectrogram(self, mixture: Audio, first: int, stop: int) -> Any:
         """Return frames of the mixture, ``(frames, channels, bins)``."""
         frames = self._stft.forward(mixture, first, stop).transpose(1, 0, 2)
-        return self._torch.library.from_numpy(frames).to(self._torch.place)
+        return self._package.from_numpy(frames).to(self._torch.place)
 
     def _filtered(self, mixture: Any, hidden: Sequence[Any]) -> NDArray[np.complex64]:
         """Return the stems ``(stems, channels, frames, bins)`` of frames of the mixture."""
-        torch, options = self._torch.library, self.manifest.options
+        torch, options = self._package, self.manifest.options
         size = mixture.abs()
         magnitudes = [_decoded(network, h, size) for network, h in zip(self._networks, hidden, strict=True)]
         found = self._wiener(
