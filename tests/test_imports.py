@@ -42,6 +42,8 @@ ALLOWED = {
     "listening": CORE | {"api", "evaluation", "running", "dsp", "datasets", "metrics", "stats", "report"},
     "explanation": CORE | {"running", "dsp", "metrics", "report"},
     "evaluation": CORE | {"metrics"},
+    "exports": CORE | {"datasets", "stats", "report", "leaderboards"},
+    "reproduction": CORE | {"api", "running", "datasets", "separators", "metrics", "leaderboards"},
     "api": CORE | {"stats", "report", "running", "datasets", "metrics", "separators"},
 }
 

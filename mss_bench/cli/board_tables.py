@@ -22,7 +22,7 @@ class BoardTable(Action):
         flag="TABLE",
         metavar="TABLE",
         doc="Run folder, SEPARATOR/SUBSET/*.json as museval writes, what results import-museval wrote, a CSV or JSON "
-        "file with values of each song, or what valid.py of MSST prints.",
+        "file with values of each song, what valid.py of MSST prints, or a bundle of leaderboard submit.",
     )
     board: Path = param(flag="BOARD", metavar="BOARD", doc="Folder of the board.")
     separators: tuple[str, ...] = param(
@@ -62,7 +62,12 @@ class BoardTable(Action):
         """Return what the table holds for a board, by what kind of table it is."""
         from mss_bench.compat.museval_json import read_folder, read_medians, track_medians
         from mss_bench.leaderboards.add import entries_of_medians, entries_of_run
+        from mss_bench.leaderboards.bundle import is_bundle, read_bundle
 
+        if is_bundle(self.table):
+            entries = read_bundle(self.table).entries(board)
+            chosen = self._chosen([entry.method for entry in entries])
+            return [entry for entry in entries if entry.method in chosen]
         if (self.table / "run.json").is_file():
             from mss_bench.api import load
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from mss_bench.cli import submission
 from mss_bench.cli.board_tables import BoardTable
 from mss_bench.cli.options import Action, add_actions, execute_action
 from mss_bench.core.parameters import param
@@ -117,7 +118,9 @@ class Diff(Action):
         return 0
 
 
-ACTIONS: dict[str, type[Action]] = {"add": Add, "verify": Verify, "build": Build, "diff": Diff}
+ACTIONS: dict[str, type[Action]] = {
+    "add": Add, "verify": Verify, "build": Build, "diff": Diff, **submission.ACTIONS
+}  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

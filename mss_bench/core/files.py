@@ -18,8 +18,8 @@ from typing import IO, Any
 from mss_bench.errors import RunError
 
 __all__ = [
-    "cache_folder", "folder_name", "has_checksum", "json_text", "lock", "read_json", "read_whole", "replacing",
-    "write_atomic",
+    "cache_folder", "folder_name", "has_checksum", "json_text", "lock", "parse_json", "read_json", "read_whole",
+    "replacing", "write_atomic",
 ]  # fmt: skip
 
 _REMEDIES = {errno.EISDIR: "remove it"} | dict.fromkeys(
@@ -160,9 +160,19 @@ def read_json(path: str | Path) -> Any:
     OSError
         As from `read_whole`.
     ValueError
+        As from `parse_json`.
+    """
+    return parse_json(read_whole(path))
+
+
+def parse_json(content: bytes) -> Any:
+    """Read JSON as `read_json` does, from what a file holds.
+
+    Raises
+    ------
+    ValueError
         It is no JSON, nested more deeply than anything that this suite reads, or not what its checksum is of.
     """
-    content = read_whole(path)
     text, has_checksum, checksum = content.rpartition(_CHECKSUM.encode())
     # An entry like it whose key is no longer this one was a checksum.
     lost = not has_checksum and re.search(rb',\n "[^"\n]{8}": "[0-9a-f]{64}"\n}\Z', content[-128:])

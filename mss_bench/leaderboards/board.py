@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS", "ORIGINS", "REPLICATES", "Board", "Entry", "aggregates", "entry_names", "file_stem",
-    "has_other_numbers", "idle_entries", "infinite", "read_board", "read_entry",
+    "has_other_numbers", "has_same_numbers", "idle_entries", "infinite", "read_board", "read_entry",
     "track_table", "write_entry",
 ]  # fmt: skip
 
@@ -220,6 +220,13 @@ def has_other_numbers(board: Board, entry: Entry) -> bool:
     """Return whether the board has an entry of this name already, with another table."""
     file = board.folder / "entries" / f"{file_stem(entry.method)}.csv"
     return file.is_file() and file.read_bytes() != _csv(_rows(entry))
+
+
+def has_same_numbers(board: Board, entry: Entry) -> bool:
+    """Return whether the board has an entry of this name already, with the same table."""
+    return (board.folder / "entries" / f"{file_stem(entry.method)}.csv").is_file() and not has_other_numbers(
+        board, entry
+    )
 
 
 def _rows(entry: Entry) -> pd.DataFrame:

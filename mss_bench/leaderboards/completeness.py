@@ -27,7 +27,7 @@ from mss_bench.stats.verdicts import family, signed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Completeness", "apart", "completeness"]
+__all__ = ["Completeness", "apart", "completeness", "lacks"]
 
 _CELL = ["track", "target", "metric"]
 _ALPHA = 0.05
@@ -133,7 +133,7 @@ def apart(board: Board, entries: Sequence[Entry], state: Completeness, ranked: S
         own = scores[entry.method].dropna().index if entry.method in scores else scores.index[:0]
         rivals = [name for name in ranked if name in scores and name != entry.method]
         against = _against(scores.loc[own, [entry.method, *rivals]], better) if len(own) and rivals else ["–"] * 3
-        rows.append([entry.method, *cells, _lacks(board, entry, state), *against])
+        rows.append([entry.method, *cells, lacks(board, entry, state), *against])
     best = f"against {ranked[0]}" if ranked else "against the best"
     columns: list[Column | str] = [
         "entry", *(Column(target, "right") for target in board.targets), "lacks", best, "behind", "ahead of",
@@ -147,7 +147,7 @@ def apart(board: Board, entries: Sequence[Entry], state: Completeness, ranked: S
     return Table("Incomplete entries", columns, [rows], notes)
 
 
-def _lacks(board: Board, entry: Entry, state: Completeness) -> str:
+def lacks(board: Board, entry: Entry, state: Completeness) -> str:
     """Return what an entry lacks in words, targets that lack alike together."""
     alike: dict[str, list[str]] = {}
     for target in board.targets:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import Status
@@ -26,7 +27,7 @@ from mss_bench.leaderboards.board import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare_with_run", "verify_board"]
+__all__ = ["agreeing", "compare_with_run", "verify_board"]
 
 _TOLERANCE = 1e-6
 _ROUNDING = 100.0  # dB: of a ratio beyond it the smaller part is rounding error, which differs between processors
@@ -168,8 +169,7 @@ def compare_with_run(board: Board, tracks: pd.DataFrame, run: Mapping[str, Any],
         keys = ["track", "target", "metric"]
         both = entry.table.merge(made[entry.method].table, on=keys, suffixes=("", "_now"), how="outer")
         was, now = _of_common_seeds(both)
-        same = (was == now) | (np.isnan(was) & np.isnan(now)) | (np.abs(was - now) <= tolerance)
-        same |= (was > _ROUNDING) & (now > _ROUNDING)
+        same = agreeing(was, now, tolerance)
         if not same.all():
             worst = both.assign(value=was, value_now=now).loc[~same].iloc[0]
             problems.append(
@@ -177,6 +177,12 @@ def compare_with_run(board: Board, tracks: pd.DataFrame, run: Mapping[str, Any],
                 f"{worst['target']} {worst['metric']}: {worst['value']} and {worst['value_now']}"
             )
     return problems
+
+
+def agreeing(was: Floats, now: Floats, tolerance: float) -> NDArray[np.bool_]:
+    """Return which values are the same within a tolerance, or say alike that there is nothing left to measure."""
+    same = (was == now) | (np.isnan(was) & np.isnan(now)) | (np.abs(was - now) <= tolerance)
+    return np.asarray(same | ((was > _ROUNDING) & (now > _ROUNDING)))
 
 
 def _of_common_seeds(both: pd.DataFrame) -> tuple[Floats, Floats]:

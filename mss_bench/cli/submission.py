@@ -1,0 +1,166 @@
+"""``mss-bench leaderboard submit``, ``check``, ``history`` and ``workflow``: boards that others add to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mss_bench.cli.board_tables import BoardTable
+from mss_bench.cli.options import Action
+from mss_bench.cli.reproduce import Again
+from mss_bench.core.parameters import param
+
+if TYPE_CHECKING:
+    from mss_bench.leaderboards.board import Board, Entry
+    from mss_bench.leaderboards.bundle import Bundle
+    from mss_bench.leaderboards.check import Point
+
+__all__ = ["ACTIONS"]
+
+
+class Submit(BoardTable):
+    """Make a bundle of a run, or of a table, that others check and add to a board."""
+
+    contact: str = param("", metavar="TEXT", doc="Who answers questions: a name, an address, a page (default: nobody).")
+    authors: tuple[str, ...] = param((), flag="--author", metavar="NAME", doc="Who made it, for archives.")
+    licence: str = param("CC-BY-4.0", metavar="SPDX", doc="Licence of the numbers, as SPDX names it.")
+    out: Path | None = param(
+        None, short="-o", metavar="PATH", doc="File that ends in .zip, or a folder (default: <method>.zip)."
+    )
+
+    def execute(self) -> int:
+        """Write the bundle and say what a check finds."""
+        from mss_bench.errors import ConfigError
+        from mss_bench.exports.crate import crate_files
+        from mss_bench.leaderboards.board import file_stem, read_board
+        from mss_bench.leaderboards.bundle import bundle_files, write_bundle
+        from mss_bench.leaderboards.check import check_bundle, text, worst
+
+        board = read_board(self.board)
+        if board.kind == "literature":
+            raise ConfigError(f"{self.board} holds published aggregates; a line of its rows.csv is a submission there")
+        entries = self._new(board)
+        further, facts = self._of_run(entries)
+        facts |= {"contact": self.contact, "authors": list(self.authors), "licence": self.licence}
+        described = crate_files(bundle_files(board, entries, further, facts), facts, board, entries)
+        files = bundle_files(board, entries, further | described, facts)
+        name = entries[0].method if len(entries) == 1 else self.table.resolve().stem
+        path = write_bundle(self.out or Path(f"{file_stem(name)}.zip"), files)
+        points, _ = check_bundle(path, board)
+        print(path)
+        for line in text([point for point in points if point.level != "ok"]):
+            print(line, file=sys.stderr)
+        return 1 if worst(points) == "error" else 0
+
+    def _new(self, board: Board) -> list[Entry]:
+        """Return the entries; where none are named, without the floor and those that the board has already."""
+        from mss_bench.core.schema import is_floor
+        from mss_bench.errors import ConfigError
+        from mss_bench.leaderboards.board import has_same_numbers, infinite
+
+        entries = self.entries(board)
+        if not self.separators:
+            new = [entry for entry in entries if not has_same_numbers(board, entry)]
+            entries = [entry for entry in new if entry.method != board.floor and not is_floor(entry.method)]
+        if not entries:
+            raise ConfigError(f"{self.table} holds nothing that the board {self.board} does not have")
+        for entry in entries:
+            if (endless := infinite(entry)) is not None:
+                raise ConfigError(f"{entry.method}: {endless}; nothing was written")
+        return entries
+
+    def _of_run(self, entries: list[Entry]) -> tuple[dict[str, bytes], dict[str, object]]:
+        """Return the files that tell how a run was made, and the weights that it needs."""
+        from mss_bench.running.provenance import now
+
+        facts: dict[str, object] = {"made": now()[:10], "weights": {}}
+        if not any(entry.origin == "run" for entry in entries):
+            return {}, facts
+        from mss_bench.api import load
+        from mss_bench.core.files import json_text
+        from mss_bench.reproduction.recipe import recipe_of
+
+        run = load(self.table).run
+        recipe = recipe_of(run, [entry.method for entry in entries])
+        for name in recipe.absent:
+            print(f"note: the bundle cannot hold {name}; whoever runs it again needs it", file=sys.stderr)
+        # What is on the submitter's disk is nobody's affair: commands hold paths, and options those of the recipe.
+        told = {name: value for name, value in run.items() if name not in ("command", "commands")}
+        info = json_text(told | {"options": recipe.options}).encode("utf-8", "backslashreplace")
+        return {"run.json": info, "recipe.yaml": recipe.text.encode(), **recipe.files}, facts | {
+            "weights": recipe.weights
+        }
+
+
+class Check(Again):
+    """Check bundles against a board: schema, songs, plausibility, copies, training data; status 1 where one fails."""
+
+    bundles: tuple[Path, ...] = param(flag="BUNDLE", metavar="BUNDLE", doc="Bundles, as ZIP files or folders.")
+    board: Path | None = param(
+        None, metavar="DIR", doc="Board (default: that in whose folder submissions the bundle lies, else its own copy)."
+    )
+    recompute: bool = param(False, doc="Run the recipe again for --sample songs, 3 by default, and compare.")
+    estimates: Path | None = param(
+        None, metavar="DIR", doc="Score these estimates again for --sample songs, 3 by default (default: none)."
+    )
+    format: Literal["text", "md", "json"] = param("text", doc="text: a line a finding; md: a comment; json: for tools.")
+
+    def execute(self) -> int:
+        """Print what is found."""
+        import json
+
+        from mss_bench.leaderboards.check import board_of, check_bundle, markdown, text, worst
+
+        found = {}
+        for path in self.bundles:
+            board = board_of(path, self.board)
+            points, bundle = check_bundle(path, board)
+            if bundle is not None and worst(points) != "error" and (self.recompute or self.estimates):
+                points += self._again(bundle, board)
+            found[str(path)] = points
+        if self.format == "json":
+            print(json.dumps({path: [p.to_dict() for p in points] for path, points in found.items()}, indent=1))
+        elif self.format == "md":
+            print("\n".join(markdown(Path(path), points) for path, points in found.items()))
+        else:
+            for path, points in found.items():
+                print(f"{path}:")
+                print("\n".join(f"  {line}" for line in text(points)))
+        return 1 if any(worst(points) == "error" for points in found.values()) else 0
+
+    def _again(self, bundle: Bundle, board: Board | None) -> list[Point]:
+        """Compute some songs again."""
+        from dataclasses import replace
+
+        from mss_bench.errors import MssBenchError
+        from mss_bench.leaderboards.check import Point
+        from mss_bench.reproduction.again import reproduce, scored_again
+
+        request = replace(self.request(), sample=self.sample or 3)
+        points = []
+        with bundle.unpacked() as folder:
+            own = bundle.board(folder, board)
+            for entry in bundle.entries(own):
+                try:
+                    if self.estimates is not None:
+                        table = scored_again(bundle, own, entry, self.estimates, request)
+                    else:
+                        table = reproduce(bundle, own, [entry], request)
+                except MssBenchError as error:
+                    points.append(Point("warning", "computed again", entry.method, str(error)))
+                    continue
+                songs, worst = table["track"].nunique(), table["difference"].abs().max()
+                wrong = table[~table["same"]]
+                said = f"{songs} songs, {len(table)} values, largest difference {worst:.3g}"
+                if len(wrong):
+                    row = wrong.iloc[0]
+                    said = (
+                        f"{len(wrong)} of {len(table)} values on {songs} songs differ, e.g. {row['track']}, "
+                        f"{row['target']} {row['metric']}: {row['was']:.2f}, computed {row['now']:.2f}"
+                    )
+                points.append(Point("error" if len(wrong) else "ok", "computed again", entry.method, said))
+        return points
+
+
+ACTIONS: dict[str, type[Action]] = {"submit": Submit, "check": Check}
