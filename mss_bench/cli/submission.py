@@ -163,4 +163,55 @@ class Check(Again):
         return points
 
 
-ACTIONS: dict[str, type[Action]] = {"submit": Submit, "check": Check}
+class ShowHistory(Action):
+    """Tell from a board's git log who entered when, and who overtook whom."""
+
+    board: Path = param(flag="BOARD", metavar="BOARD", doc="Folder of the board, in a git repository.")
+    write: bool = param(False, doc="Write history.csv into the board's folder, which its page then shows.")
+    format: Literal["text", "md", "csv", "json"] = param("text", doc="How it is printed.")
+
+    def execute(self) -> int:
+        """Print the events, the latest first."""
+        import json
+        from dataclasses import asdict
+
+        from mss_bench.cli.options import terminal_width
+        from mss_bench.leaderboards.board import read_board
+        from mss_bench.leaderboards.history import board_history, history_table, write_history
+
+        board = read_board(self.board)
+        history = board_history(board)
+        if history.shallow:
+            print("note: a shallow copy of the repository: nothing before its first commit is told", file=sys.stderr)
+        if history.unread:
+            print(f"note: {history.unread} commits hold the board in a form that is not read", file=sys.stderr)
+        table = history_table(history.events, board.rank_metric, max(1, len(history.events)))
+        if self.format == "json":
+            print(json.dumps([asdict(event) for event in history.events], indent=1, ensure_ascii=False))
+        else:
+            forms = {"text": lambda: table.console(terminal_width()), "md": table.markdown, "csv": table.csv}
+            print(forms[self.format]())
+        if self.write:
+            print(write_history(board, history.events), file=sys.stderr)
+        return 0
+
+
+class Workflow(Action):
+    """Write GitHub Actions that check the bundles of a pull request and comment on it."""
+
+    folder: Path = param(flag="REPOSITORY", metavar="REPOSITORY", doc="Top folder of the repository.")
+    install: str = param("mss-bench", metavar="WHAT", doc="What pip installs there; pin it to a version or commit.")
+    replace: bool = param(False, doc="Replace workflows of the same names.")
+
+    def execute(self) -> int:
+        """Write both workflows and name them."""
+        from mss_bench.leaderboards.workflow import write_workflows
+
+        for path in write_workflows(self.folder, self.install, replace=self.replace):
+            print(path)
+        return 0
+
+
+ACTIONS: dict[str, type[Action]] = {
+    "submit": Submit, "check": Check, "history": ShowHistory, "workflow": Workflow
+}  # fmt: skip

@@ -16,6 +16,7 @@ from mss_bench.core.schema import is_floor
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, idle_entries, read_entry
 from mss_bench.leaderboards.completeness import Completeness, apart, completeness
+from mss_bench.leaderboards.history import history_table, read_history
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.leaderboards.page import board_page
 from mss_bench.leaderboards.verify import verify_board
@@ -74,6 +75,8 @@ def build(board: Board, published_tests: bool = False) -> list[Path]:
         state = completeness(board, entries) if entries else None
         tables, source = _tables(board, entries, state), "Source"
         tables += [_published_tests(board, state)] if state and published_tests else []
+        events = read_history(board)
+        tables += [history_table(events, board.rank_metric)] if events else []
         intro, remarks = _head(board, state), _remarks(board, entries, state)
     origin = f"{source}: {board.source}." if board.source else ""
     origin += f" Licence: {board.licence}." if board.licence else ""

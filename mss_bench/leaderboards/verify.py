@@ -67,6 +67,13 @@ def verify_board(board: Board) -> list[str]:
             problems.append(f"{name}: the method {entry.method!r} stands also in {seen[entry.method]}")
         seen[entry.method] = name
         problems += [f"{name}: {problem}" for problem in _entry_problems(board, name, entry)]
+    if not problems:
+        from mss_bench.leaderboards.history import read_history
+
+        try:
+            read_history(board)
+        except MssBenchError as error:
+            problems.append(str(error))
     return problems
 
 

@@ -94,7 +94,7 @@ def reproduce(bundle: Bundle, board: Board, entries: Sequence[Entry], request: R
     """
     if "recipe.yaml" not in bundle.files:
         raise ConfigError(
-            f"{bundle.path} has no recipe: its numbers are a table's; with the estimates at hand, score them again with "
+            f"{bundle.path} has no recipe: its numbers are a table's; with the estimates at hand, score them again: "
             "mss-bench leaderboard check --estimates DIR --dataset NAME"
         )
     with bundle.unpacked() as folder:
@@ -234,7 +234,7 @@ def _here(bundle: Bundle, folder: Path, spec: Spec) -> Any:
     """Return a separator of a recipe with its files in the unpacked bundle."""
     if spec.name == "estimates":
         raise ConfigError(
-            f"{bundle.path}: the numbers of {spec.alias or spec.name} are of finished estimates; score these again with "
+            f"{bundle.path}: the numbers of {spec.alias or spec.name} are of finished estimates; score these again: "
             "mss-bench leaderboard check --estimates DIR --dataset NAME"
         )
     placed = {

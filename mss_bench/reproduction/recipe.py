@@ -1,4 +1,4 @@
-"""The recipe of a run: a run file for others, with the small files that it names and the checksums of the large ones."""
+"""The recipe of a run: a run file for others, with the small files that it names and the checksums of large ones."""
 
 from __future__ import annotations
 
