@@ -149,7 +149,38 @@ class CheckLayout(Show):
         return print_checks(f"{dataset.name} (layout {dataset.layout})", check_layout(dataset))
 
 
-ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check, "check-layout": CheckLayout}
+class Export(Show):
+    """Write metadata of a data set that others read: Croissant 1.0, for its folder."""
+
+    hashes: bool = param(False, doc="Name the SHA-256 of every file, which reads all of them.")
+    out: Path | None = param(
+        None, short="-o", metavar="FILE", doc="File, best beside the data as croissant.json (default: print it)."
+    )
+
+    def execute(self) -> int:
+        """Write the metadata, and say on standard error what the entry lacks."""
+        import json
+        import sys
+
+        from mss_bench.core.files import write_atomic
+        from mss_bench.exports.croissant import croissant
+
+        dataset = self.open()
+        content, absent = croissant(dataset, hashes=self.hashes)
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        if self.out is None:
+            print(text, end="")
+        else:
+            print(write_atomic(self.out, text))
+        if absent:
+            said = ", ".join(absent)
+            print(f"note: Croissant asks for {said}, which the entry of {dataset.name} does not say", file=sys.stderr)
+        return 0
+
+
+ACTIONS: dict[str, type[Action]] = {
+    "list": List, "show": Show, "check": Check, "check-layout": CheckLayout, "export": Export
+}  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -202,8 +202,83 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+class Crate(Action):
+    """Describe a run folder for archives: RO-Crate and Zenodo metadata in it."""
+
+    run: Path = Shared.run
+    authors: tuple[str, ...] = param((), flag="--author", metavar="NAME", doc="Who made it (default: not named).")
+    licence: str = param("CC-BY-4.0", metavar="SPDX", doc="Licence of the numbers, as SPDX names it.")
+    title: str = param("", metavar="TEXT", doc="Title (default: the methods and the data set).")
+
+    def execute(self) -> int:
+        """Write both files and name them."""
+        import hashlib
+
+        from mss_bench.core.text import shortened
+        from mss_bench.exports.crate import described
+        from mss_bench.running.store import read_info
+
+        info = read_info(self.run)
+        kept = [self.run / name for name in ("run.json", "plan.json")]
+        kept = [*kept, *self.run.glob("*.parquet"), *self.run.glob("report/**/*")]
+        sizes = {}
+        for file in sorted(path for path in kept if path.is_file() and not path.is_symlink()):
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            sizes[file.relative_to(self.run).as_posix()] = (file.stat().st_size, digest)
+        methods, data = [str(s["label"]) for s in info["separators"]], str(info["dataset"]["name"])
+        facts = {"made": str(info["started"])[:10], "licence": self.licence, "authors": self.authors}
+        words = f"Scores of each song of {', '.join(methods)} on the data set {data}."
+        title = self.title or f"{shortened(methods, 3)} on {data}"
+        for name, content in described(title, words, facts, sizes).items():
+            print(write_atomic(self.run / name, content))
+        return 0
+
+
+class Hub(Action):
+    """Write .eval_results of Hugging Face's Hub: a YAML file for a model's repository."""
+
+    run: Path = Shared.run
+    separator: str = param(flag="--separator", short="-s", metavar="LABEL", doc="Method, as tables name it.")
+    hub: str = param(flag="--hub-dataset", metavar="OWNER/NAME", doc="Data set on the Hub that is the benchmark.")
+    task: str = param(
+        "{target}_{metric}", metavar="TEXT", doc="task_id in its eval.yaml, of {target}, {metric} and {preset}."
+    )
+    source: str = param("", metavar="URL", doc="Page that says where the numbers come from (default: none).")
+    notes: str = param("", metavar="TEXT", doc="What else a reader must know (default: metric and preset).")
+    metrics: tuple[str, ...] = param((), metavar="NAME,...", doc="Only these metrics (default: all).")
+    out: Path = param(Path(), short="-o", metavar="DIR", doc="Folder of the model's repository.")
+
+    def execute(self) -> int:
+        """Write .eval_results/<data set>.yaml and name it."""
+        from mss_bench.api import load
+        from mss_bench.errors import UnknownNameError
+        from mss_bench.exports.eval_results import eval_results
+        from mss_bench.report.selection import labels
+
+        results = load(self.run)
+        table = results.aggregate()
+        for kind, name, known in (
+            ("separator", self.separator, {*labels(results.tracks)}),
+            *(("metric", metric, {*table["metric"]}) for metric in self.metrics),
+        ):
+            if name not in known:
+                raise UnknownNameError(kind, name, known)
+        table = table[table["metric"].isin(self.metrics or {*table["metric"]})]
+        groups = table["group"].map(table.groupby("group")["target"].nunique())
+        table = table.assign(size=groups).sort_values("size", ascending=False, kind="stable")
+        table = table.drop_duplicates(["separator", "target", "metric", "preset"])  # of two groups the larger one
+        text = eval_results(
+            table, self.separator, self.hub, task=self.task, date=str(results.run["started"])[:10], source=self.source,
+            notes=self.notes,
+        )  # fmt: skip
+        print(write_atomic(self.out / ".eval_results" / f"{self.hub.replace('/', '_')}.yaml", text))
+        return 0
+
+
 ACTIONS: dict[str, type[Action]] = {
     "rebuild": Rebuild, "distances": Distances, "export": Export, "merge": Merge, "remove": Remove,
+    "crate": Crate, "hub": Hub,
     "import-museval": ImportMuseval,
 }  # fmt: skip
 
