@@ -65,7 +65,7 @@ def eval_results(
     return "".join(_yaml(entry) for entry in entries.values())
 
 
-def _task(pattern: str, row: Mapping[str, Any]) -> str:
+def _task(pattern: str, row: Mapping[Any, Any]) -> str:
     try:
         named = pattern.format(target=row["target"], metric=row["metric"], preset=row["preset"])
     except (KeyError, IndexError, ValueError, AttributeError) as error:
