@@ -122,10 +122,10 @@ class Check(Again):
         if self.format == "json":
             print(json.dumps({path: [p.to_dict() for p in points] for path, points in found.items()}, indent=1))
         elif self.format == "md":
-            print("\n".join(markdown(Path(path), points) for path, points in found.items()))
+            print("\n".join(markdown(Path(name), points) for name, points in found.items()))
         else:
-            for path, points in found.items():
-                print(f"{path}:")
+            for name, points in found.items():
+                print(f"{name}:")
                 print("\n".join(f"  {line}" for line in text(points)))
         return 1 if any(worst(points) == "error" for points in found.values()) else 0
 

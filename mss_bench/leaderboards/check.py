@@ -97,7 +97,7 @@ def check_bundle(path: Path, board: Board | None = None) -> tuple[list[Point], B
 def worst(points: Sequence[Point]) -> Level:
     """Return the worst level of some points."""
     levels = {point.level for point in points}
-    return next((level for level in _ORDER if level in levels), "ok")  # type: ignore[return-value]
+    return next((level for level in _ORDER if level in levels), "ok")
 
 
 def text(points: Sequence[Point]) -> list[str]:
