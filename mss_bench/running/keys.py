@@ -50,7 +50,7 @@ _COMPUTING = (
 CONFORM = _PACKAGE / "running" / "conform.py"
 """What the runner itself does to estimates: trim, pad, map and sum."""
 
-_TEXTS = {"citation", "caution", "assumption", "licence", "only_reads"}
+_TEXTS = {"citation", "caution", "assumption", "licence", "only_reads", "unlike_paper"}
 """Class attributes that describe and do not compute."""
 
 _HELP = {"doc", "unit", "flag", "short", "metavar", "expects"}

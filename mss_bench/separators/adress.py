@@ -48,7 +48,8 @@ class ADRess(PannedVoice):
     presets = as_published()
     unlike_paper = (
         "Only the plane of the stronger channel is searched, with the exact null for the nearest of 100 gains; "
-        "estimates are masks on both channels, not a mono source with the phase of one"
+        "estimates are masks on both channels, not a mono source with the phase of one; the "
+        "voice has a band, from low to high"
     )
     assumption = "Sources are panned by level alone, and none but the voice is at its azimuth between low and high."
 

@@ -91,7 +91,8 @@ class Separator(Parameterized, ABC):
         Values of parameters that belong together; ``preset=paper`` has those of the paper, as far as they are known.
         Others that are given go before them.
     unlike_paper : str
-        What differs from the paper whatever the parameters.
+        What differs from the paper whatever the parameters, and in values of ``preset=paper`` that are not the paper's,
+        each named as ``parameter=``.
     """
 
     name: ClassVar[str] = ""
@@ -153,9 +154,9 @@ class Separator(Parameterized, ABC):
     @classmethod
     def differs_from_paper(cls) -> str:
         """Return in what the method differs from its paper by default, and under ``preset=paper``, in words."""
-        own = cls.defaults({})
-        values = [f"{n}={own[n]} (paper: {value})" for n, value in cls.presets.get("paper", {}).items()]
-        said = "; ".join(filter(None, [", ".join(values), cls.unlike_paper]))
+        own, papers = cls.defaults({}), cls.presets.get("paper", {})
+        values = [f"{n}={own[n]} (paper: {value})" for n, value in papers.items() if f"{n}=" not in cls.unlike_paper]
+        said = ". ".join(filter(None, [", ".join(values), cls.unlike_paper]))
         return said or ("nothing that is known" if "paper" in cls.presets else "")
 
     @classmethod

@@ -83,7 +83,7 @@ class Centre(PannedVoice):
     name = "centre"
     citation = "C. Avendano, Frequency-domain source identification and manipulation in stereo mixes, WASPAA 2003"
     presets = as_published()
-    unlike_paper = "The similarity has the real part of L R*, not its modulus"
+    unlike_paper = "The similarity has the real part of L R*, not its modulus; the voice has a band, from low to high"
     assumption = "The voice, and nothing else between low and high, is panned to the centre without delay."
 
     width: float = param(

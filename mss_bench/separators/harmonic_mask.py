@@ -91,7 +91,7 @@ class HarmonicMask(MelodySeparator, MaskSeparator):
     presets = as_published(width=50.0, mask="soft")
     unlike_paper = (
         "The accompaniment within the partials is the mean of the gaps beside them, where the paper predicts it "
-        "by a factorisation of the rest; the melody is tracked by salience"
+        "by a factorisation of the rest; powers are subtracted for magnitudes; the melody is tracked by salience"
     )
     assumption = "One harmonic voice carries the melody; at its partials it is louder than the accompaniment."
 

@@ -66,7 +66,10 @@ class NMF(BlindMaskSeparator):
         "Algorithms for nonnegative matrix factorization with the beta-divergence, Neural Computation 23(9) 2011"
     )
     presets = as_published(n_fft=2048, hop=512)
-    unlike_paper = "Components are clustered into sources, which is no part of the papers"
+    unlike_paper = (
+        "Frames of n_fft=4096, hop=1024, and under preset=paper 2048, 512, as is usual: the papers are of any "
+        "matrix; components are clustered into sources, which is no part of them"
+    )
     assumption = "Each source is made of a few sounds that come back, and sounds unlike those of the others."
 
     sources = 0

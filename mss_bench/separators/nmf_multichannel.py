@@ -6,7 +6,6 @@ import numpy as np
 
 from mss_bench.dsp.nmf import Factors, factorise, normalised, random_factors
 from mss_bench.dsp.stft import Spectrogram
-from mss_bench.separators.base import as_published
 from mss_bench.separators.nmf import NMF
 
 __all__ = ["MultichannelNMF"]
@@ -29,6 +28,10 @@ class MultichannelNMF(NMF):
     decides, at a smaller one the sound does. The gains hold for panned sources, not for reverberation or for
     differences in time between the channels. A mono mixture is factorised as by NMF.
 
+    The usual filter is ``soft``, as published. ``multichannel`` trusts the places, and gains where sources lie apart:
+    4 dB more with two or three of them in the demo, 1 dB with four. In songs, where voice, bass and drums share the
+    centre, it costs 0.5 dB (demo) and 1 dB (an excerpt of a record).
+
     References
     ----------
     .. [1] D. FitzGerald, M. Cranitch and E. Coyle, "Non-negative tensor factorisation for sound source separation",
@@ -39,21 +42,12 @@ class MultichannelNMF(NMF):
 
     name = "nmf_multichannel"
     citation = "D. FitzGerald et al., Non-negative tensor factorisation for sound source separation, ISSC 2005"
-    presets = as_published(mask="soft", n_fft=2048, hop=512)
     unlike_paper = (
-        "Components are clustered into sources, which is no part of the paper; the gains wait for the first fifth "
+        "Frames of n_fft=4096, hop=1024, and under preset=paper 2048, 512 as for nmf; "
+        "components are clustered into sources, which is no part of the paper; the gains wait for the first fifth "
         "of the updates"
     )
     assumption = "Each source is made of a few sounds that come back, all panned to one place of its own."
-
-    # All that stand before the mask are named, so that it keeps its place.
-    sources = 0
-    components = 40
-    divergence = "kl"
-    iterations = 100
-    continuity = 0.0
-    sparseness = 0.0
-    mask = "multichannel"
 
     def factorise(self, x: Spectrogram, beta: int, rng: np.random.Generator) -> Factors:
         """Return the factors of all channels, first with equal gains."""

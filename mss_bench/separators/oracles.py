@@ -137,6 +137,7 @@ class MWF(_Oracle):
     adds_up = True
     citation = "N. Duong et al., Under-determined reverberant source separation using a full-rank model, TASLP 2010"
     presets = as_published()
+    unlike_paper = "Powers and covariances are those of the true stems, the powers updated once; the paper's EM goes on"
     assumption = "Each stem is Gaussian with a spatial covariance that does not change over the song; both are known."
 
     def _filter(self, mixture: Spectrogram, sources: Sequence[Spectrogram]) -> Sequence[Spectrogram]:

@@ -71,7 +71,8 @@ class PROJET(BlindMaskSeparator):
     citation = "D. FitzGerald, A. Liutkus and R. Badeau, Projection-based demixing of spatial audio, TASLP 2016"
     presets = as_published(directions=31, projections=11)
     unlike_paper = (
-        "Grids of 30 and 10 would not hold the centre; starts are drawn by sectors and the best of several is "
+        "By default the grids are the paper's, which do not hold the centre; under preset=paper they do: directions=31 "
+        "(paper: 30), projections=11 (paper: 10); starts are drawn by sectors and the best of several is "
         "kept; Q is learned from drawn frames"
     )
     assumption = "Sources come from different directions, and their magnitudes add up in every projection."

@@ -18,12 +18,13 @@ def published_lines(name: str) -> list[tuple[str, str]]:
     Returns
     -------
     list of tuple of str
-        Heading and text of each; empty for a method without values of its own in a paper.
+        Heading and text of each, one for both where the defaults are the paper's; empty for a method without a paper.
     """
     with PUBLISHED.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["separator"] == name]
     lines = []
-    for params, how in (("", "by default"), ("preset=paper", "as published")):
+    alike = not any(row["params"] for row in rows)
+    for params, how in (("", "by default, as published" if alike else "by default"), ("preset=paper", "as published")):
         own = [row for row in rows if row["params"] == params]
         if own:
             seeds = f", {own[0]['n_replicates']} seeds" if own[0]["n_replicates"] != "1" else ""

@@ -135,6 +135,9 @@ class REPET(PeriodRange, RepeatingBackground):
     name = "repet"
     citation = "Z. Rafii and B. Pardo, REpeating Pattern Extraction Technique (REPET), TASLP 2013"
     presets = as_published()
+    unlike_paper = (
+        "The period is the lag of the greatest value of the beat spectrum; the paper weighs each lag with its multiples"
+    )
     assumption = "The accompaniment repeats with one period through the song, the voice is sparse and does not repeat."
 
     def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:

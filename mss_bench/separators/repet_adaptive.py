@@ -45,6 +45,9 @@ class AdaptiveREPET(PeriodRange, RepeatingBackground):
     name = "repet_adaptive"
     citation = "A. Liutkus et al., Adaptive filtering for music/voice separation exploiting repetition, ICASSP 2012"
     presets = as_published()
+    unlike_paper = (
+        "The mask is W / V, as in the authors' later programs; the paper's falls with the distance of log V from log W"
+    )
     assumption = "Over some periods around each moment the accompaniment repeats, and the voice does not."
 
     window: float = param(10.0, above=0, unit="s", doc="Length of the windows of the beat spectrogram.")

@@ -53,8 +53,8 @@ class RPCA(MaskSeparator, SpectrogramSeparator):
     citation = "P.-S. Huang et al., Singing-voice separation using robust principal component analysis, ICASSP 2012"
     presets = as_published(mask="binary", tolerance=1e-7)
     unlike_paper = (
-        "Channels share a mask of their mean magnitude; songs are split in chunks; single precision; voices begin "
-        "at high_pass"
+        "Frames of 46 ms with half overlap (paper: 64 ms, three quarters); channels share a mask of their mean "
+        "magnitude; songs are split in chunks; single precision; voices begin at high_pass"
     )
     assumption = "The accompaniment consists of few spectra that come back; the voice fills few bins and keeps moving."
 

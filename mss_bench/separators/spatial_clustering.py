@@ -42,7 +42,9 @@ class SpatialClustering(BlindMaskSeparator):
     The model is learned from bins drawn at random with chances in proportion to ``|X|^emphasis``, so that the bins that
     are heard count. Starts are drawn as in k-means++, each source's direction from the bins in proportion to their
     distance from the directions drawn before, and the start that ends with the greatest likelihood is kept. For the
-    filters a source's magnitude is ``sqrt(gamma_j)``: ``wiener`` shares a bin by the probabilities themselves.
+    filters a source's magnitude is ``sqrt(gamma_j)``: ``wiener`` shares a bin by the probabilities themselves, as
+    published. ``soft``, the usual one, is better on songs: ``multichannel`` costs 1.1 dB there, on the demo and on an
+    excerpt of a record, and gains 0.5 to 2.7 dB where two to five sources lie apart.
 
     References
     ----------
@@ -68,8 +70,6 @@ class SpatialClustering(BlindMaskSeparator):
 
     sources = 0
     assignment = "rules"
-    mask = "multichannel"
-    power = 1.0
     emphasis: float = param(
         1.0, at_least=0, doc="Exponent of a bin's chance of being learned from; 0 draws all bins alike."
     )

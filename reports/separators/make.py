@@ -146,7 +146,8 @@ class SeparatorsPage(Page):
             kept = [c for c in rows.columns if c not in ("dataset", "subset", "flags")]
             rows[kept].to_csv(out / file, index=False, float_format="%.3f")
         if self.ship:
-            own = filters["params"].isin(["", "preset=paper"]) & filters["separator"].isin(_with_preset(classes))
+            papers = [name for name, cls in classes.items() if "paper" in cls.presets]
+            own = filters["params"].isin(["", "preset=paper"]) & filters["separator"].isin(papers)
             rows = filters[own].drop_duplicates(["separator", "params", "target"])
             rows[[*PUBLISHED_COLUMNS]].to_csv(PUBLISHED, index=False, float_format="%.3f", lineterminator="\n")
         similar.to_csv(out / "similar_sources.csv", float_format="%.2f")
@@ -195,16 +196,11 @@ def chosen_separators(names: Sequence[str] = ()) -> dict[str, type[Separator]]:
     return dict(sorted(shown.items(), key=lambda item: [*FAMILIES].index(item[1].family)))
 
 
-def _with_preset(classes: Mapping[str, type[Separator]]) -> list[str]:
-    """Return the methods that have other values in their papers."""
-    return [name for name, cls in classes.items() if cls.presets.get("paper")]
-
-
 def _variants(name: str, cls: type[Separator]) -> list[dict[str, Any]]:
     """Return a method with each filter that is not its default, and as published; of a slow one the latter alone."""
     mask = parameters(cls).get("mask")
     others = [m for m in MASKS if m != mask.default] if mask and not cls.slow else []
-    published = [{"name": name, "preset": "paper"}] if _with_preset({name: cls}) else []
+    published = [{"name": name, "preset": "paper"}] if cls.presets.get("paper") else []
     return [*({"name": name, "mask": m} for m in others), *published]
 
 
@@ -260,7 +256,9 @@ def _entry(
         if metric != "SAR" or not does_nothing(name):  # it adds no artefacts, and its ratio is rounding error
             sdr.setdefault(metric, {}).setdefault(target, float(value))
     mask = parameters(cls).get("mask")
-    labels = {"": f"{mask.default} (default)" if mask else "as it is", "preset=paper": "as published (preset=paper)"}
+    notes = ["default"] * bool(mask) + ["as published"] * (cls.presets.get("paper") == {})
+    usual = mask.default if mask else "as it is"
+    labels = {"": f"{usual} ({', '.join(notes)})" if notes else usual, "preset=paper": "as published (preset=paper)"}
     compared = _main_group_first(filters[filters["separator"] == name])
     scores = [
         _score(labels.get(params, params.removeprefix("mask=")), compared[compared["params"] == params])
