@@ -210,8 +210,7 @@ def _similar_sources(
     """Return the gain over the scaled mixture (mean uSDR) of methods that find sources of any kind, and their counts.
 
     Of songs with two stems that are alike only those two count: the mean over all stems would say how well the drums
-    come out. The second table has how many sources the methods find that can tell (``sources=auto``), the mean over
-    songs and seeds.
+    come out. The second table has how many sources the methods find that can tell (``sources=auto``).
     """
     blind = [n for n, c in classes.items() if "assignment" in parameters(c)]
     if not blind:
@@ -240,11 +239,11 @@ def _similar_sources(
     return pd.DataFrame(columns).reindex(wanted[0]), pd.DataFrame(numbers).reindex(wanted[1])
 
 
-def _counted(tracks: pd.DataFrame) -> pd.Series[float]:
-    """Return how many sources each method has found, by its flags."""
-    found = tracks["flags"].str.extractall(r"sources:(?P<sources>\d+)")["sources"].astype(float)
-    own = tracks.loc[found.index.get_level_values(0), ["separator", "track"]].assign(sources=found.to_numpy())
-    return own.drop_duplicates().groupby("separator")["sources"].mean()
+def _counted(tracks: pd.DataFrame) -> pd.Series[str]:
+    """Return how many sources each method has found, by its flags; several numbers where seeds differ."""
+    found = tracks["flags"].str.extractall(r"sources:(?P<sources>\d+)")["sources"].astype(int)
+    separator = tracks["separator"].loc[found.index.get_level_values(0)].to_numpy()
+    return found.groupby(separator).agg(lambda counts: " or ".join(map(str, sorted({*counts}))))
 
 
 def _entry(
