@@ -123,7 +123,7 @@ class SeparatorsPage(Page):
         if self.real is not None:
             data, work = {"name": "references", "dir": str(self.real.absolute())}, self.work / "real"
             out = work / "page" if out == HERE else out  # not over the page of the demo, whose notes are of that
-        print(f"{_count(len(classes), 'method')} on {_count(self.songs, 'song')} of {self.real or 'the demo'}")
+        print(f"{_count(len(classes), 'method')} on at most {_count(self.songs, 'song')} of {self.real or 'the demo'}")
         results, tracks = self._run(data, classes, work / "run")
         similar, counted = pd.DataFrame(columns=[*SIMILAR]), pd.DataFrame(columns=[*SIMILAR])
         if self.real is None:
