@@ -16,7 +16,7 @@ from mss_bench.core.spec import Spec, build
 from mss_bench.core.text import counted, shortened
 from mss_bench.core.tracks import TargetGroup, Track
 from mss_bench.datasets import Dataset
-from mss_bench.errors import AudioError, ConfigError, MssBenchError
+from mss_bench.errors import AudioError, ConfigError, MssBenchError, UnknownNameError
 from mss_bench.metrics import metrics
 from mss_bench.protocols import Protocol, get_protocols
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mss_bench.running.options import RunOptions
     from mss_bench.running.start import PreparedRun
 
-__all__ = ["check_dataset", "described", "differences", "lacking", "refuse_lacking", "with_protocols"]
+__all__ = ["check_dataset", "check_metrics", "described", "differences", "lacking", "refuse_lacking", "with_protocols"]
 
 
 def with_protocols(options: RunOptions) -> tuple[RunOptions, list[Protocol]]:
@@ -72,6 +72,24 @@ def _usual_dataset(protocols: Sequence[Protocol]) -> str:
     names = ", ".join(protocol.name for protocol in protocols)
     of = f"of the data sets {', '.join(usual)}" if usual else "of no data set in the catalog"
     raise ConfigError(f"--protocol {names}: {of}; choose one with --dataset")
+
+
+def check_metrics(protocol: Protocol) -> None:
+    """Refuse a protocol whose metrics are not there, or report none of its quantities.
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        families = [build(metrics, Spec.parse(spec))[0] for spec in protocol.metrics]
+    except MssBenchError as error:
+        raise ConfigError(f"protocol {protocol.name}: metrics: {error}") from error
+    known = [quantity.name for family in families for quantity in family.quantities]
+    if unknown := [name for name in protocol.quantities if name not in known]:
+        raise ConfigError(
+            f"protocol {protocol.name}: quantities: {UnknownNameError('quantity of its metrics', unknown[0], known)}"
+        )
 
 
 def group_of(protocol: Protocol, target: str, dataset: Dataset) -> TargetGroup | None:
@@ -202,7 +220,11 @@ def described(prepared: PreparedRun) -> list[dict[str, Any]]:
 
 def check_dataset(protocol: Protocol, dataset: Dataset) -> list[CheckResult]:
     """Return whether a data set has what a protocol asks for, point by point."""
-    results = []
+    try:
+        check_metrics(protocol)
+        results = [CheckResult("metrics", True, ", ".join(protocol.metrics))]
+    except ConfigError as error:
+        results = [CheckResult("metrics", False, str(error))]
     if protocol.datasets:
         known = dataset.name in protocol.datasets
         detail = "" if known else f"{dataset.name}, expected {' or '.join(protocol.datasets)}"

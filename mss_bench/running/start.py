@@ -23,7 +23,7 @@ from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.metrics import metrics
 from mss_bench.perturbations import perturbations
 from mss_bench.protocols import Protocol, other_tracks
-from mss_bench.running.by_protocol import differences, refuse_lacking, with_protocols
+from mss_bench.running.by_protocol import check_metrics, differences, refuse_lacking, with_protocols
 from mss_bench.running.description import describe_run
 from mss_bench.running.ends import CellEnd, end_of
 from mss_bench.running.examination import examine_run
@@ -214,6 +214,8 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     if file is not None:
         options.check_written(file)
     options, protocols = with_protocols(options)
+    for protocol in protocols:
+        check_metrics(protocol)
     separator_specs, metric_specs = options.separator_specs(), options.metric_specs()
     for spec in separator_specs:
         build(separators, spec)  # mistyped names are reported before any song of the demo is rendered

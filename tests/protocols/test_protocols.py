@@ -285,6 +285,24 @@ def test_a_data_set_that_lacks_something_is_named_before_anything_runs(planned, 
         planned("mine@1", "msst@1")
 
 
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (("usdr:preset=demucs", "usdrr"), "protocol mine@1: metrics: unknown metric 'usdrr'"),
+        (
+            ("[uSDR]", "[uSDRR]"),
+            "mine@1: quantities: unknown quantity of its metrics 'uSDRR'; did you mean 'uSDR'",
+        ),
+    ],
+)
+def test_metrics_that_are_not_there_are_named_with_the_protocol(planned, own, tiny, capsys, change, error):
+    own.write_text(OWN.replace(*change, 1))
+    with pytest.raises(ConfigError, match=error):
+        planned("mine@1")
+    assert main(["protocols", "check", "mine@1", "tiny", "--catalog", str(tiny), "--protocol-file", str(own)]) == 1
+    assert "FAIL  metrics" in capsys.readouterr().out
+
+
 def test_all_protocols_are_those_that_the_data_set_serves(planned):
     names = [protocol.name for protocol in planned("all", dataset="tiny").protocols]
     assert {"sisec18@1", "msst@1", "mine@1", "mine@2"} <= set(names)
