@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,9 @@ TOOLS = {
     "fast_bss_eval": ("fast_bss_eval", "pip install torch fast-bss-eval"),
     "torchmetrics": ("torchmetrics", "pip install torch torchmetrics"),
     "auraloss": ("auraloss", "pip install torch auraloss"),
+    "torch-l1-snr": ("torch_l1_snr", "pip install torch torchaudio torch-l1-snr"),
+    "librosa": ("librosa", "pip install librosa"),
+    "zimtohrli": ("zimtohrli", "pip install zimtohrli"),
 }
 """Tool to the module that it is imported as, and how to install it."""
 
@@ -64,9 +68,27 @@ def _torch(function: str, quantity: str, metric: str, note: str = _FLOAT32, **op
     return Comparison("torchmetrics", f"{function}({shown})" if shown else function, metric, (quantity,), call, note)
 
 
-def _loss(loss: str, quantity: str, metric: str, note: str = _FLOAT32, sign: float = -1.0) -> Comparison:
-    call = partial(tools.auraloss, loss=loss, quantity=quantity, sign=sign)
-    return Comparison("auraloss", loss.partition(".")[2], metric, (quantity,), call, note)
+def _loss(
+    loss: str, quantity: str, metric: str, note: str = _FLOAT32, value: Callable[[float], float] = operator.neg,
+    shown: str = "", **options: Any,
+) -> Comparison:  # fmt: skip
+    call = partial(tools.auraloss, loss=loss, quantity=quantity, value=value, **options)
+    return Comparison("auraloss", loss.partition(".")[2] + shown, metric, (quantity,), call, note)
+
+
+def _similarity(loss: float) -> float:
+    return 100 / (1 + 10 * loss)
+
+
+_GENSVS: dict[str, Any] = {
+    "fft_sizes": (256, 512, 1024, 2048, 4096), "hop_sizes": (64, 128, 256, 512, 1024),
+    "win_lengths": (256, 512, 1024, 2048, 4096), "rate": 0, "perceptual_weighting": True,
+}  # fmt: skip
+_AURA: dict[str, Any] = {
+    "fft_sizes": (1024, 2048, 4096), "hop_sizes": (256, 512, 1024), "win_lengths": (1024, 2048, 4096), "scale": "mel",
+    "n_bins": 128, "rate": 44100, "perceptual_weighting": True, "reversed": True,
+}  # fmt: skip
+_AS_MSST = "same definition, called as ZFTurbo's code does; they compute in float32"
 
 
 _IMAGES = ("SDR", "ISR", "SIR", "SAR")
@@ -117,6 +139,11 @@ COMPARISONS: tuple[Comparison, ...] = (
     _torch(
         "signal_distortion_ratio", "SDR", "bss_eval_v3_sources", "same definition: SDR of sources; float64, no ridge"
     ),
+    Comparison(
+        "torchmetrics", "signal_distortion_ratio, mean over channels", "bss_eval_v3_sources:preset=torchmetrics",
+        ("SDR",), partial(tools.torchmetrics, function="signal_distortion_ratio", quantity="SDR"),
+        "same definition, channel by channel; float64, no ridge", mono=False,
+    ),
     _torch(
         "signal_distortion_ratio", "SDR", "bss_eval",
         "another definition: theirs forgives any filter of 512 taps and is of the whole signal, ours is plain, of 1 s",
@@ -129,7 +156,30 @@ COMPARISONS: tuple[Comparison, ...] = (
     _loss("time.SISDRLoss", "SI-SDR", "si_sdr", "theirs subtracts the mean and adds 1e-8; our default does neither"),
     _loss("time.SNRLoss", "SNR", "snr:preset=auraloss"),
     _loss("time.SDSDRLoss", "SD-SDR", "sd_sdr:preset=auraloss"),
-    _loss("freq.MultiResolutionSTFTLoss", "MR-STFT", "mr_stft:preset=auraloss", sign=1.0),
+    _loss("freq.MultiResolutionSTFTLoss", "MR-STFT", "mr_stft:preset=auraloss", value=float),
+    _loss(
+        "freq.MultiResolutionSTFTLoss", "MR-STFT", "mr_stft:preset=gensvs", value=float, shown=", as in gensvs",
+        **_GENSVS,
+    ),
+    _loss(
+        "freq.STFTLoss", "Aura-STFT", "aura_stft:preset=zfturbo", _AS_MSST, _similarity, ", 100/(1 + 10 L)",
+        w_log_mag=1.0, w_lin_mag=0.0, w_sc=1.0, reversed=True,
+    ),
+    _loss(
+        "freq.MultiResolutionSTFTLoss", "Aura-MRSTFT", "aura_mrstft:preset=zfturbo", _AS_MSST, _similarity,
+        " of mels, 100/(1 + 10 L)", **_AURA,
+    ),
+    Comparison(
+        "torch-l1-snr", "MultiL1SNRDBLoss", "l1_snr:preset=zfturbo", ("L1-SNR",), tools.torch_l1_snr, _AS_MSST,
+        mono=False,
+    ),
+    Comparison(
+        "librosa", "melspectrogram(htk=True, norm=None)", "multi_mel_snr", ("Multi-Mel-SNR",), tools.librosa,
+        "same definition, computed from their mel spectrograms; their own resampling",
+    ),
+    Comparison(
+        "zimtohrli", "Pyohrli().distance", "zimtohrli", ("Zimtohrli",), tools.zimtohrli, "ours calls theirs, at 48 kHz"
+    ),
 )  # fmt: skip
 """All comparisons."""
 
@@ -155,7 +205,7 @@ def installed(chosen: Iterable[str] = TOOLS) -> tuple[dict[str, str], dict[str, 
         module, install = TOOLS[tool]
         try:
             importlib.import_module(module)
-            versions[tool] = version(module)
+            versions[tool] = version(tool)
         except ImportError:
             missing[tool] = f"not installed; {install}"
         except RuntimeError as error:  # museval without ffmpeg

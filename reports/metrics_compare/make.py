@@ -209,8 +209,8 @@ def render(differences: Sequence[Difference], material: Sequence[Material], chos
         *(f"Not compared: {tool} ({why})." for tool, why in missing.items()),
         "",
         "*Ours* and *theirs* are medians over the values that were compared: those finite in both, below 100 dB and "
-        "not flagged; n counts them, targets times frames. Units are dB, but for MR-STFT. Functions of mono signals "
-        "got the mean of the channels.",
+        "not flagged; n counts them, targets times frames. Units are dB, but for the spectral distances and "
+        "similarities and Zimtohrli. Functions of mono signals got the mean of the channels.",
         "",
         table(differences).markdown(),
     ]
