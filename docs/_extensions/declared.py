@@ -144,7 +144,12 @@ class CommandLine(_Directive):
         return parts
 
     def _options(self, parser: argparse.ArgumentParser) -> list[str]:
-        shown = [action for group in parser._action_groups for action in group._group_actions if action.dest != "help"]
+        shown = [
+            action
+            for group in parser._action_groups
+            for action in group._group_actions
+            if action.dest not in ("help", "verbose")
+        ]
         rows = [
             [f"`{', '.join(action.option_strings) or action.metavar or action.dest}`", self._value(action), action.help]
             for action in shown
