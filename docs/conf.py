@@ -42,6 +42,7 @@ include_patterns = [
     "reports/**.md",
     "leaderboards/**.md",
     "tests/benchmarks/*.md",
+    "tests/release/*.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
 ]

@@ -109,8 +109,8 @@ def test_options_that_are_named_exist(path: Path) -> None:
     assert named - OF_OTHERS - set().union(*options().values()) == set()
 
 
-OF_OTHERS = {"--no-deps", "--is-wav", "--musdb", "--strict", "--jbos"}
-"""Options of pip, mss-museval and mypy, and one that stands for a mistake."""
+OF_OTHERS = {"--no-deps", "--is-wav", "--musdb", "--strict", "--jbos", "--extras", "--python"}
+"""Options of pip, mss-museval, mypy and tests/release/check.py, and one that stands for a mistake."""
 
 
 def test_every_error_is_explained_with_causes_and_remedies() -> None:
