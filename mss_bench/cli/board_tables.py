@@ -73,7 +73,7 @@ class BoardTable(Action):
 
             results = load(self.table)
             if results.run.get("origin") != "museval":
-                return entries_of_run(board, results.tracks, results.run, self.separators)
+                return entries_of_run(board, results.tracks, results.run, self.separators, results.costs)
             medians = results.tracks.rename(columns={"separator": "method"}).drop(columns="group")
         elif self.table.is_dir():
             medians = track_medians(*read_folder(self.table))

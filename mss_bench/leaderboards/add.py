@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError
 from mss_bench.leaderboards.board import COLUMNS, REPLICATES, Board, Entry
+from mss_bench.report.facts import measured_on
 from mss_bench.report.idle import Idle
+from mss_bench.report.page_model import cost_facts
 from mss_bench.report.selection import labels
 
 if TYPE_CHECKING:
@@ -18,8 +20,9 @@ __all__ = ["entries_of_medians", "entries_of_run"]
 
 
 def entries_of_run(
-    board: Board, tracks: pd.DataFrame, run: Mapping[str, Any], methods: Sequence[str] = ()
-) -> list[Entry]:
+    board: Board, tracks: pd.DataFrame, run: Mapping[str, Any], methods: Sequence[str] = (),
+    costs: pd.DataFrame | None = None,
+) -> list[Entry]:  # fmt: skip
     """Make entries of a run's methods.
 
     Parameters
@@ -31,6 +34,8 @@ def entries_of_run(
         Its ``run.json``.
     methods : sequence of str
         Labels; empty for all.
+    costs : DataFrame, optional
+        Its cost table.
 
     Returns
     -------
@@ -65,6 +70,7 @@ def entries_of_run(
     order = own["group"].map(own.groupby("group")["target"].nunique()).rank(method="dense", ascending=False)
     own = own.assign(order=order).sort_values("order", kind="stable")
     idle = Idle.of(tracks, run["separators"])
+    cost = cost_facts(costs)
     entries = []
     for name in methods or known:
         table = own[own["label"] == name].drop_duplicates(["track", "target", "metric"])
@@ -81,6 +87,10 @@ def entries_of_run(
                 "params": fact.get("params", {}), "version": fact.get("version", ""),
             },
         )  # fmt: skip
+        costed = {key: value for key, value in cost.get(name, {}).items() if value > 0}  # NaN of what only reads files
+        measured = {key: float(f"{value:.3g}") for key, value in costed.items()}
+        if measured:
+            entry.assign(measured | {"measured_on": measured_on(run, costs)})
         entry.table = table[[*COLUMNS, REPLICATES]].reset_index(drop=True)
         if times := max(len(text.split()) for text in entry.table[REPLICATES]):
             entry.provenance = {**entry.provenance, "replicates": times}

@@ -19,6 +19,7 @@ from mss_bench.errors import ConfigError
 from mss_bench.report.idle import Idle
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.choices import AGGREGATIONS
+from mss_bench.stats.rating import AT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +83,10 @@ class Board(Parameterized):
     licence: str = param("", doc="Licence of the numbers.")
     source: str = param("", doc="Where the numbers come from.")
     rules: tuple[str, ...] = param((), doc="What an entry must keep, in words.")
+    rating: Mapping[str, Any] = param(
+        {},
+        doc="anchor: entry that ratings are calibrated to; at: what it is rated (default: the mean of all at 1000).",
+    )
 
     def setup(self) -> None:
         for name in ("tracks", "ranked_on", "metrics", "targets"):
@@ -98,8 +103,24 @@ class Board(Parameterized):
             self.refuse("ranked_on", f"tracks of the board, but {strange[0]!r} is none")
         if self.rank_metric not in self.metrics:
             self.refuse("rank_metric", f"one of {', '.join(self.metrics)}")
+        if strange := sorted({*self.rating} - {"anchor", "at"}):
+            self.refuse("rating", f"anchor and at, but got {strange[0]!r}")
+        if not isinstance(self.rating.get("anchor", ""), str):
+            self.refuse("rating", "the name of an entry as anchor")
+        if not isinstance(self.rating.get("at", AT), int | float):
+            self.refuse("rating", "a number as at")
         if self.rank_target not in (*self.targets, "mean"):
             self.refuse("rank_target", f"{', '.join(self.targets)} or mean")
+
+    @property
+    def anchor(self) -> str:
+        """Return the entry that ratings are calibrated to; empty for the mean of all that are ranked."""
+        return str(self.rating.get("anchor", ""))
+
+    @property
+    def anchored_at(self) -> float:
+        """Return what `anchor` is rated."""
+        return float(self.rating.get("at", AT))
 
 
 class Entry(Parameterized):
@@ -116,6 +137,12 @@ class Entry(Parameterized):
     method: str = param(doc="Name of the method.")
     description: str = param("", doc="What it is.")
     licence: str = param("", doc="Licence of the method.")
+    family: str = param("", doc="Kind of method, e.g. RoFormer: pages filter by it.")
+    released: str = param("", doc="When it came out, as 2026, 2026-05 or 2026-05-31.")
+    parameters: int | None = param(None, at_least=0, doc="Number of its learnt parameters.")
+    speed: float | None = param(None, above=0, doc="Seconds of audio that it separates in a second.")
+    memory: float | None = param(None, above=0, unit="MB", doc="The most that it holds while it separates.")
+    measured_on: str = param("", doc="The machine that speed and memory are of.")
     oracle: bool = param(False, doc="Whether it saw the references.")
     does_nothing: bool = param(False, doc="Whether it is the mixture itself: it has no rank.")
     trained_on: tuple[str, ...] = param((), doc="Training data: 'data set/subset' or words.")
@@ -123,6 +150,10 @@ class Entry(Parameterized):
     provenance: Mapping[str, Any] = param({}, doc="Version, date, data, parameters, source.")
     sha256: str = param("", doc="Checksum of the table's file.")
     aggregates: dict[str, dict[str, float | None]] = param({}, doc="Aggregated value by target and metric.")
+
+    def setup(self) -> None:
+        if self.released and not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", self.released):
+            self.refuse("released", "a date as 2026, 2026-05 or 2026-05-31")
 
 
 def read_board(folder: str | Path) -> Board:

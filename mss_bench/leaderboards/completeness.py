@@ -27,7 +27,7 @@ from mss_bench.stats.verdicts import family, signed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Completeness", "apart", "completeness", "lacks"]
+__all__ = ["Completeness", "apart", "completeness", "lacks", "ranking_scores"]
 
 _CELL = ["track", "target", "metric"]
 _ALPHA = 0.05
@@ -124,7 +124,7 @@ def apart(board: Board, entries: Sequence[Entry], state: Completeness, ranked: S
     lacking = [e for e in entries if any((e.method, target) in state.missing for target in board.targets)]
     if not lacking:
         return None
-    scores = _ranking_scores(board, state.own)
+    scores = ranking_scores(board, state.own)
     better = board.rank_metric not in board.lower_is_better
     rows: list[TableRow] = []
     order = sorted(lacking, key=lambda e: e.method.lower())
@@ -167,7 +167,7 @@ def _own_number(entry: Entry, target: str, metric: str) -> str:
     return f"{number(value)} ({int(rows['value'].notna().sum())})"
 
 
-def _ranking_scores(board: Board, own: pd.DataFrame) -> pd.DataFrame:
+def ranking_scores(board: Board, own: pd.DataFrame) -> pd.DataFrame:
     """Return what entries are ranked by on each song, songs x methods; NaN where one lacks a target."""
     targets = board.targets if board.rank_target == "mean" else (board.rank_target,)
     rows = own[(own["metric"] == board.rank_metric) & own["target"].isin(targets)]

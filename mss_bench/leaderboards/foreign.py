@@ -25,9 +25,10 @@ __all__ = ["FACTS", "NAMES", "ForeignTable", "entries_of_table", "msst_log", "ne
 NAMES = ("method", "track", "target", "metric", "value")
 """What a row is made of."""
 
-FACTS = ("description", "licence", "trained_on")
+FACTS = ("description", "licence", "trained_on", "family", "released", "parameters", "speed", "memory", "measured_on")
 """What a column, or a constant, may say of a method beside its values."""
 
+_NUMBERS = ("parameters", "speed", "memory")
 _MSST = {"sdr": "uSDR", "si_sdr": "SI-SDR"}  # its sdr is of the whole song, not that of BSS Eval
 _SHOWN = 20
 _EMPTY = {"", "nan", "none", "null", "n/a", "na", "-", "–"}
@@ -112,16 +113,36 @@ def entries_of_table(
     entries = []
     for method, part in long.groupby("method", sort=True):
         told = facts.get(str(method), {})
-        entry = Entry(
-            method=str(method), origin="table", description=told.get("description", ""),
-            licence=told.get("licence", ""), trained_on=tuple(filter(None, [told.get("trained_on", "")])),
-            provenance={"preset": board.preset, **provenance},
-        )  # fmt: skip
+        try:
+            entry = Entry.from_mapping(
+                {
+                    name: _fact(name, table.plain(text) if name in _NUMBERS else text)
+                    for name, text in told.items()
+                    if text
+                }
+                | {"method": str(method), "origin": "table", "provenance": {"preset": board.preset, **provenance}},
+                "an entry",
+            )
+        except ConfigError as error:
+            problems = str(error).replace("\n", "; ")
+            raise ConfigError(f"{table.name}, {method}: {problems}; nothing was written") from error
         valued = part["value"].notna().astype("int64")
         part = part.assign(group="", n_frames=1, n_valid=valued, n_inf=0, status=str(Status.OK))
         entry.table = part[list(COLUMNS)].reset_index(drop=True)
         entries.append(entry)
     return entries, notes
+
+
+def _fact(name: str, text: str) -> Any:
+    """Return what a text tells of a method: a number where it is one, training data as a list."""
+    if name not in _NUMBERS:
+        return [text] if name == "trained_on" else text
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _columns(

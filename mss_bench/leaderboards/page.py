@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from markupsafe import Markup, escape
 from mss_bench.core.schema import FLOOR
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry
 from mss_bench.leaderboards.completeness import Completeness
+from mss_bench.leaderboards.entry_facts import filter_facts, filters
+from mss_bench.leaderboards.ratings import RATINGS, rating_picture
 from mss_bench.report.contents import arrange
 from mss_bench.report.html import relabel, templates, texts, wording
 from mss_bench.report.options import Options
@@ -57,7 +60,8 @@ def board_page(
         {"title": board.title, "board": board, "intro": head[0], "remarks": head[1:], "origin": origin}
         | {"methods": methods, "notes": []}
         | content
-        | {"tables": tables, "apart": tables[1:] if entries else []}
+        | {"tables": tables, "apart": [t for t in tables[1:] if t.title != RATINGS] if entries else []}
+        | {"rating": next((rating_picture(table) for table in tables if table.title == RATINGS), None)}
     )
 
 
@@ -73,6 +77,13 @@ def _pictures(board: Board, entries: Sequence[Entry], table: pd.DataFrame) -> di
         metrics=tuple(m for m in dict.fromkeys((board.rank_metric, *board.metrics)) if m in metrics), targets=targets,
         aggregation=board.aggregation, missing="complete", sort=by,
     )  # fmt: skip
+    costs = {
+        (FLOOR if e.method == board.floor else e.method): {
+            name: math.nan if value is None else float(value)
+            for name, value in (("speed", e.speed), ("memory", e.memory), ("parameters", e.parameters))
+        }
+        for e in entries
+    }
     quantities = [
         {"name": name, "unit": board.units.get(name, "dB"), "higher_is_better": name not in board.lower_is_better}
         for name in board.metrics
@@ -86,9 +97,16 @@ def _pictures(board: Board, entries: Sequence[Entry], table: pd.DataFrame) -> di
         if e.method in shown
     ]  # fmt: skip
     contents = arrange(table, options, quantities=quantities, separators=facts)
-    model = page_model(contents, digits=options.style.digits, mean=board.rank_target == "mean")
+    model = page_model(contents, digits=options.style.digits, costs=costs, mean=board.rank_target == "mean")
+    own = [e for e in entries if e.method in shown]
+    told = {FLOOR if e.method == board.floor else e.method: filter_facts(e) for e in own}
+    for method in model["methods"]:
+        method["facts"] = told[method["name"]]
+    model["filters"] = filters(own)
     relabel(model, {FLOOR: board.floor} if board.floor else {})
-    model |= {"costs": False, "start": by} | wording(contents, options)
+    machines = {e.measured_on for e in own} - {""}
+    measured = {"costs": any(e.speed for e in own), "machine": "; ".join(sorted(machines))}
+    model |= measured | {"start": by} | wording(contents, options)
     findings = [f for block in contents.blocks for f in block.findings.values()]
     return {
         "model": model,

@@ -16,9 +16,11 @@ from mss_bench.core.schema import is_floor
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, idle_entries, read_entry
 from mss_bench.leaderboards.completeness import Completeness, apart, completeness
+from mss_bench.leaderboards.entry_facts import facts_table
 from mss_bench.leaderboards.history import history_table, read_history
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.leaderboards.page import board_page
+from mss_bench.leaderboards.ratings import rating_table
 from mss_bench.leaderboards.verify import verify_board
 from mss_bench.report.idle import NO_ARTEFACTS, Idle
 from mss_bench.report.leakage import overlap
@@ -92,10 +94,11 @@ def _tables(board: Board, entries: list[Entry], state: Completeness | None) -> l
     """Return the standings, and a table of the entries that lack something; nothing of an empty board."""
     if state is None:
         return []
-    table = _standings(board, entries, state)
-    ranked = [row[0].text for row in table.rows if row[1].text]
-    lacking = apart(board, entries, state, ranked)
-    return [table, *([lacking] if lacking else [])]
+    table, verdicts = _standings(board, entries, state)
+    places = {row[0].text: int(row[1].text) for row in table.rows if row[1].text}
+    rated = rating_table(board, entries, state, places, verdicts)
+    further = [rated, facts_table(entries, table), apart(board, entries, state, [*places])]
+    return [table, *(each for each in further if each is not None)]
 
 
 def standings(board: Board) -> Table:
@@ -112,12 +115,14 @@ def standings(board: Board) -> Table:
     if not entries:
         add = f"mss-bench leaderboard add RUN {shlex.quote(str(board.folder))}"
         raise ConfigError(f"{board.folder} has no entries; add some: {add}")
-    return _standings(board, entries, completeness(board, entries))
+    return _standings(board, entries, completeness(board, entries))[0]
 
 
-def _standings(board: Board, entries: list[Entry], state: Completeness) -> Table:
+def _standings(board: Board, entries: list[Entry], state: Completeness) -> tuple[Table, Family | None]:
+    """Return the standings, and what the scores say of the target that they are ranked by."""
     scores = state.ranked(board)
-    entries = [e for e in entries if e.method in set(scores["separator"])]
+    present = {*scores["separator"]}
+    entries = [e for e in entries if e.method in present]
     shown = _Standings.of(board, entries, scores)
     competing = [e for e in entries if not e.oracle and e.method not in shown.unranked]
     places = {e.method: shown.order(e)[1] for e in competing if not shown.order(e)[0]}
@@ -131,7 +136,8 @@ def _standings(board: Board, entries: list[Entry], state: Completeness) -> Table
         groups[entry.oracle].append([name, rank, *(shown.cell(entry, *column) for column in shown.columns)])
     headings = [target if metric == board.rank_metric else f"{metric} ({target})" for target, metric in shown.columns]
     headed = [Column(heading, "right") for heading in ("rank", *headings)]
-    return Table("", ["entry", *headed], list(groups.values()), shown.notes(entries), name=board.title)
+    table = Table("", ["entry", *headed], list(groups.values()), shown.notes(entries), name=board.title)
+    return table, shown.verdicts.get(board.rank_target)
 
 
 @dataclass(frozen=True)

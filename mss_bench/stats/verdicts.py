@@ -22,6 +22,8 @@ References
    Stat. 13, 2004.
 .. [2] C. Bron, J. Kerbosch, "Finding all cliques of an undirected graph", Commun. ACM 16, 1973.
 .. [3] S. S. Gupta, "On some multiple decision (selection and ranking) rules", Technometrics 7, 1965.
+.. [4] D. Al Mohamad, J. J. Goeman, E. W. van Zwet, "Simultaneous confidence intervals for ranks", J. Multivar. Anal.
+   188, 2022.
 """
 
 from __future__ import annotations
@@ -301,6 +303,19 @@ class Family:
             return {}
         groups = list(zip(_LETTERS, self.cliques, strict=False))
         return {name: "".join(letter for letter, group in groups if name in group) for name in self.ranked}
+
+    @cached_property
+    def rank_intervals(self) -> dict[str, tuple[int, int]]:
+        """Return the first and last rank that each method may have [4]_, for all at once at level 1 - alpha.
+
+        They lie behind the methods that are told apart from it and better, and ahead of those that are worse.
+        """
+        p, lean = self.p.to_numpy(), self._alone[1].to_numpy()
+        ahead, behind = (((p < self.alpha) & side).sum(axis=1).tolist() for side in (lean < 0, lean > 0))
+        return {
+            name: (1 + better, len(self.ranked) - worse)
+            for name, better, worse in zip(self.ranked, ahead, behind, strict=True)
+        }
 
     def rank(self, name: str) -> int:
         """Return the rank of a ranked method by its value, 1 the best; equal values share the lower number."""
