@@ -12,7 +12,7 @@ from mss_bench.leaderboards.board import Board, Entry
 from mss_bench.leaderboards.completeness import Completeness, ranking_scores
 from mss_bench.report.table import Column, Table, TableCell
 from mss_bench.stats.matrix import ScoreMatrix
-from mss_bench.stats.rating import Ratings, rate
+from mss_bench.stats.rating import RATING_COLUMNS, Ratings, rate
 from mss_bench.stats.verdicts import Family, family
 
 __all__ = ["RATINGS", "rating_picture", "rating_table"]
@@ -52,7 +52,9 @@ def rating_table(
     if board.rank_metric in board.lower_is_better:
         scores = -scores
     if board.anchor and board.anchor not in scores:
-        raise UnknownNameError("entry with every song for ratings to be calibrated to", board.anchor, scores)
+        raise UnknownNameError(
+            "entry with every song for ratings to be calibrated to", board.anchor, [*map(str, scores)]
+        )
     ranked = [name for name in places if name in scores]
     ratings = rate(scores, ranked, anchor=board.anchor, at=board.anchored_at)
     if verdicts is None:
@@ -67,7 +69,7 @@ def rating_table(
 
 
 def _row(name: str, rank: int, within: tuple[int, int] | None, ratings: Ratings) -> list[TableCell | str | int]:
-    rating, low, high, won = (float(x) for x in ratings.table.loc[name])
+    rating, low, high, won = (float(ratings.table[column][name]) for column in RATING_COLUMNS)
     first, last = within or (rank, rank)
     interval = None if math.isnan(low) else (f"{low:.0f}", f"{high:.0f}")
     ranks = TableCell(f"{first} to {last}" if first < last else str(first), first)
