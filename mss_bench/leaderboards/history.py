@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -167,7 +168,7 @@ def read_history(board: Board) -> list[Event]:
         if entered != (method in there):
             raise ConfigError(
                 f"{path}: {method!r} {'enters and is not there' if entered else 'leaves and is there'}; make it anew: "
-                f"mss-bench leaderboard history {board.folder} --write"
+                f"mss-bench leaderboard history {shlex.quote(str(board.folder))} --write"
             )
     return events
 
