@@ -41,7 +41,7 @@ USES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "demucs": ((), ("demucs.htdemucs", "torch")),
     "docs": ((), ("sphinx", "myst_nb", "pydata_sphinx_theme")),
     "listen": ((), ("flask", "waitress", "mss_bench.listening.server.run")),
-    "msst": ((), ("pymss", "torch")),
+    "msst": ((), ("pymss_core", "torch")),
     "onnx": ((f"{RUN} -s demo_net",), ("onnxruntime",)),
     "openunmix": ((), ("openunmix", "torchaudio")),
     "peass": ((), ("peass",)),
