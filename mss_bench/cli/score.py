@@ -77,7 +77,7 @@ def configure(parser: Parser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Pair the files, examine the estimates and score them."""
     from mss_bench.errors import ConfigError
-    from mss_bench.leaderboards.beside import boards_folder
+    from mss_bench.leaderboards.beside import boards_folder, is_here
     from mss_bench.leaderboards.board import read_board
     from mss_bench.running.by_protocol import refuse_lacking, with_protocols
     from mss_bench.running.start import prepare
@@ -89,7 +89,7 @@ def execute(args: argparse.Namespace) -> int:
         options = options.with_values(dataset={"name": "references", "dir": str(command.references.absolute())})
     every = "all" in options.protocols
     options, protocols = with_protocols(options)
-    for rows in (rows for protocol in protocols if every for rows in protocol.beside):
+    for rows in (rows for protocol in protocols if every for rows in protocol.beside if is_here(rows)):
         read_board(boards_folder() / rows.board)  # what cannot be read is told before anything is scored
     if command.museval_json and "bss_eval" not in {spec.name for spec in options.metric_specs()}:
         raise ConfigError("--museval-json holds BSS Eval scores; add bss_eval to --metrics")

@@ -16,7 +16,7 @@ from mss_bench.report.protocols import ProtocolScore, ProtocolScores, protocol_s
 from mss_bench.report.table import Table, number
 from mss_bench.stats.matrix import OVER_TARGETS
 
-__all__ = ["PublishedRow", "boards_folder", "overview", "published_rows", "reproduced", "standing_beside"]
+__all__ = ["PublishedRow", "boards_folder", "is_here", "overview", "published_rows", "reproduced", "standing_beside"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,24 @@ def boards_folder() -> Path:
     """Return the folder of the boards that come with the package (in a checkout, the one at its top)."""
     shipped = Path(__file__).with_name("boards")
     return shipped if shipped.is_dir() else Path(__file__).resolve().parents[2] / "leaderboards"
+
+
+def is_here(beside: Beside) -> bool:
+    """Return whether the board comes with this installation: the repository also has boards of other licences."""
+    return (boards_folder() / beside.board).is_dir()
+
+
+def _board(beside: Beside) -> Board:
+    if not is_here(beside):
+        raise ConfigError(f"{_absent(beside)}; run mss-bench from a checkout of the repository")
+    return read_board(boards_folder() / beside.board)
+
+
+def _absent(beside: Beside) -> str:
+    return (
+        f"the board {beside.board} is not part of the installed package, for the licence of its numbers; it is "
+        f"leaderboards/{beside.board} of mss_bench's repository"
+    )
 
 
 def published_rows(beside: Beside, metric: str, target: str, targets: Sequence[str]) -> list[PublishedRow]:
@@ -52,7 +70,7 @@ def published_rows(beside: Beside, metric: str, target: str, targets: Sequence[s
     ConfigError
         There is no such board, or it cannot be read.
     """
-    board = read_board(boards_folder() / beside.board)
+    board = _board(beside)
     rows = _of_literature(board, beside) if board.kind == "literature" else _of_entries(board, metric)
     values = {name: _value(row, target, targets) for name, row in rows}
     found = [PublishedRow(name, value) for name, value in values.items() if not math.isnan(value)]
@@ -92,7 +110,7 @@ def reproduced(protocol: Protocol) -> ProtocolScores:
         No board has values of each song by this protocol.
     """
     for beside in protocol.beside:
-        board = read_board(boards_folder() / beside.board)
+        board = _board(beside)
         if board.kind != "literature":
             break
     else:
@@ -115,6 +133,9 @@ def standing_beside(scores: ProtocolScores, score: ProtocolScore) -> str:
     said = []
     for chosen in scores.facts.get("beside", ()):
         beside, targets = Beside(**chosen), list(scores.facts["targets"])
+        if not is_here(beside):
+            said.append(_absent(beside))
+            continue
         rows = published_rows(beside, score.metric, score.target, targets)
         if rows:
             better = [row for row in rows if row.value > score.value]

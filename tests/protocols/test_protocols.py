@@ -377,6 +377,19 @@ def test_authors_values_of_each_song_give_a_table_of_all_quantities(name, method
     assert [*method.split(), *values] in [line[: len(method.split()) + len(values)] for line in lines]
 
 
+def test_a_board_that_the_installed_package_does_not_have_is_one_line(done, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mss_bench.leaderboards.beside.boards_folder", lambda: tmp_path)
+    assert main(["protocols", "reproduce", "moisesdb-4@1"]) == 2
+    error = capsys.readouterr().err
+    assert "the board moisesdb-4 is not part of the installed package" in error
+    assert len(error.strip().splitlines()) == 1
+    facts = json.loads(json.dumps(done.run["protocols"][0]))
+    facts["beside"] = [rows.values() for rows in SHIPPED["moisesdb-4@1"].beside]
+    score = ProtocolScore("mine", False, "uSDR", "vocals", 8.0, "")
+    said = standing_beside(ProtocolScores(facts, [score], []), score)
+    assert said.endswith("it is leaderboards/moisesdb-4 of mss_bench's repository")
+
+
 def test_files_that_a_copy_lacks_are_named_before_anything_runs(planned, own, tiny, tmp_path, capsys):
     (tmp_path / "tiny" / "test" / "Song A" / "bass.wav").unlink()
     for options in ({}, {"tracks": ["Song A", "Song B (live)"]}):

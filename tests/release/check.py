@@ -33,7 +33,7 @@ NEEDED = ("py.typed", "datasets.yaml", "leaderboards/boards/sisec18/board.yaml",
 RUN = "run --max-tracks 1 --duration 2 -m usdr -q -o runs/{}"
 BARE = (
     "--version", "help audio", "separators list", "metrics show SDR", "datasets show demo", f"{RUN} -s hpss,irm",
-    "report runs/{} --format md,csv", "init {root}/songs -o run.yaml",
+    "report runs/{} --format md,csv", "protocols reproduce gensvs@1", "init {root}/songs -o run.yaml",
 )  # fmt: skip
 # Of each extra: commands that need it, and modules that it brings.
 USES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -80,6 +80,7 @@ def problems(file: Path) -> Iterator[str]:
         yield f"{file.name} has {size:.1f} MB, expected at most {LARGEST[file.suffix]}"
     yield from (f"{file.name} has audio: {name}" for name in inside if name.endswith(AUDIO))
     yield from (f"{file.name} has {name}" for name in inside if name.startswith(("tests/", "reports/", ".ci")))
+    yield from (f"{file.name} has {name}, which is not under MIT" for name in inside if "moisesdb-" in name)
     if file.suffix == ".whl":
         tops = {name.partition("/")[0] for name in inside}
         yield from (f"{file.name} installs {top}" for top in tops if not top.startswith("mss_bench"))
