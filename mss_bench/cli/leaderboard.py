@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mss_bench.cli import submission
 from mss_bench.cli.board_tables import BoardTable
 from mss_bench.cli.options import Action, add_actions, execute_action
 from mss_bench.core.parameters import param
+
+if TYPE_CHECKING:
+    from mss_bench.leaderboards.board import Board, Entry
 
 __all__ = ["ACTIONS", "configure", "execute"]
 
@@ -31,6 +35,7 @@ class Add(BoardTable):
         entries = self.entries(board)
         if not entries:
             raise ConfigError(f"{self.table} holds nothing for the board {self.board}")
+        _refuse_one_file(board, entries)
         for entry in entries:  # all that can be wrong is before anything is written
             if (endless := infinite(entry)) is not None:
                 raise ConfigError(f"{entry.method}: {endless}; nothing was written")
@@ -42,6 +47,21 @@ class Add(BoardTable):
         for entry in entries:
             print(write_entry(board, entry)[1])
         return 0
+
+
+def _refuse_one_file(board: Board, entries: Sequence[Entry]) -> None:
+    """Refuse names that differ in capitals alone: on many disks their files are the same."""
+    from mss_bench.errors import ConfigError
+    from mss_bench.leaderboards.board import entry_names, file_stem
+
+    stems = {stem.casefold(): stem for stem in entry_names(board)}
+    for entry in entries:
+        stem = file_stem(entry.method)
+        if (other := stems.setdefault(stem.casefold(), stem)) != stem:
+            raise ConfigError(
+                f"{board.folder}: {entry.method!r} and the entry {other!r} differ in capitals alone; name one of them "
+                "otherwise; nothing was written"
+            )
 
 
 class Verify(Action):

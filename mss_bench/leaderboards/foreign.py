@@ -125,6 +125,8 @@ def entries_of_table(
             )
         except ConfigError as error:
             problems = str(error).replace("\n", "; ")
+            if any("," in told.get(name, "") for name in _NUMBERS):
+                problems += "; write numbers with a decimal point, without marks of thousands"
             raise ConfigError(f"{table.name}, {method}: {problems}; nothing was written") from error
         valued = part["value"].notna().astype("int64")
         part = part.assign(group="", n_frames=1, n_valid=valued, n_inf=0, status=str(Status.OK))
@@ -270,7 +272,12 @@ def _facts(
     facts: dict[str, dict[str, str]] = {}
     for row in table.rows:
         own = facts.setdefault(row[found["method"]], dict(usual))
-        own |= {name: row[column] for name, column in told.items() if row[column]}
+        for name, column in told.items():
+            if row[column] and own.setdefault(name, row[column]) != row[column]:  # as a speed of each song
+                raise ConfigError(
+                    f"{table.name}: {name} of {row[found['method']]!r} is {own[name]!r} and {row[column]!r}; a "
+                    f"method has one: say it for all rows with --set {name}=...; nothing was written"
+                )
     return facts
 
 

@@ -102,6 +102,26 @@ def test_a_bundle_is_run_again_and_a_lie_is_found(
     assert "error: computed again: centre: 2 of 2 values on 1 songs differ" in capsys.readouterr().out
 
 
+def test_estimates_at_hand_are_scored_again(submitted: tuple[Path, Path], kept: Path, tmp_path: Path, capsys) -> None:
+    board, songs = submitted[0], kept.parent / "tiny" / "test"
+    bundle = tmp_path / "mixture.zip"
+    words = ["leaderboard", "submit", str(kept), str(board), "-s", "mixture_unscaled", "-o", str(bundle)]
+    assert main([*words, "--author", "A. Nonymous"]) == 0
+    for target in ("vocals", "accompaniment"):
+        (tmp_path / "estimates" / "Song A").mkdir(parents=True, exist_ok=True)
+        shutil.copy(songs / "Song A" / "mixture.wav", tmp_path / "estimates" / "Song A" / f"{target}.wav")
+    check = ["leaderboard", "check", str(bundle), "--board", str(board), "--estimates", str(tmp_path / "estimates")]
+    check += ["--catalog", str(kept.parent / "catalog.yaml"), "--jobs", "1"]
+    assert main(check) == 0
+    assert "warning: computed again: mixture_unscaled: --estimates needs the references" in capsys.readouterr().out
+    assert main([*check, "--dataset", "tiny"]) == 0
+    assert "ok: computed again: mixture_unscaled: 1 songs, 2 values, largest difference" in capsys.readouterr().out
+    other = tmp_path / "estimates" / "Song A" / "vocals.wav"
+    shutil.copy(songs / "Song A" / "vocals.wav", other)
+    assert main([*check, "--dataset", "tiny"]) == 1
+    assert "error: computed again: mixture_unscaled:" in capsys.readouterr().out
+
+
 def test_what_a_recipe_needs_is_one_line(submitted: tuple[Path, Path], tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.delenv("MUSDB18HQ_ROOT", raising=False)
     board, bundle = submitted

@@ -163,6 +163,14 @@ WRONG = [
     ),
     ("empty", ROWS + ",Song 00,vocals,5\n", FROM, "method is empty"),
     ("other", ROWS + "x,Song 00,piano,5\n", FROM, "has no SDR of vocals, accompaniment"),
+    ("capitals", ROWS + "x,Song 00,vocals,5\nX,Song 00,vocals,6\n", FROM, "differ in capitals alone"),
+    ("fact", 'method,track,target,SDR,speed\nx,Song 00,vocals,5,"3,5"\n', FROM, "write numbers with a decimal point"),
+    (
+        "facts",
+        "method,track,target,SDR,speed\nx,Song 00,vocals,5,1.5\nx,Song 01,vocals,5,2.5\n",
+        FROM,
+        "speed of 'x' is '1.5' and '2.5'; a method has one",
+    ),
 ]
 
 
