@@ -31,7 +31,8 @@ examples:
   mss-bench separate *.flac -s harmonic_mask -s repet_sim:max_neighbours=50 --out stems
 
 The stems lie in DIR/<separator>/<file>/<target>.wav as 32-bit float WAV of the file's rate and channels, and add up to
-the file; what a method does not deliver is rest.wav. See also: mss-bench separators list
+the file; what a method does not deliver is rest.wav. Random methods draw by the name of the song, as in a run: that of
+the file, or of its folder where the file is called mixture or mix. See also: mss-bench separators list
 """
 
 

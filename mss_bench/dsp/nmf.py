@@ -155,6 +155,7 @@ def factorise(
     iterations: int,
     fixed: Collection[str] = ("q",),
     penalties: Penalties | None = None,
+    known: NDArray[np.bool_] | None = None,
 ) -> None:
     """Improve the factors in place.
 
@@ -172,12 +173,14 @@ def factorise(
         The factors that stay: of ``"w"``, ``"h"``, ``"q"``.
     penalties : Penalties, optional
         What is added to the divergence.
+    known : (channels, frames, bins) bool, optional
+        Where the divergence counts: elsewhere the model is what the rest of the spectrogram makes it.
     """
     for _ in range(iterations):
         for name in ("h", "w", "q"):
             if name not in fixed:
                 factor = getattr(factors, name)
-                top, bottom = _gradient(v, factors, beta, name)
+                top, bottom = _gradient(v, factors, beta, name, known)
                 if name == "h" and penalties is not None:
                     for part, further in zip((top, bottom), penalties.gradient(factor), strict=True):
                         part += further
@@ -209,24 +212,33 @@ def divergence(v: NDArray[np.float32], factors: Factors, beta: int) -> float:
 
 
 def _gradient(
-    v: NDArray[np.float32], factors: Factors, beta: int, name: str
+    v: NDArray[np.float32], factors: Factors, beta: int, name: str, known: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the negative and positive part of the gradient by one factor, each of that factor's shape."""
     top, bottom = (np.zeros_like(getattr(factors, name)) for _ in range(2))
     for channel, spectrogram in enumerate(v):
         sums = _Channel(factors, channel, name)
-        if beta > 0:
+        if beta > 0 and known is None:
             sums.add_positive(bottom, beta)
         for part in _blocks(spectrogram):
-            if beta == 2:
+            seen = None if known is None else known[channel, part].astype(np.float32)
+            if beta == 2 and seen is None:
                 sums.add(top, spectrogram[part], part)
                 continue
             model = factors.h[part] @ sums.spectra
+            if seen is not None and beta > 0:
+                sums.add(bottom, seen if beta == 1 else model * seen, part)
+            if beta == 2:
+                sums.add(top, spectrogram[part] * seen, part)
+                continue
             if beta == 1:
-                sums.add(top, np.divide(spectrogram[part], model, out=model), part)
+                ratio = np.divide(spectrogram[part], model, out=model)
+                sums.add(top, ratio if seen is None else np.multiply(ratio, seen, out=ratio), part)
             else:
                 # v lambda^-2 and lambda^-1 from one division.
                 inverse = np.reciprocal(model, out=model)
+                if seen is not None:
+                    inverse *= seen
                 sums.add(bottom, inverse, part)
                 np.square(inverse, out=inverse)
                 inverse *= spectrogram[part]

@@ -98,7 +98,7 @@ class RunOptions(Parameterized):
     out: Path | None = param(None, short="-o", metavar="DIR", doc="Run folder (default: runs/<data set>).")
     seed: int = param(0, at_least=0, at_most=2**32 - 1, metavar="N", doc="Seed of random methods.")
     repeats: int = param(
-        1, at_least=1, metavar="N",
+        1, at_least=1, at_most=1000, metavar="N",
         doc="Run methods that declare themselves random under N seeds, from the seed on: tables have the mean, and its "
         "spread over seeds.",
     )  # fmt: skip

@@ -89,6 +89,7 @@ class BandSplit(Separator):
     channel_equivariant = True
     licence = "MIT"
     citation = "F.-R. Stöter, A. Liutkus and N. Ito, The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018"
+    unlike_paper = "A floor that the campaign's comparison suggests, not a method of it: there is no preset=paper"
     assumption = "All of the voice lies above the cutoff and all of the accompaniment below it."
 
     cutoff: float = param(100.0, above=0, unit="Hz", doc="Crossover, below half of the sample rate.")

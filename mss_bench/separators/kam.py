@@ -73,8 +73,8 @@ class KAM(PeriodRange, MaskSeparator, SpectrogramSeparator):
     citation = "A. Liutkus et al., Kernel additive models for source separation, IEEE Trans. Signal Processing, 2014"
     presets = as_published()
     unlike_paper = (
-        "R is weighted by energy and the median is of the plain power, see above; drums, bass and other are cut "
-        "from the kernels' sources"
+        "R_j averages C_j by its energy, where the paper divides each frame's by its trace; the median is of tr C_j, "
+        "where the paper has tr(R_j^-1 C_j); drums, bass and other are cut from the kernels' sources"
     )
     assumption = "Each source has about the same power all over its kernel, and no two sources share one."
 

@@ -24,7 +24,7 @@ def published_lines(name: str) -> list[tuple[str, str]]:
         rows = [row for row in csv.DictReader(file) if row["separator"] == name]
     lines = []
     alike = not any(row["params"] for row in rows)
-    for params, how in (("", "by default, as published" if alike else "by default"), ("preset=paper", "as published")):
+    for params, how in (("", "by default, preset=paper" if alike else "by default"), ("preset=paper", "preset=paper")):
         own = [row for row in rows if row["params"] == params]
         if own:
             seeds = f", {own[0]['n_replicates']} seeds" if own[0]["n_replicates"] != "1" else ""

@@ -36,7 +36,7 @@ class RPCA(MaskSeparator, SpectrogramSeparator):
     The singular values come from the eigenvectors of V'V or V V', whichever is smaller, in single precision: a
     randomised decomposition gains nothing, since half of the values remain in the end. [1]_ goes on until the remainder
     is 1e-7; at 1e-5 the masks give the same to 0.01 dB in two thirds of the time. [1]_ has the binary mask; on the demo
-    the default, a Wiener filter of E and L, is 1 dB better. A voice that holds a note long is of low rank, and drums
+    the default, a Wiener filter of E and L, is 0.7 dB better. A voice that holds a note long is of low rank, and drums
     that come rarely are sparse: both go to the wrong side.
 
     References

@@ -43,8 +43,8 @@ class SpatialClustering(BlindMaskSeparator):
     are heard count. Starts are drawn as in k-means++, each source's direction from the bins in proportion to their
     distance from the directions drawn before, and the start that ends with the greatest likelihood is kept. For the
     filters a source's magnitude is ``sqrt(gamma_j)``: ``wiener`` shares a bin by the probabilities themselves, as
-    published. ``soft``, the usual one, is better on songs: ``multichannel`` costs 1.1 dB there, on the demo and on an
-    excerpt of a record, and gains 0.5 to 2.7 dB where two to five sources lie apart.
+    published. ``soft``, the usual one, is better on songs: ``multichannel`` costs 1.2 dB on the demo and 1.1 dB on
+    an excerpt of a record, and gains 0.5 to 2.7 dB where two to five sources lie apart.
 
     References
     ----------

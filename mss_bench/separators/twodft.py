@@ -25,12 +25,14 @@ class TwoDFT(SegmentedBackground, SpectrogramSeparator):
     all rates:
 
         F = 2DFT(V),  peaks = {|F(s, r)| = max_{|d| <= neighbourhood / 2} |F(s, r + d)|},
+            of those around which |F| ranges over more than threshold std |F|,
         W = min(V, |2DFT^-1(F on the peaks, else 0)|),  M = W^power / (W^power + (V - W)^power),
 
     for the scale s (along frequency) and the rate r (along time). The accompaniment is the mixture under M; below
     `high_pass` all is accompaniment. W and V - W are models of two magnitudes, and `mask` may choose another filter for
     them: the paper's is binary, which gains more on a loop under glides and less on songs, and in which the rounding
-    of the samples decides single bins.
+    of the samples decides single bins. It compares ``|2DFT^-1(F on the peaks)|`` with ``|2DFT^-1(F elsewhere)|``, which
+    is to compare W with V - W where W is zero, not a magnitude, where the peaks' part is negative (`rectify`).
 
     Two peaks are told apart where they are more than half a neighbourhood apart, so a song should hold some twelve
     repetitions, and the rate should be the same in all of them. Long songs are done in blocks of `length`, which
@@ -44,7 +46,7 @@ class TwoDFT(SegmentedBackground, SpectrogramSeparator):
 
     name = "twodft"
     citation = "P. Seetharaman et al., Music/voice separation using the 2D Fourier transform, WASPAA 2017"
-    presets = as_published(mask="binary")
+    presets = as_published(mask="binary", threshold=1.0, rectify=True)
     unlike_paper = "Long songs are done in blocks"
     assumption = "The accompaniment repeats at one rate, some twelve times at least; the voice varies all the time."
 
@@ -54,6 +56,13 @@ class TwoDFT(SegmentedBackground, SpectrogramSeparator):
         odd=True,
         doc="Number of rates among which a peak is the greatest; one rate is 1 / duration in Hz.",
     )
+    threshold: float = param(
+        0.0,
+        at_least=0,
+        doc="Least difference of the greatest and the least value around a peak, in standard deviations of |F|; 0 for "
+        "none.",
+    )
+    rectify: bool = param(False, doc="Whether W is zero, not a magnitude, where the part of the peaks is negative.")
     length = 30.0
     step = 25.0
     mask = "soft"
@@ -66,10 +75,12 @@ class TwoDFT(SegmentedBackground, SpectrogramSeparator):
         return self.stft
 
     def model(self, magnitude: NDArray[Any], frame_rate: float) -> NDArray[Any]:
-        return np.stack([np.abs(periodic_part(v, self.neighbourhood)) for v in magnitude])
+        periodic = np.stack([periodic_part(v, self.neighbourhood, self.threshold) for v in magnitude])
+        model: NDArray[Any] = np.maximum(periodic, 0) if self.rectify else np.abs(periodic)
+        return model
 
 
-def periodic_part(magnitude: NDArray[Any], neighbourhood: int) -> NDArray[Any]:
+def periodic_part(magnitude: NDArray[Any], neighbourhood: int, threshold: float = 0.0) -> NDArray[Any]:
     """Return what the peaks of the two-dimensional Fourier transform make up.
 
     Parameters
@@ -77,17 +88,35 @@ def periodic_part(magnitude: NDArray[Any], neighbourhood: int) -> NDArray[Any]:
     magnitude : (frames, bins)
     neighbourhood : int
         Rates among which a peak is the greatest; odd.
+    threshold : float
+        Least difference of the greatest and the least value among them, in standard deviations of the transform's
+        magnitude.
 
     Returns
     -------
     (frames, bins) array of the type of `magnitude`
         It may be negative.
     """
-    from scipy.ndimage import maximum_filter1d
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
     # In double precision: beside the constant part most of the transform is so weak that rounding would choose peaks.
     transform = fft.fft(fft.rfft(magnitude.astype(np.float64), axis=-1), axis=-2, overwrite_x=True)
     strength = np.abs(transform)
-    transform[strength < maximum_filter1d(strength, neighbourhood, axis=-2, mode="wrap")] = 0.0
+    greatest = maximum_filter1d(strength, neighbourhood, axis=-2, mode="wrap")
+    rest = strength < greatest
+    if threshold:
+        greatest -= minimum_filter1d(strength, neighbourhood, axis=-2, mode="wrap")
+        rest |= greatest <= threshold * _spread(strength, magnitude.shape[-1])
+    transform[rest] = 0.0
     periodic = fft.irfft(fft.ifft(transform, axis=-2, overwrite_x=True), n=magnitude.shape[-1], axis=-1)
     return np.asarray(periodic, dtype=magnitude.dtype)
+
+
+def _spread(strength: NDArray[np.float64], bins: int) -> float:
+    """Return the standard deviation over the whole transform of `bins` scales, of which a half is held."""
+    times = np.full(strength.shape[-1], 2.0)
+    times[0] = 1.0
+    if bins % 2 == 0:
+        times[-1] = 1.0
+    mean = np.average(strength.mean(axis=0), weights=times)
+    return float(np.sqrt(np.average(np.square(strength - mean).mean(axis=0), weights=times)))

@@ -152,8 +152,9 @@ class SeparatorsPage(Page):
             rows[[*PUBLISHED_COLUMNS]].to_csv(PUBLISHED, index=False, float_format="%.3f", lineterminator="\n")
         similar.to_csv(out / "similar_sources.csv", float_format="%.2f")
         by_family = {title: [e for e in entries if e.cls.family == key] for key, title in FAMILIES.items()}
-        given = [f"--songs {self.songs}", f"--few {self.few}"]
+        given = [f"--songs {len(songs)}", f"--few {len(songs[: self.few])}", f"--repeats {self.repeats}"]
         given += [option for option, on in (("--real DIR", self.real), ("--slow", self.slow)) if on]
+        given += [f"--jobs {self.jobs}"] if self.jobs else []
         command = " ".join(["python reports/separators/make.py", *self.names, *given])
         page = render(
             HERE / "page.md.j2", out, {"db": _decibels, "round": _rounded},
@@ -255,9 +256,9 @@ def _entry(
         if metric != "SAR" or not does_nothing(name):  # it adds no artefacts, and its ratio is rounding error
             sdr.setdefault(metric, {}).setdefault(target, float(value))
     mask = parameters(cls).get("mask")
-    notes = ["default"] * bool(mask) + ["as published"] * (cls.presets.get("paper") == {})
+    notes = ["default"] * bool(mask) + ["preset=paper"] * (cls.presets.get("paper") == {})
     usual = mask.default if mask else "as it is"
-    labels = {"": f"{usual} ({', '.join(notes)})" if notes else usual, "preset=paper": "as published (preset=paper)"}
+    labels = {"": f"{usual} ({', '.join(notes)})" if notes else usual, "preset=paper": "preset=paper"}
     compared = _main_group_first(filters[filters["separator"] == name])
     scores = [
         _score(labels.get(params, params.removeprefix("mask=")), compared[compared["params"] == params])

@@ -139,3 +139,17 @@ def test_the_model_of_some_components_is_their_share() -> None:
     factors = random_factors(v, 4, np.random.default_rng(0))
     parts = factors.model(slice(0, 2)) + factors.model(np.array([2, 3]))
     np.testing.assert_allclose(parts, factors.model(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("beta", [0, 1, 2])
+def test_what_is_not_known_plays_no_part_and_is_predicted(beta: int) -> None:
+    rng = np.random.default_rng(0)
+    true = ((0.1 + rng.random((80, 2))) @ (0.1 + rng.random((2, 40))))[None].astype(np.float32)
+    known = rng.random(true.shape) > 0.2
+    models = []
+    for wrong in (0.5, 50.0):
+        factors = random_factors(true, 2, np.random.default_rng(1))
+        factorise(np.where(known, true, np.float32(wrong)), factors, beta, 300, known=known)
+        models.append(factors.model())
+    np.testing.assert_array_equal(*models)
+    assert np.abs(models[0] / true - 1)[~known].max() < 0.1

@@ -77,6 +77,23 @@ def test_the_background_read_off_the_gaps_helps(found: Callable[..., list[float]
     assert min(with_gaps) > max(without) + 1
 
 
+def test_as_published_what_comes_back_is_predicted_under_the_voice(
+    separate: Callable[..., Stems], gains: Callable[..., list[float]], voice_signals: ModuleType
+) -> None:
+    time = np.arange(3 * 44100) / 44100
+    voice = voice_signals.voice(np.random.default_rng(0))[: time.size]
+    chord = sum(np.sin(2 * np.pi * f * time) for f in (261.6, 329.6, 392.0, 523.3, 659.3, 784.0)) * (time % 0.5 < 0.4)
+    song = {"vocals": voice[None], "accompaniment": chord[None] * np.std(voice) / np.std(chord)}
+    mixture = sum(song.values())
+    gained = {
+        how: gains(song, separate(HarmonicMask(preset="paper", accompaniment=how), mixture), mixture)
+        for how in ("nmf", "gaps")
+    }
+    assert min(gained["nmf"]) > max(gained["gaps"]) + 1
+    assert HarmonicMask(preset="paper").random
+    assert not HarmonicMask().random
+
+
 @pytest.mark.parametrize("mask", MASKS)
 def test_every_filter_separates(found: Callable[..., list[float]], voice_signals: ModuleType, mask: str) -> None:
     assert min(found(HarmonicMask(mask=mask), voice_signals.voice, voice_signals.white_noise, 1)) > 10

@@ -41,6 +41,8 @@ def test_every_method_with_a_paper_has_its_values_and_says_what_differs() -> Non
             for parameter, value in cls.presets["paper"].items():
                 assert getattr(cls(), parameter) != value, (name, parameter)
                 assert f"{parameter}=" in said, (name, parameter)
+    for name in ("bandsplit", "demo_net"):
+        assert "no preset=paper" in separators.load(name).differs_from_paper()
     assert "mode=level (paper: level_delay)" in separators.load("duet").differs_from_paper()
     grids = separators.load("projet").differs_from_paper()
     assert "under preset=paper they do: directions=31 (paper: 30), projections=11 (paper: 10)" in grids
@@ -99,9 +101,9 @@ def test_both_numbers_are_shown_and_are_those_of_the_gallery(capsys: pytest.Capt
     assert main(["separators", "show", "projet"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "by default uSDR vocals" in shown
-    assert "as published uSDR vocals" in shown
+    assert "preset=paper uSDR vocals" in shown
     assert ", 5 seeds)" in shown
     ((how, values),) = published_lines("adress")  # its defaults are the paper's
-    assert how == "by default, as published"
+    assert how == "by default, preset=paper"
     assert values.startswith("uSDR vocals ")
     assert published_lines("mixture") == []

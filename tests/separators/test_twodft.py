@@ -67,6 +67,34 @@ def test_a_periodic_spectrogram_is_its_own_periodic_part_and_noise_is_not() -> N
     assert periodic_part(noise, 15).dtype == np.float32
 
 
+def test_the_threshold_keeps_the_peaks_that_stand_out() -> None:
+    rng = np.random.default_rng(0)
+    for bins in (64, 65):  # with and without a scale at the Nyquist rate
+        magnitude = np.tile(rng.random((20, bins)), (10, 1)) + 0.2 * rng.random((200, bins))
+        strength = np.abs(np.fft.fft2(magnitude))
+        near = np.stack([np.roll(strength, shift, axis=0) for shift in range(-7, 8)])
+        least = 0.5 * strength.std()
+        peaks = (strength >= near.max(axis=0) * (1 - 1e-12)) & (near.max(axis=0) - near.min(axis=0) > least)
+        expected = np.fft.ifft2(np.fft.fft2(magnitude) * peaks).real
+        np.testing.assert_allclose(periodic_part(magnitude, 15, 0.5), expected, atol=1e-9)
+        assert np.abs(periodic_part(magnitude, 15) - expected).max() > 1e-3
+
+
+def test_as_published_the_peaks_are_compared_with_the_rest(kernel_signals: ModuleType) -> None:
+    method = TwoDFT(preset="paper", threshold=0.0)
+    rng = np.random.default_rng(0)
+    mixture = kernel_signals.loop(rng, 5.0) + kernel_signals.glides(rng, seconds=5)
+    (x,) = method.stft.forward(mixture.astype(np.float32).reshape(1, -1))
+    magnitude = np.abs(x)
+    peaks = periodic_part(magnitude, method.neighbourhood, method.threshold)
+    binary = np.abs(peaks) > np.abs(magnitude - peaks)
+    model = np.minimum(method.model(magnitude[None], 1.0)[0], magnitude)
+    apart = np.abs(np.abs(peaks) - np.abs(magnitude - peaks)) > 1e-4 * magnitude.max()
+    np.testing.assert_array_equal((model > magnitude - model)[apart], binary[apart])
+    by_magnitude = np.minimum(TwoDFT().model(magnitude[None], 1.0)[0], magnitude)
+    assert np.any((by_magnitude > magnitude - by_magnitude)[apart] != binary[apart])
+
+
 def test_blocks_are_cross_faded_and_each_finds_its_own_rate(
     kernel_signals: ModuleType, separate: Callable[..., Stems], gains: Gains
 ) -> None:

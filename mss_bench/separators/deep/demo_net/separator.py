@@ -47,6 +47,10 @@ class DemoNet(TrainedModel):
     trained_on = ("demo/train",)
     licence = "MIT"
     citation = "The mss_bench authors; after Y. Luo and N. Mesgarani, Conv-TasNet, IEEE/ACM TASLP 27(8), 2019"
+    unlike_paper = (
+        "A small network of its own, which has the masks of an encoded mixture and the training by the ratio of "
+        "energies in common with Conv-TasNet: there is no preset=paper"
+    )
     assumption = "The song is one of the demo's, or sounds like them."
     extra = "onnx"
 
