@@ -204,8 +204,8 @@ class Results:
     ) -> ShownComparison:  # fmt: skip
         """Compare two methods on the same tracks: difference, interval, p value, effect size, tracks needed.
 
-        Metric, target, group and preset as for `scores`; options of `mss_bench.stats.compare.compare`. Print the result
-        for a sentence, or take its attributes.
+        Metric, target, group and preset as for `scores`, of what both methods have; options of
+        `mss_bench.stats.compare.compare`. Print the result for a sentence, or take its attributes.
 
         Raises
         ------
@@ -225,12 +225,12 @@ class Results:
         from mss_bench.report.failures import group_failures
         from mss_bench.report.idle import NO_ARTEFACTS
         from mss_bench.report.notebook import ShownComparison
-        from mss_bench.report.selection import usual_unit
+        from mss_bench.report.selection import shared_unit
         from mss_bench.stats.compare import compare
 
         if wrong := [name for name in (a, b) if not isinstance(name, str)]:
             raise ConfigError(f"a separator is {wrong[0]!r}, expected its name as the tables have it")
-        unit = usual_unit(self.tracks, metric, target, group, preset)
+        unit = shared_unit(self.tracks, a, b, metric, target, group, preset)
         metric, target = unit.pop("metric"), unit.pop("target")
         blank = self._idle.blank_in(self._all_scores(metric, target, unit).unit)
         if named := [name for name in (a, b) if name in blank]:

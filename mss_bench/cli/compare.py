@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -38,12 +39,15 @@ class Compare(Action):
     a: str = param(flag="A", metavar="A", doc="A method, as the tables name it.")
     b: str = param(flag="B", metavar="B", doc="The method that it is compared with.")
     metric: str = param("", metavar="NAME", doc="Metric (default: SDR, or else the first of the run).")
-    target: str = param("", metavar="NAME", doc="Target (default: vocals, or else the first of the run).")
+    target: str = param("", metavar="NAME", doc="Target (default: vocals, or else the first that both have).")
     group: str = param("", metavar="NAME", doc="Group of targets (default: the one with most stems).")
     aggregation: str = param("median_of_medians", choices=tuple(AGGREGATIONS), metavar="A", doc="As in report.")
     missing: str = param("floor", choices=tuple(MISSING), metavar="RULE", doc="As in report.")
     level: float = param(0.95, above=0, below=1, doc="Level of the intervals.")
-    format: Literal["text", "json", "csv"] = param("text", doc="A sentence, or all numbers.")
+    format: Literal["text", "json", "csv"] = param(
+        "text",
+        doc='A sentence, or all numbers; JSON has null for what is not computed, and "inf" and "-inf" for infinities.',
+    )
     fail_if_worse: bool = param(False, doc="End with status 1 where A is worse than B, tested alone at 0.05.")
 
     def execute(self) -> int:
@@ -70,7 +74,8 @@ class Compare(Action):
                 raise
             tell(f"{error}; {counts.banner_of(f'{a} and {b}')}")
             return 1
-        if banner := group_failures(results.tracks, results.failures, results.run).counts.banner:
+        everything = group_failures(results.tracks, results.failures, results.run).counts
+        if banner := everything.banner_of("all methods" if counts.missing else ""):
             tell(f"warning: {banner}")
         if results.outdated:
             rebuild = f"mss-bench results rebuild {shlex.quote(str(self.run))}"
@@ -82,16 +87,17 @@ class Compare(Action):
         if alone is Verdict.TOO_FEW:
             raise ConfigError(f"--fail-if-worse needs at least 6 songs to show anything, got {compared.pair.n_tracks}")
         worse = alone is Verdict.TOLD_APART and compared.pair.rank_biserial < 0
-        return 1 if results.outdated or worse or counts.missing else 0
+        if compared.lacking:
+            tell(f"--fail-if-worse: {compared.lacking}, where others have one")
+        return 1 if results.outdated or worse or counts.missing or compared.lacking else 0
 
 
 def _printed(compared: Comparison, kind: str) -> str:
     import json
-    import math
 
     row = compared.to_dict()
     if kind == "json":
-        plain = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in row.items()}
+        plain = {name: _plain(v) if isinstance(v, float) else v for name, v in row.items()}
         return json.dumps(plain, indent=1, ensure_ascii=False)
     if kind == "csv":
         import pandas as pd
@@ -100,6 +106,11 @@ def _printed(compared: Comparison, kind: str) -> str:
 
         return frame_csv(pd.DataFrame([row])).rstrip("\n")
     return str(compared)
+
+
+def _plain(value: float) -> float | str | None:
+    """Return a number for JSON, which has neither NaN nor infinities."""
+    return None if math.isnan(value) else str(value) if math.isinf(value) else value
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

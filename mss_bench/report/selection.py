@@ -11,7 +11,7 @@ from mss_bench.errors import ConfigError, RunError, UnknownNameError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["chosen_separators", "labels", "select", "the_separator", "usual_unit"]
+__all__ = ["chosen_separators", "labels", "select", "shared_unit", "the_separator", "usual_unit"]
 
 
 def labels(tracks: pd.DataFrame) -> pd.Series[str]:
@@ -90,6 +90,42 @@ def the_separator(tracks: pd.DataFrame, name: str) -> str:
     if len(variants) != 1 and name not in variants:
         raise ConfigError(f"{name!r} is {len(variants)} methods: {', '.join(variants)}; expected one of them")
     return name if name in variants else variants[0]
+
+
+def shared_unit(
+    tracks: pd.DataFrame, a: str, b: str, metric: str = "", target: str = "", group: str = "", preset: str = ""
+) -> dict[str, str]:
+    """Return `usual_unit` or, where one of two methods has none of it, what is usual among the scores that both have.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        The track table.
+    a, b : str
+        The methods, as tables name them.
+    metric, target, group, preset : str
+        What is wanted; only the others may differ from the usual.
+
+    Raises
+    ------
+    UnknownNameError, RunError
+        As for `usual_unit`.
+    """
+    unit = usual_unit(tracks, metric, target, group, preset)
+    named = {"metric": unit["metric"], "target": target, "group": group, "preset": preset}
+    rows = tracks[tracks["value"].notna().to_numpy(bool)]
+    for column, wanted in named.items():
+        rows = rows[(rows[column].fillna("").astype(str) == wanted).to_numpy(bool)] if wanted else rows
+    places = ["group", "target", "preset"]
+    rows = rows.assign(
+        label=labels(rows).to_numpy(), **{column: rows[column].fillna("").astype(str) for column in places}
+    )
+    other = rows.loc[rows["label"] == b, places].drop_duplicates()
+    both = rows[rows["label"] == a].merge(other, on=places)
+    usual = {column: unit.get(column, "") for column in places}
+    if both.empty or (both[places] == usual).all(axis=1).any():
+        return unit
+    return usual_unit(both, **named)
 
 
 def usual_unit(

@@ -13,7 +13,7 @@ from mss_bench.core.schema import Status, is_floor, method_label
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.effect import cliffs_delta
 from mss_bench.stats.intervals import differences, intervals
-from mss_bench.stats.matrix import ScoreMatrix, score_matrices, score_matrix
+from mss_bench.stats.matrix import ScoreMatrix, check_pairs, score_matrices, score_matrix
 from mss_bench.stats.resample import STATISTICS
 from mss_bench.stats.signed_rank import FEWEST
 from mss_bench.stats.units import centre
@@ -35,6 +35,7 @@ class Comparison:
     family: Family  # all ranked methods of the same column
     n_left_out: int  # tracks that count for no method
     n_imputed: dict[str, int]  # by method: tracks on which a stand-in stands
+    n_lacking: dict[str, int]  # by method: tracks that do not count, as it alone or with others has no value there
     values: pd.DataFrame  # index a, b; columns median and mean over tracks, with intervals
     difference: pd.DataFrame  # index typical, median, mean: of the differences, with intervals
     by_track: pd.Series[float]  # the differences, sorted
@@ -62,6 +63,7 @@ class Comparison:
         row: dict[str, Any] = self.unit | {
             "a": pair.a, "b": pair.b, "higher_is_better": self.higher_is_better, "n_tracks": pair.n_tracks,
             "n_left_out": self.n_left_out, "n_imputed_a": self.n_imputed[pair.a], "n_imputed_b": self.n_imputed[pair.b],
+            "n_lacking_a": self.n_lacking[pair.a], "n_lacking_b": self.n_lacking[pair.b],
             "wins": pair.wins, "ties": pair.ties, "losses": pair.losses, "p": pair.p, "p_family": pair.p_family,
             "verdict": str(pair.verdict), "rank_biserial": pair.rank_biserial, "cliffs_delta": self.cliffs_delta,
         }  # fmt: skip
@@ -94,6 +96,11 @@ class Comparison:
         if imputed:
             parts.append(f"stand-ins: {imputed}")
         return "; ".join(parts)
+
+    @property
+    def lacking(self) -> str:
+        """Return which of the two has no score on how many songs, in words; empty where both have all."""
+        return ", ".join(f"{name} has no score on {songs_of(n)}" for name, n in self.n_lacking.items() if n)
 
     @property
     def on_own_songs(self) -> bool:
@@ -161,10 +168,11 @@ def compare(
     UnknownNameError
         There is no such metric, target or method.
     RunError
-        A method has no value, no track counts, or several units are left.
+        A method has no value, no track counts, several units are left, or the two are one.
     """
     import pandas as pd
 
+    check_pairs([(a, b)], [a, b])
     scores = score_matrix(tracks, metric, target, where=where, **options)
     all_songs = scores.by_floor or options.get("missing") == "complete"
     alone = scores if all_songs else _of_both(tracks, a, b, scores, options)
@@ -201,6 +209,7 @@ def compare(
         family=field,
         n_left_out=alone.n_left_out,
         n_imputed={name: int(alone.imputed[name].sum()) for name in (a, b)},
+        n_lacking=_lacking(tracks, a, b, alone),
         values=pd.concat(values, axis=1),
         difference=(pd.concat(apart) if apart else empty).set_index("statistic").drop(columns=["a", "b"]),
         by_track=pd.Series(pair.by_track, index=matrix.index, name=f"{a} - {b}").sort_values(),
@@ -210,11 +219,25 @@ def compare(
 
 def _of_both(tracks: pd.DataFrame, a: str, b: str, scores: ScoreMatrix, options: dict[str, Any]) -> ScoreMatrix:
     """Return the scores of two methods alone, on the tracks that both have."""
-    labels = [method_label(s, p) for s, p in zip(tracks["separator"], tracks["params"].fillna(""), strict=True)]
-    own = tracks[[label in (a, b) for label in labels]]
+    unit = _of_unit(tracks, scores)
+    return next(score_matrices(unit[unit["label"].isin([a, b])].drop(columns="label"), **options), scores)
+
+
+def _of_unit(tracks: pd.DataFrame, scores: ScoreMatrix) -> pd.DataFrame:
+    """Return the rows of a unit, with the label of their method."""
     for column, wanted in scores.unit.items():
-        own = own[own[column].fillna("").astype(str) == wanted]
-    return next(score_matrices(own, **options), scores)
+        tracks = tracks[tracks[column].fillna("").astype(str) == wanted]
+    return tracks.assign(
+        label=[method_label(s, p) for s, p in zip(tracks["separator"], tracks["params"].fillna(""), strict=True)]
+    )
+
+
+def _lacking(tracks: pd.DataFrame, a: str, b: str, counted: ScoreMatrix) -> dict[str, int]:
+    """Return how many songs do not count for want of a method's score, where any other has one."""
+    unit = _of_unit(tracks, counted)
+    scored = unit[(unit["status"] == Status.OK) & unit["value"].notna()]
+    songs = set(scored["track"]) & set(unit.loc[unit["label"].isin([a, b]), "track"]) - set(counted.values.index)
+    return {name: len(songs - set(scored.loc[scored["label"] == name, "track"])) for name in (a, b)}
 
 
 def _no_scores(tracks: pd.DataFrame, name: str, scores: ScoreMatrix) -> RunError | UnknownNameError:
@@ -226,7 +249,10 @@ def _no_scores(tracks: pd.DataFrame, name: str, scores: ScoreMatrix) -> RunError
         return UnknownNameError("separator", name, map(str, scores.values.columns))
     own = own[(own["metric"] == metric) & (own["target"] == target)]
     if not len(own):
-        return RunError(f"{name} does not separate {target}: there is no {metric} of it to compare")
+        return RunError(
+            f"{name} does not separate {target}: there is no {metric} of it to compare; name a target that both have "
+            "(--target), if there is one"
+        )
     if not own["value"].isna().all():
         return RunError(
             f"{name} was never computed on some songs that count: compare on the songs that every method has "

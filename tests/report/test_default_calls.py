@@ -26,6 +26,18 @@ METHODS = {"mixture": 0.0, "ours": 5.0, "theirs": 4.0, "irm": 9.0}
 CALLS = tuple(FIGURES)  # the names of the command line
 
 
+@pytest.fixture
+def vocals_of(sisec_vocals):
+    """Return the scores of some methods on twelve songs."""
+    songs = sorted(set(sisec_vocals["track"]))[:12]
+
+    def of(*methods: str) -> pd.DataFrame:
+        rows = sisec_vocals["separator"].isin(methods) & sisec_vocals["track"].isin(songs)
+        return sisec_vocals[rows].reset_index(drop=True)
+
+    return of
+
+
 def run_folder(folder: Path, tracks: pd.DataFrame) -> Path:
     """Write a run folder of a track table, with the other tables that belong to it."""
     folder.mkdir(parents=True)
@@ -93,6 +105,40 @@ def test_a_worse_method_fails_the_ci_of_its_model(sisec_vocals, tmp_path, capsys
     run = run_folder(tmp_path / "run", sisec_vocals)
     assert main(["compare", str(run), a, b, "--fail-if-worse"]) == status
     assert f"{a} - {b}, SDR of vocals (all): typical difference " in capsys.readouterr().out
+
+
+def test_a_song_without_a_score_of_either_fails_the_ci_of_a_model(vocals_of, tmp_path, capsys) -> None:
+    tracks = vocals_of("TAK2", "JY1")
+    lost = (tracks["separator"] == "TAK2") & (tracks["track"] == tracks["track"].iloc[0])
+    run = run_folder(tmp_path / "run", tracks.assign(value=tracks["value"].where(~lost)))
+    for pair in (["TAK2", "JY1"], ["JY1", "TAK2"]):
+        assert main(["compare", str(run), *pair, "--fail-if-worse"]) == 1
+        assert "TAK2 has no score on 1 song, where others have one" in capsys.readouterr().err
+    infinite = run_folder(tmp_path / "infinite", tracks.assign(value=tracks["value"].mask(lost, -math.inf)))
+    assert main(["compare", str(infinite), "TAK2", "JY1", "--fail-if-worse", "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["mean_difference"], told["mean_difference_low"]) == ("-inf", None)
+    silent = tracks["track"] == tracks["track"].iloc[0]
+    run = run_folder(tmp_path / "silent", tracks.assign(value=tracks["value"].where(~silent)))
+    assert main(["compare", str(run), "TAK2", "JY1", "--fail-if-worse"]) == 0  # nobody has a score there
+
+
+def test_a_pair_is_compared_on_the_first_target_that_both_have(tmp_path, capsys) -> None:
+    tracks = tables_of("demo")
+    groups = tracks.groupby("group")["target"].agg(lambda own: list(dict.fromkeys(own)))
+    lacks = (tracks["separator"] == "theirs") & (tracks["target"] == "vocals")
+    run = run_folder(tmp_path / "run", tracks[~lacks])
+    assert main(["compare", str(run), "ours", "theirs"]) == 0
+    target = next(name for name in groups["4stem"] if name != "vocals")
+    assert f"ours - theirs, SDR of {target} (4stem): " in capsys.readouterr().out
+    assert main(["compare", str(run), "ours", "irm"]) == 0
+    assert "SDR of vocals (4stem): " in capsys.readouterr().out
+    for words, why in (
+        (["ours", "theirs", "--target", "vocals"], "theirs does not separate vocals"),
+        (["theirs", "theirs"], "a method cannot be compared with itself: 'theirs'"),
+    ):
+        assert main(["compare", str(run), *words]) == 2
+        assert why in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("methods", [["ours"], ["mixture", "ours"], ["ours", "theirs"]])
