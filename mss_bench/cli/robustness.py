@@ -43,14 +43,16 @@ def configure(parser: Parser) -> None:
         "Perturbation, as name or name:key=value; without its strength all of its ladder is run, see mss-bench "
         "perturbations list (default: eight of them)."
     )
+    dataset = "Data set of the catalog, with options as in demo:n_songs=12 (default: demo)."
     add_options(
-        parser, RunOptions, ["dataset", "separators", "metrics", "perturbations", "out"], perturbations={"doc": doc},
+        parser, RunOptions, ["dataset", "separators", "metrics", "perturbations", "out"],
+        dataset={"doc": dataset}, perturbations={"doc": doc},
         out={"doc": "Folder of the report and of the runs, one for each strength (default: runs/robustness)."},
     )  # fmt: skip
     add_options(parser, Command)
     add_options(parser, Shared, ["quiet"])
     add_options(parser.add_argument_group("data"), RunOptions, [*DATA, "catalogs", "root", "plugins"])
-    limits = ["jobs", "device", "seed", "timeout", "memory_limit"]
+    limits = ["jobs", "device", "seed", "repeats", "timeout", "memory_limit"]
     add_options(parser.add_argument_group("execution"), RunOptions, limits)
 
 

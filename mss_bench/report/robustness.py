@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from mss_bench.core.schema import is_floor
 from mss_bench.core.text import harmless
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.facts import commands, lower_is_better
-from mss_bench.report.html import templates
+from mss_bench.report.html import Picture, data_uri, templates
 from mss_bench.report.markdown import markdown_escape
 from mss_bench.report.score_tables import TARGETS, ordered
 from mss_bench.report.selection import labels
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["compare_runs", "robustness_tables", "rules", "write_robustness"]
+
+LEAST_GAIN = 0.5
+"""Gain over the floor, in dB, below which nothing can break, where songs are too few for its interval."""
 
 Step = tuple[str, "pd.DataFrame"]
 """Strength in words, and the track table of the run under it."""
@@ -79,9 +81,13 @@ def compare_runs(
         return mean_over_targets(matrices) if len(matrices) > 1 else matrices[0]
 
     steps = {name: [(strength, matrix(tracks)) for strength, tracks in ladder] for name, ladder in ladders.items()}
-    found = robustness(matrix(clean), steps)
+    in_db = any(q["name"] == metric and q.get("unit") == "dB" for q in run.get("quantities", ()))
+    found = robustness(matrix(clean), steps, LEAST_GAIN if in_db else 0.0)
     compared = set(found.points["separator"])
-    return replace(found, left_out=[name for name in dict.fromkeys(labels(clean)) if name not in compared])
+    times = int((run.get("options") or {}).get("repeats", 1))
+    seeds = {str(m["label"]): times for m in run.get("separators", ()) if m.get("random") and m["label"] in compared}
+    left_out = [name for name in dict.fromkeys(labels(clean)) if name not in compared]
+    return replace(found, left_out=left_out, seeds=seeds)
 
 
 def _usual_target(scores: pd.DataFrame) -> str:
@@ -109,28 +115,38 @@ def robustness_tables(found: Robustness) -> list[Table]:
         return TableCell(number(row["loss"], signed=True), float(row["loss"]), hint=hint)
 
     def breaks(row: Mapping[str, Any]) -> TableCell:
-        if not row["clean_gain"] > 0:
-            return TableCell("–", hint="it has no gain over the floor that it could lose")
+        if not row["gains"]:
+            return TableCell("–", hint=f"clean gain over the floor: {_gain(row)}")
         text, dip = row["breaks_at"] or "holds", row["dips_at"]
         return TableCell(text, marks="†", hint=f"less than half at {dip}") if dip else TableCell(text)
 
     def rank(row: Mapping[str, Any]) -> TableCell:
         change = row["rank_change"]
         text = "0" if change == 0 else number(change, 0 if float(change).is_integer() else 1, signed=True)
-        return TableCell(text, change, marks="*" if row["rank_changed"] else "")
+        return TableCell(text + moved[row["perturbation"], row["separator"]], change, marks="*" * row["rank_changed"])
 
+    moved = _moves(found)
     losses = [[_named(m, found), clean[m], *(loss(curves[n, m]) for n in names)] for m in methods]
     dips = ["† it keeps less than half at a milder strength, and more again at a stronger one"]
+    dips *= any(found.curves["dips_at"])
+    first = {row["separator"]: row for row in records if not row["gains"] and not is_floor(row["separator"])}
+    if first:
+        gains = "; ".join(f"{m} {_gain(first[m])}" for m in methods if m in first)
+        dips.append(f"– no gain over the floor on the clean songs that could be told from none: {gains}")
+    drawn = _seeds(found)
     broken = [[_named(m, found), *(breaks(curves[n, m]) for n in names)] for m in methods if not is_floor(m)]
     ranked = [m for m in methods if not all(math.isnan(curves[n, m]["rank_change"]) for n in names)]
     tables = [
-        Table(f"Loss of {what} over the ladder", ["separator", "clean", *names], [losses], name="loss"),
-        Table("Breaks at", ["separator", *names], [broken], dips * any(found.curves["dips_at"]), name="breaks"),
+        Table(f"Loss of {what} over the ladder", ["separator", "clean", *names], [losses], drawn, name="loss"),
+        Table("Breaks at", ["separator", *names], [broken], [*dips, *drawn], name="breaks"),
     ]
     if ranked:
         rows = [[_named(m, found), *(rank(curves[n, m]) for n in names)] for m in ranked]
-        notes = ["* the intervals of the two ranks do not overlap"] if found.curves["rank_changed"].any() else []
-        tables.append(Table("Greatest change of rank (+: falls)", ["separator", *names], [rows], notes, name="ranks"))
+        notes = ["(rank on the clean songs → where it differs most, each with its interval)"]
+        notes += ["* the two intervals do not overlap"] * bool(found.curves["rank_changed"].any())
+        tables.append(
+            Table("Greatest change of rank (+: falls)", ["separator", *names], [rows], [*notes, *drawn], name="ranks")
+        )
     return tables
 
 
@@ -144,7 +160,39 @@ def _methods(found: Robustness) -> list[str]:
 
 def _named(method: str, found: Robustness) -> TableCell:
     kind = "floor" if is_floor(method) else "oracle" if method in found.clean.oracles else ""
-    return TableCell(method, tag=kind)
+    return TableCell(method, tag=kind, marks="~" if method in found.seeds else "")
+
+
+def _seeds(found: Robustness) -> list[str]:
+    """Return what the mark of methods that start at random means."""
+    if not found.seeds:
+        return []
+    times = max(found.seeds.values())
+    if times > 1:
+        return [f"~ starts at random: the mean over {times} seeds"]
+    return ["~ starts at random: one draw of many, so that its changes may be chance; --repeats averages over seeds"]
+
+
+def _gain(row: Mapping[str, Any]) -> str:
+    text = number(row["clean_gain"], signed=True)
+    if math.isnan(row["clean_gain_low"]):
+        return text
+    return f"{text} ({number(row['clean_gain_low'], signed=True)} to {number(row['clean_gain_high'], signed=True)})"
+
+
+def _moves(found: Robustness) -> dict[tuple[str, str], str]:
+    """Return the clean rank and the one that differs most from it, with their intervals; empty where none differs."""
+    moves = {}
+    for (name, method), own in found.points.groupby(["perturbation", "separator"]):
+        steps = own.sort_values("step").to_dict("records")
+        far = max(steps, key=lambda step: abs(step["rank"] - steps[0]["rank"]))
+        changed = far["rank"] != steps[0]["rank"] and not math.isnan(far["rank"])
+        moves[str(name), str(method)] = f" ({_rank(steps[0])} → {_rank(far)})" if changed else ""
+    return moves
+
+
+def _rank(step: Mapping[Any, Any]) -> str:
+    return f"{step['rank']:g} [{step['rank_low']:g}–{step['rank_high']:g}]"
 
 
 def rules(found: Robustness) -> list[str]:
@@ -158,7 +206,8 @@ def rules(found: Robustness) -> list[str]:
         "Loss: typical difference of a song's clean score and the area under its curve from clean to the last step, "
         "divided by the length of the ladder" + (" (Hodges and Lehmann)." if n > 1 else "."),
         f"Breaks at: the mildest strength from which on a method keeps less than {KEPT:.0%} of its gain over the "
-        "floor, the scaled mixture under the same perturbation. A dash: it has none on the clean songs.",
+        "floor, the scaled mixture under the same perturbation. A dash: it has no gain on the clean songs that is more "
+        f"than chance: its interval reaches zero, or of fewer than {FEWEST} songs it is below {LEAST_GAIN:g} dB.",
     ]
     if n < FEWEST:
         said.append(f"{n} song{'s are' if n > 1 else ' is'} too few for intervals, which take {FEWEST}.")
@@ -184,20 +233,23 @@ def write_robustness(found: Robustness, out: Path, run: Mapping[str, Any]) -> li
         The files, the page first.
     """
     from mss_bench.report.plots.base import Layout, save
-    from mss_bench.report.plots.robustness import robustness_figure
+    from mss_bench.report.plots.robustness import legend_of, panel_of, robustness_figure
 
     figure = robustness_figure(found, Layout(width=figure_width("page")))
     images = {kind: save(figure, kind) for kind in ("png", "pdf", "svg")}
     tables, said = robustness_tables(found), rules(found)
-    picture = {
-        "uri": "data:image/svg+xml;base64," + base64.b64encode(images["svg"]).decode(),
-        "alt": "Quality against strength, a panel for each perturbation; the numbers are in the tables and points.csv.",
-    }
+    alt = "Quality against strength, a panel for each perturbation; the numbers are in the tables and points.csv."
+    names = list(dict.fromkeys(found.points["perturbation"]))
+    drawn = {f"Quality against the strength of {name}": panel_of(found, name) for name in names}
+    drawn |= {"Legend: how each method is drawn": legend_of(found)}
+    pictures = [
+        Picture(data_uri(save(own, "svg", transparent=True), "image/svg+xml"), what) for what, own in drawn.items()
+    ]
     title = f"How long scores hold: {found.clean.unit.get('dataset', '')}"
     page = templates().get_template("robustness.html.j2").render(
-        title=harmless(title), rules=said, picture=picture, tables=tables, commands=commands(run)
+        title=harmless(title), rules=said, pictures=pictures, tables=tables, commands=commands(run)
     )  # fmt: skip
-    text = [f"# {markdown_escape(title)}", *map(markdown_escape, said), f"![{picture['alt']}](figures/robustness.png)"]
+    text = [f"# {markdown_escape(title)}", *map(markdown_escape, said), f"![{alt}](figures/robustness.png)"]
     text += [table.markdown(2) for table in tables]
     contents: dict[str, str | bytes] = {
         "index.html": page,

@@ -18,7 +18,7 @@ from mss_bench.core.schema import is_floor
 from mss_bench.errors import ConfigError
 
 __all__ = [
-    "COLOURS", "COLUMN_WIDTH", "FULL_WIDTH", "STYLE", "Look", "figure_width", "looks", "printable", "styled",
+    "COLOURS", "COLUMN_WIDTH", "FULL_WIDTH", "MARKERS", "STYLE", "Look", "figure_width", "looks", "printable", "styled",
 ]  # fmt: skip
 
 COLOURS = {
@@ -37,7 +37,7 @@ _MILLIMETRES = (50.0, 500.0)  # of figures that can be read, on a page or a post
 
 # Without yellow, which is hard to see as a line on white.
 _PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-_MARKERS = ("o", "^", "v", "P", "X", "<", ">", "p", "*", "h")
+MARKERS = ("o", "^", "v", "P", "X", "<", ">", "p", "*", "h")
 _LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (8, 2)), (0, (2, 2)))
 _HATCHES = ("", "\\\\\\", "|||", "---", "xx", "oo", "++", "OO", "**", "\\\\|")
 
@@ -142,6 +142,6 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
         slot = min(((first + i) % len(_PALETTE) for i in range(len(_PALETTE))), key=lambda s: used[s])
         nth = used[slot]
         used[slot] += 1
-        kinds = (_MARKERS, _LINES, _HATCHES)
+        kinds = (MARKERS, _LINES, _HATCHES)
         chosen[name] = Look(_PALETTE[slot], *(kind[nth % len(kind)] for kind in kinds))
     return chosen

@@ -258,7 +258,8 @@ def _method(spec: Spec) -> _Method:
     }  # fmt: skip
     if environment := instance.environment():
         preimage["environment"] = environment
-    facts = {name: getattr(instance, name) for name in ("version", "trained_on", "licence", "citation", "only_reads")}
+    declared = ("version", "trained_on", "licence", "citation", "only_reads", "random")
+    facts = {name: getattr(instance, name) for name in declared}
     facts["params"] = _without_paths(default_values(type(instance), params) | params, instance)
     return _Method(spec, instance, params, shown, preimage, facts)
 

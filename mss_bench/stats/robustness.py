@@ -9,7 +9,8 @@ area           mean quality over the ladder: the area under the curve from the c
                (trapezoids), divided by its length
 loss           typical difference of a song's clean score and its area, with its interval
 breaks at      the mildest step from which on the method keeps less than half (`KEPT`) of the gain over the floor that
-               it had on the clean songs; the floor is scored under the same perturbation
+               it had on the clean songs; the floor is scored under the same perturbation. Only of methods whose clean
+               gain is more than chance: its interval lies above zero, or of too few songs it is `least_gain` or more
 dips at        the mildest step at which it keeps less than that, and more again at a later one
 rank           among the methods (no oracles, nothing that attempts no separation), with the interval of
                `mss_bench.stats.ranking.ranks`; a rank has changed where the intervals do not overlap
@@ -21,7 +22,7 @@ Intervals are of songs of the same kind and need six; ranks need three songs and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,19 +56,23 @@ class Robustness:
         A row a perturbation, step and method: ``perturbation``, ``strength``, ``step`` (0 is clean), ``separator``,
         ``value``, ``change``, ``change_low``, ``change_high``, ``gain``, ``rank``, ``rank_low``, ``rank_high``.
     curves : DataFrame
-        A row a perturbation and method: ``clean``, ``clean_gain`` over the floor, ``area``, ``loss``, ``loss_low``,
+        A row a perturbation and method: ``clean``, ``clean_gain`` over the floor with ``clean_gain_low`` and
+        ``clean_gain_high``, ``gains`` (whether that is more than chance), ``area``, ``loss``, ``loss_low``,
         ``loss_high``, ``breaks_at``, ``dips_at``, ``rank_change`` (where it is greatest; positive where the method
         falls) and ``rank_changed``, whether the intervals of the two ranks do not overlap.
     clean : ScoreMatrix
         The songs and methods that all steps have, clean.
     left_out : list of str
         Methods that some step lacks.
+    seeds : mapping of str to int
+        Of methods that start at random, how many seeds their scores are the mean of.
     """
 
     points: pd.DataFrame
     curves: pd.DataFrame
     clean: ScoreMatrix
     left_out: list[str]
+    seeds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_tracks(self) -> int:
@@ -75,7 +80,9 @@ class Robustness:
         return len(self.clean.values)
 
 
-def robustness(clean: ScoreMatrix, ladders: Mapping[str, Sequence[tuple[str, ScoreMatrix]]]) -> Robustness:
+def robustness(
+    clean: ScoreMatrix, ladders: Mapping[str, Sequence[tuple[str, ScoreMatrix]]], least_gain: float = 0.0
+) -> Robustness:
     """Compare scores under perturbations of growing strength with the clean ones.
 
     Parameters
@@ -83,6 +90,8 @@ def robustness(clean: ScoreMatrix, ladders: Mapping[str, Sequence[tuple[str, Sco
     clean : ScoreMatrix
     ladders : mapping of str to sequence of (str, ScoreMatrix)
         Perturbation to its steps from the mildest to the most severe, each with its strength in words.
+    least_gain : float
+        Gain over the floor on the clean songs that a method can lose, where songs are too few for an interval.
 
     Raises
     ------
@@ -103,6 +112,7 @@ def robustness(clean: ScoreMatrix, ladders: Mapping[str, Sequence[tuple[str, Sco
     clean = _restricted(clean, tracks, methods)
     ranked = [name for name in methods if name not in clean.oracles and not does_nothing(name)]
     start = _points(clean, clean, ranked)
+    clean_gains = _clean_gains(clean, least_gain)
     points: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
     for name, ladder in ladders.items():
@@ -115,7 +125,8 @@ def robustness(clean: ScoreMatrix, ladders: Mapping[str, Sequence[tuple[str, Sco
         loss = _loss(matrices)
         for i, method in enumerate(methods):
             own = [table[method] for table in by_step]
-            curves.append({"perturbation": name, "separator": method} | _curve(own, strengths) | {
+            gained = clean_gains[method]
+            curves.append({"perturbation": name, "separator": method} | gained | _curve(own, strengths, gained) | {
                 column: float(loss[k, i]) for k, column in enumerate(("loss", "loss_low", "loss_high"))
             })  # fmt: skip
     lost = [name for name in everyone if name not in methods]
@@ -126,6 +137,22 @@ def _restricted(matrix: ScoreMatrix, tracks: Sequence[str], methods: Sequence[st
     own = matrix.without([name for name in matrix.values.columns if name not in methods])
     values, *parts = (table.loc[list(tracks)][list(methods)] for table in (own.values, *own.parts))
     return replace(own, values=values, parts=tuple(parts))
+
+
+def _clean_gains(clean: ScoreMatrix, least: float) -> dict[str, dict[str, Any]]:
+    """Return the gain over the floor that each method has on the clean songs, and whether it is more than chance."""
+    own = _points(clean, clean, [])
+    values = clean.values if clean.higher_is_better else -clean.values
+    paired = _typical((values.sub(values[FLOOR], axis=0) if FLOOR in values else values * np.nan).to_numpy(np.float64))
+    found = {}
+    for i, (method, point) in enumerate(own.items()):
+        low, high = float(paired[1, i]), float(paired[2, i])
+        enough = point["gain"] >= least if np.isnan(low) else low > 0
+        found[method] = {
+            "clean": point["value"], "clean_gain": point["gain"], "clean_gain_low": low, "clean_gain_high": high,
+            "gains": bool(point["gain"] > 0 and enough),
+        }  # fmt: skip
+    return found
 
 
 def _points(clean: ScoreMatrix, matrix: ScoreMatrix, ranked: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -166,19 +193,17 @@ def _loss(matrices: Sequence[ScoreMatrix]) -> Floats:
     return _typical(lost if matrices[0].higher_is_better else -lost)
 
 
-def _curve(steps: Sequence[Mapping[str, float]], strengths: Sequence[str]) -> dict[str, Any]:
+def _curve(steps: Sequence[Mapping[str, float]], strengths: Sequence[str], gained: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a curve comes to; the first of its steps is clean."""
     values = np.array([step["value"] for step in steps])
     gains = np.array([step["gain"] for step in steps])
-    broken = gains < KEPT * gains[0] if gains[0] > 0 else np.zeros(len(gains), dtype=bool)
+    broken = gains < KEPT * gains[0] if gained["gains"] else np.zeros(len(gains), dtype=bool)
     from_here = np.logical_and.accumulate(broken[::-1])[::-1]  # and at every stronger step
     dips = broken & ~from_here
     changes = np.array([step["rank"] - steps[0]["rank"] for step in steps])
     at = int(np.nanargmax(np.abs(changes))) if np.isfinite(changes).any() else 0
     apart = steps[at]["rank_low"] > steps[0]["rank_high"] or steps[at]["rank_high"] < steps[0]["rank_low"]
     return {
-        "clean": float(values[0]),
-        "clean_gain": float(gains[0]),
         "area": float(np.trapezoid(values) / (len(values) - 1)),
         "breaks_at": strengths[int(from_here.argmax())] if from_here.any() else "",
         "dips_at": strengths[int(dips.argmax())] if dips.any() else "",

@@ -54,6 +54,23 @@ def test_the_report_says_what_it_shows(made, capsys):
     assert (made / "runs" / "report" / "figures" / "robustness.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_what_is_left_to_chance_is_marked(made):
+    from dataclasses import replace
+
+    from mss_bench.api import load
+    from mss_bench.report.robustness import compare_runs, robustness_tables
+
+    clean = load(made / "runs" / "clean")
+    drawn = {"separators": [m | {"random": m["label"] == "bandsplit"} for m in clean.run["separators"]]}
+    found = compare_runs(clean.tracks, {"polarity": [("on", clean.tracks)]}, clean.run | drawn)
+    loss, broken = robustness_tables(found)[:2]
+    assert "bandsplit ~" in loss.console(100)
+    assert "one draw of many" in loss.console(100)
+    assert "the mean over 3 seeds" in robustness_tables(replace(found, seeds={"bandsplit": 3}))[0].console(100)
+    assert "could be told from none" in broken.console(100)  # of two songs that are noise
+    assert [m["random"] for m in clean.run["separators"]] == [False] * 3
+
+
 def test_the_same_runs_give_the_same_bytes(made):
     report = made / "runs" / "report"
     assert _robustness(made, "--no-compute") == 0

@@ -56,6 +56,21 @@ def test_a_method_breaks_where_it_keeps_less_than_half_of_its_gain(found):
     assert _curve(robustness(CLEAN, {"mono": lower}), "good")["breaks_at"] == ""
 
 
+def test_only_a_gain_that_is_more_than_chance_can_be_lost():
+    uneven = ScoreMatrix.of(pd.DataFrame({"mixture": 0 * SPREAD, "chance": 0.2 + SPREAD, "sure": 8 + SPREAD}, SONGS))
+    nothing = [("64", matrix(mixture=0.0, chance=0.0, sure=0.0))]
+    found = robustness(uneven, {"mp3": nothing})
+    chance, sure = _curve(found, "chance"), _curve(found, "sure")
+    assert chance["clean_gain_low"] < 0 < chance["clean_gain"]
+    assert (chance["gains"], chance["breaks_at"]) == (False, "")
+    assert (sure["gains"], sure["breaks_at"]) == (True, "64")
+    # Of two songs there is no interval: a gain of some size counts.
+    few = robustness(matrix(SONGS[:2], mixture=0.0, small=0.2, large=3.0), {
+        "mp3": [("64", matrix(SONGS[:2], mixture=0.0, small=0.0, large=0.0))]
+    }, 0.5)  # fmt: skip
+    assert few.curves.set_index("separator")["gains"].to_dict() == {"mixture": False, "small": False, "large": True}
+
+
 def test_ranks_change_where_their_intervals_say_so(found):
     assert _curve(found, "good")[["rank_change", "rank_changed"]].tolist() == [1.0, True]
     assert _curve(found, "fair")[["rank_change", "rank_changed"]].tolist() == [-1.0, True]

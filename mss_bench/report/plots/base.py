@@ -139,13 +139,15 @@ def canvas(height: float, layout: Layout, width: float = 0.0, *, above: Sequence
     return figure
 
 
-def save(figure: Figure, kind: str) -> bytes:
+def save(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
     """Return a figure as the content of a file; the same figure gives the same bytes.
 
     Parameters
     ----------
     figure : Figure
     kind : {"png", "pdf", "svg"}
+    transparent : bool
+        Without a background, for pages that have one of their own.
 
     Returns
     -------
@@ -160,7 +162,7 @@ def save(figure: Figure, kind: str) -> bytes:
         raise UnknownNameError("figure format", kind, _METADATA)
     buffer = io.BytesIO()
     with styled():
-        figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
+        figure.savefig(buffer, format=kind, metadata=_METADATA[kind], transparent=transparent)
         return _small_png(buffer, int(STYLE["savefig.dpi"])) if kind == "png" else buffer.getvalue()
 
 
