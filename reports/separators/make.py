@@ -30,7 +30,7 @@ from mss_bench.core.schema import FLOOR, does_nothing
 from mss_bench.core.spec import needs_parameters
 from mss_bench.dsp.filters import MASKS
 from mss_bench.separators import Separator, separators
-from mss_bench.separators.published import PUBLISHED, PUBLISHED_COLUMNS
+from mss_bench.separators.published import PUBLISHED, PUBLISHED_COLUMNS, excerpt_line
 from mss_bench.stats.aggregate import aggregate
 from reports.pages import Description, Page, describe, make, parameter_list, render, save_png
 from reports.separators.separate_once import Example, separate_once
@@ -159,7 +159,8 @@ class SeparatorsPage(Page):
         page = render(
             HERE / "page.md.j2", out, {"db": _decibels, "round": _rounded},
             families={title: group for title, group in by_family.items() if group}, similar=similar, targets=_TARGETS,
-            quantities=("SDR", "ISR", "SIR", "SAR"), parameters=parameter_list, songs=_count(len(songs), "song"),
+            quantities=("SDR", "ISR", "SIR", "SAR"), parameters=parameter_list, excerpt_line=excerpt_line,
+            songs=_count(len(songs), "song"),
             few=_count(len(songs[: self.few]), "song"), seconds=example.seconds, command=command,
             similar_seconds=_SIMILAR_SECONDS, counted=counted, repeats=self.repeats, slow=self.slow,
             real=self.real is not None,

@@ -16,7 +16,7 @@ from mss_bench.core.tracks import Stems
 from mss_bench.errors import ConfigError
 from mss_bench.separators import separators
 from mss_bench.separators.nmf import NMF
-from mss_bench.separators.published import PUBLISHED, PUBLISHED_COLUMNS, published_lines
+from mss_bench.separators.published import EXCERPT, PUBLISHED, PUBLISHED_COLUMNS, excerpt_line, published_lines
 
 PUBLISHED_FAMILIES = ("position", "kernel", "factorisation", "sinusoidal", "oracle")
 FEW: dict[str, dict[str, Any]] = {
@@ -107,3 +107,11 @@ def test_both_numbers_are_shown_and_are_those_of_the_gallery(capsys: pytest.Capt
     assert how == "by default, preset=paper"
     assert values.startswith("uSDR vocals ")
     assert published_lines("mixture") == []
+    excerpt = pd.read_csv(EXCERPT, keep_default_na=False)
+    assert tuple(excerpt.columns) == PUBLISHED_COLUMNS
+    for params in ("", "preset=paper"):  # every method whose preset changes it, on a record, too
+        assert {*excerpt[excerpt["params"] == params]["separator"]} == {n for n in papers if papers[n]}
+    assert "dB on an excerpt of a record" in shown
+    gallery_text = gallery.with_name("README.md").read_text(encoding="utf-8")
+    assert all(f"On 6.8 s of a record, uSDR: {excerpt_line(n)}." in gallery_text for n in papers if papers[n])
+    assert excerpt_line("adress") == ""
