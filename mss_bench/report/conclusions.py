@@ -91,7 +91,9 @@ def _ahead(field: Family, unit: str) -> list[str]:
     pair = field.pair(field.best, field.runner_up)
     if math.isnan(pair.p):  # which the sentence before has said
         return []
-    return [f"{pair.a} and {pair.b}, the next: {pair.said(unit)}; {pair.verdict}."]
+    n = int(field.scores.imputed[pair.b].sum())
+    standing_in = f"; stand-ins: {n} of {pair.b}" if n else ""
+    return [f"{pair.a} and {pair.b}, the next: {pair.said(unit)}; {pair.verdict}{standing_in}."]
 
 
 def _room(block: Block, target: str, field: Family) -> list[str]:

@@ -37,6 +37,7 @@ def cost_table(costs: pd.DataFrame | None, run: Mapping[str, Any], labels: Mappi
             name = method_label(str(separator), str(params))
             scoring = float((part["score_seconds"] / part["audio_seconds"]).median())
             devices = ", ".join(sorted({str(device) for device in part["device"].dropna() if device}))
+            devices = devices or ("–" if math.isnan(separation[name]) else "cpu")  # which few have a choice of
             rows.append((name, separation[name], scoring, float(part["peak_memory_mb"].max()), devices))
     rows.sort(key=lambda row: (math.isnan(row[1]), row[1]))
     columns = [

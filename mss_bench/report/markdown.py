@@ -13,7 +13,7 @@ __all__ = ["markdown_escape", "render"]
 def markdown_escape(text: str) -> str:
     """Return text that Markdown, and the HTML inside it, take literally; newlines become spaces."""
     # Only characters that Markdown gives a meaning within a line; the HTML it passes through is escaped as well.
-    escaped = re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", " ".join(text.split()))
+    escaped = re.sub(r"([\\`*_{}\[\]|~#$])", r"\\\1", " ".join(text.split()))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

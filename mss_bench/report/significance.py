@@ -80,10 +80,13 @@ def marks(families: Sequence[Family], *, of_columns: bool = True) -> list[str]:
         target = "the mean of the targets" if of.get("target") == OVER_TARGETS else of.get("target")
         column = f"{of['metric']} of {target}: " if of_columns and target else ""
         ahead = f"; {column}{few[0].ahead}" if few[0].ahead else ""
-        where = "" if not enough else " where nothing is marked"
-        said.append(
-            f"With {songs} songs no pair of {methods} methods can be told apart (it takes {needed}){where}{ahead}."
-        )
+        if enough or " to " in songs + methods:
+            takes = f"{songs} songs; {methods} methods take {needed}"
+            said.append(f"Columns with too few songs ({takes}) tell no pair apart{ahead}.")
+        else:
+            said.append(
+                f"With {songs} songs no pair of {methods} methods can be told apart (it takes {needed}){ahead}."
+            )
     return said
 
 

@@ -400,7 +400,9 @@ class Family:
         if not self.runner_up:
             return ""
         wins = self.pair(self.best, self.runner_up).wins
-        return f"{self.best} better than {self.runner_up} on {wins} of {self.n_tracks}"
+        lead = f"{self.best} better than {self.runner_up} on {wins} of {self.n_tracks}"
+        n = int(self.scores.imputed[self.runner_up].sum())
+        return f"{lead} (stand-ins: {n} of {self.runner_up})" if n else lead
 
     @cached_property
     def sentence(self) -> str:

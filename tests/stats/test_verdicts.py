@@ -223,3 +223,10 @@ def test_bad_input_is_refused(methods: pd.DataFrame) -> None:
         family(methods, alpha=5)
     with pytest.raises(RunError, match="holds NaN"):
         cliques(family(methods).p.replace(1.0, math.nan))
+
+
+def test_a_lead_over_what_failed_names_its_stand_ins(tracks_of, methods) -> None:
+    tracks = tracks_of(methods[["TAK2", "UHL1", "mixture"]].iloc[:5])
+    lost = (tracks["separator"] == "UHL1") & (tracks["track"] != methods.index[0])
+    tracks = tracks.assign(status=tracks["status"].where(~lost, "crashed"), value=tracks["value"].where(~lost))
+    assert "(stand-ins: 4 of UHL1)" in family(score_matrix(tracks, "SDR", "vocals")).sentence
