@@ -5,22 +5,21 @@ scores, of each item over its listeners and then over items. Ratings of one list
 are those of one song: a test over all of them finds too much. Where all listeners rated the same, pairs of systems are
 tested by the crossed t test of `mss_bench.stats.crossed`, which takes listeners and songs for samples of many; where
 they rated parts, each song's mean opinion scores are paired, and tested by Wilcoxon's test. Tests on listeners' means,
-which hold for these songs alone, stand beside by name. Bootstrap intervals resample listeners and songs alike; excerpts
+which hold for these songs alone, stand beside by name. A few listeners who missed something take no part in tests of
+complete tables, and are named. Bootstrap intervals resample listeners and songs alike; excerpts
 and remixes of one song go together.
 
 References
 ----------
 .. [1] ITU-R BS.1534-3, 2015, 9 and Annex 4.
 .. [2] C. Mendonça, S. Delikaris-Manias, "Statistical tests with MUSHRA data", AES Convention 144, 2018.
-.. [3] C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
-   Biometrika 26, 1934.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ import numpy as np
 from mss_bench.listening.bootstrap import LEVEL, TwoWay, percentile_interval
 from mss_bench.listening.ratings import Role, song_of
 from mss_bench.listening.sheets import RatingsError
+from mss_bench.listening.votes import share_interval
 from mss_bench.stats.crossed import crossed_t
 from mss_bench.stats.effect import paired
 from mss_bench.stats.matrix import MIN_TRACKS
@@ -61,8 +61,8 @@ and after Holm over all pairs; effect size and wins over listeners (over songs, 
 values of tests on listeners' means after Holm (Nemenyi's has its own correction), NaN where listeners rated parts."""
 
 ABX_COLUMNS = ("n", "right", "share", "low", "high", "listeners", "p", "p_answers")
-"""Answers, right ones, their share with its exact interval [3]_, listeners, p of guessing: one-sided, with listeners as
-units, and by the binomial test of all answers as if they were independent; both after Holm."""
+"""Answers, right ones, their share with its interval over listeners, listeners, p of guessing: one-sided, with
+listeners as units, and by the binomial test of all answers as if they were independent; both after Holm."""
 
 COMPLETE = 2 / 3
 """Share of the listeners that must have rated everything for a test of complete tables; the others take no part."""
@@ -87,7 +87,7 @@ class SystemTests:
         p values after Holm, systems x systems.
     listeners, songs : int
         That took part.
-    left_out : int
+    left_out : list of str
         Listeners who did not rate everything and took no part in a test of complete tables.
     """
 
@@ -97,7 +97,7 @@ class SystemTests:
     p: pd.DataFrame
     listeners: int
     songs: int
-    left_out: int = 0
+    left_out: list[str] = field(default_factory=list)
 
 
 def questions(ratings: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -194,11 +194,11 @@ def compare_systems(ratings: pd.DataFrame, *, draws: int = 10_000, seed: int = 0
     # Of listeners who rated parts, those who happen to have rated both systems are too few, and chosen by chance.
     if len(whole) >= COMPLETE * len(rated):
         chosen = single[single.index.get_level_values("listener").isin(whole)]
-        return _compare_complete(chosen, len(rated) - len(whole), draws, seed)
+        return _compare_complete(chosen, [str(name) for name in rated.index[rated < items]], draws, seed)
     return _compare_songs(tested, draws, seed)
 
 
-def _compare_complete(table: pd.DataFrame, left_out: int, draws: int, seed: int) -> SystemTests:
+def _compare_complete(table: pd.DataFrame, left_out: list[str], draws: int, seed: int) -> SystemTests:
     """Test a complete table, listeners and items x systems."""
     import pandas as pd
 
@@ -330,12 +330,12 @@ def abx(ratings: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for system, own in ratings[ratings["role"] == Role.TEST].groupby("system"):
         n, right = len(own), int(own["score"].sum())
-        interval = stats.binomtest(right, n).proportion_ci(LEVEL)
         p = stats.binomtest(right, n, 0.5, alternative="greater").pvalue
         # Answers of one listener hang together: who hears a difference in one song hears it in the next.
-        shares = own.groupby("listener")["score"].mean().to_numpy(dtype=np.float64)
-        by_listener = permutation(shares - 0.5, sides=1)
-        rows[str(system)] = (n, right, right / n, interval.low, interval.high, shares.size, by_listener, p)
+        counts = own.groupby("listener")["score"].agg(["sum", "size"]).to_numpy(dtype=np.int64)
+        low, high = share_interval(counts[:, 0], counts[:, 1])
+        by_listener = permutation(counts[:, 0] / counts[:, 1] - 0.5, sides=1)
+        rows[str(system)] = (n, right, right / n, low, high, len(counts), by_listener, p)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(ABX_COLUMNS)).rename_axis("system")
     for name in ("p", "p_answers"):
         table[name] = correct(table[name].to_numpy(dtype=np.float64))

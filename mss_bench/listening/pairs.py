@@ -41,6 +41,7 @@ MODELS = {"bradley_terry": "Bradley-Terry", "thurstone": "Thurstone, case V"}
 
 _STEPS = 200
 _CLOSE = 1e-10  # of the last step
+_SAME = 1e-6  # strengths of resamples that differ by rounding alone
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ class PairScale:
     model : str
         One of `MODELS`.
     strengths : DataFrame
-        Index system, the strongest first; ``strength``, ``low``, ``high``, ``wins``, ``ties``, ``losses``,
-        ``p_win`` (probability to be chosen over another system drawn at random, ties half).
+        Index system, the strongest first; ``strength``, ``low``, ``high`` (NaN where all resamples are alike),
+        ``wins``, ``ties``, ``losses``, ``p_win`` (probability to be chosen over another system drawn at random, ties
+        half).
     tie : float
         Davidson's v; 0 of Thurstone's model and where nobody tied.
     bounded : bool
@@ -218,7 +220,7 @@ def pair_scale(counted: Answers, model: str = "bradley_terry", *, draws: int = 1
         # A resample may leave systems without any link; their strengths then have no common scale, and stay NaN.
         if _reachable((w + w.T + t) > 0).all():
             drawn[number] = _fit(model, w, t)[0]
-    ends = [percentile_interval(drawn[:, number]) for number in range(len(counted.systems))]
+    ends = [_interval(drawn[:, number]) for number in range(len(counted.systems))]
     probability = _probability(model, fitted, tie)
     np.fill_diagonal(probability, 0.0)
     table = pd.DataFrame(
@@ -308,6 +310,12 @@ def thurstone(wins: Floats, ties: Floats | None = None) -> Floats:
         if np.abs(step).max() < _CLOSE:
             break
     return np.asarray(values)
+
+
+def _interval(drawn: Floats) -> tuple[float, float]:
+    """Return an interval over listeners, NaN where listeners of one mind leave nothing to vary."""
+    low, high = percentile_interval(drawn)
+    return (low, high) if high - low > _SAME else (float("nan"), float("nan"))
 
 
 def _davidson(strengths: Floats, tie: float) -> tuple[Floats, Floats]:

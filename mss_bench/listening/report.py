@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.core.text import frame_csv
+from mss_bench.core.text import counted, frame_csv, shortened
 from mss_bench.listening import figures
 from mss_bench.listening.catalogue import Catalogue
 from mss_bench.listening.findings import Ears, Findings, Question
@@ -162,13 +163,15 @@ def _answer(question: Question) -> list[str]:
         apart = sides.pairs[sides.pairs["p"] < _ALPHA]
         ordered = zip(apart["a"], apart["b"], apart["share"] > 0.5, strict=True)
         surely = ", ".join(f"{a} over {b}" if first else f"{b} over {a}" for a, b, first in ordered)
-        told += f" Surely preferred: {surely or 'none'} (by listeners, Holm, 5 %)."
+        few = _too_few(int(sides.pairs["listeners"].max()), len(sides.pairs), 2, "pair")
+        told += f" Surely preferred: {surely or 'none'} (by listeners, Holm, 5 %{few})."
         if sides.p_side < _ALPHA:
             told += f" A side is preferred: the first sound was chosen {sides.first} times, the second {sides.second}."
         return [told]
     if question.abx is not None:
         heard = [str(name) for name, row in question.abx.iterrows() if row["p"] < _ALPHA]
-        return [f"Told from the reference: {', '.join(heard) or 'none'} (by listeners, Holm, 5 %)."]
+        few = _too_few(int(question.abx["listeners"].max()), len(question.abx), 1, "system")
+        return [f"Told from the reference: {', '.join(heard) or 'none'} (by listeners, Holm, 5 %{few})."]
     if question.votes is not None:
         return [_voted(question.title, question.votes)]
     if question.summary is None or (tested := question.summary[question.summary["role"] == "test"]).empty:
@@ -184,7 +187,16 @@ def _answer(question: Question) -> list[str]:
     same = "; ".join(" and ".join(names) for names in tied)
     by = "crossed t test" if tests.test == "crossed t" else f"Wilcoxon's test over {tests.songs} songs"
     said = f"Not told apart: {same}" if tied else "All are told apart"
-    return [f"{text} {said} ({by}, Holm, 5 %)."]
+    part = f" Incomplete, and left out of the tests: {shortened(tests.left_out)}." if tests.left_out else ""
+    return [f"{text} {said} ({by}, Holm, 5 %).{part}"]
+
+
+def _too_few(listeners: int, family: int, sides: int, what: str) -> str:
+    """Return a remark where listeners of one mind could not bring any p of a family of sign tests below 5 %."""
+    needed = math.floor(math.log2(sides * family / _ALPHA)) + 1  # sides * family / 2^n is the least p after Holm
+    return f"; with {counted(listeners, 'listener')} no {what} can reach it, with {needed} one can" * (
+        listeners < needed
+    )
 
 
 def _voted(title: str, votes: Votes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.core.text import shortened
 from mss_bench.listening.analysis import SystemTests
 from mss_bench.listening.findings import Ears, Findings, Question
 from mss_bench.listening.mixed import RatingModel
@@ -98,7 +99,7 @@ def question_tables(question: Question) -> list[Table]:
         columns = {"system": "system", "answers": "n", "right": "right", "% right": "share", "% from": "low",
                    "% to": "high", "listeners": "listeners", "p guessing": "p",
                    "p answers alone": "p_answers"}  # fmt: skip
-        notes = ["Exact 95 % interval of the answers. p guessing: one-sided, of listeners' shares by changes of their "
+        notes = ["From, to: 95 %, over listeners. p guessing: one-sided, of listeners' shares by changes of their "
                  "signs; fewer than 5 listeners cannot be told from guessing. p answers alone: binomial test, as if "
                  "the answers of a listener were independent. Both after Holm."]  # fmt: skip
         tables.append(_table(question.file("abx"), "Right answers", question.abx, columns, notes))
@@ -189,6 +190,8 @@ def _summary(question: Question, frame: pd.DataFrame) -> Table:
     notes = ["Median and quartiles of all ratings, replicates included; mean: the mean opinion score, over items, of "
              "the mean over listeners, with a t interval over listeners where all rated all items; the other intervals "
              "by a bootstrap of listeners and songs. All 95 %."]  # fmt: skip
+    if question.tests is not None and question.tests.left_out:
+        notes.append(f"Incomplete, and counted here: {shortened(question.tests.left_out)}.")
     return _table(question.file("scores"), "Scores", frame, columns, notes, _digits(question))
 
 
@@ -220,7 +223,7 @@ def _pairs(question: Question, tests: SystemTests) -> Table:
             "its own correction)."
         ]
         if tests.left_out:
-            notes.append(f"{tests.left_out} listeners did not rate everything, and take no part.")
+            notes.append(f"Incomplete, and left out of these tests: {shortened(tests.left_out)}.")
     else:
         notes = [
             f"Listeners rated parts: p by Wilcoxon's test of mean opinion scores over {tests.songs} songs, after Holm "
@@ -254,14 +257,16 @@ def _model(question: Question, model: RatingModel) -> Table:
 
 
 def _strengths(question: Question, scale: PairScale) -> Table:
-    notes = ["Intervals of 95 % resample listeners."]
+    notes = ["Intervals of 95 % resample listeners; % by the model: how often it is chosen over another system."]
+    if scale.strengths[["low", "high"]].isna().any(axis=None):
+        notes.append("No interval (–) where all resamples are alike, as where all listeners gave the same answers.")
     if scale.model == "bradley_terry" and scale.tie:
         notes.append(f"Davidson's tie parameter {scale.tie:.2f}.")
     if not scale.bounded:
         notes.append("A system never lost to the others: half an answer was added each way to every pair.")
     counts = ["wins", "ties", "losses"]
     frame = scale.strengths.astype(dict.fromkeys(counts, "int64"))
-    columns = {"system": "system", "strength": "strength", "from": "low", "to": "high", "% chosen": "p_win"}
+    columns = {"system": "system", "strength": "strength", "from": "low", "to": "high", "% by the model": "p_win"}
     columns |= {name: name for name in counts}
     return _table(question.file(scale.model), MODELS[scale.model], frame, columns, notes)
 

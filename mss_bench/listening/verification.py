@@ -31,7 +31,7 @@ from mss_bench.listening.pack_format import (
     read_pack,
     write_json,
 )
-from mss_bench.listening.protocols import PROTOCOLS
+from mss_bench.listening.protocols import PROTOCOLS, Kind
 from mss_bench.listening.ratings import Role, excerpt_of
 from mss_bench.listening.stimuli import PEAK_LIMIT, SAMPLE_RATE
 from mss_bench.report.table import CellValue, Table, TableCell
@@ -237,11 +237,14 @@ def checklist(folder: Path) -> Table:
     wanted = max(5, int(np.ceil(1.5 * len(systems))))
     orders = {tuple((s.trial, *s.stimuli) for s in steps) for steps in pack.configurations}
     again = [sum(step.replicate for step in steps) for steps in pack.configurations]
+    known = {name for task in chosen.tasks for name in task.anchors} | {signal.system for signal in key.values()}
+    sliders = chosen.kind is Kind.MULTI
+    # A line that a protocol cannot meet, or must meet by its nature, says nothing of the pack.
     points = [
         ("excerpts of about 10 s, at most 12 s", all(_ABOUT_10 <= s <= 12 for s in seconds), f"{max(seconds):g} s"),
         ("at least max(5, 1.5 x systems) items", len(items) >= wanted, f"{len(items)} of {wanted}"),
-        ("a hidden reference in every trial", hidden == len(rated), f"{hidden} of {len(rated)}"),
-        *(_anchor(name, rated, key, measured) for name in ("lowpass_3500", "lowpass_7000")),
+        *[("a hidden reference in every trial", hidden == len(rated), f"{hidden} of {len(rated)}")] * sliders,
+        *(_anchor(name, rated, key, measured) for name in ("lowpass_3500", "lowpass_7000") if name in known),
         _aligned(rated, key, measured, design["loudness"]["mode"]),
         ("an order of its own for each listener", len(orders) == len(pack.configurations),
          f"{len(orders)} for {len(pack.configurations)}"),

@@ -158,7 +158,7 @@ def _check(own: pd.DataFrame) -> None:
 
 
 def share_interval(votes: Counts, of: Counts) -> tuple[float, float]:
-    """Compute the interval of a share of votes over listeners.
+    """Compute the interval of a share of votes, or of right answers, over listeners.
 
     Parameters
     ----------

@@ -201,6 +201,15 @@ def test_preferences_and_abx_have_their_own_tables(tmp_path: Path) -> None:
         assert heading in page
 
 
+def test_listeners_who_are_too_few_are_told(tmp_path: Path) -> None:
+    rows = [{"listener": f"P{n}", "trial": a + b, "item": "Song", "task": "preference", "system": name, "score": score}
+            for n in range(6) for a, b in ("xy", "xz", "yz") for name, score in ((a, 1.0), (b, 0.0))]  # fmt: skip
+    found = find(build_ratings(rows, ["row"] * len(rows), scale=(0, 1)), draws=20)
+    assert conclusions(found)[0].endswith(
+        "Surely preferred: none (by listeners, Holm, 5 %; with 6 listeners no pair can reach it, with 7 one can)."
+    )
+
+
 def test_names_of_others_stay_text(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script> & $x_1$ | `b`"
     ratings = made_ratings({evil: 10.0, "plain": 0.0}, listeners=4, items=2)

@@ -178,6 +178,8 @@ def test_the_checklist_says_what_was_measured(pack, write_design, tmp_path) -> N
     assert met == "no"
     assert "not aligned by choice" in found
     assert remix["replicated trials"] == ("yes", "1 for each listener")
+    pairs = points(_make(write_design, tmp_path, "excerpts: {count: 1, seconds: 1}\n", "preference", name="two"))
+    assert not [point for point in pairs if "anchor" in point or "hidden" in point]  # none belong there
     beside = next(note for note in checklist(pack).notes if "not rated" in note)
     assert re.search(r"\+\d\.\d to \+\d\.\d LU", beside)
 

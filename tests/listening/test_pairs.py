@@ -109,6 +109,14 @@ def test_a_system_that_never_lost_has_a_finite_strength_and_a_remark(model: str)
     assert np.isfinite(found.strengths[["strength", "low", "high"]]).all(axis=None)
 
 
+@pytest.mark.parametrize("model", ["bradley_terry", "thurstone"])
+def test_listeners_of_one_mind_leave_no_interval(model: str) -> None:
+    rows = [(f"P{n}", a, b, 1.0) for n in range(6) for a, b in (("a", "b"), ("a", "c"), ("b", "c"))]
+    found = pair_scale(answers(_preferences(rows)), model, draws=50)
+    assert np.isfinite(found.strengths["strength"]).all()
+    assert found.strengths[["low", "high"]].isna().all(axis=None)
+
+
 def test_what_is_no_scale_is_refused() -> None:
     apart = _preferences([("x", "a", "b", 1.0), ("x", "c", "d", 1.0)])
     with pytest.raises(RatingsError, match="c was never compared with a"):

@@ -265,6 +265,8 @@ def _join_pages(sitting: Sitting, store: Store) -> Blueprint:
             sitting.stages[0], way="panel" if code else "open", code=code or None, most=options.open_places,
             panel=panel,
         )  # fmt: skip
+        if known and code:
+            store.note_panel(known, panel)
         response = redirect(url_for("listener.page", token=listener.token), 303)
         if not code:
             response.set_cookie(

@@ -48,6 +48,7 @@ class Database:
     def __init__(self, path: Path, schema: str, added: Sequence[tuple[str, str]] = ()) -> None:
         self.path = path
         self._lock, self._reading = threading.Lock(), threading.Lock()
+        self.rescued: Path | None = None
         try:
             path.touch(mode=0o600)
             self._file = path.stat()
@@ -71,10 +72,13 @@ class Database:
         return db
 
     def close(self) -> None:
-        """Close the file; its log is folded in."""
+        """Close the file; its log is folded in, and of a file that is gone nothing stays but what was rescued."""
         with self._lock, self._reading:
             self._reader.close()
             self._db.close()
+            if self.rescued is not None and not self.path.exists():
+                for end in ("-wal", "-shm"):
+                    self.path.with_name(self.path.name + end).unlink(missing_ok=True)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -141,9 +145,14 @@ class Database:
     def _check(self) -> None:
         if not self.vanished:
             return
-        kept = self.path.with_name("ratings.rescued.sqlite")
-        if not kept.exists():
+        if self.rescued is None:
+            free = (
+                self.path.with_name(f"ratings.rescued{end}.sqlite") for end in ("", *(f"-{n}" for n in range(2, 100)))
+            )
+            kept = next(path for path in free if not path.exists())  # one of an earlier time is not what is lost now
             self.backup(kept)
+            self.rescued = kept
+        kept = self.rescued
         told = f"what was stored until then is in {kept}"
         raise Vanished(
             f"{self.path} was deleted or replaced while it was in use; {told}. Stop the server, put the file back, "

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from mss_bench.errors import ConfigError, MissingDependencyError, MssBenchError
 from mss_bench.listening.pack_format import results_folder
+from mss_bench.listening.server.database import Vanished
 from mss_bench.listening.server.flow import ServeOptions, Sitting
 from mss_bench.listening.server.store import Store
 
@@ -72,9 +73,21 @@ def serve(folder: Path, options: ServeOptions) -> None:
                 print(line, flush=True)
             server.run()  # until Ctrl-C or SIGTERM
         stopped.set()
-        print(f"stopped; the ratings are in {store.path}")
+        print(f"stopped; {_where(store)}")
     finally:
         store.close()
+
+
+def _where(store: Store) -> str:
+    """Say where the ratings are, which are rescued now where the file has vanished."""
+    try:
+        store.database.fold()
+    except Vanished:
+        kept, lost = store.database.rescued, store.path
+        return f"the ratings are in {kept}, since {lost} was deleted or replaced; put them back there to go on"
+    except sqlite3.Error:  # another process holds it; what was acknowledged is in the log beside
+        pass
+    return f"the ratings are in {store.path}"
 
 
 def _told(lines: list[str], file: Path | None) -> list[str]:

@@ -296,6 +296,15 @@ class Store:
         """Return the listener who came from a panel with this id."""
         return next(iter(self._select("WHERE code = ? AND way = 'panel'", code)), None)
 
+    def note_panel(self, listener: Listener, panel: dict[str, str]) -> None:
+        """Keep the ids with which a listener came again beside the earlier ones, separated by spaces."""
+        kept = dict(listener.panel)
+        for name, value in panel.items():
+            kept[name] = " ".join(dict.fromkeys([*kept.get(name, "").split(), value]))
+        if kept != listener.panel:
+            with self.database.writing() as db:
+                db.execute("UPDATE listeners SET panel = ? WHERE number = ?", (json.dumps(kept), listener.number))
+
     def touch(self, listener: Listener) -> None:
         """Note that a listener is there."""
         now = time.time()

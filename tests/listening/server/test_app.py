@@ -304,6 +304,9 @@ def test_a_panels_ids_are_kept_and_who_is_refused_has_a_way_on(start) -> None:
     link = f"/join/{store.join}?PROLIFIC_PID=5f2c&STUDY_ID=s1&SESSION_ID=x9&other=1"
     assert client.post(link).status_code == 303
     assert store.listeners()[1].panel == {"STUDY_ID": "s1", "SESSION_ID": "x9"}
+    for _ in range(2):  # a second sitting of the same participant
+        assert client.post(link.replace("x9", "z2")).status_code == 303
+    assert store.listeners()[1].panel == {"STUDY_ID": "s1", "SESSION_ID": "x9 z2"}
     assert client.post(f"/join/{store.join}?PROLIFIC_PID=5f2d&STUDY_ID=<b>").status_code == 400
     store.advance(store.listeners()[0], stage="refused")
     assert client.get(f"{page}/api/state").get_json()["screen_out_url"] == "https://example.org/out"

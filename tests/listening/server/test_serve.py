@@ -111,6 +111,17 @@ def test_a_stopped_server_leaves_one_file(small, serve, capsys, tmp_path) -> Non
     assert [file.name for file in server.database.parent.iterdir()] == ["ratings.sqlite"]
 
 
+def test_a_server_whose_database_vanished_names_what_it_rescued(small, serve) -> None:
+    server = serve(small)
+    assert _status(f"http://127.0.0.1:{server.port}{server.listeners[0]}api/state") == 200
+    server.database.unlink()
+    server.process.send_signal(signal.SIGTERM)
+    assert "the ratings are in " in (told := server.process.stdout.read())
+    assert f"{server.database.with_name('ratings.rescued.sqlite')}, since {server.database} was deleted" in told
+    server.stop()
+    assert [file.name for file in server.database.parent.iterdir()] == ["ratings.rescued.sqlite"]
+
+
 def test_the_experimenter_has_a_command_for_each_listener(small, serve, capsys) -> None:
     serve(small)
     words = ["listen", "listeners", str(small)]
