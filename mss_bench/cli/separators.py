@@ -150,12 +150,17 @@ def _check_model(name: str, model: TrainedModel) -> int:
     heads: list[Column | str] = [
         "delivered",
         "scored as",
-        *(Column(name, "right", "dB", 1) for name in ("level", "gain", "SDR")),
+        *(Column(name, "right", "dB", 1) for name in ("level", "target's gain", "SDR")),
     ]
     print(f"\n8 s of the demo's song {tried.song!r}")
     print(Table("", heads, [rows]).console(terminal_width()))
     adds = "add up to the mixture" if tried.left < -60 else "do not add up to the mixture"
     facts = [
+        (
+            "table",
+            "level: of the stem in the mixture; target's gain: of the true stem in it, 0 dB where the level is right; "
+            "SDR: against the true stem",
+        ),
         ("stems", f"{adds} (what is left: {tried.left:.0f} dB)"),
         (
             "speed",

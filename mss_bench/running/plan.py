@@ -20,6 +20,7 @@ from mss_bench.perturbations.track import PerturbedTrack
 from mss_bench.running.delivery import Delivery
 from mss_bench.running.keys import CONFORM, HashCache, digest, file_hash, source_hash
 from mss_bench.separators import Separator, separators
+from mss_bench.separators.deep.model import TrainedModel
 from mss_bench.separators.ensemble import Ensemble, Members, members_of
 
 __all__ = ["Plan", "PlannedCell", "PlannedScore", "make_plan"]
@@ -230,6 +231,8 @@ def make_plan(
                 of_method.append(_cell(song, groups, method, scorings, own_seed, replicate, hashes, members))
             cells += of_method
     _refuse_different_members(cells)
+    for method in made:
+        _refuse_unknown_stems(method, [cell for cell in cells if cell.method == method.spec])
     hashes.save()
     notices = sorted({f"{c.label}: {said}" for c in cells for said in ([c.skip] if c.skip else c.delivery.notices)})
     once = [m.column for m in made if repeats > 1 and len(m.replicates(repeats)) == 1 and m.column != FLOOR]
@@ -286,6 +289,16 @@ def _refuse_different_members(cells: Sequence[PlannedCell]) -> None:
     for cell in cells:
         if cell.members and cell.label not in usable and not any(member.skip for member in cell.members):
             raise ConfigError(f"{cell.label}: {cell.skip}")
+
+
+def _refuse_unknown_stems(method: _Method, cells: Sequence[PlannedCell]) -> None:
+    """Refuse a trained model none of whose stems means a target, as names of a checkpoint are its maker's."""
+    if isinstance(method.instance, TrainedModel) and not any(c.delivery.targets or not c.delivery.names for c in cells):
+        target = next(iter(cells[0].targets))
+        raise ConfigError(
+            f"{method.column}: {cells[0].skip}; map={target}={method.instance.described.delivers[0]} says what a name "
+            "means"
+        )
 
 
 def _scoring(spec: Spec, hashes: HashCache) -> _Scoring:

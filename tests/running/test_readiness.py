@@ -47,3 +47,21 @@ def test_weights_that_change_or_go(tiny: Path, tmp_path: Path) -> None:
     _refused(tiny, model, r"model\.onnx have the SHA-256 \w+, expected \w+")
     file.write_bytes(b"network")
     _refused(tiny, model, r"model\.onnx cannot be read: No such file", file.unlink)
+
+
+def test_stems_that_mean_nothing_and_weights_that_are_not_there(tiny: Path, tmp_path: Path) -> None:
+    file, manifest = tmp_path / "model.onnx", tmp_path / "manifest.yaml"
+    file.write_bytes(b"network")
+    manifest.write_text(
+        f"{{kind: onnx, weights: {{model.onnx: {hash_file(file)}}}, sample_rate: 44100, channels: 2, stems: [kazoo], "
+        "trained_on: unknown, output: sources}"
+    )
+    model = {"name": "model", "manifest": str(manifest), "as": "mine"}
+    options = RunOptions(dataset="tiny", catalogs=(tiny,), separators=[model], metrics="usdr")
+    with pytest.raises(ConfigError, match=r"^mine: delivers kazoo, none of which is a target .*; map=\w+=kazoo says"):
+        prepare(options)
+    file.unlink()
+    with pytest.raises(
+        ConfigError, match=r"manifest\.yaml: the model's checkpoint .*model\.onnx cannot be read: No such file"
+    ):
+        prepare(options)

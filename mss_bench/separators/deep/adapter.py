@@ -106,9 +106,11 @@ def load_checkpoint(torch: Any, file: Path, holds: str, classes: Sequence[Any] =
         raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
         if not (why := _no_pickle(file)):
+            more = "is a pickle of more" if "GLOBAL" in str(error) else "is damaged, or a pickle of more"
             raise ConfigError(
-                f"{file} is refused: {holds}, this one holds more, or is damaged, and could run code when it is opened "
-                f"({pickle_reason(error)})"
+                f"{file} is refused: {holds}, this one {more}, which could run code when it is opened "
+                f"({pickle_reason(error)}); nothing of it was executed. Get weights of tensors alone, or where you "
+                "trust it, save its state_dict() anew"
             ) from error
         cause: Exception = error
     except (EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:

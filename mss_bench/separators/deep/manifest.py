@@ -41,6 +41,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
+
 from mss_bench.core.audio import hash_file
 from mss_bench.core.config import ConfigMap, load_yaml, plain_name
 from mss_bench.core.parameters import MappingError, Parameterized, RefusedError, check, param, parameters
@@ -77,7 +79,8 @@ class Manifest(Parameterized):
 
     kind: str = param(choices=KINDS, doc="Kind of checkpoint.")
     weights: dict[str, Any] = param(
-        doc="Each file, by its path below the manifest's folder, and its SHA-256.",
+        doc="Each file, by its path below the manifest's folder, and its SHA-256; of MSST the configuration, known by "
+        "its ending .yaml, and the checkpoint.",
         expects="each file and its SHA-256, e.g. {model.onnx: 5f2c...}",
     )
     sample_rate: int = param(at_least=1, unit="Hz", doc="Sample rate of the model.")
@@ -156,6 +159,19 @@ class Manifest(Parameterized):
 
     def complete(self) -> None:
         """Take what the files themselves say; called when they are known."""
+
+    def require_present(self) -> None:
+        """Refuse weights that are missing, without reading them.
+
+        Raises
+        ------
+        MappingError
+            One line for each file.
+        """
+        missing = [file for file in self.files if not file.is_file()]
+        if missing:
+            said = "cannot be read: No such file; expected the file that weights names"
+            raise MappingError([f"{self.path}: the model's checkpoint {file} {said}" for file in missing])
 
     def require_weights(self) -> None:
         """Refuse weights that are missing or altered.
@@ -271,13 +287,16 @@ def _class(kind: str) -> type[Manifest]:
 def _weight_files(weights: Any, folder: Path) -> tuple[dict[Path, str], list[str]]:
     """Return the files of weights with their hashes, and what is wrong with them."""
     files: dict[Path, str] = {}
-    problems = []
+    problems: list[str] = []
+    left_open: list[str] = []
     for name, sha in weights.items() if isinstance(weights, ConfigMap) else ():
         inside = PurePosixPath(name)
         if inside.is_absolute() or ".." in inside.parts:
             problem = f"weights {name!r} leads out of the manifest's folder, expected a path below it"
+        elif sha is None and (folder / inside).is_file():
+            left_open.append(name)
+            continue
         elif not isinstance(sha, str) or not re.fullmatch("[0-9a-fA-F]{64}", sha):
-            # The right one, for whoever has left it open.
             file = folder / inside
             content = f"its content has {hash_file(file)}" if file.is_file() else "the file does not exist"
             problem = f"weights {name}: {sha!r} is not the 64 digits of a SHA-256; {content}"
@@ -285,6 +304,11 @@ def _weight_files(weights: Any, folder: Path) -> tuple[dict[Path, str], list[str
             files[folder / inside] = sha.lower()
             continue
         problems.append(f"{weights.source}:{weights.lines[name]}: {problem}")
+    if left_open:
+        whole = {n: hash_file(folder / n) if n in left_open else sha for n, sha in weights.items()}
+        text = yaml.safe_dump(whole, default_flow_style=True, sort_keys=False, width=float("inf")).strip()
+        line = f"{weights.source}:{weights.lines[left_open[0]]}"
+        problems.append(f"{line}: the SHA-256 of weights was left open; paste in place: weights: {text}")
     return files, problems
 
 

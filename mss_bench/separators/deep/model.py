@@ -27,6 +27,7 @@ class TrainedModel(Separator):
     foreign_code = True
     precision: str | None = None
     mono: str | None = None
+    resample: bool | None = None
 
     device: str = param(
         "",
@@ -45,6 +46,7 @@ class TrainedModel(Separator):
         """Take over what a manifest says."""
         if self.device:
             check_device(self.device)
+        manifest.require_present()
         precision = self.precision or manifest.precision
         if manifest.kind == "onnx" and precision != "float32":
             raise ConfigError(f"{manifest.path}: precision={precision}: the precision of an ONNX model is its file's")
@@ -86,10 +88,11 @@ class TrainedModel(Separator):
 
     def separate(self, mixture: Audio, sample_rate: int, *, rng: np.random.Generator, **_: Any) -> Stems:
         described = self.described
-        if sample_rate != described.sample_rate and not described.resample:
+        resamples = described.resample if self.resample is None else self.resample
+        if sample_rate != described.sample_rate and not resamples:
             raise AudioError(
                 f"{described.path}: the model is for {described.sample_rate} Hz, the mixture has {sample_rate} Hz; "
-                "write resample: true into the manifest to have it resampled"
+                "resample=true behind the model, or resample: true in a manifest, has it resampled"
             )
         if self._adapter is None:
             self.load()
@@ -154,6 +157,10 @@ class Model(TrainedModel, MappedSeparator):
         None,
         choices=("refuse", "double"),
         doc="``double`` gives a model of two channels a mixture of one twice; by default what the manifest says.",
+    )
+    resample: bool | None = param(
+        None,
+        doc="Resample a mixture of another sample rate, and the stems back; by default what the manifest says.",
     )
     precision: str | None = param(
         None,

@@ -7,9 +7,9 @@ The call, without a manifest::
 The manifest, which adds what the two files do not say::
 
     kind: msst
-    weights:
-      config_musdb18_bs_roformer.yaml: <sha256>
-      model.ckpt: <sha256>
+    weights:                                  # left empty, a hash is told by the check
+      config_musdb18_bs_roformer.yaml: <sha256>  # the configuration, known by its ending
+      model.ckpt: <sha256>                    # the checkpoint
     trained_on: [musdb18hq/train]
     options: {type: bs_roformer, tta: true}   # each optional
     batch: 4                                  # in place of inference.batch_size
@@ -212,6 +212,8 @@ class Msst:
         if self._faded:
             where = "inference" if "chunk_size" in config.get("inference", ()) else "audio"
             self._chunk = _whole(config, where, "chunk_size")
+            if manifest.model_type == "mdx23c":
+                _require_whole_scales(config, where, self._chunk)
         else:
             self._chunk = int(manifest.sample_rate * float(_read(config, "training", "segment")))
         self._step = self._chunk // _whole(config, "inference", "num_overlap")
@@ -280,6 +282,18 @@ class Msst:
         if fade and (first or not last):  # as there: a first chunk that is the last as well fades out
             window[-fade:] = torch.linspace(1, 0, fade)
         return window
+
+
+def _require_whole_scales(config: ConfigMap, where: str, chunk: int) -> None:
+    """Refuse a chunk whose frames the scales of an MDX23C do not divide, so that it could not join them again."""
+    scale, count = _read(config, "model", "scale"), _whole(config, "model", "num_scales")
+    frames, unit = chunk // _whole(config, "audio", "hop_length") + 1, int(scale[0]) ** count
+    if frames % unit:
+        _read(config, where).fail(
+            f"{where}.chunk_size is {chunk}, which is {frames} frames of audio.hop_length; expected a multiple of "
+            f"{unit} frames for the {count} scales of an mdx23c: chunk_size and hop_length as it was trained with",
+            "chunk_size",
+        )
 
 
 def _found_type(config: ConfigMap) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mss_bench.cli.main import main
 from mss_bench.core.parameters import MappingError
@@ -130,7 +131,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(WEIGHTS)
     expected = [
         "15: a manifest of kind onnx has no key 'license'; did you mean 'licence'?",
-        f"3: weights model.onnx: None is not .* its content has {hashlib.sha256(WEIGHTS).hexdigest()}",
+        f"3: .* left open; paste in place: weights: .*model.onnx: {hashlib.sha256(WEIGHTS).hexdigest()}",
         "4: weights '../other.onnx' leads out of the manifest's folder",
         "5: sample_rate is 44.1, expected a whole number of at least 1",
         "6: channels is 0, expected a whole number of at least 1",
@@ -194,7 +195,7 @@ def test_check_prints_what_is_wrong_then_holds_to_the_contract(
     keys = {"kind": "onnx", "output": "sources", "chunk": 4000}
     assert main(["separators", "check", str(manifest(onnx_file().name, **keys, channels="two", stems=None))]) == 2
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2
+    assert len(said) == 3  # the last names the help
     assert "channels is 'two'" in said[0]
     assert "stems is missing" in said[1]
     named = {"stems": ["vocals", "other", "voice", "hum"], "map": {"accompaniment": "other"}}
@@ -208,6 +209,16 @@ def test_check_prints_what_is_wrong_then_holds_to_the_contract(
     assert float(rows["vocals"][3].replace("−", "-")) < 3
     assert "do not add up to the mixture" in said
     assert "voice, hum are delivered and not scored" in " ".join(said.split())
+
+
+def test_hashes_that_were_left_open_are_told_as_a_line_to_paste(tmp_path: Path, manifest: Callable[..., Path]) -> None:
+    for name in ("a.onnx", "b.onnx"):
+        (tmp_path / name).write_bytes(name.encode())
+    keys = {"kind": "onnx", "output": "sources", "stems": ["vocals", "drums"]}
+    whole = yaml.safe_load(manifest("a.onnx", "b.onnx", **keys).read_text())["weights"]
+    with pytest.raises(ConfigError, match="was left open; paste in place: weights: ") as refused:
+        read_manifest(manifest(**keys, weights=whole | {"b.onnx": None}))
+    assert yaml.safe_load(str(refused.value).partition("in place: ")[2]) == {"weights": whole}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -157,6 +157,8 @@ def test_what_does_not_belong_together_is_refused(checkpoints: Path, tmp_path: P
     refused("model of type apollo", altered("scnet", "training", model_type="apollo"))
     refused("training.instruments is missing", altered("scnet", "training", instruments=...))
     refused("num_overlap is 0, expected a whole number", altered("scnet", "inference", num_overlap=0))
+    uneven = "audio.chunk_size is 4096, which is 65 frames of audio.hop_length; expected a multiple of 4 frames"
+    refused(uneven, altered("mdx23c", "audio", chunk_size=4096), "mdx23c.ckpt")
     refused("no step of a chunk", altered("scnet", "inference", num_overlap=7000))
     refused("could run code", weights={"state": _Code()})
     refused("cannot be read", weights="missing.ckpt")

@@ -121,6 +121,10 @@ def test_another_rate_is_resampled_only_where_the_manifest_says_so(
     with pytest.raises(ConfigError.__base__, match="resample: true"):
         estimate(manifest(file.name, **WAVEFORM), rate=11025)
     found = estimate(manifest(file.name, **WAVEFORM, resample=True), rate=11025)
+    asked = estimate(manifest(file.name, **WAVEFORM), rate=11025, resample=True)
+    np.testing.assert_array_equal(asked["vocals"], found["vocals"])
+    with pytest.raises(ConfigError.__base__, match="resample=true behind the model"):
+        estimate(manifest(file.name, **WAVEFORM, resample=True), rate=11025, resample=False)
     assert all(stem.shape == mixture.shape for stem in found.values())
 
 
