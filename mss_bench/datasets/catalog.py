@@ -80,6 +80,8 @@ def get_dataset(
         if "of" not in options:
             raise ConfigError(f"{name} needs of, expected the name of a data set: {name}:of=NAME")
         base = Spec.parse(str(options["of"]))
+        if base.name == RANDOM_MIX:
+            raise ConfigError(f"{name} cannot be of {name}; expected a data set with songs of its own")
         return RandomMix.around(get_dataset(base.name, files, root=root, **base.params), **options)
     if name not in entries:
         raise UnknownNameError("data set", name, [*entries, *_BARE, RANDOM_MIX])

@@ -89,7 +89,7 @@ class RandomMix(Dataset):
         super().setup()
         self.base: Dataset | None = None
         self.chain = Chain(tuple(map(Spec.parse, self.perturb)), self.seed)
-        self.chain.check(self.targets.stems)
+        self.chain.check(self.targets.stems, self.sample_rate)
 
     def where(self) -> str:
         """Return where it lies, in words."""

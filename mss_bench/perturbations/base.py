@@ -89,6 +89,10 @@ class Perturbation(Parameterized, ABC):
         """Return what this computer lacks for it, and how to get it; empty where nothing is missing."""
         return ""
 
+    def without_effect(self, sample_rate: int) -> str:
+        """Return why it changes nothing at a sample rate, in Hz; empty where it does."""
+        return ""
+
     def generator(self, seed: int, song: str, part: str = "") -> np.random.Generator:
         """Return the generator for a song: every strength of a perturbation has the same draw.
 

@@ -79,6 +79,10 @@ class BandLoss(Perturbation):
         if self.below >= self.above:
             self.refuse("below", f"less than above, {self.above:g} Hz")
 
+    def without_effect(self, sample_rate: int) -> str:
+        idle = self.above >= sample_rate / 2 and not 0 < self.below < sample_rate / 2
+        return f"songs at {sample_rate} Hz have no band above {sample_rate / 2:g} Hz" if idle else ""
+
     def prepare(self, signal: Audio, sample_rate: int, rng: np.random.Generator) -> Transform:
         from scipy.signal import butter, sosfiltfilt
 

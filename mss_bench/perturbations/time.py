@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mss_bench.core import audio
 from mss_bench.core.parameters import param
 from mss_bench.core.tracks import Audio
+from mss_bench.errors import AudioError
 from mss_bench.perturbations.base import Perturbation, Transform
 
 __all__ = ["Resampling", "Shift", "Speed"]
@@ -22,6 +23,9 @@ class Resampling(Perturbation):
     ladder = (48000, 32000, 22050)
 
     rate: int = param(22050, at_least=4000, at_most=192000, unit="Hz", doc="The rate in between.")
+
+    def without_effect(self, sample_rate: int) -> str:
+        return "it is the rate of the songs" if self.rate == sample_rate else ""
 
     def prepare(self, signal: Audio, sample_rate: int, rng: np.random.Generator) -> Transform:
         def transform(array: Audio) -> NDArray[np.floating]:
@@ -65,5 +69,9 @@ class Shift(Perturbation):
     ms: float = param(10.0, above=0, at_most=10000, unit="ms", doc="Delay, of one sample at least: ms=0.02 is one.")
 
     def prepare(self, signal: Audio, sample_rate: int, rng: np.random.Generator) -> Transform:
-        samples = max(1, round(self.ms / 1000 * sample_rate))
+        samples, length = max(1, round(self.ms / 1000 * sample_rate)), signal.shape[1]
+        if samples >= length > 1:
+            raise AudioError(
+                f"shift:ms={self.ms:g} leaves nothing of a song of {length / sample_rate:g} s; choose a shorter one"
+            )
         return lambda array: np.pad(array, ((0, 0), (samples, 0)))[:, : array.shape[1]]

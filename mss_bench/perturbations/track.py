@@ -95,8 +95,8 @@ class Chain:
         # Without the instances, whose classes another process need not know.
         return Chain, (self.specs, self.seed, self.plugins)
 
-    def check(self, stems: tuple[str, ...]) -> None:
-        """Refuse, before anything runs, what cannot work here: a codec that is not installed, unknown stems.
+    def check(self, stems: tuple[str, ...], sample_rate: int) -> None:
+        """Refuse, before anything runs, what cannot work here: a codec that is not installed, unknown stems, no change.
 
         Raises
         ------
@@ -105,6 +105,8 @@ class Chain:
         for spec, step in zip(self.specs, self.steps, strict=True):
             if reason := step.missing():
                 raise ConfigError(f"perturbation {spec}: {reason}")
+            if reason := step.without_effect(sample_rate):
+                raise ConfigError(f"perturbation {spec} changes nothing: {reason}; choose another value")
             for stem in step.stems:
                 if stem not in stems:
                     raise UnknownNameError(f"stem in perturbation {spec.name}", stem, stems)

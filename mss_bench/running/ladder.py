@@ -51,6 +51,7 @@ def steps(options: RunOptions, out: Path) -> list[Step]:
     """Return the clean run and, for each perturbation, one a strength, mild to severe.
 
     A perturbation without its strength stands for all of its ladder: ``mp3`` for three rates, ``mp3:rate=64`` for one.
+    Of a ladder those are left out that change nothing at the sample rate of the data set.
 
     Raises
     ------
@@ -58,11 +59,13 @@ def steps(options: RunOptions, out: Path) -> list[Step]:
         Before anything runs: an unknown perturbation, a value out of range, a codec that is not there.
     """
     found = [Step("", CLEAN, options.with_values(perturbations=(), out=out / CLEAN))]
-    stems = options.open_dataset().targets.stems
+    dataset = options.open_dataset()
     for spec in map(Spec.parse, options.perturbations or USUAL):
         for rung in _rungs(spec):
             chain = Chain((rung,), options.seed)
-            chain.check(stems)
+            if rung is not spec and chain.steps[0].without_effect(dataset.sample_rate):
+                continue  # of a ladder, such as 48 kHz of songs that have this rate
+            chain.check(dataset.targets.stems, dataset.sample_rate)
             own = options.with_values(perturbations=(rung.plain(),), out=out / folder_name(chain.label))
             found.append(Step(*_named(chain), own))
     return found

@@ -223,7 +223,7 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
         build(metrics, spec)
     dataset, chain = options.open_dataset(), options.chain()
     if chain is not None:
-        chain.check(dataset.targets.stems)
+        chain.check(dataset.targets.stems, dataset.sample_rate)
         readers = [spec.name for spec in separator_specs if separators.load(spec.name).only_reads]
         if readers:
             raise ConfigError(

@@ -102,4 +102,7 @@ def test_a_ladder_is_run_from_mild_to_severe(made):
     shown = [(step.perturbation, step.strength) for step in steps(options, made / "other")]
     rates = [("mp3", f"{rate} kbit/s") for rate in (192, 96, 64)]
     assert shown == [("", "clean"), *rates, ("shift", "1 ms")]
-    assert len(steps(options.with_values(perturbations=()), made / "other")) == 1 + 3 * len(USUAL)
+    # These songs have no band that band_loss could take.
+    usual = steps(options.with_values(perturbations=()), made / "other")
+    assert len(usual) == 1 + 3 * (len(USUAL) - 1)
+    assert "band_loss" not in {step.perturbation for step in usual}

@@ -147,3 +147,5 @@ def test_a_single_song_is_too_few(catalog):
         get_dataset("random_mix", [catalog], of="tiny").tracks("train")
     with pytest.raises(ConfigError, match="random_mix needs of"):
         get_dataset("random_mix", [catalog])
+    with pytest.raises(ConfigError, match="random_mix cannot be of random_mix"):
+        get_dataset("random_mix", [catalog], of="random_mix")

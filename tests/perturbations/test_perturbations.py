@@ -223,7 +223,7 @@ def test_nothing_given_is_written_to_and_times_that_no_longer_hold_are_left_out(
 )
 def test_wrong_perturbations_are_refused_before_anything_runs(spec, error, message):
     with pytest.raises(error, match=message):
-        Chain((Spec.parse(spec),)).check(("vocals", "bass"))
+        Chain((Spec.parse(spec),)).check(("vocals", "bass"), 44100)
 
 
 def test_a_codec_that_is_not_there_is_named(monkeypatch):
@@ -233,7 +233,7 @@ def test_a_codec_that_is_not_there_is_named(monkeypatch):
     codecs._missing_aac.cache_clear()
     try:
         with pytest.raises(ConfigError, match=r"perturbation aac: AAC needs ffmpeg.*install it"):
-            Chain((Spec("aac"),)).check(())
+            Chain((Spec("aac"),)).check((), 44100)
     finally:
         codecs._missing_aac.cache_clear()
 
@@ -260,6 +260,20 @@ def test_a_soundfile_that_cannot_set_a_rate_is_named(monkeypatch):
         with pytest.raises(
             ConfigError, match=r"perturbation mp3: soundfile .* cannot set a rate; install soundfile 0.13"
         ):
-            Chain((Spec("mp3"),)).check(())
+            Chain((Spec("mp3"),)).check((), 44100)
     finally:
         codecs._missing_form.cache_clear()
+
+
+def test_what_changes_nothing_or_leaves_nothing_is_refused():
+    for spec, reason in (
+        ("resampling:rate=44100", "rate of the songs"),
+        ("band_loss:above=30000", "no band above 22050"),
+    ):
+        chain = Chain((Spec.parse(spec),))
+        with pytest.raises(ConfigError, match=f"changes nothing: .*{reason}"):
+            chain.check(("vocals",), 44100)
+        chain.check(("vocals",), 96000)
+    song = np.ones((2, 4000), np.float32)
+    with pytest.raises(AudioError, match=r"shift:ms=9999 leaves nothing of a song of 0\.5 s"):
+        Chain((Spec.parse("shift:ms=9999"),)).changed(song, {"vocals": song}, 8000, "song")
