@@ -17,7 +17,7 @@ from mss_bench.core.parameters import Parameterized, param
 from mss_bench.core.schema import FLOOR, Status
 from mss_bench.errors import ConfigError
 from mss_bench.report.idle import Idle
-from mss_bench.stats.aggregate import aggregate
+from mss_bench.stats.aggregate import over_tracks
 from mss_bench.stats.choices import AGGREGATIONS
 from mss_bench.stats.rating import AT
 
@@ -238,7 +238,7 @@ def write_entry(board: Board, entry: Entry) -> list[Path]:
     rounded = table.assign(value=table["value"].round(_DIGITS))
     facts = entry.values() | {
         "sha256": hashlib.sha256(content).hexdigest(),
-        "aggregates": aggregates(board, entry.method, rounded),
+        "aggregates": aggregates(board, rounded),
     }
     text = _yaml({key: value for key, value in facts.items() if value})
     return [
@@ -305,14 +305,11 @@ def idle_entries(board: Board, entries: Sequence[Entry], table: pd.DataFrame) ->
     return Idle.of(table, facts, board.floor or FLOOR)
 
 
-def aggregates(board: Board, method: str, table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    """Return the aggregated values of one method by target and metric; None where it has none."""
-    entry = Entry(method=method, origin="run")
-    entry.table = table[table["status"] != Status.SKIPPED]
-    values = aggregate(track_table(board, [entry]), aggregation=board.aggregation, missing="complete")
+def aggregates(board: Board, table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """Return the aggregated values of an entry's table by target and metric; None where it has none."""
     by_target: dict[str, dict[str, float | None]] = {}
-    for target, metric, value in zip(values["target"], values["metric"], values["value"].to_numpy(float), strict=True):
-        by_target.setdefault(target, {})[metric] = None if math.isnan(value) else round(float(value), _DIGITS)
+    for (target, metric), value in over_tracks(table[table["status"] != Status.SKIPPED], board.aggregation).items():
+        by_target.setdefault(target, {})[metric] = None if math.isnan(value) else round(value, _DIGITS)
     return by_target
 
 

@@ -13,24 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mss_bench.core.schema import Status
 from mss_bench.leaderboards.board import Board, Entry, track_table
-from mss_bench.report.table import Column, Table, TableRow, number
-from mss_bench.stats.matrix import ScoreMatrix
-from mss_bench.stats.signed_rank import FEWEST, signed_rank
-from mss_bench.stats.significance import correct
-from mss_bench.stats.units import difference
-from mss_bench.stats.verdicts import family, signed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Completeness", "apart", "completeness", "lacks", "ranking_scores"]
+__all__ = ["Completeness", "completeness", "lacks", "ranking_scores"]
 
 _CELL = ["track", "target", "metric"]
-_ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -105,48 +96,6 @@ def completeness(board: Board, entries: Sequence[Entry]) -> Completeness:
     )
 
 
-def apart(board: Board, entries: Sequence[Entry], state: Completeness, ranked: Sequence[str]) -> Table | None:
-    """Return the table of the entries that lack something, each compared with the ranked ones on its own songs alone.
-
-    Parameters
-    ----------
-    board : Board
-    entries : sequence of Entry
-    state : Completeness
-    ranked : sequence of str
-        Methods that have a rank, the best first.
-
-    Returns
-    -------
-    Table or None
-        None where all entries are complete.
-    """
-    lacking = [e for e in entries if any((e.method, target) in state.missing for target in board.targets)]
-    if not lacking:
-        return None
-    scores = ranking_scores(board, state.own)
-    better = board.rank_metric not in board.lower_is_better
-    rows: list[TableRow] = []
-    order = sorted(lacking, key=lambda e: e.method.lower())
-    for entry in order:
-        cells = [_own_number(entry, target, board.rank_metric) for target in board.targets]
-        own = scores[entry.method].dropna().index if entry.method in scores else scores.index[:0]
-        rivals = [name for name in ranked if name in scores and name != entry.method]
-        against = _against(scores.loc[own, [entry.method, *rivals]], better) if len(own) and rivals else ["–"] * 3
-        rows.append([entry.method, *cells, lacks(board, entry, state), *against])
-    best = f"against {ranked[0]}" if ranked else "against the best"
-    columns: list[Column | str] = [
-        "entry", *(Column(target, "right") for target in board.targets), "lacks", best, "behind", "ahead of",
-    ]  # fmt: skip
-    notes = [
-        f"Numbers are {board.rank_metric} over the songs that each entry has, and compare with no other number of the "
-        "board; no entry here changes one above.",
-        "Comparisons are paired, on the songs that both have; behind and ahead of: ranked entries that are told apart "
-        f"(Wilcoxon, Holm over the ranked entries, {_ALPHA:.0%}).",
-    ]
-    return Table("Incomplete entries", columns, [rows], notes)
-
-
 def lacks(board: Board, entry: Entry, state: Completeness) -> str:
     """Return what an entry lacks in words, targets that lack alike together."""
     alike: dict[str, list[str]] = {}
@@ -159,34 +108,9 @@ def lacks(board: Board, entry: Entry, state: Completeness) -> str:
     return "; ".join(f"{said} ({', '.join(targets)})" for said, targets in alike.items())
 
 
-def _own_number(entry: Entry, target: str, metric: str) -> str:
-    value = entry.aggregates.get(target, {}).get(metric)
-    if value is None:
-        return "–"
-    rows = entry.table[(entry.table["target"] == target) & (entry.table["metric"] == metric)]
-    return f"{number(value)} ({int(rows['value'].notna().sum())})"
-
-
 def ranking_scores(board: Board, own: pd.DataFrame) -> pd.DataFrame:
     """Return what entries are ranked by on each song, songs x methods; NaN where one lacks a target."""
     targets = board.targets if board.rank_target == "mean" else (board.rank_target,)
     rows = own[(own["metric"] == board.rank_metric) & own["target"].isin(targets)]
     grouped = rows.groupby(["track", "separator"])["value"]
     return grouped.mean().where(grouped.size() == len(targets)).unstack("separator")
-
-
-def _against(scores: pd.DataFrame, higher_is_better: bool) -> list[str]:
-    """Return how the first method stands to the second, behind how many of the others it is, and ahead of how many."""
-    scores = scores.dropna(axis="columns")
-    if scores.shape[1] < 2:
-        return ["–"] * 3
-    first, *others = map(str, scores.columns)
-    pair = family(ScoreMatrix.of(scores[[first, others[0]]])).pair(first, others[0])
-    wins = pair.wins if higher_is_better else pair.losses
-    to_best = f"{signed(pair.difference)}, better on {wins} of {pair.n_tracks}"
-    if 2.0 ** (1 - len(scores)) * len(others) >= _ALPHA or len(scores) < FEWEST:  # the least p that there can be
-        return [to_best, *["too few songs"] * 2]
-    values = scores.to_numpy(dtype=np.float64) * (1 if higher_is_better else -1)
-    p, lean = signed_rank(difference(values[:, :1], values[:, 1:]))
-    apart_from = correct(p, "holm") < _ALPHA
-    return [to_best, *(f"{int((apart_from & side).sum())} of {len(others)}" for side in (lean < 0, lean > 0))]

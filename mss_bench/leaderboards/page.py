@@ -13,6 +13,7 @@ from mss_bench.core.schema import FLOOR
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry
 from mss_bench.leaderboards.completeness import Completeness
 from mss_bench.leaderboards.entry_facts import filter_facts, filters
+from mss_bench.leaderboards.incomplete import PAIRWISE
 from mss_bench.leaderboards.ratings import RATINGS, rating_picture
 from mss_bench.report.contents import arrange
 from mss_bench.report.html import relabel, templates, texts, wording
@@ -61,6 +62,7 @@ def board_page(
         | {"methods": methods, "notes": []}
         | content
         | {"tables": tables, "apart": [t for t in tables[1:] if t.title != RATINGS] if entries else []}
+        | {"pairwise": PAIRWISE}
         | {"rating": next((rating_picture(table) for table in tables if table.title == RATINGS), None)}
     )
 

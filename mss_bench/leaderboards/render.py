@@ -15,13 +15,14 @@ from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import is_floor
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, idle_entries, read_entry
-from mss_bench.leaderboards.completeness import Completeness, apart, completeness
+from mss_bench.leaderboards.completeness import Completeness, completeness
 from mss_bench.leaderboards.entry_facts import facts_table
 from mss_bench.leaderboards.history import history_table, read_history
+from mss_bench.leaderboards.incomplete import incomplete_tables
 from mss_bench.leaderboards.literature import DEFINITION, read_rows
 from mss_bench.leaderboards.page import board_page
 from mss_bench.leaderboards.ratings import rating_table
-from mss_bench.leaderboards.verify import verify_board
+from mss_bench.leaderboards.verify import checked_entries, verify_board
 from mss_bench.report.idle import NO_ARTEFACTS, Idle
 from mss_bench.report.leakage import overlap
 from mss_bench.report.significance import marks
@@ -57,15 +58,16 @@ def build(board: Board, published_tests: bool = False) -> list[Path]:
     MssBenchError
         The board cannot be read or written, or would not pass: nothing is published that its rows do not support.
     """
-    if problems := verify_board(board):
+    literature = board.kind == "literature"
+    entries, problems = ([], verify_board(board)) if literature else checked_entries(board)
+    if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ConfigError(
             f"{board.folder} is not built, as it would not pass mss-bench leaderboard verify: {problems[0]}{more}"
         )
-    entries: list[Entry] = []
     remarks: list[str] = []
     state = None
-    if board.kind == "literature":
+    if literature:
         tables, source = published(board), "Collected from"
         intro = (
             "Published numbers; nothing here was recomputed but the mean over the targets where a source gives none."
@@ -73,7 +75,6 @@ def build(board: Board, published_tests: bool = False) -> list[Path]:
             " their numbers mean something else."
         )
     else:
-        entries = [read_entry(board, name) for name in entry_names(board)]
         state = completeness(board, entries) if entries else None
         tables, source = _tables(board, entries, state), "Source"
         tables += [_published_tests(board, state)] if state and published_tests else []
@@ -97,7 +98,7 @@ def _tables(board: Board, entries: list[Entry], state: Completeness | None) -> l
     table, verdicts = _standings(board, entries, state)
     places = {row[0].text: int(row[1].text) for row in table.rows if row[1].text}
     rated = rating_table(board, entries, state, places, verdicts)
-    further = [rated, facts_table(entries, table), apart(board, entries, state, [*places])]
+    further = [rated, facts_table(entries, table), *incomplete_tables(board, entries, state, [*places])]
     return [table, *(each for each in further if each is not None)]
 
 

@@ -27,7 +27,7 @@ from mss_bench.leaderboards.board import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["agreeing", "compare_with_run", "verify_board"]
+__all__ = ["agreeing", "checked_entries", "compare_with_run", "verify_board"]
 
 _TOLERANCE = 1e-6
 _ROUNDING = 100.0  # dB: of a ratio beyond it the smaller part is rounding error, which differs between processors
@@ -55,6 +55,12 @@ def verify_board(board: Board) -> list[str]:
         except MssBenchError as error:
             return [str(error)]
         return []
+    return checked_entries(board)[1]
+
+
+def checked_entries(board: Board) -> tuple[list[Entry], list[str]]:
+    """Return the entries of a board of scores that can be read, and what is wrong, as `verify_board` says it."""
+    entries: list[Entry] = []
     problems: list[str] = []
     seen: dict[str, str] = {}
     for name in entry_names(board):
@@ -67,6 +73,7 @@ def verify_board(board: Board) -> list[str]:
             problems.append(f"{name}: the method {entry.method!r} stands also in {seen[entry.method]}")
         seen[entry.method] = name
         problems += [f"{name}: {problem}" for problem in _entry_problems(board, name, entry)]
+        entries.append(entry)
     if not problems:
         from mss_bench.leaderboards.history import read_history
 
@@ -74,7 +81,7 @@ def verify_board(board: Board) -> list[str]:
             read_history(board)
         except MssBenchError as error:
             problems.append(str(error))
-    return problems
+    return entries, problems
 
 
 def _entry_problems(board: Board, name: str, entry: Entry) -> Iterator[str]:
@@ -91,7 +98,7 @@ def _entry_problems(board: Board, name: str, entry: Entry) -> Iterator[str]:
     if preset != board.preset:
         yield f"its metrics are defined as {preset!r}, the board's as {board.preset!r}"
     try:
-        derived = aggregates(board, entry.method, entry.table)
+        derived = aggregates(board, entry.table)
     except MssBenchError as error:
         yield str(error)
         return

@@ -55,10 +55,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mss_bench.core.arrays import Floats
-from mss_bench.core.schema import FLOOR
+from mss_bench.core.schema import FLOOR, Status
 from mss_bench.errors import UnknownNameError
 from mss_bench.stats.choices import AGGREGATIONS
-from mss_bench.stats.units import Unit, centre, units
+from mss_bench.stats.units import Unit, centre, track_values, units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +68,7 @@ __all__ = [
     "AGGREGATIONS",
     "aggregate",
     "frames_of",
+    "over_tracks",
 ]
 
 AGGREGATE_COLUMNS: dict[str, str] = {
@@ -130,6 +131,30 @@ def frames_of(aggregation: str) -> str:
     if aggregation not in _STEPS:
         raise UnknownNameError("aggregation", aggregation, AGGREGATIONS)
     return _STEPS[aggregation].frames
+
+
+def over_tracks(tracks: pd.DataFrame, aggregation: str) -> dict[tuple[str, str], float]:
+    """Return the value of one method over its own tracks, by target and metric; NaN where it has none.
+
+    It is what `aggregate` says of the method alone with ``missing="complete"``, at a fraction of the cost.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        Rows of one method: ``target``, ``metric``, ``status``, and what `aggregate` needs of values.
+    aggregation : str
+        A key of `AGGREGATIONS`.
+
+    Raises
+    ------
+    RunError, UnknownNameError
+        As for `aggregate`.
+    """
+    values = np.where(tracks["status"] == Status.OK, track_values(tracks, frames_of(aggregation)), np.nan)
+    over = _STEPS[aggregation].tracks
+    rows = tracks.groupby(["target", "metric"], sort=False).indices.items()
+    own = ((key, values[index]) for key, index in rows)
+    return {(str(target), str(metric)): centre(v[~np.isnan(v)], over) for (target, metric), v in own}
 
 
 def aggregate(

@@ -21,7 +21,7 @@ from mss_bench.stats.choices import MISSING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING", "UNIT", "Bools", "Floats", "Unit", "centre", "difference", "units"]
+__all__ = ["MISSING", "UNIT", "Bools", "Floats", "Unit", "centre", "difference", "track_values", "units"]
 
 UNIT = ["dataset", "subset", "group", "target", "metric", "preset"]
 """The columns that numbers must share to be compared."""
@@ -98,7 +98,7 @@ def _checked(tracks: pd.DataFrame, frames: str) -> pd.DataFrame:
         raise RunError(f"the track table has no column {names}; {renamed}expected {', '.join(TRACK_COLUMNS)}")
     table = tracks[_NEEDED].reset_index(drop=True)
     table[_TEXT] = table[_TEXT].astype("object").where(table[_TEXT].notna(), "")
-    table["value"] = _values(tracks, frames)
+    table["value"] = track_values(tracks, frames)
     table["replicates"] = ""
     if "replicates" in tracks.columns:  # tables of earlier versions and of other tools have none
         known = tracks["replicates"].astype("object").where(tracks["replicates"].notna(), "").to_numpy()
@@ -118,8 +118,14 @@ def _checked(tracks: pd.DataFrame, frames: str) -> pd.DataFrame:
     return table
 
 
-def _values(tracks: pd.DataFrame, frames: str) -> Floats:
-    """Return what each row's value over its frames is."""
+def track_values(tracks: pd.DataFrame, frames: str) -> Floats:
+    """Return what each row's value over its frames (`frames`: median or mean) is.
+
+    Raises
+    ------
+    RunError
+        A value is no number, or means are asked for and not there.
+    """
     try:
         median = tracks["value"].to_numpy(dtype=np.float64, na_value=np.nan)
         if frames == "median":

@@ -84,3 +84,26 @@ def test_an_anchor_that_is_no_complete_entry_is_named(board: Path, capsys) -> No
     assert _add(board, {}, {"large": 1.0, "smal": 0.0}) == 0
     assert main(["leaderboard", "build", str(board)]) != 0
     assert "entry with every song for ratings to be calibrated to" in capsys.readouterr().err
+
+
+def test_the_page_filters_entries_and_axe_finds_nothing(board: Path, open_page, accessible) -> None:
+    assert _add(board, FACTS, {"large": 1.0, "small": 0.0, "other": -1.0}) == 0
+    table = (board.parent / "table.csv").read_text().splitlines()
+    few = [line.replace("other,", "few,", 1) for line in table if line.startswith("other,")][:7]
+    (board.parent / "few.csv").write_text("\n".join([table[0], *few]) + "\n")
+    assert main(["leaderboard", "add", str(board.parent / "few.csv"), str(board), "--source", "here"]) == 0
+    assert main(["leaderboard", "build", str(board)]) == 0
+    page, said = open_page((board / "index.html").as_uri(), viewport={"width": 412, "height": 900})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # everything is drawn, every fold open
+    assert accessible(page) == []
+    assert page.locator("#pairs thead th").all_inner_texts() == ["against", "few"]
+    for table in ("#rating-table", "#pairs"):  # nothing of them is cut off at the side of a phone
+        assert page.evaluate("s => document.querySelector(s).getBoundingClientRect().right <= innerWidth", table)
+    names = page.locator("#who-table tbody button.name")
+    assert names.all_inner_texts() == ["large", "small", "other"]
+    page.get_by_label("Only kind").select_option("RoFormer")
+    assert names.all_inner_texts() == ["large"]
+    page.get_by_label("Only kind").select_option("")
+    page.get_by_label("Only released").select_option("2024")
+    assert names.all_inner_texts() == ["large", "small"]
+    assert said == []

@@ -61,6 +61,23 @@ def test_an_entry_that_lacks_songs_changes_no_others_number(board: Path) -> None
     assert "| c | 7.93 (30) | – | 20 songs (vocals) | +0.50, better on 30 of 30 | 0 of 2 | 2 of 2 |" in apart
 
 
+def test_incomplete_entries_are_compared_pair_by_pair_on_common_songs(board: Path) -> None:
+    _enter(board, "a", [9.605 - 0.15 * i for i in range(50)])
+    _enter(board, "b", [9.105 - 0.15 * i for i in range(50)])
+    _enter(board, "c", [10.105 - 0.15 * i for i in range(30)])
+    _enter(board, "d", [9.605 - 0.15 * i for i in range(4)])
+    text = build(read_board(board))[0].read_text().partition("## Incomplete entries, pair by pair")[2]
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert table == [
+        "| against | c | d |",
+        "| --- | ---: | ---: |",
+        "| a | +0.50 (30)▲ [+0.50, +0.50] | +0.00 (4) |",
+        "| b | +1.00 (30)▲ [+1.00, +1.00] | +0.50 (4) |",
+        "| *c* |  | −0.50 (4) |",
+        "| *d* | +0.50 (4) |  |",
+    ]
+
+
 def test_frames_that_an_entry_turned_off_count_against_it(board: Path) -> None:
     _enter(board, "a", [9.2] * 50)
     _enter(board, "b", [9.01] * 50)
