@@ -118,7 +118,7 @@ def _matrix(
         side = (lean > 0) - (lean < 0) if verdict == Verdict.TOLD_APART else 0
         cells[a, b] = _cell(n, typical, low, high, side, verdict)
         cells[b, a] = _cell(n, -typical, -high, -low, -side, verdict)
-    groups = [
+    groups: list[list[TableRow]] = [
         [[other, *(cells.get((name, other), TableCell("")) for name in unranked)] for other in names]
         for names in (rivals, unranked if len(unranked) > 1 else [])
     ]

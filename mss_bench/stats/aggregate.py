@@ -50,7 +50,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -152,9 +152,12 @@ def over_tracks(tracks: pd.DataFrame, aggregation: str) -> dict[tuple[str, str],
     """
     values = np.where(tracks["status"] == Status.OK, track_values(tracks, frames_of(aggregation)), np.nan)
     over = _STEPS[aggregation].tracks
-    rows = tracks.groupby(["target", "metric"], sort=False).indices.items()
-    own = ((key, values[index]) for key, index in rows)
-    return {(str(target), str(metric)): centre(v[~np.isnan(v)], over) for (target, metric), v in own}
+    numbers: dict[tuple[str, str], float] = {}
+    for key, index in tracks.groupby(["target", "metric"], sort=False).indices.items():
+        target, metric = cast("tuple[str, str]", key)
+        own = values[index]
+        numbers[str(target), str(metric)] = centre(own[~np.isnan(own)], over)
+    return numbers
 
 
 def aggregate(
