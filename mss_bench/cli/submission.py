@@ -23,7 +23,9 @@ class Submit(BoardTable):
     """Make a bundle of a run, or of a table, that others check and add to a board."""
 
     contact: str = param("", metavar="TEXT", doc="Who answers questions: a name, an address, a page (default: nobody).")
-    authors: tuple[str, ...] = param((), flag="--author", metavar="NAME", doc="Who made it, for archives.")
+    authors: tuple[str, ...] = param(
+        (), flag="--author", metavar="NAME", doc="Who made it, for archives (default: not named)."
+    )
     licence: str = param("CC-BY-4.0", metavar="SPDX", doc="Licence of the numbers, as SPDX names it.")
     out: Path | None = param(
         None, short="-o", metavar="PATH", doc="File that ends in .zip, or a folder (default: <method>.zip)."

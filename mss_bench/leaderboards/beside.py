@@ -40,7 +40,7 @@ def is_here(beside: Beside) -> bool:
 
 def _board(beside: Beside) -> Board:
     if not is_here(beside):
-        raise ConfigError(f"{_absent(beside)}; run mss-bench from a checkout of the repository")
+        raise ConfigError(f"{_absent(beside)}; work from a checkout of the repository")
     return read_board(boards_folder() / beside.board)
 
 

@@ -73,7 +73,7 @@ def test_help_names_every_verb(capsys):
         (["metrics", "show", "sddr"], "unknown metric 'sddr'; did you mean 'SDR'"),
         (
             ["results", "foo"],
-            "mss-bench: unknown action 'foo'; known: distances, export, import-museval, merge, rebuild, remove",
+            "unknown action 'foo'; known: crate, distances, export, hub, import-museval, merge, rebuild, remove",
         ),
         (["separators", "lst"], "mss-bench: unknown action 'lst'; did you mean 'list'?"),
         (["datasets", "check", "musdb18hq", "--root", "/nowhere"], "/nowhere"),

@@ -181,11 +181,14 @@ def test_every_option_has_help_with_its_default_and_a_short_flag_means_the_same_
             assert action.help, (place, action.dest)
             if action.help != argparse.SUPPRESS:
                 assert (
-                    action.dest == "help" or not action.option_strings or re.search("default: |required", action.help)
+                    action.dest in ("help", "verbose")
+                    or not action.option_strings
+                    or re.search("default: |required", action.help)
                 ), f"{place} {action.option_strings[-1]} says nothing of what happens without it: {action.help}"
                 for flag in action.option_strings:
                     meanings.setdefault(flag, set()).add(action.dest)
     short = {flag: names for flag, names in meanings.items() if not flag.startswith("--")}
     assert short == {
         "-h": {"help"}, "-s": {"separators"}, "-m": {"metrics"}, "-o": {"out"}, "-j": {"jobs"}, "-q": {"quiet"},
+        "-v": {"verbose"},
     }  # fmt: skip
