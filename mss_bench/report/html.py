@@ -25,6 +25,7 @@ from mss_bench.stats.signed_rank import FEWEST
 if TYPE_CHECKING:
     import pandas as pd
     from jinja2 import Environment
+    from markupsafe import Markup
 
     from mss_bench.report.table import Table
 
@@ -82,7 +83,16 @@ def templates(*packages: str) -> Environment:
     )
     environment.filters["sort_key"] = sort_key
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
+    environment.filters["compact"] = _compact
     return environment
+
+
+def _compact(script: str) -> Markup:
+    """Return a script without indentation and comment lines, which a page carries in vain."""
+    from markupsafe import Markup
+
+    lines = (line.strip() for line in script.splitlines())
+    return Markup("\n".join(line for line in lines if line and not line.startswith("//")))
 
 
 def sort_key(value: float | str | None) -> str:
