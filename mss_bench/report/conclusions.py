@@ -110,8 +110,11 @@ def _room(block: Block, target: str, field: Family) -> list[str]:
         apart.append(("the best oracle", room[0], -room[1]))
     for floor in (row.separator for row, _ in known if row.kind == "floor"):
         # The gain where there is one: it is paired by song, as in its column.
-        over = sign * (by_name[field.best] - by_name[floor]) if math.isnan(gain) else gain
-        apart.append(("the floor", floor, over))
+        apart.append(
+            ("the floor", floor, sign * (by_name[field.best] - by_name[floor]))
+            if math.isnan(gain)
+            else ("the floor", f"{floor}; its gain, which is paired by song", gain)
+        )
     better, worse = ("above", "below") if block.higher_is_better else ("better than", "worse than")
     unit = f" {block.unit}" if block.unit else ""
     parts = [f"{number(abs(x))}{unit} {better if x > 0 else worse} {what} ({name})" for what, name, x in apart]

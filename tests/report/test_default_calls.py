@@ -222,7 +222,8 @@ def test_a_report_says_in_five_lines_what_it_shows(sisec_vocals, tmp_path, capsy
         "Complete: 1550 of 1550 cells.",
         "SDR of vocals: Best: Ours; not told apart from it: TAU1. May be the best (95%): Ours, TAU1.",
         "Ours and TAU1, the next: typical difference −0.03 dB [−0.16, +0.10], Ours better on 25 of 50; not told apart.",
-        "Ours (7.16) is 2.27 dB below the best oracle (IRM2) and 6.53 dB above the floor (mixture).",
+        "Ours (7.16) is 2.27 dB below the best oracle (IRM2) and 6.53 dB above the floor (mixture; its gain, which is "
+        "paired by song).",
         "Ours takes 0.2 s per second of audio (Xeon, 8 cores, 1 thread a worker, 4 workers at a time).",
         f"Written: {run / 'report' / 'report.md'} and 4 more files",
     ):
