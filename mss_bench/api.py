@@ -52,8 +52,6 @@ class Results:
     run : dict
         ``run.json``: options, versions, machine, data set, quantities; of several the first's, with the methods and
         quantities of all.
-    outdated : list of Path
-        Runs whose tables are older than their cells.
     tracks, frames, costs, failures : pandas.DataFrame
         The tables, read when first used; columns in `mss_bench.core.schema`.
     plot : Plots
