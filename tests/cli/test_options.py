@@ -189,6 +189,6 @@ def test_every_option_has_help_with_its_default_and_a_short_flag_means_the_same_
                     meanings.setdefault(flag, set()).add(action.dest)
     short = {flag: names for flag, names in meanings.items() if not flag.startswith("--")}
     assert short == {
-        "-h": {"help"}, "-s": {"separators"}, "-m": {"metrics"}, "-o": {"out"}, "-j": {"jobs"}, "-q": {"quiet"},
-        "-v": {"verbose"},
+        "-h": {"help"}, "-s": {"separators", "separator"}, "-m": {"metrics"}, "-o": {"out"}, "-j": {"jobs"},
+        "-q": {"quiet"}, "-v": {"verbose"},
     }  # fmt: skip

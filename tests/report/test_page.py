@@ -282,7 +282,7 @@ def test_without_script_the_tables_are_there(address, tables, open_page) -> None
     assert page.locator("noscript tr", has_text="repet_sim").count() == 6
     assert page.locator("noscript b").count() > 0
     text = page.locator("noscript").first.inner_text()
-    for mark in ("Bold: the best of a column", "* the floor, or the method", "be told apart"):
+    for mark in ("Bold: the best of a column", "* the floor, or the method", "no pair apart"):
         assert mark in text, mark
 
 
