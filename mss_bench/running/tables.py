@@ -10,12 +10,13 @@ import hashlib
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mss_bench.core.files import json_text, read_json, read_whole, replacing, write_atomic
+from mss_bench.core.files import json_text, lock, read_json, read_whole, replacing, write_atomic
 from mss_bench.core.schema import (
     COST_COLUMNS,
     FAILURE_COLUMNS,
@@ -57,6 +58,7 @@ TABLES = ("tracks", "frames", "costs", "failures")
 
 _SEPARATION = ("separate_seconds", "separate_cpu_seconds", "peak_memory_mb", "gpu_memory_mb")
 
+_WRITING_SECONDS = 60.0  # for which a reader waits while another process writes the tables
 _ROW_GROUP = 500_000  # rows: few enough to hold in memory, many enough that a file has few groups
 
 
@@ -258,23 +260,31 @@ def read_table(run: Path, name: str) -> pd.DataFrame:
     RunError
         Where it is missing or damaged.
     """
+    path = run / f"{name}.parquet"
+    anew = f"mss-bench results rebuild {shlex.quote(str(run))}"
+    try:
+        try:
+            return _read(run, name)
+        except ValueError:
+            # Another shard replaces the tables, and has not vouched for this one yet.
+            with ExitStack() as stack:
+                with suppress(OSError):  # in a folder that cannot be written nobody writes
+                    stack.enter_context(lock(run / ".lock-tables", shared=True, timeout=_WRITING_SECONDS))
+                return _read(run, name)
+    except FileNotFoundError:
+        raise RunError(f"{path} does not exist; make it with: {anew}") from None
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:
+        raise RunError(f"{path} is damaged ({error}); make it anew with: {anew}") from error
+
+
+def _read(run: Path, name: str) -> pd.DataFrame:
     import pandas as pd
 
     path = run / f"{name}.parquet"
-    try:
-        # Before it is parsed: a bit of its header can ask for any amount of memory.
-        if (digest := _written_as(run, name)) and _sha256(path) != digest:
-            raise ValueError("it is not what the run wrote")
-        table = pd.read_parquet(path)
-    except FileNotFoundError:
-        raise RunError(
-            f"{path} does not exist; make it with: mss-bench results rebuild {shlex.quote(str(run))}"
-        ) from None
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); make it anew with: mss-bench results rebuild {shlex.quote(str(run))}"
-        ) from error
-    return table
+    # Before it is parsed: a bit of its header can ask for any amount of memory.
+    if (digest := _written_as(run, name)) and _sha256(path) != digest:
+        raise ValueError("it is not what the run wrote")
+    return pd.read_parquet(path)
 
 
 def _numbered(rows: Iterable[Record], planned: Record, replicates: Sequence[Record]) -> Iterator[Record]:

@@ -132,7 +132,7 @@ def test_a_seed_that_fails_does_not_improve_the_mean() -> None:
 
 @pytest.mark.parametrize("repeats", [0, -1, "many"])
 def test_repeats_out_of_range_are_refused(where: Path, repeats: object) -> None:
-    with pytest.raises(ConfigError, match=r"repeats is .*, expected a whole number of at least 1"):
+    with pytest.raises(ConfigError, match=r"repeats is .*, expected a whole number from 1 to 1000"):
         _run(where, ["draws"], repeats=repeats, out=where / "none")
     with pytest.raises(ConfigError, match="seed=4294967295 and repeats=2"):
         _run(where, ["draws"], seed=2**32 - 1, repeats=2, out=where / "none")

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mss_bench.cli.main import main
 from mss_bench.core import audio
 from mss_bench.core.files import json_text
 from mss_bench.errors import RunError
+from mss_bench.running.lock import finalising
 from mss_bench.running.merge import merge
 from mss_bench.running.options import RunOptions
 from mss_bench.running.start import prepare
@@ -212,6 +214,19 @@ def test_shards_run_at_the_same_time(options, tmp_path, tiny, plugin):
     shards = [subprocess.Popen([*words, f"{i}/2"], stdout=subprocess.DEVNULL) for i in (1, 2)]
     assert [s.wait(timeout=300) for s in shards] == [0, 0]
     assert len(mss_bench.load(tmp_path / "run").costs) == 4
+
+
+def test_a_reader_waits_for_the_shard_that_writes_the_tables(finished, tmp_path):
+    run = shutil.copytree(finished("noisy").path, tmp_path / "run")
+    table = run / "tracks.parquet"
+    content = table.read_bytes()
+    with finalising(run):
+        table.write_bytes(content + b"half of the next one")
+        reader = ThreadPoolExecutor(1).submit(mss_bench.load, run)
+        with pytest.raises(TimeoutError):
+            reader.result(timeout=0.5)
+        table.write_bytes(content)
+    assert len(reader.result(timeout=60).tracks)
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])
