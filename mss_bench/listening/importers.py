@@ -6,7 +6,7 @@ Blinded files are found out with the pack's key. Grades of the training page are
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,17 +135,22 @@ def import_ratings(files: Sequence[str | Path], options: ImportOptions | None = 
     for file in files:
         sheet = read_sheet(file)
         kind = detect_format(sheet) if asked.format == "auto" else asked.format
+        own: Sequence[Record] = []
         if kind == "mss_bench":
-            records += _own(sheet)
+            own = list(_own(sheet))
         elif kind == "csv":
-            records += _plain(sheet, asked)
+            own = list(_plain(sheet, asked))
         elif key is None:
             raise ConfigError(f"{file} names blinded signals: give the pack that it was collected with, --pack")
         else:
             rated = list(_unblinded(player_answers(sheet, kind, asked.columns.get("listener", "")), key))
-            records += [record for record in rated if record[0]["trial"] not in key.pack.training]
+            own = [record for record in rated if record[0]["trial"] not in key.pack.training]
             if training := sum(record[0]["trial"] in key.pack.training for record in rated):
                 notes.append(f"{sheet.source}: {training} grades of the training page were left out")
+        for row, _ in own:
+            row |= {name: sheet.plain(row[name]) for name in _NUMBERS & row.keys() if isinstance(row[name], str)}
+        notes += _perhaps_cut(sheet, own)
+        records += own
     ratings = build_ratings(
         [row for row, _ in records], [place for _, place in records], repeated=asked.repeated,
         scales=key.pack.scales() if key and not asked.ends else None, scale=asked.ends or SCALE,
@@ -200,8 +205,6 @@ def _plain(sheet: Sheet, asked: ImportOptions) -> Iterator[Record]:
                 record["ms"] = 1000 * number(sheet.plain(seconds))
             except ValueError:
                 raise RatingsError(f"{place}: {columns['seconds']} is {seconds!r}, expected seconds") from None
-        for name in _NUMBERS & record.keys():
-            record[name] = sheet.plain(record[name]) if isinstance(record[name], str) else record[name]
         yield {"role": roles.get(record["system"], Role.TEST)} | record, place
 
 
@@ -271,6 +274,23 @@ def _unblinded(answers: Iterable[Answer], key: Key) -> Iterator[Record]:
             "position": position if (answer.in_order or pair) and trial.kind != Kind.ABX else -1,
             "order": order if answer.in_order else -1,
         }, answer.place  # fmt: skip
+
+
+def _perhaps_cut(sheet: Sheet, records: Sequence[Record]) -> list[str]:
+    """Return a note where a file may have been cut within its last number, which then reads as a whole one."""
+    if not (sheet.open_end and records):
+        return []
+    last, place = records[-1]
+    for what, shared in (("listener", ("listener",)), ("item", ("listener", "item", "task"))):
+        counts = Counter(tuple(row.get(name) for name in shared) for row, _ in records)
+        own = counts[tuple(last.get(name) for name in shared)]
+        if own < max(counts.values()):
+            return [
+                f"{place}: the file ends without an end of line, and its last {what}, {last[what]!r}, has {own} ratings "
+                f"where others have up to {max(counts.values())}: if it was cut off, the last number may lack digits; "
+                "take it anew from where it was collected"
+            ]
+    return []
 
 
 def _check_whole(ratings: pd.DataFrame, key: Key) -> None:

@@ -17,7 +17,7 @@ from mss_bench.core.schema import method_label
 from mss_bench.errors import UnknownNameError
 from mss_bench.listening.ratings import excerpt_of, song_of
 from mss_bench.listening.reliability import rating_units
-from mss_bench.listening.sheets import RatingsError, read_sheet
+from mss_bench.listening.sheets import RatingsError, comma_hint, read_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,6 +148,10 @@ def metrics_of_csv(
         for name, column in others.items()
         if _numeric(column)
     }
+    for name, column in others.items():
+        if name not in numbers and (not only or name in only) and _numeric(column.str.replace(",", ".")):
+            told = next(text for text in column if "," in text)
+            raise RatingsError(f"{path}: {name} is {told!r}, expected a number{comma_hint(told)}")
     if not numbers:
         raise RatingsError(f"{path} holds no metric: no column beside {' and '.join(keys)} is of numbers")
     for name in [*only, *lower_is_better]:

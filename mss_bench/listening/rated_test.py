@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mss_bench.core.parameters import param
+from mss_bench.core.streams import tell
 from mss_bench.errors import ConfigError
 from mss_bench.listening.importers import PackAndScale, import_ratings
 from mss_bench.listening.metric_table import MetricTable, metrics_of_csv, metrics_of_run
@@ -85,7 +86,10 @@ class RatedTest(PackAndScale):
             from mss_bench.listening.server.results import write_ratings_file
 
             file = write_ratings_file(file)
-        return import_ratings([file], pack=self.pack, scale=self.scale).ratings
+        imported = import_ratings([file], pack=self.pack, scale=self.scale)
+        for note in imported.notes[1:]:  # the first is the count, which every report has
+            tell(note)
+        return imported.ratings
 
     def read_metrics(self, ratings: pd.DataFrame) -> dict[str, MetricTable]:
         """Return the metrics of each target that was rated; none where no metrics were named.

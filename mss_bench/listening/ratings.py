@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mss_bench.listening.sheets import RatingsError, number
+from mss_bench.listening.sheets import RatingsError, comma_hint, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,7 +191,7 @@ def _typed_row(record: Mapping[str, Any], place: str, problems: list[str]) -> di
         try:
             row[name] = _typed(value, kind)
         except ValueError:
-            problems.append(f"{place}: {name} is {value!r}, expected {_EXPECTED[kind]}")
+            problems.append(f"{place}: {name} is {value!r}, expected {_EXPECTED[kind]}{comma_hint(str(value))}")
             row[name] = 0
     problems += [f"{place}: {name} is empty" for name in ("listener", "item", "system") if not row[name]]
     row["session"] = row["session"] or row["listener"]

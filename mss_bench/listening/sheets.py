@@ -2,7 +2,7 @@
 
 Comments (``#`` before the header), Excel's ``sep=;``, blank rows and columns, headers that come again where files were
 joined, and the quotation marks of PHP are read as what they are. Decimal commas are numbers where the comma does not
-separate columns. Everything else that is not a table is refused by what it is.
+separate columns; where it does, a quoted one is refused by name, as it may mark thousands, too. Everything else that is not a table is refused by what it is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from mss_bench.errors import RatingsError
 
-__all__ = ["RatingsError", "Sheet", "number", "read_sheet"]
+__all__ = ["RatingsError", "Sheet", "comma_hint", "number", "read_sheet"]
 
 _SEPARATORS = ",;\t"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() takes 7_0, inf and nan, too
@@ -47,6 +47,8 @@ class Sheet:
         File and line of each row, for messages.
     decimal_comma : bool
         Whether a comma in a number is a decimal sign.
+    open_end : bool
+        Whether the last row ends without an end of line, so that its last number may have been cut.
     raw : object
         What a JSON file holds; None of other files.
     """
@@ -56,11 +58,17 @@ class Sheet:
     rows: list[dict[str, str]]
     places: list[str]
     decimal_comma: bool = False
+    open_end: bool = False
     raw: Any = None
 
     def plain(self, text: str) -> str:
         """Return a number with its decimal sign as a point; any other text as it is."""
         return text.replace(",", ".") if self.decimal_comma and _DECIMAL_COMMA.fullmatch(text) else text
+
+
+def comma_hint(text: str) -> str:
+    """Return what to say of a comma in what should be a number: between commas it may mark decimals or thousands."""
+    return "; write it with a decimal point, without marks of thousands" if re.search(r"\d,\d", text) else ""
 
 
 def number(text: str) -> float:
@@ -103,7 +111,7 @@ def read_sheet(path: str | Path) -> Sheet:
         places.append(f"{path}:{line}")
     if not records:
         raise RatingsError(f"{path} holds no rows: it has {'a header alone' if header else 'no header'}")
-    return Sheet(path, header, records, places, separator != ",")
+    return Sheet(path, header, records, places, separator != ",", not text.endswith(("\n", "\r")))
 
 
 def _decoded(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -147,7 +148,7 @@ PLAIN = "listener,item,system,score\nanna,Song,a,{}\nanna,Song,b,20\n"
         (PLAIN.format("nan"), "csv:2: score is 'nan', expected a number"),
         (PLAIN.format("7_0"), "csv:2: score is '7_0', expected a number"),
         (PLAIN.format("-1"), "with -1, outside"),
-        (PLAIN.format('"85,5"'), r"csv:2: score is '85,5', expected a number"),
+        (PLAIN.format('"85,5"'), r"csv:2: score is '85,5', expected a number; write it with a decimal point"),
         (PLAIN.format(""), r"csv:2: score is '', expected a number"),
         (PLAIN.format("50") + "anna,Song\n", r"csv:4: 2 fields, expected 4 as in the first line; the file was cut off"),
         (PLAIN.format("50") + 'anna,"So', "unexpected end of data: a quotation mark is open"),
@@ -205,6 +206,27 @@ def test_a_file_cut_between_rows_lacks_signals_of_its_last_trial(pack: Path, tmp
     file.write_text("".join(lines[:-2]))
     with pytest.raises(RatingsError, match=r"bert, session uuid-1: 3 of 5 signals of trial .*rows were lost"):
         import_ratings([file], pack=pack)
+
+
+@pytest.mark.parametrize(
+    ("lines", "end", "told"),
+    [
+        (7, "", r"r\.csv:8: .* its last listener, 'bert', has 3 ratings where others have up to 4"),
+        (8, "", ""),  # nothing is missing, as where an editor leaves the last end of line out
+        (7, "\n", ""),
+        (4, "", ""),
+        (3, "", r"r\.csv:4: .* its last item, 'Song 1', has 1 ratings where others have up to 2"),
+    ],
+)
+def test_a_number_that_may_have_been_cut_is_told(lines: int, end: str, told: str, tmp_path: Path) -> None:
+    rows = [f"{who},Song {n},{system},85" for who in ("anna", "bert") for n in (0, 1) for system in "ab"]
+    file = tmp_path / "r.csv"
+    file.write_text("\n".join(["listener,item,system,score", *rows[:lines]]) + end)
+    found = import_ratings([file])
+    assert len(found.ratings) == lines
+    assert [re.match(told, note.removeprefix(f"{tmp_path}/")) is not None for note in found.notes[1:]] == [True] * bool(
+        told
+    )
 
 
 @pytest.mark.parametrize(
@@ -324,6 +346,12 @@ def test_tables_are_read_as_people_have_them(text: bytes, tmp_path: Path) -> Non
     ] == ROWS
     assert set(table["task"]) == {"quality"}
     assert list(table["trial"]) == [f"{item} | quality" for _, item, _, _ in ROWS]
+
+
+def test_our_own_table_comes_back_from_a_spreadsheet_with_decimal_commas(pack: Path, tmp_path: Path) -> None:
+    ratings = import_ratings([_webmushra(pack, tmp_path / "m.csv")], pack=pack).ratings.assign(score=62.5, ms=1000.5)
+    ratings.to_csv(tmp_path / "r.csv", index=False, sep=";", decimal=",")
+    assert import_ratings([tmp_path / "r.csv"], pack=pack).ratings.equals(ratings)
 
 
 def test_a_quotation_mark_of_php_ends_no_field(pack: Path, tmp_path: Path) -> None:

@@ -328,6 +328,7 @@ def test_runs_that_do_not_fit_are_refused(finished_run: Path, tmp_path: Path) ->
     [
         ("song,system,SDR\nS,a,1\n", {}, "has no column 'item' for the item; it has song, system, SDR"),
         ("item,system\nS,a\n", {}, "holds no metric"),
+        ('item,system,sdr\nS,a,"3,5"\n', {}, "sdr is '3,5', expected a number; write it with a decimal point"),
         ("item,system,kind\nS,a,deep\n", {}, "holds no metric"),
         ("item,system,SDR\nS,a,1\nS,a,2\n", {}, "csv:3: a of S is there twice"),
         ("item,system,SDR\nS,a,1\n", {"lower_is_better": ["SIR"]}, "unknown metric in"),
