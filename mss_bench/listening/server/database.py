@@ -36,8 +36,6 @@ class Database:
         Made where it does not exist, readable by its owner alone.
     schema : str
         Statements that make the tables.
-    added : sequence of (str, str)
-        Table and definition of each column that files of earlier versions lack.
 
     Raises
     ------
@@ -45,7 +43,7 @@ class Database:
         The file is no database, or cannot be opened.
     """
 
-    def __init__(self, path: Path, schema: str, added: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, path: Path, schema: str) -> None:
         self.path = path
         self._lock, self._reading = threading.Lock(), threading.Lock()
         self.rescued: Path | None = None
@@ -59,9 +57,6 @@ class Database:
             self._db.execute("PRAGMA foreign_keys=ON")
             self._db.execute("PRAGMA secure_delete=ON")  # what a listener has the right to have deleted is overwritten
             self._db.executescript(schema)
-            for table, column in added:
-                if column.split()[0] not in {row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")}:
-                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
             self._reader.execute("PRAGMA query_only=ON")
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{path} cannot be used for ratings: {error}") from error

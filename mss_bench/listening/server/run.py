@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
 import signal
 import socket
 import sqlite3
@@ -19,10 +18,6 @@ from mss_bench.listening.server.store import Store
 
 __all__ = ["links", "serve"]
 
-_THREADS = 8  # requests are short: a file to send, or a row to commit
-_CONNECTIONS = 4000  # browsers keep several open each
-_FILES = 100  # that the process needs beside its connections
-_IDLE = 60  # seconds after which a connection that says nothing is closed
 _FOLD = 60.0  # seconds between two foldings of the database's log
 
 
@@ -42,9 +37,8 @@ def serve(folder: Path, options: ServeOptions) -> None:
     MissingDependencyError
     """
     try:
-        from waitress import create_server
-
         from mss_bench.listening.server.app import create_app
+        from mss_bench.listening.server.connections import Server, connections_left
     except ImportError as error:
         raise MissingDependencyError(error.name or "flask", "listen serve", "pip install 'mss-bench[listen]'") from None
     sitting = Sitting(folder, options)
@@ -59,14 +53,9 @@ def serve(folder: Path, options: ServeOptions) -> None:
         stopped = threading.Event()
         threading.Thread(target=_keep_folded, args=(store, stopped), daemon=True).start()
         with _bound(options.host, options.port) as bound:
-            # poll, since select ends at 1024 connections; a class of students may open all its links in one second.
-            server = create_server(
-                create_app(sitting, store), sockets=[bound], threads=_THREADS,
-                connection_limit=_most_connections(), channel_timeout=_IDLE,
-                asyncore_use_poll=True, max_request_body_size=64 * 1024, max_request_header_size=16 * 1024, ident="",
-                url_prefix=urlsplit(options.url).path.rstrip("/"), clear_untrusted_proxy_headers=True, backlog=1024,
-            )  # fmt: skip
-            if warning := _in_the_clear(options):
+            most, few = connections_left(wanted + (options.open_places or 0))
+            server = Server(create_app(sitting, store), bound, most, urlsplit(options.url).path.rstrip("/"))
+            for warning in filter(None, (_in_the_clear(options), few)):
                 print(warning, flush=True)
             base = options.url.rstrip("/") or _base(options.host, bound.getsockname()[1])
             for line in _told(links(sitting, store, base), options.links):
@@ -116,16 +105,6 @@ def _keep_folded(store: Store, stopped: threading.Event) -> None:
             if not told:
                 logging.getLogger(__name__).error("%s", error)
             told = True
-
-
-def _most_connections() -> int:
-    """Return how many connections there may be: fewer than files, which the limit is raised for."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _CONNECTIONS + _FILES
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    return max(1, most - _FILES)
 
 
 def _in_the_clear(options: ServeOptions) -> str:

@@ -29,17 +29,14 @@ CREATE TABLE IF NOT EXISTS listeners (
     number INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, way TEXT NOT NULL,
     token TEXT NOT NULL, digest TEXT NOT NULL UNIQUE, stage TEXT NOT NULL,
     started REAL, seen REAL, finished REAL, level_db REAL NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
-    name TEXT NOT NULL DEFAULT '', questionnaire TEXT NOT NULL DEFAULT '{}');
+    name TEXT NOT NULL DEFAULT '', questionnaire TEXT NOT NULL DEFAULT '{}',
+    excluded TEXT NOT NULL DEFAULT '', panel TEXT NOT NULL DEFAULT '{}', trained INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS answers (
     listener INTEGER NOT NULL REFERENCES listeners (number), step INTEGER NOT NULL, submission TEXT NOT NULL,
     trial TEXT NOT NULL, answer TEXT NOT NULL, ms REAL NOT NULL, at REAL NOT NULL, PRIMARY KEY (listener, step));
 CREATE TABLE IF NOT EXISTS audit (
     at REAL NOT NULL, action TEXT NOT NULL, number INTEGER NOT NULL, reason TEXT NOT NULL, answers INTEGER NOT NULL);
 """
-_ADDED = [
-    ("listeners", "excluded TEXT NOT NULL DEFAULT ''"), ("listeners", "panel TEXT NOT NULL DEFAULT '{}'"),
-    ("listeners", "trained INTEGER NOT NULL DEFAULT 0"),
-]  # fmt: skip
 _CHANGEABLE = frozenset({"stage", "finished", "level_db", "attempts", "name", "questionnaire", "trained"})
 
 
@@ -149,7 +146,7 @@ class Store:
 
     def __init__(self, folder: Path, pack: str) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.database = Database(folder / "ratings.sqlite", _SCHEMA, _ADDED)
+        self.database = Database(folder / "ratings.sqlite", _SCHEMA)
         self.path = self.database.path
         try:
             stored = self._setting("pack", pack)
@@ -190,10 +187,8 @@ class Store:
 
     def answers(self) -> list[Answer]:
         """Return all answers, by listener and step."""
-        rows = self.database.read("SELECT * FROM answers ORDER BY listener, step")
-        return [
-            Answer(r["listener"], r["step"], r["trial"], json.loads(r["answer"]), r["ms"], r["at"]) for r in rows
-        ]  # fmt: skip
+        rows = self.database.read("SELECT listener, step, trial, answer, ms, at FROM answers ORDER BY listener, step")
+        return [Answer(**dict(row) | {"answer": json.loads(row["answer"])}) for row in rows]
 
     def find(self, token: str) -> Listener | None:
         """Return the listener with a token.
@@ -307,12 +302,9 @@ class Store:
 
     def touch(self, listener: Listener) -> None:
         """Note that a listener is there."""
-        now = time.time()
         with self.database.writing() as db:
-            db.execute(
-                "UPDATE listeners SET seen = ?, started = coalesce(started, ?) WHERE number = ?",
-                (now, now, listener.number),
-            )
+            seen = "UPDATE listeners SET seen = ?1, started = coalesce(started, ?1) WHERE number = ?2"
+            db.execute(seen, (time.time(), listener.number))
 
     def advance(self, listener: Listener, **changes: object) -> None:
         """Change a listener who is still at the stage that `listener` says.

@@ -130,12 +130,15 @@ class Running:
     folder: Path
     options: tuple[str, ...] = ()
     port: int = 0
+    files: int = 0  # the limit of open files; 0 for the usual one
     process: subprocess.Popen = field(init=False)
     links: dict[str, str] = field(init=False)
     said: list[str] = field(init=False)
 
     def start(self) -> Running:
         words = [sys.executable, "-m", "mss_bench.cli.main", "listen", "serve", str(self.folder), "--port"]
+        if self.files:
+            words = ["sh", "-c", f'ulimit -n {self.files} && exec "$@"', "sh", *words]
         self.process = subprocess.Popen([*words, str(self.port), *self.options], stdout=subprocess.PIPE, text=True)
         self.links, self.said = {}, []
         for line in self.process.stdout:
@@ -173,8 +176,8 @@ def serve():
     """Starts servers; they are stopped in the end."""
     running: list[Running] = []
 
-    def start(folder: Path, *options: str, port: int = 0) -> Running:
-        running.append(Running(folder, options, port))
+    def start(folder: Path, *options: str, port: int = 0, files: int = 0) -> Running:
+        running.append(Running(folder, options, port, files))
         return running[-1].start()
 
     yield start

@@ -151,13 +151,3 @@ def test_readers_do_not_wait_for_a_writer(store, tmp_path) -> None:
     again.close()
     other.execute("ROLLBACK")
     other.close()
-
-
-def test_a_file_of_an_earlier_version_gets_its_columns(store, tmp_path) -> None:
-    store.add("trials")
-    with store.database.writing() as db:
-        db.execute("ALTER TABLE listeners DROP COLUMN excluded")
-        db.execute("ALTER TABLE listeners DROP COLUMN panel")
-    again = Store(tmp_path / "x.results", "sum")
-    assert (again.listeners()[0].excluded, again.listeners()[0].panel) == ("", {})
-    again.close()
