@@ -286,9 +286,9 @@ def _perhaps_cut(sheet: Sheet, records: Sequence[Record]) -> list[str]:
         own = counts[tuple(last.get(name) for name in shared)]
         if own < max(counts.values()):
             return [
-                f"{place}: the file ends without an end of line, and its last {what}, {last[what]!r}, has {own} ratings "
-                f"where others have up to {max(counts.values())}: if it was cut off, the last number may lack digits; "
-                "take it anew from where it was collected"
+                f"{place}: the file ends without an end of line, and its last {what}, {last[what]!r}, has {own} "
+                f"ratings where others have up to {max(counts.values())}: if it was cut off, the last number may lack "
+                "digits; take it anew from where it was collected"
             ]
     return []
 

@@ -148,9 +148,9 @@ def metrics_of_csv(
         for name, column in others.items()
         if _numeric(column)
     }
-    for name, column in others.items():
-        if name not in numbers and (not only or name in only) and _numeric(column.str.replace(",", ".")):
-            told = next(text for text in column if "," in text)
+    for name in others.keys() - numbers.keys():
+        if (not only or name in only) and _numeric(others[name].str.replace(",", ".")):
+            told = next(text for text in others[name] if "," in text)
             raise RatingsError(f"{path}: {name} is {told!r}, expected a number{comma_hint(told)}")
     if not numbers:
         raise RatingsError(f"{path} holds no metric: no column beside {' and '.join(keys)} is of numbers")

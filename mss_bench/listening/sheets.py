@@ -2,7 +2,8 @@
 
 Comments (``#`` before the header), Excel's ``sep=;``, blank rows and columns, headers that come again where files were
 joined, and the quotation marks of PHP are read as what they are. Decimal commas are numbers where the comma does not
-separate columns; where it does, a quoted one is refused by name, as it may mark thousands, too. Everything else that is not a table is refused by what it is.
+separate columns; where it does, a quoted one is refused by name, as it may mark thousands, too. Everything else that is
+not a table is refused by what it is.
 """
 
 from __future__ import annotations

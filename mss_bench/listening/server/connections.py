@@ -21,7 +21,7 @@ _FEWEST = 16  # connections, with which a single listener has all that a browser
 _IDLE = 60  # seconds after which a connection that says nothing is closed
 
 
-class Server(TcpWSGIServer):
+class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     """A server that closes idle connections for new ones where it has no more.
 
     Parameters
@@ -91,6 +91,6 @@ def connections_left(listeners: int) -> tuple[int, str]:
         return most, ""
     return most, (
         f"warning: {hard} files may be open at once, which leaves {most} connections; the browsers of {listeners} "
-        f"listeners open up to {_EACH * listeners:,}. Idle ones are closed for new ones; to spare listeners that, raise "
-        "the limit, as with ulimit -n 4096"
+        f"listeners open up to {_EACH * listeners:,}. Idle ones are closed for new ones; to spare listeners that, "
+        "raise the limit, as with ulimit -n 4096"
     )
