@@ -9,7 +9,7 @@ from dataclasses import replace
 from mss_bench.core.text import wrap
 from mss_bench.report.table import Table, TableCell
 
-__all__ = ["latex_escape", "render"]
+__all__ = ["latex_escape", "render", "slug"]
 
 # Widths in characters.
 _NAME = 34  # of a row's name in a line
@@ -95,7 +95,7 @@ def render(table: Table, *, column: bool = False, caption: str = "", label: str 
     caption, label : str
         By default the title, and a label made of the name.
     """
-    label = label or "tab:" + re.sub(r"[^a-z0-9]+", "-", table.name.lower()).strip("-")
+    label = label or f"tab:{slug(table.name)}"
     most = _COLUMN if column else _PAGE
     name_width = _COLUMN_NAME if column else _NAME if _width(table, _NAME) <= _PAGE else _NARROW_NAME
     width = _width(table, name_width)
@@ -129,6 +129,11 @@ def render(table: Table, *, column: bool = False, caption: str = "", label: str 
     if table.notes:
         lines += [r"\par\smallskip\raggedright\footnotesize", *(_running(note) + r"\par" for note in table.notes)]
     return "\n".join([*lines, rf"\end{{table{wide}}}", ""])
+
+
+def slug(name: str) -> str:
+    """Return a name as a label may have it: ``demo-test-4stem-sdr``."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _capital(text: str, i: int) -> str:

@@ -67,8 +67,9 @@ class Style(Parameterized):
     )  # fmt: skip
     caption: str = param("", metavar="TEXT", doc="Caption of the LaTeX table, where there is one (default: its title).")
     latex_label: str = param(
-        "", metavar="LABEL", doc="Label of the LaTeX table, where there is one (default: made of its name)."
-    )
+        "", metavar="LABEL",
+        doc="Label of the LaTeX table; of several, what each label begins with (default: made of a table's name).",
+    )  # fmt: skip
 
     @check("width")
     def _check_width(self) -> None:

@@ -18,12 +18,12 @@ from mss_bench.report.facts import measured_on
 from mss_bench.report.failures import group_failures
 from mss_bench.report.figures import draw
 from mss_bench.report.frames import frames_of_track
-from mss_bench.report.latex import render
+from mss_bench.report.latex import render, slug
 from mss_bench.report.markdown_page import markdown_page
 from mss_bench.report.media import EVERY, read_media
 from mss_bench.report.options import Options, Style
 from mss_bench.report.protocols import protocol_scores, protocol_tables, protocols_csv
-from mss_bench.report.score_tables import Block, Quantities, score_tables
+from mss_bench.report.score_tables import Block, Quantities, by_table, score_table
 from mss_bench.report.selection import chosen_separators, labels
 from mss_bench.report.significance import explanations, friedman_table, means_table, pairs_table, scores_table
 from mss_bench.report.style import COLUMN_WIDTH, figure_width
@@ -179,16 +179,19 @@ def latex_tables(blocks: Sequence[Block], style: Style, banner: Sequence[str] = 
     """
     if not blocks:
         return "% No scores.\n"
-    tables = score_tables(blocks, style)
-    named = next((name for name in ("caption", "latex_label") if getattr(style, name)), "")
-    if named and len(tables) > 1:
+    of_tables = by_table(blocks, style)
+    tables = [score_table(own, style) for own in of_tables]
+    if style.caption and len(tables) > 1:
         raise ConfigError(
-            f"--{named.replace('_', '-')} is of one table, and there are {len(tables)} "
-            f"({', '.join(table.name for table in tables[:3])}, ...): choose with -m, --targets, --groups"
+            f"--caption is of one table, and there are {len(tables)} "
+            f"({', '.join(table.name for table in tables[:3])}, ...): choose with -m, --targets, --groups, or take "
+            "--table-by target for several metrics of a target"
         )
-    for table in tables:
-        table.notes[:0] = [*banner, explanations(blocks, style)]
     column = figure_width(style.width) < 1.2 * COLUMN_WIDTH
-    shown = [render(table, column=column, caption=style.caption, label=style.latex_label) for table in tables]
+    shown = []
+    for table, own in zip(tables, of_tables, strict=True):
+        table.notes[:0] = [*banner, explanations(own, style)]
+        end = f"-{slug(table.name)}" if style.latex_label and len(tables) > 1 else ""
+        shown.append(render(table, column=column, caption=style.caption, label=style.latex_label + end))
     needs = "% Needs \\usepackage{booktabs}" + (" and \\usepackage{graphicx}" if column else "")
     return "\n".join([f"{needs}.", *(f"% {sentence}" for sentence in banner), *shown])

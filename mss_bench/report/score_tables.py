@@ -45,6 +45,7 @@ __all__ = [
     "ScoreRow",
     "SeparatorRow",
     "blocks",
+    "by_table",
     "default_columns",
     "name_cell",
     "ordered",
@@ -365,12 +366,17 @@ def _place(row: SeparatorRow, block: Block, sort: str, separators: Sequence[str]
 
 def score_tables(blocks: Sequence[Block], style: Style) -> list[Table]:
     """Return the tables of a report: one a block; or, by target, one a data set, subset, group and target."""
+    return [score_table(of_table, style) for of_table in by_table(blocks, style)]
+
+
+def by_table(blocks: Sequence[Block], style: Style) -> list[list[Block]]:
+    """Return the blocks of each table of a report."""
     if style.by == "metric":
-        return [score_table([block], style) for block in blocks]
+        return [[block] for block in blocks]
     singles = [(b.name, t, b.of_target(t)) for b in blocks for t in b.targets]
     order = list(dict.fromkeys((name, target) for name, target, _ in singles))
     singles.sort(key=lambda single: order.index(single[:2]))
-    return [score_table([block for _, _, block in group], style) for _, group in groupby(singles, key=lambda s: s[:2])]
+    return [[block for _, _, block in group] for _, group in groupby(singles, key=lambda s: s[:2])]
 
 
 class _Values(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from mss_bench.report.findings import STANDING, Finding, Findings
 from mss_bench.report.labels import renamed
 from mss_bench.report.options import Style
-from mss_bench.report.score_tables import Block, default_columns, name_cell
+from mss_bench.report.score_tables import Block, SeparatorRow, default_columns, name_cell
 from mss_bench.report.table import Column, Table, TableCell, number
 from mss_bench.stats.choices import AGGREGATIONS, MISSING
 from mss_bench.stats.effect import paired
@@ -46,18 +46,32 @@ def explanations(blocks: Sequence[Block], style: Style) -> str:
     }
     shown = [f"Values: {AGGREGATIONS[first.aggregation]}."]
     shown += [meanings[c] for c in style.columns or default_columns(first) if meanings.get(c)]
-    shown.append(f"Tracks: {MISSING[first.missing]}.")
-    tied = " and what is not told apart from it" if style.bold == "tied" else ""
-    shown.append(
-        f"Bold: the best of a column{tied}; oracles, the floor and others that do nothing, values with stand-ins or"
-        " over fewer tracks, and methods trained on what is evaluated are left out."
-    )
+    rows = [row for block in blocks for row in block.rows]
+    stood_in = any(score["n_imputed"] for row in rows for score in row.scores.values())
+    if first.missing != "floor" or stood_in:
+        shown.append(f"Tracks: {MISSING[first.missing]}.")
+    shown.append(_bold(rows, stood_in, " and what is not told apart from it" if style.bold == "tied" else ""))
     findings = [f for b in blocks for f in b.tested.values()]
     shown += [renamed(text, style.labels.by_name) for text in marks([f.family for f in findings])]
     if style.intervals and findings:
         first_of = findings[0]
         shown.append(f"In brackets: {first_of.how.level:.0%} confidence intervals ({_kind(first_of)}).")
     return " ".join(shown)
+
+
+def _bold(rows: Sequence[SeparatorRow], stood_in: bool, tied: str) -> str:
+    """Return what is bold, and which of the rows that are there cannot be."""
+    never = {
+        "oracles": any(row.oracle for row in rows),
+        "the floor": any(row.kind == "floor" for row in rows),
+        "what does nothing": any(row.kind == "does nothing" for row in rows),
+        "values with stand-ins": stood_in,
+        "values over fewer tracks": any(score["n_lacking"] for row in rows for score in row.scores.values()),
+        "methods trained on what is evaluated": any(row.leaks for row in rows),
+    }
+    names = [name for name, there in never.items() if there]
+    left_out = f"; {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} are left out" if names else ""
+    return f"Bold: the best of a column{tied}{left_out}."
 
 
 def marks(families: Sequence[Family], *, of_columns: bool = True) -> list[str]:

@@ -213,11 +213,11 @@ def _experience(run: Path, plan: Plan, kept: float) -> tuple[dict[str, float], d
 def _memory_line(a_worker: float, workers: int, kept: float) -> str:
     """Return what workers will use in MiB, and the share of what spectra of references may take of it."""
     each = " a worker" if workers > 1 else ""
-    room = f"up to {math.ceil(kept)}{each} spectra of references (--reference-memory)" if kept else ""
+    room = f"up to {math.ceil(kept)} MiB{each} for spectra of references (--reference-memory)" if kept else ""
     if not a_worker:
         return f"unknown; {room}" if room else "unknown"
     whole = f"about {workers * a_worker:.0f} MiB"
-    return ", ".join(filter(None, [whole, f"{a_worker:.0f}{each}" if each else "", room and f"of which {room}"]))
+    return ", ".join(filter(None, [whole, f"{a_worker:.0f} MiB{each}" if each else "", room and f"of which {room}"]))
 
 
 def _seconds(track: Track) -> float:

@@ -162,7 +162,7 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
     assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
     assert "on 2 workers" in done.stdout or "on 1 worker" in done.stdout
     assert "MiB of estimates" in done.stdout
-    spectra = r"memory  about \d+ MiB, (\d+ a worker, )?of which up to [1-9]( a worker)? spectra of references"
+    spectra = r"memory  about \d+ MiB, (\d+ MiB a worker, )?of which up to [1-9] MiB( a worker)? for spectra"
     assert re.search(spectra, done.stdout)
     assert "unknown" not in done.stdout
     assert "separate and score (new)" in done.stdout

@@ -81,6 +81,22 @@ def test_a_table_and_a_figure_fit_into_a_column(run_tables, awkward, tmp_path, i
     check(text, tmp_path, FIGURE % drawn, most=0)
 
 
+def test_several_tables_share_the_beginning_of_their_labels(run_tables, tmp_path) -> None:
+    write_report(tmp_path, *run_tables, options=Options(formats=("tex",), style=Style(latex_label="tab:all")))
+    labels = re.findall(r"\\label{(.*)}", (tmp_path / "tables.tex").read_text(encoding="utf-8"))
+    assert len(set(labels)) == len(labels) == 6
+    assert all(label.startswith("tab:all-demo-test-") for label in labels)
+
+
+def test_the_notes_are_of_what_the_table_has(sisec_vocals) -> None:
+    text = latex_tables(arrange(sisec_vocals).blocks, Style())
+    assert "Bold: the best of a column; oracles and the floor are left out." in text
+    assert "where a method failed" not in text  # none did
+    tracks = sisec_vocals.copy()
+    tracks.loc[tracks["separator"].eq("RPCA").idxmax(), "value"] = float("nan")
+    assert "where a method failed" in latex_tables(arrange(tracks).blocks, Style())
+
+
 def test_letters_of_latin_scripts_compile_as_they_are(sisec_vocals, tmp_path) -> None:
     tracks = sisec_vocals.copy()
     tracks["separator"] = tracks["separator"].replace("TAU1", "Stöter Łukasz Žižek ÀÿŐğ – “q” … × µ")

@@ -275,6 +275,12 @@ def _side_turned(y: Audio, s: Audio, x: Audio) -> bool:
     return _turned(*side)
 
 
+def _asked(item: Aligned, level: float) -> str:
+    """Return what may have changed a level."""
+    bleeds = item.target == "accompaniment" and level > 0
+    return "was it normalised or scaled" + (", or do vocals bleed into this sum of all other stems?" if bleeds else "?")
+
+
 def _scaled(item: Aligned, factor: float) -> list[Finding]:
     """Tell a factor with which the estimates add up, where it brings this one nearer to its reference."""
     errors = [dot(e, e) for e in (item.y - item.s, np.float32(factor) * item.y - item.s)]
@@ -283,7 +289,7 @@ def _scaled(item: Aligned, factor: float) -> list[Finding]:
     level, cost = -20 * math.log10(factor), 10 * math.log10(errors[0] / max(errors[1], 1e-12 * dot(item.s, item.s)))
     message = (
         f"the level is {level:+.1f} dB; with that undone the estimates add up to the mixture. It costs {cost:.1f} dB "
-        f"of SDR; was it normalised or scaled? multiply it by {factor:.3f}"
+        f"of SDR; {_asked(item, level)} multiply it by {factor:.3f}"
     )
     return [Finding("warning", item.target, "gain", message, value=level)]
 
@@ -293,7 +299,7 @@ def _gain(item: Aligned) -> list[Finding]:
     if gain := find_gain(y, s, item.x):
         message = (
             f"the level is {gain.level:+.1f} dB where the target stands alone, which costs {gain.cost:.1f} dB of SDR; "
-            f"was it normalised or scaled? multiply it by about {10 ** (-gain.level / 20):.2g}"
+            f"{_asked(item, gain.level)} multiply it by about {10 ** (-gain.level / 20):.2g}"
         )
         return [Finding("warning", item.target, "gain", message, value=gain.level)]
     rho = correlation(y, s)
@@ -306,5 +312,5 @@ def _gain(item: Aligned) -> list[Finding]:
     if excess <= TOO_LOUD and deficit <= TOO_QUIET + 8 * (min(leak / max(share, 1e-6), 1) + 1 - rho**2):
         return []
     level = excess if excess > TOO_LOUD else -deficit
-    message = f"the level is about {level:+.1f} dB against the reference; was it normalised or scaled? undo that"
+    message = f"the level is about {level:+.1f} dB against the reference; {_asked(item, level)} undo that"
     return [Finding("warning", item.target, "gain", message, value=level)]
