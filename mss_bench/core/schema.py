@@ -48,7 +48,7 @@ DO_NOTHING = (FLOOR, "mixture_unscaled")
 
 
 # Editions of one collection of songs: MUSDB18 as stem files, as WAV (HQ), and its 7 s previews.
-_MIXED = re.compile(r"^random_mix\((.*)\)$")  # of the stems of these songs
+_MIXED = re.compile(r"^random_mix\(([^,]*).*\)$")  # of the stems of these songs; then how they were drawn
 _EDITIONS = re.compile(r"[-_]?(hq|7s|sample|preview)$")
 _PERTURBED = re.compile(r" \[.*\]$")  # what was done to the songs, which remain the same songs
 

@@ -6,7 +6,8 @@ number. The draw of the k-th mix follows from the seed, the data set, the subset
 the mixes of a smaller one, and what is drawn is part of the keys.
 
 Such a mix has no common beat or harmony unless `alike` asks for songs that fit: scores of methods that rely on them are
-lower than on music, which is why the tables call the data set ``random_mix(musdb18hq)``.
+lower than on music, which is why the tables call the data set ``random_mix(musdb18hq)``, with every option of the draw
+that is not the default: ``random_mix(musdb18hq, alike=tempo, seed=3)``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ NAME = "random_mix"
 
 _VERSION = "1"  # of what is made of a draw; part of the keys
 _CANDIDATES = 1 / 3  # of the songs, that are alike
+_DRAWN = ("seed", "seconds", "gain", "panning", "alike")
 _FEWEST_NOTES = 8  # that say something of a song's key
 
 
@@ -71,10 +73,10 @@ class RandomMix(Dataset):
         UnknownNameError, ConfigError
             An option that does not exist, or a wrong value.
         """
-        own = [name for name in vars(cls) if name in parameters(cls)]
+        known = [name for name in vars(cls) if name in parameters(cls)]
         for name in options:
-            if name not in own:
-                raise UnknownNameError(f"option of data set {NAME}", name, own)
+            if name not in known:
+                raise UnknownNameError(f"option of data set {NAME}", name, known)
         targets = {t: parts for t, parts in base.targets.items() if t not in base.targets.stems}
         mixes = cls(
             stems=base.targets.stems, targets=targets, groups={g.name: g.targets for g in base.groups},
@@ -82,7 +84,15 @@ class RandomMix(Dataset):
             licence=base.licence, citation=base.citation, description=f"Random mixes of stems of {base.name}.",
             **options,
         )  # fmt: skip
-        mixes.name, mixes.base = f"{NAME}({base.name})", base
+        # What decides the draw is part of the name, and so of every table; a larger n only adds mixes, and tables say
+        # what was perturbed of their own accord.
+        values = {name: getattr(mixes, name) for name in _DRAWN}
+        own = [
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in values.items()
+            if value != parameters(cls)[name].default
+        ]
+        mixes.name, mixes.base = f"{NAME}({', '.join([base.name, *own])})", base
         return mixes
 
     def setup(self) -> None:
@@ -119,7 +129,20 @@ class RandomMix(Dataset):
             rng = np.random.default_rng([self.seed, int.from_bytes(words, "little")])
             track = self._mix(f"mix {k:05d}", subset, having, rng)
             tracks.append(PerturbedTrack.of(track, self.chain) if self.chain.specs else track)
+        self.notices += self._not_as_asked(songs)
         return tracks
+
+    def _not_as_asked(self, songs: Sequence[Track]) -> list[str]:
+        """Return in what the mixes fall short of the options, for what the songs are."""
+        short = [song for song in songs if _seconds(song) < self.seconds]
+        unknown = [song for song in songs if self._distance(song, song) is None]
+        of = f"of the {len(songs)} songs that {self.name} draws from"
+        said = {
+            f"{len(short)} {of} are shorter than seconds={self.seconds:g}, and so are mixes that hold them; the "
+            f"longest song has {max(map(_seconds, songs)):.3g} s": short,
+            f"{len(unknown)} {of} have no annotations that tell their {self.alike}; they are mixed with any": unknown,
+        }
+        return [text for text, holds in said.items() if holds]
 
     def _mix(self, name: str, subset: str, having: Mapping[str, list[Track]], rng: np.random.Generator) -> Track:
         """Draw the songs, places, gains and positions of a mix."""
@@ -149,12 +172,16 @@ class RandomMix(Dataset):
     def _choose(self, songs: Sequence[Track], chosen: Sequence[Track], rng: np.random.Generator) -> Track:
         """Draw a song, of those that are most like the first one where that is asked for and known."""
         if chosen and self.alike != "no":
-            measure = _tempo_distance if self.alike == "tempo" else _key_distance
-            distances = [(measure(chosen[0], song), i) for i, song in enumerate(songs)]
+            distances = [(self._distance(chosen[0], song), i) for i, song in enumerate(songs)]
             known = sorted(pair for pair in distances if pair[0] is not None)
             nearest = known[: max(1, round(len(songs) * _CANDIDATES))]
             songs = [songs[i] for _, i in nearest] or songs
         return songs[int(rng.integers(len(songs)))]
+
+    def _distance(self, first: Track, song: Track) -> float | None:
+        """Return how far two songs are from being alike as asked, 0 where nothing is asked; None where unknown."""
+        measures = {"tempo": _tempo_distance, "key": _key_distance}
+        return measures[self.alike](first, song) if self.alike in measures else 0.0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -108,9 +109,9 @@ def test_a_run_calls_it_what_it_is_and_keeps_what_it_computed(catalog, tmp_path)
     options = {"catalogs": [catalog], "jobs": 1, "quiet": True, "out": tmp_path / "run"}
     data = "random_mix:of=tiny,n=2,seconds=1,perturb=polarity"
     results = mss_bench.run(data, ["bandsplit"], ["usdr"], **options)
-    assert set(results.tracks["dataset"]) == {"random_mix(tiny) [polarity]"}
+    assert set(results.tracks["dataset"]) == {"random_mix(tiny, seconds=1) [polarity]"}
     assert results.tracks["value"].notna().all()
-    assert "random_mix(tiny) [polarity] test, 4stem" in results.summary()
+    assert "random_mix(tiny, seconds=1) [polarity] test, 4stem" in results.summary()
     more = RunOptions(
         dataset=data.replace("n=2", "n=3"), separators=("bandsplit",), metrics=("usdr",), catalogs=(catalog,),
         out=tmp_path / "run",
@@ -124,7 +125,25 @@ def test_a_run_calls_it_what_it_is_and_keeps_what_it_computed(catalog, tmp_path)
 
 def test_leaks_of_the_songs_are_found():
     assert overlap(["tiny/train"], "random_mix(tiny) [mono]", "train") == ["tiny/train"]
+    assert overlap(["tiny/train"], "random_mix(tiny, seed=3, alike=key) [mono]", "train") == ["tiny/train"]
     assert overlap(["tiny/train"], "random_mix(tiny)", "test") == []
+
+
+def test_tables_name_how_songs_were_drawn_and_options_that_the_songs_do_not_allow_are_said(catalog, tmp_path):
+    data = get_dataset("random_mix", [catalog], of="tiny", n=1, seconds=9999, alike="tempo", panning=0.5, seed=3)
+    assert data.name == "random_mix(tiny, seed=3, seconds=9999, panning=0.5, alike=tempo)"
+    assert data.tracks()[0].load().mixture.shape == (2, 20000)
+    songs = "6 of the 6 songs that random_mix(tiny, "
+    assert data.notices[0].startswith(songs)
+    assert data.notices[0].endswith(
+        "are shorter than seconds=9999, and so are mixes that hold them; the longest song has 2.5 s"
+    )
+    for name in BEATS:
+        without = shutil.ignore_patterns("annotations.json")
+        shutil.copytree(catalog.parent / "test" / name, tmp_path / "tiny" / "test" / name, ignore=without)
+    bare = get_dataset("random_mix", [catalog], root=tmp_path / "tiny", of="tiny", n=1, seconds=1.0, alike="tempo")
+    bare.tracks()
+    assert bare.notices[-1].endswith("have no annotations that tell their tempo; they are mixed with any")
 
 
 @pytest.mark.parametrize(
