@@ -78,6 +78,9 @@ class ConfigError(MssBenchError):
     code = "config"
 
 
+_LISTED = 40  # names that a message lists whole; of more, as of songs and quantities, it says the first
+
+
 class UnknownNameError(ConfigError):
     """A name is not known; the message lists what is near, or what there is.
 
@@ -109,7 +112,9 @@ class UnknownNameError(ConfigError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(set(known))
         near = nearest(name, self.known)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(self.known) or 'none'}"
+        whole = len(self.known) <= _LISTED
+        listed = ", ".join(self.known) if whole else f"{', '.join(self.known[:10])} and {len(self.known) - 10} more"
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {listed or 'none'}"
         super().__init__(f"{unknown(kind, name)}; {hint}")
 
 

@@ -24,6 +24,7 @@ class List(Action):
 
     def execute(self) -> int:
         """Print the list."""
+        from mss_bench.leaderboards.beside import reproducible
         from mss_bench.protocols import load_protocols
         from mss_bench.report.table import Table
 
@@ -33,6 +34,7 @@ class List(Action):
         ]
         print(Table("", ["name", "what its number is", "data set", "tracks"], [rows]).console(terminal_width()))
         print("\nAll rules: mss-bench protocols show NAME")
+        print(f"Published tables from values of each song: mss-bench protocols reproduce NAME, of {reproducible()}")
         return 0
 
 
@@ -45,9 +47,11 @@ class Show(List):
         """Print what is declared."""
         from mss_bench.core.text import columns
         from mss_bench.protocols import get_protocol
+        from mss_bench.running.by_protocol import check_metrics
         from mss_bench.stats.choices import AGGREGATIONS
 
         p = get_protocol(self.protocol, self.protocol_files)
+        check_metrics(p)
         given = {"--dataset": p.datasets[0] if p.datasets else "", "--subset": p.subset or ""}
         given |= {"-m": ",".join(p.metrics), "--missing-stems": p.missing_stems, "--fit": ",".join(p.fit)}
         options = shlex.join(word for option in given.items() if option[1] for word in option)
@@ -81,8 +85,11 @@ class Show(List):
 
 def _beside(rows: Beside) -> str:
     """Return which published rows are meant, in words."""
+    from mss_bench.leaderboards.beside import is_here
+
+    board = rows.board if is_here(rows) else f"{rows.board}, which is not here"
     chosen = [rows.test_set, rows.metric, " or ".join(f"{each!r}" for each in rows.aggregation)]
-    return f"the board {rows.board}" + (f": {', '.join(filter(None, chosen))}" if any(chosen) else "")
+    return f"the board {board}" + (f": {', '.join(filter(None, chosen))}" if any(chosen) else "")
 
 
 class Check(Show):
@@ -104,7 +111,7 @@ class Check(Show):
 
 
 class Reproduce(Show):
-    """Reproduce the published tables of a protocol from the values of each song on its board."""
+    """Reproduce published tables from the values of each song on a board: sisec18, moisesdb-4, moisesdb-6, gensvs."""
 
     def execute(self) -> int:
         """Print a table for each quantity, the usual one first."""

@@ -6,7 +6,6 @@ import argparse
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +132,23 @@ def printed_summary(run: str, width: int, encoding: str) -> str:
     return load(run).summary(width, encoding)
 
 
+def printed_protocols(run: str, width: int, encoding: str) -> str:
+    """Return a line a protocol of what was scored: value, definition, and the rows that it may stand beside."""
+    from mss_bench.api import load
+    from mss_bench.core.schema import is_floor
+    from mss_bench.leaderboards.beside import overview
+    from mss_bench.report.protocols import protocol_scores
+    from mss_bench.report.selection import labels
+    from mss_bench.running.by_protocol import not_served
+
+    results = load(run)
+    options = RunOptions.recorded(results.run["options"])
+    methods = [name for name in dict.fromkeys(labels(results.tracks)) if not is_floor(name)]
+    left_out = not_served(options, options.open_dataset())
+    scores = protocol_scores(results.tracks, results.run)
+    return overview(scores, methods, left_out).console(width, encoding=encoding)
+
+
 def printed_so_far(run: str, width: int, encoding: str) -> str:
     """Return the table of a run that goes on: of the tracks that all separators have finished, where there are any."""
     import pandas as pd
@@ -156,8 +172,8 @@ def printed_so_far(run: str, width: int, encoding: str) -> str:
     return summary(comparable(results.tracks), comparable(results.failures), width=width, run=facts, encoding=encoding)
 
 
-def finish(prepared: PreparedRun, *, quiet: bool, table: Callable[[str, int, str], str] | None = None) -> int:
-    """Start a prepared run, print its table (or what `table` makes of the folder) and how it ended."""
+def finish(prepared: PreparedRun, *, quiet: bool) -> int:
+    """Start a prepared run, print its table (of protocols, where all were asked for) and how it ended."""
     from mss_bench.core.processes import apart
     from mss_bench.running.start import start
 
@@ -169,7 +185,8 @@ def finish(prepared: PreparedRun, *, quiet: bool, table: Callable[[str, int, str
     outcome = start(prepared, quiet=quiet, show=show)
     if not quiet:
         shown = str(prepared.folder.absolute()), terminal_width(), sys.stdout.encoding or "ascii"
-        print(shown_apart(table or printed_summary, *shown))
+        table = printed_protocols if "all" in prepared.options.protocols else printed_summary
+        print(shown_apart(table, *shown))
         print(
             f"{outcome.computed} cells computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
             f"{prepared.folder}\nReport: mss-bench report {shlex.quote(str(prepared.folder))}"

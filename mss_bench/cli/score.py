@@ -128,7 +128,7 @@ def execute(args: argparse.Namespace) -> int:
     )
     _check_scored(prepared, command.name)
     print_families(args)
-    status = finish(prepared, quiet=quiet, table=printed_protocols if every else None)
+    status = finish(prepared, quiet=quiet)
     if command.museval_json:
         _write_museval(prepared.folder, command.name, command.museval_json)
     return status
@@ -141,28 +141,6 @@ def _check_scored(prepared: PreparedRun, name: str) -> None:
     reasons = [cell.skip for cell in prepared.plan.cells if cell.separator == name]
     if reasons and all(reasons):
         raise ConfigError(f"{name}: {reasons[0]}; nothing would be scored; --map says what names mean (TARGET=NAME)")
-
-
-def printed_protocols(run: str, width: int, encoding: str) -> str:
-    """Return a line a protocol of what was scored: value, definition, and the rows that it may stand beside."""
-    from mss_bench.api import load
-    from mss_bench.core.schema import is_floor
-    from mss_bench.leaderboards.beside import overview
-    from mss_bench.protocols import load_protocols
-    from mss_bench.report.protocols import protocol_scores
-    from mss_bench.report.selection import labels
-    from mss_bench.running.by_protocol import lacking
-    from mss_bench.running.options import RunOptions
-
-    results = load(run)
-    options = RunOptions.recorded(results.run["options"])
-    served, dataset = {facts["name"] for facts in results.run["protocols"]}, options.open_dataset()
-    others = {name: p for name, p in load_protocols(options.protocol_files).items() if name not in served}
-    not_served = {name: lacks for name, p in others.items() if (lacks := lacking(p, dataset))}
-    methods = [name for name in dict.fromkeys(labels(results.tracks)) if not is_floor(name)]
-    scores = protocol_scores(results.tracks, results.run)
-    tables = [overview(scores, name, not_served).console(width, encoding=encoding) for name in methods]
-    return "\n\n".join(tables)
 
 
 def _write_museval(run: Path, name: str, out: Path) -> None:

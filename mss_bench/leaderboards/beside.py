@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mss_bench.errors import ConfigError
+from mss_bench.errors import ConfigError, UnknownNameError
 from mss_bench.leaderboards.board import Board, entry_names, read_board, read_entry, track_table
 from mss_bench.leaderboards.literature import read_rows
 from mss_bench.protocols import Beside, Protocol, load_protocols
@@ -16,7 +16,16 @@ from mss_bench.report.protocols import ProtocolScore, ProtocolScores, protocol_s
 from mss_bench.report.table import Table, number
 from mss_bench.stats.matrix import OVER_TARGETS
 
-__all__ = ["PublishedRow", "boards_folder", "is_here", "overview", "published_rows", "reproduced", "standing_beside"]
+__all__ = [
+    "PublishedRow",
+    "boards_folder",
+    "is_here",
+    "overview",
+    "published_rows",
+    "reproduced",
+    "reproducible",
+    "standing_beside",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,9 @@ def _board(beside: Beside) -> Board:
 
 
 def _absent(beside: Beside) -> str:
+    of_ours = {rows.board for protocol in load_protocols().values() for rows in protocol.beside}
+    if beside.board not in of_ours:
+        return str(UnknownNameError("board", beside.board, of_ours))
     return (
         f"the board {beside.board} is not part of the installed package, for the licence of its numbers; it is "
         f"leaderboards/{beside.board} of mss_bench's repository"
@@ -101,6 +113,12 @@ def _value(row: Mapping[str, float], target: str, targets: Sequence[str]) -> flo
     return value
 
 
+def reproducible() -> str:
+    """Return the names of the protocols that `reproduced` is for, in words: those whose boards hold values of songs."""
+    named = {name: rows for name, p in load_protocols().items() for rows in p.beside if not rows.metric}
+    return ", ".join(name if is_here(rows) else f"{name} (in the repository)" for name, rows in named.items())
+
+
 def reproduced(protocol: Protocol) -> ProtocolScores:
     """Return the published numbers of a protocol, derived from the values of each song that its board holds.
 
@@ -109,13 +127,9 @@ def reproduced(protocol: Protocol) -> ProtocolScores:
     ConfigError
         No board has values of each song by this protocol.
     """
-    for beside in protocol.beside:
-        board = _board(beside)
-        if board.kind != "literature":
-            break
-    else:
-        known = [name for name, p in load_protocols().items() if any(not rows.metric for rows in p.beside)]
-        raise ConfigError(f"no board holds values of each song by {protocol.name}; expected {', '.join(known)}")
+    if not (of_songs := [rows for rows in protocol.beside if not rows.metric]):
+        raise ConfigError(f"no board holds values of each song by {protocol.name}; expected {reproducible()}")
+    board = _board(of_songs[0])
     tracks = track_table(board, [read_entry(board, name) for name in entry_names(board)]).assign(group=board.title)
     facts = {
         "name": protocol.name, "title": protocol.title, "definition": protocol.definition, "differs": [],
@@ -126,10 +140,15 @@ def reproduced(protocol: Protocol) -> ProtocolScores:
     return protocol_scores(tracks, {"protocols": [facts]})[0]
 
 
-def standing_beside(scores: ProtocolScores, score: ProtocolScore) -> str:
-    """Return which published rows a number may stand beside and between which it lies, or why beside none."""
-    if scores.differs or score.lacks:
-        return f"none: {'; '.join([*scores.differs, *filter(None, [score.lacks])])}"
+def standing_beside(scores: ProtocolScores, score: ProtocolScore, known: Collection[str] = ()) -> str:
+    """Return which published rows a number may stand beside and between which it lies, or why beside none.
+
+    What is `known` of the differences is not said again.
+    """
+    reasons = [*scores.differs, *filter(None, [score.lacks])]
+    if reasons:
+        own = [reason for reason in reasons if reason not in known]
+        return f"none: {'; '.join(own)}" if own else "none"
     said = []
     for chosen in scores.facts.get("beside", ()):
         beside, targets = Beside(**chosen), list(scores.facts["targets"])
@@ -146,33 +165,52 @@ def standing_beside(scores: ProtocolScores, score: ProtocolScore) -> str:
     return "; ".join(said) or f"{'; '.join(scores.facts.get('published', ()))} (no rows here)"
 
 
-def overview(every: Sequence[ProtocolScores], separator: str, not_served: Mapping[str, str]) -> Table:
-    """Return a line a protocol of one method: value, definition, and the published rows that it may stand beside.
+def overview(every: Sequence[ProtocolScores], methods: Sequence[str], not_served: Mapping[Protocol, str]) -> Table:
+    """Return a line a protocol and method: value, definition, and the published rows that it may stand beside.
 
     Parameters
     ----------
     every : sequence of ProtocolScores
-    separator : str
-        The method, as tables name it.
-    not_served : mapping of str to str
+    methods : sequence of str
+        As tables name them.
+    not_served : mapping of Protocol to str
         Further protocols, with what the data set lacks of what they ask for.
     """
-    rows: list[list[Any]] = []
+    shared = [text for text in every[0].differs if all(text in scores.differs for scores in every)] if every else []
+    groups: list[list[list[Any]]] = []
     for scores in every:
-        quantity, definition = scores.quantities[0] if scores.quantities else "", str(scores.facts["definition"])
-        own = {s.target: s for s in scores.scores if (s.separator, s.metric) == (separator, quantity)}
-        first = next((own[t] for t in scores.targets if t in own and not math.isnan(own[t].value)), None)
-        if first is None:
-            rows.append([scores.name, "–", definition, "none: the method has no value"])
-            continue
-        known = [f"{t} {number(own[t].value)}" for t in scores.targets if t in own and not math.isnan(own[t].value)]
-        value = f"{quantity}: {', '.join(known)}"
-        if len(scores.targets) == 1:  # as in its table, all that is published
-            by_metric = {s.metric: s for s in scores.scores if (s.separator, s.target) == (separator, first.target)}
-            others = [by_metric[q] for q in scores.quantities[1:] if q in by_metric]
-            value = "; ".join([value, *(f"{s.metric} {number(s.value)}" for s in others if not math.isnan(s.value))])
-        rows.append([scores.name, value, definition, standing_beside(scores, first)])
-    rows += [[name, "–", "", f"not of these data, which lack {lacks}"] for name, lacks in not_served.items()]
-    return Table(
-        f"{separator} by every scoring protocol", ["protocol", "value", "what it is", "may stand beside"], [rows]
-    )
+        lines = [_line(scores, method, shared) for method in methods]
+        said = [
+            stands if stands not in [above for _, above in lines[:k]] else "likewise"
+            for k, (_, stands) in enumerate(lines)
+        ]
+        first = [scores.name, str(scores.facts["definition"])]
+        groups.append([
+            [name, method, value, definition, stands]
+            for method, (value, _), stands, (name, definition) in zip(
+                methods, lines, said, [first, *([["", ""]] * (len(methods) - 1))], strict=True
+            )
+        ])  # fmt: skip
+    groups += [[[p.name, "", "–", p.definition, f"none: the data lack {what}"]] for p, what in not_served.items()]
+    columns = ["protocol", "method", "value", "what it is", "may stand beside"]
+    notes = [f"No number carries the name of its protocol: {'; '.join(shared)}."] if shared else []
+    if len(methods) == 1:  # whose name is that of the table, and a line a protocol needs no rules
+        columns.remove("method")
+        groups = [[[row[0], *row[2:]] for group in groups for row in group]]
+    title = methods[0] if len(methods) == 1 else f"{len(methods)} methods"
+    return Table(f"{title} by every scoring protocol", columns, groups, notes)
+
+
+def _line(scores: ProtocolScores, method: str, known: Collection[str]) -> tuple[str, str]:
+    """Return the value of a method by a protocol, of each target or quantity, and what it may stand beside."""
+    quantity = scores.quantities[0] if scores.quantities else ""
+    own = {s.target: s for s in scores.scores if (s.separator, s.metric) == (method, quantity)}
+    having = [own[t] for t in scores.targets if t in own and not math.isnan(own[t].value)]
+    if not having:
+        return "–", "none: the method has no value"
+    value = f"{quantity}: {', '.join(f'{score.target} {number(score.value)}' for score in having)}"
+    if len(scores.targets) == 1:  # as in its table, all that is published
+        by_metric = {s.metric: s for s in scores.scores if (s.separator, s.target) == (method, having[0].target)}
+        others = [by_metric[q] for q in scores.quantities[1:] if q in by_metric]
+        value = "; ".join([value, *(f"{s.metric} {number(s.value)}" for s in others if not math.isnan(s.value))])
+    return value, standing_beside(scores, having[0], known)

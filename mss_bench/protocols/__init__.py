@@ -92,6 +92,9 @@ class Protocol(Parameterized):
         return "a protocol"
 
     def setup(self) -> None:
+        for name in ("targets", "metrics", "quantities", "published"):
+            if not getattr(self, name):
+                self.refuse(name, "at least one")
         lacking = [t for t in self.targets if self.groups and not any(t in group for group in self.groups.values())]
         if lacking:
             self.refuse("targets", f"targets of its groups; {lacking[0]!r} is in none of {', '.join(self.groups)}")
@@ -124,6 +127,8 @@ def load_protocols(files: Iterable[str | Path] = ()) -> dict[str, Protocol]:
     lists: dict[str, tuple[str, ...]] = {}
     for path in (SHIPPED, *map(Path, files)):
         entries = load_yaml(path)
+        if not entries.keys() - {_LISTS}:
+            raise ConfigError(f"{path} holds no protocol; expected NAME@1 with its rules, as in {SHIPPED}")
         lists |= _track_lists(entries)
         for name, entry in entries.items():
             if name == _LISTS:

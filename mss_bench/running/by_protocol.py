@@ -18,13 +18,16 @@ from mss_bench.core.tracks import TargetGroup, Track
 from mss_bench.datasets import Dataset
 from mss_bench.errors import AudioError, ConfigError, MssBenchError, UnknownNameError
 from mss_bench.metrics import metrics
-from mss_bench.protocols import Protocol, get_protocols
+from mss_bench.protocols import Protocol, get_protocols, other_tracks
 
 if TYPE_CHECKING:
     from mss_bench.running.options import RunOptions
     from mss_bench.running.start import PreparedRun
 
-__all__ = ["check_dataset", "check_metrics", "described", "differences", "lacking", "refuse_lacking", "with_protocols"]
+__all__ = [
+    "check_dataset", "check_metrics", "described", "differences", "lacking", "not_served", "notices", "refuse_lacking",
+    "with_protocols",
+]  # fmt: skip
 
 
 def with_protocols(options: RunOptions) -> tuple[RunOptions, list[Protocol]]:
@@ -195,6 +198,41 @@ def differences(options: RunOptions, protocol: Protocol, dataset: Dataset, track
         f"perturbed: {', '.join(map(str, options.perturbations))}": options.perturbations,
     }
     return [text for text, holds in differs.items() if holds]
+
+
+def not_served(options: RunOptions, dataset: Dataset) -> dict[Protocol, str]:
+    """Return the protocols that a data set does not serve, with what it lacks of what they ask for."""
+    every = get_protocols(["all"], options.protocol_files)
+    return {protocol: lacks for protocol in every if (lacks := lacking(protocol, dataset))}
+
+
+def notices(options: RunOptions, protocols: Sequence[Protocol], dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
+    """Return what is to be known before a run of the protocols whose name no number of it will carry.
+
+    Where all protocols are asked for, only the tracks that there are: in what else a run differs stands in the table
+    that it ends with.
+    """
+    names = [track.name for track in tracks]
+    differs = {}
+    for protocol in protocols:
+        others = other_tracks(protocol.tracks, names)
+        differs[protocol] = [*differences(options, protocol, dataset, tracks), *([others] if others else [])]
+    if "all" not in options.protocols:
+        return [
+            f"not by {protocol.name}, whose name the tables do not carry: {'; '.join(said)}"
+            for protocol, said in differs.items()
+            if said
+        ]
+    counts = [
+        f"{p.name} ({len({*names} & {*p.tracks})} of its {len(p.tracks)} tracks)" if p.tracks else p.name
+        for p, said in differs.items()
+        if said
+    ]
+    without = [
+        f"{protocol.name} is left out: the data lack {what}" for protocol, what in not_served(options, dataset).items()
+    ]
+    nameless = f"no number will carry the name of {', '.join(counts)}; the table at the end says why"
+    return [*([nameless] if counts else []), *without]
 
 
 def described(prepared: PreparedRun) -> list[dict[str, Any]]:

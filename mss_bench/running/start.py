@@ -15,15 +15,14 @@ from mss_bench.core.schema import CellCounts, Status
 from mss_bench.core.spec import build
 from mss_bench.core.stages import stage
 from mss_bench.core.streams import tell
-from mss_bench.core.tracks import Track
 from mss_bench.datasets import Dataset, layouts
 from mss_bench.datasets.catalog import unknown_training
 from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.metrics import metrics
 from mss_bench.perturbations import perturbations
-from mss_bench.protocols import Protocol, other_tracks
-from mss_bench.running.by_protocol import check_metrics, differences, refuse_lacking, with_protocols
+from mss_bench.protocols import Protocol
+from mss_bench.running import by_protocol
 from mss_bench.running.description import describe_run
 from mss_bench.running.ends import CellEnd, end_of
 from mss_bench.running.examination import examine_run
@@ -213,9 +212,9 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
             )
     if file is not None:
         options.check_written(file)
-    options, protocols = with_protocols(options)
+    options, protocols = by_protocol.with_protocols(options)
     for protocol in protocols:
-        check_metrics(protocol)
+        by_protocol.check_metrics(protocol)
     separator_specs, metric_specs = options.separator_specs(), options.metric_specs()
     for spec in separator_specs:
         build(separators, spec)  # mistyped names are reported before any song of the demo is rendered
@@ -238,7 +237,7 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
             )
         )  # fmt: skip
     for protocol in protocols:
-        refuse_lacking(options, protocol, dataset, tracks)
+        by_protocol.refuse_lacking(options, protocol, dataset, tracks)
     known = ["all", *(track.name for track in tracks)]
     for name in options.media:
         if name not in known:
@@ -255,20 +254,11 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     training = {n: unknown_training(data, (dataset.name,), options.catalogs) for n, data in facts.items() if data}
     plan.notices.extend(f"{label}: {said}" for label, said in training.items() if said)
     dataset.notices += [*notices(dataset, tracks), *filter(None, [hashes.problem, options.left_out()])]
-    dataset.notices += [
-        f"not by {protocol.name}, whose name the tables do not carry: {'; '.join(differs)}"
-        for protocol in protocols
-        if (differs := _differs(options, protocol, dataset, tracks))
-    ]
+    dataset.notices += by_protocol.notices(options, protocols, dataset, tracks)
     folder = options.folder(dataset)
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file, expected a run folder or nothing; choose another with --out")
     return PreparedRun(options, dataset, folder, plan, tuple(protocols))
-
-
-def _differs(options: RunOptions, protocol: Protocol, dataset: Dataset, tracks: Sequence[Track]) -> list[str]:
-    tracks_differ = other_tracks(protocol.tracks, [track.name for track in tracks])
-    return [*differences(options, protocol, dataset, tracks), *([tracks_differ] if tracks_differ else [])]
 
 
 def start(

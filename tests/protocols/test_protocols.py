@@ -16,7 +16,7 @@ import yaml
 
 import mss_bench
 from mss_bench.cli.main import main
-from mss_bench.cli.score import printed_protocols
+from mss_bench.cli.run import printed_protocols
 from mss_bench.core import audio
 from mss_bench.core.spec import Spec, build
 from mss_bench.core.tracks import Track, TrackId
@@ -138,6 +138,8 @@ def test_a_name_without_version_is_the_latest_and_unknown_ones_are_refused(own):
         (("aggregation: mean_of_means", "aggregation: mean"), r":13: .*aggregation is 'mean', expected"),
         (("targets: [vocals]", "targets: [drums]"), r"targets of its groups; 'drums' is in none of vocals_acc"),
         (("two: [Song A", "two: [Song A, Song A"), r":2: track_lists: two is no list of names, each once"),
+        (('metrics: ["usdr:preset=demucs"]', "metrics: []"), r":11: metrics is empty, expected at least one"),
+        ((OWN, ""), "wrong.yaml holds no protocol; expected NAME@1 with its rules"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_its_line(tmp_path, change, error):
@@ -301,6 +303,8 @@ def test_metrics_that_are_not_there_are_named_with_the_protocol(planned, own, ti
         planned("mine@1")
     assert main(["protocols", "check", "mine@1", "tiny", "--catalog", str(tiny), "--protocol-file", str(own)]) == 1
     assert "FAIL  metrics" in capsys.readouterr().out
+    assert main(["protocols", "show", "mine@1", "--protocol-file", str(own)]) == 2
+    assert re.search(error, capsys.readouterr().err)
 
 
 def test_all_protocols_are_those_that_the_data_set_serves(planned):
@@ -313,7 +317,32 @@ def test_a_line_a_protocol_says_value_definition_and_what_it_may_stand_beside(do
     text = " ".join(printed_protocols(str(done.path), 160, "utf-8").split())
     assert re.search(r"mine@1 uSDR: mean [−\d.]+, vocals [−\d.]+, .* uSDR with 1e-7, mean over songs", text)
     assert "nowhere (no rows here)" in text
-    assert re.search(r"moisesdb-6@1 – not of these data, which lack guitar, piano", text)
+    assert re.search(
+        r"moisesdb-6@1 – uSDR of whole songs with 1e-7, mean over the 88 songs none: the data lack guitar", text
+    )
+
+
+def test_all_protocols_of_several_methods_are_one_table_that_says_nothing_twice(done):
+    (mine,) = protocol_scores(done.tracks, done.run)
+    other = ProtocolScores(mine.facts | {"name": "other@1"}, mine.scores, ["it has 1 song", "of another data set"])
+    shared = ProtocolScores(mine.facts, mine.scores, ["it has 1 song"])
+    methods = ["mixture_unscaled", "mixture"]
+    text = overview([shared, other], methods, {SHIPPED["msst@1"]: "bass"}).console(160)
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[0] for line in lines if line[-1:] == ["likewise"]] == ["mixture", "mixture"]
+    assert [line[0] for line in lines if line[-1:] == ["none"]] == ["mine@1"]
+    assert len([line for line in lines if line[-5:] == ["none:", "of", "another", "data", "set"]]) == 1
+    assert text.count("it has 1 song") == 1
+    assert text.count(mine.facts["definition"]) == 2
+    assert [line[0] for line in lines if line[-4:] == ["the", "data", "lack", "bass"]] == ["msst@1"]
+
+
+def test_before_a_run_by_all_protocols_each_that_gives_no_name_is_named_once(planned):
+    notices = planned("all", dataset="tiny", duration=1.0).dataset.notices
+    nameless, without = (notice for notice in notices if "@1" in notice)
+    assert "sisec18@1 (0 of its 50 tracks), " in nameless
+    assert "mine@1 (2 of its 2 tracks)" in nameless
+    assert without == "moisesdb-6@1 is left out: the data lack guitar, piano"
 
 
 def test_a_number_stands_beside_published_rows_of_its_definition_alone(done):
@@ -335,6 +364,7 @@ def test_protocols_are_listed_shown_and_checked(own, tiny, capsys):
     assert main(["protocols", "list", "--protocol-file", str(own)]) == 0
     assert "moisesdb-6@1" in (printed := capsys.readouterr().out)
     assert "mine@2" in printed
+    assert printed.endswith("reproduce NAME, of sisec18@1, moisesdb-4@1, moisesdb-6@1, gensvs@1\n")
     assert main(["protocols", "show", "demucs"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "mss-bench run --dataset musdb18hq --subset test -m csdr:preset=museval --missing-stems error" in printed
@@ -450,7 +480,7 @@ def test_a_line_a_protocol_says_every_number_of_its_only_target(done):
     values = {"SDR": 9.0, "SI-SDR": 8.0, "MR-STFT": 1.25}
     scores = [ProtocolScore("mine", False, metric, "vocals", value, "") for metric, value in values.items()]
     shown = ProtocolScores(facts | {"targets": {"vocals": "g"}}, scores, [])
-    assert "SDR: vocals 9.00; SI-SDR 8.00; MR-STFT 1.25" in overview([shown], "mine", {}).console(200)
+    assert "SDR: vocals 9.00; SI-SDR 8.00; MR-STFT 1.25" in overview([shown], ["mine"], {}).console(200)
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="no ffmpeg")
