@@ -52,8 +52,13 @@ def true_minus(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with what it counts: ``1 track``, ``2 tracks``."""
+    """Return a number with what it counts: ``1 song``, ``2 songs``."""
     return f"{number} {noun}{'s'[: number != 1]}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent: ``95 %``."""
+    return f"{round(100 * share, 6):g} %"
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mss_bench.core.text import percent
 from mss_bench.leaderboards.board import Board, Entry
 from mss_bench.leaderboards.completeness import Completeness, lacks, ranking_scores
 from mss_bench.report.table import Column, Table, TableCell, TableRow, number
@@ -81,7 +82,7 @@ def _apart(
         f"Numbers are {board.rank_metric} over the songs that each entry has, and compare with no other number of the "
         "board; no entry here changes one above.",
         "Comparisons are paired, on the songs that both have; behind and ahead of: ranked entries that are told apart "
-        f"(Wilcoxon, Holm over the ranked entries, {_ALPHA:.0%}).",
+        f"(Wilcoxon, Holm over the ranked entries, {percent(_ALPHA)}).",
     ]
     return Table("Incomplete entries", columns, [rows], notes)
 
@@ -132,7 +133,7 @@ def _matrix(
         "column minus that of the row, with the number of songs that both have, and the interval (95 %, of the pair "
         "alone).",
         f"▲ ▼: the entry of the column is told apart from that of the row, and better or worse; ≈: it is not "
-        f"(Wilcoxon, {_ALPHA:.0%}, Holm over {', and over '.join(families)}). Without a mark: too few songs.",
+        f"(Wilcoxon, {percent(_ALPHA)}, Holm over {', and over '.join(families)}). Without a mark: too few songs.",
         "Ranked entries stand above in the order of their ranks, incomplete ones below; an entry is compared on its "
         "own songs with all of them, and its place among them holds for those songs alone.",
     ]

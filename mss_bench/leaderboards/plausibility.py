@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mss_bench.core.schema import does_nothing
+from mss_bench.core.text import percent
 from mss_bench.leaderboards.board import Board, Entry
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ def _above(target: str, metric: str, own: pd.Series, oracles: Sequence[pd.Series
     above = own[best.index] > best
     if len(best) and (share := float(above.mean())) > _ABOVE_ORACLE:
         yield (
-            f"{target}: better than every oracle on {int(above.sum())} of {len(best)} songs ({share:.0%}); oracles of "
-            f"masks are no bound of {metric}, and few methods are beyond them"
+            f"{target}: better than every oracle on {int(above.sum())} of {len(best)} songs "
+            f"({percent(round(share, 2))}); oracles of masks are no bound of {metric}, and few methods are beyond them"
         )
 
 

@@ -216,7 +216,7 @@ class _Standings:
         filtered = {label for label, *_ in self.idle.blank} - self.idle.methods
         notes = [
             *elsewhere,
-            Note("trained on tracks of this board: no rank", "§", sorted(self.leaks)),
+            Note("trained on songs of this board: no rank", "§", sorted(self.leaks)),
             Note("Does nothing: has the scores of the floor on every song", of=sorted(self.idle.imitations)),
             Note(NO_ARTEFACTS, of=sorted(filtered)),
             Note("± is the standard deviation over the seeds (or checkpoints) whose mean the number is", of=times),

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.core.text import counted
+from mss_bench.report.blocks import Block
 from mss_bench.report.contents import Contents
 from mss_bench.report.costs import speeds
 from mss_bench.report.facts import measured_on
 from mss_bench.report.failures import Failures
 from mss_bench.report.labels import renamed
-from mss_bench.report.score_tables import Block
 from mss_bench.report.table import number
 from mss_bench.stats.matrix import OVER_TARGETS
 from mss_bench.stats.verdicts import Family
@@ -64,13 +65,13 @@ def conclusions(
 
 def _scope(block: Block, failures: Failures) -> str:
     n_oracles = sum(row.oracle for row in block.rows)
-    counts, n = failures.counts, max(block.n_tracks.values(), default=0)
-    oracles = f" and {n_oracles} oracle{'s'[: n_oracles != 1]}" if n_oracles else ""
-    methods = len(block.rows) - n_oracles
+    songs = counted(max(block.n_tracks.values(), default=0), "song")
+    oracles = f" and {counted(n_oracles, 'oracle')}" if n_oracles else ""
+    methods = counted(len(block.rows) - n_oracles, "method")
     over = "median" if block.aggregation == "median_of_medians" else "mean"
     return (
-        f"{block.name}: {methods} method{'s'[: methods != 1]}{oracles} on {n} song{'s'[: n != 1]}; each number is a "
-        f"{over} over songs. {counts.completeness}"
+        f"{block.name}: {methods}{oracles} on {songs}; each number is a {over} over songs. "
+        f"{failures.counts.completeness}"
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.schema import FLOOR
+from mss_bench.report.blocks import Block, Quantities, blocks
 from mss_bench.report.facts import lower_is_better, trained_on
 from mss_bench.report.findings import Findings, examine, unit_key
 from mss_bench.report.idle import Idle
 from mss_bench.report.options import Options
-from mss_bench.report.score_tables import Block, Quantities, blocks
 from mss_bench.report.selection import chosen_separators, labels, select
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.matrix import OVER_TARGETS, ScoreMatrix, mean_over_targets, score_matrices

@@ -47,7 +47,7 @@ def cost_table(costs: pd.DataFrame | None, run: Mapping[str, Any], labels: Mappi
     return Table(
         "", ["separator", *columns], [rows],
         [
-            "Seconds per second of audio, the median over tracks; memory at its peak while separating, of the process "
+            "Seconds per second of audio, the median over songs; memory at its peak while separating, of the process "
             "and all it started. A dash: no pass of this run separated, as where finished estimates were read.",
             f"Measured on {measured_on(run, costs)}.",
         ],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.report.blocks import Quantities
 from mss_bench.report.leakage import overlap
-from mss_bench.report.score_tables import Quantities
 
 if TYPE_CHECKING:
     import pandas as pd

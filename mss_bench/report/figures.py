@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mss_bench.core.schema import Status
 from mss_bench.errors import RunError
+from mss_bench.report.blocks import Block
 from mss_bench.report.options import DEFAULT_STYLE, FIGURE_FORMATS, Style
-from mss_bench.report.score_tables import Block
 from mss_bench.report.style import figure_width, looks
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _of_targets(
         yield _Plan("cd", target, f"Mean ranks by {label} and groups of tied methods: {target}", ranks)
         yield _Plan("pairs", target, f"Significance of differences in {label} of all pairs of methods: {target}", pairs)
         heat = partial(plots.heat_map, scores, quantity=what, layout=layout)
-        yield _Plan("heat", target, f"{label} of every track and method: {target}", heat)
+        yield _Plan("heat", target, f"{label} of every song and method: {target}", heat)
         if second is not None and target in second.findings:
             other, quantities = second.findings[target].scores, (second.quantity, what)
             scatter = partial(plots.scatter_plot, other, scores, quantities=quantities, layout=layout)

@@ -65,7 +65,7 @@ def standing(finding: Finding | None, separator: str) -> dict[str, Any]:
         ends = finding.intervals.loc[[separator], ["low", "high"]].to_numpy(dtype=float)[0]
         columns["low"], columns["high"] = ends.tolist()
     verdicts = finding.family
-    if separator in verdicts.ranked:
+    if separator in verdicts.ranked and len(verdicts.ranked) > 1:  # one alone is compared with nothing
         columns["rank"] = verdicts.rank(separator)
         if finding.mean_ranks is not None:
             columns["mean_rank"] = float(finding.mean_ranks[separator])

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.core.text import percent
 from mss_bench.report.contents import Contents
 from mss_bench.report.facts import commands, measured_on
 from mss_bench.report.failures import Failures
@@ -187,8 +188,8 @@ def wording(contents: Contents, options: Options) -> Model:
     statistic = "median" if options.of_run({}).aggregation == "median_of_medians" else "mean"
     return {
         "statistic": statistic,
-        "level": f"{statistics.level * 100:g} %" if statistics else "",
-        "sure": f"{(1 - statistics.alpha) * 100:g} %" if statistics else "",
+        "level": percent(statistics.level) if statistics else "",
+        "sure": percent(1 - statistics.alpha) if statistics else "",
         "blank": NO_ARTEFACTS,
         "fewest": FEWEST,
         "drawn": FEWEST_DRAWN,
@@ -208,7 +209,7 @@ def texts(contents: Contents, options: Options) -> dict[str, Any]:
     said = {"test": "nothing", "alpha": "all: no tests were asked for", "corrected": ""}
     if statistics:
         said = {
-            "test": POSTHOC[statistics.posthoc], "alpha": f"{statistics.alpha * 100:g} %",
+            "test": POSTHOC[statistics.posthoc], "alpha": percent(statistics.alpha),
             "corrected": "The p values are corrected for all pairs of the column.",
         }  # fmt: skip
     return {"tables": tables, "notes": list(notes), **wording(contents, options), **said}

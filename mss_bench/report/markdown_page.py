@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mss_bench.report.blocks import Block
 from mss_bench.report.facts import commands, name_maps
 from mss_bench.report.failures import Failures
 from mss_bench.report.figures import Drawing
 from mss_bench.report.markdown import markdown_escape
 from mss_bench.report.options import Style
-from mss_bench.report.score_tables import Block, score_tables
+from mss_bench.report.score_tables import score_tables
 from mss_bench.report.significance import explanations, how_tested, overall, ranking
 from mss_bench.report.table import Table
 

@@ -9,10 +9,11 @@ from typing import Any, Self
 
 import pandas as pd
 
+from mss_bench.report.blocks import blocks
 from mss_bench.report.facts import trained_on
 from mss_bench.report.idle import Idle
 from mss_bench.report.options import Style
-from mss_bench.report.score_tables import blocks, score_table
+from mss_bench.report.score_tables import score_table
 from mss_bench.report.table import CellValue, Column, Table, TableCell
 from mss_bench.stats.aggregate import AGGREGATE_COLUMNS
 from mss_bench.stats.compare import Comparison

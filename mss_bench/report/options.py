@@ -100,7 +100,7 @@ class Statistics(Parameterized):
     alpha: float = param(0.05, above=0, below=1, doc="Level of the tests.")
     interval: str = param(
         "usual", choices=("usual", "bootstrap"),
-        doc="usual: order statistics of medians, t of means; bootstrap: percentiles of resamples, from 20 tracks.",
+        doc="usual: order statistics of medians, t of means; bootstrap: percentiles of resamples, from 20 songs.",
     )  # fmt: skip
     level: float = param(0.95, above=0, below=1, doc="Level of the confidence intervals.")
     draws: int = param(10_000, at_least=100, doc="Draws of a bootstrap.")
@@ -133,12 +133,12 @@ class Options(Parameterized):
     sort: str = param("mean", metavar="HOW", doc="Order of rows: mean, gain, name, given (as named) or a target.")
     aggregation: str | None = param(
         None, choices=tuple(AGGREGATIONS), metavar="A",
-        doc="How frames and tracks are aggregated; SiSEC takes median_of_medians, MDX mean_of_means (default: that of "
+        doc="How frames and songs are aggregated; SiSEC takes median_of_medians, MDX mean_of_means (default: that of "
         "the run's protocol, else median_of_medians).",
     )  # fmt: skip
     missing: str = param(
         "floor", choices=tuple(MISSING), metavar="RULE",
-        doc="floor: the mixture stands in for missing values; complete: only tracks that every method has.",
+        doc="floor: the mixture stands in for missing values; complete: only songs that every method has.",
     )  # fmt: skip
     gap_to: str = param("", metavar="ORACLE", doc="A column with the gap to this oracle (default: none).")
     figures: tuple[str, ...] = param(

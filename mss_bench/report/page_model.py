@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mss_bench.core.arrays import Floats
+from mss_bench.report.blocks import Block, SeparatorRow
 from mss_bench.report.contents import Contents
 from mss_bench.report.costs import speeds
 from mss_bench.report.findings import Finding
 from mss_bench.report.idle import MEANINGLESS
-from mss_bench.report.score_tables import Block, SeparatorRow
 from mss_bench.report.selection import labels
 from mss_bench.stats.matrix import ScoreMatrix
 from mss_bench.stats.signed_rank import FEWEST, hodges_lehmann

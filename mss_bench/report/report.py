@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,12 @@ from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import FLOOR
 from mss_bench.core.text import frame_csv
 from mss_bench.errors import ConfigError, UnknownNameError
+from mss_bench.report.blocks import Block, Quantities
 from mss_bench.report.conclusions import conclusions
-from mss_bench.report.contents import arrange
+from mss_bench.report.contents import Contents, arrange
 from mss_bench.report.costs import cost_table
 from mss_bench.report.facts import measured_on
-from mss_bench.report.failures import group_failures
+from mss_bench.report.failures import Failures, group_failures
 from mss_bench.report.figures import draw
 from mss_bench.report.frames import frames_of_track
 from mss_bench.report.latex import render, slug
@@ -23,7 +24,7 @@ from mss_bench.report.markdown_page import markdown_page
 from mss_bench.report.media import EVERY, read_media
 from mss_bench.report.options import Options, Style
 from mss_bench.report.protocols import protocol_scores, protocol_tables, protocols_csv
-from mss_bench.report.score_tables import Block, Quantities, by_table, score_table
+from mss_bench.report.score_tables import by_table, score_table
 from mss_bench.report.selection import chosen_separators, labels
 from mss_bench.report.significance import explanations, friedman_table, means_table, pairs_table, scores_table
 from mss_bench.report.style import COLUMN_WIDTH, figure_width
@@ -112,39 +113,26 @@ def write_report(
     paged = tracks["track"].dropna().unique() if EVERY in options.pages else options.pages
     readers = {name: partial(read, name) for name in paged}
     figures = list(draw(
-        contents.blocks, contents.tracks, costs, kinds=options.figures, frames=readers, style=options.style,
+        contents.blocks, contents.tracks, costs, kinds=options.figures, frames=readers, style=style,
         formats=options.figure_formats, note=counted.counts.banner,
         machine=measured_on(run, costs),
     ))  # fmt: skip
     files = [(f"{figure.name}.{kind}", content) for figure in figures for kind, content in figure.contents.items()]
     written = [write_atomic(out / "figures" / name, content) for name, content in files]
     of_shown = tracks[labels(tracks).isin({*shown, FLOOR})]  # which stands in for what failed
-    by_protocol = protocol_tables(of_shown, run, called=options.style.labels.by_name)
+    by_protocol = protocol_tables(of_shown, run, called=style.labels.by_name)
     if "csv" in options.formats:
-        # A row is read without what stands beside it: a last column says that it may still change.
-        ended = f"not finished: {counted.counts.missing} of {counted.counts.planned} cells are missing"
-        unfinished = {"run": ended} if counted.counts.missing else {}
-        tables = {
-            "scores": scores_table(contents.aggregated, contents.blocks),
-            "means": means_table(contents.blocks),
-            "tests": friedman_table(contents.findings),
-            "pairs": pairs_table(contents.findings),
-        }
-        for name, table in tables.items():
-            # Numbers in full, infinity as inf, missing values empty.
-            written.append(write_atomic(out / f"{name}.csv", frame_csv(table.assign(**unfinished))))
-        if by_protocol:
-            table = protocols_csv(protocol_scores(of_shown, run))
-            written.append(write_atomic(out / "protocols.csv", frame_csv(table.assign(**unfinished))))
+        protocols = protocols_csv(protocol_scores(of_shown, run)) if by_protocol else None
+        written += [write_atomic(out / name, text) for name, text in _csv(contents, counted, protocols)]
     if "tex" in options.formats:
-        written.append(write_atomic(out / "tables.tex", latex_tables(contents.blocks, options.style, counted.banner)))
+        written.append(write_atomic(out / "tables.tex", latex_tables(contents.blocks, style, counted.banner)))
         if by_protocol:
             text = "\n".join(["% Needs \\usepackage{booktabs}.", *(table.latex() for table in by_protocol)])
             written.append(write_atomic(out / "protocols.tex", text))
     if "md" in options.formats:
         linked = [figure for figure in figures if figure.main and "png" in figure.contents]
-        spent = cost_table(costs, run, options.style.labels.by_name)
-        text = markdown_page(contents.blocks, options.style, counted, run, linked, spent, by_protocol)
+        spent = cost_table(costs, run, style.labels.by_name)
+        text = markdown_page(contents.blocks, style, counted, run, linked, spent, by_protocol)
         written.append(write_atomic(out / "report.md", text))
     if "html" in options.formats:
         from mss_bench.report.html import html_page, page_title
@@ -153,7 +141,7 @@ def write_report(
         links: list[TrackLink] = []
         if not options.single_file:
             errata = dict(run.get("dataset", {}).get("errata", {}))
-            pages = TrackPages(out, contents, read, options.style.digits, errata, page_title(contents))
+            pages = TrackPages(out, contents, read, style.digits, errata, page_title(contents))
             kept = read_media(media, set(tracks["estimate_key"].dropna()), shown)
             for file, link in pages.write(options.pages, kept):
                 written.append(file)
@@ -164,7 +152,24 @@ def write_report(
             protocols=by_protocol,
         )  # fmt: skip
         written.append(write_atomic(out / ("report.html" if options.single_file else "index.html"), text))
-    return Report(written, conclusions(contents, counted, costs, run, options.style.labels.by_name))
+    return Report(written, conclusions(contents, counted, costs, run, style.labels.by_name))
+
+
+def _csv(contents: Contents, counted: Failures, protocols: pd.DataFrame | None) -> Iterator[tuple[str, str]]:
+    """Yield the names and texts of CSV files: numbers in full, infinity as inf, missing values empty."""
+    # A row is read without what stands beside it: a last column says that it may still change.
+    ended = f"not finished: {counted.counts.missing} of {counted.counts.planned} cells are missing"
+    unfinished = {"run": ended} if counted.counts.missing else {}
+    tables = {
+        "scores": scores_table(contents.aggregated, contents.blocks),
+        "means": means_table(contents.blocks),
+        "tests": friedman_table(contents.findings),
+        "pairs": pairs_table(contents.findings),
+        "protocols": protocols,
+    }
+    for name, table in tables.items():
+        if table is not None:
+            yield f"{name}.csv", frame_csv(table.assign(**unfinished))
 
 
 def latex_tables(blocks: Sequence[Block], style: Style, banner: Sequence[str] = ()) -> str:

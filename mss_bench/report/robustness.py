@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import is_floor
-from mss_bench.core.text import harmless
+from mss_bench.core.text import harmless, percent
 from mss_bench.errors import RunError, UnknownNameError
+from mss_bench.report.blocks import TARGETS, ordered
 from mss_bench.report.facts import commands, lower_is_better
 from mss_bench.report.html import Picture, data_uri, templates
 from mss_bench.report.markdown import markdown_escape
-from mss_bench.report.score_tables import TARGETS, ordered
 from mss_bench.report.selection import labels
 from mss_bench.report.style import figure_width
 from mss_bench.report.table import Table, TableCell, number
@@ -205,7 +205,7 @@ def rules(found: Robustness) -> list[str]:
         "strength. Steps of a ladder stand at equal distances.",
         "Loss: typical difference of a song's clean score and the area under its curve from clean to the last step, "
         "divided by the length of the ladder" + (" (Hodges and Lehmann)." if n > 1 else "."),
-        f"Breaks at: the mildest strength from which on a method keeps less than {KEPT:.0%} of its gain over the "
+        f"Breaks at: the mildest strength from which on a method keeps less than {percent(KEPT)} of its gain over the "
         "floor, the scaled mixture under the same perturbation. A dash: it has no gain on the clean songs that is more "
         f"than chance: its interval reaches zero, or of fewer than {FEWEST} songs it is below {LEAST_GAIN:g} dB.",
     ]

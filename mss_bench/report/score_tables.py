@@ -1,12 +1,4 @@
-"""From the aggregated table to the tables that are printed: one block a metric and group, one row a separator.
-
-`blocks` sorts the rows of the aggregated table and adds what a reader looks for: intervals, ranks, first places, and
-training data that are evaluated here. `score_table` prints them: which columns, decimals, marks and notes.
-
-Order
-    Separators are sorted by their mean over the targets; those that deliver only some of the targets follow, sorted by
-    their improvement, as a mean over fewer targets compares with nothing; those without any value come last. Oracles
-    are kept apart, sorted the same way. Other orders can be asked for.
+"""Blocks of scores as tables: which columns, decimals, marks and notes.
 
 First places
     One value of a column is bold, the best; more only where they are exactly the same. ``≈`` stands at what is not told
@@ -18,350 +10,19 @@ First places
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-from mss_bench.core.schema import does_nothing, is_floor, method_label
-from mss_bench.errors import RunError, UnknownNameError
-from mss_bench.report.findings import Finding, Findings, standing
-from mss_bench.report.idle import MEANINGLESS, NO_ARTEFACTS, Idle
-from mss_bench.report.leakage import overlap
+from mss_bench.report.blocks import Block, ScoreRow, SeparatorRow, song_count
+from mss_bench.report.idle import MEANINGLESS, NO_ARTEFACTS
 from mss_bench.report.options import Style
 from mss_bench.report.table import Column, Note, Table, TableCell, number
 from mss_bench.stats.matrix import OVER_TARGETS
-from mss_bench.stats.signed_rank import DIGITS
-from mss_bench.stats.units import UNIT
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["by_table", "default_columns", "name_cell", "score_table", "score_tables"]
 
-__all__ = [
-    "SORTS",
-    "TARGETS",
-    "Block",
-    "Quantities",
-    "ScoreRow",
-    "SeparatorRow",
-    "blocks",
-    "by_table",
-    "default_columns",
-    "name_cell",
-    "ordered",
-    "score_table",
-    "score_tables",
-]  # fmt: skip
-
-Quantities = Sequence[Mapping[str, Any]]
-"""What is known of metrics: ``name``, ``unit``, ``higher_is_better``, ``definition``, each optional but the first."""
-
-ScoreRow = dict[str, Any]
-"""A row of the aggregated table with further columns: `mss_bench.report.findings.STANDING`, ``trained_on_this``. The
-mean over targets is such a row, too, with the columns that a mean has."""
-
-SORTS = ("mean", "gain", "name", "given")
-"""Orders of rows; the name of a target is one, too."""
-
-TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
-"""Targets in the order of columns; others follow as they come."""
-
-_METRICS = ("SDR", "SIR", "ISR", "SAR", "uSDR", "SI-SDR")
-_UNITLESS = ("PESQ", "STOI", "ESTOI")
-_VALUES = ("value", "improvement", "gap")
-_COUNTS = ("n_imputed", "n_inf", "n_lacking", "n_failed", "n_undefined")
 _SHOWN_FLAGS = {"failed", "imputed", "incomplete", MEANINGLESS, "no_value", "no_floor"}  # shown otherwise
-
-
-@dataclass(frozen=True)
-class SeparatorRow:
-    """The scores of a separator in a block."""
-
-    separator: str  # as it is written: hpss:power=2
-    oracle: bool
-    scores: dict[str, ScoreRow]  # by target; a target that is not delivered is absent
-    mean: ScoreRow  # over the targets; its value is NaN unless every target has one
-    leaks: tuple[str, ...] = ()  # training data that are evaluated here
-    idle: bool = False  # it does nothing
-    imitates: bool = False  # which its scores say, and its name does not
-
-    @property
-    def kind(self) -> str:
-        """Return ``method``, ``oracle``, ``floor`` or ``does nothing``."""
-        if is_floor(self.separator):
-            return "floor"
-        return "oracle" if self.oracle else "does nothing" if self.idle else "method"
-
-    @property
-    def ranked(self) -> bool:
-        """Return whether the row competes for first places: a method that may be compared with the others."""
-        return self.kind == "method" and not self.leaks
-
-    @property
-    def flags(self) -> list[str]:
-        """Return the flags of all targets."""
-        return sorted({flag for score in self.scores.values() for flag in score["flags"].split(",") if flag})
-
-    def score(self, target: str) -> ScoreRow | None:
-        """Return the score of a target or, as `OVER_TARGETS`, of the mean; None where there is none."""
-        if target == OVER_TARGETS and target not in self.scores:
-            return None if math.isnan(self.mean["value"]) else self.mean
-        return self.scores.get(target)
-
-
-@dataclass(frozen=True)
-class Block:
-    """One metric of one target group, separators against targets."""
-
-    dataset: str
-    subset: str
-    group: str
-    metric: str
-    preset: str
-    label: str  # the metric, with its preset where the group has it with several
-    unit: str
-    higher_is_better: bool
-    aggregation: str
-    missing: str  # the rule for missing cells
-    targets: list[str]
-    n_tracks: dict[str, int]  # tracks that count, by target
-    n_left_out: dict[str, int]
-    has_floor: bool
-    tested: dict[str, Finding] = field(default_factory=dict)  # by target, the mean first; empty without tests
-    rows: list[SeparatorRow] = field(default_factory=list)  # sorted, oracles last
-    said_average: bool = False  # whether headings say the aggregation, where numbers by others stand beside
-
-    @property
-    def has_mean(self) -> bool:
-        """Return whether there is a mean over several targets; a data set may have a target of that name."""
-        return len(self.targets) > 1 and OVER_TARGETS not in self.targets
-
-    @property
-    def with_mean(self) -> list[str]:
-        """Return the targets, led by their mean (`OVER_TARGETS`) where it says more than they do."""
-        return [OVER_TARGETS, *self.targets] if self.has_mean else self.targets
-
-    @property
-    def findings(self) -> dict[str, Finding]:
-        """Return findings by target, without those of the mean over targets."""
-        return {target: self.tested[target] for target in self.targets if target in self.tested}
-
-    @property
-    def name(self) -> str:
-        """Return data set, subset and group, e.g. ``musdb18 test, 4stem``."""
-        return f"{self.dataset} {self.subset}".strip() + (f", {self.group}" if self.group else "")
-
-    @property
-    def quantity(self) -> str:
-        """Return metric and unit, ``SDR (dB)``."""
-        return self.label + (f" ({self.unit})" if self.unit else "")
-
-    @property
-    def caption(self) -> str:
-        """Return e.g. ``SDR (dB), 50 tracks``."""
-        lower = "" if self.higher_is_better else ", lower is better"
-        return f"{self.quantity}{lower}, {_track_count(self.n_tracks.values())}{self.averaged}"
-
-    @property
-    def averaged(self) -> str:
-        """Return the aggregation as the end of a heading; empty where that does not say it."""
-        return f", {self.aggregation.replace('_', ' ')}" if self.said_average else ""
-
-    def room(self, target: str, name: str) -> tuple[str, float] | None:
-        """Return the best oracle of a target, and how much better it is than a method; None without both."""
-        scores = {row.separator: score for row in self.rows if (score := row.score(target)) is not None}
-        values = {other: float(score["value"]) for other, score in scores.items() if math.isfinite(score["value"])}
-        sign = 1.0 if self.higher_is_better else -1.0
-        oracles = [row.separator for row in self.rows if row.oracle and row.separator in values]
-        if not oracles or name not in values:
-            return None
-        best = max(oracles, key=lambda oracle: sign * values[oracle])
-        return best, sign * (values[best] - values[name])
-
-    def of_target(self, target: str) -> Block:
-        """Return the block of one target alone."""
-        scores = [(row, row.scores[target]) for row in self.rows if target in row.scores]
-        rows = [replace(row, scores={target: score}, mean=score) for row, score in scores]
-        return replace(self, targets=[target], rows=rows)
-
-
-def _track_count(counts: Iterable[int]) -> str:
-    """Return ``50 tracks``, ``1 track`` or ``49-50 tracks``."""
-    least, most = min(counts := list(counts)), max(counts)
-    number = str(most) if least == most else f"{least}-{most}"
-    return f"{number} track{'' if number == '1' else 's'}"
-
-
-def ordered(names: Iterable[str], known: Sequence[str] = TARGETS) -> list[str]:
-    """Return names without repetition, those that are known first and in that order."""
-    distinct = list(dict.fromkeys(names))
-    return sorted(distinct, key=lambda name: known.index(name) if name in known else len(known) + distinct.index(name))
-
-
-def blocks(
-    aggregated: pd.DataFrame,
-    quantities: Quantities = (),
-    *,
-    findings: Findings | None = None,
-    training: Mapping[str, Sequence[str]] | None = None,
-    idle: Idle | None = None,
-    sort: str = "mean",
-    metrics: Sequence[str] = (),
-    targets: Sequence[str] = (),
-    separators: Sequence[str] = (),
-) -> list[Block]:
-    """Arrange an aggregated table into blocks.
-
-    Parameters
-    ----------
-    aggregated : DataFrame
-        From `mss_bench.stats.aggregate.aggregate`.
-    quantities : sequence of mapping
-        Units and directions of the metrics; unknown ones are in dB and better when higher.
-    findings : mapping, optional
-        From `mss_bench.report.findings.examine`.
-    training : mapping, optional
-        From `mss_bench.report.facts.trained_on`.
-    idle : Idle, optional
-        What does nothing; by default what is called so.
-    sort : str
-        One of `SORTS` or a target; blocks without that target are sorted by the mean.
-    metrics, targets, separators : sequence of str
-        The order of blocks, of columns, and of rows where `sort` is ``given``; by default the usual one.
-
-    Returns
-    -------
-    list of Block
-        Sorted by data set, subset and group as they appear, then by metric.
-
-    Raises
-    ------
-    RunError
-        The table was made by an earlier version.
-    UnknownNameError
-        `sort` is neither an order nor a target.
-    """
-    if "method" in aggregated:
-        raise RunError(
-            "the aggregated table has a column 'method', as earlier versions made it; the columns 'separator' and "
-            "'params' name a row now: aggregate the tracks again"
-        )
-    if sort not in SORTS and not aggregated.empty and sort not in set(aggregated["target"]):
-        raise UnknownNameError("order of rows", sort, [*SORTS, *set(map(str, aggregated["target"]))])
-    known = {str(q["name"]): q for q in quantities}
-    arranged: list[Block] = []
-    for _, part in aggregated.groupby(["dataset", "subset", "group"], sort=False):
-        presets = part.groupby("metric", sort=False)["preset"].unique()
-        for metric in ordered(part["metric"], metrics or [*_METRICS, *known]):
-            for preset in presets[metric]:
-                of_block = part[(part["metric"] == metric) & (part["preset"] == preset)]
-                records = [{str(k): v for k, v in record.items()} for record in of_block.to_dict("records")]
-                label = metric if len(presets[metric]) == 1 else f"{metric} [{preset}]"
-                block = _without_rows(records, label, known.get(metric, {}), targets or TARGETS)
-                keys = {t: (block.dataset, block.subset, block.group, t, metric, preset) for t in block.with_mean}
-                block.tested.update({t: findings[key] for t, key in keys.items() if findings and key in findings})
-                block.rows.extend(_rows(block, records, training or {}, idle or Idle()))
-                for target in block.with_mean:
-                    if target not in block.tested:
-                        _mark_best(block, target)
-                block.rows.sort(key=lambda row, of=block: (row.oracle, *_place(row, of, sort, separators)))  # type: ignore[misc]
-                arranged.append(block)
-    return arranged
-
-
-def _without_rows(records: list[ScoreRow], label: str, facts: Mapping[str, Any], order: Sequence[str]) -> Block:
-    first = records[0]
-    of_target: dict[str, list[ScoreRow]] = {target: [] for target in ordered((r["target"] for r in records), order)}
-    for record in records:
-        of_target[record["target"]].append(record)
-    return Block(
-        dataset=first["dataset"],
-        subset=first["subset"],
-        group=first["group"],
-        metric=first["metric"],
-        preset=first["preset"],
-        label=label,
-        unit=str(facts.get("unit", "" if first["metric"] in _UNITLESS else "dB")),
-        higher_is_better=bool(facts.get("higher_is_better", True)),
-        aggregation=first["aggregation"],
-        missing=first["missing"],
-        targets=list(of_target),
-        n_tracks={t: max(r["n_tracks"] for r in own) for t, own in of_target.items()},
-        n_left_out={t: max(r["n_left_out"] for r in own) for t, own in of_target.items()},
-        has_floor=not all("no_floor" in r["flags"].split(",") for r in records),
-    )
-
-
-def _rows(
-    block: Block, records: list[ScoreRow], training: Mapping[str, Sequence[str]], idle: Idle
-) -> Iterator[SeparatorRow]:
-    """Yield a row a separator, unsorted, with what the findings of the block say of it."""
-    by_separator: dict[str, list[ScoreRow]] = {}
-    for record in records:
-        by_separator.setdefault(method_label(record["separator"], record["params"]), []).append(record)
-    for separator, own in by_separator.items():
-        leaks = tuple(overlap(training.get(separator, ()), block.dataset, block.subset))
-        scores = {r["target"]: r for r in own}
-        over_targets = block.tested.get(OVER_TARGETS) if block.has_mean else None
-        mean = _mean_score(scores, block, over_targets)
-        for score, finding in [*((r, block.tested.get(t)) for t, r in scores.items()), (mean, over_targets)]:
-            score |= standing(finding, separator) | {"trained_on_this": "; ".join(leaks)}
-        is_idle = separator in idle.methods or does_nothing(separator)
-        yield SeparatorRow(
-            separator, bool(own[0]["oracle"]), scores, mean, leaks, is_idle, separator in idle.imitations
-        )
-
-
-def _mean_score(scores: Mapping[str, ScoreRow], block: Block, finding: Finding | None) -> ScoreRow:
-    """Return the mean over the targets as a score; NaN where a target lacks a value."""
-    first = next(iter(scores.values()))
-    mean = {name: first[name] for name in (*UNIT, "separator", "params", "oracle")}
-    mean |= {"target": OVER_TARGETS, "targets": ", ".join(block.targets)}
-    mean |= {name: _mean([scores[t][name] if t in scores else math.nan for t in block.targets]) for name in _VALUES}
-    # The mean is marked as its worst target is: a single stand-in keeps it from the first place.
-    mean |= {name: max(score[name] for score in scores.values()) for name in _COUNTS}
-    # Tests of the mean are over the tracks that count for every target.
-    mean["n_tracks"] = len(finding.scores.values) if finding else min(score["n_tracks"] for score in scores.values())
-    return mean
-
-
-def _mean(values: list[float]) -> float:
-    """Return the mean; -inf where infinities of both signs meet."""
-    return -math.inf if -math.inf in values else sum(values) / len(values)
-
-
-def _mark_best(block: Block, target: str) -> None:
-    """Mark the best of a target that was not tested; nothing where only one competes, or all have the same value."""
-    competing = [score for row in block.rows if row.ranked and (score := row.score(target)) is not None]
-    # Stand-ins and infinite values may be ahead, but are not named as the best.
-    eligible = [s for s in competing if not s["n_imputed"] and not s["n_lacking"] and math.isfinite(s["value"])]
-    if len({round(score["value"], DIGITS) for score in competing}) < 2 or not eligible:
-        return
-    top = (max if block.higher_is_better else min)(score["value"] for score in eligible)
-    for score in eligible:
-        score["best"] = round(score["value"], DIGITS) == round(top, DIGITS)
-
-
-def _place(row: SeparatorRow, block: Block, sort: str, separators: Sequence[str]) -> tuple[Any, ...]:
-    """Return where a row stands: by what was asked for, then complete, partial and empty rows."""
-    sign = 1.0 if block.higher_is_better else -1.0
-    usual: tuple[int, float] = (2, 0.0)
-    gains = [s["improvement"] for s in row.scores.values() if not math.isnan(s["improvement"])]
-    values = [sign * s["value"] for s in row.scores.values() if not math.isnan(s["value"])]
-    if not math.isnan(row.mean["value"]) and not row.mean["n_lacking"]:
-        usual = (0, -sign * row.mean["value"])
-    elif values:
-        usual = (1, -_mean(gains or values))
-    if sort == "name":
-        return (row.separator.casefold(), row.separator)
-    if sort == "given":
-        return (separators.index(row.separator) if row.separator in separators else len(separators), usual)
-    if sort == "gain" and not math.isnan(row.mean["improvement"]):
-        return (0, -row.mean["improvement"])
-    value = row.scores[sort]["value"] if sort in row.scores else math.nan
-    if not math.isnan(value):
-        return (0, -sign * value)
-    return usual if sort == "mean" else (1, *usual)
 
 
 def score_tables(blocks: Sequence[Block], style: Style) -> list[Table]:
@@ -437,7 +98,7 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
     }
     title = f"{first.name}: {first.caption}"
     if by_target:
-        songs = _track_count(b.n_tracks[b.targets[0]] for b in blocks)
+        songs = song_count(b.n_tracks[b.targets[0]] for b in blocks)
         title = f"{first.name}: {first.targets[0]}, {songs}{first.averaged}"
     return Table(
         title,
@@ -467,7 +128,7 @@ def _score_cell(score: ScoreRow, style: Style) -> TableCell:
     if math.isnan(score["value"]):
         return TableCell("failed" if score["n_failed"] else "undefined", math.nan)
     n_imputed, n_inf = score["n_imputed"], score["n_inf"]
-    hints = [_track_count([score["n_tracks"]]), f"gain {number(score['improvement'], style.digits, signed=True)}"]
+    hints = [song_count([score["n_tracks"]]), f"gain {number(score['improvement'], style.digits, signed=True)}"]
     hints += [f"the floor stands in on {n_imputed}"] if n_imputed else []
     hints += [f"infinite on {n_inf}"] if n_inf else []
     hints += [f"never computed on {score['n_lacking']} further"] if score["n_lacking"] else []
@@ -490,7 +151,7 @@ def _other(row: SeparatorRow, column: str, style: Style) -> TableCell:
     """Return the cell of a column that is not a target or their mean."""
     if column == "tracks":
         counts = [score["n_tracks"] for score in row.scores.values()]
-        return TableCell(_track_count(counts).partition(" ")[0], max(counts))
+        return TableCell(song_count(counts).partition(" ")[0], max(counts))
     if column == "failed":
         return TableCell(str(row.mean["n_failed"]), row.mean["n_failed"])
     if column == "flags":
@@ -516,16 +177,16 @@ def _notes(
         if imputed:
             worst = max(imputed.values(), key=lambda score: int(score["n_imputed"]))
             where = "" if len(imputed) == len(own) else f": {', '.join(imputed)}"
-            stood_in[row.separator] = f"{worst['n_imputed']} of {_track_count([worst['n_tracks']])}{where}"
+            stood_in[row.separator] = f"{worst['n_imputed']} of {song_count([worst['n_tracks']])}{where}"
         if any(score["n_inf"] for score in own.values()):
             infinite[row.separator] = ", ".join(f"{heading} {s['n_inf']}" for heading, s in own.items() if s["n_inf"])
         if any(score["n_lacking"] for score in own.values()):
             least = max(own.values(), key=lambda score: int(score["n_lacking"]))
-            lacking[row.separator] = f"{least['n_tracks']} of {_track_count([least['n_tracks'] + least['n_lacking']])}"
+            lacking[row.separator] = f"{least['n_tracks']} of {song_count([least['n_tracks'] + least['n_lacking']])}"
         for kind in sorted(flags[row.separator] - _SHOWN_FLAGS):
             flagged.setdefault(kind, []).append(row.separator)
     counted = {
-        v.heading.heading: f"{v.block.n_tracks[v.target]} of {_track_count([n + v.block.n_tracks[v.target]])}"
+        v.heading.heading: f"{v.block.n_tracks[v.target]} of {song_count([n + v.block.n_tracks[v.target]])}"
         for v in values
         if (n := v.block.n_left_out[v.target])
     }
@@ -541,23 +202,23 @@ def _notes(
             {row.separator: ", ".join(row.leaks) for row in rows if row.leaks},
         ),
         Note("the floor, or the method's own worst where that is worse, stands in", "*", stood_in),
-        Note("infinite on single tracks", "†", infinite),
-        Note("incomplete: never computed on the other tracks; the numbers compare with no other's", "¶", lacking),
-        *(Note(f"{kind} on some tracks (see flags in the track table)", "‡", of) for kind, of in flagged.items()),
+        Note("infinite on single songs", "†", infinite),
+        Note("incomplete: never computed on the other songs; the numbers compare with no other's", "¶", lacking),
+        *(Note(f"{kind} on some songs (see flags in the track table)", "‡", of) for kind, of in flagged.items()),
         Note(
             "± is the standard deviation over the seeds (or checkpoints) whose mean the number is",
             of={name: str(max(counts)) for name, counts in times.items() if max(counts, default=1) > 1},
         ),
-        Note("No value on any track", of=[name for name in empty if MEANINGLESS not in flags[name]]),
+        Note("No value on any song", of=[name for name in empty if MEANINGLESS not in flags[name]]),
         Note(NO_ARTEFACTS, of=blank),
         Note(
-            "Tracks that count (those on which every method has a score)" if by_all else
-            "Tracks that count (the others lack the stem, have it silent, or have no floor, e.g. for a refused file)",
+            "Songs that count (those on which every method has a score)" if by_all else
+            "Songs that count (the others lack the stem, have it silent, or have no floor, e.g. for a refused file)",
             of=counted,
         ),
     ]  # fmt: skip
     notes = [note for note in notes if note.of]
     if not any(block.has_floor for block in blocks):
-        no_floor = "No floor (mixture) in this table: no improvements, and only tracks that every method has count."
+        no_floor = "No floor (mixture) in this table: no improvements, and only songs that every method has count."
         notes.append(Note(no_floor))
     return notes

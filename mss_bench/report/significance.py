@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mss_bench.core.text import percent
+from mss_bench.report.blocks import Block, SeparatorRow
 from mss_bench.report.findings import STANDING, Finding, Findings
 from mss_bench.report.labels import renamed
 from mss_bench.report.options import Style
-from mss_bench.report.score_tables import Block, SeparatorRow, default_columns, name_cell
+from mss_bench.report.score_tables import default_columns, name_cell
 from mss_bench.report.table import Column, Table, TableCell, number
 from mss_bench.stats.choices import AGGREGATIONS, MISSING
 from mss_bench.stats.effect import paired
@@ -40,22 +42,22 @@ def explanations(blocks: Sequence[Block], style: Style) -> str:
     of = ", mean over the targets" if several else ""
     meanings = {
         "mean": "mean: over the targets." if several else "",
-        "gain": f"gain: improvement over the floor (the scaled mixture), paired by track{of}.",
-        "gap": f"gap: how much better the oracle is, paired by track{of}.",
-        "failed": "failed: tracks with a failed cell.",
+        "gain": f"gain: improvement over the floor (the scaled mixture), paired by song{of}.",
+        "gap": f"gap: how much better the oracle is, paired by song{of}.",
+        "failed": "failed: songs with a failed cell.",
     }
     shown = [f"Values: {AGGREGATIONS[first.aggregation]}."]
     shown += [meanings[c] for c in style.columns or default_columns(first) if meanings.get(c)]
     rows = [row for block in blocks for row in block.rows]
     stood_in = any(score["n_imputed"] for row in rows for score in row.scores.values())
     if first.missing != "floor" or stood_in:
-        shown.append(f"Tracks: {MISSING[first.missing]}.")
+        shown.append(f"Songs: {MISSING[first.missing]}.")
     shown.append(_bold(rows, stood_in, " and what is not told apart from it" if style.bold == "tied" else ""))
     findings = [f for b in blocks for f in b.tested.values()]
     shown += [renamed(text, style.labels.by_name) for text in marks([f.family for f in findings])]
     if style.intervals and findings:
         first_of = findings[0]
-        shown.append(f"In brackets: {first_of.how.level:.0%} confidence intervals ({_kind(first_of)}).")
+        shown.append(f"In brackets: {percent(first_of.how.level)} confidence intervals ({_kind(first_of)}).")
     return " ".join(shown)
 
 
@@ -66,7 +68,7 @@ def _bold(rows: Sequence[SeparatorRow], stood_in: bool, tied: str) -> str:
         "the floor": any(row.kind == "floor" for row in rows),
         "what does nothing": any(row.kind == "does nothing" for row in rows),
         "values with stand-ins": stood_in,
-        "values over fewer tracks": any(score["n_lacking"] for row in rows for score in row.scores.values()),
+        "values over fewer songs": any(score["n_lacking"] for row in rows for score in row.scores.values()),
         "methods trained on what is evaluated": any(row.leaks for row in rows),
     }
     names = [name for name, there in never.items() if there]
@@ -84,7 +86,8 @@ def marks(families: Sequence[Family], *, of_columns: bool = True) -> list[str]:
         said.append(f"≈: not told apart from the best ({enough[0].how}, p at least {enough[0].alpha:g}).")
     if any(f.may_be_best for f in several):
         sooner = f"; {BEATEN_SOONER}" if any(f.may_be_best for f in few) else ""
-        said.append(f"°: may be the best ({1 - several[0].alpha:.0%}; no other beats it in a one-sided test){sooner}.")
+        sure = percent(1 - several[0].alpha)
+        said.append(f"°: may be the best ({sure}; no other beats it in a one-sided test){sooner}.")
     if few:
         songs, methods, needed = (
             _range(numbers)
@@ -118,15 +121,15 @@ def how_tested(finding: Finding) -> str:
     """Return what was done, in sentences."""
     test = finding.how
     return (
-        f"Whether two methods differ is asked of their own scores on the same tracks: {finding.family.how}. The"
+        f"Whether two methods differ is asked of their own scores on the same songs: {finding.family.how}. The"
         " family is all pairs of the ranked methods of a column: no oracles, nothing that does nothing, was"
-        " trained on what is evaluated or lacks tracks. Methods that share a letter are not told apart (p at least"
+        " trained on what is evaluated or lacks songs. Methods that share a letter are not told apart (p at least"
         f" {test.alpha:g}), all others are. The test is about the typical difference (Hodges and Lehmann's), which"
         " need not follow the order of medians or means. Kendall's W (0 to 1, after Friedman's test) is how much"
-        f" the tracks agree on the order; it is no permission to look at pairs. Intervals: {test.level:.0%},"
-        f" {_kind(finding)}; they say how far a number may be off for other tracks of the same kind. Below {FEWEST}"
-        " tracks there are neither tests nor intervals. The mean over targets is tested by each track's mean, and"
-        f" has an interval from {FEWEST_DRAWN} tracks (bootstrap of all targets alike)."
+        f" the songs agree on the order; it is no permission to look at pairs. Intervals: {percent(test.level)},"
+        f" {_kind(finding)}; they say how far a number may be off for other songs of the same kind. Below {FEWEST}"
+        " songs there are neither tests nor intervals. The mean over targets is tested by each song's mean, and"
+        f" has an interval from {FEWEST_DRAWN} songs (bootstrap of all targets alike)."
     )
 
 

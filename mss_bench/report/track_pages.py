@@ -17,12 +17,12 @@ import numpy as np
 
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import Status
+from mss_bench.report.blocks import Block
 from mss_bench.report.contents import Contents
 from mss_bench.report.figures import file_name
 from mss_bench.report.html import TrackLink, templates
 from mss_bench.report.media import EVERY, Excerpt, Target, TrackMedia
 from mss_bench.report.page_model import Model, method_facts, numbers
-from mss_bench.report.score_tables import Block
 from mss_bench.report.selection import labels
 from mss_bench.report.table import Column, Table, TableCell, number
 

@@ -3,21 +3,21 @@
 __all__ = ["AGGREGATIONS", "CORRECTIONS", "MISSING", "POSTHOC"]
 
 AGGREGATIONS = {
-    "median_of_medians": "median of medians (SiSEC), median over tracks of each track's value (its median over frames)",
-    "mean_of_medians": "mean of medians, mean over tracks of each track's value (its median over frames)",
-    "mean_of_means": "mean of means (MDX), mean over tracks of each track's value (its mean over frames)",
+    "median_of_medians": "median of medians (SiSEC), median over songs of each song's value (its median over frames)",
+    "mean_of_medians": "mean of medians, mean over songs of each song's value (its median over frames)",
+    "mean_of_means": "mean of means (MDX), mean over songs of each song's value (its mean over frames)",
 }
 """Names of the aggregations and what they are, in words."""
 
 MISSING = {
     "floor": "where a method failed the floor's value, or its own worst where that is worse, stands in",
-    "complete": "tracks on which every method has a value",
+    "complete": "songs on which every method has a value",
 }
 """Rules for missing cells, in words."""
 
 POSTHOC = {
     "wilcoxon": "Wilcoxon's signed-rank test of the differences of each pair",
-    "maxt": "step-down maxT with joint sign flips of tracks",
+    "maxt": "step-down maxT with joint sign flips of songs",
     "conover": "Conover's test after Friedman's, on ranks over all methods: only to reproduce a publication",
     "nemenyi": "Nemenyi's test after Friedman's, on ranks over all methods: only to reproduce a publication",
     "conover_iman": "Conover-Iman test after Kruskal-Wallis, not paired: only to reproduce a publication",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mss_bench.core.schema import Status, is_floor, method_label
+from mss_bench.core.text import counted, percent
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.effect import cliffs_delta
 from mss_bench.stats.intervals import differences, intervals
@@ -17,7 +18,7 @@ from mss_bench.stats.matrix import ScoreMatrix, check_pairs, score_matrices, sco
 from mss_bench.stats.resample import STATISTICS
 from mss_bench.stats.signed_rank import FEWEST
 from mss_bench.stats.units import centre
-from mss_bench.stats.verdicts import Family, Pair, Verdict, family, signed, songs_of
+from mss_bench.stats.verdicts import Family, Pair, Verdict, family, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,10 +88,11 @@ class Comparison:
             parts += self._within()
             parts.append(f"rank-biserial {signed(pair.rank_biserial)}")
             songs = f"{needed.n_tracks} songs" if needed.n_tracks else needed.reason
-            to_tell = f"to tell them apart in {needed.power:.0%} of cases: " if pair.by_track.any() else ""
+            to_tell = f"to tell them apart in {percent(needed.power)} of cases: " if pair.by_track.any() else ""
             parts.append(f"{to_tell}{songs}")
         if self.on_own_songs:
-            parts.append(f"the pair alone on the {songs_of(pair.n_tracks)} that both have, the table: {self._counted}")
+            own = counted(pair.n_tracks, "song")
+            parts.append(f"the pair alone on the {own} that both have, the table: {self._counted}")
         elif self._counted:
             parts.append(self._counted)
         if imputed:
@@ -100,7 +102,7 @@ class Comparison:
     @property
     def lacking(self) -> str:
         """Return which of the two has no score on how many songs, in words; empty where both have all."""
-        return ", ".join(f"{name} has no score on {songs_of(n)}" for name, n in self.n_lacking.items() if n)
+        return ", ".join(f"{name} has no score on {counted(n, 'song')}" for name, n in self.n_lacking.items() if n)
 
     @property
     def on_own_songs(self) -> bool:
@@ -260,7 +262,7 @@ def _no_scores(tracks: pd.DataFrame, name: str, scores: ScoreMatrix) -> RunError
         )
     if (own["status"] == Status.OK).all():
         return RunError(
-            f"{name} has no {metric} of {target} on any track: it is undefined on all of them, as that of a silent "
+            f"{name} has no {metric} of {target} on any song: it is undefined on all of them, as that of a silent "
             "estimate; compare another metric"
         )
-    return RunError(f"{name} has no {metric} of {target} on any track: see the failures of the run")
+    return RunError(f"{name} has no {metric} of {target} on any song: see the failures of the run")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["APPROACHES", "TracksNeeded", "needed_for", "smallest_difference", "tracks_needed", "wilcoxon_power"]
 
 APPROACHES = {
-    "simulation": "Wilcoxon's test, exact as tables have it, on tracks drawn from the observed differences",
+    "simulation": "Wilcoxon's test, exact as tables have it, on songs drawn from the observed differences",
     "noether": "Wilcoxon's test, Noether's approximation",
     "t": "paired t test, noncentral t distribution",
 }
@@ -121,14 +121,14 @@ def needed_for(
         )
     if not differences.any():
         return TracksNeeded(
-            a, b, None, approach, power, alpha, differences.size, "the methods score alike on every track"
+            a, b, None, approach, power, alpha, differences.size, "the methods score alike on every song"
         )
     if approach == "simulation":
         needed = _by_simulation(differences, power, alpha, max_tracks, draws, seed)
     else:
         needed = (_noether if approach == "noether" else _by_t)(differences, power, alpha, max_tracks)
     if needed is None or needed > max_tracks:
-        reason = f"more than {max_tracks} tracks: the difference is too small against its spread"
+        reason = f"more than {max_tracks} songs: the difference is too small against its spread"
         return TracksNeeded(a, b, None, approach, power, alpha, differences.size, reason)
     return TracksNeeded(a, b, needed, approach, power, alpha, differences.size, "")
 

@@ -39,7 +39,7 @@ import numpy as np
 
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import does_nothing, is_floor
-from mss_bench.core.text import true_minus
+from mss_bench.core.text import counted, percent, true_minus
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.stats.effect import rank_biserial
 from mss_bench.stats.matrix import ScoreMatrix, check_level, check_pairs
@@ -60,7 +60,6 @@ __all__ = [
     "cliques",
     "family",
     "signed",
-    "songs_of",
     "tracks_for_best",
     "tracks_for_pairs",
 ]
@@ -127,21 +126,16 @@ class Pair:
         """Return `sentence` with the unit of the metric behind the difference."""
         wins = f"{self.a} better on {self.wins} of {self.n_tracks}" + (f", alike on {self.ties}" if self.ties else "")
         if math.isnan(self.p):
-            return f"{songs_of(self.n_tracks)}: too few for any test; {wins}"
+            return f"{counted(self.n_tracks, 'song')}: too few for any test; {wins}"
         interval = f" [{signed(self.low)}, {signed(self.high)}]"
         if math.isnan(self.low):
-            interval = f" ({songs_of(self.n_tracks)} give no interval of {100 * self.level:g}%)"
+            interval = f" ({counted(self.n_tracks, 'song')} give no interval of {percent(self.level)})"
         return f"typical difference {signed(self.difference)}{unit and f' {unit}'}{interval}, {wins}"
 
 
 def signed(value: float) -> str:
     """Return a difference with its sign and a true minus."""
     return true_minus(f"{round(value, 2) + 0.0:+.2f}".replace("inf", "∞"))
-
-
-def songs_of(n: int) -> str:
-    """Return a number of songs in words."""
-    return f"{n} song{'s'[: n != 1]}"
 
 
 def tracks_for_pairs(n_methods: int, test: str = "wilcoxon", correction: str = "holm", alpha: float = 0.05) -> int:
@@ -415,20 +409,20 @@ class Family:
         if not n:
             return "No song counts: nothing to compare."
         if self._all_alike:
-            return f"All {k} methods score alike on each of {songs_of(n)}."
+            return f"All {k} methods score alike on each of {counted(n, 'song')}."
         if not self.best:
             return "No method is named the best: each has stand-ins or infinite values."
         lead = f"; {self.ahead}" if self.ahead else ""
         if n < FEWEST:
-            return f"{songs_of(n)}: too few for any test{lead}."
+            return f"{counted(n, 'song')}: too few for any test{lead}."
         if not self.enough:
             which = "the 2 methods cannot" if k == 2 else f"no pair of {k} methods can"
-            text = f"With {songs_of(n)} {which} be told apart (it takes {self.n_min}){lead}."
+            text = f"With {counted(n, 'song')} {which} be told apart (it takes {self.n_min}){lead}."
         else:
             alike = "it" if len(self.leaders) == 1 else f"{self.best} (the others have the same value)"
             text = f"Best: {', '.join(self.leaders)}; not told apart from {alike}: {', '.join(self.tied) or 'none'}."
         if self.may_be_best:
-            text += f" May be the best ({1 - self.alpha:.0%}): {', '.join(self.may_be_best)}"
+            text += f" May be the best ({percent(1 - self.alpha)}): {', '.join(self.may_be_best)}"
             text += f"; {BEATEN_SOONER}." if not self.enough and len(self.may_be_best) < k else "."
         if ahead := self.ranked[: self.ranked.index(self.best)]:
             text += f" Ahead, but not named for stand-ins or infinite values: {', '.join(ahead)}."

@@ -471,8 +471,8 @@ def test_tables_of_several_protocols_are_printed_and_headings_beside_them_say_th
     text = summary(done.tracks, run=several, width=200)
     for name in ("mine@1: uSDR", "mine@8: SI-SDR", "mine@9: SI-SDR"):
         assert f"Protocol {name} (dB)" in text
-    assert "tiny test, 4stem: uSDR (dB), 2 tracks, median of medians" in text
-    assert "2 tracks, " not in summary(done.tracks, run=done.run, width=200)
+    assert "tiny test, 4stem: uSDR (dB), 2 songs, median of medians" in text
+    assert "2 songs, " not in summary(done.tracks, run=done.run, width=200)
 
 
 def test_a_line_a_protocol_says_every_number_of_its_only_target(done):

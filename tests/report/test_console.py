@@ -38,14 +38,14 @@ def test_what_a_reader_must_know_stands_beside_the_numbers(run_tables) -> None:
     assert "Failures: 7 of 36 cells." in text
     assert "6× broken, crashed: killed by signal 11 (Song 0, Song 1, Song 2 and 3 more)" in text
     text = " ".join(text.split())  # long names wrap
-    assert "* the floor, or the method's own worst where that is worse, stands in: repet_sim (1 of 5 tracks" in text
-    assert "No value on any track: broken." in text
+    assert "* the floor, or the method's own worst where that is worse, stands in: repet_sim (1 of 5 songs" in text
+    assert "No value on any song: broken." in text
     counted = (
-        "(the others lack the stem, have it silent, or have no floor, e.g. for a refused file): vocals (5 of 6 tracks)"
+        "(the others lack the stem, have it silent, or have no floor, e.g. for a refused file): vocals (5 of 6 songs)"
     )
-    assert f"Tracks that count {counted}" in text
-    assert "(drums 1" in text.partition("† infinite on single tracks: ")[2]
-    assert "median over tracks of each track's value" in text
+    assert f"Songs that count {counted}" in text
+    assert "(drums 1" in text.partition("† infinite on single songs: ")[2]
+    assert "median over songs of each song's value" in text
     assert "Failures: 7 of 36 cells." in text
     assert "6× broken, crashed: killed by signal 11 (Song 0, Song 1, Song 2 and 3 more)" in text
 
@@ -73,7 +73,7 @@ def test_an_empty_run_and_one_of_failures_alone_say_so(run_tables) -> None:
     assert empty.splitlines()[0] == "No scores: the track table is empty."
     only = run_tables.tracks[run_tables.tracks["separator"] == "broken"]
     text = summary(only, encoding="utf-8")
-    assert "No value on any track: broken." in text
+    assert "No value on any song: broken." in text
     assert "nan" not in text.lower()
 
 

@@ -220,7 +220,7 @@ def test_a_report_says_in_five_lines_what_it_shows(sisec_vocals, tmp_path, capsy
     for sentence in (
         "musdb18 test, all: 26 methods and 5 oracles on 50 songs; each number is a median over songs.",
         "Complete: 1550 of 1550 cells.",
-        "SDR of vocals: Best: Ours; not told apart from it: TAU1. May be the best (95%): Ours, TAU1.",
+        "SDR of vocals: Best: Ours; not told apart from it: TAU1. May be the best (95 %): Ours, TAU1.",
         "Ours and TAU1, the next: typical difference −0.03 dB [−0.16, +0.10], Ours better on 25 of 50; not told apart.",
         "Ours (7.16) is 2.27 dB below the best oracle (IRM2) and 6.53 dB above the floor (mixture; its gain, which is "
         "paired by song).",

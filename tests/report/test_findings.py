@@ -85,7 +85,7 @@ def test_friedman_groups_and_intervals_are_printed(sisec) -> None:
     assert f"| **7.16** | {low:.2f} to {high:.2f} | 1 | 2.54 |" in row
     assert row.endswith("| a |")
     assert "Wilcoxon's signed-rank test of the differences of each pair, Holm's correction" in text
-    assert "Intervals: 95%, order statistics" in text
+    assert "Intervals: 95 %, order statistics" in text
 
 
 def test_methods_share_a_letter_exactly_where_they_share_a_group(sisec) -> None:
@@ -160,8 +160,8 @@ def test_missing_infinite_and_doubled_values_have_a_stated_result(sisec_vocals) 
     assert (cells["TAU1"]["n_imputed"], cells["TAK1"]["n_lacking"], cells["JY3"]["n_inf"]) == (2, 1, 1)
     assert not cells["TAU1"]["best"]
     (shown,) = score_tables(contents.blocks, Style())
-    assert "stands in: TAU1 (2 of 10 tracks)." in " ".join(shown.notes)
-    assert "compare with no other's: TAK1 (9 of 10 tracks)." in " ".join(shown.notes)
+    assert "stands in: TAU1 (2 of 10 songs)." in " ".join(shown.notes)
+    assert "compare with no other's: TAK1 (9 of 10 songs)." in " ".join(shown.notes)
     assert only(contents).family.ranked == ["TAU1", "JY3"]
     assert np.isfinite(only(contents).family.p.to_numpy()).all()
     with pytest.raises(RunError, match="repeats 1 of its rows"):

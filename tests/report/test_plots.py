@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report import plots
-from mss_bench.report.score_tables import blocks
+from mss_bench.report.blocks import blocks
 from mss_bench.report.style import COLUMN_WIDTH, looks, printable, styled
 from mss_bench.stats.aggregate import aggregate
 from mss_bench.stats.matrix import ScoreMatrix, score_matrix

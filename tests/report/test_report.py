@@ -86,7 +86,7 @@ def test_thin_runs_are_reported(run_tables, tmp_path, which) -> None:
         tracks = tracks[(tracks["separator"] == "repet_sim") & (tracks["track"] == "Song 0")]
     files = write_report(tmp_path, tracks, failures, costs if which != "no cost" else None, None, THIN)
     assert (tmp_path / "index.html") in files
-    expected = {"empty": "No scores", "failed": "No value on any track", "one": "No floor", "no cost": "Failures"}
+    expected = {"empty": "No scores", "failed": "No value on any song", "one": "No floor", "no cost": "Failures"}
     assert expected[which] in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 

@@ -9,11 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
+from mss_bench.report.blocks import blocks
 from mss_bench.report.contents import arrange
 from mss_bench.report.latex import latex_escape
 from mss_bench.report.options import Options, Style
 from mss_bench.report.report import latex_tables
-from mss_bench.report.score_tables import blocks, score_tables
+from mss_bench.report.score_tables import score_tables
 from mss_bench.report.significance import explanations
 from mss_bench.report.table import number
 from mss_bench.stats.aggregate import aggregate
@@ -148,10 +149,10 @@ def test_marks_stand_where_the_notes_speak_and_each_note_once(aggregated, run_ta
     tracks.loc[tracks["separator"].isin(["repet_sim", "karaoke"]), "flags"] = "length:+3"
     (first, *_) = score_tables(blocks(aggregate(tracks)), Style())
     (note,) = [note for note in first.notes if note.startswith("‡")]
-    assert note == "‡ length on some tracks (see flags in the track table): repet_sim, karaoke."
+    assert note == "‡ length on some songs (see flags in the track table): repet_sim, karaoke."
     assert [row[0].text for row in first.rows if "‡" in row[0].marks] == ["repet_sim", "karaoke"]
     (stand_in,) = [note for note in first.notes if note.startswith("*")]
-    assert "repet_sim (1 of 5 tracks" in stand_in
+    assert "repet_sim (1 of 5 songs" in stand_in
     assert all("*" not in row[0].marks for row in first.rows)  # it stands at the values
     assert any("*" in cell.marks for row in first.rows for cell in row)
 
@@ -218,7 +219,7 @@ def test_what_was_never_computed_is_not_filled_and_takes_no_first_place(run_tabl
     assert row not in block.rows[:1]
     (shown, *_) = score_tables([block], Style())
     (note,) = [note for note in shown.notes if note.startswith("¶ incomplete")]
-    assert note.endswith(" (4 of 5 tracks).")  # of the vocals, which are silent in one
+    assert note.endswith(" (4 of 5 songs).")  # of the vocals, which are silent in one
     assert all("¶" in cell.marks for line in shown.rows if line[0].text == row.separator for cell in line[3:7])
 
 

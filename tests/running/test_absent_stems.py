@@ -86,7 +86,7 @@ def test_the_songs_that_count_are_counted(usual):
     table = usual.aggregate().query("separator == 'mine' and group == '4stem' and metric == 'uSDR'").set_index("target")
     assert dict(table["n_tracks"]) == {"vocals": 2, "drums": 3, "bass": 2, "other": 3}
     assert (table["n_imputed"] == 0).all()
-    assert "refused file): vocals, bass (2 of 3 tracks)" in " ".join(str(usual.summary()).split())
+    assert "refused file): vocals, bass (2 of 3 songs)" in " ".join(str(usual.summary()).split())
 
 
 def test_silence_by_choice_is_undefined_as_any_silent_reference(run):

@@ -49,7 +49,7 @@ def test_a_comparison_reads_as_a_sentence_and_as_a_row(tracks_of: Tracks, vocals
     assert str(found).startswith(
         "TAK1 - UHL2, SDR of vocals (4stem): typical difference +0.41 [+0.22, +0.61], TAK1 better on 39 of 50; "
         "p = 0.000119 for this pair alone (Wilcoxon, exact); p = 0.000119 within the 2 methods of the table (Holm): "
-        "told apart; rank-biserial +0.60; to tell them apart in 80% of cases: "
+        "told apart; rank-biserial +0.60; to tell them apart in 80 % of cases: "
     )
     row = pd.DataFrame([found.to_dict()]).iloc[0]
     assert row["median_difference"] == found.difference.loc["median", "value"]
@@ -93,14 +93,14 @@ def test_the_floor_is_no_member_of_the_family_of_the_table(tracks_of: Tracks, vo
 
 def test_six_songs_give_no_interval_of_a_high_level(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
     said = str(compare(tracks_of(vocals[["TAK1", "UHL2"]].iloc[:6]), "TAK1", "UHL2", level=0.999))
-    assert "(6 songs give no interval of 99.9%), " in said
+    assert "(6 songs give no interval of 99.9 %), " in said
 
 
 def test_what_has_no_scores_is_told_why(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
     tracks = tracks_of(vocals.rename(columns={"MIX": "mixture"})[["mixture", "TAK1", "UHL2"]])
     own = tracks["separator"] == "UHL2"
     undefined = tracks.assign(value=tracks["value"].where(~own))
-    with pytest.raises(RunError, match="UHL2 has no SDR of vocals on any track: it is undefined on all"):
+    with pytest.raises(RunError, match="UHL2 has no SDR of vocals on any song: it is undefined on all"):
         compare(undefined, "TAK1", "UHL2")
     with pytest.raises(RunError, match="see the failures of the run"):
         compare(undefined.assign(status=undefined["status"].where(~own, "crashed")), "TAK1", "UHL2")
@@ -130,7 +130,7 @@ def test_where_lower_is_better_effects_turn_and_differences_stay(tracks_of: Trac
 def test_methods_that_tie_everywhere_are_told_so(tracks_of: Tracks) -> None:
     found = compare(tracks_of(pd.DataFrame({"a": [1.0, 2, 3] * 2, "b": [1.0, 2, 3] * 2})), "a", "b")
     assert (found.pair.p, found.pair.rank_biserial, found.pair.ties) == (1.0, 0.0, 6)
-    assert str(found).endswith("rank-biserial +0.00; the methods score alike on every track")
+    assert str(found).endswith("rank-biserial +0.00; the methods score alike on every song")
 
 
 def test_perfect_estimates_give_no_nan(tracks_of: Tracks) -> None:
@@ -148,7 +148,7 @@ def test_bad_input_is_refused(tracks_of: Tracks, vocals: pd.DataFrame) -> None:
         compare(tracks_of(two), "TAK1", "UHL9")
     with pytest.raises(RunError, match="compared with itself"):
         compare(tracks_of(two), "TAK1", "TAK1")
-    with pytest.raises(RunError, match="broken has no SDR of vocals on any track"):
+    with pytest.raises(RunError, match="broken has no SDR of vocals on any song"):
         compare(tracks_of(two.assign(broken=math.nan)), "TAK1", "broken")
     with pytest.raises(RunError, match="repeats 100 of its rows"):
         compare(pd.concat([tracks_of(two)] * 2), "TAK1", "UHL2")

@@ -69,10 +69,10 @@ def test_the_power_without_a_difference_is_the_level() -> None:
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_methods_that_cannot_be_told_apart_have_no_number_but_a_reason(approach: str) -> None:
     found = tracks_needed(two([0.0] * 5), "a", "b", approach=approach)
-    assert (found.n_tracks, found.reason) == (None, "the methods score alike on every track")
+    assert (found.n_tracks, found.reason) == (None, "the methods score alike on every song")
     found = tracks_needed(two([-3, -2, -1, 1, 2, 3]), "a", "b", approach=approach, max_tracks=500)
     assert found.n_tracks is None
-    assert found.reason.startswith("more than 500 tracks")
+    assert found.reason.startswith("more than 500 songs")
 
 
 @pytest.mark.parametrize("approach", APPROACHES)

@@ -52,7 +52,7 @@ def test_the_vocals_of_sisec_2018(methods: pd.DataFrame) -> None:
     assert found.values["TAK2"] == pytest.approx(7.158675)
     assert (len(found.ranked), found.enough, found.n_min, found.n_min_best) == (25, True, 14, 9)
     assert "mixture" not in found.ranked
-    assert found.sentence == "Best: TAK2; not told apart from it: TAU1. May be the best (95%): TAK2, TAU1."
+    assert found.sentence == "Best: TAK2; not told apart from it: TAU1. May be the best (95 %): TAK2, TAU1."
     for a, b in itertools.combinations(found.ranked, 2):
         shared = set(found.letters[a]) & set(found.letters[b])
         assert bool(shared) == (found.p.loc[a, b] >= 0.05)
@@ -109,7 +109,7 @@ def test_with_too_few_songs_nothing_is_told_apart_and_the_output_says_so(methods
     assert (pair.verdict, pair.alone, math.isnan(pair.p_family)) == (Verdict.TOO_FEW, Verdict.TOLD_APART, True)
     ten = family(methods.iloc[:10])
     assert ten.may_be_best == ["TAU1", "TAK2"]  # the set of the best needs fewer
-    assert " May be the best (95%): TAU1, TAK2; others are out, as a rival beats them one-sided, " in ten.sentence
+    assert " May be the best (95 %): TAU1, TAK2; others are out, as a rival beats them one-sided, " in ten.sentence
     four = family(methods.iloc[:4])
     assert four.sentence == "4 songs: too few for any test; TAU1 better than TAK2 on 4 of 4."
     pair = four.pair("TAU1", "TAK2")

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 
 from mss_bench.errors import RunError
+from mss_bench.report.blocks import Block
 from mss_bench.report.costs import speeds
 from mss_bench.report.plots.base import LINE, PAGE, Layout, axis_note, canvas, fitted, marker_style, set_title
-from mss_bench.report.score_tables import Block
 from mss_bench.report.style import COLOURS, printable, styled
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def cost_plot(block: Block, costs: pd.DataFrame, *, machine: str = "", layout: L
         _name_points(axes, points, labels, height)
         axes.grid()
         text = (
-            "separation time per second of audio (s), median over tracks\n"
+            "separation time per second of audio (s), median over songs\n"
             "line: Pareto front of the methods; open symbols: oracles"
         ) + (f"\nmeasured on {printable(machine)}" if machine else "")
         if absent := len(block.rows) - len(points):

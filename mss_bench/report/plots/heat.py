@@ -73,7 +73,7 @@ def heat_map(scores: ScoreMatrix, *, quantity: str = "", layout: base.Layout = b
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         crosses = "; ×: a stand-in" if row.size else ""
-        text = f"{len(tracks)} tracks, from hard to easy (median over the methods{crosses})"
+        text = f"{len(tracks)} songs, from hard to easy (median over the methods{crosses})"
         axes.set_xlabel(base.axis_note(text, layout, 0.6))
         bar = figure.colorbar(image, ax=axes, extend="both", pad=0.01, aspect=30)
         bar.set_label(base.axis_label(scores, quantity))

@@ -70,7 +70,7 @@ def scatter_plot(
         axes.set_ylim(*_limits(ys, up.values()))
         axes.grid()
         beyond = int((_outside(xs, axes.get_xlim()) | _outside(ys, axes.get_ylim())).sum())
-        dots = f"dots: single tracks{f' ({beyond} of {xs.size} beyond the axes)' if beyond else ''}"
+        dots = f"dots: single songs{f' ({beyond} of {xs.size} beyond the axes)' if beyond else ''}"
         told = _correlations([at[n] for n in names], [up[n] for n in names], xs, ys)
         text = f"{base.axis_label(x, quantities[0])}\nsymbols: medians of methods; {dots}{told}"
         axes.set_xlabel(base.axis_note(text, layout, 0.85 if layout.narrow else 0.62))
@@ -102,7 +102,7 @@ def _correlations(xs: list[float], ys: list[float], by_track_x: Floats, by_track
     within = [r for r in map(_spearman, by_track_x, by_track_y) if not np.isnan(r)]
     if np.isnan(rho) or not within:
         return ""
-    return f"\nSpearman's ρ: {rho:.2f} over methods, {np.median(within):.2f} within a track (median)"
+    return f"\nSpearman's ρ: {rho:.2f} over methods, {np.median(within):.2f} within a song (median)"
 
 
 def _outside(values: Floats, limits: tuple[float, float]) -> Bools:

@@ -9,8 +9,8 @@ import numpy as np
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import Status, is_floor, method_label
 from mss_bench.errors import RunError
+from mss_bench.report.blocks import ordered
 from mss_bench.report.plots.base import LINE, PAGE, Layout, axis_note, canvas, check_single, fitted, set_title
-from mss_bench.report.score_tables import ordered
 from mss_bench.report.style import COLOURS, printable, styled
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _draw_targets(axes: Axes, data: list[Floats], targets: list[str], layout: La
     axes.set_xlim(-0.015 * most, 1.03 * most)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.set_xlabel(axis_note("frames left out for all methods (%); a dot is a track", layout, 0.55))
+    axes.set_xlabel(axis_note("frames left out for all methods (%); a dot is a song", layout, 0.55))
 
 
 def _draw_methods(axes: Axes, own: dict[str, float], labels: list[str], layout: Layout) -> None:
@@ -114,4 +114,4 @@ def _draw_methods(axes: Axes, own: dict[str, float], labels: list[str], layout: 
     axes.set_ylim(-sum(heights), 0)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.set_xlabel(axis_note("frames left out by this method alone (%), mean over tracks and targets", layout, 0.6))
+    axes.set_xlabel(axis_note("frames left out by this method alone (%), mean over songs and targets", layout, 0.6))
