@@ -81,7 +81,7 @@ def test_one_track_and_one_method(run_tables) -> None:
     tracks = run_tables.tracks
     one = tracks[(tracks["separator"] == "repet_sim") & (tracks["track"] == "Song 0")]
     text = summary(one, encoding="utf-8")
-    assert "1 track" in text
+    assert "1 song" in text
     assert "No floor (mixture)" in text
 
 

@@ -237,3 +237,11 @@ def test_an_aggregated_table_of_an_earlier_version_is_refused_with_the_new_name(
     old = aggregated.assign(method=aggregated["separator"])
     with pytest.raises(RunError, match=r"column 'method', .* 'separator' and 'params' name a row now"):
         blocks(old)
+
+
+def test_a_method_alone_has_neither_rank_nor_bold(run_tables) -> None:
+    tracks = run_tables.tracks
+    one = tracks[tracks["separator"].isin(["repet_sim", "mixture"])]
+    scores = [score for row in arrange(one).blocks[0].rows for score in row.scores.values()]
+    assert scores
+    assert not any(score["best"] or score["rank"] == 1 for score in scores)
