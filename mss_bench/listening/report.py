@@ -191,9 +191,10 @@ def _answer(question: Question) -> list[str]:
     return [f"{text} {said} ({by}, Holm, 5 %).{part}"]
 
 
-def _too_few(listeners: int, family: int, sides: int, what: str) -> str:
-    """Return a remark where listeners of one mind could not bring any p of a family of sign tests below 5 %."""
-    needed = math.floor(math.log2(sides * family / _ALPHA)) + 1  # sides * family / 2^n is the least p after Holm
+def _too_few(listeners: int, family: int, sides: int, what: str, choices: int = 2) -> str:
+    """Return a remark where listeners of one mind, of `choices` each, could not bring any p of a family below 5 %."""
+    # The least p after Holm is sides * family / choices^n.
+    needed = math.floor(math.log(sides * family / _ALPHA, choices)) + 1
     return f"; with {counted(listeners, 'listener')} no {what} can reach it, with {needed} one can" * (
         listeners < needed
     )
@@ -204,10 +205,13 @@ def _voted(title: str, votes: Votes) -> str:
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in table["share"].items())
     more = [str(name) for name in table.index[(table["p"] < _ALPHA) & (table["share"] > votes.chance)]]
     apart = [f"{a} over {b}" for a, b in zip(pairs["a"], pairs["b"], strict=True)]  # sorted: a has more votes
+    # Of two systems all votes for one are as far from chance as all for the other; of more, no other count is.
+    few = _too_few(votes.listeners, len(table), 2 if len(table) == 2 else 1, "system", len(table))
+    few += _too_few(int(votes.pairs["listeners"].max()), len(votes.pairs), 2, "pair")
     return (
         f"{title.capitalize()}: {shares} of {votes.votes} votes. More often than by chance "
         f"({100 * votes.chance:.0f} %): {', '.join(more) or 'none'}; surely {', '.join(apart) or 'none over another'} "
-        "(by listeners, Holm, 5 %)."
+        f"(by listeners, Holm, 5 %{few})."
     )
 
 

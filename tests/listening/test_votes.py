@@ -12,7 +12,7 @@ from scipy import stats
 
 from mss_bench.listening.findings import find
 from mss_bench.listening.ratings import build_ratings
-from mss_bench.listening.report import conclusions, write_report
+from mss_bench.listening.report import _voted, conclusions, write_report
 from mss_bench.listening.sheets import RatingsError
 from mss_bench.listening.votes import count_votes, equal_shares, exchange_p, share_interval
 
@@ -127,3 +127,16 @@ def test_a_report_of_votes(tmp_path) -> None:
     assert (tmp_path / "figures" / "best_votes.png").exists()
     rows = (tmp_path / "tables" / "best_votes.csv").read_text().splitlines()
     assert rows[1].startswith("a,21,58.3")
+
+
+@pytest.mark.parametrize("systems", ["ab", "abc", "abcde"])
+@pytest.mark.parametrize("songs", [1, 3])
+def test_too_few_listeners_are_told_where_not_even_those_of_one_mind_reach_5_percent(systems: str, songs: int) -> None:
+    silent = set()
+    for listeners in range(1, 11):
+        votes = count_votes(_ratings({f"P{n}": "a" * songs for n in range(listeners)}, tuple(systems)), draws=10)
+        told = _voted("best", votes)
+        assert ("no system can reach it" in told) == (votes.systems["p"].min() >= 0.05)
+        assert ("no pair can reach it" in told) == (votes.pairs["p"].min() >= 0.05)
+        silent.add("can reach it" in told)
+    assert silent == {True, False}
