@@ -27,7 +27,9 @@ def describe_plan(design: TestDesign, *, power: float = 0.8, sd: float | None = 
         As `mss_bench.listening.pack.make_pack`, where the design does not fit its run.
     """
     with tempfile.TemporaryDirectory() as work:
-        systems, excerpts, _ = choose(design, RunAudio(design.run, Path(work)))
+        source = RunAudio(design.run, Path(work))
+        systems, excerpts, tracks = choose(design, source)
+        source.missing(systems, tracks)  # what cannot be packed is told before listeners are sought
     blinding = Blinding(new_secret(), design.name)  # any: what is told here is the same for each
     planned = plan_trials(design, systems, excerpts, blinding)
     trials = {}

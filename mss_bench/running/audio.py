@@ -87,6 +87,22 @@ class RunAudio:
             tracks += self.dataset.tracks(subset or None, wanted, duration=self._options.duration)
         return self._options.perturbed(tracks)
 
+    def missing(self, methods: Sequence[str], tracks: Sequence[Track]) -> list[str]:
+        """Return the methods of which estimates are not on disk, which `prepare` makes.
+
+        Raises
+        ------
+        RunError
+            They were read from a folder, and only scores were kept.
+        """
+        missing = [m for m in methods if any(self._folder(m, t) is None for t in tracks)]
+        if read := [str(m["label"]) for m in self._info["separators"] if m["label"] in missing and m["only_reads"]]:
+            raise RunError(
+                f"{self.run} has scores of {', '.join(read)}, which were read from a folder, but no sound: score that "
+                f"folder again with --save-estimates -o {self.run}"
+            )
+        return missing
+
     def prepare(self, methods: Sequence[str], tracks: Sequence[Track], jobs: int | None = None) -> None:
         """Make the estimates that are not on disk.
 
@@ -95,9 +111,9 @@ class RunAudio:
         UnknownNameError
             A method that the run does not have.
         RunError
-            A method that fails on one of the tracks, with its reason.
+            A method that fails on one of the tracks, with its reason, or that was read from a folder (see `missing`).
         """
-        missing = [m for m in methods if any(self._folder(m, t) is None for t in tracks)]
+        missing = self.missing(methods, tracks)
         if not missing:
             return
         same = (

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mss_bench.cli.main import main
 from mss_bench.core import audio
 from mss_bench.errors import AudioError, RunError
 from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import key_folder, read_key, read_pack
+from mss_bench.listening.plan import describe_plan
 from mss_bench.listening.stimuli import ANCHOR_FACTS, cut, flat_tops
 
 from .conftest import RATE
@@ -97,3 +99,26 @@ def test_flat_tops_are_counted_where_a_signal_stays_at_full_scale() -> None:
     assert flat_tops(np.clip(loud, -1, 1)) > 1000
     assert flat_tops(loud) == 0  # beyond full scale, but round: float files can hold that
     assert flat_tops(np.clip(loud, -0.5, 0.5)) == 0
+
+
+def test_a_folder_whose_scores_alone_were_kept_is_told_to_be_scored_again(finished_run, write_design, tmp_path) -> None:
+    run, words = tmp_path / "scored", ["score", str(finished_run / "estimates" / "irm"), "--quiet", "-m", "usdr"]
+    words += [
+        "--references",
+        str(finished_run.parent / "songs"),
+        "--tracks",
+        "Song 1",
+        "--name",
+        "mine",
+        "-o",
+        str(run),
+    ]
+    assert main(words) == 0
+    design = write_design(ONE + "systems: [mine]\n").with_values(run=run)
+    for prepare in (describe_plan, lambda d: make_pack(d, tmp_path / "out", jobs=1, say=lambda _: None)):
+        with pytest.raises(
+            RunError, match=r"scores of mine, .* score that folder again with --save-estimates -o .*scored"
+        ):
+            prepare(design)
+    assert main([*words, "--save-estimates"]) == 0
+    assert "mine" in describe_plan(design)
