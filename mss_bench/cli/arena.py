@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mss_bench.cli.options import Action
 from mss_bench.core.parameters import param
-from mss_bench.errors import ConfigError
+from mss_bench.errors import ConfigError, UnknownNameError, nearest
 from mss_bench.listening.rated_test import RatedTest
 
 if TYPE_CHECKING:
@@ -139,6 +139,8 @@ class Add(RatedTest, Stimuli):
         if sum(map(bool, (self.run, self.metrics, self.audio))) != 1:
             raise ConfigError("give the values of metrics by one of --values, --run and --audio")
         known = read_arena(self.arena).sets if is_arena(self.arena) else {}
+        if not self.ratings.exists() and (nearest(str(self.ratings), known) or not self.ratings.suffix):
+            raise UnknownNameError("file or set of ratings", str(self.ratings), known)
         if not self.ratings.exists() and str(self.ratings) in known:
             own = known[str(self.ratings)]
             ratings = own.read_ratings()
@@ -178,7 +180,6 @@ class Add(RatedTest, Stimuli):
             print(own.folder)
 
     def _renamed(self, values: MetricTable) -> MetricTable:
-        from mss_bench.errors import UnknownNameError
         from mss_bench.listening.metric_table import MetricTable
 
         for name in self.rename:

@@ -94,13 +94,10 @@ class BoardTable(Action):
 
         from mss_bench.errors import ConfigError
         from mss_bench.leaderboards.foreign import ForeignTable, entries_of_table, msst_log, nested_values
-        from mss_bench.listening.sheets import read_sheet
+        from mss_bench.listening.sheets import read_sheet, table_bytes
 
         name = str(self.table)
-        try:
-            content = self.table.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"{name} cannot be read: {error.strerror or error}") from error
+        content = table_bytes(self.table)
         table = msst_log(name, content.decode("utf-8", "replace"))
         if table is None:
             sheet = read_sheet(self.table)

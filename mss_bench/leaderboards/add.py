@@ -16,7 +16,7 @@ from mss_bench.report.selection import labels
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["entries_of_medians", "entries_of_run"]
+__all__ = ["entries_of_medians", "entries_of_run", "measured_costs"]
 
 
 def entries_of_run(
@@ -70,7 +70,7 @@ def entries_of_run(
     order = own["group"].map(own.groupby("group")["target"].nunique()).rank(method="dense", ascending=False)
     own = own.assign(order=order).sort_values("order", kind="stable")
     idle = Idle.of(tracks, run["separators"])
-    cost = cost_facts(costs)
+    cost = measured_costs(run, costs)
     entries = []
     for name in methods or known:
         table = own[own["label"] == name].drop_duplicates(["track", "target", "metric"])
@@ -87,15 +87,21 @@ def entries_of_run(
                 "params": fact.get("params", {}), "version": fact.get("version", ""),
             },
         )  # fmt: skip
-        costed = {key: value for key, value in cost.get(name, {}).items() if value > 0}  # NaN of what only reads files
-        measured = {key: float(f"{value:.3g}") for key, value in costed.items()}
-        if measured:
-            entry.assign(measured | {"measured_on": measured_on(run, costs)})
+        entry.assign(cost.get(name, {}))
         entry.table = table[[*COLUMNS, REPLICATES]].reset_index(drop=True)
         if times := max(len(text.split()) for text in entry.table[REPLICATES]):
             entry.provenance = {**entry.provenance, "replicates": times}
         entries.append(entry)
     return entries
+
+
+def measured_costs(run: Mapping[str, Any], costs: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
+    """Return the speed and memory of a run's methods as entries state them, by label; none of what only reads files."""
+    known = {
+        label: {key: float(f"{value:.3g}") for key, value in cost.items() if value > 0}
+        for label, cost in cost_facts(costs).items()
+    }
+    return {label: own | {"measured_on": measured_on(run, costs)} for label, own in known.items() if own}
 
 
 def entries_of_medians(board: Board, table: pd.DataFrame, *, origin: str, provenance: Mapping[str, Any]) -> list[Entry]:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mss_bench.core.config import load_yaml
 from mss_bench.core.files import write_atomic
 from mss_bench.core.parameters import Parameterized, param
@@ -209,8 +211,9 @@ def read_entry(board: Board, name: str) -> Entry:
         raise ConfigError(f"{csv} has the columns {', '.join(table.columns)}; expected {', '.join(COLUMNS)}")
     if REPLICATES not in table:
         table[REPLICATES] = ""
+    numbers = {"value": "float64"} | dict.fromkeys(("n_frames", "n_valid", "n_inf"), "int64")
     try:
-        entry.table = table.astype({"value": "float64"} | dict.fromkeys(("n_frames", "n_valid", "n_inf"), "int64"))
+        entry.table = table.astype({name: kind for name, kind in numbers.items() if table[name].dtype != kind})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{csv}: a number is not one: {error}") from error
     return entry
@@ -289,14 +292,17 @@ def track_table(board: Board, entries: Sequence[Entry]) -> pd.DataFrame:
     """Return the tables of entries as one track table, as statistics and reports take it."""
     import pandas as pd
 
-    parts = [
-        entry.table.assign(
-            dataset=board.dataset, subset=board.subset, separator=entry.method, params="", preset=board.preset,
-            flags="", reason="", oracle=entry.oracle, estimate_key="run" if entry.origin == "run" else "",
-        )
-        for entry in entries
-    ]  # fmt: skip
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat([entry.table for entry in entries], ignore_index=True)
+    rows = np.repeat(np.arange(len(entries)), [len(entry.table) for entry in entries])
+
+    def told(facts: Sequence[Any], kind: str = "str") -> pd.Series[Any]:
+        return pd.Series(facts, dtype=kind).take(rows).reset_index(drop=True)
+
+    return table.assign(
+        dataset=board.dataset, subset=board.subset, separator=told([e.method for e in entries]), params="",
+        preset=board.preset, flags="", reason="", oracle=told([e.oracle for e in entries], "bool"),
+        estimate_key=told(["run" if e.origin == "run" else "" for e in entries]),
+    )  # fmt: skip
 
 
 def idle_entries(board: Board, entries: Sequence[Entry], table: pd.DataFrame) -> Idle:

@@ -70,10 +70,10 @@ def board_page(
 def _pictures(board: Board, entries: Sequence[Entry], table: pd.DataFrame) -> dict[str, Any]:
     """Return the model that the script draws of the rows that are compared, and the words around it."""
     table = table.copy()
-    shown = {*table["separator"]}
+    shown, metrics, present = ({*table[name].unique()} for name in ("separator", "metric", "target"))
     if board.floor:
         table["separator"] = table["separator"].replace(board.floor, FLOOR)
-    metrics, targets = {*table["metric"]}, tuple(t for t in board.targets if t in {*table["target"]})
+    targets = tuple(t for t in board.targets if t in present)
     by = board.rank_target if board.rank_target in (*targets, "mean") else targets[0]
     options = Options(
         metrics=tuple(m for m in dict.fromkeys((board.rank_metric, *board.metrics)) if m in metrics), targets=targets,

@@ -115,24 +115,31 @@ def _entry_problems(board: Board, name: str, entry: Entry) -> Iterator[str]:
 def _row_problems(board: Board, entry: Entry) -> Iterator[str]:
     table = entry.table
     twice = table.duplicated(["track", "group", "target", "metric"])
-    for row in table[twice].head(3).itertuples():
+    for row in _first(table, twice):
         yield f"{row.track}, {row.target}, {row.metric} stands twice"
-    unknown = sorted({*table["track"]} - {*board.tracks})
+    unknown = sorted({*table["track"].unique()} - {*board.tracks})
     if unknown:
         yield f"has tracks that are not the board's: {', '.join(unknown[:3])}"
     for column, allowed in (("target", board.targets), ("metric", board.metrics), ("status", tuple(Status))):
-        strange = sorted({*table[column]} - {*allowed})
+        strange = sorted({*table[column].unique()} - {*allowed})
         if strange:
             yield f"{column} is {strange[0]!r}, expected {', '.join(allowed)}"
     if (endless := infinite(entry)) is not None:
         yield endless
-    without = table[table["value"].isna() & (table["status"] == str(Status.OK)) & (table["n_valid"] > 0)]
-    for row in without.head(3).itertuples():
+    without = table["value"].isna() & (table["status"] == str(Status.OK)) & (table["n_valid"] > 0)
+    for row in _first(table, without):
         yield f"{row.track}, {row.target}, {row.metric} has {row.n_valid} valid frames and no value"
-    means = [_over_seeds(text, None, value) for text, value in zip(table[REPLICATES], table["value"], strict=True)]
-    wrong = ~np.isclose(means, table["value"].to_numpy(), rtol=0, atol=_TOLERANCE, equal_nan=True)
-    for row in table[wrong].head(3).itertuples():
+    repeated = table[table[REPLICATES] != ""]
+    means = [_over_seeds(text, None, math.nan) for text in repeated[REPLICATES]]
+    wrong = ~np.isclose(means, repeated["value"].to_numpy(), rtol=0, atol=_TOLERANCE, equal_nan=True)
+    for row in _first(repeated, wrong):
         yield f"{row.track}, {row.target}, {row.metric}: {row.value} is not the mean of its replicates {row.replicates}"
+
+
+def _first(table: pd.DataFrame, where: pd.Series[bool] | NDArray[np.bool_]) -> Iterator[Any]:
+    """Yield the first rows of some, at most three."""
+    if where.any():
+        yield from table[where].head(3).itertuples()
 
 
 def _over_seeds(replicates: str, count: int | None, value: float) -> float:

@@ -20,10 +20,11 @@ from typing import Any
 
 from mss_bench.errors import RatingsError
 
-__all__ = ["RatingsError", "Sheet", "comma_hint", "number", "read_sheet"]
+__all__ = ["RatingsError", "Sheet", "comma_hint", "number", "read_sheet", "table_bytes"]
 
 _SEPARATORS = ",;\t"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() takes 7_0, inf and nan, too
+_MOST_ROWS, _MOST_MB = 500_000, 200  # read as texts, such a table takes half a gigabyte
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _PHP_QUOTE = re.compile(r'\\"(?=[^,;\t\r\n])')  # fputcsv does not double a mark after a backslash
 _KINDS = {
@@ -115,11 +116,31 @@ def read_sheet(path: str | Path) -> Sheet:
     return Sheet(path, header, records, places, separator != ",", not text.endswith(("\n", "\r")))
 
 
-def _decoded(path: Path) -> str:
+def table_bytes(path: Path) -> bytes:
+    """Read the file of a table, unless it is larger than any that people collect.
+
+    Raises
+    ------
+    RatingsError
+        It cannot be read, or has more than half a million lines.
+    """
     try:
-        raw = path.read_bytes()
+        size = path.stat().st_size
+        raw = path.read_bytes() if size <= _MOST_MB * 1_000_000 else b""
     except OSError as error:
         raise RatingsError(f"{path} cannot be read: {error.strerror or error}") from error
+    lines = raw.count(b"\n")
+    if (not raw and size) or lines > _MOST_ROWS:
+        much = f"{lines:,} lines" if raw else f"{size / 1e6:,.0f} MB"
+        raise RatingsError(
+            f"{path} has {much}, expected at most {_MOST_ROWS:,} lines and {_MOST_MB} MB; split it, or leave out "
+            "rows that are not needed"
+        )
+    return raw
+
+
+def _decoded(path: Path) -> str:
+    raw = table_bytes(path)
     for start, kind in _KINDS.items():
         if raw.startswith(start):
             raise RatingsError(f"{path} is {kind}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mss_bench.errors import RunError
@@ -45,6 +46,14 @@ class Finding:
     mean_ranks: pd.Series[float] | None = None
     refusals: list[str] = field(default_factory=list)
 
+    @cached_property
+    def ends(self) -> dict[str, tuple[float, float]]:
+        """Return the ends of each method's interval; empty where there are none."""
+        if self.intervals is None:
+            return {}
+        low, high = (self.intervals[name].astype(float).tolist() for name in ("low", "high"))
+        return dict(zip(map(str, self.intervals.index), zip(low, high, strict=True), strict=True))
+
 
 Findings = Mapping[tuple[str, ...], Finding]
 """Findings by data set, subset, group, target, metric and preset."""
@@ -61,9 +70,7 @@ def standing(finding: Finding | None, separator: str) -> dict[str, Any]:
     columns |= dict.fromkeys(("best", "tied", "may_be_best"), False)
     if finding is None:
         return columns
-    if finding.intervals is not None and separator in finding.intervals.index:
-        ends = finding.intervals.loc[[separator], ["low", "high"]].to_numpy(dtype=float)[0]
-        columns["low"], columns["high"] = ends.tolist()
+    columns["low"], columns["high"] = finding.ends.get(separator, (math.nan, math.nan))
     verdicts = finding.family
     if separator in verdicts.ranked and len(verdicts.ranked) > 1:  # one alone is compared with nothing
         columns["rank"] = verdicts.rank(separator)

@@ -11,9 +11,12 @@ spread evenly over its rivals: the distance is then finite, and says no more tha
 
 A rating depends on who takes part and says nothing of decibels: who is always better by 0.01 dB is far ahead. The songs
 are the sample, so they are resampled whole: all comparisons on a song come and go together. The interval is the rating
-plus and minus Student's t (songs - 1 degrees of freedom) times the standard deviation of the resamples: in simulations
-of 6 to 50 songs it holds the rating of the population in 90 to 100 % of samples, where percentiles of the resamples,
-whose spread is pulled outwards, do in 63 to 94 % (``tests/simulations/rating_coverage.py``).
+plus and minus Student's t (songs - 1 degrees of freedom) times the standard deviation of the resamples, corrected for
+their number of songs. At a nominal 95 % it holds the rating of the population in 95 to 99 % of samples of made-up songs
+and in 92 to 96 % of samples of SiSEC's, three of which put the methods in another order: a sample of ten or twenty that
+lacks them knows nothing of that, and nor does any interval (without the three 95 to 97 %). Percentiles of the resamples
+cover 62 to 94 %, their reflection 89 to 97, BCa 67 to 96, the studentised bootstrap 90 to 97
+(``tests/simulations/rating_coverage.py``).
 
 References
 ----------
@@ -26,6 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +59,7 @@ _STEPS = 100
 _CLOSE = 1e-9  # of the last step, in natural logarithms
 _FARTHEST = 2.0  # that a step goes: Newton's method runs away where the likelihood is far from a parabola
 _TIE = 0.1  # of a win and of a loss, given to each method where there is no finite rating otherwise
-_AT_ONCE = 4_000_000  # probabilities in memory at a time
+_AT_ONCE = 130_000  # probabilities in memory (and in the cache of the processor) at a time
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,9 @@ def rate(
         apart = dict(zip(others, drawn[:, len(methods) :].T, strict=True))
         strengths, _ = _fit(drawn[:, : len(methods)], len(values), fitted)
         strengths -= _zero(strengths, anchor, methods, apart, len(values))[:, None]
-        reach = scipy.stats.t.ppf((1 + level) / 2, len(values) - 1) * strengths.std(axis=0, ddof=1)
+        # Resamples vary as the songs do around their own mean: by (songs - 1) / songs too little.
+        wider = math.sqrt(len(values) / (len(values) - 1))
+        reach = scipy.stats.t.ppf((1 + level) / 2, len(values) - 1) * wider * strengths.std(axis=0, ddof=1)
         low, high = (at + _ELO * (fitted[0] - zero[0] + side * reach) for side in (-1, 1))
     columns = (at + _ELO * (fitted[0] - zero[0]), low, high, wins.mean(axis=0) / (len(methods) - 1))
     table = pd.DataFrame(dict(zip(RATING_COLUMNS, columns, strict=True)), index=pd.Index(methods, name="separator"))
@@ -160,11 +166,37 @@ def _fit(wins: Floats, n_tracks: int, start: Floats | None = None) -> tuple[Floa
     finite = np.asarray((least * n_tracks > 0.25).all(axis=1))  # wins are counted in halves
     wins = np.where(finite[:, None], wins, _smoothed(wins, k - 1, n_tracks))
     strengths: Floats = np.empty(wins.shape)
+    solve = partial(_newton, start=np.zeros((1, k)))
+    if start is not None:
+        solve = partial(_near, start=start, inverse=np.linalg.inv(_curvature(_chances(start)))[0])
     size = max(_AT_ONCE // k**2, 1)
     for first in range(0, len(wins), size):
         part = slice(first, first + size)
-        strengths[part] = _newton(wins[part], np.zeros((1, k)) if start is None else start)
+        strengths[part] = solve(wins[part])
     return strengths, finite
+
+
+def _near(wins: Floats, start: Floats, inverse: Floats) -> Floats:
+    """Return the strengths of draws around `start`, by Newton's method with the inverse of the curvature there.
+
+    One inverse for all draws, in place of a system of equations a draw and step, is twenty times as fast where the
+    linear algebra's threads have to wait for each other.
+    """
+    strengths = np.repeat(start, len(wins), axis=0)
+    farthest, far = np.full(len(wins), np.inf), np.zeros(len(wins), dtype=bool)
+    while (farthest > _CLOSE).any():
+        odds = np.exp(strengths)
+        chance = odds[:, :, None] + odds[:, None, :]
+        expected = odds * np.reciprocal(chance, out=chance).sum(axis=2) - 0.5
+        step = np.einsum("dj,jk->dk", wins - expected, inverse)
+        last, farthest = farthest, np.abs(step).max(axis=1)
+        # Draws whose steps hardly shrink lie too far off: they begin anew, each with its own curvature.
+        far |= (farthest > _CLOSE) & ~(farthest < last / 2)
+        strengths = np.where(far[:, None], start, strengths + step)
+        farthest[far] = 0.0
+    if far.any():
+        strengths[far] = _newton(wins[far], start)
+    return np.asarray(strengths - strengths.mean(axis=1, keepdims=True))
 
 
 def _smoothed(wins: Floats, rivals: int, n_tracks: int) -> Floats:
@@ -175,16 +207,13 @@ def _smoothed(wins: Floats, rivals: int, n_tracks: int) -> Floats:
 
 def _newton(wins: Floats, start: Floats) -> Floats:
     """Return the strengths at which expected wins a song are those given, by Newton's method."""
-    draws, k = wins.shape
+    draws = len(wins)
     strengths = np.repeat(start, draws, axis=0)
     open_ = np.arange(draws)  # draws that have not converged
     for _ in range(_STEPS):
-        chance = scipy.special.expit(strengths[open_, :, None] - strengths[open_, None, :])
+        chance = _chances(strengths[open_])
         gradient = wins[open_] - chance.sum(axis=2) + 0.5  # a method does not meet itself
-        hessian = chance * (chance - 1)
-        hessian[:, range(k), range(k)] += -hessian.sum(axis=2)
-        # Strengths have a free constant: the added constant matrix makes the system regular, and the step of mean 0.
-        step = np.linalg.solve(hessian + 1 / k, gradient[:, :, None])[:, :, 0]
+        step = np.linalg.solve(_curvature(chance), gradient[:, :, None])[:, :, 0]
         farthest = np.abs(step).max(axis=1)
         step *= np.minimum(1.0, _FARTHEST / np.maximum(farthest, _FARTHEST))[:, None]
         strengths[open_] += step
@@ -192,6 +221,20 @@ def _newton(wins: Floats, start: Floats) -> Floats:
         if not open_.size:
             break
     return np.asarray(strengths - strengths.mean(axis=1, keepdims=True))
+
+
+def _chances(strengths: Floats) -> Floats:
+    """Return the chance of each method, the rows, to be better than each, the columns."""
+    return np.asarray(scipy.special.expit(strengths[:, :, None] - strengths[:, None, :]))
+
+
+def _curvature(chance: Floats) -> Floats:
+    """Return the negative Hessian of the likelihood a song, (draws, methods, methods), from chances to win."""
+    k = chance.shape[1]
+    hessian = chance * (chance - 1)
+    hessian[:, range(k), range(k)] += -hessian.sum(axis=2)
+    # Strengths have a free constant: the added constant matrix makes the system regular, and the step of mean 0.
+    return np.asarray(hessian + 1 / k)
 
 
 def _place(wins: Floats, strengths: Floats, n_tracks: int) -> Floats:

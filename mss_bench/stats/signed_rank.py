@@ -89,21 +89,21 @@ def _signed_rank(differences: Floats) -> tuple[Floats, Floats]:
     ordered = np.take_along_axis(sizes, order, axis=0)
     tied = (ordered[:1] == 0).any(axis=0) | (ordered[1:] == ordered[:-1]).any(axis=0)
     # Twice the ranks: mean ranks of ties are halves, and sums of them stay whole numbers.
-    ranks = np.empty(differences.shape)
-    np.put_along_axis(ranks, order, 2.0 * np.arange(1, n + 1)[:, None], axis=0)
-    if tied.any():
-        ranks[:, tied] = 2.0 * scipy.stats.rankdata(sizes[:, tied], axis=0)
-    ranks *= differences != 0
-    total, positive = ranks.sum(axis=0), (ranks * (differences > 0)).sum(axis=0)
+    doubled = 2.0 * np.arange(1, n + 1)
+    positive = doubled @ np.take_along_axis(differences > 0, order, axis=0)
+    total, squares = (np.full(positive.shape, of.sum()) for of in (doubled, doubled**2))
+    ranks = 2.0 * scipy.stats.rankdata(sizes[:, tied], axis=0) * (differences[:, tied] != 0)
+    positive[tied] = (ranks * (differences[:, tied] > 0)).sum(axis=0)
+    total[tied], squares[tied] = ranks.sum(axis=0), (ranks**2).sum(axis=0)
     nearer = np.minimum(positive, total - positive)
     if n > EXACT:
-        spread = np.sqrt((ranks**2).sum(axis=0)) / 2  # given ties and zeros: each rank counts or not
+        spread = np.sqrt(squares) / 2  # given ties and zeros: each rank counts or not
         apart = np.maximum(total / 2 - nearer - 1.0, 0.0)  # 1.0 is the correction for continuity of doubled ranks
         p = 2.0 * scipy.stats.norm.sf(np.divide(apart, spread, out=np.zeros_like(apart), where=spread > 0))
     else:
         p = 2.0 * _null(n)[(nearer / 2).astype(np.intp)]
-        for column in np.flatnonzero(tied):
-            p[column] = 2.0 * _given_ties(ranks[:, column].astype(np.intp), int(nearer[column]))
+        for column, own in zip(np.flatnonzero(tied), ranks.T, strict=True):
+            p[column] = 2.0 * _given_ties(own.astype(np.intp), int(nearer[column]))
     lean = np.divide(2 * positive - total, total, out=np.zeros_like(total), where=total > 0)
     return np.minimum(p, 1.0), lean
 

@@ -180,17 +180,17 @@ class Unit:
         oracle = np.zeros(len(ids), dtype=bool)
         oracle[row] = table["oracle"].to_numpy(dtype=bool)
         flags: list[set[str]] = [set() for _ in ids]
-        for i, text in zip(row, table["flags"], strict=True):
-            if text:
-                flags[i].update(filter(None, map(str.strip, str(text).split(","))))
+        written = table["flags"].to_numpy(dtype=object)
+        for at in np.flatnonzero(written != ""):
+            flags[row[at]].update(filter(None, map(str.strip, str(written[at]).split(","))))
         texts = [",".join(sorted(f)) for f in flags]
         replicates: dict[int, Floats] = {}
-        for i, k, text in zip(row, column, table["replicates"], strict=True):
-            if text:
-                drawn = np.array(text.split(), dtype=np.float64)
-                own = replicates.setdefault(int(i), np.full((len(drawn), len(tracks)), np.nan))
-                if len(own) == len(drawn):  # songs that a later command ran more often or less count for no spread
-                    own[:, k] = drawn
+        texts_of_seeds = table["replicates"].to_numpy(dtype=object)
+        for at in np.flatnonzero(texts_of_seeds != ""):
+            drawn = np.array(texts_of_seeds[at].split(), dtype=np.float64)
+            own = replicates.setdefault(int(row[at]), np.full((len(drawn), len(tracks)), np.nan))
+            if len(own) == len(drawn):  # songs that a later command ran more often or less count for no spread
+                own[:, column[at]] = drawn
         return cls(
             [names[i] for i in ids], tracks, values, frames, valid, state, oracle, texts, sign, complete, replicates
         )

@@ -17,7 +17,11 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # pages share helpers: the package `reports`
 
+from mss_bench.api import load
 from mss_bench.core.parameters import param
+from mss_bench.leaderboards.add import measured_costs
+from mss_bench.leaderboards.beside import boards_folder
+from mss_bench.leaderboards.board import entry_names, read_board, read_entry, write_entry
 from mss_bench.separators.costs import COSTS
 from reports.pages import Page, make
 
@@ -42,6 +46,7 @@ class ExampleReport(Page):
         show = ["--table-by", "target", "-m", SHOWN, "--page", "all", "--format", "md,html"]
         self._mss_bench("report", str(self.work), "-o", str(self.out), *show)
         self._write_costs()
+        self._tell_board()
         return sorted(self.out.rglob("*.*"))
 
     def _write_costs(self) -> None:
@@ -50,6 +55,15 @@ class ExampleReport(Page):
         costs = costs.assign(seconds=costs["separate_seconds"] / costs["audio_seconds"])
         lines = [f"{name},{seconds:.4f}" for name, seconds in costs.groupby("separator")["seconds"].median().items()]
         COSTS.write_text("\n".join(["separator,seconds", *lines]) + "\n", encoding="utf-8")
+
+    def _tell_board(self) -> None:
+        """Write what each separator costs into its entry of the board of the same songs."""
+        results, board = load(self.work), read_board(boards_folder() / "demo")
+        costs = measured_costs(results.run, results.costs)
+        for name in entry_names(board):
+            entry = read_entry(board, name)
+            entry.assign(costs.get(entry.method, {}))
+            write_entry(board, entry)
 
     def _mss_bench(self, *words: str) -> None:
         subprocess.run([sys.executable, "-m", "mss_bench", *words], check=True)

@@ -202,6 +202,11 @@ def test_a_wrong_table_is_one_clear_line_and_nothing_is_written(
     assert not (board / "entries").exists()
 
 
+def test_more_rows_than_anybody_has_are_refused_before_they_are_read(board: Path, capsys) -> None:
+    assert _add(board, ROWS + "x,Song 00,vocals,5\n" * 1_000_000, *FROM) == 2
+    assert "has 1,000,001 lines, expected at most 500,000 lines and 200 MB" in capsys.readouterr().err
+
+
 def test_another_entry_of_the_same_name_replaces_none_unasked(board: Path, capsys) -> None:
     assert _add(board, ROWS + "x,Song 00,vocals,5\n", *FROM) == 0
     assert _add(board, ROWS + "x,Song 00,vocals,5\n", *FROM) == 0  # the same again

@@ -212,6 +212,12 @@ def test_a_users_ratings_and_values_become_a_set(tmp_path: Path, capsys: pytest.
     assert "give the values of metrics by one of" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["mad", "mode", "made.csv"])
+def test_a_mistyped_set_is_named_with_the_near_one(name: str, small: Arena, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["metrics", "arena", "add", name, str(small.folder), "--values", "values.csv"]) == 2
+    assert f"unknown file or set of ratings '{name}'; did you mean 'made'?" in capsys.readouterr().err
+
+
 def test_a_pilot_of_one_listener_decides_nothing_and_is_built(tmp_path: Path) -> None:
     ratings = made_ratings(EFFECTS, listeners=1, items=2)
     values = rating_centres(ratings).set_index(["item", "system"])[["rating"]].rename(columns={"rating": "copy"})

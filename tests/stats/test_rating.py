@@ -10,7 +10,7 @@ from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.leaderboards.board import entry_names, read_board, read_entry, track_table
 from mss_bench.listening.pairs import bradley_terry
 from mss_bench.stats.matrix import score_matrix
-from mss_bench.stats.rating import rate
+from mss_bench.stats.rating import _fit, rate
 from mss_bench.stats.verdicts import family
 
 # choix 0.4 (opt_pairwise without a penalty, and ilsr_pairwise, which agree to 1e-6), a win a song, ties half.
@@ -60,6 +60,17 @@ def test_who_wins_everything_is_far_ahead_and_finite() -> None:
     assert np.isfinite(ratings.table.to_numpy()).all()
     assert ratings.table.index[0] == "best"
     assert ratings.table["rating"]["best"] - ratings.table["rating"].iloc[1] > 800  # 1 of 100 songs
+
+
+def test_draws_have_their_own_maxima_however_far_from_the_fit() -> None:
+    rng = np.random.default_rng(4)
+    strengths = np.vstack([rng.normal(0, 0.3, (50, 6)), rng.normal(0, 4, (50, 6))])  # of the latter no step shrinks
+    wins = (1 / (1 + np.exp(strengths[:, None] - strengths[:, :, None]))).sum(axis=2) - 0.5
+    fitted, finite = _fit(wins, 1000, np.zeros((1, 6)))
+    assert finite[:50].all()
+    centred = strengths - strengths.mean(axis=1, keepdims=True)
+    assert fitted[finite] == pytest.approx(centred[finite], abs=1e-6)
+    assert finite.sum() > 70
 
 
 def test_intervals_are_seeded_and_need_six_songs() -> None:
