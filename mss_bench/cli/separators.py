@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +66,8 @@ class Show(List):
         from mss_bench.separators import separators
         from mss_bench.separators.published import published_lines
 
+        if self.separator not in separators:
+            _refuse_metric(self.separator)
         cls = separators.load(self.separator)
         facts = [
             ("version", cls.version),
@@ -100,6 +104,10 @@ class Check(List):
 
     def execute(self) -> int:
         """Print the checks; the status is 1 where one fails."""
+        from mss_bench.core.processes import THREADS
+
+        # One, as workers have: the cost is that of tables then, and threads do not spin where others compute.
+        os.environ |= dict.fromkeys(THREADS, "1")
         from mss_bench.core.spec import Spec, build
         from mss_bench.errors import ConfigError
         from mss_bench.separators import separators
@@ -122,6 +130,15 @@ class Check(List):
             else:
                 status = max(status, print_checks(name, check_separator(separator)))
         return status
+
+
+def _refuse_metric(name: str) -> None:
+    """Refuse the name of a metric, such as that of a transcriber, with the command that shows it."""
+    from mss_bench.errors import ConfigError
+    from mss_bench.metrics import metrics
+
+    if name in metrics:
+        raise ConfigError(f"{name} is a metric, no separator: mss-bench metrics show {shlex.quote(name)}")
 
 
 def _delivers(cls: type) -> str:

@@ -28,6 +28,7 @@ import psutil
 from mss_bench.errors import RunError
 
 __all__ = [
+    "THREADS",
     "Child",
     "Family",
     "Printed",
@@ -41,6 +42,10 @@ __all__ = [
     "peak_mb",
     "resident_mb",
 ]
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Variables that set threads, read when NumPy and torch are imported. Workers times threads must not oversubscribe the
+machine, and a thread count that depends on the machine would change last digits."""
 
 _CHUNK = 2**16
 _PIPE_BYTES = 2**20  # the most that a pipe holds

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mss_bench.core.processes import Child, PrintedToFile, how_it_ended, oom_kills
+from mss_bench.core.processes import THREADS, Child, PrintedToFile, how_it_ended, oom_kills
 from mss_bench.core.schema import Status
 from mss_bench.running.estimates import Separated, SeparationRequest, SharedAudio
 from mss_bench.running.lock import SupersededError, current
@@ -35,10 +35,6 @@ from mss_bench.running.store import read_cell, write_cell
 from mss_bench.running.worker import failed_cell, failed_score
 
 __all__ = ["Limits", "Supervisor", "execute", "interruptible", "units"]
-
-# Set before a child imports NumPy: workers times threads must not oversubscribe the machine, and a thread count that
-# depends on the machine would change last digits.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 # What a child executes: it ends in `main` of running/worker.py. Its sys.path comes first, for plugins and tests.
 _CHILD = (
@@ -467,7 +463,7 @@ class _Process:
                         own_session=True,
                         pass_fds=passed,
                         cwd=self._folder if self._folder and self._folder.is_dir() else None,
-                        env=os.environ | dict.fromkeys(_THREADS, str(self._threads)),
+                        env=os.environ | dict.fromkeys(THREADS, str(self._threads)),
                     )
                 finally:
                     theirs.close()

@@ -61,6 +61,8 @@ class SoFar:
             try:
                 with finalising(self._run):
                     self._apart(rebuild, str(self._run)) if self._apart else rebuild(self._run)
+                if self._progress.outcome.computed == total:  # meanwhile; the whole table comes now
+                    return
                 self._progress.show(f"\nso far, {done} of {total} cells:\n\n{self._show(str(self._run))}\n")
             except MssBenchError as error:  # what stops the run itself says so there
                 self._progress.notify(f"no table so far: {error}")

@@ -70,6 +70,7 @@ def test_help_names_every_verb(capsys):
         (["run", "--config", "absent.yaml"], "absent.yaml cannot be read"),
         (["run", "--plugin", "absent.py"], "plugin file absent.py does not exist"),
         (["separators", "show", "repett"], "unknown separator 'repett'; did you mean 'repet'"),
+        (["separators", "show", "melody"], "melody is a metric, no separator: mss-bench metrics show melody"),
         (["metrics", "show", "sddr"], "unknown metric 'sddr'; did you mean 'SDR'"),
         (
             ["results", "foo"],

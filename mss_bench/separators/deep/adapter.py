@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import pickle
 import re
@@ -98,12 +99,15 @@ def load_checkpoint(torch: Any, file: Path, holds: str, classes: Sequence[Any] =
     ConfigError
         It names something else, whose code would run, is damaged or no checkpoint; `holds` says what was expected.
     """
+    cause: Exception
     try:
         with torch.serialization.safe_globals([*classes]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # it is refused for it
             return torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from error
+        if error.errno != errno.EINVAL:
+            raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from error
+        why, cause = "it was cut off", error  # torch seeks the end of the archive before the file's beginning
     except pickle.UnpicklingError as error:
         if not (why := _no_pickle(file)):
             more = "is a pickle of more" if "GLOBAL" in str(error) else "is damaged, or a pickle of more"
@@ -112,12 +116,13 @@ def load_checkpoint(torch: Any, file: Path, holds: str, classes: Sequence[Any] =
                 f"({pickle_reason(error)}); nothing of it was executed. Get weights of tensors alone, or where you "
                 "trust it, save its state_dict() anew"
             ) from error
-        cause: Exception = error
+        cause = error
     except (EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         if "allocate memory" in str(error):
             raise
         why = re.sub(r"^PytorchStreamReader failed reading ", "", " ".join(str(error).split())).partition(". ")[0]
-        why, cause = why or "it ends too early", error
+        cut = not why or "central directory" in why
+        why, cause = "it was cut off" if cut else why, error
     raise ConfigError(
         f"{file} is damaged or no checkpoint; {holds}: get it anew, or name another ({why:.200})"
     ) from cause

@@ -164,7 +164,8 @@ def test_what_does_not_belong_together_is_refused(checkpoints: Path, tmp_path: P
     refused("cannot be read", weights="missing.ckpt")
     refused("model.ckpt is damaged or no checkpoint; .*no file of torch.save", weights=b"not a checkpoint")
     whole = (checkpoints / "scnet.ckpt").read_bytes()
-    refused("model.ckpt is damaged or no checkpoint; .*central directory", weights=whole[: len(whole) // 2])
+    for end in (0, 500, len(whole) // 2, len(whole) - 100):  # torch says of each something else
+        refused("model.ckpt is damaged or no checkpoint; .*it was cut off", weights=whole[:end])
     target = "target_instrument is 'guitar', expected one of training.instruments: drums, bass, other, vocals"
     refused(f"config.yaml:[0-9]+: training.{target}", altered("scnet", "training", target_instrument="guitar"))
     refused("expected weights by name", weights=(checkpoints / "none.ckpt").read_bytes())
