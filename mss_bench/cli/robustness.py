@@ -76,14 +76,22 @@ def execute(args: argparse.Namespace) -> int:
 
 def _compute(options: RunOptions, out: Path, quiet: bool) -> bool:
     """Run every step; return whether some cell of one failed or is missing. What is finished is not run again."""
+    from mss_bench.core.streams import tell
     from mss_bench.running.ladder import steps
     from mss_bench.running.start import prepare, start
 
     every, failed = steps(options, out), False
+    said: set[str] = set()
+
+    def tell_once(notice: str) -> None:  # most of what is to say holds for every step
+        if notice not in said:
+            tell(notice)
+        said.add(notice)
+
     for i, step in enumerate(every):
         prepared = prepare(step.options)
         prepared.refuse_other_run()
-        outcome = start(prepared, quiet=True)
+        outcome = start(prepared, quiet=True, notify=tell_once)
         if outcome.interrupted:
             raise KeyboardInterrupt
         failed |= not outcome.whole

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -28,21 +28,18 @@ from mss_bench.metrics.base import Metric, Score
 __all__ = ["CheckResult", "check_metric"]
 
 _TARGETS = ("vocals", "drums", "bass")
-_PAUSING = "drums"
-"""Silent in the second third of the reference, and in the last of the estimate."""
+_PAUSING = "drums"  # silent in the second third of the reference, and in the last of the estimate
 
 _UNITS = ("", "dB", "LU", "ms", "µs")
 
-_FACTS: dict[str, type] = {
+_FACTS: dict[str, type] = {  # attribute to its type
     **dict.fromkeys(("name", "version", "citation", "caution", "extra", "module", "package"), str),
     **dict.fromkeys(("slow", "joint", "needs_annotations"), bool),
     **dict.fromkeys(("path_parameters", "targets"), tuple),
     "works_at": int,
 }
-"""Attribute to its type."""
 
-_ROUNDING = 1e-9
-"""Difference up to which two values are the same, relative to the larger."""
+_ROUNDING = 1e-9  # difference up to which two values are the same, relative to the larger
 
 
 def check_metric(
@@ -74,7 +71,7 @@ def check_metric(
         return [declared]
     case = _case(metric, sample_rate, references or _noise(sample_rate, seconds, seed), seed)
     pausing, alone = _own(metric, _PAUSING), _own(metric, _TARGETS[0])
-    first = run_check("names and shapes", lambda: _check_scores(case, case.scores()))
+    first = run_check("names and shapes", lambda: _check_scores(case, case.scores))
     if not first.passed:
         return [first]
     checks: dict[str, Callable[[], str]] = {
@@ -95,8 +92,7 @@ def check_metric(
         "1 sample": lambda: _check_form(case.changed(lambda array: array[:, :1])),
         "float64": lambda: _check_form(case.changed(lambda array: array.astype(np.float64))),
     }
-    for rate in (22050, 48000):
-        checks[f"{rate} Hz"] = partial(_check_form, replace(case, sample_rate=rate))
+    checks |= {f"{rate} Hz": partial(_check_form, replace(case, sample_rate=rate)) for rate in (22050, 48000)}
     return [declared, first, *(run_check(name, check) for name, check in checks.items())]
 
 
@@ -119,26 +115,27 @@ class _Case:
     def signals(self) -> dict[str, Stems]:
         return {"reference": self.references, "estimate": self.estimates}
 
+    @cached_property
     def scores(self) -> list[Score]:
+        """Return what the metric makes of it, which several checks look at."""
+        return self.scored_anew()
+
+    def scored_anew(self) -> list[Score]:
         return self.metric.score(self.prepare(), self.estimates)
 
     def values(self) -> dict[tuple[str, str], float]:
-        return {(score.target, score.quantity): score.value for score in self.scores()}
+        return {(score.target, score.quantity): score.value for score in self.scores}
+
+    def both(self, change: Callable[[Stems], Stems]) -> _Case:
+        return replace(self, references=change(self.references), estimates=change(self.estimates))
 
     def changed(self, change: Callable[[Audio], Audio]) -> _Case:
         """Return the case with every signal changed in the same way."""
-        references, estimates = (
-            {name: np.ascontiguousarray(change(array)) for name, array in arrays.items()}
-            for arrays in (self.references, self.estimates)
-        )
-        return replace(self, references=references, estimates=estimates)
+        return self.both(lambda stems: {name: np.ascontiguousarray(change(array)) for name, array in stems.items()})
 
     def without(self, name: str) -> _Case:
         """Return the case without a target."""
-        references, estimates = (
-            {n: array for n, array in arrays.items() if n != name} for arrays in (self.references, self.estimates)
-        )
-        return replace(self, references=references, estimates=estimates)
+        return self.both(lambda stems: {n: array for n, array in stems.items() if n != name})
 
     def with_reference(self, name: str, change: Callable[[Audio], Audio]) -> _Case:
         return replace(self, references=self.references | {name: change(self.references[name])})
@@ -194,7 +191,7 @@ def _check_declarations(metric: Metric) -> str:
 def _check_input(case: _Case) -> str:
     arrays = {f"{kind} {n}": a for kind in ("references", "estimates") for n, a in getattr(case, kind).items()}
     before = {name: array.copy() for name, array in arrays.items()}
-    case.scores()
+    case.scored_anew()
     changed = [name for name, array in arrays.items() if not np.array_equal(array, before[name])]
     if changed:
         raise BrokenPromise(f"prepare() or score() wrote into its input: {', '.join(changed)}")
@@ -206,11 +203,13 @@ def _check_deterministic(case: _Case) -> str:
     first = case.metric.score(state, case.estimates)
     # Other estimates in between: a state that keeps something of them shows.
     case.metric.score(state, {name: array[:, ::-1].copy() for name, array in case.estimates.items()})
-    for what, again in (("the same state", case.metric.score(state, case.estimates)), ("a new state", case.scores())):
+    for what, again in (
+        ("the same state", case.metric.score(state, case.estimates)),
+        ("a new state", case.scored_anew()),
+    ):
         for a, b in zip(first, again, strict=True):
-            if (a.target, a.quantity) != (b.target, b.quantity) or not np.array_equal(
-                a.values, b.values, equal_nan=True
-            ):
+            named_alike = (a.target, a.quantity) == (b.target, b.quantity)
+            if not (named_alike and np.array_equal(a.values, b.values, equal_nan=True)):
                 raise BrokenPromise(f"{a.quantity} of {a.target} is another when scored again with {what}")
     return "scored three times alike"
 
@@ -257,8 +256,8 @@ def _check_nan(case: _Case, spoiled: str) -> str:
         array[-1, 7] = np.nan
         return array
 
-    before = {(s.target, s.quantity): s.values for s in case.scores()}
-    scores = case.with_estimate(spoiled, hole).scores()
+    before = {(s.target, s.quantity): s.values for s in case.scores}
+    scores = case.with_estimate(spoiled, hole).scores
     for score in scores:
         key = (score.target, score.quantity)
         if score.target == spoiled or case.metric.joint:
@@ -272,7 +271,7 @@ def _check_nan(case: _Case, spoiled: str) -> str:
 def _check_form(case: _Case) -> str:
     """Check that a form of input has scores or reasons, or is refused in so many words."""
     try:
-        scores = case.scores()
+        scores = case.scores
     except MssBenchError as error:
         return f"refused: {error}"
     _check_scores(case, scores)
@@ -286,8 +285,7 @@ def _check_silent_reference(case: _Case, silent: str) -> str:
     detail = _check_form(case)
     if detail.startswith("refused") or case.metric.silent_reference == "scored":
         return detail
-    scores = case.scores()
-    for score in scores:
+    for score in case.scores:
         if score.target == silent and not np.isnan(score.values).all():
             raise BrokenPromise(
                 f"{score.quantity} of {silent} is {score.value:g} where its reference is silent throughout; expected "
@@ -295,16 +293,17 @@ def _check_silent_reference(case: _Case, silent: str) -> str:
             )
     others = [t for t in case.references if t != silent and t in (case.metric.targets or case.references)]
     if others and _rule(case.metric) != "channel_sum":  # a tool's rule, which may void the others
-        _compare_missing(scores, case.without(silent).scores(), f"the silent reference of {silent}")
+        _compare_missing(case.scores, case.without(silent).scores, f"the silent reference of {silent}")
     return detail
 
 
 def _check_silent_estimate(case: _Case, silent: str) -> str:
     """Check that an estimate that is silent throughout makes no other target better."""
-    detail = _check_form(case.with_estimate(silent, np.zeros_like))
+    silenced = case.with_estimate(silent, np.zeros_like)
+    detail = _check_form(silenced)
     if detail.startswith("refused"):
         return detail
-    before, after = case.values(), case.with_estimate(silent, np.zeros_like).values()
+    before, after = case.values(), silenced.values()
     for quantity in case.metric.quantities:
         sign = 1 if quantity.higher_is_better else -1
         for target in () if case.metric.joint else [t for t, q in after if q == quantity.name and t != silent]:
@@ -322,7 +321,7 @@ def _check_pauses(case: _Case) -> str:
     if (rule := _rule(case.metric)) == "none":
         return "speaks of silence"
     left_out = 0
-    for score in (s for s in case.scores() if s.scope == "frame" and np.isfinite(s.window + s.hop)):
+    for score in (s for s in case.scores if s.scope == "frame" and np.isfinite(s.window + s.hop)):
         names = [score.target] if rule == "per_source" else list(case.references)
         signals = {f"{kind} {n}": a[n] for kind, a in case.signals.items() for n in names}
         window, hop = (round(seconds * case.sample_rate) for seconds in (score.window, score.hop))
@@ -344,15 +343,13 @@ def _check_cancelling(case: _Case, target: str) -> str:
         return "a tool's rule: the channels are summed"
 
     def turned(sign: int) -> _Case:
-        def turn(array: Audio) -> Audio:
-            return np.concatenate([array[:1], sign * array[:1]])
+        return case.both(lambda own: own | {target: np.concatenate([own[target][:1], sign * own[target][:1]])})
 
-        return case.with_reference(target, turn).with_estimate(target, turn)
-
-    detail = _check_form(turned(-1))
+    opposite = turned(-1)
+    detail = _check_form(opposite)
     if not detail.startswith("refused"):
-        equal, opposite = ([s for s in turned(sign).scores() if s.scope == "frame"] for sign in (1, -1))
-        _compare_missing(opposite, equal, f"{target} with channels that cancel")
+        given, expected = ([s for s in own.scores if s.scope == "frame"] for own in (opposite, turned(1)))
+        _compare_missing(given, expected, f"{target} with channels that cancel")
     return detail
 
 
@@ -395,10 +392,9 @@ def _case(metric: Metric, sample_rate: int, references: Stems, seed: int) -> _Ca
     """Add estimates that are degraded a little."""
     rng = np.random.default_rng(seed + 1)
     mixture = np.sum([*references.values()], axis=0)
-    samples = mixture.shape[1]
     estimates = {
         name: (0.9 * s + 0.1 * mixture + 0.01 * rng.standard_normal(s.shape)).astype(np.float32)
         for name, s in references.items()
     }
-    estimates[_PAUSING][:, 2 * samples // 3 :] = 0
+    estimates[_PAUSING][:, 2 * mixture.shape[1] // 3 :] = 0
     return _Case(metric, references, estimates, sample_rate)

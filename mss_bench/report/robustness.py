@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.files import write_atomic
-from mss_bench.core.schema import is_floor
+from mss_bench.core.schema import does_nothing, is_floor
 from mss_bench.core.text import harmless, percent
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.blocks import TARGETS, ordered
@@ -211,9 +211,23 @@ def rules(found: Robustness) -> list[str]:
     ]
     if n < FEWEST:
         said.append(f"{n} song{'s are' if n > 1 else ' is'} too few for intervals, which take {FEWEST}.")
+    said += _unranked(found)
     if found.left_out:
         said.append(f"Left out, since some run lacks a score: {', '.join(found.left_out)}.")
     return said
+
+
+def _unranked(found: Robustness) -> list[str]:
+    """Return why methods have no rank, in a sentence; empty where all have one."""
+    first = found.points[found.points["step"] == 0].drop_duplicates("separator")
+    without = {
+        str(m): "an oracle" if m in found.clean.oracles else "attempts no separation" if does_nothing(str(m)) else ""
+        for m in first["separator"][first["rank"].isna()]
+    }
+    ranked = len(first) - sum(map(bool, without.values()))
+    if "" in without.values():
+        return [f"No ranks, which take 3 songs and 2 methods that separate: there are {found.n_tracks} and {ranked}."]
+    return [f"Without a rank: {', '.join(f'{m} ({why})' for m, why in without.items())}."] if without else []
 
 
 def write_robustness(found: Robustness, out: Path, run: Mapping[str, Any]) -> list[Path]:

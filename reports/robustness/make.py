@@ -42,7 +42,8 @@ class RobustnessReports(Page):
 
     def _report(self, name: str, *words: str) -> None:
         work, target = self.work / name, self.out / name
-        options = ["-s", METHODS, "-m", "usdr", "--target", "vocals", "-j", str(self.jobs), "-o", str(work)]
+        options = ["-s", METHODS, "-m", "usdr", "--target", "vocals", "--repeats", "5"]
+        options += ["-j", str(self.jobs), "-o", str(work)]
         subprocess.run([sys.executable, "-m", "mss_bench", "robustness", *options, *words], check=True)
         target.mkdir(parents=True, exist_ok=True)
         for file in ("index.html", "robustness.md", "points.csv", "curves.csv", "figures/robustness.png"):

@@ -47,6 +47,7 @@ def test_the_report_says_what_it_shows(made, capsys):
     assert "Loss of uSDR over the ladder" in out
     assert "uSDR (vocals) of tiny test, vocals_acc: 2 songs" in out
     assert "too few for intervals" in out
+    assert "No ranks, which take 3 songs and 2 methods that separate: there are 2 and 1." in " ".join(out.split())
     page = (made / "runs" / "report" / "index.html").read_text()
     assert "Breaks at" in page
     assert "data:image/svg+xml" in page
@@ -69,6 +70,11 @@ def test_what_is_left_to_chance_is_marked(made):
     assert "the mean over 3 seeds" in robustness_tables(replace(found, seeds={"bandsplit": 3}))[0].console(100)
     assert "could be told from none" in broken.console(100)  # of two songs that are noise
     assert [m["random"] for m in clean.run["separators"]] == [False] * 3
+
+
+def test_what_holds_for_every_step_is_said_once(made, capsys):
+    assert _robustness(made, "--perturb", "polarity", "-s", "bandsplit", "--repeats", "2", "-j1") == 0
+    assert capsys.readouterr().err.count("note: bandsplit: not random, run once and not 2 times") == 1
 
 
 def test_the_same_runs_give_the_same_bytes(made):
