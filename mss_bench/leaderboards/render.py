@@ -233,7 +233,7 @@ def _head(board: Board, state: Completeness | None) -> str:
     fewer = {target: n for target, n in state.counting.items() if n < songs} if state else {}
     told = ", ".join(f"{n} of {target}" for target, n in fewer.items())
     parts = [
-        f"{place}: {len(board.tracks)} tracks"
+        f"{place}: {len(board.tracks)} songs"
         + (f", {songs} of which a ranked entry needs" if board.ranked_on else "")
         + (f", of which those count that most entries have a value on ({told})" if told else "")
         + f"; {board.rank_metric} ({board.preset}), {AGGREGATIONS[board.aggregation]}. Ranked by {ranked}."

@@ -40,6 +40,7 @@ NO_ARTEFACTS = f"SAR above {MOST_SAR:g} dB says nothing, as a scaled or filtered
 """Why a SAR is a dash."""
 
 _PLACE = [*UNIT, "track"]
+_AS_GOOD_AS_EQUAL = 1e-3  # of the unit of a metric: what rounding the mixture to 16 bits moves, and no table prints
 
 
 def declared_idle(separators: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -71,10 +72,10 @@ def imitations(tracks: pd.DataFrame, floor: str = FLOOR) -> set[str]:
 def _as_floor(rows: pd.DataFrame, of_floor: pd.DataFrame) -> set[str]:
     """Return the labels of rows all of which have the value of the floor at the same place, and any a value."""
     beside = rows[_PLACE].merge(of_floor[[*_PLACE, "value"]], "left", on=_PLACE, validate="many_to_one")
-    there = beside["value"].to_numpy(float).round(DIGITS)
-    own = rows["value"].where(rows["status"] == Status.OK).to_numpy(float).round(DIGITS)
+    there = beside["value"].to_numpy(float)
+    own = rows["value"].where(rows["status"] == Status.OK).to_numpy(float)
     failed = ((rows["status"] != Status.OK) & (rows["status"] != Status.SKIPPED)).to_numpy(bool)
-    same = ((own == there) | (np.isnan(own) & np.isnan(there))) & ~failed
+    same = np.isclose(own, there, rtol=0, atol=_AS_GOOD_AS_EQUAL, equal_nan=True) & ~failed
     known = rows["label"].to_numpy()
     return {str(name) for name in known[~np.isnan(own) & same]} - {str(name) for name in known[~same]}
 

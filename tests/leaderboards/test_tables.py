@@ -54,7 +54,7 @@ def test_an_entry_that_lacks_songs_changes_no_others_number(board: Path) -> None
     _enter(board, "c", [10.105 - 0.15 * i for i in range(30)])
     assert _numbers(board) == before
     page = build(read_board(board))[0].read_text()
-    assert "50 tracks; SDR" in page
+    assert "50 songs; SDR" in page
     assert "2 of 3 entries are complete" in page
     apart = page.partition("## Incomplete entries")[2]
     # On its 30 songs it is 0.5 dB better than a and 1 dB better than b, and it has no rank.
