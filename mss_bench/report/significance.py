@@ -101,9 +101,8 @@ def marks(families: Sequence[Family], *, of_columns: bool = True) -> list[str]:
             takes = f"{songs} songs; {methods} methods take {needed}"
             said.append(f"Columns with too few songs ({takes}) tell no pair apart{ahead}.")
         else:
-            said.append(
-                f"With {songs} songs no pair of {methods} methods can be told apart (it takes {needed}){ahead}."
-            )
+            with_songs = f"With {songs} song{'s' * (songs != '1')}"
+            said.append(f"{with_songs} no pair of {methods} methods can be told apart (it takes {needed}){ahead}.")
     return said
 
 

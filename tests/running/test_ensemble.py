@@ -170,3 +170,9 @@ def test_ensembles_that_cannot_be_are_one_clear_line(
     with pytest.raises(error, match=message) as refused:
         prepare(RunOptions(**_options(folder, [f"ensemble:{ensemble}", *further.get(ensemble, [])])))
     assert "\n" not in str(refused.value)
+
+
+def test_a_member_cannot_change_the_parameters_of_a_method_of_the_run(folder: Path) -> None:
+    ensemble = {"name": "ensemble", "of": [{"name": "a", "weight": 2}, "b"]}
+    with pytest.raises(ConfigError, match="a is a method of the run and has its parameters there, so that weight"):
+        prepare(RunOptions(**_options(folder, [ensemble])))

@@ -41,7 +41,7 @@ def test_a_table_of_what_is_finished_comes_while_the_rest_is_computed(prepared, 
 
 def test_songs_that_not_every_method_has_finished_are_not_in_it(prepared):
     rebuild(prepared.folder)
-    assert "1 track" in printed_so_far(str(prepared.folder), 80, "utf-8")
+    assert "1 song" in printed_so_far(str(prepared.folder), 80, "utf-8")
     for cell in prepared.plan.cells[1:]:  # one method on one song: better than nothing
         cell_path(prepared.folder, cell.estimate_key).unlink(missing_ok=True)
     rebuild(prepared.folder)

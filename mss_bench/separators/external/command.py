@@ -193,7 +193,8 @@ class Command(Outside):
                 raise InvalidOutputError(f"{self._title} wrote {shown} for {target}; expected one file, see `pattern`")
         if missing := [target for target in wanted if target not in files]:
             raise InvalidOutputError(
-                f"{self._title} wrote no file for {', '.join(missing)}; it wrote {_all_files(output, refused)}"
+                f"{self._title} wrote no file for {', '.join(missing)}; it wrote {_all_files(output, refused)}. Where "
+                "names do not tell the targets, `pattern` says how, or `output: by order` takes sorted files for them"
             )
         unknown = [name for name in targets.beyond(files) if name not in wanted]
         if unknown and "other" in wanted and "other" not in self.stem_map.targets:

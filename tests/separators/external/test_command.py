@@ -116,7 +116,7 @@ def test_words_are_handed_over_as_they_are_without_a_shell(
         (":", InvalidOutputError, "invalid_output", "wrote no file for vocals, accompaniment; it wrote nothing"),
         (
             'cp "$1" "$2/vocals.wav"; cp "$1" "$2/inst.raw"', InvalidOutputError, "invalid_output",
-            "wrote no file for accompaniment; it wrote inst.raw, vocals.wav",
+            "wrote no file for accompaniment; it wrote inst.raw, vocals.wav. Where names do not tell",
         ),
         (
             f'{BOTH}; cp "$1" "$2/Vocals.flac"', InvalidOutputError, "invalid_output",
