@@ -289,7 +289,7 @@ def _events(commit: _Commit, before: _State | None, after: _State) -> Iterator[E
 
     if before is None:
         best = next(iter(after.ranks), next(iter(after.values)))
-        yield event("begins", best, f"best of {len(after.values)} entries")
+        yield event("begins", best, f"best of {n} entries" if (n := len(after.values)) > 1 else "the first entry")
         return
     for method in before.values:
         if method not in after.values:
