@@ -13,6 +13,7 @@ from mss_bench.listening.arena import Arena, RatingSet
 from mss_bench.listening.arena_results import ALL, CEILING, ENOUGH, answer, judge, read_results, verdict
 from mss_bench.listening.bootstrap import FEWEST
 from mss_bench.report.html import templates
+from mss_bench.report.markdown import markdown_escape
 from mss_bench.report.table import CellValue, Column, Table, TableCell, number
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def write_pages(arena: Arena) -> list[Path]:
     parts = [
         f"# {arena.title}", arena.description, said.markdown(level=2), table.markdown(level=2),
         "## What the numbers mean", "\n".join(f"- {rule}" for rule in _RULES),
-        "## Sets of ratings", "\n".join(f"- {title}: {text}" for title, text in sets),
+        "## Sets of ratings", "\n".join(f"- {markdown_escape(f'{title}: {text}')}" for title, text in sets),
         "Made by `mss-bench metrics arena build`; checked by `mss-bench leaderboard verify`.",
     ]  # fmt: skip
     page = templates("mss_bench.listening").get_template("arena.html.j2").render(

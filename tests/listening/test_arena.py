@@ -203,11 +203,16 @@ def test_a_users_ratings_and_values_become_a_set(tmp_path: Path, capsys: pytest.
            str(tmp_path / "values.csv"), "--kind", "generative=good,best", "--kind", "masking=bad,fair"]  # fmt: skip
     assert main(add) == 2
     assert "--source" in capsys.readouterr().err
-    assert main([*add, "--source", "our test", "--lower", "loss"]) == 0
+    assert main([*add, "--source", "our <i>test</i>", "--title", "<b>T</b>", "--lower", "loss"]) == 0
     own = read_arena(tmp_path / "arena").sets["mine"]
     assert own.lower_is_better == ("loss",)
     assert own.kinds == {"good": "generative", "best": "generative", "bad": "masking", "fair": "masking"}
     assert main(["metrics", "arena", "build", str(tmp_path / "arena")]) == 0
+    for page in ("README.md", "index.html"):  # markup in a name stays text
+        text = (tmp_path / "arena" / page).read_text()
+        assert "&lt;b&gt;T&lt;/b&gt;" in text
+        assert "<b>T" not in text
+        assert "<i>test" not in text
     assert main([*add[:-6], "--source", "x"]) == 2
     assert "give the values of metrics by one of" in capsys.readouterr().err
 
