@@ -11,6 +11,7 @@ from mss_bench.core.parameters import param
 
 if TYPE_CHECKING:
     from mss_bench.leaderboards.board import Board, Entry
+    from mss_bench.leaderboards.foreign import ForeignTable
 
 __all__ = ["BoardTable"]
 
@@ -88,12 +89,23 @@ class BoardTable(Action):
             board, medians[medians["method"].isin(chosen)], origin="museval", provenance=provenance
         )  # fmt: skip
 
-    def _foreign(self, board: Board) -> list[Entry]:
-        """Return the entries of a table that somebody else made; say what of it is left out."""
+    def begun(self) -> Board:
+        """Return the board that the table begins, where there is none; nothing is written."""
+        from mss_bench.leaderboards.begin import begin_board
+        from mss_bench.leaderboards.board import read_board
+
+        if self.table.is_dir() or self.table.suffix == ".zip":  # a run, museval's files or a bundle
+            return read_board(self.board)
+        targets = {name: target for target, name in self.targets.items()}
+        return begin_board(
+            self.board, self._read()[0], columns=self.columns, constants=self.constants, targets=targets
+        )  # fmt: skip
+
+    def _read(self) -> tuple[ForeignTable, str]:
+        """Read a table that somebody else made, and its checksum."""
         import hashlib
 
-        from mss_bench.errors import ConfigError
-        from mss_bench.leaderboards.foreign import ForeignTable, entries_of_table, msst_log, nested_values
+        from mss_bench.leaderboards.foreign import ForeignTable, msst_log, nested_values
         from mss_bench.listening.sheets import read_sheet, table_bytes
 
         name = str(self.table)
@@ -104,10 +116,17 @@ class BoardTable(Action):
             table = ForeignTable(name, sheet.header, sheet.rows, sheet.places, sheet.plain)
             if not sheet.rows:
                 table = nested_values(name, sheet.raw)
+        return table, hashlib.sha256(content).hexdigest()
+
+    def _foreign(self, board: Board) -> list[Entry]:
+        """Return the entries of a table that somebody else made; say what of it is left out."""
+        from mss_bench.errors import ConfigError
+        from mss_bench.leaderboards.foreign import entries_of_table
+
+        table, checksum = self._read()
         if not self.source:
-            raise ConfigError(f"where do the numbers of {name} come from? Say it with --source")
+            raise ConfigError(f"where do the numbers of {table.name} come from? Say it with --source")
         names = {text for row in table.rows for text in row.values()} | {*table.header}
-        checksum = hashlib.sha256(content).hexdigest()
         entries, notes = entries_of_table(
             board, table, columns=self.columns, constants=self.constants, targets=self._spellings(board, names),
             provenance={"from": self.source, "file": self.table.name, "file_sha256": checksum},

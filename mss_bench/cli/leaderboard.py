@@ -12,6 +12,7 @@ from mss_bench.cli import submission
 from mss_bench.cli.board_tables import BoardTable
 from mss_bench.cli.options import Action, add_actions, execute_action
 from mss_bench.core.parameters import param
+from mss_bench.core.text import counted
 
 if TYPE_CHECKING:
     from mss_bench.leaderboards.board import Board, Entry
@@ -27,9 +28,11 @@ class Add(BoardTable):
     def execute(self) -> int:
         """Write the entries and name their files."""
         from mss_bench.errors import ConfigError
-        from mss_bench.leaderboards.board import has_other_numbers, infinite, read_board, write_entry
+        from mss_bench.leaderboards.begin import PRESET, is_new
+        from mss_bench.leaderboards.board import has_other_numbers, infinite, read_board, write_board, write_entry
 
-        board = read_board(self.board)
+        new = is_new(self.board)
+        board = self.begun() if new else read_board(self.board)
         if board.kind == "literature":
             raise ConfigError(f"{self.board} holds published aggregates; add a line to its rows.csv")
         entries = self.entries(board)
@@ -44,6 +47,12 @@ class Add(BoardTable):
                     f"{self.board} has an entry {entry.method!r} with other numbers; name yours otherwise, or give "
                     "--replace; nothing was written"
                 )
+        if new:
+            print(
+                f"{write_board(board)}: begun with {counted(len(board.tracks), 'song')}, ranked by {board.rank_metric} "
+                f"of {board.rank_target}; where you say there which songs these are (dataset) and by which definition "
+                f"they were scored (preset, now {PRESET!r}), add the table again"
+            )
         for entry in entries:
             print(write_entry(board, entry)[1])
         return 0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLUMNS", "ORIGINS", "REPLICATES", "Board", "Entry", "aggregates", "entry_names", "file_stem",
     "has_other_numbers", "has_same_numbers", "idle_entries", "infinite", "read_board", "read_entry",
-    "track_table", "write_entry",
+    "track_table", "write_board", "write_entry",
 ]  # fmt: skip
 
 COLUMNS = ("track", "group", "target", "metric", "value", "n_frames", "n_valid", "n_inf", "status")
@@ -173,6 +173,13 @@ def read_board(folder: str | Path) -> Board:
     board.folder = folder
     board.title = board.title or folder.name
     return board
+
+
+def write_board(board: Board) -> Path:
+    """Write ``board.yaml`` of a board, with what is not as usual."""
+    usual = Board.defaults({})
+    facts = {name: value for name, value in board.values().items() if value != usual.get(name)}
+    return write_atomic(board.folder / "board.yaml", _yaml(facts))
 
 
 def file_stem(method: str) -> str:

@@ -79,8 +79,8 @@ def check_bundle(path: Path, board: Board | None = None) -> tuple[list[Point], B
         return [Point("error", "bundle", "", str(error))], None
     if not names:
         return [Point("error", "bundle", "", f"{path} has no entries")], bundle
-    count = len(bundle.files)
-    points = [Point("ok", "bundle", "", f"{count} files, as their checksums say; {len(names)} entries")]
+    count = f"{len(names)} entr{'y' if len(names) == 1 else 'ies'}"
+    points = [Point("ok", "bundle", "", f"{len(bundle.files)} files, as their checksums say; {count}")]
     points += [Point("error", "numbers", "", problem) for problem in problems]
     if entries:
         points.append(Point("ok", "numbers", "", "every aggregate follows from the scores of the songs"))

@@ -56,6 +56,12 @@ class ForeignTable:
     places: Sequence[str]
     plain: Callable[[str], str] = str
 
+    def check_columns(self, columns: Mapping[str, str]) -> None:
+        """Raise `ConfigError` where the table lacks a column that holds a name; one with a star is a pattern."""
+        for name, column in columns.items():
+            if "*" not in column and column not in self.header:
+                raise ConfigError(f"{self.name} has no column {column!r} for {name}; it has {_listed(self.header)}")
+
 
 def entries_of_table(
     board: Board, table: ForeignTable, *, columns: Mapping[str, str], constants: Mapping[str, str],
@@ -158,9 +164,7 @@ def _columns(
     for name in constants:
         if name not in ("method", "target", "metric", *FACTS):
             raise UnknownNameError("value to set", name, ("method", "target", "metric", *FACTS))
-    for name, column in columns.items():
-        if "*" not in column and column not in table.header:
-            raise ConfigError(f"{table.name} has no column {column!r} for {name}; it has {_listed(table.header)}")
+    table.check_columns(columns)
     found = {name: name for name in known if name in table.header and name not in constants} | dict(columns)
     # A column that was named for something else says nothing under its own name.
     found = {name: column for name, column in found.items() if name in columns or column not in columns.values()}

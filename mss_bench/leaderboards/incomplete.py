@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mss_bench.core.text import percent
+from mss_bench.core.text import counted, percent
 from mss_bench.leaderboards.board import Board, Entry
 from mss_bench.leaderboards.completeness import Completeness, lacks, ranking_scores
 from mss_bench.report.table import Column, Table, TableCell, TableRow, number
@@ -126,8 +126,8 @@ def _matrix(
     columns: list[Column | str] = ["against", *(Column(name, "right") for name in unranked)]
     direction = "less is better" if board.rank_metric in board.lower_is_better else "more is better"
     target = "the mean over targets" if board.rank_target == "mean" else board.rank_target
-    families = [f"its {len(rivals)} ranked rivals"] if rivals else []
-    families += [f"the {len(among)} pairs of incomplete entries"] if len(among) else []
+    families = [f"its {counted(len(rivals), 'ranked rival')}"] if rivals else []
+    families += [f"the {counted(len(among), 'pair')} of incomplete entries"] if len(among) else []
     notes = [
         f"Typical difference (Hodges and Lehmann) in {board.rank_metric} of {target}, {direction}: the entry of the "
         "column minus that of the row, with the number of songs that both have, and the interval (95 %, of the pair "

@@ -13,6 +13,7 @@ import numpy as np
 
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import is_floor
+from mss_bench.core.text import counted
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import ORIGINS, Board, Entry, entry_names, idle_entries, read_entry
 from mss_bench.leaderboards.completeness import Completeness, completeness
@@ -253,8 +254,10 @@ def _remarks(board: Board, entries: list[Entry], state: Completeness | None) -> 
             " about new songs. No model loses its rank for it."
         )
     if state and (lacking := sum(state.unranked(board, e.method) for e in entries)):
+        whole, one = len(entries) - lacking, lacking == 1
         said.append(
-            f"{len(entries) - lacking} of {len(entries)} entries are complete; the others stand below, without a rank."
+            f"{whole} of {len(entries)} entries {'is' if whole == 1 else 'are'} complete; the other{'s'[: not one]} "
+            f"stand{'s'[:one]} below, without a rank."
         )
     return said
 
@@ -305,7 +308,8 @@ def _said(verdicts: Mapping[str, Family | None]) -> list[str]:
             agreement = f" Agreement of the songs, Kendall's W: {friedman(ranked).w:.2f}."
         # That the songs are too few is said once, below.
         said = found.sentence if found.enough or not found.ahead else f"{found.ahead}."
-        lines.append(f"{target}, {found.n_tracks} songs, {len(found.ranked)} methods: {said}{agreement}")
+        of = f"{counted(found.n_tracks, 'song')}, {counted(len(found.ranked), 'method')}"
+        lines.append(f"{target}, {of}: {said}{agreement}")
     lines.append("Bold: the best of a column; oracles and entries that do nothing have no rank.")
     return lines + marks([*known.values()], of_columns=False)
 

@@ -202,6 +202,41 @@ def test_a_wrong_table_is_one_clear_line_and_nothing_is_written(
     assert not (board / "entries").exists()
 
 
+MINE = (
+    "track,model,stem,sdr\nB,mine,vocals,6.1\nB,mine,instrumental,9\n"
+    "A,mine,vocals,7\nA,mine,instrumental,8\nA,x,vocals,5\n"
+)
+NAMED = ("--columns", "method=model,target=stem,SDR=sdr")
+
+
+def test_two_commands_lead_from_a_table_to_a_page(tmp_path: Path, capsys) -> None:
+    new = tmp_path / "new"
+    assert _add(new, MINE, *NAMED, *FROM) == 0
+    board = read_board(new)
+    assert (board.tracks, board.targets, board.metrics) == (("B", "A"), ("vocals", "accompaniment"), ("SDR",))
+    assert main(["leaderboard", "build", str(new)]) == 0
+    assert "1 of 2 entries is complete; the other stands below, without a rank." in (new / "README.md").read_text()
+    assert _add(tmp_path / "neww", MINE, *NAMED, *FROM) == 2
+    assert f"did you mean {new}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        (MINE, FROM, "does not say which column is target and which is metric"),
+        (MINE, ("--columns", "target=stm", *FROM), "has no column 'stm' for target"),
+        (MINE, NAMED, "where do the numbers of"),
+        (MINE.replace("6.1", "inf"), (*NAMED, *FROM), "finite values only"),
+    ],
+)
+def test_a_table_that_cannot_begin_a_board_leaves_nothing(
+    content: str, options: tuple[str, ...], said: str, tmp_path: Path, capsys
+) -> None:
+    assert _add(tmp_path / "new", content, *options) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_more_rows_than_anybody_has_are_refused_before_they_are_read(board: Path, capsys) -> None:
     assert _add(board, ROWS + "x,Song 00,vocals,5\n" * 1_000_000, *FROM) == 2
     assert "has 1,000,001 lines, expected at most 500,000 lines and 200 MB" in capsys.readouterr().err
