@@ -91,15 +91,17 @@ class BoardTable(Action):
 
     def begun(self) -> Board:
         """Return the board that the table begins, where there is none; nothing is written."""
+        from mss_bench.core.names import known_stem
         from mss_bench.leaderboards.begin import begin_board
         from mss_bench.leaderboards.board import read_board
 
         if self.table.is_dir() or self.table.suffix == ".zip":  # a run, museval's files or a bundle
             return read_board(self.board)
-        targets = {name: target for target, name in self.targets.items()}
-        return begin_board(
-            self.board, self._read()[0], columns=self.columns, constants=self.constants, targets=targets
-        )  # fmt: skip
+        table = self._read()[0]
+        texts = {text for row in table.rows for text in row.values()} | {*self.constants.values()}
+        usual = {text: stem for text in texts if (stem := known_stem(text))}
+        targets = usual | {name: target for target, name in self.targets.items()}
+        return begin_board(self.board, table, columns=self.columns, constants=self.constants, targets=targets)
 
     def _read(self) -> tuple[ForeignTable, str]:
         """Read a table that somebody else made, and its checksum."""

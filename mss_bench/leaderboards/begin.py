@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mss_bench.core.names import known_stem
 from mss_bench.errors import ConfigError, nearest
 from mss_bench.leaderboards.board import Board
 from mss_bench.leaderboards.foreign import FACTS, NAMES, ForeignTable
@@ -48,7 +47,7 @@ def begin_board(
     columns, constants
         As for `mss_bench.leaderboards.foreign.entries_of_table`.
     targets : mapping
-        Target of the board by what the table calls it, beside the usual spellings.
+        Target of the board by what the table calls it.
 
     Raises
     ------
@@ -64,7 +63,7 @@ def begin_board(
     table.check_columns(columns)
     wide = [name for name in columns if name not in (*NAMES, *FACTS)]
     wide += [name for name in table.header if name in _METRICS and name not in (*wide, *columns.values())]
-    called = [targets.get(name) or known_stem(name) or name for name in told("target")]
+    called = [targets.get(name, name) for name in told("target")]
     contents = {"track": told("track"), "target": called, "metric": told("metric") or wide}
     if absent := [name for name, names in contents.items() if not names]:
         raise ConfigError(
