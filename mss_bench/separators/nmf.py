@@ -68,7 +68,8 @@ class NMF(BlindMaskSeparator):
     presets = as_published(n_fft=2048, hop=512)
     unlike_paper = (
         "Frames of n_fft=4096, hop=1024, and under preset=paper 2048, 512, as is usual: the papers are of any "
-        "matrix; components are clustered into sources, which is no part of them"
+        "matrix; components are clustered into sources, which is no part of them. The default stays: the preset is "
+        "worse by 0.3 dB on the demo and better by 0.5 on an excerpt of a record, less than seeds spread"
     )
     assumption = "Each source is made of a few sounds that come back, and sounds unlike those of the others."
 

@@ -77,7 +77,10 @@ class IBM(_Oracle):
     name = "ibm"
     citation = "D. Wang, On ideal binary mask as the computational goal of auditory scene analysis, 2005"
     presets = as_published(exponent=2.0)
-    unlike_paper = "The stem is compared with the mixture (SiSEC), not with the sum of the others"
+    unlike_paper = (
+        "The stem is compared with the mixture (SiSEC), not with the sum of the others. The default stays: by powers "
+        "stems gain 0.1 to 0.3 dB on the demo and on an excerpt of a record, and the accompaniment loses 1.2 and 1.6"
+    )
     assumption = "In every bin a stem either dominates the mixture or is absent; the true stems are known."
 
     exponent: float = param(1.0, above=0, doc="Exponent a: 1 compares magnitudes, 2 powers.")

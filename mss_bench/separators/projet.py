@@ -73,7 +73,8 @@ class PROJET(BlindMaskSeparator):
     unlike_paper = (
         "By default the grids are the paper's, which do not hold the centre; under preset=paper they do: directions=31 "
         "(paper: 30), projections=11 (paper: 10); starts are drawn by sectors and the best of several is "
-        "kept; Q is learned from drawn frames"
+        "kept; Q is learned from drawn frames. The default stays: the preset is better on the vocals, by 0.3 dB on the "
+        "demo and 0.9 on an excerpt of a record, but on the mean of the stems no better there and 0.7 dB worse here"
     )
     assumption = "Sources come from different directions, and their magnitudes add up in every projection."
 
