@@ -45,8 +45,9 @@ class DUET(BlindMaskSeparator):
     ``level_delay``, delays show in the phase only below ``sample_rate / (2 max_delay)``, where it cannot wrap, and only
     those bins are in the histogram; the residuals need no such limit.
 
-    No binary mask is better than the one that gives each bin to the source that is strongest there, and that is how far
-    DUET can go: on three tuneful sources it stays 0.5 dB below it, and both rise with how little the sources overlap.
+    No binary mask is better than the one that gives each bin to the source that is strongest there: on three tuneful
+    sources that rest for two fifths of the time it gains 16 to 21 dB, DUET as published 0.2 to 1.2 dB less, and the
+    default filter, which is not binary, 17 to 20 dB. Where they rest for 70 % of it, both binary masks gain 27 dB and more.
 
     With ``sources=auto`` the sources are as many as the histogram over phi has peaks that rise by a tenth of the
     highest above the valleys around them; with delays, or that over delta if it has more.
