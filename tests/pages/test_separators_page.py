@@ -36,6 +36,7 @@ def test_each_method_has_its_section_figure_and_scores(gallery) -> None:
         value = table[of_name & (table["metric"] == "uSDR")]["value"].iloc[0]
         assert f"{value:.1f}" in page
     assert page.index("## Position models") < page.index("## Kernel models") < page.index("## Oracles")
+    assert page.index("| **Kernel models** |") < page.index("| [hpss](#hpss) | 3 |") < page.index("| **Oracles** |")
     assert "psi = 2 Re(L R*)" in page
     assert "The oracle is above the rest." in page
 
