@@ -257,7 +257,7 @@ def _in_run(member: Spec, specs: Sequence[Spec]) -> Spec | None:
         if member.name in names:
             raise ConfigError(
                 f"ensemble of {member}: {member.name} is a method of the run and has its parameters there, so that "
-                f"{', '.join(member.params) or 'as'} cannot be given; name it alone (weights: [2, 1] are the ensemble's)"
+                f"{', '.join(member.params) or 'as'} cannot be given; name it alone (`weights` are the ensemble's)"
             )
         raise UnknownNameError("member of the ensemble", member.name, [*names, *separators.names()])
     return called[0] if called else None

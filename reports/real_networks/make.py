@@ -41,6 +41,9 @@ _WAYS = {
 }
 
 
+_EARLIER = "measured earlier, on 30 November 2026"
+
+
 @dataclass(frozen=True)
 class Row:
     """Scores and cost of a method on the songs of the page."""
@@ -66,6 +69,8 @@ class RealNetworks(Page):
         with tempfile.TemporaryDirectory() as folder:
             rows, songs = self._rows(Path(folder))
         self.out.mkdir(parents=True, exist_ok=True)
+        rows += _kept(self.out / "README.md", rows)
+        rows.sort(key=lambda row: list(_WAYS).index(row.name))
         filters = {"number": lambda value, digits: "–" if math.isnan(value) else f"{value:.{digits}f}"}
         return [render(HERE / "page.md.j2", self.out, filters, rows=rows, songs=songs, stems=STEMS)]
 
@@ -92,6 +97,18 @@ class RealNetworks(Page):
                 sdr = {stem: float(values[stem]) for stem in STEMS}
                 rows.append(Row(name, what, sdr, speed, cost.get("peak_memory_mb", math.nan)))
         return rows, sorted(scores.track.unique())
+
+
+def _kept(page: Path, rows: list[Row]) -> list[Row]:
+    """Return the rows of an earlier page that were not computed anew, and say so in them."""
+    computed, kept = {row.name for row in rows}, []
+    for line in page.read_text(encoding="utf-8").splitlines() if page.is_file() else ():
+        name, *cells = [cell.strip() for cell in line.strip("| ").split("|")]
+        if name in _WAYS and name not in computed:
+            what = cells[0] if _EARLIER in cells[0] else f"{cells[0]}; {_EARLIER}"
+            *sdr, speed, memory = map(float, cells[1:])
+            kept.append(Row(name, what, dict(zip(STEMS, sdr, strict=True)), speed, memory))
+    return kept
 
 
 if __name__ == "__main__":

@@ -130,9 +130,8 @@ class OpenUnmix:
         Only the recurrent layers look from frame to frame, and the filter within its windows.
         """
         stft, frames, options = self._stft, self._stft.frames(mixture.shape[-1]), self.manifest.options
-        blocks = (self._spectrogram(mixture, first, min(first + _BLOCK, frames)) for first in range(0, frames, _BLOCK))
-        encoded = zip(*([_encoded(n, block.abs()) for n in self._networks] for block in blocks), strict=True)
-        hidden = [_hidden(n, self._package.cat(parts)) for n, parts in zip(self._networks, encoded, strict=True)]
+        # One network after the other: transforming the mixture anew costs less than holding what all four encode.
+        hidden = [_hidden(network, self._codes(network, mixture, frames)) for network in self._networks]
         stems = np.zeros((len(self.manifest.delivers), *mixture.shape), dtype=np.float32)
         window = options.window or frames
         for first in range(0, frames, window):
@@ -143,6 +142,17 @@ class OpenUnmix:
         for stem in stems:
             stft.finish(stem)
         return stems
+
+    def _codes(self, network: Any, mixture: Audio, frames: int) -> Any:
+        """Return what a network encodes of each frame of a mixture, ``(frames, values)``."""
+        parts = (
+            _encoded(network, self._spectrogram(mixture, first, min(first + _BLOCK, frames)).abs())
+            for first in range(0, frames, _BLOCK)
+        )
+        codes = self._package.empty((frames, network.hidden_size), device=self._torch.place)
+        for first, part in zip(range(0, frames, _BLOCK), parts, strict=True):
+            codes[first : first + _BLOCK] = part
+        return codes
 
     def _spectrogram(self, mixture: Audio, first: int, stop: int) -> Any:
         """Return frames of the mixture, ``(frames, channels, bins)``."""
