@@ -34,7 +34,8 @@ class List(Action):
         ]
         print(Table("", ["name", "what its number is", "data set", "tracks"], [rows]).console(terminal_width()))
         print("\nAll rules: mss-bench protocols show NAME")
-        print(f"Published tables from values of each song: mss-bench protocols reproduce NAME, of {reproducible()}")
+        print("Published tables from values of each song: mss-bench protocols reproduce NAME")
+        print(f"NAME is any of {reproducible()}")
         return 0
 
 

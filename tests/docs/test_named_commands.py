@@ -6,6 +6,7 @@ import argparse
 import ast
 import importlib
 import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -107,6 +108,18 @@ def test_options_that_are_named_exist(path: Path) -> None:
     ]
     named = {word for span in spans for word in re.findall(r"(?<!\S)--[a-z][\w-]+", span)}
     assert named - OF_OTHERS - set().union(*options().values()) == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_command_lines_are_taken_as_they_stand(path: Path) -> None:
+    """Their values and choices, too, of commands that nothing executes: they need weights, listeners or a cluster."""
+    for block in re.findall(r"^ *```sh\n(.*?)^ *```", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE):
+        for line in re.split(r"\n|&&|;|\|", block.replace("\\\n", " ")):
+            words = line.split("#")[0].strip().startswith("mss-bench ") and shlex.split(line, comments=True)
+            if words and words[1] in VERBS and "$" not in line:
+                parser = Parser(prog=f"mss-bench {words[1]}")
+                importlib.import_module(f"mss_bench.cli.{words[1]}").configure(parser)
+                parser.parse_args(words[2:])  # which raises for what is wrong
 
 
 OF_OTHERS = {"--no-deps", "--is-wav", "--musdb", "--strict", "--jbos", "--extras", "--python"}

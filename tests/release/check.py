@@ -4,7 +4,8 @@
 
     pip install build twine
     python tests/release/check.py                  # wheel and sdist, and the package without extras: some minutes
-    python tests/release/check.py --extras            # each extra alone, all together; writes README.md here
+    python tests/release/check.py --extras            # each extra alone, all together; rows of README.md here
+    python tests/release/check.py --extras onnx stats # these alone
     python tests/release/check.py --python python3.12 python3.13   # other interpreters, without extras
 
 Environments are made by uv where it is installed, else by venv and pip.
@@ -182,10 +183,22 @@ def tried(work: Path, wheel: Path, extras: tuple[str, ...], python: str) -> str:
     return f"| {version} | {label} | {size:.0f} | {outcome} |"
 
 
+def write_rows(rows: Iterable[str]) -> None:
+    """Write rows into the table, in the place of earlier ones of the same interpreter and extras."""
+    text, _, table = TABLE.read_text().partition("\n| Python")
+    merged = {_tried_what(row): row for row in [*table.splitlines()[2:], *rows]}
+    head = ["| Python | extras | MB installed | outcome |", "|:--|:--|--:|:--|"]
+    TABLE.write_text("\n".join([text, *head, *sorted(merged.values())]) + "\n")
+
+
+def _tried_what(row: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in row.split("|")[1:3])
+
+
 def main() -> int:
     """Check what was asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--extras", action="store_true", help="each extra alone, and all together")
+    parser.add_argument("--extras", nargs="*", choices=USES, help="these alone; unnamed: each, and all together")
     parser.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters (default: this one)")
     args = parser.parse_args()
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -197,12 +210,11 @@ def main() -> int:
         print("\n".join(wrong))
         (wheel,) = (file for file in built if file.suffix == ".whl")
         sets: list[tuple[str, ...]] = [()]
-        if args.extras:
-            sets += [(extra,) for extra in USES] + [tuple(USES)]
+        if args.extras is not None:
+            sets += [(extra,) for extra in args.extras or USES] + [tuple(USES)] * (not args.extras)
         rows = [tried(work, wheel, extras, python) for python in args.python for extras in sets]
-    if args.extras:
-        head = ["| Python | extras | MB installed | outcome |", "|:--|:--|--:|:--|"]
-        TABLE.write_text("\n".join([TABLE.read_text().partition("\n| Python")[0], *head, *rows]) + "\n")
+    if args.extras is not None or len(args.python) > 1:
+        write_rows(rows)
     return 1 if wrong or any("FAILED" in row for row in rows) else 0
 
 
