@@ -139,10 +139,12 @@ class Add(RatedTest, Stimuli):
         if sum(map(bool, (self.run, self.metrics, self.audio))) != 1:
             raise ConfigError("give the values of metrics by one of --values, --run and --audio")
         known = read_arena(self.arena).sets if is_arena(self.arena) else {}
-        if not self.ratings.exists() and (nearest(str(self.ratings), known) or not self.ratings.suffix):
-            raise UnknownNameError("file or set of ratings", str(self.ratings), known)
-        if not self.ratings.exists() and str(self.ratings) in known:
-            own = known[str(self.ratings)]
+        name = str(self.ratings)
+        absent = not self.ratings.exists()
+        if absent and name not in known and (nearest(name, known) or not self.ratings.suffix):
+            raise UnknownNameError("file or set of ratings", name, known)
+        if absent and name in known:
+            own = known[name]
             ratings = own.read_ratings()
             values = self.scores(self.computed, own, ratings) if self.audio else self.read_metrics(ratings)[own.target]
             add_values(own, self._renamed(values))
