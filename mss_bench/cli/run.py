@@ -110,7 +110,7 @@ def _print_plan(prepared: PreparedRun) -> None:
     from mss_bench.running.reasons import reasons
     from mss_bench.running.status import estimate
 
-    for notice in dict.fromkeys(prepared.plan.notices):
+    for notice in dict.fromkeys([*prepared.dataset.notices, *prepared.plan.notices]):
         tell(f"note: {notice}")
     tasks, cells = prepared.tasks(), prepared.plan.cells
     tracks = {cell.track.id for cell in cells}

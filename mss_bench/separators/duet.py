@@ -47,7 +47,7 @@ class DUET(BlindMaskSeparator):
 
     No binary mask is better than the one that gives each bin to the source that is strongest there: on three tuneful
     sources that rest for two fifths of the time it gains 16 to 21 dB, DUET as published 0.2 to 1.2 dB less, and the
-    default filter, which is not binary, 17 to 20 dB. Where they rest for 70 % of it, both binary masks gain 27 dB and more.
+    default filter, which is not binary, 17 to 20 dB. Where they rest for 70 % of it, both binary masks gain 27 dB.
 
     With ``sources=auto`` the sources are as many as the histogram over phi has peaks that rise by a tenth of the
     highest above the valleys around them; with delays, or that over delta if it has more.

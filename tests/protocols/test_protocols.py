@@ -337,6 +337,15 @@ def test_all_protocols_of_several_methods_are_one_table_that_says_nothing_twice(
     assert [line[0] for line in lines if line[-4:] == ["the", "data", "lack", "bass"]] == ["msst@1"]
 
 
+def test_a_dry_run_says_too_what_takes_the_name_away(done, capsys):
+    catalog, file = (done.run["options"][key][0] for key in ("catalogs", "protocol_files"))
+    here = ["--catalog", catalog, "--protocol-file", file, "--dataset", "tiny", "-s", "mixture_unscaled"]
+    assert main(["run", "--protocol", "mine@1", "--max-tracks", "1", "--dry-run", *here]) == 0
+    assert (
+        "note: not by mine@1, whose name the tables do not carry: it has 1 of the 2 tracks" in capsys.readouterr().err
+    )
+
+
 def test_before_a_run_by_all_protocols_each_that_gives_no_name_is_named_once(planned):
     notices = planned("all", dataset="tiny", duration=1.0).dataset.notices
     nameless, without = (notice for notice in notices if "@1" in notice)
