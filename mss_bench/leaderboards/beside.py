@@ -179,18 +179,13 @@ def overview(every: Sequence[ProtocolScores], methods: Sequence[str], not_served
     shared = [text for text in every[0].differs if all(text in scores.differs for scores in every)] if every else []
     groups: list[list[list[Any]]] = []
     for scores in every:
-        lines = [_line(scores, method, shared) for method in methods]
-        said = [
-            stands if stands not in [above for _, above in lines[:k]] else "likewise"
-            for k, (_, stands) in enumerate(lines)
-        ]
-        first = [scores.name, str(scores.facts["definition"])]
-        groups.append([
-            [name, method, value, definition, stands]
-            for method, (value, _), stands, (name, definition) in zip(
-                methods, lines, said, [first, *([["", ""]] * (len(methods) - 1))], strict=True
-            )
-        ])  # fmt: skip
+        rows: list[list[Any]] = []
+        for method in methods:
+            name, definition = ("", "") if rows else (scores.name, str(scores.facts["definition"]))
+            value, stands = _line(scores, method, shared)
+            known = any(row[-1] == stands for row in rows)
+            rows.append([name, method, value, definition, "likewise" if known else stands])
+        groups.append(rows)
     groups += [[[p.name, "", "–", p.definition, f"none: the data lack {what}"]] for p, what in not_served.items()]
     columns = ["protocol", "method", "value", "what it is", "may stand beside"]
     notes = [f"No number carries the name of its protocol: {'; '.join(shared)}."] if shared else []
