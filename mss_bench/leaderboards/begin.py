@@ -19,18 +19,20 @@ _METRICS = ("SDR", "ISR", "SIR", "SAR", "SI-SDR", "uSDR", "cSDR")  # columns tha
 
 
 def is_new(folder: Path) -> bool:
-    """Return whether a board may be begun there: no such folder, or an empty one, and no board of nearly that name.
+    """Return whether a board may be begun there: an empty folder, or none and no board of nearly that name beside it.
 
     Raises
     ------
     ConfigError
         A board beside it has nearly its name.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        return False
+    if folder.exists():
+        return folder.is_dir() and not any(folder.iterdir())
     boards = [file.parent.name for file in folder.parent.glob("*/board.yaml")]
     if near := nearest(folder.name, boards, cutoff=0.8):
-        raise ConfigError(f"{folder} is no leaderboard: it has no board.yaml; did you mean {folder.parent / near[0]}?")
+        raise ConfigError(
+            f"there is no board {folder}; did you mean {folder.parent / near[0]}? Make the folder to begin another"
+        )
     return True
 
 

@@ -218,6 +218,8 @@ def test_two_commands_lead_from_a_table_to_a_page(tmp_path: Path, capsys) -> Non
     assert "1 of 2 entries is complete; the other stands below, without a rank." in (new / "README.md").read_text()
     assert _add(tmp_path / "neww", MINE, *NAMED, *FROM) == 2
     assert f"did you mean {new}?" in capsys.readouterr().err
+    (tmp_path / "neww").mkdir()
+    assert _add(tmp_path / "neww", MINE, *NAMED, *FROM) == 0
 
 
 @pytest.mark.parametrize(
