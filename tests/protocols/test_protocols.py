@@ -373,7 +373,7 @@ def test_protocols_are_listed_shown_and_checked(own, tiny, capsys):
     assert main(["protocols", "list", "--protocol-file", str(own)]) == 0
     assert "moisesdb-6@1" in (printed := capsys.readouterr().out)
     assert "mine@2" in printed
-    assert printed.endswith("reproduce NAME, of sisec18@1, moisesdb-4@1, moisesdb-6@1, gensvs@1\n")
+    assert printed.endswith("reproduce NAME\nNAME is any of sisec18@1, moisesdb-4@1, moisesdb-6@1, gensvs@1\n")
     assert main(["protocols", "show", "demucs"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "mss-bench run --dataset musdb18hq --subset test -m csdr:preset=museval --missing-stems error" in printed
