@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mss_bench.core.schema import Status
+from mss_bench.core.stages import watched
 from mss_bench.errors import RunError
 from mss_bench.report.blocks import Block
 from mss_bench.report.options import DEFAULT_STYLE, FIGURE_FORMATS, Style
@@ -105,7 +106,7 @@ def draw(
     drawn: set[str] = set()
     taken: set[str] = set()
     mains: dict[str, Block] = {}
-    for block in blocks:
+    for block in watched(blocks, "drawing the figures of metrics"):
         main = mains.setdefault(block.name, block) is block
         second = next((b for b in blocks if b.name == block.name and b is not block), None)
         plans = [*_of_block(block, layout), *_of_targets(block, second, frames or {}, layout)]

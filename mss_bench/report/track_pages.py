@@ -17,6 +17,7 @@ import numpy as np
 
 from mss_bench.core.files import write_atomic
 from mss_bench.core.schema import Status
+from mss_bench.core.stages import watched
 from mss_bench.report.blocks import Block
 from mss_bench.report.contents import Contents
 from mss_bench.report.figures import file_name
@@ -82,7 +83,7 @@ class TrackPages:
                 sounds = sum(len(e.sounds) for m in own for t in m.targets for e in t.excerpts)
                 link = TrackLink(f"tracks/{quote(name)}.html", str(dataset), str(subset), str(track), sounds)
                 pages.append((name, link, own))
-        for i, (name, link, own) in enumerate(pages):
+        for i, (name, link, own) in enumerate(watched(pages, "writing the pages of songs")):
             around = {
                 "before": pages[i - 1][1] if i else None,
                 "after": pages[i + 1][1] if i + 1 < len(pages) else None,
