@@ -37,7 +37,7 @@ ALLOWED = {
     # Tables only: the schema is all that statistics and reports know of a run.
     "stats": TABLES,
     "protocols": TABLES | {"stats.choices"},
-    "report": TABLES | {"stats", "protocols"},
+    "report": TABLES | {"stats", "protocols", "core.stages"},
     "leaderboards": TABLES | {"stats", "report", "protocols"},
     "listening": CORE | {"api", "evaluation", "running", "dsp", "datasets", "metrics", "stats", "report"},
     "explanation": CORE | {"running", "dsp", "metrics", "report"},
