@@ -324,7 +324,7 @@ def test_equal_values_share_a_rank_and_what_counts_is_in_the_head(sisec: Path) -
     ))  # fmt: skip
     page, html = (file.read_text() for file in build(read_board(sisec)))
     for text in (page, html):
-        assert "4 of 5 entries are complete; the others stand below, without a rank" in text
+        assert "4 of 5 entries are complete; the other stands below, without a rank" in text
         assert "3 songs (vocals)" in text
     ranks = [row[1].text for row in standings(read_board(sisec)).groups[0]]
     assert ranks[:3] == ["1", "1", "3"]
