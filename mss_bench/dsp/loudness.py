@@ -105,9 +105,12 @@ def true_peak(signal: NDArray[np.floating[Any]], sample_rate: int, *, floor: flo
         return max(floor, decibels(greatest))
     padded = np.pad(signal, ((0, 0), (_REACH, _REACH + -signal.shape[-1] % _BLOCK)))
     blocks = np.lib.stride_tricks.sliding_window_view(padded, _BLOCK + 2 * _REACH, axis=-1)[:, ::_BLOCK]
-    # Single precision finds the few blocks that can hold the peak, double precision their values.
-    rough = np.array([_rough_peaks(channel, factor) for channel in blocks])
-    near = rough >= _NEARLY * max(float(rough.max()), greatest, 10 ** (floor / 20))
+    # A block whose samples are so small that nothing between them can be greater than the greatest sample is left out;
+    # of the others, single precision finds the few that can hold the peak, double precision their values.
+    least = max(greatest, 10 ** (floor / 20))
+    blocks = blocks[np.abs(blocks).max(axis=-1) * _most_gain(factor) >= _NEARLY * least]
+    rough = _rough_peaks(blocks, factor)
+    near = rough >= _NEARLY * max(float(rough.max(initial=0.0)), least)
     # The ends of a block are wrong, as its neighbours go on; they lie inside of another's.
     fine = resample_poly(blocks[near].astype(np.float64), factor, 1, axis=-1)[:, factor * _REACH : -factor * _REACH]
     return max(floor, decibels(max(float(np.abs(fine).max(initial=0.0)), greatest)))
@@ -117,7 +120,13 @@ def _rough_peaks(blocks: NDArray[np.floating[Any]], factor: int) -> NDArray[np.f
     """Return the greatest magnitude among each block's oversampled values, in single precision."""
     matrix, some = _oversampling(factor), 512  # blocks at a time, in the processor's cache
     parts = (blocks[k : k + some].astype(np.float32) @ matrix for k in range(0, len(blocks), some))
-    return np.asarray(np.concatenate([np.maximum(part.max(axis=-1), -part.min(axis=-1)) for part in parts]))
+    peaks = [np.maximum(part.max(axis=-1), -part.min(axis=-1)) for part in parts]
+    return np.asarray(np.concatenate([*peaks, np.zeros(0, dtype=np.float32)]))
+
+
+def _most_gain(factor: int) -> float:
+    """Return how many times the greatest sample a value between samples can be at most, and a little more."""
+    return 1.001 * float(np.abs(_oversampling(factor)).sum(axis=0).max())
 
 
 @cache
@@ -179,15 +188,20 @@ def block_power(signal: NDArray[np.floating[Any]], sample_rate: int, seconds: fl
         )
     filters = k_weighting(sample_rate)
     state = np.zeros((len(filters), channels, 2))
-    running = np.zeros(samples + 1)
+    # Differences of one running sum give all blocks. It is kept where they begin and end alone: whole, that of a song
+    # would be as much memory as the song.
+    starts = np.arange(0, samples - length + 1, step)
+    ends = np.concatenate([starts, starts + length])
+    sums, before = np.zeros(len(ends)), 0.0
     for first in range(0, samples, _CHUNK):
         weighted, state = sosfilt(filters, signal[:, first : first + _CHUNK], axis=-1, zi=state)  # in float64
-        power = np.einsum("cn,cn->n", weighted, weighted)
-        power[0] += running[first]
-        np.cumsum(power, out=running[first + 1 : first + 1 + len(power)])
-    # Differences of one running sum give all blocks; rounding can leave them just below zero.
-    starts = np.arange(0, samples - length + 1, step)
-    return np.asarray(np.maximum(running[starts + length] - running[starts], 0.0) / length)
+        running = np.einsum("cn,cn->n", weighted, weighted)
+        running[0] += before
+        np.cumsum(running, out=running)
+        here = (ends > first) & (ends <= first + len(running))
+        sums[here], before = running[ends[here] - first - 1], running[-1]
+    # Rounding can leave them just below zero.
+    return np.asarray(np.maximum(sums[len(starts) :] - sums[: len(starts)], 0.0) / length)
 
 
 def lufs(power: Any) -> Any:
