@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,23 @@ def pack(finished_run, tmp_path_factory) -> Path:
         "excerpts: {count: 2, seconds: 3}\nlisteners: 5\nreplicates: 0\n"
     )
     return make_pack(read_design(folder / "test.yaml"), folder, jobs=1, say=lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def protocol_pack(finished_run, tmp_path_factory) -> Callable[[str], Path]:
+    """Makes a test of all systems on two items of a second, once for each protocol."""
+    folder = tmp_path_factory.mktemp("protocols")
+
+    @functools.cache
+    def make(protocol: str) -> Path:
+        more = "remix_db: [6, -6]\n" if protocol == "remix" else ""
+        (folder / f"{protocol}.yaml").write_text(
+            f"name: {protocol}\nprotocol: {protocol}\nrun: {finished_run}\ntarget: vocals\n{more}"
+            "excerpts: {count: 2, seconds: 1}\nlisteners: 4\n"
+        )
+        return make_pack(read_design(folder / f"{protocol}.yaml"), folder, jobs=1, say=lambda _: None)
+
+    return make
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from mss_bench.listening.findings import find
-from mss_bench.listening.pack import make_pack
 from mss_bench.listening.pack_format import Trial, read_key, read_pack, results_folder
 from mss_bench.listening.protocols import PROTOCOLS, Kind
 from mss_bench.listening.rated_test import RatedTest
@@ -80,9 +79,8 @@ def _verdict(pack: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_run_leads_to_a_verdict(protocol, write_design, tmp_path) -> None:
-    more = "excerpts: {count: 2, seconds: 1}\n" + ("remix_db: [6]\n" if protocol == "remix" else "")
-    pack = make_pack(write_design(more, protocol, "heard"), tmp_path, jobs=1, say=lambda _: None)
+def test_a_run_leads_to_a_verdict(protocol, protocol_pack) -> None:
+    pack = protocol_pack(protocol)
     _listen(pack)
     told = " ".join(_verdict(pack))
     assert len(re.findall(VERDICTS[PROTOCOLS[protocol].kind], told)) == len(PROTOCOLS[protocol].tasks)

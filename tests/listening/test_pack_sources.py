@@ -120,5 +120,3 @@ def test_a_folder_whose_scores_alone_were_kept_is_told_to_be_scored_again(finish
             RunError, match=r"scores of mine, .* score that folder again with --save-estimates -o .*scored"
         ):
             prepare(design)
-    assert main([*words, "--save-estimates"]) == 0
-    assert "mine" in describe_plan(design)

@@ -134,7 +134,6 @@ def test_200_listeners_at_once_lose_and_double_nothing(folder, serve) -> None:
     ("people", "idle", "files"),
     [
         pytest.param(50, 1100, 0, marks=pytest.mark.slow),
-        pytest.param(50, 1100, 256, marks=pytest.mark.slow),
         (8, 120, 130),  # more than there may be
     ],
 )
