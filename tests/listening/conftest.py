@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 
 import mss_bench
 from mss_bench.core import audio
+from mss_bench.core.files import lock
 from mss_bench.listening.design import read_design
 from mss_bench.listening.pack import make_pack
 
@@ -19,9 +20,24 @@ SECONDS = 7.0
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory) -> Path:
+def shared(tmp_path_factory) -> Path:
+    """A folder that all processes of the tests have: what is in it is made by the first that needs it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "listening"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(shared) -> Path:
     """Three tracks of seven seconds, three methods."""
-    root = tmp_path_factory.mktemp("listening")
+    with lock(shared / "run.lock"):
+        if not (shared / "run" / "finished.json").exists():
+            _make_run(shared)
+    return shared / "run"
+
+
+def _make_run(root: Path) -> None:
     time = np.arange(round(SECONDS * RATE)) / RATE
     for number in range(3):
         rng = np.random.default_rng(number)
@@ -41,33 +57,32 @@ def finished_run(tmp_path_factory) -> Path:
         ["bss_eval:window=1,hop=1,filter_length=32", "usdr"],
         jobs=1, out=root / "run", save_estimates=True, quiet=True,
     )  # fmt: skip
-    return root / "run"
+
+
+def _make_once(folder: Path, name: str, text: str) -> Path:
+    """Make a pack in a folder that other processes have, too."""
+    with lock(folder / f"{name}.lock"):
+        if not (folder / name).exists():
+            (folder / f"{name}.yaml").write_text(f"name: {name}\ntarget: vocals\n{text}")
+            make_pack(read_design(folder / f"{name}.yaml"), folder, jobs=1, say=lambda _: None)
+    return folder / name
 
 
 @pytest.fixture(scope="session")
-def pack(finished_run, tmp_path_factory) -> Path:
+def pack(finished_run, shared) -> Path:
     """A MUSHRA test of two systems and two items; to be copied by whoever changes it."""
-    folder = tmp_path_factory.mktemp("pack")
-    (folder / "test.yaml").write_text(
-        f"name: heard\nprotocol: mushra\nrun: {finished_run}\ntarget: vocals\nsystems: [centre, hpss_vocals]\n"
-        "excerpts: {count: 2, seconds: 3}\nlisteners: 5\nreplicates: 0\n"
-    )
-    return make_pack(read_design(folder / "test.yaml"), folder, jobs=1, say=lambda _: None)
+    text = f"protocol: mushra\nrun: {finished_run}\nsystems: [centre, hpss_vocals]\n"
+    return _make_once(shared, "heard", text + "excerpts: {count: 2, seconds: 3}\nlisteners: 5\nreplicates: 0\n")
 
 
 @pytest.fixture(scope="session")
-def protocol_pack(finished_run, tmp_path_factory) -> Callable[[str], Path]:
+def protocol_pack(finished_run, shared) -> Callable[[str], Path]:
     """Makes a test of all systems on two items of a second, once for each protocol."""
-    folder = tmp_path_factory.mktemp("protocols")
 
-    @functools.cache
     def make(protocol: str) -> Path:
         more = "remix_db: [6, -6]\n" if protocol == "remix" else ""
-        (folder / f"{protocol}.yaml").write_text(
-            f"name: {protocol}\nprotocol: {protocol}\nrun: {finished_run}\ntarget: vocals\n{more}"
-            "excerpts: {count: 2, seconds: 1}\nlisteners: 4\n"
-        )
-        return make_pack(read_design(folder / f"{protocol}.yaml"), folder, jobs=1, say=lambda _: None)
+        text = f"protocol: {protocol}\nrun: {finished_run}\nexcerpts: {{count: 2, seconds: 1}}\nlisteners: 4\n"
+        return _make_once(shared, protocol, text + more)
 
     return make
 
