@@ -157,7 +157,13 @@ def published(test_data: Path):
     return find(similarity(test_data), mid_anchor="Anch2", metrics=metrics, draws=100), metrics
 
 
-def test_the_published_test_is_reported_with_and_without_screening(published, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def published_files(published, tmp_path_factory) -> list[Path]:
+    """The report of the published test, the page first."""
+    return write_report(tmp_path_factory.mktemp("published"), published[0])
+
+
+def test_the_published_test_is_reported_with_and_without_screening(published, published_files) -> None:
     found, _ = published
     (question,) = found.questions
     assert question.centres_all is not None
@@ -173,11 +179,10 @@ def test_the_published_test_is_reported_with_and_without_screening(published, tm
     names = [name for name, _ in question.reliability]
     assert "Krippendorff's alpha, interval, systems alone" in names
     assert question.needed["10 points"] > 20
-    files = write_report(tmp_path, found)
-    table = (tmp_path / "tables" / "listeners.csv").read_text()
-    assert "hidden reference below 90 in 7 of 16 trials (43.8%)" in table
-    assert all(file.exists() for file in files)
-    assert "| L10 | 16 | 7 | 43.8 |" in (tmp_path / "report.md").read_text()
+    folder = published_files[0].parent
+    assert "hidden reference below 90 in 7 of 16 trials (43.8%)" in (folder / "tables" / "listeners.csv").read_text()
+    assert all(file.exists() for file in published_files)
+    assert "| L10 | 16 | 7 | 43.8 |" in (folder / "report.md").read_text()
 
 
 def test_preferences_and_abx_have_their_own_tables() -> None:
@@ -226,6 +231,20 @@ def test_names_of_others_stay_text(tmp_path: Path) -> None:
     assert "<script>" not in (tmp_path / "report.md").read_text().replace("&lt;script&gt;", "")
     tex = (tmp_path / "tables.tex").read_text()
     assert r"\$x\_1\$" in tex
+
+
+def test_an_analysis_can_be_read_on_a_phone(published_files, chromium, accessible) -> None:
+    page = chromium.new_page(viewport={"width": 412, "height": 900}, color_scheme="dark")
+    page.goto(published_files[0].as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 412
+    assert page.evaluate("Math.min(...[...document.images].map((image) => image.clientWidth))") >= 640
+    scores = page.locator(".scroll:has(table)").first
+    scores.evaluate("table => { table.scrollLeft = 300; }")
+    left = "element => element.getBoundingClientRect().left"
+    assert scores.evaluate("table => table.scrollLeft") == 300
+    assert scores.locator("tbody th").first.evaluate(left) == scores.evaluate(left)  # names stay beside their numbers
+    assert accessible(page) == []
+    page.close()
 
 
 def test_a_test_too_small_for_statistics_is_reported_with_reasons(tmp_path: Path) -> None:
