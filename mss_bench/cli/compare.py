@@ -27,8 +27,9 @@ The test is Wilcoxon's signed-rank test of the songs' differences: of this pair 
 all pairs of the table, where it was looked for. Of several groups of targets the one with most stems is taken, and the
 sentence names it.
 
-exit status: 0 compared; 1 the tables are older than the cells, or, with --fail-if-worse, A is worse than B or a cell of
-either is missing; 2 wrong use or input, or, with --fail-if-worse, fewer than 6 songs, which show nothing.
+exit status: 0 compared; 1 the tables are older than the cells, or, with --fail-if-worse, A is worse than B or failed on
+a song, or a cell of either is missing; 2 wrong use or input, or, with --fail-if-worse, fewer than 6 songs, which show
+nothing.
 """
 
 
@@ -54,6 +55,7 @@ class Compare(Action):
         """Print the comparison."""
         from mss_bench.api import load
         from mss_bench.core.streams import tell
+        from mss_bench.core.text import counted
         from mss_bench.errors import ConfigError, RunError
         from mss_bench.report.failures import group_failures
         from mss_bench.report.selection import the_separator
@@ -87,9 +89,11 @@ class Compare(Action):
         if alone is Verdict.TOO_FEW:
             raise ConfigError(f"--fail-if-worse needs at least 6 songs to show anything, got {compared.pair.n_tracks}")
         worse = alone is Verdict.TOLD_APART and compared.pair.rank_biserial < 0
+        if failed := group_failures(results.tracks, results.failures, results.run, {a}).counts.failed:
+            tell(f"--fail-if-worse: {a} failed on {counted(failed, 'song')}, where a stand-in counts")
         if compared.lacking:
             tell(f"--fail-if-worse: {compared.lacking}, where others have one")
-        return 1 if results.outdated or worse or counts.missing or compared.lacking else 0
+        return 1 if results.outdated or worse or failed or counts.missing or compared.lacking else 0
 
 
 def _printed(compared: Comparison, kind: str) -> str:

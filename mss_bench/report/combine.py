@@ -74,7 +74,7 @@ def combine(runs: Sequence[RunTables]) -> RunTables:
     tracks = tracks.sort_values("status", key=lambda s: s != Status.OK, kind="stable")  # a score before a failure
     info = dict(first.run) | {"combined": [each.name for each in runs]}
     for part in ("separators", "quantities", "commands"):
-        entries = [entry for each in runs for entry in each.run.get(part, [])]
+        entries = [entry for each in runs for entry in each.run.get(part, _alone(each.run, part))]
         info[part] = list({json.dumps(entry, sort_keys=True): entry for entry in entries}.values())
     info |= {"cells": _ends(runs)} if all("cells" in each.run for each in runs) else {}
     return RunTables(
@@ -84,6 +84,11 @@ def combine(runs: Sequence[RunTables]) -> RunTables:
         joined([each.costs for each in runs], _WHERE),
         info,
     )
+
+
+def _alone(run: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
+    """Return what stands for a part of ``run.json`` that an imported run lacks: its one command."""
+    return [{"command": run["command"]}] if part == "commands" and run.get("command") else []
 
 
 def _ends(runs: Sequence[RunTables]) -> dict[str, dict[str, int]]:

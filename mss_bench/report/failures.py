@@ -117,10 +117,21 @@ def group_failures(
     counted = (run or {}).get("cells")
     if not isinstance(counted, dict):
         absent = (run or {}).get("missing", 0)  # of runs of earlier versions
+        absent = absent or _absent(planned)
         n_done = len(planned - failed - skipped)
         return Failures(groups, CellCounts(len(planned) + absent, n_done, len(failed), len(skipped), absent))
     own = [counts for label, counts in counted.items() if not separators or label in separators]
     return Failures(groups, sum(map(CellCounts.read, own), CellCounts()))
+
+
+def _absent(cells: Collection[tuple[str, ...]]) -> int:
+    """Return how many cells are not there of what was imported: every method is expected on every song of its data."""
+    methods: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    songs: dict[tuple[str, ...], set[str]] = {}
+    for *place, song, separator, params in cells:
+        methods.setdefault(tuple(place), set()).add((separator, params))
+        songs.setdefault(tuple(place), set()).add(song)
+    return sum(len(methods[place]) * len(own) for place, own in songs.items()) - len(cells)
 
 
 def _distinct(table: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:

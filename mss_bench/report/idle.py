@@ -1,7 +1,8 @@
 """What does nothing: methods that attempt no separation, and the SAR that says nothing of a method.
 
-A method does nothing where its separator declares it, or where it scores as the floor on every song, whatever it is
-called. Tables, tests, comparisons, figures and boards ask here: it competes with none and is never the best.
+A method does nothing where its separator declares it, or where it scores as the floor on every song, at its level or at
+another, whatever it is called. Tables, tests, comparisons, figures and boards ask here: it competes with none and is
+never the best.
 
 SAR asks how far artefacts lie below the estimate. A mixture, scaled or filtered, has none, and its SAR is some 150 to
 200 dB of rounding errors, by which it would be the best of every table. Where this suite computed it, it is left out:
@@ -51,11 +52,14 @@ def declared_idle(separators: Iterable[Mapping[str, Any]]) -> set[str]:
 def imitations(tracks: pd.DataFrame, floor: str = FLOOR) -> set[str]:
     """Return the methods other than the floor that score as it does on every song, of every metric but SAR.
 
+    A mixture at another level has the SIR of the floor and no artefacts, which two metrics tell where both are there.
     Oracles are none. Scores that are the same of all methods on all songs say nothing of any.
     """
     # The SAR of a mixture is rounding errors, which nobody has twice.
-    rows = tracks[(tracks["metric"] != "SAR").to_numpy(bool)]
-    rows = rows.assign(label=labels(rows).to_numpy())
+    of_sar = (tracks["metric"] == "SAR").to_numpy(bool)
+    named = labels(tracks).to_numpy()
+    artefacts = {*named[of_sar & ~(tracks["value"] > MOST_SAR).to_numpy(bool)]}
+    rows = tracks[~of_sar].assign(label=named[~of_sar])
     of_floor = rows["label"] == floor
     if not of_floor.any():
         return set()
@@ -66,7 +70,9 @@ def imitations(tracks: pd.DataFrame, floor: str = FLOOR) -> set[str]:
     alike = _as_floor(others[others["track"] == first], rows[of_floor])
     alike &= _as_floor(others[others["label"].isin(alike)], rows[of_floor])
     values = rows.loc[of_floor & rows["value"].notna(), "value"].to_numpy(float)
-    return set() if alike == everyone and len(np.unique(values.round(DIGITS))) < 2 else alike
+    alike = set() if alike == everyone and len(np.unique(values.round(DIGITS))) < 2 else alike
+    clean = others[(others["metric"] == "SIR") & others["label"].isin({*named[of_sar]} - artefacts)]
+    return alike | _as_floor(clean, rows[of_floor])
 
 
 def _as_floor(rows: pd.DataFrame, of_floor: pd.DataFrame) -> set[str]:

@@ -104,7 +104,7 @@ def method_facts(row: SeparatorRow) -> Model:
     if facts["kind"] == "idle":
         facts["tag"] = row.kind
     if row.imitates:
-        facts["why"] = "has the scores of the floor on every song"
+        facts["why"] = "has the scores of the floor on every song, at its level or another"
     if row.leaks:
         facts["leaks"] = ", ".join(row.leaks)
     return facts

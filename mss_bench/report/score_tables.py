@@ -113,7 +113,7 @@ def score_table(blocks: Sequence[Block], style: Style, further: Sequence[Block] 
 def default_columns(block: Block) -> tuple[str, ...]:
     """Return the columns of a table that names none."""
     has_gap = any(not math.isnan(row.mean["gap"]) for row in block.rows)
-    return ("mean", "gain", "gap", "targets") if has_gap else ("mean", "gain", "targets")
+    return ("mean", *(["gain"] if block.has_floor else []), *(["gap"] if has_gap else []), "targets")
 
 
 def name_cell(row: SeparatorRow) -> TableCell:
@@ -196,7 +196,7 @@ def _notes(
     imitating = [row.separator for row in rows if row.imitates]
     blank = [row.separator for row in rows if row.kind == "method" and MEANINGLESS in flags[row.separator]]
     notes = [
-        Note("Does nothing: has the scores of the floor on every song", of=imitating),
+        Note("Does nothing: has the scores of the floor on every song, at its level or another", of=imitating),
         Note(
             "trained on what is evaluated here: the numbers compare with no other's and take no first place", "§",
             {row.separator: ", ".join(row.leaks) for row in rows if row.leaks},

@@ -96,12 +96,14 @@ def summary_parts(
     for _, group in groupby(arranged, key=lambda block: block.name):
         first, *others = group
         failed = ["failed"] if any(row.mean["n_failed"] for row in first.rows) else []
-        parts.append(score_table([first], Style(columns=("mean", "gain", "targets", *failed)), others))
+        gained = ["gain"] if first.has_floor else []
+        parts.append(score_table([first], Style(columns=("mean", *gained, "targets", *failed)), others))
     if arranged:
         values = (
             f"Values: {AGGREGATIONS[arranged[0].aggregation]}. Column 'mean' and other metrics: means over the targets."
         )
-        gain = "gain: improvement over the floor (the scaled mixture), paired by track."
+        gain = "gain: improvement over the floor (the scaled mixture), paired by song."
+        gain = gain if any(block.has_floor for block in arranged) else ""
         verdicts = marks([finding.family for finding in arranged[0].tested.values()])
         parts.append("\n".join(filter(None, (values, gain, *verdicts, name_maps(separators)))))
     else:

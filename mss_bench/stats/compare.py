@@ -180,7 +180,7 @@ def compare(
     alone = scores if all_songs else _of_both(tracks, a, b, scores, options)
     for name in (a, b):
         if name not in alone.values:
-            raise _no_scores(tracks, name, scores)
+            raise _no_scores(tracks, name, scores, options.get("missing") == "complete")
     statistic = "median" if options.get("aggregation", "median_of_medians") == "median_of_medians" else "mean"
     field = family(scores, statistic, unranked=unranked, level=level)
     if len(alone.values) != field.n_tracks:
@@ -242,7 +242,7 @@ def _lacking(tracks: pd.DataFrame, a: str, b: str, counted: ScoreMatrix) -> dict
     return {name: len(songs - set(scored.loc[scored["label"] == name, "track"])) for name in (a, b)}
 
 
-def _no_scores(tracks: pd.DataFrame, name: str, scores: ScoreMatrix) -> RunError | UnknownNameError:
+def _no_scores(tracks: pd.DataFrame, name: str, scores: ScoreMatrix, on_common: bool) -> RunError | UnknownNameError:
     """Return why a method cannot be compared, and what to do."""
     metric, target = scores.unit["metric"], scores.unit["target"]
     labels = [method_label(s, p) for s, p in zip(tracks["separator"], tracks["params"].fillna(""), strict=True)]
@@ -256,6 +256,8 @@ def _no_scores(tracks: pd.DataFrame, name: str, scores: ScoreMatrix) -> RunError
             "(--target), if there is one"
         )
     if not own["value"].isna().all():
+        if on_common:
+            return RunError(f"no song has {metric} of {target} of every method: {name} shares none with the others")
         return RunError(
             f"{name} was never computed on some songs that count: compare on the songs that every method has "
             "(--missing complete, in Python missing='complete')"

@@ -317,5 +317,5 @@ def check_pairs(pairs: Collection[tuple[str, str]] | None, methods: list[str]) -
 
 def check_level(name: str, value: float) -> None:
     """Raise `ConfigError` unless 0 < `value` < 1."""
-    if not 0.0 < value < 1.0:
+    if not (isinstance(value, int | float) and 0.0 < value < 1.0):
         raise ConfigError(f"{name} must lie between 0 and 1, got {value!r}; usual are 0.95 for levels, 0.05 for alpha")

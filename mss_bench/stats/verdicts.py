@@ -402,12 +402,12 @@ class Family:
     def sentence(self) -> str:
         """Return what the tracks show, in words, or that they are too few."""
         n, k = self.n_tracks, len(self.ranked)
+        if not n:
+            return "No song counts, as none has a score of every method: nothing to compare."
         if k < 2:
             if self.scores.parts:
                 return "Fewer than two ranked methods have every target: no means to compare."
             return "Fewer than two methods are ranked: nothing to compare."
-        if not n:
-            return "No song counts: nothing to compare."
         if self._all_alike:
             return f"All {k} methods score alike on each of {counted(n, 'song')}."
         if not self.best:

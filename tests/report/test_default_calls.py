@@ -47,7 +47,7 @@ def run_folder(folder: Path, tracks: pd.DataFrame) -> Path:
         "tracks": (tracks, TRACK_COLUMNS),
         "frames": (first.assign(frame=0, time=0.0, duration=1.0), FRAME_COLUMNS),
         "costs": (cells.assign(audio_seconds=10.0, separate_seconds=2.0, score_seconds=1.0), COST_COLUMNS),
-        "failures": (tracks.head(0), FAILURE_COLUMNS),
+        "failures": (tracks[tracks["status"] != "ok"], FAILURE_COLUMNS),
     }
     for name, (table, columns) in tables.items():
         table.reindex(columns=list(columns)).astype(columns).to_parquet(folder / f"{name}.parquet")
@@ -105,6 +105,25 @@ def test_a_worse_method_fails_the_ci_of_its_model(sisec_vocals, tmp_path, capsys
     run = run_folder(tmp_path / "run", sisec_vocals)
     assert main(["compare", str(run), a, b, "--fail-if-worse"]) == status
     assert f"{a} - {b}, SDR of vocals (all): typical difference " in capsys.readouterr().out
+
+
+def test_a_method_that_failed_on_a_song_fails_the_ci_of_its_model(vocals_of, tmp_path, capsys) -> None:
+    tracks = vocals_of("TAK2", "JY1", "MIX").replace({"separator": {"MIX": "mixture"}})
+    failed = (tracks["separator"] == "TAK2") & (tracks["track"] == tracks["track"].iloc[0])
+    tracks = tracks.assign(
+        value=tracks["value"].where(~failed), status=tracks["status"].mask(failed, "error"), reason="boom"
+    )
+    run = run_folder(tmp_path / "run", tracks)
+    assert main(["compare", str(run), "TAK2", "JY1", "--fail-if-worse"]) == 1
+    assert "TAK2 failed on 1 song, where a stand-in counts" in capsys.readouterr().err
+    assert main(["compare", str(run), "JY1", "mixture", "--fail-if-worse"]) == 0
+
+
+def test_imported_tables_that_lack_cells_are_incomplete(vocals_of, tmp_path, capsys) -> None:
+    tracks = vocals_of("TAK2", "JY1")
+    lost = (tracks["separator"] == "TAK2") & tracks["track"].isin(tracks["track"].unique()[:3])
+    assert main(["report", str(run_folder(tmp_path / "run", tracks[~lost])), "--format", "md"]) == 0
+    assert "Run not finished: 21 of 24 cells are done." in capsys.readouterr().out
 
 
 def test_a_song_without_a_score_of_either_fails_the_ci_of_a_model(vocals_of, tmp_path, capsys) -> None:
@@ -174,7 +193,9 @@ def test_an_imitation_of_the_floor_competes_with_none_and_a_sar_without_artefact
     kinds = {row.separator: row.kind for row in blocks["SDR"].rows}
     assert (kinds["copy"], kinds["filtered"]) == ("does nothing", "method")
     told = {metric: score_table([block], Style()) for metric, block in blocks.items()}
-    assert "Does nothing: has the scores of the floor on every song: copy." in told["SDR"].notes
+    assert (
+        "Does nothing: has the scores of the floor on every song, at its level or another: copy." in told["SDR"].notes
+    )
     (why,) = [note for note in told["SAR"].notes if note.startswith("SAR above 100 dB says nothing")]
     assert why.endswith(": filtered.")
     cells = {row[0].text: row[3] for row in told["SAR"].rows}
@@ -183,6 +204,20 @@ def test_an_imitation_of_the_floor_competes_with_none_and_a_sar_without_artefact
     # What others published is theirs to say.
     published = arrange(results.tracks.assign(estimate_key="")).blocks[1]
     assert any(row.separator == "filtered" and row.scores["vocals"]["value"] > 0 for row in published.rows)
+
+
+def test_a_mixture_at_another_level_does_nothing(tmp_path) -> None:
+    tracks = tables_of("demo").query("group == '4stem'")
+    tracks = pd.concat([tracks, tracks[tracks["metric"] == "SIR"].assign(metric="SAR")])
+    faded = tracks[tracks["separator"] == "mixture"].assign(separator="faded", estimate_key="c")
+    faded.loc[faded["metric"] == "SDR", ["value", "mean"]] += 9.0  # it would be the best
+    faded.loc[faded["metric"] == "SAR", ["value", "mean"]] = 150.0
+    results = mss_bench.load(run_folder(tmp_path / "run", pd.concat([tracks, faded])))
+    assert results.compare("ours", "theirs").family.ranked == ["ours", "theirs"]
+    clipped = faded.assign(separator="clipped")
+    clipped.loc[(clipped["metric"] == "SAR") & (clipped["track"] == "Song 0"), ["value", "mean"]] = 30.0
+    results = mss_bench.load(run_folder(tmp_path / "other", pd.concat([tracks, clipped])))
+    assert results.compare("ours", "theirs").family.ranked[0] == "clipped"
 
 
 def test_the_sar_of_what_does_nothing_is_nowhere_and_an_unfinished_run_says_so_everywhere(tmp_path) -> None:

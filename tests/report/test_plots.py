@@ -256,7 +256,7 @@ def test_too_few_songs_are_said_where_nothing_can_be_told_apart(vocals_scores) -
 def test_the_axis_of_a_scatter_plot_tells_the_correlation(run_tables) -> None:
     scores = sdr(run_tables.tracks)
     figure = plots.scatter_plot(scores, scores)
-    assert "ρ: 1.00 over methods, 1.00 within a track" in figure.axes[0].get_xlabel()
+    assert "ρ: 1.00 over methods, 1.00 within a song" in figure.axes[0].get_xlabel()
 
 
 def test_the_pareto_front_leaves_out_what_is_slower_and_worse(run_tables) -> None:

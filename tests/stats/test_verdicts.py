@@ -131,7 +131,8 @@ def test_one_song_one_method_and_all_ties_are_stated(methods: pd.DataFrame) -> N
     assert alike.sentence == "All 3 methods score alike on each of 9 songs."
     assert set(alike.letters.values()) == {"a"}
     assert alike.pair("a", "b").difference == 0
-    assert family(score_of(methods.iloc[:0])).sentence == "No song counts: nothing to compare."
+    none = family(score_of(methods.iloc[:0])).sentence
+    assert none == "No song counts, as none has a score of every method: nothing to compare."
 
 
 def test_what_has_the_same_value_shares_rank_and_mark(methods: pd.DataFrame) -> None:
