@@ -112,7 +112,8 @@ def _bands(axes: Axes, labels: Sequence[str], scale: tuple[float, float]) -> Non
     low, high = scale
     room = 0.03 * (high - low)
     axes.set_ylim(low - room, high + room)
-    edges = np.linspace(low, high, max(len(labels), 5) + 1)
+    graded = high - low <= 10 and float(high - low).is_integer()  # 1 to 5: each grade is a point, and no band
+    edges = np.arange(low, high + 1) if graded else np.linspace(low, high, max(len(labels), 5) + 1)
     axes.set_yticks(edges)
     axes.grid(axis="y")
     if labels:

@@ -185,8 +185,8 @@ def _answer(question: Question) -> list[str]:
     tests = question.tests
     tied = [names for names in cliques(tests.p.loc[order, order], _ALPHA) or [] if len(names) > 1]
     same = "; ".join(" and ".join(names) for names in tied)
-    by = "crossed t test" if tests.test == "crossed t" else f"Wilcoxon's test over {tests.songs} songs"
-    said = f"Not told apart: {same}" if tied else "All are told apart"
+    by = "crossed t test of means" if tests.test == "crossed t" else f"Wilcoxon's test over {tests.songs} songs"
+    said = f"Not told apart: {same}" if tied else f"Told apart: {'both' if len(order) == 2 else 'all'}"
     part = f" Incomplete, and left out of the tests: {shortened(tests.left_out)}." if tests.left_out else ""
     return [f"{text} {said} ({by}, Holm, 5 %).{part}"]
 

@@ -19,7 +19,9 @@ class Gain(Perturbation):
     strength = "db"
     ladder = (-6.0, -12.0, -24.0)
 
-    db: float = param(-12.0, at_least=-120, at_most=60, unit="dB", doc="Gain.")
+    db: float = param(
+        -12.0, at_least=-60, at_most=60, unit="dB", doc="Gain; lower, the epsilon of some metrics counts."
+    )
 
     def prepare(self, signal: Audio, sample_rate: int, rng: np.random.Generator) -> Transform:
         factor = np.float32(10 ** (self.db / 20))

@@ -152,7 +152,7 @@ def _track_lists(entries: ConfigMap) -> dict[str, tuple[str, ...]]:
 def _declared(name: str, entry: Any, entries: ConfigMap, lists: Mapping[str, tuple[str, ...]]) -> Protocol:
     short, _, version = name.partition("@")
     if not (short and version.isdecimal() and int(version) > 0):
-        entries.fail(f"protocol {name!r} has no version; expected NAME@1", name)
+        entries.fail(f"protocol {name!r} has no version, which is a whole number from 1; expected NAME@1", name)
     if not isinstance(entry, ConfigMap):
         entries.fail(f"protocol {name!r} is {entry!r}, expected a mapping", name)
     protocol = Protocol.from_mapping(entry, f"protocol {name!r}")

@@ -3,9 +3,11 @@
 __all__ = ["AGGREGATIONS", "CORRECTIONS", "MISSING", "POSTHOC"]
 
 AGGREGATIONS = {
-    "median_of_medians": "median of medians (SiSEC), median over songs of each song's value (its median over frames)",
-    "mean_of_medians": "mean of medians, mean over songs of each song's value (its median over frames)",
-    "mean_of_means": "mean of means (MDX), mean over songs of each song's value (its mean over frames)",
+    "median_of_medians": (
+        "median of medians (SiSEC), median over songs of each song's value (median of its frames, if any)"
+    ),
+    "mean_of_medians": "mean of medians, mean over songs of each song's value (median of its frames, if any)",
+    "mean_of_means": "mean of means (MDX), mean over songs of each song's value (mean of its frames, if any)",
 }
 """Names of the aggregations and what they are, in words."""
 

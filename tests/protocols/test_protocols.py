@@ -132,7 +132,7 @@ def test_a_name_without_version_is_the_latest_and_unknown_ones_are_refused(own):
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        (("mine@2:", "mine:"), r":19: protocol 'mine' has no version; expected NAME@1"),
+        (("mine@2:", "mine:"), r":19: protocol 'mine' has no version, which is a whole number from 1; expected NAME@1"),
         (("mine@2:", "msst@1:"), r":19: protocol 'msst@1' is there already"),
         (("track_list: two", "track_list: tow"), r":9: unknown list of tracks 'tow'; did you mean 'two'"),
         (("aggregation: mean_of_means", "aggregation: mean"), r":13: .*aggregation is 'mean', expected"),
