@@ -173,7 +173,7 @@ def test_the_published_test_is_reported_with_and_without_screening(published, pu
     told = conclusions(found)
     assert told[0] == (
         "Quality of vocals: TAK2 80, UHL3 75, JY3 71, MDL1 39, REP2 28, MELO 26 (medians). "
-        "Not told apart: TAK2 and UHL3; UHL3 and JY3; REP2 and MELO (crossed t test, Holm, 5 %)."
+        "Not told apart: TAK2 and UHL3; UHL3 and JY3; REP2 and MELO (crossed t test of means, Holm, 5 %)."
     )
     assert told[-1] == "Post-screening excluded 3 of 24 listeners: L10, L11, L17."
     names = [name for name, _ in question.reliability]
