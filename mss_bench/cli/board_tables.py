@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,7 @@ class BoardTable(Action):
         from mss_bench.leaderboards.bundle import is_bundle, read_bundle
 
         if is_bundle(self.table):
+            self._check_bundle(board)
             entries = read_bundle(self.table).entries(board)
             chosen = self._chosen([entry.method for entry in entries])
             return [entry for entry in entries if entry.method in chosen]
@@ -88,6 +90,19 @@ class BoardTable(Action):
         return entries_of_medians(
             board, medians[medians["method"].isin(chosen)], origin="museval", provenance=provenance
         )  # fmt: skip
+
+    def _check_bundle(self, board: Board) -> None:
+        """Refuse a bundle that ``leaderboard check`` finds wrong; whether its name is free is asked later."""
+        from mss_bench.errors import ConfigError
+        from mss_bench.leaderboards.check import check_bundle
+
+        wrong = [p for p in check_bundle(self.table, board)[0] if p.level == "error" and p.check != "name"]
+        if wrong:
+            further = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            raise ConfigError(
+                f"{self.table}: {wrong[0].method}: {wrong[0].message}{further}; nothing was written. All of it: "
+                f"mss-bench leaderboard check {shlex.quote(str(self.table))} --board {shlex.quote(str(board.folder))}"
+            )
 
     def begun(self) -> Board:
         """Return the board that the table begins, where there is none; nothing is written."""

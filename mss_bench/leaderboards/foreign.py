@@ -231,6 +231,8 @@ def _number(text: str, where: str) -> float:
     if text.strip().casefold() in _EMPTY:
         return math.nan
     try:
+        if "_" in text:  # Python's own spelling of a number, and no one else's
+            raise ValueError
         value = float(text)
     except ValueError:
         point = "; write it with a decimal point" if re.fullmatch(r"[+-]?\d+,\d+", text) else ""

@@ -129,6 +129,11 @@ def _row_problems(board: Board, entry: Entry) -> Iterator[str]:
     without = table["value"].isna() & (table["status"] == str(Status.OK)) & (table["n_valid"] > 0)
     for row in _first(table, without):
         yield f"{row.track}, {row.target}, {row.metric} has {row.n_valid} valid frames and no value"
+    counts, of = table[["n_valid", "n_inf"]], table["n_frames"]
+    impossible = (counts < 0).any(axis=1) | counts.gt(of, axis=0).any(axis=1)
+    for row in _first(table, impossible):
+        told = f"{row.n_valid} valid and {row.n_inf} infinite of {row.n_frames} frames"
+        yield f"{row.track}, {row.target}, {row.metric} has {told}, which cannot be"
     repeated = table[table[REPLICATES] != ""]
     means = [_over_seeds(text, None, math.nan) for text in repeated[REPLICATES]]
     wrong = ~np.isclose(means, repeated["value"].to_numpy(), rtol=0, atol=_TOLERANCE, equal_nan=True)

@@ -210,8 +210,15 @@ def _wrong_length(fields: list[str], header: list[str], *, cut: bool) -> str:
 
 def _of_json(path: Path, text: str) -> Sheet:
     """Read a list of flat objects; of other JSON the content alone is kept."""
+
+    def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(names := dict(pairs)) < len(pairs):
+            twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+            raise RatingsError(f"{path}: {twice!r} is there twice in one object; which of the two holds?")
+        return names
+
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
         raise RatingsError(f"{path} is no whole JSON: {error}") from None
     flat = isinstance(raw, list) and all(isinstance(record, dict) for record in raw)

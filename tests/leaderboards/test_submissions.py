@@ -219,7 +219,7 @@ def test_a_link_in_a_folder_is_refused(board: Path, tmp_path: Path, capsys) -> N
     assert "method/secret is a link" in capsys.readouterr().out
 
 
-def test_entries_are_held_against_the_boards(tmp_path: Path) -> None:
+def test_entries_are_held_against_the_boards(tmp_path: Path, capsys) -> None:
     (tmp_path / "entries").mkdir()
     text = (SISEC / "board.yaml").read_text()
     targets = "targets: [vocals, accompaniment, drums, bass, other]"
@@ -258,6 +258,13 @@ def test_entries_are_held_against_the_boards(tmp_path: Path) -> None:
     )  # fmt: skip
     assert board.dataset == "musdb18"
     assert "was trained on songs of the board" in said["lacking", "training"][1]
+    assert main(["leaderboard", "add", str(path), str(tmp_path)]) == 2  # what a check finds wrong never enters
+    assert "has the numbers of 'TAK1'" in capsys.readouterr().err
+    assert not (tmp_path / "entries" / "shuffled.csv").exists()
+    lacking.table = lacking.table.assign(n_valid=lacking.table["n_frames"] + 1)
+    path = write_bundle(tmp_path / "y.zip", bundle_files(board, [lacking], {}, {}))
+    points, _ = check_bundle(path, board)
+    assert any(p.level == "error" and "which cannot be" in p.message for p in points)
 
 
 def test_two_entries_of_one_name_and_hostile_names(board: Path, tmp_path: Path) -> None:

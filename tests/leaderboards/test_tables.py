@@ -170,6 +170,7 @@ WRONG = [
     ("name", ROWS + "x,Song 00,vocals,5\n", ("--columns", "trak=track", *FROM), "did you mean 'track'"),
     ("untold", "a,b\nx,5\n", FROM, "which column is method and which is target and which is track"),
     ("comma", ROWS + 'x,Song 00,vocals,"5,5"\n', FROM, "is '5,5', expected a number; write it with a decimal point"),
+    ("underscore", ROWS + "x,Song 00,vocals,1_0\n", FROM, "is '1_0', expected a number"),
     ("inf", ROWS + "x,Song 00,vocals,inf\n", FROM, "finite values only"),
     ("song", ROWS + "x,Song 0O,vocals,5\n", FROM, "table.csv:2: the board mine has no song 'Song 0O'; did you mean"),
     (
@@ -299,3 +300,10 @@ def test_the_published_tests_of_sisec_come_out(tmp_path: Path) -> None:
     assert "| accompaniment | 50 | 27 | 1167.5994 |" in published
     assert "| other | 50 | 21 | 833.9626 |" in published
     assert "1167.5994" in html
+
+
+def test_a_song_that_json_has_twice_is_refused(board: Path, capsys) -> None:
+    table = board.parent / "twice.json"
+    table.write_text('{"Z": {"Song 00": {"vocals": {"SDR": 5}}, "Song 00": {"vocals": {"SDR": 7}}}}')
+    assert main(["leaderboard", "add", str(table), str(board), *FROM]) == 2
+    assert "'Song 00' is there twice in one object" in capsys.readouterr().err
