@@ -24,12 +24,22 @@ class Add(BoardTable):
     """Make entries of a run, of museval's files, or of any table with values of each song."""
 
     replace: bool = param(False, doc="Replace entries of the same names whose numbers are others.")
+    recount: bool = param(False, doc="Let entries change which songs and frames count for the others.")
 
     def execute(self) -> int:
         """Write the entries and name their files."""
         from mss_bench.errors import ConfigError
         from mss_bench.leaderboards.begin import PRESET, is_new
-        from mss_bench.leaderboards.board import has_other_numbers, infinite, read_board, write_board, write_entry
+        from mss_bench.leaderboards.board import (
+            entry_names,
+            has_other_numbers,
+            infinite,
+            read_board,
+            read_entry,
+            write_board,
+            write_entry,
+        )
+        from mss_bench.leaderboards.completeness import changed_by
 
         new = is_new(self.board)
         board = self.begun() if new else read_board(self.board)
@@ -47,6 +57,12 @@ class Add(BoardTable):
                     f"{self.board} has an entry {entry.method!r} with other numbers; name yours otherwise, or give "
                     "--replace; nothing was written"
                 )
+        present = [] if new else [read_entry(board, name) for name in entry_names(board)]
+        if not self.recount and (change := changed_by(board, entries, present)):
+            raise ConfigError(
+                f"{self.table} would change what is asked of others: {change}; nothing was written. If that is right, "
+                "since the songs or frames of the board are these, give --recount"
+            )
         if new:
             print(
                 f"{write_board(board)}: begun with {counted(len(board.tracks), 'song')}, ranked by {board.rank_metric} "

@@ -12,7 +12,7 @@ from mss_bench.core.text import harmless
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import Board, Entry, entry_names, has_other_numbers, read_board, read_entry
 from mss_bench.leaderboards.bundle import Bundle, read_bundle
-from mss_bench.leaderboards.completeness import completeness, lacks
+from mss_bench.leaderboards.completeness import changed_by, completeness, lacks
 from mss_bench.leaderboards.plausibility import implausible, same_numbers
 from mss_bench.leaderboards.verify import verify_board
 from mss_bench.report.leakage import overlap
@@ -155,6 +155,8 @@ def _name(board: Board, bundle: Bundle, entry: Entry, rivals: Sequence[Entry]) -
 
 
 def _complete(board: Board, bundle: Bundle, entry: Entry, rivals: Sequence[Entry]) -> _Said:
+    if change := changed_by(board, [entry], rivals):
+        yield "warning", f"changes what is asked of other entries: {change}; it enters with --recount alone"
     state = completeness(board, [*rivals, entry])
     if said := lacks(board, entry, state):
         unranked = state.unranked(board, entry.method)

@@ -1,10 +1,10 @@
 """Which entries have all that a board asks for: these are compared with each other; the others stand apart.
 
-What an entry lacks is its own affair: it changes no other entry's number. A song counts for a target unless most
-entries that ran on it have no value there, as where the reference is silent. An entry is complete in a target where it
-has a value on every song that counts, over at least as many frames as most entries have: an estimate that is silent in
-its hard frames turns them off, and would have a better median for it. Oracles are not ranked, and keep their place
-without such frames.
+What an entry lacks is its own affair: it changes no other entry's number, and `changed_by` tells where it would. A song
+counts for a target unless most entries that ran on it have no value there, as where the reference is silent. An entry
+is complete in a target where it has a value on every song that counts, over at least as many frames as most entries
+have: an estimate that is silent in its hard frames turns them off, and would have a better median for it. Oracles are
+not ranked, and keep their place without such frames.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mss_bench.leaderboards.board import Board, Entry, track_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Completeness", "completeness", "lacks", "ranking_scores"]
+__all__ = ["Completeness", "changed_by", "completeness", "lacks", "ranking_scores"]
 
 _CELL = ["track", "target", "metric"]
 
@@ -94,6 +94,25 @@ def completeness(board: Board, entries: Sequence[Entry]) -> Completeness:
     return Completeness(
         table[complete].drop(columns=extra), table[table["full"]].drop(columns=extra), counting, missing
     )
+
+
+def changed_by(board: Board, added: Sequence[Entry], present: Sequence[Entry]) -> str:
+    """Return what added entries change of those that are there, in words; empty where they change nothing.
+
+    What most entries have is what a board asks for: enough entries with fewer values or more frames could change it for
+    all others.
+    """
+    kept = [entry for entry in present if entry.method not in {new.method for new in added}]
+    if not kept:
+        return ""
+    before, after = completeness(board, kept), completeness(board, [*kept, *added])
+    for target, n in before.counting.items():
+        if n != after.counting[target]:
+            return f"{target} would be compared on {after.counting[target]} songs instead of {n}"
+    for entry in kept:
+        if (now := lacks(board, entry, after)) != lacks(board, entry, before):
+            return f"{entry.method} would lack {now or 'nothing any more'}"
+    return ""
 
 
 def lacks(board: Board, entry: Entry, state: Completeness) -> str:

@@ -307,3 +307,19 @@ def test_a_song_that_json_has_twice_is_refused(board: Path, capsys) -> None:
     table.write_text('{"Z": {"Song 00": {"vocals": {"SDR": 5}}, "Song 00": {"vocals": {"SDR": 7}}}}')
     assert main(["leaderboard", "add", str(table), str(board), *FROM]) == 2
     assert "'Song 00' is there twice in one object" in capsys.readouterr().err
+
+
+def test_entries_that_would_change_what_is_asked_of_others_are_refused(board: Path, capsys) -> None:
+    songs = [f"Song {i:02}" for i in range(3)]
+
+    def rows(method: str, values: list[str]) -> str:
+        return "".join(
+            f"{method},{s},{t},{v}\n" for s, v in zip(songs, values, strict=True) for t in ("vocals", "accompaniment")
+        )
+
+    assert _add(board, ROWS + rows("x", ["4", "5", "6"]), *FROM) == 0
+    assert _add(board, ROWS + rows("p", ["4", "5", "nan"]), *FROM) == 0  # one lacks it: its own affair
+    assert _add(board, ROWS + rows("q", ["4", "5", "nan"]) + rows("r", ["4", "5", "nan"]), *FROM) == 2
+    assert "would change what is asked of others: vocals would be compared on" in capsys.readouterr().err
+    assert not (board / "entries" / "q.csv").exists()
+    assert _add(board, ROWS + rows("q", ["4", "5", "nan"]) + rows("r", ["4", "5", "nan"]), *FROM, "--recount") == 0
