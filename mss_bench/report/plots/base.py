@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import does_nothing, is_floor
-from mss_bench.core.text import wrap
+from mss_bench.core.text import counted, wrap
 from mss_bench.errors import RunError, UnknownNameError
 from mss_bench.report.style import COLOURS, FULL_WIDTH, STYLE, Look, looks, printable, styled
 from mss_bench.stats.matrix import ScoreMatrix
@@ -280,7 +280,7 @@ def heading(scores: ScoreMatrix, what: str) -> str:
     """Return e.g. ``vocals: SDR of 50 tracks, musdb18 test, 4stem``, where `what` is ``SDR``."""
     unit, n = scores.unit, len(scores.values)
     place = ", ".join(filter(None, (f"{unit['dataset']} {unit['subset']}".strip(), unit["group"])))
-    return f"{unit['target']}: {what} of {n} track{'' if n == 1 else 's'}, {place}"
+    return f"{unit['target']}: {what} of {counted(n, 'song')}, {place}"
 
 
 def set_title(axes: Axes, text: str, layout: Layout, room: float = 1.0, **options: Any) -> None:

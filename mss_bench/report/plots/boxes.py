@@ -22,6 +22,7 @@ from mss_bench.stats.matrix import ScoreMatrix
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 __all__ = ["SHAPES", "box_plot"]
 
@@ -97,11 +98,13 @@ def box_plot(
         figure = base.canvas(rows * (tall + 0.25) + 0.9 + 0.15 * layout.narrow, layout, above=above)
         every = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         positions = _positions(heights)
+        titles: list[Text] = []
         limits = _Limits([box for panel in panels for box in panel.values()])
         for axes, panel, matrix in zip(every, panels, matrices, strict=False):
             _draw_panel(axes, panel, dict(zip(methods, positions, strict=True)), shape, limits)
             if several:
-                axes.set_title(printable(matrix.unit["target"]), x=0, fontsize=8, fontweight="normal", pad=3)
+                target = printable(matrix.unit["target"])
+                titles.append(axes.set_title(target, x=0, fontsize=8, fontweight="normal", pad=3))
         every[0].set_yticks(positions, labels)
         every[0].set_ylim(positions[-1] - 0.75 * heights[-1], positions[0] + 0.75 * heights[0])
         for i, axes in enumerate(every):
@@ -115,6 +118,11 @@ def box_plot(
         boxes = [box for panel in panels for box in panel.values()]
         floor = any(FLOOR in panel for panel in panels)
         _legend(figure, {box.kind for box in boxes}, layout, floor=floor, title=text if several else "")
+        if titles:
+            figure.draw_without_rendering()
+        for title in titles:  # beside long names a panel can be narrower than its title
+            if title.get_window_extent().x1 > figure.bbox.x1:
+                title.set(x=1.0, horizontalalignment="right")
     return figure
 
 

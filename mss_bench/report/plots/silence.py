@@ -8,6 +8,7 @@ import numpy as np
 
 from mss_bench.core.arrays import Floats
 from mss_bench.core.schema import Status, is_floor, method_label
+from mss_bench.core.text import counted
 from mss_bench.errors import RunError
 from mss_bench.report.blocks import ordered
 from mss_bench.report.plots.base import LINE, PAGE, Layout, axis_note, canvas, check_single, fitted, set_title
@@ -63,7 +64,7 @@ def silence_plot(tracks: pd.DataFrame, *, layout: Layout = PAGE) -> Figure:
         first = tracks.iloc[0]
         place = f"{first['dataset']} {first['subset']}, {first['group']}"
         n = len(tracks[_KEYS[:3]].drop_duplicates())
-        set_title(rows[0], f"Frames left out of {first['metric']}, {n} track{'' if n == 1 else 's'}, {place}", layout)
+        set_title(rows[0], f"Frames left out of {first['metric']}, {counted(n, 'song')}, {place}", layout)
         if own:
             _draw_methods(rows[1], {name: 100 * share for name, share in own.items()}, labels, layout)
     return figure
