@@ -105,7 +105,7 @@ def changed_by(board: Board, added: Sequence[Entry], present: Sequence[Entry]) -
     kept = [entry for entry in present if entry.method not in {new.method for new in added}]
     if not kept:
         return ""
-    before, after = completeness(board, kept), completeness(board, [*kept, *added])
+    before, after = completeness(board, present), completeness(board, [*kept, *added])
     for target, n in before.counting.items():
         if n != after.counting[target]:
             return f"{target} would be compared on {after.counting[target]} songs instead of {n}"

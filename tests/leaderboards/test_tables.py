@@ -323,3 +323,4 @@ def test_entries_that_would_change_what_is_asked_of_others_are_refused(board: Pa
     assert "would change what is asked of others: vocals would be compared on" in capsys.readouterr().err
     assert not (board / "entries" / "q.csv").exists()
     assert _add(board, ROWS + rows("q", ["4", "5", "nan"]) + rows("r", ["4", "5", "nan"]), *FROM, "--recount") == 0
+    assert _add(board, ROWS + rows("q", ["4", "5", "nan"]), *FROM) == 0  # what is there already changes nothing
