@@ -90,6 +90,7 @@ class Run(Stimuli):
         arena = read_arena(self.arena or boards_folder() / "metrics")
         own = arena.named(self.name)
         values = self.scores(self.metrics, own, own.read_ratings())
+        _tell_absent(own.read_ratings(), values, own.centre)
         results, verdicts = with_metrics(self.name, own, values)
         print(judged_table(results, list(map(str, values.values.columns)), own).console(terminal_width()))
         print("\n" + "\n".join(verdicts))
@@ -148,6 +149,7 @@ class Add(RatedTest, Stimuli):
             ratings = own.read_ratings()
             values = self.scores(self.computed, own, ratings) if self.audio else self.read_metrics(ratings)[own.target]
             add_values(own, self._renamed(values))
+            _tell_absent(ratings, self._renamed(values), own.centre)
             print(own.folder / "values.csv")
         else:
             self._add_sets()
@@ -179,6 +181,7 @@ class Add(RatedTest, Stimuli):
         given = {key: value for key, value in facts.items() if value}
         name = self.name or self.ratings.stem
         for own in add_questions(self.arena, name, rated, values, given, lambda task: self.scales.get(task, ends)):
+            _tell_absent(own.read_ratings(), own.read_values(), own.centre)
             print(own.folder)
 
     def _renamed(self, values: MetricTable) -> MetricTable:
@@ -189,6 +192,14 @@ class Add(RatedTest, Stimuli):
                 raise UnknownNameError("metric to rename", name, values.values.columns)
         lower = frozenset(self.rename.get(name, name) for name in values.lower_is_better)
         return MetricTable(values.values.rename(columns=self.rename), lower, values.notes)
+
+
+def _tell_absent(ratings: pd.DataFrame, values: MetricTable, centre: str) -> None:
+    """Say which rated signals have no value, and which metrics none that can be used."""
+    from mss_bench.listening.metric_table import join
+
+    for note in join(ratings, values, centre).notes[len(values.notes) :]:
+        print(f"note: {note}")
 
 
 ACTIONS: dict[str, type[Action]] = {"arena build": Build, "arena add": Add, "arena run": Run}

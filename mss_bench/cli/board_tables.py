@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -122,6 +123,7 @@ class BoardTable(Action):
         """Read a table that somebody else made, and its checksum."""
         import hashlib
 
+        from mss_bench.core.names import nfc
         from mss_bench.leaderboards.foreign import ForeignTable, msst_log, nested_values
         from mss_bench.listening.sheets import read_sheet, table_bytes
 
@@ -133,6 +135,8 @@ class BoardTable(Action):
             table = ForeignTable(name, sheet.header, sheet.rows, sheet.places, sheet.plain)
             if not sheet.rows:
                 table = nested_values(name, sheet.raw)
+        rows = [{nfc(column): nfc(text) for column, text in row.items()} for row in table.rows]
+        table = dataclasses.replace(table, header=[*map(nfc, table.header)], rows=rows)
         return table, hashlib.sha256(content).hexdigest()
 
     def _foreign(self, board: Board) -> list[Entry]:

@@ -15,7 +15,7 @@ from mss_bench.core.parameters import param
 from mss_bench.core.text import counted
 
 if TYPE_CHECKING:
-    from mss_bench.leaderboards.board import Board, Entry
+    from mss_bench.leaderboards.board import Board
 
 __all__ = ["ACTIONS", "configure", "execute"]
 
@@ -48,7 +48,8 @@ class Add(BoardTable):
         entries = self.entries(board)
         if not entries:
             raise ConfigError(f"{self.table} holds nothing for the board {self.board}")
-        _refuse_one_file(board, entries)
+        present = {} if new else {e.method: e for e in (read_entry(board, name) for name in entry_names(board))}
+        _refuse_alike(board, [*present, *(entry.method for entry in entries)])
         for entry in entries:  # all that can be wrong is before anything is written
             if (endless := infinite(entry)) is not None:
                 raise ConfigError(f"{entry.method}: {endless}; nothing was written")
@@ -57,8 +58,7 @@ class Add(BoardTable):
                     f"{self.board} has an entry {entry.method!r} with other numbers; name yours otherwise, or give "
                     "--replace; nothing was written"
                 )
-        present = [] if new else [read_entry(board, name) for name in entry_names(board)]
-        if not self.recount and (change := changed_by(board, entries, present)):
+        if not self.recount and (change := changed_by(board, entries, [*present.values()])):
             raise ConfigError(
                 f"{self.table} would change what is asked of others: {change}; nothing was written. If that is right, "
                 "since the songs or frames of the board are these, give --recount"
@@ -70,22 +70,23 @@ class Add(BoardTable):
                 f"they were scored (preset, now {PRESET!r}), add the table again"
             )
         for entry in entries:
-            print(write_entry(board, entry)[1])
+            kept = entry.take_declared(present[entry.method]) if entry.method in present else []
+            also = f" (kept of the entry before: {', '.join(kept)})" if kept else ""
+            print(f"{write_entry(board, entry)[1]}{also}")
         return 0
 
 
-def _refuse_one_file(board: Board, entries: Sequence[Entry]) -> None:
-    """Refuse names that differ in capitals alone: on many disks their files are the same."""
+def _refuse_alike(board: Board, methods: Sequence[str]) -> None:
+    """Refuse names that differ in capitals alone, or in what nobody sees: on many disks their files are the same."""
+    from mss_bench.core.names import eye_key
     from mss_bench.errors import ConfigError
-    from mss_bench.leaderboards.board import entry_names, file_stem
 
-    stems = {stem.casefold(): stem for stem in entry_names(board)}
-    for entry in entries:
-        stem = file_stem(entry.method)
-        if (other := stems.setdefault(stem.casefold(), stem)) != stem:
+    seen: dict[str, str] = {}
+    for method in methods:
+        if (other := seen.setdefault(eye_key(method), method)) != method:
             raise ConfigError(
-                f"{board.folder}: {entry.method!r} and the entry {other!r} differ in capitals alone; name one of them "
-                "otherwise; nothing was written"
+                f"{board.folder}: {method!r} and the entry {other!r} differ in capitals or such signs alone; name one "
+                "of them otherwise; nothing was written"
             )
 
 

@@ -11,8 +11,8 @@ import unicodedata
 from pathlib import PurePath
 
 __all__ = [
-    "COMPRESSED", "EXTENSIONS", "MIXTURES", "NUMBER", "POSSIBLE", "SYNONYMS", "UNCOMPRESSED", "is_hidden", "is_system",
-    "known_stem", "nfc", "spelling_key", "spellings", "unnumbered", "without_extension",
+    "COMPRESSED", "EXTENSIONS", "MIXTURES", "NUMBER", "POSSIBLE", "SYNONYMS", "UNCOMPRESSED", "eye_key", "invisible",
+    "is_hidden", "is_system", "known_stem", "nfc", "spelling_key", "spellings", "unnumbered", "without_extension",
 ]  # fmt: skip
 
 UNCOMPRESSED = (".wav", ".flac", ".aif", ".aiff", ".w64")
@@ -52,6 +52,21 @@ _SYSTEM = {
 def nfc(text: str) -> str:
     """Return a text in Unicode's composed form: file systems keep either."""
     return unicodedata.normalize("NFC", text)
+
+
+def eye_key(name: str) -> str:
+    """Return what names that look alike share: no difference of capitals, of signs that cannot be seen, of widths.
+
+    >>> eye_key(f"U-Net{chr(0x200B)}") == eye_key(" u-net")
+    True
+    """
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
+    return " ".join(seen.casefold().split())
+
+
+def invisible(text: str) -> str:
+    """Return the first sign of a text that nobody sees, as ``U+200B``; empty where there is none."""
+    return next((f"U+{ord(sign):04X}" for sign in text if unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp")), "")
 
 
 def spelling_key(text: str) -> str:

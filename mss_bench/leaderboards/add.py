@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.core.names import nfc
 from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError
 from mss_bench.leaderboards.board import COLUMNS, REPLICATES, Board, Entry
@@ -52,6 +53,7 @@ def entries_of_run(
             f"the run is of {run['dataset']['name']} ({revision}), the board {board.folder.name} of {board.dataset} "
             f"({board.revision or 'any revision'})"
         )
+    tracks = tracks.assign(track=tracks["track"].map(nfc))
     own = tracks[(tracks["subset"] == board.subset) & tracks["metric"].isin(board.metrics)]
     own = own[own["target"].isin(board.targets) & own["track"].isin(board.tracks)]
     presets = sorted({*own["preset"]})
@@ -129,6 +131,7 @@ def entries_of_medians(board: Board, table: pd.DataFrame, *, origin: str, proven
     if "value" not in table:
         present = [m for m in board.metrics if m in table]
         table = table.melt(keys, present, var_name="metric", value_name="value")
+    table = table.assign(track=table["track"].map(nfc), method=table["method"].map(nfc))
     table = table[table["metric"].isin(board.metrics) & table["target"].isin(board.targets)]
     table = table[table["track"].isin(board.tracks)]
     if table.empty:

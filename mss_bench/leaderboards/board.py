@@ -15,6 +15,7 @@ import numpy as np
 
 from mss_bench.core.config import load_yaml
 from mss_bench.core.files import write_atomic
+from mss_bench.core.names import invisible, nfc
 from mss_bench.core.parameters import Parameterized, param
 from mss_bench.core.schema import FLOOR, Status
 from mss_bench.errors import ConfigError
@@ -46,7 +47,9 @@ ORIGINS = {
 }
 """Where an entry's numbers come from."""
 
+_DECLARED = ("description", "licence", "family", "released", "parameters", "trained_on")
 _DIGITS = 6
+_OF_WINDOWS = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")  # no file can be called so there
 
 
 class Board(Parameterized):
@@ -91,6 +94,7 @@ class Board(Parameterized):
     )
 
     def setup(self) -> None:
+        self.tracks, self.ranked_on = tuple(map(nfc, self.tracks)), tuple(map(nfc, self.ranked_on))
         for name in ("tracks", "ranked_on", "metrics", "targets"):
             names = getattr(self, name)
             twice = next((n for n in names if names.count(n) > 1), None)
@@ -156,6 +160,16 @@ class Entry(Parameterized):
     def setup(self) -> None:
         if self.released and not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", self.released):
             self.refuse("released", "a date as 2026, 2026-05 or 2026-05-31")
+        self.method = nfc(self.method)
+        if sign := invisible(self.method):
+            self.refuse("method", f"a name that can be seen whole, without {sign}")
+
+    def take_declared(self, before: Entry) -> list[str]:
+        """Take over what people declared of the entry before and this one does not say; return the names of these."""
+        kept = [name for name in _DECLARED if getattr(before, name) and not getattr(self, name)]
+        for name in kept:
+            setattr(self, name, getattr(before, name))
+        return kept
 
 
 def read_board(folder: str | Path) -> Board:
@@ -185,6 +199,8 @@ def write_board(board: Board) -> Path:
 def file_stem(method: str) -> str:
     """Return the name of a method's files."""
     plain = re.sub(r"[^\w.+=-]+", "_", method).strip("._")
+    if _OF_WINDOWS.match(plain):
+        plain = f"_{plain}"
     return plain if plain == method else f"{plain}-{hashlib.sha256(method.encode()).hexdigest()[:6]}"
 
 
@@ -220,6 +236,7 @@ def read_entry(board: Board, name: str) -> Entry:
         table[REPLICATES] = ""
     numbers = {"value": "float64"} | dict.fromkeys(("n_frames", "n_valid", "n_inf"), "int64")
     try:
+        table = table.assign(track=table["track"].map(nfc))
         entry.table = table.astype({name: kind for name, kind in numbers.items() if table[name].dtype != kind})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{csv}: a number is not one: {error}") from error

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mss_bench.core.names import eye_key
 from mss_bench.core.schema import does_nothing
 from mss_bench.core.text import harmless
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.leaderboards.board import Board, Entry, entry_names, has_other_numbers, read_board, read_entry
 from mss_bench.leaderboards.bundle import Bundle, read_bundle
 from mss_bench.leaderboards.completeness import changed_by, completeness, lacks
-from mss_bench.leaderboards.plausibility import implausible, same_numbers
+from mss_bench.leaderboards.plausibility import implausible, same_numbers, unjudged
 from mss_bench.leaderboards.verify import verify_board
 from mss_bench.report.leakage import overlap
 
@@ -149,15 +150,16 @@ _Said = Iterator[tuple[Level, str]]
 def _name(board: Board, bundle: Bundle, entry: Entry, rivals: Sequence[Entry]) -> _Said:
     if (board.folder / "entries").is_dir() and has_other_numbers(board, entry):
         yield "error", "the board has an entry of this name with other numbers; name yours otherwise, or say why"
-    similar = [r.method for r in rivals if r.method.casefold().strip() == entry.method.casefold().strip()]
-    if similar:
-        yield "error", f"differs from the entry {similar[0]!r} in capitals alone"
+    if similar := [r.method for r in rivals if eye_key(r.method) == eye_key(entry.method)]:
+        yield "error", f"looks like the entry {similar[0]!r}: it differs in capitals or such signs alone"
 
 
 def _complete(board: Board, bundle: Bundle, entry: Entry, rivals: Sequence[Entry]) -> _Said:
     if change := changed_by(board, [entry], rivals):
         yield "warning", f"changes what is asked of other entries: {change}; it enters with --recount alone"
     state = completeness(board, [*rivals, entry])
+    if entry.method in state.frames_untold:
+        yield "warning", "has one value a song where others have frames: hard ones that it left out cannot be seen"
     if said := lacks(board, entry, state):
         unranked = state.unranked(board, entry.method)
         yield "warning", f"lacks {said}" + ("; it would stand apart, without a rank" if unranked else "")
@@ -186,12 +188,16 @@ def _provenance(board: Board, bundle: Bundle, entry: Entry, rivals: Sequence[Ent
         yield "error", "does not say where its numbers come from"
     else:
         yield "warning", f"is a table, from {entry.provenance['from']}: nothing of it can be run again"
+        if entry.oracle:
+            yield "warning", "says itself that it saw the references (oracle): it would stand beside the ranks"
+    if entry.does_nothing:
+        yield "warning", "says itself that it does nothing: it would have no rank"
     if not entry.licence:
         yield "warning", "names no licence of the method"
 
 
 def _training(board: Board, bundle: Bundle, entry: Entry, rivals: Sequence[Entry]) -> _Said:
-    if entry.oracle or entry.does_nothing:
+    if (entry.oracle or entry.does_nothing) and entry.origin == "run":
         return
     if shared := overlap(entry.trained_on, board.dataset, board.subset):
         if board.training_songs:
@@ -215,11 +221,13 @@ def _copied(board: Board, bundle: Bundle, entry: Entry, rivals: Sequence[Entry])
 
 
 def _plausible(board: Board, bundle: Bundle, entry: Entry, rivals: Sequence[Entry]) -> _Said:
-    if entry.does_nothing or does_nothing(entry.method) or entry.method == board.floor:
+    if does_nothing(entry.method) or entry.method == board.floor:
         return
     said = list(implausible(board, entry, rivals))
     yield from (("warning", message) for message in said)
-    if not said and rivals:
+    if why := unjudged(board, entry, rivals):
+        yield "warning", f"whether its songs are like those of other methods could not be judged: {why}"
+    elif not said:
         yield "ok", f"the songs look as they do for the board's other entries ({board.rank_metric})"
 
 

@@ -3,8 +3,9 @@
 What an entry lacks is its own affair: it changes no other entry's number, and `changed_by` tells where it would. A song
 counts for a target unless most entries that ran on it have no value there, as where the reference is silent. An entry
 is complete in a target where it has a value on every song that counts, over at least as many frames as most entries
-have: an estimate that is silent in its hard frames turns them off, and would have a better median for it. Oracles are
-not ranked, and keep their place without such frames.
+have: an estimate that is silent in its hard frames turns them off, and would have a better median for it. A table with
+one value a song does not say which frames are in it: it is compared all the same, and named. Oracles are not ranked,
+and keep their place without such frames.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mss_bench.core.schema import Status
 from mss_bench.leaderboards.board import Board, Entry, track_table
@@ -32,6 +35,7 @@ class Completeness:
     own: pd.DataFrame  # the same of all entries, on the songs on which they have all frames
     counting: dict[str, int]  # songs that count, by target of the ranking metric
     missing: dict[tuple[str, str], tuple[int, int]]  # by method and target: songs without a value, and without frames
+    frames_untold: frozenset[str]  # methods with one value of songs that others have frames of, in the ranking metric
 
     def ranked(self, board: Board) -> pd.DataFrame:
         """Return what is compared, of the entries that have all that the board ranks by."""
@@ -63,9 +67,13 @@ def completeness(board: Board, entries: Sequence[Entry]) -> Completeness:
     table = table[table["track"].isin(songs)]
     ran = table["status"] == str(Status.OK)
     valid = table["n_valid"].where(ran & table["value"].notna(), 0)
+    of_frames = valid[table["n_frames"] > 1]
+    usual = of_frames[of_frames > 0].groupby([table.loc[of_frames.index, name] for name in _CELL]).median()
+    frames_of_others = usual.reindex(pd.MultiIndex.from_frame(table[_CELL])).set_axis(table.index)
+    untold = (table["n_frames"] == 1) & (valid > 0) & frames_of_others.notna() & (table["estimate_key"] != "run")
+    valid = valid.mask(untold, np.ceil(frames_of_others))
     expected = valid[ran].groupby([table.loc[ran, name] for name in _CELL]).quantile(0.5, interpolation="higher")
-    usual = pd.MultiIndex.from_frame(table[_CELL])
-    frames = expected.reindex(usual).fillna(1).to_numpy()  # where all failed the song counts
+    frames = expected.reindex(pd.MultiIndex.from_frame(table[_CELL])).fillna(1).to_numpy()  # if all failed it counts
     undefined = expected[expected == 0].reset_index().groupby(["target", "metric"])["track"].nunique()
     valued = table["value"].notna() & ran
     full = valued & ((valid >= frames) | table["oracle"])
@@ -92,8 +100,9 @@ def completeness(board: Board, entries: Sequence[Entry]) -> Completeness:
     missing |= {(e.method, first): (counting[first], 0) for e in entries if e.method not in known}
     extra = ["valued", "full"]
     return Completeness(
-        table[complete].drop(columns=extra), table[table["full"]].drop(columns=extra), counting, missing
-    )
+        table[complete].drop(columns=extra), table[table["full"]].drop(columns=extra), counting, missing,
+        frozenset(table.loc[untold.reindex(table.index) & (table["metric"] == board.rank_metric), "separator"]),
+    )  # fmt: skip
 
 
 def changed_by(board: Board, added: Sequence[Entry], present: Sequence[Entry]) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mss_bench.core.names import invisible
 from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError, UnknownNameError, nearest
 from mss_bench.leaderboards.board import COLUMNS, Board, Entry
@@ -251,9 +252,10 @@ def _check(board: Board, long: pd.DataFrame) -> None:
     if len(strange):
         first = strange.iloc[0]
         near = nearest(first["track"], board.tracks)
-        names = strange["track"].nunique()
+        names, sign = strange["track"].nunique(), invisible(first["track"])
         raise ConfigError(
             f"{first['place']}: the board {board.folder.name} has no song {first['track']!r}"
+            + (f", with the sign {sign} that nobody sees" if sign else "")
             + (f"; did you mean {near[0]!r}?" if near else "")
             + (f" ({names - 1} more are not its songs)" if names > 1 else "")
             + "; name songs as board.yaml does, take others out; nothing was written"

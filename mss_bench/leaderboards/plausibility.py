@@ -20,7 +20,7 @@ from mss_bench.leaderboards.board import Board, Entry
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["implausible", "same_numbers"]
+__all__ = ["implausible", "same_numbers", "unjudged"]
 
 _FEWEST_SONGS = 8  # with which a correlation over songs, or a neighbour, says something
 _FEWEST_ENTRIES = 6
@@ -52,15 +52,42 @@ def implausible(board: Board, entry: Entry, others: Sequence[Entry]) -> Iterator
         oracles = [better * _values(board, other, target) for other in others if other.oracle]
         if not entry.oracle:
             yield from _above(target, board.rank_metric, own, [values for values in oracles if len(values)])
-        field = {
-            other.method: better * values
-            for other in others
-            if not (other.oracle or other.does_nothing or does_nothing(other.method) or other.method == board.floor)
-            if len(values := _values(board, other, target)) >= _FEWEST_SONGS and values.nunique() > 1
-        }
+        field = _field(board, target, others)
         if len(field) >= _FEWEST_ENTRIES and not entry.oracle:
             yield from _unlike(target, own, field)
             yield from _beyond(target, board.rank_metric, own, field, better)
+
+
+def unjudged(board: Board, entry: Entry, others: Sequence[Entry]) -> str:
+    """Return why no target of an entry could be held against the other entries, in words; empty where one was.
+
+    Parameters
+    ----------
+    board : Board
+    entry : Entry
+    others : sequence of Entry
+        Those of the board under other names.
+    """
+    songs = max(len(_values(board, entry, target)) for target in board.targets)
+    if songs < _FEWEST_SONGS:
+        return f"it has {songs} songs, expected at least {_FEWEST_SONGS}"
+    if entry.oracle:
+        return "it says that it is an oracle"
+    rivals = max(len(_field(board, target, others)) for target in board.targets)
+    if rivals < _FEWEST_ENTRIES:
+        return f"the board has {rivals} other methods with {_FEWEST_SONGS} songs, expected at least {_FEWEST_ENTRIES}"
+    return ""
+
+
+def _field(board: Board, target: str, others: Sequence[Entry]) -> dict[str, pd.Series]:
+    """Return the values, more being better, of the entries that estimate, have songs enough, and not all alike."""
+    better = -1.0 if board.rank_metric in board.lower_is_better else 1.0
+    return {
+        other.method: better * values
+        for other in others
+        if not (other.oracle or other.does_nothing or does_nothing(other.method) or other.method == board.floor)
+        if len(values := _values(board, other, target)) >= _FEWEST_SONGS and values.nunique() > 1
+    }
 
 
 def same_numbers(board: Board, entry: Entry, others: Sequence[Entry]) -> Iterator[tuple[bool, str]]:

@@ -138,7 +138,9 @@ def _standings(board: Board, entries: list[Entry], state: Completeness) -> tuple
         groups[entry.oracle].append([name, rank, *(shown.cell(entry, *column) for column in shown.columns)])
     headings = [target if metric == board.rank_metric else f"{metric} ({target})" for target, metric in shown.columns]
     headed = [Column(heading, "right") for heading in ("rank", *headings)]
-    table = Table("", ["entry", *headed], list(groups.values()), shown.notes(entries), name=board.title)
+    untold = Note("One value a song, not known over which of its frames", of=sorted(state.frames_untold & present))
+    notes = [*shown.notes(entries), *([untold] if untold.of else [])]
+    table = Table("", ["entry", *headed], list(groups.values()), notes, name=board.title)
     return table, shown.verdicts.get(board.rank_target)
 
 

@@ -29,6 +29,8 @@ _RULES = (
     "over its listeners), pooled over songs and systems. Hidden references and anchors take no part. Of metrics of "
     "which less is better the sign is turned (↓).",
     "The interval holds 95 % of resamples of whole songs, since signals of one song are not independent.",
+    "Where a metric has no finite value of some rated signals, its number is over the others, which are counted beside "
+    "it (n of all): it compares only roughly with numbers over all.",
     f"A metric ranks a kind of system, that is its estimates of all songs, where the interval lies above {ENOUGH}, and "
     "does not where it lies below; else, "
     f"and of fewer than {FEWEST} songs, it is undecided. {ENOUGH} is a convention of ours: a quarter of the ranks' "
@@ -146,7 +148,9 @@ def _cell(place: _Place, metric: str) -> TableCell:
     interval = None if math.isnan(row["low"]) else (number(row["low"]), number(row["high"]))
     best = metric != CEILING and bool(row["best"])
     same = metric != CEILING and not best and not _behind(row)
-    return TableCell(number(row["rho"], 3), row["rho"], _SAME if same else "", bold=best, interval=interval)
+    heard = int(place.rows[CEILING]["signals"])
+    tag = f"{row['signals']} of {heard}" if row["signals"] < heard else ""
+    return TableCell(number(row["rho"], 3), row["rho"], _SAME if same else "", bold=best, interval=interval, tag=tag)
 
 
 def _behind(row: Mapping[str, Any]) -> bool:

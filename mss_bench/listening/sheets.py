@@ -2,8 +2,8 @@
 
 Comments (``#`` before the header), Excel's ``sep=;``, blank rows and columns, headers that come again where files were
 joined, and the quotation marks of PHP are read as what they are. Decimal commas are numbers where the comma does not
-separate columns; where it does, a quoted one is refused by name, as it may mark thousands, too. Everything else that is
-not a table is refused by what it is.
+separate columns; where it does, a quoted one is refused by name, as it may mark thousands, too, and so is a column that
+has 5,1 and 4.222. Everything else that is not a table is refused by what it is.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _SEPARATORS = ",;\t"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() takes 7_0, inf and nan, too
 _MOST_ROWS, _MOST_MB = 500_000, 200  # read as texts, such a table takes half a gigabyte
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+", re.ASCII)
 _PHP_QUOTE = re.compile(r'\\"(?=[^,;\t\r\n])')  # fputcsv does not double a mark after a backslash
 _KINDS = {
     b"SQLite format 3": "a database; export the ratings as CSV from it",
@@ -113,6 +114,8 @@ def read_sheet(path: str | Path) -> Sheet:
         places.append(f"{path}:{line}")
     if not records:
         raise RatingsError(f"{path} holds no rows: it has {'a header alone' if header else 'no header'}")
+    if separator != "," and re.search(r"\d\.\d{3}(?!\d)", text):
+        _refuse_thousands(header, records, places)
     return Sheet(path, header, records, places, separator != ",", not text.endswith(("\n", "\r")))
 
 
@@ -197,6 +200,18 @@ def _columns(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[list[str], 
             raise RatingsError(f"{path}:{line}: column {place + 1} has no name; name it, or take it out")
     kept = [place for place in range(len(names)) if place not in nameless]
     return [names[place] for place in kept], kept
+
+
+def _refuse_thousands(header: list[str], records: list[dict[str, str]], places: list[str]) -> None:
+    """Refuse a column with decimal commas in which a point may mark decimals or thousands."""
+    for name in header:
+        commas = [row[name] for row in records if _DECIMAL_COMMA.fullmatch(row[name])]
+        points = [i for i, row in enumerate(records) if commas and _THOUSANDS.fullmatch(row[name])]
+        if points:
+            raise RatingsError(
+                f"{places[points[0]]}: {name} is {records[points[0]][name]!r} here and {commas[0]!r} elsewhere: a "
+                "point may be a decimal sign or mark thousands; write all numbers of a file with one decimal sign"
+            )
 
 
 def _wrong_length(fields: list[str], header: list[str], *, cut: bool) -> str:

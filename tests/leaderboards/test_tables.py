@@ -89,6 +89,46 @@ def test_frames_that_an_entry_turned_off_count_against_it(board: Path) -> None:
     assert _numbers(board) == before | {"oracle": ("", "12.00")}  # has no rank to gain
 
 
+def test_one_value_a_song_stands_beside_frames_and_is_named(board: Path) -> None:
+    _enter(board, "a", [9.0 - 0.1 * i for i in range(50)])
+    _enter(board, "b", [8.0 - 0.1 * i for i in range(50)], valid=[150] * 49 + [0])
+    frames = completeness(read_board(board), [read_entry(read_board(board), name) for name in ("a", "b")])
+    assert _add(board, ROWS + "".join(f"c,{song},vocals,{8.5 - 0.1 * i}\n" for i, song in enumerate(SONGS)), *FROM) == 0
+    own = read_board(board)
+    state = completeness(own, [read_entry(own, name) for name in ("a", "b", "c")])
+    assert state.frames_untold == {"c"}
+    assert {method for method, _ in state.missing} == {method for method, _ in frames.missing} == {"b"}
+    assert {name: place for name, (place, _) in _numbers(board).items()} == {"a": "1", "c": "2"}
+    page = build(own)[0].read_text()
+    assert "One value a song, not known over which of its frames: c" in page
+
+
+def test_names_in_either_form_of_unicode_are_one(board: Path, capsys) -> None:
+    text = (board / "board.yaml").read_text().replace("Song 00", "Cafe\u0301")
+    (board / "board.yaml").write_text(text)
+    assert _add(board, ROWS + "Me\u0301thode,Caf\u00e9,vocals,5\n", *FROM) == 0
+    assert _add(board, ROWS + "M\u00e9thode,Cafe\u0301,vocals,5\n", *FROM) == 0
+    own = read_board(board)
+    assert [read_entry(own, name).method for name in entry_names(own)] == ["M\u00e9thode"]
+    assert build(own)
+
+
+@pytest.mark.parametrize("method", ["CON", "aux", "nul.v2", "COM1"])
+def test_files_are_called_as_every_system_allows(method: str, board: Path) -> None:
+    assert _add(board, ROWS + f"{method},Song 00,vocals,5\n", *FROM) == 0
+    assert [name.split("-")[0] for name in entry_names(read_board(board))] == [f"_{method}"]
+    assert build(read_board(board))
+
+
+def test_what_was_declared_stays_when_numbers_are_replaced(board: Path, capsys) -> None:
+    declared = (*FROM, "--set", "parameters=5000000,family=RoFormer,licence=MIT")
+    assert _add(board, ROWS + "x,Song 00,vocals,5\n", *declared) == 0
+    assert _add(board, ROWS + "x,Song 00,vocals,6\n", *FROM, "--replace", "--set", "licence=BSD") == 0
+    assert "(kept of the entry before: family, parameters)" in capsys.readouterr().out
+    entry = read_entry(read_board(board), "x")
+    assert (entry.parameters, entry.family, entry.licence) == (5_000_000, "RoFormer", "BSD")
+
+
 def test_songs_without_a_reference_count_for_nobody(board: Path) -> None:
     _enter(board, "a", [5.0] * 49 + [float("nan")], valid=[200] * 49 + [0])
     _enter(board, "b", [6.0] * 49 + [float("nan")], valid=[200] * 49 + [0])
@@ -181,7 +221,15 @@ WRONG = [
     ),
     ("empty", ROWS + ",Song 00,vocals,5\n", FROM, "method is empty"),
     ("other", ROWS + "x,Song 00,piano,5\n", FROM, "has no SDR of vocals, accompaniment"),
-    ("capitals", ROWS + "x,Song 00,vocals,5\nX,Song 00,vocals,6\n", FROM, "differ in capitals alone"),
+    ("capitals", ROWS + "x,Song 00,vocals,5\nX,Song 00,vocals,6\n", FROM, "differ in capitals or such signs alone"),
+    ("unseen", ROWS + "x\u200b,Song 00,vocals,5\n", FROM, "a name that can be seen whole, without U+200B"),
+    ("unseen song", ROWS + "x,Song\u200b 00,vocals,5\n", FROM, "with the sign U+200B that nobody sees; did you mean"),
+    (
+        "points",
+        "method;track;target;SDR\nx;Song 00;vocals;5,1\nx;Song 01;vocals;4.222\n",
+        FROM,
+        "table.csv:3: SDR is '4.222' here and '5,1' elsewhere: a point may be a decimal sign or mark thousands",
+    ),
     ("fact", 'method,track,target,SDR,speed\nx,Song 00,vocals,5,"3,5"\n', FROM, "write numbers with a decimal point"),
     (
         "facts",

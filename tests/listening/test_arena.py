@@ -217,6 +217,24 @@ def test_a_users_ratings_and_values_become_a_set(tmp_path: Path, capsys: pytest.
     assert "give the values of metrics by one of" in capsys.readouterr().err
 
 
+def test_signals_without_a_value_are_told_and_counted(
+    small: Arena, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = small.sets["made"].read_values().values.reset_index()
+    partial = values[["item", "system"]].assign(partial=values["blind"], endless=values["blind"])
+    partial.loc[0, "partial"], partial.loc[1, "endless"], all_of = np.nan, np.inf, len(partial)
+    partial.to_csv(tmp_path / "more.csv", index=False)
+    assert main(["metrics", "arena", "add", "made", str(small.folder), "--values", str(tmp_path / "more.csv")]) == 0
+    said = capsys.readouterr().out
+    for name in ("partial", "endless"):
+        assert f"note: {name} is not finite on 1 of {all_of} signals; they are left out for it alone." in said
+    build_arena(read_arena(small.folder))
+    table = (small.folder / "README.md").read_text().partition("## Metrics against ears")[2]
+    rows = {name: next(line for line in table.splitlines() if line.startswith(f"| *{name}")) for name in ("par", "bl")}
+    assert f"{all_of - 1} of {all_of}" in rows["par"]
+    assert " of " not in rows["bl"]
+
+
 @pytest.mark.parametrize("name", ["mad", "mode", "made.csv"])
 def test_a_mistyped_set_is_named_with_the_near_one(name: str, small: Arena, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["metrics", "arena", "add", name, str(small.folder), "--values", "values.csv"]) == 2

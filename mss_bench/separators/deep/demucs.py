@@ -111,7 +111,8 @@ class Demucs:
             wave = self._torch.library.from_numpy(np.array(mixture, dtype=np.float32))
             mono = wave.mean(0)
             mean, deviation = mono.mean(), mono.std() + 1e-8  # the library's own guard against silence
-            # In place, here and below: of a long song every copy counts.
+            # Of a long song every copy counts: none is kept, and the rest is done in place.
+            del mono
             output = self._apply(
                 self._model,
                 wave.sub_(mean).div_(deviation)[None],
