@@ -38,7 +38,7 @@ ALLOWED = {
     "stats": TABLES,
     "protocols": TABLES | {"stats.choices"},
     "report": TABLES | {"stats", "protocols", "core.stages"},
-    "leaderboards": TABLES | {"stats", "report", "protocols"},
+    "leaderboards": TABLES | {"core.names", "stats", "report", "protocols"},
     "listening": CORE | {"api", "evaluation", "running", "dsp", "datasets", "metrics", "stats", "report"},
     "explanation": CORE | {"running", "dsp", "metrics", "report"},
     "evaluation": CORE | {"metrics"},
