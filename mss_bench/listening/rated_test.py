@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mss_bench.core.parameters import param
 from mss_bench.core.streams import tell
-from mss_bench.errors import ConfigError
+from mss_bench.errors import ConfigError, RatingsError
 from mss_bench.listening.importers import PackAndScale, import_ratings
 from mss_bench.listening.metric_table import MetricTable, metrics_of_csv, metrics_of_run
 from mss_bench.listening.pack_format import read_pack
@@ -86,6 +87,11 @@ class RatedTest(PackAndScale):
             from mss_bench.listening.server.results import write_ratings_file
 
             file = write_ratings_file(file)
+            if len(file.read_text(encoding="utf-8").splitlines()) < 2:
+                raise RatingsError(
+                    f"nobody has rated {self.ratings} yet; who has begun: "
+                    f"mss-bench listen listeners {shlex.quote(str(self.ratings))}"
+                )
         imported = import_ratings([file], pack=self.pack, scale=self.scale)
         for note in imported.notes[1:]:  # the first is the count, which every report has
             tell(note)

@@ -98,6 +98,9 @@ def test_ratings_are_written_without_a_server(small, capsys) -> None:
 
     Store(results_folder(small), Sitting(small).checksum).close()
     assert main(["listen", "serve", str(small), "--export"]) == 0
+    capsys.readouterr()
+    assert main(["listen", "analyse", str(small), "-o", str(small.parent / "report")]) == 2
+    assert f"nobody has rated {small} yet; who has begun: mss-bench listen listeners" in capsys.readouterr().err
     assert (results_folder(small) / "ratings.csv").read_text().startswith("test,listener,session")
 
 
