@@ -15,7 +15,14 @@ import pytest
 
 from mss_bench.cli.main import VERBS
 from mss_bench.cli.options import Parser
+from mss_bench.core.parameters import parameters
 from mss_bench.errors import MssBenchError, explained, explanation
+from mss_bench.listening.design import Loudness
+from mss_bench.listening.ratings import usual_centre
+from mss_bench.metrics import metrics
+from mss_bench.report.options import Statistics
+from mss_bench.stats.signed_rank import EXACT, FEWEST
+from mss_bench.stats.verdicts import tracks_for_pairs
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -137,3 +144,31 @@ def test_every_error_is_explained_with_causes_and_remedies() -> None:
         if cls is not MssBenchError:
             assert "Typical causes:" in explanation(cls), code
             assert "What to do:" in explanation(cls), code
+
+
+STATED = {
+    "listening.md": {
+        "`loudness: {mode: match}` (the default)": lambda: Loudness().mode == "match",
+        "`--centre mean` gives mean opinion scores (the default on scales other than 0 to 100)": lambda: (
+            usual_centre((0, 100)) == "median" and usual_centre((1, 5)) == "mean"
+        ),
+    },
+    "explanation/silence.md": {
+        "| `joint` (default) |": lambda: parameters(metrics.load("bss_eval"))["silence"].default == "joint"
+    },
+    "explanation/significance.md": {
+        "Wilcoxon's signed-rank test": lambda: Statistics().posthoc == "wilcoxon",
+        "exact up to 50 songs": lambda: EXACT == 50,
+        "below six there is no test": lambda: FEWEST == 6,
+        "(12 methods need 12 songs)": lambda: tracks_for_pairs(12, "wilcoxon", "holm", 0.05) == 12,
+    },
+}
+"""What documents say of defaults and limits, and whether the code has them."""
+
+
+@pytest.mark.parametrize("document", STATED)
+def test_defaults_that_are_stated_are_those_of_the_code(document: str) -> None:
+    text = " ".join((ROOT / "docs" / document).read_text(encoding="utf-8").split())
+    for said, holds in STATED[document].items():
+        assert said in text
+        assert holds(), said
