@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mss_bench.core.text import true_minus
 from mss_bench.listening.fit import FOLDS
 from mss_bench.listening.metric_table import Joined
 from mss_bench.listening.pairs import MODELS
 from mss_bench.listening.ratings import SCALE, Role
 from mss_bench.report.style import COLOURS, COLUMN_WIDTH, FULL_WIDTH, printable, styled
-from mss_bench.report.table import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,8 +177,9 @@ def scatter_plot(joined: Joined, rows: pd.DataFrame) -> Figure:
                           markersize=4, markeredgecolor="white", markeredgewidth=0.3, label=_shown(song))  # fmt: skip
             row = rows.loc[metric]
             turned = " (sign turned)" if metric in joined.turned else ""
-            within = f", in songs ρ {number(row['song_rho_median'])}" if row["n_songs"] else ""
-            axes.set_title(f"r {number(row['r'])}, ρ {number(row['rho'])}{within}", fontsize=7.5, fontweight="normal")
+            within = f", in songs ρ {row['song_rho_median']:.2f}" if row["n_songs"] else ""
+            title = true_minus(f"r {row['r']:.2f}, ρ {row['rho']:.2f}{within}")
+            axes.set_title(title, fontsize=7.5, fontweight="normal")
             axes.set_xlabel(printable(metric) + turned)
             axes.grid()
         for axes in grid[:, 0]:
