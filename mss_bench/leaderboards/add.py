@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.core.names import nfc
 from mss_bench.core.schema import Status
+from mss_bench.core.text import shortened
 from mss_bench.errors import ConfigError
 from mss_bench.leaderboards.board import COLUMNS, REPLICATES, Board, Entry
 from mss_bench.report.facts import measured_on
@@ -56,10 +57,18 @@ def entries_of_run(
     tracks = tracks.assign(track=tracks["track"].map(nfc))
     own = tracks[(tracks["subset"] == board.subset) & tracks["metric"].isin(board.metrics)]
     own = own[own["target"].isin(board.targets) & own["track"].isin(board.tracks)]
+    if own.empty:
+        what = {"subset": (board.subset,), "track": board.tracks, "target": board.targets, "metric": board.metrics}
+        lacks = [c for c, names in what.items() if not tracks[c].isin(names).any()] or ["track"]
+        raise ConfigError(
+            f"the run has no {lacks[0]} of the board {board.folder.name}: it has "
+            f"{shortened(tracks[lacks[0]].unique().tolist())}; the board has {shortened(what[lacks[0]])}"
+        )
     presets = sorted({*own["preset"]})
     if board.preset not in presets:
         raise ConfigError(
-            f"the run's {', '.join(board.metrics)} are defined as {presets}, the board's as {board.preset!r}"
+            f"the run's {', '.join(board.metrics)} are defined as {' and '.join(presets)}, the board's as "
+            f"{board.preset!r}; score again with preset={board.preset} of the metric"
         )
     own = own[own["preset"] == board.preset]
     own = own.assign(label=labels(own), **{REPLICATES: own[REPLICATES].fillna("") if REPLICATES in own else ""})

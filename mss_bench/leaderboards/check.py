@@ -11,7 +11,15 @@ from mss_bench.core.names import eye_key
 from mss_bench.core.schema import does_nothing
 from mss_bench.core.text import harmless
 from mss_bench.errors import ConfigError, MssBenchError
-from mss_bench.leaderboards.board import Board, Entry, entry_names, has_other_numbers, read_board, read_entry
+from mss_bench.leaderboards.board import (
+    Board,
+    Entry,
+    entry_names,
+    file_stem,
+    has_other_numbers,
+    read_board,
+    read_entry,
+)
 from mss_bench.leaderboards.bundle import Bundle, read_bundle
 from mss_bench.leaderboards.completeness import changed_by, completeness, lacks
 from mss_bench.leaderboards.plausibility import implausible, same_numbers, unjudged
@@ -149,7 +157,11 @@ _Said = Iterator[tuple[Level, str]]
 
 def _name(board: Board, bundle: Bundle, entry: Entry, rivals: Sequence[Entry]) -> _Said:
     if (board.folder / "entries").is_dir() and has_other_numbers(board, entry):
-        yield "error", "the board has an entry of this name with other numbers; name yours otherwise, or say why"
+        present = read_entry(board, file_stem(entry.method))
+        if any(exactly for exactly, _ in same_numbers(board, entry, [present])):
+            yield "warning", "the board has this entry already, with numbers that are the same to two decimals"
+        else:
+            yield "error", "the board has an entry of this name with other numbers; name yours otherwise, or say why"
     if similar := [r.method for r in rivals if eye_key(r.method) == eye_key(entry.method)]:
         yield "error", f"looks like the entry {similar[0]!r}: it differs in capitals or such signs alone"
 

@@ -88,6 +88,34 @@ def test_a_bundle_of_a_run_is_checked_and_enters_the_board(submitted: tuple[Path
     assert entered == read.files["entries/centre.csv"]
 
 
+def test_the_same_entry_rounded_otherwise_is_no_other_one(submitted: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(submitted[0], tmp_path / "board")
+    board = read_board(tmp_path / "board")
+    (entry,) = read_bundle(submitted[1]).entries(board)
+    for off, level in ((0.0, None), (0.0006, "warning"), (0.02, "error")):
+        changed = entry.table.assign(value=entry.table["value"] + off)
+        present = read_bundle(submitted[1]).entries(board)[0]
+        present.table = changed
+        write_entry(board, present)
+        said = [p.level for p in check_bundle(submitted[1], board)[0] if p.check == "name"]
+        assert said == ([level] if level else [])
+
+
+def test_a_run_of_other_songs_or_definitions_is_told_in_what(
+    submitted: tuple[Path, Path], kept: Path, tmp_path: Path, capsys
+) -> None:
+    text = (submitted[0] / "board.yaml").read_text()
+    preset = next(line for line in text.splitlines() if line.startswith("preset"))
+    for old, new, said in (
+        ("[Song A, Song B]", "[Nobody]", "has no track of the board x: it has Song A, Song B; the board has Nobody"),
+        (preset, "preset: mine", "the board's as 'mine'; score again with preset=mine of the metric"),
+    ):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        (tmp_path / "x" / "board.yaml").write_text(text.replace(old, new))
+        assert main(["leaderboard", "add", str(kept), str(tmp_path / "x")]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_a_bundle_is_run_again_and_a_lie_is_found(
     submitted: tuple[Path, Path], kept: Path, tmp_path: Path, capsys
 ) -> None:
