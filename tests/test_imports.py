@@ -95,6 +95,14 @@ def test_starting_imports_nothing_heavy(code):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_worker_imports_neither_data_sets_nor_methods():
+    """A run starts two to four of them."""
+    code = "import sys, mss_bench.running.worker; print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    parts = ("scipy", "mss_bench.datasets", "mss_bench.dsp", "mss_bench.separators.")
+    assert [name for name in imported if name.startswith(parts)] == ["mss_bench.separators.base"]
+
+
 def test_every_public_name_can_be_imported():
     for name in mss_bench.__all__:
         assert getattr(mss_bench, name).__doc__

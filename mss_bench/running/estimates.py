@@ -30,10 +30,9 @@ from mss_bench.errors import MssBenchError, RunError
 from mss_bench.running.conform import conform
 from mss_bench.running.failures import classify, collected_warnings, trace
 from mss_bench.running.keys import file_stamp, source_hash
-from mss_bench.running.plan import PlannedCell
+from mss_bench.running.planned import PlannedCell
 from mss_bench.running.usage import Usage
 from mss_bench.separators import Separator, separators
-from mss_bench.separators.ensemble import Ensemble
 
 __all__ = ["Place", "Separated", "SeparationRequest", "SharedAudio", "WarmSeparators", "changed", "separate_cell"]
 
@@ -209,7 +208,10 @@ def separate_cell(request: SeparationRequest, warm: WarmSeparators, shared: Shar
             with watched_reads(opened):
                 separators.use_files(file for file in request.plugins if file == planned.origin)
                 separator = warm.get(planned, request.device)
-                if isinstance(separator, Ensemble):
+                if planned.members:
+                    from mss_bench.separators.ensemble import Ensemble  # here, so that other methods start without it
+
+                    assert isinstance(separator, Ensemble)
                     separator.stored = request.members
                 mixture = shared.read({"mixture": request.mixture})["mixture"]
                 raw, separated.costs = _separate(planned, separator, mixture, shared.read(request.references))

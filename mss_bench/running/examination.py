@@ -21,7 +21,7 @@ from mss_bench.datasets import Dataset
 from mss_bench.datasets.consistency import compare_with_mixture, implausible
 from mss_bench.errors import ConfigError, MssBenchError
 from mss_bench.perturbations.track import PerturbedTrack
-from mss_bench.running.plan import PlannedCell
+from mss_bench.running.planned import PlannedCell
 from mss_bench.separators import Separator, separators
 from mss_bench.separators.estimates.aligned import Aligned
 from mss_bench.separators.estimates.doctor import examine

@@ -30,7 +30,7 @@ from mss_bench.core.tracks import Track
 from mss_bench.errors import AudioError, ConfigError
 from mss_bench.perturbations.track import Chain, PerturbedTrack
 
-__all__ = ["CONFORM", "HashCache", "digest", "file_hash", "file_stamp", "source_hash"]
+__all__ = ["CONFORM", "HashCache", "digest", "file_hash", "file_stamp", "known_code", "source_hash"]
 
 _TABLE = "content (path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, sha TEXT, checksum TEXT)"
 _CACHE_SECONDS = 1.0  # to wait for another process that writes hashes; hashing anew is the way out
@@ -274,15 +274,17 @@ class _Code:
     imports: tuple[Path, ...]
 
 
+known_code: dict[tuple[Path, tuple[int, ...]], _Code] = {}
+"""The code of files that were read, by path and stamp; a run tells it to its workers, which would take 0.1 s each."""
+
+
 def _code(file: Path) -> _Code:
     stat = file.stat()  # a plugin may change while the process lives
-    return _read(file, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
-
-
-@functools.cache
-def _read(file: Path, stamp: tuple[int, ...]) -> _Code:
-    tree = ast.parse(file.read_bytes())
-    return _Code(_sha256(json.dumps(meaning(tree))), tuple(sorted(_imports(tree))))
+    key = file, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    if key not in known_code:
+        tree = ast.parse(file.read_bytes())
+        known_code[key] = _Code(_sha256(json.dumps(meaning(tree))), tuple(sorted(_imports(tree))))
+    return known_code[key]
 
 
 def _sha256(text: str) -> str:

@@ -45,7 +45,8 @@ from mss_bench.metrics import Quantity
 from mss_bench.running.keys import digest
 from mss_bench.running.outputs import saved_estimates
 from mss_bench.running.pictures import level, picture
-from mss_bench.running.plan import Plan, PlannedCell
+from mss_bench.running.plan import Plan
+from mss_bench.running.planned import PlannedCell
 from mss_bench.running.store import Cell, read_cell
 
 __all__ = ["BARS", "KINDS", "SECONDS", "Excerpt", "choose", "waveform", "write_media"]

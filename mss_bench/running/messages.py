@@ -14,7 +14,7 @@ from typing import Any
 
 from mss_bench.core.schema import Status
 from mss_bench.running.estimates import Separated
-from mss_bench.running.plan import PlannedCell, PlannedScore
+from mss_bench.running.planned import PlannedCell, PlannedScore
 
 __all__ = ["GarbledError", "Inbox", "LoadTrack", "Reply", "ScoreCell", "Task", "answer"]
 

@@ -12,7 +12,7 @@ from mss_bench.core.files import folder_name, json_text, read_json, write_atomic
 from mss_bench.core.records import built
 from mss_bench.core.tracks import Stems, TrackId
 from mss_bench.errors import AudioError
-from mss_bench.running.plan import PlannedCell
+from mss_bench.running.planned import PlannedCell
 from mss_bench.running.store import Cell
 
 __all__ = ["EstimateNote", "Saved", "estimates_folder", "read_note", "save_estimates", "saved_estimates"]

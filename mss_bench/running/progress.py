@@ -18,7 +18,7 @@ from mss_bench.core.stages import LOGGER, wordy
 from mss_bench.core.streams import controlling, tell
 from mss_bench.core.text import harmless
 from mss_bench.running.messages import Reply
-from mss_bench.running.plan import PlannedCell
+from mss_bench.running.planned import PlannedCell
 from mss_bench.running.provenance import now
 
 __all__ = ["Progress", "RunOutcome"]

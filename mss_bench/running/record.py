@@ -25,7 +25,7 @@ from mss_bench.core.schema import FLOOR, method_label
 from mss_bench.core.text import shortened
 from mss_bench.errors import RunError
 from mss_bench.running.keys import digest
-from mss_bench.running.plan import PlannedCell
+from mss_bench.running.planned import PlannedCell
 from mss_bench.running.store import DamagedError, Record, cell_path, read_cell, read_info, read_plan
 
 __all__ = [

@@ -33,7 +33,8 @@ from mss_bench.running.media import write_media
 from mss_bench.running.messages import Task
 from mss_bench.running.options import RunOptions
 from mss_bench.running.outputs import saved_estimates
-from mss_bench.running.plan import Plan, PlannedCell, PlannedScore, make_plan
+from mss_bench.running.plan import Plan, make_plan
+from mss_bench.running.planned import PlannedCell, PlannedScore
 from mss_bench.running.progress import Progress, RunOutcome
 from mss_bench.running.provenance import now
 from mss_bench.running.readiness import refuse_unready

@@ -28,7 +28,7 @@ from mss_bench.metrics.scores import Score
 from mss_bench.running.conform import conform
 from mss_bench.running.messages import Task
 from mss_bench.running.outputs import saved_estimates
-from mss_bench.running.plan import PlannedScore
+from mss_bench.running.planned import PlannedScore
 from mss_bench.running.reasons import changed_parts
 from mss_bench.running.store import ScoreSet
 from mss_bench.running.verify import DrawnCell, draw_cells

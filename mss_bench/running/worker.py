@@ -7,6 +7,7 @@ only code of this package; metrics of plugins are scored in a third process. Wha
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -37,13 +38,12 @@ from mss_bench.running.estimates import (
     changed,
     separate_cell,
 )
-from mss_bench.running.examination import misnamed
 from mss_bench.running.failures import classify, collected_warnings, trace
-from mss_bench.running.keys import file_stamp, source_hash
+from mss_bench.running.keys import file_stamp, known_code, source_hash
 from mss_bench.running.lock import SupersededError, in_force
 from mss_bench.running.messages import LoadTrack, Reply, Task, answer
 from mss_bench.running.outputs import save_estimates, saved_estimates
-from mss_bench.running.plan import PlannedCell, PlannedScore, Stamps
+from mss_bench.running.planned import PlannedCell, PlannedScore, Stamps
 from mss_bench.running.store import Cell, ScoreSet, read_cell, write_cell
 from mss_bench.running.usage import Usage, cpu_seconds
 
@@ -245,6 +245,8 @@ def _estimates(task: Task, separated: Separated | None, state: WorkerState, cell
     scored, lacking = planned.delivery.scored(estimates, planned.targets)
     cell.problems = {t: "; ".join([why, *cell.problems.values()]) for t, why in lacking.items()} | cell.problems
     if planned.delivery.doubtful:
+        from mss_bench.running.examination import misnamed  # here, as it imports data sets
+
         for target, why in misnamed(scored, track, planned.targets.without(planned.track.absent)).items():
             if target not in planned.delivery.stem_map.targets:  # the user's map names it
                 cell.problems[target] = why
@@ -319,15 +321,18 @@ def main(descriptor: int, shared: int, role: str, token: bytes) -> None:
     """Answer requests of the parent until it hangs up; the role is ``"score"`` or ``"separate"``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     os.dup2(sys.stderr.fileno(), 1)  # what methods print goes to the log
+    gc.freeze()  # what was imported stays, and is not searched again and again
+    gc.enable()
     connection: Connection[Any, Any] = Connection(descriptor)
     process, memory = os.getpid(), SharedAudio(shared)
     state, warm = WorkerState(memory), WarmSeparators()
     answer(descriptor, token, 0, "ready")
     while True:
         try:
-            number, request = connection.recv()
+            number, request, code = connection.recv()
         except EOFError:
             return
+        known_code.update(code)
         try:
             if role == "separate":
                 reply: Any = separate_cell(request, warm, memory)

@@ -78,6 +78,15 @@ def test_a_plugin_named_like_a_module_of_the_package_is_hashed_too(run, tmp_path
     assert keys[0] != keys[1]
 
 
+def test_workers_are_told_the_code_that_the_run_has_read(run, tmp_path):
+    """Also that of metrics, which the process of a separator has no use for."""
+    file = tmp_path / "own.py"
+    text = "from mss_bench.running.keys import known_code\n" + SEPARATOR.format(gain="int('energy.py' in told())")
+    file.write_text(text + "def told():\n    return {path.name for path, _ in known_code}\n")
+    results = run(["own"], ["usdr", "peak"], plugins=[str(file), *_faulty()], max_tracks=1)
+    assert results.tracks.query("separator == 'own' and metric == 'Peak'").value.min() > 0
+
+
 def test_two_plugins_of_one_file_name_do_not_clash(run, tmp_path):
     for name, gain in (("zz_p", 0.5), ("zz/p", 0.25)):
         file = tmp_path / f"{name}.py"
