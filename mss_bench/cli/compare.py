@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mss_bench.cli.options import Action, Shared, add_options, execute_action
+from mss_bench.cli.options import Action, Shared, verb
 from mss_bench.core.parameters import param
 from mss_bench.stats.choices import AGGREGATIONS, MISSING
 
@@ -117,12 +116,4 @@ def _plain(value: float) -> float | str | None:
     return None if math.isnan(value) else str(value) if math.isinf(value) else value
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    parser.epilog = _EXAMPLES
-    add_options(parser, Compare)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute the verb."""
-    return execute_action(args, Compare)
+configure, execute = verb(Compare, epilog=_EXAMPLES)

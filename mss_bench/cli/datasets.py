@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Action, add_actions, execute_action, parameter_table, print_checks, terminal_width
+from mss_bench.cli.options import Action, parameter_table, print_checks, terminal_width, verb
 from mss_bench.core.parameters import param, parameters
 from mss_bench.errors import UnknownNameError
 from mss_bench.running.options import RunOptions
@@ -182,12 +181,4 @@ ACTIONS: dict[str, type[Action]] = {
     "list": List, "show": Show, "check": Check, "check-layout": CheckLayout, "export": Export
 }  # fmt: skip
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add_actions(parser, ACTIONS)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute an action."""
-    return execute_action(args, ACTIONS[args.action])
+configure, execute = verb(ACTIONS)

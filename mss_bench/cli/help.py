@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
-from mss_bench.cli.options import Action, add_options, execute_action, terminal_width
+from mss_bench.cli.options import Action, terminal_width, verb
 from mss_bench.core.parameters import param
 from mss_bench.errors import UnknownNameError, explained, explanation
 
@@ -39,11 +37,4 @@ class Help(Action):
         return 0
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add_options(parser, Help)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute the verb."""
-    return execute_action(args, Help)
+configure, execute = verb(Help)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from pathlib import Path
 from typing import Any
 
-from mss_bench.cli.options import Action, add_options, execute_action
+from mss_bench.cli.options import Action, verb
 from mss_bench.core.parameters import param
 from mss_bench.errors import ConfigError
 
@@ -63,11 +62,4 @@ class Init(Action):
         return {"dataset": {"name": "references", "dir": str(root)}}
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add_options(parser, Init)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute the verb."""
-    return execute_action(args, Init)
+configure, execute = verb(Init)

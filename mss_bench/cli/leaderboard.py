@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mss_bench.cli import submission
 from mss_bench.cli.board_tables import BoardTable
-from mss_bench.cli.options import Action, add_actions, execute_action
+from mss_bench.cli.options import Action, verb
 from mss_bench.core.parameters import param
 from mss_bench.core.text import counted
 
@@ -168,12 +167,4 @@ ACTIONS: dict[str, type[Action]] = {
     "add": Add, "verify": Verify, "build": Build, "diff": Diff, **submission.ACTIONS
 }  # fmt: skip
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add_actions(parser, ACTIONS)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute an action."""
-    return execute_action(args, ACTIONS[args.action])
+configure, execute = verb(ACTIONS)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from mss_bench.cli.options import add_actions, execute_action
+from mss_bench.cli.options import verb
 from mss_bench.core.parameters import Parameterized, check, param
 from mss_bench.errors import ConfigError
 from mss_bench.listening.importers import ImportOptions
@@ -319,12 +318,4 @@ ACTIONS: dict[str, Any] = {
     action.__name__.lower(): action for action in (Plan, Pack, Export, Serve, Listeners, Backup, Import, Analyse, Fit)
 }
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add_actions(parser, ACTIONS)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute an action."""
-    return execute_action(args, ACTIONS[args.action])
+configure, execute = verb(ACTIONS)

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
-from pathlib import Path
 
 from mss_bench.cli import arena
 from mss_bench.cli.options import (
     Action,
-    add_actions,
     documentation,
-    execute_action,
     parameter_table,
-    print_checks,
     terminal_width,
+    verb,
 )
+from mss_bench.cli.registered import OfRegistry
 from mss_bench.core.parameters import param
-from mss_bench.running.options import RunOptions
 
 __all__ = ["ACTIONS", "configure", "execute"]
 
 
-class List(Action):
+class List(OfRegistry):
     """List every metric, with what it reports."""
 
-    plugins: tuple[Path, ...] = RunOptions.plugins
-
-    def setup(self) -> None:
-        from mss_bench.metrics import metrics
-
-        for plugin in self.plugins:
-            metrics.add_file(plugin)
+    registered = "metrics"
 
     def execute(self) -> int:
         """Print the list."""
@@ -91,26 +81,11 @@ class Check(List):
 
     def execute(self) -> int:
         """Print the checks; the status is 1 where one fails."""
-        from mss_bench.core.spec import Spec, build
-        from mss_bench.errors import ConfigError
-        from mss_bench.metrics import metrics
         from mss_bench.metrics.contract import check_metric
 
-        own_file = self.spec.endswith(".py") and self.spec not in metrics
-        specs = metrics.add_file(Path(self.spec)) if own_file else [self.spec]
-        if not specs:
-            raise ConfigError(f"{self.spec} has no Metric class with a name of its own")
-        return max(print_checks(name, check_metric(build(metrics, Spec.parse(name))[0])) for name in specs)
+        return self.checked(self.specs(self.spec), check_metric)
 
 
 ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check, **arena.ACTIONS}
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add_actions(parser, ACTIONS, {"arena": "Hold metrics against what listeners said."})
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute an action."""
-    return execute_action(args, ACTIONS[args.action])
+configure, execute = verb(ACTIONS, {"arena": "Hold metrics against what listeners said."})

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Action", "Parser", "Shared", "add_actions", "add_options", "as_typed", "documentation", "execute_action", "given",
-    "parameter_table", "parsed", "print_checks", "sentence", "split_list", "terminal_width",
+    "parameter_table", "parsed", "print_checks", "sentence", "split_list", "terminal_width", "verb",
 ]  # fmt: skip
 
 OTHER_SPELLINGS = {
@@ -133,6 +133,34 @@ def execute_action(args: argparse.Namespace, action: type[Any]) -> int:
     """Make an action with the options that were given, execute it and return the exit status."""
     status: int | None = parsed(args, action).execute()
     return status or 0
+
+
+def verb(
+    actions: type[Any] | Mapping[str, type[Any]], groups: Mapping[str, str] | None = None, epilog: str | None = None
+) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]:
+    """Return what makes the module of a verb: ``configure(parser)`` and ``execute(args)``.
+
+    Parameters
+    ----------
+    actions : type, or mapping of str to type
+        What the verb does, or what each of its actions does; `add_actions` says how they are named.
+    groups : mapping of str to str, optional
+        As for `add_actions`.
+    epilog : str, optional
+        What stands below the verb's help.
+    """
+
+    def configure(parser: argparse.ArgumentParser) -> None:
+        parser.epilog = epilog
+        if isinstance(actions, Mapping):
+            add_actions(parser, actions, groups)
+        else:
+            add_options(parser, actions)
+
+    def execute(args: argparse.Namespace) -> int:
+        return execute_action(args, actions[args.action] if isinstance(actions, Mapping) else actions)
+
+    return configure, execute
 
 
 def sentence(text: str) -> str:

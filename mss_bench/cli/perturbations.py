@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mss_bench.cli.options import (
     Action,
-    add_actions,
     documentation,
-    execute_action,
     parameter_table,
-    print_checks,
     terminal_width,
+    verb,
 )
+from mss_bench.cli.registered import OfRegistry
 from mss_bench.core.parameters import param, parameters
-from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
     from mss_bench.perturbations import Perturbation
@@ -25,16 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["ACTIONS", "configure", "execute"]
 
 
-class List(Action):
+class List(OfRegistry):
     """List every perturbation, with its strengths and what becomes of the references."""
 
-    plugins: tuple[Path, ...] = RunOptions.plugins
-
-    def setup(self) -> None:
-        from mss_bench.perturbations import perturbations
-
-        for plugin in self.plugins:
-            perturbations.add_file(plugin)
+    registered = "perturbations"
 
     def execute(self) -> int:
         """Print the list."""
@@ -89,17 +79,9 @@ class Check(List):
 
     def execute(self) -> int:
         """Print the checks; the status is 1 where one fails."""
-        from mss_bench.core.spec import Spec, build
-        from mss_bench.errors import ConfigError
-        from mss_bench.perturbations import perturbations
         from mss_bench.perturbations.contract import check_perturbation
 
-        own_file = self.spec.endswith(".py") and self.spec not in perturbations
-        specs = perturbations.add_file(Path(self.spec)) if own_file else [self.spec]
-        if not specs:
-            raise ConfigError(f"{self.spec} has no Perturbation class with a name of its own")
-        checked = ((name, build(perturbations, Spec.parse(name))[0]) for name in specs)
-        return max(print_checks(name, check_perturbation(perturbation)) for name, perturbation in checked)
+        return self.checked(self.specs(self.spec), check_perturbation)
 
 
 def ladder_text(cls: type[Perturbation]) -> str:
@@ -112,12 +94,4 @@ def ladder_text(cls: type[Perturbation]) -> str:
 
 ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add_actions(parser, ACTIONS)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute an action."""
-    return execute_action(args, ACTIONS[args.action])
+configure, execute = verb(ACTIONS)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Action, add_actions, execute_action, print_checks, terminal_width
+from mss_bench.cli.options import Action, print_checks, terminal_width, verb
 from mss_bench.core.parameters import param
 from mss_bench.running.options import RunOptions
 
@@ -132,12 +131,4 @@ class Reproduce(Show):
 
 ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check, "reproduce": Reproduce}
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add_actions(parser, ACTIONS)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute an action."""
-    return execute_action(args, ACTIONS[args.action])
+configure, execute = verb(ACTIONS)

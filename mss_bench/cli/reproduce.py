@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mss_bench.cli.options import Action, add_options, execute_action, terminal_width
+from mss_bench.cli.options import Action, terminal_width, verb
 from mss_bench.core.parameters import param
 from mss_bench.running.options import RunOptions
 
@@ -93,11 +92,4 @@ def shown(table: pd.DataFrame) -> list[str]:
     return lines
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add_options(parser, Reproduce)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute the verb."""
-    return execute_action(args, Reproduce)
+configure, execute = verb(Reproduce)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mss_bench.cli.options import Action, Shared, add_actions, execute_action
+from mss_bench.cli.options import Action, Shared, verb
 from mss_bench.core.files import write_atomic
 from mss_bench.core.parameters import param
 
@@ -282,12 +281,4 @@ ACTIONS: dict[str, type[Action]] = {
     "import-museval": ImportMuseval,
 }  # fmt: skip
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add_actions(parser, ACTIONS)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute an action."""
-    return execute_action(args, ACTIONS[args.action])
+configure, execute = verb(ACTIONS)

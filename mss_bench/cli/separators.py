@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import os
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mss_bench.cli.options import (
     Action,
-    add_actions,
     documentation,
-    execute_action,
     parameter_table,
     print_checks,
     terminal_width,
+    verb,
 )
+from mss_bench.cli.registered import OfRegistry
 from mss_bench.core.parameters import param
-from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
     from mss_bench.separators.deep.model import TrainedModel
@@ -28,16 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["ACTIONS", "configure", "execute"]
 
 
-class List(Action):
+class List(OfRegistry):
     """List every separator, with what it delivers."""
 
-    plugins: tuple[Path, ...] = RunOptions.plugins
-
-    def setup(self) -> None:
-        from mss_bench.separators import separators
-
-        for plugin in self.plugins:
-            separators.add_file(plugin)
+    registered = "separators"
 
     def execute(self) -> int:
         """Print the list."""
@@ -109,27 +100,17 @@ class Check(List):
         # One, as workers have: the cost is that of tables then, and threads do not spin where others compute.
         os.environ |= dict.fromkeys(THREADS, "1")
         from mss_bench.core.spec import Spec, build
-        from mss_bench.errors import ConfigError
-        from mss_bench.separators import separators
         from mss_bench.separators.contract import check_separator
         from mss_bench.separators.deep.model import Model, TrainedModel
 
-        specs = [self.spec]
-        if self.spec.partition(":")[0] not in separators:
-            if self.spec.endswith((".yaml", ".yml")):
-                return _check_model(self.spec, Model(manifest=self.spec))
-            if self.spec.endswith(".py"):
-                specs = separators.add_file(Path(self.spec))
-        if not specs:
-            raise ConfigError(f"{self.spec} has no Separator class with a name of its own")
-        status = 0
-        for name in specs:
-            separator = build(separators, Spec.parse(name))[0]
-            if isinstance(separator, TrainedModel):
-                status = max(status, _check_model(name, separator))
-            else:
-                status = max(status, print_checks(name, check_separator(separator)))
-        return status
+        if self.spec.endswith((".yaml", ".yml")) and self.spec.partition(":")[0] not in self.registry:
+            return _check_model(self.spec, Model(manifest=self.spec))
+        specs = self.specs(self.spec)
+        models = {name: build(self.registry, Spec.parse(name))[0] for name in specs}
+        trained = {name: model for name, model in models.items() if isinstance(model, TrainedModel)}
+        status = max((_check_model(name, model) for name, model in trained.items()), default=0)
+        others = [name for name in specs if name not in trained]
+        return max(status, self.checked(others, check_separator))
 
 
 def _refuse_metric(name: str) -> None:
@@ -197,12 +178,4 @@ def _check_model(name: str, model: TrainedModel) -> int:
 
 ACTIONS: dict[str, type[Action]] = {"list": List, "show": Show, "check": Check}
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add_actions(parser, ACTIONS)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute an action."""
-    return execute_action(args, ACTIONS[args.action])
+configure, execute = verb(ACTIONS)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from mss_bench.cli.options import Action, Shared, add_options, execute_action
+from mss_bench.cli.options import Action, Shared, verb
 from mss_bench.core.parameters import param
 
 __all__ = ["configure", "execute"]
@@ -26,11 +25,4 @@ class Status(Action):
         return 0 if status.whole else 1
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add_options(parser, Status)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute the verb."""
-    return execute_action(args, Status)
+configure, execute = verb(Status)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
-from mss_bench.cli.options import Action, Shared, add_options, execute_action, terminal_width
+from mss_bench.cli.options import Action, Shared, terminal_width, verb
 from mss_bench.core.parameters import param
 
 __all__ = ["configure", "execute"]
@@ -69,11 +68,4 @@ class Verify(Action):
         print(text, file=sys.stderr, flush=True)
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add_options(parser, Verify)
-
-
-def execute(args: argparse.Namespace) -> int:
-    """Execute the verb."""
-    return execute_action(args, Verify)
+configure, execute = verb(Verify)
