@@ -99,7 +99,7 @@ def test_a_worker_imports_neither_data_sets_nor_methods():
     """A run starts two to four of them."""
     code = "import sys, mss_bench.running.worker; print(*sys.modules)"
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    parts = ("scipy", "mss_bench.datasets", "mss_bench.dsp", "mss_bench.separators.")
+    parts = ("scipy", "yaml", "mss_bench.datasets", "mss_bench.dsp", "mss_bench.separators.")
     assert [name for name in imported if name.startswith(parts)] == ["mss_bench.separators.base"]
 
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from mss_bench.core.config import parse_scalar, plain_name
 from mss_bench.core.parameters import REQUIRED, default_values, located, parameters, takes_further
 from mss_bench.errors import ConfigError, MssBenchError, UnknownNameError
 from mss_bench.registry import Registry
@@ -53,6 +52,8 @@ class Spec:
         """
         if isinstance(value, Spec):
             return value
+        from mss_bench.core.config import parse_scalar, plain_name  # here: workers are sent specs, and need no YAML
+
         if isinstance(value, Mapping):
             params = dict(value)
             name = params.pop("name", None)
