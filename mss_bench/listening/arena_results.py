@@ -50,14 +50,12 @@ _TOLERANCE = 2e-6
 _COUNTS = ("signals", "songs", "systems", "pairs", "right", "wrong")
 
 
-def judge(arena: Arena, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+def judge(arena: Arena) -> pd.DataFrame:
     """Hold every metric against the ratings of every set, for each kind of system apart.
 
     Parameters
     ----------
     arena : Arena
-    draws, seed : int
-        Of the bootstrap over songs.
 
     Returns
     -------
@@ -73,12 +71,12 @@ def judge(arena: Arena, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
 
     if not arena.sets:
         raise ConfigError(f"{arena.folder} has no set of ratings; add one: mss-bench metrics arena add RATINGS ARENA")
-    parts = [judge_set(name, own, own.read_values(), draws=draws, seed=seed) for name, own in arena.sets.items()]
+    parts = [judge_set(name, own, own.read_values()) for name, own in arena.sets.items()]
     return pd.concat(parts, ignore_index=True)
 
 
-def judge_set(name: str, own: RatingSet, values: MetricTable, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Hold metrics against one set, as `judge`."""
+def judge_set(name: str, own: RatingSet, values: MetricTable, *, draws: int = 1000) -> pd.DataFrame:
+    """Hold metrics against one set, as `judge`; `draws` are those of the bootstrap over songs."""
     import pandas as pd
 
     ratings = own.read_ratings()
@@ -86,7 +84,7 @@ def judge_set(name: str, own: RatingSet, values: MetricTable, *, draws: int = 10
     kinds = by_kind(joined, own.kinds)
     parts = {ALL: joined} if len(kinds) == 0 else kinds if len(kinds) == 1 else kinds | {ALL: joined}
     try:
-        tests = compare_systems(ratings, draws=draws, seed=seed)
+        tests = compare_systems(ratings, draws=draws)
     except (
         RatingsError,
         RunError,
@@ -94,13 +92,13 @@ def judge_set(name: str, own: RatingSet, values: MetricTable, *, draws: int = 10
         tests = None
     rows = []
     for kind, part in parts.items():
-        table = agreement(part, coefficients=["rho"], draws=draws, seed=seed)
-        lead = compare_metrics(part, by="rho", draws=draws, seed=seed)
+        table = agreement(part, coefficients=["rho"], draws=draws)
+        lead = compare_metrics(part, by="rho", draws=draws)
         leads = {str(row["other"]): row for row in lead.to_dict("records")}
-        told = verdicts(part, tests, draws=draws, seed=seed) if tests is not None else []
+        told = verdicts(part, tests, draws=draws) if tests is not None else []
         pairs = {found.metric: found for found in told}
         of_kind = ratings[ratings["system"].isin(part.table["system"])]
-        heard = ceiling(of_kind, by="rho", centre=own.centre, seed=seed)
+        heard = ceiling(of_kind, by="rho", centre=own.centre)
         songs, systems = part.table["song"].nunique(), part.table["system"].nunique()
         counts = {"set": name, "kind": kind, "songs": songs, "systems": systems}
         rows.append(counts | {"metric": CEILING, "signals": len(part.table), "rho": heard["ceiling"]})

@@ -103,15 +103,13 @@ def krippendorff_alpha(units: Floats, level: str = "interval") -> float:
     return 1 - observed / expected if expected > 0 else math.nan
 
 
-def alpha_of_songs(ratings: pd.DataFrame, level: str = "interval") -> pd.DataFrame:
+def alpha_of_songs(ratings: pd.DataFrame) -> pd.DataFrame:
     """Compute Krippendorff's alpha on each song: a low one is of a song on which listeners do not agree.
 
     Parameters
     ----------
     ratings : DataFrame
         Of one task and target; references and anchors take no part.
-    level : str
-        One of `LEVELS`.
 
     Returns
     -------
@@ -126,7 +124,7 @@ def alpha_of_songs(ratings: pd.DataFrame, level: str = "interval") -> pd.DataFra
     for song, own in units.groupby(units.index.get_level_values("item").map(song_of)):
         values = own.to_numpy(dtype=np.float64)
         n = int(((~np.isnan(values)).sum(axis=1) >= 2).sum())
-        alpha = krippendorff_alpha(values, level) if n >= 2 else math.nan
+        alpha = krippendorff_alpha(values) if n >= 2 else math.nan
         rows[str(song)] = (alpha, n, int((~np.isnan(values)).any(axis=0).sum()))
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["alpha", "n", "listeners"]).rename_axis("song")
     return table.sort_values("alpha", kind="stable")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,14 +30,7 @@ COLUMNS = (
 """Columns of the table of set distances; ``n_frames`` are those of the estimates."""
 
 
-def set_distances(
-    run: Path,
-    network: FAD,
-    methods: Sequence[str] = (),
-    targets: Sequence[str] = (),
-    *,
-    notify: Callable[[str], None] = tell,
-) -> pd.DataFrame:
+def set_distances(run: Path, network: FAD, methods: Sequence[str] = (), targets: Sequence[str] = ()) -> pd.DataFrame:
     """Return the Frechet and kernel distances and the neighbourhoods of every method and target of a run.
 
     Estimates that the run did not keep are made again, which takes as long as it took then.
@@ -49,8 +42,6 @@ def set_distances(
         The network with its windows; as the metric is written.
     methods, targets : sequence of str
         Only these; by default all but the floor, and all stems of the data set.
-    notify : callable
-        Takes notices, one line each.
 
     Returns
     -------
@@ -89,7 +80,7 @@ def set_distances(
     if not rows:
         raise RunError(f"{run} has no estimates of {', '.join(targets or audio.dataset.targets.stems)} to compare")
     if (fewest := min(row[-1] for row in rows)) < 10 * pooled.shape[1]:
-        notify(
+        tell(
             f"note: {fewest} frames of {pooled.shape[1]} dimensions are few: FAD is biased upwards, and values compare "
             "only where sets are of one size"
         )

@@ -49,7 +49,7 @@ class Trial:
     device: str
 
 
-def trial(separator: Separator, *, sample_rate: int = SAMPLE_RATE, device: str = "cpu") -> Trial:
+def trial(separator: Separator, *, sample_rate: int = SAMPLE_RATE) -> Trial:
     """Load a separator and give it eight seconds of a song of the demo.
 
     Parameters
@@ -58,8 +58,6 @@ def trial(separator: Separator, *, sample_rate: int = SAMPLE_RATE, device: str =
         One that needs no references. It is loaded and closed here.
     sample_rate : int
         Hz, to which the song is resampled.
-    device : str
-        As `mss_bench.separators.Separator.load` takes it.
 
     Raises
     ------
@@ -75,7 +73,7 @@ def trial(separator: Separator, *, sample_rate: int = SAMPLE_RATE, device: str =
     mixture = np.asarray(np.sum([*references.values()], axis=0, dtype=np.float32))
     references = _TARGETS.resolve(references)
     begun = time.perf_counter()
-    separator.load(device)
+    separator.load("cpu")
     loaded = time.perf_counter()
     try:
         delivery = Delivery.of(separator, _TARGETS, track, given=False)

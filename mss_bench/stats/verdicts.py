@@ -67,7 +67,7 @@ __all__ = [
 BEATEN_SOONER = "others are out, as a rival beats them one-sided, which takes fewer songs than telling all pairs apart"
 """Why a set of what may be the best leaves methods out where no pair is told apart."""
 
-_MOST_CLIQUES = 1000  # 200 methods can have thousands, which nobody reads
+_MOST_CLIQUES = 1000  # 200 methods can have thousands
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -501,7 +501,7 @@ def family(
     )  # fmt: skip
 
 
-def cliques(p: pd.DataFrame, alpha: float = 0.05, most: int = _MOST_CLIQUES) -> list[list[str]] | None:
+def cliques(p: pd.DataFrame, alpha: float = 0.05) -> list[list[str]] | None:
     """Return the maximal groups of methods of which no pair has p < alpha, by Bron and Kerbosch's search [2]_.
 
     Parameters
@@ -510,13 +510,11 @@ def cliques(p: pd.DataFrame, alpha: float = 0.05, most: int = _MOST_CLIQUES) -> 
         Symmetric; the order of its index is that of the members of a group, and of the groups.
     alpha : float
         Level of the test, in (0, 1).
-    most : int
-        Where the search ends.
 
     Returns
     -------
     list of list of str, or None
-        None where there are more than `most`.
+        None where there are more than 1000, which nobody reads.
 
     Raises
     ------
@@ -538,7 +536,7 @@ def cliques(p: pd.DataFrame, alpha: float = 0.05, most: int = _MOST_CLIQUES) -> 
         if not candidates:
             if not done:
                 found.append(clique)
-                if len(found) > most:
+                if len(found) > _MOST_CLIQUES:
                     return None
             continue
         # Neighbours of the pivot are in no other clique than one with it or with another that is tried here.
