@@ -163,6 +163,18 @@ def make_plan(
     for method in made:
         _refuse_unknown_stems(method, [cell for cell in cells if cell.method == method.spec])
     hashes.save()
+    notices = _notices(cells, made, scorings, groups, repeats)
+    return Plan(tuple(cells), tuple(s.instance for s in scorings), digest(contents), notices)
+
+
+def _notices(
+    cells: Sequence[PlannedCell],
+    made: Sequence[_Method],
+    scorings: Sequence[_Scoring],
+    groups: Sequence[TargetGroup],
+    repeats: int,
+) -> list[str]:
+    """Return what a plan leaves out, and what is not as its command might suggest."""
     notices = sorted({f"{c.label}: {said}" for c in cells for said in ([c.skip] if c.skip else c.delivery.notices)})
     once = [m.column for m in made if repeats > 1 and len(m.replicates(repeats)) == 1 and m.column != FLOOR]
     if once:
@@ -172,7 +184,7 @@ def make_plan(
         wanted = scoring.instance.targets
         if wanted and not set(wanted) & set(known):
             notices.append(f"{scoring.spec}: scores {', '.join(wanted)}, the data set's targets are {', '.join(known)}")
-    return Plan(tuple(cells), tuple(s.instance for s in scorings), digest(contents), notices)
+    return notices
 
 
 def _method(spec: Spec) -> _Method:

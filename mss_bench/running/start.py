@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from mss_bench.core.garbage import collection_paused
 from mss_bench.core.processes import apart
 from mss_bench.core.schema import CellCounts, Status
-from mss_bench.core.spec import build
+from mss_bench.core.spec import Spec, build
 from mss_bench.core.stages import stage
 from mss_bench.core.streams import tell
 from mss_bench.datasets import Dataset, layouts
@@ -21,6 +21,7 @@ from mss_bench.datasets.leftovers import notices
 from mss_bench.errors import ConfigError, RunError, UnknownNameError
 from mss_bench.metrics import metrics
 from mss_bench.perturbations import perturbations
+from mss_bench.perturbations.track import Chain
 from mss_bench.protocols import Protocol
 from mss_bench.running import by_protocol
 from mss_bench.running.description import describe_run
@@ -200,17 +201,7 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     MssBenchError
         Whatever is wrong with the options or the data set.
     """
-    # Plugins of an earlier run in this process must not be found by this one.
-    separators.use_files(())
-    metrics.use_files(())
-    layouts.use_files(())
-    perturbations.use_files(())
-    for plugin in options.plugins:
-        kinds = (separators, metrics, layouts, perturbations)
-        if not [name for registry in kinds for name in registry.add_file(plugin)]:
-            raise RunError(
-                f"plugin {plugin} has no Separator, Metric, Dataset or Perturbation class with a name of its own"
-            )
+    _use_plugins(options.plugins)
     if file is not None:
         options.check_written(file)
     options, protocols = by_protocol.with_protocols(options)
@@ -224,12 +215,7 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     dataset, chain = options.open_dataset(), options.chain()
     if chain is not None:
         chain.check(dataset.targets.stems, dataset.sample_rate)
-        readers = [spec.name for spec in separator_specs if separators.load(spec.name).only_reads]
-        if readers:
-            raise ConfigError(
-                f"{', '.join(readers)} reads estimates that were made of other mixtures than those of --perturb "
-                f"{chain.label}; leave it out of this run, or the perturbation"
-            )
+        _refuse_readers(separator_specs, chain)
     with stage("found the tracks"):
         tracks = options.perturbed(
             dataset.tracks(
@@ -260,6 +246,28 @@ def prepare(options: RunOptions, file: Mapping[str, Any] | None = None) -> Prepa
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file, expected a run folder or nothing; choose another with --out")
     return PreparedRun(options, dataset, folder, plan, tuple(protocols))
+
+
+def _use_plugins(plugins: Iterable[Path]) -> None:
+    """Register what these files hold; those of an earlier run in this process must not be found by this one."""
+    kinds = (separators, metrics, layouts, perturbations)
+    for registry in kinds:
+        registry.use_files(())
+    for plugin in plugins:
+        if not [name for registry in kinds for name in registry.add_file(plugin)]:
+            raise RunError(
+                f"plugin {plugin} has no Separator, Metric, Dataset or Perturbation class with a name of its own"
+            )
+
+
+def _refuse_readers(specs: Iterable[Spec], chain: Chain) -> None:
+    """Refuse readers of estimates where mixtures are perturbed."""
+    readers = [spec.name for spec in specs if separators.load(spec.name).only_reads]
+    if readers:
+        raise ConfigError(
+            f"{', '.join(readers)} reads estimates that were made of other mixtures than those of --perturb "
+            f"{chain.label}; leave it out of this run, or the perturbation"
+        )
 
 
 def start(
