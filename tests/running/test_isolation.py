@@ -16,6 +16,8 @@ import mss_bench
 from mss_bench.core.reads import undeclared, watched_reads
 from mss_bench.errors import ConfigError
 from mss_bench.running.estimates import SharedAudio
+from mss_bench.running.options import RunOptions
+from mss_bench.running.start import prepare
 
 HOSTILE = """
 import numpy, scipy.signal, scipy.linalg
@@ -189,7 +191,7 @@ class Reads(Separator):
 
 
 @pytest.mark.parametrize("at_import", [False, True])
-def test_data_that_a_plugin_reads_must_be_declared(scores, tmp_path, at_import):
+def test_data_that_a_plugin_reads_must_be_declared(scores, tiny, tmp_path, at_import):
     np.save(tmp_path / "weights.npy", 0.25)
     parts = ("GAIN = float(np.load(WEIGHTS))", "GAIN") if at_import else ("", "float(np.load(WEIGHTS))")
     plugin = tmp_path / "reads.py"
@@ -200,10 +202,17 @@ def test_data_that_a_plugin_reads_must_be_declared(scores, tmp_path, at_import):
     plugin.write_text(READS.format(at_import=parts[0], gain=parts[1], files=files))
     results = scores(["reads"], [plugin], ("usdr",))
     assert len(results.failures) == 0
+    options = RunOptions(
+        dataset="tiny", separators=("reads",), metrics=("usdr",), catalogs=(tiny,), plugins=(plugin,), max_tracks=1
+    )
+
+    def planned() -> set[str]:
+        return {cell.estimate_key for cell in prepare(options).plan.cells if cell.separator == "reads"}
+
+    keys = set(results.tracks.query("separator == 'reads'").estimate_key)
+    assert planned() == keys
     np.save(tmp_path / "weights.npy", 0.5)
-    after = scores(["reads"], [plugin], ("usdr",))
-    keys = [set(r.tracks.query("separator == 'reads'").estimate_key) for r in (results, after)]
-    assert not keys[0] & keys[1]
+    assert not planned() & keys
 
 
 def test_files_opened_for_reading_are_seen_in_all_threads(tmp_path):

@@ -75,13 +75,13 @@ def methods(run):
 def test_commands_one_after_the_other_leave_the_tables_of_one(words, tmp_path):
     run = tmp_path / "run"
     assert main(words("noisy", "usdr", "--tracks", "Song B (live)")) == 0
-    assert main(words("irm", "peak")) == 0
+    assert main(words("irm", "si_sdr")) == 0
     results = mss_bench.load(run)
     assert methods(run) == {"mixture", "noisy", "irm"}
     noisy = results.aggregate().query("separator == 'noisy' and metric == 'uSDR' and target == 'vocals'").iloc[0]
     assert noisy.n_own == 1
-    assert main(words("noisy,irm", "usdr,peak")) == 0
-    assert main(words("noisy,irm", "usdr,peak", out="whole")) == 0
+    assert main(words("noisy,irm", "usdr,si_sdr")) == 0
+    assert main(words("noisy,irm", "usdr,si_sdr", out="whole")) == 0
     for name in ("tracks", "frames", "failures"):
         assert table(run, name) == table(tmp_path / "whole", name), name
     infos = [json.loads((folder / "run.json").read_text()) for folder in (run, tmp_path / "whole")]
@@ -137,14 +137,14 @@ def test_the_exit_status_is_of_the_command_and_status_of_the_folder(words, tmp_p
 
 def test_methods_are_removed_by_name(words, tmp_path, capsys):
     run = tmp_path / "run"
-    assert main(words("noisy,noisy:gain=0.3,irm", "usdr,peak", "--save-estimates")) == 0
+    assert main(words("noisy,noisy:gain=0.3,irm", "usdr", "--save-estimates")) == 0
     whole, cells = table(run), set((run / "cells").iterdir())
     assert main(["results", "remove", str(run), "-s", "noisy:gain=0.3"]) == 0
     assert "removed noisy:gain=0.3" in capsys.readouterr().out
     assert set(mss_bench.load(run).tracks.params) == {""}
     assert set((run / "cells").iterdir()) == cells
     assert main(["status", str(run)]) == 0
-    assert main(words("noisy,noisy:gain=0.3,irm", "usdr,peak", "--save-estimates")) == 0
+    assert main(words("noisy,noisy:gain=0.3,irm", "usdr", "--save-estimates")) == 0
     assert table(run) == whole
     assert {c: c.stat() for c in (run / "cells").iterdir()} == {c: c.stat() for c in cells}  # from the cache
     assert main(["results", "remove", str(run), "-s", "noisy", "--delete"]) == 0  # all its variants
