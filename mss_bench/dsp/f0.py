@@ -132,7 +132,10 @@ def pyin_f0(signal: NDArray[np.floating[Any]], sample_rate: int, low: float = 80
     resampled = ratio(resampled, np.max(np.abs(resampled), initial=0.0))  # librosa compares levels with absolute ones
     if not np.ptp(resampled):  # a constant has no f0
         return F0Track(hop / rate, np.zeros(1 + resampled.size // hop))
-    hertz, _, _ = librosa.pyin(resampled, fmin=low, fmax=high, sr=rate, frame_length=frame, hop_length=hop, fill_na=0.0)
+    with np.errstate(invalid="ignore"):  # NumPy 2.5 warns of the empty arrays that ufuncs of numba write into
+        hertz, _, _ = librosa.pyin(
+            resampled, fmin=low, fmax=high, sr=rate, frame_length=frame, hop_length=hop, fill_na=0.0
+        )
     return F0Track(hop / rate, np.asarray(hertz, dtype=np.float64))
 
 
