@@ -123,12 +123,21 @@ class BoardTable(Action):
         """Read a table that somebody else made, and its checksum."""
         import hashlib
 
+        from mss_bench.errors import ConfigError, RatingsError
+        from mss_bench.listening.sheets import table_bytes
+
+        try:
+            content = table_bytes(self.table)
+            return self._parsed(content), hashlib.sha256(content).hexdigest()
+        except RatingsError as error:  # what reads ratings reads tables of scores, too
+            raise ConfigError(str(error)) from error
+
+    def _parsed(self, content: bytes) -> ForeignTable:
         from mss_bench.core.names import nfc
         from mss_bench.leaderboards.foreign import ForeignTable, msst_log, nested_values
-        from mss_bench.listening.sheets import read_sheet, table_bytes
+        from mss_bench.listening.sheets import read_sheet
 
         name = str(self.table)
-        content = table_bytes(self.table)
         table = msst_log(name, content.decode("utf-8", "replace"))
         if table is None:
             sheet = read_sheet(self.table)
@@ -136,8 +145,7 @@ class BoardTable(Action):
             if not sheet.rows:
                 table = nested_values(name, sheet.raw)
         rows = [{nfc(column): nfc(text) for column, text in row.items()} for row in table.rows]
-        table = dataclasses.replace(table, header=[*map(nfc, table.header)], rows=rows)
-        return table, hashlib.sha256(content).hexdigest()
+        return dataclasses.replace(table, header=[*map(nfc, table.header)], rows=rows)
 
     def _foreign(self, board: Board) -> list[Entry]:
         """Return the entries of a table that somebody else made; say what of it is left out."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mss_bench.cli.options import Parser, Shared, add_options, as_typed, given, parsed, terminal_width
 from mss_bench.core.parameters import Parameterized, RefusedError, param
+from mss_bench.core.text import counted
 from mss_bench.running.options import RunOptions
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def finish(prepared: PreparedRun, *, quiet: bool) -> int:
         table = printed_protocols if "all" in prepared.options.protocols else printed_summary
         print(shown_apart(table, *shown))
         print(
-            f"{outcome.computed} cells computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
+            f"{counted(outcome.computed, 'cell')} computed in {outcome.seconds:.0f} s, {outcome.cached} taken from "
             f"{prepared.folder}\nReport: mss-bench report {shlex.quote(str(prepared.folder))}"
         )
     if outcome.stopped_at_failure:

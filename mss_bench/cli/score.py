@@ -127,6 +127,7 @@ def execute(args: argparse.Namespace) -> int:
         )
     )
     _check_scored(prepared, command.name)
+    _tell_replaced(prepared, command.name)
     print_families(args)
     status = finish(prepared, quiet=quiet)
     if command.museval_json:
@@ -141,6 +142,23 @@ def _check_scored(prepared: PreparedRun, name: str) -> None:
     reasons = [cell.skip for cell in prepared.plan.cells if cell.separator == name]
     if reasons and all(reasons):
         raise ConfigError(f"{name}: {reasons[0]}; nothing would be scored; --map says what names mean (TARGET=NAME)")
+
+
+def _tell_replaced(prepared: PreparedRun, name: str) -> None:
+    """Say that a run has scores of other estimates under the same name, which these replace."""
+    from mss_bench.core.streams import tell
+    from mss_bench.running.record import label_of
+    from mss_bench.running.store import read_plan
+
+    if not (prepared.folder / "plan.json").is_file():
+        return
+    own = {cell.track.name: cell.estimate_key for cell in prepared.plan.cells if cell.separator == name}
+    before = [c for c in read_plan(prepared.folder)["cells"] if label_of(c) == name]
+    if any(own.get(c["track"]["name"], c["estimate_key"]) != c["estimate_key"] for c in before):
+        tell(
+            f"note: {prepared.folder} had {name!r} of other estimates, or of these before they changed; these take their "
+            "place, and --name gives them a row of their own"
+        )
 
 
 def _write_museval(run: Path, name: str, out: Path) -> None:

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import re
 
-__all__ = ["cuda_devices", "cuda_memory"]
+from mss_bench.errors import ConfigError
+
+__all__ = ["check_device", "cuda_devices", "cuda_memory"]
+
+
+def check_device(device: str) -> str:
+    """Refuse a text that does not name a device.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise ConfigError(f"device={device!r}; expected auto, cpu, cuda or cuda:n")
+    return device
 
 
 def cuda_devices() -> int:

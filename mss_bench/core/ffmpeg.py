@@ -72,7 +72,7 @@ def probe(path: Path) -> Stream:
     answer = json.loads(told or b"{}")
     streams = answer.get("streams", [])
     if len(streams) != 1:
-        hint = "; a stem file of Native Instruments belongs to the layout musdb18" if len(streams) > 1 else ""
+        hint = "; a stem file of Native Instruments is read by --dataset musdb18 --root DIR" if len(streams) > 1 else ""
         raise AudioError(f"{path} holds {len(streams)} audio streams, expected one{hint}")
     (stream,) = streams
     seconds = float(stream.get("duration") or answer.get("format", {}).get("duration") or 0.0)

@@ -18,6 +18,7 @@ import numpy as np
 from mss_bench.core import audio
 from mss_bench.core.findings import Finding
 from mss_bench.core.stages import watched
+from mss_bench.core.text import counted
 from mss_bench.core.tracks import Audio, Track
 from mss_bench.datasets.consistency import compare_with_mixture, implausible
 from mss_bench.datasets.leftovers import idle_patterns, leftovers
@@ -49,7 +50,8 @@ class Report:
     def summary(self) -> str:
         """Return the counts as a line."""
         warnings = sum(f.severity == "warning" for f in self.findings)
-        return f"{self.tracks} tracks, {self.seconds / 60:.1f} minutes: {self.errors} errors, {warnings} warnings"
+        read = f"{counted(self.tracks, 'track')}, {self.seconds / 60:.1f} minutes"
+        return f"{read}: {counted(self.errors, 'error')}, {counted(warnings, 'warning')}"
 
 
 def examine(dataset: Dataset, tracks: Sequence[Track]) -> Report:

@@ -261,7 +261,9 @@ def read_pack(folder: str | Path) -> Pack:
     """
     folder = Path(folder)
     where = folder / "pack.json"
-    raw = read_json(where, f"{folder} is not a pack: it has no pack.json; make one with: mss-bench listen pack")
+    raw = read_json(
+        where, f"{folder} is not a pack: it has no pack.json; make one with: mss-bench listen pack TEST.yaml"
+    )
     version = raw.get("version") if isinstance(raw, dict) else None
     if version != VERSION:
         raise ConfigError(f"{where}: version {version}, this mss_bench reads {VERSION}")

@@ -63,7 +63,9 @@ def examine_run(dataset: Dataset, cells: Sequence[PlannedCell]) -> list[str]:
         text = lines([f for f in findings if f.code != "absent"], len(of_method))
         told += [line if len(methods) == 1 else f"{line} ({label})" for line in text]
         if any(f.severity == "error" for f in findings):
-            told.append(f"The scores of {label} mean little until this is fixed; see docs/doctor.md")
+            told.append(
+                f"The scores of {label} mean little until this is fixed; the documentation tells what each finding means"
+            )
     return told
 
 

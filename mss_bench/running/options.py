@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from mss_bench.core.devices import check_device
 from mss_bench.core.fit import FITS
 from mss_bench.core.parameters import MappingError, Parameter, Parameterized, check, located, param, parameters
 from mss_bench.core.schema import DEFAULT_METRICS
@@ -152,6 +153,10 @@ class RunOptions(Parameterized):
     def label(cls) -> str:
         """Return what messages call the options."""
         return "run"
+
+    @check("device")
+    def _check_device(self) -> None:
+        check_device(self.device)
 
     @check("repeats", "seed")
     def _check_seeds(self) -> None:

@@ -6,13 +6,12 @@ import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from mss_bench.core.devices import cuda_devices, cuda_memory
+from mss_bench.core.devices import check_device, cuda_devices, cuda_memory
 from mss_bench.core.spec import build
 from mss_bench.errors import ConfigError, MissingDependencyError
 from mss_bench.metrics import metrics
 from mss_bench.running.messages import Task
 from mss_bench.separators import Separator, separators
-from mss_bench.separators.deep.adapter import check_device
 from mss_bench.separators.deep.examine import require_loadable
 from mss_bench.separators.deep.model import Model, TrainedModel
 

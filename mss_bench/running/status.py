@@ -26,6 +26,7 @@ from mss_bench.separators.costs import separation_costs
 
 __all__ = ["Failure", "RunStatus", "estimate", "run_status"]
 
+_SHORT_SECONDS = 20.0  # of work, beside which the seconds count that every run takes
 _CELL_BYTES_PER_SECOND = 500.0  # of audio: four quantities of six targets a frame, where no finished cell says better
 
 
@@ -125,7 +126,8 @@ def run_status(run: Path) -> RunStatus:
         overall = _mean([s for values in seconds.values() for s in values])
         means = {method: _mean(values) for method, values in seconds.items()}
         status.seconds_left = sum(means.get(method, overall) * n for method, n in status.missing.items())
-    status.stale = stale(run)
+    tabled = (run / "tracks.parquet").is_file()
+    status.stale = (status.counts.done + status.counts.failed > 0 or tabled) and stale(run)
     return status
 
 
@@ -152,8 +154,9 @@ def estimate(run: Path, plan: Plan, tasks: Sequence[Task], jobs: int) -> str:
     workers = max(1, min(jobs, len(tasks)))
     known = f"about {duration(work / workers)}" if pace else "unknown"
     first = f"; {shortened(sorted(measured))} as measured for the package, elsewhere" if measured else ""
+    start = ", beside their start and the tables" if pace and work / workers < _SHORT_SECONDS else ""
     lines = [
-        f"time    {known} on {workers} worker{'s' * (workers != 1)}"
+        f"time    {known} on {workers} worker{'s' * (workers != 1)}{start}"
         + (f", without {shortened(unknown)}" if pace and unknown else "")
         + first,
         "memory  " + _memory_line(max(memory.values(), default=0.0), workers, min(kept, wanted)),

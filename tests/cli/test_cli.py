@@ -328,6 +328,17 @@ def test_existing_estimates_are_paired_examined_and_scored(estimates, tiny, tmp_
     assert "error" not in done.stderr
 
 
+def test_other_estimates_under_the_name_of_scored_ones_are_told(estimates, tiny, tmp_path):
+    assert "had 'Mine' of other estimates" not in _score(estimates, tiny, "--name", "Mine").stderr
+    assert "had 'Mine' of other estimates" not in _score(estimates, tiny, "--name", "Mine").stderr
+    for file in estimates.rglob("vocals.wav"):
+        audio.write(tmp_path / "new" / file.parent.name / "vocals.wav", 0.8 * audio.read(file), 8000)
+    done = _score(tmp_path / "new", tiny, "--name", "Mine")
+    assert done.returncode == 0, done.stderr
+    assert "had 'Mine' of other estimates, or of these before they changed; these take their place" in done.stderr
+    assert "had 'Mine'" not in _score(tmp_path / "new", tiny, "--name", "New").stderr
+
+
 def test_scoring_takes_the_code_path_of_a_run(estimates, tiny, tmp_path):
     assert _score(estimates, tiny, "--name", "Mine").returncode == 0
     done = mss_bench(

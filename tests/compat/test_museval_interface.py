@@ -341,6 +341,7 @@ def test_two_folders_are_evaluated_on_the_command_line(tmp_path, capsys):
         ([str(tmp_path / "no"), folders[1]], "`reference_dir` is"),
         ([folders[0], str(tmp_path / "no")], "`estimates_dir` is"),
         ([folders[0], str(tmp_path / "mono")], "accompaniment.wav has 1 channels and its reference 2"),
+        ([str(tmp_path), folders[1]], "(its folders are not looked into: give the folder of one song)"),
         ([*folders, "--win", "0"], "win is 0.0, expected seconds"),
         ([*folders, "--hop", "nan"], "hop is nan"),
     ):
@@ -364,8 +365,13 @@ def test_musdb_is_evaluated_on_the_command_line(museval, tmp_path, capsys):
         (arguments, "holds no track of MUSDB18; try with --is-wav"),
         ([*arguments[:3], "--musdb", str(tmp_path / "no")], "is not a folder"),
         ([str(tmp_path / "no"), *arguments[3:], "--is-wav"], "is not a folder"),
-        ([str(tmp_path / "out"), *arguments[3:], "--is-wav"], "holds no estimates of any track"),
+        (
+            [str(tmp_path / "out"), *arguments[3:], "--is-wav"],
+            f"expected <subset>/<track>/<target>.wav, as test/{track.name}/vocals.wav [mss-bench help audio]",
+        ),
+        ([str(tmp_path / "moved"), *arguments[3:], "--is-wav"], f"vocals.wav; it has train/{track.name} [mss-bench"),
     ):
+        (tmp_path / "moved" / "train" / track.name).mkdir(parents=True, exist_ok=True)
         assert cli.museval(wrong) == 2
         assert message in capsys.readouterr().err
 

@@ -90,6 +90,14 @@ def test_status_counts_done_failed_skipped_and_missing(cli, options, tmp_path):
     assert "of work left on one worker" in done.stdout
 
 
+def test_a_run_without_any_result_has_no_tables_to_make(cli, copied):
+    results = copied("noisy")
+    for path in [*(results.path / "cells").iterdir(), *results.path.glob("*.parquet"), results.path / "run.json"]:
+        path.unlink()
+    done = cli("status", results.path)
+    assert (done.returncode, "4 missing" in done.stdout, "rebuild" in done.stdout) == (1, True, False)
+
+
 def test_status_of_a_whole_run_is_0(cli, finished):
     results = finished("noisy")
     assert cli("status", results.path).returncode == 0

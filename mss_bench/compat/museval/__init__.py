@@ -69,6 +69,7 @@ from mss_bench.compat.museval_json import METRICS, write_track
 from mss_bench.core import audio
 from mss_bench.core.arrays import Floats
 from mss_bench.core.listing import matching
+from mss_bench.core.text import shortened
 
 __all__ = [
     "EvalStore",
@@ -265,15 +266,26 @@ def evaluated_tracks(
         tracks = iter(dataset)
     except TypeError as error:
         raise MusevalError(f"the dataset is {dataset!r:.60}, expected a musdb.DB, or tracks") from error
-    root, done = Path(estimates_dir), 0
+    root, done, wanted = Path(estimates_dir), 0, ""
     for track in tracks:
+        wanted = wanted or f"{track.subset}/{track.name}"
         files = matching(root / track.subset / track.name, f"*.{ext}")
         if estimates := _read_files(files, track.rate)[0]:
             done += 1
             named = {Path(name).stem: array for name, array in estimates.items()}
             yield eval_mus_track(track, named, output_dir=output_dir)
     if not done:
-        raise MusevalError(f"{root} holds no estimates of any track; expected <subset>/<track>/<target>.{ext}")
+        found = sorted(path.relative_to(root).as_posix() for path in root.glob("*/*") if path.is_dir())
+        has = f"; it has {shortened(found)}" if found else ""
+        expected = f", as {wanted}/vocals.{ext}" if wanted else ""
+        raise MusevalError(
+            f"{root} holds no estimates of any track of the data set; expected <subset>/<track>/<target>.{ext}"
+            f"{expected}{has}"
+        )
+
+
+def _folders(folder: str | Path) -> bool:
+    return any(path.is_dir() for path in Path(folder).iterdir())
 
 
 def eval_dir(
@@ -314,7 +326,8 @@ def eval_dir(
             raise MusevalError(f"`{name}` is {str(folder)!r}, which is not a folder; expected one with wav files")
     references, rate = _read_files(matching(Path(reference_dir), "*.wav"))
     if not references:
-        raise MusevalError(f"`reference_dir` contains no wav files: {reference_dir}")
+        below = " (its folders are not looked into: give the folder of one song)" if _folders(reference_dir) else ""
+        raise MusevalError(f"`reference_dir` contains no wav files: {reference_dir}{below}; expected <target>.wav")
     estimates, _ = _read_files(matching(Path(estimates_dir), "*.wav"), rate)
     if list(references) != list(estimates):
         raise MusevalError(

@@ -65,7 +65,7 @@ def _status(program: str, work: Callable[[], None]) -> int:
     try:
         work()
     except MssBenchError as error:
-        print(f"{program}: {harmless(str(error))}", file=sys.stderr)
+        print(f"{program}: {harmless(str(error))} [mss-bench help {error.code}]", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)

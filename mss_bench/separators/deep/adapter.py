@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.devices import check_device
 from mss_bench.core.tracks import Audio, Stems
 from mss_bench.errors import ConfigError, MissingDependencyError
 
@@ -22,7 +23,6 @@ __all__ = [
     "PRECISIONS",
     "Adapter",
     "Torch",
-    "check_device",
     "in_short",
     "load_checkpoint",
     "pickle_reason",
@@ -45,18 +45,6 @@ class Adapter(Protocol):
 
     def separate(self, mixture: Audio, seed: int) -> Stems:
         """Separate a ``(channels, samples)`` mixture of the model's rate and channels into stems of its shape."""
-
-
-def check_device(device: str) -> str:
-    """Refuse a text that does not name a device.
-
-    Raises
-    ------
-    ConfigError
-    """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise ConfigError(f"device={device!r}; expected auto, cpu, cuda or cuda:n")
-    return device
 
 
 def require_package(module: str, kind: str) -> Any:

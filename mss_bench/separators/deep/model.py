@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mss_bench.core import audio
+from mss_bench.core.devices import check_device
 from mss_bench.core.parameters import check, param
 from mss_bench.core.processes import keep_freed_memory
 from mss_bench.core.tracks import Audio, Stems, TrackId
 from mss_bench.errors import AudioError, ConfigError, InvalidOutputError
 from mss_bench.separators.base import MappedSeparator, Separator
-from mss_bench.separators.deep.adapter import PRECISIONS, Adapter, check_device
+from mss_bench.separators.deep.adapter import PRECISIONS, Adapter
 from mss_bench.separators.deep.manifest import Manifest, read_manifest
 from mss_bench.separators.deep.msst import msst_manifest
 

@@ -77,9 +77,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mss_bench.core.devices import check_device
 from mss_bench.dsp.onnx import onnx_session
 from mss_bench.errors import ConfigError
-from mss_bench.separators.deep.adapter import check_device, require_package
+from mss_bench.separators.deep.adapter import require_package
 from mss_bench.separators.deep.network import Network, NetworkManifest
 
 __all__ = ["OnnxManifest"]
