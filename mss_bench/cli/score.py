@@ -156,8 +156,8 @@ def _tell_replaced(prepared: PreparedRun, name: str) -> None:
     before = [c for c in read_plan(prepared.folder)["cells"] if label_of(c) == name]
     if any(own.get(c["track"]["name"], c["estimate_key"]) != c["estimate_key"] for c in before):
         tell(
-            f"note: {prepared.folder} had {name!r} of other estimates, or of these before they changed; these take their "
-            "place, and --name gives them a row of their own"
+            f"note: {prepared.folder} had {name!r} of other estimates, or of these before they changed; these take "
+            "their place, and --name gives them a row of their own"
         )
 
 

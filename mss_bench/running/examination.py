@@ -64,7 +64,7 @@ def examine_run(dataset: Dataset, cells: Sequence[PlannedCell]) -> list[str]:
         told += [line if len(methods) == 1 else f"{line} ({label})" for line in text]
         if any(f.severity == "error" for f in findings):
             told.append(
-                f"The scores of {label} mean little until this is fixed; the documentation tells what each finding means"
+                f"The scores of {label} mean little until this is fixed; the documentation says what each finding means"
             )
     return told
 

@@ -16,6 +16,7 @@ import pytest
 from mss_bench.cli.main import VERBS
 from mss_bench.cli.options import Parser
 from mss_bench.core.parameters import parameters
+from mss_bench.datasets.catalog import load_catalog
 from mss_bench.errors import MssBenchError, explained, explanation
 from mss_bench.listening.design import Loudness
 from mss_bench.listening.ratings import usual_centre
@@ -127,6 +128,12 @@ def test_command_lines_are_taken_as_they_stand(path: Path) -> None:
                 parser = Parser(prog=f"mss-bench {words[1]}")
                 importlib.import_module(f"mss_bench.cli.{words[1]}").configure(parser)
                 parser.parse_args(words[2:])  # which raises for what is wrong
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_data_sets_that_are_named_are_in_the_catalog(path: Path) -> None:
+    named = re.findall(r"(?:--dataset|datasets (?:show|check)) ([a-z]\w[\w-]*)", path.read_text(encoding="utf-8"))
+    assert {*named} - {*load_catalog(), "mine"} == set()  # documents declare `mine` themselves
 
 
 OF_OTHERS = {"--no-deps", "--is-wav", "--musdb", "--strict", "--jbos", "--extras", "--python"}
