@@ -94,7 +94,7 @@ CASES = [
     call("score x --referenes y", "unknown option --referenes; did you mean --references?"),
     call("run --jobs 0", "--jobs is 0, expected a whole number of at least 1"),
     call("run -s hpss --device gpu", "device='gpu'; expected auto, cpu, cuda or cuda:n"),
-    call("leaderboard add nope.csv board", "nope.csv cannot be read: No such file or directory [mss-bench help config]"),
+    call("leaderboard add no.csv board", "no.csv cannot be read: No such file or directory [mss-bench help config]"),
     call("run --duration=-1", "--duration is -1, expected a number above 0"),
     call("run --seed now", "--seed is 'now', expected a whole number from 0 to 4294967295"),
     call("run --shard 3/2", "--shard is '3/2', expected i/N with i from 1 to N, e.g. 3/10"),
