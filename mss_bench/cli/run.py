@@ -123,7 +123,8 @@ def _print_plan(prepared: PreparedRun) -> None:
         print(estimate(prepared.folder, prepared.plan, tasks, prepared.options.job_count()) + "\n")
     for task, reason in zip(tasks, reasons(prepared.folder, tasks), strict=True):
         what = "add scores" if task.keep_scores else "separate and score"
-        print(f"  {task.cell.track.id.subset}/{task.cell.track.name}  {task.cell.label}  {what} ({reason})")
+        song = "/".join(filter(None, (task.cell.track.id.subset, task.cell.track.name)))
+        print(f"  {song}  {task.cell.label}  {what} ({reason})")
 
 
 def printed_summary(run: str, width: int, encoding: str) -> str:
