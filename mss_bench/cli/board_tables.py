@@ -39,14 +39,14 @@ class BoardTable(Action):
         {},
         metavar="NAME=COLUMN,...",
         doc="Column of the table for each of method, track, target, metric, value, a metric or a target of the board, "
-        "description, licence, trained_on, where it has another name; a star, as in SDR=SDR_*, stands for targets or "
-        "methods (default: their own names).",
+        "description, licence, trained_on, oracle, where it has another name; a star, as in SDR=SDR_*, stands for "
+        "targets or methods (default: their own names).",
     )
     constants: dict[str, str] = param(
         {},
         flag="--set",
         metavar="NAME=TEXT,...",
-        doc="method, target, metric, description, licence or trained_on, where no column of the table says it "
+        doc="method, target, metric, description, licence, trained_on or oracle, where no column of the table says it "
         "(default: none).",
     )
     targets: dict[str, str] = param(
@@ -64,8 +64,11 @@ class BoardTable(Action):
     def entries(self, board: Board) -> list[Entry]:
         """Return what the table holds for a board, by what kind of table it is."""
         from mss_bench.compat.museval_json import read_folder, read_medians, track_medians
+        from mss_bench.errors import UnknownNameError
         from mss_bench.leaderboards.add import entries_of_medians, entries_of_run
+        from mss_bench.leaderboards.board import Entry
         from mss_bench.leaderboards.bundle import is_bundle, read_bundle
+        from mss_bench.leaderboards.foreign import FACTS, fact
 
         if is_bundle(self.table):
             self._check_bundle(board)
@@ -85,12 +88,20 @@ class BoardTable(Action):
             medians = read_medians(self.table)
         else:
             return self._foreign(board)
-        provenance = {"from": self.source or self.table.name}
+        provenance = {"from": self.source.strip() or self.table.name}
         medians = medians.assign(target=medians["target"].replace(self._spellings(board, medians["target"])))
         chosen = self._chosen(dict.fromkeys(medians["method"]))
-        return entries_of_medians(
+        entries = entries_of_medians(
             board, medians[medians["method"].isin(chosen)], origin="museval", provenance=provenance
         )  # fmt: skip
+        for name in self.constants:
+            if name not in FACTS:
+                raise UnknownNameError("value to set of museval's files", name, FACTS)
+        told = {name: fact(name, text) for name, text in self.constants.items()}
+        for i, entry in enumerate(entries if told else ()):
+            entries[i] = Entry.from_mapping(entry.values() | told, "an entry")
+            entries[i].table = entry.table
+        return entries
 
     def _check_bundle(self, board: Board) -> None:
         """Refuse a bundle that ``leaderboard check`` finds wrong; whether its name is free is asked later."""
@@ -100,8 +111,9 @@ class BoardTable(Action):
         wrong = [p for p in check_bundle(self.table, board)[0] if p.level == "error" and p.check != "name"]
         if wrong:
             further = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            said = ": ".join(filter(None, (str(self.table), wrong[0].method, wrong[0].message)))
             raise ConfigError(
-                f"{self.table}: {wrong[0].method}: {wrong[0].message}{further}; nothing was written. All of it: "
+                f"{said}{further}; nothing was written. All of it: "
                 f"mss-bench leaderboard check {shlex.quote(str(self.table))} --board {shlex.quote(str(board.folder))}"
             )
 
@@ -109,10 +121,14 @@ class BoardTable(Action):
         """Return the board that the table begins, where there is none; nothing is written."""
         from mss_bench.core.names import known_stem
         from mss_bench.leaderboards.begin import begin_board
-        from mss_bench.leaderboards.board import read_board
 
-        if self.table.is_dir() or self.table.suffix == ".zip":  # a run, museval's files or a bundle
-            return read_board(self.board)
+        if self.table.is_dir() or self.table.suffix == ".zip":
+            from mss_bench.errors import ConfigError
+
+            raise ConfigError(
+                f"{self.board} has no board.yaml, and {self.table} cannot begin one: a run, museval's files and "
+                "bundles join a board. Begin it with a CSV of each song's values, or write its board.yaml"
+            )
         table = self._read()[0]
         texts = {text for row in table.rows for text in row.values()} | {*self.constants.values()}
         usual = {text: stem for text in texts if (stem := known_stem(text))}
@@ -153,7 +169,7 @@ class BoardTable(Action):
         from mss_bench.leaderboards.foreign import entries_of_table
 
         table, checksum = self._read()
-        if not self.source:
+        if not self.source.strip():
             raise ConfigError(f"where do the numbers of {table.name} come from? Say it with --source")
         names = {text for row in table.rows for text in row.values()} | {*table.header}
         entries, notes = entries_of_table(

@@ -90,7 +90,7 @@ def _refuse_alike(board: Board, methods: Sequence[str]) -> None:
 
 
 class Verify(Action):
-    """Derive every number again from the rows; status 1 where something is wrong."""
+    """Derive every number and page again from the rows; status 1 where something is wrong."""
 
     boards: tuple[Path, ...] = param(flag="BOARD", metavar="BOARD", doc="Folders of boards.")
     run: Path | None = param(
@@ -100,17 +100,19 @@ class Verify(Action):
     def execute(self) -> int:
         """Print what is wrong."""
         from mss_bench.leaderboards.board import read_board
+        from mss_bench.leaderboards.render import other_pages
         from mss_bench.leaderboards.verify import compare_with_run, verify_board
-        from mss_bench.listening.arena import is_arena
+        from mss_bench.listening import arena_page
+        from mss_bench.listening.arena import is_arena, read_arena
         from mss_bench.listening.arena_results import verify_arena
 
         failed = 0
         for folder in self.boards:
             if is_arena(folder):
-                problems = verify_arena(folder)
+                problems = verify_arena(folder) or arena_page.other_pages(read_arena(folder))
             else:
                 board = read_board(folder)
-                problems = verify_board(board)
+                problems = verify_board(board) or other_pages(board)
             if self.run is not None and not is_arena(folder):
                 from mss_bench.api import load
 

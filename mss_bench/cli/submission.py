@@ -59,11 +59,11 @@ class Submit(BoardTable):
         """Return the entries; where none are named, without the floor and those that the board has already."""
         from mss_bench.core.schema import is_floor
         from mss_bench.errors import ConfigError
-        from mss_bench.leaderboards.board import has_same_numbers, infinite
+        from mss_bench.leaderboards.board import infinite
 
         entries = self.entries(board)
         if not self.separators:
-            new = [entry for entry in entries if not has_same_numbers(board, entry)]
+            new = [entry for entry in entries if not _has(board, entry)]
             entries = [entry for entry in new if entry.method != board.floor and not is_floor(entry.method)]
         if not entries:
             raise ConfigError(f"{self.table} holds nothing that the board {self.board} does not have")
@@ -93,6 +93,16 @@ class Submit(BoardTable):
         return {"run.json": info, "recipe.yaml": recipe.text.encode(), **recipe.files}, facts | {
             "weights": recipe.weights
         }
+
+
+def _has(board: Board, entry: Entry) -> bool:
+    """Return whether a board has an entry of this name with the same numbers, however they were rounded."""
+    from mss_bench.leaderboards.board import file_stem, has_other_numbers, has_same_numbers, read_entry
+    from mss_bench.leaderboards.plausibility import same_numbers
+
+    if not has_other_numbers(board, entry):
+        return has_same_numbers(board, entry)
+    return any(exactly for exactly, _ in same_numbers(board, entry, [read_entry(board, file_stem(entry.method))]))
 
 
 class Check(Again):

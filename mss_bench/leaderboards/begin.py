@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mss_bench.core.names import known_stem
 from mss_bench.errors import ConfigError, nearest
 from mss_bench.leaderboards.board import Board
 from mss_bench.leaderboards.foreign import FACTS, NAMES, ForeignTable
@@ -63,9 +64,10 @@ def begin_board(
         return list(dict.fromkeys(filter(None, names)))
 
     table.check_columns(columns)
-    wide = [name for name in columns if name not in (*NAMES, *FACTS)]
+    stems = [name for name in columns if known_stem(name) == name]  # columns that are targets
+    wide = [name for name in columns if name not in (*NAMES, *FACTS, *stems)]
     wide += [name for name in table.header if name in _METRICS and name not in (*wide, *columns.values())]
-    called = [targets.get(name, name) for name in told("target")]
+    called = [targets.get(name, name) for name in told("target")] or stems
     contents = {"track": told("track"), "target": called, "metric": told("metric") or wide}
     if absent := [name for name, names in contents.items() if not names]:
         raise ConfigError(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "COLUMNS", "ORIGINS", "REPLICATES", "Board", "Entry", "aggregates", "entry_names", "file_stem",
+    "COLUMNS", "GREATEST", "ORIGINS", "REPLICATES", "Board", "Entry", "aggregates", "entry_names", "file_stem",
     "has_other_numbers", "has_same_numbers", "idle_entries", "infinite", "read_board", "read_entry",
     "track_table", "write_board", "write_entry",
 ]  # fmt: skip
@@ -46,6 +46,9 @@ ORIGINS = {
     "table": "taken over from a table of each song's values",
 }
 """Where an entry's numbers come from."""
+
+GREATEST = 1e9
+"""No score of a board is as great: an infinity that somebody wrote as a number."""
 
 _DECLARED = ("description", "licence", "family", "released", "parameters", "trained_on")
 _DIGITS = 6
@@ -302,13 +305,14 @@ def _csv(table: pd.DataFrame) -> bytes:
 
 def infinite(entry: Entry) -> str | None:
     """Return where an entry has an infinite value, in words; None where it has none."""
-    rows = entry.table[entry.table["value"].abs() == math.inf]
+    rows = entry.table[entry.table["value"].abs() >= GREATEST]
     if rows.empty:
         return None
     row = rows.iloc[0]
+    what = "infinite" if math.isinf(row["value"]) else f"{row['value']:g}"
     return (
-        f"{row['track']}, {row['target']} {row['metric']} is infinite, which no median or mean can hold; a board takes "
-        "finite values only: an exact copy of the reference is no estimate"
+        f"{row['track']}, {row['target']} {row['metric']} is {what}, which no median or mean can hold; a board takes "
+        f"values below {GREATEST:g} only: an exact copy of the reference is no estimate"
     )
 
 

@@ -119,8 +119,9 @@ def changed_by(board: Board, added: Sequence[Entry], present: Sequence[Entry]) -
         if n != after.counting[target]:
             return f"{target} would be compared on {after.counting[target]} songs instead of {n}"
     for entry in kept:
-        if (now := lacks(board, entry, after)) != lacks(board, entry, before):
-            return f"{entry.method} would lack {now or 'nothing any more'}"
+        was, now = lacks(board, entry, before), lacks(board, entry, after)
+        if now != was:
+            return f"{entry.method} lacks {was or 'nothing'} now and would lack {now or 'nothing'}"
     return ""
 
 

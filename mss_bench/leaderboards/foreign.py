@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, Any
 from mss_bench.core.names import invisible
 from mss_bench.core.schema import Status
 from mss_bench.errors import ConfigError, UnknownNameError, nearest
-from mss_bench.leaderboards.board import COLUMNS, Board, Entry
+from mss_bench.leaderboards.board import COLUMNS, GREATEST, Board, Entry
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FACTS", "NAMES", "ForeignTable", "entries_of_table", "msst_log", "nested_values"]
+__all__ = ["FACTS", "NAMES", "ForeignTable", "entries_of_table", "fact", "msst_log", "nested_values"]
 
 NAMES = ("method", "track", "target", "metric", "value")
 """What a row is made of."""
 
-FACTS = ("description", "licence", "trained_on", "family", "released", "parameters", "speed", "memory", "measured_on")
+FACTS = (
+    "description", "licence", "trained_on", "family", "released", "parameters", "speed", "memory", "measured_on",
+    "oracle",
+)  # fmt: skip
 """What a column, or a constant, may say of a method beside its values."""
 
 _NUMBERS = ("parameters", "speed", "memory")
@@ -123,7 +126,7 @@ def entries_of_table(
         try:
             entry = Entry.from_mapping(
                 {
-                    name: _fact(name, table.plain(text) if name in _NUMBERS else text)
+                    name: fact(name, table.plain(text) if name in _NUMBERS else text)
                     for name, text in told.items()
                     if text
                 }
@@ -142,8 +145,10 @@ def entries_of_table(
     return entries, notes
 
 
-def _fact(name: str, text: str) -> Any:
-    """Return what a text tells of a method: a number where it is one, training data as a list."""
+def fact(name: str, text: str) -> Any:
+    """Return what a text tells of a method: a number or truth where it is one, training data as a list."""
+    if name == "oracle":
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower(), text)
     if name not in _NUMBERS:
         return [text] if name == "trained_on" else text
     for kind in (int, float):
@@ -238,7 +243,7 @@ def _number(text: str, where: str) -> float:
     except ValueError:
         point = "; write it with a decimal point" if re.fullmatch(r"[+-]?\d+,\d+", text) else ""
         raise ConfigError(f"{where} is {text!r}, expected a number{point}; nothing was written") from None
-    if math.isinf(value):
+    if abs(value) >= GREATEST:
         raise ConfigError(
             f"{where} is {text!r}: a board takes finite values only (an exact copy of the reference is no estimate); "
             "nothing was written"

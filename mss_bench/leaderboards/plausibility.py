@@ -29,6 +29,9 @@ _TIMES = 2.0  # what the largest deviation may be of the largest that the neighb
 _SURE = 2.326  # standard errors of Fisher's z: 99 % on one side
 _ABOVE_ORACLE = 0.25  # share of the songs; of the entries shipped none has more than 0.16
 _ROUNDED = 0.0051  # two values that are the same to two decimals
+_SHARED = 0.1  # of the values; separators of the boards shipped share 8 % at most, a model and one made from it 29 %
+_FOLLOWED = 0.05  # dB from a line through another's songs; of the pairs shipped two fine-tuned models are as near
+_VARIED = 0.5  # deviation over songs, below which any two lie near a line
 _NAMED = 3
 
 
@@ -107,18 +110,24 @@ def same_numbers(board: Board, entry: Entry, others: Sequence[Entry]) -> Iterato
         difference = (own - theirs).dropna()
         if len(difference) < min(_FEWEST_SONGS, len(own)) or not len(difference):
             continue
-        if difference.abs().max() <= _ROUNDED:
-            yield True, f"has the numbers of {other.method!r}: {len(difference)} values, the same to two decimals"
-            continue
-        ranked = difference[difference.index.get_level_values("metric") == board.rank_metric]
-        shifted = [
-            (target, float(part.mean()))
-            for target, part in ranked.groupby(level="target")
-            if len(part) >= _FEWEST_SONGS and part.std() <= 2 * _ROUNDED
-        ]
-        if shifted:
-            target, by = shifted[0]
-            yield False, f"{target}: has the numbers of {other.method!r} with {by:+.2f} on every song"
+        same = int((difference.abs() <= _ROUNDED).sum())
+        if same == len(difference):
+            yield True, f"has the numbers of {other.method!r}: {same} values, the same to two decimals"
+        elif same > _SHARED * len(difference):
+            yield False, f"has {same} of {len(difference)} values of {other.method!r}, the same to two decimals"
+        elif near := [target for target in board.targets if _follows(board, entry, other, target)]:
+            yield False, f"{', '.join(near)}: follows {other.method!r} on every song within about {_FOLLOWED} dB"
+
+
+def _follows(board: Board, entry: Entry, other: Entry, target: str) -> bool:
+    """Return whether an entry's songs are those of another one, shifted or scaled, but for a tenth of a dB."""
+    import pandas as pd
+
+    both = pd.concat([_values(board, entry, target), _values(board, other, target)], axis=1, join="inner").to_numpy()
+    if len(both) < _FEWEST_SONGS or both.std(axis=0).min() <= _VARIED or (entry.oracle and other.oracle):
+        return False
+    line = np.polyfit(both[:, 1], both[:, 0], 1)
+    return bool(np.std(both[:, 0] - np.polyval(line, both[:, 1])) <= _FOLLOWED)
 
 
 def _values(board: Board, entry: Entry, target: str) -> pd.Series:

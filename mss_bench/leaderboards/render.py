@@ -38,7 +38,7 @@ from mss_bench.stats.verdicts import Family, family
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build", "published", "standings"]
+__all__ = ["build", "other_pages", "published", "standings"]
 
 
 def build(board: Board, published_tests: bool = False) -> list[Path]:
@@ -59,6 +59,23 @@ def build(board: Board, published_tests: bool = False) -> list[Path]:
     MssBenchError
         The board cannot be read or written, or would not pass: nothing is published that its rows do not support.
     """
+    return [write_atomic(board.folder / name, text) for name, text in _pages(board, published_tests).items()]
+
+
+def other_pages(board: Board) -> list[str]:
+    """Return the pages of a board that say anything else than its entries give now, with or without published tests."""
+    files = {name: board.folder / name for name in ("README.md", "index.html")}
+    there = {name: file.read_text(encoding="utf-8") for name, file in files.items() if file.is_file()}
+    for tests in (False, True) if there else ():
+        made = _pages(board, tests)
+        there = {name: text for name, text in there.items() if text != made[name]}
+        if not there or board.kind == "literature":
+            break
+    return [f"{name} is not what the entries give: it was edited, or made before; build it again" for name in there]
+
+
+def _pages(board: Board, published_tests: bool) -> dict[str, str]:
+    """Return the pages by their files' names."""
     literature = board.kind == "literature"
     entries, problems = ([], verify_board(board)) if literature else checked_entries(board)
     if problems:
@@ -89,7 +106,7 @@ def build(board: Board, published_tests: bool = False) -> list[Path]:
     parts = [f"# {board.title}", board.description, *remarks, intro, *shown, *rules, origin]
     text = "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
     page = board_page(board, tables, entries, state, (intro, *remarks), origin)
-    return [write_atomic(board.folder / "README.md", text), write_atomic(board.folder / "index.html", page)]
+    return {"README.md": text, "index.html": page}
 
 
 def _tables(board: Board, entries: list[Entry], state: Completeness | None) -> list[Table]:

@@ -19,7 +19,7 @@ from mss_bench.report.table import CellValue, Column, Table, TableCell, number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build_arena", "judged_table", "overview", "verdict_table", "write_pages"]
+__all__ = ["build_arena", "judged_table", "other_pages", "overview", "verdict_table", "write_pages"]
 
 _SAME = "≈"
 _ALPHA = 0.05
@@ -79,6 +79,17 @@ def build_arena(arena: Arena) -> list[Path]:
 
 def write_pages(arena: Arena) -> list[Path]:
     """Write the pages of the results that lie there; see `build_arena`."""
+    return [write_atomic(arena.folder / name, content) for name, content in _pages(arena).items()]
+
+
+def other_pages(arena: Arena) -> list[str]:
+    """Return the pages of an arena that say anything else than its results give."""
+    made = ((arena.folder / name, text) for name, text in _pages(arena).items())
+    other = [file.name for file, text in made if file.is_file() and file.read_text(encoding="utf-8") != text]
+    return [f"{name} is not what the results give: it was edited, or made before; build it again" for name in other]
+
+
+def _pages(arena: Arena) -> dict[str, str]:
     results = read_results(arena)
     said, table = verdict_table(arena, results), overview(arena, results)
     details = [_details(place, arena.sets[place.set]) for place in _places(results)]
@@ -93,11 +104,7 @@ def write_pages(arena: Arena) -> list[Path]:
         title=arena.title, description=arena.description, verdicts=said, table=table, details=details, sets=sets,
         rules=_RULES, enough=ENOUGH,
     )  # fmt: skip
-    contents = {
-        "README.md": "\n\n".join(part.strip() for part in parts if part.strip()) + "\n",
-        "index.html": page,
-    }
-    return [write_atomic(arena.folder / name, content) for name, content in contents.items()]
+    return {"README.md": "\n\n".join(part.strip() for part in parts if part.strip()) + "\n", "index.html": page}
 
 
 def _places(results: pd.DataFrame) -> Iterator[_Place]:

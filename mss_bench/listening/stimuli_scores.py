@@ -52,15 +52,15 @@ def score_stimuli(
     import pandas as pd
 
     names = [name for spec in specs for name in _registered(spec)]
+    lower: set[str] = set()
+    for name in names:
+        metric = build(registry, Spec.parse(name))[0]
+        lower |= {f"{q.name} ({name})" for q in metric.quantities if not q.higher_is_better}
     if not own.reference:
         raise ConfigError(
             f"{own.title}: it is not known where its references lie; say it with --reference, e.g. "
             "--reference 'target/target_{item}.wav'"
         )
-    lower: set[str] = set()
-    for name in names:
-        metric = build(registry, Spec.parse(name))[0]
-        lower |= {f"{q.name} ({name})" for q in metric.quantities if not q.higher_is_better}
     by_item: dict[str, list[str]] = {}
     for item, system in signals:
         by_item.setdefault(item, []).append(system)

@@ -278,6 +278,16 @@ def test_entries_are_held_against_the_boards(tmp_path: Path, capsys) -> None:
     lacking = changed("lacking", "UHL1")
     lacking.table = lacking.table[lacking.table["track"].isin(songs[:30])]
     lacking.trained_on = ("musdb18/test",)
+    edited, scaled = changed("edited", "TAK2"), changed("scaled", "TAK3")
+    edited.table["value"] = read_entry(board, "TAK2").table["value"]  # of which one song in ten is another
+    edited.table.loc[edited.table["track"].isin(sorted(edited.table["track"].unique())[::10]), "value"] += 0.5
+    noise = 0.02 * rng.standard_normal(len(scaled.table))
+    scaled.table["value"] = 1.02 * read_entry(board, "TAK3").table["value"].loc[scaled.table.index] + noise
+    near = check_bundle(write_bundle(tmp_path / "n.zip", bundle_files(board, [edited, scaled], {}, {})), board)[0]
+    found = {p.method: (p.level, p.message) for p in near if p.check == "copied"}
+    assert found["edited"][0] == found["scaled"][0] == "warning"
+    assert "values of 'TAK2', the same to two decimals" in found["edited"][1]
+    assert "vocals: follows 'TAK3' on every song within about 0.05 dB" in found["scaled"][1]
     path = write_bundle(tmp_path / "x.zip", bundle_files(board, [copied, shuffled, lacking], {}, {}))
     points, _ = check_bundle(path, board)
     said = {(p.method, p.check): (p.level, p.message) for p in reversed(points)}

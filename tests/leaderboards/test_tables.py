@@ -120,6 +120,42 @@ def test_files_are_called_as_every_system_allows(method: str, board: Path) -> No
     assert build(read_board(board))
 
 
+def test_pages_that_say_other_numbers_do_not_pass(board: Path, capsys) -> None:
+    _enter(board, "a", [6.75] * 50)
+    own = read_board(board)
+    for published in (False, True):
+        build(own, published)
+        assert main(["leaderboard", "verify", str(board)]) == 0
+    for name in ("README.md", "index.html"):
+        text = (board / name).read_text()
+        assert "6.75" in text
+        (board / name).write_text(text.replace("6.75", "9.75"))
+        assert main(["leaderboard", "verify", str(board)]) == 1
+        assert f"{name} is not what the entries give" in capsys.readouterr().err
+        (board / name).write_text(text)
+
+
+def test_columns_that_are_targets_begin_a_board(tmp_path: Path, capsys) -> None:
+    new = tmp_path / "new"
+    wide = ("--columns", "track=song,vocals=voc,accompaniment=inst", "--set", "method=w,metric=SDR")
+    assert _add(new, "song,voc,inst\nA,5.1,9.2\nB,6.1,8.2\n", *wide, *FROM) == 0
+    begun = read_board(new)
+    assert (begun.targets, begun.metrics, begun.tracks) == (("vocals", "accompaniment"), ("SDR",), ("A", "B"))
+    assert main(["leaderboard", "add", str(BOARDS), str(tmp_path / "other" / "new")]) == 2
+    (tmp_path / "empty").mkdir()
+    assert main(["leaderboard", "add", str(BOARDS), str(tmp_path / "empty"), *FROM]) == 2
+    assert "museval's files and bundles join a board" in capsys.readouterr().err
+
+
+def test_an_oracle_is_declared_with_its_numbers(board: Path) -> None:
+    assert _add(board, "method,track,target,SDR,oracle\nx,Song 00,vocals,5,true\ny,Song 00,vocals,4,no\n", *FROM) == 0
+    own = read_board(board)
+    assert [(read_entry(own, name).method, read_entry(own, name).oracle) for name in ("x", "y")] == [
+        ("x", True),
+        ("y", False),
+    ]
+
+
 def test_what_was_declared_stays_when_numbers_are_replaced(board: Path, capsys) -> None:
     declared = (*FROM, "--set", "parameters=5000000,family=RoFormer,licence=MIT")
     assert _add(board, ROWS + "x,Song 00,vocals,5\n", *declared) == 0
@@ -212,6 +248,8 @@ WRONG = [
     ("comma", ROWS + 'x,Song 00,vocals,"5,5"\n', FROM, "is '5,5', expected a number; write it with a decimal point"),
     ("underscore", ROWS + "x,Song 00,vocals,1_0\n", FROM, "is '1_0', expected a number"),
     ("inf", ROWS + "x,Song 00,vocals,inf\n", FROM, "finite values only"),
+    ("huge", ROWS + "x,Song 00,vocals,1e300\n", FROM, "is '1e300': a board takes finite values only"),
+    ("blank source", ROWS + "x,Song 00,vocals,5\n", ("--source", "  "), "where do the numbers of"),
     ("song", ROWS + "x,Song 0O,vocals,5\n", FROM, "table.csv:2: the board mine has no song 'Song 0O'; did you mean"),
     (
         "twice",
