@@ -155,7 +155,7 @@ def test_dry_run_computes_nothing(tiny, tmp_path):
     words = ["run", "--catalog", tiny, "--dataset", "tiny", "-s", "irm", "-o", tmp_path / "run"]
     done = mss_bench(*words, "--dry-run")
     assert "4 cells (2 tracks x 2 separators), 4 to compute" in done.stdout
-    assert "s on 2 workers, beside their start and the tables; irm, mixture as measured for the package, elsewhere" in done.stdout
+    assert "s on 2 workers, beside their start and the tables; irm, mixture as measured" in done.stdout
     assert "memory  unknown; up to 256" in done.stdout
     assert not (tmp_path / "run").exists()
     assert mss_bench(*words, "--max-tracks", 1).returncode == 0
