@@ -29,7 +29,7 @@ _TIMES = 2.0  # what the largest deviation may be of the largest that the neighb
 _SURE = 2.326  # standard errors of Fisher's z: 99 % on one side
 _ABOVE_ORACLE = 0.25  # share of the songs; of the entries shipped none has more than 0.16
 _ROUNDED = 0.0051  # two values that are the same to two decimals
-_SHARED = 0.1  # of the values; separators of the boards shipped share 8 % at most, a model and one made from it 29 %
+_SHARED = 0.1  # of the values; of the pairs shipped only those share more of which one was made from the other
 _FOLLOWED = 0.05  # dB from a line through another's songs; of the pairs shipped two fine-tuned models are as near
 _VARIED = 0.5  # deviation over songs, below which any two lie near a line
 _NAMED = 3
@@ -120,7 +120,7 @@ def same_numbers(board: Board, entry: Entry, others: Sequence[Entry]) -> Iterato
 
 
 def _follows(board: Board, entry: Entry, other: Entry, target: str) -> bool:
-    """Return whether an entry's songs are those of another one, shifted or scaled, but for a tenth of a dB."""
+    """Return whether an entry's songs are those of another one, shifted or scaled, but for some hundredths of a dB."""
     import pandas as pd
 
     both = pd.concat([_values(board, entry, target), _values(board, other, target)], axis=1, join="inner").to_numpy()
